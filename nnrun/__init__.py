@@ -1,0 +1,1 @@
+"""nnrun: a command-line experiment runner for neural networks."""

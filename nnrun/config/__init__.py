@@ -1,0 +1,1 @@
+"""The YAML file: its schema, where each value stands, and overrides."""

@@ -1,0 +1,1 @@
+"""From files to arrays: sources, splits, preprocessing and the cache."""

@@ -1,0 +1,1 @@
+"""Networks, losses, optimizers and the training loop; NumPy and the standard library only."""

@@ -1,0 +1,189 @@
+"""Learning-rate schedules: pure functions from the progress of training to a factor of the base rate.
+
+Epochs and steps count from 1. A schedule answers for all steps of one epoch at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.engine.options import option
+
+Factors = NDArray[np.float64]
+
+
+class Progress(NamedTuple):
+    """Where training stands: the epoch, the numbers of its steps, and how many of both there will be."""
+
+    epoch: int
+    steps: NDArray[np.int64]  # (steps of this epoch,)
+    epochs_total: int
+    steps_total: int
+
+    @property
+    def done(self) -> Factors:
+        """Share of training behind each step: 0 before the first, just under 1 before the last. (steps,)."""
+        return (self.steps - 1) / self.steps_total
+
+
+class Schedule(Protocol):
+    """Frozen hyperparameters and one function; `needs_total` says whether the planned length shapes the curve."""
+
+    needs_total: ClassVar[bool]
+
+    def __call__(self, progress: Progress) -> Factors:
+        """The factor at each step of the epoch, (steps,)."""
+
+
+def _all_steps(progress: Progress, factor: float) -> Factors:
+    return np.full(len(progress.steps), factor)
+
+
+def _cosine_fall(done: Factors) -> Factors:
+    """From 1 to 0 along half a cosine while `done` goes from 0 to 1."""
+    return (1 + np.cos(np.pi * done)) / 2
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate throughout."""
+
+    needs_total: ClassVar[bool] = False
+
+    def __call__(self, progress: Progress) -> Factors:
+        """1 at every step."""
+        return _all_steps(progress, 1.0)
+
+
+@dataclass(frozen=True)
+class InverseTime:
+    """α0 / (1 + rate · epoch)."""
+
+    needs_total: ClassVar[bool] = False
+    rate: float = option(1.0, "decay rate per epoch", ge=0)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Hyperbolic decay, one value an epoch."""
+        return _all_steps(progress, 1 / (1 + self.rate * progress.epoch))
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """base^epoch · α0."""
+
+    needs_total: ClassVar[bool] = False
+    base: float = option(0.95, "factor from one epoch to the next", gt=0, le=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Exponential decay, one value an epoch."""
+        return _all_steps(progress, self.base**progress.epoch)
+
+
+@dataclass(frozen=True)
+class InverseSqrt:
+    """k / √epoch · α0."""
+
+    needs_total: ClassVar[bool] = False
+    k: float = option(1.0, "scale of the decayed rate", gt=0)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Square-root decay, one value an epoch."""
+        return _all_steps(progress, self.k / np.sqrt(progress.epoch))
+
+
+@dataclass(frozen=True)
+class InverseSqrtStep:
+    """k / √t · α0, t the number of the mini-batch."""
+
+    needs_total: ClassVar[bool] = False
+    k: float = option(1.0, "scale of the decayed rate", gt=0)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Square-root decay, one value a step."""
+        return self.k / np.sqrt(progress.steps)
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """A drop by a constant factor after every so many epochs."""
+
+    needs_total: ClassVar[bool] = False
+    factor: float = option(0.5, "what the rate is multiplied by at each drop", gt=0, le=1)
+    every: int = option(10, "epochs between two drops", ge=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Piecewise constant decay."""
+        return _all_steps(progress, self.factor ** ((progress.epoch - 1) // self.every))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A hand-written table: from each epoch named on, the rate is multiplied by its factor."""
+
+    needs_total: ClassVar[bool] = False
+    factors: dict[int, float] = option({1: 1.0}, "first epoch → factor of the base rate", gt=0)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """The entry with the latest epoch that has begun; 1 before the first."""
+        begun = [epoch for epoch in self.factors if epoch <= progress.epoch]
+        return _all_steps(progress, self.factors[max(begun)] if begun else 1.0)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from α0 down to a last share of it (Loshchilov & Hutter 2017, without restarts)."""
+
+    needs_total: ClassVar[bool] = True
+    final: float = option(0.0, "share of the base rate that is left at the end", ge=0, le=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Cosine annealing, one value a step."""
+        return self.final + (1 - self.final) * _cosine_fall(progress.done)
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """A linear rise from 0 to α0 over the first epochs, constant after."""
+
+    needs_total: ClassVar[bool] = False
+    epochs: int = option(5, "epochs until the full rate is reached", ge=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Linear warm-up, one value a step; the first step already moves."""
+        in_epoch = np.arange(1, len(progress.steps) + 1) / len(progress.steps)
+        return np.minimum(1.0, (progress.epoch - 1 + in_epoch) / self.epochs)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """A rise to α0 and a cosine fall to almost nothing (Smith & Topin 2019)."""
+
+    needs_total: ClassVar[bool] = True
+    rise: float = option(0.3, "share of training spent rising", gt=0, lt=1)
+    start: float = option(0.04, "share of the base rate at the beginning", gt=0, le=1)
+    final: float = option(1e-4, "share of the base rate at the end", ge=0, le=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """One cycle, one value a step."""
+        done = progress.done
+        up = 1 - (1 - self.start) * _cosine_fall(np.minimum(done / self.rise, 1))
+        down = self.final + (1 - self.final) * _cosine_fall((done - self.rise) / (1 - self.rise))
+        return np.where(done < self.rise, up, down)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "inverse_time": InverseTime,
+    "exponential": Exponential,
+    "inverse_sqrt": InverseSqrt,
+    "inverse_sqrt_step": InverseSqrtStep,
+    "staircase": Staircase,
+    "table": Table,
+    "cosine": Cosine,
+    "warmup": Warmup,
+    "one_cycle": OneCycle,
+}

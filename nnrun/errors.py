@@ -1,0 +1,39 @@
+"""The errors a user can cause, each with the exit code that the command line returns for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class NnrunError(Exception):
+    """Something went wrong that a message can explain; the command line prints it without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(NnrunError):
+    """The command was called with arguments that cannot be carried out."""
+
+    exit_code = 2
+
+
+class ConfigError(NnrunError):
+    """The configuration is invalid; holds every problem found, one line each."""
+
+    exit_code = 3
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(NnrunError):
+    """The data is missing, malformed or unfit for the task."""
+
+    exit_code = 4
+
+
+class DivergedError(NnrunError):
+    """Training met numbers that are not finite."""
+
+    exit_code = 5
