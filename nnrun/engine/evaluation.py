@@ -1,0 +1,58 @@
+"""Loss and error of a part of the data, dropout off and running averages in batch norm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from nnrun.engine.layers import Mode
+from nnrun.engine.losses import Loss
+from nnrun.engine.network import Bound, Network, Observer
+from nnrun.engine.parameters import Array, Buffers
+
+CHUNK = 1024  # rows that go through the network at once
+
+
+class Examples:
+    """Inputs x `(rows, n)` with y: class indices `(rows,)` or values `(rows, width)`."""
+
+    def __init__(self, x: Array, y: Array) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def error_scale(self) -> float:
+        """What summed mistakes are divided by: the rows, or Σ(y − ȳ)², so that the error is 1 − R²."""
+        if self.y.ndim == 1:
+            return len(self.y)
+        return float(np.square(self.y - self.y.mean(axis=0), dtype=np.float64).sum() / self.y.shape[1])
+
+
+def logits_in_chunks(
+    network: Network, bound: Sequence[Bound], x: Array, see: Observer | None = None
+) -> Iterator[tuple[slice, Array]]:
+    """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by the next one."""
+    mode = Mode(train=False, buffers=Buffers(x.dtype))
+    for start in range(0, len(x), CHUNK):
+        rows = slice(start, min(start + CHUNK, len(x)))
+        logits, _ = network.forward(bound, x[None, rows], mode, see)
+        yield rows, logits
+
+
+class Evaluator:
+    """Measures members on one part again and again."""
+
+    def __init__(self, network: Network, loss: Loss, examples: Examples) -> None:
+        self.network, self.loss, self.examples = network, loss, examples
+        self._targets = loss.targets(examples.y, examples.x.dtype)
+        self._scale = examples.error_scale
+
+    def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
+        """Mean loss and error of each member, `(members,)` float64; an error without a scale is NaN."""
+        chunks = logits_in_chunks(self.network, bound, self.examples.x)
+        sums = [self.loss.sums(logits, self._targets[None, rows]) for rows, logits in chunks]
+        losses, mistakes = np.sum(sums, axis=0)
+        return losses / len(self.examples), mistakes / (self._scale or np.nan)

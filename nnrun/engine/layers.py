@@ -1,0 +1,219 @@
+"""Layers: frozen hyperparameters with a forward pass that returns its own backward pass.
+
+Features are the last axis, examples the one before it, and whatever stands in front is members: the same
+code serves one network, `(m, n)`, and K networks of one shape, `(K, m, n)`. `W` is `(n_in, n_out)`, so
+`z = x @ W + b`; a course that keeps examples in columns writes the transpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.random import Generator
+
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.parameters import Array, Buffers, Shape, Views
+
+# (dL/dy, views of the gradient to fill) -> dL/dx; may overwrite dL/dy. None where nobody wants dL/dx.
+Backward = Callable[[Array, Views], Array | None]
+
+
+@dataclass
+class Mode:
+    """How a pass goes through the layers: training or not, with which random streams, in which buffers."""
+
+    train: bool
+    buffers: Buffers
+    streams: dict[int, Sequence[Generator]] = field(default_factory=dict)  # depth of a dropout -> one a member
+
+
+class Layer(Protocol):
+    """What a network is made of. Trained numbers live in slices of theta, tracked ones in slices of the state."""
+
+    def width(self, n_in: int) -> int:
+        """Units that go out when `n_in` come in."""
+
+    def parameters(self, n_in: int) -> dict[str, Shape]:
+        """Shapes of the trained arrays; those called W are weights, which penalties act on."""
+
+    def state(self, n_in: int) -> dict[str, Shape]:
+        """Shapes of the tracked arrays."""
+
+    def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        """`x (..., m, n_in)` → `y (..., m, width)` and the function that turns dL/dy into dL/dx."""
+
+
+class _SameWidth:
+    """A layer that changes values, not their number, and learns nothing."""
+
+    def width(self, n_in: int) -> int:
+        """As many as come in."""
+        return n_in
+
+    def parameters(self, n_in: int) -> dict[str, Shape]:
+        """Nothing."""
+        return {}
+
+    def state(self, n_in: int) -> dict[str, Shape]:
+        """Nothing."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Dense:
+    """y = x @ W + b; without b where batch norm follows, without dL/dx where nothing before it learns."""
+
+    units: int
+    bias: bool = True
+    input_gradient: bool = True
+
+    def width(self, n_in: int) -> int:
+        """The layer's units."""
+        return self.units
+
+    def parameters(self, n_in: int) -> dict[str, Shape]:
+        """W `(n_in, units)` and b `(1, units)`."""
+        shapes: dict[str, Shape] = {"W": (n_in, self.units)}
+        return shapes | {"b": (1, self.units)} if self.bias else shapes
+
+    def state(self, n_in: int) -> dict[str, Shape]:
+        """Nothing."""
+        return {}
+
+    def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        """Members come from W, so one batch `(1, m, n_in)` may serve all of them."""
+        W = p["W"]
+        y = np.matmul(x, W, out=mode.buffers.take((*W.shape[:-2], x.shape[-2], self.units)))
+        if self.bias:
+            y += p["b"]
+
+        def backward(dy: Array, g: Views) -> Array | None:
+            np.matmul(x.mT, dy, out=g["W"])
+            if self.bias:
+                sum_rows(dy, g["b"])
+            if not self.input_gradient:
+                return None
+            return np.matmul(dy, W.mT, out=mode.buffers.take(x.shape))
+
+        return y, backward
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """γ·(x − μ)/√(σ² + ε) + β over the batch; running averages of μ and σ² outside training (Ioffe & Szegedy 2015)."""
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    def width(self, n_in: int) -> int:
+        """As many as come in."""
+        return n_in
+
+    def parameters(self, n_in: int) -> dict[str, Shape]:
+        """gamma and beta, `(1, n_in)`."""
+        return {"gamma": (1, n_in), "beta": (1, n_in)}
+
+    def state(self, n_in: int) -> dict[str, Shape]:
+        """Running mean and variance, `(1, n_in)`."""
+        return {"mean": (1, n_in), "variance": (1, n_in)}
+
+    def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        """Training updates the running averages; the variance tracked is the unbiased estimate."""
+        take, m = mode.buffers.take, x.shape[-2]
+        x_hat, y = take(x.shape), take(x.shape)
+        if mode.train:
+            mean = sum_rows(x, take(s["mean"].shape))
+            mean /= m
+            np.subtract(x, mean, out=x_hat)
+            variance = sum_rows(np.multiply(x_hat, x_hat, out=y), take(mean.shape))
+            variance /= m
+            self._track(s["mean"], mean)
+            self._track(s["variance"], variance * (m / (m - 1)))
+        else:
+            variance = s["variance"]
+            np.subtract(x, s["mean"], out=x_hat)
+        inverse = 1 / np.sqrt(variance + self.epsilon)
+        x_hat *= inverse
+        np.multiply(x_hat, p["gamma"], out=y)
+        y += p["beta"]
+
+        def backward(dy: Array, g: Views) -> Array:
+            """dx = γ/√(σ²+ε) · (dy − mean(dy) − x̂·mean(dy·x̂)), the means over the batch."""
+            scratch = np.multiply(dy, x_hat, out=take(x.shape))
+            sum_rows(scratch, g["gamma"])
+            sum_rows(dy, g["beta"])
+            np.multiply(x_hat, g["gamma"] / m, out=scratch)
+            scratch += g["beta"] / m
+            dy -= scratch
+            dy *= p["gamma"] * inverse
+            return dy
+
+        return y, backward
+
+    def _track(self, average: Array, value: Array) -> None:
+        average *= self.momentum
+        average += (1 - self.momentum) * value
+
+
+@dataclass(frozen=True)
+class Activate(_SameWidth):
+    """The activation of a layer, by its name in the table."""
+
+    name: str
+
+    def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        """y = f(x); dx = dy·f'(x)."""
+        function = ACTIVATIONS[self.name]
+        y = function.value(x, mode.buffers.take(x.shape))
+
+        def backward(dy: Array, g: Views) -> Array:
+            dy *= function.slope(x, y, mode.buffers.take(x.shape))
+            return dy
+
+        return y, backward
+
+
+@dataclass(frozen=True, eq=False)
+class Dropout(_SameWidth):
+    """Inverted dropout (Srivastava et al. 2014): in training a unit is kept with chance 1 − rate and divided by it."""
+
+    rate: Array  # (members, 1, 1), or () for one network without a members axis
+    depth: int  # which random stream; 0 is the input
+
+    def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
+        """The same mask and scale in both directions; nothing outside training."""
+        if not mode.train:
+            return x, _pass_through
+        members = self.rate.shape[:-2]
+        mask = mode.buffers.take((*members, *x.shape[-2:]))
+        for member, stream in zip(mask.reshape(-1, *x.shape[-2:]), mode.streams[self.depth], strict=True):
+            stream.random(out=member, dtype=member.dtype.type)
+        np.greater_equal(mask, self.rate, out=mask)
+        mask *= 1 / (1 - self.rate)
+
+        def backward(dy: Array, g: Views) -> Array:
+            dy *= mask
+            return dy
+
+        return np.multiply(x, mask, out=mode.buffers.take(mask.shape)), backward
+
+
+def _pass_through(dy: Array, g: Views) -> Array:
+    return dy
+
+
+def sum_rows(a: Array, out: Array) -> Array:
+    """Σ over the examples of `(..., m, n)` into `(..., 1, n)`; as a product, twice as fast as a reduction."""
+    return np.matmul(_ones(a.shape[-2], a.dtype), a, out=out)
+
+
+_ONES: dict[tuple[int, Any], Array] = {}
+
+
+def _ones(m: int, dtype: np.dtype[Any]) -> Array:
+    if (m, dtype) not in _ONES:
+        _ONES[m, dtype] = np.ones((1, m), dtype)
+    return _ONES[m, dtype]

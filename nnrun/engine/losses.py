@@ -1,0 +1,177 @@
+"""Losses on logits, so that the output activation and the loss cannot disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnrun.engine.parameters import Array
+
+HUBER_DELTA = 1.0  # where squared turns to absolute, in deviations of the target
+
+
+class Loss(Protocol):
+    """Shapes: logits and targets `(..., m, width)`; the sums are one number a member, `(...)`."""
+
+    @property
+    def width(self) -> int:
+        """Logits an example."""
+
+    def targets(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        """Class indices `(..., m)` or values `(..., m, width)` → what the other methods compare logits with."""
+
+    def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
+        """Derivative of the mean loss of the batch by the logits; may overwrite the logits."""
+
+    def sums(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        """Summed loss, and summed mistakes: wrong classes, or squared error."""
+
+    def predict(self, logits: Array) -> Array:
+        """Probabilities `(..., m, classes)`, or values `(..., m, width)`."""
+
+
+def softmax(logits: Array, out: Array | None = None) -> Array:
+    """e^(z − max z) / Σ e^(z − max z) over the last axis."""
+    p: Array = np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)
+    np.exp(p, out=p)
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def sigmoid(logits: Array, out: Array | None = None) -> Array:
+    """1 / (1 + e^−z) as (1 + tanh(z/2)) / 2, which never overflows."""
+    p = np.multiply(logits, 0.5, out=out)
+    np.tanh(p, out=p)
+    p += 1
+    p *= 0.5
+    return p
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy:
+    """−Σ y·log softmax(z), one logit a class."""
+
+    width: int
+
+    def targets(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        """One-hot rows."""
+        return np.equal(y[..., None], np.arange(self.width), out=np.empty((*y.shape, self.width), dtype))
+
+    def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
+        """(ŷ − y) / m."""
+        softmax(logits, out=out)
+        out -= targets
+        out *= 1 / logits.shape[-2]
+        return out
+
+    def sums(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        """log Σ e^z − z[true], and how often the largest logit is another class."""
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        log_total = np.log(np.exp(shifted).sum(axis=-1))
+        loss = log_total - (shifted * targets).sum(axis=-1)
+        wrong = logits.argmax(axis=-1) != targets.argmax(axis=-1)
+        return loss.sum(axis=-1, dtype=np.float64), wrong.sum(axis=-1)
+
+    def predict(self, logits: Array) -> Array:
+        """Probability of each class."""
+        return softmax(logits)
+
+
+@dataclass(frozen=True)
+class SigmoidCrossEntropy:
+    """−y·log σ(z) − (1 − y)·log(1 − σ(z)), one logit for two classes."""
+
+    width: int = 1
+
+    def targets(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        """0 and 1 as a column."""
+        return y[..., None].astype(dtype)
+
+    def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
+        """(ŷ − y) / m."""
+        sigmoid(logits, out=out)
+        out -= targets
+        out *= 1 / logits.shape[-2]
+        return out
+
+    def sums(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        """max(z, 0) − z·y + log(1 + e^−|z|), which is stable at any z; and how often the sign is wrong."""
+        loss = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
+        wrong = (logits > 0) != (targets > 0.5)
+        return loss.sum(axis=(-1, -2), dtype=np.float64), wrong.sum(axis=(-1, -2))
+
+    def predict(self, logits: Array) -> Array:
+        """Probability of both classes."""
+        p = sigmoid(logits)
+        return np.concatenate([1 - p, p], axis=-1)
+
+
+class _Values:
+    """What the regression losses share."""
+
+    def targets(self, y: Array, dtype: np.dtype[Any]) -> Array:
+        """The values themselves."""
+        return y.astype(dtype, copy=False)
+
+    def predict(self, logits: Array) -> Array:
+        """The logits are the values."""
+        return logits
+
+
+@dataclass(frozen=True)
+class SquaredError(_Values):
+    """(z − y)², averaged over the outputs."""
+
+    width: int
+
+    def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
+        """2·(z − y) / (m · width)."""
+        np.subtract(logits, targets, out=out)
+        out *= 2 / (logits.shape[-2] * self.width)
+        return out
+
+    def sums(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        """Both are the squared error."""
+        squares = _squared(logits, targets) / self.width
+        return squares, squares
+
+
+@dataclass(frozen=True)
+class Huber(_Values):
+    """r²/2 up to |r| = 1 and |r| − 1/2 beyond, averaged over the outputs (Huber 1964); r in target deviations."""
+
+    width: int
+
+    def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
+        """The residual, clipped to ±1, / (m · width)."""
+        np.subtract(logits, targets, out=out)
+        np.clip(out, -HUBER_DELTA, HUBER_DELTA, out=out)
+        out *= 1 / (logits.shape[-2] * self.width)
+        return out
+
+    def sums(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        """The Huber loss, and the squared error."""
+        size = np.abs(logits - targets)
+        loss = np.where(size <= HUBER_DELTA, size * size / 2, HUBER_DELTA * (size - HUBER_DELTA / 2))
+        return loss.sum(axis=(-1, -2), dtype=np.float64) / self.width, _squared(logits, targets) / self.width
+
+
+def _squared(logits: Array, targets: Array) -> Array:
+    residual = logits - targets
+    squares: Array = (residual * residual).sum(axis=(-1, -2), dtype=np.float64)
+    return squares
+
+
+def cross_entropy(outputs: int) -> Loss:
+    """One logit for two classes, one a class for more."""
+    return SigmoidCrossEntropy() if outputs == 2 else SoftmaxCrossEntropy(outputs)
+
+
+LOSSES: dict[str, Callable[[int], Loss]] = {  # classes, or values an example -> loss
+    "cross_entropy": cross_entropy,
+    "squared_error": SquaredError,
+    "huber": Huber,
+}

@@ -1,0 +1,153 @@
+"""A network: layers, and where their numbers lie in theta and in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.initializers import Initializer
+from nnrun.engine.layers import Activate, Backward, BatchNorm, Dense, Dropout, Layer, Mode
+from nnrun.engine.parameters import Array, Layout, Shape, Views
+from nnrun.engine.randomness import stream
+
+# (name of the layer, "output" or "gradient", array) of one pass through the network
+Observer = Callable[[str, str, Array], None]
+
+
+class Bound(NamedTuple):
+    """One layer with its views of theta, state and gradient."""
+
+    name: str
+    layer: Layer
+    p: Views
+    s: Views
+    g: Views
+
+
+class Network:
+    """Named layers for inputs of a given width; holds no numbers itself.
+
+    theta has all weights first and everything else behind them, so that a penalty acts on a slice:
+    `theta[..., :network.n_weights]`.
+    """
+
+    def __init__(self, layers: Sequence[tuple[str, Layer]], n_in: int) -> None:
+        self.layers = list(layers)
+        weights: dict[str, Shape] = {}
+        others: dict[str, Shape] = {}
+        tracked: dict[str, Shape] = {}
+        for name, layer in self.layers:
+            for key, shape in layer.parameters(n_in).items():
+                (weights if key == "W" else others)[f"{name}.{key}"] = shape
+            tracked |= {f"{name}.{key}": shape for key, shape in layer.state(n_in).items()}
+            n_in = layer.width(n_in)
+        self.theta = Layout(weights | others)
+        self.n_weights = Layout(weights).size
+        self.state = Layout(tracked)
+        self.width = n_in
+
+    def bind(self, theta: Array, state: Array, gradient: Array) -> list[Bound]:
+        """Views of the three flat vectors `(..., size)` for each layer."""
+        vectors = [self.theta.views(theta), self.state.views(state), self.theta.views(gradient)]
+        return [Bound(name, layer, *(_of_layer(views, name) for views in vectors)) for name, layer in self.layers]
+
+    def forward(
+        self, bound: Sequence[Bound], x: Array, mode: Mode, see: Observer | None = None
+    ) -> tuple[Array, Callable[[Array], None]]:
+        """`x (..., m, n_in)` → logits `(..., m, width)` and the function that fills the gradient from dL/dlogits.
+
+        `see`, where given, is shown every layer's output and the gradient that arrives there.
+        """
+        mode.buffers.rewind(x.shape[-2])
+        steps: list[tuple[str, Backward, Views]] = []
+        for name, layer, p, s, g in bound:
+            x, backward = layer.forward(p, s, x, mode)
+            steps.append((name, backward, g))
+            if see:
+                see(name, "output", x)
+        steps.reverse()
+
+        def run_backward(dy: Array | None) -> None:
+            for name, backward, g in steps:
+                if dy is None:  # nothing learns before the layer that returned it
+                    break
+                if see:
+                    see(name, "gradient", dy)
+                dy = backward(dy, g)
+
+        return x, run_backward
+
+    def draw(self, theta: Array, state: Array, seed: int, initializer: Initializer, gains: dict[str, float]) -> None:
+        """Fill one member's vectors `(size,)`: W from its own stream a layer, b and β 0, γ and σ² 1, μ 0.
+
+        `gains` maps a dense layer's name to the gain of the activation behind it.
+        """
+        for vector, layout in ((theta, self.theta), (state, self.state)):
+            for name, view in layout.views(vector).items():
+                view.fill(1 if name.endswith((".gamma", ".variance")) else 0)
+        views = self.theta.views(theta)
+        for depth, name in enumerate(gains):
+            W = views[f"{name}.W"]
+            n_in, n_out = W.shape
+            deviation = initializer.deviation(n_in, n_out, gains[name])
+            W[...] = deviation * stream(seed, "init", depth).standard_normal(W.shape)
+
+
+def _of_layer(views: Views, name: str) -> Views:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): view for key, view in views.items() if key.startswith(prefix)}
+
+
+@dataclass(frozen=True, eq=False)
+class MLP:
+    """The plan of a dense network; rates may differ between members.
+
+    dropout: one rate a hidden layer and `input_dropout` one for the input, each an array `(members, 1, 1)`
+    or `()`; all zeros leaves the layer out.
+    """
+
+    n_in: int
+    hidden: Sequence[int]
+    n_out: int
+    activation: str = "relu"
+    batch_norm: bool = False
+    dropout: Sequence[Array] = ()
+    input_dropout: Array | None = None
+
+    def network(self) -> Network:
+        """Input dropout, then dense, batch norm, activation and dropout a hidden layer, then the output layer."""
+        layers: list[tuple[str, Layer]] = []
+        if self.input_dropout is not None and self.input_dropout.any():
+            layers.append(("dropout0", Dropout(self.input_dropout, depth=0)))
+        for depth, units in enumerate(self.hidden, start=1):
+            layers += self._hidden_layer(depth, units)
+        layers.append(("output", Dense(self.n_out, input_gradient=bool(self.hidden))))
+        return Network(layers, self.n_in)
+
+    def gains(self) -> dict[str, float]:
+        """What each dense layer's weights should allow for: the activation behind it."""
+        gain = ACTIVATIONS[self.activation].gain
+        return {f"dense{depth}": gain for depth in range(1, len(self.hidden) + 1)} | {"output": 1.0}
+
+    def _hidden_layer(self, depth: int, units: int) -> list[tuple[str, Layer]]:
+        layers: list[tuple[str, Layer]] = [
+            (f"dense{depth}", Dense(units, bias=not self.batch_norm, input_gradient=depth > 1))
+        ]
+        if self.batch_norm:
+            layers.append((f"norm{depth}", BatchNorm()))
+        layers.append((f"{self.activation}{depth}", Activate(self.activation)))
+        if len(self.dropout) and np.any(self.dropout[depth - 1]):
+            layers.append((f"dropout{depth}", Dropout(self.dropout[depth - 1], depth)))
+        return layers
+
+
+def parameter_count(n_in: int, hidden: Sequence[int], n_out: int, batch_norm: bool) -> int:
+    """Numbers in theta, without allocating anything."""
+    widths = [n_in, *hidden, n_out]
+    products = sum(a * b for a, b in pairwise(widths))
+    return products + n_out + sum(hidden) * (2 if batch_norm else 1)

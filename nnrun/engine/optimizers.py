@@ -1,0 +1,286 @@
+"""Optimizers as chains of small transforms of the gradient; the place in the chain carries the meaning.
+
+A transform rewrites the gradient `g`, or theta, in place. Constant factors are not multiplied in one by
+one: each transform names its own, and their product is applied together with the learning rate in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.engine.parameters import Array
+
+PerMember = NDArray[np.float64]  # (members, 1)
+PerStep = NDArray[np.float64]  # (steps, members, 1)
+
+
+class Plan(NamedTuple):
+    """What is known about the steps of one epoch before it starts."""
+
+    steps: PerStep  # numbers of the steps, from 1
+    rates: PerStep  # learning rates
+    batch_sizes: PerStep  # examples in each batch
+
+
+class Block(NamedTuple):
+    """A stretch of theta, of the gradient and of the slots, `(members, size)`; weights stand in front of the others."""
+
+    theta: Array
+    g: Array
+    slots: Sequence[Array]
+    scratch: Array
+    weights: int  # how many of the block's columns are weights
+
+
+class Transform(Protocol):
+    """Frozen hyperparameters, one value a member; vectors it keeps are slots shaped like theta."""
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the vectors it keeps from step to step, zero at first."""
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """What `update` needs at each step."""
+
+    def factor(self, plan: Plan) -> PerStep | float:
+        """What the final step is to be multiplied by, besides the learning rate."""
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """Rewrite `block.g` or `block.theta` in place."""
+
+
+class _Plain:
+    """A transform that keeps nothing and owes no factor."""
+
+    slots: tuple[str, ...] = ()
+
+    def factor(self, plan: Plan) -> float:
+        """1."""
+        return 1.0
+
+
+def _scale(beta: PerMember, plan: Plan, bias_correction: bool) -> PerStep:
+    """What a sum kept as s = βs + g must be multiplied by to be the (corrected) weighted average of g."""
+    return (1 - beta) / (1 - beta**plan.steps) if bias_correction else 1 - beta
+
+
+@dataclass(frozen=True, eq=False)
+class L2(_Plain):
+    """g += λ/m · W, the gradient of λ/(2m)·‖W‖²."""
+
+    strength: PerMember
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """λ/m."""
+        return (self.strength / plan.batch_sizes,)
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """On weights only."""
+        weights = slice(block.weights)
+        pull = np.multiply(block.theta[..., weights], constants[0], out=block.scratch[..., weights])
+        block.g[..., weights] += pull
+
+
+@dataclass(frozen=True, eq=False)
+class L1(_Plain):
+    """g += λ/(2m) · sign(W), a subgradient of λ/(2m)·Σ|W|."""
+
+    strength: PerMember
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """λ/(2m)."""
+        return (self.strength / (2 * plan.batch_sizes),)
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """On weights only."""
+        weights = slice(block.weights)
+        pull = np.sign(block.theta[..., weights], out=block.scratch[..., weights])
+        pull *= constants[0]
+        block.g[..., weights] += pull
+
+
+@dataclass(frozen=True, eq=False)
+class Momentum:
+    """v = βv + (1 − β)g, step along v (Polyak 1964); without the factor (1 − β) where `dampening` is off."""
+
+    beta: PerMember
+    dampening: bool = True
+    bias_correction: bool = False
+    slots: tuple[str, ...] = ("v",)
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """β."""
+        return (self.beta,)
+
+    def factor(self, plan: Plan) -> PerStep | float:
+        """(1 − β), and 1/(1 − β^t) where the bias is corrected; v itself is kept without them."""
+        return _scale(self.beta, plan, self.bias_correction) if self.dampening else 1.0
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """v = βv + g; g = v."""
+        (v,) = block.slots
+        v *= constants[0]
+        v += block.g
+        np.copyto(block.g, v)
+
+
+@dataclass(frozen=True, eq=False)
+class Nesterov(Momentum):
+    """Momentum that looks ahead: a step along βv + (1 − β)g with the new v (Sutskever et al. 2013)."""
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """v = βv + g; g = g + βv."""
+        (v,) = block.slots
+        v *= constants[0]
+        v += block.g
+        block.g[...] += np.multiply(v, constants[0], out=block.scratch)
+
+
+@dataclass(frozen=True, eq=False)
+class RMSprop:
+    """S = βS + (1 − β)g², step along g/(√S + ε) (Tieleman & Hinton 2012)."""
+
+    beta: PerMember
+    epsilon: PerMember
+    bias_correction: bool = False
+    slots: tuple[str, ...] = ("S",)
+
+    def _scale(self, plan: Plan) -> PerStep:
+        """√ of what the kept sum must be multiplied by to become S."""
+        return np.sqrt(_scale(self.beta, plan, self.bias_correction))
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """β, and ε in the scale of the kept sum."""
+        return self.beta, self.epsilon / self._scale(plan)
+
+    def factor(self, plan: Plan) -> PerStep | float:
+        """Back from the scale of the kept sum."""
+        return 1 / self._scale(plan)
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """S = βS + g²; g = g/(√S + ε)."""
+        (S,), scratch = block.slots, block.scratch
+        S *= constants[0]
+        S += np.multiply(block.g, block.g, out=scratch)
+        np.sqrt(S, out=scratch)
+        scratch += constants[1]
+        block.g[...] /= scratch
+
+
+@dataclass(frozen=True, eq=False)
+class Adam:
+    """v = β1·v + (1 − β1)g, S = β2·S + (1 − β2)g², step along v̂/(√Ŝ + ε) (Kingma & Ba 2015).
+
+    v and S are kept without their factors (1 − β), and the bias corrections 1/(1 − β^t) meet in ε and in
+    the final factor: 10 passes over the vector in place of 14.
+    """
+
+    beta1: PerMember
+    beta2: PerMember
+    epsilon: PerMember
+    bias_correction: bool = True
+    slots: tuple[str, ...] = ("v", "S")
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """β1, β2, and ε in the scale of the kept sum."""
+        epsilon = self.epsilon / np.sqrt(_scale(self.beta2, plan, self.bias_correction))
+        return self.beta1, self.beta2, epsilon
+
+    def factor(self, plan: Plan) -> PerStep | float:
+        """Back from the scales of the kept sums."""
+        mean, square = (_scale(beta, plan, self.bias_correction) for beta in (self.beta1, self.beta2))
+        return mean / np.sqrt(square)
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """v = β1·v + g; S = β2·S + g²; g = v/(√S + ε)."""
+        (v, S), g = block.slots, block.g
+        beta1, beta2, epsilon = constants
+        v *= beta1
+        v += g
+        S *= beta2
+        S += np.multiply(g, g, out=g)
+        np.sqrt(S, out=g)
+        g += epsilon
+        np.divide(v, g, out=g)
+
+
+@dataclass(frozen=True, eq=False)
+class Decay(_Plain):
+    """W −= α·decay·W, decoupled from the gradient (Loshchilov & Hutter 2019)."""
+
+    strength: PerMember
+
+    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+        """1 − α·decay."""
+        return (1 - plan.rates * self.strength,)
+
+    def update(self, block: Block, constants: Sequence[Array]) -> None:
+        """On weights only."""
+        block.theta[..., : block.weights] *= constants[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperparameters:
+    """Numbers of the optimizer, one a member; the flags and the name are the same for all members."""
+
+    learning_rate: PerMember
+    beta1: PerMember
+    beta2: PerMember
+    epsilon: PerMember
+    weight_decay: PerMember
+    l1: PerMember
+    l2: PerMember
+    clip_norm: PerMember  # infinite: no clipping
+    bias_correction: bool
+    dampening: bool
+
+    @classmethod
+    def of(cls, members: int = 1, **values: Any) -> Hyperparameters:
+        """For so many members, from numbers or one number a member; the customary defaults for what is not named."""
+        given: dict[str, Any] = {**DEFAULTS, **values}
+        flags = {name: given.pop(name) for name in ("bias_correction", "dampening")}
+        columns: dict[str, Any] = {
+            name: np.broadcast_to(np.array(value, float), members)[:, None] for name, value in given.items()
+        }
+        return cls(**columns, **flags)
+
+
+DEFAULTS: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "epsilon": 1e-8,
+    "weight_decay": 0.0,
+    "l1": 0.0,
+    "l2": 0.0,
+    "clip_norm": np.inf,
+    "bias_correction": True,
+    "dampening": True,
+}
+
+OPTIMIZERS: dict[str, Callable[[Hyperparameters], list[Transform]]] = {
+    "sgd": lambda h: [],
+    "momentum": lambda h: [Momentum(h.beta1, h.dampening, h.bias_correction)],
+    "nesterov": lambda h: [Nesterov(h.beta1, h.dampening, h.bias_correction)],
+    "rmsprop": lambda h: [RMSprop(h.beta2, h.epsilon, h.bias_correction)],
+    "adam": lambda h: [Adam(h.beta1, h.beta2, h.epsilon, h.bias_correction)],
+    "adamw": lambda h: [Adam(h.beta1, h.beta2, h.epsilon, h.bias_correction)],
+}
+
+
+def chain(name: str, h: Hyperparameters) -> list[Transform]:
+    """Penalties into the gradient first, then the optimizer of that name, then decoupled decay."""
+    decay: list[Transform] = [Decay(h.weight_decay)] if h.weight_decay.any() else []
+    return penalties(h) + OPTIMIZERS[name](h) + decay
+
+
+def penalties(h: Hyperparameters) -> list[Transform]:
+    """The transforms that add the gradients of the penalties in use."""
+    l2: list[Transform] = [L2(h.l2)] if h.l2.any() else []
+    l1: list[Transform] = [L1(h.l1)] if h.l1.any() else []
+    return l2 + l1

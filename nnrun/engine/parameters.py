@@ -1,0 +1,61 @@
+"""Named views of one flat vector, allocated once; and the buffers of a pass, allocated once too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+Views = dict[str, Array]
+
+
+class Layout:
+    """Where each named array lies in a flat vector, in the order given."""
+
+    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+        self.shapes = dict(shapes)
+        self.slices: dict[str, slice] = {}
+        self.size = 0
+        for name, shape in self.shapes.items():
+            self.slices[name] = slice(self.size, self.size + prod(shape))
+            self.size += prod(shape)
+
+    def views(self, vector: Array) -> Views:
+        """Split `(..., size)` into `{name: (..., *shape)}` without copying."""
+        lead = vector.shape[:-1]
+        return {name: vector[..., part].reshape(*lead, *self.shapes[name]) for name, part in self.slices.items()}
+
+
+class Buffers:
+    """Arrays handed out in the order of the requests, and the same ones again after every `rewind`.
+
+    A training step asks for the same shapes in the same order each time. Fresh arrays of more than
+    128 KiB would be mapped and unmapped by the C library at every step, which costs more than the
+    arithmetic on them.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._sequences: dict[int, list[Array]] = {}
+        self._sequence: list[Array] = []
+        self._next = 0
+
+    def rewind(self, rows: int) -> None:
+        """Start the sequence kept for batches of `rows` examples again."""
+        self._sequence = self._sequences.setdefault(rows, [])
+        self._next = 0
+
+    def take(self, shape: Shape) -> Array:
+        """The next array of the sequence, its contents whatever was left in it."""
+        index = self._next
+        self._next = index + 1
+        if index == len(self._sequence):
+            self._sequence.append(np.empty(shape, self.dtype))
+        elif self._sequence[index].shape != shape:
+            self._sequence[index] = np.empty(shape, self.dtype)
+        return self._sequence[index]

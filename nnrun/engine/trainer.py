@@ -1,0 +1,206 @@
+"""The training loop: all that changes during a run, and nothing else. The caller logs, stops and saves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from nnrun.engine.batches import Batches
+from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.initializers import Initializer
+from nnrun.engine.layers import BatchNorm, Dropout, Mode
+from nnrun.engine.losses import Loss
+from nnrun.engine.network import MLP, Observer
+from nnrun.engine.optimizers import Hyperparameters
+from nnrun.engine.parameters import Array, Buffers
+from nnrun.engine.randomness import stream
+from nnrun.engine.schedules import Progress, Schedule
+from nnrun.engine.update import Optimizer, penalty
+
+TRAIN_SAMPLE = 10_000  # training rows that the error of an epoch is measured on, if dev has no more
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What members have in common, and their hyperparameters, one value a member."""
+
+    mlp: MLP
+    initializer: Initializer
+    loss: Loss
+    optimizer: str
+    hyperparameters: Hyperparameters
+    schedule: Schedule
+    batch_size: int
+    epochs: int  # planned in total, which some schedules depend on
+
+
+class Divergence(NamedTuple):
+    """Where a member met numbers that are not finite, and in which layer first."""
+
+    epoch: int
+    step: int
+    layer: str
+
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """What an epoch came to; arrays hold one number a member, NaN for members that have stopped."""
+
+    number: int
+    step: int
+    learning_rate: Array
+    train_loss: Array
+    cost: Array
+    train_error: Array
+    dev_loss: Array
+    dev_error: Array
+    seconds: float
+    diverged: Mapping[int, Divergence] = field(default_factory=dict)
+
+
+class Trainer:
+    """Members of one shape, each with its own seed and hyperparameters, trained together."""
+
+    def __init__(self, recipe: Recipe, train: Examples, dev: Examples, seeds: Sequence[int]) -> None:
+        self.recipe, self.seeds = recipe, list(seeds)
+        self.network = recipe.mlp.network()
+        members, dtype = len(self.seeds), train.x.dtype
+        self.theta = np.empty((members, self.network.theta.size), dtype)
+        self.state = np.empty((members, self.network.state.size), dtype)
+        self.gradient = np.zeros_like(self.theta)
+        for k, seed in enumerate(self.seeds):
+            self.network.draw(self.theta[k], self.state[k], seed, recipe.initializer, recipe.mlp.gains())
+        self.bound = self.network.bind(self.theta, self.state, self.gradient)
+        self.optimizer = Optimizer(
+            recipe.optimizer, recipe.hyperparameters, self.theta, self.gradient, self.network.n_weights
+        )
+        self.mode = Mode(train=True, buffers=Buffers(dtype))
+        smallest = 2 if any(isinstance(layer, BatchNorm) for _, layer in self.network.layers) else 1
+        self.batches = Batches(train.x, train.y, recipe.loss, recipe.batch_size, self.seeds, smallest)
+        self.on_train = Evaluator(self.network, recipe.loss, sample(train, max(TRAIN_SAMPLE, len(dev))))
+        self.on_dev = Evaluator(self.network, recipe.loss, dev)
+        self.active = np.ones(members, bool)
+        self.epoch = self.step = 0
+        self._good = self.snapshot()
+
+    def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
+        """Train on to epoch `until`; told to stop, go back to the last whole epoch and end."""
+        while self.epoch < until and self.active.any():
+            started = time.perf_counter()
+            for _ in self._steps():
+                if told_to_stop():
+                    self.restore(self._good)
+                    return
+            yield self._close_epoch(started)
+
+    def snapshot(self) -> dict[str, Array]:
+        """Copies of all numbers that training continues from, `(members, size)` each, and the two counters."""
+        copies = {name: vector.copy() for name, vector in self._vectors().items()}
+        return copies | {"epoch": np.array(self.epoch), "step": np.array(self.step)}
+
+    def restore(self, saved: Mapping[str, Array]) -> None:
+        """Continue from a snapshot."""
+        for name, vector in self._vectors().items():
+            np.copyto(vector, saved[name])
+        self.epoch, self.step = int(saved["epoch"]), int(saved["step"])
+        self._good = self.snapshot()
+
+    def _vectors(self) -> dict[str, Array]:
+        return {"theta": self.theta, "state": self.state, **self.optimizer.slots}
+
+    def freeze(self, members: Array) -> None:
+        """Stop the members marked in `(members,)`; their numbers stay as they are at the end of this epoch."""
+        self.active &= ~members
+
+    def _steps(self, see: Observer | None = None) -> Iterator[int]:
+        """Train through the next epoch, step by step; yields the number of each step that is done."""
+        self._plan_epoch()
+        for index, (x, targets) in enumerate(self.batches.epoch(self.epoch + 1)):
+            logits, backward = self.network.forward(self.bound, x, self.mode, see)
+            backward(self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape)))
+            self.optimizer.step(index)
+            yield self.step + index + 1
+        self.epoch += 1
+        self.step += len(self.batches.bounds)
+
+    def _plan_epoch(self) -> None:
+        """Learning rates and dropout streams of the next epoch."""
+        count = len(self.batches.bounds)
+        steps = np.arange(self.step + 1, self.step + count + 1)
+        progress = Progress(self.epoch + 1, steps, self.recipe.epochs, self.recipe.epochs * count)
+        self.factors = self.recipe.schedule(progress)
+        self.optimizer.plan(steps, self.factors, self.batches.sizes)
+        depths = [layer.depth for _, layer in self.network.layers if isinstance(layer, Dropout)]
+        self.mode.streams = {
+            depth: [stream(seed, "dropout", depth, self.epoch + 1) for seed in self.seeds] for depth in depths
+        }
+
+    def _close_epoch(self, started: float) -> Epoch:
+        """Measure, hold back members that are no longer finite or have stopped, and remember the rest."""
+        scores = self._measure()
+        finite = np.isfinite(self.theta).all(axis=-1) & np.isfinite(scores["dev_loss"] + scores["train_loss"])
+        lost = self.active & ~finite
+        diverged = self._find_divergence(lost) if lost.any() else {}
+        self.active &= ~lost
+        self._remember()
+        rates = self.recipe.hyperparameters.learning_rate[:, 0] * self.factors[-1]
+        seconds = time.perf_counter() - started
+        scores = {name: np.where(self.active, values, np.nan) for name, values in scores.items()}
+        return Epoch(self.epoch, self.step, rates, seconds=seconds, diverged=diverged, **scores)
+
+    def _measure(self) -> dict[str, Array]:
+        """Losses, errors and the cost, which is the training loss and the penalties."""
+        train_loss, train_error = self.on_train(self.bound)
+        dev_loss, dev_error = self.on_dev(self.bound)
+        weights = self.theta[:, : self.network.n_weights]
+        cost = train_loss + penalty(weights, self.recipe.hyperparameters, self.batches.bounds[0][1])
+        return {
+            "train_loss": train_loss,
+            "cost": cost,
+            "train_error": train_error,
+            "dev_loss": dev_loss,
+            "dev_error": dev_error,
+        }
+
+    def _remember(self) -> None:
+        """Put members that no longer take part back to where they stopped, and keep this epoch's end."""
+        stopped = ~self.active
+        for name, vector in self._vectors().items():
+            vector[stopped] = self._good[name][stopped]
+            np.copyto(self._good[name], vector)
+        self._good |= {"epoch": np.array(self.epoch), "step": np.array(self.step)}
+
+    def _find_divergence(self, lost: Array) -> dict[int, Divergence]:
+        """Run the epoch again from its start, which gives the same bits, and watch every layer at every step."""
+        found: dict[int, Divergence] = {}
+
+        def see(layer: str, kind: str, array: Array) -> None:
+            bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+            for k in np.flatnonzero(lost & bad):
+                found.setdefault(int(k), Divergence(self.epoch + 1, step, layer))
+
+        self.restore(self._good)
+        step = self.step + 1
+        for done in self._steps(see):
+            step = done + 1
+        for k in np.flatnonzero(lost):
+            found.setdefault(int(k), Divergence(self.epoch, self.step, self._first_layer_lost(int(k))))
+        return found
+
+    def _first_layer_lost(self, member: int) -> str:
+        """The first layer whose numbers are not finite, or the output, if only its loss is not."""
+        views = self.network.theta.views(self.theta[member])
+        lost = {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
+        return next((name for name, _ in self.network.layers if name in lost), "output")
+
+
+def sample(examples: Examples, most: int) -> Examples:
+    """A fixed random sample of at most so many rows, in their order."""
+    if len(examples) <= most:
+        return examples
+    rows = np.sort(stream(0, "sample").permutation(len(examples))[:most])
+    return Examples(examples.x[rows], examples.y[rows])

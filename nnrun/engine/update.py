@@ -1,0 +1,101 @@
+"""One optimizer at work: its chain bound to theta, walked in blocks that fit the processor's cache.
+
+Ten passes over a large vector would otherwise cost as much as the products of a step. All constants of an
+epoch are worked out at its start, one row a step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.engine.optimizers import Block, Hyperparameters, PerMember, PerStep, Plan, chain
+from nnrun.engine.parameters import Array
+
+BLOCK_BYTES = 1 << 18
+
+Part = tuple[slice, slice]  # members, columns
+
+
+class Stretch(NamedTuple):
+    """What is walked at once: which members, their theta and gradient, and a block for each transform."""
+
+    members: slice
+    theta: Array
+    g: Array
+    blocks: list[Block]
+
+
+class Optimizer:
+    """A chain bound to theta and its gradient, both `(members, size)`; the first `n_weights` columns are weights."""
+
+    def __init__(self, name: str, h: Hyperparameters, theta: Array, gradient: Array, n_weights: int) -> None:
+        self.h = h
+        self.gradient = gradient
+        self.transforms = chain(name, h)
+        self.slots = {key: np.zeros_like(theta) for t in self.transforms for key in t.slots}
+        self._clip = bool(np.isfinite(h.clip_norm).any())
+        parts = _parts(theta)
+        scratch = np.empty_like(theta[parts[0]])
+        self._walk = [self._stretch(theta, part, scratch, n_weights) for part in parts]
+        self._constants: list[list[PerStep]] = []  # one list a transform
+        self._final: PerStep = np.empty(0)
+
+    def plan(self, steps: NDArray[np.int64], factors: NDArray[np.float64], batch_sizes: NDArray[np.int64]) -> None:
+        """Work out the constants of an epoch from its steps' numbers, schedule factors and batch sizes, `(steps,)`."""
+        rates = self.h.learning_rate * factors[:, None, None]
+        plan = Plan(steps[:, None, None].astype(float), rates, batch_sizes[:, None, None].astype(float))
+        final = rates
+        for transform in self.transforms:
+            final = final * transform.factor(plan)
+        self._constants = [[self._rows(c, rates) for c in t.constants(plan)] for t in self.transforms]
+        self._final = self._rows(final, rates)
+
+    def step(self, index: int) -> None:
+        """Move theta by one step, the `index`-th of the plan; the gradient is used up."""
+        if self._clip:
+            clip_by_norm(self.gradient, self.h.clip_norm)
+        for members, theta, g, blocks in self._walk:
+            for transform, block, constants in zip(self.transforms, blocks, self._constants, strict=True):
+                transform.update(block, [c[index, members] for c in constants])
+            g *= self._final[index, members]
+            theta -= g
+
+    def _rows(self, values: PerStep, like: PerStep) -> PerStep:
+        """`(steps, members, 1)` in the precision of theta."""
+        return np.broadcast_to(values, like.shape).astype(self.gradient.dtype)
+
+    def _stretch(self, theta: Array, part: Part, scratch: Array, n_weights: int) -> Stretch:
+        theta, g = theta[part], self.gradient[part]
+        weights = min(max(n_weights - part[1].start, 0), g.shape[1])
+        scratch = scratch[: g.shape[0], : g.shape[1]]
+        slots = [[self.slots[key][part] for key in t.slots] for t in self.transforms]
+        return Stretch(part[0], theta, g, [Block(theta, g, own, scratch, weights) for own in slots])
+
+
+def _parts(theta: Array) -> list[Part]:
+    """Stretches of about BLOCK_BYTES that lie together in memory: some whole members, or a piece of one."""
+    members, size = theta.shape
+    rows = max(1, BLOCK_BYTES // (theta.itemsize * size))
+    columns = size if rows > 1 else max(1, BLOCK_BYTES // theta.itemsize)
+    return [
+        (slice(k, min(k + rows, members)), slice(start, min(start + columns, size)))
+        for k in range(0, members, rows)
+        for start in range(0, size, columns)
+    ]
+
+
+def clip_by_norm(gradient: Array, limit: PerMember) -> None:
+    """Shrink each member's gradient `(..., size)` to a global norm of at most `limit` (Pascanu et al. 2013)."""
+    norm = np.sqrt(np.vecdot(gradient, gradient))[..., None]
+    gradient *= np.minimum(1, limit / np.maximum(norm, np.finfo(gradient.dtype).tiny)).astype(gradient.dtype)
+
+
+def penalty(weights: Array, h: Hyperparameters, batch_size: int) -> Array:
+    """λ2/(2m)·‖W‖² + λ1/(2m)·Σ|W| of each member; `weights (..., n_weights)` → `(...)`."""
+    squares = np.square(weights, dtype=np.float64).sum(axis=-1)
+    sizes = np.abs(weights).sum(axis=-1, dtype=np.float64)
+    total: Array = (h.l2.reshape(squares.shape) * squares + h.l1.reshape(sizes.shape) * sizes) / (2 * batch_size)
+    return total
