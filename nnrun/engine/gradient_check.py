@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.layers import Activate, Mode
+from nnrun.engine.layers import Activate, Dropout, Mode
 from nnrun.engine.losses import Loss
-from nnrun.engine.network import Network
+from nnrun.engine.network import Bound, Network
 from nnrun.engine.optimizers import Block, Hyperparameters, Plan, penalties
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.update import penalty
@@ -56,7 +56,7 @@ class _Cost:
     def gradient(self, theta: Array) -> Array:
         """Analytic, `(1, size)`."""
         g = np.zeros_like(theta)
-        bound = self.network.bind(theta, self.state[None].copy(), g)
+        bound = self._bind(theta, g)
         logits, backward = self.network.forward(bound, self.x, self._mode())
         backward(self.loss.gradient(logits, self.targets, out=np.empty_like(logits)))
         one = np.ones((1, 1, 1))
@@ -74,11 +74,15 @@ class _Cost:
             if layer in self.kinked and kind == "output":
                 sides.append(array > 0)
 
-        state = np.repeat(self.state[None], len(thetas), axis=0)
-        bound = self.network.bind(thetas, state, np.empty_like(thetas))
+        bound = self._bind(thetas, np.empty_like(thetas))
         logits, _ = self.network.forward(bound, self.x, self._mode(), see)
         loss, _ = self.loss.sums(logits, self.targets)
         return loss / self.rows + penalty(thetas[:, : self.network.n_weights], self.h, self.rows), sides
+
+    def _bind(self, thetas: Array, gradients: Array) -> list[Bound]:
+        """The layers without dropout, with averages of their own that the pass may move."""
+        states = np.repeat(self.state[None], len(thetas), axis=0)
+        return [b for b in self.network.bind(thetas, states, gradients) if not isinstance(b.layer, Dropout)]
 
     def _mode(self) -> Mode:
         return Mode(train=True, buffers=Buffers(self.x.dtype))

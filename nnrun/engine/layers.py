@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -93,7 +93,7 @@ class Dense:
         def backward(dy: Array, g: Views) -> Array | None:
             np.matmul(x.mT, dy, out=g["W"])
             if self.bias:
-                sum_rows(dy, g["b"])
+                mode.buffers.sum_rows(dy, g["b"])
             if not self.input_gradient:
                 return None
             return np.matmul(dy, W.mT, out=mode.buffers.take(x.shape))
@@ -122,7 +122,7 @@ class BatchNorm:
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
         """Training updates the running averages; the variance tracked is the unbiased estimate."""
-        take, m = mode.buffers.take, x.shape[-2]
+        take, sum_rows, m = mode.buffers.take, mode.buffers.sum_rows, x.shape[-2]
         x_hat, y = take(x.shape), take(x.shape)
         if mode.train:
             mean = sum_rows(x, take(s["mean"].shape))
@@ -165,12 +165,19 @@ class Activate(_SameWidth):
     name: str
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
-        """y = f(x); dx = dy·f'(x)."""
-        function = ACTIVATIONS[self.name]
-        y = function.value(x, mode.buffers.take(x.shape))
+        """y = f(x); dx = dy·f'(x).
+
+        Where f is linear on both sides of 0, f(x) = x·f'(x), and the slope, which backward needs anyway,
+        serves twice: 4% of a whole step at 64-32-10.
+        """
+        function, take = ACTIVATIONS[self.name], mode.buffers.take
+        if function.kinked:
+            slope = function.slope(x, x, take(x.shape))
+            return np.multiply(x, slope, out=take(x.shape)), lambda dy, g: np.multiply(dy, slope, out=dy)
+        y = function.value(x, take(x.shape))
 
         def backward(dy: Array, g: Views) -> Array:
-            dy *= function.slope(x, y, mode.buffers.take(x.shape))
+            dy *= function.slope(x, y, take(x.shape))
             return dy
 
         return y, backward
@@ -203,17 +210,3 @@ class Dropout(_SameWidth):
 
 def _pass_through(dy: Array, g: Views) -> Array:
     return dy
-
-
-def sum_rows(a: Array, out: Array) -> Array:
-    """Σ over the examples of `(..., m, n)` into `(..., 1, n)`; as a product, twice as fast as a reduction."""
-    return np.matmul(_ones(a.shape[-2], a.dtype), a, out=out)
-
-
-_ONES: dict[tuple[int, Any], Array] = {}
-
-
-def _ones(m: int, dtype: np.dtype[Any]) -> Array:
-    if (m, dtype) not in _ONES:
-        _ONES[m, dtype] = np.ones((1, m), dtype)
-    return _ONES[m, dtype]

@@ -133,6 +133,10 @@ class Momentum:
 class Nesterov(Momentum):
     """Momentum that looks ahead: a step along βv + (1 − β)g with the new v (Sutskever et al. 2013)."""
 
+    def factor(self, plan: Plan) -> PerStep | float:
+        """As momentum's, one step ahead: the weights of the gradients in βv + (1 − β)g add up to 1 − β^(t+1)."""
+        return super().factor(plan._replace(steps=plan.steps + 1))
+
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = βv + g; g = g + βv."""
         (v,) = block.slots

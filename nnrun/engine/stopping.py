@@ -31,6 +31,10 @@ class Best:
         self.theta[better], self.state[better] = theta[better], state[better]
         return better
 
+    def put(self, epoch: int, scores: Array, theta: Array, state: Array) -> None:
+        """Take over what an earlier process found: scores `(members, 2)` and vectors `(members, size)`."""
+        self.epochs[:], self.scores, self.theta, self.state = epoch, scores, theta, state
+
 
 class EarlyStopping:
     """Stops a member after `patience` epochs in which its score did not fall by more than `min_delta`."""
@@ -45,8 +49,13 @@ class EarlyStopping:
         better = scores < self.reference - self.min_delta
         self.reference[better] = scores[better]
         self.waited = np.where(better, 0, self.waited + 1)
-        enough: Array = self.waited >= self.patience
-        return enough
+        return self.enough
+
+    @property
+    def enough(self) -> Array:
+        """Which members have waited long enough, `(members,)`."""
+        waited: Array = self.waited >= self.patience
+        return waited
 
     def counters(self) -> dict[str, Sequence[Any]]:
         """What a checkpoint must hold for `restore`."""

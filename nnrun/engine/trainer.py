@@ -16,7 +16,7 @@ from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import MLP, Observer
 from nnrun.engine.optimizers import Hyperparameters
-from nnrun.engine.parameters import Array, Buffers
+from nnrun.engine.parameters import Array, Buffers, empty
 from nnrun.engine.randomness import stream
 from nnrun.engine.schedules import Progress, Schedule
 from nnrun.engine.update import Optimizer, penalty
@@ -69,9 +69,9 @@ class Trainer:
         self.recipe, self.seeds = recipe, list(seeds)
         self.network = recipe.mlp.network()
         members, dtype = len(self.seeds), train.x.dtype
-        self.theta = np.empty((members, self.network.theta.size), dtype)
-        self.state = np.empty((members, self.network.state.size), dtype)
-        self.gradient = np.zeros_like(self.theta)
+        self.theta = empty((members, self.network.theta.size), dtype)
+        self.state = empty((members, self.network.state.size), dtype)
+        self.gradient = empty(self.theta.shape, dtype)
         for k, seed in enumerate(self.seeds):
             self.network.draw(self.theta[k], self.state[k], seed, recipe.initializer, recipe.mlp.gains())
         self.bound = self.network.bind(self.theta, self.state, self.gradient)
@@ -93,7 +93,7 @@ class Trainer:
             started = time.perf_counter()
             for _ in self._steps():
                 if told_to_stop():
-                    self.restore(self._good)
+                    self.go_back()
                     return
             yield self._close_epoch(started)
 
@@ -109,8 +109,16 @@ class Trainer:
         self.epoch, self.step = int(saved["epoch"]), int(saved["step"])
         self._good = self.snapshot()
 
+    def go_back(self) -> None:
+        """Return to the end of the last whole epoch."""
+        self.restore(self._good)
+
     def _vectors(self) -> dict[str, Array]:
         return {"theta": self.theta, "state": self.state, **self.optimizer.slots}
+
+    def penalty_of(self, theta: Array) -> Array:
+        """What the penalties add to the cost of each member, with the size of a whole batch for m."""
+        return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0][1])
 
     def freeze(self, members: Array) -> None:
         """Stop the members marked in `(members,)`; their numbers stay as they are at the end of this epoch."""
@@ -146,21 +154,20 @@ class Trainer:
         lost = self.active & ~finite
         diverged = self._find_divergence(lost) if lost.any() else {}
         self.active &= ~lost
+        number, step = self.epoch, self.step
         self._remember()
         rates = self.recipe.hyperparameters.learning_rate[:, 0] * self.factors[-1]
         seconds = time.perf_counter() - started
         scores = {name: np.where(self.active, values, np.nan) for name, values in scores.items()}
-        return Epoch(self.epoch, self.step, rates, seconds=seconds, diverged=diverged, **scores)
+        return Epoch(number, step, rates, seconds=seconds, diverged=diverged, **scores)
 
     def _measure(self) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""
         train_loss, train_error = self.on_train(self.bound)
         dev_loss, dev_error = self.on_dev(self.bound)
-        weights = self.theta[:, : self.network.n_weights]
-        cost = train_loss + penalty(weights, self.recipe.hyperparameters, self.batches.bounds[0][1])
         return {
             "train_loss": train_loss,
-            "cost": cost,
+            "cost": train_loss + self.penalty_of(self.theta),
             "train_error": train_error,
             "dev_loss": dev_loss,
             "dev_error": dev_error,
@@ -168,22 +175,28 @@ class Trainer:
 
     def _remember(self) -> None:
         """Put members that no longer take part back to where they stopped, and keep this epoch's end."""
+        if not self.active.any():
+            return self.go_back()
         stopped = ~self.active
         for name, vector in self._vectors().items():
             vector[stopped] = self._good[name][stopped]
             np.copyto(self._good[name], vector)
         self._good |= {"epoch": np.array(self.epoch), "step": np.array(self.step)}
+        return None
 
     def _find_divergence(self, lost: Array) -> dict[int, Divergence]:
         """Run the epoch again from its start, which gives the same bits, and watch every layer at every step."""
         found: dict[int, Divergence] = {}
+        dropouts = {name for name, layer in self.network.layers if isinstance(layer, Dropout)}
 
         def see(layer: str, kind: str, array: Array) -> None:
+            if layer in dropouts:  # a member alone at a rate of 0 does not have the layer
+                return
             bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
             for k in np.flatnonzero(lost & bad):
                 found.setdefault(int(k), Divergence(self.epoch + 1, step, layer))
 
-        self.restore(self._good)
+        self.go_back()
         step = self.step + 1
         for done in self._steps(see):
             step = done + 1

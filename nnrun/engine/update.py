@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.engine.optimizers import Block, Hyperparameters, PerMember, PerStep, Plan, chain
-from nnrun.engine.parameters import Array
+from nnrun.engine.parameters import Array, empty, zeros
 
 BLOCK_BYTES = 1 << 18
 
@@ -35,10 +35,10 @@ class Optimizer:
         self.h = h
         self.gradient = gradient
         self.transforms = chain(name, h)
-        self.slots = {key: np.zeros_like(theta) for t in self.transforms for key in t.slots}
+        self.slots = {key: zeros(theta.shape, theta.dtype) for t in self.transforms for key in t.slots}
         self._clip = bool(np.isfinite(h.clip_norm).any())
         parts = _parts(theta)
-        scratch = np.empty_like(theta[parts[0]])
+        scratch = empty(theta[parts[0]].shape, theta.dtype)
         self._walk = [self._stretch(theta, part, scratch, n_weights) for part in parts]
         self._constants: list[list[PerStep]] = []  # one list a transform
         self._final: PerStep = np.empty(0)
@@ -90,12 +90,12 @@ def _parts(theta: Array) -> list[Part]:
 def clip_by_norm(gradient: Array, limit: PerMember) -> None:
     """Shrink each member's gradient `(..., size)` to a global norm of at most `limit` (Pascanu et al. 2013)."""
     norm = np.sqrt(np.vecdot(gradient, gradient))[..., None]
-    gradient *= np.minimum(1, limit / np.maximum(norm, np.finfo(gradient.dtype).tiny)).astype(gradient.dtype)
+    gradient *= np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
 
 
 def penalty(weights: Array, h: Hyperparameters, batch_size: int) -> Array:
-    """λ2/(2m)·‖W‖² + λ1/(2m)·Σ|W| of each member; `weights (..., n_weights)` → `(...)`."""
+    """λ2/(2m)·‖W‖² + λ1/(2m)·Σ|W| of each member, `(members, n_weights)` → `(members,)`; h for one or for all."""
     squares = np.square(weights, dtype=np.float64).sum(axis=-1)
     sizes = np.abs(weights).sum(axis=-1, dtype=np.float64)
-    total: Array = (h.l2.reshape(squares.shape) * squares + h.l1.reshape(sizes.shape) * sizes) / (2 * batch_size)
+    total: Array = (h.l2[:, 0] * squares + h.l1[:, 0] * sizes) / (2 * batch_size)
     return total

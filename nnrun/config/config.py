@@ -1,0 +1,99 @@
+"""The whole configuration, resolved: the sections, how they depend on each other, and the way back to plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import StringConstraints, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+
+from nnrun.config import schema
+from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
+from nnrun.config.messages import explain
+from nnrun.config.paths import with_absolute_sources
+from nnrun.config.places import Places
+from nnrun.errors import ConfigError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
+
+class Config(Section):
+    """A YAML file of nnrun."""
+
+    name: Name = key("run", "part of the run directory's name: letters, digits, - _ . (at most 64)")
+    seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of weights, shuffling, dropout and augmentation")
+    data: schema.Data = key({}, "where the examples come from and how they are split and scaled")
+    network: schema.Network = key({}, "the layers between the features and the output")
+    regularization: schema.Regularization = key({}, "what keeps the network from learning its training set by heart")
+    optimizer: schema.Optimizer = key({}, "how the parameters follow the gradient")
+    training: schema.Training = key({}, "the loop over the training examples")
+    diagnosis: schema.Diagnosis = key({}, "what the verdict on bias and variance measures against")
+    metrics: schema.Metrics = key({}, "which number decides")
+    search: schema.Search = key({}, "the search for hyperparameters; training one network ignores this section")
+
+    @field_validator("regularization", mode="wrap")
+    @classmethod
+    def _rate_per_layer(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> schema.Regularization:
+        section: schema.Regularization = handler(value)
+        network = info.data.get("network")
+        if network is None:
+            return section
+        layers, rates = len(network.hidden), section.dropout
+        if isinstance(value, dict) and not isinstance(value.get("dropout"), (list, tuple)):
+            return section.model_copy(update={"dropout": rates * layers})
+        if len(rates) != layers:
+            wrong = f"has length {len(rates)}, network.hidden has length {layers}; give one number, or one rate a layer"
+            raise complain((("dropout",), wrong))
+        return section
+
+    @field_validator("training", mode="after")
+    @classmethod
+    def _fits_data_and_network(cls, training: schema.Training, info: ValidationInfo) -> schema.Training:
+        found: list[Complaint] = []
+        network, data = info.data.get("network"), info.data.get("data")
+        if network is not None and network.batch_norm and training.batch_size == 1:
+            found.append((("batch_size",), "batch_norm needs at least 2 examples a step, got 1"))
+        if data is not None and (wrong := schema.loss_contradiction(data.task, training.loss)):
+            found.append((("loss",), wrong))
+        if found:
+            raise complain(*found)
+        return training
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Config:
+        """From plain values as they would stand in a file, paths relative to the current directory."""
+        return cls.checked(with_absolute_sources(dict(values), Path.cwd()), Places())
+
+    @classmethod
+    def checked(cls, values: Mapping[Any, Any], places: Places) -> Config:
+        """From plain values whose places are known; a ConfigError lists everything that is wrong."""
+        problems = list(places.problems)
+        try:
+            config = cls.model_validate(values)
+        except ValidationError as error:
+            problems += explain(error, values, places, cls)
+        if problems:
+            raise ConfigError([problem.line for problem in sorted(set(problems))])
+        return config
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain values with every default filled in; dumped and loaded they give an equal config.
+
+        One dropout rate for all layers is written as one number, so that the file stays valid when `--set`
+        changes the number of layers.
+        """
+        values: dict[str, Any] = _plain(self.model_dump())
+        rates = values["regularization"]["dropout"]
+        if len(set(rates)) <= 1:
+            values["regularization"]["dropout"] = rates[0] if rates else 0.0
+        return values
+
+
+def _plain(value: Any) -> Any:
+    """Lists instead of tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

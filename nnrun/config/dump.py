@@ -1,0 +1,43 @@
+"""Plain values → YAML text that reads back to the same values, here and in readers of YAML 1.1."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import yaml
+
+from nnrun.config.scalars import PATTERNS, PREFIX
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.1 or 1.2 would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_finite(self, value: float) -> yaml.ScalarNode:
+        """Shortest digits that read back; with a point, since YAML 1.1 takes `1e-05` for text."""
+        if not math.isfinite(value):
+            raise ValueError(f"{value} has no place in a config")
+        digits, _, exponent = repr(value).partition("e")
+        text = digits if "." in digits else f"{digits}.0"
+        return self.represent_scalar(PREFIX + "float", f"{text}e{exponent}" if exponent else text)
+
+    def represent_text(self, value: str) -> yaml.ScalarNode:
+        """With escapes in double quotes where line breaks or invisible characters would get lost."""
+        return self.represent_scalar(PREFIX + "str", value, style=None if value.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+_Dumper.add_representer(float, _Dumper.represent_finite)
+for _tag, _pattern in PATTERNS.items():
+    _Dumper.add_implicit_resolver(PREFIX + _tag, _pattern, None)
+
+
+def dump_yaml(values: Any, one_line: bool = False) -> str:
+    """Block style with the innermost collections on one line, or all on one; ValueError for what is not finite."""
+    style = True if one_line else None
+    return str(
+        yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=style, width=math.inf)
+    )

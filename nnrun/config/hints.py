@@ -1,0 +1,128 @@
+"""What an unknown key was probably meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from nnrun.config.source import KeyPath
+from nnrun.config.tables import Entries
+from nnrun.config.words import dotted, listing
+
+SYNONYMS = {
+    "optimizer": "optim opt solver",
+    "optimizer.learning_rate": "lr learningrate learn_rate step_size alpha eta",
+    "optimizer.beta1": "momentum beta rho beta_1",
+    "optimizer.beta2": "beta_2",
+    "optimizer.epsilon": "eps",
+    "optimizer.schedule": "decay lr_decay decay_rate scheduler lr_schedule learning_rate_decay lr_scheduler",
+    "optimizer.clip_norm": "clip grad_clip gradient_clip max_grad_norm clipnorm",
+    "training.batch_size": "batch batchsize minibatch mini_batch minibatch_size mini_batch_size",
+    "training.epochs": "epoch num_epochs n_epochs max_epochs iterations max_iter num_iterations",
+    "network.hidden": "layers units hidden_layers hidden_units neurons layer_sizes hidden_layer_sizes layer_dims",
+    "network.batch_norm": "batchnorm bn batch_normalization",
+    "network.init": "initialization initializer initialisation weight_init",
+    "network.activation": "nonlinearity activations",
+    "regularization": "regularisation regularizer",
+    "regularization.dropout": "dropout_rate drop_rate",
+    "regularization.l2": "lambda lambd l2_lambda lambda_l2 l2_reg",
+    "data.source": "dataset file path csv data_path",
+    "data.target": "label target_column y",
+    "data.normalize": "normalise normalization standardize scale",
+    "seed": "random_seed random_state",
+}
+_MEANT = {synonym: place for place, synonyms in SYNONYMS.items() for synonym in synonyms.split()}
+_NOTES = {"momentum": " (momentum's β, with name: momentum or nesterov)"}
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a type consists of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from models_in(part)
+
+
+def section_of(field: FieldInfo, value: Any) -> type[BaseModel] | None:
+    """The section that a field holds; for an entry of a table, that of the entry the value names."""
+    for entries in field.metadata:
+        if isinstance(entries, Entries):
+            name = value.get("name") if isinstance(value, dict) else None
+            return entries.models.get(str(name))
+    return next(models_in(field.annotation), None)
+
+
+def is_entry(field: FieldInfo) -> bool:
+    """Whether the key names an entry of one of the engine's tables."""
+    return any(isinstance(mark, Entries) for mark in field.metadata)
+
+
+def field_at(root: type[BaseModel], path: KeyPath, values: Any) -> FieldInfo | None:
+    """The definition of the key at `path`; None for what is no key: an item of a list, something unknown."""
+    model: type[BaseModel] | None = root
+    field: FieldInfo | None = None
+    for part in path:
+        field = model.model_fields.get(str(part)) if model else None
+        values = values.get(part) if isinstance(values, dict) else None
+        model = section_of(field, values) if field else None
+    return field
+
+
+def allowed_keys(root: type[BaseModel], path: KeyPath, values: Any) -> list[str]:
+    """The keys of the section at `path`."""
+    field = field_at(root, path, values)
+    for part in path:
+        values = values[part]
+    model = section_of(field, values) if field else root
+    return list(model.model_fields) if model else []
+
+
+def every_key(model: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """All keys of a section and of those in it, but for the options of table entries."""
+    for name, field in model.model_fields.items():
+        yield (*path, name)
+        if not is_entry(field):
+            for section in models_in(field.annotation):
+                yield from every_key(section, (*path, name))
+
+
+def _keep_prob(value: Any) -> str:
+    hint = "unknown key; did you mean regularization.dropout? dropout = 1 − keep_prob"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return hint
+    return f"{hint}, so `dropout: {round(1 - value, 12):g}`"
+
+
+def unknown_key(root: type[BaseModel], path: KeyPath, values: Mapping[Any, Any]) -> str:
+    """The message for a key that does not exist: what was meant, or what is allowed."""
+    value: Any = values
+    for part in path:
+        value = value[part]
+    section, word = path[:-1], str(path[-1]).lower().replace("-", "_").replace(" ", "_")
+    if word in ("keep_prob", "keep_probs"):
+        return _keep_prob(value)
+    allowed = allowed_keys(root, section, values)
+    meant = _meant(list(every_key(root)), section, word, allowed)
+    if meant is None:
+        return f"unknown key; allowed here: {listing(allowed)}"
+    if meant[:-1] == section:
+        return f"unknown key; did you mean {meant[-1]}?{_NOTES.get(word, '')}"
+    top = " at the top level, not indented" if len(meant) == 1 else ""
+    return f"unknown key here; did you mean {dotted(meant)}{top}?{_NOTES.get(word, '')}"
+
+
+def _meant(keys: list[KeyPath], section: KeyPath, word: str, allowed: list[str]) -> KeyPath | None:
+    """The likeliest key: of this name elsewhere, a known synonym, close to one here, close to one elsewhere."""
+    elsewhere = [place for place in keys if place[-1] == word]
+    if len(elsewhere) == 1:
+        return elsewhere[0]
+    if word in _MEANT:
+        return tuple(_MEANT[word].split("."))
+    if close := get_close_matches(word, allowed, n=1):
+        return (*section, close[0])
+    names = {str(place[-1]): place for place in keys}
+    return next((names[name] for name in get_close_matches(word, names, n=1, cutoff=0.8)), None)

@@ -1,0 +1,52 @@
+"""From a YAML file and `--set` arguments to a resolved configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnrun.config.config import Config
+from nnrun.config.overrides import apply, reshape
+from nnrun.config.paths import with_absolute_sources
+from nnrun.config.places import Places
+from nnrun.config.source import decode, parse, read_bytes
+
+NOTHING_WRITTEN = b"{}\n"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A resolved configuration, the file it was written in, byte for byte, and what the user should be told."""
+
+    config: Config
+    text: bytes
+    path: Path | None
+    notices: list[str] = field(default_factory=list)
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | None = None) -> Loaded:
+    """Read a file, or `text` in its place; without both, every key has its default.
+
+    Relative paths in the file are relative to its folder, in overrides to the current directory.
+    Raises ConfigError with every problem found, a line each.
+    """
+    name = "<text>" if path is None else str(path)
+    content = _content(path, text)
+    source = parse(decode(content, name), name)
+    places = Places.of(source)
+    written = with_absolute_sources(source.values, Path.cwd() if path is None else path.parent)
+    values, settings = apply(written, places, overrides)
+    replaced = reshape(values, places, settings)
+    config = Config.checked(values, places)
+    notices = []
+    if replaced is not None:
+        now = list(config.network.hidden)
+        notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
+    return Loaded(config, content, path, notices)
+
+
+def _content(path: Path | None, text: str | None) -> bytes:
+    if text is not None:
+        return text.encode("utf-8", "surrogatepass")
+    return NOTHING_WRITTEN if path is None else read_bytes(path)

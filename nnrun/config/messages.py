@@ -1,0 +1,153 @@
+"""pydantic's errors → one line a problem, with its place, in the words of YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from nnrun.config.hints import field_at, unknown_key
+from nnrun.config.places import Located, Places
+from nnrun.config.scalars import plain
+from nnrun.config.source import KeyPath
+from nnrun.config.words import describe, kind
+
+EXPECTED = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "none_required": "null",
+}
+_TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+class Wrong(NamedTuple):
+    """One of pydantic's errors."""
+
+    type: str
+    path: KeyPath  # as written in the file
+    value: Any
+    about: dict[str, Any]
+    text: str
+    nullable: bool
+
+
+def explain(
+    error: ValidationError, values: Mapping[Any, Any], places: Places, root: type[BaseModel]
+) -> Iterator[Located]:
+    """Each problem with its place."""
+    for details in error.errors(include_url=False):
+        location, about = details["loc"], details.get("ctx", {})
+        path = written_path(location, values)
+        if details["type"] in ("extra_forbidden", "invalid_key"):
+            yield places.locate(path, unknown_key(root, path, values), at_key=True)
+        elif details["type"] == "complaints":
+            for below, message in about["complaints"]:
+                yield places.locate(written_path((*path, *below), values), message)
+        elif details["type"] == "missing":
+            yield places.locate((*path, location[-1]), "is missing")
+        else:
+            wrong = Wrong(details["type"], path, details["input"], about, details["msg"], _nullable(root, path, values))
+            yield places.locate(_choice_path(wrong), phrase(wrong))
+
+
+def written_path(location: Sequence[str | int], values: Any) -> KeyPath:
+    """The part of pydantic's location that exists in the file: without tags of unions and filled-in names."""
+    path: KeyPath = ()
+    for part in location:
+        items = values if isinstance(values, dict) else dict(enumerate(values)) if isinstance(values, list) else {}
+        if part in items:
+            path, values = (*path, part), items[part]
+    return path
+
+
+def _choice_path(wrong: Wrong) -> KeyPath:
+    """A wrong name of a table entry is named by its own key if it was written as a mapping."""
+    at = wrong.about.get("at")
+    return (*wrong.path, at) if at and isinstance(wrong.value, dict) else wrong.path
+
+
+def _nullable(root: type[BaseModel], path: KeyPath, values: Any) -> bool:
+    """Whether the key at `path` may be null."""
+    field = field_at(root, path, values)
+    return field is not None and (field.default is None or type(None) in get_args(field.annotation))
+
+
+def phrase(wrong: Wrong) -> str:
+    """The message for one error."""
+    if wrong.type in _PHRASES:
+        return _PHRASES[wrong.type](wrong)
+    if wrong.type in EXPECTED:
+        return _wrong_type(EXPECTED[wrong.type], wrong)
+    return f"{wrong.text[:1].lower()}{wrong.text[1:]}, got {describe(wrong.value)}"
+
+
+def _wrong_type(expected: str, wrong: Wrong) -> str:
+    also = " or null" if wrong.nullable else ""
+    return f"expected {expected}{also}, got {describe(wrong.value)}{_remedy(expected, wrong)}"
+
+
+def _remedy(expected: str, wrong: Wrong) -> str:
+    """What to change, where the slip is a common one."""
+    value = wrong.value
+    if isinstance(value, str):
+        return _remedy_for_text(expected, value, wrong.nullable)
+    if value is None:
+        return "; remove the key to use its default"
+    if expected == "a number" and type(value) is int:
+        return ", which is too large"
+    if expected == "text" and isinstance(value, (bool, int, float)):
+        return "; put it in quotes"
+    if expected == "a list" and not isinstance(value, dict):
+        return f"; write [{describe(value)}]"
+    return ""
+
+
+def _remedy_for_text(expected: str, text: str, nullable: bool) -> str:
+    if nullable and text.lower() in ("none", "null"):
+        return "; write null without quotes" if text.lower() == "null" else "; write null"
+    if expected == "true or false" and text.lower() in _TRUTHS:
+        return f"; write {_TRUTHS[text.lower()]}"
+    return "; remove the quotes" if _is_quoted(expected, text) else ""
+
+
+def _is_quoted(expected: str, text: str) -> bool:
+    """Whether the text, without its quotes, would be what is expected."""
+    try:
+        meant = kind(plain(text))
+    except ValueError:
+        return False
+    if expected == "true or false":
+        return meant == "true/false"
+    fits = {"number": expected == "a number", "whole number": expected.endswith("number")}
+    return fits.get(meant, False)
+
+
+def _unknown_choice(wrong: Wrong) -> str:
+    allowed, also = [str(name) for name in wrong.about["allowed"]], wrong.about.get("also", "")
+    value = str(wrong.value["name"] if isinstance(wrong.value, dict) else wrong.value)
+    if _is_quoted(also, value):
+        return f"expected {', '.join(allowed)} or {also}, got {describe(value)}; remove the quotes"
+    close = get_close_matches(value.lower(), allowed, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"unknown choice {value[:60]!r}; {meant}allowed: {', '.join(filter(None, [*allowed, also]))}"
+
+
+_PHRASES: dict[str, Callable[[Wrong], str]] = {
+    "out_of_range": lambda wrong: f"{wrong.text}, got {describe(wrong.value)}",
+    "wrong_kind": lambda wrong: _wrong_type(wrong.text, wrong),
+    "choice": _unknown_choice,
+    "nameless": lambda wrong: f"needs a name; one of {', '.join(wrong.about['allowed'])}",
+    "unavailable": lambda wrong: f"{wrong.path[-1]} {wrong.text}",
+    "finite_number": lambda wrong: f"must be a finite number, got {describe(wrong.value)}",
+    "string_pattern_mismatch": lambda wrong: (
+        f"may hold only letters, digits, - _ and . (1 to 64 of them), got {describe(wrong.value)}"
+    ),
+}

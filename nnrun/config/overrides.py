@@ -1,0 +1,123 @@
+"""`--set a.b=value`: single values on top of a file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nnrun.config.config import Config
+from nnrun.config.hints import field_at, is_entry
+from nnrun.config.paths import absolute_source, with_absolute_sources
+from nnrun.config.places import AFTER_THE_FILE, Located, Places
+from nnrun.config.source import KeyPath, parse_value
+from nnrun.config.words import describe, dotted
+from nnrun.errors import ConfigError
+
+Values = dict[Any, Any]
+SPACE = "search.space."
+SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
+
+
+class Setting(NamedTuple):
+    """A value for a dotted key, and the text of the argument that gave it."""
+
+    path: KeyPath
+    value: Any
+    argument: str
+
+
+def parse_setting(argument: str) -> Setting:
+    """`optimizer.learning_rate=1e-3`, the value read as YAML; a ConfigError without the argument's text."""
+    name, equals, text = argument.partition("=")
+    path = _path(name.strip())
+    if not equals:
+        raise ConfigError(["expected key=value"])
+    if "" in path:
+        raise ConfigError([f"{describe(name)} is not a key; write section.key=value"])
+    value = parse_value(text)
+    if value is None and text.strip() not in ("null", "~"):
+        raise ConfigError(["the value is missing; write null for none"])
+    return Setting(path, _with_absolute_paths(path, value, Path.cwd()), argument)
+
+
+def _path(name: str) -> KeyPath:
+    """Numbers are keys of a table; what follows `search.space` is one key, dots and all."""
+    if name.startswith(SPACE):
+        return (*SPACE.split(".")[:2], name.removeprefix(SPACE))
+    return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
+
+
+def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
+    if path == ("data",):
+        return with_absolute_sources({"data": value}, folder)["data"]
+    return absolute_source(value, folder) if path[:2] == ("data", "source") else value
+
+
+def apply(values: Values, places: Places, arguments: Sequence[str]) -> tuple[Values, list[Setting]]:
+    """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`."""
+    values, settings = copy.deepcopy(values), []
+    for order, argument in enumerate(arguments):
+        try:
+            setting = parse_setting(argument)
+            put(values, places, setting)
+            settings.append(setting)
+        except ConfigError as error:
+            lines = [f"--set {argument}: {problem}" for problem in error.problems]
+            places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
+    return values, settings
+
+
+def put(values: Values, places: Places, setting: Setting) -> None:
+    """Write one value, opening mappings on its way where that is possible; a ConfigError where it is not."""
+    *way, last = setting.path
+    inside = values
+    for depth, part in enumerate(way, start=1):
+        if not isinstance(inside.get(part), dict):
+            here = setting.path[:depth]
+            inside[part] = _opened(here, inside.get(part), values)
+            places.forget(here)
+        inside = inside[part]
+    inside[last] = setting.value
+    places.replace(setting.path, setting.argument)
+
+
+def _opened(path: KeyPath, held: Any, values: Values) -> Values:
+    """The mapping that a key may hold instead of a name alone or of nothing."""
+    field = field_at(Config, path, values)
+    if field is not None and is_entry(field) and (held is None or isinstance(held, str)):
+        return {"name": held or field.default}
+    if held is None or path == ("data", "source"):
+        return {}
+    raise ConfigError([f"{dotted(path)} is {describe(held)}, not a mapping; set it as a whole"])
+
+
+def reshape(values: Values, places: Places, settings: Sequence[Setting]) -> list[int] | None:
+    """Settle which holds, hidden or depth and width: the one that an argument gave last.
+
+    Returns the `hidden` that depth and width took the place of, if any.
+    """
+    network = values.get("network")
+    shapes = [setting.path for setting in settings if setting.path in SHAPES and setting.value is not None]
+    if not isinstance(network, dict) or not shapes:
+        return None
+    if shapes[-1] != HIDDEN:
+        return _hidden_given_up(network)
+    for path in (DEPTH, WIDTH):
+        network.pop(path[-1], None)
+        places.forget(path)
+    return None
+
+
+def _hidden_given_up(network: Values) -> list[int] | None:
+    whole = network.get("depth") is not None and network.get("width") is not None
+    hidden = network.get("hidden", None if whole else Config().network.hidden)
+    if not isinstance(hidden, (list, tuple)):
+        return None
+    network.pop("hidden", None)
+    if network.get("depth") is None:
+        network["depth"] = len(hidden)
+    if network.get("width") is None and hidden:
+        network["width"] = hidden[0]
+    return list(hidden)

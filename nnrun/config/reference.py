@@ -1,0 +1,103 @@
+"""The schema for editors (JSON Schema) and for readers (one row a key), both from the one definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
+
+Node = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Row(NamedTuple):
+    """One key of the file, as the reference describes it."""
+
+    key: str
+    type: str
+    range: str
+    default: str
+    help: str
+    applies: str  # the table entry that has this option, or empty
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without the titles that pydantic makes of the names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema() -> Node:
+    """JSON Schema, draft 2020-12, of a YAML file."""
+    return {"$schema": DIALECT, **Config.model_json_schema(schema_generator=_Untitled)}
+
+
+def reference_rows() -> list[Row]:
+    """Every key of the file in the order of the sections, the options of table entries included."""
+    schema = json_schema()
+    return list(_rows(schema, (), schema["$defs"]))
+
+
+def _rows(section: Node, path: tuple[str, ...], definitions: Node, applies: str = "") -> Iterator[Row]:
+    for name, node in section["properties"].items():
+        if applies and name == "name":
+            continue
+        here, alternatives = (*path, name), [_followed(a, definitions) for a in _alternatives(node)]
+        sections = [alternative for alternative in alternatives if "properties" in alternative]
+        if len(alternatives) > 1 or not sections:
+            yield _row(here, node, alternatives, name in section.get("required", ()), applies)
+        for inner in sections:
+            entry = inner["properties"].get("name", {}).get("const", "")
+            yield from _rows(inner, here, definitions, f"name: {entry}" if entry else applies)
+
+
+def _row(path: tuple[str, ...], node: Node, alternatives: list[Node], required: bool, applies: str) -> Row:
+    ranges = [_range(_item(alternative)) for alternative in alternatives]
+    default = "required" if required else _yaml(node.get("default"))
+    types = list(dict.fromkeys(_type(alternative) for alternative in alternatives))
+    words = " or ".join(dict.fromkeys(filter(None, ranges)))
+    return Row(".".join(path), " or ".join(types), words, default, node.get("description", ""), applies)
+
+
+def _alternatives(node: Node) -> Iterator[Node]:
+    """What a value may be, unions of unions laid flat."""
+    inner = node.get("anyOf") or node.get("oneOf")
+    if inner is None:
+        yield node
+    for alternative in inner or ():
+        yield from _alternatives(alternative)
+
+
+def _followed(node: Node, definitions: Node) -> Node:
+    reference = node.get("$ref")
+    return definitions[reference.rpartition("/")[2]] if reference else node
+
+
+def _type(node: Node) -> str:
+    names = {"integer": "whole number", "string": "text", "boolean": "true/false", "array": "list", "object": "mapping"}
+    return "name" if "enum" in node else names.get(node["type"], str(node["type"]))
+
+
+def _item(node: Node) -> Node:
+    """What the items of a list or the values of a mapping are; a single value is its own item."""
+    inner = node.get("items") or node.get("additionalProperties") or (node.get("prefixItems") or [node])[0]
+    return inner if isinstance(inner, dict) else node
+
+
+def _range(node: Node) -> str:
+    if "enum" in node:
+        return ", ".join(node["enum"])
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return ", ".join(f"{sign} {node[word]}" for word, sign in bounds.items() if word in node)
+
+
+def _yaml(default: Any) -> str:
+    """A default as it would be written in the file; JSON turned the whole numbers among its keys into text."""
+    if isinstance(default, dict):
+        default = {int(name) if name.isdecimal() else name: value for name, value in default.items()}
+    return dump_yaml([default], one_line=True).strip()[1:-1]

@@ -1,0 +1,263 @@
+"""The sections of the YAML file: each key once, with type, bounds, default and one line of help.
+
+Validating also resolves: what may be left open in the file (null, a name alone, one dropout rate for all layers,
+depth and width) is filled in, so that the rest of the program never meets an open value.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from math import isfinite
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    Tag,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, Unavailable, by_kind, complain, key, kind_tag
+from nnrun.config.tables import InitializerKey, ScheduleKey
+from nnrun.config.words import listing
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.losses import LOSSES
+from nnrun.engine.optimizers import OPTIMIZERS
+
+BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
+FOR_CLASSES = ("cross_entropy",)  # the other losses measure distances between numbers
+
+Share = Annotated[float, Bounds(ge=0, lt=1)]
+Positive = Annotated[float, Bounds(gt=0)]
+NonNegative = Annotated[float, Bounds(ge=0)]
+Count = Annotated[int, Bounds(ge=1)]
+Counts = Annotated[tuple[Count, ...], Strict(False)]  # YAML knows lists, not tuples; the items stay strict
+Shares = Annotated[tuple[Share, ...], Strict(False)]
+Columns = Annotated[tuple[str, ...], Strict(False)]
+
+
+def meant_bundled(word: str) -> str | None:
+    """The bundled data set that a bare word such as `digts` is a misspelling of, if any."""
+    if word in BUNDLED or "/" in word or "." in word:
+        return None
+    return next(iter(get_close_matches(word, BUNDLED, n=1, cutoff=0.7)), None)
+
+
+def _a_source(text: str) -> str:
+    if not text or "\0" in text:
+        raise complain(((), "must name a bundled data set or a file"))
+    if meant := meant_bundled(text):
+        raise complain(((), f"no data set {text!r}; did you mean {meant}? (for a file of that name write ./{text})"))
+    return text
+
+
+def _three(parts: Any) -> Any:
+    if isinstance(parts, (list, tuple)) and len(parts) != 3:
+        raise complain(((), f"expected three fractions [train, dev, test], got {len(parts)}"))
+    return parts
+
+
+def _fractions(parts: tuple[float, float, float]) -> tuple[float, float, float]:
+    train, dev, _ = parts
+    if min(train, dev) <= 0:
+        raise complain(((), f"the train and dev fractions must be above 0, got {list(parts)}"))
+    if abs(sum(parts) - 1) > 1e-6:
+        raise complain(((), f"the fractions [train, dev, test] must add up to 1, got {sum(parts):g}"))
+    return parts
+
+
+def _finite(value: Any) -> Any:
+    """Whatever a range is made of, it must be possible to write it down."""
+    parts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    for part in parts:
+        _finite(part)
+    if isinstance(value, float) and not isfinite(value):
+        raise complain(((), f"must be a finite number, got {value}"))
+    return value
+
+
+SourceText = Annotated[str, AfterValidator(_a_source)]
+Fraction = Annotated[float, Bounds(ge=0, le=1)]
+Fractions = Annotated[
+    tuple[Fraction, Fraction, Fraction], Strict(False), BeforeValidator(_three), AfterValidator(_fractions)
+]
+
+
+class Parts(Section):
+    """A file for each part of the data."""
+
+    train: SourceText = Field(description="file with the training examples")
+    dev: SourceText = Field(description="file with the development examples")
+    test: SourceText | None = key(None, "file with the test examples; null = no test set")
+
+
+class Data(Section):
+    """Where the examples come from and how they are split and scaled."""
+
+    source: Annotated[
+        Annotated[SourceText, Tag(kind_tag("text"))] | Annotated[Parts, Tag(kind_tag("mapping"))],
+        by_kind("a bundled name, a path or a mapping of train, dev and test"),
+    ] = key("digits", f"a bundled data set ({', '.join(BUNDLED)}), a file, or {{train, dev, test}} with a file a part")
+    target: str | None = key(None, "column to predict; null = the source's own")
+    task: Annotated[Literal["auto", "classification", "regression"], OneOf()] = key("auto", "what the target is")
+    split: Annotated[
+        Annotated[Literal["auto"], OneOf(also="a list of three fractions"), Tag(kind_tag("text"))]
+        | Annotated[Fractions, Tag(kind_tag("list"))],
+        by_kind("auto or a list of three fractions"),
+    ] = key("auto", "fractions [train, dev, test]; auto = 60/20/20, less for dev and test on big data")
+    split_seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of the split, apart from the run's")
+    normalize: Annotated[Literal["standard", "none"], OneOf()] = key(
+        "standard", "standard = mean 0 and deviation 1 by the training part"
+    )
+    group: str | None = key(None, "column whose equal values stay in one part")
+    time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
+    drop: Columns = key([], "columns to leave out")
+    class_weight: Annotated[None, Unavailable("null")] = key(None, "not available in this version")
+    weight: Annotated[None, Unavailable("null")] = key(None, "not available in this version")
+
+    @model_validator(mode="after")
+    def _one_rule_of_splitting(self) -> Data:
+        found: list[Complaint] = []
+        if isinstance(self.source, Parts):
+            splits = {"group": self.group, "time": self.time, "split": None if self.split == "auto" else self.split}
+            written = [name for name, value in splits.items() if value is not None]
+            found += [((name,), "has no meaning with a file for each part; remove it") for name in written]
+        elif self.group is not None and self.time is not None:
+            found.append((("time",), "group and time exclude each other; remove one"))
+        if found:
+            raise complain(*found)
+        return self
+
+
+class Network(Section):
+    """The layers between the features and the output."""
+
+    hidden: Counts = key([64, 32], "units of each hidden layer; [] = logistic, softmax or linear regression")
+    depth: Annotated[int, Bounds(ge=0, le=10_000)] | None = Field(
+        None, exclude=True, description="number of hidden layers; with width, instead of hidden"
+    )
+    width: Count | None = Field(
+        None, exclude=True, description="units of every hidden layer; with depth, instead of hidden"
+    )
+    activation: Annotated[str, OneOf(tuple(ACTIVATIONS))] = key("relu", "activation of the hidden layers")
+    init: InitializerKey = key("auto", "initial weights: a name or {name, options}; auto fits the activation")
+    batch_norm: bool = key(False, "batch normalisation before each activation")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _layers_of_one_width(cls, values: Any, handler: ValidatorFunctionWrapHandler) -> Network:
+        network: Network = handler(values)
+        depth, width = network.depth, network.width
+        if depth is None and width is None:
+            return network
+        if depth is None or width is None:
+            given, lacking = ("width", "depth") if depth is None else ("depth", "width")
+            raise complain(((given,), f"{lacking} is missing; depth and width go together"))
+        if "hidden" in network.model_fields_set:
+            raise complain((("hidden",), "stands beside depth and width; give either hidden, or depth and width"))
+        return network.model_copy(update={"hidden": (width,) * depth, "depth": None, "width": None})
+
+
+class EarlyStopping(Section):
+    """When to stop before the last epoch; the best parameters are restored."""
+
+    patience: Count = key(10, "epochs without a better dev result before training stops")
+    min_delta: NonNegative = key(0.0, "least improvement that counts as better")
+
+
+class Regularization(Section):
+    """What keeps the network from learning its training set by heart."""
+
+    l1: NonNegative = key(0.0, "λ of the L1 penalty")
+    l2: NonNegative = key(0.0, "λ of the L2 penalty")
+    dropout: Shares = key(0.0, "share of hidden units dropped, 1 − keep_prob; one number, or one for each hidden layer")
+    input_dropout: Share = key(0.0, "share of the features dropped")
+    early_stopping: EarlyStopping | None = key(None, "null = train all epochs, or {patience, min_delta}")
+    augment: Annotated[list[None], Unavailable("list")] = key([], "not available in this version")
+
+    @field_validator("dropout", mode="before", json_schema_input_type=Share | list[Share])
+    @classmethod
+    def _one_rate(cls, value: Any) -> Any:
+        return value if isinstance(value, (list, tuple)) else [value]
+
+
+class Optimizer(Section):
+    """How the parameters follow the gradient."""
+
+    name: Annotated[str, OneOf(tuple(OPTIMIZERS))] = key("adam", "rule of the update")
+    learning_rate: Positive = key(1e-3, "size of the steps")
+    schedule: ScheduleKey = key("constant", "how the learning rate changes: a name or {name, options}")
+    beta1: Share = key(0.9, "decay of the gradient's running mean; also momentum's β")
+    beta2: Share = key(None, "decay of the squared gradient's running mean; null = 0.999, for rmsprop 0.9")
+    epsilon: Positive = key(1e-8, "keeps divisions by the running deviation finite")
+    weight_decay: NonNegative = key(None, "decoupled decay, with any optimizer; null = 0, for adamw 0.01")
+    clip_norm: Positive | None = key(None, "longest gradient let through; null = any")
+    bias_correction: bool = key(None, "correct the running means' start at 0; null = only for adam and adamw")
+    dampening: bool = key(True, "momentum: v = βv + (1 − β)dW; false: v = βv + dW")
+
+    @field_validator("beta2", mode="before", json_schema_input_type=Share | None)
+    @classmethod
+    def _usual_beta2(cls, value: Any, info: ValidationInfo) -> Any:
+        usual = 0.9 if info.data.get("name") == "rmsprop" else 0.999
+        return usual if value is None else value
+
+    @field_validator("weight_decay", mode="before", json_schema_input_type=NonNegative | None)
+    @classmethod
+    def _usual_decay(cls, value: Any, info: ValidationInfo) -> Any:
+        usual = 0.01 if info.data.get("name") == "adamw" else 0.0
+        return usual if value is None else value
+
+    @field_validator("bias_correction", mode="before", json_schema_input_type=bool | None)
+    @classmethod
+    def _usual_correction(cls, value: Any, info: ValidationInfo) -> Any:
+        return info.data.get("name") in ("adam", "adamw") if value is None else value
+
+
+class Training(Section):
+    """The loop over the training examples."""
+
+    epochs: Annotated[int, Bounds(ge=1, le=1_000_000_000)] = key(50, "passes over the training set")
+    batch_size: Annotated[
+        Annotated[Literal["auto", "full"], OneOf(also="a whole number"), Tag(kind_tag("text"))]
+        | Annotated[Count, Tag(kind_tag("whole number"))],
+        by_kind("auto, full or a whole number"),
+    ] = key("auto", "examples a step; full = the whole training set")
+    dtype: Annotated[Literal["float32", "float64"], OneOf()] = key("float32", "precision of all numbers in training")
+    blas_threads: Annotated[int, Bounds(ge=1, le=1024)] = key(1, "threads of a matrix product; part of the result")
+    loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")
+    layer_statistics: bool = key(False, "write activations and gradients of each layer to metrics.jsonl")
+
+
+class Diagnosis(Section):
+    """What the verdict on bias and variance measures against."""
+
+    base_error: Share = key(0.0, "error of the best known way, such as a human expert")
+    tolerance: Positive = key(0.015, "largest gap that still counts as none")
+
+
+class Metrics(Section):
+    """Which number decides."""
+
+    primary: Annotated[Literal["error", "loss"], OneOf()] = key("error", "what is compared between epochs and runs")
+
+
+class Search(Section):
+    """The search for hyperparameters; training one network ignores this section."""
+
+    strategy: str = key("random", "how trials are chosen")
+    trials: Count = key(50, "number of trials")
+    metric: str = key("dev_error", "what is minimised; with a leading - maximised")
+    space: dict[str, dict[str, Annotated[Any, AfterValidator(_finite)]]] = key({}, "dotted key → range to draw from")
+
+
+def loss_contradiction(task: str, loss: str) -> str | None:
+    """Why a loss cannot serve a task, if both are stated."""
+    if "auto" in (task, loss) or (task == "classification") == (loss in FOR_CLASSES):
+        return None
+    fitting = [name for name in LOSSES if (name in FOR_CLASSES) == (task == "classification")]
+    return f"{loss} does not fit data.task: {task}; use {listing(['auto', *fitting])}"

@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.config.overrides import parse_setting
+from nnrun.config.schema import Parts
+from nnrun.engine.schedules import Constant, Cosine, InverseTime, Staircase
+from nnrun.errors import ConfigError
+
+BASE = "network: {hidden: [64, 32]}\noptimizer: {name: sgd, schedule: staircase}\nregularization: {dropout: 0.5}\n"
+
+
+def problems(*overrides: str, text: str = BASE) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Path("config.yaml"), overrides, text)
+    return caught.value.problems
+
+
+def test_values_are_read_as_in_the_file_and_the_last_one_counts() -> None:
+    overrides = ["optimizer.learning_rate=1e-2", "name=on", "seed=0o17", "optimizer.learning_rate = 2e-2"]
+    config = load_config(Path("config.yaml"), overrides, BASE).config
+    assert (config.optimizer.learning_rate, config.name, config.seed) == (0.02, "on", 15)
+    assert config.optimizer.name == "sgd"
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("optimizer.learning_rat=1", "unknown key; did you mean learning_rate?"),
+        ("optimizer.l2=1", "unknown key here; did you mean regularization.l2?"),
+        ("optimiser.name=sgd", "optimiser: unknown key; did you mean optimizer?"),
+        ("lr=3", "unknown key here; did you mean optimizer.learning_rate?"),
+        ("optimizer.learning_rate=-1", "must be above 0, got -1"),
+        ("optimizer.learning_rate='1'", "expected a number, got the text '1'; remove the quotes"),
+        ("optimizer=adam", "expected a mapping, got the text 'adam'"),
+        ("optimizer={lr: 1}", "optimizer.lr: unknown key; did you mean learning_rate?"),
+        ("optimizer={name: sgd, name: adam}", "name: duplicate key on line 1; first given on line 1"),
+        ("network.hidden=[8, 0]", "network.hidden[1]: must be at least 1, got 0"),
+        ("network.depth=-1", "must be at least 0 and at most 10000, got -1"),
+        ("optimizer.schedule.evry=3", "unknown key; did you mean every?"),
+        ("regularization.early_stopping.patience=0", "must be at least 1, got 0"),
+        ("data.source=digts", "no data set 'digts'; did you mean digits? (for a file of that name write ./digts)"),
+        ("optimizer.name=", "the value is missing; write null for none"),
+        ("optimizer.name=# adam", "the value is missing; write null for none"),
+        ("optimizer.name", "expected key=value"),
+        ("=3", "the text '' is not a key; write section.key=value"),
+        ("optimizer..name=3", "the text 'optimizer..name' is not a key; write section.key=value"),
+        ("optimizer.name.x=3", "optimizer.name is the text 'sgd', not a mapping; set it as a whole"),
+        ("network.hidden.0=3", "network.hidden is a list, not a mapping; set it as a whole"),
+        (
+            "network.hidden=[3",
+            "expected ',' or ']', but got '<stream end>'; the bracket opened at 1:1 is not closed properly",
+        ),
+    ],
+)
+def test_a_mistake_names_the_argument(override: str, line: str) -> None:
+    assert problems(override) == [f"--set {override}: {line}"]
+
+
+def test_mistakes_in_arguments_follow_those_in_the_file() -> None:
+    assert problems("a.b", "seed=x", "optimizer.name=sdg", text="seed: 1\nnetwork: {hiden: [3]}\n") == [
+        "config.yaml:2:11: network.hiden: unknown key; did you mean hidden?",
+        "--set a.b: expected key=value",
+        "--set optimizer.name=sdg: unknown choice 'sdg'; did you mean sgd? "
+        "allowed: sgd, momentum, nesterov, rmsprop, adam, adamw",
+        "--set seed=x: expected a whole number, got the text 'x'",
+    ]
+
+
+def test_an_override_replaces_a_wrong_value_of_the_file() -> None:
+    text = "seed: wrong\ndata: {split: [1, 2]}\n"
+    config = load_config(None, ["seed=1", "data.split=auto"], text).config
+    assert (config.seed, config.data.split) == (1, "auto")
+
+
+def test_a_whole_section_can_be_replaced_by_a_mapping() -> None:
+    optimizer = load_config(None, ["optimizer={name: adamw}"], BASE).config.optimizer
+    assert (optimizer.name, optimizer.schedule.build()) == ("adamw", Constant())
+
+
+def test_options_of_a_schedule_can_be_set_one_by_one() -> None:
+    def schedule(*overrides: str, text: str = BASE) -> object:
+        return load_config(None, overrides, text).config.optimizer.schedule.build()
+
+    assert schedule("optimizer.schedule.every=3") == Staircase(every=3)  # the file says staircase
+    assert schedule("optimizer.schedule=inverse_time", "optimizer.schedule.rate=0.5") == InverseTime(0.5)
+    assert schedule("optimizer.schedule.name=cosine", "optimizer.schedule.final=0.1") == Cosine(0.1)
+    assert schedule("optimizer.schedule.name=cosine", text="{}") == Cosine()
+    table = load_config(None, ["optimizer.schedule=table", "optimizer.schedule.factors.30=0.1"], "{}").config
+    assert table.resolved()["optimizer"]["schedule"]["factors"] == {30: 0.1}
+
+
+def test_early_stopping_can_be_opened_from_null() -> None:
+    stopping = load_config(
+        None, ["regularization.early_stopping.patience=3"], BASE
+    ).config.regularization.early_stopping
+    assert stopping is not None
+    assert stopping.patience == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "hidden", "replaced"),
+    [
+        ("network: {hidden: [64, 32]}", ["network.depth=3", "network.width=50"], (50, 50, 50), "[64, 32]"),
+        ("network: {hidden: [64, 32]}", ["network.depth=3"], (64, 64, 64), "[64, 32]"),
+        ("network: {hidden: [64, 32]}", ["network.width=50"], (50, 50), "[64, 32]"),
+        ("{}", ["network.width=50"], (50, 50), "[64, 32]"),
+        ("network: {depth: 2, width: 8}", ["network.depth=3"], (8, 8, 8), None),
+        ("network: {depth: 2, width: 8}", ["network.hidden=[5]"], (5,), None),
+        ("network: {hidden: [9]}", ["network.hidden=[5]", "network.depth=2"], (5, 5), "[5]"),
+        ("network: {hidden: [9]}", ["network.depth=2", "network.hidden=[5]"], (5,), None),
+        ("network: {hidden: [9]}", ["network.depth=null"], (9,), None),
+    ],
+)
+def test_depth_and_width_take_the_place_of_hidden(
+    text: str, overrides: list[str], hidden: tuple[int, ...], replaced: str | None
+) -> None:
+    loaded = load_config(None, overrides, text)
+    assert loaded.config.network.hidden == hidden
+    expected = f"network.hidden {replaced} is replaced by depth × [width] = {list(hidden)}"
+    assert loaded.notices == ([] if replaced is None else [expected])
+
+
+def test_depth_without_any_width_is_an_error() -> None:
+    assert problems("network.depth=2", text="network: {hidden: []}") == [
+        "--set network.depth=2: width is missing; depth and width go together"
+    ]
+
+
+def test_dropout_follows_the_new_depth() -> None:
+    assert load_config(None, ["network.depth=3"], BASE).config.regularization.dropout == (0.5, 0.5, 0.5)
+
+
+def test_paths_in_overrides_are_relative_to_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    here, file = (tmp_path / "here").resolve(), tmp_path / "there" / "config.yaml"
+    text = "data: {source: {train: t.csv, dev: d.csv}}\n"
+    assert load_config(file, ["data.source=a.csv"], text).config.data.source == f"{here}/a.csv"
+    mixed = load_config(file, ["data.source.dev=../d.csv"], text).config.data.source
+    assert mixed == Parts(train=f"{tmp_path.resolve()}/there/t.csv", dev=f"{tmp_path.resolve()}/d.csv")
+    whole = load_config(file, ["data={source: a.csv}"], text).config.data.source
+    assert whole == f"{here}/a.csv"
+    opened = load_config(file, ["data.source.train=a.csv", "data.source.dev=b.csv"], "seed: 1\n").config.data.source
+    assert opened == Parts(train=f"{here}/a.csv", dev=f"{here}/b.csv")
+
+
+def test_a_range_of_the_search_space_has_a_dotted_key() -> None:
+    config = load_config(None, ["search.space.regularization.l2={log: [1e-3, 10]}"], BASE).config
+    assert config.search.space == {"regularization.l2": {"log": [0.001, 10]}}
+
+
+def test_a_setting_keeps_its_text() -> None:
+    setting = parse_setting("optimizer.schedule.factors.3=0.5")
+    assert setting == (("optimizer", "schedule", "factors", 3), 0.5, "optimizer.schedule.factors.3=0.5")

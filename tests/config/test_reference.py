@@ -1,0 +1,89 @@
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from nnrun.config.config import Config
+from nnrun.config.hints import every_key
+from nnrun.config.reference import DIALECT, json_schema, reference_rows
+from nnrun.config.source import parse
+from nnrun.config.words import dotted
+
+EXAMPLE = Path(__file__).with_name("example.yaml").read_text(encoding="utf-8")
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+
+
+def values(text: str) -> dict[Any, Any]:
+    return parse(text, "config.yaml").values
+
+
+def test_the_schema_is_a_schema() -> None:
+    assert json_schema()["$schema"] == DIALECT
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EXAMPLE,
+        "optimizer: {schedule: {name: staircase, every: 3}, beta2: null, weight_decay: null, bias_correction: null}",
+        "network: {depth: 2, width: 3, init: {name: normal, scale: 1}}",
+        "regularization: {dropout: [0.1, 0.2], early_stopping: {patience: 3}}",
+        "data: {source: {train: a, dev: b}, class_weight: null}",
+        "data: {split: [0.6, 0.2, 0.2]}\ntraining: {batch_size: 32}",
+    ],
+)
+def test_the_schema_accepts_what_the_program_accepts(text: str) -> None:
+    VALIDATOR.validate(values(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "optimizer: {learning_rat: 1}",
+        "foo: 1",
+        "optimizer: {learning_rate: -1}",
+        "optimizer: {learning_rate: 0}",
+        "optimizer: {learning_rate: '1e-3'}",
+        "optimizer: {name: adm}",
+        "optimizer: {schedule: cosin}",
+        "optimizer: {schedule: {name: staircase, every: 0}}",
+        "regularization: {dropout: 1.0}",
+        "regularization: {dropout: [0.1, 1.0]}",
+        "regularization: {augment: [flip]}",
+        "network: {hidden: [0]}",
+        "training: {batch_size: half}",
+        "data: {split: [0.5, 0.5]}",
+        "data: {class_weight: balanced}",
+        "name: a b",
+    ],
+)
+def test_the_schema_refuses_what_the_program_refuses(text: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        VALIDATOR.validate(values(text))
+
+
+def test_every_key_has_a_default_and_a_line_of_help() -> None:
+    rows = reference_rows()
+    keys = {row.key for row in rows}
+    sections = set(Config.model_fields) - {"name", "seed"}
+    assert {dotted(path) for path in every_key(Config)} - sections <= keys
+    assert all(row.help and row.default and row.type for row in rows)
+    assert [row.key for row in rows if row.default == "required"] == ["data.source.train", "data.source.dev"]
+
+
+def test_rows_say_what_the_schema_says() -> None:
+    rows = {(row.key, row.applies): row for row in reference_rows()}
+    rate = rows["optimizer.learning_rate", ""]
+    assert (rate.type, rate.range, rate.default) == ("number", "> 0", "0.001")
+    hidden = rows["network.hidden", ""]
+    assert (hidden.type, hidden.range, hidden.default) == ("list", "≥ 1", "[64, 32]")
+    dropout = rows["regularization.dropout", ""]
+    assert (dropout.type, dropout.range) == ("number or list", "≥ 0, < 1")
+    batch = rows["training.batch_size", ""]
+    assert (batch.type, batch.range, batch.default) == ("name or whole number", "auto, full or ≥ 1", "auto")
+    every = rows["optimizer.schedule.every", "name: staircase"]
+    assert (every.type, every.range, every.default) == ("whole number", "≥ 1", "10")
+    assert rows["optimizer.schedule.factors", "name: table"].default == "{1: 1.0}"
+    assert rows["optimizer.weight_decay", ""].type == "number or null"
