@@ -1,0 +1,109 @@
+"""Prepared arrays on disk, one directory for each state of the data; whatever is broken there is made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.sources import check_file, source_files
+from nnrun.data.table import Arrays
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import Data
+
+# Raised whenever the same data would be prepared differently, or written differently.
+CACHE_FORMAT = 1
+
+_UNFINISHED = ".unfinished-"
+_ABANDONED_SECONDS = 24 * 3600
+_ATTEMPTS = 10  # several processes may repair the same entry at once
+
+Prepared = tuple[Arrays, dict[str, Any]]
+
+
+def cache_key(config: Data, dtype: str) -> str:
+    """Hash of the data section, dtype, and each file's path, size and time; raises DataError for a missing file."""
+    files = [_identity(path) for path in source_files(config).values()]
+    described = {
+        "format": CACHE_FORMAT,
+        "dtype": dtype,
+        "data": config.model_dump(mode="json"),
+        "files": files or metadata.version("scikit-learn"),
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _identity(path: Path) -> list[str | int]:
+    check_file(path)
+    status = path.stat()
+    return [str(path.absolute()), status.st_size, status.st_mtime_ns]
+
+
+def load_entry(entry: Path, dtype: str) -> Prepared | None:
+    """The arrays, mapped from disk and read-only, and the info of an entry; None if it is not whole."""
+    try:
+        info = json.loads((entry / "data.json").read_text(encoding="utf-8"))
+        arrays: Arrays = {}
+        for part, rows in info["split"]["sizes"].items():
+            x, y = (_mapped(entry / f"{part}_{axis}.npy") for axis in "xy")
+            if x.shape != (rows, len(info["features"])) or x.dtype != dtype or len(y) != rows:
+                return None
+            arrays |= {f"{part}_x": x, f"{part}_y": y}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+    return arrays, info
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    # A plain array over the map: NumPy's memmap subclass makes every small operation slower.
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def store_entry(entry: Path, dtype: str, prepared: Prepared) -> None:
+    """Write an entry beside its place and rename it; raises OSError if that is not possible."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(entry.parent)
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=entry.parent))
+    try:
+        new = unfinished / "new"
+        new.mkdir()
+        arrays, info = prepared
+        for name, values in arrays.items():
+            np.save(new / f"{name}.npy", values, allow_pickle=False)
+        (new / "data.json").write_text(json.dumps(info, indent=1), encoding="utf-8")
+        _put_in_place(new, entry, dtype)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _put_in_place(new: Path, entry: Path, dtype: str) -> None:
+    """Rename to the entry's place; a whole entry found there is as good, a broken one is moved out of the way."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            new.rename(entry)
+            return
+        except OSError:
+            if load_entry(entry, dtype) is not None:
+                return
+            if attempt + 1 == _ATTEMPTS:
+                raise
+            with suppress(FileNotFoundError):
+                entry.rename(new.with_name(f"broken-{attempt}"))
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Clear away what killed processes left behind."""
+    for unfinished in cache.glob(f"{_UNFINISHED}*"):
+        with suppress(FileNotFoundError):  # another process may be clearing away too
+            if time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,80 @@
+"""The data set of a run: prepared arrays by part, from the cache where possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from nnrun.data.cache import Prepared, cache_key, load_entry, store_entry
+from nnrun.data.prepare import prepare
+from nnrun.data.table import Arrays
+from nnrun.data.target import Task
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import Data
+
+
+@dataclass(frozen=True)
+class Part:
+    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`."""
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Parts `train`, `dev` and perhaps `test`, all read-only.
+
+    `target_deviation` is the target's own unit for one standardised unit (1 for classes); `info` is what a run's
+    data.json holds: `Preprocessor.from_json(info)` prepares new rows the same way.
+    """
+
+    task: Task
+    classes: list[str] | None
+    n_features: int
+    parts: dict[str, Part]
+    target_deviation: float
+    info: dict[str, Any]
+    notices: list[str]
+
+
+def load_dataset(config: Data, dtype: str, cache: Path) -> Dataset:
+    """Prepare the data, or map what an earlier call prepared; raises DataError if the data is unfit.
+
+    A cache that cannot be written costs a notice, never the run.
+    """
+    entry = cache / cache_key(config, dtype)
+    cached = load_entry(entry, dtype)
+    if cached is not None:
+        return _dataset(cached)
+    prepared = prepare(config, dtype)
+    try:
+        store_entry(entry, dtype, prepared)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return _dataset(_read_only(prepared), f"{cache}: the prepared data could not be cached ({reason})")
+    return _dataset(load_entry(entry, dtype) or _read_only(prepared))
+
+
+def _read_only(prepared: Prepared) -> Prepared:
+    arrays: Arrays = prepared[0]
+    for values in arrays.values():
+        values.flags.writeable = False
+    return prepared
+
+
+def _dataset(prepared: Prepared, *notices: str) -> Dataset:
+    arrays, info = prepared
+    return Dataset(
+        task=info["task"],
+        classes=info["classes"],
+        n_features=len(info["features"]),
+        parts={part: Part(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in info["split"]["sizes"]},
+        target_deviation=info["target"]["deviation"],
+        info=info,
+        notices=[*info["notices"], *notices],
+    )

@@ -1,0 +1,161 @@
+"""From the data section to arrays: read, check, split, fit on the training part, transform."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.division import check_rows, divide
+from nnrun.data.preprocess import Preprocessor
+from nnrun.data.sources import read_source, source_files, target_name
+from nnrun.data.split import Split
+from nnrun.data.table import Arrays, Table, check_fits, check_slips, kind_of, require_column
+from nnrun.data.target import check_target, check_varies, decide_task, find_classes, fit_target
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import Data
+
+# A text column with more values than this, all different, is an identifier.
+_IDENTIFIER_VALUES = 50
+
+
+def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays `<part>_x` `(m, n)` and `<part>_y` `(m,)` or `(m, 1)`, and what a reader of `data.json` wants to know.
+
+    Raises DataError for data that is missing, malformed or unfit for the task.
+    """
+    sources = read_source(config)
+    reference = sources["all" if "all" in sources else "train"]
+    name = _check_columns(config, sources, reference)
+    check_rows(config, sources)
+    task = decide_task(reference, name, config.task)
+    classes = find_classes(reference, name) if task == "classification" else None
+    if task == "regression":
+        check_varies(reference, name)
+    features, notices = _choose_features(config, reference, name)
+    _check_same_columns(sources, reference, features)
+    parts, split = divide(config, sources, name, classes)
+    preprocessor = Preprocessor.fit(parts["train"].only(features), config.normalize)
+    target = fit_target(parts["train"], name, task, classes)
+    arrays: Arrays = {}
+    for part, table in parts.items():
+        arrays[f"{part}_x"] = _matrix(table, preprocessor, dtype)
+        arrays[f"{part}_y"] = target.encode(table, dtype)
+    info = {
+        "source": _source(config),
+        "files": [{"part": part, "name": t.name, "sha256": t.sha256, "rows": len(t)} for part, t in sources.items()],
+        "task": task,
+        "target": {"name": name, "mean": target.mean, "deviation": target.deviation},
+        "classes": None if classes is None else list(classes),
+        "normalize": config.normalize,
+        **preprocessor.to_json(),
+        "split": _describe_split(config, split),
+        "notices": [*notices, *split.notices],
+    }
+    return arrays, info
+
+
+def _source(config: Data) -> str | dict[str, str]:
+    if isinstance(config.source, str):
+        return config.source
+    return {part: str(path) for part, path in source_files(config).items()}
+
+
+def _describe_split(config: Data, split: Split) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for rows in split.rows.values():
+        digest.update(rows.astype("<i8").tobytes())
+    by_file = split.rule == "files"
+    ratios = config.split if isinstance(config.split, str) else list(config.split)
+    return {
+        "rule": split.rule,
+        "ratios": None if by_file else ratios,
+        "seed": None if by_file else config.split_seed,
+        "sizes": {part: len(rows) for part, rows in split.rows.items()},
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _check_columns(config: Data, sources: dict[str, Table], reference: Table) -> str:
+    """Check every column that the configuration names, and the target's values; return the target's name."""
+    name = target_name(config)
+    if name is None:
+        shown = ", ".join(reference.columns[-10:])
+        raise DataError(f"{reference.at_header()}: which column is the target? Set data.target; the last are {shown}")
+    for table in sources.values():
+        require_column(table, name, "data.target")
+        check_target(table, name)
+    for key, column in (("data.group", config.group), ("data.time", config.time)):
+        if column is not None:
+            require_column(reference, column, key)
+    for column in config.drop:
+        require_column(reference, column, "data.drop")
+    if name in (*config.drop, config.group, config.time):
+        raise DataError(f"{reference.at_column(name)}: {name!r} is the target; take it out of drop, group and time")
+    return name
+
+
+def _choose_features(config: Data, table: Table, target: str) -> tuple[list[str], list[str]]:
+    """The columns to learn from, and a notice for each that is left out without having been named in `drop`."""
+    unused = {target, *config.drop, *(name for name in (config.group, config.time) if name is not None)}
+    columns = [name for name in table.columns if name not in unused]
+    for name in columns:
+        if not table.frame[name].notna().any():
+            raise DataError(f"{table.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
+    check_slips(table, columns if config.task == "classification" else [*columns, target])
+    identifiers = [name for name in columns if _is_identifier(table, name)]
+    features = [name for name in columns if name not in identifiers]
+    if not features:
+        raise DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
+    _check_memory(table, features)
+    roles = {"group": config.group, "time": config.time}
+    return features, [
+        *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
+        *(f"column {name!r} is left out: all its values differ, as an identifier's do" for name in identifiers),
+    ]
+
+
+def _is_identifier(table: Table, name: str) -> bool:
+    values = table.frame[name].dropna()
+    return kind_of(values) == "category" and len(values) > _IDENTIFIER_VALUES and bool(values.is_unique)
+
+
+def _check_memory(table: Table, features: Sequence[str]) -> None:
+    """Raise DataError if the categories, one feature each, need more than the machine's memory."""
+    widths = {name: _width(table, name) for name in features}
+    needed = sum(widths.values()) * len(table) * np.dtype(np.float64).itemsize
+    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        widest = max(widths, key=lambda name: widths[name])
+        raise DataError(
+            f"{table.at_column(widest)}: column {widest!r} has {widths[widest]} different values; one feature for each "
+            f"would take {needed / 1e9:.1f} GB of memory in all; add it to data.drop"
+        )
+
+
+def _width(table: Table, name: str) -> int:
+    series = table.frame[name]
+    return int(series.nunique()) if kind_of(series) == "category" else 1
+
+
+def _check_same_columns(sources: dict[str, Table], reference: Table, features: Sequence[str]) -> None:
+    for table in sources.values():
+        for name in features:
+            if name not in table.columns:
+                raise DataError(
+                    f"{table.at_header()}: no column {name!r}, which {reference.name} has; "
+                    "add it, or name it in data.drop"
+                )
+
+
+def _matrix(table: Table, preprocessor: Preprocessor, dtype: str) -> npt.NDArray[Any]:
+    """The features `(m, n)` in dtype; raises DataError at the first cell that does not fit into it."""
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(preprocessor.transform(table), dtype=dtype)
+    check_fits(table, values, [column.name for column in preprocessor.columns for _ in column.features])
+    return values

@@ -1,0 +1,150 @@
+"""Which rows are for training, dev and test; keyed by the split seed alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.table import Indices
+
+AUTO_FRACTION = 0.2
+AUTO_LIMIT = 10_000
+PARTS = ("train", "dev", "test")
+
+Rule = Literal["stratified", "random", "groups", "time", "files"]
+Ratios = Literal["auto"] | Sequence[float]
+Values = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows `(m,)` of each part, ascending, how they were chosen, and what the user should know about it."""
+
+    rows: dict[str, Indices]
+    rule: Rule
+    notices: list[str]
+
+
+class TooFewError(ValueError):
+    """There are fewer rows, or groups, than parts."""
+
+    def __init__(self, count: int, unit: str, parts: int) -> None:
+        way_out = ", or do without a test set (data.split: [0.8, 0.2, 0])" if parts == len(PARTS) else ""
+        super().__init__(f"{count} {unit}{'' if count == 1 else 's'} for {parts} parts; add {unit}s{way_out}")
+
+
+def part_sizes(n: int, split: Ratios) -> tuple[int, int, int]:
+    """Rows of train, dev and test out of n; `auto` gives dev and test a fifth each, at most 10,000 rows.
+
+    Raises TooFewError if a part would stay empty.
+    """
+    if split == "auto":
+        dev = test = min(_nearest(n * AUTO_FRACTION), AUTO_LIMIT)
+    else:
+        _, dev, test = (_nearest(n * float(fraction)) for fraction in split)
+    dev = max(dev, 1)
+    test = max(test, 1) if split == "auto" or split[2] else 0
+    train = n - dev - test
+    if train < 1:
+        raise TooFewError(n, "row", 3 if test else 2)
+    return train, dev, test
+
+
+def _nearest(value: float) -> int:
+    return math.floor(value + 0.5)
+
+
+def split_rows(
+    n: int,
+    split: Ratios,
+    seed: int,
+    *,
+    classes: Values | None = None,
+    groups: Values | None = None,
+    times: Values | None = None,
+) -> Split:
+    """Split n rows; `classes`, `groups` and `times` are `(n,)` or None. Raises TooFewError.
+
+    Groups stay together (sizes are then met as far as groups allow); times send the latest rows to test; else
+    classes, if given, are stratified.
+    """
+    sizes = part_sizes(n, split)
+    if times is not None:
+        return _by_time(times, sizes)
+    if groups is not None:
+        return Split(_by_group(groups, sizes, seed), "groups", [])
+    if classes is not None:
+        return _stratified(classes, sizes, seed)
+    return Split(_random(n, sizes, seed, None), "random", [])
+
+
+def _named(parts: Sequence[Indices]) -> dict[str, Indices]:
+    return {name: np.sort(rows) for name, rows in zip(PARTS, parts, strict=True) if len(rows)}
+
+
+def _random(n: int, sizes: tuple[int, int, int], seed: int, classes: Values | None) -> dict[str, Indices]:
+    rest, test = _cut(np.arange(n), sizes[2], seed, classes)
+    train, dev = _cut(rest, sizes[1], seed, classes)
+    return _named((train, dev, test))
+
+
+def _cut(rows: Indices, size: int, seed: int, classes: Values | None) -> tuple[Indices, Indices]:
+    """Cut `size` rows off at random, the share of each class kept; ValueError if a class is too small for that."""
+    from sklearn.model_selection import train_test_split
+
+    if not size:
+        return rows, rows[:0]
+    state = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))
+    strata = None if classes is None else classes[rows]
+    rest, cut = train_test_split(rows, test_size=size, random_state=state, stratify=strata)
+    return rest, cut
+
+
+def _stratified(classes: Values, sizes: tuple[int, int, int], seed: int) -> Split:
+    try:
+        return Split(_random(len(classes), sizes, seed, classes), "stratified", [])
+    except ValueError:
+        notice = "the split is not stratified: a class has too few rows to be in every part"
+        return Split(_random(len(classes), sizes, seed, None), "random", [notice])
+
+
+def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
+    order = np.argsort(times, kind="stable")
+    cuts = np.cumsum(sizes)[:2]
+    notices = [
+        f"rows of the same time stand on both sides of the cut between {before} and {after}"
+        for before, after, cut in zip(PARTS, PARTS[1:], cuts, strict=False)
+        if cut < len(order) and times[order[cut - 1]] == times[order[cut]]
+    ]
+    return Split(_named(np.split(order, cuts)), "time", notices)
+
+
+def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> dict[str, Indices]:
+    """Hand out whole groups in random order: to test while they fit, then to dev, else to train."""
+    codes = np.unique(groups, return_inverse=True)[1]
+    counts = np.bincount(codes)
+    room = {name: size for name, size in zip(PARTS, sizes, strict=True) if size}
+    if len(counts) < len(room):
+        raise TooFewError(len(counts), "group", len(room))
+    members: dict[str, list[int]] = {name: [] for name in room}
+    for group in np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(counts)):
+        part = next((name for name in ("test", "dev") if room.get(name, 0) >= counts[group]), "train")
+        members[part].append(int(group))
+        room[part] -= int(counts[group])
+    _fill_empty(members, counts)
+    return _named([np.flatnonzero(np.isin(codes, members.get(name, []))) for name in PARTS])
+
+
+def _fill_empty(members: dict[str, list[int]], counts: npt.NDArray[np.int64]) -> None:
+    """An empty part takes the smallest group of the part that has most groups."""
+    for part in members:
+        if not members[part]:
+            donor = max(members.values(), key=len)
+            smallest = min(donor, key=lambda group: counts[group])
+            donor.remove(smallest)
+            members[part].append(smallest)

@@ -1,0 +1,271 @@
+"""The data set of a run: what it holds, what it tells, and the cache that must never show."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.config.schema import Data
+from nnrun.data import cache as cache_module
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.preprocess import Preprocessor
+from nnrun.data.sources import read_source
+
+LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
+
+
+def same(first: Dataset, second: Dataset) -> bool:
+    arrays = all(
+        getattr(first.parts[part], axis).tobytes() == getattr(second.parts[part], axis).tobytes()
+        and getattr(first.parts[part], axis).dtype == getattr(second.parts[part], axis).dtype
+        for part in first.parts
+        for axis in "xy"
+    )
+    return arrays and (first.info, first.notices) == (second.info, second.notices)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays(csv: Any, load: Any, dtype: str) -> None:
+    data = load(csv(*LINES), dtype, target="y")
+    assert data.n_features == 4  # x, blue, red, missing
+    for part in data.parts.values():
+        assert part.x.dtype == dtype and part.x.flags.c_contiguous and not part.x.flags.writeable
+        assert part.y.dtype == np.int64 and part.y.shape == (len(part.x),) and not part.y.flags.writeable
+    target = load(csv("x,y", *(f"{i},{i}.5" for i in range(10))), dtype, target="y").parts["dev"].y
+    assert target.dtype == dtype and target.shape == (2, 1)
+
+
+def test_rows_keep_the_order_of_the_file(csv: Any, load: Any) -> None:
+    data = load(csv(*LINES), target="y", normalize="none")
+    for part in data.parts.values():
+        assert (np.diff(part.x[:, 0]) > 0).all()
+    assert sorted(x for part in data.parts.values() for x in part.x[:, 0]) == [i / 3 for i in range(60)]
+
+
+def test_info(csv: Any, load: Any) -> None:
+    path = csv(*LINES)
+    info = load(path, target="y", split_seed=5).info
+    assert json.loads(json.dumps(info)) == info
+    assert info["source"] == str(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert info["files"] == [{"part": "all", "name": str(path), "sha256": digest, "rows": 60}]
+    assert info["classes"] == ["a", "b"]
+    assert [column["name"] for column in info["columns"]] == ["x", "color"]
+    split = info["split"]
+    assert (split["rule"], split["ratios"], split["seed"]) == ("stratified", "auto", 5)
+    assert split["sizes"] == {"train": 36, "dev": 12, "test": 12}
+    assert split["sha256"] != load(path, target="y", split_seed=6).info["split"]["sha256"]
+
+
+def test_info_prepares_new_rows_the_same_way(csv: Any, load: Any) -> None:
+    path = csv(*LINES)
+    data = load(path, target="y")
+    table = read_source(Data(source=str(path), target="y"))["all"]
+    again = Preprocessor.from_json(json.loads(json.dumps(data.info))).transform(table)
+    rows = {row.tobytes() for part in data.parts.values() for row in part.x}
+    assert {row.tobytes() for row in again} == rows
+
+
+def test_no_test_set_is_told(csv: Any, load: Any) -> None:
+    data = load(csv(*LINES), target="y", split=(0.75, 0.25, 0))
+    assert list(data.parts) == ["train", "dev"]
+    assert data.notices == [
+        "there is no test set: the dev error, by which models are chosen, is no longer an unbiased estimate"
+    ]
+
+
+def test_columns_left_out(csv: Any, load: Any) -> None:
+    path = csv("id,city,junk,x,y", *(f"n{i},{'pqrst'[i % 5]},{i},{i},{'ab'[i // 5 % 2]}" for i in range(60)))
+    data = load(path, target="y", group="city", drop=["junk"])
+    assert data.info["features"] == ["x"]
+    assert data.info["split"]["rule"] == "groups"
+    assert data.notices == [
+        "column 'city' only splits the rows (group), it is no feature",
+        "column 'id' is left out: all its values differ, as an identifier's do",
+    ]
+
+
+def test_fifty_different_words_are_still_categories(csv: Any, load: Any) -> None:
+    path = csv("word,y", *(f"n{i},{'ab'[i % 2]}" for i in range(50)))
+    assert load(path, target="y", normalize="none").n_features == 30  # the training part's words
+
+
+@pytest.mark.parametrize("day", ["2026-01-{:02}", "2026-01-{:02}T12:00:00+02:00", "{}"])
+def test_split_by_time(csv: Any, load: Any, day: str) -> None:
+    # The file runs backwards: x = 0 is the latest day.
+    path = csv("day,x,y", *(f"{day.format(20 - i)},{i},{'ab'[i % 2]}" for i in range(20)))
+    data = load(path, target="y", time="day", normalize="none")
+    assert data.parts["test"].x[:, 0].tolist() == [0, 1, 2, 3]
+    assert data.parts["dev"].x[:, 0].tolist() == [4, 5, 6, 7]
+    assert data.notices == ["column 'day' only splits the rows (time), it is no feature"]
+
+
+def test_a_class_missing_outside_training_is_told(csv: Any, load: Any) -> None:
+    path = csv("day,x,y", "0,0,c", *(f"{i},{i},{'ab'[i % 2]}" for i in range(1, 20)))
+    notices = load(path, target="y", time="day").notices
+    assert notices[1:] == ["the dev part has no row of class c", "the test part has no row of class c"]
+
+
+SOURCES: dict[str, dict[str, Any]] = {"csv": {"target": "y"}, "wine": {}, "diabetes": {}}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_cache_hit_equals_the_first_load(csv: Any, tmp_path: Path, source: str) -> None:
+    path = csv(*LINES)
+    config = Data(source=str(path) if source == "csv" else source, **SOURCES[source])
+    cold = load_dataset(config, "float32", tmp_path / "cache")
+    hit = load_dataset(config, "float32", tmp_path / "cache")
+    elsewhere = load_dataset(config, "float32", tmp_path / "other")
+    assert same(cold, hit) and same(cold, elsewhere)
+    assert isinstance(hit.parts["train"].x.base, np.memmap) and isinstance(cold.parts["train"].x.base, np.memmap)
+
+
+def test_a_cache_hit_loads_no_table_library(csv: Any, tmp_path: Path) -> None:
+    path = csv(*LINES)
+    program = f"""
+import sys
+from pathlib import Path
+from nnrun.config.schema import Data
+from nnrun.data.dataset import load_dataset
+for source in ({str(path)!r}, "digits"):
+    load_dataset(Data(source=source, target="y" if source != "digits" else None), "float32", Path({str(tmp_path)!r}))
+print(*sorted({{"pandas", "sklearn", "scipy"}} & set(sys.modules)))
+"""
+    outputs = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    ]
+    assert outputs == [["pandas", "scipy", "sklearn"], []]
+
+
+def entries(cache: Path) -> list[Path]:
+    return sorted(cache.iterdir())
+
+
+def test_what_makes_another_entry(csv: Any, load: Any, tmp_path: Path) -> None:
+    path = csv(*LINES)
+    load(path, target="y")
+    load(path, target="y")
+    assert len(entries(tmp_path / "cache")) == 1
+    load(path, target="y", split_seed=1)
+    load(path, "float32", target="y")
+    os.utime(path, ns=(0, 123))
+    load(path, target="y")
+    other = tmp_path / "copy.csv"
+    shutil.copy2(path, other)
+    load(other, target="y")
+    assert len(entries(tmp_path / "cache")) == 5
+
+
+def test_a_changed_file_is_read_again(csv: Any, load: Any) -> None:
+    first = load(csv(*LINES), target="y", normalize="none")
+    changed = load(csv(*LINES, "1000,red,a"), target="y", normalize="none")
+    assert max(part.x.max() for part in first.parts.values()) < 1000
+    assert max(part.x.max() for part in changed.parts.values()) == 1000
+
+
+def remove(name: str) -> Any:
+    return lambda entry: (entry / name).unlink()
+
+
+def write(name: str, content: bytes) -> Any:
+    return lambda entry: (entry / name).write_bytes(content)
+
+
+def halve(name: str) -> Any:
+    return lambda entry: os.truncate(entry / name, (entry / name).stat().st_size // 2)
+
+
+def replace_by_file(entry: Path) -> None:
+    shutil.rmtree(entry)
+    entry.write_text("not a directory")
+
+
+def empty(entry: Path) -> None:
+    shutil.rmtree(entry)
+    entry.mkdir()
+
+
+BREAKS = {
+    "no info": remove("data.json"),
+    "no array": remove("dev_y.npy"),
+    "torn info": halve("data.json"),
+    "info of another kind": write("data.json", b"[1]"),
+    "info that is no text": write("data.json", b"\xff\xfe"),
+    "torn array": halve("train_x.npy"),
+    "empty array": write("test_x.npy", b""),
+    "garbage array": write("test_y.npy", b"garbage" * 99),
+    "array of another shape": lambda entry: np.save(entry / "train_x.npy", np.zeros((3, 2))),
+    "labels of another shape": lambda entry: np.save(entry / "train_y.npy", np.zeros(3)),
+    "file": replace_by_file,
+    "nothing": empty,
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_broken_entry_is_made_again(csv: Any, load: Any, tmp_path: Path, broken: str) -> None:
+    path = csv(*LINES)
+    first = load(path, target="y")
+    expected = {part: (data.x.copy(), data.y.copy()) for part, data in first.parts.items()}
+    [entry] = entries(tmp_path / "cache")
+    BREAKS[broken](entry)
+    again = load(path, target="y")
+    assert again.info == first.info
+    for part, (x, y) in expected.items():
+        assert np.array_equal(again.parts[part].x, x) and np.array_equal(again.parts[part].y, y)
+    assert isinstance(load(path, target="y").parts["train"].x.base, np.memmap)
+    assert entries(tmp_path / "cache") == [entry]
+
+
+def test_a_cache_that_cannot_be_written(csv: Any, tmp_path: Path) -> None:
+    (tmp_path / "blocked").write_text("")
+    config = Data(source=str(csv(*LINES)), target="y")
+    data = load_dataset(config, "float32", tmp_path / "blocked" / "cache")
+    assert data.notices == [f"{tmp_path}/blocked/cache: the prepared data could not be cached (not a directory)"]
+    assert data.info["notices"] == []
+    assert not data.parts["train"].x.flags.writeable
+    cached = load_dataset(config, "float32", tmp_path / "cache")
+    assert data.parts["train"].x.tobytes() == cached.parts["train"].x.tobytes()
+
+
+def test_a_full_disk(csv: Any, load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    data = load(csv(*LINES), target="y")
+    assert data.notices == [f"{tmp_path}/cache: the prepared data could not be cached (no space left on device)"]
+    assert entries(tmp_path / "cache") == []
+
+
+def test_a_concurrent_winner_is_kept(csv: Any, load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = csv(*LINES)
+    first = load(path, target="y")
+    [entry] = entries(tmp_path / "cache")
+    before = (entry / "data.json").stat().st_ino
+    prepared = cache_module.load_entry(entry, "float64")
+    assert prepared is not None
+    cache_module.store_entry(entry, "float64", prepared)
+    assert (entry / "data.json").stat().st_ino == before
+    assert entries(tmp_path / "cache") == [entry]
+    assert same(load(path, target="y"), first)
+
+
+def test_leftovers_of_killed_processes_are_cleared(csv: Any, load: Any, tmp_path: Path) -> None:
+    old, young = (tmp_path / "cache" / f".unfinished-{name}" for name in ("old", "young"))
+    for directory in (old, young):
+        directory.mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    load(csv(*LINES), target="y")
+    assert not old.exists() and young.exists()

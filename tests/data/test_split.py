@@ -1,0 +1,148 @@
+"""Sizes, and who goes where: complete, disjoint, keyed by the seed; groups, times and classes as promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnrun.data.split import Split, TooFewError, part_sizes, split_rows
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [
+        (3, (1, 1, 1)),  # a fifth of 3 is 0.6
+        (50, (30, 10, 10)),
+        (178, (106, 36, 36)),  # 35.6
+        (1797, (1079, 359, 359)),  # 359.4
+        (49_999, (29_999, 10_000, 10_000)),  # 9999.8
+        (50_001, (30_001, 10_000, 10_000)),  # 10,000.2, now the limit
+        (1_000_000, (980_000, 10_000, 10_000)),  # 98/1/1
+        (4_000_000, (3_980_000, 10_000, 10_000)),  # 99.5/0.25/0.25
+    ],
+)
+def test_auto_sizes(n: int, sizes: tuple[int, int, int]) -> None:
+    assert part_sizes(n, "auto") == sizes
+
+
+def test_ratio_sizes() -> None:
+    assert part_sizes(10, (0.7, 0.3, 0)) == (7, 3, 0)
+    assert part_sizes(150, (0.8, 0.1, 0.1)) == (120, 15, 15)
+    assert part_sizes(1_000_000, (0.98, 0.01, 0.01)) == (980_000, 10_000, 10_000)
+    assert part_sizes(15, (0.7, 0.1, 0.2)) == (10, 2, 3)  # 1.5 rounds up
+    assert part_sizes(20, (0.98, 0.01, 0.01)) == (18, 1, 1)  # at least one each
+
+
+@pytest.mark.parametrize(("n", "split"), [(2, "auto"), (0, "auto"), (1, (0.8, 0.2, 0)), (2, (0.8, 0.1, 0.1))])
+def test_fewer_rows_than_parts(n: int, split: Any) -> None:
+    with pytest.raises(TooFewError):
+        part_sizes(n, split)
+
+
+fractions = st.tuples(st.integers(1, 100), st.integers(1, 100), st.integers(0, 100)).map(
+    lambda parts: tuple(part / sum(parts) for part in parts)
+)
+splits: Any = st.just("auto") | fractions
+
+
+def everything(split: Split) -> list[int]:
+    return sorted(int(row) for rows in split.rows.values() for row in rows)
+
+
+@given(n=st.integers(3, 400), split=splits, seed=st.integers(0, 2**70))
+def test_random_split_is_complete_disjoint_and_of_the_right_size(n: int, split: Any, seed: int) -> None:
+    try:
+        sizes = part_sizes(n, split)
+    except TooFewError:
+        return
+    found = split_rows(n, split, seed)
+    assert everything(found) == list(range(n))
+    assert tuple(len(found.rows.get(part, ())) for part in ("train", "dev", "test")) == sizes
+    assert all((np.diff(rows) > 0).all() for rows in found.rows.values())
+    again = split_rows(n, split, seed)
+    assert all(np.array_equal(found.rows[part], again.rows[part]) for part in found.rows)
+
+
+@given(labels=st.lists(st.sampled_from("abc"), min_size=3, max_size=200), split=splits, seed=st.integers(0, 99))
+def test_split_by_class_has_the_same_sizes(labels: list[str], split: Any, seed: int) -> None:
+    try:
+        sizes = part_sizes(len(labels), split)
+    except TooFewError:
+        return
+    found = split_rows(len(labels), split, seed, classes=np.array(labels, dtype=object))
+    assert everything(found) == list(range(len(labels)))
+    assert tuple(len(found.rows.get(part, ())) for part in ("train", "dev", "test")) == sizes
+
+
+@given(groups=st.lists(st.integers(0, 8), min_size=3, max_size=100), split=splits, seed=st.integers(0, 99))
+def test_groups_never_straddle(groups: list[int], split: Any, seed: int) -> None:
+    values = np.array(groups)
+    try:
+        found = split_rows(len(values), split, seed, groups=values)
+    except TooFewError:
+        return
+    assert everything(found) == list(range(len(values)))
+    assert all(len(rows) for rows in found.rows.values())
+    homes = [set(values[rows]) for rows in found.rows.values()]
+    assert sum(len(home) for home in homes) == len(set(groups))
+
+
+def test_groups_meet_the_sizes_where_they_can() -> None:
+    # 100 groups of 10 rows: a fifth of 1000 is 20 groups.
+    found = split_rows(1000, "auto", 3, groups=np.arange(1000) // 10)
+    assert found.rule == "groups"
+    assert {part: len(rows) for part, rows in found.rows.items()} == {"train": 600, "dev": 200, "test": 200}
+
+
+def test_large_groups_leave_no_part_empty() -> None:
+    # Three groups of 10: none fits into a fifth of 30, so that each part takes one all the same.
+    found = split_rows(30, "auto", 0, groups=np.arange(30) // 10)
+    assert {part: len(rows) for part, rows in found.rows.items()} == {"train": 10, "dev": 10, "test": 10}
+
+
+def test_fewer_groups_than_parts() -> None:
+    with pytest.raises(TooFewError, match="2 groups for 3 parts"):
+        split_rows(30, "auto", 0, groups=np.arange(30) // 15)
+
+
+def test_stratification_keeps_the_shares() -> None:
+    # 60% a, 30% b, 10% c in 200 rows: a fifth of each is 24, 12, 4.
+    classes = np.array(["a"] * 120 + ["b"] * 60 + ["c"] * 20, dtype=object)
+    found = split_rows(200, "auto", 7, classes=classes)
+    assert found.rule == "stratified"
+    assert Counter(classes[found.rows["train"]]) == {"a": 72, "b": 36, "c": 12}
+    assert Counter(classes[found.rows["dev"]]) == {"a": 24, "b": 12, "c": 4}
+    assert Counter(classes[found.rows["test"]]) == {"a": 24, "b": 12, "c": 4}
+
+
+def test_a_class_too_small_for_stratification() -> None:
+    classes = np.array(["a"] * 50 + ["b"] * 49 + ["c"], dtype=object)
+    found = split_rows(100, "auto", 0, classes=classes)
+    assert found.rule == "random"
+    assert found.notices == ["the split is not stratified: a class has too few rows to be in every part"]
+
+
+def test_the_seed_decides() -> None:
+    first, second = (split_rows(100, "auto", seed).rows["test"] for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_time_sends_the_latest_to_test() -> None:
+    times = np.array([9, 1, 8, 2, 7, 3, 6, 4, 5, 0])
+    found = split_rows(10, "auto", 0, times=times)
+    assert found.rule == "time" and found.notices == []
+    assert [sorted(times[rows]) for rows in found.rows.values()] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
+    without_test = split_rows(10, (0.8, 0.2, 0), 0, times=times)
+    assert [sorted(times[rows]) for rows in without_test.rows.values()] == [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9]]
+
+
+def test_ties_across_a_cut_are_told() -> None:
+    # Sorted: 0 1 2 3 4 5 | 5 7 | 8 9.
+    found = split_rows(10, "auto", 0, times=np.array([0, 1, 2, 3, 4, 5, 5, 7, 8, 9]))
+    assert found.notices == ["rows of the same time stand on both sides of the cut between train and dev"]
+    assert found.rows["train"].tolist() == [0, 1, 2, 3, 4, 5]
