@@ -1,0 +1,87 @@
+"""nnrun itself, alone or with members stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from environment import numpy_kernel
+from peers import LEARNING_RATE, Problem
+
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.initializers import INITIALIZERS
+from nnrun.engine.losses import LOSSES, Loss
+from nnrun.engine.network import MLP
+from nnrun.engine.optimizers import Hyperparameters
+from nnrun.engine.schedules import SCHEDULES
+from nnrun.engine.trainer import Recipe, Trainer
+
+
+class NnrunPeer:
+    """nnrun: `members` networks of one shape trained as one; a step advances all of them.
+
+    A step holds: a share of the epoch's shuffle and of gathering the rows, each member's own; forward, gradient of the
+    loss, backward, Adam. The loss itself is not worked out in a step but over all rows at the end of an epoch: an epoch
+    adds that, the same for dev data (a quarter of the rows), and the copy that a run goes back to.
+    """
+
+    module: ClassVar[str] = "nnrun"
+    threads = ""
+
+    def __init__(self, members: int = 1) -> None:
+        self.members = members
+
+    def prepare(self, problem: Problem) -> None:
+        """A trainer with as many seeds as members."""
+        loss = LOSSES["cross_entropy"](problem.widths[-1])
+        train = Examples(problem.x, problem.y)
+        dev = Examples(problem.x[: len(train) // 4], problem.y[: len(train) // 4])
+        recipe = adam_recipe(problem.widths[0], problem.widths[1:-1], loss, problem.batch, self.members)
+        self.trainer = Trainer(recipe, train, dev, range(self.members))
+        self.batches = problem.batches
+        self.threads = f"NumPy's BLAS: {numpy_kernel()}"
+        self.epochs(1)
+
+    def run(self, steps: int) -> None:
+        """Steps alone, without what closes an epoch."""
+        for _ in range(steps // self.batches):
+            for _ in self.trainer._steps():
+                pass
+
+    def epochs(self, count: int) -> None:
+        """Whole epochs as a run trains them."""
+        for _ in self.trainer.epochs(self.trainer.epoch + count):
+            pass
+
+
+def adam_recipe(
+    n_in: int, hidden: Sequence[int], loss: Loss, batch: int, members: int, l2: float = 0.0, epochs: int = 1
+) -> Recipe:
+    """ReLU network and Adam with its usual numbers, the same for all members."""
+
+    def each(value: float) -> np.ndarray:
+        return np.full((members, 1), value)
+
+    hyperparameters = Hyperparameters(
+        learning_rate=each(LEARNING_RATE),
+        beta1=each(0.9),
+        beta2=each(0.999),
+        epsilon=each(1e-8),
+        weight_decay=each(0.0),
+        l1=each(0.0),
+        l2=each(l2),
+        clip_norm=each(np.inf),
+        bias_correction=True,
+        dampening=True,
+    )
+    return Recipe(
+        mlp=MLP(n_in, hidden, loss.width),
+        initializer=INITIALIZERS["auto"](),
+        loss=loss,
+        optimizer="adam",
+        hyperparameters=hyperparameters,
+        schedule=SCHEDULES["constant"](),
+        batch_size=batch,
+        epochs=epochs,
+    )

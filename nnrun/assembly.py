@@ -1,0 +1,138 @@
+"""From resolved configurations and their data to a trainer."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.config import Config
+from nnrun.data.dataset import Dataset
+from nnrun.engine.evaluation import CHUNK, Examples
+from nnrun.engine.losses import LOSSES, Loss
+from nnrun.engine.network import MLP
+from nnrun.engine.optimizers import Hyperparameters
+from nnrun.engine.parameters import Array
+from nnrun.engine.trainer import Recipe, Trainer
+from nnrun.errors import ConfigError
+
+SMALL_DATA, SMALL_BATCH = 2_000, 32
+VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
+
+
+def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
+    """A trainer with one member a configuration; they may differ in seed, rates, λ, dropout and betas only.
+
+    Raises ConfigError where the network does not fit into memory or the loss does not fit the task.
+    """
+    check_memory(configs[0], dataset)
+    return Trainer(
+        recipe(configs, dataset), examples(dataset, "train"), examples(dataset, "dev"), [c.seed for c in configs]
+    )
+
+
+def examples(dataset: Dataset, part: str) -> Examples:
+    """One part as the engine wants it."""
+    return Examples(dataset.parts[part].x, dataset.parts[part].y)
+
+
+def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
+    """What the members have in common, from the first configuration, and the numbers in which they differ."""
+    config, loss = configs[0], make_loss(configs[0], dataset)
+    mlp = MLP(
+        n_in=dataset.n_features,
+        hidden=config.network.hidden,
+        n_out=loss.width,
+        activation=config.network.activation,
+        batch_norm=config.network.batch_norm,
+        dropout=[
+            _rates(configs, dataset, lambda c, i=i: c.regularization.dropout[i])
+            for i in range(len(config.network.hidden))
+        ],
+        input_dropout=_rates(configs, dataset, lambda c: c.regularization.input_dropout),
+    )
+    return Recipe(
+        mlp=mlp,
+        initializer=config.network.init.build(),
+        loss=loss,
+        optimizer=config.optimizer.name,
+        hyperparameters=_hyperparameters(configs),
+        schedule=config.optimizer.schedule.build(),
+        batch_size=batch_size(config, len(dataset.parts["train"].x)),
+        epochs=config.training.epochs,
+    )
+
+
+def make_loss(config: Config, dataset: Dataset) -> Loss:
+    """The loss the configuration names, or the usual one of the task."""
+    name = config.training.loss
+    usual = "cross_entropy" if dataset.classes else "squared_error"
+    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
+        raise ConfigError([f"training.loss: {name} does not fit {dataset.task}; use {usual} or auto"])
+    outputs = len(dataset.classes) if dataset.classes else dataset.parts["train"].y.shape[1]
+    return LOSSES[usual if name == "auto" else name](outputs)
+
+
+def batch_size(config: Config, rows: int) -> int:
+    """The size asked for; `auto` is 32 up to 2,000 rows, then the power of two from 64 to 512 just above √rows."""
+    asked = config.training.batch_size
+    if asked == "full":
+        return rows
+    if asked != "auto":
+        return min(int(asked), rows)
+    if rows <= SMALL_DATA:
+        return min(SMALL_BATCH, rows)
+    return min(512, max(64, 1 << math.ceil(math.log2(rows) / 2)))
+
+
+def check_memory(config: Config, dataset: Dataset) -> None:
+    """Refuse a network that would not fit, before anything is allocated."""
+    outputs = len(dataset.classes) if dataset.classes else 1
+    widths = [dataset.n_features, *config.network.hidden, outputs]
+    parameters = sum(n_in * n_out + n_out for n_in, n_out in pairwise(widths))
+    activations = 3 * CHUNK * sum(widths)
+    needed = np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
+    available = memory_available()
+    if needed > available:
+        raise ConfigError([
+            f"network.hidden: {list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} "
+            f"parameters; training would take about {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB "
+            "are free: make the layers narrower"
+        ])  # fmt: skip
+
+
+def memory_available() -> int:
+    """Bytes that a process may still claim."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
+
+
+def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., float]) -> Array:
+    return np.array([rate(config) for config in configs], dataset.parts["train"].x.dtype)[:, None, None]
+
+
+def _hyperparameters(configs: Sequence[Config]) -> Hyperparameters:
+    def each(value: Callable[[Config], Any]) -> list[Any]:
+        return [value(config) for config in configs]
+
+    return Hyperparameters.of(
+        len(configs),
+        learning_rate=each(lambda c: c.optimizer.learning_rate),
+        beta1=each(lambda c: c.optimizer.beta1),
+        beta2=each(lambda c: c.optimizer.beta2),
+        epsilon=each(lambda c: c.optimizer.epsilon),
+        weight_decay=each(lambda c: c.optimizer.weight_decay),
+        clip_norm=each(lambda c: c.optimizer.clip_norm or np.inf),
+        l1=each(lambda c: c.regularization.l1),
+        l2=each(lambda c: c.regularization.l2),
+        bias_correction=configs[0].optimizer.bias_correction,
+        dampening=configs[0].optimizer.dampening,
+    )

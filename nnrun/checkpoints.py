@@ -1,0 +1,97 @@
+"""What a trainer and its watchers put into a run's checkpoints, and how they continue from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.engine.network import Network
+from nnrun.engine.parameters import Array
+from nnrun.engine.stopping import Best, EarlyStopping
+from nnrun.engine.trainer import Trainer
+from nnrun.errors import UsageError
+from nnrun.rundir import RunDir
+
+Tensors = dict[str, Array]
+
+SLOT = "optimizer."
+
+
+def named(network: Network, theta: Array, state: Array) -> Tensors:
+    """Views of one member's vectors `(size,)` by the names of layers and parameters, such as dense1.W."""
+    return network.theta.views(theta) | network.state.views(state)
+
+
+def save_best(run: RunDir, network: Network, best: Best) -> None:
+    """Write checkpoints/best: the parameters and running averages of the best epoch."""
+    about = {"epoch": int(best.epochs[0]), "scores": best.scores[0].tolist()}
+    run.save_checkpoint("best", named(network, best.theta[0], best.state[0]), about)
+
+
+def save_last(run: RunDir, trainer: Trainer, optimizer: str, stopping: EarlyStopping | None) -> None:
+    """Write checkpoints/last: all that training continues from."""
+    slots = {SLOT + name: vector[0] for name, vector in trainer.optimizer.slots.items()}
+    about = {
+        "epoch": trainer.epoch,
+        "step": trainer.step,
+        "optimizer": optimizer,
+        "stopping": stopping.counters() if stopping else None,
+    }
+    run.save_checkpoint("last", named(trainer.network, trainer.theta[0], trainer.state[0]) | slots, about)
+
+
+def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> int:
+    """Put the trainer where the last checkpoint stands; its epoch, or 0 where there is none yet.
+
+    An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
+    network has another shape.
+    """
+    loaded = run.load_checkpoint("last")
+    if loaded is None:
+        return 0
+    tensors, about = loaded
+    _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
+    saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
+    for name in trainer.optimizer.slots.keys() & {key.removeprefix(SLOT) for key in tensors}:
+        saved[name] = tensors[SLOT + name][None]
+    trainer.restore(saved)
+    if stopping and about["stopping"]:
+        stopping.restore(about["stopping"])
+    return int(about["epoch"])
+
+
+def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
+    """Put the best parameters so far where they were.
+
+    A checkpoint that is ahead of the trainer was written just before a kill: the epochs in between are
+    trained again and find it again.
+    """
+    loaded = run.load_checkpoint("best")
+    if loaded is None or loaded[1]["epoch"] > trainer.epoch:
+        return
+    tensors, about = loaded
+    theta, state = np.empty_like(trainer.theta), np.empty_like(trainer.state)
+    _fill(run, named(trainer.network, theta[0], state[0]), tensors)
+    scores = [np.inf if score is None else score for score in about["scores"]]
+    best.put(about["epoch"], np.array([scores]), theta, state)
+
+
+def load_weights(run: RunDir, name: str = "best") -> Tensors:
+    """Parameters and running averages of `best` or `last` by name; UsageError where there is none yet."""
+    loaded = run.load_checkpoint(name)
+    if loaded is None:
+        raise UsageError(f"{run.id} has no checkpoint {name!r} yet")
+    return {key: tensor for key, tensor in loaded[0].items() if not key.startswith(SLOT)}
+
+
+def _fill(run: RunDir, views: Tensors, tensors: dict[str, Any]) -> None:
+    for name, view in views.items():
+        known = tensors.get(name)
+        if known is None or known.shape != view.shape or known.dtype != view.dtype:
+            found = "is missing" if known is None else f"is {known.dtype} {list(known.shape)}"
+            raise UsageError(
+                f"{run.id}: the network has another shape than the checkpoint, where {name} {found} "
+                f"(now {view.dtype} {list(view.shape)}); train anew instead"
+            )
+        np.copyto(view, known)

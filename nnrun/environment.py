@@ -1,0 +1,53 @@
+"""What a run must remember about the machine and the software it ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from typing import Any
+
+PACKAGES = ("nnrun", "numpy", "scikit-learn", "pandas", "safetensors")
+
+
+def describe() -> dict[str, Any]:
+    """Host, versions, the BLAS kernel in use and the git commit of the current directory."""
+    return {
+        "host": {
+            "name": platform.node(),
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+        "blas": blas(),
+        "git": git_state(),
+    }
+
+
+def blas() -> list[dict[str, Any]]:
+    """Each BLAS library loaded: its name, version and the kernel it chose for this processor."""
+    from threadpoolctl import threadpool_info
+
+    return [
+        {"library": info["internal_api"], "version": info["version"], "kernel": info.get("architecture")}
+        for info in threadpool_info()
+        if info["user_api"] == "blas"
+    ]
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether files differ from it; None outside a repository or without git."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "changed": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

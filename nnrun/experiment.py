@@ -1,0 +1,119 @@
+"""The verbs of one run: train a configuration, resume what was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
+from nnrun.config.load import Loaded, load_config
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.environment import describe
+from nnrun.errors import DataError, UsageError
+from nnrun.files import to_json
+from nnrun.rundir import SCHEMA_VERSION, RunDir, now
+from nnrun.session import Listener, Outcome, Session, ToldToStop
+
+CACHE = ".cache"  # beside the runs
+
+
+def train(
+    loaded: Loaded,
+    root: Path,
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """Train a configuration in a new run directory under `root`.
+
+    Raises ConfigError or DataError before the directory is made.
+    """
+    dataset = _data(loaded.config, root)
+    session = Session(loaded.config, dataset)
+    run = _create(root, loaded, dataset, argv, parent=None)
+    return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+
+
+def resume(
+    run: RunDir,
+    epochs: int | None = None,
+    overrides: Sequence[str] = (),
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """Continue a run in place, to `epochs` in total if given; with overrides, as a child run beside it.
+
+    Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, a
+    diverged run without a change, overrides that change the network's shape; DataError where the data changed.
+    """
+    stored = load_config(run.path / "resolved.yaml", _settings(epochs, overrides))
+    loaded = Loaded(stored.config, run.read("config.yaml"), stored.path, stored.notices)
+    if not overrides:
+        _refuse_senseless(run, loaded.config)
+    root = run.path.parent
+    dataset = _data(loaded.config, root)
+    session = Session(loaded.config, dataset)
+    session.load(run)
+    if overrides:
+        run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
+    else:
+        _refuse_changed_data(run, dataset)
+        run.write("resolved.yaml", dump_yaml(loaded.config.resolved()))
+    return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+
+
+def _data(config: Config, root: Path) -> Dataset:
+    return load_dataset(config.data, config.training.dtype, root / CACHE)
+
+
+def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
+    return [*overrides, *([] if epochs is None else [f"training.epochs={epochs}"])]
+
+
+def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "status": "created",
+        "argv": list(argv),
+        "created": now(),
+        "seed": loaded.config.seed,
+        "parent": parent,
+        **describe(),
+        "data": {"files": dataset.info["files"], "rows": {part: len(p.x) for part, p in dataset.parts.items()}},
+    }
+    files = {
+        "config.yaml": loaded.text,
+        "resolved.yaml": dump_yaml(loaded.config.resolved()).encode(),
+        "run.json": to_json(record, indent=2).encode() + b"\n",
+        "data.json": to_json(dataset.info, indent=2).encode() + b"\n",
+    }
+    return RunDir.create(root, loaded.config.name, files)
+
+
+def _refuse_senseless(run: RunDir, config: Config) -> None:
+    planned = load_config(run.path / "resolved.yaml").config.training.epochs
+    epochs, schedule = config.training.epochs, config.optimizer.schedule
+    if epochs != planned and schedule.build().needs_total:
+        raise UsageError(
+            f"{run.id}: the schedule {schedule.name} is shaped by the planned {planned} epochs, and a run of {epochs} "
+            "would have had other learning rates from its first step; train anew, or resume as a child run with "
+            "--set optimizer.schedule=constant"
+        )
+    if run.status == "diverged":
+        rate = config.optimizer.learning_rate / 10
+        raise UsageError(
+            f"{run.id} diverged and would do so again; change something, such as --set optimizer.learning_rate={rate:g}"
+        )
+
+
+def _refuse_changed_data(run: RunDir, dataset: Dataset) -> None:
+    """The same rows wherever the file lies now; its path may have changed."""
+
+    def content(files: Sequence[dict[str, Any]]) -> list[Any]:
+        return [(file["part"], file["sha256"], file["rows"]) for file in files]
+
+    if content(run.read_json("run.json")["data"]["files"]) != content(dataset.info["files"]):
+        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")

@@ -1,0 +1,245 @@
+"""The run directory: the only store, and the only module that knows what lies in it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.errors import NnrunError, UsageError
+from nnrun.files import drop_torn_line, read_json_lines, to_json, write_atomically
+
+SCHEMA_VERSION = 1
+UNFINISHED = ".creating-"  # a directory that is not a run yet
+
+if TYPE_CHECKING:  # listing runs needs no NumPy
+    from numpy.typing import NDArray
+
+    Tensors = dict[str, NDArray[Any]]
+
+
+class RunDir:
+    """One run's folder.
+
+    config.yaml  resolved.yaml  run.json  data.json  metrics.jsonl  events.jsonl  log.txt
+    checkpoints/{best,last}.safetensors, each with its description as .json
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._appending: dict[str, FileIO] = {}
+
+    @classmethod
+    def create(cls, root: Path, name: str, files: Mapping[str, bytes]) -> RunDir:
+        """A new directory under `root` with these files in it; it gets its name only when it is complete.
+
+        Raises UsageError where `root` cannot be written to.
+        """
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            unfinished = root / f"{UNFINISHED}{secrets.token_hex(8)}"
+            unfinished.mkdir()
+        except OSError as error:
+            raise UsageError(
+                f"{root}: cannot make a run there ({error.strerror}); choose another folder with --runs DIR"
+            ) from error
+        try:
+            (unfinished / "checkpoints").mkdir()
+            for file, content in files.items():
+                write_atomically(unfinished / file, content)
+            return cls(_rename_to_new_id(unfinished, root, name))
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    @property
+    def id(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    # what the run is
+
+    def read(self, file: str) -> bytes:
+        """A file of the run; NnrunError where it is missing."""
+        try:
+            return (self.path / file).read_bytes()
+        except OSError as error:
+            raise NnrunError(f"{self.path / file}: {error.strerror}; this is not a whole run directory") from error
+
+    def write(self, file: str, content: str) -> None:
+        """Replace a file of the run as a whole."""
+        write_atomically(self.path / file, content.encode())
+
+    def read_json(self, file: str) -> dict[str, Any]:
+        """run.json or data.json."""
+        try:
+            record: dict[str, Any] = json.loads(self.read(file))
+        except ValueError as error:
+            raise NnrunError(f"{self.path / file}: not valid JSON ({error})") from error
+        return record
+
+    def update_record(self, **values: Any) -> None:
+        """Set keys of run.json."""
+        self.write("run.json", to_json(self.read_json("run.json") | values, indent=2) + "\n")
+
+    @property
+    def status(self) -> str:
+        """created, running, done, diverged, failed or interrupted, from what is there: a dead run is not running."""
+        recorded = str(self.read_json("run.json").get("status"))
+        return "interrupted" if recorded in ("created", "running") and not self._is_locked() else recorded
+
+    # what happened
+
+    def append(self, file: str, line: str) -> None:
+        """Add a line to a file that only grows; it is written before this returns."""
+        if file not in self._appending:
+            self._appending[file] = FileIO(self.path / file, "a")
+        self._appending[file].write(line.encode() + b"\n")
+
+    def add_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add an epoch to metrics.jsonl."""
+        self.append("metrics.jsonl", to_json(record))
+
+    def event(self, kind: str, **details: Any) -> None:
+        """Add a line to events.jsonl with the time."""
+        self.append("events.jsonl", to_json({"time": now(), "event": kind, **details}))
+
+    def log(self, lines: Iterable[str]) -> None:
+        """Add lines to log.txt."""
+        for line in lines:
+            self.append("log.txt", line)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One record an epoch."""
+        return read_json_lines(self.path / "metrics.jsonl")
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened besides epochs."""
+        return read_json_lines(self.path / "events.jsonl")
+
+    def forget_metrics_after(self, epoch: int) -> None:
+        """Drop the records of epochs that will be trained again, and a torn last line."""
+        kept = [to_json(record) + "\n" for record in self.metrics() if record["epoch"] <= epoch]
+        self.write("metrics.jsonl", "".join(kept))
+
+    # checkpoints
+
+    def save_checkpoint(self, name: str, tensors: Tensors, description: Mapping[str, Any]) -> None:
+        """Write checkpoints/NAME.safetensors, the description inside it, and the description as .json for readers."""
+        import numpy as np
+        from safetensors.numpy import save
+
+        text = to_json(description)
+        folder = self.path / "checkpoints"
+        content = save({key: np.ascontiguousarray(t) for key, t in tensors.items()}, {"nnrun": text})
+        write_atomically(folder / f"{name}.safetensors", content, durable=True)
+        write_atomically(folder / f"{name}.json", text.encode() + b"\n")
+
+    def load_checkpoint(self, name: str) -> tuple[Tensors, dict[str, Any]] | None:
+        """Tensors and description of `best` or `last`; None where there is none yet."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path / "checkpoints" / f"{name}.safetensors"
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="numpy") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+                return tensors, json.loads(file.metadata()["nnrun"])
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise NnrunError(f"{path}: not a checkpoint of nnrun ({error})") from error
+
+    # one process at a time
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run while training it; the system lets go when the process dies, however it dies."""
+        with (self.path / "run.lock").open("w") as lock:
+            if not _try_lock(lock.fileno()):
+                raise UsageError(f"{self.path}: another process is training this run")
+            for file in ("metrics.jsonl", "events.jsonl"):
+                drop_torn_line(self.path / file)
+            try:
+                yield
+            finally:
+                self._stop_appending()
+
+    def _stop_appending(self) -> None:
+        for file in self._appending.values():
+            file.close()
+        self._appending.clear()
+
+    def _is_locked(self) -> bool:
+        path = self.path / "run.lock"
+        if not path.exists():
+            return False
+        with path.open() as lock:
+            return not _try_lock(lock.fileno())
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system: nothing guards against two processes there
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def now() -> str:
+    """Local time with its offset, to the millisecond."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _rename_to_new_id(unfinished: Path, root: Path, name: str) -> Path:
+    """Renaming onto a directory with something in it fails, so two runs can never share one."""
+    while True:
+        path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+        try:
+            return unfinished.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+
+
+def list_runs(root: Path) -> list[RunDir]:
+    """All runs under `root`, oldest first."""
+    if not root.is_dir():
+        return []
+    return [RunDir(path) for path in sorted(root.iterdir()) if (path / "run.json").is_file() and path.name[0] != "."]
+
+
+def find_run(root: Path, reference: str) -> RunDir:
+    """The run that a path, an id, a unique prefix, or `latest` means; UsageError where it means none or several."""
+    if (Path(reference) / "run.json").is_file():
+        return RunDir(Path(reference))
+    runs = list_runs(root)
+    if reference == "latest":
+        if not runs:
+            raise UsageError(f"there is no run in {root} yet; `nnrun train` makes one, --runs DIR looks elsewhere")
+        return max(runs, key=lambda run: (run.id[:15], run.path.stat().st_mtime_ns))
+    matches = [run for run in runs if run.id.startswith(reference)]
+    exact = [run for run in matches if run.id == reference]
+    if len(exact or matches) == 1:
+        return (exact or matches)[0]
+    if matches:
+        raise UsageError(f"{reference!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:5])}")
+    raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `nnrun list` shows them")
+
+
+def _did_you_mean(reference: str, runs: list[RunDir]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(reference, [run.id for run in runs], n=1, cutoff=0.5)
+    return f", did you mean {close[0]}?" if close else ""
