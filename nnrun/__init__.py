@@ -1,1 +1,31 @@
-"""nnrun: a command-line experiment runner for neural networks."""
+"""nnrun: a command-line experiment runner for neural networks.
+
+The same from Python:
+
+    import nnrun
+
+    config = nnrun.load_config("config.yaml", ["optimizer.learning_rate=0.01"])
+    run = nnrun.train(config)
+    print(run.final["dev_error"], run.weights()["dense1.W"].shape)
+    run = nnrun.resume(run, epochs=100)
+    run = nnrun.load_run("latest")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnrun.api import Run, load_config, load_run, resume, train
+    from nnrun.engine.minimize import minimize
+
+__all__ = ["Run", "load_config", "load_run", "minimize", "resume", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that `nnrun --help` need not load NumPy."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module 'nnrun' has no attribute {name!r}")
+    return getattr(import_module("nnrun.engine.minimize" if name == "minimize" else "nnrun.api"), name)

@@ -19,7 +19,7 @@ from nnrun.engine.network import MLP
 from nnrun.engine.optimizers import Hyperparameters
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Recipe, Trainer
-from nnrun.errors import ConfigError
+from nnrun.errors import MisfitError
 
 SMALL_DATA, SMALL_BATCH = 2_000, 32
 VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
@@ -28,7 +28,7 @@ VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the b
 def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
     """A trainer with one member a configuration; they may differ in seed, rates, λ, dropout and betas only.
 
-    Raises ConfigError where the network does not fit into memory or the loss does not fit the task.
+    Raises MisfitError where the network does not fit into memory or the loss does not fit the task.
     """
     check_memory(configs[0], dataset)
     return Trainer(
@@ -73,7 +73,7 @@ def make_loss(config: Config, dataset: Dataset) -> Loss:
     name = config.training.loss
     usual = "cross_entropy" if dataset.classes else "squared_error"
     if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
-        raise ConfigError([f"training.loss: {name} does not fit {dataset.task}; use {usual} or auto"])
+        raise MisfitError(("training", "loss"), f"{name} does not fit {dataset.task}; use {usual} or auto")
     outputs = len(dataset.classes) if dataset.classes else dataset.parts["train"].y.shape[1]
     return LOSSES[usual if name == "auto" else name](outputs)
 
@@ -99,11 +99,11 @@ def check_memory(config: Config, dataset: Dataset) -> None:
     needed = np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
     available = memory_available()
     if needed > available:
-        raise ConfigError([
-            f"network.hidden: {list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} "
-            f"parameters; training would take about {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB "
-            "are free: make the layers narrower"
-        ])  # fmt: skip
+        raise MisfitError(
+            ("network", "hidden"),
+            f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters; training "
+            f"would take about {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free",
+        )
 
 
 def memory_available() -> int:

@@ -27,6 +27,14 @@ class ConfigError(NnrunError):
         super().__init__("\n".join(self.problems))
 
 
+class MisfitError(ConfigError):
+    """A value of the configuration that does not fit the data or the machine; `path` names it."""
+
+    def __init__(self, path: tuple[str, ...], message: str) -> None:
+        self.path, self.message = path, message
+        super().__init__([f"{'.'.join(path)}: {message}"])
+
+
 class DataError(NnrunError):
     """The data is missing, malformed or unfit for the task."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.environment import describe
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError, MisfitError, UsageError
 from nnrun.files import to_json
 from nnrun.rundir import SCHEMA_VERSION, RunDir, now
 from nnrun.session import Listener, Outcome, Session, ToldToStop
@@ -31,7 +32,7 @@ def train(
     Raises ConfigError or DataError before the directory is made.
     """
     dataset = _data(loaded.config, root)
-    session = Session(loaded.config, dataset)
+    session = _session(loaded, dataset)
     run = _create(root, loaded, dataset, argv, parent=None)
     return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
 
@@ -50,12 +51,12 @@ def resume(
     diverged run without a change, overrides that change the network's shape; DataError where the data changed.
     """
     stored = load_config(run.path / "resolved.yaml", _settings(epochs, overrides))
-    loaded = Loaded(stored.config, run.read("config.yaml"), stored.path, stored.notices)
+    loaded = replace(stored, text=run.read("config.yaml"))
     if not overrides:
         _refuse_senseless(run, loaded.config)
     root = run.path.parent
     dataset = _data(loaded.config, root)
-    session = Session(loaded.config, dataset)
+    session = _session(loaded, dataset)
     session.load(run)
     if overrides:
         run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
@@ -67,6 +68,13 @@ def resume(
 
 def _data(config: Config, root: Path) -> Dataset:
     return load_dataset(config.data, config.training.dtype, root / CACHE)
+
+
+def _session(loaded: Loaded, dataset: Dataset) -> Session:
+    try:
+        return Session(loaded.config, dataset)
+    except MisfitError as error:
+        raise loaded.explain(error) from None
 
 
 def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:

@@ -92,8 +92,12 @@ class RunDir:
 
     @property
     def status(self) -> str:
-        """created, running, done, diverged, failed or interrupted, from what is there: a dead run is not running."""
-        recorded = str(self.read_json("run.json").get("status"))
+        """created, running, done, diverged, failed or interrupted."""
+        return self.status_of(self.read_json("run.json"))
+
+    def status_of(self, record: Mapping[str, Any]) -> str:
+        """The status by run.json and by what is there: a run that no process holds is not running."""
+        recorded = str(record.get("status"))
         return "interrupted" if recorded in ("created", "running") and not self._is_locked() else recorded
 
     # what happened

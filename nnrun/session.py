@@ -19,6 +19,7 @@ from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.statistics import layer_statistics, near_zero_share
 from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Divergence, Epoch
+from nnrun.narration import epoch_line, heading, summary
 from nnrun.rundir import RunDir, now
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
@@ -54,6 +55,7 @@ class Session:
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
         self.config, self.dataset = config, dataset
+        self._values = config.resolved()
         self.trainer = make_trainer([config], dataset)
         self.best = Best(1)
         waiting = config.regularization.early_stopping
@@ -75,7 +77,9 @@ class Session:
             run.forget_metrics_after(self.trainer.epoch)
             run.update_record(status="running", started=now(), process=os.getpid())
             run.event("started" if self.trainer.epoch == 0 else "resumed", epoch=self.trainer.epoch)
-            listener.started(run, self.config, self._facts(notices))
+            facts = self._facts(notices)
+            run.log(heading(run.id, self._values, facts))
+            listener.started(run, self.config, facts)
             try:
                 divergence = self._train_epochs(run, listener, told_to_stop)
             except KeyboardInterrupt:
@@ -99,6 +103,7 @@ class Session:
             self._look(run, epoch)
             row = self._row(epoch)
             run.add_metrics(row)
+            run.log([epoch_line(row, self.config.training.epochs)])
             listener.epoch(row)
             if time.monotonic() - self._written_at >= SECONDS_BETWEEN_CHECKPOINTS:
                 self._save(run)
@@ -144,7 +149,9 @@ class Session:
             final=self._final(),
         )
         run.event(status, **(where or {"epoch": self.trainer.epoch}))
-        return Outcome(run, status, run.read_json("run.json"))
+        record = run.read_json("run.json")
+        run.log(summary(record, self._values, status))
+        return Outcome(run, status, record)
 
     # numbers
 
@@ -153,6 +160,7 @@ class Session:
             "rows": {part: len(arrays.x) for part, arrays in self.dataset.parts.items()},
             "features": self.dataset.n_features,
             "classes": self.dataset.classes,
+            "outputs": self.trainer.network.width,
             "parameters": self.trainer.network.theta.size,
             "batch_size": self.trainer.recipe.batch_size,
             "epoch": self.trainer.epoch,

@@ -11,6 +11,7 @@ from nnrun.config.overrides import apply, reshape
 from nnrun.config.paths import with_absolute_sources
 from nnrun.config.places import Places
 from nnrun.config.source import decode, parse, read_bytes
+from nnrun.errors import ConfigError, MisfitError
 
 NOTHING_WRITTEN = b"{}\n"
 
@@ -23,6 +24,11 @@ class Loaded:
     text: bytes
     path: Path | None
     notices: list[str] = field(default_factory=list)
+    places: Places = field(default_factory=Places)
+
+    def explain(self, misfit: MisfitError) -> ConfigError:
+        """The same error with the file, line and column of the value."""
+        return ConfigError([self.places.locate(misfit.path, misfit.message).line])
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | None = None) -> Loaded:
@@ -43,7 +49,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | No
     if replaced is not None:
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
-    return Loaded(config, content, path, notices)
+    return Loaded(config, content, path, notices, places)
 
 
 def _content(path: Path | None, text: str | None) -> bytes:

@@ -46,7 +46,7 @@ class Layout:
     def views(self, vector: Array) -> Views:
         """Split `(..., size)` into `{name: (..., *shape)}` without copying."""
         lead = vector.shape[:-1]
-        return {name: vector[..., part].reshape(*lead, *self.shapes[name]) for name, part in self.slices.items()}
+        return {name: vector[..., part].reshape((*lead, *self.shapes[name])) for name, part in self.slices.items()}
 
 
 class Buffers:

@@ -1,0 +1,96 @@
+"""The verbs of the command line as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnrun import experiment
+from nnrun.checkpoints import Tensors, load_weights
+from nnrun.config.config import Config
+from nnrun.config.load import Loaded
+from nnrun.config.load import load_config as _load_config
+from nnrun.rundir import RunDir, find_run
+
+RUNS = "runs"
+
+
+class Run:
+    """A run directory, read when asked."""
+
+    def __init__(self, directory: RunDir) -> None:
+        self.directory = directory
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.directory.path
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.directory.id
+
+    @property
+    def status(self) -> str:
+        """created, running, done, diverged, failed or interrupted."""
+        return self.directory.status
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """run.json."""
+        return self.directory.read_json("run.json")
+
+    @property
+    def final(self) -> dict[str, float]:
+        """Losses and errors of the best parameters on each part; empty before the first epoch is finished."""
+        final: dict[str, float] = self.record.get("final") or {}
+        return final
+
+    @property
+    def config(self) -> Config:
+        """The resolved configuration."""
+        return _load_config(self.path / "resolved.yaml").config
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """One record an epoch."""
+        return self.directory.metrics()
+
+    def weights(self, checkpoint: str = "best") -> Tensors:
+        """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
+        return load_weights(self.directory, checkpoint)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.status}>"
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read a YAML file, with overrides such as "optimizer.learning_rate=0.01"; ConfigError lists all problems."""
+    return _load_config(Path(path), overrides)
+
+
+def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RUNS) -> Run:
+    """Train what `load_config` gave, a file's path, or plain values as they would stand in a file.
+
+    Raises ConfigError or DataError; divergence is no error here but the run's status.
+    """
+    if isinstance(config, Mapping):
+        from nnrun.config.dump import dump_yaml
+
+        Config.from_values(config)  # names the key alone where there is no line to point at
+        config = _load_config(None, text=dump_yaml(dict(config)))
+    loaded = config if isinstance(config, Loaded) else load_config(config)
+    return Run(experiment.train(loaded, Path(runs)).run)
+
+
+def resume(run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS) -> Run:
+    """Continue a run in place to `epochs` in total; with overrides, as a child run."""
+    directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
+    return Run(experiment.resume(directory, epochs, overrides).run)
+
+
+def load_run(run: str = "latest", runs: str | Path = RUNS) -> Run:
+    """The run that a path, an id, a unique prefix or `latest` means; UsageError where there is none."""
+    return Run(find_run(Path(runs), run))

@@ -1,0 +1,43 @@
+"""The commands, each in the file of its group. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nnrun.cli import inspection, training
+
+app = typer.Typer(
+    name="nnrun",
+    help="Train neural networks described in YAML, understand them, and repeat them bit for bit.",
+    epilog="Start with:  nnrun train   (a bundled example)   ·   nnrun train config.yaml   ·   nnrun list",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"nnrun {version('nnrun')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(training.train)
+app.command()(training.resume)
+app.command("list")(inspection.list_)
+app.command()(inspection.show)
+app.command()(inspection.schema)

@@ -1,0 +1,100 @@
+"""What the tests of several directories share: one BLAS thread, and trainers on small made-up data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.initializers import INITIALIZERS
+from nnrun.engine.losses import LOSSES
+from nnrun.engine.network import MLP
+from nnrun.engine.optimizers import Hyperparameters
+from nnrun.engine.parameters import Array
+from nnrun.engine.schedules import SCHEDULES
+from nnrun.engine.trainer import Recipe, Trainer
+
+settings.register_profile("suite", deadline=None, derandomize=True)  # the same cases on any machine, however slow
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_blas_thread() -> Iterator[None]:
+    """Equality of bits is promised for one thread."""
+    with threadpool_limits(1):
+        yield
+
+
+def made_up(rows: int, loss: str, outputs: int, n_in: int = 6, seed: int = 0, dtype: str = "float64") -> Examples:
+    """Normal inputs; classes or values that depend on them, with noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, n_in))
+    signal = np.tanh(x @ np.random.default_rng(99).standard_normal((n_in, outputs)))
+    noisy = signal + 0.3 * rng.standard_normal(signal.shape)
+    y = noisy.argmax(axis=1) if loss == "cross_entropy" else noisy.astype(dtype)
+    return Examples(x.astype(dtype), y)
+
+
+def trainer(
+    seeds: Sequence[int] = (0,),
+    *,
+    loss: str = "cross_entropy",
+    outputs: int = 3,
+    hidden: Sequence[int] = (7, 5),
+    activation: str = "tanh",
+    batch_norm: bool = False,
+    dropout: float | Sequence[float] | None = None,
+    input_dropout: float | Sequence[float] | None = None,
+    init: Any = None,
+    optimizer: str = "sgd",
+    schedule: Any = None,
+    batch_size: int = 16,
+    epochs: int = 12,
+    train: Examples | None = None,
+    dev: Examples | None = None,
+    dtype: str = "float64",
+    **hyperparameters: Any,
+) -> Trainer:
+    """Members with these seeds; dropout rates and hyperparameters are numbers or one number a member."""
+    train = train or made_up(50, loss, outputs, seed=1, dtype=dtype)
+    dev = dev or made_up(30, loss, outputs, seed=2, dtype=dtype)
+    goal = LOSSES[loss](outputs)
+
+    def a_member(rates: float | Sequence[float]) -> Array:
+        return np.broadcast_to(rates, len(seeds)).reshape(-1, 1, 1)
+
+    mlp = MLP(
+        n_in=train.x.shape[1],
+        hidden=hidden,
+        n_out=goal.width,
+        activation=activation,
+        batch_norm=batch_norm,
+        dropout=() if dropout is None else [a_member(dropout)] * len(hidden),
+        input_dropout=None if input_dropout is None else a_member(input_dropout),
+    )
+    recipe = Recipe(
+        mlp=mlp,
+        initializer=init or INITIALIZERS["auto"](),
+        loss=goal,
+        optimizer=optimizer,
+        hyperparameters=Hyperparameters.of(len(seeds), **hyperparameters),
+        schedule=schedule or SCHEDULES["constant"](),
+        batch_size=batch_size,
+        epochs=epochs,
+    )
+    return Trainer(recipe, train, dev, seeds)
+
+
+@pytest.fixture
+def make_trainer() -> Callable[..., Trainer]:
+    return trainer
+
+
+@pytest.fixture
+def make_examples() -> Callable[..., Examples]:
+    return made_up

@@ -1,0 +1,182 @@
+"""Members trained together end with the same bits as each of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.schedules import SCHEDULES
+from nnrun.engine.trainer import Epoch, Trainer
+
+SEEDS = [11, 5, 0, 2**40 + 3, 7, 7, 8, 9]  # the fifth and sixth differ by their hyperparameters alone
+OWN: dict[str, list[float]] = {  # one value a member, among them the ones that switch a technique off
+    "learning_rate": [1e-3, 3e-2, 1e-2, 5e-3, 2e-3, 2e-3, 1e-1, 7e-3],
+    "beta1": [0.9, 0.0, 0.95, 0.5, 0.9, 0.99, 0.9, 0.8],
+    "beta2": [0.999, 0.99, 0.9, 0.95, 0.999, 0.9999, 0.98, 0.5],
+    "epsilon": [1e-8, 1e-6, 1e-8, 1e-7, 1e-8, 1e-3, 1e-8, 1e-8],
+    "l2": [0.0, 0.1, 1.0, 0.3, 0.0, 0.7, 2.0, 0.01],
+    "dropout": [0.5, 0.0, 0.1, 0.9, 0.3, 0.0, 0.2, 0.25],
+    "input_dropout": [0.0, 0.1, 0.0, 0.2, 0.3, 0.0, 0.5, 0.05],
+}
+MORE: dict[str, list[float]] = {
+    "l1": [0.0, 0.3, 0.0, 0.1, 1.0, 0.02, 0.0, 0.5],
+    "clip_norm": [np.inf, 0.1, 1.0, np.inf, 0.01, 5.0, 0.5, np.inf],
+    "weight_decay": [0.0, 0.1, 0.0, 0.01, 0.5, 0.0, 0.2, 1.0],
+}
+
+Make = Callable[..., Trainer]
+MEASURED = [field.name for field in fields(Epoch) if field.name not in ("number", "step", "seconds", "diverged")]
+
+
+def numbers_of(trainer: Trainer, member: int) -> dict[str, bytes]:
+    """All bits that training goes on from."""
+    vectors = {"theta": trainer.theta, "state": trainer.state, **trainer.optimizer.slots}
+    return {name: vector[member].tobytes() for name, vector in vectors.items()}
+
+
+def curve_of(epochs: list[Epoch], member: int) -> list[tuple[Any, ...]]:
+    """All bits of a member's history, and where it diverged."""
+    return [
+        (e.number, e.step, e.diverged.get(member), *(getattr(e, name)[member].tobytes() for name in MEASURED))
+        for e in epochs
+    ]
+
+
+def assert_same_alone(make: Make, own: dict[str, list[float]], epochs: int = 4, **shared: Any) -> list[Epoch]:
+    """Train the members together and one by one, and compare; returns the history of all together."""
+    count = len(next(iter(own.values())))
+    together = make(SEEDS[:count], **own, **shared)
+    curves = list(together.epochs(epochs))
+    for k in range(count):
+        alone = make([SEEDS[k]], **{name: [values[k]] for name, values in own.items()}, **shared)
+        curve = [curve_of([e], 0)[0] for e in alone.epochs(epochs)]
+        assert numbers_of(alone, 0) == numbers_of(together, k), f"numbers of member {k}"
+        assert curve == curve_of(curves, k)[: len(curve)], f"curve of member {k}"
+    return curves
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam_with_batch_norm_dropout_and_l2(make_trainer: Make, dtype: str) -> None:
+    curves = assert_same_alone(make_trainer, OWN, optimizer="adam", batch_norm=True, activation="relu", dtype=dtype)
+    assert len({e.dev_loss[k] for e in curves for k in range(8)}) == 4 * 8, "the members do differ"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_with_every_penalty_and_clipping(make_trainer: Make, optimizer: str, dtype: str) -> None:
+    schedule = SCHEDULES["cosine"]()
+    assert_same_alone(make_trainer, OWN | MORE, optimizer=optimizer, schedule=schedule, dtype=dtype, epochs=3)
+
+
+@pytest.mark.parametrize("flags", [{"bias_correction": False}, {"dampening": False}])
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "rmsprop", "adam"])
+def test_every_form_of_an_optimizer(make_trainer: Make, optimizer: str, flags: dict[str, bool]) -> None:
+    members = {name: values for name, values in OWN.items() if "dropout" not in name}
+    assert_same_alone(make_trainer, members, optimizer=optimizer, dtype="float32", **flags)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs"),
+    [("cross_entropy", 2), ("cross_entropy", 10), ("squared_error", 1), ("squared_error", 3), ("huber", 2)],
+)
+def test_every_loss_over_many_rows(
+    make_trainer: Make, make_examples: Callable[..., Examples], loss: str, outputs: int
+) -> None:
+    """More rows than one pass of the evaluation takes, so that sums go over several pieces."""
+    parts = {
+        part: make_examples(rows, loss, outputs, n_in=20, seed=rows, dtype="float32")
+        for part, rows in [("train", 2100), ("dev", 1500)]
+    }
+    members = {name: values[:6] for name, values in (OWN | MORE).items()}
+    shared: dict[str, Any] = {"loss": loss, "outputs": outputs, "dtype": "float32", "batch_size": 256, **parts}
+    assert_same_alone(make_trainer, members, optimizer="adam", epochs=2, **shared)
+
+
+@pytest.mark.parametrize("batch_size", [1, 50, 49], ids=["stochastic", "full", "last batch of one"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_kind_of_batch(make_trainer: Make, batch_size: int, dtype: str) -> None:
+    batch_norm = batch_size != 1
+    assert_same_alone(
+        make_trainer, OWN, optimizer="adam", batch_norm=batch_norm, batch_size=batch_size, dtype=dtype, epochs=3
+    )
+
+
+@pytest.mark.parametrize(
+    ("hidden", "n_in"),
+    [
+        ((256, 180), 120),  # 77k numbers: an optimizer walks each member in two pieces
+        ((40, 30), 20),  # 2k numbers: several members share a piece
+        ((), 6),  # no hidden layer
+    ],
+)
+def test_every_way_of_walking_theta(
+    make_trainer: Make, make_examples: Callable[..., Examples], hidden: tuple[int, ...], n_in: int
+) -> None:
+    parts = {part: make_examples(45, "cross_entropy", 3, n_in=n_in, dtype="float32") for part in ("train", "dev")}
+    members = {name: values[:5] for name, values in (OWN | MORE).items()}
+    if not hidden:
+        members.pop("dropout")
+    assert_same_alone(make_trainer, members, optimizer="adamw", hidden=hidden, dtype="float32", epochs=3, **parts)
+
+
+def test_large_network_is_walked_in_pieces(make_trainer: Make, make_examples: Callable[..., Examples]) -> None:
+    """Guards the test above: 70k numbers and more do not fit one piece, small ones share it."""
+    wide = make_trainer([1, 2], hidden=(256, 180), train=make_examples(45, "cross_entropy", 3, n_in=120))
+    assert wide.theta.shape[1] > 70_000
+    assert len(wide.optimizer._walk) > 2
+    assert len(make_trainer(range(8), hidden=(7, 5)).optimizer._walk) == 1
+
+
+# The third member's rate overflows float32 within a few steps.
+WILD = {"learning_rate": [1e-2, 2e-2, 1e25, 1e-3], "l2": [0.0, 1.0, 0.0, 0.5], "dropout": [0.2, 0.0, 0.0, 0.1]}
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the caller of a trainer says what becomes of such warnings
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_diverging_member_does_not_disturb_the_others(
+    make_trainer: Make, optimizer: str, activation: str, batch_norm: bool
+) -> None:
+    shared: dict[str, Any] = {"optimizer": optimizer, "activation": activation, "batch_norm": batch_norm}
+    if activation == "tanh" or batch_norm:
+        shared |= {"loss": "squared_error", "outputs": 2}  # with a cross-entropy everything stays finite
+    curves = assert_same_alone(make_trainer, WILD, dtype="float32", **shared)
+    assert {k for e in curves for k in e.diverged} <= {2}
+    if not batch_norm and activation != "tanh":
+        assert 2 in {k for e in curves for k in e.diverged}
+        assert np.isnan(curves[-1].dev_loss[2])
+    assert np.isfinite(curves[-1].dev_loss[[0, 1, 3]]).all()
+
+
+def test_frozen_member_keeps_its_numbers(make_trainer: Make) -> None:
+    shared: dict[str, Any] = {"optimizer": "adam", "batch_norm": True, "dropout": 0.3, "l2": 0.1}
+    undisturbed = make_trainer([1, 2, 3], **shared)
+    list(undisturbed.epochs(7))
+    trainer = make_trainer([1, 2, 3], **shared)
+    curves = []
+    for epoch in trainer.epochs(7):
+        curves.append(epoch)
+        if epoch.number == 3:
+            held = numbers_of(trainer, 1)
+            trainer.freeze(np.array([False, True, False]))
+        if epoch.number > 3:
+            assert numbers_of(trainer, 1) == held
+            assert np.isnan(epoch.dev_loss[1]) and np.isnan(epoch.cost[1])
+    assert len(curves) == 7
+    assert np.isfinite(curves[2].dev_loss).all()
+    for k in (0, 2):
+        assert numbers_of(trainer, k) == numbers_of(undisturbed, k)
+
+
+def test_training_ends_when_every_member_is_frozen(make_trainer: Make) -> None:
+    trainer = make_trainer([1, 2])
+    for epoch in trainer.epochs(9):
+        trainer.freeze(np.array([epoch.number >= 1, epoch.number >= 4]))
+    assert trainer.epoch == 4

@@ -1,0 +1,106 @@
+"""Training that goes on from a snapshot ends with the same bits as training without a break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.schedules import SCHEDULES
+from nnrun.engine.trainer import Epoch, Trainer
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "table": {"factors": {2: 0.5, 6: 2.0, 9: 0.1}},
+    "staircase": {"every": 3},
+    "warmup": {"epochs": 8},
+}
+EVERYTHING: dict[str, Any] = {
+    "seeds": [4, 9],
+    "batch_norm": True,
+    "dropout": [0.3, 0.0],
+    "input_dropout": [0.0, 0.1],
+    "l2": [0.5, 0.0],
+    "l1": [0.0, 0.1],
+    "clip_norm": [0.5, np.inf],
+    "weight_decay": 0.01,
+    "dtype": "float32",
+    "learning_rate": [1e-2, 3e-3],
+}
+
+Make = Callable[..., Trainer]
+
+
+def bits(trainer: Trainer) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in trainer.snapshot().items()}
+
+
+def history(epochs: list[Epoch]) -> list[dict[str, Any]]:
+    rows = [{k: v.tobytes() if isinstance(v, np.ndarray) else v for k, v in asdict(e).items()} for e in epochs]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_five_epochs_and_seven_more_are_twelve(make_trainer: Make, optimizer: str, schedule: str) -> None:
+    settings = EVERYTHING | {"optimizer": optimizer, "schedule": SCHEDULES[schedule](**OPTIONS.get(schedule, {}))}
+    whole = make_trainer(**settings)
+    curve = list(whole.epochs(12))
+
+    first = make_trainer(**settings)
+    before = list(first.epochs(5))
+    saved = first.snapshot()
+    list(first.epochs(7))  # what goes on in the first process must not reach into the snapshot
+    second = make_trainer(**settings)
+    second.restore(saved)
+    after = list(second.epochs(12))
+
+    assert [e.number for e in before + after] == list(range(1, 13))
+    assert history(before + after) == history(curve)
+    assert bits(second) == bits(whole)
+
+
+def test_snapshot_has_all_that_changes(make_trainer: Make) -> None:
+    trainer = make_trainer(**EVERYTHING, optimizer="adam")
+    list(trainer.epochs(2))
+    saved = trainer.snapshot()
+    assert set(saved) == {"theta", "state", "v", "S", "epoch", "step"}
+    assert (int(saved["epoch"]), int(saved["step"])) == (2, 8)  # 50 rows at 16: 4 steps an epoch
+    for name in ("theta", "state", "v", "S"):
+        assert not np.shares_memory(saved[name], trainer._vectors()[name])
+        assert saved[name].any()
+
+
+@pytest.mark.parametrize("steps_done", [9, 10, 12], ids=["first step", "middle", "last step"])
+def test_told_to_stop_goes_back_to_the_last_whole_epoch(make_trainer: Make, steps_done: int) -> None:
+    settings = EVERYTHING | {"optimizer": "adam", "schedule": SCHEDULES["cosine"]()}
+    two_epochs = make_trainer(**settings)
+    list(two_epochs.epochs(2))
+
+    trainer = make_trainer(**settings)
+    asked = []
+
+    def told_to_stop() -> bool:  # asked once a step; epochs 1 and 2 take 4 steps each
+        asked.append(trainer.theta.copy())
+        return len(asked) == steps_done
+
+    assert [e.number for e in trainer.epochs(12, told_to_stop)] == [1, 2]
+    assert not np.array_equal(asked[-1], trainer.theta), "it had moved on"
+    assert bits(trainer) == bits(two_epochs)
+
+    whole = make_trainer(**settings)
+    list(whole.epochs(12))
+    assert [e.number for e in trainer.epochs(12)] == list(range(3, 13))
+    assert bits(trainer) == bits(whole)
+
+
+def test_same_seed_same_bits(make_trainer: Make) -> None:
+    runs = [make_trainer(**EVERYTHING | {"seeds": seeds}, optimizer="adam") for seeds in ([4, 9], [4, 9], [4, 10])]
+    for run in runs:
+        list(run.epochs(3))
+    assert bits(runs[0]) == bits(runs[1])
+    assert (runs[0].theta[0] == runs[2].theta[0]).all()
+    assert not (runs[0].theta[1] == runs[2].theta[1]).any()

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+import pytest
+
+import nnrun.engine.averages
+import nnrun.engine.batches
+import nnrun.engine.minimize
+from nnrun.engine.averages import weighted_average
+from nnrun.engine.stopping import Best, EarlyStopping
+
+NAN = float("nan")
+
+
+def watched(errors: list[float], losses: list[float]) -> Best:
+    """One member whose theta at epoch e is e, its state −e."""
+    best = Best(1)
+    for epoch, (error, loss) in enumerate(zip(errors, losses, strict=True), start=1):
+        number = np.full((1, 1), float(epoch))
+        best.see(epoch, np.array([error]), np.array([loss]), number, -number)
+    return best
+
+
+@pytest.mark.parametrize(
+    ("errors", "losses", "epoch"),
+    [
+        ([0.3, 0.1, 0.2], [1, 1, 1], 2),
+        ([0.3, 0.1, 0.1], [1, 0.5, 0.4], 3),  # a tie: the lower loss
+        ([0.3, 0.1, 0.1], [1, 0.5, 0.5], 2),  # a tie in both: the earlier
+        ([0.3, 0.1, 0.1], [1, 0.5, 0.6], 2),
+        ([0.3, 0.2, 0.1], [0.1, 0.2, 0.9], 3),  # the error comes first
+        ([NAN, 0.4, NAN], [NAN, 2, NAN], 2),
+        ([0.4, NAN, 0.5], [1, NAN, 1], 1),
+        ([NAN, NAN, NAN], [0.5, 0.4, 0.6], 2),  # no error to go by (a constant target): the loss alone
+    ],
+)
+def test_best_epoch(errors: list[float], losses: list[float], epoch: int) -> None:
+    best = watched(errors, losses)
+    assert best.epochs.tolist() == [epoch]
+    assert (best.theta.item(), best.state.item()) == (epoch, -epoch)
+
+
+def test_nothing_is_best_while_nothing_is_a_number() -> None:
+    assert watched([NAN, NAN], [NAN, NAN]).epochs.tolist() == [0]
+
+
+def test_best_of_each_member_is_a_copy() -> None:
+    best, theta = Best(2), np.array([[1.0, 2], [3, 4]])
+    state = theta.copy()
+    assert best.see(1, np.array([0.5, 0.5]), np.array([1.0, 1]), theta, state).tolist() == [True, True]
+    theta += 10
+    assert best.see(2, np.array([0.6, 0.4]), np.array([1.0, 1]), theta, state).tolist() == [False, True]
+    theta += 10
+    assert best.theta.tolist() == [[1, 2], [13, 14]]
+    assert best.epochs.tolist() == [1, 2]
+    assert best.scores.tolist() == [[0.5, 1], [0.4, 1]]
+
+
+def stops_at(errors: list[float], patience: int, min_delta: float = 0.0) -> int | None:
+    stopping = EarlyStopping(1, patience, min_delta)
+    return next((epoch for epoch, error in enumerate(errors, 1) if stopping.see(np.array([error]))[0]), None)
+
+
+@pytest.mark.parametrize(
+    ("errors", "patience", "min_delta", "epoch"),
+    [
+        ([0.5, 0.4, 0.4, 0.4, 0.4], 3, 0.0, 5),  # equal is not better: three epochs after the second
+        ([0.5, 0.4, 0.45, 0.39, 0.4, 0.4], 3, 0.0, None),  # a new best starts the wait again
+        ([0.5, 0.4, 0.45, 0.39, 0.4, 0.4, 0.4], 3, 0.0, 7),
+        ([0.5, 0.48, 0.46, 0.44], 2, 0.05, None),  # 0.44 is more than 0.05 below 0.5
+        ([0.5, 0.48, 0.46], 2, 0.05, 3),
+        ([0.5, NAN, NAN], 2, 0.0, 3),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 1, 0.0, None),
+    ],
+)
+def test_early_stopping(errors: list[float], patience: int, min_delta: float, epoch: int | None) -> None:
+    assert stops_at(errors, patience, min_delta) == epoch
+
+
+def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
+    scores = np.array([[0.5, 0.5], [0.6, 0.4], [0.6, 0.3], [0.6, 0.3], [0.6, 0.3]])
+    whole, first = EarlyStopping(2, 3, 0.0), EarlyStopping(2, 3, 0.0)
+    expected = [whole.see(row).tolist() for row in scores]
+    assert expected == [[False, False]] * 3 + [[True, False]] * 2
+    for row in scores[:3]:
+        first.see(row)
+    second = EarlyStopping(2, 3, 0.0)
+    second.restore(first.counters())
+    assert [second.see(row).tolist() for row in scores[3:]] == expected[3:]
+
+
+def test_weighted_average_of_the_worked_example() -> None:
+    # 0.1·40 = 4; 3.6 + 4.9 = 8.5; 7.65 + 4.5 = 12.15
+    assert weighted_average([40, 49, 45], 0.9, correct=False) == pytest.approx([4, 8.5, 12.15])
+    # over 1 − 0.9, 1 − 0.81, 1 − 0.729
+    assert weighted_average([40, 49, 45], 0.9) == pytest.approx([40, 8.5 / 0.19, 12.15 / 0.271])
+
+
+def test_corrected_average_of_a_constant_is_the_constant() -> None:
+    assert weighted_average([7.0] * 30, 0.98) == pytest.approx([7] * 30)
+    assert weighted_average([], 0.9).shape == (0,)
+
+
+@pytest.mark.parametrize("module", [nnrun.engine.averages, nnrun.engine.batches, nnrun.engine.minimize])
+def test_examples_in_docstrings(module: object) -> None:
+    failed, tried = doctest.testmod(module)  # type: ignore[arg-type]
+    assert (failed, tried > 0) == (0, True)

@@ -1,0 +1,121 @@
+"""The house rules that a machine can check: levels, cycles, sizes, and what --help may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "nnrun"
+
+# Lowest first; a module imports only from its own room and from rooms before it.
+ROOMS = ["errors", "files", "engine", "config", "data", "rundir", "environment", "narration", "assembly", "checkpoints",
+         "session", "experiment", "api", "cli"]  # fmt: skip
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else None
+
+
+def imported(path: Path, everywhere: bool = True) -> set[str]:
+    """Names of nnrun's modules that a file imports, also inside functions and for types only."""
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree) if everywhere else iter(tree.body)
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "nnrun":
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "nnrun"}
+    return found & {name_of(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path: Path) -> None:
+    own = room_of(name_of(path))
+    if own is None:  # nnrun itself and __main__ stand above all rooms
+        return
+    for module in imported(path):
+        room = room_of(module)
+        assert room is None or ROOMS.index(room) <= ROOMS.index(own), f"{name_of(path)} imports {module} from above"
+
+
+def test_there_is_no_cycle() -> None:
+    graph = {name_of(path): {m for m in imported(path) if m != name_of(path) and m != "nnrun"} for path in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " → ".join((*trail, module))
+        if module not in done:
+            for below in graph[module] - {module.rpartition(".")[0]}:
+                visit(below, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_every_module_has_a_room() -> None:
+    rooms = {name_of(path).split(".")[1] for path in MODULES if name_of(path).count(".")}
+    assert rooms - {"__main__"} == set(ROOMS)
+
+
+def test_the_engine_needs_numpy_and_the_standard_library_only() -> None:
+    for path in (PACKAGE / "engine").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                top = name.split(".")[0]
+                assert top in sys.stdlib_module_names | {"numpy"} or name.startswith("nnrun.engine"), f"{path}: {name}"
+
+
+def lines_of_code(node: ast.AST) -> int:
+    """Lines without the docstring."""
+    first, last = node.lineno, node.end_lineno  # type: ignore[attr-defined]
+    doc = ast.get_docstring(node, clean=False) if isinstance(node, ast.FunctionDef) else None
+    return last - first + 1 - (doc.count("\n") + 1 if doc else 0)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_sizes(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 300, f"{path} has more than 300 lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert lines_of_code(node) <= 40, f"{path}:{node.lineno} {node.name} has more than 40 lines"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['nnrun', '--help']\n"
+        "from nnrun.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'pydantic', 'yaml', 'sklearn', 'scipy', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout
+
+
+def test_listing_runs_loads_no_numpy(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['nnrun', 'list']\n"
+        "from nnrun.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True).returncode == 0
