@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from environment import numpy_kernel
 from peers import LEARNING_RATE, Problem
 
 from nnrun.engine.evaluation import Examples
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.network import MLP
-from nnrun.engine.optimizers import Hyperparameters
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Recipe, Trainer
 
@@ -46,7 +45,7 @@ class NnrunPeer:
     def run(self, steps: int) -> None:
         """Steps alone, without what closes an epoch."""
         for _ in range(steps // self.batches):
-            for _ in self.trainer._steps():
+            for _ in self.trainer.steps():
                 pass
 
     def epochs(self, count: int) -> None:
@@ -59,28 +58,12 @@ def adam_recipe(
     n_in: int, hidden: Sequence[int], loss: Loss, batch: int, members: int, l2: float = 0.0, epochs: int = 1
 ) -> Recipe:
     """ReLU network and Adam with its usual numbers, the same for all members."""
-
-    def each(value: float) -> np.ndarray:
-        return np.full((members, 1), value)
-
-    hyperparameters = Hyperparameters(
-        learning_rate=each(LEARNING_RATE),
-        beta1=each(0.9),
-        beta2=each(0.999),
-        epsilon=each(1e-8),
-        weight_decay=each(0.0),
-        l1=each(0.0),
-        l2=each(l2),
-        clip_norm=each(np.inf),
-        bias_correction=True,
-        dampening=True,
-    )
     return Recipe(
         mlp=MLP(n_in, hidden, loss.width),
         initializer=INITIALIZERS["auto"](),
         loss=loss,
         optimizer="adam",
-        hyperparameters=hyperparameters,
+        hyperparameters=Hyperparameters.of(members, learning_rate=LEARNING_RATE, l2=l2),
         schedule=SCHEDULES["constant"](),
         batch_size=batch,
         epochs=epochs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,18 @@ import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
+from nnrun import experiment
+from nnrun.config.load import load_config
 from nnrun.engine.evaluation import Examples
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import MLP
-from nnrun.engine.optimizers import Hyperparameters
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Recipe, Trainer
+from nnrun.rundir import RunDir
+from nnrun.session import Outcome
 
 settings.register_profile("suite", deadline=None, derandomize=True)  # the same cases on any machine, however slow
 settings.load_profile("suite")
@@ -98,3 +103,25 @@ def make_trainer() -> Callable[..., Trainer]:
 @pytest.fixture
 def make_examples() -> Callable[..., Examples]:
     return made_up
+
+
+@pytest.fixture
+def train_run(tmp_path: Path) -> Callable[..., Outcome]:
+    """Trains the defaults with `key=value` settings, under `root` or tmp_path/runs."""
+
+    def train(*settings: str, root: Path | None = None, **options: Any) -> Outcome:
+        return experiment.train(load_config(None, settings), root or tmp_path / "runs", **options)
+
+    return train
+
+
+@pytest.fixture
+def bits() -> Callable[[RunDir], dict[str, Any]]:
+    """All of a run that two equal trainings have in common: both checkpoints byte for byte, metrics but for times."""
+
+    def of(run: RunDir) -> dict[str, Any]:
+        files = {name: run.read(f"checkpoints/{name}.safetensors") for name in ("best", "last")}
+        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in run.metrics()]
+        return files | {"metrics": rows}
+
+    return of

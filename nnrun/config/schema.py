@@ -27,7 +27,7 @@ from nnrun.config.tables import InitializerKey, ScheduleKey
 from nnrun.config.words import listing
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.losses import LOSSES
-from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.optimizers import OPTIMIZERS, usual
 
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 FOR_CLASSES = ("cross_entropy",)  # the other losses measure distances between numbers
@@ -203,19 +203,23 @@ class Optimizer(Section):
     @field_validator("beta2", mode="before", json_schema_input_type=Share | None)
     @classmethod
     def _usual_beta2(cls, value: Any, info: ValidationInfo) -> Any:
-        usual = 0.9 if info.data.get("name") == "rmsprop" else 0.999
-        return usual if value is None else value
+        return _usual(value, info)
 
     @field_validator("weight_decay", mode="before", json_schema_input_type=NonNegative | None)
     @classmethod
     def _usual_decay(cls, value: Any, info: ValidationInfo) -> Any:
-        usual = 0.01 if info.data.get("name") == "adamw" else 0.0
-        return usual if value is None else value
+        return _usual(value, info)
 
     @field_validator("bias_correction", mode="before", json_schema_input_type=bool | None)
     @classmethod
-    def _usual_correction(cls, value: Any, info: ValidationInfo) -> Any:
-        return info.data.get("name") in ("adam", "adamw") if value is None else value
+    def _usual_flag(cls, value: Any, info: ValidationInfo) -> Any:
+        return _usual(value, info)
+
+
+def _usual(value: Any, info: ValidationInfo) -> Any:
+    """What the optimizer usually has, where the key is null."""
+    name = info.data.get("name", "sgd")  # a wrong name is an error of its own
+    return usual(name)[str(info.field_name)] if value is None else value
 
 
 class Training(Section):

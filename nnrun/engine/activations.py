@@ -18,30 +18,24 @@ GELU_CUBIC = 0.044715
 class Activation(NamedTuple):
     """An elementwise function y = f(x) and its derivative; both write into `out` of the same shape and return it."""
 
-    value: Callable[[Array, Array], Array]  # (x, out) -> y
     slope: Callable[[Array, Array, Array], Array]  # (x, y, out) -> f'(x)
     gain: float  # n_in · variance of W that keeps the scale of the signal
-    kinked: bool = False  # the slope jumps at x = 0
+    value: Callable[[Array, Array], Array] | None = None  # (x, out) -> y; None: f(x) = x·f'(x), with a kink at 0
 
-
-def relu(x: Array, out: Array) -> Array:
-    """max(x, 0)."""
-    return np.maximum(x, 0, out=out)
+    @property
+    def kinked(self) -> bool:
+        """Whether the function is linear on both sides of 0 and its slope jumps there."""
+        return self.value is None
 
 
 def relu_slope(x: Array, y: Array, out: Array) -> Array:
     """1 where x > 0, else 0."""
-    return np.greater(y, 0, out=out)
-
-
-def leaky_relu(x: Array, out: Array) -> Array:
-    """x, or 0.01·x below 0."""
-    return np.maximum(x, np.multiply(x, LEAK, out=out), out=out)
+    return np.greater(x, 0, out=out)
 
 
 def leaky_relu_slope(x: Array, y: Array, out: Array) -> Array:
     """1 where x > 0, else 0.01."""
-    np.greater(y, 0, out=out)
+    np.greater(x, 0, out=out)
     out *= 1 - LEAK
     out += LEAK
     return out
@@ -58,13 +52,13 @@ def tanh_slope(x: Array, y: Array, out: Array) -> Array:
     return np.subtract(1, out, out=out)
 
 
-def sigmoid(x: Array, out: Array) -> Array:
+def sigmoid(x: Array, out: Array | None = None) -> Array:
     """1 / (1 + e^−x), as (1 + tanh(x/2)) / 2, which never overflows."""
-    np.multiply(x, 0.5, out=out)
-    np.tanh(out, out=out)
-    out *= 0.5
-    out += 0.5
-    return out
+    y = np.multiply(x, 0.5, out=out)
+    np.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+    return y
 
 
 def sigmoid_slope(x: Array, y: Array, out: Array) -> Array:
@@ -144,12 +138,12 @@ def silu_slope(x: Array, y: Array, out: Array) -> Array:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "relu": Activation(relu, relu_slope, gain=2.0, kinked=True),
-    "leaky_relu": Activation(leaky_relu, leaky_relu_slope, gain=2.0, kinked=True),
-    "tanh": Activation(tanh, tanh_slope, gain=1.0),
-    "sigmoid": Activation(sigmoid, sigmoid_slope, gain=1.0),
-    "linear": Activation(linear, linear_slope, gain=1.0),
-    "elu": Activation(elu, elu_slope, gain=2.0),
-    "gelu": Activation(gelu, gelu_slope, gain=2.0),
-    "silu": Activation(silu, silu_slope, gain=2.0),
+    "relu": Activation(relu_slope, gain=2.0),
+    "leaky_relu": Activation(leaky_relu_slope, gain=2.0),
+    "tanh": Activation(tanh_slope, gain=1.0, value=tanh),
+    "sigmoid": Activation(sigmoid_slope, gain=1.0, value=sigmoid),
+    "linear": Activation(linear_slope, gain=1.0, value=linear),
+    "elu": Activation(elu_slope, gain=2.0, value=elu),
+    "gelu": Activation(gelu_slope, gain=2.0, value=gelu),
+    "silu": Activation(silu_slope, gain=2.0, value=silu),
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.engine.layers import Mode
 from nnrun.engine.losses import Loss
-from nnrun.engine.network import Bound, Network, Observer
+from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Buffers
 
 CHUNK = 1024  # rows that go through the network at once
@@ -32,14 +32,16 @@ class Examples:
 
 
 def logits_in_chunks(
-    network: Network, bound: Sequence[Bound], x: Array, see: Observer | None = None
+    network: Network, bound: Sequence[Bound], x: Array, mode: Mode | None = None
 ) -> Iterator[tuple[slice, Array]]:
-    """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by the next one."""
-    mode = Mode(train=False, buffers=Buffers(x.dtype))
+    """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by the next one.
+
+    A `mode` that is used again keeps its buffers.
+    """
+    mode = mode or Mode(train=False, buffers=Buffers(x.dtype))
     for start in range(0, len(x), CHUNK):
         rows = slice(start, min(start + CHUNK, len(x)))
-        logits, _ = network.forward(bound, x[None, rows], mode, see)
-        yield rows, logits
+        yield rows, network.forward(bound, x[None, rows], mode)[0]
 
 
 class Evaluator:
@@ -47,12 +49,13 @@ class Evaluator:
 
     def __init__(self, network: Network, loss: Loss, examples: Examples) -> None:
         self.network, self.loss, self.examples = network, loss, examples
-        self._targets = loss.targets(examples.y, examples.x.dtype)
+        self._mode = Mode(train=False, buffers=Buffers(examples.x.dtype))
         self._scale = examples.error_scale
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
         """Mean loss and error of each member, `(members,)` float64; an error without a scale is NaN."""
-        chunks = logits_in_chunks(self.network, bound, self.examples.x)
-        sums = [self.loss.sums(logits, self._targets[None, rows]) for rows, logits in chunks]
+        x, y = self.examples.x, self.examples.y
+        chunks = logits_in_chunks(self.network, bound, x, self._mode)
+        sums = [self.loss.sums(logits, self.loss.targets(y[None, rows], x.dtype)) for rows, logits in chunks]
         losses, mistakes = np.sum(sums, axis=0)
         return losses / len(self.examples), mistakes / (self._scale or np.nan)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.layers import Activate, Dropout, Mode
+from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
-from nnrun.engine.optimizers import Block, Hyperparameters, Plan, penalties
+from nnrun.engine.optimizers import Block, Plan, penalties
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.update import penalty
 
@@ -80,9 +81,8 @@ class _Cost:
         return loss / self.rows + penalty(thetas[:, : self.network.n_weights], self.h, self.rows), sides
 
     def _bind(self, thetas: Array, gradients: Array) -> list[Bound]:
-        """The layers without dropout, with averages of their own that the pass may move."""
-        states = np.repeat(self.state[None], len(thetas), axis=0)
-        return [b for b in self.network.bind(thetas, states, gradients) if not isinstance(b.layer, Dropout)]
+        """The layers, with averages of their own that the pass may move."""
+        return self.network.bind(thetas, np.repeat(self.state[None], len(thetas), axis=0), gradients)
 
     def _mode(self) -> Mode:
         return Mode(train=True, buffers=Buffers(self.x.dtype))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nnrun.engine.activations import sigmoid
 from nnrun.engine.parameters import Array
 
 HUBER_DELTA = 1.0  # where squared turns to absolute, in deviations of the target
@@ -35,25 +36,24 @@ class Loss(Protocol):
 
 
 def softmax(logits: Array, out: Array | None = None) -> Array:
-    """e^(z − max z) / Σ e^(z − max z) over the last axis."""
-    p: Array = np.subtract(logits, logits.max(axis=-1, keepdims=True), out=out)
+    """e^(z − max z) / Σ e^(z − max z) over the last axis.
+
+    Worked out with the examples side by side, since rows of a few classes are too short for vector
+    instructions: half the time at 10 classes and 32 stacked members, a third more at 100 classes.
+    """
+    p = logits.mT.copy()
+    p -= np.maximum.reduce(p, axis=-2, keepdims=True)
     np.exp(p, out=p)
-    p /= p @ _column_of_ones(p.shape[-1], p.dtype)  # as a product the sum takes two thirds of the time
-    return p
+    p /= _row_of_ones(p.shape[-2], p.dtype) @ p
+    if out is None:
+        return p.mT
+    np.copyto(out, p.mT)
+    return out
 
 
 @cache
-def _column_of_ones(n: int, dtype: np.dtype[Any]) -> Array:
-    return np.ones((n, 1), dtype)
-
-
-def sigmoid(logits: Array, out: Array | None = None) -> Array:
-    """1 / (1 + e^−z) as (1 + tanh(z/2)) / 2, which never overflows."""
-    p = np.multiply(logits, 0.5, out=out)
-    np.tanh(p, out=p)
-    p += 1
-    p *= 0.5
-    return p
+def _row_of_ones(n: int, dtype: np.dtype[Any]) -> Array:
+    return np.ones((1, n), dtype)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class SigmoidCrossEntropy:
 
     def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
         """(ŷ − y) / m."""
-        sigmoid(logits, out=out)
+        sigmoid(logits, out)
         out -= targets
         out *= 1 / logits.shape[-2]
         return out

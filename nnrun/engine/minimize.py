@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.optimizers import Hyperparameters
+from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.optimizers import usual
 from nnrun.engine.update import Optimizer
 
 Vector = NDArray[np.float64]
@@ -31,7 +32,8 @@ def minimize(
 ) -> Minimum:
     """Follow the gradient of `f(w (n,)) -> (value, gradient (n,))` from `start` for so many steps.
 
-    `optimizer` is a name of the optimizer table, `values` its hyperparameters (learning_rate, beta1, …).
+    `optimizer` is a name of the optimizer table, `values` its hyperparameters (learning_rate, beta1, …), as usual
+    where not given; but no weight decay, which would move the minimum.
     Raises TypeError for a hyperparameter that does not exist, KeyError for an optimizer that does not.
 
     >>> minimum = minimize(lambda w: (w[0] ** 2 - 10 * w[0] + 25, 2 * w - 10), [0.0], "sgd", 200, learning_rate=0.1)
@@ -40,11 +42,11 @@ def minimize(
     """
     w = np.array([start], float)
     g = np.zeros_like(w)
-    moves = Optimizer(optimizer, Hyperparameters.of(**values), w, g, n_weights=w.shape[1])
+    moves = Optimizer(optimizer, Hyperparameters.of(**{**usual(optimizer), "weight_decay": 0.0, **values}), w, g, n_weights=w.shape[1])
     moves.plan(np.arange(1, steps + 1), np.ones(steps), np.ones(steps, int))
     path = [w[0].copy()]
     for index in range(steps):
-        g[0] = f(w[0])[1]
+        g[0] = f(w[0].copy())[1]
         moves.step(index)
         path.append(w[0].copy())
-    return Minimum(w[0], float(f(w[0])[0]), np.array(path))
+    return Minimum(w[0], float(f(w[0].copy())[0]), np.array(path))

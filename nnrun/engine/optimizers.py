@@ -6,17 +6,18 @@ one: each transform names its own, and their product is applied together with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.engine.hyperparameters import COMMON, Hyperparameters, PerMember
 from nnrun.engine.parameters import Array
 
-PerMember = NDArray[np.float64]  # (members, 1)
 PerStep = NDArray[np.float64]  # (steps, members, 1)
+TINY = np.finfo(np.float64).tiny  # in place of β = 0, whose logarithm there is none of
 
 
 class Plan(NamedTuple):
@@ -66,7 +67,11 @@ class _Plain:
 
 def _scale(beta: PerMember, plan: Plan, bias_correction: bool) -> PerStep:
     """What a sum kept as s = βs + g must be multiplied by to be the (corrected) weighted average of g."""
-    return (1 - beta) / (1 - beta**plan.steps) if bias_correction else 1 - beta
+    if not bias_correction:
+        return 1 - beta
+    # β^t as e^(t·log β): np.power squares where one exponent 2 serves a whole row of members, and so gives a
+    # member alone another last bit.
+    return (beta - 1) / np.expm1(plan.steps * np.log(np.maximum(beta, TINY)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +114,8 @@ class Momentum:
     """v = βv + (1 − β)g, step along v (Polyak 1964); without the factor (1 − β) where `dampening` is off."""
 
     beta: PerMember
-    dampening: bool = True
-    bias_correction: bool = False
+    dampening: bool
+    bias_correction: bool
     slots: tuple[str, ...] = ("v",)
 
     def constants(self, plan: Plan) -> tuple[PerStep, ...]:
@@ -151,7 +156,7 @@ class RMSprop:
 
     beta: PerMember
     epsilon: PerMember
-    bias_correction: bool = False
+    bias_correction: bool
     slots: tuple[str, ...] = ("S",)
 
     def _scale(self, plan: Plan) -> PerStep:
@@ -187,7 +192,7 @@ class Adam:
     beta1: PerMember
     beta2: PerMember
     epsilon: PerMember
-    bias_correction: bool = True
+    bias_correction: bool
     slots: tuple[str, ...] = ("v", "S")
 
     def constants(self, plan: Plan) -> tuple[PerStep, ...]:
@@ -228,59 +233,39 @@ class Decay(_Plain):
         block.theta[..., : block.weights] *= constants[0]
 
 
-@dataclass(frozen=True, eq=False)
-class Hyperparameters:
-    """Numbers of the optimizer, one a member; the flags and the name are the same for all members."""
+class Rule(NamedTuple):
+    """An optimizer: its part of the chain, and where its usual hyperparameters are not the common ones."""
 
-    learning_rate: PerMember
-    beta1: PerMember
-    beta2: PerMember
-    epsilon: PerMember
-    weight_decay: PerMember
-    l1: PerMember
-    l2: PerMember
-    clip_norm: PerMember  # infinite: no clipping
-    bias_correction: bool
-    dampening: bool
-
-    @classmethod
-    def of(cls, members: int = 1, **values: Any) -> Hyperparameters:
-        """For so many members, from numbers or one number a member; the customary defaults for what is not named."""
-        given: dict[str, Any] = {**DEFAULTS, **values}
-        flags = {name: given.pop(name) for name in ("bias_correction", "dampening")}
-        columns: dict[str, Any] = {
-            name: np.broadcast_to(np.array(value, float), members)[:, None] for name, value in given.items()
-        }
-        return cls(**columns, **flags)
+    transforms: Callable[[Hyperparameters], list[Transform]]
+    usual: Mapping[str, Any] = {}
 
 
-DEFAULTS: dict[str, Any] = {
-    "learning_rate": 1e-3,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "epsilon": 1e-8,
-    "weight_decay": 0.0,
-    "l1": 0.0,
-    "l2": 0.0,
-    "clip_norm": np.inf,
-    "bias_correction": True,
-    "dampening": True,
+def _adam(h: Hyperparameters) -> list[Transform]:
+    return [Adam(h.beta1, h.beta2, h.epsilon, h.bias_correction)]
+
+
+OPTIMIZERS: dict[str, Rule] = {
+    "sgd": Rule(lambda h: []),
+    "momentum": Rule(lambda h: [Momentum(h.beta1, h.dampening, h.bias_correction)]),
+    "nesterov": Rule(lambda h: [Nesterov(h.beta1, h.dampening, h.bias_correction)]),
+    "rmsprop": Rule(lambda h: [RMSprop(h.beta2, h.epsilon, h.bias_correction)], {"beta2": 0.9}),
+    "adam": Rule(_adam, {"bias_correction": True}),
+    "adamw": Rule(_adam, {"bias_correction": True, "weight_decay": 0.01}),
 }
 
-OPTIMIZERS: dict[str, Callable[[Hyperparameters], list[Transform]]] = {
-    "sgd": lambda h: [],
-    "momentum": lambda h: [Momentum(h.beta1, h.dampening, h.bias_correction)],
-    "nesterov": lambda h: [Nesterov(h.beta1, h.dampening, h.bias_correction)],
-    "rmsprop": lambda h: [RMSprop(h.beta2, h.epsilon, h.bias_correction)],
-    "adam": lambda h: [Adam(h.beta1, h.beta2, h.epsilon, h.bias_correction)],
-    "adamw": lambda h: [Adam(h.beta1, h.beta2, h.epsilon, h.bias_correction)],
-}
+
+def usual(name: str) -> dict[str, Any]:
+    """The hyperparameters that an optimizer has where nobody sets them."""
+    return {**COMMON, **OPTIMIZERS[name].usual}
 
 
 def chain(name: str, h: Hyperparameters) -> list[Transform]:
-    """Penalties into the gradient first, then the optimizer of that name, then decoupled decay."""
+    """Penalties into the gradient first, then the optimizer of that name, then decoupled decay.
+
+    Clipping, which needs the whole gradient, comes before them all and so sees the data's gradient alone.
+    """
     decay: list[Transform] = [Decay(h.weight_decay)] if h.weight_decay.any() else []
-    return penalties(h) + OPTIMIZERS[name](h) + decay
+    return penalties(h) + OPTIMIZERS[name].transforms(h) + decay
 
 
 def penalties(h: Hyperparameters) -> list[Transform]:

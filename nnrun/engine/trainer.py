@@ -11,11 +11,11 @@ import numpy as np
 
 from nnrun.engine.batches import Batches
 from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import MLP, Observer
-from nnrun.engine.optimizers import Hyperparameters
 from nnrun.engine.parameters import Array, Buffers, empty
 from nnrun.engine.randomness import stream
 from nnrun.engine.schedules import Progress, Schedule
@@ -48,7 +48,7 @@ class Divergence(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What an epoch came to; arrays hold one number a member, NaN for members that have stopped."""
+    """What an epoch came to; arrays hold one number a member, losses and errors NaN for members that have stopped."""
 
     number: int
     step: int
@@ -63,7 +63,10 @@ class Epoch:
 
 
 class Trainer:
-    """Members of one shape, each with its own seed and hyperparameters, trained together."""
+    """Members of one shape, each with its own seed and hyperparameters, trained together.
+
+    Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
+    """
 
     def __init__(self, recipe: Recipe, train: Examples, dev: Examples, seeds: Sequence[int]) -> None:
         self.recipe, self.seeds = recipe, list(seeds)
@@ -91,7 +94,7 @@ class Trainer:
         """Train on to epoch `until`; told to stop, go back to the last whole epoch and end."""
         while self.epoch < until and self.active.any():
             started = time.perf_counter()
-            for _ in self._steps():
+            for _ in self.steps():
                 if told_to_stop():
                     self.go_back()
                     return
@@ -121,10 +124,10 @@ class Trainer:
         return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0][1])
 
     def freeze(self, members: Array) -> None:
-        """Stop the members marked in `(members,)`; their numbers stay as they are at the end of this epoch."""
+        """Stop the members marked in `(members,)` where the last whole epoch left them; no snapshot holds this."""
         self.active &= ~members
 
-    def _steps(self, see: Observer | None = None) -> Iterator[int]:
+    def steps(self, see: Observer | None = None) -> Iterator[int]:
         """Train through the next epoch, step by step; yields the number of each step that is done."""
         self._plan_epoch()
         for index, (x, targets) in enumerate(self.batches.epoch(self.epoch + 1)):
@@ -150,12 +153,17 @@ class Trainer:
     def _close_epoch(self, started: float) -> Epoch:
         """Measure, hold back members that are no longer finite or have stopped, and remember the rest."""
         scores = self._measure()
-        finite = np.isfinite(self.theta).all(axis=-1) & np.isfinite(scores["dev_loss"] + scores["train_loss"])
+        finite = np.isfinite(scores["dev_loss"] + scores["train_loss"])
+        for vector in self._vectors().values():
+            finite &= np.isfinite(vector).all(axis=-1)
         lost = self.active & ~finite
         diverged = self._find_divergence(lost) if lost.any() else {}
         self.active &= ~lost
         number, step = self.epoch, self.step
-        self._remember()
+        if self.active.any():
+            self._remember()
+        else:
+            self.go_back()
         rates = self.recipe.hyperparameters.learning_rate[:, 0] * self.factors[-1]
         seconds = time.perf_counter() - started
         scores = {name: np.where(self.active, values, np.nan) for name, values in scores.items()}
@@ -175,14 +183,11 @@ class Trainer:
 
     def _remember(self) -> None:
         """Put members that no longer take part back to where they stopped, and keep this epoch's end."""
-        if not self.active.any():
-            return self.go_back()
         stopped = ~self.active
         for name, vector in self._vectors().items():
             vector[stopped] = self._good[name][stopped]
             np.copyto(self._good[name], vector)
         self._good |= {"epoch": np.array(self.epoch), "step": np.array(self.step)}
-        return None
 
     def _find_divergence(self, lost: Array) -> dict[int, Divergence]:
         """Run the epoch again from its start, which gives the same bits, and watch every layer at every step."""
@@ -198,7 +203,7 @@ class Trainer:
 
         self.go_back()
         step = self.step + 1
-        for done in self._steps(see):
+        for done in self.steps(see):
             step = done + 1
         for k in np.flatnonzero(lost):
             found.setdefault(int(k), Divergence(self.epoch, self.step, self._first_layer_lost(int(k))))
@@ -206,8 +211,11 @@ class Trainer:
 
     def _first_layer_lost(self, member: int) -> str:
         """The first layer whose numbers are not finite, or the output, if only its loss is not."""
-        views = self.network.theta.views(self.theta[member])
-        lost = {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
+        lost: set[str] = set()
+        for kind, vector in self._vectors().items():
+            layout = self.network.state if kind == "state" else self.network.theta
+            views = layout.views(vector[member])
+            lost |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
         return next((name for name, _ in self.network.layers if name in lost), "output")
 
 

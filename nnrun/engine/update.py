@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.optimizers import Block, Hyperparameters, PerMember, PerStep, Plan, chain
+from nnrun.engine.hyperparameters import Hyperparameters, PerMember
+from nnrun.engine.optimizers import Block, PerStep, Plan, chain
 from nnrun.engine.parameters import Array, empty, zeros
 
 BLOCK_BYTES = 1 << 18
@@ -20,9 +21,13 @@ Part = tuple[slice, slice]  # members, columns
 
 
 class Stretch(NamedTuple):
-    """What is walked at once: which members, their theta and gradient, and a block for each transform."""
+    """What is walked at once: theta and gradient of some members, and a block for each transform.
 
-    members: slice
+    `own` picks these members' constants out of `(members, 1)`: of a single member as a number, since arithmetic
+    with a one-element array takes half as long again.
+    """
+
+    own: tuple[int | slice, ...]
     theta: Array
     g: Array
     blocks: list[Block]
@@ -57,10 +62,11 @@ class Optimizer:
         """Move theta by one step, the `index`-th of the plan; the gradient is used up."""
         if self._clip:
             clip_by_norm(self.gradient, self.h.clip_norm)
-        for members, theta, g, blocks in self._walk:
+        for own, theta, g, blocks in self._walk:
+            now = (index, *own)
             for transform, block, constants in zip(self.transforms, blocks, self._constants, strict=True):
-                transform.update(block, [c[index, members] for c in constants])
-            g *= self._final[index, members]
+                transform.update(block, [c[now] for c in constants])
+            g *= self._final[now]
             theta -= g
 
     def _rows(self, values: PerStep, like: PerStep) -> PerStep:
@@ -72,7 +78,9 @@ class Optimizer:
         weights = min(max(n_weights - part[1].start, 0), g.shape[1])
         scratch = scratch[: g.shape[0], : g.shape[1]]
         slots = [[self.slots[key][part] for key in t.slots] for t in self.transforms]
-        return Stretch(part[0], theta, g, [Block(theta, g, own, scratch, weights) for own in slots])
+        members = part[0]
+        own: tuple[int | slice, ...] = (members.start, 0) if len(g) == 1 else (members,)
+        return Stretch(own, theta, g, [Block(theta, g, own, scratch, weights) for own in slots])
 
 
 def _parts(theta: Array) -> list[Part]:
@@ -95,7 +103,9 @@ def clip_by_norm(gradient: Array, limit: PerMember) -> None:
 
 def penalty(weights: Array, h: Hyperparameters, batch_size: int) -> Array:
     """λ2/(2m)·‖W‖² + λ1/(2m)·Σ|W| of each member, `(members, n_weights)` → `(members,)`; h for one or for all."""
-    squares = np.square(weights, dtype=np.float64).sum(axis=-1)
-    sizes = np.abs(weights).sum(axis=-1, dtype=np.float64)
-    total: Array = (h.l2[:, 0] * squares + h.l1[:, 0] * sizes) / (2 * batch_size)
-    return total
+    total: Array = np.zeros(len(weights))
+    if h.l2.any():
+        total += h.l2[:, 0] * np.square(weights, dtype=np.float64).sum(axis=-1)
+    if h.l1.any():
+        total += h.l1[:, 0] * np.abs(weights).sum(axis=-1, dtype=np.float64)
+    return total / (2 * batch_size)

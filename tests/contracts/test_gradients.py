@@ -14,11 +14,11 @@ import pytest
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.gradient_check import GradientCheck, _Cost, _differences, check_gradient
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.layers import Activate, Backward, BatchNorm, Dense, Mode
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import Network
-from nnrun.engine.optimizers import Hyperparameters
 from nnrun.engine.parameters import Array, Views
 from nnrun.engine.trainer import Trainer
 
@@ -216,7 +216,7 @@ class ScalesGamma(BatchNorm):
 class SlopeOfTwice(Activate):
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
         y, right = super().forward(p, s, x, mode)
-        return y, lambda dy, g: 2 * right(dy, g)  # type: ignore[operator]
+        return y, lambda dy, g: 2 * right(dy, g)
 
 
 def network(**wrong: Any) -> Network:
@@ -371,6 +371,6 @@ def test_differences_are_two_sided() -> None:
     def cube(thetas: Array) -> tuple[Array, list[Array]]:
         return thetas[:, 0] ** 3, []
 
-    values, smooth = _differences(cube, np.array([[1.0]]), np.array([0]), 0.01, 0)  # type: ignore[arg-type]
+    values, smooth = _differences(cube, np.array([[1.0]]), np.array([0]), 0.01, 0)
     assert values == pytest.approx([3.0001], abs=1e-10)
     assert smooth.all()

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from nnrun.engine.evaluation import Examples
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.engine.update import Optimizer
 
 SEEDS = [11, 5, 0, 2**40 + 3, 7, 7, 8, 9]  # the fifth and sixth differ by their hyperparameters alone
 OWN: dict[str, list[float]] = {  # one value a member, among them the ones that switch a technique off
@@ -123,6 +125,31 @@ def test_every_way_of_walking_theta(
     if not hidden:
         members.pop("dropout")
     assert_same_alone(make_trainer, members, optimizer="adamw", hidden=hidden, dtype="float32", epochs=3, **parts)
+
+
+@pytest.mark.parametrize("steps_an_epoch", [1, 2, 5])
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "rmsprop", "adam"])
+def test_constants_of_a_step_do_not_depend_on_the_number_of_members(optimizer: str, steps_an_epoch: int) -> None:
+    """500 pairs of betas, since few of them show a last bit that differs; theta is a single number."""
+    rng = np.random.default_rng(0)
+    betas, gradients = rng.uniform(0, 1, (2, 500)), rng.standard_normal((10, 500, 1))
+
+    def walked(members: slice) -> bytes:
+        h = Hyperparameters.of(len(betas[0, members]), beta1=betas[0, members], beta2=betas[1, members])
+        theta = np.zeros((len(betas[0, members]), 1))
+        gradient = np.empty_like(theta)
+        moves = Optimizer(optimizer, h, theta, gradient, n_weights=1)
+        for step in range(10):
+            index = step % steps_an_epoch
+            if index == 0:
+                moves.plan(
+                    np.arange(step + 1, step + 1 + steps_an_epoch), np.ones(steps_an_epoch), np.ones(steps_an_epoch)
+                )
+            gradient[...] = gradients[step, members]
+            moves.step(index)
+        return theta.tobytes()
+
+    assert walked(slice(None)) == b"".join(walked(slice(k, k + 1)) for k in range(500))
 
 
 def test_large_network_is_walked_in_pieces(make_trainer: Make, make_examples: Callable[..., Examples]) -> None:

@@ -151,13 +151,11 @@ def test_same_mask_and_scale_in_both_directions() -> None:
     assert set(np.unique(dx)) == {0, 1.25}
 
 
-def test_nothing_happens_outside_training() -> None:
+def test_nothing_happens_without_a_stream() -> None:
     x = np.ones((5, 4))
-    untouched = mode(5, train=False)
-    state = untouched.streams[1][0].bit_generator.state
-    y, _ = Dropout(np.array(0.5), depth=1).forward({}, {}, x, untouched)
+    y, backward = Dropout(np.array(0.5), depth=1).forward({}, {}, x, Mode(True, Buffers(x.dtype)))
     assert y is x
-    assert untouched.streams[1][0].bit_generator.state == state
+    assert (backward(np.full((5, 4), 3.0), {}) == 3).all()
 
 
 def test_members_drop_by_their_own_rate_and_seed() -> None:
@@ -188,7 +186,21 @@ def test_a_layer_that_drops_nothing_shifts_no_other(make_trainer: Callable[..., 
             if (name, kind) == ("dropout2", "output"):
                 zeros.append(array == 0)
 
-        list(trainer._steps(see))
+        list(trainer.steps(see))
         seen.append(zeros)
     assert len(seen[0]) == 4
     assert all((a == b).all() for a, b in zip(*seen, strict=True))
+
+
+def test_masks_are_new_for_each_step_epoch_layer_and_member(make_trainer: Callable[..., Trainer]) -> None:
+    trainer = make_trainer([1, 2], hidden=(30, 30), activation="sigmoid", dropout=0.5, batch_size=10)
+    masks: list[bytes] = []
+
+    def see(name: str, kind: str, array: Array) -> None:
+        if name in ("dropout1", "dropout2") and kind == "output":
+            masks.extend((member == 0).tobytes() for member in array)
+
+    for _ in range(3):
+        list(trainer.steps(see))
+    assert len(masks) == 3 * 5 * 2 * 2
+    assert len(set(masks)) == len(masks)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nnrun.engine.losses import LOSSES, Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, sigmoid, softmax
+from nnrun.engine.losses import LOSSES, Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, softmax
 
 
 def gradient(loss: Loss, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -18,7 +18,7 @@ def sums(loss: Loss, logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.
 
 def test_softmax_of_the_worked_example() -> None:
     # e^5 = 148.4, e^2 = 7.4, e^−1 = 0.4, e^3 = 20.1; their sum 176.3.
-    assert softmax(np.array([5.0, 2, -1, 3])).round(3).tolist() == [0.842, 0.042, 0.002, 0.114]
+    assert softmax(np.array([[5.0, 2, -1, 3]])).round(3).tolist() == [[0.842, 0.042, 0.002, 0.114]]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -42,7 +42,6 @@ def test_sigmoid_cross_entropy_at_thousands(dtype: str) -> None:
     assert (total, wrong) == (2000, 2)
     assert (gradient(loss, logits, y) * 4).ravel().tolist() == [0, 0, 1, -1]
     assert loss.predict(logits)[:2].tolist() == [[0, 1], [1, 0]]
-    assert sigmoid(np.array([-1000, 0, 1000], dtype)).tolist() == [0, 0.5, 1]
 
 
 def test_binary_cross_entropy_by_hand() -> None:

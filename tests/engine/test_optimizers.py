@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.minimize import Vector, minimize
-from nnrun.engine.optimizers import OPTIMIZERS, Hyperparameters
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.update import BLOCK_BYTES, Optimizer, clip_by_norm, penalty
 
 
@@ -21,6 +22,7 @@ def three_steps(optimizer: str, **values: Any) -> list[float]:
 
 
 PLAIN, WHOLE = {"bias_correction": False}, {"bias_correction": False, "dampening": False}
+CORRECTED = {"bias_correction": True}
 BY_HAND = [
     # 1 − 0.2, + 0.1, − 0.4
     ("sgd", {}, [0.8, 0.9, 0.5]),
@@ -29,19 +31,19 @@ BY_HAND = [
     # without (1 − β): v = 2; 1.8 − 1 = 0.8; 0.72 + 4 = 4.72
     ("momentum", WHOLE, [0.8, 0.72, 0.248]),
     # v/(1 − β^t) = 0.2/0.1 = 2; 0.08/0.19 = 0.42105; 0.472/0.271 = 1.74170
-    ("momentum", {}, [0.8, 0.7578947, 0.5837250]),
+    ("momentum", CORRECTED, [0.8, 0.7578947, 0.5837250]),
     # βv + (1 − β)g = 0.18 + 0.2 = 0.38; 0.072 − 0.1 = −0.028; 0.4248 + 0.4 = 0.8248
     ("nesterov", PLAIN, [0.962, 0.9648, 0.88232]),
     # βv + g = 1.8 + 2 = 3.8; 0.72 − 1 = −0.28; 4.248 + 4 = 8.248
     ("nesterov", WHOLE, [0.62, 0.648, -0.1768]),
     # the same over 1 − β^(t+1): 0.38/0.19 = 2; −0.028/0.271 = −0.10332; 0.8248/0.3439 = 2.39837
-    ("nesterov", {}, [0.8, 0.8103321, 0.5704949]),
+    ("nesterov", CORRECTED, [0.8, 0.8103321, 0.5704949]),
     # S = 0.01·4 = 0.04; 0.0396 + 0.01 = 0.0496; 0.049104 + 0.16 = 0.209104; ε = 1 shows that it is outside the root:
     # 2/(0.2 + 1) = 1.66667; −1/(0.22271 + 1) = −0.81786; 4/(0.45728 + 1) = 2.74484
     ("rmsprop", PLAIN | {"epsilon": 1.0}, [0.8333333, 0.9151188, 0.6406346]),
     # S/(1 − 0.99^t) = 0.04/0.01 = 4; 0.0496/0.0199 = 2.49246; 0.209104/0.029701 = 7.04030:
     # 2/(2 + 1) = 0.66667; −1/(1.57875 + 1) = −0.38778; 4/(2.65336 + 1) = 1.09488
-    ("rmsprop", {"epsilon": 1.0}, [0.9333333, 0.9721118, 0.8626234]),
+    ("rmsprop", CORRECTED | {"epsilon": 1.0}, [0.9333333, 0.9721118, 0.8626234]),
     # v̂ as in momentum, Ŝ as in RMSprop: 2/2 = 1; 0.42105/1.57875 = 0.26670; 1.74170/2.65336 = 0.65641
     ("adam", {}, [0.9, 0.8733301, 0.8076888]),
     # 2/3 = 0.66667; 0.42105/2.57875 = 0.16328; 1.74170/3.65336 = 0.47674
@@ -69,7 +71,8 @@ def test_every_optimizer_of_the_table_has_a_worked_example() -> None:
 @pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop", "adam"])
 def test_corrected_averages_of_a_constant_are_that_constant(name: str) -> None:
     """For g = 3 at every step: v̂ = 3 and √Ŝ = 3 from the first step on."""
-    path = minimize(lambda w: (0.0, np.array([3.0])), [0.0], name, steps=6, learning_rate=0.1, epsilon=1e-12).path
+    settings = CORRECTED | {"learning_rate": 0.1, "epsilon": 1e-12}
+    path = minimize(lambda w: (0.0, np.array([3.0])), [0.0], name, steps=6, **settings).path
     step = 0.3 if name in ("momentum", "nesterov") else 0.1
     assert -np.diff(path[:, 0]) == pytest.approx(step, rel=1e-9)
 

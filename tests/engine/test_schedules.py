@@ -86,7 +86,7 @@ def test_constant() -> None:
 def drawn_options(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Any options within the bounds that the fields name."""
     strategies: dict[str, st.SearchStrategy[Any]] = {}
-    for field in fields(SCHEDULES[name]):  # type: ignore[arg-type]
+    for field in fields(SCHEDULES[name]):
         bounds = field.metadata
         if name == "table":
             strategies[field.name] = st.dictionaries(st.integers(1, 50), st.floats(1e-6, 1e3))
@@ -117,5 +117,5 @@ def test_needs_total_says_whether_the_planned_length_matters(name: str) -> None:
 
 def test_two_tables_do_not_share_their_default() -> None:
     first = SCHEDULES["table"]()
-    first.factors[1] = 0.0  # type: ignore[attr-defined]
+    first.factors[1] = 0.0
     assert an_epoch(SCHEDULES["table"](), 1).tolist() == [1]
