@@ -1,0 +1,49 @@
+"""Trains every config in configs/ and prints the Markdown table of configs/README.md.
+
+python docs/configs_table.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import nnrun
+from nnrun.narration import number, percent
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+HEADING = """\
+| file | what it teaches | epochs | train | dev | test | last train | last dev | last cost |
+| --- | --- | --: | --: | --: | --: | --: | --: | --: |"""
+
+
+def lesson(path: Path) -> str:
+    """The first line of a config, which says what it teaches."""
+    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+
+
+def row(path: Path, runs: Path) -> str:
+    """Train one config; its errors at the best epoch, then at the last one."""
+    run = nnrun.train(path, runs)
+    best, last = run.final, run.metrics[-1]
+    cells = [
+        f"[{path.stem}]({path.name})",
+        lesson(path),
+        str(run.record["epochs"]),
+        *(percent(best[f"{part}_error"]) for part in ("train", "dev", "test")),
+        *(percent(last[f"{part}_error"]) for part in ("train", "dev")),
+        number(last["cost"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """The table, a row a config."""
+    print(HEADING)
+    with tempfile.TemporaryDirectory() as runs:
+        for path in sorted(CONFIGS.glob("*.yaml")):
+            print(row(path, Path(runs)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Every config in configs/ runs, and shows what its first lines promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnrun
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+FILES = sorted(CONFIGS.glob("*.yaml"))
+CHANCE = 0.85  # ten classes: guessing is wrong nine times in ten, and never much less
+
+Train = Callable[..., nnrun.Run]
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Train a config by its name, with overrides, once."""
+    runs = tmp_path_factory.mktemp("runs")
+
+    @cache
+    def trained(name: str, *overrides: str) -> nnrun.Run:
+        return nnrun.train(nnrun.load_config(CONFIGS / f"{name}.yaml", overrides), runs)
+
+    return trained
+
+
+def gap(run: nnrun.Run) -> float:
+    """Dev less training error at the last epoch."""
+    last = run.metrics[-1]
+    return float(last["dev_error"] - last["train_error"])
+
+
+def last(run: nnrun.Run, key: str) -> float:
+    return float(run.metrics[-1][key])
+
+
+# all of them
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_runs(path: Path, train: Train) -> None:
+    run = train(path.stem)
+    assert run.status == "done"
+    assert run.config.name == path.stem
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_it_says_what_it_teaches_and_the_table_repeats_it(path: Path) -> None:
+    first, second, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert first.endswith(".")
+    assert second.startswith("# ")
+    assert f"| [{path.stem}]({path.name}) | {first.removeprefix('# ')} |" in (CONFIGS / "README.md").read_text()
+
+
+def test_the_table_has_no_other_rows() -> None:
+    rows = [line for line in (CONFIGS / "README.md").read_text().splitlines() if line.startswith("| [")]
+    assert len(rows) == len(FILES)
+
+
+# what they show
+
+
+def test_digits_learns(train: Train) -> None:
+    assert train("digits").final["dev_error"] < 0.03
+    assert train("digits").final["test_error"] < 0.05
+
+
+def test_no_hidden_layer_is_enough_for_the_tumours_but_not_for_raw_features(train: Train) -> None:
+    assert list(train("logistic_regression").weights()) == ["output.W", "output.b"]
+    assert last(train("logistic_regression"), "cost") < 0.1
+    assert last(train("no_normalization"), "cost") > 10
+
+
+def test_hidden_layers_bring_something(train: Train) -> None:
+    assert train("softmax_regression").weights()["output.W"].shape == (64, 10)
+    assert train("digits").final["dev_error"] < train("softmax_regression").final["dev_error"] < 0.06
+
+
+def test_zeros_never_break_the_symmetry(train: Train) -> None:
+    run = train("init_zeros")
+    assert min(row["dev_error"] for row in run.metrics) > CHANCE
+    weights = run.weights("last")
+    for name in ("dense1.W", "dense2.W", "output.W"):
+        units = weights[name] if name == "output.W" else weights[name].T
+        np.testing.assert_array_equal(units, np.broadcast_to(units[0], units.shape))  # every unit is like the first
+
+
+def test_he_learns_and_too_large_weights_do_not_fit_new_examples(train: Train) -> None:
+    he, large = train("init_he"), train("init_too_large")
+    assert last(he, "dev_error") < 0.06
+    assert last(large, "dev_error") > 2 * last(he, "dev_error")
+    assert large.metrics[0]["cost"] > np.log(10) > he.metrics[0]["cost"]
+
+
+@pytest.mark.parametrize("name", ["l2", "l1", "dropout"])
+def test_regularisation_narrows_the_gap(name: str, train: Train) -> None:
+    assert gap(train("no_l2")) > 0.5
+    assert gap(train(name)) < gap(train("no_l2")) / 4
+
+
+def test_l2_lowers_the_dev_error_below_any_epoch_without(train: Train) -> None:
+    assert last(train("l2"), "dev_error") < min(row["dev_error"] for row in train("no_l2").metrics)
+
+
+def test_l1_leaves_few_weights(train: Train) -> None:
+    assert train("l1").final["near_zero_weights"] > 0.8
+
+
+def test_early_stopping_stops_early_with_the_same_best_epoch(train: Train) -> None:
+    stopped, whole = train("early_stopping").record, train("no_l2").record
+    assert stopped["stopped_early"]
+    assert stopped["epochs"] == stopped["best_epoch"] + 10 < 50
+    assert stopped["best_epoch"] == whole["best_epoch"]
+    assert stopped["final"] == whole["final"]
+
+
+def test_batch_norm_copes_with_raw_inputs_and_a_high_rate(train: Train) -> None:
+    assert last(train("batch_norm"), "dev_error") < 0.06
+    assert last(train("batch_norm", "network.batch_norm=false"), "dev_error") > CHANCE
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "rmsprop", "adam", "adamw"])
+def test_each_optimizer_gets_further_than_gradient_descent(name: str, train: Train) -> None:
+    assert last(train("sgd"), "cost") > 0.005
+    assert last(train(name), "cost") < last(train("sgd"), "cost") / 5
+
+
+def test_gradient_descent_cannot_take_the_rate_of_momentum(train: Train) -> None:
+    assert last(train("momentum", "optimizer.name=sgd"), "dev_error") > CHANCE
+
+
+def test_mini_batches_need_fewer_epochs(train: Train) -> None:
+    few, many = train("mini_batches"), train("sgd")
+    assert last(few, "epoch") < last(many, "epoch") / 5
+    assert last(few, "cost") < last(many, "cost")
+    assert last(few, "step") == 34 * last(few, "epoch")  # ceil(1079 / 32) batches
+
+
+def test_learning_rate_decay_settles_lower(train: Train) -> None:
+    decayed, constant = train("learning_rate_decay"), train("learning_rate_decay", "optimizer.schedule=constant")
+    assert last(decayed, "learning_rate") == pytest.approx(0.01 / (1 + 0.2 * 30))
+    assert last(decayed, "cost") < last(constant, "cost")
+
+
+def test_clipping_keeps_what_was_learned(train: Train) -> None:
+    assert last(train("gradient_clipping"), "train_error") < 0.02
+    assert last(train("gradient_clipping", "optimizer.clip_norm=null"), "train_error") > 0.5
+
+
+def test_regression_beats_the_mean_and_speaks_the_target_s_unit(train: Train) -> None:
+    final = train("regression").final
+    assert final["dev_error"] < 0.6
+    assert 45 < final["dev_rmse"] < 60
+
+
+def test_thirty_layers_vanish_and_learn_with_he_and_batch_norm(train: Train) -> None:
+    vanishing, deep = train("vanishing"), train("deep_he_batch_norm")
+    assert min(row["dev_error"] for row in vanishing.metrics) > CHANCE
+    assert vanishing.metrics[0]["layers"]["elu1"]["gradient_norm"] < 1e-12
+    assert last(deep, "dev_error") < 0.12
+    norms = [deep.metrics[-1]["layers"][f"elu{depth}"]["gradient_norm"] for depth in (1, 15, 30)]
+    assert max(norms) < 100 * min(norms)

@@ -1,0 +1,197 @@
+"""The documents say what the code does: generated pages are up to date, and what a reader can type runs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+import nnrun
+from nnrun.cli.app import app
+from nnrun.config.load import load_config
+from nnrun.config.reference import reference_rows
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "configs/README.md", ROOT / "benchmarks/README.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+INSTALLING = ("make ", "pip ")  # lines of the README that a test does not run
+FORBIDDEN = (r"\bTODO\b", r"\bFIXME\b", r"(?<![\w&])#\d+", r"\bissue \d", r"/(work|tmp|home|root)/", r"\blorem\b")
+
+Generator = dict[str, object]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return runpy.run_path(str(ROOT / "docs/generate.py"))
+
+
+# the reference
+
+
+def test_the_reference_is_what_the_generator_prints(generator: Generator) -> None:
+    reference = generator["reference"]
+    assert callable(reference)
+    assert page("reference.md") == reference(), "run: python docs/generate.py > docs/reference.md"
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        _, found, rest = page("reference.md").partition(f"### nnrun {name}\n")
+        assert found, name
+        section = rest.partition("\n### ")[0]
+        for option in command.params:
+            assert option.param_type_name == "argument" or all(written in section for written in option.opts)
+
+
+def test_every_key_is_in_the_reference() -> None:
+    for row in reference_rows():
+        assert f"`{row.key}`" in page("reference.md")
+
+
+def test_the_files_of_a_run_and_the_keys_of_its_metrics_are_those_listed(generator: Generator, tmp_path: Path) -> None:
+    values = {"data": {"source": "diabetes"}, "training": {"epochs": 1, "layer_statistics": True}}
+    run = nnrun.train(values, tmp_path)
+    files, metrics = generator["FILES"], generator["METRICS"]
+    assert isinstance(files, dict)
+    assert isinstance(metrics, dict)
+    assert {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()} == set(files)
+    assert set(run.metrics[0]) == {key for listed in metrics for key in listed.split(", ")}
+
+
+# the other pages
+
+
+def test_the_levels_are_those_that_the_architecture_test_holds() -> None:
+    tree = ast.parse((ROOT / "tests/test_architecture.py").read_text(encoding="utf-8"))
+    assigned = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "ROOMS"]
+    levels = next(p for p in page("design.md").split("\n\n") if p.startswith("errors < "))
+    assert " ".join(levels.split()).split(" < ") == ast.literal_eval(assigned[0].value)
+
+
+def test_the_tables_of_entries_are_where_the_design_says() -> None:
+    rows = re.findall(r"`(\w+)` (?:in|and in) `(nnrun/\S+\.py)`", page("design.md"))
+    assert len(rows) >= 6
+    for name, file in rows:
+        assert name in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_every_config_is_among_the_techniques() -> None:
+    for path in CONFIGS:
+        assert f"](../configs/{path.name})" in page("techniques.md"), path.name
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CONFIGS], ids=relative)
+def test_every_key_that_is_mentioned_exists(path: Path) -> None:
+    keys = {row.key for row in reference_rows()}
+    sections = {key.split(".")[0] for key in keys if "." in key}
+    written = rf"(?:`|--set '?)((?:{'|'.join(sections)})\.(?!json)[a-z_0-9.]+)"
+    mentioned = re.findall(written, path.read_text(encoding="utf-8"))
+    assert set(mentioned) <= keys
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_yaml_on_a_page_loads(path: Path) -> None:
+    for text in blocks(path.read_text(encoding="utf-8"), "yaml"):
+        load_config(None, text=text)
+
+
+def slugs(text: str) -> set[str]:
+    """Anchors of the headings, as Markdown renderers make them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def links(path: Path) -> Iterator[tuple[str, str]]:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            file, _, anchor = target.partition("#")
+            yield file, anchor
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_links_resolve(path: Path) -> None:
+    for file, anchor in links(path):
+        target = path.parent / file if file else path
+        assert target.exists(), file
+        assert not anchor or anchor in slugs(target.read_text(encoding="utf-8")), anchor
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CONFIGS], ids=relative)
+def test_nothing_is_left_in_that_does_not_belong(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert [found.group() for word in FORBIDDEN for found in re.finditer(word, text)] == []
+
+
+# what a reader types
+
+
+def shell(script: str, folder: Path, check: bool = True) -> str:
+    """What a Bash script prints, with this Python's commands first on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert not check or done.returncode == 0, f"{script}\n{done.stdout}"
+    return done.stdout
+
+
+def shape(line: str) -> str:
+    """A line of output without what differs between runs and machines: ids, numbers, widths."""
+    line = re.sub(r"\d{8}-\d{6}-(\w+)-[0-9a-f]{4}", r"ID-\1", line)
+    line = re.sub(r"\d[\d.,]*(e[-+]\d+)?", "#", line)
+    return " ".join(re.sub(r"# (ms|s|min)\b", "# s", line).split())
+
+
+def test_the_commands_of_the_readme_run_and_print_what_it_shows(tmp_path: Path) -> None:
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    printed = ""
+    for block in blocks(README, "(?:sh|console)"):
+        lines = [line for line in block.splitlines() if not line.startswith(INSTALLING)]
+        printed += shell("\n".join(lines), tmp_path)
+    for command in re.findall(r"^\$ (.+)$", README, re.MULTILINE):  # a transcript may show a command that fails
+        printed += shell(command, tmp_path, check=False)
+    known = {shape(line) for line in printed.splitlines()}
+    shown = [line for block in blocks(README, "text") for line in block.splitlines() if line[:2] not in ("$ ", "[…")]
+    assert [line for line in shown if shape(line) not in known] == []
+
+
+@pytest.mark.parametrize("where", ["README.md", "nnrun/__init__.py"])
+def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "config.yaml").write_text("training: {epochs: 2}\n")
+    documentation = inspect.cleandoc(nnrun.__doc__ or "")
+    indented = "\n".join(line[4:] for line in documentation.splitlines() if line.startswith("    ") or not line)
+    examples = blocks(README, "python") if where == "README.md" else [indented]
+    assert examples
+    for example in examples:
+        exec(example, {})
+    assert nnrun.load_run("latest").status == "done"
