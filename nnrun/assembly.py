@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import CHUNK, Examples
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.losses import LOSSES, Loss
-from nnrun.engine.network import MLP
-from nnrun.engine.optimizers import Hyperparameters
+from nnrun.engine.network import MLP, parameter_count
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.errors import MisfitError
@@ -94,8 +93,8 @@ def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
     outputs = len(dataset.classes) if dataset.classes else 1
     widths = [dataset.n_features, *config.network.hidden, outputs]
-    parameters = sum(n_in * n_out + n_out for n_in, n_out in pairwise(widths))
-    activations = 3 * CHUNK * sum(widths)
+    parameters = parameter_count(widths, config.network.batch_norm)
+    activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
     needed = np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
     available = memory_available()
     if needed > available:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,13 @@ def save_best(run: RunDir, network: Network, best: Best) -> None:
     run.save_checkpoint("best", named(network, best.theta[0], best.state[0]), about)
 
 
-def save_last(run: RunDir, trainer: Trainer, optimizer: str, stopping: EarlyStopping | None) -> None:
+def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> None:
     """Write checkpoints/last: all that training continues from."""
     slots = {SLOT + name: vector[0] for name, vector in trainer.optimizer.slots.items()}
     about = {
         "epoch": trainer.epoch,
         "step": trainer.step,
-        "optimizer": optimizer,
+        "optimizer": trainer.recipe.optimizer,
         "stopping": stopping.counters() if stopping else None,
     }
     run.save_checkpoint("last", named(trainer.network, trainer.theta[0], trainer.state[0]) | slots, about)
@@ -53,11 +54,11 @@ def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> 
     tensors, about = loaded
     _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
     saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
-    for name in trainer.optimizer.slots.keys() & {key.removeprefix(SLOT) for key in tensors}:
-        saved[name] = tensors[SLOT + name][None]
+    if about["optimizer"] == trainer.recipe.optimizer:
+        saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
     trainer.restore(saved)
     if stopping and about["stopping"]:
-        stopping.restore(about["stopping"])
+        stopping.restore({name: _with_infinity(values) for name, values in about["stopping"].items()})
     return int(about["epoch"])
 
 
@@ -73,8 +74,7 @@ def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
     tensors, about = loaded
     theta, state = np.empty_like(trainer.theta), np.empty_like(trainer.state)
     _fill(run, named(trainer.network, theta[0], state[0]), tensors)
-    scores = [np.inf if score is None else score for score in about["scores"]]
-    best.put(about["epoch"], np.array([scores]), theta, state)
+    best.put(about["epoch"], _with_infinity(about["scores"])[None], theta, state)
 
 
 def load_weights(run: RunDir, name: str = "best") -> Tensors:
@@ -83,6 +83,12 @@ def load_weights(run: RunDir, name: str = "best") -> Tensors:
     if loaded is None:
         raise UsageError(f"{run.id} has no checkpoint {name!r} yet")
     return {key: tensor for key, tensor in loaded[0].items() if not key.startswith(SLOT)}
+
+
+def _with_infinity(values: Sequence[Any]) -> Array:
+    """JSON has no infinity; a score not known yet was written as null."""
+    numbers = np.array(values, float)
+    return np.where(np.isnan(numbers), np.inf, numbers)
 
 
 def _fill(run: RunDir, views: Tensors, tensors: dict[str, Any]) -> None:

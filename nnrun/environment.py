@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 PACKAGES = ("nnrun", "numpy", "scikit-learn", "pandas", "safetensors")
 
 
+@cache
 def describe() -> dict[str, Any]:
-    """Host, versions, the BLAS kernel in use and the git commit of the current directory."""
+    """Host, versions, the BLAS kernel in use and the git commit of the current directory, as they were at first."""
     return {
         "host": {
             "name": platform.node(),

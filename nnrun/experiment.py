@@ -34,7 +34,8 @@ def train(
     dataset = _data(loaded.config, root)
     session = _session(loaded, dataset)
     run = _create(root, loaded, dataset, argv, parent=None)
-    return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+    with run.locked():
+        return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
 
 
 def resume(
@@ -47,8 +48,9 @@ def resume(
 ) -> Outcome:
     """Continue a run in place, to `epochs` in total if given; with overrides, as a child run beside it.
 
-    Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, a
-    diverged run without a change, overrides that change the network's shape; DataError where the data changed.
+    Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, fewer
+    epochs than are trained, a diverged run without a change, overrides that change the network's shape; DataError
+    where the data changed.
     """
     stored = load_config(run.path / "resolved.yaml", _settings(epochs, overrides))
     loaded = replace(stored, text=run.read("config.yaml"))
@@ -57,13 +59,28 @@ def resume(
     root = run.path.parent
     dataset = _data(loaded.config, root)
     session = _session(loaded, dataset)
-    session.load(run)
     if overrides:
+        session.load(run, with_scores=_judged_alike(run, loaded.config, dataset))
+        if not _same_data(run, dataset):
+            loaded.notices.append(f"{run.id} may have been trained on rows that are dev or test here")
         run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
-    else:
-        _refuse_changed_data(run, dataset)
-        run.write("resolved.yaml", dump_yaml(loaded.config.resolved()))
-    return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+    with run.locked():
+        if not overrides:
+            _go_on(run, loaded.config, dataset, session)
+        return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+
+
+def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> None:
+    """Put the session where the run stands; the run is locked, so nobody is moving it meanwhile."""
+    if not _same_data(run, dataset):
+        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
+    session.load(run)
+    if session.trainer.epoch > config.training.epochs:
+        raise UsageError(
+            f"{run.id} has trained {session.trainer.epoch} epochs already; the new total must be larger than that, "
+            f"got {config.training.epochs}"
+        )
+    run.write("resolved.yaml", dump_yaml(config.resolved()))
 
 
 def _data(config: Config, root: Path) -> Dataset:
@@ -83,7 +100,6 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
 
 def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
     record = {
-        "schema_version": SCHEMA_VERSION,
         "status": "created",
         "argv": list(argv),
         "created": now(),
@@ -92,12 +108,16 @@ def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], p
         **describe(),
         "data": {"files": dataset.info["files"], "rows": {part: len(p.x) for part, p in dataset.parts.items()}},
     }
-    files = {
-        "config.yaml": loaded.text,
-        "resolved.yaml": dump_yaml(loaded.config.resolved()).encode(),
-        "run.json": to_json(record, indent=2).encode() + b"\n",
-        "data.json": to_json(dataset.info, indent=2).encode() + b"\n",
-    }
+
+    def files(run_id: str) -> dict[str, bytes]:
+        whole = {"schema_version": SCHEMA_VERSION, "id": run_id, **record}
+        return {
+            "config.yaml": loaded.text,
+            "resolved.yaml": dump_yaml(loaded.config.resolved()).encode(),
+            "run.json": to_json(whole, indent=2).encode() + b"\n",
+            "data.json": to_json(dataset.info, indent=2).encode() + b"\n",
+        }
+
     return RunDir.create(root, loaded.config.name, files)
 
 
@@ -117,11 +137,17 @@ def _refuse_senseless(run: RunDir, config: Config) -> None:
         )
 
 
-def _refuse_changed_data(run: RunDir, dataset: Dataset) -> None:
-    """The same rows wherever the file lies now; its path may have changed."""
+def _same_data(run: RunDir, dataset: Dataset) -> bool:
+    """Whether the rows and their parts are those the run began with, wherever the file lies now."""
 
-    def content(files: Sequence[dict[str, Any]]) -> list[Any]:
-        return [(file["part"], file["sha256"], file["rows"]) for file in files]
+    def content(info: dict[str, Any]) -> list[Any]:
+        return [info["split"]["sha256"], *((file["part"], file["sha256"], file["rows"]) for file in info["files"])]
 
-    if content(run.read_json("run.json")["data"]["files"]) != content(dataset.info["files"]):
-        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
+    return content(run.read_json("data.json")) == content(dataset.info)
+
+
+def _judged_alike(parent: RunDir, config: Config, dataset: Dataset) -> bool:
+    """Whether the parent's dev scores mean the same in a child: the same rows, by the same yardstick."""
+    before = load_config(parent.path / "resolved.yaml").config
+    yardsticks = [(c.metrics.primary, c.training.loss, c.data.target, c.data.task) for c in (before, config)]
+    return yardsticks[0] == yardsticks[1] and _same_data(parent, dataset)

@@ -9,10 +9,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from nnrun.errors import NnrunError
+
+TEMPORARY = ".temporary"
+
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
     """Write to a temporary name in the same folder and rename; `durable` also survives a power cut."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -23,6 +27,18 @@ def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        _make_names_durable(path.parent)
+
+
+def _make_names_durable(folder: Path) -> None:
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -41,11 +57,28 @@ def _finite(value: Any) -> Any:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of an append-only file; a torn last line is forgiven, a missing file is empty."""
+    """The records of an append-only file; a torn last line is forgiven, a missing file is empty.
+
+    Raises NnrunError at any other line that is not JSON.
+    """
     if not path.exists():
         return []
     *lines, _torn = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines if line]
+    return [_record(line, path, number) for number, line in enumerate(lines, start=1)]
+
+
+def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise NnrunError(f"{path}:{number}: not valid JSON ({error})") from None
+    return record
+
+
+def drop_unfinished(folder: Path) -> None:
+    """Remove what killed processes left of files; call it only where nobody else is writing."""
+    for temporary in folder.glob(f".*{TEMPORARY}"):
+        temporary.unlink()
 
 
 def drop_torn_line(path: Path) -> None:

@@ -8,17 +8,19 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.files import drop_torn_line, read_json_lines, to_json, write_atomically
+from nnrun.files import drop_torn_line, drop_unfinished, read_json_lines, to_json, write_atomically
 
 SCHEMA_VERSION = 1
 UNFINISHED = ".creating-"  # a directory that is not a run yet
+SECONDS_UNTIL_ABANDONED = 24 * 3600
+LOCK_ATTEMPTS = 10
 
 if TYPE_CHECKING:  # listing runs needs no NumPy
     from numpy.typing import NDArray
@@ -38,13 +40,14 @@ class RunDir:
         self._appending: dict[str, FileIO] = {}
 
     @classmethod
-    def create(cls, root: Path, name: str, files: Mapping[str, bytes]) -> RunDir:
-        """A new directory under `root` with these files in it; it gets its name only when it is complete.
+    def create(cls, root: Path, name: str, files: Callable[[str], Mapping[str, bytes]]) -> RunDir:
+        """A new directory under `root` with the files for its id; it gets its name only when it is complete.
 
         Raises UsageError where `root` cannot be written to.
         """
         try:
             root.mkdir(parents=True, exist_ok=True)
+            _drop_abandoned(root)
             unfinished = root / f"{UNFINISHED}{secrets.token_hex(8)}"
             unfinished.mkdir()
         except OSError as error:
@@ -53,9 +56,7 @@ class RunDir:
             ) from error
         try:
             (unfinished / "checkpoints").mkdir()
-            for file, content in files.items():
-                write_atomically(unfinished / file, content)
-            return cls(_rename_to_new_id(unfinished, root, name))
+            return cls(_complete(unfinished, root, name, files))
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -106,7 +107,9 @@ class RunDir:
         """Add a line to a file that only grows; it is written before this returns."""
         if file not in self._appending:
             self._appending[file] = FileIO(self.path / file, "a")
-        self._appending[file].write(line.encode() + b"\n")
+        rest = line.encode() + b"\n"
+        while rest:  # a disk that is nearly full takes a part without complaint
+            rest = rest[self._appending[file].write(rest) :]
 
     def add_metrics(self, record: Mapping[str, Any]) -> None:
         """Add an epoch to metrics.jsonl."""
@@ -158,7 +161,7 @@ class RunDir:
             with safe_open(path, framework="numpy") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
                 return tensors, json.loads(file.metadata()["nnrun"])
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise NnrunError(f"{path}: not a checkpoint of nnrun ({error})") from error
 
     # one process at a time
@@ -167,10 +170,12 @@ class RunDir:
     def locked(self) -> Iterator[None]:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
         with (self.path / "run.lock").open("w") as lock:
-            if not _try_lock(lock.fileno()):
+            if not _lock(lock.fileno()):
                 raise UsageError(f"{self.path}: another process is training this run")
-            for file in ("metrics.jsonl", "events.jsonl"):
+            for file in ("metrics.jsonl", "events.jsonl", "log.txt"):
                 drop_torn_line(self.path / file)
+            for folder in (self.path, self.path / "checkpoints"):
+                drop_unfinished(folder)
             try:
                 yield
             finally:
@@ -186,16 +191,25 @@ class RunDir:
         if not path.exists():
             return False
         with path.open() as lock:
-            return not _try_lock(lock.fileno())
+            return not _try_lock(lock.fileno(), exclusive=False)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _lock(descriptor: int) -> bool:
+    """Readers who ask for the status hold the lock too, for an instant; wait for them."""
+    for _ in range(LOCK_ATTEMPTS):
+        if _try_lock(descriptor, exclusive=True):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _try_lock(descriptor: int, exclusive: bool) -> bool:
     try:
         import fcntl
     except ImportError:  # not a POSIX system: nothing guards against two processes there
         return True
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_NB | (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
     except OSError:
         return False
     return True
@@ -206,15 +220,24 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
-def _rename_to_new_id(unfinished: Path, root: Path, name: str) -> Path:
-    """Renaming onto a directory with something in it fails, so two runs can never share one."""
+def _complete(unfinished: Path, root: Path, name: str, files: Callable[[str], Mapping[str, bytes]]) -> Path:
+    """Fill and rename; renaming onto a directory with something in it fails, so two runs can never share one."""
     while True:
         path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+        for file, content in files(path.name).items():
+            write_atomically(unfinished / file, content)
         try:
             return unfinished.rename(path)
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
+
+
+def _drop_abandoned(root: Path) -> None:
+    """Remove what processes that were killed while making a run left behind more than a day ago."""
+    for folder in root.glob(f"{UNFINISHED}*"):
+        if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def list_runs(root: Path) -> list[RunDir]:
@@ -227,12 +250,12 @@ def list_runs(root: Path) -> list[RunDir]:
 def find_run(root: Path, reference: str) -> RunDir:
     """The run that a path, an id, a unique prefix, or `latest` means; UsageError where it means none or several."""
     if (Path(reference) / "run.json").is_file():
-        return RunDir(Path(reference))
+        return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)
     if reference == "latest":
         if not runs:
             raise UsageError(f"there is no run in {root} yet; `nnrun train` makes one, --runs DIR looks elsewhere")
-        return max(runs, key=lambda run: (run.id[:15], run.path.stat().st_mtime_ns))
+        return max(runs, key=_created)
     matches = [run for run in runs if run.id.startswith(reference)]
     exact = [run for run in matches if run.id == reference]
     if len(exact or matches) == 1:
@@ -240,6 +263,14 @@ def find_run(root: Path, reference: str) -> RunDir:
     if matches:
         raise UsageError(f"{reference!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:5])}")
     raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `nnrun list` shows them")
+
+
+def _created(run: RunDir) -> float:
+    """Seconds since the epoch; a run whose record cannot be read is older than all others."""
+    try:
+        return datetime.fromisoformat(run.read_json("run.json")["created"]).timestamp()
+    except (NnrunError, KeyError, ValueError):
+        return 0.0
 
 
 def _did_you_mean(reference: str, runs: list[RunDir]) -> str:

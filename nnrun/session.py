@@ -17,7 +17,7 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.statistics import layer_statistics, near_zero_share
-from nnrun.engine.stopping import Best, EarlyStopping
+from nnrun.engine.stopping import Best, EarlyStopping, scores_of
 from nnrun.engine.trainer import Divergence, Epoch
 from nnrun.narration import epoch_line, heading, summary
 from nnrun.rundir import RunDir, now
@@ -63,28 +63,28 @@ class Session:
         self._best_written = 0
         self._written_at = time.monotonic()
 
-    def load(self, run: RunDir) -> None:
-        """Continue where the checkpoints of a run stand."""
-        load_last(run, self.trainer, self.stopping)
-        load_best(run, self.trainer, self.best)
+    def load(self, run: RunDir, with_scores: bool = True) -> None:
+        """Continue where the checkpoints of a run stand; without its scores, as if no epoch had been judged yet."""
+        load_last(run, self.trainer, self.stopping if with_scores else None)
+        if with_scores:
+            load_best(run, self.trainer, self.best)
 
     def train(self, run: RunDir, listener: Listener, told_to_stop: ToldToStop, notices: Sequence[str] = ()) -> Outcome:
-        """Train to the configured number of epochs, writing to the run directory as it goes."""
+        """Train to the configured number of epochs, writing to the run directory, which the caller has locked."""
         from threadpoolctl import threadpool_limits
 
         threads = self.config.training.blas_threads
-        with run.locked(), threadpool_limits(threads, "blas"), np.errstate(all="ignore"):
+        with threadpool_limits(threads, "blas"), np.errstate(all="ignore"):
             run.forget_metrics_after(self.trainer.epoch)
-            run.update_record(status="running", started=now(), process=os.getpid())
+            run.update_record(status="running", started=now(), process=os.getpid(), error=None)
             run.event("started" if self.trainer.epoch == 0 else "resumed", epoch=self.trainer.epoch)
             facts = self._facts(notices)
             run.log(heading(run.id, self._values, facts))
             listener.started(run, self.config, facts)
             try:
                 divergence = self._train_epochs(run, listener, told_to_stop)
-            except KeyboardInterrupt:
-                self.trainer.go_back()
-                self._close(run, "interrupted", None)
+            except KeyboardInterrupt:  # at any instant, so what memory holds may be half an epoch
+                run.update_record(status="interrupted", ended=now())
                 raise
             except Exception as error:
                 with suppress(OSError):  # the disk may be full
@@ -105,7 +105,8 @@ class Session:
             run.add_metrics(row)
             run.log([epoch_line(row, self.config.training.epochs)])
             listener.epoch(row)
-            if time.monotonic() - self._written_at >= SECONDS_BETWEEN_CHECKPOINTS:
+            unsaved = time.monotonic() - self._written_at
+            if unsaved + epoch.seconds >= SECONDS_BETWEEN_CHECKPOINTS:  # the next epoch is at stake too
                 self._save(run)
         return None
 
@@ -117,12 +118,12 @@ class Session:
 
     def _look(self, run: RunDir, epoch: Epoch) -> None:
         """Remember the epoch if it is the best, and stop if it has been for too long."""
-        scores = [epoch.dev_error, epoch.dev_loss]
-        if self.config.metrics.primary == "loss":
-            scores.reverse()
-        self.best.see(epoch.number, scores[0], scores[1], self.trainer.theta, self.trainer.state)
-        if self.stopping and self.stopping.see(scores[0]).all():
-            self.trainer.freeze(self.stopping.enough)
+        by_error, trainer = self.config.metrics.primary == "error", self.trainer
+        first, second = (epoch.dev_error, epoch.dev_loss) if by_error else (epoch.dev_loss, epoch.dev_error)
+        scores = scores_of(first, second)
+        self.best.see(epoch.number, scores, trainer.theta, trainer.state)
+        if self.stopping and self.stopping.see(scores).all():
+            trainer.freeze(self.stopping.enough)
             run.event("stopped early", epoch=epoch.number, best_epoch=int(self.best.epochs[0]))
 
     def _save(self, run: RunDir) -> None:
@@ -131,7 +132,7 @@ class Session:
         if epoch > self._best_written:
             save_best(run, self.trainer.network, self.best)
             self._best_written = epoch
-        save_last(run, self.trainer, self.config.optimizer.name, self.stopping)
+        save_last(run, self.trainer, self.stopping)
         self._written_at = time.monotonic()
 
     def _close(self, run: RunDir, status: str, divergence: Divergence | None) -> Outcome:

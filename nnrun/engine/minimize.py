@@ -42,7 +42,9 @@ def minimize(
     """
     w = np.array([start], float)
     g = np.zeros_like(w)
-    moves = Optimizer(optimizer, Hyperparameters.of(**{**usual(optimizer), "weight_decay": 0.0, **values}), w, g, n_weights=w.shape[1])
+    moves = Optimizer(
+        optimizer, Hyperparameters.of(**{**usual(optimizer), "weight_decay": 0.0, **values}), w, g, n_weights=w.shape[1]
+    )
     moves.plan(np.arange(1, steps + 1), np.ones(steps), np.ones(steps, int))
     path = [w[0].copy()]
     for index in range(steps):

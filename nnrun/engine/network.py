@@ -146,8 +146,7 @@ class MLP:
         return layers
 
 
-def parameter_count(n_in: int, hidden: Sequence[int], n_out: int, batch_norm: bool) -> int:
-    """Numbers in theta, without allocating anything."""
-    widths = [n_in, *hidden, n_out]
-    products = sum(a * b for a, b in pairwise(widths))
-    return products + n_out + sum(hidden) * (2 if batch_norm else 1)
+def parameter_count(widths: Sequence[int], batch_norm: bool) -> int:
+    """Numbers in theta for these widths, features first and outputs last, without allocating anything."""
+    products = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    return products + widths[-1] + sum(widths[1:-1]) * (2 if batch_norm else 1)

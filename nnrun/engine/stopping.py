@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nnrun.engine.parameters import Array
+
+
+def scores_of(first: Array, second: Array) -> Array:
+    """Two numbers a member as `(members, 2)`, the one that counts first in front; what is unknown is infinitely bad."""
+    scores = np.stack([first, second], axis=1)
+    scores[np.isnan(scores)] = np.inf
+    return scores
+
+
+def _lower(scores: Array, reference: Array, by_more_than: float = 0.0) -> Array:
+    """Where the first score is lower, or the first is level and the second lower; `(members, 2)` → `(members,)`."""
+    ahead, level = scores < reference - by_more_than, scores == reference
+    lower: Array = ahead[:, 0] | (level[:, 0] & ahead[:, 1])
+    return lower
 
 
 class Best:
@@ -19,12 +33,9 @@ class Best:
         self.theta: Array = np.empty((members, 0))
         self.state: Array = np.empty((members, 0))
 
-    def see(self, epoch: int, first: Array, second: Array, theta: Array, state: Array) -> Array:
-        """Copy the rows of members that are better than ever; which they are, `(members,)`. NaN is never better."""
-        scores = np.stack([first, second], axis=1)
-        scores[np.isnan(scores)] = np.inf
-        ahead, level = scores < self.scores, scores == self.scores
-        better: Array = ahead[:, 0] | (level[:, 0] & ahead[:, 1])
+    def see(self, epoch: int, scores: Array, theta: Array, state: Array) -> Array:
+        """Copy the rows of members whose scores `(members, 2)` are better than ever; which they are, `(members,)`."""
+        better = _lower(scores, self.scores)
         if not self.theta.size:
             self.theta, self.state = np.zeros_like(theta), np.zeros_like(state)
         self.scores[better], self.epochs[better] = scores[better], epoch
@@ -37,16 +48,16 @@ class Best:
 
 
 class EarlyStopping:
-    """Stops a member after `patience` epochs in which its score did not fall by more than `min_delta`."""
+    """Stops a member after `patience` epochs whose scores are not better by more than `min_delta`."""
 
     def __init__(self, members: int, patience: int, min_delta: float) -> None:
         self.patience, self.min_delta = patience, min_delta
-        self.reference = np.full(members, np.inf)
+        self.reference = np.full((members, 2), np.inf)
         self.waited = np.zeros(members, int)
 
     def see(self, scores: Array) -> Array:
-        """Which members have waited long enough, `(members,)`."""
-        better = scores < self.reference - self.min_delta
+        """Which members have waited long enough, `(members,)`, after an epoch with these scores `(members, 2)`."""
+        better = _lower(scores, self.reference, self.min_delta)
         self.reference[better] = scores[better]
         self.waited = np.where(better, 0, self.waited + 1)
         return self.enough
@@ -57,11 +68,11 @@ class EarlyStopping:
         waited: Array = self.waited >= self.patience
         return waited
 
-    def counters(self) -> dict[str, Sequence[Any]]:
+    def counters(self) -> dict[str, list[Any]]:
         """What a checkpoint must hold for `restore`."""
         return {"reference": self.reference.tolist(), "waited": self.waited.tolist()}
 
-    def restore(self, counters: dict[str, Sequence[Any]]) -> None:
+    def restore(self, counters: Mapping[str, Any]) -> None:
         """Wait on from where the counters were taken."""
         self.reference = np.array(counters["reference"], float)
         self.waited = np.array(counters["waited"], int)

@@ -39,7 +39,7 @@ def test_weights_come_first_in_theta() -> None:
 @given(st.integers(1, 9), st.lists(st.integers(1, 9), max_size=4), st.integers(1, 9), st.booleans())
 def test_parameter_count_is_that_of_the_network(n_in: int, hidden: list[int], n_out: int, batch_norm: bool) -> None:
     network = MLP(n_in, hidden, n_out, batch_norm=batch_norm).network()
-    assert parameter_count(n_in, hidden, n_out, batch_norm) == network.theta.size
+    assert parameter_count([n_in, *hidden, n_out], batch_norm) == network.theta.size
 
 
 def test_forward_by_hand() -> None:

@@ -9,7 +9,7 @@ import nnrun.engine.averages
 import nnrun.engine.batches
 import nnrun.engine.minimize
 from nnrun.engine.averages import weighted_average
-from nnrun.engine.stopping import Best, EarlyStopping
+from nnrun.engine.stopping import Best, EarlyStopping, scores_of
 
 NAN = float("nan")
 
@@ -19,7 +19,7 @@ def watched(errors: list[float], losses: list[float]) -> Best:
     best = Best(1)
     for epoch, (error, loss) in enumerate(zip(errors, losses, strict=True), start=1):
         number = np.full((1, 1), float(epoch))
-        best.see(epoch, np.array([error]), np.array([loss]), number, -number)
+        best.see(epoch, scores_of(np.array([error]), np.array([loss])), number, -number)
     return best
 
 
@@ -49,9 +49,9 @@ def test_nothing_is_best_while_nothing_is_a_number() -> None:
 def test_best_of_each_member_is_a_copy() -> None:
     best, theta = Best(2), np.array([[1.0, 2], [3, 4]])
     state = theta.copy()
-    assert best.see(1, np.array([0.5, 0.5]), np.array([1.0, 1]), theta, state).tolist() == [True, True]
+    assert best.see(1, np.array([[0.5, 1], [0.5, 1]]), theta, state).tolist() == [True, True]
     theta += 10
-    assert best.see(2, np.array([0.6, 0.4]), np.array([1.0, 1]), theta, state).tolist() == [False, True]
+    assert best.see(2, np.array([[0.6, 1], [0.4, 1]]), theta, state).tolist() == [False, True]
     theta += 10
     assert best.theta.tolist() == [[1, 2], [13, 14]]
     assert best.epochs.tolist() == [1, 2]
@@ -60,7 +60,8 @@ def test_best_of_each_member_is_a_copy() -> None:
 
 def stops_at(errors: list[float], patience: int, min_delta: float = 0.0) -> int | None:
     stopping = EarlyStopping(1, patience, min_delta)
-    return next((epoch for epoch, error in enumerate(errors, 1) if stopping.see(np.array([error]))[0]), None)
+    both = [scores_of(np.array([error]), np.array([1.0])) for error in errors]
+    return next((epoch for epoch, scores in enumerate(both, 1) if stopping.see(scores)[0]), None)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,15 @@ def test_early_stopping(errors: list[float], patience: int, min_delta: float, ep
     assert stops_at(errors, patience, min_delta) == epoch
 
 
+def test_a_lower_loss_at_the_same_error_is_better_too() -> None:
+    stopping = EarlyStopping(1, patience=2, min_delta=0.0)
+    epochs = [(0.1, 0.9), (0.1, 0.8), (0.1, 0.7), (0.1, 0.7), (0.1, 0.8)]
+    assert [bool(stopping.see(np.array([scores]))[0]) for scores in epochs] == [False, False, False, False, True]
+
+
 def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
-    scores = np.array([[0.5, 0.5], [0.6, 0.4], [0.6, 0.3], [0.6, 0.3], [0.6, 0.3]])
+    errors = np.array([[0.5, 0.5], [0.6, 0.4], [0.6, 0.3], [0.6, 0.3], [0.6, 0.3]])
+    scores = [scores_of(row, np.ones(2)) for row in errors]
     whole, first = EarlyStopping(2, 3, 0.0), EarlyStopping(2, 3, 0.0)
     expected = [whole.see(row).tolist() for row in scores]
     assert expected == [[False, False]] * 3 + [[True, False]] * 2

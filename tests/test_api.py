@@ -1,0 +1,144 @@
+"""nnrun from Python: the names that the package promises, and nothing loaded before it is used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnrun
+from nnrun.errors import ConfigError, DataError, UsageError
+
+YAML = """\
+name: flowers
+data: {source: iris}
+network: {hidden: [6]}
+training: {epochs: 4}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(YAML)
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def test_every_promised_name_is_there() -> None:
+    assert set(nnrun.__all__) >= {"Run", "load_config", "load_run", "minimize", "resume", "train"}
+    for name in nnrun.__all__:
+        assert getattr(nnrun, name).__doc__
+    with pytest.raises(AttributeError, match="'nnrun' has no attribute 'trian'"):
+        nnrun.trian  # noqa: B018
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    script = "import sys, nnrun; print(*sorted(sys.modules.keys() & {'numpy', 'pandas', 'sklearn', 'pydantic'}))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_a_config_is_loaded_with_overrides(config: Path) -> None:
+    loaded = nnrun.load_config(str(config), ["optimizer.learning_rate=0.01"])
+    assert loaded.config.name == "flowers"
+    assert loaded.config.optimizer.learning_rate == 0.01
+    with pytest.raises(ConfigError, match=r"network\.hiden"):
+        nnrun.load_config(config, ["network.hiden=[3]"])
+
+
+def test_a_run_from_beginning_to_end(config: Path, runs: Path) -> None:
+    run = nnrun.train(nnrun.load_config(config), runs=runs)
+    assert run.path.parent == runs
+    assert run.id.split("-")[2] == "flowers"
+    assert run.status == "done"
+    assert repr(run) == f"<Run {run.id}: done>"
+    assert [row["epoch"] for row in run.metrics] == [1, 2, 3, 4]
+    assert run.final["dev_loss"] == pytest.approx(min(row["dev_loss"] for row in run.metrics), rel=1e-6)
+    assert run.record["best_epoch"] <= 4
+    assert run.config.training.epochs == 4
+    assert {name: w.shape for name, w in run.weights().items()} == {
+        "dense1.W": (4, 6), "dense1.b": (1, 6), "output.W": (6, 3), "output.b": (1, 3)
+    }  # fmt: skip
+    assert run.weights("last").keys() == run.weights("best").keys()
+
+
+@pytest.mark.parametrize("kind", ["loaded", "path", "text", "values"])
+def test_train_takes_a_config_in_any_form(config: Path, runs: Path, kind: str) -> None:
+    forms = {
+        "loaded": nnrun.load_config(config),
+        "path": config,
+        "text": str(config),
+        "values": {
+            "name": "flowers", "data": {"source": "iris"}, "network": {"hidden": [6]}, "training": {"epochs": 4}
+        },
+    }  # fmt: skip
+    run = nnrun.train(forms[kind], runs=str(runs))  # type: ignore[arg-type]
+    expected = nnrun.train(config, runs=runs)
+    assert run.config == expected.config
+    assert all(np.array_equal(w, expected.weights()[name]) for name, w in run.weights().items())
+
+
+def test_values_that_are_wrong_name_the_key(runs: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training\.epochs") as caught:
+        nnrun.train({"training": {"epochs": -1}, "network": {"hidden": [0]}}, runs=runs)
+    assert len(caught.value.problems) == 2
+    assert not runs.exists()
+
+
+def test_values_with_relative_paths_mean_the_current_directory(
+    tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "points.csv").write_text("x,kind\n" + "".join(f"{k},{'ab'[k % 2]}\n" for k in range(40)))
+    monkeypatch.chdir(tmp_path)
+    values = {"data": {"source": "points.csv", "target": "kind"}, "training": {"epochs": 1}}
+    run = nnrun.train(values, runs="runs")
+    assert run.config.data.source == str(tmp_path / "points.csv")
+    monkeypatch.chdir("/")
+    assert nnrun.load_run(run.id, runs=runs).status == "done"
+    with pytest.raises(DataError, match=r"points\.csv"):
+        nnrun.train(values, runs=runs)
+
+
+def test_a_run_is_found_again(config: Path, runs: Path) -> None:
+    first, second = nnrun.train(config, runs=runs), nnrun.train(config, runs=runs)
+    assert nnrun.load_run(runs=runs).id == second.id
+    assert nnrun.load_run(first.id, runs=runs).metrics == first.metrics
+    assert nnrun.load_run(str(first.path)).id == first.id
+    with pytest.raises(UsageError, match="no run 'nothing' in"):
+        nnrun.load_run("nothing", runs=runs)
+
+
+def test_a_run_goes_on(config: Path, runs: Path) -> None:
+    run = nnrun.train(config, runs=runs)
+    longer = nnrun.resume(run, epochs=6)
+    assert longer.path == run.path
+    assert len(run.metrics) == 6
+    assert len(nnrun.resume("latest", epochs=7, runs=runs).metrics) == 7
+    child = nnrun.resume(run.id, epochs=9, overrides=["optimizer.learning_rate=0.1"], runs=runs)
+    assert child.path != run.path
+    assert child.record["parent"] == {"id": run.id, "epoch": 7}
+    whole = nnrun.train(nnrun.load_config(config, ["training.epochs=7"]), runs=runs)
+    assert all(np.array_equal(w, whole.weights("last")[name]) for name, w in run.weights("last").items())
+
+
+def test_divergence_is_a_status_not_an_error(runs: Path) -> None:
+    values = {
+        "data": {"source": "diabetes"}, "network": {"hidden": [16]},
+        "optimizer": {"name": "sgd", "learning_rate": 9.0},
+    }  # fmt: skip
+    run = nnrun.train(values, runs=runs)
+    assert run.status == "diverged"
+    assert run.record["divergence"]["epoch"] == 1
+    assert run.final == {}
+    with pytest.raises(UsageError, match="has no checkpoint 'best' yet"):
+        run.weights()

@@ -1,0 +1,111 @@
+"""Files are whole at any instant, and JSON lines survive a torn end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.errors import NnrunError
+from nnrun.files import drop_torn_line, drop_unfinished, read_json_lines, to_json, write_atomically
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_content_is_replaced_as_a_whole(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "run.json"
+    write_atomically(path, b"a longer old content", durable)
+    write_atomically(path, b"new", durable)
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["run.json"]
+
+
+def test_an_exception_in_the_middle_leaves_the_old_content_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(b"old")
+    with pytest.raises(TypeError):
+        write_atomically(path, "text, which a binary file refuses")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["run.json"]
+
+
+def test_a_rename_that_fails_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        write_atomically(tmp_path / "taken", b"content")
+    assert names(tmp_path) == ["taken"]
+
+
+def test_what_a_kill_left_is_told_apart_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill between writing and renaming: neither the rename nor the clearing up happens."""
+    monkeypatch.setattr(Path, "replace", lambda self, target: None)
+    write_atomically(tmp_path / "run.json", b"half")
+    (tmp_path / ".gitignore").write_text("the user's own")
+    assert len(names(tmp_path)) == 2
+    drop_unfinished(tmp_path)
+    assert names(tmp_path) == [".gitignore"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"loss": float("nan"), "cost": float("inf")}, '{"loss": null, "cost": null}'),
+        ([1.5, -float("inf"), [float("nan")]], "[1.5, null, [null]]"),
+        ({3: (0.5, 2)}, '{"3": [0.5, 2]}'),
+        ("Größe ≥ 1", '"Größe ≥ 1"'),
+        (None, "null"),
+    ],
+)
+def test_json_is_strict(value: Any, text: str) -> None:
+    assert to_json(value) == text
+
+
+def test_floats_come_back_with_every_bit() -> None:
+    numbers = [0.1, 1 / 3, 1e-300, 123456789.123456789, 5e-324]
+    assert json.loads(to_json(numbers)) == numbers
+
+
+def test_a_torn_last_line_is_forgiven_and_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3, "tra')
+    assert read_json_lines(path) == [{"epoch": 1}, {"epoch": 2}]
+    drop_torn_line(path)
+    assert path.read_bytes() == b'{"epoch": 1}\n{"epoch": 2}\n'
+
+
+def test_a_torn_letter_is_forgiven(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes('{"name": "ö"}\n{"name": "ö'.encode()[:-1])  # half of a letter of two bytes
+    assert read_json_lines(path) == [{"name": "ö"}]
+
+
+def test_every_cut_of_a_file_can_be_read(tmp_path: Path) -> None:
+    path, whole = tmp_path / "metrics.jsonl", b'{"epoch": 1}\n{"epoch": 2}\n'
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        expected = [{"epoch": 1}, {"epoch": 2}][: whole[:size].count(b"\n")]
+        assert read_json_lines(path) == expected
+        drop_torn_line(path)
+        assert read_json_lines(path) == expected
+        assert path.read_bytes() == whole[: 13 * len(expected)]
+
+
+def test_a_missing_or_empty_file_has_no_records(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert read_json_lines(path) == []
+    drop_torn_line(path)
+    assert not path.exists()
+    path.touch()
+    assert read_json_lines(path) == []
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n{"epoch": 2{"epoch": 3}\n{"epoch": 4}\n')
+    with pytest.raises(NnrunError, match=r"metrics\.jsonl:2: not valid JSON"):
+        read_json_lines(path)
