@@ -1,17 +1,20 @@
 """The process: settings that must stand before NumPy loads, then the command line."""
 
-import os
-
-ONE_BLAS_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+import sys
 
 
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
-    # More threads slow small products down many times over and change the bits; training.blas_threads raises it.
-    os.environ.update(dict.fromkeys(ONE_BLAS_THREAD, "1"))
-    from nnrun.cli.app import app
+    try:
+        from nnrun.cli import streams, threads
 
-    app()
+        threads.prepare()
+        from nnrun.cli.app import app
+
+        streams.prepare()
+        app()
+    except KeyboardInterrupt:  # before a command has begun
+        sys.exit(130)
 
 
 if __name__ == "__main__":

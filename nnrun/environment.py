@@ -29,11 +29,16 @@ def describe() -> dict[str, Any]:
 
 
 def blas() -> list[dict[str, Any]]:
-    """Each BLAS library loaded: its name, version and the kernel it chose for this processor."""
+    """Each BLAS library loaded: its name, version, the kernel it chose for this processor, and its threads at most."""
     from threadpoolctl import threadpool_info
 
     return [
-        {"library": info["internal_api"], "version": info["version"], "kernel": info.get("architecture")}
+        {
+            "library": info["internal_api"],
+            "version": info["version"],
+            "kernel": info.get("architecture"),
+            "threads": info["num_threads"],
+        }
         for info in threadpool_info()
         if info["user_api"] == "blas"
     ]

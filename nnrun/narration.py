@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 PARTS = ("train", "dev", "test")
+EPOCH_COLUMNS = ("epoch", "cost", "train error", "train loss", "dev error", "dev loss", "rate")
 
 
 def percent(error: float | None) -> str:
@@ -14,22 +16,45 @@ def percent(error: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Four significant digits."""
-    return "–" if value is None else f"{value:.4g}"
+    """Four significant digits, or all of those before the point."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def source_name(source: str | Mapping[str, str | None]) -> str:
+    """A bundled name or the names of the files."""
+    files = [source] if isinstance(source, str) else [file for file in source.values() if file]
+    return ", ".join(PurePath(file).name for file in files)
 
 
 def duration(seconds: float) -> str:
-    """0.84 s, 12 s, 3 min 20 s or 2 h 05 min."""
-    if seconds < 60:
+    """3 ms, 0.84 s, 12 s, 3 min 20 s or 2 h 05 min."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 59.5:
         return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def pace(seconds: float) -> str:
+    """How long an epoch takes: 3.64 ms, 1.27 s, 3 min 20 s."""
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9 else duration(seconds)
+
+
+def remaining(seconds: float) -> str:
+    """About how long it will take: 7 s, 24 min, 2 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 def heading(name: str, config: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     """What is trained on what."""
     rows = ", ".join(f"{count:,} {part}" for part, count in facts["rows"].items())
-    task = f"{len(facts['classes'])} classes" if facts["classes"] else "regression"
+    task = f"{len(facts['classes'])} classes" if facts["classes"] else "regression (error = 1 − R²)"
     widths = [facts["features"], *config["network"]["hidden"], facts["outputs"]]
     optimizer, network = config["optimizer"], config["network"]
     schedule = optimizer["schedule"]["name"]
@@ -42,7 +67,7 @@ def heading(name: str, config: Mapping[str, Any], facts: Mapping[str, Any]) -> l
     layers = [network["activation"], *(["batch norm"] if network["batch_norm"] else [])]
     return [
         f"run      {name}",
-        f"data     {config['data']['source']}: {rows}; {facts['features']} features, {task}",
+        f"data     {source_name(config['data']['source'])}: {rows}; {facts['features']} features, {task}",
         f"network  {'-'.join(map(str, widths))} ({', '.join(layers)}), {facts['parameters']:,} parameters",
         f"training {', '.join(how)}",
         *(f"note     {notice}" for notice in facts["notices"]),
@@ -53,23 +78,36 @@ def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
     """One epoch, its columns under those of the epoch before."""
     width = len(str(epochs))
     return (
-        f"epoch {row['epoch']:>{width}}/{epochs}  cost {row['cost']:<9.4g} "
-        f"train {percent(row['train_error']):>6} loss {row['train_loss']:<9.4g} "
-        f"dev {percent(row['dev_error']):>6} loss {row['dev_loss']:<9.4g} rate {row['learning_rate']:.3g}"
+        f"epoch {row['epoch']:>{width}}/{epochs}  cost {number(row['cost']):<9} "
+        f"train {percent(row['train_error']):>6} loss {number(row['train_loss']):<9} "
+        f"dev {percent(row['dev_error']):>6} loss {number(row['dev_loss']):<9} rate {row['learning_rate']:.3g}"
     )
+
+
+def epoch_table(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """The epochs as rows of cells under their titles."""
+    return [list(EPOCH_COLUMNS), *map(_epoch_cells, rows)]
+
+
+def _epoch_cells(row: Mapping[str, Any]) -> list[str]:
+    train = [percent(row["train_error"]), number(row["train_loss"])]
+    dev = [percent(row["dev_error"]), number(row["dev_loss"])]
+    return [str(row["epoch"]), number(row["cost"]), *train, *dev, f"{row['learning_rate']:.3g}"]
 
 
 def ending(record: Mapping[str, Any], status: str) -> str:
     """How the run ended, in a line."""
     where = record.get("divergence")
     if status == "diverged" and where:
-        return (
-            f"diverged in epoch {where['epoch']}, step {where['step']}: layer {where['layer']} met numbers that are "
-            f"not finite; the checkpoint of epoch {record['epochs']} is kept"
-        )
+        kept = f"; the checkpoint of epoch {record['epochs']} is kept" if record["epochs"] else ""
+        place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}"
+        return f"diverged in {place} met numbers that are not finite{kept}"
+    why = f": {record['error']}" if status == "failed" and record.get("error") else ""
     how = "stopped early" if record.get("stopped_early") else status
     best = f", best epoch {record['best_epoch']}" if record.get("best_epoch") else ""
-    return f"{how} after {record.get('epochs', 0)} epochs in {duration(record.get('seconds', 0.0))}{best}"
+    epochs = record.get("epochs", 0)
+    trained = f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+    return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
 def result_table(final: Mapping[str, Any]) -> list[str]:
@@ -81,11 +119,14 @@ def result_table(final: Mapping[str, Any]) -> list[str]:
         table.append(["rmse", *(number(final[f"{part}_rmse"]) for part in parts)])
     table.append(["loss", *(number(final[f"{part}_loss"]) for part in parts)])
     table.append(["cost", number(final["cost"])])
-    return ["".join([f"{row[0]:<9}", *(f"{cell:>9}" for cell in row[1:])]).rstrip() for row in table]
+    width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))
+    return [f"{row[0]:<9}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
 
 
 def gaps(final: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
-    """The two differences that matter, beside the tolerance."""
+    """The two differences that matter, beside the tolerance; nothing where an error is not known."""
+    if final["train_error"] is None or final["dev_error"] is None:
+        return []
     base, tolerance = diagnosis["base_error"], diagnosis["tolerance"]
     steps = {
         f"avoidable bias  train − base ({percent(base)})": final["train_error"] - base,
@@ -93,7 +134,8 @@ def gaps(final: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
     }
     width = max(map(len, steps))
     return [
-        f"{what:<{width}}  {100 * gap:+5.1f} points" + ("" if gap <= tolerance else f", above {100 * tolerance:g}")
+        f"{what:<{width}}  {100 * gap:+5.1f} points"
+        + ("" if gap <= tolerance else f", above the tolerated {100 * tolerance:g}")
         for what, gap in steps.items()
     ]
 

@@ -11,7 +11,8 @@ from nnrun.cli import inspection, training
 app = typer.Typer(
     name="nnrun",
     help="Train neural networks described in YAML, understand them, and repeat them bit for bit.",
-    epilog="Start with:  nnrun train   (a bundled example)   ·   nnrun train config.yaml   ·   nnrun list",
+    epilog="\b\nStart with:\n  nnrun train                a bundled example\n  nnrun train config.yaml    your own\n"
+    "  nnrun list                 what came of it",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

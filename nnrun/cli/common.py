@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from nnrun.errors import ConfigError, NnrunError
+from nnrun.cli.streams import json_result, say
+from nnrun.errors import ConfigError, DataError, NnrunError
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, unique prefix, or latest.")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable.")
@@ -25,12 +26,7 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also the resolve
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 RUNS = Path("runs")
-
-
-def say(*lines: str) -> None:
-    """Print to stderr: everything but results."""
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
+PIPE_CLOSED = 141  # as the shell reports a process that SIGPIPE ended
 
 
 def explained(command: Command) -> Command:
@@ -40,6 +36,8 @@ def explained(command: Command) -> Command:
     def wrapper(*args: Any, **options: Any) -> None:
         try:
             command(*args, **options)
+        except BrokenPipeError:
+            raise typer.Exit(PIPE_CLOSED) from None
         except (NnrunError, OSError) as error:
             _fail(error, getattr(error, "exit_code", 1), _words(error), options)
         except MemoryError as error:
@@ -47,7 +45,8 @@ def explained(command: Command) -> Command:
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except Exception as error:
-            _fail(error, 1, f"internal error, please report it: {type(error).__name__}: {error}", options)
+            what = f"{type(error).__name__}: {error}"
+            _fail(error, 1, f"internal error, please report it with what --debug shows: {what}", options)
 
     return wrapper  # type: ignore[return-value]
 
@@ -60,12 +59,11 @@ def _words(error: Exception) -> str:
 
 def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) -> None:
     if options.get("debug"):
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)).rstrip())
     if options.get("json"):
-        from nnrun.files import to_json
-
         problems = error.problems if isinstance(error, ConfigError) else [message]
-        print(to_json({"schema_version": 1, "error": {"exit_code": code, "problems": problems}}, indent=2))
-    else:
-        say(*(f"nnrun: {line}" if not isinstance(error, ConfigError) else line for line in message.split("\n")))
+        json_result({"schema_version": 1, "error": {"exit_code": code, "problems": problems}})
+    else:  # what begins with a file and a line stays so, for editors that jump there
+        prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
+        say(*(prefix + line for line in message.split("\n")))
     raise typer.Exit(code)

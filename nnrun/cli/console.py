@@ -6,22 +6,28 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nnrun.cli.common import say
-from nnrun.narration import duration, epoch_line, heading, number, percent
+from nnrun.cli.streams import say, say_at_once
+from nnrun.narration import EPOCH_COLUMNS, columns, epoch_line, epoch_table, heading, pace, remaining
 from nnrun.session import Listener, Outcome, Row
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderResult
 
     from nnrun.config.config import Config
     from nnrun.rundir import RunDir
 
 EPOCHS_SHOWN = 8
 SECONDS_BETWEEN_REFRESHES = 0.1
+STOPPING = "stopping; once more to stop at once"
+START_OF_LINE, SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"
+BY_WEIGHT = ("epoch", "dev error", "train error", "cost", "dev loss", "train loss", "rate")  # a narrow screen has fewer
+MARGIN = 8  # columns for the word best
+SHORTEST_BAR, LONGEST_BAR = 5, 30
+ECHO = 3  # columns left free for the ^C that a terminal prints, as a line that it breaks is never erased
 
 
 class PlainConsole(Listener):
@@ -29,7 +35,7 @@ class PlainConsole(Listener):
 
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
-        self.epochs = 0
+        self.epochs = self.heard = 0  # planned, and those of this process
 
     def __enter__(self) -> PlainConsole:
         return self
@@ -46,74 +52,139 @@ class PlainConsole(Listener):
 
     def epoch(self, row: Row) -> None:
         """A line."""
+        self.heard += 1
         say(epoch_line(row, self.epochs))
+
+    def stopping(self) -> None:
+        """The first signal came."""
+        say_at_once(f"\n{STOPPING}\n")
+
+    def abandoned(self) -> None:
+        """The process ends here and now."""
 
 
 class LiveConsole(PlainConsole):
-    """A table of the latest epochs and a progress bar with the remaining time."""
+    """A table of the latest epochs and a progress bar with the remaining time; the table stays when the run is over."""
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
         from rich.console import Console
         from rich.live import Live
 
-        console = Console(stderr=True, highlight=False)
-        self.live = Live(console=console, auto_refresh=False, transient=True)
+        self.live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
         self.rows: deque[Row] = deque(maxlen=EPOCHS_SHOWN)
         self.best: Row | None = None
-        self.first = 0
+        self.judged_by = ("dev_error", "dev_loss")
+        self.done = 0
         self.started_at = self.refreshed_at = 0.0
+        self.over = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.live.stop()
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
-        """The heading stays above the live view."""
+        """The heading stays above the live view, which begins where the run stands."""
         super().started(run, config, facts)
-        self.first, self.started_at = facts["epoch"], time.monotonic()
+        if config.metrics.primary == "loss":
+            self.judged_by = ("dev_loss", "dev_error")
+        for row in run.metrics():
+            self._remember(row)
+        self.done = facts["epoch"]
+        self.started_at = time.monotonic()
         self.live.start()
+        self.live.update(self, refresh=True)
 
     def epoch(self, row: Row) -> None:
         """Redraw, at most ten times a second."""
-        self.rows.append(row)
-        if self.best is None or (row["dev_error"], row["dev_loss"]) < (self.best["dev_error"], self.best["dev_loss"]):
-            self.best = row
+        self.heard += 1
+        self._remember(row)
+        self.done = row["epoch"]
         if time.monotonic() - self.refreshed_at >= SECONDS_BETWEEN_REFRESHES:
             self.refreshed_at = time.monotonic()
-            self.live.update(self._view(), refresh=True)
+            self.live.refresh()
 
     def ended(self, outcome: Outcome) -> None:
-        """Leave the last epochs on the screen as plain lines."""
+        """Leave the last epochs on the screen."""
+        self.over = True
+        self.live.refresh()
         self.live.stop()
-        say(*(epoch_line(row, self.epochs) for row in list(self.rows)[-3:]))
+        say("")
 
-    def _view(self) -> RenderableType:
-        from rich.console import Group
+    def stopping(self) -> None:
+        """Said in place of the last line, until the view is drawn again."""
+        if self.live.is_started:
+            say_at_once(START_OF_LINE + STOPPING)
+        else:
+            super().stopping()
+
+    def abandoned(self) -> None:
+        """The live view hid the cursor."""
+        if self.live.is_started:
+            say_at_once(f"{SHOW_CURSOR}\n")
+
+    def _remember(self, row: Row) -> None:
+        self.rows.append(row)
+        if self.best is None or self._scores(row) < self._scores(self.best):
+            self.best = row
+
+    def _scores(self, row: Row) -> tuple[float, ...]:
+        return tuple(float("inf") if row[key] is None else row[key] for key in self.judged_by)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The live view at the width of the moment."""
+        from rich.text import Text
+
+        if self.rows:
+            for i, line in enumerate(self._table(options.max_width)):
+                yield Text(line, style="dim" if i == 0 else "bold" if line.endswith("best") else "", overflow="crop")
+        if not self.over:
+            yield from self._progress(options.max_width)
+
+    def _table(self, width: int) -> list[str]:
+        shown = list(self.rows)
+        if self.best is not None and self.best not in shown:
+            shown.insert(0, self.best)
+        table = fitting(epoch_table(shown), width - MARGIN)
+        marks = ["", *("best" if row is self.best else "" for row in shown)]
+        lines = columns([[*row, mark] for row, mark in zip(table, marks, strict=True)], right=range(len(table[0])))
+        return [line.rstrip() for line in lines]
+
+    def _progress(self, width: int) -> RenderResult:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("epoch", "cost", "train error", "train loss", "dev error", "dev loss", "rate"):
-            table.add_column(title, justify="right")
-        shown = [*self.rows, *([self.best] if self.best and self.best not in self.rows else [])]
-        for row in shown:
-            table.add_row(*_cells(row), style="bold" if row is self.best else None)
-        done = self.rows[-1]["epoch"]
-        bar = Table.grid(padding=(0, 2))
-        bar.add_row(ProgressBar(total=self.epochs, completed=done, width=30), self._pace(done))
-        return Group(table, bar)
+        words, width = ", ".join(self._pace()), width - ECHO
+        while len(words) > width and ", " in words:
+            words = words.rpartition(", ")[0]
+        line, bar = Table.grid(padding=(0, 2)), min(LONGEST_BAR, width - len(words) - 2)
+        cells = [Text(words, no_wrap=True, overflow="crop")]
+        yield Text()
+        if bar < SHORTEST_BAR:
+            line.add_row(*cells)
+        else:
+            line.add_row(*cells, ProgressBar(total=self.epochs, completed=self.done, width=bar))
+        yield line
 
-    def _pace(self, done: int) -> str:
-        spent = time.monotonic() - self.started_at
-        per_epoch = spent / max(1, done - self.first)
-        left = duration(per_epoch * (self.epochs - done))
-        return f"{done}/{self.epochs} epochs, {1000 * per_epoch:.3g} ms each, about {left} left"
+    def _pace(self) -> list[str]:
+        """What is done, what is left, and how fast it goes; the first the most important."""
+        done = f"{self.done}/{self.epochs} epochs"
+        if not self.heard:
+            return [done]
+        seconds = (time.monotonic() - self.started_at) / self.heard
+        return [done, f"about {remaining(seconds * (self.epochs - self.done))} left", f"{pace(seconds)} each"]
 
 
-def _cells(row: Row) -> list[str]:
-    numbers = [number(row[key]) for key in ("cost", "train_loss", "dev_loss")]
-    errors = [percent(row["train_error"]), percent(row["dev_error"])]
-    return [str(row["epoch"]), numbers[0], errors[0], numbers[1], errors[1], numbers[2], f"{row['learning_rate']:.3g}"]
+def fitting(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The columns of a table of epochs, the weightiest first, as many as fit side by side."""
+    chosen: list[int] = []
+    for title in BY_WEIGHT:
+        i = EPOCH_COLUMNS.index(title)
+        width -= max(len(row[i]) for row in table) + 2
+        if width < 0:
+            break
+        chosen.append(i)
+    return [[row[i] for i in sorted(chosen)] for row in table]
 
 
 def _environment(run: RunDir) -> str:
@@ -130,12 +201,13 @@ class QuietConsole(PlainConsole):
         """Nothing."""
 
     def epoch(self, row: Row) -> None:
-        """Nothing."""
+        """Nothing but the count."""
+        self.heard += 1
 
 
 def console(quiet: bool, verbose: bool) -> PlainConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietConsole()
-    live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    live = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     return LiveConsole(verbose) if live else PlainConsole(verbose)

@@ -6,43 +6,69 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
+from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
+from nnrun.cli.streams import json_result, result
 
 if TYPE_CHECKING:
     from nnrun.rundir import RunDir
+
+Values = dict[str, Any]
+
+EPOCHS_SHOWN = 12
+WRITTEN_FIRST = {"status", "created", "data", "parent"}  # keys that run.json has from the start
+BROKEN = "unreadable"  # in place of a status
 
 
 @explained
 def list_(runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
     """List the runs, oldest first."""
-    from nnrun.files import to_json
+    from nnrun.errors import UsageError
     from nnrun.rundir import list_runs
 
+    if runs.exists() and not runs.is_dir():
+        raise UsageError(f"{runs}: not a folder")
     found = [_overview(run) for run in list_runs(runs)]
     if json:
-        print(to_json({"schema_version": 1, "runs": found}, indent=2))
+        json_result({"schema_version": 1, "runs": found})
     elif found:
-        print(*_table(found), sep="\n")
+        result(*_table(found))
     else:
-        print(f"no runs in {runs} yet; `nnrun train` makes one")
+        result(f"no runs in {runs} yet; `nnrun train` makes one")
 
 
-def _overview(run: RunDir) -> dict[str, Any]:
-    record = run.read_json("run.json")
+def _overview(run: RunDir) -> Values:
+    """A run in a line; a broken one does not hide the others."""
+    from nnrun.errors import NnrunError
+
+    try:
+        record = _record(run)
+    except NnrunError:
+        record = {"status": BROKEN}
     final = record.get("final") or {}
-    return {
-        "id": run.id,
-        "status": run.status_of(record),
-        "created": record["created"],
-        "epochs": record.get("epochs"),
-        "best_epoch": record.get("best_epoch"),
-        "seconds": record.get("seconds"),
-        **{f"{part}_error": final.get(f"{part}_error") for part in ("train", "dev", "test")},
-        "parent": record["parent"],
-    }
+    keys = ("status", "created", "epochs", "best_epoch", "seconds", "parent")
+    errors = {f"{part}_error": final.get(f"{part}_error") for part in ("train", "dev", "test")}
+    return {"id": run.id, **{key: record.get(key) for key in keys}, **errors}
 
 
-def _table(found: list[dict[str, Any]]) -> list[str]:
+def _record(run: RunDir) -> Values:
+    """run.json with the status as it is now.
+
+    A run that is running, was killed or failed has not written its result: its epochs are counted, and what
+    stands there from before it was resumed is left out.
+    """
+    from nnrun.errors import NnrunError
+
+    record = run.read_json("run.json")
+    if not isinstance(record, dict) or not record.keys() >= WRITTEN_FIRST:
+        raise NnrunError(f"{run.path / 'run.json'}: holds no record of a run")
+    if record["status"] in ("created", "running", "failed"):
+        rows = run.metrics()
+        seconds = sum(row["seconds"] for row in rows)
+        record |= {"epochs": len(rows), "seconds": seconds, "final": None, "best_epoch": None}
+    return record | {"status": run.status_of(record)}
+
+
+def _table(found: list[Values]) -> list[str]:
     from nnrun.narration import columns, duration, percent
 
     def text(value: Any) -> str:
@@ -54,91 +80,99 @@ def _table(found: list[dict[str, Any]]) -> list[str]:
         time = "–" if run["seconds"] is None else duration(run["seconds"])
         parent = run["parent"]["id"] if run["parent"] else ""
         rows.append([run["id"], run["status"], text(run["epochs"]), text(run["best_epoch"]), *errors, time, parent])
-    return columns(rows, right=(2, 3, 4, 5, 6, 7))
+    if not any(run["parent"] for run in found):
+        rows = [row[:-1] for row in rows]
+    return columns(rows, right=range(2, 8))
 
 
 @explained
 def show(
-    run: Annotated[str, typer.Argument(help="Path, id, unique prefix, or latest.")] = "latest",
+    run: RunArgument = "latest",
     runs: Runs = RUNS,
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the epochs as CSV.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Show one run: its result, its epochs, what its config changes from the defaults, what happened."""
-    from nnrun.files import to_json
+    """Show a run: result, epochs, what its config changes, events."""
     from nnrun.rundir import find_run
 
     found = find_run(runs, run)
     if json:
-        print(to_json({**_whole(found)}, indent=2))
+        json_result(_whole(found))
     elif csv:
-        _print_csv(found.metrics())
+        result(_csv(found.metrics()))
     else:
-        print(*_page(found), sep="\n")
+        result(*_page(found))
 
 
-def _whole(run: RunDir) -> dict[str, Any]:
+def _whole(run: RunDir) -> Values:
     from nnrun.config.load import load_config
 
-    record = run.read_json("run.json")
     return {
-        **record,
+        **_record(run),
         "id": run.id,
         "path": str(run.path),
-        "status": run.status_of(record),
         "config": load_config(run.path / "resolved.yaml").config.resolved(),
         "metrics": run.metrics(),
         "events": run.events(),
     }
 
 
-def _print_csv(metrics: list[dict[str, Any]]) -> None:
+def _csv(metrics: list[Values]) -> str:
     import csv
-    import sys
+    import io
 
     columns = [key for key in metrics[0] if key != "layers"] if metrics else []
-    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(metrics)
+    return text.getvalue().rstrip("\n")
 
 
 def _page(run: RunDir) -> list[str]:
-    from nnrun.narration import epoch_line, summary
+    from nnrun.narration import source_name, summary
 
     whole = _whole(run)
     rows = ", ".join(f"{count:,} {part}" for part, count in whole["data"]["rows"].items())
-    lines = [f"{run.path}", f"data     {whole['config']['data']['source']}: {rows}"]
+    lines = [f"run      {run.path}", f"data     {source_name(whole['config']['data']['source'])}: {rows}"]
     if whole["parent"]:
         lines.append(f"parent   {whole['parent']['id']}, from epoch {whole['parent']['epoch']}")
     lines += ["", *summary(whole, whole["config"], whole["status"])]
-    epochs = whole["config"]["training"]["epochs"]
-    lines += ["", *(epoch_line(row, epochs) for row in _some(whole["metrics"]))]
+    if whole["metrics"]:
+        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"])]
     lines += ["", "config, where it differs from the defaults", *_changed(whole["config"])]
-    lines += ["", "events", *(f"  {e['time'][:19]}  {e['event']} (epoch {e['epoch']})" for e in whole["events"])]
+    lines += ["", "events", *map(_event, whole["events"])]
     return lines
 
 
-def _some(metrics: list[dict[str, Any]], most: int = 12) -> list[dict[str, Any]]:
-    """The first and the last epoch and some between, evenly spaced."""
-    if len(metrics) <= most:
-        return metrics
-    return [metrics[round(i * (len(metrics) - 1) / (most - 1))] for i in range(most)]
+def _event(event: Values) -> str:
+    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
 
 
-def _changed(values: dict[str, Any]) -> list[str]:
+def _epochs(metrics: list[Values], best: int | None) -> list[str]:
+    """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
+    from nnrun.narration import columns, epoch_table
+
+    last = len(metrics) - 1
+    spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
+    some = [row for i, row in enumerate(metrics) if i in spaced or row["epoch"] == best]
+    marks = ["", *("best" if row["epoch"] == best else "" for row in some)]
+    return columns([[*cells, mark] for cells, mark in zip(epoch_table(some), marks, strict=True)], right=range(7))
+
+
+def _changed(values: Values) -> list[str]:
     from nnrun.config.config import Config
     from nnrun.config.dump import dump_yaml
 
     defaults = _flat(Config().resolved())
     changed = {key: value for key, value in _flat(values).items() if defaults.get(key) != value}
-    return [f"  {key}: {dump_yaml([value], one_line=True).strip()[1:-1]}" for key, value in changed.items()] or [
-        "  nothing"
-    ]
+    lines = [f"  {key}: {dump_yaml([value], one_line=True).strip()[1:-1]}" for key, value in changed.items()]
+    return lines or ["  nothing"]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(values: Values, prefix: str = "") -> Values:
+    flat: Values = {}
     for key, value in values.items():
         inner = isinstance(value, dict) and not prefix
         flat |= _flat(value, f"{key}.") if inner else {prefix + key: value}
@@ -149,6 +183,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def schema(debug: Debug = False) -> None:
     """Print the JSON Schema of the config, for editors."""
     from nnrun.config.reference import json_schema
-    from nnrun.files import to_json
 
-    print(to_json(json_schema(), indent=2))
+    json_result(json_schema())

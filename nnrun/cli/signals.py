@@ -7,16 +7,23 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-
-from nnrun.cli.common import say
+from typing import Protocol
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
+
+
+class Screen(Protocol):
+    """What is told of signals, as it owns the terminal."""
+
+    def stopping(self) -> None: ...  # noqa: D102
+    def abandoned(self) -> None: ...  # noqa: D102
 
 
 class StopRequest:
     """Asked in every step whether to stop; remembers the signal."""
 
-    def __init__(self) -> None:
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
         self.signal: int | None = None
 
     def __call__(self) -> bool:
@@ -30,15 +37,16 @@ class StopRequest:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
+            self.screen.abandoned()
             os._exit(128 + number)
         self.signal = number
-        say("", "stopping; once more to stop at once")
+        self.screen.stopping()
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
+def stop_request(screen: Screen) -> Iterator[StopRequest]:
     """Catch both signals while the block runs."""
-    request = StopRequest()
+    request = StopRequest(screen)
     before = {number: signal.signal(number, request._receive) for number in HANDLED}
     try:
         yield request

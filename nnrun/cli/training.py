@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, Verbose, explained, say
+from nnrun.cli import threads
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, explained
+from nnrun.cli.streams import json_result, result, say
 
 if TYPE_CHECKING:
+    from nnrun.config.config import Config
     from nnrun.session import Outcome
 
 CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
@@ -22,7 +27,10 @@ EXIT_CODES = {"done": 0, "diverged": 5}
 def train(
     config: Annotated[
         Path | None,
-        typer.Argument(help="YAML file; default: ./nnrun.yaml, ./config.yaml, else the bundled digits example."),
+        typer.Argument(
+            metavar="CONFIG",
+            help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example.",
+        ),
     ] = None,
     settings: Settings = None,
     runs: Runs = RUNS,
@@ -40,17 +48,19 @@ def train(
     from nnrun.config.load import load_config
     from nnrun.experiment import train as train_run
 
-    loaded = load_config(config or _default_config(), settings or [])
-    with stop_request() as stop, console(quiet or json, verbose) as screen:
+    loaded = load_config(config or _default_config(quiet), settings or [])
+    threads.need(loaded.config.training.blas_threads)
+    with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = train_run(loaded, runs, screen, stop, sys.argv)
-    _report(outcome, json, config)
+    again = ["nnrun", "train", *([] if config is None else [str(config)]), *_elsewhere(runs)]
+    _report(outcome, json, again, settings or [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
 @explained
 def resume(
-    run: Annotated[str, typer.Argument(help="Path, id, unique prefix, or latest.")] = "latest",
-    epochs: Annotated[int | None, typer.Option(help="The new total number of epochs.", min=1)] = None,
+    run: RunArgument = "latest",
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="The new total number of epochs.", min=1)] = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -58,68 +68,85 @@ def resume(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Continue a run in place; with --set as a child run that starts where it stands.
+    """Continue a run in place; with --set, as a child run beside it.
 
     Example:  nnrun resume latest --epochs 100
     """
     from nnrun.cli.console import console
     from nnrun.cli.signals import stop_request
+    from nnrun.config.load import load_config
     from nnrun.experiment import resume as resume_run
     from nnrun.rundir import find_run
 
     found = find_run(runs, run)
-    with stop_request() as stop, console(quiet or json, verbose) as screen:
+    threads.need(load_config(found.path / "resolved.yaml", settings or []).config.training.blas_threads)
+    with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings or [], screen, stop, sys.argv)
-    _report(outcome, json, None)
+    if outcome.status == "done" and not screen.heard:
+        say(f"note     nothing was left to train; {_to_go_on(outcome)}")
+    directory = outcome.run.path
+    again = ["nnrun", "train", str(directory / "resolved.yaml"), *_elsewhere(directory.parent)]
+    _report(outcome, json, again, [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
-def _default_config() -> Path:
+def _to_go_on(outcome: Outcome) -> str:
+    if outcome.record["stopped_early"]:
+        return "--set regularization.early_stopping=null goes on without early stopping"
+    return "--epochs N sets a new total"
+
+
+def _default_config(quiet: bool) -> Path:
     """A config in the current directory, else the bundled one; says which."""
     found = next((Path(name) for name in CONFIGS if Path(name).is_file()), None)
     if found is None:
         package = Path(__file__).parents[1]
         found = next(p for p in (package / "configs/digits.yaml", package.parent / "configs/digits.yaml") if p.exists())
-        say("no nnrun.yaml or config.yaml here: training the bundled example, configs/digits.yaml")
+        words = "the bundled digits example (no nnrun.yaml or config.yaml here)"
     else:
-        say(f"config   {found}")
+        words = str(found)
+    if not quiet:
+        say(f"config   {words}")
     return found
 
 
-def _report(outcome: Outcome, json: bool, config: Path | None) -> None:
-    """The result on stdout: where the run lies, what it came to, what to type next."""
+def _elsewhere(runs: Path) -> list[str]:
+    """The option that leads to these runs, if they are not where commands look anyway."""
+    usual = Path(os.environ.get("NNRUN_RUNS") or RUNS)
+    return [] if runs.resolve() == usual.resolve() else ["--runs", str(runs)]
+
+
+def _report(outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str]) -> None:
+    """The result on stdout: what the run came to, where it lies, what to type next."""
     from nnrun.config.load import load_config
-    from nnrun.files import to_json
     from nnrun.narration import summary
 
     run, record = outcome.run, outcome.record
     if json:
-        print(to_json({"id": run.id, "path": str(run.path), **record}, indent=2))
+        json_result({"id": run.id, "path": str(run.path), **record})
         return
-    values = load_config(run.path / "resolved.yaml").config.resolved()
-    print(*summary(record, values, outcome.status), sep="\n")
-    print(f"\nrun   {run.path}")
-    for command in _next_commands(outcome, config):
-        print(f"next  {shlex.join(command)}")
+    config = load_config(run.path / "resolved.yaml").config
+    lines = [*summary(record, config.resolved(), outcome.status), "", f"run      {run.path}"]
+    result(*lines, *(f"next     {shlex.join(line)}" for line in _next_commands(outcome, config, again, settings)))
 
 
-def _next_commands(outcome: Outcome, config: Path | None) -> list[list[str]]:
+def _next_commands(
+    outcome: Outcome, config: Config, again: Sequence[str], settings: Sequence[str]
+) -> Iterator[list[str]]:
     run, record = outcome.run, outcome.record
-    name = str(run.path) if run.path.parent != RUNS else run.id
+    name = str(run.path) if _elsewhere(run.path.parent) else run.id
     if outcome.status == "interrupted":
-        return [["nnrun", "resume", name]]
-    again = ["nnrun", "train", *([str(config)] if config else [])]
-    if outcome.status == "diverged":
-        rate = _learning_rate(outcome) / 10
-        return [[*again, "--set", f"optimizer.learning_rate={rate:g}"]]
-    return [
-        ["nnrun", "show", name],
-        ["nnrun", "resume", name, "--epochs", str(2 * record["epochs"])],
-        [*again, "--set", f"seed={record['seed'] + 1}"],
-    ]
+        yield ["nnrun", "resume", name]
+    elif outcome.status == "diverged":
+        yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
+    else:
+        yield ["nnrun", "show", name]
+        if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
+            yield ["nnrun", "resume", name, "--epochs", str(2 * record["epochs"])]
+        yield [*again, *_with(settings, "seed", str(config.seed + 1))]
 
 
-def _learning_rate(outcome: Outcome) -> float:
-    from nnrun.config.load import load_config
-
-    return load_config(outcome.run.path / "resolved.yaml").config.optimizer.learning_rate
+def _with(settings: Sequence[str], key: str, value: str) -> list[str]:
+    """The options that make the same settings but for one."""
+    kept = [setting for setting in settings if setting.partition("=")[0].strip() != key]
+    return [part for setting in (*kept, f"{key}={value}") for part in ("--set", setting)]

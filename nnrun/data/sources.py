@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.config.schema import BUNDLED
 from nnrun.data.csv_file import read_csv
 from nnrun.data.table import Table, suggest
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
-
-# Each bundled set and the name of its target column.
-BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
 
 # What NumPy and zipfile raise on an archive that is damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)

@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.config import schema
+from nnrun.config.schema import BUNDLED
 from nnrun.data.csv_file import read_csv
-from nnrun.data.sources import BUNDLED
-
-
-def test_the_schema_names_the_same_bundled_sets() -> None:
-    assert set(BUNDLED) == set(schema.BUNDLED)
 
 
 @pytest.mark.parametrize(

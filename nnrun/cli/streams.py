@@ -1,0 +1,81 @@
+"""stdout and stderr as they come: with any encoding, into a pipe that closes, onto a full disk, or not there at all."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+PLAIN = {"–": "-", "−": "-", "·": "-", "×": "x", "…": "...", "²": "^2", "β": "beta", "λ": "lambda", "√": "sqrt",
+         "≥": ">=", "≤": "<=", "→": "->", "━": "-", "╸": " ", "╺": " "}  # fmt: skip
+
+
+def prepare() -> None:
+    """Make both streams safe to print any text to."""
+    codecs.register_error("nnrun.plain", _in_plain)
+    sys.stdout, sys.stderr = _safe(sys.stdout), _safe(sys.stderr)
+
+
+def say(*lines: str) -> None:
+    """Print to stderr: everything but results. A run does not end because nobody reads about it any more."""
+    try:
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def say_at_once(text: str) -> None:
+    """Write to stderr past Python's buffer, which a signal may have caught in the middle of a write."""
+    with suppress(OSError):
+        os.write(sys.stderr.fileno(), text.encode())
+
+
+def result(*lines: str) -> None:
+    """Print to stdout, at once, so that an OSError is raised here and not when Python exits."""
+    try:
+        print(*lines, sep="\n", flush=True)
+    except OSError:
+        _give_up(sys.stdout)
+        raise
+
+
+def json_result(value: Any) -> None:
+    """Print one JSON document to stdout, in ASCII where the encoding demands it."""
+    import json
+
+    from nnrun.files import to_json
+
+    text = to_json(value, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2)
+    result(text)
+
+
+def _safe(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed by whoever started the process
+        return open(os.devnull, "w")  # noqa: PTH123  open as long as the process lives
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="nnrun.plain")
+    return stream
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    """What stands in for characters that an encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    escaped = (PLAIN.get(letter) or letter.encode("ascii", "backslashreplace").decode() for letter in lacking)
+    return "".join(escaped), error.end
+
+
+def _give_up(stream: TextIO) -> None:
+    """Send what is left, and all that follows, to nowhere; Python would complain about it when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,252 @@
+"""Runs nnrun: in this process where only words and exit codes matter, else as a process of its own, also on a pty."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import shlex
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+NNRUN = [sys.executable, "-m", "nnrun"]
+QUICK = ("--set", "training.epochs=3", "--set", "network.hidden=[8]")
+SECONDS = 120  # after which a process that hangs is given up
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def next(self) -> list[str]:
+        """The commands that were printed to be typed next."""
+        return [line.removeprefix("next").strip() for line in self.out.splitlines() if line.startswith("next ")]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, and none of the variables that change what is printed."""
+    for name in ("NNRUN_RUNS", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS", "PYTHONUNBUFFERED"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def nnrun(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """nnrun("train", "c.yaml") in this process."""
+    from nnrun.cli.app import app
+
+    def call(*arguments: str | Path) -> Done:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            app([str(argument) for argument in arguments], prog_name="nnrun")
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def process(here: Path) -> Callable[..., Done]:
+    """process("train", NO_COLOR="1") in a process of its own, with these variables."""
+
+    def call(*arguments: str | Path, **variables: str) -> Done:
+        command, environment = [*NNRUN, *map(str, arguments)], os.environ | variables
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=SECONDS)
+        encoding = variables.get("PYTHONIOENCODING", "utf-8")
+        return Done(done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding))
+
+    return call
+
+
+@pytest.fixture
+def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """start("train") returns the running process, both streams piped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def call(*arguments: str | Path) -> subprocess.Popen[str]:
+        command = [*NNRUN, *map(str, arguments)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield call
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def shell(here: Path, tmp_path: Path) -> Callable[[str], Done]:
+    """shell("nnrun list | head -1") as a user would type it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "nnrun").write_text(f'#!/bin/sh\nexec {shlex.join(NNRUN)} "$@"\n')
+    (folder / "nnrun").chmod(0o755)
+
+    def call(line: str) -> Done:
+        environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, timeout=SECONDS)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def config(here: Path) -> Callable[..., Path]:
+    """config("seed: 1") writes config.yaml; without text, one that trains in no time."""
+
+    def write(text: str = "network: {hidden: [8]}\ntraining: {epochs: 3}\n", name: str = "config.yaml") -> Path:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+        return Path(name)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def many_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up examples, enough of them for an epoch that can be interrupted."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20_000, 10)).astype("float32")
+    path = tmp_path_factory.mktemp("data") / "many.npz"
+    np.savez(path, x=x, y=(x[:, 0] > x[:, 1] * x[:, 2]).astype(int))
+    return path
+
+
+class Terminal:
+    """The screen that a stream of bytes leaves: characters, line ends, wrapping, cursor up, erased lines."""
+
+    CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b[78=>]")
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.lines: list[str] = [""]
+        self.row = self.column = 0
+        self.cursor_shown = True
+
+    def feed(self, text: str) -> Terminal:
+        """Take in what a process wrote."""
+        at = 0
+        while at < len(text):
+            code = self.CODE.match(text, at)
+            if code:
+                self._obey(code[1] or "", code[2] or "")
+                at = code.end()
+            else:
+                self._put(text[at])
+                at += 1
+        return self
+
+    def _obey(self, number: str, letter: str) -> None:
+        if letter == "A":
+            self.row = max(0, self.row - int(number or 1))
+        elif letter == "K":
+            self.lines[self.row] = ""
+        elif letter in "hl" and number == "?25":
+            self.cursor_shown = letter == "h"
+        else:
+            assert letter == "m", f"a code that this terminal does not know: {number}{letter}"
+
+    def _put(self, letter: str) -> None:
+        if letter == "\r":
+            self.column = 0
+        elif letter == "\n":
+            self._down()
+        else:
+            if self.column == self.width:
+                self.column = 0
+                self._down()
+            line = self.lines[self.row].ljust(self.column)
+            self.lines[self.row] = line[: self.column] + letter + line[self.column + 1 :]
+            self.column += 1
+
+    def _down(self) -> None:
+        self.row += 1
+        if self.row == len(self.lines):
+            self.lines.append("")
+
+    @property
+    def text(self) -> str:
+        """What is to be seen."""
+        return "\n".join(line.rstrip() for line in self.lines)
+
+
+class OnTerminal:
+    """A process whose three streams are a terminal of a certain width."""
+
+    def __init__(self, arguments: tuple[str, ...], width: int, variables: dict[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        self.resize(width)
+        environment = os.environ | {"TERM": "xterm-256color"} | variables
+        self.process = subprocess.Popen(
+            [*NNRUN, *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+        )
+        os.close(slave)
+        self.written = ""
+        self.terminal = Terminal(width)
+
+    def resize(self, width: int) -> None:
+        """The window changes."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
+
+    def read(self) -> bool:
+        """Show what has been written; False at the end."""
+        try:
+            some = os.read(self.master, 65536).decode()
+        except OSError:  # nobody writes any more
+            return False
+        self.written += some
+        self.terminal.feed(some)
+        return bool(some)
+
+    def wait_for(self, pattern: str) -> None:
+        """Read until the screen shows it."""
+        while not re.search(pattern, self.terminal.text):
+            assert self.read(), f"{pattern!r} never came:\n{self.terminal.text}"
+
+    def finish(self) -> int:
+        """Read to the end; the exit code."""
+        while self.read():
+            pass
+        return self.process.wait(SECONDS)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+@pytest.fixture
+def on_terminal(here: Path) -> Iterator[Callable[..., OnTerminal]]:
+    """on_terminal("train", width=80, NO_COLOR="1") starts a process on a pseudo-terminal."""
+    started: list[OnTerminal] = []
+
+    def call(*arguments: str, width: int = 80, **variables: str) -> OnTerminal:
+        started.append(OnTerminal(arguments, width, variables))
+        return started[-1]
+
+    yield call
+    for screen in started:
+        screen.close()

@@ -1,0 +1,195 @@
+"""list and show: of no run, of many, of broken ones, of runs that never came to their end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import QUICK, Done
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+
+
+def runs() -> list[Path]:
+    return sorted(Path("runs").glob("[!.]*"))
+
+
+def change(run: Path, **values: Any) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | values))
+
+
+def forget(run: Path, *keys: str) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({k: v for k, v in record.items() if k not in keys}))
+
+
+@pytest.fixture
+def trained(nnrun: Nnrun) -> Path:
+    """A run of three epochs."""
+    nnrun("train", "-q", *QUICK)
+    return runs()[0]
+
+
+def test_no_runs(nnrun: Nnrun) -> None:
+    assert nnrun("list") == (0, "no runs in runs yet; `nnrun train` makes one\n", "")
+    assert nnrun("list", "--json").json == {"schema_version": 1, "runs": []}
+    Path("runs").mkdir()
+    assert nnrun("list").code == 0
+    assert nnrun("show").code == 2
+    Path("a-file").touch()
+    assert nnrun("list", "--runs", "a-file") == (2, "", "nnrun: a-file: not a folder\n")
+
+
+def test_a_line_a_run(nnrun: Nnrun, trained: Path) -> None:
+    title, line = nnrun("list").out.splitlines()
+    assert title.split() == ["run", "status", "epochs", "best", "train", "dev", "test", "time"]
+    assert re.fullmatch(rf"{trained.name}  done +3 +\d( +\d+\.\d%){{3}} +\d+ ms", line)
+    assert len(title) == len(line)
+
+
+def test_two_hundred_runs(nnrun: Nnrun, trained: Path) -> None:
+    for i in range(200):
+        shutil.copytree(trained, f"runs/20200101-{i:06}-many-{i:04x}")
+    lines = nnrun("list").out.splitlines()
+    assert len(lines) == 202
+    assert [line.split()[0] for line in lines[1:]] == [run.name for run in runs()]
+    assert len(nnrun("list", "--json").json["runs"]) == 201
+
+
+def test_junk_in_the_folder(nnrun: Nnrun, trained: Path) -> None:
+    Path("runs/notes.txt").write_text("hello")
+    Path("runs/empty").mkdir()
+    Path("runs/dangling").symlink_to("nowhere")
+    Path("runs/20200101-000000-x-0000").mkdir()
+    Path("runs/.creating-0").mkdir()
+    Path("runs/.creating-0/run.json").write_text("{}")
+    assert [line.split()[0] for line in nnrun("list").out.splitlines()] == ["run", trained.name]
+    assert nnrun("show", "--json").json["id"] == trained.name
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[]", b"{}", b"\xff\xfe", b'{"status": "done"}'])
+def test_a_broken_run_does_not_hide_the_others(nnrun: Nnrun, trained: Path, content: bytes) -> None:
+    broken = Path("runs/20200101-000000-broken-0000")
+    shutil.copytree(trained, broken)
+    (broken / "run.json").write_bytes(content)
+    listed = nnrun("list")
+    assert (listed.code, listed.err) == (0, "")
+    assert [line.split()[:2] for line in listed.out.splitlines()[1:]] == [
+        [broken.name, "unreadable"],
+        [trained.name, "done"],
+    ]
+    assert nnrun("list", "--json").json["runs"][0]["id"] == broken.name
+    assert nnrun("show", trained.name).code == 0
+    shown = nnrun("show", broken.name)
+    assert shown.code == 1
+    assert "Traceback" not in shown.err
+    assert "internal error" not in shown.err
+    assert "run.json" in shown.err
+
+
+def test_a_broken_run_does_not_hide_the_latest(nnrun: Nnrun, trained: Path) -> None:
+    broken = Path("runs/20200101-000000-broken-0000")
+    shutil.copytree(trained, broken)
+    (broken / "run.json").write_text("{")
+    assert nnrun("show", "latest", "--json").json["id"] == trained.name
+
+
+def test_missing_files_are_named(nnrun: Nnrun, trained: Path) -> None:
+    (trained / "resolved.yaml").unlink()
+    shown = nnrun("show")
+    assert (shown.code, shown.out) in [(1, ""), (3, "")]
+    assert "resolved.yaml" in shown.err
+    assert "internal error" not in shown.err
+
+
+def test_a_run_killed_before_its_first_checkpoint(
+    nnrun: Nnrun, start: Callable[..., Any], config: Write, many_examples: Path
+) -> None:
+    config(f"data: {{source: {many_examples}}}\nnetwork: {{hidden: [4]}}\ntraining: {{batch_size: 1, epochs: 1}}\n")
+    process = start("train")
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.startswith("training"))
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    name = runs()[0].name
+    assert re.search(rf"\n{name}  interrupted +0 +–( +–){{3}} +0 ms\n", nnrun("list").out)
+    shown = nnrun("show")
+    assert (shown.code, shown.err) == (0, "")
+    assert "\ninterrupted after 0 epochs in 0 ms\n" in shown.out
+    assert nnrun("show", "--json").json["status"] == "interrupted"
+    assert nnrun("show", "--csv") == (0, "\n", "")
+    assert nnrun("resume", "-q").code == 0
+
+
+def test_a_killed_run_is_told_by_its_epochs(nnrun: Nnrun, trained: Path) -> None:
+    # As kill -9 leaves it: run.json as it was at the start, three epochs in metrics.jsonl.
+    forget(trained, "epochs", "seconds", "best_epoch", "final", "stopped_early", "divergence", "ended")
+    change(trained, status="running")
+    assert re.search(r"interrupted +3 +– +– +– +– +\d+ ms\n", nnrun("list").out)
+    shown = nnrun("show")
+    assert (shown.code, shown.err) == (0, "")
+    assert re.search(r"\ninterrupted after 3 epochs in \d+ ms\n", shown.out)
+    assert re.search(r"\n +3 +\d", shown.out)
+
+
+def test_a_failed_run_says_why(nnrun: Nnrun, trained: Path) -> None:
+    change(trained, status="failed", error="No space left on device")
+    assert re.search(r"\nfailed after 3 epochs in \d+ ms: No space left on device\n", nnrun("show").out)
+
+
+def test_the_newer_of_two_runs_of_one_second_is_the_latest(nnrun: Nnrun, trained: Path) -> None:
+    for suffix, created in (("ffff", "2026-01-01T00:00:00.100+00:00"), ("0000", "2026-01-01T00:00:00.900+00:00")):
+        copy = Path(f"runs/20260101-000000-run-{suffix}")
+        shutil.copytree(trained, copy)
+        change(copy, created=created)
+    shutil.rmtree(trained)
+    assert nnrun("show", "--json").json["id"].endswith("-0000")
+
+
+def test_what_show_tells(nnrun: Nnrun, config: Write) -> None:
+    config("name: told\nnetwork: {hidden: [8]}\ntraining: {epochs: 40}\n")
+    nnrun("train", "-q", "--set", "optimizer={name: momentum, learning_rate: 0.1}")
+    shown = nnrun("show").out
+    record = nnrun("show", "--json").json
+    assert shown.startswith(f"run      {runs()[0]}\ndata     digits: 1,079 train, 359 dev, 359 test\n\ndone after 40 ")
+    table = shown[shown.index("epoch  ") :].split("\n\n")[0].splitlines()
+    epochs = [int(line.split()[0]) for line in table[1:]]
+    assert (epochs[0], epochs[-1]) == (1, 40)
+    assert len(epochs) in (12, 13)
+    assert [int(line.split()[0]) for line in table if line.endswith("best")] == [record["best_epoch"]]
+    assert (
+        "\nconfig, where it differs from the defaults\n  name: told\n  network.hidden: [8]\n"
+        "  optimizer.name: momentum\n  optimizer.learning_rate: 0.1\n" in shown
+    )
+    assert re.search(r"\nevents\n  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  started at epoch 0\n  .* done at epoch 40\n$", shown)
+
+
+def test_the_epochs_as_csv(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q", "--set", "training.layer_statistics=true")
+    done = nnrun("show", "--csv")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert "layers" not in rows[0]
+    stored = [json.loads(line) for line in (runs()[0] / "metrics.jsonl").read_text().splitlines()]
+    assert [float(row["dev_loss"]) for row in rows] == [line["dev_loss"] for line in stored]
+
+
+def test_children_name_their_parent(nnrun: Nnrun, trained: Path) -> None:
+    assert nnrun("resume", "-q", "--epochs", 5, "--set", "optimizer.learning_rate=0.01").code == 0
+    title, *lines = nnrun("list").out.splitlines()
+    assert title.split()[-1] == "from"
+    (child,) = (line for line in lines if not line.startswith(trained.name))
+    assert child.split()[-1] == trained.name
+    assert f"\nparent   {trained.name}, from epoch 3\n" in nnrun("show", child.split()[0]).out
+    assert nnrun("show", child.split()[0], "--json").json["parent"] == {"id": trained.name, "epoch": 3}

@@ -1,0 +1,279 @@
+"""What goes to stdout, what to stderr, and in which form; the commands printed to be typed next."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import QUICK, Done
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+Shell = Callable[[str], Done]
+
+SUMMARY = r"""done after 3 epochs in \d+ ms, best epoch \d
+
+             train      dev     test
+error +\d+\.\d% +\d+\.\d% +\d+\.\d%
+loss +\d+\.\d+ +\d+\.\d+ +\d+\.\d+
+cost +\d+\.\d+
+
+avoidable bias  train − base \(0\.0%\) +\+\d+\.\d points, above the tolerated 1\.5
+variance        dev − train +[+-]\d+\.\d points.*
+
+run      runs/(\S+)
+next     nnrun show (\S+)
+next     nnrun resume (\S+) --epochs 6
+next     nnrun train config\.yaml --set seed=1
+"""
+
+
+def test_the_result_goes_to_stdout_and_the_rest_to_stderr(nnrun: Nnrun, config: Write) -> None:
+    done = nnrun("train", config())
+    assert done.code == 0
+    result = re.fullmatch(SUMMARY, done.out)
+    assert result, done.out
+    assert len(set(result.groups())) == 1
+    assert re.fullmatch(
+        r"run      \S+\n"
+        r"data     digits: 1,079 train, 359 dev, 359 test; 64 features, 10 classes\n"
+        r"network  64-8-10 \(relu\), 610 parameters\n"  # 64·8 + 8 + 8·10 + 10
+        r"training adam 0.001, batch 32, 3 epochs, seed 0\n"
+        r"(epoch \d/3  cost \d\S* +train +\S+% loss \d\S* +dev +\S+% loss \d\S* +rate 0.001\n){3}",
+        done.err,
+    ), done.err
+
+
+def test_regression_in_its_own_words(nnrun: Nnrun, config: Write) -> None:
+    done = nnrun("train", config("data: {source: diabetes}\ntraining: {epochs: 3}\n"))
+    assert "10 features, regression (error = 1 − R²)" in done.err
+    assert re.search(r"\n1 − R² +\S+% +\S+% +\S+%\nrmse +\S+ +\S+ +\S+\nloss", done.out)
+
+
+def test_large_numbers_stay_apart(nnrun: Nnrun, config: Write) -> None:
+    # Prices of some 100,000: the deviation is 1e5 · √((5² − 1)/12) ≈ 141,000, and so is the rmse of a poor net.
+    Path("prices.csv").write_text("x,price\n" + "".join(f"{i},{i % 5}e5\n" for i in range(60)))
+    done = nnrun(
+        "train", config("data: {source: prices.csv, target: price, task: regression}\ntraining: {epochs: 1}\n")
+    )
+    assert "\ndata     prices.csv: " in done.err
+    (line,) = (line for line in done.out.splitlines() if line.startswith("rmse"))
+    assert [len(cell) for cell in line.split()[1:]] == [6, 6, 6]
+
+
+def test_a_file_for_each_part_is_named(nnrun: Nnrun, config: Write) -> None:
+    for part in ("train", "dev"):
+        Path(f"{part}.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
+    config("data: {source: {train: train.csv, dev: dev.csv}, target: y}\ntraining: {epochs: 1}\n")
+    done = nnrun("train")
+    assert "\ndata     train.csv, dev.csv: 20 train, 20 dev; 1 features, 2 classes\n" in done.err
+    assert "no test set: the dev error is not unbiased" in done.out
+    assert "\ndata     train.csv, dev.csv: 20 train, 20 dev\n" in nnrun("show").out
+
+
+def test_json_is_one_document(nnrun: Nnrun, config: Write) -> None:
+    trained = nnrun("train", config(), "--json")
+    assert (trained.code, trained.err, trained.json["status"], trained.json["epochs"]) == (0, "", "done", 3)
+    name = trained.json["id"]
+    resumed = nnrun("resume", "--epochs", 4, "--json")
+    assert (resumed.code, resumed.err, resumed.json["id"], resumed.json["epochs"]) == (0, "", name, 4)
+    listed = nnrun("list", "--json")
+    assert (listed.code, [run["id"] for run in listed.json["runs"]]) == (0, [name])
+    shown = nnrun("show", "--json")
+    assert (shown.code, shown.json["id"], len(shown.json["metrics"])) == (0, name, 4)
+    assert shown.json["final"] == resumed.json["final"]
+    for done in (trained, resumed, listed, shown):
+        assert done.json["schema_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("train", "nowhere.yaml"), 3),
+        (("train", "--set", "data.source=nowhere.csv"), 4),
+        (("resume",), 2),
+        (("resume", "nothing"), 2),
+        (("list", "--runs", "a-file"), 2),
+        (("show",), 2),
+        (("show", "nothing"), 2),
+    ],
+)
+def test_errors_as_json(nnrun: Nnrun, command: tuple[str, ...], code: int) -> None:
+    Path("a-file").write_text("")
+    done = nnrun(*command, "--json")
+    assert (done.code, done.json["error"]["exit_code"]) == (code, code)
+    assert done.json["error"]["problems"]
+    assert "Traceback" not in done.err
+
+
+def test_quiet_says_the_ending_only(nnrun: Nnrun) -> None:
+    done = nnrun("train", "-q", *QUICK)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("done after 3 epochs")
+    assert nnrun("train", "-q", "nowhere.yaml").err == "nowhere.yaml: no such file\n"
+
+
+def test_verbose_says_what_the_run_depends_on(nnrun: Nnrun, config: Write) -> None:
+    done = nnrun("train", config(), "-v")
+    (run,) = Path("runs").glob("[!.]*")
+    assert done.err.startswith((run / "resolved.yaml").read_text().rstrip() + "\nversions python 3.")
+    assert re.search(r"numpy \d", done.err)
+
+
+DIVERGES = "optimizer: {name: sgd, learning_rate: 1e30}\nnetwork: {hidden: [8]}\n"
+
+
+def test_a_diverged_run(nnrun: Nnrun, config: Write, shell: Shell) -> None:
+    done = nnrun("train", config(DIVERGES), "--set", "seed=3")
+    assert done.code == 5
+    first = done.out.splitlines()[0]
+    assert re.fullmatch(r"diverged in epoch 1, step \d+: layer \w+ met numbers that are not finite", first)
+    assert done.next == ["nnrun train config.yaml --set seed=3 --set optimizer.learning_rate=1e+29"]
+    assert shell(done.next[0]).code == 5, "the printed command does not reach training"
+    assert nnrun("train", "config.yaml", "--json").json["divergence"]["epoch"] == 1
+    assert nnrun("list").out.count(" diverged ") == 3
+    assert nnrun("resume").code == 2
+
+
+def test_a_run_that_diverges_later_keeps_its_checkpoint(nnrun: Nnrun, config: Write) -> None:
+    nnrun(
+        "train", config("optimizer: {name: sgd, learning_rate: 1e-3}\nnetwork: {hidden: [8]}\ntraining: {epochs: 2}\n")
+    )
+    done = nnrun("resume", "--set", "optimizer.learning_rate=1e30", "--epochs", 5)
+    assert done.code == 5
+    assert done.out.splitlines()[0].endswith("; the checkpoint of epoch 2 is kept")
+    assert done.out.splitlines()[0].startswith("diverged in epoch 3, step ")
+
+
+@pytest.mark.parametrize("command", ["train", "list", "--help", "train --bogus"])
+def test_piped_output_is_plain(process: Callable[..., Done], config: Write, command: str) -> None:
+    config()
+    done = process(*command.split(), FORCE_COLOR="1", GITHUB_ACTIONS="1", CLICOLOR_FORCE="1", TERM="xterm-256color")
+    assert done.out + done.err
+    assert not set("\x1b\r") & set(done.out + done.err)
+
+
+@pytest.mark.parametrize(("encoding", "gap", "unit"), [("ascii", "-", "1 - R^2"), ("cp1252", "-", "1 - R²")])
+def test_any_encoding_will_do(process: Callable[..., Done], config: Write, encoding: str, gap: str, unit: str) -> None:
+    config("data: {source: diabetes}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\n")
+    variables = {"PYTHONIOENCODING": encoding, "LANG": "C", "LC_ALL": "C"}
+    trained, shown = process("train", **variables), process("show", **variables)
+    for done in (trained, shown):
+        assert done.code == 0, done.err
+        assert f"\n{unit} " in done.out
+        assert f" train {gap} base" in done.out
+    assert f"(error = {unit})" in trained.err
+    wrong = process("train", "--set", "regularization.keep_prob=0.5", **variables)
+    assert (wrong.code, wrong.err.count("dropout = 1 - keep_prob")) == (3, 1)
+
+
+def test_json_in_ascii_loses_nothing(process: Callable[..., Done], config: Write) -> None:
+    path = config(name="größe/κ.yaml")
+    done = process("train", str(path), "--json", PYTHONIOENCODING="ascii")
+    assert done.code == 0
+    assert done.json["argv"][-2:] == ["größe/κ.yaml", "--json"]
+
+
+def test_readers_that_stop_reading(shell: Shell, nnrun: Nnrun, config: Write) -> None:
+    for _ in range(3):
+        nnrun("train", config(), "-q")
+    for line in ("nnrun list | head -1", "nnrun show | true", "PYTHONUNBUFFERED=1 nnrun schema | head -1"):
+        done = shell(line)
+        assert (done.code, done.err) == (0, "")
+
+
+def test_training_goes_on_when_nobody_reads_about_it(shell: Shell, nnrun: Nnrun, config: Write) -> None:
+    config("network: {hidden: [8]}\ntraining: {epochs: 20}\n")
+    assert shell("nnrun train 2>&1 >/dev/null | head -1").out == "config   config.yaml\n"
+    assert nnrun("list", "--json").json["runs"][0]["status"] == "done"
+
+
+def test_a_full_disk_behind_stdout(shell: Shell, nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q")
+    for unbuffered in ("", "PYTHONUNBUFFERED=1 "):
+        done = shell(f"{unbuffered}nnrun list >/dev/full")
+        assert (done.code, done.err) == (1, "nnrun: No space left on device\n")
+
+
+def test_closed_streams(shell: Shell, config: Write) -> None:
+    config()
+    assert shell("nnrun train >&-").code == 0
+    done = shell("nnrun train 2>&-")
+    assert done.code == 0
+    assert done.out.startswith("done after 3 epochs")
+    assert shell("nnrun train nowhere 2>&- >&-").code == 3
+
+
+@pytest.mark.parametrize("folder", ["plain", 'it\'s a "$HOME" `x` \\ größe!'])
+def test_printed_commands_run_as_they_stand(shell: Shell, config: Write, folder: str) -> None:
+    path = config(name=f"{folder}/my config.yaml")
+    typed = ["nnrun", "train", str(path), "--runs", f"{folder}/runs", "--set", "network.hidden=[4, 4]"]
+    done = shell(shlex.join(typed))
+    assert done.code == 0, done.err
+    commands = [shlex.split(line) for line in done.next]
+    assert [command[1] for command in commands] == ["show", "resume", "train"]
+    assert commands[2] == [*typed, "--set", "seed=1"]
+    for line in done.next:
+        ran = shell(line)
+        assert ran.code == 0, ran.err
+    runs = json.loads(shell(shlex.join(["nnrun", "list", "--json", "--runs", f"{folder}/runs"])).out)["runs"]
+    assert sorted(run["epochs"] for run in runs) == [3, 6]
+    resolved = [yaml for yaml in Path(folder).glob("runs/*/resolved.yaml") if "hidden: [4, 4]" in yaml.read_text()]
+    assert len(resolved) == 2
+
+
+def test_commands_after_a_resume_train_the_same_again(shell: Shell, nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q")
+    config("seed: 77\n")  # what the file says now is another experiment
+    done = nnrun("resume", "--epochs", 4)
+    again = shell(done.next[-1])
+    assert again.code == 0, again.err
+    latest = nnrun("show", "--json").json
+    assert (latest["seed"], latest["config"]["network"]["hidden"], latest["epochs"]) == (1, [8], 4)
+
+
+@pytest.mark.parametrize(
+    "setting", ["optimizer.schedule=cosine", "regularization.early_stopping={patience: 1, min_delta: 9}"]
+)
+def test_no_command_is_printed_that_would_be_refused(nnrun: Nnrun, shell: Shell, config: Write, setting: str) -> None:
+    done = nnrun("train", config(), "--set", setting)
+    assert [line.split()[1] for line in done.next] == ["show", "train"]
+    for line in done.next:
+        assert shell(line).code == 0
+
+
+def test_commands_name_the_run_alone_where_it_is_found_anyway(
+    nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NNRUN_RUNS", "elsewhere")
+    done = nnrun("train", config())
+    (run,) = Path("elsewhere").glob("[!.]*")
+    assert not Path("runs").exists()
+    assert f"\nrun      {run}\n" in done.out
+    assert done.next[0] == f"nnrun show {run.name}"
+    assert nnrun(*done.next[0].split()[1:]).code == 0
+
+
+def test_nothing_left_to_train_is_said(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config())
+    note = "note     nothing was left to train; "
+    assert f"\n{note}--epochs N sets a new total\n" in nnrun("resume").err
+    assert note not in nnrun("resume", "--epochs", 4).err
+    nnrun("train", "config.yaml", "--set", "regularization.early_stopping={patience: 1, min_delta: 9}")
+    done = nnrun("resume")
+    assert f"\n{note}--set regularization.early_stopping=null goes on without early stopping\n" in done.err
+    assert nnrun("resume", "--set", "regularization.early_stopping=null").code == 0
+
+
+def test_blas_threads_are_set_before_numpy_loads(tmp_path: Path) -> None:
+    """The library reads their number once, so the command starts again with what the config asks for."""
+    for threads in (1, 2):
+        setting = f"training.blas_threads={threads}"
+        command = [sys.executable, "-m", "nnrun", "train", "--json", "--set", setting, "--set", "training.epochs=1"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert [blas["threads"] for blas in json.loads(done.stdout)["blas"]] == [threads]

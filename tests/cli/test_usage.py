@@ -1,0 +1,164 @@
+"""How the program is called: help, wrong calls, which config and which runs are meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+import typer
+import yaml
+
+from nnrun.cli.app import app
+from tests.cli.conftest import QUICK, Done
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+
+COMMANDS = ("train", "resume", "list", "show", "schema")
+
+
+def test_alone_it_shows_the_help(nnrun: Nnrun) -> None:
+    done = nnrun()
+    assert done.code == 2
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.out + done.err
+    assert "nnrun train config.yaml" in done.out + done.err
+
+
+def test_the_help_is_whole_at_80_columns(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = nnrun("--help")
+    assert done.code == 0
+    commands = done.out[done.out.index("Commands:") :]
+    assert "..." not in commands, "a command's one line is cut off"
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented(nnrun: Nnrun, command: str) -> None:
+    done = nnrun(command, "-h")
+    assert done.code == 0
+    known = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    for parameter in known:
+        assert parameter.help, f"{command} {parameter.name} has no help"
+        assert max(parameter.opts, key=len) in done.out.replace("CONFIG", "config").replace("RUN", "run")
+
+
+def test_version(nnrun: Nnrun) -> None:
+    done = nnrun("--version")
+    assert (done.code, re.fullmatch(r"nnrun \d+\.\d+\.\d+\n", done.out) is not None) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (("trian",), "No such command 'trian'. Did you mean 'train'?"),
+        (("train", "--epochs", "3"), "No such option: --epochs"),
+        (("train", "a.yaml", "b.yaml"), "unexpected extra argument"),
+        (("resume", "--epochs", "0"), "--epochs"),
+        (("resume", "--epochs", "many"), "--epochs"),
+        (("train", "--set"), "--set"),
+    ],
+)
+def test_wrong_calls(nnrun: Nnrun, call: tuple[str, ...], words: str) -> None:
+    done = nnrun(*call)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+
+
+def test_runs_that_are_not_there(nnrun: Nnrun) -> None:
+    nothing = "nnrun: there is no run in runs yet; `nnrun train` makes one, --runs DIR looks elsewhere\n"
+    for command in ("resume", "show"):
+        assert nnrun(command) == (2, "", nothing)
+    nnrun("train", "-q", *QUICK)
+    nnrun("train", "-q", *QUICK)
+    first, second = sorted(path.name for path in Path("runs").glob("[!.]*"))
+    for command in ("resume", "show"):
+        assert nnrun(command, "zzz") == (2, "", "nnrun: no run 'zzz' in runs; `nnrun list` shows them\n")
+        assert nnrun(command, first[:4]) == (2, "", f"nnrun: '{first[:4]}' means 2 runs: {first}, {second}\n")
+        slip = nnrun(command, first[:-1] + "z")
+        assert slip.code == 2
+        assert re.search(f"did you mean ({first}|{second})\\?", slip.err)
+    assert nnrun("show", first, "--runs", "nowhere").code == 2
+
+
+def test_a_run_is_named_by_id_prefix_path_or_latest(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    nnrun("train", "-q", *QUICK)
+    (run,) = Path("runs").glob("[!.]*")
+    for name in (run.name, run.name[:-1], "2", str(run), str(run.resolve()), f"{run}/", "latest"):
+        assert nnrun("show", name, "--json").json["id"] == run.name
+    monkeypatch.chdir(run)
+    assert nnrun("show", ".", "--json").json["id"] == run.name
+    resumed = nnrun("resume", ".", "--epochs", 4)
+    assert resumed.code == 0
+    assert nnrun(*resumed.next[0].split()[1:]).code == 0
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "{name: one_cycle, rise: 0.5}"])
+def test_a_schedule_that_knows_the_total_refuses_another(nnrun: Nnrun, config: Write, schedule: str) -> None:
+    nnrun("train", config(), "-q", "--set", f"optimizer.schedule={schedule}")
+    done = nnrun("resume", "--epochs", 6)
+    assert (done.code, done.out) == (2, "")
+    assert "is shaped by the planned 3 epochs" in done.err
+    (run,) = Path("runs").glob("[!.]*")
+    assert yaml.safe_load((run / "resolved.yaml").read_text())["training"]["epochs"] == 3
+    assert nnrun("resume", "--epochs", 3).code == 0
+    assert nnrun("resume", "--epochs", 6, "--set", "optimizer.schedule=constant").code == 0
+
+
+def test_fewer_epochs_than_are_trained(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *QUICK)
+    done = nnrun("resume", "--epochs", 2)
+    assert done.code == 2
+    assert "has trained 3 epochs already" in done.err
+
+
+def test_the_config_may_be_left_out(nnrun: Nnrun, config: Write) -> None:
+    def said(*options: str) -> str:
+        done = nnrun("train", *QUICK, *options)
+        assert done.code == 0
+        return done.err.splitlines()[0] if done.err else ""
+
+    assert said() == "config   the bundled digits example (no nnrun.yaml or config.yaml here)"
+    config("name: second\n", "config.yaml")
+    assert said() == "config   config.yaml"
+    config("name: first\n", "nnrun.yaml")
+    assert said() == "config   nnrun.yaml"
+    assert said("-q") == ""
+    names = sorted(re.sub(r"^\d+-\d+-(.*)-\w{4}$", r"\1", run.name) for run in Path("runs").glob("[!.]*"))
+    assert names == ["digits", "first", "first", "second"]
+    folder = Path("nnrun.yaml")
+    folder.unlink()
+    folder.mkdir()
+    assert said() == "config   config.yaml"
+
+
+def test_where_the_runs_lie(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNRUN_RUNS", "by/variable")
+    nnrun("train", "-q", *QUICK)
+    nnrun("train", "-q", *QUICK, "--runs", "by/option")
+    assert [len(list(Path(folder).glob("[!.]*"))) for folder in ("by/variable", "by/option")] == [1, 1]
+    assert not Path("runs").exists()
+    assert len(nnrun("list", "--json").json["runs"]) == 1
+
+
+@pytest.mark.parametrize("runs", ["a-file", "a-file/runs", "/proc/nothing"])
+def test_a_runs_folder_that_cannot_be(nnrun: Nnrun, runs: str) -> None:
+    Path("a-file").write_text("precious")
+    done = nnrun("train", *QUICK, "--runs", runs)
+    assert (done.code, done.out) == (2, "")
+    assert f"{runs}: cannot make a run there (" in done.err
+    assert "Traceback" not in done.err
+    assert Path("a-file").read_text() == "precious"
+
+
+def test_the_schema_is_json_schema_and_knows_the_examples(nnrun: Nnrun) -> None:
+    schema = nnrun("schema").json
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate({"network": {"hidden": [4]}, "optimizer": {"schedule": "cosine"}})
+    for wrong in ({"foo": 1}, {"seed": "1"}, {"network": {"hidden": [0]}}, {"optimizer": {"learning_rate": -1}}):
+        assert not validator.is_valid(wrong)
