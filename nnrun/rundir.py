@@ -236,8 +236,9 @@ def _complete(unfinished: Path, root: Path, name: str, files: Callable[[str], Ma
 def _drop_abandoned(root: Path) -> None:
     """Remove what processes that were killed while making a run left behind more than a day ago."""
     for folder in root.glob(f"{UNFINISHED}*"):
-        if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def list_runs(root: Path) -> list[RunDir]:

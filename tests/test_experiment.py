@@ -541,7 +541,7 @@ def test_the_directory_is_complete(train_run: Train) -> None:
     assert record == outcome.record
     assert record["argv"] == ["nnrun", "train"]
     assert record["versions"].keys() >= {"python", "nnrun", "numpy"}
-    assert record["blas"][0].keys() == {"library", "version", "kernel"}
+    assert record["blas"][0].keys() == {"library", "version", "kernel", "threads"}
     assert record["created"] <= record["started"] <= record["ended"]
     assert record["data"]["files"][0]["rows"] == 150
     assert record["seconds"] == pytest.approx(sum(row["seconds"] for row in run.metrics()))

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import struct
 import subprocess
 import sys
@@ -132,6 +133,12 @@ def many_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "many.npz"
     np.savez(path, x=x, y=(x[:, 0] > x[:, 1] * x[:, 2]).astype(int))
     return path
+
+
+def send_both(process: subprocess.Popen[Any]) -> None:
+    """Ctrl-C and SIGTERM together: the process sleeps until both are there."""
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.send_signal(number)
 
 
 class Terminal:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import OnTerminal
+from tests.cli.conftest import OnTerminal, send_both
 
 OnTerminalFixture = Callable[..., OnTerminal]
 
@@ -85,8 +85,7 @@ def test_a_second_signal_leaves_a_usable_terminal(on_terminal: OnTerminalFixture
     config(LIVE)
     screen = on_terminal("train", *ENDLESS)
     screen.wait_for(PROGRESS)
-    screen.process.send_signal(signal.SIGINT)
-    screen.process.send_signal(signal.SIGTERM)
+    send_both(screen.process)
     assert screen.finish() == 143
     assert screen.terminal.cursor_shown
 

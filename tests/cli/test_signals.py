@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import NNRUN, SECONDS, Done
+from tests.cli.conftest import NNRUN, SECONDS, Done, send_both
 
 Start = Callable[..., "subprocess.Popen[str]"]
 Shell = Callable[[str], Done]
@@ -101,8 +101,7 @@ def test_a_second_signal_stops_at_once(
     config(LONG)
     process = start("train")
     read_to(process, "epoch  4/50")
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGTERM)
+    send_both(process)
     done = ended(process)
     assert done.code == 143
     assert "Traceback" not in done.err
@@ -156,12 +155,18 @@ def test_json_of_an_interrupted_run(start: Start, config: Callable[..., Path]) -
     assert done.json["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("module", ["nnrun.cli.app", "nnrun.rundir", "nnrun.experiment"])
-@pytest.mark.parametrize("command", ["train", "list"])
-def test_ctrl_c_while_the_program_is_being_loaded(here: Path, module: str, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        ("train", "nnrun.cli.app"),
+        ("train", "nnrun.config.load"),
+        ("train", "nnrun.experiment"),
+        ("list", "nnrun.cli.app"),
+        ("list", "nnrun.rundir"),
+    ],
+)
+def test_ctrl_c_while_the_program_is_being_loaded(here: Path, command: str, module: str) -> None:
     """The signal comes when that module is imported; nothing has been done yet, so nothing is said."""
-    if (command, module) == ("list", "nnrun.experiment"):
-        pytest.skip("list does not load it")
     code = (
         "import os, signal, sys\n"
         "class Interrupt:\n"
