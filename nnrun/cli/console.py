@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -154,9 +154,8 @@ class LiveConsole(PlainConsole):
         from rich.table import Table
         from rich.text import Text
 
-        words, width = ", ".join(self._pace()), width - ECHO
-        while len(words) > width and ", " in words:
-            words = words.rpartition(", ")[0]
+        width -= ECHO
+        words = next((words for words in self._pace() if len(words) <= width), "")
         line, bar = Table.grid(padding=(0, 2)), min(LONGEST_BAR, width - len(words) - 2)
         cells = [Text(words, no_wrap=True, overflow="crop")]
         yield Text()
@@ -166,13 +165,17 @@ class LiveConsole(PlainConsole):
             line.add_row(*cells, ProgressBar(total=self.epochs, completed=self.done, width=bar))
         yield line
 
-    def _pace(self) -> list[str]:
-        """What is done, what is left, and how fast it goes; the first the most important."""
-        done = f"{self.done}/{self.epochs} epochs"
-        if not self.heard:
-            return [done]
-        seconds = (time.monotonic() - self.started_at) / self.heard
-        return [done, f"about {remaining(seconds * (self.epochs - self.done))} left", f"{pace(seconds)} each"]
+    def _pace(self) -> Iterator[str]:
+        """What is done, what is left, and how fast it goes, ever shorter."""
+        done = f"{self.done}/{self.epochs}"
+        if self.heard:
+            seconds = (time.monotonic() - self.started_at) / self.heard
+            left = f"{remaining(seconds * (self.epochs - self.done))} left"
+            yield f"{done} epochs, about {left}, {pace(seconds)} each"
+            yield f"{done} epochs, about {left}"
+            yield f"{done}, {left}"
+        yield f"{done} epochs"
+        yield done
 
 
 def fitting(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,8 +230,9 @@ class OnTerminal:
 
     def wait_for(self, pattern: str) -> None:
         """Read until the screen shows it."""
+        given_up = time.monotonic() + SECONDS
         while not re.search(pattern, self.terminal.text):
-            assert self.read(), f"{pattern!r} never came:\n{self.terminal.text}"
+            assert time.monotonic() < given_up and self.read(), f"{pattern!r} never came:\n{self.terminal.text}"
 
     def finish(self) -> int:
         """Read to the end; the exit code."""
