@@ -9,10 +9,10 @@ from environment import numpy_kernel
 from peers import LEARNING_RATE, Problem
 
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.network import MLP
+from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Recipe, Trainer
 
@@ -63,7 +63,7 @@ def adam_recipe(
         initializer=INITIALIZERS["auto"](),
         loss=loss,
         optimizer="adam",
-        hyperparameters=Hyperparameters.of(members, learning_rate=LEARNING_RATE, l2=l2),
+        hyperparameters=hyperparameters("adam", members, learning_rate=LEARNING_RATE, l2=l2),
         schedule=SCHEDULES["constant"](),
         batch_size=batch,
         epochs=epochs,

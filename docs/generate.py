@@ -41,7 +41,9 @@ stderr. On a terminal training shows a live table, elsewhere one line an epoch."
 CODES = {
     0: "Success.",
     1: "An unexpected error; `--debug` shows where.",
+    5: "Training met numbers that are not finite; the run says in which epoch, step and layer.",
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch.",
+    141: "The reader of stdout went away (`nnrun list | head`).",
     143: "Interrupted by SIGTERM; the same.",
 }
 

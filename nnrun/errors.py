@@ -36,12 +36,10 @@ class MisfitError(ConfigError):
 
 
 class DataError(NnrunError):
-    """The data is missing, malformed or unfit for the task."""
+    """The data is missing, malformed or unfit for the task; `key` names the configuration's value that led there."""
 
     exit_code = 4
 
-
-class DivergedError(NnrunError):
-    """Training met numbers that are not finite."""
-
-    exit_code = 5
+    def __init__(self, message: str, key: tuple[str, ...] = ()) -> None:
+        self.key = key
+        super().__init__(message)

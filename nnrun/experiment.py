@@ -12,7 +12,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.environment import describe
-from nnrun.errors import DataError, MisfitError, UsageError
+from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
 from nnrun.files import to_json
 from nnrun.rundir import SCHEMA_VERSION, RunDir, now
 from nnrun.session import Listener, Outcome, Session, ToldToStop
@@ -31,8 +31,7 @@ def train(
 
     Raises ConfigError or DataError before the directory is made.
     """
-    dataset = _data(loaded.config, root)
-    session = _session(loaded, dataset)
+    dataset, session = _prepare(loaded, root)
     run = _create(root, loaded, dataset, argv, parent=None)
     with run.locked():
         return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
@@ -57,8 +56,7 @@ def resume(
     if not overrides:
         _refuse_senseless(run, loaded.config)
     root = run.path.parent
-    dataset = _data(loaded.config, root)
-    session = _session(loaded, dataset)
+    dataset, session = _prepare(loaded, root)
     if overrides:
         session.load(run, with_scores=_judged_alike(run, loaded.config, dataset))
         if not _same_data(run, dataset):
@@ -83,15 +81,16 @@ def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> N
     run.write("resolved.yaml", dump_yaml(config.resolved()))
 
 
-def _data(config: Config, root: Path) -> Dataset:
-    return load_dataset(config.data, config.training.dtype, root / CACHE)
-
-
-def _session(loaded: Loaded, dataset: Dataset) -> Session:
+def _prepare(loaded: Loaded, root: Path) -> tuple[Dataset, Session]:
+    """Data and trainer; errors about a value of the configuration say where it stands."""
+    config = loaded.config
     try:
-        return Session(loaded.config, dataset)
+        dataset = load_dataset(config.data, config.training.dtype, root / CACHE)
+        return dataset, Session(config, dataset)
     except MisfitError as error:
-        raise loaded.explain(error) from None
+        raise ConfigError([loaded.locate(error.path, error.message)]) from None
+    except DataError as error:
+        raise DataError(loaded.locate(error.key, str(error))) if error.key else error from None
 
 
 def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
@@ -101,7 +100,7 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
 def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
     record = {
         "status": "created",
-        "argv": list(argv),
+        "argv": [argument.encode(errors="replace").decode() for argument in argv],  # file names may be any bytes
         "created": now(),
         "seed": loaded.config.seed,
         "parent": parent,

@@ -11,7 +11,6 @@ from nnrun.config.overrides import apply, reshape
 from nnrun.config.paths import with_absolute_sources
 from nnrun.config.places import Places
 from nnrun.config.source import decode, parse, read_bytes
-from nnrun.errors import ConfigError, MisfitError
 
 NOTHING_WRITTEN = b"{}\n"
 
@@ -26,9 +25,9 @@ class Loaded:
     notices: list[str] = field(default_factory=list)
     places: Places = field(default_factory=Places)
 
-    def explain(self, misfit: MisfitError) -> ConfigError:
-        """The same error with the file, line and column of the value."""
-        return ConfigError([self.places.locate(misfit.path, misfit.message).line])
+    def locate(self, path: tuple[str, ...], message: str) -> str:
+        """The message with the file, line and column of the value it is about."""
+        return self.places.locate(path, message).line
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | None = None) -> Loaded:

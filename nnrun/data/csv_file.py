@@ -108,7 +108,7 @@ def _is_blank(record: list[str]) -> bool:
 def _ragged(path: Path, line: int, fields: int, width: int) -> str:
     unit = "field" if fields == 1 else "fields"
     advice = _ADVICE["few" if fields < width else "many"]
-    return f"{path}:{line}: {fields} {unit} where the header has {width}; {advice}"
+    return f"{path}:{line}:{min(fields, width) + 1}: {fields} {unit} where the header has {width}; {advice}"
 
 
 def _check_names(place: str, names: list[str]) -> None:

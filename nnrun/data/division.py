@@ -59,7 +59,7 @@ def _explained(table: Table) -> Iterator[None]:
     try:
         yield
     except TooFewError as error:
-        raise DataError(f"{table.name}: {error}") from None
+        raise DataError(f"{table.name}: {error}", ("data", "split")) from None
 
 
 def _groups(table: Table, column: str) -> npt.NDArray[np.int64]:

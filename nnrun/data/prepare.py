@@ -87,15 +87,16 @@ def _check_columns(config: Data, sources: dict[str, Table], reference: Table) ->
     name = target_name(config)
     if name is None:
         shown = ", ".join(reference.columns[-10:])
-        raise DataError(f"{reference.at_header()}: which column is the target? Set data.target; the last are {shown}")
+        message = f"{reference.at_header()}: which column is the target? Set data.target; the last are {shown}"
+        raise DataError(message, ("data", "target"))
     for table in sources.values():
-        require_column(table, name, "data.target")
+        require_column(table, name, "target")
         check_target(table, name)
-    for key, column in (("data.group", config.group), ("data.time", config.time)):
+    for key, column in (("group", config.group), ("time", config.time)):
         if column is not None:
             require_column(reference, column, key)
     for column in config.drop:
-        require_column(reference, column, "data.drop")
+        require_column(reference, column, "drop")
     if name in (*config.drop, config.group, config.time):
         raise DataError(f"{reference.at_column(name)}: {name!r} is the target; take it out of drop, group and time")
     return name

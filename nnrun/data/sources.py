@@ -20,6 +20,8 @@ from nnrun.errors import DataError
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
+SOURCE = ("data", "source")
+
 # What NumPy and zipfile raise on an archive that is damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -57,11 +59,11 @@ def check_file(path: Path) -> None:
     """Raise DataError unless the path is a regular file."""
     try:
         if path.is_dir():
-            raise DataError(f"{path}: this is a directory; name a .csv or .npz file")
+            raise DataError(f"{path}: this is a directory; name a .csv or .npz file", SOURCE)
         if not path.exists():
-            raise DataError(f"{path}: no such file{_similar_file(path) or '; check data.source'}")
+            raise DataError(f"{path}: no such file{_similar_file(path)}", SOURCE)
         if not path.is_file():
-            raise DataError(f"{path}: not a regular file; name a .csv or .npz file")
+            raise DataError(f"{path}: not a regular file; name a .csv or .npz file", SOURCE)
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -83,7 +85,7 @@ def _read_file(path: Path, target: str) -> Table:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
-        raise DataError(f"{path}: {format}; convert it to .csv or .npz")
+        raise DataError(f"{path}: {format}; convert it to .csv or .npz", SOURCE)
     try:
         with path.open("rb") as handle:
             sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
@@ -94,7 +96,7 @@ def _read_file(path: Path, target: str) -> Table:
 
 def _unreadable(path: Path, error: OSError) -> DataError:
     reason = (error.strerror or str(error)).lower()
-    return DataError(f"{path}: cannot be read ({reason}); check the path and its permissions")
+    return DataError(f"{path}: cannot be read ({reason}); check the path and its permissions", SOURCE)
 
 
 def _read_npz(path: Path, sha256: str, target: str) -> Table:
@@ -140,7 +142,7 @@ def _native(values: Array) -> Array:
 def _target_array(path: Path, arrays: dict[str, Array], name: str) -> str:
     if name not in arrays:
         hint = suggest(name, arrays) or f"; the arrays are {', '.join(arrays) or 'none'}"
-        raise DataError(f"{path}: no array {name!r} (data.target){hint}")
+        raise DataError(f"{path}: no array {name!r}{hint}", ("data", "target"))
     return name
 
 

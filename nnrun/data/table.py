@@ -81,11 +81,11 @@ def suggest(name: str, options: Iterable[str]) -> str:
 
 
 def require_column(table: Table, name: str, key: str) -> None:
-    """Raise DataError unless the column is there; `key` is the setting that asked for it."""
+    """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
     if name in table.columns:
         return
     hint = suggest(name, table.columns) or f"; the columns are {_listing(table.columns)}"
-    raise DataError(f"{table.at_header()}: no column {name!r} ({key}){hint}{_header_hint(table)}")
+    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
 
 
 def _listing(names: Sequence[str]) -> str:

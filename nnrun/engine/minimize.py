@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.hyperparameters import Hyperparameters
-from nnrun.engine.optimizers import usual
+from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.update import Optimizer
 
 Vector = NDArray[np.float64]
@@ -43,7 +42,7 @@ def minimize(
     w = np.array([start], float)
     g = np.zeros_like(w)
     moves = Optimizer(
-        optimizer, Hyperparameters.of(**{**usual(optimizer), "weight_decay": 0.0, **values}), w, g, n_weights=w.shape[1]
+        optimizer, hyperparameters(optimizer, **{"weight_decay": 0.0, **values}), w, g, n_weights=w.shape[1]
     )
     moves.plan(np.arange(1, steps + 1), np.ones(steps), np.ones(steps, int))
     path = [w[0].copy()]

@@ -259,6 +259,11 @@ def usual(name: str) -> dict[str, Any]:
     return {**COMMON, **OPTIMIZERS[name].usual}
 
 
+def hyperparameters(name: str, members: int = 1, **values: Any) -> Hyperparameters:
+    """The usual ones of an optimizer but for these values, each a number or one number a member."""
+    return Hyperparameters.of(members, **{**usual(name), **values})
+
+
 def chain(name: str, h: Hyperparameters) -> list[Transform]:
     """Penalties into the gradient first, then the optimizer of that name, then decoupled decay.
 

@@ -85,8 +85,10 @@ IN_CONFIG = {
 }
 
 IN_THE_DATA = {
-    "missing target column": Case(IN_DATA, [r".*DATA:1: no column 'y' .*the columns are a, b.*"], "a,b\n1,2\n3,4\n"),
-    "ragged row": Case(IN_DATA, ["DATA:3: 1 field where the header has 2; .*"], "a,y\n1,p\n2\n5,q\n"),
+    "missing target column": Case(
+        IN_DATA, [r".*yaml:1:\d+: data\.target: DATA:1: no column 'y'; the columns are a, b"], "a,b\n1,2\n3,4\n"
+    ),
+    "ragged row": Case(IN_DATA, ["DATA:3:2: 1 field where the header has 2; .*"], "a,y\n1,p\n2\n5,q\n"),
     "column without values": Case(
         IN_DATA, ["DATA:1:2: column 'b' has no value at all; .*"], "a,b,y\n1,,p\n2,,q\n3,,p\n4,,q\n"
     ),
@@ -97,7 +99,9 @@ IN_THE_DATA = {
         IN_DATA, ["DATA:3:2: no value in target column 'y' .*"], "a,y\n1,0.5\n2,nan\n3,1.5\n4,2.5\n"
     ),
     "fewer rows than parts": Case(IN_DATA, [".*DATA: 2 rows for 3 parts; .*"], "a,y\n1,p\n2,q\n"),
-    "missing data file": Case("data: {source: nowhere.csv, target: y}\n", [r".*nowhere\.csv: no such file.*"]),
+    "missing data file": Case(
+        "data: {source: nowhere.csv, target: y}\n", [r".*yaml:1:16: data\.source: .*nowhere\.csv: no such file"]
+    ),
 }
 
 

@@ -32,27 +32,27 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "too few fields": (
         ["x,z,y", "1,2,a", "3,b", "5,6,a"],
         {},
-        ":3: 2 fields where the header has 3; " + ADD_FIELDS,
+        ":3:3: 2 fields where the header has 3; " + ADD_FIELDS,
     ),
     "one field": (
         ["x,z,y", "1,2,a", "3"],
         {},
-        ":3: 1 field where the header has 3; " + ADD_FIELDS,
+        ":3:2: 1 field where the header has 3; " + ADD_FIELDS,
     ),
     "too many fields": (
         ["x,y", "1,a", "2,b", "3,a,b"],
         {},
-        ":4: 3 fields where the header has 2; put quotes around a value that contains a comma",
+        ":4:3: 3 fields where the header has 2; put quotes around a value that contains a comma",
     ),
     "ragged after a quoted newline and an empty line": (
         ["x,z,y", '1,"two', 'lines",a', "", "3,b"],
         {},
-        ":5: 2 fields where the header has 3; " + ADD_FIELDS,
+        ":5:3: 2 fields where the header has 3; " + ADD_FIELDS,
     ),
     "ragged over two lines is named by its first": (
         ["x,z,y", "1,2,a", '"two', 'lines",b'],
         {},
-        ":3: 2 fields where the header has 3; " + ADD_FIELDS,
+        ":3:3: 2 fields where the header has 3; " + ADD_FIELDS,
     ),
     "unclosed quote": (
         ["x,y", '1,"a', "2,b"],
@@ -90,32 +90,32 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "misspelt target": (
         ["x,price", "1,2"],
         {"target": "prise"},
-        ":1: no column 'prise' (data.target); did you mean 'price'?",
+        ":1: no column 'prise'; did you mean 'price'?",
     ),
-    "target of another case": (["x,Y", "1,2"], {}, ":1: no column 'y' (data.target); did you mean 'Y'?"),
+    "target of another case": (["x,Y", "1,2"], {}, ":1: no column 'y'; did you mean 'Y'?"),
     "unknown target": (
         ["one,two", "1,2"],
         {"target": "label"},
-        ":1: no column 'label' (data.target); the columns are one, two",
+        ":1: no column 'label'; the columns are one, two",
     ),
     "no header": (
         ["5.1,3.5", "4.9,3.0"],
         {"target": "label"},
-        ":1: no column 'label' (data.target); the columns are 5.1, 3.5 "
+        ":1: no column 'label'; the columns are 5.1, 3.5 "
         "(the first line holds numbers only: is the line with the column names missing?)",
     ),
     "semicolons": (
         ["one;label", "1;2"],
         {"target": "q"},
-        ":1: no column 'q' (data.target); the columns are one;label (fields must be separated by commas)",
+        ":1: no column 'q'; the columns are one;label (fields must be separated by commas)",
     ),
     "unknown group": (
         ["x,city,y", "1,a,2"],
         {"group": "ctiy"},
-        ":1: no column 'ctiy' (data.group); did you mean 'city'?",
+        ":1: no column 'ctiy'; did you mean 'city'?",
     ),
-    "unknown time": (["x,day,y", "1,1,2"], {"time": "dy"}, ":1: no column 'dy' (data.time); did you mean 'day'?"),
-    "unknown drop": (["x,name,y", "1,a,2"], {"drop": ["nam"]}, ":1: no column 'nam' (data.drop); did you mean 'name'?"),
+    "unknown time": (["x,day,y", "1,1,2"], {"time": "dy"}, ":1: no column 'dy'; did you mean 'day'?"),
+    "unknown drop": (["x,name,y", "1,a,2"], {"drop": ["nam"]}, ":1: no column 'nam'; did you mean 'name'?"),
     "target dropped": (
         ["x,y", "1,2"],
         {"drop": ["y"]},
@@ -293,8 +293,8 @@ def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
         f"{tmp_path}/house.csv: no such file; did you mean 'houses.csv'?"
     )
     assert message(load, tmp_path / "digts", target="y") == f"{tmp_path}/digts: no such file; did you mean 'digits'?"
-    assert message(load, tmp_path / "q.csv", target="y") == f"{tmp_path}/q.csv: no such file; check data.source"
-    assert message(load, "/no/such/q.csv", target="y") == "/no/such/q.csv: no such file; check data.source"
+    assert message(load, tmp_path / "q.csv", target="y") == f"{tmp_path}/q.csv: no such file"
+    assert message(load, "/no/such/q.csv", target="y") == "/no/such/q.csv: no such file"
     assert message(load, tmp_path, target="y") == f"{tmp_path}: this is a directory; name a .csv or .npz file"
     fifo = tmp_path / "pipe.csv"
     os.mkfifo(fifo)
@@ -340,7 +340,7 @@ def test_mistakes_in_a_file_per_part(csv: Any, load: Any) -> None:
         ":3:3: class 'k' does not occur in the training part (a, b); correct it, or add rows of it there"
     )
     assert wrong("x,y", "1,a") == f":1: no column 'c', which {train} has; add it, or name it in data.drop"
-    assert wrong("x,c", "1,p") == ":1: no column 'y' (data.target); the columns are x, c"
+    assert wrong("x,c", "1,p") == ":1: no column 'y'; the columns are x, c"
     assert wrong("x,c,y", "1,p,a", "two,p,b") == (
         ":3:1: 'two' in column 'x' is not a number; correct it, or leave the field empty if the value is unknown"
     )
@@ -353,11 +353,11 @@ X = np.arange(20.0).reshape(10, 2)
 Y = np.arange(10) % 2
 
 NPZ_MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "no target": ({"x": X}, {}, "no array 'y' (data.target); the arrays are x"),
+    "no target": ({"x": X}, {}, "no array 'y'; the arrays are x"),
     "misspelt target": (
         {"x": X, "label": Y},
         {"target": "labl"},
-        "no array 'labl' (data.target); did you mean 'label'?",
+        "no array 'labl'; did you mean 'label'?",
     ),
     "no features": ({"y": Y}, {}, "which array holds the features? There are none; name one 'x'"),
     "two candidates": (
