@@ -24,22 +24,22 @@ def named(network: Network, theta: Array, state: Array) -> Tensors:
     return network.theta.views(theta) | network.state.views(state)
 
 
-def save_best(run: RunDir, network: Network, best: Best) -> None:
-    """Write checkpoints/best: the parameters and running averages of the best epoch."""
-    about = {"epoch": int(best.epochs[0]), "scores": best.scores[0].tolist()}
-    run.save_checkpoint("best", named(network, best.theta[0], best.state[0]), about)
+def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
+    """Write checkpoints/best: the parameters and running averages of member k's best epoch."""
+    about = {"epoch": int(best.epochs[k]), "scores": best.scores[k].tolist()}
+    run.save_checkpoint("best", named(network, best.theta[k], best.state[k]), about)
 
 
-def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> None:
-    """Write checkpoints/last: all that training continues from."""
-    slots = {SLOT + name: vector[0] for name, vector in trainer.optimizer.slots.items()}
+def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
+    """Write checkpoints/last: all that member k's training continues from, after the epoch and step `at`."""
+    slots = {SLOT + name: vector[k] for name, vector in trainer.optimizer.slots.items()}
     about = {
-        "epoch": trainer.epoch,
-        "step": trainer.step,
+        "epoch": at[0],
+        "step": at[1],
         "optimizer": trainer.recipe.optimizer,
-        "stopping": stopping.counters() if stopping else None,
+        "stopping": stopping.counters(k) if stopping else None,
     }
-    run.save_checkpoint("last", named(trainer.network, trainer.theta[0], trainer.state[0]) | slots, about)
+    run.save_checkpoint("last", named(trainer.network, trainer.theta[k], trainer.state[k]) | slots, about)
 
 
 def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> int:

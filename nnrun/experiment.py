@@ -34,7 +34,8 @@ def train(
     dataset, session = _prepare(loaded, root)
     run = _create(root, loaded, dataset, argv, parent=None)
     with run.locked():
-        return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+        (outcome,) = session.train([run], listener or Listener(), told_to_stop, loaded.notices)
+    return outcome
 
 
 def resume(
@@ -65,7 +66,8 @@ def resume(
     with run.locked():
         if not overrides:
             _go_on(run, loaded.config, dataset, session)
-        return session.train(run, listener or Listener(), told_to_stop, loaded.notices)
+        (outcome,) = session.train([run], listener or Listener(), told_to_stop, loaded.notices)
+    return outcome
 
 
 def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> None:
@@ -86,7 +88,7 @@ def _prepare(loaded: Loaded, root: Path) -> tuple[Dataset, Session]:
     config = loaded.config
     try:
         dataset = load_dataset(config.data, config.training.dtype, root / CACHE)
-        return dataset, Session(config, dataset)
+        return dataset, Session([config], dataset)
     except MisfitError as error:
         raise ConfigError([loaded.locate(error.path, error.message)]) from None
     except DataError as error:

@@ -19,8 +19,9 @@ import pytest
 from nnrun import experiment, session
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
+from nnrun.measures import Row
 from nnrun.rundir import RunDir, list_runs
-from nnrun.session import Listener, Outcome, Row
+from nnrun.session import Listener, Outcome
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]

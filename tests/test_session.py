@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 
 from nnrun import experiment, session
 from nnrun.config.config import Config
+from nnrun.data.dataset import load_dataset
 from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.measures import Row
 from nnrun.rundir import RunDir
-from nnrun.session import Listener, Outcome, Row, Session
+from nnrun.session import Listener, Outcome, Session
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -109,10 +113,10 @@ def test_checkpoints_are_written_when_a_second_is_at_stake(train_run: Train, mon
     monkeypatch.setattr(session, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     look = Session._look
 
-    def slow(self: Session, run: RunDir, epoch: Epoch) -> None:
+    def slow(self: Session, runs: Sequence[RunDir], epoch: Epoch) -> None:
         clock[0] += 0.4
         object.__setattr__(epoch, "seconds", 0.4)
-        look(self, run, epoch)
+        look(self, runs, epoch)
 
     monkeypatch.setattr(Session, "_look", slow)
     train_run("data.source=wine", "training.epochs=7")
@@ -149,10 +153,10 @@ def test_an_exception_makes_the_run_failed_and_resumable(train_run: Train, bits:
 def interrupted_in_look(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     look = Session._look
 
-    def interrupted(self: Session, run: RunDir, epoch: Epoch) -> None:
+    def interrupted(self: Session, runs: Sequence[RunDir], epoch: Epoch) -> None:
         if epoch.number == number:
             raise KeyboardInterrupt
-        look(self, run, epoch)
+        look(self, runs, epoch)
 
     monkeypatch.setattr(Session, "_look", interrupted)
 
@@ -215,3 +219,43 @@ def test_numbers_that_are_not_known_survive_a_checkpoint(tmp_path: Any, train_ru
     run = train_run(*settings, "training.epochs=3").run
     experiment.resume(run, epochs=6)
     assert bits(run) == bits(whole.run)
+
+
+# several runs of one shape
+
+
+def cohort(configs: list[Config], root: Path) -> list[Outcome]:
+    """Train the configurations together, each in a run directory of its own."""
+    dataset = load_dataset(configs[0].data, "float32", root / ".cache")
+    runs = [RunDir.create(root, "member", lambda _: {"run.json": b"{}"}) for _ in configs]
+    with ExitStack() as locks:
+        for run in runs:
+            locks.enter_context(run.locked())
+        return Session(configs, dataset).train(runs, Listener(), lambda: False)
+
+
+def test_runs_trained_together_leave_the_files_they_leave_alone(tmp_path: Path, bits: Bits) -> None:
+    """Different seeds, rates, λ and dropout; one stops early, one diverges."""
+    shared = {"data": {"source": "wine"}, "network": {"hidden": [8], "batch_norm": True}, "training": {"epochs": 9}}
+    configs = [
+        Config.from_values(
+            {
+                **shared,
+                "seed": seed,
+                "optimizer": {"name": "momentum", "learning_rate": rate},
+                "regularization": {"dropout": dropout, "l2": l2, "early_stopping": {"patience": 2}},
+            }
+        )
+        for seed, rate, dropout, l2 in [(0, 0.3, 0.2, 0), (1, 0.05, 0.0, 1e-2), (2, 1e36, 0.1, 0), (3, 1e-6, 0.1, 0)]
+    ]
+    together = cohort(configs, tmp_path / "together")
+    alone = [cohort([config], tmp_path / f"alone{k}")[0] for k, config in enumerate(configs)]
+    assert [outcome.status for outcome in together] == [outcome.status for outcome in alone]
+    assert {outcome.status for outcome in together} == {"done", "diverged"}
+    assert len({outcome.record["epochs"] for outcome in together}) > 2, "some stop before the others"
+    for mine, own in zip(together, alone, strict=True):
+        if mine.status == "done":
+            assert bits(mine.run) == bits(own.run)
+        assert mine.run.read("checkpoints/last.safetensors") == own.run.read("checkpoints/last.safetensors")
+        for key in ("epochs", "best_epoch", "stopped_early", "divergence", "final"):
+            assert mine.record[key] == own.record[key]

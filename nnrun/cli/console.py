@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnrun.cli.streams import say, say_at_once
+from nnrun.measures import Row
 from nnrun.narration import EPOCH_COLUMNS, columns, epoch_line, epoch_table, heading, pace, remaining
-from nnrun.session import Listener, Outcome, Row
+from nnrun.session import Listener, Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -55,11 +55,14 @@ class EarlyStopping:
         self.reference = np.full((members, 2), np.inf)
         self.waited = np.zeros(members, int)
 
-    def see(self, scores: Array) -> Array:
-        """Which members have waited long enough, `(members,)`, after an epoch with these scores `(members, 2)`."""
+    def see(self, scores: Array, active: Array) -> Array:
+        """Which members have waited long enough after an epoch with these scores `(members, 2)`.
+
+        Only members marked in `active (members,)` go on waiting.
+        """
         better = _lower(scores, self.reference, self.min_delta)
         self.reference[better] = scores[better]
-        self.waited = np.where(better, 0, self.waited + 1)
+        self.waited = np.where(better, 0, self.waited + active)
         return self.enough
 
     @property
@@ -68,9 +71,9 @@ class EarlyStopping:
         waited: Array = self.waited >= self.patience
         return waited
 
-    def counters(self) -> dict[str, list[Any]]:
-        """What a checkpoint must hold for `restore`."""
-        return {"reference": self.reference.tolist(), "waited": self.waited.tolist()}
+    def counters(self, k: int) -> dict[str, list[Any]]:
+        """What a checkpoint of member k must hold for `restore` when it is alone."""
+        return {"reference": self.reference[k : k + 1].tolist(), "waited": self.waited[k : k + 1].tolist()}
 
     def restore(self, counters: Mapping[str, Any]) -> None:
         """Wait on from where the counters were taken."""

@@ -12,6 +12,7 @@ from nnrun.engine.averages import weighted_average
 from nnrun.engine.stopping import Best, EarlyStopping, scores_of
 
 NAN = float("nan")
+ON, BOTH = np.array([True]), np.array([True, True])
 
 
 def watched(errors: list[float], losses: list[float]) -> Best:
@@ -61,7 +62,7 @@ def test_best_of_each_member_is_a_copy() -> None:
 def stops_at(errors: list[float], patience: int, min_delta: float = 0.0) -> int | None:
     stopping = EarlyStopping(1, patience, min_delta)
     both = [scores_of(np.array([error]), np.array([1.0])) for error in errors]
-    return next((epoch for epoch, scores in enumerate(both, 1) if stopping.see(scores)[0]), None)
+    return next((epoch for epoch, scores in enumerate(both, 1) if stopping.see(scores, ON)[0]), None)
 
 
 @pytest.mark.parametrize(
@@ -83,20 +84,21 @@ def test_early_stopping(errors: list[float], patience: int, min_delta: float, ep
 def test_a_lower_loss_at_the_same_error_is_better_too() -> None:
     stopping = EarlyStopping(1, patience=2, min_delta=0.0)
     epochs = [(0.1, 0.9), (0.1, 0.8), (0.1, 0.7), (0.1, 0.7), (0.1, 0.8)]
-    assert [bool(stopping.see(np.array([scores]))[0]) for scores in epochs] == [False, False, False, False, True]
+    assert [bool(stopping.see(np.array([scores]), ON)[0]) for scores in epochs] == [False, False, False, False, True]
 
 
 def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
     errors = np.array([[0.5, 0.5], [0.6, 0.4], [0.6, 0.3], [0.6, 0.3], [0.6, 0.3]])
     scores = [scores_of(row, np.ones(2)) for row in errors]
     whole, first = EarlyStopping(2, 3, 0.0), EarlyStopping(2, 3, 0.0)
-    expected = [whole.see(row).tolist() for row in scores]
+    expected = [whole.see(row, BOTH).tolist() for row in scores]
     assert expected == [[False, False]] * 3 + [[True, False]] * 2
     for row in scores[:3]:
-        first.see(row)
-    second = EarlyStopping(2, 3, 0.0)
-    second.restore(first.counters())
-    assert [second.see(row).tolist() for row in scores[3:]] == expected[3:]
+        first.see(row, BOTH)
+    for k in (0, 1):  # each alone, as from its own checkpoint
+        alone = EarlyStopping(1, 3, 0.0)
+        alone.restore(first.counters(k))
+        assert [bool(alone.see(row[k : k + 1], ON)[0]) for row in scores[3:]] == [both[k] for both in expected[3:]]
 
 
 def test_weighted_average_of_the_worked_example() -> None:
