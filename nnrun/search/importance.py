@@ -1,0 +1,119 @@
+"""Which parameter mattered: PED-ANOVA over the finished trials, beside the usual order.
+
+Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces",
+IJCAI 2023: a parameter matters as far as its values in the best trials are distributed unlike those in all trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.search.discrete import Choice
+from nnrun.search.intervals import Domain
+from nnrun.search.space import Space
+
+BEST_SHARE = 0.2  # of the trials, that are compared with all
+SHUFFLES = 64  # how often the best are drawn by lot, to see what chance alone would give
+PLACES = np.linspace(0, 1, 65)  # of the unit axis, at which densities are compared
+USUAL = (  # groups of equal rank, most important first
+    ("optimizer.learning_rate",),
+    ("network.width", "network.hidden", "training.batch_size"),
+    ("network.depth", "optimizer.schedule"),
+    ("optimizer.beta2", "optimizer.epsilon"),
+)
+MOMENTUM_GROUP, ADAM_GROUP = 1, 3  # of beta1: momentum's β matters, Adam's hardly ever
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """One parameter's part in the differences between trials."""
+
+    key: str
+    share: float  # of all; 0 where chance explains what is seen
+    usual: int | None  # its group in the usual order, 1 = matters most
+    note: str = ""  # where this search disagrees with the usual order
+
+
+def importances(
+    space: Space, trials: Sequence[tuple[Mapping[str, Any], float]], optimizer: str = "adam"
+) -> list[Importance]:
+    """The parameters, most important first, from settings and results (lower is better; not finite = worst).
+
+    Trials outside the space are left out. The shares add up to 1, or are all 0 if no parameter stands out.
+    `optimizer` is the name of the one that was trained with, which decides what is usual for beta1.
+    """
+    inside = [(values, units, value) for values, value in trials if (units := space.encode(values)) is not None]
+    results = np.array([value if math.isfinite(value) else math.inf for _, _, value in inside])
+    raw = {}
+    for i, parameter in enumerate(space.parameters):
+        rows = [j for j, (values, _, _) in enumerate(inside) if parameter in space.active(values)]
+        column = np.array([inside[j][1][i] for j in rows])
+        raw[parameter.key] = _distance(parameter.domain, column, results[rows]) * len(rows) / max(1, len(inside))
+    total = sum(raw.values()) or 1.0
+    ranked = sorted(raw, key=lambda key: -raw[key])
+    groups = {key: _group(key, optimizer) for key in ranked}
+    notes = _disagreements(ranked, raw, groups)
+    return [Importance(key, raw[key] / total, groups[key], notes.get(key, "")) for key in ranked]
+
+
+def _distance(domain: Domain, units: Floats, results: Floats) -> float:
+    """How unlike the best trials' values are to all, beyond what chance gives: ≥ 0.
+
+    units, results: (trials,); where trials are equally good, the earlier counts as better.
+    """
+    n = len(units)
+    if n < 2 or np.ptp(units) == 0:
+        return 0.0
+    kernel = _kernel(domain, units)
+    best = max(1, round(BEST_SHARE * n))
+    lots = np.random.default_rng(0).permuted(np.tile(np.arange(n), (SHUFFLES, 1)), axis=1)[:, :best]
+    everywhere = kernel.mean(axis=0)
+    by_chance = _divergence(kernel[lots].mean(axis=1), everywhere).mean()
+    seen = _divergence(kernel[np.argsort(results, kind="stable")[:best]].mean(axis=0), everywhere)
+    return max(0.0, float(seen - by_chance))
+
+
+def _kernel(domain: Domain, units: Floats) -> Floats:
+    """What each trial adds to the density at each place, (trials, places); every row adds up to 1."""
+    if isinstance(domain, Choice):
+        chosen = np.minimum((units * domain.count).astype(int), domain.count - 1)
+        return np.asarray(np.eye(domain.count)[chosen] * 0.9 + 0.1 / domain.count)
+    width = max(0.02, units.std() * len(units) ** -0.2)  # Scott's rule
+    density = np.exp(-0.5 * ((units[:, None] - PLACES) / width) ** 2) + 1e-12
+    return np.asarray(density / density.sum(axis=1, keepdims=True))
+
+
+def _divergence(best: Floats, everywhere: Floats) -> Any:
+    """Pearson's divergence of densities along the last axis."""
+    return ((best - everywhere) ** 2 / everywhere).sum(axis=-1)
+
+
+def _group(key: str, optimizer: str) -> int | None:
+    if key == "optimizer.beta1":
+        return 1 + (ADAM_GROUP if optimizer in ("adam", "adamw") else MOMENTUM_GROUP)
+    return next((i for i, group in enumerate(USUAL, start=1) if key in group or _parent(key) in group), None)
+
+
+def _parent(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _disagreements(
+    ranked: Sequence[str], shares: Mapping[str, float], groups: Mapping[str, int | None]
+) -> dict[str, str]:
+    """Notes on parameters that mattered at least twice as much as one which usually comes before them."""
+    known = [(key, group) for key in ranked if (group := groups[key]) is not None]
+    notes = {}
+    for i, (key, group) in enumerate(known):
+        overtaken = [other for other, theirs in known[i + 1 :] if theirs < group and shares[key] > 2 * shares[other]]
+        if overtaken:
+            notes[key] = f"mattered more here than {' and '.join(overtaken)}, usually less"
+    return notes

@@ -1,0 +1,17 @@
+"""The table of strategies, by the names of `search.strategy`."""
+
+from __future__ import annotations
+
+from nnrun.search.coarse_to_fine import CoarseToFine
+from nnrun.search.halving import Halving
+from nnrun.search.strategies import Grid, Random, Sobol, Strategy
+from nnrun.search.tpe import Tpe
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "random": Random,
+    "coarse_to_fine": CoarseToFine,
+    "sobol": Sobol,
+    "grid": Grid,
+    "halving": Halving,
+    "tpe": Tpe,
+}

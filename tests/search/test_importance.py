@@ -1,0 +1,147 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.search.importance import Importance, importances
+from nnrun.search.space import Space
+
+SPACE = Space.of(
+    {
+        "optimizer.learning_rate": {"log": [1e-4, 1]},
+        "optimizer.epsilon": {"log": [1e-9, 1e-6]},
+        "network.width": {"int": [10, 100]},
+        "network.activation": {"choice": ["relu", "tanh", "elu"]},
+    }
+)
+Trials = list[tuple[dict[str, Any], float]]
+
+
+def trials(n: int, seed: int, space: Space, weights: dict[str, float]) -> Trials:
+    """Settings with a result that is a weighted sum of distances from the middle of the unit axis."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n):
+        units = rng.random(len(space.parameters))
+        result = sum(weights.get(key, 0) * abs(u - 0.4) for key, u in zip(space.keys, units, strict=True))
+        found.append((space.decode(units.tolist()), float(result + 0.01 * rng.standard_normal())))
+    return found
+
+
+def by_key(found: list[Importance]) -> dict[str, float]:
+    return {importance.key: importance.share for importance in found}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("key", ["optimizer.learning_rate", "network.width", "network.activation"])
+def test_the_parameter_that_matters_is_found(key: str, seed: int) -> None:
+    found = importances(SPACE, trials(50, seed, SPACE, {key: 1.0}))
+    assert found[0].key == key
+    assert found[0].share > 0.5
+    assert sum(by_key(found).values()) == pytest.approx(1)
+
+
+def test_what_chance_explains_is_taken_off() -> None:
+    # One of four parameters matters. With 30 trials, chance alone would give the other three two fifths of all.
+    drawn = [trials(30, seed, SPACE, {"optimizer.learning_rate": 1}) for seed in range(10)]
+    assert np.mean([by_key(importances(SPACE, found))["optimizer.learning_rate"] for found in drawn]) > 0.75
+
+
+def test_the_order_follows_the_weights() -> None:
+    found = importances(SPACE, trials(1000, 0, SPACE, {"optimizer.learning_rate": 2, "network.width": 1}))
+    assert [importance.key for importance in found[:2]] == ["optimizer.learning_rate", "network.width"]
+    assert by_key(found)["optimizer.epsilon"] < 0.02
+
+
+def test_trials_that_diverged_are_the_worst() -> None:
+    rng = np.random.default_rng(0)
+    found: Trials = []
+    for _ in range(60):
+        values = SPACE.decode(rng.random(4).tolist())
+        rate = values["optimizer.learning_rate"]
+        found.append((values, math.nan if rate > 0.03 else float(rng.random())))
+    assert importances(SPACE, found)[0].key == "optimizer.learning_rate"
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_few_trials_give_finite_shares(n: int) -> None:
+    shares = by_key(importances(SPACE, trials(n, 0, SPACE, {"network.width": 1})))
+    assert len(shares) == 4
+    assert all(math.isfinite(share) and 0 <= share <= 1 for share in shares.values())
+
+
+def test_a_parameter_that_never_changed_did_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    fixed = [(SPACE.decode([0.9, float(rng.random()), 0.5, 0.5]), float(i)) for i in range(20)]
+    shares = by_key(importances(SPACE, fixed))
+    assert {key for key, share in shares.items() if share == 0} >= set(SPACE.keys) - {"network.width"}
+    same = [(SPACE.decode([0.5] * 4), 1.0)] * 20
+    assert set(by_key(importances(SPACE, same)).values()) == {0.0}
+
+
+def test_a_parameter_counts_where_it_is_active() -> None:
+    space = Space.of(
+        {
+            "optimizer.name": {"choice": ["momentum", "sgd"]},
+            "optimizer.beta1": {"uniform": [0, 0.9], "when": {"optimizer.name": "momentum"}},
+            "network.width": {"int": [10, 100]},
+        }
+    )
+    rng = np.random.default_rng(0)
+    found: Trials = []
+    for _ in range(100):
+        values = space.decode(rng.random(3).tolist())
+        beta = values["optimizer.beta1"]
+        found.append((values, 1.0 if beta is None else abs(beta - 0.3)))
+    shares = by_key(importances(space, found))
+    assert shares["optimizer.beta1"] > shares["network.width"]
+    assert shares["optimizer.name"] > 0.2
+
+
+def test_a_parameter_that_is_rarely_active_matters_less() -> None:
+    names = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw"]
+    space = Space.of(
+        {
+            "optimizer.name": {"choice": names},
+            "optimizer.beta1": {"uniform": [0, 0.9], "when": {"optimizer.name": "momentum"}},
+            "network.width": {"int": [10, 100]},
+        }
+    )
+    rng = np.random.default_rng(0)
+    found: Trials = []
+    for _ in range(200):  # one trial in six hangs on beta1, the others on the width
+        values = space.decode(rng.random(3).tolist())
+        beta, width = values["optimizer.beta1"], values["network.width"]
+        found.append((values, abs(width - 40) / 90 if beta is None else abs(beta - 0.3) / 0.9))
+    shares = by_key(importances(space, found))
+    assert shares["network.width"] > 2 * shares["optimizer.beta1"] > 0
+
+
+def test_trials_outside_the_space_are_left_out() -> None:
+    inside = trials(30, 0, SPACE, {"network.width": 1})
+    outside = ({"optimizer.learning_rate": 7.0}, 0.0)
+    assert importances(SPACE, [outside, *inside]) == importances(SPACE, inside)
+
+
+def test_the_usual_order_stands_beside_and_disagreement_is_noted() -> None:
+    found = importances(SPACE, trials(200, 0, SPACE, {"optimizer.epsilon": 1}))
+    usual = {importance.key: importance.usual for importance in found}
+    assert usual == {
+        "optimizer.learning_rate": 1,
+        "network.width": 2,
+        "optimizer.epsilon": 4,
+        "network.activation": None,
+    }
+    assert found[0].key == "optimizer.epsilon"
+    others = [importance.key for importance in found[1:] if importance.usual]
+    assert found[0].note == f"mattered more here than {' and '.join(others)}, usually less"
+    agreeing = importances(SPACE, trials(200, 0, SPACE, {"optimizer.learning_rate": 1}))
+    assert all(not importance.note for importance in agreeing if importance.share > 0.1)
+
+
+@pytest.mark.parametrize(("optimizer", "group"), [("adam", 4), ("momentum", 2)])
+def test_beta1_is_usually_unimportant_only_to_adam(optimizer: str, group: int) -> None:
+    space = Space.of({"optimizer.beta1": {"uniform": [0, 0.9]}, "optimizer.schedule.rate": {"uniform": [0, 1]}})
+    usual = {importance.key: importance.usual for importance in importances(space, [], optimizer)}
+    assert usual == {"optimizer.beta1": group, "optimizer.schedule.rate": 3}
