@@ -14,7 +14,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.environment import describe
 from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
 from nnrun.files import to_json
-from nnrun.rundir import SCHEMA_VERSION, RunDir, now
+from nnrun.rundir import SCHEMA_VERSION, RunDir, now, search_of
 from nnrun.session import Listener, Outcome, Session, ToldToStop
 
 CACHE = ".cache"  # beside the runs
@@ -31,7 +31,7 @@ def train(
 
     Raises ConfigError or DataError before the directory is made.
     """
-    dataset, session = _prepare(loaded, root)
+    dataset, session = prepare(loaded, root)
     run = _create(root, loaded, dataset, argv, parent=None)
     with run.locked():
         (outcome,) = session.train([run], listener or Listener(), told_to_stop, loaded.notices)
@@ -52,15 +52,20 @@ def resume(
     epochs than are trained, a diverged run without a change, overrides that change the network's shape; DataError
     where the data changed.
     """
+    if search := search_of(run):
+        raise UsageError(
+            f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
+            f"{run.path / 'resolved.yaml'}"
+        )
     stored = load_config(run.path / "resolved.yaml", _settings(epochs, overrides))
     loaded = replace(stored, text=run.read("config.yaml"))
     if not overrides:
         _refuse_senseless(run, loaded.config)
     root = run.path.parent
-    dataset, session = _prepare(loaded, root)
+    dataset, session = prepare(loaded, root)
     if overrides:
         session.load(run, with_scores=_judged_alike(run, loaded.config, dataset))
-        if not _same_data(run, dataset):
+        if not same_data(run, dataset):
             loaded.notices.append(f"{run.id} may have been trained on rows that are dev or test here")
         run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
     with run.locked():
@@ -72,7 +77,7 @@ def resume(
 
 def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> None:
     """Put the session where the run stands; the run is locked, so nobody is moving it meanwhile."""
-    if not _same_data(run, dataset):
+    if not same_data(run, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
     session.load(run)
     if session.trainer.epoch > config.training.epochs:
@@ -83,7 +88,7 @@ def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> N
     run.write("resolved.yaml", dump_yaml(config.resolved()))
 
 
-def _prepare(loaded: Loaded, root: Path) -> tuple[Dataset, Session]:
+def prepare(loaded: Loaded, root: Path) -> tuple[Dataset, Session]:
     """Data and trainer; errors about a value of the configuration say where it stands."""
     config = loaded.config
     try:
@@ -100,26 +105,37 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
 
 
 def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
+    config = loaded.config
+    return RunDir.create(root, config.name, lambda id: first_files(id, config, loaded.text, dataset, argv, parent))
+
+
+def first_files(
+    run_id: str,
+    config: Config,
+    text: bytes | None,
+    dataset: Dataset,
+    argv: Sequence[str],
+    parent: dict[str, Any] | None,
+) -> dict[str, bytes]:
+    """What a run directory holds before training; `text` is the user's file, None where there is none."""
+    resolved = dump_yaml(config.resolved()).encode()
     record = {
+        "schema_version": SCHEMA_VERSION,
+        "id": run_id,
         "status": "created",
         "argv": [argument.encode(errors="replace").decode() for argument in argv],  # file names may be any bytes
         "created": now(),
-        "seed": loaded.config.seed,
+        "seed": config.seed,
         "parent": parent,
         **describe(),
         "data": {"files": dataset.info["files"], "rows": {part: len(p.x) for part, p in dataset.parts.items()}},
     }
-
-    def files(run_id: str) -> dict[str, bytes]:
-        whole = {"schema_version": SCHEMA_VERSION, "id": run_id, **record}
-        return {
-            "config.yaml": loaded.text,
-            "resolved.yaml": dump_yaml(loaded.config.resolved()).encode(),
-            "run.json": to_json(whole, indent=2).encode() + b"\n",
-            "data.json": to_json(dataset.info, indent=2).encode() + b"\n",
-        }
-
-    return RunDir.create(root, loaded.config.name, files)
+    return {
+        "config.yaml": resolved if text is None else text,
+        "resolved.yaml": resolved,
+        "run.json": to_json(record, indent=2).encode() + b"\n",
+        "data.json": to_json(dataset.info, indent=2).encode() + b"\n",
+    }
 
 
 def _refuse_senseless(run: RunDir, config: Config) -> None:
@@ -138,7 +154,7 @@ def _refuse_senseless(run: RunDir, config: Config) -> None:
         )
 
 
-def _same_data(run: RunDir, dataset: Dataset) -> bool:
+def same_data(run: RunDir, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
 
     def content(info: dict[str, Any]) -> list[Any]:
@@ -151,4 +167,4 @@ def _judged_alike(parent: RunDir, config: Config, dataset: Dataset) -> bool:
     """Whether the parent's dev scores mean the same in a child: the same rows, by the same yardstick."""
     before = load_config(parent.path / "resolved.yaml").config
     yardsticks = [(c.metrics.primary, c.training.loss, c.data.target, c.data.task) for c in (before, config)]
-    return yardsticks[0] == yardsticks[1] and _same_data(parent, dataset)
+    return yardsticks[0] == yardsticks[1] and same_data(parent, dataset)

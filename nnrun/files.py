@@ -6,12 +6,14 @@ import json
 import math
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
 from nnrun.errors import NnrunError
 
 TEMPORARY = ".temporary"
+LOCK_ATTEMPTS = 10
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
@@ -87,3 +89,25 @@ def drop_torn_line(path: Path) -> None:
         content = path.read_bytes()
         if content and not content.endswith(b"\n"):
             write_atomically(path, content[: content.rfind(b"\n") + 1])
+
+
+def lock_exclusively(descriptor: int) -> bool:
+    """Take the lock of an open file; readers who ask for a status hold it too, for an instant: wait for them."""
+    for _ in range(LOCK_ATTEMPTS):
+        if try_lock(descriptor, exclusive=True):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def try_lock(descriptor: int, exclusive: bool) -> bool:
+    """Take the lock of an open file, alone or with others; False if somebody has it."""
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system: nothing guards against two processes there
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_NB | (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
+    except OSError:
+        return False
+    return True

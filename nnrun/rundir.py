@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.files import drop_torn_line, drop_unfinished, read_json_lines, to_json, write_atomically
+from nnrun.files import (
+    drop_torn_line,
+    drop_unfinished,
+    lock_exclusively,
+    read_json_lines,
+    to_json,
+    try_lock,
+    write_atomically,
+)
 
 SCHEMA_VERSION = 1
 UNFINISHED = ".creating-"  # a directory that is not a run yet
 SECONDS_UNTIL_ABANDONED = 24 * 3600
-LOCK_ATTEMPTS = 10
 
 if TYPE_CHECKING:  # listing runs needs no NumPy
     from numpy.typing import NDArray
@@ -48,15 +55,26 @@ class RunDir:
         try:
             root.mkdir(parents=True, exist_ok=True)
             _drop_abandoned(root)
-            unfinished = root / f"{UNFINISHED}{secrets.token_hex(8)}"
+        except OSError as error:
+            raise _cannot_make(root, error) from error
+        while True:
+            path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                return cls.create_at(path, files(path.name))
+
+    @classmethod
+    def create_at(cls, path: Path, files: Mapping[str, bytes]) -> RunDir:
+        """A new directory of this name; FileExistsError where there is one with something in it."""
+        try:
+            unfinished = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
             unfinished.mkdir()
         except OSError as error:
-            raise UsageError(
-                f"{root}: cannot make a run there ({error.strerror}); choose another folder with --runs DIR"
-            ) from error
+            raise _cannot_make(path.parent, error) from error
         try:
             (unfinished / "checkpoints").mkdir()
-            return cls(_complete(unfinished, root, name, files))
+            for file, content in files.items():
+                write_atomically(unfinished / file, content)
+            return cls(_rename(unfinished, path))
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -170,7 +188,7 @@ class RunDir:
     def locked(self) -> Iterator[None]:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
         with (self.path / "run.lock").open("w") as lock:
-            if not _lock(lock.fileno()):
+            if not lock_exclusively(lock.fileno()):
                 raise UsageError(f"{self.path}: another process is training this run")
             for file in ("metrics.jsonl", "events.jsonl", "log.txt"):
                 drop_torn_line(self.path / file)
@@ -191,28 +209,7 @@ class RunDir:
         if not path.exists():
             return False
         with path.open() as lock:
-            return not _try_lock(lock.fileno(), exclusive=False)
-
-
-def _lock(descriptor: int) -> bool:
-    """Readers who ask for the status hold the lock too, for an instant; wait for them."""
-    for _ in range(LOCK_ATTEMPTS):
-        if _try_lock(descriptor, exclusive=True):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def _try_lock(descriptor: int, exclusive: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system: nothing guards against two processes there
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_NB | (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
-    except OSError:
-        return False
-    return True
+            return not try_lock(lock.fileno(), exclusive=False)
 
 
 def now() -> str:
@@ -220,17 +217,18 @@ def now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
-def _complete(unfinished: Path, root: Path, name: str, files: Callable[[str], Mapping[str, bytes]]) -> Path:
-    """Fill and rename; renaming onto a directory with something in it fails, so two runs can never share one."""
-    while True:
-        path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
-        for file, content in files(path.name).items():
-            write_atomically(unfinished / file, content)
-        try:
-            return unfinished.rename(path)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
+def _rename(unfinished: Path, path: Path) -> Path:
+    """Renaming onto a directory with something in it fails, so two runs can never share one."""
+    try:
+        return unfinished.rename(path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise FileExistsError(error.errno, error.strerror, str(path)) from None
+        raise
+
+
+def _cannot_make(root: Path, error: OSError) -> UsageError:
+    return UsageError(f"{root}: cannot make a run there ({error.strerror}); choose another folder with --runs DIR")
 
 
 def _drop_abandoned(root: Path) -> None:
@@ -264,6 +262,17 @@ def find_run(root: Path, reference: str) -> RunDir:
     if matches:
         raise UsageError(f"{reference!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:5])}")
     raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `nnrun list` shows them")
+
+
+def is_search(run: RunDir) -> bool:
+    """Whether a directory is a search's."""
+    return (run.path / "search.yaml").is_file()
+
+
+def search_of(run: RunDir) -> RunDir | None:
+    """The search that a run is a trial or the best run of."""
+    above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:2]]
+    return next((directory for directory in above if is_search(directory)), None)
 
 
 def _created(run: RunDir) -> float:

@@ -1,0 +1,147 @@
+"""Where jobs run: in this process, or in a pool of workers that can be killed and replaced.
+
+The seam is the future of `concurrent.futures`: submit a plain dict, get a plain dict. A worker that dies takes
+only its own job with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from importlib import import_module
+from multiprocessing import parent_process
+from typing import Any, Protocol
+
+Job = dict[str, Any]
+Work = Callable[[Job], Job]
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class WorkerDiedError(Exception):
+    """The worker is gone; `killed` tells a kill from outside from a crash of its own."""
+
+    def __init__(self, words: str, killed: bool) -> None:
+        self.killed = killed
+        super().__init__(words)
+
+
+class Executor(Protocol):
+    """Runs jobs; no more than `workers` at a time make sense."""
+
+    workers: int
+
+    def submit(self, work: Work, job: Job) -> Future[Job]:
+        """Start a job; its future raises WorkerDiedError, or TimeoutError where the job took too long."""
+
+    def close(self) -> None:
+        """Stop at once whatever still runs."""
+
+
+class Inline:
+    """Runs each job in `submit`, in this process."""
+
+    workers = 1
+
+    def submit(self, work: Work, job: Job) -> Future[Job]:
+        """The future is done when this returns."""
+        future: Future[Job] = Future()
+        future.set_result(guarded(work, job))
+        return future
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class Pool:
+    """Spawned processes with one BLAS thread each, replaced when they die."""
+
+    def __init__(self, workers: int, timeout: float | None = None, memory: int | None = None) -> None:
+        from multiprocessing import get_context
+
+        from pebble import ProcessPool
+
+        self.workers, self.timeout = workers, timeout
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # workers inherit them, before they load NumPy
+        self._pool = ProcessPool(workers, initializer=prepare, initargs=[memory], context=get_context("spawn"))
+        for _ in range(workers):  # they start with the first jobs; loading the engine takes them a moment
+            self._pool.schedule(warm_up)
+
+    def submit(self, work: Work, job: Job) -> Future[Job]:
+        """Hand the job to a worker."""
+        outer: Future[Job] = Future()
+        timeout = None if self.timeout is None else self.timeout * len(job["trials"])
+        inner = self._pool.schedule(guarded, args=[work, job], timeout=timeout)
+        inner.add_done_callback(lambda done: _pass_on(done, outer))
+        return outer
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+
+
+def _pass_on(inner: Any, outer: Future[Job]) -> None:
+    """The result, or the error in words that do not depend on the pool."""
+    from pebble import ProcessExpired
+
+    if inner.cancelled():
+        outer.set_exception(WorkerDiedError("the pool was stopped", killed=True))
+        return
+    error = inner.exception()
+    if isinstance(error, ProcessExpired):
+        code = error.exitcode
+        killed = code in (-9, -15)
+        outer.set_exception(
+            WorkerDiedError(f"the worker ended with {'signal' if code < 0 else 'code'} {abs(code)}", killed)
+        )
+    elif error is not None:
+        outer.set_exception(error)
+    else:
+        outer.set_result(inner.result())
+
+
+def guarded(work: Work, job: Job) -> Job:
+    """What the work returns, or {"error": in words}: an exception that cannot be sent home would end the pool."""
+    try:
+        return work(job)
+    except MemoryError:
+        return {"error": "out of memory"}
+    except (Exception, SystemExit) as error:
+        cause = error.__cause__ or error
+        full = isinstance(cause, OSError) and cause.errno in DISK_FULL
+        return {"error": f"{type(error).__name__}: {error}", "disk_full": full}
+
+
+def prepare(memory: int | None) -> None:
+    """What a worker does first: limit its memory, leave signals to the parent, end when the parent does."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if memory is not None:
+        try:
+            import resource
+        except ImportError:  # not a POSIX system
+            pass
+        else:
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def warm_up() -> None:
+    """Load what training needs."""
+    import_module("nnrun.search.worker")
+
+
+def _end_with_parent() -> None:
+    """An orphan would race with the search that is resumed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # until its end of a pipe closes, which the system sees to however it dies
+        os._exit(1)

@@ -1,0 +1,63 @@
+"""The ledger of a search: trials.jsonl, one line a finished trial, each with a checksum, never rewritten."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from nnrun.files import to_json, write_atomically
+
+Record = dict[str, Any]
+
+
+class Ledger:
+    """Appends records durably and reads back those that are whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[list[Record], int]:
+        """Every whole record by number, the first of each, and how many lines were not whole."""
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        records = [_checked(line) for line in lines if line]
+        found: dict[int, Record] = {}
+        for record in records:
+            if record is not None:
+                found.setdefault(record["number"], record)
+        return [found[number] for number in sorted(found)], records.count(None)
+
+    def repair(self) -> int:
+        """Drop the lines that are not whole, so that the next one does not stick to them; how many there were."""
+        records, broken = self.read()
+        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+        if broken or (torn and records):
+            write_atomically(self.path, b"".join(_line(record) for record in records), durable=True)
+        return broken
+
+    def append(self, record: Record) -> None:
+        """Add a record; it is on the disk when this returns."""
+        with self.path.open("ab") as file:
+            file.write(_line(record))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _line(record: Record) -> bytes:
+    content = {key: value for key, value in record.items() if key != "checksum"}
+    return to_json(content | {"checksum": _checksum(content)}).encode() + b"\n"
+
+
+def _checksum(content: Record) -> str:
+    return hashlib.sha256(to_json(content).encode()).hexdigest()[:16]
+
+
+def _checked(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+        checksum = record.pop("checksum")
+        return record if checksum == _checksum(record) and isinstance(record["number"], int) else None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None

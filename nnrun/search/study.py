@@ -1,0 +1,214 @@
+"""The loop of a search: ask the strategy, hand out cohorts, record and tell. It gets its work as an argument."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnrun.errors import NnrunError
+from nnrun.search.executors import Executor, Job, Work, WorkerDiedError
+from nnrun.search.ledger import Ledger, Record
+from nnrun.search.strategies import Point, Strategy
+
+ATTEMPTS = 2  # of a trial that crashes by itself
+KILLS = 20  # from outside, after which a trial is given up all the same
+LOOK_AHEAD = 256  # trials that wait at most: enough to find some of one shape among them
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+@dataclass
+class Trial:
+    """A trial that is not finished: its settings, its plain config, and how often it was begun."""
+
+    number: int
+    values: dict[str, Any]
+    config: dict[str, Any]
+    attempts: int = 0
+    kills: int = 0
+    resume: int | None = None  # the trial whose last checkpoint it continues
+    alone: bool = False  # a cohort with it failed, or it continues another
+    shape: str = ""  # trials of equal shape can train as members of one trainer
+    most: int = 1  # as many of this shape are worth stacking
+
+    def as_job(self) -> Job:
+        """What a worker needs to know."""
+        return {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is minimised: a name among a run's final numbers, with a leading - to maximise it."""
+
+    name: str
+
+    def value(self, record: Mapping[str, Any]) -> float:
+        """The number to minimise; NaN where the trial has none."""
+        number = (record.get("final") or {}).get(self.name.removeprefix("-"))
+        if record["status"] != "done" or number is None:
+            return math.nan
+        return -float(number) if self.name.startswith("-") else float(number)
+
+    def rank(self, record: Mapping[str, Any]) -> tuple[float, float, int]:
+        """By the metric, then the dev loss, then the number; what has no value comes last."""
+        value, loss = self.value(record), (record.get("final") or {}).get("dev_loss")
+        return (math.inf if math.isnan(value) else value, math.inf if loss is None else loss, record["number"])
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a search ends: after so many trials, so many seconds, or a value of the metric that is good enough."""
+
+    trials: int
+    seconds: float = math.inf
+    target: float = -math.inf
+
+
+class Watcher:
+    """Hears how a search goes; this one keeps quiet."""
+
+    def trial(self, record: Record, best: Record, finished: int) -> None:
+        """A trial is over; `best` is the best so far."""
+
+
+@dataclass
+class Study:
+    """A strategy at work on an executor, recorded in a ledger."""
+
+    strategy: Strategy
+    make: Callable[[Point], Trial | Record]  # a record at once where the settings contradict themselves
+    given: Sequence[Point]  # trials that no strategy chose: the config as written
+    metric: Metric
+    ledger: Ledger
+    executor: Executor
+    work: Work
+    job: Job  # what all jobs share
+    watcher: Watcher
+    records: list[Record] = field(default_factory=list)
+    _best: Record | None = field(default=None, init=False)
+    _known: set[int] = field(default_factory=set, init=False)  # numbers that are finished, waiting or in flight
+
+    def run(self, budget: Budget, told_to_stop: Callable[[], bool] = lambda: False) -> None:
+        """Go on until the budget ends or told to stop; finished trials are never run again."""
+        self._started, self._budget = time.monotonic(), budget
+        self._queue: list[Trial] = []
+        self._flying: dict[Future[Job], list[Trial]] = {}
+        self._recall()
+        while not told_to_stop() and not self._spent():
+            self._fill()
+            self._launch()
+            if not self._flying:
+                break
+            done, _ = wait(self._flying, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+            for future in done:
+                self._land(self._flying.pop(future), future)
+
+    def best(self) -> Record | None:
+        """The best finished trial so far."""
+        return self._best
+
+    def _recall(self) -> None:
+        """Tell the strategy what the ledger holds."""
+        records, _ = self.ledger.read()
+        for record in records:
+            self._note(record)
+
+    def _note(self, record: Record) -> None:
+        value = self.metric.value(record)
+        self.records.append(record)
+        self._known.add(record["number"])
+        self.strategy.tell(record["number"], record["values"], value)
+        if not math.isnan(value) and (self._best is None or self.metric.rank(record) < self.metric.rank(self._best)):
+            self._best = record
+
+    def _spent(self) -> bool:
+        reached = self._best is not None and self.metric.value(self._best) <= self._budget.target
+        return reached or time.monotonic() - self._started >= self._budget.seconds
+
+    def _fill(self) -> None:
+        """Put the trials that are known by now into the queue, as many as it takes."""
+        while points := self._fresh_points():
+            for point in points:
+                self._known.add(point.number)
+                made = self.make(point)
+                if isinstance(made, Trial):
+                    self._queue.append(made)
+                else:
+                    self._finish(made)
+
+    def _fresh_points(self) -> list[Point]:
+        given = [p for p in self.given if p.number not in self._known and p.number < self._budget.trials]
+        room = min(LOOK_AHEAD - len(self._queue), self._budget.trials - len(self._known) - len(given))
+        return given + self.strategy.ask(max(0, room))
+
+    def _launch(self) -> None:
+        while self._queue and len(self._flying) < self.executor.workers:
+            share = math.ceil(len(self._queue) / self.executor.workers)
+            chosen = cohort(self._queue, share)
+            trials = [self._queue[i] for i in chosen]
+            self._queue = [trial for i, trial in enumerate(self._queue) if i not in set(chosen)]
+            for trial in trials:
+                trial.attempts += 1
+            job = self.job | {"trials": [trial.as_job() for trial in trials]}
+            self._flying[self.executor.submit(self.work, job)] = trials
+
+    def _land(self, trials: list[Trial], future: Future[Job]) -> None:
+        """Records, or another attempt; a cohort that failed is run again trial by trial, to find the culprit."""
+        error = future.exception()
+        result = {"error": _words(error)} if error else future.result()
+        if "records" in result:
+            for trial, record in zip(trials, result["records"], strict=True):
+                self._finish(record | {"attempt": trial.attempts})
+            return
+        if result.get("disk_full"):  # no trial's fault, and the next ones would meet it too
+            raise NnrunError(f"{result['error']}; what is finished is kept, and resuming the search continues it")
+        killed = isinstance(error, WorkerDiedError) and error.killed
+        for trial in trials:
+            trial.kills += killed
+            trial.attempts -= killed or len(trials) > 1
+            if trial.attempts >= ATTEMPTS or trial.kills >= KILLS:
+                self._finish(failed(trial.number, trial.values, result["error"]) | {"attempt": trial.attempts})
+            else:
+                trial.alone = trial.alone or (len(trials) > 1 and not killed)
+                self._queue.insert(0, trial)
+
+    def _finish(self, record: Record) -> None:
+        record = entry(record, self.metric)
+        self.ledger.append(record)
+        self._note(record)
+        self.watcher.trial(record, self._best or record, len(self.records))
+
+
+def entry(record: Record, metric: Metric) -> Record:
+    """A trial's record as the ledger holds it: with its value of the metric, and the time."""
+    value = metric.value(record)
+    return record | {"metric": None if math.isnan(value) else value, "time": time.time()}
+
+
+def cohort(queue: Sequence[Trial], share: int) -> list[int]:
+    """Indices of the trials to train next: the first in the queue, and others of its shape, `share` at most."""
+    first = queue[0]
+    if first.alone:
+        return [0]
+    same = [i for i, trial in enumerate(queue) if trial.shape == first.shape and not trial.alone]
+    return same[: max(1, min(share, first.most))]
+
+
+def failed(number: int, values: dict[str, Any], why: str) -> Record:
+    """The record of a trial that came to nothing, and the reason in one line."""
+    return {
+        "number": number,
+        "values": values,
+        "seed": None,
+        "status": "failed",
+        "final": {},
+        "curve": [],
+        "error": "; ".join(why.splitlines()).encode(errors="replace").decode(),  # file names may be any bytes
+    }
+
+
+def _words(error: BaseException) -> str:
+    return "took longer than --trial-timeout" if isinstance(error, TimeoutError) else str(error) or repr(error)

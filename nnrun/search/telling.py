@@ -1,0 +1,155 @@
+"""A search told in plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnrun.narration import columns, duration, percent
+from nnrun.search.importance import importances
+from nnrun.search.ledger import Record
+from nnrun.search.space import Space
+from nnrun.search.study import Metric
+
+BEST_SHOWN = 5
+FEWEST_ALIKE = 2
+FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
+USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "hardly ever"}
+
+
+def setting(value: Any) -> str:
+    """A value as it stands in a line: four digits of a number, – where a parameter is not active."""
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """The last words of the keys with their values, parameters that are not active left out."""
+    active = {key.rpartition(".")[2]: value for key, value in values.items() if value is not None}
+    return ", ".join(f"{name} {setting(value)}" for name, value in active.items())
+
+
+def result_of(record: Mapping[str, Any], metric: str) -> str:
+    """A trial's value of the metric, or how it ended without one."""
+    if record["metric"] is None:
+        return str(record["status"])
+    value = -record["metric"] if metric.startswith("-") else record["metric"]
+    return percent(value) if metric.endswith("error") else f"{value:.4g}"
+
+
+def heading(run_id: str, plan: Mapping[str, Any], space: Space, workers: int | None = None) -> list[str]:
+    """What is searched, how, and by how many workers, if any are at work."""
+    at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
+    return [
+        f"search   {run_id}",
+        f"strategy {plan['strategy']}, {plan['totals'][-1]} trials, {plan['metric']}{at_work}",
+        *(f"space    {key}: {_range(written)}" for key, written in space.written().items()),
+        *(f"note     {notice}" for notice in space.notices),
+    ]
+
+
+def _range(written: Mapping[str, Any]) -> str:
+    (name, domain), *conditions = written.items()
+    text = f"{name} [{', '.join(map(setting, domain))}]"
+    for _, condition in conditions:
+        text += " when " + " and ".join(f"{key} is {' or '.join(map(setting, of))}" for key, of in condition.items())
+    return text
+
+
+def trial_line(record: Record, best: Record, finished: int, total: int, metric: str) -> str:
+    """One finished trial, and the best so far."""
+    width = len(str(total))
+    error = f" ({record['error']})" if record.get("error") else ""
+    leader = "none yet" if best["metric"] is None else f"{result_of(best, metric):>5} ({best['number']})"
+    return (
+        f"{finished:>{width}}/{total}  trial {record['number']:>{width}} {result_of(record, metric):>8}{error}  "
+        f"best {leader:<{width + 8}}  {settings(record['values'])}"
+    )
+
+
+def ending(record: Mapping[str, Any]) -> str:
+    """How the search ended, in a line."""
+    counts = ", ".join(f"{count} {status}" for status, count in record["counts"].items() if count)
+    state = "interrupted after" if record["status"] == "interrupted" else "finished"
+    unit = "trial" if record["trials"] == 1 else "trials"
+    return f"{state} {record['trials']} {unit} ({counts or 'none'}), {duration(record['seconds'])} of training in all"
+
+
+def best_table(records: Sequence[Record], metric: str) -> list[str]:
+    """The best few trials with their settings."""
+    ranked = sorted(records, key=Metric(metric).rank)[:BEST_SHOWN]
+    if not ranked:
+        return []
+    keys = list(ranked[0]["values"])
+    rows = [["trial", metric, *(key.rpartition(".")[2] for key in keys)]]
+    rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
+    return columns(rows, right=range(len(rows[0])))
+
+
+def importance_lines(records: Sequence[Record], space: Space, optimizer: str) -> list[str]:
+    """Which parameters mattered, beside the order they usually matter in."""
+    results = [(r["values"], float("nan") if r["metric"] is None else r["metric"]) for r in records]
+    if len(results) < FEWEST_COMPARED:
+        return [f"which parameters matter cannot be told from fewer than {FEWEST_COMPARED} trials"]
+    found = importances(space, results, optimizer)
+    if not any(item.share for item in found):
+        return ["which parameters matter cannot be told from these trials"]
+    rows = [[item.key, percent(item.share), USUAL_ORDER.get(item.usual or 0, "")] for item in found]
+    notes = [f"note     {item.key} {item.note}" for item in found if item.note]
+    return [*columns([["which matter", "share", ""], *rows], right=(1,)), *notes]
+
+
+def diverged_lines(records: Sequence[Record]) -> list[str]:
+    """What the trials that diverged have in common: the part of each number's range that they lie in, or one value."""
+    diverged = [record["values"] for record in records if record["status"] == "diverged"]
+    if len(diverged) < FEWEST_ALIKE:
+        return []
+    shared = {key: _common([values[key] for values in diverged]) for key in diverged[0]}
+    told = ", ".join(f"{key.rpartition('.')[2]} {words}" for key, words in shared.items() if words)
+    return [f"note     the {len(diverged)} diverged trials have {told}"] if told else []
+
+
+def _common(values: Sequence[Any]) -> str:
+    if len(set(map(str, values))) == 1:
+        return setting(values[0])
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    return f"{setting(min(numbers))} to {setting(max(numbers))}" if len(numbers) == len(values) else ""
+
+
+def test_line(record: Mapping[str, Any]) -> list[str]:
+    """The test error of the chosen trial, and how often the test part has been read for it."""
+    final = record.get("final") or {}
+    if "dev_error" not in final:
+        return []
+    reads = record["test_reads"]
+    times = "once" if reads == 1 else f"{reads} times"
+    test = f"test {percent(final['test_error'])} (test part read {times})" if "test_error" in final else "no test part"
+    return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}", ""]
+
+
+def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The zooms of coarse to fine: the box before and after, and why."""
+    lines = []
+    for stage in stages:
+        lines.append(f"stage {stage['number']} from trial {stage['first']}, around trial {stage['best']}")
+        for change in stage["changes"]:
+            old, new = (f"[{', '.join(map(setting, box))}]" for box in (change["old"], change["new"]))
+            lines.append(f"  {change['key']}: {old} → {new}, {change['why']}")
+    return lines
+
+
+def progress(status: str, records: Sequence[Record], total: int, metric: str) -> list[str]:
+    """How far a search is that has not ended, or was killed."""
+    return [f"{status}, {len(records)} of {total} trials so far", "", *best_table(records, metric)]
+
+
+def summary(
+    record: Mapping[str, Any], records: Sequence[Record], space: Space, metric: str, optimizer: str
+) -> list[str]:
+    """What a search came to."""
+    if not records:
+        return [ending(record)]
+    lines = [ending(record), "", *best_table(records, metric), "", *test_line(record)]
+    lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
+    return [*lines, *(f"note     {note}" for note in record["notes"])]

@@ -1,0 +1,80 @@
+"""What a worker does: train the trials of a job together, each into a run directory of its own."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.environment import describe
+from nnrun.experiment import first_files
+from nnrun.files import to_json
+from nnrun.rundir import RunDir
+from nnrun.session import Listener, Outcome, Session
+
+Job = dict[str, Any]
+
+
+def train_trials(job: Job) -> Job:
+    """Train `job["trials"]`, of one shape, into `job["folder"]/NNNN`; {"records": one a trial}."""
+    folder = Path(job["folder"])
+    configs = [Config.from_values(trial["config"]) for trial in job["trials"]]
+    dataset = _dataset(configs[0], Path(job["cache"]))
+    session = Session(configs, dataset)
+    resumed = job["trials"][0]["resume"]
+    parent = None if resumed is None else RunDir(folder / f"{resumed:04d}")
+    if parent is not None:  # such a trial comes alone
+        session.load(parent)
+    runs = [
+        _directory(folder, trial, config, dataset, parent) for trial, config in zip(job["trials"], configs, strict=True)
+    ]
+    with ExitStack() as locks:
+        for run in runs:
+            locks.enter_context(run.locked())
+        outcomes = session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
+    pairs = zip(job["trials"], outcomes, strict=True)
+    return {"records": [record_of(trial["number"], trial["values"], outcome) for trial, outcome in pairs]}
+
+
+_DATASETS: dict[tuple[str, str], Dataset] = {}  # mapped once a worker, not once a trial
+
+
+def _dataset(config: Config, cache: Path) -> Dataset:
+    key = dump_yaml(config.resolved()["data"]), config.training.dtype
+    if key not in _DATASETS:
+        _DATASETS[key] = load_dataset(config.data, config.training.dtype, cache)
+    return _DATASETS[key]
+
+
+def _directory(folder: Path, trial: Job, config: Config, dataset: Dataset, parent: RunDir | None) -> RunDir:
+    """A fresh run directory in the place of an earlier attempt's, with the epochs of the trial it continues."""
+    path = folder / f"{trial['number']:04d}"
+    if path.exists():
+        shutil.rmtree(path)
+    origin = None if parent is None else {"id": parent.id, "epoch": parent.read_json("run.json")["epochs"]}
+    files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
+    files |= {"values.json": to_json(trial["values"]).encode() + b"\n"}  # the ledger can be rebuilt from here
+    return RunDir.create_at(path, files if parent is None else files | {"metrics.jsonl": parent.read("metrics.jsonl")})
+
+
+def record_of(number: int, values: dict[str, Any], outcome: Outcome) -> Job:
+    """The ledger's line of a finished trial."""
+    record, final = outcome.record, outcome.record.get("final") or {}
+    return {
+        "number": number,
+        "values": values,
+        "seed": record["seed"],
+        "status": outcome.status,
+        "final": final,
+        "best_epoch": record["best_epoch"],
+        "epochs": record["epochs"],
+        "divergence": record["divergence"],
+        "curve": [row["dev_error"] for row in outcome.run.metrics()],
+        "seconds": record["seconds"],
+        "host": describe()["host"]["name"],
+        "error": record["error"],
+    }

@@ -1,0 +1,126 @@
+"""Small searches: wine, eight units, four epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.rundir import RunDir
+from nnrun.search.executors import Executor, Inline, Work
+from nnrun.search.ledger import Ledger, Record
+from nnrun.search.space import Space
+from nnrun.search.strategies import Plan, Point
+from nnrun.search.study import Metric, Study, Trial, Watcher
+from nnrun.search.table import STRATEGIES
+from nnrun.search.verbs import Options, SearchOutcome, begin
+
+CONFIG = """
+seed: 3
+data: {source: wine}
+network: {hidden: [8]}
+training: {epochs: 4}
+search:
+  trials: 12
+  strategy: random
+  space:
+    optimizer.learning_rate: {log: [1e-4, 0.1]}
+    regularization.dropout: {choice: [0, 0.2, 0.5]}
+    regularization.l2: {log: [1e-4, 10]}
+    training.batch_size: {choice: [16, 32]}
+"""
+OF_A_CALL = ("time", "seconds", "host", "attempt", "checksum")  # what equal searches may differ in
+
+Trained = dict[int, bytes]  # checkpoints by trial
+Stored = Callable[[RunDir], tuple[list[Record], Trained]]
+
+
+@pytest.fixture
+def kept() -> Callable[[list[Record]], list[Record]]:
+    """What equal searches have in common, by number."""
+
+    def of(records: list[Record]) -> list[Record]:
+        ordered = sorted(records, key=lambda record: int(record["number"]))
+        return [{key: value for key, value in record.items() if key not in OF_A_CALL} for record in ordered]
+
+    return of
+
+
+@pytest.fixture
+def stored(kept: Callable[[list[Record]], list[Record]]) -> Stored:
+    """The ledger without what differs from call to call, and the bytes of every finished trial's checkpoint."""
+
+    def of(run: RunDir) -> tuple[list[Record], Trained]:
+        records, broken = Ledger(run.path / "trials.jsonl").read()
+        assert broken == 0
+        numbers = [record["number"] for record in records if record["status"] == "done"]
+        folder = run.path / "trials"
+        return kept(records), {n: (folder / f"{n:04d}/checkpoints/best.safetensors").read_bytes() for n in numbers}
+
+    return of
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Callable[..., SearchOutcome]:
+    """A new search around CONFIG with `key=value` settings and options."""
+
+    def search(*settings: str, root: Path | None = None, told_to_stop: Any = None, **options: Any) -> SearchOutcome:
+        loaded = load_config(None, settings, text=CONFIG)
+        stop = told_to_stop or (lambda: False)
+        return begin(loaded, root or tmp_path / "runs", Options(**options), Watcher(), stop)
+
+    return search
+
+
+@dataclass
+class Heard(Watcher):
+    """Keeps what it hears: number of the trial, number of the best."""
+
+    trials: list[tuple[int, int]]
+
+    def trial(self, record: Record, best: Record, finished: int) -> None:
+        self.trials.append((record["number"], best["number"]))
+
+
+SPACE = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Callable[..., Study]:
+    """A study of any work; `shape` tells which trials may be handed out together, four at most."""
+
+    def study(
+        work: Work,
+        executor: Executor | None = None,
+        shape: Callable[[int], str] = lambda number: "",
+        metric: str = "dev_error",
+        strategy: str = "random",
+        make: Callable[[Point], Trial | Record] | None = None,
+        **job: Any,
+    ) -> Study:
+        def plain(point: Point) -> Trial:
+            text = shape(point.number)
+            return Trial(point.number, point.values, {}, shape=text, most=4 if text else 1)
+
+        return Study(
+            strategy=STRATEGIES[strategy](Plan(SPACE, 0, [1000])),
+            make=make or plain,
+            given=[],
+            metric=Metric(metric),
+            ledger=Ledger(tmp_path / "trials.jsonl"),
+            executor=executor or Inline(),
+            work=work,
+            job=job,
+            watcher=Heard([]),
+        )
+
+    return study
+
+
+@pytest.fixture
+def config_text() -> str:
+    return CONFIG

@@ -1,0 +1,143 @@
+"""A pool of workers that crash, hang and are killed: each takes only its own job with it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.search.executors import Inline, Pool
+from nnrun.search.study import Budget, Study
+
+Job = dict[str, Any]
+Studies = Callable[..., Study]
+
+GIGABYTE = 2**30
+
+
+class OddError(Exception):
+    """Cannot be rebuilt where it is unpickled, and holds what cannot be pickled."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} and {two}")
+        self.callback = lambda: None
+
+
+def misbehave(job: Job) -> Job:
+    """Each trial notes that it ran; the trial `job["at"]` does what `job["how"]` says."""
+    records = []
+    for trial in job["trials"]:
+        number = trial["number"]
+        with (Path(job["folder"]) / "ran").open("a") as file:
+            file.write(f"{number}\n")
+        if number == job["at"]:
+            HOW[job["how"]](job)
+        records.append({"number": number, "values": trial["values"], "status": "done", "final": {"dev_error": 0.5}})
+    return {"records": records}
+
+
+def _raise(job: Job) -> None:
+    raise OddError("this", "that")
+
+
+def _be_killed_once(job: Job) -> None:
+    mark = Path(job["folder"]) / "killed"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+HOW: dict[str, Callable[[Job], Any]] = {
+    "raise": _raise,
+    "hang": lambda job: time.sleep(1000),
+    "20 GB": lambda job: np.ones(20 * GIGABYTE // 8),
+    "segfault": lambda job: ctypes.string_at(0),
+    "exit": lambda job: os._exit(3),
+    "sys.exit": lambda job: sys.exit(4),
+    "be killed once": _be_killed_once,
+}
+
+
+def ran(folder: Path) -> list[int]:
+    return [int(line) for line in (folder / "ran").read_text().split()]
+
+
+@pytest.mark.parametrize("shape", ["", "same"])
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("raise", "OddError: this and that"),
+        ("hang", "took longer than --trial-timeout"),
+        ("20 GB", "out of memory"),
+        ("segfault", "the worker ended with signal 11"),
+        ("exit", "the worker ended with code 3"),
+        ("sys.exit", "SystemExit: 4"),
+    ],
+)
+def test_a_crash_fails_its_own_trial_after_one_retry(
+    study: Studies, tmp_path: Path, how: str, error: str, shape: str
+) -> None:
+    pool = Pool(2, timeout=0.4 if how == "hang" else None, memory=4 * GIGABYTE)
+    one = study(misbehave, pool, shape=lambda number: shape, folder=str(tmp_path), at=2, how=how)
+    one.run(Budget(7))
+    by_number = {record["number"]: record for record in one.records}
+    assert sorted(by_number) == list(range(7))
+    assert {n: r["status"] for n, r in by_number.items() if r["status"] != "done"} == {2: "failed"}
+    assert by_number[2]["error"] == error
+    assert by_number[2]["attempt"] == 2
+    assert ran(tmp_path).count(2) == (3 if shape else 2)  # with its cohort, and twice alone
+
+
+def test_a_worker_killed_from_outside_costs_no_attempt(study: Studies, tmp_path: Path) -> None:
+    one = study(misbehave, Pool(2), folder=str(tmp_path), at=2, how="be killed once")
+    one.run(Budget(5))
+    assert {record["status"] for record in one.records} == {"done"}
+    assert {record["attempt"] for record in one.records} == {1}
+    assert sorted(ran(tmp_path)) == [0, 1, 2, 2, 3, 4]
+
+
+def who(job: Job) -> Job:
+    from threadpoolctl import threadpool_info
+
+    threads = [info["num_threads"] for info in threadpool_info()]
+    return {"pid": os.getpid(), "parent": os.getppid(), "threads": threads}
+
+
+def test_each_worker_is_a_process_with_one_blas_thread() -> None:
+    pool = Pool(2)
+    try:
+        answer = pool.submit(who, {"trials": [{}]}).result(30)
+    finally:
+        pool.close()
+    assert answer["parent"] == os.getpid()
+    assert set(answer["threads"]) == {1}
+    with pytest.raises(ProcessLookupError):
+        os.kill(answer["pid"], 0)
+
+
+def test_closing_stops_what_runs(tmp_path: Path) -> None:
+    pool = Pool(1)
+    pid = pool.submit(who, {"trials": [{}]}).result(30)["pid"]
+    pool.submit(misbehave, {"trials": [{"number": 0}], "at": 0, "how": "hang", "folder": str(tmp_path)})
+    while not (tmp_path / "ran").exists():
+        time.sleep(0.01)
+    pool.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_inline_runs_here_and_tells_an_error_in_words() -> None:
+    assert Inline().submit(who, {}).result()["pid"] == os.getpid()
+    assert Inline().submit(_fail, {}).result()["error"] == "KeyError: 'trials'"
+
+
+def _fail(job: Job) -> Job:
+    return {"first": job["trials"]}

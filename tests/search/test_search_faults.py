@@ -1,0 +1,187 @@
+"""Killed at any instant: no finished trial is run again, none is lost, and the resumed search ends the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.rundir import RunDir, list_runs
+from nnrun.search.ledger import Ledger
+from nnrun.search.verbs import SearchOutcome
+
+Search = Callable[..., SearchOutcome]
+Stored = Callable[[RunDir], tuple[list[dict[str, Any]], dict[int, bytes]]]
+
+SETTINGS = ["search.trials=30", "training.epochs=60", "search.strategy=coarse_to_fine"]
+SEARCH = """
+import sys
+from pathlib import Path
+from nnrun.config.load import load_config
+from nnrun.rundir import RunDir
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import Options, begin, resume
+if __name__ == "__main__":
+    where, *settings = sys.argv[1:]
+    options = Options(workers=2, most_stacked=3)
+    if settings:
+        begin(load_config(None, settings[1:], text=settings[0]), Path(where), options, Watcher())
+    else:
+        resume(RunDir(Path(where)), None, options, Watcher())
+"""
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+
+
+class Searching:
+    """A search in a process group of its own, all of it marked."""
+
+    def __init__(self, script: Path, *arguments: str) -> None:
+        self.mark = f"SEARCH_UNDER_TEST={uuid.uuid4().hex}"
+        name, value = self.mark.split("=")
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), name: value}
+        command = [sys.executable, str(script), *arguments]
+        self.said = script.with_name(value)  # no pipe, which orphans would keep open
+        with self.said.open("wb") as file:
+            self.process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=file)
+
+    def alive(self) -> dict[int, str]:
+        """Its processes and their command lines."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.mark.encode() in (folder / "environ").read_bytes():
+                    found[int(folder.name)] = (folder / "cmdline").read_text()
+            except OSError:  # it has just ended, or belongs to the system
+                continue
+        return found
+
+    def workers(self) -> list[int]:
+        return [pid for pid, command in self.alive().items() if "spawn_main" in command]
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end of the whole family: exit code and stderr of the parent."""
+        code = self.process.wait(60)
+        for _ in range(100):
+            if not self.alive():
+                return code, self.said.read_text()
+            time.sleep(0.05)
+        raise AssertionError(f"orphans: {self.alive()}")
+
+
+def finished(run: RunDir) -> dict[int, int]:
+    """When each trial that the ledger or its own run.json calls finished was finished, in ns."""
+    known = {record["number"] for record in Ledger(run.path / "trials.jsonl").read()[0]}
+    times = {}
+    for path in (run.path / "trials").glob("[0-9]*"):
+        if int(path.name) in known or RunDir(path).read_json("run.json")["status"] == "done":
+            times[int(path.name)] = (path / "run.json").stat().st_mtime_ns
+    assert known <= set(times)
+    return times
+
+
+def kill_group(searching: Searching) -> None:
+    os.killpg(searching.process.pid, signal.SIGKILL)
+
+
+def kill_parent(searching: Searching) -> None:
+    searching.process.kill()
+
+
+def kill_worker(searching: Searching) -> None:
+    if workers := searching.workers():
+        try:
+            os.kill(random.choice(workers), signal.SIGKILL)
+        except ProcessLookupError:  # the search is over
+            return
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("script") / "search.py"
+    path.write_text(SEARCH)
+    return path
+
+
+@pytest.fixture
+def whole(search: Search, stored: Stored, tmp_path: Path) -> Iterator[Any]:
+    outcome = search(*SETTINGS, root=tmp_path / "whole")
+    yield *stored(outcome.run), outcome.record["best_trial"], outcome.record["final"]
+
+
+def killed_and_resumed(
+    script: Path, root: Path, text: str, kill: Callable[[Searching], None], chance: random.Random
+) -> RunDir:
+    """The search after a kill at a random moment, a resume with another, and a resume to the end."""
+    searching = Searching(script, str(root), text, *SETTINGS)
+    while searching.process.poll() is None and not list_runs(root):
+        time.sleep(0.002)
+    time.sleep(chance.uniform(0, 1.2))
+    kill(searching)
+    if kill is kill_worker:
+        assert searching.end() == (0, "")
+        [run] = list_runs(root)
+        return run
+    killed = [searching]
+    searching.process.wait()
+    [run] = list_runs(root)
+    for seconds in (chance.uniform(0.2, 0.9), None):
+        before = finished(run)
+        searching = Searching(script, str(run.path))  # at once: workers of the one before may be ending yet
+        if seconds is not None:
+            time.sleep(seconds)
+            kill(searching)
+            searching.process.wait()
+            killed.append(searching)
+        else:
+            assert searching.end() == (0, "")
+        after = finished(run)
+        assert {number: after.get(number) for number in before} == before
+    for searching in killed:
+        searching.end()
+    return run
+
+
+@pytest.mark.parametrize("kill", [kill_group, kill_parent, kill_worker])
+def test_killed_and_resumed_it_ends_the_same(
+    kill: Callable[[Searching], None], script: Path, whole: Any, stored: Stored, config_text: str, tmp_path: Path
+) -> None:
+    for seed in range(3):
+        check(kill, seed, script, whole, stored, config_text, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kill", [kill_group, kill_parent, kill_worker])
+def test_killed_twenty_times(
+    kill: Callable[[Searching], None], script: Path, whole: Any, stored: Stored, config_text: str, tmp_path: Path
+) -> None:
+    for seed in range(3, 23):
+        check(kill, seed, script, whole, stored, config_text, tmp_path)
+
+
+def check(
+    kill: Callable[[Searching], None],
+    seed: int,
+    script: Path,
+    whole: Any,
+    stored: Stored,
+    text: str,
+    tmp_path: Path,
+) -> None:
+    run = killed_and_resumed(script, tmp_path / str(seed), text, kill, random.Random(seed))
+    record = run.read_json("run.json")
+    assert (*stored(run), record["best_trial"], record["final"]) == whole
+    numbers = [r["number"] for r in Ledger(run.path / "trials.jsonl").read()[0]]
+    lines = run.read("trials.jsonl").count(b"\n")
+    assert numbers == list(range(30))
+    assert lines == 30
+    assert not list(run.path.glob("trials/.creating-*"))

@@ -1,0 +1,288 @@
+"""A search as a whole: the same with any number of workers, extended, resumed, and honest in the end."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nnrun import experiment
+from nnrun.api import load_run
+from nnrun.config.load import load_config
+from nnrun.errors import ConfigError, UsageError
+from nnrun.rundir import RunDir
+from nnrun.search.ledger import Ledger
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import Options, SearchOutcome, resume, trial_seed
+
+Search = Callable[..., SearchOutcome]
+Stored = Callable[[RunDir], tuple[list[dict[str, Any]], dict[int, bytes]]]
+
+
+def again(run: RunDir, trials: int | None = None, told_to_stop: Any = None, **options: Any) -> SearchOutcome:
+    return resume(run, trials, Options(**options), Watcher(), told_to_stop or (lambda: False))
+
+
+def after(looks: int) -> Callable[[], bool]:
+    """Told to stop at the look of this number."""
+    left = iter([False] * looks)
+    return lambda: next(left, True)
+
+
+# the same search, however it is run
+
+
+@pytest.mark.parametrize("strategy", ["random", "coarse_to_fine", "halving"])
+def test_workers_and_stacking_change_nothing(search: Search, stored: Stored, strategy: str) -> None:
+    settings = [f"search.strategy={strategy}", "search.trials=15", "training.epochs=9"]
+    alone = search(*settings, workers=1, most_stacked=1)
+    assert [record["number"] for record in alone.records] == list(range(15))
+    for workers, most in ((1, 16), (2, 1), (2, 16)):
+        other = search(*settings, workers=workers, most_stacked=most)
+        assert stored(other.run) == stored(alone.run)
+        for key in ("best_trial", "best_epoch", "final", "counts", "status", "stages", "notes"):
+            assert other.record[key] == alone.record[key]
+        best = "best/checkpoints/best.safetensors"
+        assert other.run.read(best) == alone.run.read(best)
+
+
+def test_members_that_end_early_are_as_if_alone(search: Search, stored: Stored) -> None:
+    settings = ["regularization.early_stopping={patience: 2}", "training.epochs=30", "network.batch_norm=true"]
+    settings += ["search.space={optimizer.learning_rate: {log: [1e-3, 1e4]}}", "optimizer.name=sgd"]
+    alone, together = (search(*settings, most_stacked=most) for most in (1, 16))
+    assert stored(alone.run) == stored(together.run)
+    assert len({record["epochs"] for record in alone.records}) > 2
+
+
+def test_training_the_config_of_a_trial_gives_its_bits(search: Search, tmp_path: Path) -> None:
+    run = search(workers=2).run
+    for number in (0, 7, 11):
+        trial = RunDir(run.path / f"trials/{number:04d}")
+        trained = experiment.train(load_config(trial.path / "resolved.yaml"), tmp_path / "alone").run
+        name = "checkpoints/best.safetensors"
+        assert trained.read(name) == trial.read(name)
+
+
+def test_trial_0_is_the_config_as_written(search: Search, tmp_path: Path) -> None:
+    outcome = search("search.trials=1")
+    trained = experiment.train(load_config(outcome.run.path / "resolved.yaml"), tmp_path / "alone").run
+    name = "checkpoints/best.safetensors"
+    assert trained.read(name) == outcome.run.read(f"trials/0000/{name}")
+    assert outcome.records[0]["seed"] == 3
+    assert trial_seed(3, 0) == 3
+    assert len({trial_seed(3, number) for number in range(1000)}) == 1000
+
+
+# extended
+
+
+@pytest.mark.parametrize("strategy", ["random", "sobol", "coarse_to_fine"])
+def test_an_extended_search_equals_one_of_that_length(search: Search, stored: Stored, strategy: str) -> None:
+    settings = [f"search.strategy={strategy}", "training.epochs=2"]
+    short = search(*settings, "search.trials=20").run
+    first = stored(short)
+    again(short, 30, workers=2)
+    long = search(*settings, "search.trials=30")
+    assert stored(short) == stored(long.run)
+    assert stored(short)[0][:20] == first[0]
+    assert short.read_json("run.json")["best_trial"] == long.record["best_trial"]
+    assert yaml.safe_load(short.read("search.yaml"))["totals"] == [20, 30]
+
+
+def test_what_is_finished_is_finished(search: Search) -> None:
+    run = search().run
+    before = {path: path.stat().st_mtime_ns for path in (run.path / "trials").rglob("*")}
+    ledger = run.read("trials.jsonl")
+    outcome = again(run)
+    assert outcome.status == "done"
+    assert {path: path.stat().st_mtime_ns for path in (run.path / "trials").rglob("*")} == before
+    assert run.read("trials.jsonl") == ledger
+
+
+def test_fewer_trials_than_before_are_refused(search: Search) -> None:
+    run = search("search.trials=4").run
+    with pytest.raises(UsageError, match="was asked for 4 trials already"):
+        again(run, 3)
+
+
+def test_a_changed_space_is_refused_with_the_difference(search: Search) -> None:
+    run = search("search.trials=2").run
+    text = run.read("resolved.yaml").decode()
+    changed = yaml.safe_load(text)
+    changed["search"]["space"]["optimizer.learning_rate"] = {"log": [1e-4, 0.2]}
+    del changed["search"]["space"]["regularization.l2"]
+    run.write("resolved.yaml", yaml.safe_dump(changed))
+    with pytest.raises(UsageError) as caught:
+        again(run, 4)
+    message = str(caught.value)
+    assert "the space has changed" in message
+    assert "optimizer.learning_rate: {log: [0.0001, 0.1]} → {log: [0.0001, 0.2]}" in message
+    assert "regularization.l2: removed" in message
+    run.write("resolved.yaml", text)
+    assert len(again(run, 4).records) == 4
+
+
+def test_an_unknown_strategy_is_refused_before_anything_is_made(search: Search, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no strategy 'rundom'"):
+        search("search.strategy=rundom")
+    assert not list(tmp_path.glob("runs/2*"))
+
+
+def test_of_two_processes_on_one_search_the_second_is_refused(search: Search) -> None:
+    run = search("search.trials=2").run
+    script = (
+        "import sys; from pathlib import Path; from nnrun.rundir import RunDir\n"
+        "with RunDir(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(run.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match="another process"):
+            again(run, 4)
+        other.communicate()
+    assert len(again(run, 4).records) == 4
+
+
+# stopped
+
+
+def test_told_to_stop_and_resumed_it_comes_to_the_same_end(search: Search, stored: Stored) -> None:
+    whole = search(most_stacked=1)
+    part = search(most_stacked=1, told_to_stop=after(5))
+    assert part.status == "interrupted"
+    assert 0 < len(part.records) < 12
+    outcome = again(part.run)
+    assert outcome.status == "done"
+    assert stored(part.run) == stored(whole.run)
+    assert outcome.record["best_trial"] == whole.record["best_trial"]
+
+
+def test_told_to_stop_after_the_last_trial_it_is_done(search: Search, tmp_path: Path) -> None:
+    def stop() -> bool:
+        ledgers = list(tmp_path.glob("runs/*/trials.jsonl"))
+        return bool(ledgers) and len(Ledger(ledgers[0]).read()[0]) == 12
+
+    assert search(told_to_stop=stop).status == "done"
+
+
+def test_it_ends_at_the_target_and_out_of_time(search: Search, stored: Stored) -> None:
+    whole = search(most_stacked=1)
+    values = [record["metric"] for record in whole.records]
+    target = sorted(values)[3]
+    reached = next(i for i, value in enumerate(values) if value <= target)
+    early = search(most_stacked=1, target=target)
+    assert early.status == "done"
+    assert stored(early.run)[0] == stored(whole.run)[0][: reached + 1]
+    none = search(seconds=0.0)
+    assert none.records == []
+    assert again(none.run).record["best_trial"] == whole.record["best_trial"]
+
+
+# the end
+
+
+def test_the_best_is_an_ordinary_run_and_alone_sees_the_test_part(search: Search) -> None:
+    outcome = search()
+    chosen = min(outcome.records, key=lambda r: (r["metric"], r["final"]["dev_loss"], r["number"]))
+    assert outcome.record["best_trial"] == chosen["number"]
+    assert outcome.record["test_reads"] == 1
+    assert not any("test_error" in record["final"] for record in outcome.records)
+    finals = [RunDir(path).read_json("run.json")["final"] for path in (outcome.run.path / "trials").iterdir()]
+    assert not any("test_error" in final for final in finals)
+    best = load_run(str(outcome.run.path / "best"))
+    assert best.status == "done"
+    assert best.weights().keys() == best.weights("last").keys()
+    assert best.final == outcome.record["final"]
+    trained = experiment.train(load_config(best.path / "resolved.yaml"), outcome.run.path.parent)
+    assert trained.record["final"] == best.final
+    assert again(outcome.run).record["test_reads"] == 1
+
+
+def test_a_metric_with_a_minus_is_maximised(search: Search) -> None:
+    outcome = search("search.metric=-dev_loss")
+    worst = max(outcome.records, key=lambda record: record["final"]["dev_loss"])
+    assert outcome.record["best_trial"] == worst["number"]
+    assert worst["metric"] == -worst["final"]["dev_loss"]
+
+
+def test_a_diverged_trial_is_kept_and_never_the_best(search: Search) -> None:
+    space = "search.space={optimizer.learning_rate: {choice: [1e30, 0.01]}}"
+    outcome = search(space, "optimizer.name=sgd", "network.activation=relu")
+    counts = outcome.record["counts"]
+    assert counts["diverged"] > 0
+    assert counts["done"] > 0
+    assert sum(counts.values()) == 12
+    assert outcome.records[outcome.record["best_trial"]]["status"] == "done"
+    for record in outcome.records:
+        if record["status"] == "diverged":
+            assert record["metric"] is None
+            assert record["divergence"]["epoch"] >= 1
+
+
+def test_settings_that_contradict_each_other_fail_at_once(search: Search, stored: Stored) -> None:
+    space = "search.space={regularization.dropout: {choice: [[0.1, 0.1], 0.2]}, network.depth: {int: [1, 3]}}"
+    outcome = search(space, "network.hidden=[8, 8]", "search.strategy=coarse_to_fine", "search.trials=30")
+    bad = [record for record in outcome.records if record["status"] == "failed"]
+    assert 0 < len(bad) < 30
+    for record in bad:
+        assert record["values"]["network.depth"] != 2
+        assert "regularization.dropout: has length 2" in record["error"]
+        assert "\n" not in record["error"]
+        assert not (outcome.run.path / f"trials/{record['number']:04d}").exists()
+    assert len(outcome.records) == 30
+
+
+# the ledger damaged
+
+
+@pytest.fixture
+def finished(search: Search, stored: Stored) -> Iterator[tuple[SearchOutcome, Any]]:
+    outcome = search("training.epochs=1", "search.trials=5")
+    yield outcome, stored(outcome.run)
+
+
+@pytest.mark.parametrize("with_directories", [True, False])
+def test_cut_anywhere_it_continues_to_the_same_end(
+    finished: tuple[SearchOutcome, Any], stored: Stored, with_directories: bool
+) -> None:
+    outcome, before = finished
+    content = outcome.run.read("trials.jsonl")
+    last = Ledger(outcome.run.path / "trials.jsonl").read()[0]
+    written = [yaml.safe_load(line)["number"] for line in content.splitlines()]
+    assert len(last) == 5
+    for cut in range(1, 201) if with_directories else range(2, 201, 20):
+        (outcome.run.path / "trials.jsonl").write_bytes(content[:-cut])
+        if not with_directories:
+            shutil.rmtree(outcome.run.path / f"trials/{written[-1]:04d}")
+        assert again(outcome.run).record["best_trial"] == outcome.record["best_trial"]
+        assert stored(outcome.run) == before
+
+
+def test_a_byte_flipped_in_the_middle_is_mended(finished: tuple[SearchOutcome, Any], stored: Stored) -> None:
+    outcome, before = finished
+    content = outcome.run.read("trials.jsonl")
+    newline = content.index(b"\n", len(content) // 2)
+    for at in (newline, *range(7, len(content), len(content) // 20)):
+        flipped = bytearray(content)
+        flipped[at] ^= 1
+        (outcome.run.path / "trials.jsonl").write_bytes(flipped)
+        again(outcome.run)
+        assert stored(outcome.run) == before
+
+
+def test_the_whole_ledger_is_rebuilt_from_the_directories(finished: tuple[SearchOutcome, Any], stored: Stored) -> None:
+    outcome, before = finished
+    (outcome.run.path / "trials.jsonl").unlink()
+    times = {path: path.stat().st_mtime_ns for path in (outcome.run.path / "trials").rglob("*")}
+    again(outcome.run)
+    assert stored(outcome.run) == before
+    assert {path: path.stat().st_mtime_ns for path in (outcome.run.path / "trials").rglob("*")} == times
+    assert not math.isnan(outcome.record["seconds"])

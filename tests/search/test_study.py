@@ -1,0 +1,199 @@
+"""The loop alone, with work that returns at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nnrun.errors import NnrunError
+from nnrun.search.ledger import Ledger
+from nnrun.search.strategies import Point
+from nnrun.search.study import LOOK_AHEAD, Budget, Metric, Study, Trial, failed
+
+Studies = Callable[..., Study]
+Job = dict[str, Any]
+
+
+def record(number: int, values: Job, status: str = "done", **final: Any) -> Job:
+    return {"number": number, "values": values, "status": status, "final": final, "error": None}
+
+
+def by_rate(job: Job) -> Job:
+    """The dev error of a trial is its learning rate."""
+    rates = [(t["number"], t["values"], t["values"]["optimizer.learning_rate"]) for t in job["trials"]]
+    return {"records": [record(n, values, dev_error=rate) for n, values, rate in rates]}
+
+
+# bookkeeping
+
+
+def test_the_work_of_a_step_does_not_grow(study: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Ledger] = []
+    ranked: list[Any] = []
+    read, rank = Ledger.read, Metric.rank
+    monkeypatch.setattr(Ledger, "read", lambda ledger: reads.append(ledger) or read(ledger))
+    monkeypatch.setattr(Metric, "rank", lambda metric, r: ranked.append(r) or rank(metric, r))
+    one = study(by_rate)
+    one.run(Budget(300))
+    assert [r["number"] for r in one.records] == list(range(300))
+    assert len(reads) == 1
+    assert len(ranked) <= 2 * 300  # each record against the best so far
+
+
+def test_few_trials_wait_however_many_are_asked_for(study: Studies) -> None:
+    waiting: list[int] = []
+
+    def work(job: Job) -> Job:
+        waiting.append(len(one._queue))
+        return by_rate(job)
+
+    one = study(work)
+    one.run(Budget(600))
+    assert len(one.records) == 600
+    assert max(waiting) < LOOK_AHEAD
+
+
+def test_the_watcher_hears_of_every_trial_and_the_best_so_far(study: Studies) -> None:
+    one = study(by_rate)
+    one.run(Budget(20))
+    rates = [r["metric"] for r in one.records]
+    assert one.watcher.trials == [(n, rates.index(min(rates[: n + 1]))) for n in range(20)]
+
+
+# the best
+
+
+def finals(*results: Job) -> Callable[[Job], Job]:
+    return lambda job: {"records": [record(t["number"], t["values"], **results[t["number"]]) for t in job["trials"]]}
+
+
+@pytest.mark.parametrize(
+    ("metric", "results", "best"),
+    [
+        ("dev_error", [{"dev_error": 0.3}, {"dev_error": 0.1}, {"dev_error": 0.2}], 1),
+        ("dev_error", [{"dev_error": 0.1, "dev_loss": 2.0}, {"dev_error": 0.1, "dev_loss": 1.0}], 1),
+        ("dev_error", [{"dev_error": 0.1, "dev_loss": 1.0}, {"dev_error": 0.1, "dev_loss": 1.0}], 0),
+        ("dev_error", [{"dev_error": 0.1}, {"dev_error": 0.1, "dev_loss": 9.0}], 1),
+        ("-score", [{"score": 0.3}, {"score": 0.5}, {"score": 0.4}], 1),
+        ("dev_error", [{"dev_error": 0.0, "status": "diverged"}, {"dev_error": 0.9}], 1),
+        ("dev_error", [{"dev_error": None}, {"dev_error": float("nan")}, {"dev_error": 5.0}], 2),
+        ("dev_error", [{"dev_error": 0.0, "status": "diverged"}], None),
+        ("no_such_number", [{"dev_error": 0.1}], None),
+    ],
+)
+def test_lowest_metric_then_dev_loss_then_number(
+    study: Studies, metric: str, results: list[Job], best: int | None
+) -> None:
+    one = study(finals(*results), metric=metric)
+    one.run(Budget(len(results)))
+    found = one.best()
+    assert (found and found["number"]) == best
+    reread = study(finals(), metric=metric)
+    reread.run(Budget(0))
+    assert (reread.best() or {}).get("number") == best
+
+
+# budgets
+
+
+def test_a_target_ends_it(study: Studies) -> None:
+    results = [{"dev_error": value} for value in (0.5, 0.4, 0.2, 0.3, 0.1)]
+    one = study(finals(*results))
+    one.run(Budget(5, target=0.2))
+    assert len(one.records) == 3
+
+
+def test_what_is_in_the_ledger_is_not_run_again(study: Studies) -> None:
+    study(by_rate).run(Budget(7))
+    ran: list[int] = []
+
+    def work(job: Job) -> Job:
+        ran.extend(trial["number"] for trial in job["trials"])
+        return by_rate(job)
+
+    one = study(work)
+    one.run(Budget(10))
+    assert ran == [7, 8, 9]
+    assert len(one.records) == 10
+
+
+# failures
+
+
+def test_a_trial_that_raises_is_tried_twice_and_then_failed_in_one_line(study: Studies) -> None:
+    ran: list[int] = []
+
+    def work(job: Job) -> Job:
+        [trial] = job["trials"]
+        ran.append(trial["number"])
+        if trial["number"] == 2:
+            raise ValueError("no such\nthing \udcff")
+        return by_rate(job)
+
+    one = study(work)
+    one.run(Budget(5))
+    assert ran == [0, 1, 2, 2, 3, 4]
+    assert [r["status"] for r in one.records] == ["done", "done", "failed", "done", "done"]
+    assert one.records[2]["error"] == "ValueError: no such; thing ?"
+    assert one.records[2]["attempt"] == 2
+    assert one.ledger.read()[0] == one.records
+
+
+def test_a_trial_that_fails_once_succeeds_the_second_time(study: Studies) -> None:
+    ran: list[int] = []
+
+    def work(job: Job) -> Job:
+        ran.append(job["trials"][0]["number"])
+        return {"error": "a hiccup"} if ran.count(1) == 1 and ran[-1] == 1 else by_rate(job)
+
+    one = study(work)
+    one.run(Budget(3))
+    assert ran == [0, 1, 1, 2]
+    assert [r["attempt"] for r in one.records] == [1, 2, 1]
+
+
+def test_of_a_cohort_only_the_culprit_fails(study: Studies) -> None:
+    ran: list[list[int]] = []
+
+    def work(job: Job) -> Job:
+        numbers = [trial["number"] for trial in job["trials"]]
+        ran.append(numbers)
+        return {"error": "2 is odd here"} if 2 in numbers else by_rate(job)
+
+    one = study(work, shape=lambda number: "same")
+    one.run(Budget(8))
+    assert ran[0] == [0, 1, 2, 3]
+    assert [numbers for numbers in ran if len(numbers) > 1] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert sorted(n for numbers in ran[1:] for n in numbers) == [0, 1, 2, 2, 3, 4, 5, 6, 7]
+    assert {r["number"]: r["status"] for r in one.records if r["status"] != "done"} == {2: "failed"}
+
+
+def test_a_full_disk_ends_the_search_and_fails_no_trial(study: Studies) -> None:
+    def work(job: Job) -> Job:
+        if job["trials"][0]["number"] == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return by_rate(job)
+
+    one = study(work)
+    with pytest.raises(NnrunError, match="No space left on device; what is finished is kept"):
+        one.run(Budget(5))
+    assert [r["status"] for r in one.records] == ["done", "done"]
+    later = study(by_rate)
+    later.run(Budget(5))
+    assert [r["status"] for r in later.records] == ["done"] * 5
+
+
+def test_trials_whose_settings_contradict_each_other_do_not_end_it(study: Studies) -> None:
+    def make(point: Point) -> Any:
+        if point.number < 30:  # the first two stages of coarse to fine, and a part of the third
+            return failed(point.number, point.values, "contradiction")
+        return Trial(point.number, point.values, {})
+
+    one = study(by_rate, make=make, strategy="coarse_to_fine")
+    one.run(Budget(40))
+    assert sorted(r["number"] for r in one.records) == list(range(40))
+    assert sum(r["status"] == "done" for r in one.records) == 10
