@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -15,7 +15,12 @@ import typer
 import nnrun
 from nnrun import errors
 from nnrun.cli.app import app
+from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
+from nnrun.search.domains import DOMAINS
+from nnrun.search.intervals import Domain, Interval
+from nnrun.search.parsing import DEFAULT_SPACE
+from nnrun.search.table import STRATEGIES
 
 HEAD = """\
 # Reference
@@ -29,20 +34,39 @@ KEYS = """\
 Every section and key may be left out, but an empty file is an error. So are unknown keys, duplicate keys and values of
 the wrong type, each reported with file, line and column. Numbers follow YAML 1.2: `1e-3` is a number. Paths in a file
 are relative to the file, paths in `--set` to the current directory. `init` and `schedule` take a name, or a mapping of
-the name and the options listed below it. The section `search` is accepted and ignored: no command of this version
-reads it. `nnrun schema` prints the same definitions as JSON Schema, with which editors complete and check a file."""
+the name and the options listed below it. `nnrun train` ignores the section `search`. `nnrun schema` prints the same
+definitions as JSON Schema, with which editors complete and check a file."""
+
+SPACE = """\
+### The space of a search
+
+`search.space` maps dotted keys of `network`, `regularization`, `optimizer` and `training` to a range each. Left out, it
+is the space below. A range is checked against the key's own bounds before the first trial."""
+
+WHEN = """\
+`when` names values of other keys with which alone a parameter exists: `when: {optimizer.name: adam}`, or a list of
+values. The other key may be searched itself, by `choice` or whole numbers; if it is not, the config's value decides
+once for all trials. A parameter that does not exist is null in the records, and the config's own value is used."""
+
+STRATEGY = """\
+### The strategies of a search
+
+Values of `search.strategy` and `--strategy`. Trial 0 is always the config as written."""
 
 COMMANDS = """\
 ## Commands
 
-RUN is a path, an id, the beginning of an id, or `latest` (the default). Results go to stdout, everything else to
-stderr. On a terminal training shows a live table, elsewhere one line an epoch."""
+RUN is a path, an id, the beginning of an id, or `latest` (the default); a search, its `best/` and its `trials/NNNN/`
+are runs too. Results go to stdout, everything else to stderr. On a terminal training shows a live table, elsewhere one
+line an epoch. A search prints one line a trial, on a terminal with the pace below."""
 
 CODES = {
-    0: "Success.",
-    1: "An unexpected error; `--debug` shows where.",
-    5: "Training met numbers that are not finite; the run says in which epoch, step and layer.",
-    130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch.",
+    0: "Success; of a search: at least one trial ended well.",
+    1: "An unexpected error; `--debug` shows where. Of a search: every trial failed.",
+    5: "Training met numbers that are not finite; the run says in which epoch, step and layer. Of a search: no trial "
+    "ended well, and some diverged.",
+    130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
+    "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
     143: "Interrupted by SIGTERM; the same.",
 }
@@ -61,6 +85,33 @@ FILES = {
     "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state",
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
+}
+
+SEARCH_FILES = {
+    "search.yaml": "strategy, metric, seed, numbers of trials asked for, and the space in full",
+    "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
+    "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json",
+    "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
+    "config.yaml, resolved.yaml, data.json": "as in a run",
+    "run.json": "as in a run, and: counts of trials by status, the best trial's number, epochs and errors, how often "
+    "the test part was read, notes, stages of `coarse_to_fine`",
+    "run.lock": "held by the process that searches",
+    "checkpoints": "empty",
+}
+
+RECORD = {
+    "number": "number of the trial, from 0",
+    "values": "dotted key → value; null where a parameter does not exist, or the config has no single value",
+    "seed": "of the trial's run, by the search's seed and the number",
+    "status": "done, diverged or failed",
+    "final": "losses and errors of the best epoch, as in run.json",
+    "metric": "what was minimised (`-x` is minus x); null if there is none",
+    "best_epoch, epochs": "the best epoch and the last one",
+    "divergence": "where numbers ceased to be finite",
+    "curve": "dev errors, an epoch each",
+    "error": "why a trial failed",
+    "attempt, seconds, host, time": "how often it was begun, how long it trained, where, and when it ended",
+    "checksum": "of all the rest; a line whose checksum does not fit is left out",
 }
 
 METRICS = {
@@ -84,6 +135,13 @@ whole, so a reader never meets half of one; a torn last line of a `.jsonl` file 
 finite are null. Nothing is pickled. `runs/.cache` holds prepared data and may be deleted."""
 
 
+SEARCH_DIRECTORY = """\
+## A search directory
+
+`runs/<date>-<time>-<name>-search-<4 hex digits>/`. The ledger can be cut off or the process killed at any instant:
+`nnrun resume` runs the trials that are not finished, and no others."""
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Markdown; a bar inside a cell is escaped."""
     lines = [heads, ["---"] * len(heads), *rows]
@@ -93,6 +151,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def code(text: str) -> str:
     """In backquotes, if there is anything."""
     return f"`{text}`" if text else ""
+
+
+def coded(meanings: Mapping[str, str]) -> Iterator[list[str]]:
+    """Rows of names and what they mean."""
+    return ([code(name), text] for name, text in meanings.items())
 
 
 def key_tables() -> Iterator[str]:
@@ -111,6 +174,27 @@ def key_row(row: Row) -> list[str]:
     key = code(row.key) + (f" ({code(row.applies)})" if row.applies else "")
     default = row.default if row.default == "required" else code(row.default)
     return [key, row.type, row.range, default, row.help]
+
+
+def search_space() -> Iterator[str]:
+    """The usual space, the ranges, conditions and strategies."""
+    yield SPACE
+    yield f"```yaml\nsearch:\n  space:\n{textwrap.indent(usual_space(), '    ')}```"
+    yield table(["range", "form", "values"], map(range_row, DOMAINS.values()))
+    yield WHEN
+    yield STRATEGY
+    yield table(["strategy", "trials"], ([code(name), kind.help] for name, kind in STRATEGIES.items()))
+
+
+def usual_space() -> str:
+    """A line a parameter."""
+    return "".join(f"{key}: {dump_yaml(entry, one_line=True)}" for key, entry in DEFAULT_SPACE.items())
+
+
+def range_row(domain: type[Domain]) -> list[str]:
+    """How a range is written and what it draws."""
+    ends = domain.ends if issubclass(domain, Interval) else "[value, value, …]"
+    return [code(domain.name), code(f"{{{domain.name}: {ends}}}"), domain.help]
 
 
 def commands() -> Iterator[str]:
@@ -190,11 +274,13 @@ def first_line(thing: Any) -> str:
 def reference() -> str:
     """The whole page."""
     blocks = [
-        *(HEAD, KEYS, *key_tables()),
+        *(HEAD, KEYS, *key_tables(), *search_space()),
         *(COMMANDS, *commands()),
         *("## Exit codes", exit_codes()),
-        *(RUN_DIRECTORY, table(["file", "what it holds"], ([code(name), text] for name, text in FILES.items()))),
-        *("### A line of metrics.jsonl", table(["key", "meaning"], ([code(k), text] for k, text in METRICS.items()))),
+        *(RUN_DIRECTORY, table(["file", "what it holds"], coded(FILES))),
+        *("### A line of metrics.jsonl", table(["key", "meaning"], coded(METRICS))),
+        *(SEARCH_DIRECTORY, table(["file or folder", "what it holds"], coded(SEARCH_FILES))),
+        *("### A line of trials.jsonl", table(["key", "meaning"], coded(RECORD))),
         *("## Python API", f"```python\n{python_example()}\n```", *python_api()),
     ]
     return "\n\n".join(blocks) + "\n"

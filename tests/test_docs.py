@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import re
 import runpy
@@ -19,6 +20,8 @@ import nnrun
 from nnrun.cli.app import app
 from nnrun.config.load import load_config
 from nnrun.config.reference import reference_rows
+from nnrun.search.domains import DOMAINS
+from nnrun.search.table import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -84,6 +87,26 @@ def test_the_files_of_a_run_and_the_keys_of_its_metrics_are_those_listed(generat
     assert set(run.metrics[0]) == {key for listed in metrics for key in listed.split(", ")}
 
 
+def test_the_files_of_a_search_and_the_keys_of_its_records_are_those_listed(
+    generator: Generator, tmp_path: Path
+) -> None:
+    quick = "--trials 2 --workers 1 -q --set data.source=iris --set training.epochs=1"
+    shell(f"nnrun search {quick}", tmp_path)
+    (search,) = (path for path in (tmp_path / "runs").iterdir() if path.name[0] != ".")
+    files, record = generator["SEARCH_FILES"], generator["RECORD"]
+    assert isinstance(files, dict)
+    assert isinstance(record, dict)
+    listed = {name.removesuffix("/NNNN") for names in files for name in names.split(", ")}
+    assert {path.name for path in search.iterdir()} == listed
+    line = json.loads((search / "trials.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert set(line) == {key for names in record for key in names.split(", ")}
+
+
+def test_every_range_and_strategy_is_in_the_reference() -> None:
+    for name in (*DOMAINS, *STRATEGIES):
+        assert f"| `{name}` |" in page("reference.md")
+
+
 # the other pages
 
 
@@ -110,7 +133,7 @@ def test_every_config_is_among_the_techniques() -> None:
 def test_every_key_that_is_mentioned_exists(path: Path) -> None:
     keys = {row.key for row in reference_rows()}
     sections = {key.split(".")[0] for key in keys if "." in key}
-    written = rf"(?:`|--set '?)((?:{'|'.join(sections)})\.(?!json)[a-z_0-9.]+)"
+    written = rf"(?:`|--set '?)((?:{'|'.join(sections)})\.(?!json|yaml)[a-z_0-9.]+)"
     mentioned = re.findall(written, path.read_text(encoding="utf-8"))
     assert set(mentioned) <= keys
 
@@ -165,7 +188,7 @@ def shell(script: str, folder: Path, check: bool = True) -> str:
 
 def shape(line: str) -> str:
     """A line of output without what differs between runs and machines: ids, numbers, widths."""
-    line = re.sub(r"\d{8}-\d{6}-(\w+)-[0-9a-f]{4}", r"ID-\1", line)
+    line = re.sub(r"\d{8}-\d{6}-([\w-]+)-[0-9a-f]{4}\b", r"ID-\1", line)
     line = re.sub(r"\d[\d.,]*(e[-+]\d+)?", "#", line)
     return " ".join(re.sub(r"# (ms|s|min)\b", "# s", line).split())
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import inspection, training
+from nnrun.cli import inspection, searching, training
 
 app = typer.Typer(
     name="nnrun",
@@ -38,6 +38,7 @@ def _options(
 
 
 app.command()(training.train)
+app.command()(searching.search)
 app.command()(training.resume)
 app.command("list")(inspection.list_)
 app.command()(inspection.show)

@@ -26,6 +26,7 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also the resolve
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 RUNS = Path("runs")
+CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
 PIPE_CLOSED = 141  # as the shell reports a process that SIGPIPE ended
 
 
@@ -67,3 +68,17 @@ def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) ->
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
         say(*(prefix + line for line in message.split("\n")))
     raise typer.Exit(code)
+
+
+def default_config(quiet: bool) -> Path:
+    """A config in the current directory, else the bundled one; says which."""
+    found = next((Path(name) for name in CONFIGS if Path(name).is_file()), None)
+    if found is None:
+        package = Path(__file__).parents[1]
+        found = next(p for p in (package / "configs/digits.yaml", package.parent / "configs/digits.yaml") if p.exists())
+        words = "the bundled digits example (no nnrun.yaml or config.yaml here)"
+    else:
+        words = str(found)
+    if not quiet:
+        say(f"config   {words}")
+    return found

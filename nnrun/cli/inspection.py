@@ -94,10 +94,14 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
-    from nnrun.rundir import find_run
+    from nnrun.rundir import find_run, is_search
 
     found = find_run(runs, run)
-    if json:
+    if is_search(found):
+        from nnrun.cli.searching import page
+
+        page(found, _record(found), json)
+    elif json:
         json_result(_whole(found))
     elif csv:
         result(_csv(found.metrics()))

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import threads
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, default_config, explained
 from nnrun.cli.streams import json_result, result, say
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.session import Outcome
 
-CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
 EXIT_CODES = {"done": 0, "diverged": 5}
 
 
@@ -48,7 +47,7 @@ def train(
     from nnrun.config.load import load_config
     from nnrun.experiment import train as train_run
 
-    loaded = load_config(config or _default_config(quiet), settings or [])
+    loaded = load_config(config or default_config(quiet), settings or [])
     threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = train_run(loaded, runs, screen, stop, sys.argv)
@@ -61,6 +60,8 @@ def train(
 def resume(
     run: RunArgument = "latest",
     epochs: Annotated[int | None, typer.Option(metavar="N", help="The new total number of epochs.", min=1)] = None,
+    trials: Annotated[int | None, typer.Option(metavar="N", help="Of a search: the new total.", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Of a search: processes.", min=1)] = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -68,17 +69,22 @@ def resume(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Continue a run in place; with --set, as a child run beside it.
+    """Continue a run or a search in place; with --set, as a child run.
 
     Example:  nnrun resume latest --epochs 100
     """
     from nnrun.cli.console import console
+    from nnrun.cli.searching import go_on
     from nnrun.cli.signals import stop_request
     from nnrun.config.load import load_config
     from nnrun.experiment import resume as resume_run
-    from nnrun.rundir import find_run
+    from nnrun.rundir import find_run, is_search
 
     found = find_run(runs, run)
+    if is_search(found):
+        _refuse_for("a search", epochs=epochs, set=settings)
+        return go_on(found, trials, workers, json, quiet)
+    _refuse_for("one run", trials=trials, workers=workers)
     threads.need(load_config(found.path / "resolved.yaml", settings or []).config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings or [], screen, stop, sys.argv)
@@ -90,24 +96,17 @@ def resume(
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
+def _refuse_for(what: str, **options: object) -> None:
+    from nnrun.errors import UsageError
+
+    if given := [f"--{name}" for name, value in options.items() if value]:
+        raise UsageError(f"{given[0]} has no meaning for {what}")
+
+
 def _to_go_on(outcome: Outcome) -> str:
     if outcome.record["stopped_early"]:
         return "--set regularization.early_stopping=null goes on without early stopping"
     return "--epochs N sets a new total"
-
-
-def _default_config(quiet: bool) -> Path:
-    """A config in the current directory, else the bundled one; says which."""
-    found = next((Path(name) for name in CONFIGS if Path(name).is_file()), None)
-    if found is None:
-        package = Path(__file__).parents[1]
-        found = next(p for p in (package / "configs/digits.yaml", package.parent / "configs/digits.yaml") if p.exists())
-        words = "the bundled digits example (no nnrun.yaml or config.yaml here)"
-    else:
-        words = str(found)
-    if not quiet:
-        say(f"config   {words}")
-    return found
 
 
 def _elsewhere(runs: Path) -> list[str]:

@@ -1,0 +1,404 @@
+"""nnrun search, and what resume, show and list do with a search, through real processes where these matter."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.conftest import SECONDS, Done, OnTerminal
+
+Nnrun = Callable[..., Done]
+Start = Callable[..., "subprocess.Popen[str]"]
+Shell = Callable[[str], Done]
+
+SMALL = """\
+name: small
+data: {source: iris}
+network: {hidden: [8]}
+training: {epochs: 3}
+search:
+  trials: 6
+  space:
+    optimizer.learning_rate: {log: [1e-4, 1e-1]}
+    network.width: {choice: [4, 8]}
+"""
+# Trials long enough to be interrupted, of several shapes so that no cohort holds them all.
+LONG = """\
+name: long
+network: {hidden: [64]}
+training: {epochs: 20}
+search:
+  trials: 16
+  space:
+    optimizer.learning_rate: {log: [1e-4, 1e-1]}
+    network.width: {int: [33, 96]}
+"""
+VARYING = ("time", "host", "seconds", "attempt", "checksum")  # what may differ between two equal searches
+
+
+def the_search(runs: Path = Path("runs")) -> Path:
+    (found,) = (path for path in runs.iterdir() if path.name[0] != "." and (path / "search.yaml").exists())
+    return found
+
+
+def records(search: Path) -> list[dict[str, Any]]:
+    """Lines of the ledger by number, without what may differ."""
+    lines = map(json.loads, (search / "trials.jsonl").read_text().splitlines())
+    kept = [{key: value for key, value in line.items() if key not in VARYING} for line in lines]
+    return sorted(kept, key=lambda line: int(line["number"]))
+
+
+def outcome(search: Path) -> tuple[list[dict[str, Any]], int, dict[str, Any], bytes]:
+    """What two equal searches share: records, the best trial, its errors and parameters."""
+    run = json.loads((search / "run.json").read_text())
+    best = (search / "best/checkpoints/best.safetensors").read_bytes()
+    return records(search), run["best_trial"], run["final"], best
+
+
+def processes_with(text: str) -> list[str]:
+    """Command lines of living processes in whose environment or command line this stands."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if text.encode() in (path / "environ").read_bytes() and (path / "cmdline").read_bytes():
+                found.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:  # gone, or another user's
+            continue
+    return found
+
+
+def next_command(done: Done, verb: str) -> str:
+    return next(line for line in done.next if line.startswith(f"nnrun {verb} "))
+
+
+# one search, seen from all sides
+
+
+def test_a_search_prints_results_on_stdout_and_its_course_on_stderr(
+    process: Nnrun, shell: Shell, config: Callable[..., Path]
+) -> None:
+    config(SMALL)
+    done = process("search", "--trials", "6", "--workers", "2")
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out + done.err
+    assert "\r" not in done.err
+    search = the_search()
+    assert re.fullmatch(r"\d{8}-\d{6}-small-search-[0-9a-f]{4}", search.name)
+
+    lines = [line for line in done.err.splitlines() if re.match(r"\d/6  trial \d ", line)]
+    assert [line[:3] for line in lines] == [f"{i}/6" for i in range(1, 7)]
+    assert "strategy random, 6 trials, dev_error, 2 workers" in done.err
+    assert "space    network.width: choice [4, 8]" in done.err
+    assert max(map(len, lines)) <= 100
+
+    assert done.out.startswith("finished 6 trials (6 done), ")
+    assert "/6  trial" not in done.out
+    best = json.loads((search / "run.json").read_text())["best_trial"]
+    assert f"\nbest     trial {best}: dev " in done.out
+    assert "(test part read once)" in done.out
+    assert done.next == [f"nnrun show {search}/best", f"nnrun resume {search} --trials 12"]
+    for command in done.next:
+        assert shell(command).code == 0
+    assert len(records(search)) == 12
+
+
+def test_the_best_trial_is_first_in_the_table_and_lies_in_best(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--workers", "1", "-q")
+    assert done.err == ""
+    search = the_search()
+
+    def rank(record: dict[str, Any]) -> tuple[float, float, int]:
+        return record["metric"], record["final"]["dev_loss"], record["number"]
+
+    first = min(records(search), key=rank)
+    table = done.out.partition("\n\n")[2].splitlines()
+    assert table[0].split() == ["trial", "dev_error", "width", "learning_rate"]
+    assert table[1].split()[0] == str(first["number"])
+    trial, best = search / "trials" / f"{first['number']:04d}", search / "best"
+    name = "checkpoints/best.safetensors"
+    assert (best / name).read_bytes() == (trial / name).read_bytes()
+    assert "test_error" in json.loads((best / "run.json").read_text())["final"]
+    assert "test_error" not in json.loads((trial / "run.json").read_text())["final"]
+
+
+def test_json_is_one_document(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "config.yaml", "--json", "--workers", "1")
+    assert done.err == ""
+    assert done.json["status"] == "done"
+    assert done.json["path"] == str(the_search())
+    assert done.json["counts"] == {"done": 6, "diverged": 0, "failed": 0}
+    assert [record["number"] for record in done.json["records"]] == list(range(6))
+    assert done.json["test_reads"] == 1
+
+    shown = nnrun("show", "--json").json
+    assert shown["search"]["totals"] == [6]
+    assert shown["records"] == done.json["records"]
+
+
+def test_every_trial_can_be_trained_again_to_the_same_bytes(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "2")
+    trial = the_search() / "trials/0003"
+    assert nnrun("train", trial / "resolved.yaml", "--runs", "again").code == 0
+    (again,) = (path for path in Path("again").iterdir() if path.name[0] != ".")
+    name = "checkpoints/best.safetensors"
+    assert (again / name).read_bytes() == (trial / name).read_bytes()
+
+
+def test_workers_and_stacking_change_no_result(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    ways = {"one": ["--workers", "1"], "two": ["--workers", "2"], "alone": ["--workers", "1", "--stack", "1"]}
+    for runs, options in ways.items():
+        assert nnrun("search", "--runs", runs, *options).code == 0
+    one, two, alone = (outcome(the_search(Path(runs))) for runs in ways)
+    assert one == two == alone
+
+
+# show and list
+
+
+def test_show_and_list_know_searches_beside_runs(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1")
+    search = the_search()
+    assert nnrun("train").code == 0
+    runs = {run["id"]: run for run in nnrun("list", "--json").json["runs"]}
+    assert len(runs) == 2
+    assert runs[search.name]["status"] == "done"
+    assert search.name in nnrun("list").out
+
+    page = nnrun("show", search).out
+    assert page.startswith(f"search   {search.name}\nstrategy random, 6 trials, dev_error\n")
+    assert "finished 6 trials (6 done)" in page
+    for part in ("best", "trials/0003"):
+        shown = nnrun("show", search / part)
+        assert shown.code == 0, shown.err
+        assert shown.out.startswith(f"run      {Path.cwd() / search / part}\n")
+        assert "done after 3 epochs" in shown.out
+    assert "done" in nnrun("list", "--runs", search / "trials").out
+
+
+def test_show_tells_the_zooms_of_coarse_to_fine(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--strategy", "coarse_to_fine", "--trials", "13", "--workers", "1")
+    page = nnrun("show").out
+    assert "\nstage 1 from trial 12, around trial " in page
+    assert re.search(r"^  optimizer\.learning_rate: \[0\.0001, 0\.1\] → \[.*\], the best 3 of ", page, re.MULTILINE)
+
+
+# resume
+
+
+def test_resume_extends_a_search_and_the_first_trials_are_those_of_a_longer_one(
+    nnrun: Nnrun, config: Callable[..., Path]
+) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1", "--trials", "4")
+    search = the_search()
+    four = (search / "trials.jsonl").read_bytes()
+    done = nnrun("resume", "latest", "--trials", "9", "--workers", "1")
+    assert done.code == 0, done.err
+    assert "5/9  trial 4" in done.err
+    assert (search / "trials.jsonl").read_bytes().startswith(four), "a finished trial was run again"
+    assert yaml.safe_load((search / "search.yaml").read_text())["totals"] == [4, 9]
+    nnrun("search", "--workers", "1", "--trials", "9", "--runs", "whole")
+    assert outcome(search) == outcome(the_search(Path("whole")))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--trials", "3"], "was asked for 4 trials already; --trials must not be fewer"),
+        (["--epochs", "9"], "--epochs has no meaning for a search"),
+        (["--set", "seed=1"], "--set has no meaning for a search"),
+    ],
+)
+def test_resume_refuses_what_would_change_a_search(
+    nnrun: Nnrun, config: Callable[..., Path], options: list[str], words: str
+) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1", "--trials", "4")
+    before = (the_search() / "trials.jsonl").read_bytes()
+    done = nnrun("resume", "latest", *options)
+    assert done.code == 2
+    assert words in done.err
+    assert done.out == ""
+    assert (the_search() / "trials.jsonl").read_bytes() == before
+
+
+def test_a_run_refuses_the_options_of_a_search(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("train")
+    done = nnrun("resume", "latest", "--trials", "9")
+    assert done.code == 2
+    assert "--trials has no meaning for one run" in done.err
+
+
+def test_a_search_that_is_complete_resumes_to_itself(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1")
+    before = outcome(the_search())
+    done = nnrun("resume", "latest", "--workers", "1")
+    assert done.code == 0
+    assert "(test part read once)" in done.out
+    assert outcome(the_search()) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_search_resumes_to_the_end_of_an_uninterrupted_one(
+    start: Start, shell: Shell, nnrun: Nnrun, config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    config(LONG)
+    mark = f"NNRUN_TEST_MARK={Path.cwd()}"
+    monkeypatch.setenv(*mark.split("=", 1))
+    process = start("search", "--workers", "2")
+    assert process.stderr is not None
+    next(line for line in process.stderr if re.match(r" 2/16  trial", line))
+    assert len(processes_with(mark)) >= 3, "the search and its two workers"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=SECONDS)
+    done = Done(process.returncode, out, err)
+    assert done.code == 128 + number
+    assert "stopping; once more to stop at once" in err
+    assert "Traceback" not in err
+    assert processes_with(mark) == []
+    search = the_search()
+    finished = (search / "trials.jsonl").read_bytes()
+    assert 2 <= finished.count(b"\n") < 16
+    assert json.loads((search / "run.json").read_text())["status"] == "interrupted"
+    assert out.startswith(f"interrupted after {finished.count(10)} trials (")
+
+    resumed = shell(next_command(done, "resume"))
+    assert resumed.code == 0, resumed.err
+    assert (search / "trials.jsonl").read_bytes().startswith(finished)
+    nnrun("search", "--workers", "2", "--runs", "whole")
+    assert outcome(search) == outcome(the_search(Path("whole")))
+
+
+# on a terminal
+
+
+def test_on_a_terminal_the_pace_is_one_line_that_is_gone_at_the_end(
+    on_terminal: Callable[..., OnTerminal], config: Callable[..., Path]
+) -> None:
+    config(SMALL)
+    screen = on_terminal("search", "--workers", "1", "--stack", "1", width=120)
+    assert screen.finish() == 0
+    assert screen.written.count(" trials a minute, ") == 6
+    assert " trials a minute, " not in screen.terminal.text
+    assert re.search(r"^5/6  trial 4 .*\n6/6  trial 5 .*\nfinished 6 trials", screen.terminal.text, re.MULTILINE)
+
+
+# what goes wrong
+
+
+def test_errors_of_the_space_have_their_places(process: Nnrun, config: Callable[..., Path]) -> None:
+    config(
+        "search:\n"
+        "  space:\n"
+        "    optimizer.learning_rat: {log: [1e-4, 1]}\n"  # the unknown key begins at column 5
+        "    regularization.l2: {log: [0, 1]}\n"  # `0` is the 31st character of its line
+        "    network.width: {int: [9, 9]}\n"  # the list begins at the 26th
+    )
+    done = process("search", "--trials", "4")
+    assert done.code == 3
+    assert done.out == ""
+    assert [line.split(" search.space.")[0] for line in done.err.splitlines()] == [
+        "config   config.yaml",
+        "config.yaml:3:5:",
+        "config.yaml:4:31:",
+        "config.yaml:5:26:",
+    ]
+    assert "did you mean learning_rate?" in done.err
+    assert not Path("runs").exists() or not [path for path in Path("runs").iterdir() if path.name[0] != "."]
+
+
+def test_a_strategy_that_does_not_exist_is_named_with_its_place(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL.replace("  trials: 6\n", "  trials: 6\n  strategy: gird\n"))
+    done = nnrun("search")
+    assert done.code == 3
+    # "  strategy: gird" is the seventh line; the value begins at column 13
+    assert "config.yaml:7:13: " in done.err
+    assert "random, coarse_to_fine" in done.err
+    assert nnrun("search", "--strategy", "gird").code == 3
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_search_whose_trials_all_diverge_says_what_they_share(
+    nnrun: Nnrun, config: Callable[..., Path], workers: str
+) -> None:
+    config(
+        "data: {source: iris}\nnetwork: {hidden: [8]}\ntraining: {epochs: 3}\n"
+        "optimizer: {name: sgd, learning_rate: 1e30}\n"
+        "search: {trials: 4, space: {optimizer.learning_rate: {choice: [1e30, 1e31]}}}\n"
+    )
+    done = nnrun("search", "--workers", workers)
+    assert done.code == 5
+    assert "best none yet" in done.err
+    assert "finished 4 trials (4 diverged)" in done.out
+    assert "the 4 diverged trials have learning_rate 1e+30" in done.out
+    assert done.next == [], "there is no best trial to show"
+    assert not (the_search() / "best").exists()
+    assert nnrun("show").code == 0
+
+
+def test_a_search_whose_trials_all_fail_ends_with_1(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(LONG.replace("epochs: 20", "epochs: 1000000"))
+    done = nnrun("search", "--trials", "3", "--trial-timeout", "0.5", "--workers", "3", "--stack", "1")
+    assert done.code == 1
+    assert done.err.count("failed (took longer than --trial-timeout)") == 3
+    assert "finished 3 trials (3 failed)" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_a_target_ends_a_search_and_resume_goes_on(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--target", "0.99", "--workers", "1", "--stack", "1")
+    assert done.code == 0
+    assert done.out.startswith("finished 1 trial (1 done), ")
+    assert nnrun(*next_command(done, "resume").split()[1:]).code == 0
+    assert len(records(the_search())) == 6
+
+
+def test_show_of_a_search_that_was_killed_has_the_best_so_far(
+    start: Start, nnrun: Nnrun, config: Callable[..., Path]
+) -> None:
+    config(LONG)
+    process = start("search", "--workers", "2", "--stack", "1")
+    assert process.stderr is not None
+    next(line for line in process.stderr if re.match(r" 2/16  trial", line))
+    shown = nnrun("show", "latest").out
+    assert re.search(r"^running, \d+ of 16 trials so far$", shown, re.MULTILINE)
+    process.kill()
+    process.wait()
+    shown = nnrun("show", "latest").out
+    assert re.search(r"^interrupted, \d+ of 16 trials so far\n\ntrial  dev_error  width  ", shown, re.MULTILINE)
+    assert nnrun("list", "--json").json["runs"][0]["status"] == "interrupted"
+
+
+def test_a_search_without_a_test_part_says_so(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL.replace("{source: iris}", "{source: iris, split: [0.7, 0.3, 0]}"))
+    done = nnrun("search", "--workers", "1", "--trials", "2")
+    assert re.search(r"^best     trial \d: dev [\d.]+%, no test part$", done.out, re.MULTILINE)
+
+
+def test_a_ledger_with_a_torn_end_loses_that_trial_alone(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1")
+    search = the_search()
+    whole = outcome(search)
+    ledger = (search / "trials.jsonl").read_bytes()
+    (search / "trials.jsonl").write_bytes(ledger[:-100])
+    assert nnrun("show").code == 0
+    assert nnrun("resume", "latest", "--workers", "1").code == 0
+    assert outcome(search) == whole
