@@ -13,12 +13,13 @@ import yaml
 
 from nnrun.cli.console import STOPPING
 from nnrun.cli.streams import say, say_at_once
+from nnrun.config.load import load_config
 from nnrun.narration import duration
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Record
 from nnrun.search.space import Space
 from nnrun.search.study import Watcher
-from nnrun.search.telling import heading, trial_line
+from nnrun.search.telling import heading, rung_lines, trial_line
 from nnrun.search.verbs import Options
 
 TRIALS_BETWEEN_PACES = 10
@@ -46,6 +47,8 @@ class SearchConsole(Watcher):
         self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
         if not self.quiet:
             say(*heading(run.id, self.plan, space, self.options.workers))
+        if not self.quiet and self.plan["strategy"] == "halving":
+            say(*rung_lines(self.plan, space, load_config(run.path / "resolved.yaml").config.training.epochs))
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
         """A line, with the pace every tenth time."""

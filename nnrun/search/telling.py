@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnrun.narration import columns, duration, percent
+from nnrun.search.halving import rung_table
 from nnrun.search.importance import importances
 from nnrun.search.ledger import Record
 from nnrun.search.space import Space
+from nnrun.search.strategies import Plan
 from nnrun.search.study import Metric
 
 BEST_SHOWN = 5
@@ -46,6 +48,16 @@ def heading(run_id: str, plan: Mapping[str, Any], space: Space, workers: int | N
         f"strategy {plan['strategy']}, {plan['totals'][-1]} trials, {plan['metric']}{at_work}",
         *(f"space    {key}: {_range(written)}" for key, written in space.written().items()),
         *(f"note     {notice}" for notice in space.notices),
+    ]
+
+
+def rung_lines(plan: Mapping[str, Any], space: Space, epochs: int) -> list[str]:
+    """What successive halving will do: how many trials train until which epoch."""
+    rungs = rung_table(Plan(space, plan["seed"], plan["totals"], epochs, first=1))
+    return [
+        f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
+        + (f", the best of those until epoch {below.epochs}" if rung.level else "")
+        for below, rung in zip([rungs[0], *rungs], rungs, strict=False)
     ]
 
 
