@@ -189,7 +189,7 @@ class RunDir:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
         with (self.path / "run.lock").open("w") as lock:
             if not lock_exclusively(lock.fileno()):
-                raise UsageError(f"{self.path}: another process is training this run")
+                raise UsageError(f"{self.path}: {self._holder()} is training this run")
             for file in ("metrics.jsonl", "events.jsonl", "log.txt"):
                 drop_torn_line(self.path / file)
             for folder in (self.path, self.path / "checkpoints"):
@@ -198,6 +198,11 @@ class RunDir:
                 yield
             finally:
                 self._stop_appending()
+
+    def _holder(self) -> str:
+        record = self.read_json("run.json")
+        host = (record.get("host") or {}).get("name")
+        return f"process {record['process']} on {host}" if record.get("process") else "another process"
 
     def _stop_appending(self) -> None:
         for file in self._appending.values():

@@ -240,7 +240,7 @@ def test_fewer_epochs_than_are_trained_are_refused(train_run: Train) -> None:
 def test_a_run_in_use_is_left_alone(train_run: Train) -> None:
     run = train_run(*SMALL).run
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    with run.locked(), pytest.raises(UsageError, match="another process is training this run"):
+    with run.locked(), pytest.raises(UsageError, match="is training this run"):
         experiment.resume(RunDir(run.path), epochs=8)
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 

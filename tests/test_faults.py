@@ -246,7 +246,7 @@ def test_only_one_process_trains_a_run(train_run: Train, settings: list[str], tm
             time.sleep(0.005)
         (run,) = list_runs(tmp_path / "busy")
         assert run.status == "running"
-        with pytest.raises(UsageError, match="another process is training this run"):
+        with pytest.raises(UsageError, match=r"process \d+ on .* is training this run"):
             experiment.resume(run)
     finally:
         process.kill()

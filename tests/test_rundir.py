@@ -210,7 +210,7 @@ def holder(tmp_path: Path) -> Iterator[tuple[RunDir, subprocess.Popen[str]]]:
 def test_status_follows_the_process_that_holds_the_run(holder: tuple[RunDir, subprocess.Popen[str]]) -> None:
     run, process = holder
     assert run.status == "running"
-    with pytest.raises(UsageError, match="another process is training this run"), run.locked():
+    with pytest.raises(UsageError, match="is training this run"), run.locked():
         pytest.fail("two processes hold one run")
     assert run.status == "running"
     process.kill()

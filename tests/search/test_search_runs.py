@@ -145,7 +145,7 @@ def test_of_two_processes_on_one_search_the_second_is_refused(search: Search) ->
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(UsageError, match="another process"):
+        with pytest.raises(UsageError, match=r"process \d+ on .* is training this run"):
             again(run, 4)
         other.communicate()
     assert len(again(run, 4).records) == 4
