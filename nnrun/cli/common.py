@@ -15,6 +15,12 @@ from nnrun.errors import ConfigError, DataError, NnrunError
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="CONFIG", help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example."
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, unique prefix, or latest.")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
 Settings = Annotated[

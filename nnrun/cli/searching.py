@@ -6,12 +6,11 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.streams import json_result, result
 
 if TYPE_CHECKING:
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
 LEAST_MEMORY = 1 << 28  # a worker needs so much to load NumPy
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="CONFIG", help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example."
-    ),
-]
 Trials = Annotated[
     int | None, typer.Option(metavar="N", help="Total number of trials; left out: search.trials.", min=1)
 ]

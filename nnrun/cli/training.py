@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import threads
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, default_config, explained
+from nnrun.cli.common import (
+    RUNS,
+    ConfigFile,
+    Debug,
+    Json,
+    Quiet,
+    RunArgument,
+    Runs,
+    Settings,
+    Verbose,
+    default_config,
+    explained,
+)
 from nnrun.cli.streams import json_result, result, say
 
 if TYPE_CHECKING:
@@ -24,13 +36,7 @@ EXIT_CODES = {"done": 0, "diverged": 5}
 
 @explained
 def train(
-    config: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="CONFIG",
-            help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example.",
-        ),
-    ] = None,
+    config: ConfigFile = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
