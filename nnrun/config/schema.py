@@ -29,7 +29,7 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS, usual
 
-# Data sets that scikit-learn brings, each with the name of its target column.
+# The data sets in nnrun/data/bundled, each with the name of its target column.
 BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
 FOR_CLASSES = ("cross_entropy",)  # the other losses measure distances between numbers
 

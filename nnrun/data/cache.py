@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 24 * 3600
@@ -38,7 +37,7 @@ def cache_key(config: Data, dtype: str) -> str:
         "format": CACHE_FORMAT,
         "dtype": dtype,
         "data": config.model_dump(mode="json"),
-        "files": files or metadata.version("scikit-learn"),
+        "files": files,
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 

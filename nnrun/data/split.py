@@ -78,39 +78,37 @@ def split_rows(
         return _by_time(times, sizes)
     if groups is not None:
         return Split(_by_group(groups, sizes, seed), "groups", [])
-    if classes is not None:
-        return _stratified(classes, sizes, seed)
-    return Split(_random(n, sizes, seed, None), "random", [])
+    rule: Rule = "random" if classes is None else "stratified"
+    return Split(_cut(_random_order(n, seed, classes), sizes), rule, [])
 
 
 def _named(parts: Sequence[Indices]) -> dict[str, Indices]:
     return {name: np.sort(rows) for name, rows in zip(PARTS, parts, strict=True) if len(rows)}
 
 
-def _random(n: int, sizes: tuple[int, int, int], seed: int, classes: Values | None) -> dict[str, Indices]:
-    rest, test = _cut(np.arange(n), sizes[2], seed, classes)
-    train, dev = _cut(rest, sizes[1], seed, classes)
-    return _named((train, dev, test))
+def _random_order(n: int, seed: int, classes: Values | None) -> Indices:
+    """All rows in random order; with classes, every stretch of it holds about as large a share of each.
+
+    The i-th of a class's k rows stands at (i + 1/2) / k of the way, so a class of a single row stands in the middle.
+    """
+    order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(n)
+    if classes is None:
+        return order
+    place = np.empty(n)
+    for rows in _rows_of_each(classes[order]):
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return order[np.argsort(place, kind="stable")]
 
 
-def _cut(rows: Indices, size: int, seed: int, classes: Values | None) -> tuple[Indices, Indices]:
-    """Cut `size` rows off at random, the share of each class kept; ValueError if a class is too small for that."""
-    from sklearn.model_selection import train_test_split
-
-    if not size:
-        return rows, rows[:0]
-    state = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))
-    strata = None if classes is None else classes[rows]
-    rest, cut = train_test_split(rows, test_size=size, random_state=state, stratify=strata)
-    return rest, cut
+def _rows_of_each(classes: Values) -> list[Indices]:
+    codes = np.unique(classes, return_inverse=True)[1]
+    return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
 
 
-def _stratified(classes: Values, sizes: tuple[int, int, int], seed: int) -> Split:
-    try:
-        return Split(_random(len(classes), sizes, seed, classes), "stratified", [])
-    except ValueError:
-        notice = "the split is not stratified: a class has too few rows to be in every part"
-        return Split(_random(len(classes), sizes, seed, None), "random", [notice])
+def _cut(order: Indices, sizes: tuple[int, int, int]) -> dict[str, Indices]:
+    """The parts; train is cut from the middle, where the row of a class that has no other stands."""
+    _, dev, test = sizes
+    return _named((order[test : len(order) - dev], order[len(order) - dev :], order[:test]))
 
 
 def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnrun.data
 from nnrun.config.schema import BUNDLED
 from nnrun.data.csv_file import read_csv
 
@@ -31,15 +32,17 @@ def test_bundled_sets(load: Any, name: str, rows: int, features: int, classes: l
     assert np.array_equal(named.parts["dev"].x, data.parts["dev"].x)
 
 
-def test_bundled_labels_are_the_ones_of_scikit_learn(load: Any) -> None:
-    from sklearn.datasets import load_breast_cancer, load_digits
+@pytest.mark.parametrize("name", BUNDLED)
+def test_bundled_files_hold_what_scikit_learn_holds(name: str) -> None:
+    from sklearn import datasets
 
-    # 0 is malignant there; here the classes are in alphabetical order.
-    theirs = np.bincount(load_breast_cancer().target)
-    ours = sum(np.bincount(part.y) for part in load("breast_cancer").parts.values())
-    assert ours.tolist() == theirs[::-1].tolist()
-    digits = sum(np.bincount(part.y) for part in load("digits").parts.values())
-    assert digits.tolist() == np.bincount(load_digits().target).tolist()
+    theirs = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    ours = read_csv(Path(nnrun.data.__path__[0]) / "bundled" / f"{name}.csv", "").frame
+    labels = np.asarray(theirs.get("target_names", []))
+    target = labels[theirs.target] if labels.dtype.kind == "U" else theirs.target
+    assert list(ours.columns) == [*theirs.feature_names, BUNDLED[name]]
+    np.testing.assert_allclose(ours.iloc[:, :-1].to_numpy(dtype=float), theirs.data, rtol=1e-15)
+    assert ours.iloc[:, -1].tolist() == target.tolist()
 
 
 def test_another_column_of_a_bundled_set_can_be_the_target(load: Any) -> None:

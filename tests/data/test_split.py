@@ -120,11 +120,20 @@ def test_stratification_keeps_the_shares() -> None:
     assert Counter(classes[found.rows["test"]]) == {"a": 24, "b": 12, "c": 4}
 
 
-def test_a_class_too_small_for_stratification() -> None:
+def test_a_class_of_one_row_goes_to_train() -> None:
     classes = np.array(["a"] * 50 + ["b"] * 49 + ["c"], dtype=object)
     found = split_rows(100, "auto", 0, classes=classes)
-    assert found.rule == "random"
-    assert found.notices == ["the split is not stratified: a class has too few rows to be in every part"]
+    assert 99 in found.rows["train"]
+    # A fifth of 50 and of 49 rows: 10 and 9.8, and 20 rows in each part.
+    assert Counter(classes[found.rows["dev"]]) == Counter(classes[found.rows["test"]]) == {"a": 10, "b": 10}
+
+
+@given(labels=st.lists(st.sampled_from("aaaaabbc"), min_size=10, max_size=300), seed=st.integers(0, 99))
+def test_shares_of_classes_are_met_to_the_row(labels: list[str], seed: int) -> None:
+    classes = np.array(labels, dtype=object)
+    for rows in split_rows(len(labels), "auto", seed, classes=classes).rows.values():
+        for label, count in Counter(labels).items():
+            assert abs(int((classes[rows] == label).sum()) - count * len(rows) / len(labels)) < 2
 
 
 def test_the_seed_decides() -> None:
