@@ -134,7 +134,7 @@ def first_files(
         "config.yaml": resolved if text is None else text,
         "resolved.yaml": resolved,
         "run.json": to_json(record, indent=2).encode() + b"\n",
-        "data.json": to_json(dataset.info, indent=2).encode() + b"\n",
+        "data.json": dataset.written_info,
     }
 
 

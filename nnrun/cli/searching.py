@@ -65,6 +65,9 @@ def search(
 
     Example:  nnrun search config.yaml --trials 50
     """
+    from nnrun.search.executors import begin_to_load
+
+    begin_to_load()  # while this process loads its own
     from nnrun.cli.search_screen import SearchConsole
     from nnrun.cli.signals import stop_request
     from nnrun.config.load import load_config

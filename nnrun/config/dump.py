@@ -7,10 +7,17 @@ from typing import Any
 
 import yaml
 
+try:  # three times as fast; the same text
+    from yaml import CSafeDumper as SafeDumper
+except ImportError:
+    from yaml import SafeDumper  # type: ignore[assignment]
+
 from nnrun.config.scalars import PATTERNS, PREFIX
 
+WIDEST = 2**31 - 1  # no line is broken
 
-class _Dumper(yaml.SafeDumper):
+
+class _Dumper(SafeDumper):
     """Quotes every text that YAML 1.1 or 1.2 would take for something else."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -39,5 +46,5 @@ def dump_yaml(values: Any, one_line: bool = False) -> str:
     """Block style with the innermost collections on one line, or all on one; ValueError for what is not finite."""
     style = True if one_line else None
     return str(
-        yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=style, width=math.inf)
+        yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=style, width=WIDEST)
     )

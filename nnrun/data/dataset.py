@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from nnrun.data.cache import Prepared, cache_key, load_entry, store_entry
 from nnrun.data.prepare import prepare
 from nnrun.data.table import Arrays
 from nnrun.data.target import Task
+from nnrun.files import to_json
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
@@ -40,6 +42,11 @@ class Dataset:
     target_deviation: float
     info: dict[str, Any]
     notices: list[str]
+
+    @cached_property
+    def written_info(self) -> bytes:
+        """The content of a run's data.json; the runs of a search share it."""
+        return to_json(self.info, indent=2).encode() + b"\n"
 
 
 def load_dataset(config: Data, dtype: str, cache: Path) -> Dataset:

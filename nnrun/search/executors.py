@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import parent_process
+from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
 Job = dict[str, Any]
 Work = Callable[[Job], Job]
 
+LOADED = "nnrun.search.worker"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -58,17 +62,14 @@ class Inline:
 
 
 class Pool:
-    """Spawned processes with one BLAS thread each, replaced when they die."""
+    """Processes with one BLAS thread each, replaced when they die."""
 
     def __init__(self, workers: int, timeout: float | None = None, memory: int | None = None) -> None:
-        from multiprocessing import get_context
-
         from pebble import ProcessPool
 
         self.workers, self.timeout = workers, timeout
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # workers inherit them, before they load NumPy
-        self._pool = ProcessPool(workers, initializer=prepare, initargs=[memory], context=get_context("spawn"))
-        for _ in range(workers):  # they start with the first jobs; loading the engine takes them a moment
+        self._pool = ProcessPool(workers, initializer=prepare, initargs=[memory], context=begin_to_load())
+        for _ in range(workers):  # they start with the first jobs
             self._pool.schedule(warm_up)
 
     def submit(self, work: Work, job: Job) -> Future[Job]:
@@ -83,6 +84,32 @@ class Pool:
         """Kill what still runs."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
+
+
+def begin_to_load() -> BaseContext:
+    """Where workers come from: a server, started here, that loads what they need once and forks from there.
+
+    It has one thread and nothing of this process, so a worker is as clean as one spawned by itself, which is what
+    happens where there is no such server.
+    """
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # inherited, before NumPy is loaded
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([LOADED])
+    with _deaf_to_ctrl_c():
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started here never hear of a Ctrl-C, which is the parent's to handle; for it the signal waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _pass_on(inner: Any, outer: Future[Job]) -> None:
@@ -119,8 +146,6 @@ def guarded(work: Work, job: Job) -> Job:
 
 def prepare(memory: int | None) -> None:
     """What a worker does first: limit its memory, leave signals to the parent, end when the parent does."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if memory is not None:
         try:
@@ -136,7 +161,7 @@ def prepare(memory: int | None) -> None:
 
 def warm_up() -> None:
     """Load what training needs."""
-    import_module("nnrun.search.worker")
+    import_module(LOADED)
 
 
 def _end_with_parent() -> None:

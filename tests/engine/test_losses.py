@@ -123,3 +123,18 @@ def test_members_are_measured_apart(loss: str, outputs: int) -> None:
     assert total.shape == wrong.shape == (3,)
     assert total == pytest.approx([t for t, _ in each])
     assert wrong == pytest.approx([w for _, w in each])
+
+
+def test_of_equal_logits_the_first_counts() -> None:
+    loss = SoftmaxCrossEntropy(3)
+    logits = np.array([[[2.0, 2.0, 0.0], [2.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]])
+    targets = loss.targets(np.array([[0, 1, 2, 0]]), logits.dtype)
+    # Right, wrong (class 0 comes first), wrong, right.
+    assert loss.sums(logits, targets)[1].tolist() == [2]
+
+
+def test_a_row_that_is_not_a_number_is_a_mistake_unless_it_is_of_the_first_class() -> None:
+    loss = SoftmaxCrossEntropy(2)
+    logits = np.array([[[np.nan, 1.0], [0.0, 1.0], [np.nan, 1.0]]])
+    targets = loss.targets(np.array([[1, 1, 0]]), logits.dtype)
+    assert loss.sums(logits, targets)[1].tolist() == [1]
