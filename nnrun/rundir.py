@@ -73,7 +73,7 @@ class RunDir:
         try:
             (unfinished / "checkpoints").mkdir()
             for file, content in files.items():
-                write_atomically(unfinished / file, content)
+                (unfinished / file).write_bytes(content)
             return cls(_rename(unfinished, path))
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -152,8 +152,10 @@ class RunDir:
 
     def forget_metrics_after(self, epoch: int) -> None:
         """Drop the records of epochs that will be trained again, and a torn last line."""
-        kept = [to_json(record) + "\n" for record in self.metrics() if record["epoch"] <= epoch]
-        self.write("metrics.jsonl", "".join(kept))
+        records = self.metrics()
+        kept = [record for record in records if record["epoch"] <= epoch]
+        if len(kept) < len(records):
+            self.write("metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
 
     # checkpoints
 

@@ -49,10 +49,13 @@ class Listener:
 
 
 class Session:
-    """Trains one configuration on its data, or several of one shape as members of one trainer."""
+    """Trains one configuration on its data, or several of one shape as members of one trainer.
 
-    def __init__(self, configs: Sequence[Config], dataset: Dataset) -> None:
-        self.configs, self.dataset = list(configs), dataset
+    Runs that nothing continues keep the checkpoint of their best epoch alone.
+    """
+
+    def __init__(self, configs: Sequence[Config], dataset: Dataset, continued: bool = True) -> None:
+        self.configs, self.dataset, self.continued = list(configs), dataset, continued
         self.config = self.configs[0]  # for what all members share
         self.trainer = make_trainer(self.configs, dataset)
         members = len(self.configs)
@@ -126,7 +129,8 @@ class Session:
                 runs[k].log([epoch_line(row, self.config.training.epochs)])
                 listener.epoch(row)
             unsaved = time.monotonic() - self._written_at
-            if unsaved + epoch.seconds >= SECONDS_BETWEEN_CHECKPOINTS:  # the next epoch is at stake too
+            at_stake = unsaved + epoch.seconds  # the next epoch is too
+            if self.continued and at_stake >= SECONDS_BETWEEN_CHECKPOINTS:
                 self._save(runs)
 
     def _note_divergences(self, runs: Sequence[RunDir], epoch: Epoch) -> None:
@@ -148,14 +152,15 @@ class Session:
             trainer.freeze(self.stopping.enough)
 
     def _save(self, runs: Sequence[RunDir]) -> None:
-        """Write the best parameters, where they are new, and all that training continues from."""
+        """Write the best parameters, where they are new, and what training continues from."""
         now_at = self.trainer.epoch, self.trainer.step
         for k, run in enumerate(runs):
             epoch = int(self.best.epochs[k])
             if epoch > self._best_written[k]:
                 save_best(run, self.trainer.network, self.best, k)
                 self._best_written[k] = epoch
-            save_last(run, self.trainer, self.stopping, k, self._ended.get(k, now_at))
+            if self.continued:
+                save_last(run, self.trainer, self.stopping, k, self._ended.get(k, now_at))
         self._written_at = time.monotonic()
 
     def _close(self, runs: Sequence[RunDir], parts: list[str]) -> list[Outcome]:

@@ -243,7 +243,7 @@ def test_runs_trained_together_leave_the_files_they_leave_alone(tmp_path: Path, 
                 **shared,
                 "seed": seed,
                 "optimizer": {"name": "momentum", "learning_rate": rate},
-                "regularization": {"dropout": dropout, "l2": l2, "early_stopping": {"patience": 2}},
+                "regularization": {"dropout": dropout, "l2": l2, "early_stopping": {"patience": 1}},
             }
         )
         for seed, rate, dropout, l2 in [(0, 0.3, 0.2, 0), (1, 0.05, 0.0, 1e-2), (2, 1e36, 0.1, 0), (3, 1e-6, 0.1, 0)]

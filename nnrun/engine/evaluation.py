@@ -11,7 +11,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Buffers
 
-CHUNK = 1024  # rows that go through the network at once
+CHUNK = 512  # rows that go through the network at once: 16 members of 128 units then take a fifth less than with 1024
 
 
 class Examples:

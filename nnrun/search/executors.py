@@ -21,7 +21,7 @@ from typing import Any, Protocol
 Job = dict[str, Any]
 Work = Callable[[Job], Job]
 
-LOADED = "nnrun.search.worker"
+LOADED = ("nnrun.search.worker", "safetensors.numpy", "threadpoolctl")  # what workers need
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -96,7 +96,7 @@ def begin_to_load() -> BaseContext:
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload([LOADED])
+    context.set_forkserver_preload([*LOADED])
     with _deaf_to_ctrl_c():
         forkserver.ensure_running()
     return context
@@ -161,7 +161,8 @@ def prepare(memory: int | None) -> None:
 
 def warm_up() -> None:
     """Load what training needs."""
-    import_module(LOADED)
+    for module in LOADED:
+        import_module(module)
 
 
 def _end_with_parent() -> None:

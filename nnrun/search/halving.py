@@ -64,6 +64,7 @@ class Halving(Strategy):
     A trial that failed or diverged is never continued; if too few are left, fresh draws take their places.
     """
 
+    continues_trials = True
     help = f"many trials for few epochs, the best 1 in {FACTOR} goes on for {FACTOR} times as many"
 
     def __init__(self, plan: Plan) -> None:

@@ -49,6 +49,7 @@ class Strategy(ABC):
     """
 
     help: str = ""
+    continues_trials = False  # whether a point may resume an earlier trial
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

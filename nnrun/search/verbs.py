@@ -169,7 +169,7 @@ def _go_on(
         ledger=ledger,
         executor=executor,
         work=train_trials,
-        job={"folder": str(folder), "cache": str(run.path.parent / CACHE)},
+        job={"folder": str(folder), "cache": str(run.path.parent / CACHE), "continued": strategy.continues_trials},
         watcher=watcher,
     )
     study.run(Budget(plan["totals"][-1], options.seconds, options.target), told_to_stop)

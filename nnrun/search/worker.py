@@ -24,7 +24,7 @@ def train_trials(job: Job) -> Job:
     folder = Path(job["folder"])
     configs = [Config.from_values(trial["config"]) for trial in job["trials"]]
     dataset = _dataset(configs[0], Path(job["cache"]))
-    session = Session(configs, dataset)
+    session = Session(configs, dataset, job["continued"])
     resumed = job["trials"][0]["resume"]
     parent = None if resumed is None else RunDir(folder / f"{resumed:04d}")
     if parent is not None:  # such a trial comes alone
