@@ -7,6 +7,10 @@ writes to disk: every trial is a run directory. The peers take turns, repeat aft
 - optuna_sklearn, optuna_torch: two processes that share a study through a journal file
 - optuna_sklearn_njobs, optuna_torch_njobs: `study.optimize(…, n_jobs=2)`, which are threads
 - sklearn_random: `RandomizedSearchCV(…, n_jobs=2)`
+
+With `--fixed` all trials have one shape (64 units, batches of 64), so that JAX can train them as one: a process that
+maps a compiled program over the trials with `vmap`, on all cores, compile time included. With `--scaling` nnrun takes
+turns with itself: one worker and two, on trials of a second or more, one by one.
 """
 
 from __future__ import annotations
@@ -19,34 +23,41 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from environment import restart_cleaned
 
 HERE = Path(__file__).parent
-CONFIG = """\
+SETTINGS = """\
 data: {{source: digits}}
 network: {{hidden: [64]}}
-training: {{epochs: {epochs}}}
+training: {{epochs: {epochs}, batch_size: 64}}
 search:
   space:
     optimizer.learning_rate: {{log: [1e-4, 1e-1]}}
     optimizer.beta1: {{one_minus_log: [0.9, 0.999]}}
     regularization.l2: {{log: [1e-4, 10]}}
+"""
+SHAPES = """\
     network.width: {{choice: [32, 64, 128]}}
     training.batch_size: {{choice: [32, 64, 128]}}
 """
-NEEDS = {"optuna_sklearn": ["optuna"], "optuna_torch": ["optuna", "torch"], "sklearn_random": []}
+LONG = ["--set", "training.batch_size=32", "--stack", "1"]  # 1,000 epochs of them take a second and more
+NEEDS = {"optuna_sklearn": ["optuna"], "optuna_torch": ["optuna", "torch"], "sklearn_random": [], "jax_vmap": ["jax"]}
+
+Run = Callable[[Path], float]
 
 
-def nnrun_seconds(trials: int, epochs: int, folder: Path) -> float:
-    """`nnrun search` with two workers, into an empty folder."""
-    (folder / "config.yaml").write_text(CONFIG.format(epochs=epochs))
-    command = [sys.executable, "-m", "nnrun", "search", "config.yaml", "-q", "--workers", "2", "--trials", str(trials)]
-    return clock([command], folder)
+def nnrun_seconds(trials: int, config: str, folder: Path, *options: str, workers: int = 2) -> float:
+    """`nnrun search` into an empty folder."""
+    (folder / "config.yaml").write_text(config)
+    command = [sys.executable, "-m", "nnrun", "search", "config.yaml", "-q", *options]
+    return clock([[*command, "--workers", str(workers), "--trials", str(trials)]], folder)
 
 
-def peer_seconds(kind: str, trials: int, epochs: int, folder: Path, journal: bool) -> float:
+def peer_seconds(kind: str, trials: int, epochs: int, folder: Path, *, journal: bool) -> float:
     """Two processes on a journal, or one with two jobs."""
     base = [sys.executable, str(HERE / "search_peers.py"), kind, str(trials), str(epochs)]
     if journal:
@@ -67,25 +78,45 @@ def clock(commands: list[list[str]], folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def measure(trials: int, epochs: int, repeats: int) -> dict[str, float | None]:
-    """The median of each, taken in turns."""
-    forms = {
-        "optuna_sklearn": ("optuna_sklearn", True),
-        "optuna_torch": ("optuna_torch", True),
-        "optuna_sklearn_njobs": ("optuna_sklearn", False),
-        "optuna_torch_njobs": ("optuna_torch", False),
-        "sklearn_random": ("sklearn_random", False),
+def free_shapes(trials: int, epochs: int) -> dict[str, Run]:
+    """nnrun and everybody who can search over widths and batch sizes."""
+    config = (SETTINGS + SHAPES).format(epochs=epochs)
+    runs: dict[str, Run] = {"nnrun": lambda folder: nnrun_seconds(trials, config, folder)}
+    for kind in ("optuna_sklearn", "optuna_torch"):
+        runs[kind] = partial(peer_seconds, kind, trials, epochs, journal=True)
+    for kind in ("optuna_sklearn", "optuna_torch"):
+        runs[f"{kind}_njobs"] = partial(peer_seconds, kind, trials, epochs, journal=False)
+    return runs | {"sklearn_random": partial(peer_seconds, "sklearn_random", trials, epochs, journal=False)}
+
+
+def fixed_shape(trials: int, epochs: int) -> dict[str, Run]:
+    """nnrun and JAX on trials of one shape."""
+    config = SETTINGS.format(epochs=epochs)
+    return {
+        "nnrun": lambda folder: nnrun_seconds(trials, config, folder),
+        "jax_vmap": partial(peer_seconds, "jax_vmap", trials, epochs, journal=False),
     }
-    times: dict[str, list[float]] = {"nnrun": [], **{name: [] for name in forms}}
+
+
+def scaling(trials: int, epochs: int) -> dict[str, Run]:
+    """nnrun with two workers, and with one."""
+    config = SETTINGS.format(epochs=epochs)
+    return {
+        "nnrun": lambda folder: nnrun_seconds(trials, config, folder, *LONG),
+        "one_worker": lambda folder: nnrun_seconds(trials, config, folder, *LONG, workers=1),
+    }
+
+
+def measure(runs: dict[str, Run], repeats: int) -> dict[str, float | None]:
+    """The median of each, taken in turns; None where a library is missing."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats):
-        print(f"{epochs} epochs, repeat {repeat + 1} of {repeats}", file=sys.stderr, flush=True)
-        for name, taken in times.items():
-            kind, journal = forms.get(name, ("", False))
-            if all(importlib.util.find_spec(module) for module in NEEDS.get(kind, [])):
+        print(f"repeat {repeat + 1} of {repeats}", file=sys.stderr, flush=True)
+        for name, run in runs.items():
+            needed = NEEDS.get(name.removesuffix("_njobs"), [])
+            if all(importlib.util.find_spec(module) for module in needed):
                 with tempfile.TemporaryDirectory() as folder:
-                    place = Path(folder)
-                    one = nnrun_seconds(trials, epochs, place) if name == "nnrun" else None
-                    taken.append(peer_seconds(kind, trials, epochs, place, journal) if one is None else one)
+                    times[name].append(run(Path(folder)))
     return {f"{name}_s": statistics.median(taken) if taken else None for name, taken in times.items()}
 
 
@@ -95,10 +126,13 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--fixed", action="store_true", help="one shape for all trials, against JAX")
+    parser.add_argument("--scaling", action="store_true", help="two workers against one")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
     asked = parser.parse_args()
     restart_cleaned()
-    figures = measure(asked.trials, asked.epochs, asked.repeats)
+    runs = fixed_shape if asked.fixed else scaling if asked.scaling else free_shapes
+    figures = measure(runs(asked.trials, asked.epochs), asked.repeats)
     if asked.json:
         print(json.dumps(figures, indent=2))
         return
