@@ -20,6 +20,7 @@ from nnrun.config.reference import Row, reference_rows
 from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain, Interval
 from nnrun.search.parsing import DEFAULT_SPACE
+from nnrun.search.study import CHECKPOINTS_KEPT
 from nnrun.search.table import STRATEGIES
 
 HEAD = """\
@@ -90,7 +91,8 @@ FILES = {
 SEARCH_FILES = {
     "search.yaml": "strategy, metric, seed, numbers of trials asked for, and the space in full",
     "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
-    "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json",
+    "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json; the "
+    f"{CHECKPOINTS_KEPT} best keep their checkpoints, which `nnrun train` with the resolved.yaml of any other restores",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: counts of trials by status, the best trial's number, epochs and errors, how often "

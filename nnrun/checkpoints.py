@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ from nnrun.rundir import RunDir
 Tensors = dict[str, Array]
 
 SLOT = "optimizer."
+PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
 
 
 def named(network: Network, theta: Array, state: Array) -> Tensors:
@@ -80,9 +83,26 @@ def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
 def load_weights(run: RunDir, name: str = "best") -> Tensors:
     """Parameters and running averages of `best` or `last` by name; UsageError where there is none yet."""
     loaded = run.load_checkpoint(name)
+    if loaded is None and pruned(run):
+        raise UsageError(f"{run.path}: {PRUNED}; {retraining(run)}")
     if loaded is None:
         raise UsageError(f"{run.id} has no checkpoint {name!r} yet")
     return {key: tensor for key, tensor in loaded[0].items() if not key.startswith(SLOT)}
+
+
+def prune(run: RunDir) -> None:
+    """Remove the checkpoints of a trial; everything else stays, so that it can be trained again to the same bits."""
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+
+
+def pruned(run: RunDir) -> bool:
+    """Whether that was done."""
+    return not (run.path / "checkpoints").exists()
+
+
+def retraining(run: RunDir) -> str:
+    """How to get pruned checkpoints back."""
+    return f"`nnrun train {shlex.quote(str(run.path / 'resolved.yaml'))}` trains it again"
 
 
 def _with_infinity(values: Sequence[Any]) -> Array:

@@ -135,6 +135,7 @@ def _csv(metrics: list[Values]) -> str:
 
 
 def _page(run: RunDir) -> list[str]:
+    from nnrun.checkpoints import PRUNED, pruned, retraining
     from nnrun.narration import source_name, summary
 
     whole = _whole(run)
@@ -142,6 +143,8 @@ def _page(run: RunDir) -> list[str]:
     lines = [f"run      {run.path}", f"data     {source_name(whole['config']['data']['source'])}: {rows}"]
     if whole["parent"]:
         lines.append(f"parent   {whole['parent']['id']}, from epoch {whole['parent']['epoch']}")
+    if pruned(run):
+        lines.append(f"note     {PRUNED}; {retraining(run)}")
     lines += ["", *summary(whole, whole["config"], whole["status"])]
     if whole["metrics"]:
         lines += ["", *_epochs(whole["metrics"], whole["best_epoch"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ ATTEMPTS = 2  # of a trial that crashes by itself
 KILLS = 20  # from outside, after which a trial is given up all the same
 LOOK_AHEAD = 256  # trials that wait at most: enough to find some of one shape among them
 SECONDS_BETWEEN_LOOKS = 0.1
+CHECKPOINTS_KEPT = 100  # of the best trials
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Metric:
     def rank(self, record: Mapping[str, Any]) -> tuple[float, float, int]:
         """By the metric, then the dev loss, then the number; what has no value comes last."""
         value, loss = self.value(record), (record.get("final") or {}).get("dev_loss")
-        return (math.inf if math.isnan(value) else value, math.inf if loss is None else loss, record["number"])
+        return _or_last(value), _or_last(loss), record["number"]
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,14 @@ class Budget:
 class Watcher:
     """Hears how a search goes; this one keeps quiet."""
 
+    def recalled(self, record: Record) -> None:
+        """A trial was over before this call."""
+
     def trial(self, record: Record, best: Record, finished: int) -> None:
         """A trial is over; `best` is the best so far."""
+
+    def waiting(self, running: int) -> None:
+        """Said several times a second: so many trials are in training."""
 
 
 @dataclass
@@ -87,8 +95,11 @@ class Study:
     work: Work
     job: Job  # what all jobs share
     watcher: Watcher
-    records: list[Record] = field(default_factory=list)
+    retire: Callable[[int], None] = lambda number: None  # the checkpoints of that trial are not needed any more
+    finished: int = field(default=0, init=False)
     _best: Record | None = field(default=None, init=False)
+    _ranks: list[tuple[float, float, int]] = field(default_factory=list, init=False)  # of the best, best first
+    _outranked: list[int] = field(default_factory=list, init=False)  # trials to be retired
     _known: set[int] = field(default_factory=set, init=False)  # numbers that are finished, waiting or in flight
 
     def run(self, budget: Budget, told_to_stop: Callable[[], bool] = lambda: False) -> None:
@@ -101,7 +112,9 @@ class Study:
             self._fill()
             self._launch()
             if not self._flying:
+                self._retire()
                 break
+            self.watcher.waiting(sum(map(len, self._flying.values())))
             done, _ = wait(self._flying, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
             for future in done:
                 self._land(self._flying.pop(future), future)
@@ -110,19 +123,34 @@ class Study:
         """The best finished trial so far."""
         return self._best
 
+    @property
+    def records(self) -> list[Record]:
+        """All finished trials by number, from the ledger: memory does not grow with them."""
+        return self.ledger.read()[0]
+
     def _recall(self) -> None:
-        """Tell the strategy what the ledger holds."""
-        records, _ = self.ledger.read()
-        for record in records:
+        """Tell the strategy and the watcher what the ledger holds."""
+        for record in self.records:
             self._note(record)
+            self.watcher.recalled(record)
 
     def _note(self, record: Record) -> None:
         value = self.metric.value(record)
-        self.records.append(record)
+        self.finished += 1
         self._known.add(record["number"])
         self.strategy.tell(record["number"], record["values"], value)
         if not math.isnan(value) and (self._best is None or self.metric.rank(record) < self.metric.rank(self._best)):
             self._best = record
+        insort(self._ranks, self.metric.rank(record))
+        if len(self._ranks) > CHECKPOINTS_KEPT:
+            self._outranked.append(self._ranks.pop()[-1])
+        if not self.strategy.continues_trials:  # else any of them may be needed until the end
+            self._retire()
+
+    def _retire(self) -> None:
+        """A kill may come at any instant, so this is done anew for all of them when a search is resumed."""
+        while self._outranked:
+            self.retire(self._outranked.pop())
 
     def _spent(self) -> bool:
         reached = self._best is not None and self.metric.value(self._best) <= self._budget.target
@@ -179,7 +207,12 @@ class Study:
         record = entry(record, self.metric)
         self.ledger.append(record)
         self._note(record)
-        self.watcher.trial(record, self._best or record, len(self.records))
+        self.watcher.trial(record, self._best or record, self.finished)
+
+
+def _or_last(value: float | None) -> float:
+    """Of numbers that are compared: what is missing comes after all others."""
+    return math.inf if value is None or math.isnan(value) else value
 
 
 def entry(record: Record, metric: Metric) -> Record:

@@ -15,7 +15,7 @@ import yaml
 from numpy.random import SeedSequence
 
 from nnrun.assembly import memory_available
-from nnrun.checkpoints import load_best
+from nnrun.checkpoints import load_best, prune
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded, load_config
@@ -171,9 +171,10 @@ def _go_on(
         work=train_trials,
         job={"folder": str(folder), "cache": str(run.path.parent / CACHE), "continued": strategy.continues_trials},
         watcher=watcher,
+        retire=lambda number: prune(RunDir(folder / f"{number:04d}")),
     )
     study.run(Budget(plan["totals"][-1], options.seconds, options.target), told_to_stop)
-    stopped = told_to_stop() and len(study.records) < plan["totals"][-1]
+    stopped = told_to_stop() and study.finished < plan["totals"][-1]
     return _close(run, config, dataset, study, strategy, stopped)
 
 
@@ -236,7 +237,7 @@ def _close(
     """Put the best trial into best/, read the test part for it alone, and complete run.json."""
     for abandoned in (run.path / "trials").glob(f"{UNFINISHED}*"):  # by workers that were killed
         shutil.rmtree(abandoned, ignore_errors=True)
-    records = sorted(study.records, key=lambda record: int(record["number"]))
+    records = study.records
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
     status = "interrupted" if stopped else next((s for s in ("done", "diverged", "failed") if counts[s]), "interrupted")
     best, before = study.best(), run.read_json("run.json")

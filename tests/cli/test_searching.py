@@ -188,6 +188,19 @@ def test_show_and_list_know_searches_beside_runs(nnrun: Nnrun, config: Callable[
     assert "done" in nnrun("list", "--runs", search / "trials").out
 
 
+def test_show_says_that_a_checkpoint_was_pruned(
+    nnrun: Nnrun, config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 2)
+    config(SMALL)
+    nnrun("search", "--workers", "1")
+    trials = sorted((the_search() / "trials").iterdir())
+    pages = [nnrun("show", trial).out for trial in trials]
+    told = [f"; `nnrun train {Path.cwd() / trial / 'resolved.yaml'}` trains it again" for trial in trials]
+    assert [line in page for line, page in zip(told, pages, strict=True)].count(True) == 4
+    assert "pruned" not in nnrun("show", the_search() / "best").out
+
+
 def test_show_tells_the_zooms_of_coarse_to_fine(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     nnrun("search", "--strategy", "coarse_to_fine", "--trials", "13", "--workers", "1")

@@ -15,11 +15,12 @@ import yaml
 
 from nnrun import experiment
 from nnrun.api import load_run
+from nnrun.checkpoints import prune, pruned
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Ledger
-from nnrun.search.study import Watcher
+from nnrun.search.study import Metric, Watcher
 from nnrun.search.verbs import Options, SearchOutcome, resume, trial_seed
 
 Search = Callable[..., SearchOutcome]
@@ -34,6 +35,35 @@ def after(looks: int) -> Callable[[], bool]:
     """Told to stop at the look of this number."""
     left = iter([False] * looks)
     return lambda: next(left, True)
+
+
+# the checkpoints of the best
+
+
+@pytest.mark.parametrize("strategy", ["random", "halving"])
+def test_trials_that_are_not_among_the_best_lose_their_checkpoints(
+    search: Search, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, strategy: str
+) -> None:
+    monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 3)
+    outcome = search(f"search.strategy={strategy}", "training.epochs=9")
+    trials = [RunDir(outcome.run.path / "trials" / f"{n:04d}") for n in range(12)]
+    ranked = sorted(range(12), key=lambda n: Metric("dev_error").rank(outcome.records[n]))
+    kept = [trials[number] for number in ranked[:3]]
+    assert {run.id for run in trials if not pruned(run)} == {run.id for run in kept}
+
+    (trials[ranked[5]].path / "checkpoints").mkdir()  # spared by a kill
+    again(outcome.run)
+    assert {run.id for run in trials if not pruned(run)} == {run.id for run in kept}
+
+
+def test_a_pruned_trial_says_so_and_is_trained_again_to_the_same_bytes(search: Search, tmp_path: Path) -> None:
+    run = RunDir(search("search.trials=2").run.path / "trials/0001")
+    before = run.read("checkpoints/best.safetensors")
+    prune(run)
+    with pytest.raises(UsageError, match=r"were pruned.*; `nnrun train .*trials/0001/resolved\.yaml` trains it again"):
+        load_run(str(run.path)).weights()
+    again = experiment.train(load_config(run.path / "resolved.yaml"), tmp_path / "again").run
+    assert again.read("checkpoints/best.safetensors") == before
 
 
 # the same search, however it is run

@@ -12,7 +12,7 @@ import pytest
 from nnrun.errors import NnrunError
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies import Point
-from nnrun.search.study import LOOK_AHEAD, Budget, Metric, Study, Trial, failed
+from nnrun.search.study import CHECKPOINTS_KEPT, LOOK_AHEAD, Budget, Metric, Study, Trial, Watcher, failed
 
 Studies = Callable[..., Study]
 Job = dict[str, Any]
@@ -39,9 +39,9 @@ def test_the_work_of_a_step_does_not_grow(study: Studies, monkeypatch: pytest.Mo
     monkeypatch.setattr(Metric, "rank", lambda metric, r: ranked.append(r) or rank(metric, r))
     one = study(by_rate)
     one.run(Budget(300))
-    assert [r["number"] for r in one.records] == list(range(300))
     assert len(reads) == 1
-    assert len(ranked) <= 2 * 300  # each record against the best so far
+    assert len(ranked) <= 3 * 300  # each record against the best so far, and once to find its place
+    assert [r["number"] for r in one.records] == list(range(300))
 
 
 def test_few_trials_wait_however_many_are_asked_for(study: Studies) -> None:
@@ -95,6 +95,55 @@ def test_lowest_metric_then_dev_loss_then_number(
     reread = study(finals(), metric=metric)
     reread.run(Budget(0))
     assert (reread.best() or {}).get("number") == best
+
+
+# checkpoints
+
+
+@pytest.mark.parametrize("stop", [0, 101, 130])
+def test_only_the_best_hundred_trials_keep_their_checkpoints(study: Studies, stop: int) -> None:
+    retired: list[int] = []
+    for trials in (stop, 150):
+        one = study(by_rate)
+        one.retire = retired.append
+        one.run(Budget(trials))
+    ranked = sorted(one.records, key=one.metric.rank)
+    assert set(retired) == {r["number"] for r in ranked[CHECKPOINTS_KEPT:]}
+    assert len(set(retired)) == 50
+
+
+def test_a_checkpoint_goes_as_soon_as_its_trial_is_outranked(study: Studies) -> None:
+    """Every trial is worse than the one before, so each from the 101st on goes when it ends."""
+    retired: list[int] = []
+    one = study(lambda job: {"records": [record(t["number"], {}, dev_error=t["number"]) for t in job["trials"]]})
+    one.retire = retired.append
+    one.watcher = Noting(lambda number: retired == list(range(CHECKPOINTS_KEPT, number + 1)))
+    one.run(Budget(110))
+    assert one.watcher.held == [True] * 110
+
+
+class Noting(Watcher):
+    """Whether a condition holds after each trial."""
+
+    def __init__(self, condition: Callable[[int], bool]) -> None:
+        self.condition = condition
+        self.held: list[bool] = []
+
+    def trial(self, record: Job, best: Job, finished: int) -> None:
+        self.held.append(self.condition(record["number"]))
+
+
+def test_what_halving_may_continue_stays_until_the_end(study: Studies) -> None:
+    retired: list[int] = []
+    one = study(by_rate, strategy="halving")
+    one.retire = retired.append
+    one.run(Budget(1000, target=-1.0), told_to_stop=lambda: one.finished >= 900)
+    assert retired == []
+    again = study(by_rate, strategy="halving")
+    again.retire = retired.append
+    again.run(Budget(1000))
+    ranked = sorted(again.records, key=again.metric.rank)
+    assert sorted(retired) == sorted(r["number"] for r in ranked[CHECKPOINTS_KEPT:])
 
 
 # budgets
