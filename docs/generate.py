@@ -59,7 +59,8 @@ COMMANDS = """\
 
 RUN is a path, an id, the beginning of an id, or `latest` (the default); a search, its `best/` and its `trials/NNNN/`
 are runs too. Results go to stdout, everything else to stderr. On a terminal training shows a live table, elsewhere one
-line an epoch. A search prints one line a trial, on a terminal with the pace below."""
+line an epoch. A search prints one line a trial, on a terminal cut at its edge, with the best five trials, counts
+and the pace below."""
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",

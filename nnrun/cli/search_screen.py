@@ -1,75 +1,73 @@
-"""What the screen shows while a search runs."""
+"""The one owner of the screen while a search runs: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from nnrun.cli.console import STOPPING
+from nnrun.cli.console import ECHO, SECONDS_BETWEEN_REFRESHES, SHOW_CURSOR, START_OF_LINE, STOPPING
 from nnrun.cli.streams import say, say_at_once
 from nnrun.config.load import load_config
-from nnrun.narration import duration
+from nnrun.narration import remaining
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Record
 from nnrun.search.space import Space
-from nnrun.search.study import Watcher
-from nnrun.search.telling import heading, rung_lines, trial_line
+from nnrun.search.study import Metric, Watcher
+from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
 from nnrun.search.verbs import Options
 
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
 TRIALS_BETWEEN_PACES = 10
-AFRESH = "\r\x1b[K"  # back to the beginning of an empty line
 
 
 class SearchConsole(Watcher):
-    """One line a trial on stderr; on a terminal the pace stands below, in a line of its own that is overwritten."""
+    """One line a trial on stderr, with the pace every tenth time."""
 
-    def __init__(self, quiet: bool, options: Options) -> None:
-        self.quiet, self.options = quiet, options
+    def __init__(self, options: Options) -> None:
+        self.options = options
         self.plan: dict[str, Any] = {}
         self.begun = time.monotonic()
         self.heard = 0
-        self.live = not quiet and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
     def __enter__(self) -> SearchConsole:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._below("")
+        pass
+
+    @property
+    def total(self) -> int:
+        """The number of trials that were asked for."""
+        return int(self.plan["totals"][-1])
 
     def started(self, run: RunDir, space: Space, trials: int) -> None:
         """The heading."""
         self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
-        if not self.quiet:
-            say(*heading(run.id, self.plan, space, self.options.workers))
-        if not self.quiet and self.plan["strategy"] == "halving":
+        say(*heading(run.id, self.plan, space, self.options.workers))
+        if self.plan["strategy"] == "halving":
             say(*rung_lines(self.plan, space, load_config(run.path / "resolved.yaml").config.training.epochs))
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
-        """A line, with the pace every tenth time."""
-        total = self.plan["totals"][-1]
+        """A line."""
         self.heard += 1
-        if not self.quiet:
-            self._below("")
-            say(trial_line(record, best, finished, total, self.plan["metric"]))
-            if self.live:
-                self._below(self._pace(finished, total))
-            elif self.heard % TRIALS_BETWEEN_PACES == 0 and finished < total:
-                say(self._pace(finished, total))
+        say(trial_line(record, best, finished, self.total, self.plan["metric"]))
+        if self.heard % TRIALS_BETWEEN_PACES == 0 and finished < self.total:
+            say(self.pace(finished))
 
-    def _below(self, text: str) -> None:
-        """Put this into the live line, cut off at the edge of the terminal."""
-        if self.live:
-            say_at_once(AFRESH + text[: shutil.get_terminal_size().columns - 1])
-
-    def _pace(self, finished: int, total: int) -> str:
+    def pace(self, finished: int) -> str:
+        """How fast it goes, and until when."""
         each = (time.monotonic() - self.begun) / self.heard
-        return f"{60 / each:.0f} trials a minute, about {duration(each * (total - finished))} left"
+        return f"{60 / each:.0f} trials a minute, about {remaining(each * (self.total - finished))} left"
 
     def stopping(self) -> None:
         """The first signal came."""
@@ -77,3 +75,151 @@ class SearchConsole(Watcher):
 
     def abandoned(self) -> None:
         """The process ends here and now."""
+
+
+class LiveSearchConsole(SearchConsole):
+    """Trials scroll by above a few lines: the best, the counts, the pace, the best few; they are gone in the end."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        from rich.console import Console
+        from rich.live import Live
+
+        self.live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
+        self.counts: Counter[str] = Counter()
+        self.ranked: list[Record] = []  # the best few
+        self.running = 0
+        self.unsaid: list[tuple[str, bool]] = []  # lines of trials, and whether the trial is the best so far
+        self.refreshed_at = 0.0
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self.live.is_started:
+            self._draw()
+        self.live.stop()
+
+    def started(self, run: RunDir, space: Space, trials: int) -> None:
+        """The heading stays above the live view."""
+        super().started(run, space, trials)
+        self.live.start()
+        self.live.update(self)
+
+    def recalled(self, record: Record) -> None:
+        """Counts like any other."""
+        self.counts[record["status"]] += 1
+        insort(self.ranked, record, key=Metric(self.plan["metric"]).rank)
+        del self.ranked[BEST_SHOWN:]
+
+    def trial(self, record: Record, best: Record, finished: int) -> None:
+        """A line, with the next drawing."""
+        self.heard += 1
+        self.recalled(record)
+        self.unsaid.append((self._line(record, finished), record["number"] == best["number"]))
+        self._draw_at_times()
+
+    def waiting(self, running: int) -> None:
+        """Time goes on."""
+        self.running = running
+        self._draw_at_times()
+
+    def stopping(self) -> None:
+        """Said in place of the last line, until the view is drawn again."""
+        if self.live.is_started:
+            say_at_once(START_OF_LINE + STOPPING)
+        else:
+            super().stopping()
+
+    def abandoned(self) -> None:
+        """The live view hid the cursor."""
+        if self.live.is_started:
+            say_at_once(f"{SHOW_CURSOR}\n")
+
+    def _line(self, record: Record, finished: int) -> str:
+        width = len(str(self.total))
+        error = f" ({record['error']})" if record.get("error") else ""
+        result = result_of(record, self.plan["metric"])
+        number = f"{finished:>{width}}/{self.total}  trial {record['number']:>{width}}"
+        return f"{number}  {result:>8}{error}  {settings(record['values'])}"
+
+    def _draw_at_times(self) -> None:
+        if time.monotonic() - self.refreshed_at >= SECONDS_BETWEEN_REFRESHES:
+            self._draw()
+
+    def _draw(self) -> None:
+        from rich.console import Group
+
+        lines = [_text(line, "bold" if best else "") for line, best in self.unsaid]
+        self.unsaid.clear()
+        self.refreshed_at = time.monotonic()
+        if lines:
+            self.live.console.print(Group(*lines))  # draws what is below as well
+        else:
+            self.live.refresh()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The live view at the width of the moment."""
+        yield _text("")
+        for i, line in enumerate(fitting_table(self.ranked, self.plan["metric"], options.max_width)):
+            yield _text(line, "dim" if i == 0 else "bold" if i == 1 else "")
+        width = options.max_width - ECHO
+        yield _text(self._best())
+        yield _text(self._counts(), "dim")
+        yield _text(next((words for words in self._progress() if len(words) <= width), ""))
+
+    def _best(self) -> str:
+        if not self.ranked or self.ranked[0]["metric"] is None:
+            return "best     none yet"
+        best = self.ranked[0]
+        return f"best     trial {best['number']}: {result_of(best, self.plan['metric'])}  {settings(best['values'])}"
+
+    def _counts(self) -> str:
+        told = [f"{self.counts[status]} {status}" for status in ("done", "diverged", "failed")]
+        return ", ".join([f"{self.running} running", *told])
+
+    def _progress(self) -> Iterator[str]:
+        """What is done and left, ever shorter."""
+        finished = self.counts.total()
+        done = f"{finished}/{self.total}"
+        if self.heard:
+            pace = self.pace(finished)
+            yield f"{done} trials, {pace}"
+            yield f"{done}, {pace.partition(', about ')[2]}"
+        yield f"{done} trials"
+        yield done
+
+
+class QuietSearchConsole(SearchConsole):
+    """Says nothing until the end."""
+
+    def started(self, run: RunDir, space: Space, trials: int) -> None:
+        """Nothing."""
+
+    def trial(self, record: Record, best: Record, finished: int) -> None:
+        """Nothing."""
+
+
+def fitting_table(ranked: Sequence[Record], metric: str, width: int) -> list[str]:
+    """The table of the best trials, with as many parameters as fit side by side."""
+    keys = list(ranked[0]["values"]) if ranked else []
+    for count in range(len(keys), -1, -1):
+        narrow = [record | {"values": {key: record["values"][key] for key in keys[:count]}} for record in ranked]
+        table = best_table(narrow, metric)
+        if max(map(len, table), default=0) <= width:
+            return table
+    return []
+
+
+def _text(line: str, style: str = "") -> Any:
+    """A line that is cut at the edge, in the letters that the terminal's encoding has."""
+    from rich.text import Text
+
+    encoding = sys.stderr.encoding or "utf-8"
+    plain = line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
+    return Text(plain, style=style, no_wrap=True, overflow="crop")
+
+
+def search_console(quiet: bool, options: Options) -> SearchConsole:
+    """The view that fits where stderr goes."""
+    if quiet:
+        return QuietSearchConsole(options)
+    live = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return LiveSearchConsole(options) if live else SearchConsole(options)

@@ -68,7 +68,7 @@ def search(
     from nnrun.search.executors import begin_to_load
 
     begin_to_load()  # while this process loads its own
-    from nnrun.cli.search_screen import SearchConsole
+    from nnrun.cli.search_screen import search_console
     from nnrun.cli.signals import stop_request
     from nnrun.config.load import load_config
     from nnrun.search.verbs import begin
@@ -77,7 +77,7 @@ def search(
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
     options = _options(workers, timeout, target, trial_timeout, trial_memory, stack)
-    with SearchConsole(quiet or json, options) as screen, stop_request(screen) as stop:
+    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv, screen.started)
     _report(outcome, json)
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
@@ -85,12 +85,12 @@ def search(
 
 def go_on(run: RunDir, trials: int | None, workers: int | None, json: bool, quiet: bool) -> None:
     """Resume a search."""
-    from nnrun.cli.search_screen import SearchConsole
+    from nnrun.cli.search_screen import search_console
     from nnrun.cli.signals import stop_request
     from nnrun.search.verbs import resume
 
     options = _options(workers)
-    with SearchConsole(quiet or json, options) as screen, stop_request(screen) as stop:
+    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, options, screen, stop, screen.started)
     _report(outcome, json)
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))

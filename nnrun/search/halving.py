@@ -66,7 +66,6 @@ class Halving(Strategy):
 
     continues_trials = True
     help = f"many trials for few epochs, the best 1 in {FACTOR} goes on for {FACTOR} times as many"
-    continues_trials = True
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(replace(plan, awaited=frozenset()))

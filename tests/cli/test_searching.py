@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.conftest import SECONDS, Done, OnTerminal
+from tests.cli.conftest import SECONDS, Done
 
 Nnrun = Callable[..., Done]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -296,20 +296,6 @@ def test_an_interrupted_search_resumes_to_the_end_of_an_uninterrupted_one(
     assert (search / "trials.jsonl").read_bytes().startswith(finished)
     nnrun("search", "--workers", "2", "--runs", "whole")
     assert outcome(search) == outcome(the_search(Path("whole")))
-
-
-# on a terminal
-
-
-def test_on_a_terminal_the_pace_is_one_line_that_is_gone_at_the_end(
-    on_terminal: Callable[..., OnTerminal], config: Callable[..., Path]
-) -> None:
-    config(SMALL)
-    screen = on_terminal("search", "--workers", "1", "--stack", "1", width=120)
-    assert screen.finish() == 0
-    assert screen.written.count(" trials a minute, ") == 6
-    assert " trials a minute, " not in screen.terminal.text
-    assert re.search(r"^5/6  trial 4 .*\n6/6  trial 5 .*\nfinished 6 trials", screen.terminal.text, re.MULTILINE)
 
 
 # what goes wrong

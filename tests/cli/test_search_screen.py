@@ -1,0 +1,157 @@
+"""The live view of a search, on pseudo-terminals: fifteen quick trials, then one that never ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.search.ledger import Ledger
+from nnrun.search.study import Metric
+from tests.cli.conftest import OnTerminal, send_both
+
+OnTerminalFixture = Callable[..., OnTerminal]
+
+STUCK = """\
+name: stuck
+data: {source: iris}
+network: {hidden: [8]}
+optimizer: {name: sgd}
+training: {epochs: 3}
+search:
+  trials: 30
+  space:
+    network.width: {choice: [4, 8]}
+    optimizer.clip_norm: {log: [1, 10]}
+    optimizer.learning_rate: {choice: [1e-3, 1e-2, 1e-1, 1e+30]}
+    regularization.l2: {log: [1e-4, 1]}
+    training.epochs: {choice: [3, 4, 5, 6, 7, 10000000]}
+"""
+SEARCH = ("search", "--workers", "1", "--stack", "1")
+ALL = "trial dev_error width clip_norm learning_rate l2 epochs"
+COUNTS = "1 running, 11 done, 4 diverged, 0 failed"
+
+
+def best_trials() -> list[dict[str, Any]]:
+    (path,) = Path("runs").glob("*/trials.jsonl")
+    return sorted(Ledger(path).read()[0], key=Metric("dev_error").rank)
+
+
+def shown(screen: OnTerminal) -> list[str]:
+    """The lines from the first trial on."""
+    lines = screen.terminal.text.splitlines()
+    return lines[next(i for i, line in enumerate(lines) if re.match(r" ?\d+/30  trial", line)) :]
+
+
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}])
+@pytest.mark.parametrize(
+    ("width", "titles", "pace"),
+    [
+        (120, ALL, r"15/30 trials, \d+ trials a minute, about .+ left"),
+        (80, ALL, r"15/30 trials, \d+ trials a minute, about .+ left"),
+        (40, "trial dev_error width clip_norm", r"15/30, .+ left"),
+        (20, "trial dev_error", r"15/30, .+ left|15/30 trials|15/30"),
+    ],
+)
+def test_the_view_fits_the_width(
+    on_terminal: OnTerminalFixture,
+    config: Callable[..., Path],
+    width: int,
+    titles: str,
+    pace: str,
+    variables: dict[str, str],
+) -> None:
+    config(STUCK)
+    screen = on_terminal(*SEARCH, width=width, **variables)
+    screen.wait_for(re.escape(COUNTS[:width].rstrip()) + "\n15/30.*")
+    *trials, blank, table_titles, first, second, third, fourth, fifth, best, counts, progress = shown(screen)
+    assert [line.split()[0] for line in trials] == [f"{i}/30" for i in range(1, 16)]
+    assert max(len(line) for line in shown(screen)) <= width
+    assert blank == ""
+    assert table_titles.split() == titles.split()
+    numbers = [int(line.split()[0]) for line in (first, second, third, fourth, fifth)]
+    assert numbers == [record["number"] for record in best_trials()[:5]]
+    assert best.startswith(f"best     trial {numbers[0]}: "[:width])
+    assert counts == COUNTS[:width].rstrip()
+    assert re.fullmatch(pace, progress), progress
+    assert screen.written.isascii() or "PYTHONIOENCODING" not in variables
+    assert not ("NO_COLOR" in variables and re.search(r"\x1b\[[\d;]*3[0-7][\d;]*m", screen.written))
+
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.finish() == 130
+    text = screen.terminal.text
+    assert "running" not in text
+    assert "best     none" not in text
+    assert screen.terminal.cursor_shown
+    assert "interrupted after 15" in text
+    assert "Traceback" not in text
+
+
+def test_a_resize(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
+    config(STUCK)
+    screen = on_terminal(*SEARCH, width=120)
+    screen.wait_for(COUNTS)
+    screen.resize(40)
+    screen.wait_for(r"\n15/30, \d+ (s|min) left")
+    assert "trial  dev_error  width  clip_norm\n" in screen.terminal.text
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.finish() == 130
+
+
+def test_drawn_a_few_times_a_second_however_fast_trials_end(
+    on_terminal: OnTerminalFixture, config: Callable[..., Path]
+) -> None:
+    """A drawing costs more than bookkeeping, so it must not come with every trial."""
+    config(STUCK.replace(", 10000000", "").replace("1e+30", "1"))
+    screen = on_terminal(*SEARCH, "--trials", "200")
+    assert screen.finish() == 0
+    assert len(re.findall(r"^ *\d+/200  trial ", screen.terminal.text, re.MULTILINE)) == 200
+    assert screen.written.count(" running, ") < 100
+
+
+def test_a_resumed_search_counts_what_was_there(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
+    config(STUCK)
+    assert on_terminal(*SEARCH, "--trials", "12", "-q").finish() == 0
+    screen = on_terminal("resume", "--trials", "30", "--workers", "1")
+    screen.wait_for("running, 15 done, 5 diverged, 0 failed")  # stacks of equal shapes come in another order
+    trials = [line.split()[0] for line in shown(screen) if "trial " in line[:15]]
+    assert trials[0] == "13/30"
+    best = best_trials()[0]["number"]
+    assert re.search(rf"^best     trial {best}: ", screen.terminal.text, re.MULTILINE)
+    screen.process.send_signal(signal.SIGINT)
+    assert screen.finish() == 130
+
+
+def test_ctrl_c_typed_on_the_terminal(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
+    config(STUCK)
+    screen = on_terminal(*SEARCH)
+    screen.wait_for(COUNTS)
+    screen.terminal.feed("^C")  # the terminal's echo
+    os.killpg(screen.process.pid, signal.SIGINT)
+    assert screen.finish() == 130
+    assert "stopping; once more to stop at once" in screen.written
+    assert "Traceback" not in screen.written
+    assert screen.terminal.cursor_shown
+
+
+def test_a_second_signal_leaves_a_usable_terminal(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
+    config(STUCK)
+    screen = on_terminal(*SEARCH)
+    screen.wait_for(COUNTS)
+    send_both(screen.process)
+    screen.finish()
+    assert screen.terminal.cursor_shown
+
+
+def test_a_dumb_terminal_gets_plain_lines(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
+    config(STUCK)
+    screen = on_terminal(*SEARCH, "--trials", "10", TERM="dumb")
+    assert screen.finish() == 0
+    assert "\x1b" not in screen.written
+    assert "10/30" not in screen.written
+    assert re.search(r"^10/10  trial  9 ", screen.terminal.text, re.MULTILINE)
