@@ -17,10 +17,10 @@ from nnrun.config.load import load_config
 from nnrun.narration import duration
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Record
+from nnrun.search.options import Options
 from nnrun.search.space import Space
 from nnrun.search.study import Watcher
 from nnrun.search.telling import heading, rung_lines, trial_line
-from nnrun.search.verbs import Options
 
 TRIALS_BETWEEN_PACES = 10
 AFRESH = "\r\x1b[K"  # back to the beginning of an empty line

@@ -16,7 +16,8 @@ from nnrun.cli.streams import json_result, result
 if TYPE_CHECKING:
     from nnrun.rundir import RunDir
     from nnrun.search.ledger import Record
-    from nnrun.search.verbs import Options, SearchOutcome
+    from nnrun.search.options import Options
+    from nnrun.search.running import SearchOutcome
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
 LEAST_MEMORY = 1 << 28  # a worker needs so much to load NumPy
@@ -101,7 +102,7 @@ def _options(
     trial_memory: int | None = None,
     stack: int | None = None,
 ) -> Options:
-    from nnrun.search.verbs import Options
+    from nnrun.search.options import Options
 
     given: dict[str, Any] = {
         "in_process": False,
