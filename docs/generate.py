@@ -51,7 +51,16 @@ once for all trials. A parameter that does not exist is null in the records, and
 STRATEGY = """\
 ### The strategies of a search
 
-Values of `search.strategy` and `--strategy`. Trial 0 is always the config as written."""
+Values of `search.strategy` and `--strategy`. Trial 0 is always the config as written, and the settings in
+`search.enqueue`, known from an old search perhaps, are the trials after it. A key that they leave out has the config's
+own value. Their values may lie outside of the ranges; the strategy does not learn from those."""
+
+ENQUEUE = """\
+search:
+  enqueue:
+    - {optimizer.learning_rate: 0.02, network.width: 96}
+    - {optimizer.learning_rate: 0.5, regularization.l2: 0.1}
+"""
 
 COMMANDS = """\
 ## Commands
@@ -88,7 +97,7 @@ FILES = {
 }
 
 SEARCH_FILES = {
-    "search.yaml": "strategy, metric, seed, numbers of trials asked for, and the space in full",
+    "search.yaml": "strategy, metric, seed, epochs, numbers of trials asked for, known settings, and the space in full",
     "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
     "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
@@ -183,6 +192,7 @@ def search_space() -> Iterator[str]:
     yield table(["range", "form", "values"], map(range_row, DOMAINS.values()))
     yield WHEN
     yield STRATEGY
+    yield f"```yaml\n{ENQUEUE}```"
     yield table(["strategy", "trials"], ([code(name), kind.help] for name, kind in STRATEGIES.items()))
 
 

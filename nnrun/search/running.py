@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,7 @@ class Search:
     plan: dict[str, Any]  # search.yaml
     options: Options
     executor: Executor
+    known: list[Config]  # of the first trials, which no strategy chooses: the config as written, search.enqueue
 
     @cached_property
     def space(self) -> Space:
@@ -84,7 +85,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
     search.folder.mkdir(exist_ok=True)
     _recover(search)
     search.run.update_record(status="running", started=now(), process=os.getpid())
-    strategy = strategy_of(search.config, search.space, search.plan["totals"])
+    strategy = strategy_of(search.known, search.space, search.plan["totals"])
     study = _study(search, strategy, watcher)
     study.run(Budget(search.total, search.options.seconds, search.options.target), told_to_stop)
     stopped = told_to_stop() and len(study.records) < search.total
@@ -97,7 +98,7 @@ def _study(search: Search, strategy: Strategy, watcher: Watcher) -> Study:
     return Study(
         strategy=strategy,
         make=lambda point: _trial(search, point),
-        given=[Point(0, search.space.read(search.config))],
+        given=[Point(number, search.space.read(config)) for number, config in enumerate(search.known)],
         metric=search.metric,
         ledger=search.ledger,
         executor=search.executor,
@@ -107,10 +108,11 @@ def _study(search: Search, strategy: Strategy, watcher: Watcher) -> Study:
     )
 
 
-def strategy_of(config: Config, space: Space, totals: list[int]) -> Strategy:
-    """The config as written is trial 0; the strategy is told of it if it lies in the space."""
-    inside = space.contains(space.read(config))
-    plan = Plan(space, config.seed, totals, config.training.epochs, 1, frozenset([0] if inside else []))
+def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) -> Strategy:
+    """The strategy of the first of these configs; it is told of those trials of theirs that lie in the space."""
+    config = known[0]
+    inside = frozenset(number for number, given in enumerate(known) if space.contains(space.read(given)))
+    plan = Plan(space, config.seed, totals, config.training.epochs, len(known), inside)
     return STRATEGIES[config.search.strategy](plan)
 
 
@@ -122,7 +124,7 @@ def trial_seed(seed: int, number: int) -> int:
 def _trial(search: Search, point: Point) -> Trial | Record:
     """What a worker is given, or the record of a failure where the settings contradict each other."""
     try:
-        made = search.space.configure(search.config, point.values) if point.number else search.config
+        made = _config(search, point)
     except ConfigError as error:
         return failed(point.number, point.values, "; ".join(error.problems))
     seed = trial_seed(search.config.seed, point.number)
@@ -140,6 +142,12 @@ def _trial(search: Search, point: Point) -> Trial | Record:
         shape=signature(values),
         most=min(search.options.most_stacked, stacked(made, search.dataset)),
     )
+
+
+def _config(search: Search, point: Point) -> Config:
+    if point.number < len(search.known):
+        return search.known[point.number]
+    return search.space.configure(search.config, point.values)
 
 
 def _recover(search: Search) -> None:

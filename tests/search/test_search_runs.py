@@ -123,7 +123,7 @@ def test_a_changed_space_is_refused_with_the_difference(search: Search) -> None:
     with pytest.raises(UsageError) as caught:
         again(run, 4)
     message = str(caught.value)
-    assert "the space has changed" in message
+    assert ": space changed since the search began" in message
     assert "optimizer.learning_rate: {log: [0.0001, 0.1]} → {log: [0.0001, 0.2]}" in message
     assert "regularization.l2: removed" in message
     run.write("resolved.yaml", text)
