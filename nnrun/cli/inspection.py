@@ -90,7 +90,7 @@ def show(
     run: RunArgument = "latest",
     runs: Runs = RUNS,
     json: Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print the epochs as CSV.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the epochs, of a search the trials, as CSV.")] = False,
     debug: Debug = False,
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
@@ -100,7 +100,7 @@ def show(
     if is_search(found):
         from nnrun.cli.searching import page
 
-        page(found, _record(found), json)
+        page(found, _record(found), json, csv)
     elif json:
         json_result(_whole(found))
     elif csv:

@@ -153,20 +153,23 @@ def _summary(run: RunDir, record: dict[str, Any], records: list[Record]) -> list
     return summary(record, records, Space.of(plan["space"]), plan["metric"], optimizer)
 
 
-def page(run: RunDir, record: dict[str, Any], json: bool) -> None:
+def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.search.ledger import Ledger
     from nnrun.search.space import Space
+    from nnrun.search.spreadsheet import spreadsheet
     from nnrun.search.telling import heading, progress, stage_lines
 
     records, _ = Ledger(run.path / "trials.jsonl").read()
     plan = _plan(run)
+    space = Space.of(plan["space"])
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan, "records": records})
-        return
-    if record["status"] != "running" and record.get("trials") == len(records):
-        told = _summary(run, record, records)
-    else:  # what stands in run.json is from before it was resumed
-        told = progress(record["status"], records, plan["totals"][-1], plan["metric"])
-    space = Space.of(plan["space"])
-    result(*heading(run.id, plan, space), "", *told, *stage_lines(record.get("stages", [])))
+    elif csv:
+        result(spreadsheet(records, space.keys).rstrip("\n"))
+    else:
+        if record["status"] != "running" and record.get("trials") == len(records):
+            told = _summary(run, record, records)
+        else:  # what stands in run.json is from before it was resumed
+            told = progress(record["status"], records, plan["totals"][-1], plan["metric"])
+        result(*heading(run.id, plan, space), "", *told, *stage_lines(record.get("stages", [])))

@@ -23,6 +23,7 @@ from nnrun.search.executors import Executor
 from nnrun.search.ledger import Ledger, Record
 from nnrun.search.options import Options
 from nnrun.search.space import Space
+from nnrun.search.spreadsheet import spreadsheet
 from nnrun.search.strategies import Plan, Point, Strategy
 from nnrun.search.study import Budget, Metric, Study, Trial, Watcher, entry, failed
 from nnrun.search.table import STRATEGIES
@@ -91,6 +92,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
     stopped = told_to_stop() and len(study.records) < search.total
     records = sorted(study.records, key=lambda record: int(record["number"]))
     status = close(search.run, search.dataset, records, study.best(), strategy, stopped)
+    search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     return SearchOutcome(search.run, status, records, search.run.read_json("run.json"))
 
 

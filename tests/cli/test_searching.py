@@ -188,6 +188,20 @@ def test_show_and_list_know_searches_beside_runs(nnrun: Nnrun, config: Callable[
     assert "done" in nnrun("list", "--runs", search / "trials").out
 
 
+def test_show_prints_the_trials_as_csv_finished_or_not(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1")
+    search = the_search()
+    shown = nnrun("show", "--csv")
+    assert shown.code == 0
+    assert shown.out == (search / "trials.csv").read_text()
+    first, *_, last = (search / "trials.jsonl").read_text().splitlines(keepends=True)
+    (search / "trials.jsonl").write_text(first + last[:-9])  # as of a search that was killed
+    lines = nnrun("show", "--csv").out.splitlines()
+    assert lines == shown.out.splitlines()[:2]
+    assert lines[0].endswith(",seed,network.width,optimizer.learning_rate")
+
+
 def test_show_tells_the_zooms_of_coarse_to_fine(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     nnrun("search", "--strategy", "coarse_to_fine", "--trials", "13", "--workers", "1")
