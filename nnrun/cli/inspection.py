@@ -53,15 +53,16 @@ def _overview(run: RunDir) -> Values:
 def _record(run: RunDir) -> Values:
     """run.json with the status as it is now.
 
-    A run that is running, was killed or failed has not written its result: its epochs are counted, and what
+    One run that is running, was killed or failed has not written its result: its epochs are counted, and what
     stands there from before it was resumed is left out.
     """
     from nnrun.errors import NnrunError
+    from nnrun.rundir import is_search
 
     record = run.read_json("run.json")
     if not isinstance(record, dict) or not record.keys() >= WRITTEN_FIRST:
         raise NnrunError(f"{run.path / 'run.json'}: holds no record of a run")
-    if record["status"] in ("created", "running", "failed"):
+    if record["status"] in ("created", "running", "failed") and not is_search(run):
         rows = run.metrics()
         seconds = sum(row["seconds"] for row in rows)
         record |= {"epochs": len(rows), "seconds": seconds, "final": None, "best_epoch": None}

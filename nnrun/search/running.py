@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,14 +25,14 @@ from nnrun.search.closing import close
 from nnrun.search.cohorts import signature, stacked
 from nnrun.search.executors import Executor
 from nnrun.search.ledger import Ledger, Record
+from nnrun.search.mending import mend
 from nnrun.search.options import Options
 from nnrun.search.space import Space
 from nnrun.search.spreadsheet import spreadsheet
 from nnrun.search.strategies import Plan, Point, Strategy
-from nnrun.search.study import Budget, Metric, Study, Trial, Watcher, entry, failed
+from nnrun.search.study import Budget, Metric, Study, Trial, Watcher, failed
 from nnrun.search.table import STRATEGIES
-from nnrun.search.worker import record_of, train_trials
-from nnrun.session import Outcome
+from nnrun.search.worker import train_trials
 
 TRIAL_SEEDS = max(PURPOSES.values()) + 1
 
@@ -81,19 +85,90 @@ class Search:
         return self.run.path / "trials"
 
 
-def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) -> SearchOutcome:
-    """Run the trials that are not finished, and close the search."""
+@dataclass(frozen=True)
+class Clock:
+    """The running time of a search, calls before this one included."""
+
+    before: float
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return self.before + time.monotonic() - self.begun
+
+
+def go_on(
+    search: Search, watcher: Watcher, told_to_stop: Callable[[], bool], say: Callable[[str], None]
+) -> SearchOutcome:
+    """Run the trials that are not finished, and close the search; `say` hears of what was mended."""
+    clock = Clock(_ran_before(search))
     search.folder.mkdir(exist_ok=True)
-    _recover(search)
-    search.run.update_record(status="running", started=now(), process=os.getpid())
-    strategy = strategy_of(search.known, search.space, search.plan["totals"])
-    study = _study(search, strategy, watcher)
-    study.run(Budget(search.total, search.options.seconds, search.options.target), told_to_stop)
-    stopped = told_to_stop() and len(study.records) < search.total
-    records = sorted(study.records, key=lambda record: int(record["number"]))
-    status = close(search.run, search.dataset, records, study.best(), strategy, stopped)
+    search.run.update_record(
+        status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
+    )
+    try:
+        status, records = _run(search, clock, watcher, told_to_stop, say)
+    except BaseException as error:
+        _note_end(search, clock, error)
+        raise
+    search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
     search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     return SearchOutcome(search.run, status, records, search.run.read_json("run.json"))
+
+
+def _run(
+    search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool], say: Callable[[str], None]
+) -> tuple[str, list[Record]]:
+    """The status in the end, and the records by number."""
+    for line in mend(search.ledger, search.folder, search.metric):
+        say(line)
+    strategy = strategy_of(search.known, search.space, search.plan["totals"])
+    study = _study(search, strategy, watcher)
+    budget = _budget(search, clock)
+    study.run(budget, told_to_stop)
+    records = sorted(study.records, key=lambda record: int(record["number"]))
+    ended_by = _reason(study, budget, clock, told_to_stop)
+    status = close(search.run, search.dataset, records, study.best(), strategy, ended_by)
+    return status, records
+
+
+def _budget(search: Search, clock: Clock) -> Budget:
+    seconds, target = search.options.seconds, search.options.target
+    left = math.inf if seconds is None else seconds - clock.seconds
+    return Budget(search.total, left, -math.inf if target is None else target)
+
+
+def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[], bool]) -> str:
+    """What ended the study: trials, target, signal, timeout or points (there are no more of them)."""
+    best = study.best()
+    if len(study.records) >= budget.trials:
+        return "trials"
+    if best is not None and study.metric.value(best) <= budget.target:
+        return "target"
+    if told_to_stop():
+        return "signal"
+    return "timeout" if clock.seconds - clock.before >= budget.seconds else "points"
+
+
+def _ran_before(search: Search) -> float:
+    """Seconds that earlier calls ran; one that was killed ran at least until its last trial was finished."""
+    record = search.run.read_json("run.json")
+    seconds = float(record.get("running_seconds", 0.0))
+    if record["status"] != "running":
+        return seconds
+    begun = datetime.fromisoformat(record["started"]).timestamp()
+    return seconds + max([0.0, *(float(trial["time"]) - begun for trial in search.ledger.read()[0])])
+
+
+def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
+    """What an error leaves behind, as far as the disk takes it; everything finished is in the ledger."""
+    status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    words = "; ".join((str(error) or type(error).__name__).splitlines())
+    with suppress(OSError):
+        search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds, error=words)
+        records, _ = search.ledger.read()
+        search.run.write("trials.csv", spreadsheet(records, search.space.keys))
 
 
 def _study(search: Search, strategy: Strategy, watcher: Watcher) -> Study:
@@ -142,7 +217,7 @@ def _trial(search: Search, point: Point) -> Trial | Record:
         resume=point.resume,
         alone=point.resume is not None,
         shape=signature(values),
-        most=min(search.options.most_stacked, stacked(made, search.dataset)),
+        most=search.options.stacked(stacked(made, search.dataset)),
     )
 
 
@@ -150,19 +225,3 @@ def _config(search: Search, point: Point) -> Config:
     if point.number < len(search.known):
         return search.known[point.number]
     return search.space.configure(search.config, point.values)
-
-
-def _recover(search: Search) -> None:
-    """Bring the ledger up to what the trial directories hold: a kill may fall between the two."""
-    search.ledger.repair()
-    records, _ = search.ledger.read()
-    known = {record["number"] for record in records}
-    for path in sorted(search.folder.glob("[0-9]*/run.json")):
-        run = RunDir(path.parent)
-        if not run.id.isdigit() or int(run.id) in known:
-            continue
-        record = run.read_json("run.json")
-        if record["status"] in ("done", "diverged"):
-            outcome = Outcome(run, record["status"], record)
-            found = record_of(int(run.id), run.read_json("values.json"), outcome)
-            search.ledger.append(entry(found | {"attempt": None}, search.metric))

@@ -16,6 +16,13 @@ from nnrun.search.study import Metric
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
+ENDINGS = {
+    "trials": "finished",
+    "target": "target reached after",
+    "timeout": "time is up after",
+    "points": "all points of the grid tried after",
+    "signal": "interrupted after",
+}
 USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "hardly ever"}
 
 
@@ -83,9 +90,9 @@ def trial_line(record: Record, best: Record, finished: int, total: int, metric: 
 def ending(record: Mapping[str, Any]) -> str:
     """How the search ended, in a line."""
     counts = ", ".join(f"{count} {status}" for status, count in record["counts"].items() if count)
-    state = "interrupted after" if record["status"] == "interrupted" else "finished"
     unit = "trial" if record["trials"] == 1 else "trials"
-    return f"{state} {record['trials']} {unit} ({counts or 'none'}), {duration(record['seconds'])} of training in all"
+    how = f"{ENDINGS[record['ended_by']]} {record['trials']} {unit} ({counts or 'none'})"
+    return f"{how}, {duration(record['seconds'])} of training in all"
 
 
 def best_table(records: Sequence[Record], metric: str) -> list[str]:
@@ -151,9 +158,10 @@ def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def progress(status: str, records: Sequence[Record], total: int, metric: str) -> list[str]:
-    """How far a search is that has not ended, or was killed."""
-    return [f"{status}, {len(records)} of {total} trials so far", "", *best_table(records, metric)]
+def progress(record: Mapping[str, Any], records: Sequence[Record], total: int, metric: str) -> list[str]:
+    """How far a search is that has not ended, was killed, or failed."""
+    why = f"; {record['error']}" if record.get("error") else ""
+    return [f"{record['status']}, {len(records)} of {total} trials so far{why}", "", *best_table(records, metric)]
 
 
 def summary(

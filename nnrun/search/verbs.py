@@ -37,6 +37,7 @@ def begin(
     told_to_stop: Callable[[], bool] = lambda: False,
     argv: Sequence[str] = (),
     started: Callable[[RunDir, Space, int], None] = lambda run, space, trials: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> SearchOutcome:
     """Search around a configuration in a new directory under `root`.
 
@@ -46,11 +47,12 @@ def begin(
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
         dataset, _ = prepare(loaded, root)
-        run = _create(loaded, root, space, dataset, argv)
+        _refuse_misfit(loaded, dataset)
+        run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
             started(run, space, config.search.trials)
             plan = yaml.safe_load(run.read("search.yaml"))
-            return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop)
+            return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop, say)
 
 
 def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
@@ -80,9 +82,19 @@ def unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     return f"{what} {word!r}; {hint}allowed: {', '.join(names)}"
 
 
-def _create(loaded: Loaded, root: Path, space: Space, dataset: Dataset, argv: Sequence[str]) -> RunDir:
+def _refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
+    metric = loaded.config.search.metric
+    if metric.endswith("rmse") and dataset.classes:
+        message = f"{metric} needs numbers to predict, and the target is classes; use {metric.replace('rmse', 'error')}"
+        raise ConfigError([loaded.locate(("search", "metric"), message)])
+
+
+def _create(
+    loaded: Loaded, root: Path, space: Space, dataset: Dataset, options: Options, argv: Sequence[str]
+) -> RunDir:
     config = loaded.config
-    plan = {"schema_version": 1, "totals": [config.search.trials], **_fixed(config, space)}
+    plan = {"schema_version": 1, "totals": [config.search.trials], "limits": options.kept()}
+    plan |= _fixed(config, space)
 
     def files(run_id: str) -> dict[str, bytes]:
         made = first_files(run_id, config, loaded.text, dataset, argv, parent=None)
@@ -110,22 +122,24 @@ def resume(
     watcher: Watcher,
     told_to_stop: Callable[[], bool] = lambda: False,
     started: Callable[[RunDir, Space, int], None] = lambda run, space, trials: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> SearchOutcome:
     """Continue a search, up to `trials` in total if given.
 
     Raises UsageError where fewer are asked for than were, or where what the trials follow from has changed.
     """
-    loaded = load_config(run.path / "resolved.yaml")
+    loaded, plan = load_config(run.path / "resolved.yaml"), yaml.safe_load(run.read("search.yaml"))
+    options = options.after(plan["limits"])
     with closing(options.executor()) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent)
         if not same_data(run, dataset):
             raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
-        (space, known), plan = load_known(loaded), yaml.safe_load(run.read("search.yaml"))
+        space, known = load_known(loaded)
         _refuse_changes(run, plan, _fixed(loaded.config, space))
-        plan = _extended(run, plan, trials)
+        plan = _extended(run, plan, trials, options)
         started(run, space, plan["totals"][-1])
         search = Search(run, loaded.config, dataset, plan, options, executor, known)
-        return go_on(search, watcher, told_to_stop)
+        return go_on(search, watcher, told_to_stop, say)
 
 
 def _refuse_changes(run: RunDir, plan: dict[str, Any], fixed: dict[str, Any]) -> None:
@@ -137,13 +151,13 @@ def _refuse_changes(run: RunDir, plan: dict[str, Any], fixed: dict[str, Any]) ->
         raise UsageError("\n".join([f"{run.id}: {what}", *lines]))
 
 
-def _extended(run: RunDir, plan: dict[str, Any], trials: int | None) -> dict[str, Any]:
-    """search.yaml with another total, if one is asked for."""
+def _extended(run: RunDir, plan: dict[str, Any], trials: int | None, options: Options) -> dict[str, Any]:
+    """search.yaml with what this call changes: the total and the limits."""
     *_, total = plan["totals"]
-    if trials is None or trials == total:
-        return plan
-    if trials < total:
+    if trials is not None and trials < total:
         raise UsageError(f"{run.id} was asked for {total} trials already; --trials must not be fewer")
-    longer = plan | {"totals": [*plan["totals"], trials]}
-    run.write("search.yaml", dump_yaml(longer))
-    return longer
+    totals = [*plan["totals"], *([trials] if trials is not None and trials > total else [])]
+    changed: dict[str, Any] = plan | {"totals": totals, "limits": options.kept()}
+    if changed != plan:
+        run.write("search.yaml", dump_yaml(changed))
+    return changed

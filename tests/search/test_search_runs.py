@@ -184,7 +184,8 @@ def test_it_ends_at_the_target_and_out_of_time(search: Search, stored: Stored) -
     assert stored(early.run)[0] == stored(whole.run)[0][: reached + 1]
     none = search(seconds=0.0)
     assert none.records == []
-    assert again(none.run).record["best_trial"] == whole.record["best_trial"]
+    assert again(none.run).records == [], "the limit is kept"
+    assert again(none.run, seconds=math.inf).record["best_trial"] == whole.record["best_trial"]
 
 
 # the end
