@@ -98,16 +98,17 @@ FILES = {
 
 SEARCH_FILES = {
     "search.yaml": "strategy, metric, seed, epochs, numbers of trials asked for, known settings, the space in full, "
-    "and the limits that resuming keeps",
+    "and the limits and number of repeats that resuming keeps",
     "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
     "trials.csv": "the same as a table, a column for each searched key; written when the search ends or is stopped, "
     "and what `nnrun show --csv` prints at any time",
     "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json",
+    "repeats/NNNN": "with `--repeat`: the runs that trained trial NNNN again, from 0000, and their ledger trials.jsonl",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, timeout, signal, or points: there are no more of "
     "them), its running time over all calls, counts of trials by status, the best trial's number, epochs and errors, "
-    "how often the test part was read, notes, stages of `coarse_to_fine`",
+    "how often the test part was read, notes, stages of `coarse_to_fine`, mean and deviation of what was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",
 }

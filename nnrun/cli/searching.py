@@ -43,6 +43,9 @@ TrialMemory = Annotated[
     typer.Option(metavar="BYTES", help="Most memory a worker may take; left out: its part of 80%.", min=LEAST_MEMORY),
 ]
 Stack = Annotated[int | None, typer.Option(metavar="N", help="Most trials trained as one; changes no result.", min=1)]
+Repeat = Annotated[
+    int | None, typer.Option(metavar="N", help="Train the best three trials again with N new seeds each.", min=1)
+]
 
 
 @explained
@@ -56,6 +59,7 @@ def search(
     trial_timeout: TrialTimeout = None,
     trial_memory: TrialMemory = None,
     stack: Stack = None,
+    repeat: Repeat = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -75,7 +79,7 @@ def search(
     chosen = {"search.trials": trials, "search.strategy": strategy}
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
-    options = _options(workers, timeout, target, trial_timeout, trial_memory, stack)
+    options = _options(workers, timeout, target, trial_timeout, trial_memory, stack, repeat)
     with SearchConsole(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv, screen.started, _teller(quiet or json))
     _report(outcome, json)
@@ -115,6 +119,7 @@ def _options(
     trial_timeout: float | None,
     trial_memory: int | None,
     stack: int | None,
+    repeat: int | None,
 ) -> Options:
     from nnrun.search.options import Options
 
@@ -125,6 +130,7 @@ def _options(
         trial_timeout=trial_timeout,
         trial_memory=trial_memory,
         most_stacked=stack,
+        repeat=repeat,
         in_process=False,
     )
 

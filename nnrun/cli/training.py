@@ -74,6 +74,7 @@ def resume(
     trial_timeout: searching.TrialTimeout = None,
     trial_memory: searching.TrialMemory = None,
     stack: searching.Stack = None,
+    repeat: searching.Repeat = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -97,6 +98,7 @@ def resume(
         "trial_timeout": trial_timeout,
         "trial_memory": trial_memory,
         "stack": stack,
+        "repeat": repeat,
     }
     if is_search(found):
         _refuse_for("a search", epochs=epochs, set=settings)

@@ -14,19 +14,18 @@ from nnrun.errors import NnrunError
 from nnrun.measures import finals
 from nnrun.rundir import UNFINISHED, RunDir
 from nnrun.search.ledger import Record
+from nnrun.search.search import Search
 from nnrun.search.strategies import Strategy
 from nnrun.session import Session
 
 
-def close(
-    run: RunDir, dataset: Dataset, records: Sequence[Record], best: Record | None, strategy: Strategy, ended_by: str
-) -> str:
+def close(search: Search, records: Sequence[Record], best: Record | None, strategy: Strategy, ended_by: str) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
-    for abandoned in (run.path / "trials").glob(f"{UNFINISHED}*"):  # by workers that were killed
+    for abandoned in search.folder.glob(f"{UNFINISHED}*"):  # by workers that were killed
         shutil.rmtree(abandoned, ignore_errors=True)
-    chosen = _choose(run, dataset, None if ended_by == "signal" else best)
+    chosen = _choose(search.run, search.dataset, None if ended_by == "signal" else best)
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
-    run.update_record(
+    search.run.update_record(
         ended_by=ended_by,
         seconds=sum(record.get("seconds") or 0 for record in records),
         trials=len(records),

@@ -31,6 +31,7 @@ class Options:
     trial_timeout: float | None = None
     trial_memory: int | None = None
     most_stacked: int | None = None
+    repeat: int | None = None  # trainings with new seeds of each of the best trials
     in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
 
     def kept(self) -> dict[str, Any]:

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from numpy.random import SeedSequence
-
 from nnrun.config.config import Config
-from nnrun.data.dataset import Dataset
-from nnrun.engine.randomness import PURPOSES
 from nnrun.errors import ConfigError
-from nnrun.experiment import CACHE
 from nnrun.rundir import RunDir, now
 from nnrun.search.closing import close
 from nnrun.search.cohorts import signature, stacked
-from nnrun.search.executors import Executor
 from nnrun.search.ledger import Ledger, Record
 from nnrun.search.mending import mend
-from nnrun.search.options import Options
+from nnrun.search.repeats import repeat
+from nnrun.search.search import Clock, Search
+from nnrun.search.seeds import trial_seed
 from nnrun.search.space import Space
 from nnrun.search.spreadsheet import spreadsheet
 from nnrun.search.strategies import Plan, Point, Strategy
-from nnrun.search.study import Budget, Metric, Study, Trial, Watcher, failed
+from nnrun.search.study import Budget, Study, Trial, Watcher, failed
 from nnrun.search.table import STRATEGIES
 from nnrun.search.worker import train_trials
-
-TRIAL_SEEDS = max(PURPOSES.values()) + 1
 
 
 @dataclass(frozen=True)
@@ -47,73 +38,22 @@ class SearchOutcome:
     record: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Search:
-    """A search that this process holds."""
-
-    run: RunDir
-    config: Config
-    dataset: Dataset
-    plan: dict[str, Any]  # search.yaml
-    options: Options
-    executor: Executor
-    known: list[Config]  # of the first trials, which no strategy chooses: the config as written, search.enqueue
-
-    @cached_property
-    def space(self) -> Space:
-        """What is searched."""
-        return Space.of(self.plan["space"])
-
-    @property
-    def metric(self) -> Metric:
-        """What is minimised."""
-        return Metric(self.plan["metric"])
-
-    @property
-    def total(self) -> int:
-        """The number of trials asked for."""
-        return int(self.plan["totals"][-1])
-
-    @property
-    def ledger(self) -> Ledger:
-        """trials.jsonl."""
-        return Ledger(self.run.path / "trials.jsonl")
-
-    @property
-    def folder(self) -> Path:
-        """Where the trials' directories lie."""
-        return self.run.path / "trials"
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The running time of a search, calls before this one included."""
-
-    before: float
-    begun: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        """Until now."""
-        return self.before + time.monotonic() - self.begun
-
-
 def go_on(
     search: Search, watcher: Watcher, told_to_stop: Callable[[], bool], say: Callable[[str], None]
 ) -> SearchOutcome:
     """Run the trials that are not finished, and close the search; `say` hears of what was mended."""
-    clock = Clock(_ran_before(search))
+    clock = Clock(_ran_before(search), math.inf if search.options.seconds is None else search.options.seconds)
     search.folder.mkdir(exist_ok=True)
     search.run.update_record(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
     )
     try:
         status, records = _run(search, clock, watcher, told_to_stop, say)
+        search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     except BaseException as error:
         _note_end(search, clock, error)
         raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
-    search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     return SearchOutcome(search.run, status, records, search.run.read_json("run.json"))
 
 
@@ -125,18 +65,18 @@ def _run(
         say(line)
     strategy = strategy_of(search.known, search.space, search.plan["totals"])
     study = _study(search, strategy, watcher)
-    budget = _budget(search, clock)
+    target = search.options.target
+    budget = Budget(search.total, clock.left, -math.inf if target is None else target)
     study.run(budget, told_to_stop)
     records = sorted(study.records, key=lambda record: int(record["number"]))
     ended_by = _reason(study, budget, clock, told_to_stop)
-    status = close(search.run, search.dataset, records, study.best(), strategy, ended_by)
+    status = close(search, records, study.best(), strategy, ended_by)
+    if search.repeats and ended_by != "signal":
+        repeated = repeat(search, records, clock, told_to_stop, say)
+        search.run.update_record(repeats=repeated)
+        if told_to_stop() and any(each["n"] + each["lost"] < search.repeats for each in repeated):
+            status = "interrupted"
     return status, records
-
-
-def _budget(search: Search, clock: Clock) -> Budget:
-    seconds, target = search.options.seconds, search.options.target
-    left = math.inf if seconds is None else seconds - clock.seconds
-    return Budget(search.total, left, -math.inf if target is None else target)
 
 
 def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[], bool]) -> str:
@@ -158,7 +98,9 @@ def _ran_before(search: Search) -> float:
     if record["status"] != "running":
         return seconds
     begun = datetime.fromisoformat(record["started"]).timestamp()
-    return seconds + max([0.0, *(float(trial["time"]) - begun for trial in search.ledger.read()[0])])
+    ledgers = [search.ledger.path, *search.run.path.glob("repeats/*/trials.jsonl")]
+    times = [float(trial["time"]) for path in ledgers for trial in Ledger(path).read()[0]]
+    return seconds + max([0.0, *(end - begun for end in times)])
 
 
 def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
@@ -180,7 +122,7 @@ def _study(search: Search, strategy: Strategy, watcher: Watcher) -> Study:
         ledger=search.ledger,
         executor=search.executor,
         work=train_trials,
-        job={"folder": str(search.folder), "cache": str(search.run.path.parent / CACHE)},
+        job=search.job(search.folder),
         watcher=watcher,
     )
 
@@ -191,11 +133,6 @@ def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) ->
     inside = frozenset(number for number, given in enumerate(known) if space.contains(space.read(given)))
     plan = Plan(space, config.seed, totals, config.training.epochs, len(known), inside)
     return STRATEGIES[config.search.strategy](plan)
-
-
-def trial_seed(seed: int, number: int) -> int:
-    """The seed of a trial's run, by the search's seed and the trial's number alone; trial 0 keeps the config's."""
-    return seed if number == 0 else int(SeedSequence([seed, TRIAL_SEEDS, number]).generate_state(1)[0])
 
 
 def _trial(search: Search, point: Point) -> Trial | Record:

@@ -41,9 +41,14 @@ def settings(values: Mapping[str, Any]) -> str:
 
 def result_of(record: Mapping[str, Any], metric: str) -> str:
     """A trial's value of the metric, or how it ended without one."""
-    if record["metric"] is None:
-        return str(record["status"])
-    value = -record["metric"] if metric.startswith("-") else record["metric"]
+    return str(record["status"]) if record["metric"] is None else shown(record["metric"], metric)
+
+
+def shown(value: float | None, metric: str) -> str:
+    """A number that was minimised, as a value of the metric."""
+    if value is None:
+        return "–"
+    value = -value if metric.startswith("-") else value
     return percent(value) if metric.endswith("error") else f"{value:.4g}"
 
 
@@ -147,6 +152,30 @@ def test_line(record: Mapping[str, Any]) -> list[str]:
     return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}", ""]
 
 
+def repeat_lines(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """The best trials trained again: mean and standard deviation, beside the results that they were chosen for."""
+    if not repeats:
+        return []
+    rows = [["trial", "chosen", "again", "", "", "n"]]
+    for each in repeats:
+        deviation = "–" if each["deviation"] is None else shown(each["deviation"], metric.removeprefix("-"))
+        lost = f"{each['n']}, {each['lost']} without a result" if each["lost"] else str(each["n"])
+        results = shown(each["chosen"], metric), shown(each["mean"], metric)
+        rows.append([str(each["trial"]), *results, "±", deviation, lost])
+    lines = ["trained again with new seeds; the chosen runs do not count, they were chosen for their luck too"]
+    return [*lines, *columns(rows, right=(0, 1, 2, 4)), *_better_again(repeats, metric), ""]
+
+
+def _better_again(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """A note where the settings of another trial than the best did better."""
+    chosen, *others = [each for each in repeats if each["mean"] is not None] or [{"mean": None}]
+    better = min(others, key=lambda each: float(each["mean"]), default=chosen)
+    if chosen is not repeats[0] or better is chosen or better["mean"] >= chosen["mean"]:
+        return []
+    means = f"{shown(better['mean'], metric)} against {shown(chosen['mean'], metric)}"
+    return [f"note     with new seeds trial {better['trial']} does better than trial {chosen['trial']}: {means}"]
+
+
 def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
     """The zooms of coarse to fine: the box before and after, and why."""
     lines = []
@@ -171,5 +200,6 @@ def summary(
     if not records:
         return [ending(record)]
     lines = [ending(record), "", *best_table(records, metric), "", *test_line(record)]
+    lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]

@@ -19,7 +19,8 @@ from nnrun.experiment import first_files, prepare, same_data
 from nnrun.rundir import RunDir
 from nnrun.search.known import load_known
 from nnrun.search.options import Options
-from nnrun.search.running import Search, SearchOutcome, go_on, strategy_of
+from nnrun.search.running import SearchOutcome, go_on, strategy_of
+from nnrun.search.search import Search
 from nnrun.search.space import Space, difference, one_line
 from nnrun.search.study import Watcher
 from nnrun.search.table import STRATEGIES
@@ -93,7 +94,7 @@ def _create(
     loaded: Loaded, root: Path, space: Space, dataset: Dataset, options: Options, argv: Sequence[str]
 ) -> RunDir:
     config = loaded.config
-    plan = {"schema_version": 1, "totals": [config.search.trials], "limits": options.kept()}
+    plan = {"schema_version": 1, "totals": [config.search.trials], "limits": options.kept(), "repeat": options.repeat}
     plan |= _fixed(config, space)
 
     def files(run_id: str) -> dict[str, bytes]:
@@ -156,8 +157,11 @@ def _extended(run: RunDir, plan: dict[str, Any], trials: int | None, options: Op
     *_, total = plan["totals"]
     if trials is not None and trials < total:
         raise UsageError(f"{run.id} was asked for {total} trials already; --trials must not be fewer")
+    if options.repeat is not None and options.repeat < (plan["repeat"] or 0):
+        raise UsageError(f"{run.id} was asked for {plan['repeat']} repeats already; --repeat must not be fewer")
     totals = [*plan["totals"], *([trials] if trials is not None and trials > total else [])]
     changed: dict[str, Any] = plan | {"totals": totals, "limits": options.kept()}
+    changed["repeat"] = options.repeat or plan["repeat"]
     if changed != plan:
         run.write("search.yaml", dump_yaml(changed))
     return changed

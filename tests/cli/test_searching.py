@@ -164,6 +164,23 @@ def test_workers_and_stacking_change_no_result(nnrun: Nnrun, config: Callable[..
     assert one == two == alone
 
 
+def test_the_best_three_can_be_trained_again_at_once_or_later(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--workers", "1", "--repeat", "2")
+    assert done.code == 0, done.err
+    assert len(re.findall(r"^trial \d again, [12] of 2: +[\d.]+%$", done.err, re.MULTILINE)) == 6
+    title, *table = done.out.partition("trained again with new seeds")[2].splitlines()[:5]
+    assert title == "; the chosen runs do not count, they were chosen for their luck too"
+    assert table[0].split() == ["trial", "chosen", "again", "n"]
+    best = json.loads((the_search() / "run.json").read_text())["best_trial"]
+    assert re.fullmatch(rf" +{best} +[\d.]+% +[\d.]+%  ±  +[\d.]+%  2", table[1])
+    assert "trained again with new seeds" in nnrun("show").out
+    nnrun("search", "--workers", "1", "--runs", "later")
+    later = nnrun("resume", the_search(Path("later")), "--workers", "1", "--repeat", "2", "--json").json
+    assert later["repeats"] == nnrun("show", "--json").json["repeats"]
+    assert [each["n"] for each in later["repeats"]] == [2, 2, 2]
+
+
 # show and list
 
 

@@ -19,7 +19,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Ledger
-from nnrun.search.running import trial_seed
+from nnrun.search.seeds import trial_seed
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import Options, SearchOutcome, resume
 
