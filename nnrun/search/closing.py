@@ -13,6 +13,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.measures import finals
 from nnrun.rundir import UNFINISHED, RunDir
+from nnrun.search.expectation import random_search_expected
 from nnrun.search.ledger import Record
 from nnrun.search.search import Search
 from nnrun.search.strategies import Strategy
@@ -35,6 +36,7 @@ def close(search: Search, records: Sequence[Record], best: Record | None, strate
         epochs=None if best is None else best["epochs"],
         final=chosen["final"],
         test_reads=chosen["test_reads"],
+        random_search_expected=random_search_expected(records, strategy),
         notes=[*getattr(strategy, "warnings", lambda: [])()],
         stages=[stage.as_dict() for stage in getattr(strategy, "stages", lambda: [])()],
     )

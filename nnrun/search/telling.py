@@ -149,7 +149,15 @@ def test_line(record: Mapping[str, Any]) -> list[str]:
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
     test = f"test {percent(final['test_error'])} (test part read {times})" if "test_error" in final else "no test part"
-    return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}", ""]
+    return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}"]
+
+
+def expected_line(expected: Mapping[str, Any] | None, metric: str) -> list[str]:
+    """What random search would have been expected to reach."""
+    if expected is None:
+        return []
+    value, trials, draws = shown(expected["value"], metric), expected["trials"], expected["draws"]
+    return [f"random   search of {trials} trials is expected to reach {value}, estimated from {draws} draws"]
 
 
 def repeat_lines(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
@@ -199,7 +207,8 @@ def summary(
     """What a search came to."""
     if not records:
         return [ending(record)]
-    lines = [ending(record), "", *best_table(records, metric), "", *test_line(record)]
+    reached = [*test_line(record), *expected_line(record.get("random_search_expected"), metric)]
+    lines = [ending(record), "", *best_table(records, metric), "", *reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]
