@@ -52,7 +52,16 @@ once for all trials. A parameter that does not exist is null in the records, and
 STRATEGY = """\
 ### The strategies of a search
 
-Values of `search.strategy` and `--strategy`. Trial 0 is always the config as written."""
+Values of `search.strategy` and `--strategy`. Trial 0 is always the config as written, and the settings in
+`search.enqueue`, known from an old search perhaps, are the trials after it. A key that they leave out has the config's
+own value. Their values may lie outside of the ranges; the strategy does not learn from those."""
+
+ENQUEUE = """\
+search:
+  enqueue:
+    - {optimizer.learning_rate: 0.02, network.width: 96}
+    - {optimizer.learning_rate: 0.5, regularization.l2: 0.1}
+"""
 
 COMMANDS = """\
 ## Commands
@@ -90,14 +99,20 @@ FILES = {
 }
 
 SEARCH_FILES = {
-    "search.yaml": "strategy, metric, seed, numbers of trials asked for, and the space in full",
+    "search.yaml": "strategy, metric, seed, epochs, numbers of trials asked for, known settings, the space in full, "
+    "and the limits and number of repeats that resuming keeps",
     "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
+    "trials.csv": "the same as a table, a column for each searched key; written when the search ends or is stopped, "
+    "and what `nnrun show --csv` prints at any time",
     "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json; the "
     f"{CHECKPOINTS_KEPT} best keep their checkpoints, which `nnrun train` with the resolved.yaml of any other restores",
+    "repeats/NNNN": "with `--repeat`: the runs that trained trial NNNN again, from 0000, and their ledger trials.jsonl",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
     "config.yaml, resolved.yaml, data.json": "as in a run",
-    "run.json": "as in a run, and: counts of trials by status, the best trial's number, epochs and errors, how often "
-    "the test part was read, notes, stages of `coarse_to_fine`",
+    "run.json": "as in a run, and: what ended it (trials, target, timeout, signal, or points: there are no more of "
+    "them), its running time over all calls, counts of trials by status, the best trial's number, epochs and errors, "
+    "how often the test part was read, what random search would be expected to reach, notes, stages of "
+    "`coarse_to_fine`, mean and deviation of what was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",
 }
@@ -186,6 +201,7 @@ def search_space() -> Iterator[str]:
     yield table(["range", "form", "values"], map(range_row, DOMAINS.values()))
     yield WHEN
     yield STRATEGY
+    yield f"```yaml\n{ENQUEUE}```"
     yield table(["strategy", "trials"], ([code(name), kind.help] for name, kind in STRATEGIES.items()))
 
 

@@ -272,13 +272,13 @@ def find_run(root: Path, reference: str) -> RunDir:
 
 
 def is_search(run: RunDir) -> bool:
-    """Whether a directory is a search's."""
-    return (run.path / "search.yaml").is_file()
+    """Whether a directory is a search's; a config may be called search.yaml too."""
+    return (run.path / "search.yaml").is_file() and (run.path / "run.json").is_file()
 
 
 def search_of(run: RunDir) -> RunDir | None:
-    """The search that a run is a trial or the best run of."""
-    above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:2]]
+    """The search that a run is a trial, a repeat or the best run of."""
+    above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:3]]
     return next((directory for directory in above if is_search(directory)), None)
 
 

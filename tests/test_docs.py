@@ -90,7 +90,7 @@ def test_the_files_of_a_run_and_the_keys_of_its_metrics_are_those_listed(generat
 def test_the_files_of_a_search_and_the_keys_of_its_records_are_those_listed(
     generator: Generator, tmp_path: Path
 ) -> None:
-    quick = "--trials 2 --workers 1 -q --set data.source=iris --set training.epochs=1"
+    quick = "--trials 2 --repeat 1 --workers 1 -q --set data.source=iris --set training.epochs=1"
     shell(f"nnrun search {quick}", tmp_path)
     (search,) = (path for path in (tmp_path / "runs").iterdir() if path.name[0] != ".")
     files, record = generator["SEARCH_FILES"], generator["RECORD"]

@@ -53,15 +53,16 @@ def _overview(run: RunDir) -> Values:
 def _record(run: RunDir) -> Values:
     """run.json with the status as it is now.
 
-    A run that is running, was killed or failed has not written its result: its epochs are counted, and what
+    One run that is running, was killed or failed has not written its result: its epochs are counted, and what
     stands there from before it was resumed is left out.
     """
     from nnrun.errors import NnrunError
+    from nnrun.rundir import is_search
 
     record = run.read_json("run.json")
     if not isinstance(record, dict) or not record.keys() >= WRITTEN_FIRST:
         raise NnrunError(f"{run.path / 'run.json'}: holds no record of a run")
-    if record["status"] in ("created", "running", "failed"):
+    if record["status"] in ("created", "running", "failed") and not is_search(run):
         rows = run.metrics()
         seconds = sum(row["seconds"] for row in rows)
         record |= {"epochs": len(rows), "seconds": seconds, "final": None, "best_epoch": None}
@@ -90,7 +91,7 @@ def show(
     run: RunArgument = "latest",
     runs: Runs = RUNS,
     json: Json = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print the epochs as CSV.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the epochs, of a search the trials, as CSV.")] = False,
     debug: Debug = False,
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
@@ -100,7 +101,7 @@ def show(
     if is_search(found):
         from nnrun.cli.searching import page
 
-        page(found, _record(found), json)
+        page(found, _record(found), json, csv)
     elif json:
         json_result(_whole(found))
     elif csv:

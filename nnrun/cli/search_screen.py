@@ -19,10 +19,10 @@ from nnrun.config.load import load_config
 from nnrun.narration import remaining
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Record
+from nnrun.search.options import Options
 from nnrun.search.space import Space
 from nnrun.search.study import Metric, Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
-from nnrun.search.verbs import Options
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -50,7 +50,7 @@ class SearchConsole(Watcher):
         """The number of trials that were asked for."""
         return int(self.plan["totals"][-1])
 
-    def started(self, run: RunDir, space: Space, trials: int) -> None:
+    def started(self, run: RunDir, space: Space) -> None:
         """The heading."""
         self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
         say(*heading(run.id, self.plan, space, self.options.workers))
@@ -63,6 +63,10 @@ class SearchConsole(Watcher):
         say(trial_line(record, best, finished, self.total, self.plan["metric"]))
         if self.heard % TRIALS_BETWEEN_PACES == 0 and finished < self.total:
             say(self.pace(finished))
+
+    def say(self, line: str) -> None:
+        """As it is."""
+        say(line)
 
     def pace(self, finished: int) -> str:
         """How fast it goes, and until when."""
@@ -89,7 +93,7 @@ class LiveSearchConsole(SearchConsole):
         self.counts: Counter[str] = Counter()
         self.ranked: list[Record] = []  # the best few
         self.running = 0
-        self.unsaid: list[tuple[str, bool]] = []  # lines of trials, and whether the trial is the best so far
+        self.unsaid: list[tuple[str, bool]] = []  # lines, and whether they tell of the best trial so far
         self.refreshed_at = 0.0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -97,9 +101,9 @@ class LiveSearchConsole(SearchConsole):
             self._draw()
         self.live.stop()
 
-    def started(self, run: RunDir, space: Space, trials: int) -> None:
+    def started(self, run: RunDir, space: Space) -> None:
         """The heading stays above the live view."""
-        super().started(run, space, trials)
+        super().started(run, space)
         self.live.start()
         self.live.update(self)
 
@@ -114,6 +118,11 @@ class LiveSearchConsole(SearchConsole):
         self.heard += 1
         self.recalled(record)
         self.unsaid.append((self._line(record, finished), record["number"] == best["number"]))
+        self._draw_at_times()
+
+    def say(self, line: str) -> None:
+        """Above the live view, with the next drawing."""
+        self.unsaid.append((line, False))
         self._draw_at_times()
 
     def waiting(self, running: int) -> None:
@@ -190,10 +199,13 @@ class LiveSearchConsole(SearchConsole):
 class QuietSearchConsole(SearchConsole):
     """Says nothing until the end."""
 
-    def started(self, run: RunDir, space: Space, trials: int) -> None:
+    def started(self, run: RunDir, space: Space) -> None:
         """Nothing."""
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
         """Nothing."""
 
 

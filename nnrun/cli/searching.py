@@ -16,10 +16,11 @@ from nnrun.cli.streams import json_result, result
 if TYPE_CHECKING:
     from nnrun.rundir import RunDir
     from nnrun.search.ledger import Record
-    from nnrun.search.verbs import Options, SearchOutcome
+    from nnrun.search.options import Options
+    from nnrun.search.running import SearchOutcome
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
-LEAST_MEMORY = 1 << 28  # a worker needs so much to load NumPy
+LEAST_MEMORY = 1 << 27  # a worker needs so much to load NumPy and train a small network; 96 MiB are too few
 
 Trials = Annotated[
     int | None, typer.Option(metavar="N", help="Total number of trials; left out: search.trials.", min=1)
@@ -31,7 +32,7 @@ Workers = Annotated[
     int | None, typer.Option(metavar="N", help="Processes; left out: one a core. Changes no result.", min=1)
 ]
 Timeout = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="End after so long; what is finished counts.", min=0)
+    float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
 ]
 Target = Annotated[float | None, typer.Option(metavar="VALUE", help="End at a value as low as this, such as 0.02.")]
 TrialTimeout = Annotated[
@@ -42,6 +43,9 @@ TrialMemory = Annotated[
     typer.Option(metavar="BYTES", help="Most memory a worker may take; left out: its part of 80%.", min=LEAST_MEMORY),
 ]
 Stack = Annotated[int | None, typer.Option(metavar="N", help="Most trials trained as one; changes no result.", min=1)]
+Repeat = Annotated[
+    int | None, typer.Option(metavar="N", help="Train the best three trials again with N new seeds each.", min=1)
+]
 
 
 @explained
@@ -55,6 +59,7 @@ def search(
     trial_timeout: TrialTimeout = None,
     trial_memory: TrialMemory = None,
     stack: Stack = None,
+    repeat: Repeat = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -73,48 +78,60 @@ def search(
     from nnrun.config.load import load_config
     from nnrun.search.verbs import begin
 
+    _refuse_unknown(strategy)
     chosen = {"search.trials": trials, "search.strategy": strategy}
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
-    options = _options(workers, timeout, target, trial_timeout, trial_memory, stack)
+    options = _options(workers, timeout, target, trial_timeout, trial_memory, stack, repeat)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
-        outcome = begin(loaded, runs, options, screen, stop, sys.argv, screen.started)
+        outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json)
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
 
 
-def go_on(run: RunDir, trials: int | None, workers: int | None, json: bool, quiet: bool) -> None:
-    """Resume a search."""
+def _refuse_unknown(strategy: str | None) -> None:
+    from nnrun.errors import UsageError
+    from nnrun.search.table import STRATEGIES
+    from nnrun.search.verbs import unknown_word
+
+    if strategy is not None and strategy not in STRATEGIES:
+        raise UsageError(f"--strategy: {unknown_word('no strategy', strategy, list(STRATEGIES))}")
+
+
+def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **limits: Any) -> None:
+    """Resume a search; `limits` as in `_options`."""
     from nnrun.cli.search_screen import search_console
     from nnrun.cli.signals import stop_request
     from nnrun.search.verbs import resume
 
-    options = _options(workers)
+    options = _options(**limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
-        outcome = resume(run, trials, options, screen, stop, screen.started)
+        outcome = resume(run, trials, options, screen, stop)
     _report(outcome, json)
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
 
 
 def _options(
     workers: int | None,
-    timeout: float | None = None,
-    target: float | None = None,
-    trial_timeout: float | None = None,
-    trial_memory: int | None = None,
-    stack: int | None = None,
+    timeout: float | None,
+    target: float | None,
+    trial_timeout: float | None,
+    trial_memory: int | None,
+    stack: int | None,
+    repeat: int | None,
 ) -> Options:
-    from nnrun.search.verbs import Options
+    from nnrun.search.options import Options
 
-    given: dict[str, Any] = {
-        "in_process": False,
-        "seconds": timeout,
-        "target": target,
-        "trial_timeout": trial_timeout,
-        "trial_memory": trial_memory,
-        "most_stacked": stack,
-    }
-    return Options(workers or os.cpu_count() or 1, **{key: value for key, value in given.items() if value is not None})
+    return Options(
+        workers=workers or os.cpu_count() or 1,
+        seconds=timeout,
+        target=target,
+        trial_timeout=trial_timeout,
+        trial_memory=trial_memory,
+        most_stacked=stack,
+        repeat=repeat,
+        in_process=False,
+    )
 
 
 def _report(outcome: SearchOutcome, json: bool) -> None:
@@ -128,14 +145,16 @@ def _report(outcome: SearchOutcome, json: bool) -> None:
 
 
 def _next_commands(run: RunDir, record: dict[str, Any]) -> Iterator[list[str]]:
-    """The best run, and going on: to the number of trials asked for, or from there to twice as many."""
-    total = _plan(run)["totals"][-1]
+    """The best run, and going on: to the end, with more time, or to twice as many trials."""
+    plan = _plan(run)
     if record["best_trial"] is not None:
         yield ["show", str(run.path / "best")]
-    if record["trials"] < total:
+    if record["ended_by"] == "timeout":
+        yield ["resume", str(run.path), "--timeout", f"{2 * plan['limits']['timeout']:g}"]
+    elif record["status"] == "interrupted":
         yield ["resume", str(run.path)]
-    elif record["best_trial"] is not None:
-        yield ["resume", str(run.path), "--trials", str(2 * total)]
+    elif record["ended_by"] == "trials" and record["best_trial"] is not None:
+        yield ["resume", str(run.path), "--trials", str(2 * plan["totals"][-1])]
 
 
 def _plan(run: RunDir) -> dict[str, Any]:
@@ -155,20 +174,23 @@ def _summary(run: RunDir, record: dict[str, Any], records: list[Record]) -> list
     return summary(record, records, Space.of(plan["space"]), plan["metric"], optimizer)
 
 
-def page(run: RunDir, record: dict[str, Any], json: bool) -> None:
+def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.search.ledger import Ledger
     from nnrun.search.space import Space
+    from nnrun.search.spreadsheet import spreadsheet
     from nnrun.search.telling import heading, progress, stage_lines
 
     records, _ = Ledger(run.path / "trials.jsonl").read()
     plan = _plan(run)
+    space = Space.of(plan["space"])
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan, "records": records})
-        return
-    if record["status"] != "running" and record.get("trials") == len(records):
-        told = _summary(run, record, records)
-    else:  # what stands in run.json is from before it was resumed
-        told = progress(record["status"], records, plan["totals"][-1], plan["metric"])
-    space = Space.of(plan["space"])
-    result(*heading(run.id, plan, space), "", *told, *stage_lines(record.get("stages", [])))
+    elif csv:
+        result(spreadsheet(records, space.keys).rstrip("\n"))
+    else:
+        if record["status"] != "running" and not record.get("error") and record.get("trials") == len(records):
+            told = _summary(run, record, records)
+        else:  # what stands in run.json is from before it was resumed
+            told = progress(record, records, plan["totals"][-1], plan["metric"])
+        result(*heading(run.id, plan, space), "", *told, *stage_lines(record.get("stages", [])))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import threads
+from nnrun.cli import searching, threads
 from nnrun.cli.common import (
     RUNS,
     ConfigFile,
@@ -29,6 +29,7 @@ from nnrun.cli.streams import json_result, result, say
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
+    from nnrun.rundir import RunDir
     from nnrun.session import Outcome
 
 EXIT_CODES = {"done": 0, "diverged": 5}
@@ -67,7 +68,13 @@ def resume(
     run: RunArgument = "latest",
     epochs: Annotated[int | None, typer.Option(metavar="N", help="The new total number of epochs.", min=1)] = None,
     trials: Annotated[int | None, typer.Option(metavar="N", help="Of a search: the new total.", min=1)] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Of a search: processes.", min=1)] = None,
+    workers: searching.Workers = None,
+    timeout: searching.Timeout = None,
+    target: searching.Target = None,
+    trial_timeout: searching.TrialTimeout = None,
+    trial_memory: searching.TrialMemory = None,
+    stack: searching.Stack = None,
+    repeat: searching.Repeat = None,
     settings: Settings = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -77,23 +84,40 @@ def resume(
 ) -> None:
     """Continue a run or a search in place; with --set, as a child run.
 
+    A search keeps the limits that it was given, unless new ones are given.
+
     Example:  nnrun resume latest --epochs 100
     """
-    from nnrun.cli.console import console
-    from nnrun.cli.searching import go_on
-    from nnrun.cli.signals import stop_request
-    from nnrun.config.load import load_config
-    from nnrun.experiment import resume as resume_run
     from nnrun.rundir import find_run, is_search
 
     found = find_run(runs, run)
+    of_a_search = {
+        "workers": workers,
+        "timeout": timeout,
+        "target": target,
+        "trial_timeout": trial_timeout,
+        "trial_memory": trial_memory,
+        "stack": stack,
+        "repeat": repeat,
+    }
     if is_search(found):
         _refuse_for("a search", epochs=epochs, set=settings)
-        return go_on(found, trials, workers, json, quiet)
-    _refuse_for("one run", trials=trials, workers=workers)
-    threads.need(load_config(found.path / "resolved.yaml", settings or []).config.training.blas_threads)
+        return searching.go_on(found, trials, json, quiet, **of_a_search)
+    _refuse_for("one run", trials=trials, **of_a_search)
+    return _resume_run(found, epochs, settings or [], json, quiet, verbose)
+
+
+def _resume_run(
+    found: RunDir, epochs: int | None, settings: Sequence[str], json: bool, quiet: bool, verbose: bool
+) -> None:
+    from nnrun.cli.console import console
+    from nnrun.cli.signals import stop_request
+    from nnrun.config.load import load_config
+    from nnrun.experiment import resume as resume_run
+
+    threads.need(load_config(found.path / "resolved.yaml", settings).config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
-        outcome = resume_run(found, epochs, settings or [], screen, stop, sys.argv)
+        outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
     if outcome.status == "done" and not screen.heard:
         say(f"note     nothing was left to train; {_to_go_on(outcome)}")
     directory = outcome.run.path
@@ -105,8 +129,8 @@ def resume(
 def _refuse_for(what: str, **options: object) -> None:
     from nnrun.errors import UsageError
 
-    if given := [f"--{name}" for name, value in options.items() if value]:
-        raise UsageError(f"{given[0]} has no meaning for {what}")
+    if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [])]:
+        raise UsageError(f"--{given[0]} has no meaning for {what}")
 
 
 def _to_go_on(outcome: Outcome) -> str:

@@ -258,6 +258,9 @@ class Search(Section):
     trials: Count = key(50, "number of trials")
     metric: str = key("dev_error", "what is minimised; with a leading - maximised")
     space: dict[str, dict[str, Annotated[Any, AfterValidator(_finite)]]] = key({}, "dotted key → range to draw from")
+    enqueue: list[dict[str, Annotated[Any, AfterValidator(_finite)]]] = key(
+        [], "known settings, tried first: mappings of dotted keys of the space → value"
+    )
 
 
 def loss_contradiction(task: str, loss: str) -> str | None:

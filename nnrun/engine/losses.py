@@ -82,10 +82,8 @@ class SoftmaxCrossEntropy:
         z = logits.mT.copy()
         z -= np.maximum.reduce(z, axis=-2, keepdims=True)
         true = np.add.reduce(z * targets.mT, axis=-2)
-        if np.count_nonzero(z == 0) == true.size:
-            wrong = true < 0
-        else:
-            wrong = logits.argmax(axis=-1) != targets.argmax(axis=-1)
+        alone = np.count_nonzero(z == 0) == true.size
+        wrong = true < 0 if alone else logits.argmax(axis=-1) != targets.argmax(axis=-1)
         loss = np.log(np.add.reduce(np.exp(z, out=z), axis=-2)) - true
         return loss.sum(axis=-1, dtype=np.float64), wrong.sum(axis=-1)
 

@@ -156,6 +156,10 @@ class CoarseToFine(Strategy):
         units = [part.at(v) for part, v in zip(self._box(stage), spread, strict=True)]
         return Point(number, self.plan.space.decode(units))
 
+    def independent(self, number: int) -> bool:
+        """The first stage, and the global draws of the others."""
+        return number >= self.plan.first and (number < SIZE or number % SIZE >= SIZE - EVERYWHERE)
+
     def stages(self) -> list[Stage]:
         """The stages begun so far but for the first, each with its boxes and the reasons."""
         begun = max(self._told, default=0) // SIZE  # after a restart, no trial of it may be left to propose

@@ -21,21 +21,31 @@ class Ledger:
 
     def read(self) -> tuple[list[Record], int]:
         """Every whole record by number, the first of each, and how many lines were not whole."""
-        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        records = [_checked(line) for line in lines if line]
-        found: dict[int, Record] = {}
-        for record in records:
-            if record is not None:
-                found.setdefault(record["number"], record)
-        return [found[number] for number in sorted(found)], records.count(None)
+        records, broken = self._sorted_out()
+        return records, len(broken)
 
-    def repair(self) -> int:
-        """Drop the lines that are not whole, so that the next one does not stick to them; how many there were."""
-        records, broken = self.read()
-        torn = self.path.exists() and not self.path.read_bytes().endswith(b"\n")
-        if broken or (torn and records):
+    def repair(self) -> list[bytes]:
+        """Drop the lines that are not whole, so that the next one does not stick to them; those lines."""
+        records, broken = self._sorted_out()
+        if broken or (self.torn() and records):
             write_atomically(self.path, b"".join(_line(record) for record in records), durable=True)
         return broken
+
+    def torn(self) -> bool:
+        """Whether the last line has no end."""
+        return self.path.exists() and not self.path.read_bytes().endswith(b"\n")
+
+    def _sorted_out(self) -> tuple[list[Record], list[bytes]]:
+        lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
+        found: dict[int, Record] = {}
+        broken = []
+        for line in filter(None, lines):
+            record = _checked(line)
+            if record is None:
+                broken.append(line)
+            else:
+                found.setdefault(record["number"], record)
+        return [found[number] for number in sorted(found)], broken
 
     def append(self, record: Record) -> None:
         """Add a record; it is on the disk when this returns."""

@@ -122,13 +122,14 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     lines = []
     for key in sorted({*old, *new}):
         if key not in old:
-            lines.append(f"{key}: added, {_one_line(new[key])}")
+            lines.append(f"{key}: added, {one_line(new[key])}")
         elif key not in new:
-            lines.append(f"{key}: removed, was {_one_line(old[key])}")
+            lines.append(f"{key}: removed, was {one_line(old[key])}")
         elif old[key] != new[key]:
-            lines.append(f"{key}: {_one_line(old[key])} → {_one_line(new[key])}")
+            lines.append(f"{key}: {one_line(old[key])} → {one_line(new[key])}")
     return lines
 
 
-def _one_line(written: Any) -> str:
-    return dump_yaml(written, one_line=True).strip()
+def one_line(value: Any) -> str:
+    """A value as YAML writes it in a line."""
+    return dump_yaml([value], one_line=True).strip()[1:-1]

@@ -85,6 +85,10 @@ class Strategy(ABC):
             self._settled += 1
         return self._settled >= end
 
+    def independent(self, number: int) -> bool:
+        """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
+        return False
+
     @abstractmethod
     def propose(self, number: int) -> Point | None:
         """The trial of this number; None while it cannot be known, or if there is none."""
@@ -109,6 +113,10 @@ class Random(Strategy):
     def propose(self, number: int) -> Point:
         """An own stream for each number."""
         return Point(number, self.plan.space.decode(draw(self.plan, number)))
+
+    def independent(self, number: int) -> bool:
+        """All."""
+        return number >= self.plan.first
 
 
 class Sobol(Strategy):

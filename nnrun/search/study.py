@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnrun.errors import NnrunError
+from nnrun.rundir import RunDir
 from nnrun.search.executors import Executor, Job, Work, WorkerDiedError
 from nnrun.search.ledger import Ledger, Record
+from nnrun.search.space import Space
 from nnrun.search.strategies import Point, Strategy
 
 ATTEMPTS = 2  # of a trial that crashes by itself
@@ -71,6 +73,12 @@ class Budget:
 
 class Watcher:
     """Hears how a search goes; this one keeps quiet."""
+
+    def started(self, run: RunDir, space: Space) -> None:
+        """The search has its directory and begins, or goes on."""
+
+    def say(self, line: str) -> None:
+        """Something to know besides trials."""
 
     def recalled(self, record: Record) -> None:
         """A trial was over before this call."""

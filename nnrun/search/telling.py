@@ -16,6 +16,13 @@ from nnrun.search.study import Metric
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
+ENDINGS = {
+    "trials": "finished",
+    "target": "target reached after",
+    "timeout": "time is up after",
+    "points": "all points of the grid tried after",
+    "signal": "interrupted after",
+}
 USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "hardly ever"}
 
 
@@ -34,9 +41,14 @@ def settings(values: Mapping[str, Any]) -> str:
 
 def result_of(record: Mapping[str, Any], metric: str) -> str:
     """A trial's value of the metric, or how it ended without one."""
-    if record["metric"] is None:
-        return str(record["status"])
-    value = -record["metric"] if metric.startswith("-") else record["metric"]
+    return str(record["status"]) if record["metric"] is None else shown(record["metric"], metric)
+
+
+def shown(value: float | None, metric: str) -> str:
+    """A number that was minimised, as a value of the metric."""
+    if value is None:
+        return "–"
+    value = -value if metric.startswith("-") else value
     return percent(value) if metric.endswith("error") else f"{value:.4g}"
 
 
@@ -83,9 +95,9 @@ def trial_line(record: Record, best: Record, finished: int, total: int, metric: 
 def ending(record: Mapping[str, Any]) -> str:
     """How the search ended, in a line."""
     counts = ", ".join(f"{count} {status}" for status, count in record["counts"].items() if count)
-    state = "interrupted after" if record["status"] == "interrupted" else "finished"
     unit = "trial" if record["trials"] == 1 else "trials"
-    return f"{state} {record['trials']} {unit} ({counts or 'none'}), {duration(record['seconds'])} of training in all"
+    how = f"{ENDINGS[record['ended_by']]} {record['trials']} {unit} ({counts or 'none'})"
+    return f"{how}, {duration(record['seconds'])} of training in all"
 
 
 def best_table(records: Sequence[Record], metric: str) -> list[str]:
@@ -137,7 +149,39 @@ def test_line(record: Mapping[str, Any]) -> list[str]:
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
     test = f"test {percent(final['test_error'])} (test part read {times})" if "test_error" in final else "no test part"
-    return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}", ""]
+    return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}"]
+
+
+def expected_line(expected: Mapping[str, Any] | None, metric: str) -> list[str]:
+    """What random search would have been expected to reach."""
+    if expected is None:
+        return []
+    value, trials, draws = shown(expected["value"], metric), expected["trials"], expected["draws"]
+    return [f"random   search of {trials} trials is expected to reach {value}, estimated from {draws} draws"]
+
+
+def repeat_lines(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """The best trials trained again: mean and standard deviation, beside the results that they were chosen for."""
+    if not repeats:
+        return []
+    rows = [["trial", "chosen", "again", "", "", "n"]]
+    for each in repeats:
+        deviation = "–" if each["deviation"] is None else shown(each["deviation"], metric.removeprefix("-"))
+        lost = f"{each['n']}, {each['lost']} without a result" if each["lost"] else str(each["n"])
+        results = shown(each["chosen"], metric), shown(each["mean"], metric)
+        rows.append([str(each["trial"]), *results, "±", deviation, lost])
+    lines = ["trained again with new seeds; the chosen runs do not count, they were chosen for their luck too"]
+    return [*lines, *columns(rows, right=(0, 1, 2, 4)), *_better_again(repeats, metric), ""]
+
+
+def _better_again(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+    """A note where the settings of another trial than the best did better."""
+    chosen, *others = [each for each in repeats if each["mean"] is not None] or [{"mean": None}]
+    better = min(others, key=lambda each: float(each["mean"]), default=chosen)
+    if chosen is not repeats[0] or better is chosen or better["mean"] >= chosen["mean"]:
+        return []
+    means = f"{shown(better['mean'], metric)} against {shown(chosen['mean'], metric)}"
+    return [f"note     with new seeds trial {better['trial']} does better than trial {chosen['trial']}: {means}"]
 
 
 def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -151,9 +195,10 @@ def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def progress(status: str, records: Sequence[Record], total: int, metric: str) -> list[str]:
-    """How far a search is that has not ended, or was killed."""
-    return [f"{status}, {len(records)} of {total} trials so far", "", *best_table(records, metric)]
+def progress(record: Mapping[str, Any], records: Sequence[Record], total: int, metric: str) -> list[str]:
+    """How far a search is that has not ended, was killed, or failed."""
+    why = f"; {record['error']}" if record.get("error") else ""
+    return [f"{record['status']}, {len(records)} of {total} trials so far{why}", "", *best_table(records, metric)]
 
 
 def summary(
@@ -162,6 +207,8 @@ def summary(
     """What a search came to."""
     if not records:
         return [ending(record)]
-    lines = [ending(record), "", *best_table(records, metric), "", *test_line(record)]
+    reached = [*test_line(record), *expected_line(record.get("random_search_expected"), metric)]
+    lines = [ending(record), "", *best_table(records, metric), "", *reached, *([""] if reached else [])]
+    lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]

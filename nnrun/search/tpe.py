@@ -55,6 +55,10 @@ class Tpe(Strategy):
             self._generation = generation, self._estimated(generation, begin)
         return self._generation[1][place]
 
+    def independent(self, number: int) -> bool:
+        """Those before the first estimate."""
+        return self.plan.first <= number < START
+
     def _estimated(self, generation: int, begin: int) -> list[Point]:
         """The points of a generation, from all results before trial `begin`."""
         optuna = self._optuna

@@ -164,6 +164,23 @@ def test_workers_and_stacking_change_no_result(nnrun: Nnrun, config: Callable[..
     assert one == two == alone
 
 
+def test_the_best_three_can_be_trained_again_at_once_or_later(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--workers", "1", "--repeat", "2")
+    assert done.code == 0, done.err
+    assert len(re.findall(r"^trial \d again, [12] of 2: +[\d.]+%$", done.err, re.MULTILINE)) == 6
+    title, *table = done.out.partition("trained again with new seeds")[2].splitlines()[:5]
+    assert title == "; the chosen runs do not count, they were chosen for their luck too"
+    assert table[0].split() == ["trial", "chosen", "again", "n"]
+    best = json.loads((the_search() / "run.json").read_text())["best_trial"]
+    assert re.fullmatch(rf" +{best} +[\d.]+% +[\d.]+%  ±  +[\d.]+%  2", table[1])
+    assert "trained again with new seeds" in nnrun("show").out
+    nnrun("search", "--workers", "1", "--runs", "later")
+    later = nnrun("resume", the_search(Path("later")), "--workers", "1", "--repeat", "2", "--json").json
+    assert later["repeats"] == nnrun("show", "--json").json["repeats"]
+    assert [each["n"] for each in later["repeats"]] == [2, 2, 2]
+
+
 # show and list
 
 
@@ -234,6 +251,7 @@ def test_resume_extends_a_search_and_the_first_trials_are_those_of_a_longer_one(
         (["--trials", "3"], "was asked for 4 trials already; --trials must not be fewer"),
         (["--epochs", "9"], "--epochs has no meaning for a search"),
         (["--set", "seed=1"], "--set has no meaning for a search"),
+        (["--timeout", "-1"], "Invalid value for '--timeout'"),
     ],
 )
 def test_resume_refuses_what_would_change_a_search(
@@ -252,9 +270,10 @@ def test_resume_refuses_what_would_change_a_search(
 def test_a_run_refuses_the_options_of_a_search(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     nnrun("train")
-    done = nnrun("resume", "latest", "--trials", "9")
-    assert done.code == 2
-    assert "--trials has no meaning for one run" in done.err
+    for option in ("--trials", "--timeout", "--trial-timeout", "--stack"):
+        done = nnrun("resume", "latest", option, "9")
+        assert done.code == 2
+        assert f"{option} has no meaning for one run" in done.err
 
 
 def test_a_search_that_is_complete_resumes_to_itself(nnrun: Nnrun, config: Callable[..., Path]) -> None:
@@ -322,14 +341,27 @@ def test_errors_of_the_space_have_their_places(process: Nnrun, config: Callable[
     assert not Path("runs").exists() or not [path for path in Path("runs").iterdir() if path.name[0] != "."]
 
 
+def test_a_metric_that_the_task_lacks_is_named_with_its_place(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL.replace("  trials: 6\n", "  trials: 6\n  metric: dev_rmse\n"))
+    done = nnrun("search")
+    assert done.code == 3
+    # "  metric: dev_rmse" is the seventh line; the value begins at column 11
+    assert "config.yaml:7:11: search.metric: dev_rmse needs numbers to predict, and the target is classes" in done.err
+    assert "use dev_error" in done.err
+    assert not list(Path("runs").glob("2*"))
+
+
 def test_a_strategy_that_does_not_exist_is_named_with_its_place(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL.replace("  trials: 6\n", "  trials: 6\n  strategy: gird\n"))
     done = nnrun("search")
     assert done.code == 3
     # "  strategy: gird" is the seventh line; the value begins at column 13
     assert "config.yaml:7:13: " in done.err
-    assert "random, coarse_to_fine" in done.err
-    assert nnrun("search", "--strategy", "gird").code == 3
+    assert "no strategy 'gird'; did you mean grid? allowed: random, coarse_to_fine" in done.err
+    done = nnrun("search", "--strategy", "Gird", "--json")
+    assert done.code == 2
+    [problem] = done.json["error"]["problems"]
+    assert problem.startswith("--strategy: no strategy 'Gird'; did you mean grid? allowed: random, ")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -360,13 +392,54 @@ def test_a_search_whose_trials_all_fail_ends_with_1(nnrun: Nnrun, config: Callab
     assert "Traceback" not in done.err
 
 
-def test_a_target_ends_a_search_and_resume_goes_on(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     done = nnrun("search", "--target", "0.99", "--workers", "1", "--stack", "1")
     assert done.code == 0
-    assert done.out.startswith("finished 1 trial (1 done), ")
-    assert nnrun(*next_command(done, "resume").split()[1:]).code == 0
-    assert len(records(the_search())) == 6
+    assert done.out.startswith("target reached after 1 trial (1 done), ")
+    assert done.next == [f"nnrun show {the_search()}/best"]
+    again = nnrun("resume", "latest", "--workers", "1")
+    assert again.code == 0
+    assert again.out.startswith("target reached after 1 trial (1 done), ")
+    whole = nnrun("resume", "latest", "--workers", "1", "--target=-1")
+    assert whole.code == 0, whole.err
+    assert whole.out.startswith("finished 6 trials (6 done), ")
+    limits = {"timeout": None, "target": -1.0, "trial_timeout": None, "trial_memory": None, "stack": 1}
+    assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
+
+
+def test_time_is_counted_over_all_calls(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--timeout", "0.0001", "--workers", "1")
+    assert done.code == 1, "no trial is finished"
+    assert done.out.startswith("time is up after 0 trials (none), ")
+    assert done.next == [f"nnrun resume {the_search()} --timeout 0.0002"]
+    assert nnrun(*done.next[0].split()[1:]).out.startswith("time is up after 0 trials (none), ")
+    seconds = json.loads((the_search() / "run.json").read_text())["running_seconds"]
+    assert seconds > 0
+    done = nnrun("resume", "latest", "--timeout", "600", "--trial-timeout", "60", "--stack", "2", "--workers", "1")
+    assert done.out.startswith("finished 6 trials (6 done), "), done.err
+    assert json.loads((the_search() / "run.json").read_text())["running_seconds"] > seconds
+    limits = {"timeout": 600.0, "target": None, "trial_timeout": 60.0, "trial_memory": None, "stack": 2}
+    assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
+
+
+def test_a_grid_of_few_points_says_that_all_are_tried(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    space = "search.space={network.width: {choice: [4, 8]}}"
+    done = nnrun("search", "--strategy", "grid", "--set", space, "--workers", "1")
+    assert done.code == 0
+    assert done.out.startswith("all points of the grid tried after 3 trials (3 done), ")
+    assert done.next == [f"nnrun show {the_search()}/best"]
+
+
+def test_little_memory_is_enough_for_a_small_network_and_less_is_refused(
+    nnrun: Nnrun, config: Callable[..., Path]
+) -> None:
+    config(SMALL)
+    done = nnrun("search", "--trial-memory", str(1 << 27), "--workers", "1", "--trials", "2")
+    assert done.out.startswith("finished 2 trials (2 done), "), done.err
+    assert nnrun("search", "--trial-memory", str((1 << 27) - 1)).code == 2
 
 
 def test_show_of_a_search_that_was_killed_has_the_best_so_far(
@@ -398,6 +471,24 @@ def test_a_ledger_with_a_torn_end_loses_that_trial_alone(nnrun: Nnrun, config: C
     whole = outcome(search)
     ledger = (search / "trials.jsonl").read_bytes()
     (search / "trials.jsonl").write_bytes(ledger[:-100])
+    number = json.loads(ledger.splitlines()[-1])["number"]
     assert nnrun("show").code == 0
-    assert nnrun("resume", "latest", "--workers", "1").code == 0
+    resumed = nnrun("resume", "latest", "--workers", "1")
+    assert resumed.code == 0
+    told = f"trials.jsonl: a torn last line was cut off; trial {number} restored from its directory"
+    assert resumed.err.splitlines().count(told) == 1
     assert outcome(search) == whole
+
+
+def test_show_prints_the_trials_as_csv_finished_or_not(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    nnrun("search", "--workers", "1")
+    search = the_search()
+    shown = nnrun("show", "--csv")
+    assert shown.code == 0
+    assert shown.out == (search / "trials.csv").read_text()
+    first, *_, last = (search / "trials.jsonl").read_text().splitlines(keepends=True)
+    (search / "trials.jsonl").write_text(first + last[:-9])  # as of a search that was killed
+    lines = nnrun("show", "--csv").out.splitlines()
+    assert lines == shown.out.splitlines()[:2]
+    assert lines[0].endswith(",seed,network.width,optimizer.learning_rate")

@@ -27,10 +27,10 @@ def test_what_was_appended_is_read_by_number(ledger: Ledger) -> None:
 def test_a_missing_and_an_empty_ledger_hold_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "trials.jsonl")
     assert ledger.read() == ([], 0)
-    assert ledger.repair() == 0
+    assert ledger.repair() == []
     assert not ledger.path.exists()
     ledger.path.write_bytes(b"")
-    assert ledger.repair() == 0
+    assert ledger.repair() == []
 
 
 def test_numbers_that_are_not_finite_are_null_and_still_match_the_checksum(tmp_path: Path) -> None:
@@ -80,5 +80,5 @@ def test_a_line_of_anything_else_is_dropped_and_counted(ledger: Ledger, line: by
     with ledger.path.open("ab") as file:
         file.write(line + b"\n")
     assert ledger.read() == (RECORDS, 1)
-    assert ledger.repair() == 1
+    assert ledger.repair() == [line]
     assert ledger.read() == (RECORDS, 0)

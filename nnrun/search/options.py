@@ -1,0 +1,56 @@
+"""What a call of the command decides about a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nnrun.assembly import memory_available
+from nnrun.search.cohorts import LARGEST
+from nnrun.search.executors import Executor, Inline, Pool
+
+MEMORY_SHARE = 0.8
+KEPT = {  # options of the command that a resumed search keeps, and where they stand here
+    "timeout": "seconds",
+    "target": "target",
+    "trial_timeout": "trial_timeout",
+    "trial_memory": "trial_memory",
+    "stack": "most_stacked",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What no result depends on; None: as before, or else without a limit."""
+
+    workers: int = 1
+    seconds: float | None = None  # of running time, all calls together
+    target: float | None = None
+    trial_timeout: float | None = None
+    trial_memory: int | None = None
+    most_stacked: int | None = None
+    repeat: int | None = None  # trainings with new seeds of each of the best trials
+    in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
+
+    def kept(self) -> dict[str, Any]:
+        """What search.yaml holds of them; null where there is no limit."""
+        values = {word: getattr(self, field) for word, field in KEPT.items()}
+        return {word: None if value in (None, math.inf, -math.inf) else value for word, value in values.items()}
+
+    def after(self, kept: Mapping[str, Any]) -> Options:
+        """With the limits of earlier calls, where this one gives none."""
+        left_out = [word for word, field in KEPT.items() if getattr(self, field) is None]
+        return replace(self, **{KEPT[word]: kept[word] for word in left_out})
+
+    def stacked(self, worth: int) -> int:
+        """How many trials to stack where so many are worth it."""
+        return min(self.most_stacked or LARGEST, worth)
+
+    def executor(self) -> Executor:
+        """Workers that can be killed, or this process."""
+        if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
+            return Inline()
+        memory = self.trial_memory or int(MEMORY_SHARE * memory_available() / self.workers)
+        return Pool(self.workers, self.trial_timeout, memory)

@@ -1,0 +1,113 @@
+"""The best trials trained again with new seeds: how good their settings are when luck is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.load import load_config
+from nnrun.files import to_json
+from nnrun.search.cohorts import signature, stacked
+from nnrun.search.ledger import Ledger, Record
+from nnrun.search.mending import mend
+from nnrun.search.search import Clock, Search
+from nnrun.search.seeds import repeat_seed
+from nnrun.search.settings import Values
+from nnrun.search.strategies import Plan, Point, Strategy
+from nnrun.search.study import Budget, Metric, Study, Trial, Watcher
+from nnrun.search.telling import result_of
+from nnrun.search.worker import train_trials
+
+BEST = 3
+
+
+class Same(Strategy):
+    """The same settings again and again."""
+
+    def __init__(self, plan: Plan, values: Values) -> None:
+        super().__init__(plan)
+        self.values = values
+
+    def propose(self, number: int) -> Point | None:
+        """As many as were asked for."""
+        return Point(number, self.values) if number < self.plan.totals[-1] else None
+
+
+class _Teller(Watcher):
+    """A line each time that a trial was trained again."""
+
+    def __init__(self, watcher: Watcher, number: int, metric: str, count: int) -> None:
+        self.watcher, self.number, self.metric, self.count = watcher, number, metric, count
+
+    def trial(self, record: Record, best: Record, finished: int) -> None:
+        self.watcher.say(f"trial {self.number} again, {finished} of {self.count}: {result_of(record, self.metric)}")
+
+
+def repeat(
+    search: Search,
+    records: Sequence[Record],
+    clock: Clock,
+    told_to_stop: Callable[[], bool],
+    watcher: Watcher,
+) -> list[dict[str, Any]]:
+    """Train the best trials again, as far as that has not been done; mean and deviation of each, best trial first.
+
+    Each has a ledger and a folder of its own. The test part is not read.
+    """
+    found = []
+    for record in best_settings(records, search.metric):
+        study = _study(search, record, watcher)
+        study.run(Budget(search.repeats, clock.left), told_to_stop)
+        found.append(_result(record, study.records))
+    return found
+
+
+def best_settings(records: Sequence[Record], metric: Metric) -> list[Record]:
+    """The best trials with a result, of those with equal settings (as halving has them) the best one."""
+    different: dict[str, Record] = {}
+    for record in sorted((r for r in records if r["metric"] is not None), key=metric.rank):
+        different.setdefault(to_json(record["values"]), record)
+    return list(different.values())[:BEST]
+
+
+def _study(search: Search, record: Record, watcher: Watcher) -> Study:
+    number = record["number"]
+    folder = search.run.path / "repeats" / f"{number:04d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder / "trials.jsonl")
+    mend(ledger, folder, search.metric)
+    config = load_config(search.folder / f"{number:04d}" / "resolved.yaml").config
+    return Study(
+        strategy=Same(Plan(search.space, search.config.seed, [search.repeats]), record["values"]),
+        make=lambda point: _trial(search, config, number, point),
+        given=[],
+        metric=search.metric,
+        ledger=ledger,
+        executor=search.executor,
+        work=train_trials,
+        job=search.job(folder),
+        watcher=_Teller(watcher, number, search.metric.name, search.repeats),
+    )
+
+
+def _trial(search: Search, config: Config, number: int, point: Point) -> Trial:
+    values = config.resolved() | {"seed": repeat_seed(search.config.seed, number, point.number)}
+    most = search.options.stacked(stacked(config, search.dataset))
+    return Trial(point.number, point.values, values, shape=signature(values), most=most)
+
+
+def _result(record: Record, repeated: Sequence[Record]) -> dict[str, Any]:
+    """What stands in run.json; the run that the search chose does not count, since it was chosen for its luck."""
+    ordered = sorted(repeated, key=lambda each: int(each["number"]))
+    values = [each["metric"] for each in ordered if each["metric"] is not None]
+    return {
+        "trial": record["number"],
+        "chosen": record["metric"],
+        "mean": fmean(values) if values else None,
+        "deviation": stdev(values) if len(values) > 1 else None,
+        "n": len(values),
+        "lost": len(ordered) - len(values),
+        "values": values,
+    }

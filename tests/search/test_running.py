@@ -1,0 +1,197 @@
+"""How a search ends, and what it leaves behind: times, limits, errors, the count of looks at the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nnrun.config.load import load_config
+from nnrun.errors import ConfigError
+from nnrun.rundir import RunDir
+from nnrun.search import closing
+from nnrun.search.ledger import Ledger, Record
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import Options, SearchOutcome, begin, resume
+
+Search = Callable[..., SearchOutcome]
+Stored = Callable[[RunDir], Any]
+
+
+class Hearing(Watcher):
+    """Passes on what it is told besides trials."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def say(self, line: str) -> None:
+        self._say(line)
+
+
+def again(run: RunDir, **options: Any) -> SearchOutcome:
+    return resume(run, None, Options(**options), Watcher())
+
+
+# time and limits
+
+
+def test_a_call_that_was_killed_counts_until_its_last_trial(search: Search) -> None:
+    run = search("search.trials=3").run
+    last = max(record["time"] for record in Ledger(run.path / "trials.jsonl").read()[0])
+    started = datetime.fromtimestamp(last - 100).astimezone().isoformat(timespec="milliseconds")
+    run.update_record(status="running", started=started, running_seconds=7.0)
+    seconds = again(run).record["running_seconds"]
+    assert 107 - 0.01 <= seconds < 107 + 60  # 7 of earlier calls, 100 of the one that was killed, and its own
+    seconds = again(run).record["running_seconds"]
+    assert 107 - 0.01 <= seconds < 107 + 60, "nothing is counted twice"
+
+
+def test_limits_are_kept_and_new_ones_take_their_places(search: Search) -> None:
+    run = search("search.trials=2", trial_timeout=60.0, most_stacked=2).run
+    again(run, most_stacked=1, target=0.5)
+    assert yaml.safe_load(run.read("search.yaml"))["limits"] == {
+        "timeout": None,
+        "target": 0.5,
+        "trial_timeout": 60.0,
+        "trial_memory": None,
+        "stack": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "why"),
+    [
+        ([], {}, "trials"),
+        ([], {"target": 1.0}, "target"),
+        ([], {"seconds": 0.0}, "timeout"),
+        (["search.strategy=grid", "search.space={network.width: {choice: [3, 4]}}"], {}, "points"),
+    ],
+)
+def test_it_says_what_ended_it(search: Search, settings: list[str], options: dict[str, Any], why: str) -> None:
+    assert search(*settings, most_stacked=1, **options).record["ended_by"] == why
+
+
+# errors in the middle
+
+
+class Breaks(Watcher):
+    """Cannot bear the fifth trial."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def trial(self, record: Record, best: Record, finished: int) -> None:
+        if finished == 5:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (RuntimeError("odd\nand long"), "failed", "odd; and long"),
+        (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt"),
+    ],
+)
+def test_an_error_in_the_loop_is_recorded_and_loses_nothing(
+    search: Search, stored: Stored, config_text: str, tmp_path: Path, error: BaseException, status: str, words: str
+) -> None:
+    with pytest.raises(type(error)):
+        begin(load_config(None, text=config_text), tmp_path / "broken", Options(most_stacked=1), Breaks(error))
+    [path] = (tmp_path / "broken").glob("2*")
+    run = RunDir(path)
+    record = run.read_json("run.json")
+    assert (record["status"], record["error"]) == (status, words)
+    assert record["running_seconds"] > 0
+    assert len(run.read("trials.csv").splitlines()) == 1 + 5
+    outcome = again(run)
+    assert (outcome.status, outcome.record["error"]) == ("done", None)
+    assert stored(run) == stored(search(most_stacked=1).run)
+
+
+# the test part
+
+
+def killed(*arguments: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("where", ["_copy", "_measured", "_rename"])
+def test_killed_while_the_best_is_put_in_its_place_the_count_is_right(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(closing, where, killed)
+        search("search.trials=4")
+    [path] = tmp_path.glob("runs/2*")
+    run = RunDir(path)
+    if where == "_rename":  # the test part has been read, and need not be read again
+        monkeypatch.setattr(closing, "_measured", killed)
+    outcome = again(run)
+    assert outcome.record["test_reads"] == 1
+    assert "test_error" in outcome.record["final"]
+    assert RunDir(run.path / "best").read_json("run.json")["final"] == outcome.record["final"]
+    assert not (run.path / "best.new").exists()
+
+
+def test_killed_between_best_and_the_record_the_count_is_right(search: Search) -> None:
+    outcome = search("search.trials=4")
+    outcome.run.update_record(status="running", best_trial=None, final=None, test_reads=0)
+    record = again(outcome.run).record
+    assert record["test_reads"] == 1
+    assert record["final"] == outcome.record["final"]
+    assert record["best_trial"] == outcome.record["best_trial"]
+
+
+# what is mended
+
+
+@pytest.mark.parametrize("with_directories", [True, False])
+def test_a_torn_line_is_told(search: Search, with_directories: bool) -> None:
+    run = search("search.trials=3", most_stacked=1).run
+    content = run.read("trials.jsonl")
+    (run.path / "trials.jsonl").write_bytes(content[:-40])
+    if not with_directories:
+        for path in (run.path / "trials/0002").rglob("run.json"):
+            path.unlink()
+    told: list[str] = []
+    resume(run, None, Options(), Hearing(told.append))
+    fate = "trial 2 restored from its directory" if with_directories else "trial 2 runs again"
+    assert told == [f"trials.jsonl: a torn last line was cut off; {fate}"]
+    resume(run, None, Options(), Hearing(told.append))
+    assert len(told) == 1
+    assert run.read_json("run.json")["trials"] == 3
+
+
+def test_lines_broken_in_the_middle_are_told(search: Search) -> None:
+    run = search("search.trials=3", most_stacked=1).run
+    lines = run.read("trials.jsonl").splitlines(keepends=True)
+    (run.path / "trials.jsonl").write_bytes(b"".join(line.replace(b"done", b"dune") for line in lines[:2]) + lines[2])
+    told: list[str] = []
+    resume(run, None, Options(), Hearing(told.append))
+    assert told == [
+        "trials.jsonl: 2 lines that are not whole were dropped; trials 0, 1 restored from their directories"
+    ]
+
+
+# what is refused
+
+
+@pytest.mark.parametrize(("metric", "meant"), [("dev_rmse", "dev_error"), ("-train_rmse", "-train_error")])
+def test_a_metric_that_classes_do_not_have(search: Search, metric: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        search(f"search.metric={metric}")
+    assert str(caught.value).endswith(f"{metric} needs numbers to predict, and the target is classes; use {meant}")
+    assert search(f"search.metric={metric}", "data.source=diabetes", "search.trials=1").status == "done"
+
+
+def test_all_of_the_section_is_checked_at_once(search: Search) -> None:
+    with pytest.raises(ConfigError) as caught:
+        search(
+            "search.strategy=rundom", "search.metric=dev_eror", "search.space={optimizer.learning_rate: {log: [0, 1]}}"
+        )
+    words = ["did you mean random?", "did you mean dev_error?", "a log scale begins above 0"]
+    assert [word in problem for word, problem in zip(words, caught.value.problems, strict=True)] == [True] * 3
