@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -97,9 +98,22 @@ def begin_to_load() -> BaseContext:
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload([*LOADED])
+    _start_tracker()
     with _deaf_to_ctrl_c():
         forkserver.ensure_running()
     return context
+
+
+def _start_tracker() -> None:
+    """What removes semaphores after this process is killed, without a word; starting it later would end deafness."""
+    from multiprocessing import resource_tracker
+
+    silent = "ignore:resource_tracker:UserWarning"
+    sys.warnoptions.append(silent)  # interpreters that multiprocessing starts inherit it
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(silent)
 
 
 @contextmanager
