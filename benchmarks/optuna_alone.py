@@ -19,12 +19,12 @@ class OptunaAlone(Tpe):
         self._running: dict[int, Any] = {}
 
     def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
-        """To the study; a trial that it did not ask for is added as it is."""
+        """To the study, unless it did not ask for this trial."""
         Strategy.tell(self, number, values, value)
         trial = self._running.pop(number, None)
         if trial is None:
-            self._study.add_trial(self._stored(value, values))
-        elif math.isfinite(value):
+            return
+        if math.isfinite(value):
             self._study.tell(trial, value)
         else:
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
