@@ -27,6 +27,8 @@ from optuna_alone import OptunaAlone
 
 from nnrun.config.load import load_config
 from nnrun.rundir import RunDir
+from nnrun.search.coarse_to_fine import SIZE
+from nnrun.search.coarse_to_fine_halving import WHOLE
 from nnrun.search.halving import rung_table
 from nnrun.search.space import Space
 from nnrun.search.strategies import Plan
@@ -85,6 +87,7 @@ SEARCHES = {
     HALVED[0]: ("halving", HALVED[1]),
     THIRD[0]: ("halving", THIRD[1]),
     "coarse_to_fine": ("coarse_to_fine", TRIALS),
+    "coarse_to_fine_halving, 48 fresh": ("coarse_to_fine_halving", TRIALS // SIZE * WHOLE),
     "tpe": ("tpe", TRIALS),
     "Optuna": ("optuna", TRIALS),
 }
@@ -112,9 +115,9 @@ def _score(contender: str, outcome: SearchOutcome, trials: int) -> Score:
     return Score(contender, best, test_error, epochs)
 
 
-def measure(names: Sequence[str], seeds: int, processes: int) -> dict[str, list[Score]]:
+def measure(names: Sequence[str], searches: Sequence[str], seeds: int, processes: int) -> dict[str, list[Score]]:
     """Every search on every data set with every seed."""
-    tasks = list(product(names, SEARCHES, range(seeds)))
+    tasks = list(product(names, searches, range(seeds)))
     found: dict[str, list[Score]] = {name: [] for name in names}
     with ProcessPoolExecutor(processes) as pool:
         for (data, name, seed), scores in zip(tasks, pool.map(searched, tasks), strict=True):
@@ -141,13 +144,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", action="append", choices=DATA_SETS, help="only this data set; repeatable")
+    parser.add_argument("--search", action="append", choices=SEARCHES, help="only this search; repeatable")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
     asked = parser.parse_args()
     restart_cleaned()
     started = time.perf_counter()
-    found = measure(asked.data or DATA_SETS, asked.seeds, asked.processes)
+    found = measure(asked.data or DATA_SETS, asked.search or list(SEARCHES), asked.seeds, asked.processes)
     if asked.json:
         print(json.dumps({data: [asdict(score) for score in scores] for data, scores in found.items()}))
         return
