@@ -1,4 +1,4 @@
-"""How good is the best trial of a search on real data, and how many epochs did it take?
+"""Part of search_quality.py: how good the best trial of a search on real data is, and how many epochs it took.
 
 Every search is one of `nnrun search`, run directories and all; two run beside each other with one worker each, which
 changes no trial. Trial 0 is the config as written, which lies outside the space. Reported: the best dev error, by which
@@ -10,19 +10,15 @@ pay for. An epoch that a continued trial has from its parent is counted once.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from environment import restart_cleaned
 from optuna_alone import OptunaAlone
 
 from nnrun.config.load import load_config
@@ -138,26 +134,3 @@ def table(data: str, scores: Sequence[Score]) -> str:
         epochs = statistics.median(score.epochs for score in own)
         lines.append(f"| {' | '.join([contender, *shown, f'{epochs:,.0f}'])} |")
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", action="append", choices=DATA_SETS, help="only this data set; repeatable")
-    parser.add_argument("--search", action="append", choices=SEARCHES, help="only this search; repeatable")
-    parser.add_argument("--seeds", type=int, default=30)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
-    asked = parser.parse_args()
-    restart_cleaned()
-    started = time.perf_counter()
-    found = measure(asked.data or DATA_SETS, asked.search or list(SEARCHES), asked.seeds, asked.processes)
-    if asked.json:
-        print(json.dumps({data: [asdict(score) for score in scores] for data, scores in found.items()}))
-        return
-    print("\n\n".join(table(data, scores) for data, scores in found.items()))
-    print(f"\n{asked.seeds} seeds, {time.perf_counter() - started:.0f} s")
-
-
-if __name__ == "__main__":
-    main()
