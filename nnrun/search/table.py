@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnrun.search.coarse_to_fine import CoarseToFine
+from nnrun.search.coarse_to_fine_halving import CoarseToFineHalving
 from nnrun.search.halving import Halving
 from nnrun.search.strategies import Grid, Random, Sobol, Strategy
 from nnrun.search.tpe import Tpe
@@ -13,5 +14,6 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "sobol": Sobol,
     "grid": Grid,
     "halving": Halving,
+    "coarse_to_fine_halving": CoarseToFineHalving,
     "tpe": Tpe,
 }

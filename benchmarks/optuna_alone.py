@@ -1,0 +1,37 @@
+"""Optuna as one would use it without nnrun, behind the interface of a strategy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nnrun.search.strategies import Plan, Point, Strategy
+from nnrun.search.tpe import Tpe
+
+
+class OptunaAlone(Tpe):
+    """One sampler with its defaults, one study, one trial after the other."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._study = self._optuna.create_study(sampler=self._optuna.samplers.TPESampler(seed=plan.seed))
+        self._running: dict[int, Any] = {}
+
+    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+        """To the study, unless it did not ask for this trial."""
+        Strategy.tell(self, number, values, value)
+        trial = self._running.pop(number, None)
+        if trial is None:
+            return
+        if math.isfinite(value):
+            self._study.tell(trial, value)
+        else:
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+
+    def propose(self, number: int) -> Point | None:
+        """None until all trials before are told."""
+        if not self.settled(number):
+            return None
+        self._running[number] = self._study.ask()
+        return Point(number, self._suggested(self._running[number]))
