@@ -111,15 +111,19 @@ class _Ranking:
         return cls(np.empty(0), np.empty(0, np.int64), none, none.astype(bool))
 
     def joined(self, numbers: list[int], results: list[_Result]) -> _Ranking:
-        """With these trials in their ranks; of two equal ones, the lower number comes first."""
+        """With these later trials in their ranks; of two equal ones, the lower number comes first."""
         if not numbers:
             return self
-        values = np.append(self.values, [result.value for result in results])
-        all_numbers = np.append(self.numbers, numbers)
-        units = np.concatenate([self.units, [result.units for result in results]])
-        active = np.concatenate([self.active, [result.active for result in results]])
-        order = np.lexsort((all_numbers, values))
-        return _Ranking(values[order], all_numbers[order], units[order], active[order])
+        order = sorted(range(len(numbers)), key=lambda i: (results[i].value, numbers[i]))
+        fresh = [results[i] for i in order]
+        values = [result.value for result in fresh]
+        places = np.searchsorted(self.values, values, side="right")
+        return _Ranking(
+            np.insert(self.values, places, values),
+            np.insert(self.numbers, places, [numbers[i] for i in order]),
+            np.insert(self.units, places, [result.units for result in fresh], axis=0),
+            np.insert(self.active, places, [result.active for result in fresh], axis=0),
+        )
 
 
 class CoarseToFine(Strategy):
@@ -247,7 +251,8 @@ def _choices(domain: Choice, units: NDArray[np.float64], best: int) -> tuple[Sub
     dropped: list[int] = []
     for i in range(count):
         tried = int((chosen == i).sum())
-        luck = math.comb(trials - tried, best) / math.comb(trials, best)
+        places = np.arange(best)
+        luck = np.prod((trials - tried - places) / (trials - places))  # that none of them is among the best
         (dropped if i not in chosen[:best] and luck < CHANCE else kept).append(i)
     names = ", ".join(str(domain.options[i]) for i in dropped)
     why = f"none of the best {best} of {trials} trials has {names}" if dropped else "no choice is clearly worse"
