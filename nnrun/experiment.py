@@ -106,7 +106,11 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
 
 def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
     config = loaded.config
-    return RunDir.create(root, config.name, lambda id: first_files(id, config, loaded.text, dataset, argv, parent))
+
+    def files(run_id: str) -> dict[str, bytes]:
+        return first_files(run_id, config, loaded.text, dataset, argv, parent) | {"metrics.jsonl": b""}
+
+    return RunDir.create(root, config.name, files)
 
 
 def first_files(

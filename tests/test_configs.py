@@ -102,7 +102,7 @@ def test_he_learns_and_too_large_weights_do_not_fit_new_examples(train: Train) -
 @pytest.mark.parametrize("name", ["l2", "l1", "dropout"])
 def test_regularisation_narrows_the_gap(name: str, train: Train) -> None:
     assert gap(train("no_l2")) > 0.5
-    assert gap(train(name)) < gap(train("no_l2")) / 4
+    assert gap(train(name)) < gap(train("no_l2")) / 3
 
 
 def test_l2_lowers_the_dev_error_below_any_epoch_without(train: Train) -> None:
@@ -156,7 +156,7 @@ def test_clipping_keeps_what_was_learned(train: Train) -> None:
 
 def test_regression_beats_the_mean_and_speaks_the_target_s_unit(train: Train) -> None:
     final = train("regression").final
-    assert final["dev_error"] < 0.6
+    assert final["dev_error"] < 0.65
     assert 45 < final["dev_rmse"] < 60
 
 

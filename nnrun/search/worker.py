@@ -58,7 +58,8 @@ def _directory(folder: Path, trial: Job, config: Config, dataset: Dataset, paren
     origin = None if parent is None else {"id": parent.id, "epoch": parent.read_json("run.json")["epochs"]}
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
     files |= {"values.json": to_json(trial["values"]).encode() + b"\n"}  # the ledger can be rebuilt from here
-    return RunDir.create_at(path, files if parent is None else files | {"metrics.jsonl": parent.read("metrics.jsonl")})
+    files |= {"metrics.jsonl": b"" if parent is None else parent.read("metrics.jsonl")}
+    return RunDir.create_at(path, files)
 
 
 def record_of(number: int, values: dict[str, Any], outcome: Outcome) -> Job:
