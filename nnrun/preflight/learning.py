@@ -16,11 +16,14 @@ from nnrun.preflight.context import Context, Given, descend, with_values
 from nnrun.preflight.findings import Finding, count, setting
 
 STEPS = 20
-ROUNDING = 1e-5  # a rise by less than this share of the cost is the precision of float32
+RISE = 0.01  # share of the cost; less is rounding, or the last digits of a cost that has settled
 LOWER, TRIES = 10.0, 7  # the rate is divided by it until the cost falls
-BATCH_ROWS, BATCH_STEPS = 16, 400
+BATCH_ROWS = 8
+MOST_STEPS, FEWEST_STEPS = 1_000, 100
+STEP_WORK = 1_000_000_000  # steps × parameters
 BATCH_RATES = (1e-3, 1e-2, 1e-1)  # tried side by side, so that the rate is no part of the question
 LEARNED = {"classification": 0.0, "regression": 0.01}  # error at which a batch counts as learned
+NARROW = 16  # units of a layer that is tried next
 LARGEST = 5_000_000  # parameters of a network that is tried on one batch
 
 
@@ -56,7 +59,7 @@ def first_factors(context: Context, steps: int) -> tuple[float, ...]:
 
 def rises(costs: Sequence[float]) -> int:
     """How often the cost did not fall; one that is not finite has not."""
-    found: Array = ~(np.diff(costs) <= ROUNDING * np.abs(costs[:-1]))
+    found: Array = ~(np.diff(costs) <= RISE * np.abs(costs[:-1]))
     return int(found.sum())
 
 
@@ -84,7 +87,7 @@ def check_batch(context: Context) -> Finding:
     if trainer.theta.shape[1] > LARGEST:
         return Finding("warn", f"not tried: {trainer.theta.shape[1]:,} parameters are too many", "a smaller network")
     errors: list[float] = []
-    for measured in descend(trainer, BATCH_STEPS):
+    for measured in descend(trainer, min(MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // trainer.theta.shape[1]))):
         errors.append(float(np.nanmin([*measured.error, np.inf])))
         if errors[-1] <= LEARNED[task]:
             break
@@ -108,5 +111,5 @@ def judge_batch(errors: Sequence[float], rows: int, learned: float, hidden: Sequ
     if min(errors) <= learned:
         return Finding("pass", f"{rows} rows learned in {count(len(errors) - 1, 'step')} of Adam", numbers=numbers)
     text = f"{rows} rows not learned in {len(errors)} steps of Adam: error {percent(min(errors))}"
-    cure = setting("network.hidden", [max(BATCH_ROWS, 2 * units) for units in hidden] or [BATCH_ROWS])
+    cure = setting("network.hidden", [max(NARROW, 2 * units) for units in hidden] or [NARROW])
     return Finding("warn" if min(errors) <= errors[0] / 2 else "fail", text, cure, numbers)

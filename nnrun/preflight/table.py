@@ -127,14 +127,14 @@ CHECKS: dict[str, Check] = {
     "cost": Check(
         learning.check_cost,
         "a learning rate that is too high (fail: the cost ends where it began or above; warn: it rises in between)",
-        f"each of {learning.STEPS} full-batch steps, dropout off",
+        f"each of {learning.STEPS} full-batch steps, dropout off; a rise by {learning.RISE:.0%} or less does not count",
         "Ng, Deep Learning Specialization, course 2",
         after=SIGNALS,
     ),
     "batch": Check(
         learning.check_batch,
         "a network that cannot learn even a few rows (fail; warn: not all of them)",
-        f"no error on {learning.BATCH_ROWS} rows (1 − R² of 0.01) within {learning.BATCH_STEPS} steps of Adam; "
+        f"no error on {learning.BATCH_ROWS} rows (1 − R² of 0.01) within {learning.MOST_STEPS:,} steps of Adam; "
         "half the first error",
         "Karpathy 2019, A Recipe for Training Neural Networks",
         after=SIGNALS,
