@@ -18,8 +18,9 @@ HEADING = """\
 
 
 def lesson(path: Path) -> str:
-    """The first line of a config, which says what it teaches."""
-    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    """The first line of a config, which says what it teaches; what `nnrun check` finds may stand before it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if not line.startswith("# check: ")).removeprefix("# ")
 
 
 def row(path: Path, runs: Path) -> str:

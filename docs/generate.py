@@ -1,11 +1,13 @@
-"""Prints docs/reference.md, worked out from the code.
+"""Prints docs/reference.md or docs/checks.md, worked out from the code.
 
 python docs/generate.py > docs/reference.md
+python docs/generate.py checks > docs/checks.md
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +19,7 @@ from nnrun import errors
 from nnrun.cli.app import app
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
+from nnrun.preflight.table import CHECKS
 from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain, Interval
 from nnrun.search.parsing import DEFAULT_SPACE
@@ -76,6 +79,7 @@ CODES = {
     1: "An unexpected error; `--debug` shows where. Of a search: every trial failed.",
     5: "Training met numbers that are not finite; the run says in which epoch, step and layer. Of a search: no trial "
     "ended well, and some diverged.",
+    6: "`nnrun check` found a fault.",
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
@@ -158,6 +162,31 @@ SEARCH_DIRECTORY = """\
 
 `runs/<date>-<time>-<name>-search-<4 hex digits>/`. The ledger can be cut off or the process killed at any instant:
 `nnrun resume` runs the trials that are not finished, and no others."""
+
+CHECKS_HEAD = """\
+# What `nnrun check` finds
+
+Generated from the code by `python docs/generate.py checks > docs/checks.md`.
+
+`nnrun check CONFIG` tries a config and its data for a few seconds and makes no run. Each line of its table is one
+check: `pass`, `warn` or `fail`, with what was found and, where something is wrong, the cure; where that is a setting,
+as the option to type. One fail gives exit code 6. A file that cannot be read gives 3, data that cannot be read gives 4,
+as in training. `--json` has the numbers behind each finding.
+
+A fault is told once: where a check stands under *not after*, its failure would bring about this one, which is then not
+run. Thresholds are constants at the top of the modules in `nnrun/preflight/`."""
+
+CHECKS_FOOT = """\
+What it does not do: it cannot tell a column that is known too late from one that is just good, it sees duplicates only
+where all values of a row are equal, and it compares the parts column by column, not columns together. The network is
+tried on at most 2,000 training rows, large tables are compared on a sample of 5,000.
+
+The learning-rate range test trains the network while the rate grows from step to step, and draws the loss over the rate
+on the log scale. The rate suggested is a beginning: the best one for the whole of training is often somewhat lower, and
+a search finds it. Where the curve hardly falls there is no suggestion.
+
+Configs in `configs/` that show a fault on purpose say so in their first line, `# check: fails with …`, and still
+train."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -305,5 +334,21 @@ def reference() -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def checks() -> str:
+    """The page on the preflight."""
+    rows = (
+        [code(name), check.faults, check.threshold, check.source, ", ".join(map(code, check.after))]
+        for name, check in CHECKS.items()
+    )
+    return (
+        "\n\n".join(
+            [CHECKS_HEAD, table(["check", "fault → finding", "threshold", "source", "not after"], rows), CHECKS_FOOT]
+        )
+        + "\n"
+    )
+
+
+PAGES = {"reference": reference, "checks": checks}
+
 if __name__ == "__main__":
-    print(reference(), end="")
+    print(PAGES[sys.argv[1] if sys.argv[1:] else "reference"](), end="")

@@ -91,11 +91,7 @@ def batch_size(config: Config, rows: int) -> int:
 
 def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
-    outputs = len(dataset.classes) if dataset.classes else 1
-    widths = [dataset.n_features, *config.network.hidden, outputs]
-    parameters = parameter_count(widths, config.network.batch_norm)
-    activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
-    needed = np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
+    parameters, needed = memory_needed(config, dataset)
     available = memory_available()
     if needed > available:
         raise MisfitError(
@@ -103,6 +99,15 @@ def check_memory(config: Config, dataset: Dataset) -> None:
             f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters; training "
             f"would take about {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free",
         )
+
+
+def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
+    """Parameters of the network, and about how many bytes training takes beside the data."""
+    outputs = len(dataset.classes) if dataset.classes else 1
+    widths = [dataset.n_features, *config.network.hidden, outputs]
+    parameters = parameter_count(widths, config.network.batch_norm)
+    activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
+    return parameters, np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
 
 
 def memory_available() -> int:

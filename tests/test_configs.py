@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import nnrun
+from nnrun.preflight.run import open_context, preflight
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))
@@ -52,11 +54,19 @@ def test_it_runs(path: Path, train: Train) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_says_what_it_teaches_and_the_table_repeats_it(path: Path) -> None:
-    first, second, *_ = path.read_text(encoding="utf-8").splitlines()
+    first, second, *_ = (line for line in path.read_text().splitlines() if not line.startswith("# check: "))
     assert first.startswith("# ")
     assert first.endswith(".")
     assert second.startswith("# ")
     assert f"| [{path.stem}]({path.name}) | {first.removeprefix('# ')} |" in (CONFIGS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_its_check_finds_what_its_first_line_says_and_nothing_else(path: Path, tmp_path: Path) -> None:
+    loaded = nnrun.load_config(path)
+    found = {name: finding.status for name, finding in preflight(open_context(loaded, tmp_path))}
+    announced = re.match(r"# check: fails with (\w+)\n", path.read_text())
+    assert [name for name, status in found.items() if status == "fail"] == ([announced[1]] if announced else [])
 
 
 def test_the_table_has_no_other_rows() -> None:

@@ -20,6 +20,7 @@ import nnrun
 from nnrun.cli.app import app
 from nnrun.config.load import load_config
 from nnrun.config.reference import reference_rows
+from nnrun.preflight.table import CHECKS
 from nnrun.search.domains import DOMAINS
 from nnrun.search.table import STRATEGIES
 
@@ -60,6 +61,14 @@ def test_the_reference_is_what_the_generator_prints(generator: Generator) -> Non
     reference = generator["reference"]
     assert callable(reference)
     assert page("reference.md") == reference(), "run: python docs/generate.py > docs/reference.md"
+
+
+def test_the_page_on_checks_is_what_the_generator_prints(generator: Generator) -> None:
+    checks = generator["checks"]
+    assert callable(checks)
+    assert page("checks.md") == checks(), "run: python docs/generate.py checks > docs/checks.md"
+    for name in CHECKS:
+        assert f"| `{name}` |" in page("checks.md")
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:

@@ -18,7 +18,7 @@ from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.optimizers import Block, Plan, penalties
-from nnrun.engine.parameters import Array, Buffers
+from nnrun.engine.parameters import Array, Buffers, Layout
 from nnrun.engine.update import penalty
 
 STACKED_NUMBERS = 1 << 22  # numbers in all perturbed copies of theta that are evaluated at once
@@ -106,7 +106,7 @@ def check_gradient(
     """
     cost = _Cost(network, loss, h, state.astype(np.float64), examples)
     theta = theta[None].astype(np.float64)
-    indices = _chosen(theta.shape[1], most)
+    indices = _chosen(network.theta, most)
     analytic = cost.gradient(theta)[0, indices]
     numerical, smooth = _differences(cost, theta, indices, epsilon, network.n_weights if h.l1.any() else 0)
     difference = np.where(smooth, np.abs(numerical - analytic), 0)
@@ -116,10 +116,13 @@ def check_gradient(
     return GradientCheck(ratio, worst.split(".")[0], worst, int(smooth.sum()), int((~smooth).sum()))
 
 
-def _chosen(size: int, most: int | None) -> NDArray[np.int64]:
-    if most is None or most >= size:
-        return np.arange(size)
-    return np.sort(np.random.default_rng(0).permutation(size)[:most])
+def _chosen(layout: Layout, most: int | None) -> NDArray[np.int64]:
+    """As many of each array as of the others, as far as it goes: no layer is unseen, biases count beside weights."""
+    if most is None or most >= layout.size:
+        return np.arange(layout.size)
+    rng = np.random.default_rng(0)
+    turns = np.concatenate([rng.permutation(part.stop - part.start) for part in layout.slices.values()])
+    return np.sort(np.argsort(turns, kind="stable")[:most])
 
 
 def _differences(

@@ -17,7 +17,7 @@ from tests.cli.conftest import QUICK, Done
 Nnrun = Callable[..., Done]
 Write = Callable[..., Path]
 
-COMMANDS = ("train", "resume", "list", "show", "schema")
+COMMANDS = ("train", "check", "resume", "list", "show", "schema")
 
 
 def test_alone_it_shows_the_help(nnrun: Nnrun) -> None:

@@ -347,6 +347,13 @@ def test_sample_of_the_parameters() -> None:
     assert checked(wrong, most=wrong.theta.size - 1).verdict == "bug"
 
 
+def test_a_sample_sees_every_layer_and_the_small_arrays() -> None:
+    # One of each of the eight arrays: the output's two biases are wrong, two numbers among fifty.
+    wrong = network(output=LastExampleOnly(2))
+    arrays = len(wrong.theta.slices)
+    assert checked(wrong, most=arrays).verdict == "bug"
+
+
 @pytest.mark.parametrize(
     ("ratio", "verdict"),
     [

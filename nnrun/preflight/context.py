@@ -1,0 +1,130 @@
+"""What the checks look at: the configuration, its data, and trainers that nothing is kept of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from nnrun.assembly import examples, memory_needed, recipe
+from nnrun.config.config import Config
+from nnrun.config.load import Loaded
+from nnrun.data.dataset import Dataset
+from nnrun.data.table import Table
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.parameters import Array
+from nnrun.engine.schedules import Constant, Factors, Progress
+from nnrun.engine.trainer import Recipe, Trainer, sample
+from nnrun.engine.update import penalty
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS, FEWEST_ROWS = 2_000, 128  # training rows that the network is tried on
+WORK = 200_000_000  # rows × parameters; a pass through them takes some tenths of a second
+
+
+@dataclass(frozen=True)
+class Given:
+    """A schedule whose factors are written down; after the last one it stays there."""
+
+    needs_total: ClassVar[bool] = False
+    factors: tuple[float, ...]
+
+    def __call__(self, progress: Progress) -> Factors:
+        """The factor at each step of the epoch, (steps,)."""
+        return np.array([self.factors[min(step, len(self.factors)) - 1] for step in progress.steps.tolist()])
+
+
+@dataclass(frozen=True)
+class Context:
+    """One configuration before its first step; `parts` are the rows as they stand in the source."""
+
+    loaded: Loaded
+    dataset: Dataset
+    parts: Mapping[str, Table]
+
+    @property
+    def config(self) -> Config:
+        """The resolved configuration."""
+        return self.loaded.config
+
+    @property
+    def target(self) -> str:
+        """Name of the target column."""
+        return str(self.dataset.info["target"]["name"])
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the network learns from."""
+        return [column["name"] for column in self.dataset.info["columns"]]
+
+    def frame(self, part: str) -> pd.DataFrame:
+        """Raw values of one part: the columns that are learned from, and the target."""
+        return self.parts[part].frame[[*self.columns, self.target]]
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What `nnrun train` would train."""
+        return recipe([self.config], self.dataset)
+
+    @cached_property
+    def plain(self) -> Recipe:
+        """The same with all units in place: dropout hides the cost that is meant to fall."""
+        return replace(self.recipe, mlp=replace(self.recipe.mlp, dropout=(), input_dropout=None))
+
+    @cached_property
+    def train(self) -> Examples:
+        """The training part, or a fixed random sample of it, smaller for large networks."""
+        parameters = memory_needed(self.config, self.dataset)[0]
+        return sample(examples(self.dataset, "train"), min(MOST_ROWS, max(FEWEST_ROWS, WORK // parameters)))
+
+    def trainer(self, recipe: Recipe, train: Examples, members: int = 1) -> Trainer:
+        """The network before its first step, drawn as training draws it; members share its weights."""
+        some = Examples(train.x[:2], train.y[:2])  # nothing here is judged by a dev set
+        return Trainer(recipe, train, some, [self.config.seed] * members)
+
+    def full_batch(self, train: Examples, **changes: Any) -> Trainer:
+        """A trainer whose epochs are one step on all of these rows, dropout off, the recipe otherwise changed so."""
+        whole = replace(self.plain, **{"batch_size": len(train), "schedule": Constant(), **changes})
+        return self.trainer(whole, train, len(whole.hyperparameters.learning_rate))
+
+
+class Measured(NamedTuple):
+    """Members before a step, `(members,)` each; the cost is the loss and the penalties."""
+
+    loss: Array
+    cost: Array
+    error: Array
+
+
+def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
+    """Take full-batch steps, one an epoch, and measure before every one of them.
+
+    The batch norm of training is in force, whose running averages would lag behind.
+    """
+    recipe, weights = trainer.recipe, trainer.theta[:, : trainer.network.n_weights]
+    rows, (_, targets) = trainer.batches.bounds[0][1], next(trainer.batches.epoch(1))
+    scale = Examples(trainer.batches.x, trainer.batches.y).error_scale or np.nan
+    seen: list[Measured] = []
+
+    def see(layer: str, kind: str, array: Array) -> None:
+        if (layer, kind) == ("output", "output"):
+            losses, mistakes = recipe.loss.sums(array, targets)
+            loss = np.asarray(losses) / rows
+            seen.append(Measured(loss, loss + penalty(weights, recipe.hyperparameters, rows), mistakes / scale))
+
+    for _ in range(steps):
+        for _ in trainer.steps(see):
+            yield seen.pop()
+
+
+def with_values(h: Hyperparameters, members: int, **values: Any) -> Hyperparameters:
+    """The same hyperparameters for so many members but for these values, one number or one a member."""
+    flags = {"bias_correction": h.bias_correction, "dampening": h.dampening}
+    held = {name: getattr(h, name)[0, 0] for name in vars(h) if name not in flags}
+    return Hyperparameters.of(members, **{**held, **flags, **values})

@@ -1,0 +1,193 @@
+"""Checks of the parts: their sizes and classes, rows that occur twice, and whether they come from one distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nnrun.data.table import kind_of, labels
+from nnrun.preflight.association import codes, sampled
+from nnrun.preflight.context import Context
+from nnrun.preflight.findings import Finding, count, names, setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW_REPEATED = 0.01  # share of a part's rows
+BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
+SIGNIFICANCE = 0.01  # chance of naming any column where the parts are alike
+LARGE = 0.1  # distance of two distributions, from 0 to 1, from which on it matters
+LEAST_EXPECTED = 5.0  # rows of a category; rarer ones are counted together (Cochran 1954)
+SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
+
+
+class Difference(NamedTuple):
+    """How far apart two parts are in one column, and how likely that is by chance."""
+
+    column: str
+    distance: float  # the largest between the distribution functions, or the total variation of categories
+    p: float
+
+
+def check_schema(context: Context) -> Finding:
+    """The file was read without a fault, or nobody would be here; its notices and those of the data."""
+    return judge_schema([*context.loaded.notices, *context.dataset.notices])
+
+
+def judge_schema(notices: Sequence[str]) -> Finding:
+    """What training would remark on."""
+    text = "; ".join(notices) or "every key is known and in its range"
+    return Finding("pass", text, numbers={"notices": list(notices)})
+
+
+def check_rows(context: Context) -> Finding:
+    """Rows of each part, and of each class there."""
+    sizes = {part: len(table) for part, table in context.parts.items()}
+    if context.dataset.classes is None:
+        return judge_rows(sizes, {})
+    found = {part: labels(table.frame[context.target]).value_counts() for part, table in context.parts.items()}
+    classes = context.dataset.classes
+    counts = {part: {label: int(c.get(label, 0)) for label in classes} for part, c in found.items()}
+    return judge_rows(sizes, counts)
+
+
+def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:
+    """Rows by part, and by class in each part; a part without a class says nothing about it."""
+    numbers = {"rows": dict(sizes), "classes": {part: dict(c) for part, c in counts.items()}}
+    text = ", ".join(f"{rows:,} {part}" for part, rows in sizes.items())
+    absent = {part: [label for label, rows in c.items() if not rows] for part, c in counts.items()}
+    absent = {part: found for part, found in absent.items() if found}
+    if absent:
+        told = "; ".join(f"no row of class {names(found)} in {part}" for part, found in absent.items())
+        cure = f"add rows of it to {' and '.join(absent)}, or remove the class everywhere"
+        return Finding("fail", f"{told} ({text})", cure, numbers)
+    if "test" not in sizes:
+        cure = "give data.split a third fraction above 0, or data.source a test file"
+        return Finding("warn", f"{text}; no test set: no error is unbiased", cure, numbers)
+    if counts:
+        text += f"; {len(counts['train'])} classes, the rarest {count(min(counts['dev'].values()), 'row')} of dev"
+    return Finding("pass", text, numbers=numbers)
+
+
+def check_duplicates(context: Context) -> Finding:
+    """Rows of dev and test that stand in the training part, and those of test that stand in dev."""
+    hashes = {part: row_hashes(context.frame(part)) for part in context.parts}
+    found, seen = {}, hashes["train"]
+    for part in list(hashes)[1:]:
+        found[part] = int(np.isin(hashes[part], seen).sum())
+        seen = np.concatenate([seen, hashes[part]])
+    sizes = {part: len(context.parts[part]) for part in found}
+    chance = {part: _repeated_by_chance(context, part) for part in found}
+    return judge_duplicates(found, sizes, chance, context.dataset.info["split"]["rule"])
+
+
+def row_hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    """A number for the values of each row, `(m,)`; whole numbers are equal to the same ones with a fraction of 0."""
+    import pandas as pd
+
+    plain = pd.DataFrame(
+        {n: frame[n].astype(float) if kind_of(frame[n]) == "number" else frame[n].astype(str) for n in frame.columns}
+    )
+    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
+
+
+def _repeated_by_chance(context: Context, part: str) -> float:
+    """Rows of a part expected to have a twin if columns were independent: m·(1 − (1 − Π Σ p²)^n)."""
+    frame = context.frame("train")
+    agree = np.prod([float(np.square(frame[name].value_counts(normalize=True)).sum()) for name in frame.columns])
+    return float(len(context.parts[part]) * -np.expm1(len(frame) * np.log1p(-min(float(agree), 1 - 1e-12))))
+
+
+def judge_duplicates(
+    found: Mapping[str, int], sizes: Mapping[str, int], chance: Mapping[str, float], rule: str
+) -> Finding:
+    """Rows that an earlier part has too: a few, or as many as few different values bring, are no leak."""
+    numbers = {"repeated": dict(found), "expected_by_chance": dict(chance)}
+    if not any(found.values()):
+        return Finding("pass", "no row of one part stands in another", numbers=numbers)
+    leaking = {part: n for part, n in found.items() if n > max(1, FEW_REPEATED * sizes[part], BY_CHANCE * chance[part])}
+    told = leaking or {part: n for part, n in found.items() if n}
+    text = ", ".join(f"{n:,} of {sizes[part]:,} {part} rows" for part, n in told.items())
+    cure = "remove the repeated rows"
+    if rule != "files":
+        cure += ", or keep them in one part: data.group names a column that they share"
+    return Finding("fail" if leaking else "warn", f"{text} stand in an earlier part too", cure, numbers)
+
+
+def check_distribution(context: Context) -> Finding:
+    """Dev against test, and train against dev, column by column and for the target."""
+    parts = [part for part in ("train", "dev", "test") if part in context.parts]
+    pairs = {pair: differences(context.frame(pair[0]), context.frame(pair[1])) for pair in pairwise(parts)}
+    return judge_distribution(pairs, context.dataset.info["split"]["rule"])
+
+
+def differences(one: pd.DataFrame, other: pd.DataFrame) -> list[Difference]:
+    """Two-sample tests of each column: Kolmogorov & Smirnov's for numbers, χ² for categories."""
+    one, other = (frame.iloc[sampled(*frame.shape)] for frame in (one, other))
+    return [_difference(one[name], other[name]) for name in one.columns]
+
+
+def _difference(one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
+    from scipy.stats import ks_2samp
+
+    name = str(one.name)
+    if kind_of(one) == "number" and kind_of(other) == "number":
+        a, b = (np.asarray(series.dropna(), float) for series in (one, other))
+        if not (len(a) and len(b)):
+            return Difference(name, 0.0, 1.0)
+        test = ks_2samp(a, b, method="asymp")
+        return Difference(name, float(test.statistic), float(test.pvalue))
+    return _category_difference(name, one, other)
+
+
+def _category_difference(name: str, one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
+    import pandas as pd
+    from scipy.stats import chi2_contingency
+
+    both = codes(pd.concat([one, other]).astype(str))
+    width = int(both.max()) + 1
+    table = np.stack([np.bincount(part, minlength=width) for part in (both[: len(one)], both[len(one) :])])
+    rare = table.sum(axis=0) * table.sum(axis=1).min() / table.sum() < LEAST_EXPECTED
+    table = np.hstack([table[:, ~rare], table[:, rare].sum(axis=1, keepdims=True)])
+    table = table[:, table.any(axis=0)]
+    if table.shape[1] < 2:
+        return Difference(name, 0.0, 1.0)
+    shares = table / table.sum(axis=1, keepdims=True)
+    return Difference(name, float(np.abs(shares[0] - shares[1]).sum() / 2), float(chi2_contingency(table).pvalue))
+
+
+def holm(found: Sequence[Difference], significance: float = SIGNIFICANCE) -> list[Difference]:
+    """Those that differ though so many columns were tested, the clearest first (Holm 1979)."""
+    ordered = sorted(found, key=lambda d: (d.p, -d.distance))
+    kept = 0
+    while kept < len(ordered) and ordered[kept].p <= significance / (len(ordered) - kept):
+        kept += 1
+    return ordered[:kept]
+
+
+def judge_distribution(pairs: Mapping[tuple[str, str], Sequence[Difference]], rule: str) -> Finding:
+    """What differs and by how much.
+
+    A dev set that is not like the test set aims at the wrong mark. A training set may come from elsewhere as long as
+    dev and test agree, and parts split by time or group are meant to differ.
+    """
+    large = {pair: [d for d in holm(found) if d.distance >= LARGE] for pair, found in pairs.items()}
+    numbers = {"-".join(pair): {d.column: d.distance for d in found} for pair, found in large.items()}
+    differing = {pair: found for pair, found in large.items() if found}
+    if not differing:
+        told = " and ".join("/".join(pair) for pair in pairs)
+        return Finding("pass", f"every column of one distribution in {told}", numbers=numbers)
+    told = "; ".join(
+        f"{' and '.join(pair)} differ in {names([f'{d.column} ({d.distance:.2f})' for d in found])}"
+        for pair, found in differing.items()
+    )
+    wrong = ("dev", "test") in differing or ("dev", "test") not in pairs
+    cure = "draw dev and test at random from the rows that matter in use"
+    if not wrong:
+        cure = "train may come from elsewhere; the verdict on a run then needs a part of train that is kept out of it"
+    if rule == "files":
+        cure += f"; one file is split at random: {setting('data.source', 'all.csv')}"
+    return Finding("fail" if wrong and rule not in SEPARATE else "warn", told, cure, numbers)

@@ -1,0 +1,41 @@
+"""The preflight: every check of the table on one configuration, without a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nnrun.config.load import Loaded
+from nnrun.data.prepare import read_parts
+from nnrun.experiment import prepare
+from nnrun.preflight.context import Context
+from nnrun.preflight.findings import Finding
+from nnrun.preflight.table import CHECKS, Check
+
+
+def open_context(loaded: Loaded, root: Path) -> Context:
+    """Data and network as `nnrun train` would have them, the prepared data cached under `root`.
+
+    Raises ConfigError and DataError as training does.
+    """
+    dataset, _ = prepare(loaded, root)
+    return Context(loaded, dataset, read_parts(loaded.config.data))
+
+
+def preflight(context: Context) -> Iterator[tuple[str, Finding]]:
+    """The name and the finding of each check, in the order of the table."""
+    failed: set[str] = set()
+    for name, check in CHECKS.items():
+        finding = _run(check, context, failed)
+        if finding.status == "fail":
+            failed.add(name)
+        yield name, finding
+
+
+def _run(check: Check, context: Context, failed: set[str]) -> Finding:
+    if blamed := [name for name in check.after if name in failed]:
+        return Finding("warn", f"not checked, since {blamed[0]} failed", f"mend {blamed[0]} first")
+    with np.errstate(all="ignore"):
+        return check.run(context)
