@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own room and from rooms before it.
-ROOMS = ["errors", "files", "engine", "config", "data", "rundir", "environment", "narration", "assembly",
+ROOMS = ["errors", "files", "engine", "config", "data", "rundir", "environment", "verdict", "narration", "assembly",
          "checkpoints", "measures", "session", "experiment", "search", "api", "cli"]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -25,7 +25,7 @@ error +\d+\.\d% +\d+\.\d% +\d+\.\d%
 loss +\d+\.\d+ +\d+\.\d+ +\d+\.\d+
 cost +\d+\.\d+
 
-avoidable bias  train − base \(0\.0%\) +\+\d+\.\d points, above the tolerated 1\.5
+avoidable bias  train − base \(0\.0%\) +\+\d+\.\d points +(?:high|low|unclear)
 variance        dev − train +[+-]\d+\.\d points.*
 
 run      runs/(\S+)
