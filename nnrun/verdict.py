@@ -75,9 +75,11 @@ class Gap:
     judgement: str
 
     @property
-    def uncertain(self) -> bool:
-        """Whether the interval is wider than a point."""
-        return self.low is not None and self.high is not None and self.low < self.high
+    def interval(self) -> str:
+        """Its ends as they stand on screen; empty where there is none, or the sets count as exact."""
+        if self.low is None or self.high is None or self.low == self.high:
+            return ""
+        return f"{points(self.low)} to {points(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -180,17 +182,20 @@ def summary(verdict: Verdict) -> str:
     """One sentence: what is high, what is unclear, what is low, and which errors fell where they should rise."""
     found: dict[str, list[str]] = {HIGH: [], UNCLEAR: [], LOW: []}
     for kind, gap in verdict.gaps.items():
-        size = f"{points(gap.value)} points"
-        if gap.judgement == UNCLEAR and gap.low is not None and gap.high is not None:
-            size = f"{points(gap.low)} to {points(gap.high)} points"
+        size = f"{gap.interval if gap.judgement == UNCLEAR else points(gap.value)} points"
         word = SHORT.get(kind, RULES[kind].word)
         found[gap.judgement].append(f"high {word} ({size})" if gap.judgement == HIGH else f"{word} ({size})")
-    parts = [" and ".join(found[HIGH])] if found[HIGH] else []
-    parts += [f"{' and '.join(found[kind])} {kind}" for kind in (UNCLEAR, LOW) if found[kind]]
+    parts = [_listed(found[HIGH])] if found[HIGH] else []
+    parts += [f"{_listed(found[kind])} {kind}" for kind in (UNCLEAR, LOW) if found[kind]]
     fell = [gap for gap in verdict.gaps.values() if gap.value < 0]
     parts += [f"the {name(gap.end)} error is below the {name(gap.start)} error" for gap in fell]
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _listed(things: list[str]) -> str:
+    *front, last = things
+    return f"{', '.join(front)} and {last}" if front else last
 
 
 def name(part: str) -> str:
