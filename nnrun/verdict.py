@@ -179,14 +179,19 @@ def points(step: float) -> str:
 
 
 def summary(verdict: Verdict) -> str:
-    """One sentence: what is high, what is unclear, what is low, and which errors fell where they should rise."""
-    found: dict[str, list[str]] = {HIGH: [], UNCLEAR: [], LOW: []}
+    """One sentence: what is high, what is likely but unclear, what is low, and which errors fell where they rise."""
+    found: dict[str, list[str]] = {HIGH: [], "likely": [], UNCLEAR: [], LOW: []}
     for kind, gap in verdict.gaps.items():
-        size = f"{gap.interval if gap.judgement == UNCLEAR else points(gap.value)} points"
-        word = SHORT.get(kind, RULES[kind].word)
-        found[gap.judgement].append(f"high {word} ({size})" if gap.judgement == HIGH else f"{word} ({size})")
-    parts = [_listed(found[HIGH])] if found[HIGH] else []
-    parts += [f"{_listed(found[kind])} {kind}" for kind in (UNCLEAR, LOW) if found[kind]]
+        word, size = SHORT.get(kind, RULES[kind].word), f"{points(gap.value)} points"
+        if gap.judgement == HIGH:
+            found[HIGH].append(f"high {word} ({size})")
+        elif gap.judgement == UNCLEAR:
+            likely = round(gap.value, DIGITS) > verdict.tolerance
+            found["likely" if likely else UNCLEAR].append(f"{word} ({size}, 95% interval {gap.interval})")
+        else:
+            found[LOW].append(f"{word} ({size})")
+    ends = {HIGH: "", "likely": " likely but unclear", UNCLEAR: " unclear", LOW: " low"}
+    parts = [_listed(things) + ends[kind] for kind, things in found.items() if things]
     fell = [gap for gap in verdict.gaps.values() if gap.value < 0]
     parts += [f"the {name(gap.end)} error is below the {name(gap.start)} error" for gap in fell]
     text = "; ".join(parts)

@@ -99,7 +99,10 @@ def test_the_summary_is_a_sentence() -> None:
     assert summary(judged(train=0.01, dev=0.11)) == "High variance (+10.0 points); bias (+1.0 points) low."
     below = summary(judged(train=0.15, dev=0.14))
     assert below.endswith("variance (-1.0 points) low; the dev error is below the train error.")
-    assert "variance (-1.2 to +8.5 points) unclear" in summary(judged(train=0.04, dev=0.06, sizes={"dev": 100}))
+    doubtful = summary(judged(train=0.04, dev=0.06, sizes={"dev": 100}))
+    assert "variance (+2.0 points, 95% interval -1.2 to +8.5) likely but unclear" in doubtful
+    less = summary(judged(train=0.04, dev=0.05, sizes={"dev": 100}))
+    assert "variance (+1.0 points, 95% interval -1.8 to +7.2) unclear" in less
 
 
 def test_the_errors_of_a_run() -> None:

@@ -72,7 +72,7 @@ def diagnose(
     if json:
         json_result(found.document)
     else:
-        result(*map(_painted, found.lines))
+        result(*map(_painted, found.page))
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
         raise typer.Exit(GATE_FAILED)
@@ -97,11 +97,16 @@ def _of_numbers(
 def _of_run(run: str | None, runs: Path, base: str | None, tolerance: str | None) -> Diagnosis:
     from nnrun.diagnosis import numbers
     from nnrun.diagnosis.verbs import of_a_run
-    from nnrun.rundir import find_run
+    from nnrun.rundir import find_run, is_search
 
     given = None if base is None else numbers.fraction("--base-error", base)
     largest = None if tolerance is None else numbers.tolerance(tolerance)
-    return of_a_run(find_run(runs, run or "latest"), given, largest, default_config(quiet=True), elsewhere(runs))
+    directory, usual = find_run(runs, run or "latest"), default_config(quiet=True)
+    if is_search(directory):
+        from nnrun.diagnosis.searches import of_a_search
+
+        return of_a_search(directory, given, largest, usual, elsewhere(runs))
+    return of_a_run(directory, given, largest, usual, elsewhere(runs))
 
 
 def _kinds(fail_on: str | None) -> list[str]:

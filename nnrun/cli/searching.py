@@ -131,6 +131,7 @@ def _next_commands(run: RunDir, record: dict[str, Any]) -> Iterator[list[str]]:
     """The best run, and going on: to the number of trials asked for, or from there to twice as many."""
     total = _plan(run)["totals"][-1]
     if record["best_trial"] is not None:
+        yield ["diagnose", str(run.path)]
         yield ["show", str(run.path / "best")]
     if record["trials"] < total:
         yield ["resume", str(run.path)]

@@ -138,6 +138,7 @@ def _next_commands(
     elif outcome.status == "diverged":
         yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
     else:
+        yield ["nnrun", "diagnose", name]
         yield ["nnrun", "show", name]
         if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
             yield ["nnrun", "resume", name, "--epochs", str(2 * record["epochs"])]

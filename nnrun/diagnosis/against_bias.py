@@ -12,6 +12,7 @@ NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
 SATURATING = ("tanh", "sigmoid")
 GREEDY = 0.2  # share of the cost that penalties take
+STRONG = 3.0  # λ of L2
 SLOW = 0.3  # of the usual rate
 FAST = 3  # times the usual rate
 LONGER = 4
@@ -22,17 +23,37 @@ def lower_rate(e: Evidence) -> Move | None:
     """A rate that throws the parameters about, or to infinity."""
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
-        where = "training met numbers that are not finite"
-        return Move(100, f"{where}: a tenth of the learning rate.", {"optimizer.learning_rate": _digits(rate / 10)})
+        lower = min(rate / 10, USUAL_RATES[e.config.optimizer.name])
+        why = "Training met numbers that are not finite: its steps are too large."
+        return Move(100, why, {"optimizer.learning_rate": _digits(lower)})
     if "jumping" in e.signs:
         why = "The training loss jumps up as much as down: a third of the learning rate."
         return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
-    if e.rate > FAST and "still falling" not in e.signs:
-        to = 10 if e.rate > 10 * FAST else 3
+    absurd = e.rate > 10 * FAST
+    if absurd or (e.rate > FAST and "still falling" not in e.signs):
+        to = 10 if absurd else 3
         why = f"The learning rate is {e.rate:.3g} times the usual one for {e.config.optimizer.name}."
-        weight = 90 if "learned nothing" in e.signs else 50
+        weight = 90 if absurd or "learned nothing" in e.signs else 50
         return Move(weight, why, {"optimizer.learning_rate": _digits(rate / to)})
     return None
+
+
+def shorter_steps(e: Evidence) -> Move | None:
+    """Single batches that throw the parameters off."""
+    if e.config.optimizer.clip_norm or not (e.status == "diverged" or "jumping" in e.signs):
+        return None
+    settings = {"optimizer.clip_norm": 1.0}
+    if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
+        settings["optimizer.learning_rate"] = _digits(e.config.optimizer.learning_rate / 10)
+    return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
+
+
+def decay(e: Evidence) -> Move | None:
+    """Steps that never become small enough to settle."""
+    if "jumping" not in e.signs or e.config.optimizer.schedule.name != "constant":
+        return None
+    why = "A rate that falls to zero lets the parameters settle where they now jump about."
+    return Move(50, why, {"optimizer.schedule": "cosine"})
 
 
 def repair_init(e: Evidence) -> Move | None:
@@ -62,7 +83,7 @@ def let_signals_through(e: Evidence) -> Move | None:
     if network.batch_norm or len(network.hidden) < DEEP:
         return None
     why = f"Signals fade on their way through {len(network.hidden)} layers: batch norm renews their scale in each."
-    return Move(80 if stuck else 40, why, {"network.batch_norm": True})
+    return Move(90 if stuck else 40, why, {"network.batch_norm": True})
 
 
 def another_activation(e: Evidence) -> Move | None:
@@ -101,19 +122,19 @@ def less_regularisation(e: Evidence) -> Move | None:
         settings["regularization.dropout"] = round(max(held.dropout) / 3, 2)
     if held.input_dropout:
         settings["regularization.input_dropout"] = 0
-    if not settings:
+    if not settings or e.status == "diverged":
         return None
-    greedy = e.penalty >= GREEDY or max(held.dropout, default=0.0) >= 0.5
+    greedy = e.penalty >= GREEDY or held.l2 >= STRONG or max(held.dropout, default=0.0) >= 0.5
     what = "A large part of the cost is penalty" if e.penalty >= GREEDY else "Regularisation holds the network back"
-    return Move(82 if greedy else 45, f"{what}, and the training set is not fitted.", settings)
+    return Move(84 if greedy else 65, f"{what}, and the training set is not fitted.", settings)
 
 
 def another_optimizer(e: Evidence) -> Move | None:
     """Gradient descent that has come to rest, or hardly moves."""
     optimizer = e.config.optimizer
-    if optimizer.name not in ("sgd", "momentum", "nesterov") or e.status == "diverged":
+    if optimizer.name not in ("sgd", "momentum", "nesterov"):
         return None
-    weight = 65 if {"flat", "learned nothing"} & e.signs else 48
+    weight = 65 if {"flat", "learned nothing"} & e.signs or e.status == "diverged" else 48
     settings = {
         "optimizer.name": "adam",
         "optimizer.learning_rate": USUAL_RATES["adam"] * 3,
@@ -125,7 +146,7 @@ def another_optimizer(e: Evidence) -> Move | None:
 def longer(e: Evidence) -> Move | None:
     """Training that ended before it was over."""
     epochs = e.config.training.epochs
-    if e.status == "diverged" or "learned nothing" in e.signs:
+    if e.status == "diverged" or {"learned nothing", "jumping"} & e.signs:
         return None
     if e.stopped_early and e.config.regularization.early_stopping:
         patience = e.config.regularization.early_stopping.patience
@@ -143,7 +164,7 @@ def longer(e: Evidence) -> Move | None:
 
 def larger(e: Evidence) -> Move | None:
     """A network without the room for what is to be learned."""
-    hidden, network = list(e.config.network.hidden), e.config.network
+    hidden = list(e.config.network.hidden)
     if not hidden:
         settings: dict[str, Any] = {"network.hidden": [WIDE], "regularization.dropout": 0}
         return Move(72, "Without a hidden layer the network is linear.", settings)
@@ -154,7 +175,7 @@ def larger(e: Evidence) -> Move | None:
             f" for {e.outputs} classes." if e.outputs > 1 else "."
         )
         return Move(78 if narrow < max(e.outputs, NARROW // 2) else 68, why, {"network.hidden": new})
-    if network.init.name == "zeros" or "learned nothing" in e.signs:
+    if e.status == "diverged" or {"learned nothing", "jumping"} & e.signs:
         return None
     rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
     why = f"{rest}twice the width gives the network room."

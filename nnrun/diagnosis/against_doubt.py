@@ -13,11 +13,17 @@ SMALL = 1_000  # dev examples: one wrong is a tenth of a point
 
 def larger_dev(e: Evidence) -> Move | None:
     """A dev set that is too small to judge by."""
-    doubt = e.verdict is not None and any(gap.judgement == UNCLEAR for gap in e.verdict.gaps.values())
+    words = {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
     data = e.config.data
-    if not doubt or isinstance(data.source, Parts) or data.split == tuple(LARGER_DEV) or not 0 < e.dev_rows < SMALL:
+    if (
+        UNCLEAR not in words
+        or HIGH in words
+        or isinstance(data.source, Parts)
+        or data.split == tuple(LARGER_DEV)
+        or not 0 < e.dev_rows < SMALL
+    ):
         return None
-    why = f"{e.dev_rows} dev examples are too few to tell: twice as many, at the training set's cost."
+    why = f"{e.dev_rows} dev examples are too few to tell: more of them, at the cost of the others."
     return Move(14, why, {"data.split": LARGER_DEV})
 
 
@@ -43,6 +49,21 @@ def another_seed(e: Evidence) -> Move | None:
     """How much is luck."""
     why = "Another seed on the same data shows how much of this is chance."
     return Move(6, why, {"seed": e.config.seed + 1})
+
+
+def another_split(e: Evidence) -> Move | None:
+    """How much is the luck of the split."""
+    data = e.config.data
+    if isinstance(data.source, Parts) or data.time is not None:
+        return None
+    why = "Another split of the same rows shows how much of this hangs on who came into which set."
+    return Move(5, why, {"data.split_seed": data.split_seed + 1})
+
+
+def longest_yet(e: Evidence) -> Move | None:
+    """Whether anything is left to gain by training on."""
+    why = "Twice the epochs show whether anything is left to gain."
+    return Move(4, why, {"training.epochs": 2 * e.config.training.epochs})
 
 
 def search(e: Evidence) -> Move | None:

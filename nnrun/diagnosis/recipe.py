@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from nnrun.diagnosis.evidence import Evidence
 
-MOST = 5
+MOST, FEWEST = 5, 3
+WORTH_SAYING = 10.0  # below this a move only fills the list up
 BIAS_FIRST = 1.5
 
 
@@ -32,7 +33,7 @@ class Remedy:
 
 
 def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
-    """Three to five moves, the weightiest first, no two with the same settings."""
+    """Three to five moves, the weightiest first."""
     found: list[tuple[float, Move]] = []
     for remedy in remedies.values():
         weight = _need(evidence, remedy.against)
@@ -40,11 +41,9 @@ def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
         if move is not None:
             found.append((weight * move.weight, move))
     found.sort(key=lambda item: -item[0])
-    chosen: list[Move] = []
-    for _, move in found:
-        if all((move.verb, move.settings) != (other.verb, other.settings) for other in chosen):
-            chosen.append(move)
-    return chosen[:MOST]
+    worth = sum(weight >= WORTH_SAYING for weight, _ in found)
+    chosen = [move for _, move in found]
+    return chosen[: min(MOST, max(FEWEST, worth))]
 
 
 def _need(evidence: Evidence, against: str) -> float:

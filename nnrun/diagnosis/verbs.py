@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from nnrun.config.load import load_config
 from nnrun.diagnosis import evidence as seen
 from nnrun.diagnosis.evidence import Evidence
 from nnrun.diagnosis.origin import Origin, origin_of
-from nnrun.diagnosis.recipe import moves
+from nnrun.diagnosis.recipe import MOST, moves
 from nnrun.diagnosis.remedies import REMEDIES
 from nnrun.diagnosis.telling import Action, advice, as_json, explanation, ladder, measured_by, wrapped
 from nnrun.errors import UsageError
@@ -26,11 +26,28 @@ STALE = ("created", "running", "failed")  # in run.json: its final errors are fr
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is told and what the document holds; `verdict` is None where a diverged run has no errors."""
+    """A verdict, the sentence on it, the lines that explain it, and what to do next.
+
+    `verdict` is None where a diverged run has no errors. `spread` is what a search adds to the document.
+    """
 
     verdict: Verdict | None
+    told: str
     lines: list[str]
-    document: dict[str, Any]
+    actions: list[Action]
+    bias: str | None = None  # what is known of it whatever the errors are
+    spread: Mapping[str, Any] | None = None
+
+    @property
+    def page(self) -> list[str]:
+        """What is told on a screen."""
+        return self.lines + advice(self.actions)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        found = as_json(self.verdict, self.told, self.actions, self.bias)
+        return found if self.spread is None else found | {"trials": dict(self.spread)}
 
     @property
     def high(self) -> set[str]:
@@ -41,16 +58,11 @@ class Diagnosis:
 def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Diagnosis:
     """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about."""
     evidence = Evidence(load_config(config).config if named else Config(), verdict)
-    origin = Origin(config if named else None)
-    actions = _actions(evidence, origin)
     told = summary(verdict)
-    lines = [*ladder(verdict), "", *explanation(verdict, told, assumed=assumed)]
-    lines += wrapped(
-        f"The commands below change {config.name if named else 'the bundled digits example'}; on a run of yours, "
-        "`nnrun diagnose` reads its curves and says which of them it needs.",
-        "note     ",
-    )
-    return Diagnosis(verdict, lines + advice(actions), as_json(verdict, told, actions))
+    whose = config.name if named else "the bundled digits example"
+    hint = f"The commands below change {whose}. `nnrun diagnose` on a run reads its curves as well and says more."
+    lines = [*ladder(verdict), "", *explanation(verdict, told, assumed=assumed), *wrapped(hint, "note     ")]
+    return Diagnosis(verdict, told, lines, _actions(evidence, Origin(config if named else None)))
 
 
 def of_a_run(
@@ -63,27 +75,29 @@ def of_a_run(
     record = run.read_json("run.json")
     record |= {"final": _errors(run, record), "status": run.status_of(record)}
     config = load_config(run.path / "resolved.yaml").config
-    given = base is not None or config.diagnosis.base_error > 0
-    base = config.diagnosis.base_error if base is None else base
-    tolerance = config.diagnosis.tolerance if tolerance is None else tolerance
-    verdict = of_run(record["final"], record["data"]["rows"], base, tolerance)
+    section = config.diagnosis
+    verdict = of_run(
+        record["final"],
+        record["data"]["rows"],
+        section.base_error if base is None else base,
+        section.tolerance if tolerance is None else tolerance,
+    )
     diverged = record["status"] == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, record))
     evidence = seen.of_run(run, record, verdict)
-    actions = _to_finish(run, record) + _actions(evidence, origin_of(run, usual, options))
-    told = _diverged(record) if diverged else summary(verdict) if verdict else ""
-    document = as_json(verdict, told, actions[:5], bias=HIGH if diverged else None)
-    found = Diagnosis(verdict, [], document)
-    if record["status"] != "running":
-        run.write("diagnosis.json", to_json(document, indent=2) + "\n")
+    actions = [*_to_finish(run, record), *_actions(evidence, origin_of(run, usual, options))]
+    told = summary(verdict) if verdict and not diverged else _diverged(record)
     lines = [f"run      {run.path}", *_state(record, config.training.epochs), *measured_by(evidence), ""]
-    if verdict is not None:
-        proportions = "train_rmse" not in record["final"]
-        lines += [*ladder(verdict), "", *explanation(verdict, told, proportions, assumed=not given)]
-    else:
+    if verdict is None:
         lines += wrapped(told)
-    return replace(found, lines=lines + advice(actions[:5]))
+    else:
+        assumed = base is None and not section.base_error
+        lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in record["final"], assumed)]
+    found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
+    if record["status"] != "running":
+        run.write("diagnosis.json", to_json(found.document, indent=2) + "\n")
+    return found
 
 
 def _errors(run: RunDir, record: Mapping[str, Any]) -> dict[str, Any]:
