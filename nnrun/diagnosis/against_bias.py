@@ -65,7 +65,7 @@ def repair_init(e: Evidence) -> Move | None:
     }
     if name not in why or not e.config.network.hidden:
         return None
-    return Move(95 if name == "zeros" else 70, why[name], {"network.init": "auto"})
+    return Move(95 if name == "zeros" else 92, why[name], {"network.init": "auto"})
 
 
 def normalise(e: Evidence) -> Move | None:

@@ -67,7 +67,7 @@ def small_batches(e: Evidence) -> Move | None:
     if network.batch_norm or not network.hidden:
         return None
     why = "Batch norm on small batches adds noise that does not repeat, a mild regulariser."
-    return Move(35, why, {"network.batch_norm": True, "training.batch_size": 16})
+    return Move(25, why, {"network.batch_norm": True, "training.batch_size": 16})
 
 
 def stop_early(e: Evidence) -> Move | None:

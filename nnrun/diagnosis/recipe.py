@@ -27,7 +27,7 @@ class Move(NamedTuple):
 class Remedy:
     """A rule of the recipe: against what it helps, when it applies, and the move it makes of the evidence."""
 
-    against: str  # bias, variance, or either: where nothing better is known
+    against: str  # bias, variance, both, or either: where nothing better is known
     when: str
     propose: Callable[[Evidence], Move | None]
 
@@ -53,4 +53,4 @@ def _need(evidence: Evidence, against: str) -> float:
         bias, variance = 0.2 * bias, max(variance, 0.8 * bias)
     if bias >= 0.5 * variance:  # a network that cannot fit its training set is mended first
         bias *= BIAS_FIRST
-    return {"bias": bias, "variance": variance, "either": 1.0}[against]
+    return {"bias": bias, "variance": variance, "both": min(1.0, bias + variance), "either": 1.0}[against]

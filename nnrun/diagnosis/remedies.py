@@ -11,8 +11,8 @@ REMEDIES: dict[str, Remedy] = {
     "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", bias.lower_rate),
     "clipping": Remedy("bias", "diverged, or jumping", bias.shorter_steps),
     "decay": Remedy("bias", "jumping, at a constant rate", bias.decay),
-    "repair init": Remedy("bias", "`network.init` is zeros or normal", bias.repair_init),
-    "normalise": Remedy("bias", "`data.normalize` is none", bias.normalise),
+    "repair init": Remedy("both", "`network.init` is zeros or normal", bias.repair_init),
+    "normalise": Remedy("both", "`data.normalize` is none", bias.normalise),
     "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", bias.let_signals_through),
     "activation": Remedy(
         "bias", "sigmoid, tanh or linear in several layers; relu with dead units", bias.another_activation

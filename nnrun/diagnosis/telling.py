@@ -12,6 +12,7 @@ from nnrun.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size, nam
 
 WIDTH = 80
 BAR = 30  # characters for the largest error
+MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
 
 class Action(NamedTuple):
@@ -78,8 +79,9 @@ def _doubt(verdict: Verdict, kind: str) -> str:
     gap = verdict.gaps[kind]
     part = gap.end if gap.end in verdict.sizes else gap.start
     enough = deciding_size(verdict, kind)
-    how = f" (about {enough:,} would, with the same error)" if enough else ""
-    return f"{verdict.sizes[part]:,} {name(part)}{how}"
+    size = verdict.sizes[part]
+    how = f" (about {enough:,} would do)" if enough and enough <= MANY_TIMES * size else ""
+    return f"{size:,} {name(part)}{how}"
 
 
 def wrapped(text: str, head: str = "") -> list[str]:
