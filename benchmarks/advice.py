@@ -1,9 +1,8 @@
 """Whether the advice of `nnrun diagnose` helps: dev error before, and after each of its commands, run as printed.
 
 Each situation is a config with one thing wrong. For every seed it is trained, diagnosed, and each `nnrun train` command
-of the recipe is run in a shell. A figure is the median over the seeds, each at its best epoch; a command that only some
-seeds got is left out of the medians of the others. Differences of dev errors of one split, so chance of the split is in
-them, but that of the seeds is not.
+of the recipe is run in a shell, but for those that change the seed or the sets alone. A figure is the median over the
+seeds, each at its best epoch; what only some seeds were advised is compared with the dev errors of these seeds.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ SITUATIONS = {
     "optimizer: {name: sgd, learning_rate: 0.01}\ntraining: {epochs: 30}\n",
     "regression by heart": "data: {source: diabetes}\nnetwork: {hidden: [64, 64]}\ntraining: {epochs: 100}\n",
 }
+MOST = 999.9  # per cent; what has diverged may be wrong beyond all measure
 
 
 @dataclass
@@ -84,7 +84,7 @@ def try_out(name: str, seeds: int) -> tuple[dict[str, list[str]], list[Tried]]:
                 words.append(found["verdict"][kind])
             commands = [advice["command"] for advice in found["next"]]
             for place_, command in enumerate(commands, start=1):
-                if command.startswith("nnrun train"):
+                if command.startswith("nnrun train") and setting(command):
                     one = tried.setdefault(setting(command), Tried(setting(command)))
                     one.places.append(place_)
                     one.before.append(before)
@@ -93,9 +93,9 @@ def try_out(name: str, seeds: int) -> tuple[dict[str, list[str]], list[Tried]]:
 
 
 def setting(command: str) -> str:
-    """What a command changes."""
+    """What a command changes of the training; nothing if it changes the seed or the sets alone."""
     words = shlex.split(command)
-    return " ".join(word for word in words[words.index("train") + 1 :] if "=" in word and not word.startswith("seed="))
+    return " ".join(word for word in words if "=" in word and not word.startswith(("seed=", "data.split")))
 
 
 def table(name: str, verdicts: dict[str, list[str]], tried: list[Tried]) -> str:
@@ -103,7 +103,7 @@ def table(name: str, verdicts: dict[str, list[str]], tried: list[Tried]) -> str:
     judged = ", ".join(f"{kind} {statistics.mode(words)}" for kind, words in verdicts.items())
     lines = []
     for one in tried:
-        before, after = (100 * statistics.median(errors) for errors in (one.before, one.after))
+        before, after = (min(100 * statistics.median(errors), MOST) for errors in (one.before, one.after))
         better = sum(a < b for a, b in zip(one.after, one.before, strict=True))
         lines.append(
             f"| {name} | {judged} | {statistics.median(one.places):g} | `{one.setting}` | {before:.1f} → {after:.1f} | "

@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 import nnrun
-from nnrun import errors
+from nnrun import errors, verdict
 from nnrun.cli.app import app
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
@@ -27,7 +27,6 @@ from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain, Interval
 from nnrun.search.parsing import DEFAULT_SPACE
 from nnrun.search.table import STRATEGIES
-from nnrun.verdict import RULES, judge, name, points
 
 HEAD = """\
 # Reference
@@ -156,8 +155,8 @@ DIAGNOSIS = """\
 
 Generated from the code by `python docs/generate.py diagnosis > docs/diagnosis.md`.
 
-`nnrun diagnose` answers three questions: is it bias, variance or something else; how sure is that; and which command to
-run next. It takes a run (left out: the latest), a search, or bare errors:
+`nnrun diagnose` answers three questions: is it bias, variance or something else; how sure is that; and which command
+to run next. It takes a run (left out: the latest), a search, or bare errors:
 
 ```sh
 nnrun diagnose --train-error 4% --dev-error 11% --train-size 1000 --dev-size 500
@@ -171,19 +170,19 @@ diagnosis.json.
 ## The gaps
 
 The errors form a ladder: base, training set, train-dev set, dev set, test set. Those that are given are compared each
-with the next. A train-dev set holds examples of the training set's kind that were not trained on; without one the step
-from training to dev is variance."""
+with the next. A train-dev set holds examples of the training set's kind that were not trained on; without one the
+step from training to dev is variance."""
 
 JUDGEMENT = """\
 One rule judges every gap. It is **high** if it lies above the tolerance (`diagnosis.tolerance`, `--tolerance`; 1.5
-points unless given, as every published example fits a cut-off between 1.00 and 1.65). With the sizes of the sets it is
-the whole 95% interval that must lie above; if none of it does, the gap is **low**, and if the interval straddles the
-tolerance, **unclear**. Gaps are compared after rounding to 1e-9.
+points unless given, as every published example fits a cut-off between 1.00 and 1.65). With the sizes of the sets it
+is the whole 95% interval that must lie above; if none of it does, the gap is **low**, and if the interval straddles
+the tolerance, **unclear**. Gaps are compared after rounding to 1e-9.
 
 The interval is that of the difference of two independent proportions, Newcombe's hybrid of Wilson's score intervals
 (Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10), which holds its level for small sets and for errors
-near 0. A set without a size counts as exact, and so does the base error. What the interval does not know: the best epoch
-was chosen on the dev set, which flatters the dev error, and another split would give other sets.
+near 0. A set without a size counts as exact, and so does the base error. What the interval does not know: the best
+epoch was chosen on the dev set, which flatters the dev error, and another split would give other sets.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
 given, which is rarely true: where labels are noisy, part of what is called avoidable is not.
@@ -201,14 +200,15 @@ Signs are read from the training and dev loss of each epoch in metrics.jsonl."""
 RECIPE = """\
 ## The recipe
 
-Each rule looks at the config, the curves, the layers (with `training.layer_statistics`) and the verdict. It weighs how
-much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a network that
-cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned; then the bias
-comes of stopping, and variance is the problem. The three to five weightiest moves are printed, each as a command. It
-names the config the run was trained from if that still gives the same settings, else the run's resolved.yaml.
+Each rule looks at the config, the curves, the layers (with `training.layer_statistics`) and the verdict. It weighs
+how much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a
+network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
+then the bias comes of stopping, and variance is the problem. The three to five weightiest moves are printed, each as
+a command. It names the config the run was trained from if that still gives the same settings, else the run's
+resolved.yaml.
 
-The remedies are those of Ng, *Machine Learning Yearning* (2018), chapters 25 (bias) and 27 (variance); the papers behind
-each technique stand in [techniques.md](techniques.md). Weights and thresholds were set by the benchmark below."""
+The remedies are those of Ng, *Machine Learning Yearning* (2018), chapters 25 (bias) and 27 (variance); the papers
+behind each technique stand in [techniques.md](techniques.md). Weights were set by the benchmark below."""
 
 TRIED = """\
 ## Whether it helps
@@ -217,9 +217,9 @@ TRIED = """\
 python benchmarks/advice.py
 ```
 
-Each situation has one thing wrong. It is trained, diagnosed, and each command is run as printed. One run of the command:
-dev error at the best epoch before and after, medians over 5 seeds, and for how many seeds it fell. A place is where the
-advice stood in the list, the median over the seeds."""
+Each situation has one thing wrong. It is trained, diagnosed, and each command is run as printed. One run of the
+command: dev error at the best epoch before and after, medians over 5 seeds, and for how many seeds it fell. A place
+is where the advice stood in the list, the median over the seeds."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -372,8 +372,8 @@ def diagnosis() -> str:
     figures = page.read_text(encoding="utf-8").partition(TRIED)[2].strip() if page.exists() else ""
     rates = ", ".join(f"{optimizer} {rate:g}" for optimizer, rate in USUAL_RATES.items())
     blocks = [
-        *(DIAGNOSIS, table(["gap", "step", "what it is", "example", "source"], map(gap_row, RULES.items()))),
-        *(JUDGEMENT, table(["below 0", "what it means"], ([rule.word, rule.below] for rule in RULES.values()))),
+        *(DIAGNOSIS, table(["gap", "step", "what it is", "example", "source"], map(gap_row, verdict.RULES.items()))),
+        *(JUDGEMENT, table(["below 0", "what it means"], ([rule.word, rule.below] for rule in verdict.RULES.values()))),
         *(CURVES, table(["sign", "what it means", "when", "source"], map(sign_row, SIGNS.items()))),
         *(RECIPE, table(["against", "rule", "when it applies"], map(remedy_row, REMEDIES.items()))),
         f"Usual learning rates: {rates}.",
@@ -385,10 +385,10 @@ def diagnosis() -> str:
 def gap_row(entry: tuple[str, Any]) -> list[str]:
     """A gap with its published example, worked out."""
     kind, rule = entry
-    gap = judge(rule.example, {}, 0.015).gaps[kind]
-    errors = ", ".join(f"{name(part)} {100 * error:g}%" for part, error in rule.example.items())
-    step = f"{name(gap.end)} − {name(gap.start)}"
-    return [rule.word, step, rule.meaning, f"{errors}: {points(gap.value)}, {gap.judgement}", rule.source]
+    gap = verdict.judge(rule.example, {}, 0.015).gaps[kind]
+    errors = ", ".join(f"{verdict.name(part)} {100 * error:g}%" for part, error in rule.example.items())
+    step = f"{verdict.name(gap.end)} − {verdict.name(gap.start)}"
+    return [rule.word, step, rule.meaning, f"{errors}: {verdict.points(gap.value)}, {gap.judgement}", rule.source]
 
 
 def sign_row(entry: tuple[str, Any]) -> list[str]:

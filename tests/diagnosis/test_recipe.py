@@ -45,7 +45,14 @@ SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
         seen(BIASED, "jumping", values={"optimizer": {"learning_rate": 0.01}}),
         {"optimizer.learning_rate": 0.00333},
     ),
-    "zeros": (seen(BIASED, "learned nothing", values={"network": {"init": "zeros"}}), {"network.init": "auto"}),
+    "zeros": (
+        seen(BIASED, "learned nothing", values={"network": {"init": "zeros"}, "optimizer": {"name": "sgd"}}),
+        {"network.init": "auto"},
+    ),
+    "weights too large": (
+        seen((0.05, 0.17), values={"network": {"init": {"name": "normal", "scale": 1}}}),
+        {"network.init": "auto"},
+    ),
     "raw": (seen(BIASED, values={"data": {"normalize": "none"}}), {"data.normalize": "standard"}),
     "penalised": (seen(BIASED, "flat", values={"regularization": {"l2": 10}}), {"regularization.l2": 1.0}),
     "dropped": (seen(BIASED, "flat", values={"regularization": {"dropout": 0.8}}), {"regularization.dropout": 0.27}),
