@@ -54,7 +54,7 @@ def diagnose(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Say whether bias or variance is the problem, how sure that is, and which command to run next.
+    """Tell bias from variance, how sure that is, and what to do next.
 
     Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
     """

@@ -43,7 +43,7 @@ def train(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Train the network that a config describes, in a new run directory.
+    """Train the network that a config describes, in a new run.
 
     Example:  nnrun train config.yaml --set optimizer.learning_rate=0.01
     """
@@ -74,7 +74,7 @@ def resume(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Continue a run or a search in place; with --set, as a child run.
+    """Continue a run or a search; with --set, as a child run.
 
     Example:  nnrun resume latest --epochs 100
     """
