@@ -1,6 +1,7 @@
-"""Prints docs/reference.md or docs/checks.md, worked out from the code.
+"""Prints docs/reference.md, docs/diagnosis.md or docs/checks.md, worked out from the code.
 
 python docs/generate.py > docs/reference.md
+python docs/generate.py diagnosis > docs/diagnosis.md
 python docs/generate.py checks > docs/checks.md
 """
 
@@ -10,15 +11,19 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
 import nnrun
-from nnrun import errors
+from nnrun import errors, verdict
 from nnrun.cli.app import app
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
+from nnrun.diagnosis.evidence import USUAL_RATES
+from nnrun.diagnosis.remedies import REMEDIES
+from nnrun.diagnosis.signs import SIGNS
 from nnrun.preflight.table import CHECKS
 from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain, Interval
@@ -79,7 +84,7 @@ CODES = {
     1: "An unexpected error; `--debug` shows where. Of a search: every trial failed.",
     5: "Training met numbers that are not finite; the run says in which epoch, step and layer. Of a search: no trial "
     "ended well, and some diverged.",
-    6: "`nnrun check` found a fault.",
+    6: "`nnrun check` found a fault, or `nnrun diagnose --fail-on` what it forbids.",
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
@@ -101,6 +106,7 @@ FILES = {
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
 }
+LATER_FILES = {"diagnosis.json": "what `nnrun diagnose --json` printed last"}
 
 SEARCH_FILES = {
     "search.yaml": "strategy, metric, seed, epochs, numbers of trials asked for, known settings, the space in full, "
@@ -187,6 +193,78 @@ a search finds it. Where the curve hardly falls there is no suggestion.
 
 Configs in `configs/` that show a fault on purpose say so in their first line, `# check: fails with …`, and still
 train."""
+
+
+DIAGNOSIS = """\
+# Diagnosis
+
+Generated from the code by `python docs/generate.py diagnosis > docs/diagnosis.md`.
+
+`nnrun diagnose` answers three questions: is it bias, variance or something else; how sure is that; and which command
+to run next. It takes a run (left out: the latest), a search, or bare errors:
+
+```sh
+nnrun diagnose --train-error 4% --dev-error 11% --train-size 1000 --dev-size 500
+nnrun diagnose --train-error 1% --train-dev-error 9% --dev-error 10%
+```
+
+An error is a fraction below 1, or has a per-cent sign; 15 alone is refused, since it could mean either. For CI,
+`--fail-on variance,bias` exits with 6 if one of them is high. `--json` prints one document, which a run keeps as
+diagnosis.json.
+
+## The gaps
+
+The errors form a ladder: base, training set, train-dev set, dev set, test set. Those that are given are compared each
+with the next. A train-dev set holds examples of the training set's kind that were not trained on; without one the
+step from training to dev is variance."""
+
+JUDGEMENT = """\
+One rule judges every gap. It is **high** if it lies above the tolerance (`diagnosis.tolerance`, `--tolerance`; 1.5
+points unless given, as every published example fits a cut-off between 1.00 and 1.65). With the sizes of the sets it
+is the whole 95% interval that must lie above; if none of it does, the gap is **low**, and if the interval straddles
+the tolerance, **unclear**. Gaps are compared after rounding to 1e-9.
+
+The interval is that of the difference of two independent proportions, Newcombe's hybrid of Wilson's score intervals
+(Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10), which holds its level for small sets and for errors
+near 0. A set without a size counts as exact, and so does the base error. What the interval does not know: the best
+epoch was chosen on the dev set, which flatters the dev error, and another split would give other sets.
+
+`diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
+given, which is rarely true: where labels are noisy, part of what is called avoidable is not.
+
+A gap may be negative. It is never high then, but it has a reason of its own, which is printed: see the table.
+
+For a regression the errors are 1 − R², the share of the target's variance that stays unexplained. It is no proportion
+of examples, so there is no interval and the value alone decides."""
+
+CURVES = """\
+## What the curves show
+
+Signs are read from the training and dev loss of each epoch in metrics.jsonl."""
+
+RECIPE = """\
+## The recipe
+
+Each rule looks at the config, the curves, the layers (with `training.layer_statistics`) and the verdict. It weighs
+how much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a
+network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
+then the bias comes of stopping, and variance is the problem. The three to five weightiest moves are printed, each as
+a command. It names the config the run was trained from if that still gives the same settings, else the run's
+resolved.yaml.
+
+The remedies are those of Ng, *Machine Learning Yearning* (2018), chapters 25 (bias) and 27 (variance); the papers
+behind each technique stand in [techniques.md](techniques.md). Weights were set by the benchmark below."""
+
+TRIED = """\
+## Whether it helps
+
+```sh
+python benchmarks/advice.py
+```
+
+Each situation has one thing wrong. It is trained, diagnosed, and each command is run as printed. One run of the
+command: dev error at the best epoch before and after, medians over 5 seeds, and for how many seeds it fell. A place
+is where the advice stood in the list, the median over the seeds."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -325,7 +403,7 @@ def reference() -> str:
         *(HEAD, KEYS, *key_tables(), *search_space()),
         *(COMMANDS, *commands()),
         *("## Exit codes", exit_codes()),
-        *(RUN_DIRECTORY, table(["file", "what it holds"], coded(FILES))),
+        *(RUN_DIRECTORY, table(["file", "what it holds"], coded(FILES | LATER_FILES))),
         *("### A line of metrics.jsonl", table(["key", "meaning"], coded(METRICS))),
         *(SEARCH_DIRECTORY, table(["file or folder", "what it holds"], coded(SEARCH_FILES))),
         *("### A line of trials.jsonl", table(["key", "meaning"], coded(RECORD))),
@@ -348,7 +426,44 @@ def checks() -> str:
     )
 
 
-PAGES = {"reference": reference, "checks": checks}
+def diagnosis() -> str:
+    """The page on the rules, but for the figures of the benchmark, which are kept from the page as it is."""
+    page = Path(__file__).with_name("diagnosis.md")
+    figures = page.read_text(encoding="utf-8").partition(TRIED)[2].strip() if page.exists() else ""
+    rates = ", ".join(f"{optimizer} {rate:g}" for optimizer, rate in USUAL_RATES.items())
+    blocks = [
+        *(DIAGNOSIS, table(["gap", "step", "what it is", "example", "source"], map(gap_row, verdict.RULES.items()))),
+        *(JUDGEMENT, table(["below 0", "what it means"], ([rule.word, rule.below] for rule in verdict.RULES.values()))),
+        *(CURVES, table(["sign", "what it means", "when", "source"], map(sign_row, SIGNS.items()))),
+        *(RECIPE, table(["against", "rule", "when it applies"], map(remedy_row, REMEDIES.items()))),
+        f"Usual learning rates: {rates}.",
+        *(TRIED, figures),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def gap_row(entry: tuple[str, Any]) -> list[str]:
+    """A gap with its published example, worked out."""
+    kind, rule = entry
+    gap = verdict.judge(rule.example, {}, 0.015).gaps[kind]
+    errors = ", ".join(f"{verdict.name(part)} {100 * error:g}%" for part, error in rule.example.items())
+    step = f"{verdict.name(gap.end)} − {verdict.name(gap.start)}"
+    return [rule.word, step, rule.meaning, f"{errors}: {verdict.points(gap.value)}, {gap.judgement}", rule.source]
+
+
+def sign_row(entry: tuple[str, Any]) -> list[str]:
+    """A sign with its threshold."""
+    word, sign = entry
+    return [word, sign.meaning, sign.threshold, sign.source]
+
+
+def remedy_row(entry: tuple[str, Any]) -> list[str]:
+    """A rule of the recipe."""
+    word, remedy = entry
+    return [remedy.against, word, remedy.when]
+
+
+PAGES = {"reference": reference, "diagnosis": diagnosis, "checks": checks}
 
 if __name__ == "__main__":
     print(PAGES[sys.argv[1] if sys.argv[1:] else "reference"](), end="")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from nnrun.verdict import RULES, of_run, points
+
 PARTS = ("train", "dev", "test")
 EPOCH_COLUMNS = ("epoch", "cost", "train error", "train loss", "dev error", "dev loss", "rate")
 
@@ -123,21 +125,20 @@ def result_table(final: Mapping[str, Any]) -> list[str]:
     return [f"{row[0]:<9}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
 
 
-def gaps(final: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
-    """The two differences that matter, beside the tolerance; nothing where an error is not known."""
-    if final["train_error"] is None or final["dev_error"] is None:
+def gaps(record: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
+    """The two differences that matter, each with its judgement; nothing where an error is not known."""
+    base, rows = diagnosis["base_error"], record["data"]["rows"]
+    verdict = of_run(record["final"], rows, base, diagnosis["tolerance"])
+    if verdict is None:
         return []
-    base, tolerance = diagnosis["base_error"], diagnosis["tolerance"]
-    steps = {
-        f"avoidable bias  train − base ({percent(base)})": final["train_error"] - base,
-        "variance        dev − train": final["dev_error"] - final["train_error"],
-    }
-    width = max(map(len, steps))
-    return [
-        f"{what:<{width}}  {100 * gap:+5.1f} points"
-        + ("" if gap <= tolerance else f", above the tolerated {100 * tolerance:g}")
-        for what, gap in steps.items()
-    ]
+    steps = {"avoidable_bias": f"train − base ({percent(base)})", "variance": "dev − train"}
+    return columns(
+        [
+            [RULES[kind].word, what, f"{points(verdict.gaps[kind].value)} points", verdict.gaps[kind].judgement]
+            for kind, what in steps.items()
+        ],
+        right=(2,),
+    )
 
 
 def summary(record: Mapping[str, Any], config: Mapping[str, Any], status: str) -> list[str]:
@@ -145,7 +146,7 @@ def summary(record: Mapping[str, Any], config: Mapping[str, Any], status: str) -
     lines = [ending(record, status)]
     final = record.get("final")
     if final:
-        lines += ["", *result_table(final), "", *gaps(final, config["diagnosis"])]
+        lines += ["", *result_table(final), "", *gaps(record, config["diagnosis"])]
         if "near_zero_weights" in final:
             lines.append(
                 f"weights near zero (below 1% of their layer's largest): {percent(final['near_zero_weights'])}"

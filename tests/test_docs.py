@@ -71,6 +71,12 @@ def test_the_page_on_checks_is_what_the_generator_prints(generator: Generator) -
         assert f"| `{name}` |" in page("checks.md")
 
 
+def test_the_page_on_diagnosis_is_what_the_generator_prints(generator: Generator) -> None:
+    diagnosis = generator["diagnosis"]
+    assert callable(diagnosis)
+    assert page("diagnosis.md") == diagnosis(), "run: python docs/generate.py diagnosis > docs/diagnosis.md"
+
+
 def test_every_command_and_option_is_in_the_reference() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():
@@ -196,9 +202,10 @@ def shell(script: str, folder: Path, check: bool = True) -> str:
 
 
 def shape(line: str) -> str:
-    """A line of output without what differs between runs and machines: ids, numbers, widths."""
+    """A line of output without what differs between runs and machines: ids, numbers, widths, judgements."""
     line = re.sub(r"\d{8}-\d{6}-([\w-]+)-[0-9a-f]{4}\b", r"ID-\1", line)
     line = re.sub(r"\d[\d.,]*(e[-+]\d+)?", "#", line)
+    line = re.sub(r"━+", "━", re.sub(r"(points .*)\b(high|low|unclear)$", r"\1judged", line))
     return " ".join(re.sub(r"# (ms|s|min)\b", "# s", line).split())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -88,3 +89,9 @@ def default_config(quiet: bool) -> Path:
     if not quiet:
         say(f"config   {words}")
     return found
+
+
+def elsewhere(runs: Path) -> list[str]:
+    """The option that leads to these runs, if they are not where commands look anyway."""
+    usual = Path(os.environ.get("NNRUN_RUNS") or RUNS)
+    return [] if runs.resolve() == usual.resolve() else ["--runs", str(runs)]

@@ -148,6 +148,7 @@ def _next_commands(run: RunDir, record: dict[str, Any]) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
     plan = _plan(run)
     if record["best_trial"] is not None:
+        yield ["diagnose", str(run.path)]
         yield ["show", str(run.path / "best")]
     if record["ended_by"] == "timeout":
         yield ["resume", str(run.path), "--timeout", f"{2 * plan['limits']['timeout']:g}"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +21,7 @@ from nnrun.cli.common import (
     Settings,
     Verbose,
     default_config,
+    elsewhere,
     explained,
 )
 from nnrun.cli.streams import json_result, result, say
@@ -45,7 +44,7 @@ def train(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Train the network that a config describes, in a new run directory.
+    """Train the network that a config describes, in a new run.
 
     Example:  nnrun train config.yaml --set optimizer.learning_rate=0.01
     """
@@ -58,7 +57,7 @@ def train(
     threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = train_run(loaded, runs, screen, stop, sys.argv)
-    again = ["nnrun", "train", *([] if config is None else [str(config)]), *_elsewhere(runs)]
+    again = ["nnrun", "train", *([] if config is None else [str(config)]), *elsewhere(runs)]
     _report(outcome, json, again, settings or [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
@@ -82,7 +81,7 @@ def resume(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Continue a run or a search in place; with --set, as a child run.
+    """Continue a run or a search; with --set, as a child run.
 
     A search keeps the limits that it was given, unless new ones are given.
 
@@ -121,7 +120,7 @@ def _resume_run(
     if outcome.status == "done" and not screen.heard:
         say(f"note     nothing was left to train; {_to_go_on(outcome)}")
     directory = outcome.run.path
-    again = ["nnrun", "train", str(directory / "resolved.yaml"), *_elsewhere(directory.parent)]
+    again = ["nnrun", "train", str(directory / "resolved.yaml"), *elsewhere(directory.parent)]
     _report(outcome, json, again, [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
@@ -137,12 +136,6 @@ def _to_go_on(outcome: Outcome) -> str:
     if outcome.record["stopped_early"]:
         return "--set regularization.early_stopping=null goes on without early stopping"
     return "--epochs N sets a new total"
-
-
-def _elsewhere(runs: Path) -> list[str]:
-    """The option that leads to these runs, if they are not where commands look anyway."""
-    usual = Path(os.environ.get("NNRUN_RUNS") or RUNS)
-    return [] if runs.resolve() == usual.resolve() else ["--runs", str(runs)]
 
 
 def _report(outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str]) -> None:
@@ -163,12 +156,13 @@ def _next_commands(
     outcome: Outcome, config: Config, again: Sequence[str], settings: Sequence[str]
 ) -> Iterator[list[str]]:
     run, record = outcome.run, outcome.record
-    name = str(run.path) if _elsewhere(run.path.parent) else run.id
+    name = str(run.path) if elsewhere(run.path.parent) else run.id
     if outcome.status == "interrupted":
         yield ["nnrun", "resume", name]
     elif outcome.status == "diverged":
         yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
     else:
+        yield ["nnrun", "diagnose", name]
         yield ["nnrun", "show", name]
         if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
             yield ["nnrun", "resume", name, "--epochs", str(2 * record["epochs"])]

@@ -104,7 +104,11 @@ def test_a_search_prints_results_on_stdout_and_its_course_on_stderr(
     best = json.loads((search / "run.json").read_text())["best_trial"]
     assert f"\nbest     trial {best}: dev " in done.out
     assert "(test part read once)" in done.out
-    assert done.next == [f"nnrun show {search}/best", f"nnrun resume {search} --trials 12"]
+    assert done.next == [
+        f"nnrun diagnose {search}",
+        f"nnrun show {search}/best",
+        f"nnrun resume {search} --trials 12",
+    ]
     for command in done.next:
         assert shell(command).code == 0
     assert len(records(search)) == 12

@@ -1,0 +1,46 @@
+"""The table of the recipe."""
+
+from __future__ import annotations
+
+from nnrun.diagnosis import against_bias as bias
+from nnrun.diagnosis import against_doubt as doubt
+from nnrun.diagnosis import against_variance as variance
+from nnrun.diagnosis.recipe import Remedy
+
+REMEDIES: dict[str, Remedy] = {
+    "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", bias.lower_rate),
+    "clipping": Remedy("bias", "diverged, or jumping", bias.shorter_steps),
+    "decay": Remedy("bias", "jumping, at a constant rate", bias.decay),
+    "repair init": Remedy("both", "`network.init` is zeros or normal", bias.repair_init),
+    "normalise": Remedy("both", "`data.normalize` is none", bias.normalise),
+    "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", bias.let_signals_through),
+    "activation": Remedy(
+        "bias", "sigmoid, tanh or linear in several layers; relu with dead units", bias.another_activation
+    ),
+    "higher rate": Remedy("bias", "below 0.3 of the usual rate, and falling or learned nothing", bias.higher_rate),
+    "less regularisation": Remedy(
+        "bias",
+        "there is a penalty or dropout; more so with a large share of the cost, a large λ or rate",
+        bias.less_regularisation,
+    ),
+    "larger network": Remedy(
+        "bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", bias.larger
+    ),
+    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", bias.longer),
+    "optimizer": Remedy("bias", "sgd, momentum or nesterov; more so at rest", bias.another_optimizer),
+    "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", variance.both),
+    "L2": Remedy("variance", "λ below 30; first 1, then three times as much", variance.penalty),
+    "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", variance.dropout),
+    "smaller network": Remedy("variance", "a layer wider than 16; more so with 10 weights a row", variance.smaller),
+    "search regularisation": Remedy("variance", "always", variance.search_strength),
+    "small batches": Remedy("variance", "no batch norm yet", variance.small_batches),
+    "early stopping": Remedy("variance", "dev turned, and no early stopping yet", variance.stop_early),
+    "compare the sets": Remedy("either", "mismatch", doubt.compare_sets),
+    "fresh dev set": Remedy("either", "overfitting of dev", doubt.fresh_dev),
+    "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", doubt.larger_dev),
+    "search": Remedy("either", "always", doubt.search),
+    "half the network": Remedy("either", "no bias and no variance", doubt.cheaper),
+    "another seed": Remedy("either", "always", doubt.another_seed),
+    "another split": Remedy("either", "one source for all sets, not split by time", doubt.another_split),
+    "twice as long": Remedy("either", "always", doubt.longest_yet),
+}

@@ -1,0 +1,143 @@
+"""What the curve of a training shows: pure functions from numbers, one an epoch, to a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean, median
+
+FEWEST = 8  # epochs; the quarters of a shorter curve say nothing
+FALLING = 0.05  # a quarter of the epochs lowers the loss by this share
+FLAT = 0.01
+RESTLESS = 0.1  # mean step of the loss from epoch to epoch, as a share of it
+BACK_AND_FORTH = 0.6  # of what the loss falls it rises again
+LEARNED = 0.02  # share of the first epoch's loss
+TURNED = 1.1  # the last dev loss, beside the lowest
+EARLY = 0.6  # of the epochs
+DEAD = 0.5  # of a layer's units
+VANISHING = 1e-3  # gradient at the first layer beside that at the last
+
+Curve = Sequence[float]
+Layers = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A finding: the test on the curves of training and dev loss, what it means, its threshold and its source."""
+
+    holds: Callable[[Curve, Curve], bool]
+    meaning: str
+    threshold: str
+    source: str
+    example: tuple[Curve, Curve]  # training and dev loss with which it holds
+
+
+def fall(curve: Curve) -> float:
+    """The share by which the median of the last quarter lies below that of the quarter before; 0 if that is too short.
+
+    >>> fall([8, 8, 8, 8, 4, 4, 2, 2])
+    0.5
+    """
+    quarter = len(curve) // 4
+    if len(curve) < FEWEST:
+        return 0.0
+    before = median(curve[-2 * quarter : -quarter])
+    return 1 - median(curve[-quarter:]) / before if before > 0 else 0.0
+
+
+def still_falling(train: Curve, dev: Curve) -> bool:
+    """Training ended before it was over."""
+    return fall(train) >= FALLING
+
+
+def flat(train: Curve, dev: Curve) -> bool:
+    """Training had come to rest."""
+    return len(train) >= FEWEST and abs(fall(train)) < FLAT
+
+
+def jumping(train: Curve, dev: Curve) -> bool:
+    """The loss goes up nearly as much as down, in large steps."""
+    half = train[len(train) // 2 :]
+    steps = [b - a for a, b in pairwise(half)]
+    if len(train) < FEWEST or not mean(half):
+        return False
+    rises, falls = sum(s for s in steps if s > 0), -sum(s for s in steps if s < 0)
+    return rises >= BACK_AND_FORTH * falls and mean(map(abs, steps)) >= RESTLESS * mean(half)
+
+
+def learned_nothing(train: Curve, dev: Curve) -> bool:
+    """The last loss is that of the first epoch."""
+    return len(train) > 1 and train[-1] >= (1 - LEARNED) * train[0]
+
+
+def dev_turned(train: Curve, dev: Curve) -> bool:
+    """The dev loss had its lowest point early and rose while the training loss went on falling."""
+    if len(dev) < FEWEST:
+        return False
+    lowest = min(dev)
+    return dev.index(lowest) < EARLY * len(dev) and dev[-1] > TURNED * lowest and train[-1] < train[dev.index(lowest)]
+
+
+def _down(first: float, ratio: float, epochs: int = 12) -> list[float]:
+    return [first * ratio**i for i in range(epochs)]
+
+
+GOODFELLOW = "Goodfellow, Bengio and Courville, *Deep Learning* (2016), "
+BENGIO = "Bengio (2012), *Practical recommendations for gradient-based training*, arXiv:1206.5533"
+
+SIGNS: dict[str, Sign] = {
+    "still falling": Sign(
+        still_falling,
+        "training ended before it was over",
+        f"the last quarter of the epochs lowered the median training loss by {FALLING:.0%} or more",
+        BENGIO,
+        (_down(2.0, 0.95), _down(2.0, 0.95)),
+    ),
+    "flat": Sign(
+        flat,
+        "training had come to rest",
+        f"the last quarter of the epochs changed it by less than {FLAT:.0%}",
+        GOODFELLOW + "section 8.2",
+        ([2.0, 1.0, *[0.5] * 10], [0.6] * 12),
+    ),
+    "jumping": Sign(
+        jumping,
+        "the steps are too large to settle",
+        f"in the second half the training loss rises by {BACK_AND_FORTH:.0%} of what it falls, or more, and changes by "
+        f"{RESTLESS:.0%} or more from epoch to epoch",
+        BENGIO,
+        ([1.0, 0.5] * 6, [1.0] * 12),
+    ),
+    "learned nothing": Sign(
+        learned_nothing,
+        "no epoch after the first one helped",
+        f"the last training loss is within {LEARNED:.0%} of the first epoch's, or above it",
+        GOODFELLOW + "section 8.2",
+        ([2.3] * 12, [2.3] * 12),
+    ),
+    "dev turned": Sign(
+        dev_turned,
+        "the network began to learn its training set by heart",
+        f"the dev loss is lowest in the first {EARLY:.0%} of the epochs and ends {TURNED - 1:.0%} or more above that, "
+        "while the training loss went on falling",
+        "Prechelt (1998), *Early stopping - but when?*",
+        (_down(1.0, 0.9), [0.9, 0.8, 0.7, *[0.7 + 0.02 * i for i in range(9)]]),
+    ),
+}
+
+
+def signs(train: Curve, dev: Curve) -> frozenset[str]:
+    """The names of all that holds."""
+    return frozenset(name for name, sign in SIGNS.items() if sign.holds(train, dev))
+
+
+def dead_layer(layers: Layers) -> str | None:
+    """A layer half of whose units are always 0."""
+    return next((name for name, found in layers.items() if found.get("dead", 0) >= DEAD), None)
+
+
+def vanishing(layers: Layers) -> bool:
+    """Whether hardly any gradient reaches the first layer."""
+    norms = [found["gradient_norm"] for found in layers.values() if found.get("gradient_norm") is not None]
+    return len(norms) > 1 and norms[0] <= VANISHING * norms[-1]

@@ -1,0 +1,276 @@
+"""diagnose: on numbers, on runs in every state, on searches, and where it is used wrongly."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import QUICK, Done, OnTerminal
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+Shell = Callable[[str], Done]
+NUMBERS = ("--train-error", "15%", "--dev-error", "0.30")
+
+
+def the_run() -> Path:
+    (run,) = Path("runs").glob("[!.]*")
+    return run
+
+
+def change(run: Path, **values: Any) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | values))
+
+
+def verdict(done: Done) -> tuple[str, str]:
+    found = done.json["verdict"]
+    return found["bias"], found["variance"]
+
+
+# numbers
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "more", "expected"),
+    [
+        ("1%", "11%", (), ("low", "high")),
+        ("15%", "16%", (), ("high", "low")),
+        ("15%", "30%", (), ("high", "high")),
+        ("0.5%", "1%", (), ("low", "low")),
+        ("15%", "16%", ("--base-error", "15%"), ("low", "low")),
+        ("1%", "10%", ("--train-dev-error", "9%"), ("low", "high")),
+        ("15%", "14%", (), ("high", "low")),
+        ("4%", "6%", ("--dev-size", "100"), ("high", "unclear")),
+        ("4%", "6%", ("--dev-size", "20000", "--train-size", "60000"), ("high", "high")),
+        ("4%", "6%", ("--tolerance", "3%"), ("high", "low")),
+    ],
+)
+def test_published_examples(
+    nnrun: Nnrun, train: str, dev: str, more: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    done = nnrun("diagnose", "--train-error", train, "--dev-error", dev, *more, "--json")
+    assert (done.code, verdict(done)) == (0, expected)
+
+
+def test_the_document_has_the_promised_keys(nnrun: Nnrun) -> None:
+    document = nnrun("diagnose", *NUMBERS, "--json").json
+    assert list(document) == ["schema_version", "errors", "gaps", "verdict", "summary", "next"]
+    assert document["gaps"]["variance"] == {"value": 0.15, "low": 0.15, "high": 0.15}
+    assert document["verdict"] == {"bias": "high", "variance": "high", "mismatch": None, "dev_overfit": None}
+    assert 3 <= len(document["next"]) <= 5
+    assert all(set(advice) == {"why", "command"} for advice in document["next"])
+
+
+def test_the_ladder(nnrun: Nnrun) -> None:
+    done = nnrun("diagnose", "--train-error", "15%", "--dev-error", "14%", "--dev-size", "2000")
+    assert re.search(r"\n +\+15\.0 points  avoidable bias +high\ntrain +15\.0%  ━+\n", done.out)
+    assert re.search(
+        r"\n +-1\.0 points  variance +95%: -2\.5 to \+0\.6 +low\ndev +14\.0%  ━+ +2,000 examples\n", done.out
+    )
+    assert "New examples come out better than those trained on" in done.out
+    assert "--train-size, would tell" in done.out
+    shown = [line for line in done.out.splitlines() if not line.startswith("next ")]
+    assert max(map(len, shown)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--train-error", "15", "--dev-error", "30"), "did you mean 15%?"),
+        (("--train-error", "150%", "--dev-error", "0.3"), "at most 100%"),
+        (("--dev-error", "0.3"), "--train-error is missing"),
+        (("--train-error", "0.3"), "--dev-error is missing"),
+        ((*NUMBERS, "--dev-size", "0"), "--dev-size 0: an error is measured on at least one example"),
+        ((*NUMBERS, "--test-size", "9"), "--test-size stands without --test-error"),
+        (("latest", *NUMBERS), "a run brings its errors along"),
+        ((*NUMBERS, "--fail-on", "bais"), "'bais' is none of bias, variance"),
+        ((*NUMBERS, "--tolerance", "1.5"), "did you mean 1.5%?"),
+        (("--base-error", "2"), "did you mean 2%?"),
+    ],
+)
+def test_wrong_use_is_told(nnrun: Nnrun, arguments: tuple[str, ...], words: str) -> None:
+    done = nnrun("diagnose", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+    assert nnrun("diagnose", *arguments, "--json").json["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize(("kinds", "code"), [("variance,bias", 6), ("bias", 0), ("mismatch", 0), ("variance", 6)])
+def test_a_gate(nnrun: Nnrun, kinds: str, code: int) -> None:
+    done = nnrun("diagnose", "--train-error", "1%", "--dev-error", "11%", "--fail-on", kinds, "--json")
+    assert done.code == code
+    assert done.json["verdict"]["variance"] == "high"
+    assert ("variance high" in done.err) == (code == 6)
+
+
+def test_commands_for_numbers_run_as_printed(shell: Shell, config: Write) -> None:
+    config("data: {source: iris}\ntraining: {epochs: 2}\n")
+    done = shell("nnrun diagnose --train-error 15% --dev-error 16%")
+    assert done.next
+    for line in done.next:
+        ran = shell(f"{line} -q" if "search" not in line else f"{line} -q --trials 2 --workers 1")
+        assert ran.code == 0, ran.err
+
+
+# runs
+
+
+def test_a_run(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    config("name: a\nnetwork: {hidden: [3]}\ntraining: {epochs: 3}\n")
+    shell("nnrun train config.yaml -q")
+    run = the_run()
+    done = nnrun("diagnose")
+    assert done.code == 0
+    assert done.out.startswith(f"run      {run}\n")
+    assert "1,079 examples" in done.out
+    assert done.next[0] == "nnrun train config.yaml --set 'network.hidden=[64]'"
+    document = json.loads((run / "diagnosis.json").read_text())
+    assert document == nnrun("diagnose", run.name, "--json").json
+    assert document["verdict"]["bias"] == "high"
+    assert document["errors"]["test"] is not None
+    before = json.loads((run / "run.json").read_text())["final"]["dev_error"]
+    assert shell(f"{done.next[0]} -q").code == 0
+    assert nnrun("show", "--json").json["final"]["dev_error"] < before
+
+
+def test_base_and_tolerance_come_from_the_config_unless_given(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q", *QUICK, "--set", "diagnosis={base_error: 0.9, tolerance: 0.9}")
+    assert verdict(nnrun("diagnose", "--json")) == ("low", "low")
+    assert nnrun("diagnose", "--json").json["errors"]["base"] == 0.9
+    assert nnrun("diagnose", "--json", "--base-error", "0", "--tolerance", "0.1%").json["verdict"]["bias"] == "high"
+
+
+def test_a_changed_config_is_not_named(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    config()
+    shell("nnrun train config.yaml --set seed=5 -q")
+    assert "--set seed=5" in nnrun("diagnose").next[0]
+    config("seed: 8\n")
+    assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
+
+
+def test_runs_elsewhere_lead_elsewhere(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    nnrun("train", config(), "-q", "--runs", "my runs")
+    done = nnrun("diagnose", "--runs", "my runs")
+    assert done.next[0].endswith("--runs 'my runs'")
+    assert shell(f"{done.next[0]} -q").code == 0
+    assert len(list(Path("my runs").glob("[!.]*"))) == 2
+
+
+def test_a_regression_says_what_its_error_is(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", "--set", "data.source=diabetes", *QUICK)
+    done = nnrun("diagnose")
+    assert "Errors are 1 − R²" in done.out
+    assert "95%" not in done.out
+    assert nnrun("diagnose", "--json").json["gaps"]["variance"]["low"] is None
+
+
+def test_a_diverged_run_is_biased_and_lowers_its_rate(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    config()
+    shell("nnrun train config.yaml -q --set 'optimizer={name: sgd, learning_rate: 1e30}'")
+    done = nnrun("diagnose")
+    assert (done.code, "training diverged in epoch 1" in done.out) == (0, True)
+    assert verdict(nnrun("diagnose", "--json")) == ("high", "unclear")
+    assert done.next[0] == "nnrun train config.yaml --set 'optimizer={name: sgd, learning_rate: 1e30}' --set " + (
+        "optimizer.learning_rate=0.1"
+    )
+    assert nnrun("diagnose", "--fail-on", "bias").code == 6
+    assert shell(f"{done.next[0]} -q").code == 0
+
+
+def test_an_interrupted_run_is_to_be_finished_first(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q")
+    run = the_run()
+    change(run, status="running", final=None)  # as a kill leaves it
+    done = nnrun("diagnose")
+    assert (done.code, done.next[0]) == (0, f"nnrun resume {run}")
+    assert "interrupted: not all of 3 epochs are trained, by epoch" in done.out
+
+
+def test_a_run_that_is_still_going(nnrun: Nnrun, start: Callable[..., Any], config: Write, many_examples: Path) -> None:
+    process = start("train", config(f"data: {{source: {many_examples}}}\ntraining: {{epochs: 100000}}\n"))
+    next(line for line in process.stderr if line.startswith("epoch"))
+    done = nnrun("diagnose")
+    assert (done.code, done.err) == (0, "")
+    assert "status   running: not all of 100000 epochs are trained, by epoch" in done.out
+    assert not (the_run() / "diagnosis.json").exists()
+    (the_run() / "metrics.jsonl").write_text("")
+    done = nnrun("diagnose")
+    assert done.code == 2 or "by epoch" in done.out, "it may have finished another epoch"
+
+
+@pytest.mark.parametrize("final", [{}, {"train_error": 0.1}, {"train_error": None, "dev_error": 0.1}])
+def test_a_run_without_errors_to_compare(nnrun: Nnrun, config: Write, final: dict[str, Any]) -> None:
+    nnrun("train", config(), "-q")
+    change(the_run(), final=final)
+    if not final:
+        (the_run() / "metrics.jsonl").write_text("")
+    done = nnrun("diagnose")
+    assert (done.code, done.out) == (2, "")
+    assert "has no" in done.err
+
+
+def test_no_run(nnrun: Nnrun) -> None:
+    assert "there is no run in runs yet" in nnrun("diagnose").err
+    Path("empty").mkdir()
+    for done in (nnrun("diagnose"), nnrun("diagnose", "empty"), nnrun("diagnose", "--runs", "empty")):
+        assert (done.code, done.out) == (2, "")
+
+
+def test_a_broken_run(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q")
+    for file in ("data.json", "resolved.yaml"):
+        copy = Path("copy") / file
+        shutil.copytree(the_run(), copy)
+        (copy / file).unlink()
+        done = nnrun("diagnose", copy)
+        assert done.code in (1, 3)
+        assert file in done.err
+        assert "internal error" not in done.err
+
+
+# searches
+
+
+def test_a_search(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\n")
+    space = "search.space={optimizer.learning_rate: {log: [1e-4, 1e-3]}}"
+    nnrun("search", "-q", "--trials", "6", "--workers", "1", "--set", space)
+    done = nnrun("diagnose")
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"\nof 6 trials +high  unclear  low\nbias +\d", done.out)
+    document = nnrun("diagnose", "--json").json
+    assert document["trials"]["count"] == 6
+    first, middle, third = document["trials"]["dev_error_quartiles"]
+    assert first <= middle <= third
+    for line in done.next:
+        ran = shell(f"{line} -q")
+        assert ran.code == 0, ran.err
+
+
+def test_a_search_without_a_best_trial(nnrun: Nnrun, config: Write) -> None:
+    config("data: {source: iris}\noptimizer: {name: sgd, learning_rate: 1e30}\ntraining: {epochs: 2}\n")
+    space = "search.space={optimizer.learning_rate: {log: [1e29, 1e30]}}"
+    nnrun("search", "-q", "--trials", "2", "--workers", "1", "--set", space)
+    done = nnrun("diagnose")
+    assert (done.code, done.out) == (2, "")
+    assert "has no best trial yet (0 done, 2 diverged, 0 failed)" in done.err
+
+
+# the screen
+
+
+def test_judgements_are_coloured_on_a_terminal_alone(on_terminal: Callable[..., OnTerminal], nnrun: Nnrun) -> None:
+    screen = on_terminal("diagnose", *NUMBERS)
+    assert screen.finish() == 0
+    assert "\x1b[1;31mhigh\x1b[0m" in screen.written
+    plain = on_terminal("diagnose", *NUMBERS, NO_COLOR="1")
+    assert plain.finish() == 0
+    assert "\x1b[" not in plain.written
+    assert plain.written.replace("\r\n", "\n") == nnrun("diagnose", *NUMBERS).out
