@@ -12,17 +12,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from importlib import import_module
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
 Job = dict[str, Any]
 Work = Callable[[Job], Job]
 
-LOADED = ("nnrun.search.worker", "safetensors.numpy", "threadpoolctl")  # what workers need
+LOADED = "nnrun.search.server"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -30,9 +30,9 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class WorkerDiedError(Exception):
     """The worker is gone; `killed` tells a kill from outside from a crash of its own."""
 
-    def __init__(self, words: str, killed: bool) -> None:
-        self.killed = killed
-        super().__init__(words)
+    def __init__(self, code: int) -> None:
+        self.killed = code in (-signal.SIGKILL, -signal.SIGTERM)
+        super().__init__(f"the worker ended with {'signal' if code < 0 else 'code'} {abs(code)}")
 
 
 class Executor(Protocol):
@@ -63,28 +63,103 @@ class Inline:
 
 
 class Pool:
-    """Processes with one BLAS thread each, replaced when they die."""
+    """Processes with one BLAS thread each, replaced when they die; a thread of this process waits for each.
+
+    A job may take `timeout` seconds a trial, a worker `memory` bytes.
+    """
 
     def __init__(self, workers: int, timeout: float | None = None, memory: int | None = None) -> None:
-        from pebble import ProcessPool
-
-        self.workers, self.timeout = workers, timeout
-        self._pool = ProcessPool(workers, initializer=prepare, initargs=[memory], context=begin_to_load())
-        for _ in range(workers):  # they start with the first jobs
-            self._pool.schedule(warm_up)
+        self.workers, self.timeout, self.memory = workers, timeout, memory
+        self._context = begin_to_load()
+        self._threads = ThreadPoolExecutor(workers)
+        self._idle: list[_Worker] = []
+        self._alive: set[_Worker] = set()
+        self._closed = False
 
     def submit(self, work: Work, job: Job) -> Future[Job]:
         """Hand the job to a worker."""
-        outer: Future[Job] = Future()
-        timeout = None if self.timeout is None else self.timeout * len(job["trials"])
-        inner = self._pool.schedule(guarded, args=[work, job], timeout=timeout)
-        inner.add_done_callback(lambda done: _pass_on(done, outer))
-        return outer
+        return self._threads.submit(self._do, work, job)
 
     def close(self) -> None:
         """Kill what still runs."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in list(self._alive):
+            worker.kill()
+        self._threads.shutdown()
+
+    def _do(self, work: Work, job: Job) -> Job:
+        timeout = None if self.timeout is None else self.timeout * len(job["trials"])
+        worker = self._hand_out(work, job)
+        try:
+            result = worker.answer(timeout)
+        except BaseException:
+            self._alive.discard(worker)
+            raise
+        self._idle.append(worker)
+        return result
+
+    def _hand_out(self, work: Work, job: Job) -> _Worker:
+        """A worker that has the job: an idle one, unless it has died meanwhile, or a new one."""
+        while self._idle:
+            worker = self._idle.pop()
+            try:
+                worker.ask(work, job)
+                return worker
+            except OSError:
+                self._alive.discard(worker)
+                worker.kill()
+        worker = _Worker(self._context, self.memory)
+        self._alive.add(worker)
+        if self._closed:  # meanwhile
+            worker.kill()
+        with suppress(OSError):  # it has died already, which its answer will say
+            worker.ask(work, job)
+        return worker
+
+
+class _Worker:
+    """A process at the other end of a pipe of its own, so that its death is nobody else's."""
+
+    def __init__(self, context: Any, memory: int | None) -> None:
+        self._connection, there = context.Pipe()
+        self._process = context.Process(target=serve, args=[there, memory], daemon=True)
+        self._process.start()
+        there.close()
+
+    def ask(self, work: Work, job: Job) -> None:
+        """Send a job; OSError if the process has died."""
+        self._connection.send((work, job))
+
+    def answer(self, timeout: float | None) -> Job:
+        """The result of the job; WorkerDiedError or TimeoutError without one, and the process is gone then."""
+        ready = wait([self._connection, self._process.sentinel], timeout)
+        try:
+            if not ready:
+                raise TimeoutError
+            result: Job = self._connection.recv()
+            return result
+        except (EOFError, OSError) as error:
+            self.kill()
+            if isinstance(error, TimeoutError):
+                raise
+            raise WorkerDiedError(self._process.exitcode) from None
+
+    def kill(self) -> None:
+        """End the process here and now."""
+        self._process.kill()
+        self._process.join()
+
+
+def serve(connection: Connection, memory: int | None) -> None:
+    """The life of a worker: job after job, until the parent closes its end."""
+    prepare(memory)
+    while True:
+        try:
+            work, job = connection.recv()
+        except EOFError:
+            return
+        connection.send(guarded(work, job))
 
 
 def begin_to_load() -> BaseContext:
@@ -97,7 +172,7 @@ def begin_to_load() -> BaseContext:
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload([*LOADED])
+    context.set_forkserver_preload([LOADED])
     _start_tracker()
     with _deaf_to_ctrl_c():
         forkserver.ensure_running()
@@ -126,26 +201,6 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _pass_on(inner: Any, outer: Future[Job]) -> None:
-    """The result, or the error in words that do not depend on the pool."""
-    from pebble import ProcessExpired
-
-    if inner.cancelled():
-        outer.set_exception(WorkerDiedError("the pool was stopped", killed=True))
-        return
-    error = inner.exception()
-    if isinstance(error, ProcessExpired):
-        code = error.exitcode
-        killed = code in (-9, -15)
-        outer.set_exception(
-            WorkerDiedError(f"the worker ended with {'signal' if code < 0 else 'code'} {abs(code)}", killed)
-        )
-    elif error is not None:
-        outer.set_exception(error)
-    else:
-        outer.set_result(inner.result())
-
-
 def guarded(work: Work, job: Job) -> Job:
     """What the work returns, or {"error": in words}: an exception that cannot be sent home would end the pool."""
     try:
@@ -171,12 +226,6 @@ def prepare(memory: int | None) -> None:
             limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def warm_up() -> None:
-    """Load what training needs."""
-    for module in LOADED:
-        import_module(module)
 
 
 def _end_with_parent() -> None:

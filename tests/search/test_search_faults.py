@@ -66,7 +66,9 @@ class Searching:
         return found
 
     def workers(self) -> list[int]:
-        return [pid for pid, command in self.alive().items() if "spawn_main" in command]
+        """The processes that their server has forked."""
+        forked = {pid for pid, command in self.alive().items() if "forkserver" in command}
+        return [pid for pid in forked if _parent(pid) in forked]
 
     def end(self) -> tuple[int, str]:
         """Wait for the end of the whole family: exit code and stderr of the parent."""
@@ -78,13 +80,22 @@ class Searching:
         raise AssertionError(f"orphans: {self.alive()}")
 
 
+def _parent(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has just ended
+        return 0
+    return int(status.partition("PPid:")[2].split()[0])
+
+
 def finished(run: RunDir) -> dict[int, int]:
     """When each trial that the ledger or its own run.json calls finished was finished, in ns."""
     known = {record["number"] for record in Ledger(run.path / "trials.jsonl").read()[0]}
     times = {}
-    for path in (run.path / "trials").glob("[0-9]*"):
-        if int(path.name) in known or RunDir(path).read_json("run.json")["status"] == "done":
-            times[int(path.name)] = (path / "run.json").stat().st_mtime_ns
+    for path in (run.path / "trials").glob("[0-9]*/run.json"):  # an attempt that is being removed has none any more
+        number = int(path.parent.name)
+        if number in known or RunDir(path.parent).read_json("run.json")["status"] == "done":
+            times[number] = path.stat().st_mtime_ns
     assert known <= set(times)
     return times
 

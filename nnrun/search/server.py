@@ -1,0 +1,12 @@
+"""What the server of workers loads before it forks them; imported by nobody else."""
+
+import sys
+
+import nnrun.search.worker  # noqa: F401
+
+
+def _keep_quiet(*error: object) -> None:
+    """Of a worker that dies before its first job, as when its pool is closed meanwhile, the parent tells."""
+
+
+sys.excepthook = _keep_quiet
