@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from nnrun.data.preprocess import Preprocessor
 from nnrun.data.sources import read_source, source_files, target_name
 from nnrun.data.split import Split
 from nnrun.data.table import Arrays, Table, check_fits, check_slips, kind_of, require_column
-from nnrun.data.target import check_target, check_varies, decide_task, find_classes, fit_target
+from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes, fit_target
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,11 +25,55 @@ if TYPE_CHECKING:
 _IDENTIFIER_VALUES = 50
 
 
+class _Divided(NamedTuple):
+    """Tables before anything is learned from them: the sources, their parts, and what was decided on the way."""
+
+    sources: dict[str, Table]
+    parts: dict[str, Table]
+    split: Split
+    target: str
+    task: Task
+    classes: tuple[str, ...] | None
+    features: list[str]
+    notices: list[str]
+
+
 def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
     """Arrays `<part>_x` `(m, n)` and `<part>_y` `(m,)` or `(m, 1)`, and what a reader of `data.json` wants to know.
 
     Raises DataError for data that is missing, malformed or unfit for the task.
     """
+    data = _divided(config)
+    preprocessor = Preprocessor.fit(data.parts["train"].only(data.features), config.normalize)
+    target = fit_target(data.parts["train"], data.target, data.task, data.classes)
+    arrays: Arrays = {}
+    for part, table in data.parts.items():
+        arrays[f"{part}_x"] = _matrix(table, preprocessor, dtype)
+        arrays[f"{part}_y"] = target.encode(table, dtype)
+    sources = data.sources.items()
+    info = {
+        "source": _source(config),
+        "files": [{"part": part, "name": t.name, "sha256": t.sha256, "rows": len(t)} for part, t in sources],
+        "task": data.task,
+        "target": {"name": data.target, "mean": target.mean, "deviation": target.deviation},
+        "classes": None if data.classes is None else list(data.classes),
+        "normalize": config.normalize,
+        **preprocessor.to_json(),
+        "split": _describe_split(config, data.split),
+        "notices": [*data.notices, *data.split.notices],
+    }
+    return arrays, info
+
+
+def read_parts(config: Data) -> dict[str, Table]:
+    """The rows of each part as they stand in the source, all columns, in the order of the prepared arrays.
+
+    Raises DataError as `prepare` does.
+    """
+    return _divided(config).parts
+
+
+def _divided(config: Data) -> _Divided:
     sources = read_source(config)
     reference = sources["all" if "all" in sources else "train"]
     name = _check_columns(config, sources, reference)
@@ -41,24 +85,7 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
     features, notices = _choose_features(config, reference, name)
     _check_same_columns(sources, reference, features)
     parts, split = divide(config, sources, name, classes)
-    preprocessor = Preprocessor.fit(parts["train"].only(features), config.normalize)
-    target = fit_target(parts["train"], name, task, classes)
-    arrays: Arrays = {}
-    for part, table in parts.items():
-        arrays[f"{part}_x"] = _matrix(table, preprocessor, dtype)
-        arrays[f"{part}_y"] = target.encode(table, dtype)
-    info = {
-        "source": _source(config),
-        "files": [{"part": part, "name": t.name, "sha256": t.sha256, "rows": len(t)} for part, t in sources.items()],
-        "task": task,
-        "target": {"name": name, "mean": target.mean, "deviation": target.deviation},
-        "classes": None if classes is None else list(classes),
-        "normalize": config.normalize,
-        **preprocessor.to_json(),
-        "split": _describe_split(config, split),
-        "notices": [*notices, *split.notices],
-    }
-    return arrays, info
+    return _Divided(sources, parts, split, name, task, classes, features, notices)
 
 
 def _source(config: Data) -> str | dict[str, str]:

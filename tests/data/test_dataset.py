@@ -18,6 +18,7 @@ import pytest
 from nnrun.config.schema import Data
 from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.prepare import read_parts
 from nnrun.data.preprocess import Preprocessor
 from nnrun.data.sources import read_source
 
@@ -32,6 +33,17 @@ def same(first: Dataset, second: Dataset) -> bool:
         for axis in "xy"
     )
     return arrays and (first.info, first.notices) == (second.info, second.notices)
+
+
+def test_the_raw_rows_of_a_part_stand_in_the_order_of_its_arrays(csv: Any, load: Any) -> None:
+    path = csv(*LINES)
+    data = load(path, target="y", normalize="none", drop=["color"])
+    parts = read_parts(Data(source=str(path), target="y", normalize="none", drop=["color"]))
+    assert list(parts) == ["train", "dev", "test"]
+    for part, table in parts.items():
+        assert table.columns == ["x", "color", "y"]  # dropped columns and the target too
+        np.testing.assert_array_equal(table.frame["x"], data.parts[part].x[:, 0])
+        np.testing.assert_array_equal(table.frame["y"], np.array(["a", "b"])[data.parts[part].y])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
