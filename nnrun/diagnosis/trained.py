@@ -11,7 +11,9 @@ from nnrun.checkpoints import load_weights, named
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.engine.evaluation import Examples, logits_in_chunks
+from nnrun.engine.losses import Loss
+from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.experiment import CACHE, same_data
@@ -38,11 +40,17 @@ class Trained:
         state = np.empty((1, network.state.size), measured.x.dtype)
         for name, tensor in load_weights(self.run).items():
             np.copyto(named(network, theta[0], state[0])[name], tensor)
-        found = np.empty(len(measured))
-        for rows, logits in logits_in_chunks(network, network.bind(theta, state, theta), measured.x):
-            targets = loss.targets(measured.y[rows], measured.x.dtype)
-            found[rows] = loss.sums(logits[0][:, None], targets[:, None])[1]  # each row as a member of its own
-        return found * (len(measured) / measured.error_scale if measured.error_scale else np.nan)
+        found: Array = mistakes_of(network, loss, theta, state, measured)[0]
+        return found
+
+
+def mistakes_of(network: Network, loss: Loss, theta: Array, state: Array, measured: Examples) -> Array:
+    """The same for members `(members, size)`, `(members, rows)`."""
+    found = np.empty((len(theta), len(measured)))
+    for rows, logits in logits_in_chunks(network, network.bind(theta, state, np.empty_like(theta)), measured.x):
+        targets = loss.targets(measured.y[rows], measured.x.dtype)
+        found[:, rows] = loss.sums(logits[:, :, None], targets[:, None])[1]  # each row as a batch of its own
+    return found * (len(measured) / measured.error_scale if measured.error_scale else np.nan)
 
 
 def trained(run: RunDir) -> Trained:
