@@ -30,6 +30,7 @@ from nnrun.search.intervals import Domain, Interval
 from nnrun.search.parsing import DEFAULT_SPACE
 from nnrun.search.study import CHECKPOINTS_KEPT
 from nnrun.search.table import STRATEGIES
+from nnrun.symptoms.table import SYMPTOMS
 
 HEAD = """\
 # Reference
@@ -95,10 +96,10 @@ FILES = {
     "config.yaml": "the config as it was given, byte for byte",
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, times, versions, BLAS kernel, git commit, data hashes and row counts, parent "
-    "run, best epoch, final losses and errors",
+    "run, best epoch, symptoms, final losses and errors",
     "data.json": "features, means, deviations, vocabularies, classes, and the split as rule, seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
-    "events.jsonl": "started, resumed, stopped early, done, interrupted, diverged, with times",
+    "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, with times",
     "log.txt": "what the screen showed",
     "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error (or loss, `metrics.primary`)",
     "checkpoints/best.json": "which epoch that is, and its scores",
@@ -151,9 +152,19 @@ METRICS = {
     "train_error, dev_error": "share of wrong classes; for a regression 1 − R²",
     "train_rmse, dev_rmse": "regression only: root of the mean squared error in the target's own unit",
     "layers": "with `training.layer_statistics`: for each layer output_std, dead (share of units that are always 0), "
-    "gradient_norm",
+    "gradient_norm, and where there are parameters steepness (per cent that the loss changes if they change by 1%)",
     "seconds": "time the epoch took",
 }
+
+SYMPTOM = """\
+## Symptoms
+
+When training ends, its records are searched for what commonly goes wrong. What is found stands below the result with a
+change to try, in `run.json` as `symptoms`, and once in `events.jsonl`: name, epoch (since when, or when it was
+noticed), layer, why, and the cure as a list of settings. Statistics of layers are those of every epoch with
+`training.layer_statistics`, else measured once at the end; outputs are those after the activation. Of the last four
+rows at most one is told, and only if nothing above it is found, since it would be the consequence."""
+
 
 RUN_DIRECTORY = """\
 ## A run directory
@@ -346,6 +357,11 @@ def option_row(option: Any) -> list[str]:
     return [code(names), code(default), help_text]
 
 
+def symptom_rows() -> Iterator[list[str]]:
+    """When each is found, what helps, and who described it."""
+    return ([code(name), found.when, found.advice, found.source] for name, found in SYMPTOMS.items())
+
+
 def exit_codes() -> str:
     """Those of the errors, and those of a run's ending."""
     found: list[Any] = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
@@ -405,6 +421,7 @@ def reference() -> str:
         *("## Exit codes", exit_codes()),
         *(RUN_DIRECTORY, table(["file", "what it holds"], coded(FILES | LATER_FILES))),
         *("### A line of metrics.jsonl", table(["key", "meaning"], coded(METRICS))),
+        *(SYMPTOM, table(["symptom", "found when", "change to try", "source"], symptom_rows())),
         *(SEARCH_DIRECTORY, table(["file or folder", "what it holds"], coded(SEARCH_FILES))),
         *("### A line of trials.jsonl", table(["key", "meaning"], coded(RECORD))),
         *("## Python API", f"```python\n{python_example()}\n```", *python_api()),

@@ -38,6 +38,12 @@ def layers_of(trainer: Trainer) -> list[dict[str, dict[str, float]]]:
     return layer_statistics(trainer.network, trainer.recipe.loss, trainer.theta, trainer.state, sampled)
 
 
+def guess_error(dataset: Dataset) -> float:
+    """Training error of the best constant guess."""
+    y = dataset.parts["train"].y
+    return 1 - float(np.bincount(y).max()) / len(y) if dataset.classes else 1.0
+
+
 def finals(trainer: Trainer, best: Best, dataset: Dataset, parts: list[str]) -> list[dict[str, float]]:
     """Losses and errors of each member's best parameters on the whole of these parts, and the cost.
 

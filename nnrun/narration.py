@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -153,6 +154,16 @@ def summary(record: Mapping[str, Any], config: Mapping[str, Any], status: str) -
             )
         if "test_error" not in final:
             lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
+    return [*lines, *symptoms(record.get("symptoms") or [])]
+
+
+def symptoms(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What went wrong in training, each with the change that may help."""
+    lines = [""] if found else []
+    for symptom in found:
+        where = f" in {symptom['layer']}" if symptom["layer"] else ""
+        lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
+        lines.append(f"         try {' '.join(f'--set {shlex.quote(setting)}' for setting in symptom['cure'])}")
     return lines
 
 

@@ -17,9 +17,11 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.stopping import Best, EarlyStopping, scores_of
 from nnrun.engine.trainer import Divergence, Epoch
-from nnrun.measures import Row, epoch_row, finals, layers_of
+from nnrun.measures import Row, epoch_row, finals, guess_error, layers_of
 from nnrun.narration import epoch_line, heading, summary
 from nnrun.rundir import RunDir, now
+from nnrun.symptoms.evidence import Evidence, Layers
+from nnrun.symptoms.table import find_symptoms
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
@@ -167,26 +169,41 @@ class Session:
         """Save, measure the best parameters of each member, and complete each run.json."""
         self._save(runs)
         measured = finals(self.trainer, self.best, self.dataset, parts)
-        return [self._complete(k, run, final) for k, (run, final) in enumerate(zip(runs, measured, strict=True))]
+        ends = zip(runs, measured, layers_of(self.trainer), strict=True)
+        return [self._complete(k, run, final, layers) for k, (run, final, layers) in enumerate(ends)]
 
-    def _complete(self, k: int, run: RunDir, final: dict[str, float]) -> Outcome:
+    def _complete(self, k: int, run: RunDir, final: dict[str, float], layers: Layers) -> Outcome:
         status, divergence = self._status(k), self._divergences.get(k)
         where = divergence._asdict() if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
+        rows = run.metrics()
         run.update_record(
             status=status,
             ended=now(),
-            seconds=sum(row["seconds"] for row in run.metrics()),
+            seconds=sum(row["seconds"] for row in rows),
             epochs=epochs,
             best_epoch=int(self.best.epochs[k]) or None,
             stopped_early=bool(self.stopping and not self.trainer.active[k] and not divergence),
             divergence=where,
+            symptoms=self._symptoms(k, run, rows, (epochs, layers), where),
             final=final,
         )
         run.event(status, **(where or {"epoch": epochs}))
         record = run.read_json("run.json")
         run.log(summary(record, self.configs[k].resolved(), status))
         return Outcome(run, status, record)
+
+    def _symptoms(
+        self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: dict[str, Any] | None
+    ) -> list[dict[str, Any]]:
+        """What is wrong as the run stands now; an event for each that no earlier process of the run has told."""
+        layers = [(row["epoch"], row["layers"]) for row in rows if "layers" in row] or [at_end]
+        found = find_symptoms(Evidence(self.configs[k], rows, layers, guess_error(self.dataset), divergence))
+        known = {event.get("name") for event in run.events()} if found else set()
+        for symptom in found:
+            if symptom["name"] not in known:
+                run.event("symptom", **symptom)
+        return found
 
     def _status(self, k: int) -> str:
         if k in self._divergences:

@@ -74,6 +74,37 @@ def test_the_table_has_no_other_rows() -> None:
     assert len(rows) == len(FILES)
 
 
+SHOWN = {"init_zeros": "vanishing", "no_normalization": "rising_loss", "vanishing": "vanishing"}  # by its symptom
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_symptom_is_found_in_those_that_show_one_and_in_no_other(path: Path, train: Train) -> None:
+    found = [symptom["name"] for symptom in train(path.stem).record["symptoms"]]
+    assert found == ([SHOWN[path.stem]] if path.stem in SHOWN else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "symptom"),
+    [
+        *((name, (), symptom) for name, symptom in SHOWN.items()),
+        ("batch_norm", ("network.batch_norm=false",), "dead_units"),
+        ("gradient_clipping", ("optimizer.clip_norm=null",), "dead_units"),
+        ("momentum", ("optimizer.name=sgd",), "dead_units"),
+        ("sgd", ("optimizer.learning_rate=1e-3",), "slow"),
+        ("init_he", ("network.activation=sigmoid", "network.hidden=[64,64,64,64,64,64]"), "plateau"),
+        ("init_he", ("network.activation=sigmoid", "network.depth=6", "network.init=auto"), "vanishing"),
+        ("digits", ("optimizer.name=sgd", "optimizer.learning_rate=10"), "divergence"),
+    ],
+)
+def test_the_cure_of_a_symptom_lowers_the_dev_error(
+    name: str, overrides: tuple[str, ...], symptom: str, train: Train
+) -> None:
+    run = train(name, *overrides)
+    found = run.record["symptoms"][0]
+    assert found["name"] == symptom
+    assert train(name, *overrides, *found["cure"]).final["dev_error"] < run.final.get("dev_error", 1)
+
+
 # what they show
 
 

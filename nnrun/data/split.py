@@ -79,14 +79,14 @@ def split_rows(
     if groups is not None:
         return Split(_by_group(groups, sizes, seed), "groups", [])
     rule: Rule = "random" if classes is None else "stratified"
-    return Split(_cut(_random_order(n, seed, classes), sizes), rule, [])
+    return Split(_cut(random_order(n, seed, classes), sizes), rule, [])
 
 
 def _named(parts: Sequence[Indices]) -> dict[str, Indices]:
     return {name: np.sort(rows) for name, rows in zip(PARTS, parts, strict=True) if len(rows)}
 
 
-def _random_order(n: int, seed: int, classes: Values | None) -> Indices:
+def random_order(n: int, seed: int, classes: Values | None) -> Indices:
     """All rows in random order; with classes, every stretch of it holds about as large a share of each.
 
     The i-th of a class's k rows stands at (i + 1/2) / k of the way, so a class of a single row stands in the middle.

@@ -84,11 +84,12 @@ def require_column(table: Table, name: str, key: str) -> None:
     """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
     if name in table.columns:
         return
-    hint = suggest(name, table.columns) or f"; the columns are {_listing(table.columns)}"
+    hint = suggest(name, table.columns) or f"; the columns are {listing(table.columns)}"
     raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
 
 
-def _listing(names: Sequence[str]) -> str:
+def listing(names: Sequence[str]) -> str:
+    """The first ten, and how many there are."""
     shown = ", ".join(names[:10])
     return shown if len(names) <= 10 else f"{shown}, … ({len(names)} in all)"
 

@@ -21,10 +21,11 @@ def layer_statistics(
     """For each member of theta `(members, size)`, for each layer of its network:
 
     output_std, the standard deviation of its outputs; dead, the share of its units whose output is 0 for
-    every example; gradient_norm, the norm of the cost's gradient by its outputs. Measured on the first
-    rows, dropout off, batch norm as in training; nothing of the training state changes.
+    every example; gradient_norm, the norm of the loss's gradient by its outputs; for a layer with parameters also
+    steepness, by how many per cent the loss may change if they change by one. Measured on the first rows, dropout
+    off, batch norm as in training; nothing of the training state changes.
     """
-    rows = Examples(examples.x[:ROWS], examples.y[:ROWS])
+    rows, gradient = Examples(examples.x[:ROWS], examples.y[:ROWS]), np.empty_like(theta)
     found: list[dict[str, dict[str, float]]] = [{name: {} for name, _ in network.layers} for _ in theta]
 
     def see(layer: str, kind: str, array: Array) -> None:
@@ -33,12 +34,30 @@ def layer_statistics(
                 _of_outputs(values) if kind == "output" else {"gradient_norm": float(np.linalg.norm(values))}
             )
 
-    bound = network.bind(theta, state.copy(), np.empty_like(theta))
+    bound = network.bind(theta, state.copy(), gradient)
     mode = Mode(train=True, buffers=Buffers(theta.dtype))
     logits, backward = network.forward(bound, rows.x[None], mode, see)
     targets = loss.targets(rows.y[None], theta.dtype)
+    losses = loss.sums(logits, targets)[0] / len(rows)
     backward(loss.gradient(logits, targets, out=np.empty_like(logits)))
+    for name, steepness in _steepness(network, theta, gradient, losses).items():
+        for member, value in zip(found, steepness, strict=True):
+            member[name]["steepness"] = float(value)
     return found
+
+
+def _steepness(network: Network, theta: Array, gradient: Array, losses: Array) -> dict[str, Array]:
+    """‖∂L/∂θ‖·‖θ‖ / L of each layer that has parameters, `(members,)`."""
+    squares = {
+        name: np.stack([np.square(vector[..., part], dtype=np.float64).sum(axis=-1) for vector in (theta, gradient)])
+        for name, part in network.theta.slices.items()
+    }
+    layers: dict[str, Array] = {}
+    for name, sums in squares.items():
+        layer = name.split(".")[0]
+        layers[layer] = layers.get(layer, 0) + sums
+    with np.errstate(all="ignore"):
+        return {layer: np.sqrt(sums.prod(axis=0)) / losses for layer, sums in layers.items()}
 
 
 def _of_outputs(values: Array) -> dict[str, float]:

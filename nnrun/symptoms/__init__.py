@@ -1,0 +1,1 @@
+"""What goes wrong in training, read from what a run has recorded."""
