@@ -107,7 +107,10 @@ FILES = {
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
 }
-LATER_FILES = {"diagnosis.json": "what `nnrun diagnose --json` printed last"}
+LATER_FILES = {
+    "diagnosis.json": "what `nnrun diagnose --json` printed last",
+    "learning_curve.json": "what `nnrun diagnose --learning-curve` found last",
+}
 
 SEARCH_FILES = {
     "search.yaml": "strategy, metric, seed, epochs, numbers of trials asked for, known settings, the space in full, "

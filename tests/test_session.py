@@ -227,7 +227,7 @@ def test_numbers_that_are_not_known_survive_a_checkpoint(tmp_path: Any, train_ru
 def cohort(configs: list[Config], root: Path) -> list[Outcome]:
     """Train the configurations together, each in a run directory of its own."""
     dataset = load_dataset(configs[0].data, "float32", root / ".cache")
-    runs = [RunDir.create(root, "member", lambda _: {"run.json": b"{}"}) for _ in configs]
+    runs = [RunDir.create(root, "member", lambda _: {"run.json": b'{"data": {"rows": {}}}'}) for _ in configs]
     with ExitStack() as locks:
         for run in runs:
             locks.enter_context(run.locked())

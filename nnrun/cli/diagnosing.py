@@ -12,6 +12,7 @@ import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, default_config, elsewhere, explained
 from nnrun.cli.streams import json_result, result, say
+from nnrun.cli.studies import Studies, Study
 
 if TYPE_CHECKING:
     from nnrun.diagnosis.verbs import Diagnosis
@@ -33,23 +34,41 @@ def _size(of: str) -> object:
     return typer.Option(metavar="N", help=f"Examples in the {of} set; tells how sure it is.")
 
 
+TrainError = Annotated[str | None, _error("Error on the training set")]
+TrainDevError = Annotated[str | None, _error("On held-out examples of the training set's kind")]
+DevError = Annotated[str | None, _error("Error on the dev set")]
+TestError = Annotated[str | None, _error("Error on the test set")]
+BaseError = Annotated[str | None, _error("Best error anybody could reach; left out: the config's, or 0")]
+Tolerance = Annotated[str | None, _error("Largest gap that counts as none; left out: the config's, or 1.5%")]
+FailOn = Annotated[
+    str | None, typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit.")
+]
+By = Annotated[str | None, typer.Option(metavar="COLUMN", help="Errors by the values of a column, such as the target.")]
+EstimateBase = Annotated[
+    bool, typer.Option("--estimate-base", help="Bound the base error by nearest neighbours; it is only told.")
+]
+LearningCurve = Annotated[
+    bool, typer.Option("--learning-curve", help="Train on parts of the data: would more of it help?")
+]
+
+
 @explained
 def diagnose(
     run: RunOrNothing = None,
-    train_error: Annotated[str | None, _error("Error on the training set")] = None,
-    train_dev_error: Annotated[str | None, _error("On held-out examples of the training set's kind")] = None,
-    dev_error: Annotated[str | None, _error("Error on the dev set")] = None,
-    test_error: Annotated[str | None, _error("Error on the test set")] = None,
-    base_error: Annotated[str | None, _error("Best error anybody could reach; left out: the config's, or 0")] = None,
+    train_error: TrainError = None,
+    train_dev_error: TrainDevError = None,
+    dev_error: DevError = None,
+    test_error: TestError = None,
+    base_error: BaseError = None,
     train_size: Annotated[int | None, _size("training")] = None,
     train_dev_size: Annotated[int | None, _size("train-dev")] = None,
     dev_size: Annotated[int | None, _size("dev")] = None,
     test_size: Annotated[int | None, _size("test")] = None,
-    tolerance: Annotated[str | None, _error("Largest gap that counts as none; left out: the config's, or 1.5%")] = None,
-    fail_on: Annotated[
-        str | None,
-        typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit."),
-    ] = None,
+    tolerance: Tolerance = None,
+    fail_on: FailOn = None,
+    by: By = None,
+    estimate_base: EstimateBase = False,
+    learning_curve: LearningCurve = False,
     runs: Runs = RUNS,
     json: Json = False,
     debug: Debug = False,
@@ -58,21 +77,21 @@ def diagnose(
 
     Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
     """
-    gates = _kinds(fail_on)
+    gates, studies = _kinds(fail_on), Studies(by, estimate_base, learning_curve)
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
-    numbers = {part: value for part, value in errors.items() if part != "base"} | {
-        f"{k} size": v for k, v in sizes.items()
-    }
-    if any(value is not None for value in numbers.values()):
+    bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
+    closer: dict[str, Study] = {}
+    if bare:
+        studies.refuse()
         found = _of_numbers(run, errors, sizes, tolerance)
     else:
-        found = _of_run(run, runs, base_error, tolerance)
+        found, closer = _of_run(run, runs, base_error, tolerance, studies)
     if json:
-        json_result(found.document)
+        json_result({**found.document, **{name: study.found for name, study in closer.items()}})
     else:
-        result(*map(_painted, found.page))
+        result(*map(_painted, found.page), *(line for study in closer.values() for line in ("", *study.lines)))
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
         raise typer.Exit(GATE_FAILED)
@@ -94,7 +113,9 @@ def _of_numbers(
     return of_numbers(verdict, config, named=not config.is_absolute(), assumed=errors["base"] is None)
 
 
-def _of_run(run: str | None, runs: Path, base: str | None, tolerance: str | None) -> Diagnosis:
+def _of_run(
+    run: str | None, runs: Path, base: str | None, tolerance: str | None, studies: Studies
+) -> tuple[Diagnosis, dict[str, Study]]:
     from nnrun.diagnosis import numbers
     from nnrun.diagnosis.verbs import of_a_run
     from nnrun.rundir import find_run, is_search
@@ -105,8 +126,10 @@ def _of_run(run: str | None, runs: Path, base: str | None, tolerance: str | None
     if is_search(directory):
         from nnrun.diagnosis.searches import of_a_search
 
-        return of_a_search(directory, given, largest, usual, elsewhere(runs))
-    return of_a_run(directory, given, largest, usual, elsewhere(runs))
+        found = of_a_search(directory, given, largest, usual, elsewhere(runs))
+    else:
+        found = of_a_run(directory, given, largest, usual, elsewhere(runs))
+    return found, dict(studies.of(directory, given, largest))
 
 
 def _kinds(fail_on: str | None) -> list[str]:

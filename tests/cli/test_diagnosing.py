@@ -274,3 +274,23 @@ def test_judgements_are_coloured_on_a_terminal_alone(on_terminal: Callable[..., 
     assert plain.finish() == 0
     assert "\x1b[" not in plain.written
     assert plain.written.replace("\r\n", "\n") == nnrun("diagnose", *NUMBERS).out
+
+
+def test_closer_looks_at_a_run(nnrun: Nnrun) -> None:
+    nnrun("train", "--set", "data.source=iris", "--set", "training.epochs=3", "-q")
+    page = nnrun("diagnose", "--by", "target", "--estimate-base", "--learning-curve")
+    assert page.code == 0
+    for beginning in ("errors by target", "base error, estimated", "examples  train"):
+        assert any(line.startswith(beginning) for line in page.out.splitlines())
+    assert "networks trained" in page.err and "networks trained" not in page.out
+    document = json.loads(nnrun("diagnose", "--by", "petal width (cm)", "--estimate-base", "--json").out)
+    assert document["regions"]["column"] == "petal width (cm)"
+    assert 0 <= document["base_estimate"]["base_error"] < 1
+    assert "learning_curve" not in document
+
+
+def test_errors_alone_have_no_data_to_look_at(nnrun: Nnrun) -> None:
+    for option in (["--by", "target"], ["--estimate-base"], ["--learning-curve"]):
+        refused = nnrun("diagnose", "--train-error", "1%", "--dev-error", "2%", *option)
+        assert (refused.code, refused.out) == (2, "")
+        assert "errors alone have no data" in refused.err

@@ -1,0 +1,66 @@
+"""Closer looks at a run that `diagnose` takes if asked to: regions, base error, learning curve."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nnrun.cli.streams import say
+from nnrun.errors import UsageError
+from nnrun.rundir import RunDir, is_search
+
+
+class Study(NamedTuple):
+    """What a closer look found, for a program and for a reader."""
+
+    found: dict[str, Any]
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class Studies:
+    """Which looks are asked for."""
+
+    column: str | None
+    base: bool
+    curve: bool
+
+    def refuse(self) -> None:
+        """UsageError if any is: errors alone have no data behind them."""
+        if self.column or self.base or self.curve:
+            raise UsageError("--by, --estimate-base and --learning-curve look at a run; errors alone have no data")
+
+    def of(self, run: RunDir, base: float | None, tolerance: float | None) -> Iterator[tuple[str, Study]]:
+        """Each by its name in the document, of a run or of the best one of a search."""
+        run = RunDir(run.path / "best") if is_search(run) else run
+        if self.column:
+            yield "regions", _regions(run, self.column, base, tolerance)
+        if self.base:
+            yield "base_estimate", _base(run)
+        if self.curve:
+            yield "learning_curve", _curve(run)
+
+
+def _regions(run: RunDir, column: str, base: float | None, tolerance: float | None) -> Study:
+    from nnrun.diagnosis.regions import by_column, region_lines
+
+    found = by_column(run, column, base, tolerance)
+    return Study(found, region_lines(found))
+
+
+def _base(run: RunDir) -> Study:
+    from nnrun.diagnosis.base_error import base_error_lines, estimate_base_error
+
+    found = estimate_base_error(run)
+    return Study(found, base_error_lines(found))
+
+
+def _curve(run: RunDir) -> Study:
+    from nnrun.diagnosis.curve_screen import curve_lines
+    from nnrun.diagnosis.learning_curve import learning_curve
+
+    found = learning_curve(run, lambda done, of: say(f"learning curve: {done} of {of} networks trained"))
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return Study(found, curve_lines(found, ascii_only=not unicode))
