@@ -17,7 +17,7 @@ Row = dict[str, Any]  # what metrics.jsonl holds of an epoch
 
 
 def epoch_row(epoch: Epoch, k: int, trainer: Trainer, dataset: Dataset) -> Row:
-    """Member k's line of an epoch."""
+    """Member k's line of an epoch, but for its time."""
     numbers = {
         "learning_rate": epoch.learning_rate,
         "train_loss": epoch.train_loss,
@@ -29,7 +29,7 @@ def epoch_row(epoch: Epoch, k: int, trainer: Trainer, dataset: Dataset) -> Row:
     row: Row = {"epoch": epoch.number, "step": epoch.step, **{name: float(v[k]) for name, v in numbers.items()}}
     row |= _own_unit(dataset, "train", row["train_error"], trainer.on_train.examples)
     row |= _own_unit(dataset, "dev", row["dev_error"], trainer.on_dev.examples)
-    return row | {"seconds": round(epoch.seconds, 6)}
+    return row
 
 
 def layers_of(trainer: Trainer) -> list[dict[str, dict[str, float]]]:

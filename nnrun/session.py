@@ -127,6 +127,7 @@ class Session:
             layers = layers_of(self.trainer) if self.config.training.layer_statistics else None
             for k in here:
                 row = epoch_row(epoch, k, self.trainer, self.dataset) | ({"layers": layers[k]} if layers else {})
+                row["seconds"] = round(epoch.seconds / len(here), 6)  # a member's share of the time
                 runs[k].add_metrics(row)
                 runs[k].log([epoch_line(row, self.config.training.epochs)])
                 listener.epoch(row)
