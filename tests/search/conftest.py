@@ -39,6 +39,16 @@ Trained = dict[int, bytes]  # checkpoints by trial
 Stored = Callable[[RunDir], tuple[list[Record], Trained]]
 
 
+class Hearing(Watcher):
+    """Passes on what it is told besides trials."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def say(self, line: str) -> None:
+        self._say(line)
+
+
 @pytest.fixture
 def kept() -> Callable[[list[Record]], list[Record]]:
     """What equal searches have in common, by number."""

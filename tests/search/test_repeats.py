@@ -16,22 +16,13 @@ from nnrun.rundir import RunDir
 from nnrun.search.ledger import Ledger, Record
 from nnrun.search.repeats import best_settings
 from nnrun.search.seeds import repeat_seed, trial_seed
-from nnrun.search.study import Metric, Watcher
+from nnrun.search.study import Metric
 from nnrun.search.telling import repeat_lines
 from nnrun.search.verbs import Options, SearchOutcome, resume
+from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], Any]
-
-
-class Hearing(Watcher):
-    """Passes on what it is told besides trials."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-
-    def say(self, line: str) -> None:
-        self._say(line)
 
 
 def again(run: RunDir, trials: int | None = None, say: Callable[[str], None] = lambda line: None,

@@ -17,19 +17,10 @@ from nnrun.search import closing
 from nnrun.search.ledger import Ledger, Record
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import Options, SearchOutcome, begin, resume
+from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], Any]
-
-
-class Hearing(Watcher):
-    """Passes on what it is told besides trials."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-
-    def say(self, line: str) -> None:
-        self._say(line)
 
 
 def again(run: RunDir, **options: Any) -> SearchOutcome:
