@@ -118,7 +118,8 @@ SEARCH_FILES = {
     "trials.jsonl": "the ledger: one JSON object a finished trial, with a checksum, in the order in which they ended",
     "trials.csv": "the same as a table, a column for each searched key; written when the search ends or is stopped, "
     "and what `nnrun show --csv` prints at any time",
-    "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json; the "
+    "trials/NNNN": "the run directory of trial NNNN, without test errors, and its settings in values.json; "
+    "`checkpoints/last` only where the strategy continues trials; the "
     f"{CHECKPOINTS_KEPT} best keep their checkpoints, which `nnrun train` with the resolved.yaml of any other restores",
     "repeats/NNNN": "with `--repeat`: the runs that trained trial NNNN again, from 0000, and their ledger trials.jsonl",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
