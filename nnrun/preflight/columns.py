@@ -37,11 +37,9 @@ def check_constant(context: Context) -> Finding:
 
 def judge_constant(found: list[str], dropped: list[str]) -> Finding:
     """Nothing can be learned from a column that never changes."""
-    numbers = {"columns": found}
-    if not found:
-        return Finding("pass", "every column varies in the training part", numbers=numbers)
-    text = f"{count(len(found), 'column')} never varying in the training part: {names(found)}"
-    return Finding("warn", text, setting("data.drop", [*dropped, *found]), numbers)
+    return _better_dropped(
+        found, dropped, "never varying in the training part", "every column varies in the training part"
+    )
 
 
 def check_identifiers(context: Context) -> Finding:
@@ -67,10 +65,15 @@ def is_identifier(series: pd.Series[Any]) -> bool:
 
 def judge_identifiers(found: list[str], dropped: list[str]) -> Finding:
     """A network learns such a column by heart, and it means nothing for new rows."""
+    return _better_dropped(found, dropped, "like an identifier", "no column numbers or names the rows")
+
+
+def _better_dropped(found: list[str], dropped: list[str], what: str, otherwise: str) -> Finding:
+    """A warning about these columns, whose cure is to do without them; passed if there are none."""
     numbers = {"columns": found}
     if not found:
-        return Finding("pass", "no column numbers or names the rows", numbers=numbers)
-    text = f"{count(len(found), 'column')} like an identifier: {names(found)}"
+        return Finding("pass", otherwise, numbers=numbers)
+    text = f"{count(len(found), 'column')} {what}: {names(found)}"
     return Finding("warn", text, setting("data.drop", [*dropped, *found]), numbers)
 
 
