@@ -140,13 +140,13 @@ def _report(outcome: SearchOutcome, json: bool) -> None:
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "records": outcome.records})
         return
-    lines = [*_summary(run, record, outcome.records), "", f"search   {run.path}"]
-    result(*lines, *(f"next     {shlex.join(['nnrun', *words])}" for words in _next_commands(run, record)))
-
-
-def _next_commands(run: RunDir, record: dict[str, Any]) -> Iterator[list[str]]:
-    """The best run, and going on: to the end, with more time, or to twice as many trials."""
     plan = _plan(run)
+    lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}"]
+    result(*lines, *(f"next     {shlex.join(['nnrun', *words])}" for words in _next_commands(run, record, plan)))
+
+
+def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any]) -> Iterator[list[str]]:
+    """The best run, and going on: to the end, with more time, or to twice as many trials."""
     if record["best_trial"] is not None:
         yield ["diagnose", str(run.path)]
         yield ["show", str(run.path / "best")]
@@ -165,12 +165,11 @@ def _plan(run: RunDir) -> dict[str, Any]:
     return plan
 
 
-def _summary(run: RunDir, record: dict[str, Any], records: list[Record]) -> list[str]:
+def _summary(run: RunDir, record: dict[str, Any], records: list[Record], plan: dict[str, Any]) -> list[str]:
     from nnrun.config.load import load_config
     from nnrun.search.space import Space
     from nnrun.search.telling import summary
 
-    plan = _plan(run)
     optimizer = load_config(run.path / "resolved.yaml").config.optimizer.name
     return summary(record, records, Space.of(plan["space"]), plan["metric"], optimizer)
 
@@ -191,7 +190,7 @@ def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
         result(spreadsheet(records, space.keys).rstrip("\n"))
     else:
         if record["status"] != "running" and not record.get("error") and record.get("trials") == len(records):
-            told = _summary(run, record, records)
+            told = _summary(run, record, records, plan)
         else:  # what stands in run.json is from before it was resumed
             told = progress(record, records, plan["totals"][-1], plan["metric"])
         result(*heading(run.id, plan, space), "", *told, *stage_lines(record.get("stages", [])))
