@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from nnrun.verdict import RULES, of_run, points
 
+WIDTH = 80  # of a screen
 PARTS = ("train", "dev", "test")
 EPOCH_COLUMNS = ("epoch", "cost", "train error", "train loss", "dev error", "dev loss", "rate")
 
@@ -165,6 +167,14 @@ def symptoms(found: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
         lines.append(f"         try {' '.join(f'--set {shlex.quote(setting)}' for setting in symptom['cure'])}")
     return lines
+
+
+def wrapped(text: str, head: str = "") -> list[str]:
+    """Lines of the width of a screen, those after the first indented."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

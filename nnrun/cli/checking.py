@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from nnrun.preflight.findings import Finding
 
 FAULT = 6  # exit code
-SCREEN = 80
 INDENT = " " * 19
 
 
@@ -70,14 +68,10 @@ def _report(found: Iterable[tuple[str, Finding]], quiet: bool) -> Counter[str]:
 
 def _lines(name: str, finding: Finding) -> Iterator[str]:
     """The finding beside its name, then its picture, then the cure."""
-    yield from _wrapped(f"{finding.status}  {name:<13}", finding.text)
+    from nnrun.narration import wrapped
+
+    yield from wrapped(finding.text, f"{finding.status}  {name:<13}")
     if finding.picture:
         yield INDENT + finding.picture
     if finding.cure:
-        yield from _wrapped(f"      {'cure':>11}  ", finding.cure)
-
-
-def _wrapped(head: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, SCREEN, initial_indent=head, subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
-    )
+        yield from wrapped(finding.cure, f"      {'cure':>11}  ")

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset
-from nnrun.diagnosis.telling import wrapped
 from nnrun.diagnosis.trained import trained
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
-from nnrun.narration import percent
+from nnrun.narration import percent, wrapped
 from nnrun.rundir import RunDir
 from nnrun.verdict import wilson
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from math import isfinite, log
 from typing import Any, NamedTuple
 
-from nnrun.diagnosis.telling import wrapped
-from nnrun.narration import columns, percent
+from nnrun.narration import columns, percent, wrapped
 from nnrun.verdict import points
 
 WIDTH, HEIGHT = 64, 12  # of the plot, without its axis

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from nnrun.data.prepare import read_parts
 from nnrun.data.table import kind_of, labels, listing, numbers, suggest
-from nnrun.diagnosis.telling import wrapped
 from nnrun.diagnosis.trained import trained
 from nnrun.errors import UsageError
-from nnrun.narration import columns, percent
+from nnrun.narration import columns, percent, wrapped
 from nnrun.rundir import RunDir
 from nnrun.verdict import UNCLEAR, Z, difference, judgement, wilson
 

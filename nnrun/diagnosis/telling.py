@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from nnrun.diagnosis.evidence import Evidence
-from nnrun.narration import percent
+from nnrun.narration import percent, wrapped
 from nnrun.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size, name, points
 
-WIDTH = 80
 BAR = 30  # characters for the largest error
 MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
@@ -82,14 +80,6 @@ def _doubt(verdict: Verdict, kind: str) -> str:
     size = verdict.sizes[part]
     how = f" (about {enough:,} would do)" if enough and enough <= MANY_TIMES * size else ""
     return f"{size:,} {name(part)}{how}"
-
-
-def wrapped(text: str, head: str = "") -> list[str]:
-    """Lines of the width of a screen, those after the first indented."""
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
 
 
 def advice(actions: Sequence[Action]) -> list[str]:

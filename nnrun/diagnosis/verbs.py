@@ -14,9 +14,10 @@ from nnrun.diagnosis.evidence import Evidence
 from nnrun.diagnosis.origin import Origin, origin_of
 from nnrun.diagnosis.recipe import MOST, moves
 from nnrun.diagnosis.remedies import REMEDIES
-from nnrun.diagnosis.telling import Action, advice, as_json, explanation, ladder, measured_by, wrapped
+from nnrun.diagnosis.telling import Action, advice, as_json, explanation, ladder, measured_by
 from nnrun.errors import UsageError
 from nnrun.files import to_json
+from nnrun.narration import wrapped
 from nnrun.rundir import RunDir
 from nnrun.verdict import HIGH, Verdict, of_run, summary
 
