@@ -109,7 +109,7 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
     """
     recipe, weights = trainer.recipe, trainer.theta[:, : trainer.network.n_weights]
     rows, (_, targets) = trainer.batches.bounds[0][1], next(trainer.batches.epoch(1))
-    scale = Examples(trainer.batches.x, trainer.batches.y).error_scale or np.nan
+    scale = trainer.batches.examples.error_scale or np.nan
     seen: list[Measured] = []
 
     def see(layer: str, kind: str, array: Array) -> None:
