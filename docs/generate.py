@@ -97,7 +97,8 @@ FILES = {
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, times, versions, BLAS kernel, git commit, data hashes and row counts, parent "
     "run, best epoch, symptoms, final losses and errors",
-    "data.json": "features, means, deviations, vocabularies, classes, and the split as rule, seed, sizes and hash",
+    "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
+    "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
     "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, with times",
     "log.txt": "what the screen showed",

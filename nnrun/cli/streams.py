@@ -50,6 +50,17 @@ def result(*lines: str) -> None:
         raise
 
 
+def content_result(content: str) -> None:
+    """Print the content of a file to stdout as it would stand on the disk, UTF-8 whatever the terminal speaks."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content.encode())
+        sys.stdout.buffer.flush()
+    except OSError:
+        _give_up(sys.stdout)
+        raise
+
+
 def json_result(value: Any) -> None:
     """Print one JSON document to stdout, in ASCII where the encoding demands it."""
     import json

@@ -57,12 +57,18 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
         "task": data.task,
         "target": {"name": data.target, "mean": target.mean, "deviation": target.deviation},
         "classes": None if data.classes is None else list(data.classes),
+        "left_out": _left_out(data),
         "normalize": config.normalize,
         **preprocessor.to_json(),
         "split": _describe_split(config, data.split),
         "notices": [*data.notices, *data.split.notices],
     }
     return arrays, info
+
+
+def _left_out(data: _Divided) -> list[str]:
+    """Columns that are neither learned from nor the target; they may identify rows."""
+    return [name for name in data.parts["train"].columns if name not in (data.target, *data.features)]
 
 
 def read_parts(config: Data) -> dict[str, Table]:
