@@ -11,6 +11,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.randomness import stream
+from nnrun.engine.reading import read_ahead
 from nnrun.engine.shuffling import BLOCK_BYTES, WINDOW_BYTES, Span, by_blocks, orders, windows
 
 GATHERED_BYTES = 1 << 18  # rows are gathered for several batches at once, as many as stay in the cache
@@ -74,7 +75,8 @@ class Batches:
             orders(len(self.examples), spans, self._per_block, stream(seed, "shuffle", epoch=epoch))
             for seed in self.seeds
         ]
-        return (np.stack(members) for members in zip(*own, strict=True))
+        together = (np.stack(members) for members in zip(*own, strict=True))
+        return together if len(spans) == 1 else read_ahead(together, self.examples.x, self._per_block)
 
     def _gather(self, rows: NDArray[np.int64]) -> tuple[Array, Array]:
         """x and targets of rows `(members, rows)`; x is overwritten by the next ones."""
