@@ -37,7 +37,7 @@ def batches(rows: int, batch_size: int, seeds: list[int], shuffle: str) -> Batch
 
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:
     """(members, rows)"""
-    return np.concatenate([x[..., 0].copy() for x, _ in made.epoch(epoch)], axis=1).astype(int)
+    return np.concatenate([x[..., 0].copy() for x, _, _ in made.epoch(epoch)], axis=1).astype(int)
 
 
 @given(st.integers(1, 400), st.integers(1, 50), st.integers(1, 60), st.integers(1, 500))
