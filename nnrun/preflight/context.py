@@ -126,7 +126,7 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
     def see(layer: str, kind: str, array: Array) -> None:
         if (layer, kind) == ("output", "output"):
             losses, mistakes = recipe.loss.sums(array, targets, examples.weights)
-            loss = np.asarray(losses) / rows
+            loss = np.asarray(losses) / examples.total
             seen.append(Measured(loss, loss + penalty(weights, recipe.hyperparameters, rows), mistakes / scale))
 
     for _ in range(steps):

@@ -162,7 +162,7 @@ def check_first_loss(context: Context) -> Finding:
     trainer = context.full_batch(context.train)
     (before,) = descend(trainer, 1)
     loss, (_, targets, _) = trainer.recipe.loss, next(trainer.batches.epoch(1))
-    nothing = float(loss.sums(np.zeros_like(targets), targets, context.train.weights)[0][0]) / len(context.train)
+    nothing = float(loss.sums(np.zeros_like(targets), targets, context.train.weights)[0][0]) / context.train.total
     return judge_first_loss(float(before.loss[0]), nothing, len(context.dataset.classes or ()), _better_start(context))
 
 
