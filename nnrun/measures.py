@@ -40,8 +40,10 @@ def layers_of(trainer: Trainer) -> list[dict[str, dict[str, float]]]:
 
 def guess_error(dataset: Dataset) -> float:
     """Training error of the best constant guess."""
-    y = dataset.parts["train"].y
-    return 1 - float(np.bincount(y).max()) / len(y) if dataset.classes else 1.0
+    if not dataset.classes:
+        return 1.0
+    train = examples(dataset, "train")
+    return 1 - float(np.bincount(train.y, train.weights).max()) / train.total
 
 
 def finals(trainer: Trainer, best: Best, dataset: Dataset, parts: list[str]) -> list[dict[str, float]]:
@@ -76,5 +78,5 @@ def _own_unit(dataset: Dataset, part: str, error: float, measured: Examples) -> 
     """Regression: the root of the mean squared error in the target's own unit, from 1 − R²."""
     if dataset.classes:
         return {}
-    mean_square = error * measured.error_scale / len(measured)
+    mean_square = error * measured.error_scale / measured.total
     return {f"{part}_rmse": float(np.sqrt(mean_square)) * dataset.target_deviation}

@@ -42,6 +42,10 @@ Count = Annotated[int, Bounds(ge=1)]
 Counts = Annotated[tuple[Count, ...], Strict(False)]  # YAML knows lists, not tuples; the items stay strict
 Shares = Annotated[tuple[Share, ...], Strict(False)]
 Columns = Annotated[tuple[str, ...], Strict(False)]
+ClassWeights = Annotated[
+    dict[str | int | bool, NonNegative],
+    AfterValidator(lambda weights: {str(name): weight for name, weight in weights.items()}),
+]
 
 
 def meant_bundled(word: str) -> str | None:
@@ -121,12 +125,21 @@ class Data(Section):
     time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
     drop: Columns = key([], "columns to leave out")
     format: Format = key(Format(), "how text files are written")
-    class_weight: Annotated[None, Unavailable("null")] = key(None, "not available in this version")
-    weight: Annotated[None, Unavailable("null")] = key(None, "not available in this version")
+    class_weight: (
+        Annotated[
+            Annotated[Literal["balanced"], OneOf(also="a mapping of class to weight"), Tag(kind_tag("text"))]
+            | Annotated[ClassWeights, Tag(kind_tag("mapping"))],
+            by_kind("balanced or a mapping of class to weight"),
+        ]
+        | None
+    ) = key(None, "balanced = every class counts alike; or {class: weight}, 1 for the others")
+    weight: str | None = key(None, "column that says how much each row counts, from 0 on")
 
     @model_validator(mode="after")
-    def _one_rule_of_splitting(self) -> Data:
+    def _no_contradictions(self) -> Data:
         found: list[Complaint] = []
+        if self.task == "regression" and self.class_weight is not None:
+            found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
         if isinstance(self.source, Parts):
             splits = {"group": self.group, "time": self.time, "split": None if self.split == "auto" else self.split}
             written = [name for name, value in splits.items() if value is not None]

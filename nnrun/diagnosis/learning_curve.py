@@ -137,7 +137,8 @@ def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:
     """These training rows again and again, as many as there were."""
     train = dataset.parts["train"]
     repeated = np.resize(rows, len(train.x))
-    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated])})
+    weights = None if train.weights is None else train.weights[repeated]
+    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated], weights)})
 
 
 def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Training]:
@@ -148,7 +149,10 @@ def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Trai
     with threadpool_limits(config.training.blas_threads, "blas"), np.errstate(all="ignore"):
         trainer = make_trainer(configs, dataset)
         best, train_errors = _train(trainer, config)
-        mistakes = mistakes_of(trainer.network, trainer.recipe.loss, best.theta, best.state, examples(dataset, "dev"))
+        dev = examples(dataset, "dev")
+        mistakes = mistakes_of(trainer.network, trainer.recipe.loss, best.theta, best.state, dev)
+    if dev.weights is not None:
+        mistakes *= dev.weights
     mistakes[best.epochs == 0] = np.nan
     return [Training(rows, float(error), own) for error, own in zip(train_errors, mistakes, strict=True)]
 
