@@ -101,8 +101,8 @@ FILES = {
     "metrics.jsonl": "one JSON object an epoch",
     "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, with times",
     "log.txt": "what the screen showed",
-    "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error (or loss, `metrics.primary`)",
-    "checkpoints/best.json": "which epoch that is, and its scores",
+    "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`",
+    "checkpoints/best.json": "which epoch that is, and its scores, negated where more is better",
     "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state",
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
@@ -153,7 +153,8 @@ METRICS = {
     "learning_rate": "rate of the epoch's last step",
     "train_loss, dev_loss": "mean loss, dropout off",
     "cost": "train_loss and the penalties of L1 and L2, m = batch size",
-    "train_error, dev_error": "share of wrong classes; for a regression 1 − R²",
+    "train_error, dev_error": "share of wrong classes; for a regression 1 − R². Where another metric NAME decides "
+    "(`metrics.primary`), train_NAME and dev_NAME stand beside them",
     "train_rmse, dev_rmse": "regression only: root of the mean squared error in the target's own unit",
     "layers": "with `training.layer_statistics`: for each layer output_std, dead (share of units that are always 0), "
     "gradient_norm, and where there are parameters steepness (per cent that the loss changes if they change by 1%)",

@@ -120,3 +120,8 @@ def test_listing_runs_loads_no_numpy(tmp_path: Path) -> None:
         "sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_narration_needs_no_numpy() -> None:
+    code = "import sys, nnrun.narration, nnrun.rundir; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -45,17 +45,25 @@ def logits_in_chunks(
 
 
 class Evaluator:
-    """Measures members on one part again and again."""
+    """Measures members on one part again and again.
+
+    `see`, where set, is shown the rows of each chunk and their logits `(members, rows, width)`, overwritten later.
+    """
 
     def __init__(self, network: Network, loss: Loss, examples: Examples) -> None:
         self.network, self.loss, self.examples = network, loss, examples
         self._mode = Mode(train=False, buffers=Buffers(examples.x.dtype))
         self._scale = examples.error_scale
+        self.see: Callable[[slice, Array], None] | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
         """Mean loss and error of each member, `(members,)` float64; an error without a scale is NaN."""
         x, y = self.examples.x, self.examples.y
         chunks = logits_in_chunks(self.network, bound, x, self._mode)
-        sums = [self.loss.sums(logits, self.loss.targets(y[None, rows], x.dtype)) for rows, logits in chunks]
+        sums = []
+        for rows, logits in chunks:
+            if self.see:
+                self.see(rows, logits)
+            sums.append(self.loss.sums(logits, self.loss.targets(y[None, rows], x.dtype)))
         losses, mistakes = np.sum(sums, axis=0)
         return losses / len(self.examples), mistakes / (self._scale or np.nan)

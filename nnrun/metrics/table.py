@@ -73,11 +73,17 @@ def metrics_of(task: str) -> dict[str, Metric]:
 
 
 def misfit(name: str, task: str) -> str | None:
-    """Why a metric cannot serve a task."""
+    """Why a metric cannot serve a task, to be put behind its name."""
     if task in METRICS[name].tasks:
         return None
-    kind = "classes" if task == "classification" else "numbers"
-    return f"{name} is no metric of predicted {kind}; use one of {', '.join(metrics_of(task))}"
+    if task == "classification":
+        return "needs numbers to predict, and the target is classes"
+    return "needs classes to predict, and the target is a number"
+
+
+def searched_by(primary: str) -> str:
+    """What a search minimises where the primary metric decides, as `search.metric` is written."""
+    return f"-dev_{primary}" if METRICS[primary].higher_is_better else f"dev_{primary}"
 
 
 def primary_keys(primary: str) -> tuple[str, str]:

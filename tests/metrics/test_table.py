@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from nnrun.metrics.table import METRICS, metrics_of, misfit, scores_of_row
+from nnrun.metrics.table import METRICS, metrics_of, misfit, scores_of_row, searched_by
 
 MEASURED = [name for name, metric in METRICS.items() if metric.of]
 
@@ -30,7 +30,12 @@ def test_each_task_has_its_metrics() -> None:
     assert {"error", "loss", "auc", "f1"} <= set(metrics_of("classification"))
     assert {"error", "loss", "mae", "rmse"} <= set(metrics_of("regression"))
     assert misfit("auc", "classification") is None
-    assert (misfit("auc", "regression") or "").startswith("auc is no metric of predicted numbers; use one of error,")
+    assert misfit("auc", "regression") == "needs classes to predict, and the target is a number"
+    assert misfit("mae", "classification") == "needs numbers to predict, and the target is classes"
+
+
+def test_a_search_maximises_what_is_better_higher() -> None:
+    assert (searched_by("auc"), searched_by("brier"), searched_by("error")) == ("-dev_auc", "dev_brier", "dev_error")
 
 
 def test_an_epoch_is_compared_by_the_primary_metric_then_by_another() -> None:
