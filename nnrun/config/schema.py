@@ -30,6 +30,7 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS, usual
 from nnrun.engine.shuffling import SHUFFLES
+from nnrun.metrics.table import METRICS, searched_by
 
 # The data sets in nnrun/data/bundled, each with the name of its target column.
 BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
@@ -267,7 +268,7 @@ class Diagnosis(Section):
 class Metrics(Section):
     """Which number decides."""
 
-    primary: Annotated[Literal["error", "loss"], OneOf()] = key("error", "what is compared between epochs and runs")
+    primary: Annotated[str, OneOf(tuple(METRICS))] = key("error", "what is compared between epochs and runs")
 
 
 class Search(Section):
@@ -275,11 +276,16 @@ class Search(Section):
 
     strategy: str = key("random", "how trials are chosen")
     trials: Count = key(50, "number of trials")
-    metric: str = key("dev_error", "what is minimised; with a leading - maximised")
+    metric: str = key(None, "what is minimised, with a leading - maximised; null = metrics.primary on the dev set")
     space: dict[str, dict[str, Annotated[Any, AfterValidator(_finite)]]] = key({}, "dotted key → range to draw from")
     enqueue: list[dict[str, Annotated[Any, AfterValidator(_finite)]]] = key(
         [], "known settings, tried first: mappings of dotted keys of the space → value"
     )
+
+    @field_validator("metric", mode="before", json_schema_input_type=str | None)
+    @classmethod
+    def _usual_metric(cls, value: Any) -> Any:
+        return searched_by("error") if value is None else value
 
 
 def loss_contradiction(task: str, loss: str) -> str | None:

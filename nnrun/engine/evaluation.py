@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -70,12 +70,16 @@ def logits_in_chunks(
 
 
 class Evaluator:
-    """Measures members on one part again and again."""
+    """Measures members on one part again and again.
+
+    `see`, where set, is shown the rows of each chunk and their logits `(members, rows, width)`, overwritten later.
+    """
 
     def __init__(self, network: Network, loss: Loss, examples: Examples) -> None:
         self.network, self.loss, self.examples = network, loss, examples
         self._mode = Mode(train=False, buffers=Buffers(examples.x.dtype))
         self._scale = examples.error_scale
+        self.see: Callable[[slice, Array], None] | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
         """Mean loss and error of each member, `(members,)` float64; an error without a scale is NaN."""
@@ -85,5 +89,7 @@ class Evaluator:
 
     def _sums(self, logits: Array, rows: slice) -> tuple[Array, Array]:
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        if self.see:
+            self.see(rows, logits)
         targets = self.loss.targets(y[None, rows], x.dtype)
         return self.loss.sums(logits, targets, None if weights is None else weights[rows])
