@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.columns import widest
 from nnrun.data.division import check_rows, divide
+from nnrun.data.kinds import Meaning, ambiguity, meaning_of, reason_to_leave_out
 from nnrun.data.preprocess import Preprocessor
 from nnrun.data.sources import read_source, source_files, target_name
 from nnrun.data.split import Split
-from nnrun.data.table import Arrays, Table, check_fits, check_slips, kind_of, require_column
+from nnrun.data.table import Arrays, Table, check_fits, check_slips, require_column
 from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes, fit_target
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
-
-# A text column with more values than this, all different, is an identifier.
-_IDENTIFIER_VALUES = 50
 
 
 class _Divided(NamedTuple):
@@ -35,6 +34,7 @@ class _Divided(NamedTuple):
     task: Task
     classes: tuple[str, ...] | None
     features: list[str]
+    meanings: dict[str, Meaning]
     notices: list[str]
 
 
@@ -44,7 +44,7 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
     Raises DataError for data that is missing, malformed or unfit for the task.
     """
     data = _divided(config)
-    preprocessor = Preprocessor.fit(data.parts["train"].only(data.features), config.normalize)
+    preprocessor = Preprocessor.fit(data.parts["train"].only(data.features), config.normalize, data.meanings)
     target = fit_target(data.parts["train"], data.target, data.task, data.classes)
     arrays: Arrays = {}
     for part, table in data.parts.items():
@@ -88,10 +88,11 @@ def _divided(config: Data) -> _Divided:
     classes = find_classes(reference, name) if task == "classification" else None
     if task == "regression":
         check_varies(reference, name)
-    features, notices = _choose_features(config, reference, name)
+    meanings, notices = _choose_features(config, reference, name)
+    features = list(meanings)
     _check_same_columns(sources, reference, features)
     parts, split = divide(config, sources, name, classes)
-    return _Divided(sources, parts, split, name, task, classes, features, notices)
+    return _Divided(sources, parts, split, name, task, classes, features, meanings, notices)
 
 
 def _source(config: Data) -> str | dict[str, str]:
@@ -135,46 +136,38 @@ def _check_columns(config: Data, sources: dict[str, Table], reference: Table) ->
     return name
 
 
-def _choose_features(config: Data, table: Table, target: str) -> tuple[list[str], list[str]]:
-    """The columns to learn from, and a notice for each that is left out without having been named in `drop`."""
-    unused = {target, *config.drop, *(name for name in (config.group, config.time) if name is not None)}
+def _choose_features(config: Data, table: Table, target: str) -> tuple[dict[str, Meaning], list[str]]:
+    """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
+    roles = {"group": config.group, "time": config.time}
+    unused = {target, *config.drop, *roles.values()}
     columns = [name for name in table.columns if name not in unused]
     for name in columns:
         if not table.frame[name].notna().any():
             raise DataError(f"{table.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
     check_slips(table, columns if config.task == "classification" else [*columns, target])
-    identifiers = [name for name in columns if _is_identifier(table, name)]
-    features = [name for name in columns if name not in identifiers]
-    if not features:
+    meanings = {name: meaning_of(table.frame[name]) for name in columns}
+    reasons = {name: reason_to_leave_out(table.frame[name], meaning) for name, meaning in meanings.items()}
+    kept = {name: meaning for name, meaning in meanings.items() if reasons[name] is None}
+    if not kept:
         raise DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
-    _check_memory(table, features)
-    roles = {"group": config.group, "time": config.time}
-    return features, [
+    _check_memory(table, kept)
+    return kept, [
         *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
-        *(f"column {name!r} is left out: all its values differ, as an identifier's do" for name in identifiers),
+        *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
+        *(ambiguity(name, meaning) for name, meaning in kept.items() if meaning.alternative),
     ]
 
 
-def _is_identifier(table: Table, name: str) -> bool:
-    values = table.frame[name].dropna()
-    return kind_of(values) == "category" and len(values) > _IDENTIFIER_VALUES and bool(values.is_unique)
-
-
-def _check_memory(table: Table, features: Sequence[str]) -> None:
+def _check_memory(table: Table, meanings: Mapping[str, Meaning]) -> None:
     """Raise DataError if the categories, one feature each, need more than the machine's memory."""
-    widths = {name: _width(table, name) for name in features}
+    widths = {name: widest(table.frame[name], meaning) for name, meaning in meanings.items()}
     needed = sum(widths.values()) * len(table) * np.dtype(np.float64).itemsize
     if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        widest = max(widths, key=lambda name: widths[name])
+        name = max(widths, key=lambda name: widths[name])
         raise DataError(
-            f"{table.at_column(widest)}: column {widest!r} has {widths[widest]} different values; one feature for each "
+            f"{table.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for each "
             f"would take {needed / 1e9:.1f} GB of memory in all; add it to data.drop"
         )
-
-
-def _width(table: Table, name: str) -> int:
-    series = table.frame[name]
-    return int(series.nunique()) if kind_of(series) == "category" else 1
 
 
 def _check_same_columns(sources: dict[str, Table], reference: Table, features: Sequence[str]) -> None:

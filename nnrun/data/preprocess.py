@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from nnrun.data.table import Floats, Kind, Table, kind_of, labels, numbers
+from nnrun.data.columns import Column
+from nnrun.data.kinds import Meaning
+from nnrun.data.table import Floats, Table, center_and_scale
 
 Normalize = Literal["standard", "none"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """How one column becomes one or more features, as its training part has it.
-
-    A missing number becomes `fill`, the training mean; a missing category or one outside the vocabulary becomes all
-    zeros. `indicator` adds a feature that is 1 where the value is missing.
-    """
-
-    name: str
-    kind: Kind
-    fill: float
-    vocabulary: tuple[str, ...]
-    indicator: bool
-
-    @classmethod
-    def fit(cls, table: Table, name: str) -> Column:
-        """Learn a column from the training rows; raises DataError for an infinite number."""
-        series = table.frame[name]
-        kind, missing = kind_of(series), bool(series.isna().any())
-        if kind == "category":
-            return cls(name, kind, 0.0, tuple(sorted(labels(series).dropna().unique())), missing)
-        values = numbers(table, name)
-        present = values[~np.isnan(values)]
-        return cls(name, kind, center_and_scale(present)[0] if len(present) else 0.0, (), missing)
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the features that the column becomes."""
-        values = [f"{self.name}={value}" for value in self.vocabulary] if self.kind == "category" else [self.name]
-        return [*values, f"{self.name} is missing"] if self.indicator else values
-
-    def write(self, table: Table, out: Floats) -> None:
-        """Fill zeros `(m, number of features)`; raises DataError for a cell that is no finite number."""
-        missing = table.frame[self.name].isna().to_numpy(dtype=bool)
-        if self.kind == "category":
-            codes = self._codes(table)
-            known = np.flatnonzero(codes >= 0)
-            out[known, codes[known]] = 1
-        else:
-            out[:, 0] = np.where(missing, self.fill, numbers(table, self.name))
-        if self.indicator:
-            out[:, -1] = missing
-
-    def _codes(self, table: Table) -> npt.NDArray[np.int64]:
-        """Position in the vocabulary `(m,)`, −1 for a missing or unseen value."""
-        import pandas as pd
-
-        values = pd.Index(labels(table.frame[self.name]), dtype=object)
-        return np.asarray(pd.Index(self.vocabulary, dtype=object).get_indexer(values), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -74,9 +24,15 @@ class Preprocessor:
     deviations: tuple[float, ...]
 
     @classmethod
-    def fit(cls, table: Table, normalize: Normalize = "standard") -> Preprocessor:
-        """Learn from the training rows alone; raises DataError for an infinite number."""
-        columns = tuple(Column.fit(table, name) for name in table.columns)
+    def fit(
+        cls, table: Table, normalize: Normalize = "standard", meanings: Mapping[str, Meaning] | None = None
+    ) -> Preprocessor:
+        """Learn from the training rows alone; what their columns mean may be decided by more rows than these.
+
+        Raises DataError for an infinite number.
+        """
+        known = meanings or {}
+        columns = tuple(Column.fit(table, name, known.get(name)) for name in table.columns)
         plain = cls(columns, (), ())
         if normalize == "none":
             return cls(columns, (0.0,) * plain.n_features, (1.0,) * plain.n_features)
@@ -117,7 +73,7 @@ class Preprocessor:
     def to_json(self) -> dict[str, Any]:
         """Plain data: columns, features, means and deviations."""
         return {
-            "columns": [asdict(column) | {"vocabulary": list(column.vocabulary)} for column in self.columns],
+            "columns": [column.to_json() for column in self.columns],
             "features": self.features,
             "means": list(self.means),
             "deviations": list(self.deviations),
@@ -126,15 +82,5 @@ class Preprocessor:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Preprocessor:
         """The inverse of `to_json`."""
-        columns = [Column(**{**column, "vocabulary": tuple(column["vocabulary"])}) for column in data["columns"]]
-        return cls(tuple(columns), tuple(data["means"]), tuple(data["deviations"]))
-
-
-def center_and_scale(values: Floats) -> tuple[float, float]:
-    """Mean and standard deviation of `(m,)`; the value itself and 1 where all are equal, so that nothing blows up."""
-    if values.min() == values.max():
-        return float(values[0]), 1.0
-    # Squares of very large or small numbers leave the range of float64; a power of two costs no bits.
-    exponent = int(np.frexp(np.abs(values).max())[1])
-    scaled = np.ldexp(values, -exponent)
-    return float(np.ldexp(scaled.mean(), exponent)), float(np.ldexp(scaled.std(), exponent))
+        columns = tuple(Column.from_json(column) for column in data["columns"])
+        return cls(columns, tuple(data["means"]), tuple(data["deviations"]))

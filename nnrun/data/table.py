@@ -15,7 +15,7 @@ from nnrun.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["number", "boolean", "category"]
+Kind = Literal["number", "boolean", "category", "date"]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -23,7 +23,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 # A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
 _MOSTLY_NUMBERS = 0.9
 _FEW_VALUES = 20
-_CORRECT = "correct it, or leave the field empty if the value is unknown"
+CORRECT = "correct it, or leave the field empty if the value is unknown"
 _EXACT_LIMIT = 2**53
 
 
@@ -118,6 +118,8 @@ def kind_of(series: pd.Series[Any]) -> Kind:
 
     if types.is_bool_dtype(series) or (series.dtype == object and types.infer_dtype(series, skipna=True) == "boolean"):
         return "boolean"
+    if types.is_datetime64_any_dtype(series):
+        return "date"
     return "number" if types.is_numeric_dtype(series) else "category"
 
 
@@ -145,12 +147,12 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
 
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    check_numeric(table, column, _CORRECT)
+    check_numeric(table, column, CORRECT)
     values = _parsed(table.frame[column])
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
-            f"{table.at_cell(table.first(infinite), column)}: the value in column {column!r} is infinite; {_CORRECT}"
+            f"{table.at_cell(table.first(infinite), column)}: the value in column {column!r} is infinite; {CORRECT}"
         )
     return values
 
@@ -189,7 +191,7 @@ def check_slips(table: Table, columns: Iterable[str]) -> None:
             row = table.first(slips)
             raise DataError(
                 f"{table.at_cell(row, column)}: {series[row]!r} is not a number, but {present - slips.sum()} of "
-                f"{present} values of column {column!r} are; {_CORRECT}"
+                f"{present} values of column {column!r} are; {CORRECT}"
             )
 
 
@@ -202,6 +204,16 @@ def _parsed(series: pd.Series[Any]) -> Floats:
     """The values `(m,)` as float64, NaN where one is missing or no number."""
     import pandas as pd
 
-    if kind_of(series) != "category":
+    if kind_of(series) in ("number", "boolean"):
         return np.asarray(series, dtype=np.float64)
     return np.asarray(pd.to_numeric(series.astype(str), errors="coerce"), dtype=np.float64)
+
+
+def center_and_scale(values: Floats) -> tuple[float, float]:
+    """Mean and standard deviation of `(m,)`; the value itself and 1 where all are equal, so that nothing blows up."""
+    if values.min() == values.max():
+        return float(values[0]), 1.0
+    # Squares of very large or small numbers leave the range of float64; a power of two costs no bits.
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    scaled = np.ldexp(values, -exponent)
+    return float(np.ldexp(scaled.mean(), exponent)), float(np.ldexp(scaled.std(), exponent))

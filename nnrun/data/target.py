@@ -8,8 +8,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.preprocess import center_and_scale
-from nnrun.data.table import Table, check_fits, check_numeric, fractional, is_whole, kind_of, labels, numbers
+from nnrun.data.table import (
+    Table,
+    center_and_scale,
+    check_fits,
+    check_numeric,
+    fractional,
+    is_whole,
+    kind_of,
+    labels,
+    numbers,
+)
 from nnrun.errors import DataError
 
 MAX_AUTO_CLASSES = 20

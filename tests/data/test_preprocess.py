@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.preprocess import Preprocessor, center_and_scale
-from nnrun.data.table import Table
+from nnrun.data.preprocess import Preprocessor
+from nnrun.data.table import Table, center_and_scale
 from nnrun.errors import DataError
 
 
