@@ -200,8 +200,8 @@ run. Thresholds are constants at the top of the modules in `nnrun/preflight/`.""
 
 CHECKS_FOOT = """\
 What it does not do: it cannot tell a column that is known too late from one that is just good, it sees duplicates only
-where all values of a row are equal, and it compares the parts column by column, not columns together. The network is
-tried on at most 2,000 training rows, large tables are compared on a sample of 5,000.
+where all values of a row are equal, and of columns together it sees only what two of them show. The network is tried on
+at most 2,000 training rows, large tables are compared on a sample of 5,000 rows, and columns together on one of 500.
 
 The learning-rate range test trains the network while the rate grows from step to step, and draws the loss over the rate
 on the log scale. The rate suggested is a beginning: the best one for the whole of training is often somewhat lower, and

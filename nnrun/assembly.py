@@ -65,6 +65,7 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
         schedule=config.optimizer.schedule.build(),
         batch_size=batch_size(config, len(dataset.parts["train"].x)),
         epochs=config.training.epochs,
+        shuffle=config.training.shuffle,
     )
 
 

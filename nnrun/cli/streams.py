@@ -35,6 +35,12 @@ def say_at_once(text: str) -> None:
         os.write(sys.stderr.fileno(), text.encode())
 
 
+def in_terminal_letters(line: str) -> str:
+    """A line in the letters that the encoding of stderr has."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
+
+
 def result(*lines: str) -> None:
     """Print to stdout, at once, so that an OSError is raised here and not when Python exits."""
     try:
