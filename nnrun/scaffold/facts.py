@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nnrun.config.schema import Data
 from nnrun.data.columns import Column
 from nnrun.data.division import check_rows, divide
+from nnrun.data.kinds import ambiguity, meaning_of
 from nnrun.data.sources import read_source, source_files, target_name
 from nnrun.data.table import Table, check_slips, labels, require_column
 from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes
@@ -90,7 +91,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
         features=sum(len(Column.fit(table, name).features) for name in used),
         groups=[name for name in used if may_group(table.frame[name])],
         dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
-        notices=split.notices,
+        notices=[*_doubts(table, columns), *split.notices],
     )
 
 
@@ -127,6 +128,12 @@ def _check_features(table: Table, target: str, columns: list[ColumnFacts]) -> No
         raise DataError(
             f"{table.at_header()}: no column to learn {target!r} from{f' ({reasons})' if reasons else ''}; add columns"
         )
+
+
+def _doubts(table: Table, columns: list[ColumnFacts]) -> list[str]:
+    """A notice for each date that can be read in two ways."""
+    meanings = {column.name: meaning_of(table.frame[column.name]) for column in columns if column.role == "feature"}
+    return [ambiguity(name, meaning) for name, meaning in meanings.items() if meaning.alternative]
 
 
 def _which_target(table: Table) -> str:

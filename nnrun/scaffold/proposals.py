@@ -45,7 +45,7 @@ def propose(facts: Facts) -> dict[str, Choice]:
 
 def _source(facts: Facts) -> Choice:
     rows = count(facts.rows, "row") if len(facts.files) == 1 else _sizes(facts.files)
-    return Choice(facts.source, ", ".join([rows, count(len(facts.columns), "column"), *facts.notices]))
+    return Choice(facts.source, f"{rows}, {count(len(facts.columns), 'column')}")
 
 
 def _target(facts: Facts) -> Choice:
@@ -105,6 +105,14 @@ def _hidden(facts: Facts) -> Choice:
     return Choice(_by_rows(HIDDEN, rows), f"for {count(facts.features, 'feature')} and {count(rows, 'training row')}")
 
 
+def _init(facts: Facts) -> Choice | None:
+    """He's weights look at the inputs alone: where there are few, a wide layer begins with large outputs."""
+    width = _by_rows(HIDDEN, facts.parts["train"])[0]
+    if facts.features >= width:
+        return None
+    return Choice("glorot", f"{count(width, 'unit')} on {count(facts.features, 'feature')}; begins with small outputs")
+
+
 def _l2(facts: Facts) -> Choice | None:
     l2 = _by_rows(L2, facts.parts["train"])
     return Choice(l2, "keeps the weights small; what little data needs and much does not") if l2 else None
@@ -160,6 +168,7 @@ CHOICES: dict[str, Rule] = {
     "data.time": _time,
     "data.split": _split,
     "network.hidden": _hidden,
+    "network.init": _init,
     "regularization.l2": _l2,
     "regularization.dropout": _dropout,
     "regularization.early_stopping": _early_stopping,

@@ -18,6 +18,8 @@ def told(facts: Facts, choices: Mapping[str, Choice]) -> Iterator[tuple[str, str
     yield "columns", kinds_of(facts)
     for column in facts.left_out:
         yield "left out", f"{shown(column.name)}: {column.why}"
+    for notice in facts.notices:
+        yield "note", notice
     for key in THOUGHTS:
         if key in choices:
             yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
