@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Columns = dict[str, Sequence[Any]]
+Columns = Mapping[str, Iterable[Any]]
 Values = npt.NDArray[Any]
 
 WORDS = ("slow", "fast", "bill", "helpful", "router", "again", "never", "price", "support", "thanks", "call")

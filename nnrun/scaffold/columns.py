@@ -69,14 +69,17 @@ def judged(table: Table, name: str, target: str) -> ColumnFacts:
 
 
 def _empty(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+    """No value at all."""
     return None if series.notna().any() else ("empty", "no value at all")
 
 
 def _constant(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+    """The same in every row."""
     return ("constant", "the same in every row") if series.nunique(dropna=False) == 1 else None
 
 
 def _text(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+    """Free text: sentences of more than three words on average, most of them different."""
     values = series.dropna()
     if meaning.kind != "category" or values.nunique() < TEXT_DIFFERS * len(values):
         return None
@@ -85,17 +88,20 @@ def _text(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
 
 
 def _identifier(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+    """An identifier: text hardly ever repeated; whole numbers that all differ and rise, lie close or are called id."""
     if meaning.kind not in ("category", "number") or not is_identifier(series):
         return None
     return "identifier", f"an identifier: {series.nunique():,} values in {series.notna().sum():,} rows"
 
 
 def _too_many(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+    """Categories so rare that none could be told from chance."""
     reason = reason_to_leave_out(series, meaning)
     return (meaning.kind, reason) if reason else None
 
 
 def _mostly_missing(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+    """Missing in more than 90% of the rows."""
     share = float(series.isna().mean())
     return (meaning.kind, f"{percent(share)} of the values are missing") if share > MOSTLY_MISSING else None
 

@@ -16,6 +16,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.scaffold.columns import ColumnFacts, judged, likely_targets, may_group, whole
 
 ARRAYS = (".npz", ".npy")
+FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
 MOST_CLASSES = 0.5  # classes over rows, from which on a target names the rows
 
 
@@ -78,6 +79,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
     columns = [judge(table, name, target) for name in table.columns]
     used = [column.name for column in columns if column.role == "feature"]
     _check_features(table, target, columns)
+    config = _with_split(config, sources)
     check_rows(config, sources)
     parts, split = divide(config, sources, target, classes)
     return Facts(
@@ -93,6 +95,12 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
         dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
         notices=[*_doubts(table, columns), *split.notices],
     )
+
+
+def _with_split(config: Data, sources: Mapping[str, Table]) -> Data:
+    """A small table is cut in two parts instead of three."""
+    small = len(sources.get("all", ())) < FEWEST_TO_TEST
+    return config.model_copy(update={"split": WITHOUT_TEST}) if "all" in sources and small else config
 
 
 def _is_clean(config: Data) -> bool:

@@ -9,10 +9,10 @@ from math import inf
 from typing import Any
 
 from nnrun.assembly import usual_batch_size
-from nnrun.scaffold.facts import Facts
+from nnrun.narration import percent
+from nnrun.scaffold.facts import WITHOUT_TEST, Facts
 from nnrun.scaffold.words import count, listed, shown
 
-FEWEST_TO_TEST = 100  # rows of a table from which a test part can be spared
 HIDDEN = {2_000: [64], 20_000: [64, 32], inf: [128, 64]}  # up to so many rows of training
 RATES = {20_000: 3e-3, inf: 1e-3}
 L2 = {20_000: 0.1, inf: 0.0}
@@ -44,11 +44,13 @@ def propose(facts: Facts) -> dict[str, Choice]:
 
 
 def _source(facts: Facts) -> Choice:
+    """The file, as seen from the folder of the config."""
     rows = count(facts.rows, "row") if len(facts.files) == 1 else _sizes(facts.files)
     return Choice(facts.source, f"{rows}, {count(len(facts.columns), 'column')}")
 
 
 def _target(facts: Facts) -> Choice:
+    """What `--target` says; of a bundled set, its own."""
     if facts.classes is None:
         return Choice(facts.target, f"a number with {count(facts.distinct(facts.target), 'different value')}")
     sizes = [f"{shown(label)} {rows:,}" for label, rows in facts.classes.items()]
@@ -56,12 +58,14 @@ def _target(facts: Facts) -> Choice:
 
 
 def _task(facts: Facts) -> Choice:
+    """Classes where the target holds text, booleans or at most 20 different whole numbers; else a number."""
     if facts.task == "regression":
         return Choice(facts.task, "loss: squared error; error: 1 − R², the share of the variance not explained")
     return Choice(facts.task, "loss: cross-entropy; error: the share of rows that get a wrong class")
 
 
 def _drop(facts: Facts) -> Choice | None:
+    """Columns that say nothing about new rows: see below."""
     if not facts.left_out:
         return None
     notes = [column.why for column in facts.left_out]
@@ -69,6 +73,7 @@ def _drop(facts: Facts) -> Choice | None:
 
 
 def _group(facts: Facts) -> Choice | None:
+    """As a comment, where a column of codes comes again and again, such as a customer or a device."""
     if not facts.groups or len(facts.files) > 1:
         return None
     name = facts.groups[0]
@@ -82,6 +87,7 @@ def _group(facts: Facts) -> Choice | None:
 
 
 def _time(facts: Facts) -> Choice | None:
+    """As a comment, where there is a column of dates."""
     if not facts.dates or len(facts.files) > 1:
         return None
     reason = "if new rows will be later than these, this trains on the oldest rows and tests on the newest"
@@ -89,11 +95,12 @@ def _time(facts: Facts) -> Choice | None:
 
 
 def _split(facts: Facts) -> Choice | None:
+    """60/20/20; without a test part below 100 rows."""
     if len(facts.files) > 1:
         return None
     sizes = _sizes(facts.parts)
-    if facts.rows < FEWEST_TO_TEST:
-        return Choice([0.7, 0.3, 0], f"{sizes}; a test part of {facts.rows} rows would tell little")
+    if "test" not in facts.parts:
+        return Choice(list(WITHOUT_TEST), f"{sizes}; of {count(facts.rows, 'row')} a test part would tell little")
     return Choice("auto", f"{sizes}; the classes in equal shares" if facts.classes else sizes)
 
 
@@ -101,12 +108,13 @@ def _split(facts: Facts) -> Choice | None:
 
 
 def _hidden(facts: Facts) -> Choice:
+    """By the number of training rows: see below."""
     rows = facts.parts["train"]
     return Choice(_by_rows(HIDDEN, rows), f"for {count(facts.features, 'feature')} and {count(rows, 'training row')}")
 
 
 def _init(facts: Facts) -> Choice | None:
-    """He's weights look at the inputs alone: where there are few, a wide layer begins with large outputs."""
+    """Glorot where the first layer is wider than the features: He's rule looks at these alone, and begins too large."""
     width = _by_rows(HIDDEN, facts.parts["train"])[0]
     if facts.features >= width:
         return None
@@ -114,27 +122,43 @@ def _init(facts: Facts) -> Choice | None:
 
 
 def _l2(facts: Facts) -> Choice | None:
+    """By the number of training rows: see below."""
     l2 = _by_rows(L2, facts.parts["train"])
-    return Choice(l2, "keeps the weights small; what little data needs and much does not") if l2 else None
+    return (
+        Choice(l2, f"a penalty on large weights: {count(facts.parts['train'], 'row')} could be learned by heart")
+        if l2
+        else None
+    )
 
 
 def _dropout(facts: Facts) -> Choice | None:
+    """By the number of training rows: see below."""
     rate = _by_rows(DROPOUT, facts.parts["train"])
-    return Choice(rate, "leaves out a fifth of the hidden units at each step, for the same reason") if rate else None
+    return (
+        Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for the same reason")
+        if rate
+        else None
+    )
 
 
 def _early_stopping(facts: Facts) -> Choice:
+    """Patience is a part of the epochs."""
     patience = math.ceil(PATIENCE * _number_of_epochs(facts))
     return Choice({"patience": patience}, f"ends after {patience} epochs without a better dev error; the best is kept")
 
 
 def _learning_rate(facts: Facts) -> Choice:
-    return Choice(_by_rows(RATES, facts.parts["train"]), "of Adam; nnrun check tries others")
+    """Of Adam, by the number of training rows: see below."""
+    return Choice(_by_rows(RATES, facts.parts["train"]), "size of Adam's steps; nnrun check tries others")
 
 
 def _epochs(facts: Facts) -> Choice:
+    """As many as give about 50,000 steps, from 20 to 150."""
     steps = math.ceil(facts.parts["train"] / usual_batch_size(facts.parts["train"]))
-    return Choice(_number_of_epochs(facts), f"at most, {count(steps, 'step')} each; early stopping ends them sooner")
+    return Choice(
+        _number_of_epochs(facts),
+        f"passes over the rows at most, {count(steps, 'step')} each; early stopping ends them sooner",
+    )
 
 
 def _number_of_epochs(facts: Facts) -> int:
@@ -143,11 +167,13 @@ def _number_of_epochs(facts: Facts) -> int:
 
 
 def _batch_size(facts: Facts) -> Choice:
+    """32 up to 2,000 training rows, then the power of two from 64 to 512 just above their square root."""
     rows = facts.parts["train"]
     return Choice(usual_batch_size(rows), f"32 up to 2,000 training rows, here {rows:,}; then about their square root")
 
 
 def _base_error(facts: Facts) -> Choice:
+    """0, to be replaced by what the best known way gets wrong."""
     return Choice(0.0, "the error of the best known way, such as a human expert; bias is measured from there")
 
 

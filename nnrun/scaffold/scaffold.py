@@ -84,4 +84,4 @@ def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
     commands = [["check", str(config)], ["train", str(config)], ["diagnose"]]
     if rows not in BUNDLED:
         commands.append(["predict", "latest", rows, "-o", PREDICTIONS])
-    return [shlex.join(["nnrun", *command]) for command in [*commands, ["export", "latest"]]]
+    return [shlex.join(["nnrun", *command]) for command in [*commands, ["export", "latest", "--format", "onnx"]]]
