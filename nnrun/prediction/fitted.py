@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nnrun.data.preprocess import Column, Preprocessor
+from nnrun.data.columns import Column
+from nnrun.data.preprocess import Preprocessor
 from nnrun.data.target import Target, Task
 from nnrun.errors import DataError
 from nnrun.rundir import RunDir

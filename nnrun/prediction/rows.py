@@ -15,7 +15,7 @@ from nnrun.prediction.model import Model
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nnrun.data.preprocess import Column
+    from nnrun.data.columns import Column
 
 PREDICTION, ROW = "prediction", "row"
 CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
