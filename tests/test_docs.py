@@ -86,6 +86,12 @@ def test_the_page_on_metrics_is_what_the_generator_prints(generator: Generator) 
         assert f"| `{name}` |" in page("metrics.md")
 
 
+def test_the_page_on_init_is_what_the_generator_prints(generator: Generator) -> None:
+    init = generator["init"]
+    assert callable(init)
+    assert page("init.md") == init(), "run: python docs/generate.py init > docs/init.md"
+
+
 def test_every_command_and_option_is_in_the_reference() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():

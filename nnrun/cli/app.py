@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, evaluating, exporting, inspection, predicting, searching, training
+from nnrun.cli import checking, diagnosing, evaluating, exporting, inspection, predicting, searching, starting, training
 
 app = typer.Typer(
     name="nnrun",
@@ -37,6 +37,7 @@ def _options(
     pass
 
 
+app.command()(starting.init)
 app.command()(training.train)
 app.command()(searching.search)
 app.command()(checking.check)
