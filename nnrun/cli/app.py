@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, inspection, predicting, searching, training
+from nnrun.cli import checking, diagnosing, inspection, listing, predicting, searching, training
 
 app = typer.Typer(
     name="nnrun",
@@ -43,6 +43,6 @@ app.command()(checking.check)
 app.command()(diagnosing.diagnose)
 app.command()(training.resume)
 app.command()(predicting.predict)
-app.command("list")(inspection.list_)
+app.command("list")(listing.list_)
 app.command()(inspection.show)
 app.command()(inspection.schema)
