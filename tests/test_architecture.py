@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own room and from rooms before it.
 ROOMS = ["errors", "files", "engine", "config", "data", "rundir", "environment", "verdict", "narration", "assembly",
-         "checkpoints", "measures", "symptoms", "session", "experiment", "search", "diagnosis", "preflight", "api",
-         "cli"]  # fmt: skip
+         "checkpoints", "measures", "symptoms", "session", "experiment", "search", "diagnosis", "preflight", "report",
+         "api", "cli"]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

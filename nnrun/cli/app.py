@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, inspection, searching, training
+from nnrun.cli import checking, diagnosing, inspection, reporting, searching, training
 
 app = typer.Typer(
     name="nnrun",
@@ -41,6 +41,7 @@ app.command()(training.train)
 app.command()(searching.search)
 app.command()(checking.check)
 app.command()(diagnosing.diagnose)
+app.command()(reporting.report)
 app.command()(training.resume)
 app.command("list")(inspection.list_)
 app.command()(inspection.show)
