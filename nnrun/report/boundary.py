@@ -33,7 +33,9 @@ def boundary_chart(model: Trained) -> Chart:
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
     note = "What the network says of every point, paler where it is less sure; dots are dev examples."
     alt = f"Decision regions over {names[0]} and {names[1]}."
-    return Chart("Decision boundary", alt, [*area, *_dots(classes, raw, dev.y)], layout, note, height=460)
+    return Chart(
+        "What the network says everywhere", alt, [*area, *_dots(classes, raw, dev.y)], layout, note, height=460
+    )
 
 
 def _classes(classes: list[str], said: Array, own: Array) -> list[dict[str, Any]]:

@@ -81,11 +81,12 @@ def points(name: str, x: Sequence[Any], y: Sequence[Any], color: Any, **options:
     return {"type": "scatter", "mode": "markers", "name": plain(name), "x": x, "y": y, "marker": marker, **options}
 
 
-def upright(at: float, text: str, color: str = GREY, level: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+def upright(at: float, text: str, color: str, level: int, leftward: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """A shape and an annotation that mark a place on the x-axis; `level` lowers the text out of another's way."""
     shape = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
     words = {"x": at, "y": 1 - 0.09 * level, "yref": "paper", "text": plain(text), "showarrow": False}
+    side = "right" if leftward else "left"
     return (
         {**shape, "line": {"color": color, "width": 1.5, "dash": "dot"}},
-        {**words, "xanchor": "left", "yanchor": "top", "xshift": 3, "font": {"size": 11}},
+        {**words, "xanchor": side, "yanchor": "top", "xshift": -3 if leftward else 3, "font": {"size": 11}},
     )

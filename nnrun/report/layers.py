@@ -16,10 +16,16 @@ Row = Mapping[str, Any]
 MOST_POINTS = 8000  # of a chart, over all its lines
 BINS = 60
 LINEAR = ("dense", "output", "batch")  # kinds of layers that have parameters
-STATISTICS = {  # name: title, what it is, whether it is a share
-    "output_std": ("Size of the outputs", "standard deviation of a layer's outputs", False),
-    "gradient_norm": ("Size of the gradients", "norm of the loss's gradient by a layer's outputs", False),
-    "dead": ("Dead units", "share of units that are 0 for every example", True),
+STATISTICS = {  # name: title, its axis, whether it is a share
+    "output_std": ("Size of the outputs", "deviation of the outputs", False),
+    "gradient_norm": ("Size of the gradients", "norm of the gradient", False),
+    "dead": ("Dead units", "share of the units", True),
+}
+
+NOTES = {
+    "output_std": "Standard deviation of each layer's outputs; signals that vanish or explode show here.",
+    "gradient_norm": "Norm of the loss's gradient by each layer's outputs, on the same examples.",
+    "dead": "Units whose output is 0 for every example that was looked at.",
 }
 
 
@@ -46,7 +52,7 @@ def _statistic(key: str, rows: Sequence[Row]) -> Chart | None:
     y = axis(what, percent=True, rangemode="tozero") if share else log_axis(what, drawn) if positive else axis(what)
     ends = ", ".join(f"{trace['name']} {trace['y'][-1]:.3g}" for trace in lines if trace["y"][-1] is not None)
     layout = {"xaxis": axis("epoch"), "yaxis": y}
-    return Chart(title, f"{title}: {what}, at last {ends}.", lines, layout, height=320)
+    return Chart(title, f"{title}: {what}, at last {ends}.", lines, layout, NOTES[key], height=320)
 
 
 def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     names = [short(region["region"]) for region in shown]
     layout = {
         "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
-        "yaxis": axis("error", percent=True, rangemode="tozero"),
+        "yaxis": axis("error" if classes else "1 − R²", percent=True, rangemode="tozero"),
         "barmode": "group",
         "bargap": 0.25,
     }
@@ -88,7 +88,8 @@ def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
     if not worse:
         return paragraph(told, "None is clearly worse: no 95% interval lies above it.")
     chance = len(looked_at) / 40  # 2.5% of the intervals lie above what they estimate
-    told += f"{len(worse)} lie above it with their whole 95% interval; of so many, about {chance:.0f} would by chance."
+    by_chance = f"about {chance:.0f}" if chance >= 1 else "less than one"
+    told += f"{len(worse)} lie above it with their whole 95% interval; of so many, {by_chance} would by chance."
     rows = [[s["column"], s["value"], percent(s["error"]), _interval(s), f"{s['rows']:,}"] for s in worse[:SLICES]]
     heads = ["column", "value", "dev error", "95%", "dev rows"]
     return join([paragraph(told), table("Slices that are worse than the whole", heads, rows, words=(0, 1))])

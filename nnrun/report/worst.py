@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.data.table import Table
+from nnrun.data.table import Table, kind_of
 from nnrun.diagnosis.trained import Trained
 from nnrun.engine.parameters import Array
 from nnrun.narration import number, percent
@@ -62,9 +62,11 @@ def _rows(of: Classified | Estimated, chosen: Array, dev: Table, target: str) ->
         [str(label), *_answer(of, i), *("–" if missing else _cell(value) for value, missing in cells)]
         for i, label, cells in zip(chosen, frame.index, _cells(frame[names[:COLUMNS]]), strict=True)
     ]
+    texts = [i + 4 for i, name in enumerate(names[:COLUMNS]) if kind_of(frame[name]) == "category"]
+    words = [0, *((1, 2) if isinstance(of, Classified) else ()), *texts]
     left = len(names) - COLUMNS
     more = [paragraph(f"The first {COLUMNS} of {len(names)} columns.")] if left > 0 else []
-    return join([table("The worst of the dev part, rows counted from 0", heads, rows, words=(0,)), *more])
+    return join([table("The worst of the dev part, rows counted from 0", heads, rows, words=words), *more])
 
 
 def _cells(frame: object) -> list[list[tuple[object, bool]]]:

@@ -25,15 +25,30 @@ function template() {
 
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
-async function draw() {
+// Charts are drawn when they come near the window, so that a long page opens as fast as a short one; before printing,
+// all are.
+function drawOnApproach() {
   const charts = JSON.parse(document.getElementById("charts").textContent);
-  const places = [...document.querySelectorAll("[data-chart]")];
-  for (const place of places) {
+  const waiting = new Set(document.querySelectorAll("[data-chart]"));
+  const tell = () => (document.documentElement.dataset.waiting = String(waiting.size));
+  const draw = (place) => {
+    if (!waiting.delete(place)) return;
     const { data, layout } = charts[Number(place.dataset.chart)];
-    await Plotly.newPlot(place, data, { ...layout, template: template() }, CONFIG);
-    await new Promise((resume) => setTimeout(resume)); // the page can be scrolled meanwhile
-  }
-  document.documentElement.dataset.drawn = String(places.length);
+    Plotly.newPlot(place, data, { ...layout, template: template() }, CONFIG);
+    tell();
+  };
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries.filter((each) => each.isIntersecting)) {
+        near.unobserve(entry.target);
+        draw(entry.target);
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  tell();
+  waiting.forEach((place) => near.observe(place));
+  addEventListener("beforeprint", () => [...waiting].forEach(draw));
 }
 
 function recolour() {
@@ -98,4 +113,4 @@ function offerSorting() {
 
 offerThemes();
 offerSorting();
-if (document.querySelector("[data-chart]")) draw();
+if (document.querySelector("[data-chart]")) drawOnApproach();
