@@ -14,6 +14,7 @@ from nnrun.cli import (
     inspection,
     listing,
     predicting,
+    reporting,
     searching,
     starting,
     training,
@@ -53,6 +54,7 @@ app.command()(training.train)
 app.command()(searching.search)
 app.command()(checking.check)
 app.command()(diagnosing.diagnose)
+app.command()(reporting.report)
 app.command()(training.resume)
 app.command()(evaluating.evaluate)
 app.command()(predicting.predict)

@@ -105,21 +105,10 @@ def _epochs(metrics: list[Values], best: int | None, primary: str) -> list[str]:
 
 
 def _changed(values: Values) -> list[str]:
-    from nnrun.config.config import Config
-    from nnrun.config.dump import dump_yaml
+    from nnrun.config.differences import changed
+    from nnrun.config.dump import one_line
 
-    defaults = _flat(Config().resolved())
-    changed = {key: value for key, value in _flat(values).items() if defaults.get(key) != value}
-    lines = [f"  {key}: {dump_yaml([value], one_line=True).strip()[1:-1]}" for key, value in changed.items()]
-    return lines or ["  nothing"]
-
-
-def _flat(values: Values, prefix: str = "") -> Values:
-    flat: Values = {}
-    for key, value in values.items():
-        inner = isinstance(value, dict) and not prefix
-        flat |= _flat(value, f"{key}.") if inner else {prefix + key: value}
-    return flat
+    return [f"  {key}: {one_line(value)}" for key, (value, _) in changed(values).items()] or ["  nothing"]
 
 
 @explained
