@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from nnrun.assembly import usual_batch_size
-from nnrun.narration import percent
+from nnrun.narration import percent, source_name
 from nnrun.scaffold.facts import WITHOUT_TEST, Facts
 from nnrun.scaffold.words import count, listed, shown
 
@@ -46,7 +46,8 @@ def propose(facts: Facts) -> dict[str, Choice]:
 def _source(facts: Facts) -> Choice:
     """The file, as seen from the folder of the config."""
     rows = count(facts.rows, "row") if len(facts.files) == 1 else _sizes(facts.files)
-    return Choice(facts.source, f"{rows}, {count(len(facts.columns), 'column')}")
+    reading = [notice.removeprefix(f"{source_name(facts.source)}: ") for notice in facts.reading]
+    return Choice(facts.source, "; ".join([f"{rows}, {count(len(facts.columns), 'column')}", *reading]))
 
 
 def _target(facts: Facts) -> Choice:
