@@ -160,18 +160,18 @@ def _codes(column: Column, table: Table) -> npt.NDArray[np.int64]:
 
 def _fit_date(column: Column, table: Table) -> Column:
     """Parts that never vary in training are left out."""
-    found = _date_parts(column, table)
+    found = date_parts(column, table)
     varying = {part: values for part, values in found.items() if np.unique(values[~np.isnan(values)]).size > 1}
     return replace(column, parts=tuple(varying), fills=tuple(_mean(values) for values in varying.values()))
 
 
 def _write_date(column: Column, table: Table, out: Floats) -> None:
-    found = _date_parts(column, table)
+    found = date_parts(column, table)
     for position, (part, fill) in enumerate(zip(column.parts, column.fills, strict=True)):
         out[:, position] = _filled(found[part], fill)
 
 
-def _date_parts(column: Column, table: Table) -> dict[str, Floats]:
+def date_parts(column: Column, table: Table) -> dict[str, Floats]:
     """Each part `(m,)` of the dates, missing = NaN."""
     found = dates(table, column.name, str(column.format))
     missing = np.isnat(found)

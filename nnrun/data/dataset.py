@@ -13,6 +13,7 @@ from nnrun.data.cache import Prepared, cache_key, load_entry, store_entry
 from nnrun.data.prepare import prepare
 from nnrun.data.table import Arrays
 from nnrun.data.target import Task
+from nnrun.data.weights import part_weights
 from nnrun.files import to_json
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`."""
+    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`.
+
+    Weights `(m,)` have a mean of 1; None where every example counts alike.
+    """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
+    weights: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,19 @@ def _read_only(prepared: Prepared) -> Prepared:
     return prepared
 
 
+def _part(name: str, arrays: Arrays, info: dict[str, Any]) -> Part:
+    x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
+    weights = part_weights(info["weights"], name, y, info["classes"], arrays.get(f"{name}_w"))
+    return Part(x, y, None if weights is None else weights.astype(x.dtype))
+
+
 def _dataset(prepared: Prepared, *notices: str) -> Dataset:
     arrays, info = prepared
     return Dataset(
         task=info["task"],
         classes=info["classes"],
         n_features=len(info["features"]),
-        parts={part: Part(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in info["split"]["sizes"]},
+        parts={part: _part(part, arrays, info) for part in info["split"]["sizes"]},
         target_deviation=info["target"]["deviation"],
         info=info,
         notices=[*info["notices"], *notices],

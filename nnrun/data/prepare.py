@@ -20,6 +20,7 @@ from nnrun.data.sources import read_source, source_files, target_name
 from nnrun.data.split import Split
 from nnrun.data.table import Arrays, Table, check_fits, check_slips, kind_of, require_column, require_single
 from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes, fit_target
+from nnrun.data.weights import describe_weights, read_weights, weight_notices
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class _Divided(NamedTuple):
 
 
 def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays `<part>_x` `(m, n)` and `<part>_y` `(m,)` or `(m, 1)`, and what a reader of `data.json` wants to know.
+    """Arrays `<part>_x` `(m, n)`, `<part>_y` `(m,)` or `(m, 1)`, with data.weight `<part>_w` `(m,)`; and data.json.
 
     Raises DataError for data that is missing, malformed or unfit for the task.
     """
@@ -57,6 +58,9 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
     for part, table in data.parts.items():
         arrays[f"{part}_x"] = _matrix(table, preprocessor, dtype)
         arrays[f"{part}_y"] = target.encode(table, dtype)
+        if config.weight:
+            arrays[f"{part}_w"] = read_weights(table, config.weight).astype(dtype)
+    weights = describe_weights(config, data.classes)
     sources = data.sources.items()
     info = {
         "source": _source(config),
@@ -74,8 +78,9 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
         "image": _image(data),
         "normalize": config.normalize,
         **preprocessor.to_json(),
+        "weights": weights,
         "split": _describe_split(config, data.split),
-        "notices": [*_of_files(data), *data.notices, *data.split.notices],
+        "notices": [*_of_files(data), *data.notices, *weight_notices(weights), *data.split.notices],
     }
     return arrays, info
 
@@ -150,20 +155,23 @@ def _check_columns(config: Data, sources: dict[str, Table], reference: Table) ->
     for table in sources.values():
         require_single(table, name, "target")
         check_target(table, name)
+        if config.weight is not None:
+            require_single(table, config.weight, "weight")
     for key, column in (("group", config.group), ("time", config.time)):
         if column is not None:
             require_single(reference, column, key)
     for column in config.drop:
         require_column(reference, column, "drop")
-    if name in (*config.drop, config.group, config.time):
-        raise DataError(f"{reference.at_column(name)}: {name!r} is the target; take it out of drop, group and time")
+    if name in (*config.drop, config.group, config.time, config.weight):
+        others = "drop, group, time and weight"
+        raise DataError(f"{reference.at_column(name)}: {name!r} is the target; take it out of {others}")
     return name
 
 
 def _choose_features(config: Data, table: Table, target: str) -> tuple[dict[str, Meaning], list[str]]:
     """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
     roles = {"group": config.group, "time": config.time}
-    unused = {target, *config.drop, *roles.values()}
+    unused = {target, config.weight, *config.drop, *roles.values()}
     columns = [name for name in table.columns if name not in unused]
     for name in columns:
         if not table.frame[name].notna().any():
