@@ -52,6 +52,13 @@ class Facts:
         """Columns to learn from."""
         return [column for column in self.columns if column.role == "feature"]
 
+    @property
+    def balance(self) -> float:
+        """Share of the rarest class over the share it would have if all were equal; 1 for a regression."""
+        if self.classes is None:
+            return 1.0
+        return min(self.classes.values()) * len(self.classes) / sum(self.classes.values())
+
     def distinct(self, name: str) -> int:
         """How many different values a column has."""
         return next(column.distinct for column in self.columns if column.name == name)
