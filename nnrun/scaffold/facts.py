@@ -10,7 +10,7 @@ from nnrun.data.columns import Column
 from nnrun.data.division import check_rows, divide
 from nnrun.data.kinds import ambiguity, meaning_of
 from nnrun.data.sources import read_source, source_files, target_name
-from nnrun.data.table import Table, check_slips, labels, require_column
+from nnrun.data.table import Table, check_slips, labels, require_single
 from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes
 from nnrun.errors import DataError, UsageError
 from nnrun.scaffold.columns import ColumnFacts, judged, likely_targets, may_group, whole
@@ -26,7 +26,7 @@ class Facts:
 
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `groups` and `dates` are columns by which the
-    rows could be split.
+    rows could be split; `reading` says how the files were read, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -39,6 +39,7 @@ class Facts:
     features: int
     groups: list[str]
     dates: list[str]
+    reading: list[str]
     notices: list[str]
 
     @property
@@ -50,6 +51,13 @@ class Facts:
     def used(self) -> list[ColumnFacts]:
         """Columns to learn from."""
         return [column for column in self.columns if column.role == "feature"]
+
+    @property
+    def balance(self) -> float:
+        """Share of the rarest class over the share it would have if all were equal; 1 for a regression."""
+        if self.classes is None:
+            return 1.0
+        return min(self.classes.values()) * len(self.classes) / sum(self.classes.values())
 
     def distinct(self, name: str) -> int:
         """How many different values a column has."""
@@ -72,7 +80,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
     if target is None:
         raise UsageError(_which_target(table))
     for part in sources.values():
-        require_column(part, target, "target")
+        require_single(part, target, "target")
         check_target(part, target)
     task, classes = _task(table, target)
     judge = whole if _is_clean(config) else judged
@@ -93,6 +101,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
         features=sum(len(Column.fit(table, name).features) for name in used),
         groups=[name for name in used if may_group(table.frame[name])],
         dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
+        reading=list(dict.fromkeys(notice for found in sources.values() for notice in found.notices)),
         notices=[*_doubts(table, columns), *split.notices],
     )
 
