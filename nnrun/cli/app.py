@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, evaluating, exporting, inspection, predicting, searching, training
+from nnrun.cli import checking, diagnosing, evaluating, exporting, inspection, listing, predicting, searching, training
 
 app = typer.Typer(
     name="nnrun",
@@ -45,6 +45,6 @@ app.command()(training.resume)
 app.command()(evaluating.evaluate)
 app.command()(predicting.predict)
 app.command()(exporting.export)
-app.command("list")(inspection.list_)
+app.command("list")(listing.list_)
 app.command()(inspection.show)
 app.command()(inspection.schema)
