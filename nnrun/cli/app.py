@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, evaluating, exporting, inspection, listing, predicting, searching, training
+from nnrun.cli import (
+    checking,
+    comparing,
+    diagnosing,
+    evaluating,
+    exporting,
+    inspection,
+    listing,
+    predicting,
+    searching,
+    training,
+)
 
 app = typer.Typer(
     name="nnrun",
@@ -47,4 +58,5 @@ app.command()(predicting.predict)
 app.command()(exporting.export)
 app.command("list")(listing.list_)
 app.command()(inspection.show)
+app.command()(comparing.compare)
 app.command()(inspection.schema)
