@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.config.schema import BUNDLED
+from nnrun.data.chunks import Source, Whole
 from nnrun.data.csv_file import read_csv
 from nnrun.data.table import Table, suggest
 from nnrun.errors import DataError
@@ -47,6 +48,11 @@ def target_name(config: Data) -> str | None:
         return own if config.target in (None, "target") else config.target
     arrays = all(path.suffix.lower() == ".npz" for path in files.values())
     return config.target or ("y" if arrays else None)
+
+
+def open_sources(config: Data) -> dict[str, Source]:
+    """A source for each part, or one under `all`; raise DataError for whatever cannot be read."""
+    return {part: Whole(table) for part, table in read_source(config).items()}
 
 
 def read_source(config: Data) -> dict[str, Table]:
