@@ -97,7 +97,8 @@ FILES = {
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, times, versions, BLAS kernel, git commit, data hashes and row counts, parent "
     "run, best epoch, symptoms, final losses and errors",
-    "data.json": "features, means, deviations, vocabularies, classes, and the split as rule, seed, sizes and hash",
+    "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
+    "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
     "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, with times",
     "log.txt": "what the screen showed",
@@ -199,8 +200,8 @@ run. Thresholds are constants at the top of the modules in `nnrun/preflight/`.""
 
 CHECKS_FOOT = """\
 What it does not do: it cannot tell a column that is known too late from one that is just good, it sees duplicates only
-where all values of a row are equal, and it compares the parts column by column, not columns together. The network is
-tried on at most 2,000 training rows, large tables are compared on a sample of 5,000.
+where all values of a row are equal, and of columns together it sees only what two of them show. The network is tried on
+at most 2,000 training rows, large tables are compared on a sample of 5,000 rows, and columns together on one of 500.
 
 The learning-rate range test trains the network while the rate grows from step to step, and draws the loss over the rate
 on the log scale. The rate suggested is a beginning: the best one for the whole of training is often somewhat lower, and

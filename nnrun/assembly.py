@@ -12,6 +12,7 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
+from nnrun.data.target import Task
 from nnrun.engine.evaluation import CHUNK, Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.losses import LOSSES, Loss
@@ -64,16 +65,21 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
         schedule=config.optimizer.schedule.build(),
         batch_size=batch_size(config, len(dataset.parts["train"].x)),
         epochs=config.training.epochs,
+        shuffle=config.training.shuffle,
     )
 
 
 def make_loss(config: Config, dataset: Dataset) -> Loss:
     """The loss the configuration names, or the usual one of the task."""
-    name = config.training.loss
-    usual = "cross_entropy" if dataset.classes else "squared_error"
-    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
-        raise MisfitError(("training", "loss"), f"{name} does not fit {dataset.task}; use {usual} or auto")
     outputs = len(dataset.classes) if dataset.classes else dataset.parts["train"].y.shape[1]
+    return named_loss(config.training.loss, dataset.task, outputs)
+
+
+def named_loss(name: str, task: Task, outputs: int) -> Loss:
+    """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
+    usual = "cross_entropy" if task == "classification" else "squared_error"
+    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
+        raise MisfitError(("training", "loss"), f"{name} does not fit {task}; use {usual} or auto")
     return LOSSES[usual if name == "auto" else name](outputs)
 
 

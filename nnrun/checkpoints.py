@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nnrun.engine.network import Network
-from nnrun.engine.parameters import Array
+from nnrun.engine.parameters import Array, Shape
 from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import UsageError
@@ -82,12 +82,21 @@ def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
 
 def load_weights(run: RunDir, name: str = "best") -> Tensors:
     """Parameters and running averages of `best` or `last` by name; UsageError where there is none yet."""
-    loaded = run.load_checkpoint(name)
+    loaded = read_weights(run, name)
+    return {key: tensor for key, tensor in loaded.items() if not key.startswith(SLOT)}
+
+
+def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = None) -> Tensors:
+    """All tensors of a checkpoint, or those of `shapes` alone.
+
+    Raises UsageError where there is none, DataError where it is damaged or has other shapes.
+    """
+    loaded = run.load_checkpoint(name, shapes)
     if loaded is None and pruned(run):
         raise UsageError(f"{run.path}: {PRUNED}; {retraining(run)}")
     if loaded is None:
         raise UsageError(f"{run.id} has no checkpoint {name!r} yet")
-    return {key: tensor for key, tensor in loaded[0].items() if not key.startswith(SLOT)}
+    return loaded[0]
 
 
 def prune(run: RunDir) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from nnrun.verdict import RULES, of_run, points
 
 WIDTH = 80  # of a screen
+HEIGHTS = "▁▂▃▄▅▆▇█"
 PARTS = ("train", "dev", "test")
 EPOCH_COLUMNS = ("epoch", "cost", "train error", "train loss", "dev error", "dev loss", "rate")
 
@@ -175,6 +177,12 @@ def wrapped(text: str, head: str = "") -> list[str]:
         text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+
+
+def sparkline(values: Iterable[float], low: float, high: float) -> str:
+    """A bar a value, the lowest at `low` and the highest at `high` and beyond."""
+    shares = (min(max((value - low) / ((high - low) or 1), 0), 1) for value in values)
+    return "".join(HEIGHTS[math.floor(share * (len(HEIGHTS) - 1) + 0.5)] for share in shares)
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

@@ -12,9 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own room and from rooms before it.
-ROOMS = ["errors", "files", "engine", "config", "data", "rundir", "environment", "verdict", "narration", "assembly",
-         "checkpoints", "measures", "symptoms", "session", "experiment", "search", "diagnosis", "preflight", "api",
-         "cli"]  # fmt: skip
+ROOMS = ["errors", "files", "tensors", "engine", "config", "data", "rundir", "environment", "verdict", "narration",
+         "assembly", "checkpoints", "prediction", "measures", "symptoms", "session", "experiment", "search",
+         "diagnosis", "preflight", "api", "cli"]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nnrun.cli.streams import say, say_at_once
+from nnrun.cli.live_curves import Curve, curve_lines
+from nnrun.cli.streams import in_terminal_letters, say, say_at_once
 from nnrun.measures import Row
 from nnrun.narration import EPOCH_COLUMNS, columns, epoch_line, epoch_table, heading, pace, remaining
 from nnrun.session import Listener, Outcome
@@ -65,7 +66,7 @@ class PlainConsole(Listener):
 
 
 class LiveConsole(PlainConsole):
-    """A table of the latest epochs and a progress bar with the remaining time; the table stays when the run is over."""
+    """The latest epochs, the learning curves, a progress bar with the time left; all but the bar stay in the end."""
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
@@ -74,6 +75,7 @@ class LiveConsole(PlainConsole):
 
         self.live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
         self.rows: deque[Row] = deque(maxlen=EPOCHS_SHOWN)
+        self.curves = {"train error": Curve(), "dev error": Curve()}
         self.best: Row | None = None
         self.judged_by = ("dev_error", "dev_loss")
         self.done = 0
@@ -125,6 +127,8 @@ class LiveConsole(PlainConsole):
 
     def _remember(self, row: Row) -> None:
         self.rows.append(row)
+        for name, curve in self.curves.items():
+            curve.add(row[name.replace(" ", "_")])
         if self.best is None or self._scores(row) < self._scores(self.best):
             self.best = row
 
@@ -138,6 +142,9 @@ class LiveConsole(PlainConsole):
         if self.rows:
             for i, line in enumerate(self._table(options.max_width)):
                 yield Text(line, style="dim" if i == 0 else "bold" if line.endswith("best") else "", overflow="crop")
+        curves = curve_lines(self.curves, options.max_width)
+        for line in ["", *curves] if curves else []:
+            yield Text(in_terminal_letters(line), no_wrap=True, overflow="crop")
         if not self.over:
             yield from self._progress(options.max_width)
 

@@ -28,6 +28,7 @@ from nnrun.config.words import listing
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS, usual
+from nnrun.engine.shuffling import SHUFFLES
 
 # The data sets in nnrun/data/bundled, each with the name of its target column.
 BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
@@ -232,6 +233,9 @@ class Training(Section):
         | Annotated[Count, Tag(kind_tag("whole number"))],
         by_kind("auto, full or a whole number"),
     ] = key("auto", "examples a step; full = the whole training set")
+    shuffle: Annotated[str, OneOf(SHUFFLES)] = key(
+        "auto", "full = all rows anew each epoch; blocks = for files larger than memory; auto = blocks from 1 GiB on"
+    )
     dtype: Annotated[Literal["float32", "float64"], OneOf()] = key("float32", "precision of all numbers in training")
     blas_threads: Annotated[int, Bounds(ge=1, le=1024)] = key(1, "threads of a matrix product; part of the result")
     loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,3 +174,10 @@ def _read_bundled(name: str) -> Table:
     path = _BUNDLED_FILES / f"{name}.csv"
     table = read_csv(path, hashlib.sha256(path.read_bytes()).hexdigest())
     return replace(table, name=name, lines=None)  # its file is not the user's
+
+
+def read_chunks(path: Path, rows: int, like: Mapping[str, Any] | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows each; raises DataError for whatever cannot be read."""
+    table = _read_file(path, like["target"]["name"] if like else "y")
+    for start in range(0, len(table), rows):
+        yield table.take(np.arange(start, min(start + rows, len(table))))

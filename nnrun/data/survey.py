@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nnrun.data.chunks import Chunks
-from nnrun.data.division import GroupFacts, TimeFacts
 from nnrun.data.facts import ColumnFacts
+from nnrun.data.keys import GroupFacts, TimeFacts
 from nnrun.data.table import Table
 from nnrun.data.target import TargetFacts, Wanted
 

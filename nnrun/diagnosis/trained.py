@@ -15,9 +15,10 @@ from nnrun.engine.evaluation import Examples, logits_in_chunks
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError
 from nnrun.experiment import CACHE, same_data
-from nnrun.rundir import RunDir, is_search, search_of
+from nnrun.prediction.model import best_of
+from nnrun.rundir import RunDir, search_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +59,10 @@ def trained(run: RunDir) -> Trained:
 
     Raises UsageError where a search has no best run yet, DataError where the data is no longer that of the run.
     """
-    if is_search(run):
-        run = _best_of(run)
+    run = best_of(run)
     config = load_config(run.path / "resolved.yaml").config
     beside = (search_of(run) or run).path.parent
     dataset = load_dataset(config.data, config.training.dtype, beside / CACHE)
     if not same_data(run, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run was trained on; train anew")
     return Trained(run, config, dataset)
-
-
-def _best_of(search: RunDir) -> RunDir:
-    best = search.path / "best"
-    if not best.is_dir():
-        raise UsageError(f"{search.id}: no trial has ended well yet, so there is no best run to look at")
-    return RunDir(best)

@@ -200,7 +200,7 @@ def _gradient(trainer: Trainer) -> GradientCheck:
     recipe, batches = trainer.recipe, trainer.batches
     return check_gradient(
         trainer.network, recipe.loss, recipe.hyperparameters, trainer.theta[0], trainer.state[0],
-        Examples(batches.x, batches.y), most=GRADIENT_PARAMETERS,
+        batches.examples, most=GRADIENT_PARAMETERS,
     )  # fmt: skip
 
 

@@ -174,6 +174,14 @@ def repeat_lines(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]
     return [*lines, *columns(rows, right=(0, 1, 2, 4)), *_better_again(repeats, metric), ""]
 
 
+def unfinished_repeats(record: Mapping[str, Any], asked: int | None, run_id: str) -> list[str]:
+    """A note where fewer repeats are finished than were asked for, as after a kill."""
+    trained = [each["n"] + each["lost"] for each in record.get("repeats") or []]
+    if not asked or record.get("best_trial") is None or min(trained, default=0) >= asked:
+        return []
+    return [f"note     the best trials are not trained again {asked} times yet; `nnrun resume {run_id}` does it"]
+
+
 def _better_again(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
     """A note where the settings of another trial than the best did better."""
     chosen, *others = [each for each in repeats if each["mean"] is not None] or [{"mean": None}]

@@ -19,6 +19,7 @@ from nnrun.experiment import first_files, prepare, same_data
 from nnrun.rundir import RunDir
 from nnrun.search.known import load_known
 from nnrun.search.options import Options
+from nnrun.search.parsing import ONE_THREAD
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.search import Search
 from nnrun.search.space import Space, difference, one_line
@@ -65,6 +66,8 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
         )
         if word not in names
     ]
+    if loaded.config.training.blas_threads > 1:
+        problems.append(loaded.locate(("training", "blas_threads"), f"{ONE_THREAD}; set it to 1"))
     try:
         found = load_known(loaded)
     except ConfigError as error:

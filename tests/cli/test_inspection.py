@@ -92,7 +92,7 @@ def test_a_broken_run_does_not_hide_the_others(nnrun: Nnrun, trained: Path, cont
     assert nnrun("list", "--json").json["runs"][0]["id"] == broken.name
     assert nnrun("show", trained.name).code == 0
     shown = nnrun("show", broken.name)
-    assert shown.code == 1
+    assert shown.code == 4
     assert "Traceback" not in shown.err
     assert "internal error" not in shown.err
     assert "run.json" in shown.err

@@ -69,6 +69,7 @@ def test_defaults() -> None:
         "training": {
             "epochs": 50,
             "batch_size": "auto",
+            "shuffle": "auto",
             "dtype": "float32",
             "blas_threads": 1,
             "loss": "auto",

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.engine.batches import Batches, batch_bounds
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES
 
 
@@ -13,7 +14,8 @@ def batches(rows: int, batch_size: int, seeds: list[int], smallest: int = 1, wid
     """Row i is (i, 1000 + i), with the value −i."""
     x = np.stack([np.arange(rows), 1000 + np.arange(rows)], axis=1).astype(float)
     x = np.concatenate([x, np.zeros((rows, width - 2))], axis=1)
-    return Batches(x, -np.arange(rows, dtype=float)[:, None], LOSSES["squared_error"](1), batch_size, seeds, smallest)
+    examples = Examples(x, -np.arange(rows, dtype=float)[:, None])
+    return Batches(examples, LOSSES["squared_error"](1), batch_size, seeds, smallest)
 
 
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:
@@ -70,6 +72,6 @@ def test_order_depends_on_the_seed_and_the_epoch_alone() -> None:
 def test_full_batch_is_shared_and_stays_in_order(batch_size: int) -> None:
     made = batches(10, batch_size, [1, 2, 3])
     ((x, y),) = made.epoch(1)
-    assert np.shares_memory(x, made.x)
+    assert np.shares_memory(x, made.examples.x)
     assert x.shape == (1, 10, 2)
     assert y[0, :, 0].tolist() == [-i for i in range(10)]

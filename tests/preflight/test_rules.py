@@ -16,6 +16,7 @@ from nnrun.preflight.columns import (
     judge_missing,
     judge_scale,
 )
+from nnrun.preflight.distances import Difference, holm
 from nnrun.preflight.findings import names, setting
 from nnrun.preflight.learning import judge_batch, judge_cost, rises
 from nnrun.preflight.network import (
@@ -28,7 +29,7 @@ from nnrun.preflight.network import (
     ratio,
 )
 from nnrun.preflight.rates import find_rate, judge_rates, plot
-from nnrun.preflight.rows import Difference, holm, judge_distribution, judge_duplicates, judge_rows
+from nnrun.preflight.rows import judge_distribution, judge_duplicates, judge_rows
 
 BOTH = (("train", "dev"), ("dev", "test"))
 
