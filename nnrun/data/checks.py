@@ -12,7 +12,7 @@ from nnrun.data.columns import widest
 from nnrun.data.kinds import Meaning, ambiguity
 from nnrun.data.sources import target_name
 from nnrun.data.survey import Survey
-from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column
+from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def choose_target(config: Data, table: Table) -> str:
         shown = ", ".join(table.columns[-10:])
         message = f"{table.at_header()}: which column is the target? Set data.target; the last are {shown}"
         raise DataError(message, ("data", "target"))
-    require_column(table, name, "target")
+    require_single(table, name, "target")
     return name
 
 
@@ -37,7 +37,7 @@ def check_roles(config: Data, table: Table, target: str) -> None:
     """Raise DataError if a column is missing that splits the rows or is dropped, or is the target."""
     for key, column in (("group", config.group), ("time", config.time)):
         if column is not None:
-            require_column(table, column, key)
+            require_single(table, column, key)
     for column in config.drop:
         require_column(table, column, "drop")
     if target in (*config.drop, config.group, config.time):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from nnrun.data.table import Table
@@ -25,8 +25,8 @@ class Source(Protocol):
     @property
     def sha256(self) -> str: ...  # noqa: D102
 
-    def chunks(self, cells: int, dtypes: Mapping[str, str]) -> Iterator[Table]:
-        """Pieces of about so many cells, in order; the columns named are read as `str` or `float64`.
+    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+        """Pieces of about so many cells, in order; the values of columns named in `text` stay text.
 
         The index of each frame goes on counting the rows of the source. Raises DataError for what cannot be read.
         """
@@ -37,7 +37,7 @@ class Chunks:
 
     def __init__(self, source: Source, heard: Heard = nobody) -> None:
         self.source, self.heard = source, heard
-        self.dtypes: dict[str, str] = {}
+        self._text: frozenset[str] = frozenset()
         self.rows: int | None = None
         self._only: Table | None = None
 
@@ -56,13 +56,12 @@ class Chunks:
         """Whether one piece is all there is; known after the first walk."""
         return self._only is not None
 
-    def read_as(self, dtypes: Mapping[str, str]) -> None:
-        """From now on read these columns so."""
-        self.dtypes = dict(dtypes)
-        self._only = None
+    def keep_as_text(self, columns: Iterable[str]) -> None:
+        """From now on do not take the values of these columns for numbers."""
+        self._text |= set(columns)
 
     def _read(self) -> Iterator[Table]:
-        return self.source.chunks(CELLS, self.dtypes) if self._only is None else iter([self._only])
+        return self.source.chunks(CELLS, self._text) if self._only is None else iter([self._only])
 
 
 class Whole:
@@ -71,7 +70,7 @@ class Whole:
     def __init__(self, table: Table) -> None:
         self.table, self.name, self.sha256 = table, table.name, table.sha256
 
-    def chunks(self, cells: int, dtypes: Mapping[str, str]) -> Iterator[Table]:
+    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
         """Slices of the table."""
         rows = max(1, cells // len(self.table.columns))
         for start in range(0, len(self.table), rows):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnrun.data.kinds import ISO, Meaning, Texts
-from nnrun.data.table import EXACT_LIMIT, Kind, Table, kind_of, slips_of
+from nnrun.data.table import Kind, Table, kind_of, slips_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Storage = Literal["nothing", "boolean", "integer", "large integer", "float", "date", "text"]
 
 
 class ColumnFacts:
@@ -20,7 +18,7 @@ class ColumnFacts:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.storages: set[Storage] = set()
+        self.kinds: set[Kind] = set()  # of the pieces, each read by itself
         self.present = self.missing = self.slips = 0
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
@@ -35,10 +33,10 @@ class ColumnFacts:
             self.first_missing = table.at_cell(table.first(missing), self.name)
         self.missing += count
         self.present += len(series) - count
-        storage = _storage(series, count == len(series))
-        self.storages |= {storage} - {"nothing"}
-        if storage == "text":
-            self._see_text(table, series)
+        if count < len(series):
+            self.kinds.add(kind_of(series))
+            if kind_of(series) == "category":
+                self._see_text(table, series)
 
     def _see_text(self, table: Table, series: pd.Series[Any]) -> None:
         self.texts.see(series)
@@ -51,9 +49,12 @@ class ColumnFacts:
     @property
     def kind(self) -> Kind:
         """What the column is as a whole; one without any value holds numbers."""
-        if "text" in self.storages or ("boolean" in self.storages and len(self.storages) > 1):
-            return "category"
-        return next((kind for kind in ("boolean", "date") if kind in self.storages), "number")
+        return "category" if self.is_mixed else next(iter(self.kinds), "number")
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether pieces were read as different things: all of them have to be read as text."""
+        return len(self.kinds) > 1
 
     @property
     def meaning(self) -> Meaning:
@@ -66,22 +67,3 @@ class ColumnFacts:
     def reason_to_leave_out(self) -> str | None:
         """Why the column can be no feature, None if it can."""
         return self.texts.reason_to_leave_out if self.meaning.kind == "category" else None
-
-    @property
-    def better_dtype(self) -> str | None:
-        """How the column has to be read where its pieces, each read by itself, do not fit together."""
-        if self.kind == "category" and len(self.storages) > 1:
-            return "str"
-        return "float64" if self.storages >= {"float", "large integer"} else None
-
-
-def _storage(series: pd.Series[Any], empty: bool) -> Storage:
-    """How a piece of a column was read; whole numbers that float64 cannot tell apart are a case of their own."""
-    kind = kind_of(series)
-    if empty:
-        return "nothing"
-    if kind != "number":
-        return "text" if kind == "category" else kind
-    if series.dtype.kind not in "iu":
-        return "float"
-    return "large integer" if max(abs(int(series.min())), abs(int(series.max()))) > EXACT_LIMIT else "integer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from nnrun.data.columns import Column, Learner
 from nnrun.data.division import Division, check_rows, divide
 from nnrun.data.kinds import Meaning
 from nnrun.data.preprocess import Preprocessor
+from nnrun.data.reading import Reading
 from nnrun.data.sources import open_sources, source_files
 from nnrun.data.split import PARTS
 from nnrun.data.survey import Survey, survey
@@ -119,13 +121,20 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
         "source": _source(config),
         "files": [_describe_file(part, data) for part in data.sources],
         "task": data.task,
-        "target": {"name": data.target, "mean": target.mean, "deviation": target.deviation},
+        "target": {
+            "name": data.target,
+            "kind": data.reference.target.column.kind,
+            "mean": target.mean,
+            "deviation": target.deviation,
+        },
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
+        "format": Reading.by(config.format).to_json(data.reference.head.decimal),
+        "image": _image(data),
         "normalize": config.normalize,
         **preprocessor.to_json(),
         "split": _describe_split(config, data.division),
-        "notices": [*data.notices, *data.division.notices],
+        "notices": [*_of_files(data), *data.notices, *data.division.notices],
     }
     return Prepared(data, preprocessor, target, dtype, info)
 
@@ -217,6 +226,16 @@ def _source(config: Data) -> str | dict[str, str]:
     if isinstance(config.source, str):
         return config.source
     return {part: str(path) for part, path in source_files(config).items()}
+
+
+def _image(data: Divided) -> list[int] | None:
+    """Height, width and channels, if the features are just the pixels of an image, row by row."""
+    image = data.reference.head.image
+    return list(image) if image and math.prod(image) == len(data.features) else None
+
+
+def _of_files(data: Divided) -> list[str]:
+    return list(dict.fromkeys(notice for found in data.found.values() for notice in found.notices))
 
 
 def _left_out(data: Divided) -> list[str]:

@@ -22,6 +22,7 @@ class Survey:
     ) -> None:
         self.head = head.slice(0, 0)  # it knows where columns stand
         self.rows = 0
+        self.notices: dict[str, None] = {}  # of the file, in order
         self.columns = {name: ColumnFacts(name) for name in head.columns}
         self.target = TargetFacts(self.columns[target], task)
         self.group = GroupFacts(self.columns[group]) if group else None
@@ -30,6 +31,7 @@ class Survey:
     def see(self, table: Table) -> None:
         """Take in the next rows."""
         self.rows += len(table)
+        self.notices |= dict.fromkeys(table.notices)
         for facts in (*self.columns.values(), self.target, self.group, self.time):
             if facts is not None:
                 facts.see(table)
@@ -46,8 +48,8 @@ def survey(chunks: Chunks, begin: Callable[[Table], Survey]) -> Survey:
     found.see(first)
     for table in pieces:
         found.see(table)
-    wrong = {name: dtype for name, facts in found.columns.items() if (dtype := facts.better_dtype)}
-    if not wrong:
+    mixed = [name for name, facts in found.columns.items() if facts.is_mixed]
+    if not mixed:
         return found
-    chunks.read_as(wrong)
+    chunks.keep_as_text(mixed)
     return survey(chunks, begin)

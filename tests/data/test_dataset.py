@@ -20,7 +20,7 @@ from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.prepare import prepare, read_parts
 from nnrun.data.preprocess import Preprocessor
-from nnrun.data.sources import read_source
+from nnrun.data.sources import read_table
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 
@@ -82,7 +82,7 @@ def test_info(csv: Any, load: Any) -> None:
 def test_info_prepares_new_rows_the_same_way(csv: Any, load: Any) -> None:
     path = csv(*LINES)
     data = load(path, target="y")
-    table = read_source(Data(source=str(path), target="y"))["all"]
+    table = read_table(path)
     again = Preprocessor.from_json(json.loads(json.dumps(data.info))).transform(table)
     rows = {row.tobytes() for part in data.parts.values() for row in part.x}
     assert {row.tobytes() for row in again} == rows
