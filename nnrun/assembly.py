@@ -38,7 +38,8 @@ def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
 
 def examples(dataset: Dataset, part: str) -> Examples:
     """One part as the engine wants it."""
-    return Examples(dataset.parts[part].x, dataset.parts[part].y)
+    arrays = dataset.parts[part]
+    return Examples(arrays.x, arrays.y, arrays.weights)
 
 
 def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:

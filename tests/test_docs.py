@@ -20,6 +20,7 @@ import nnrun
 from nnrun.cli.app import app
 from nnrun.config.load import load_config
 from nnrun.config.reference import reference_rows
+from nnrun.metrics.table import METRICS
 from nnrun.preflight.table import CHECKS
 from nnrun.search.domains import DOMAINS
 from nnrun.search.table import STRATEGIES
@@ -75,6 +76,14 @@ def test_the_page_on_diagnosis_is_what_the_generator_prints(generator: Generator
     diagnosis = generator["diagnosis"]
     assert callable(diagnosis)
     assert page("diagnosis.md") == diagnosis(), "run: python docs/generate.py diagnosis > docs/diagnosis.md"
+
+
+def test_the_page_on_metrics_is_what_the_generator_prints(generator: Generator) -> None:
+    metrics = generator["metrics"]
+    assert callable(metrics)
+    assert page("metrics.md") == metrics(), "run: python docs/generate.py metrics > docs/metrics.md"
+    for name in METRICS:
+        assert f"| `{name}` |" in page("metrics.md")
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:

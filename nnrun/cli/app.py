@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, inspection, predicting, searching, training
+from nnrun.cli import checking, diagnosing, evaluating, inspection, predicting, searching, training
 
 app = typer.Typer(
     name="nnrun",
@@ -42,6 +42,7 @@ app.command()(searching.search)
 app.command()(checking.check)
 app.command()(diagnosing.diagnose)
 app.command()(training.resume)
+app.command()(evaluating.evaluate)
 app.command()(predicting.predict)
 app.command("list")(inspection.list_)
 app.command()(inspection.show)

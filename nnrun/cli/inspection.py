@@ -148,7 +148,7 @@ def _page(run: RunDir) -> list[str]:
         lines.append(f"note     {PRUNED}; {retraining(run)}")
     lines += ["", *summary(whole, whole["config"], whole["status"])]
     if whole["metrics"]:
-        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"])]
+        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"], whole["config"]["metrics"]["primary"])]
     lines += ["", "config, where it differs from the defaults", *_changed(whole["config"])]
     lines += ["", "events", *map(_event, whole["events"])]
     return lines
@@ -158,7 +158,7 @@ def _event(event: Values) -> str:
     return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
 
 
-def _epochs(metrics: list[Values], best: int | None) -> list[str]:
+def _epochs(metrics: list[Values], best: int | None, primary: str) -> list[str]:
     """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
     from nnrun.narration import columns, epoch_table
 
@@ -166,7 +166,9 @@ def _epochs(metrics: list[Values], best: int | None) -> list[str]:
     spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
     some = [row for i, row in enumerate(metrics) if i in spaced or row["epoch"] == best]
     marks = ["", *("best" if row["epoch"] == best else "" for row in some)]
-    return columns([[*cells, mark] for cells, mark in zip(epoch_table(some), marks, strict=True)], right=range(7))
+    table = epoch_table(some, primary)
+    right = range(len(table[0]))
+    return columns([[*cells, mark] for cells, mark in zip(table, marks, strict=True)], right)
 
 
 def _changed(values: Values) -> list[str]:

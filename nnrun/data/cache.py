@@ -55,10 +55,12 @@ def load_entry(entry: Path, dtype: str) -> Entry | None:
         info = json.loads((entry / "data.json").read_text(encoding="utf-8"))
         arrays: Arrays = {}
         for part, rows in info["split"]["sizes"].items():
-            x, y = (_mapped(entry / f"{part}_{axis}.npy") for axis in "xy")
-            if x.shape != (rows, len(info["features"])) or x.dtype != dtype or len(y) != rows:
+            axes = "xyw" if info["weights"] and info["weights"]["column"] else "xy"
+            found = {f"{part}_{axis}": _mapped(entry / f"{part}_{axis}.npy") for axis in axes}
+            x = found[f"{part}_x"]
+            if x.shape != (rows, len(info["features"])) or x.dtype != dtype or {rows} != set(map(len, found.values())):
                 return None
-            arrays |= {f"{part}_x": x, f"{part}_y": y}
+            arrays |= found
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
     return arrays, info

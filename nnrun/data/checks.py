@@ -30,6 +30,8 @@ def choose_target(config: Data, table: Table) -> str:
         message = f"{table.at_header()}: which column is the target? Set data.target; the last are {shown}"
         raise DataError(message, ("data", "target"))
     require_single(table, name, "target")
+    if config.weight is not None:
+        require_column(table, config.weight, "weight")
     return name
 
 
@@ -40,14 +42,15 @@ def check_roles(config: Data, table: Table, target: str) -> None:
             require_single(table, column, key)
     for column in config.drop:
         require_column(table, column, "drop")
-    if target in (*config.drop, config.group, config.time):
-        raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of drop, group and time")
+    if target in (*config.drop, config.group, config.time, config.weight):
+        others = "drop, group, time and weight"
+        raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
 
 
 def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
     """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
     roles = {"group": config.group, "time": config.time}
-    columns = [name for name in found.columns if name not in {target, *config.drop, *roles.values()}]
+    columns = [name for name in found.columns if name not in {target, config.weight, *config.drop, *roles.values()}]
     for name in columns:
         if not found.columns[name].present:
             raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")

@@ -12,7 +12,9 @@ import numpy.typing as npt
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
 from nnrun.data.chunks import Heard, nobody
 from nnrun.data.prepare import Prepared, prepare
+from nnrun.data.table import Arrays
 from nnrun.data.target import Task
+from nnrun.data.weights import part_weights
 from nnrun.errors import DataError
 from nnrun.files import to_json
 
@@ -24,10 +26,14 @@ _ADVICE = "make room there, or keep the runs elsewhere (--runs)"
 
 @dataclass(frozen=True)
 class Part:
-    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`."""
+    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`.
+
+    Weights `(m,)` have a mean of 1; None where every example counts alike.
+    """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
+    weights: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,19 @@ def _in_memory(prepared: Prepared) -> Entry:
     return arrays, prepared.info
 
 
+def _part(name: str, arrays: Arrays, info: dict[str, Any]) -> Part:
+    x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
+    weights = part_weights(info["weights"], name, y, info["classes"], arrays.get(f"{name}_w"))
+    return Part(x, y, None if weights is None else weights.astype(x.dtype))
+
+
 def _dataset(entry: Entry, *notices: str) -> Dataset:
     arrays, info = entry
     return Dataset(
         task=info["task"],
         classes=info["classes"],
         n_features=len(info["features"]),
-        parts={part: Part(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in info["split"]["sizes"]},
+        parts={part: _part(part, arrays, info) for part in info["split"]["sizes"]},
         target_deviation=info["target"]["deviation"],
         info=info,
         notices=[*info["notices"], *notices],

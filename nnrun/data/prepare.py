@@ -22,6 +22,7 @@ from nnrun.data.split import PARTS
 from nnrun.data.survey import Survey, survey
 from nnrun.data.table import Arrays, Indices, Table, check_fits, joined
 from nnrun.data.target import Target, TargetLearner, Task
+from nnrun.data.weights import describe_weights, read_weights, weight_notices
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
@@ -67,15 +68,18 @@ class Prepared:
     data: Divided
     preprocessor: Preprocessor
     target: Target
+    weight: str | None
     dtype: str
     info: dict[str, Any]
 
     def shapes(self) -> dict[str, tuple[Shape, str]]:
-        """Shape and dtype of each array: `<part>_x` `(m, n)`, and `<part>_y` `(m,)` or `(m, 1)`."""
+        """Shape and dtype of arrays: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, with data.weight `_w` `(m,)`."""
         found: dict[str, tuple[Shape, str]] = {}
         for part, rows in self.data.division.sizes.items():
             found[f"{part}_x"] = (rows, self.preprocessor.n_features), self.dtype
             found[f"{part}_y"] = ((rows,), "int64") if self.data.classes else ((rows, 1), self.dtype)
+            if self.weight:
+                found[f"{part}_w"] = (rows,), self.dtype
         return found
 
     def pieces(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -93,6 +97,8 @@ class Prepared:
                 check_fits(piece, x, names)
                 yield f"{part}_x", x
             yield f"{part}_y", self.target.encode(table, self.dtype)
+            if self.weight:
+                yield f"{part}_w", read_weights(table, self.weight).astype(self.dtype)
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""
@@ -117,6 +123,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
     columns, target = _learn(data, training())
     normalised = config.normalize == "standard"
     preprocessor = Preprocessor.standard(columns, training()) if normalised else Preprocessor.unscaled(columns)
+    weights = describe_weights(config, data.classes)
     info = {
         "source": _source(config),
         "files": [_describe_file(part, data) for part in data.sources],
@@ -133,10 +140,11 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
         "image": _image(data),
         "normalize": config.normalize,
         **preprocessor.to_json(),
+        "weights": weights,
         "split": _describe_split(config, data.division),
-        "notices": [*_of_files(data), *data.notices, *data.division.notices],
+        "notices": [*_of_files(data), *data.notices, *weight_notices(weights), *data.division.notices],
     }
-    return Prepared(data, preprocessor, target, dtype, info)
+    return Prepared(data, preprocessor, target, config.weight, dtype, info)
 
 
 class RawParts(dict[str, Table]):

@@ -141,6 +141,14 @@ class TargetFacts:
             )
 
 
+def check_target(table: Table, name: str) -> None:
+    """Raise DataError at the first row of a table without a target, or with an infinite one."""
+    facts = TargetFacts(ColumnFacts(name), "regression")
+    facts.column.see(table)
+    facts.see(table)
+    facts.check()
+
+
 class TargetLearner:
     """Learns mean and deviation of a number from the training rows, piece by piece; classes are taken as they are."""
 

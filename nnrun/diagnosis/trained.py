@@ -33,7 +33,8 @@ class Trained:
         """One number a row of a part, `(rows,)`, by the best parameters; their mean is the part's error.
 
         1 for a wrong class and 0 for a right one; of a regression the squared error as a share of the mean square
-        that the target has around its mean. UsageError where there is no checkpoint.
+        that the target has around its mean. Where rows have weights, it is the weighted mean that is the part's error.
+        UsageError where there is no checkpoint.
         """
         plan = recipe([self.config], self.dataset)
         network, loss, measured = plan.mlp.network(), plan.loss, examples(self.dataset, part)
@@ -50,8 +51,8 @@ def mistakes_of(network: Network, loss: Loss, theta: Array, state: Array, measur
     found = np.empty((len(theta), len(measured)))
     for rows, logits in logits_in_chunks(network, network.bind(theta, state, np.empty_like(theta)), measured.x):
         targets = loss.targets(measured.y[rows], measured.x.dtype)
-        found[:, rows] = loss.sums(logits[:, :, None], targets[:, None])[1]  # each row as a batch of its own
-    return found * (len(measured) / measured.error_scale if measured.error_scale else np.nan)
+        found[:, rows] = loss.each(logits, targets)[1]
+    return found * (measured.total / measured.error_scale if measured.error_scale else np.nan)
 
 
 def trained(run: RunDir) -> Trained:

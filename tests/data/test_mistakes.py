@@ -128,7 +128,7 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "target dropped": (
         ["x,y", "1,2"],
         {"drop": ["y"]},
-        ":1:2: 'y' is the target; take it out of drop, group and time",
+        ":1:2: 'y' is the target; take it out of drop, group, time and weight",
     ),
     "missing targets": (
         ["x,y", "1,a", "2,", "3,b", "4,NA"],
