@@ -1,9 +1,10 @@
-"""Prints docs/reference.md, docs/diagnosis.md, docs/checks.md or docs/metrics.md, worked out from the code.
+"""Prints a page of the documentation, worked out from the code.
 
 python docs/generate.py > docs/reference.md
 python docs/generate.py diagnosis > docs/diagnosis.md
 python docs/generate.py checks > docs/checks.md
 python docs/generate.py metrics > docs/metrics.md
+python docs/generate.py init > docs/init.md
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from nnrun.diagnosis.signs import SIGNS
 from nnrun.evaluation import baselines
 from nnrun.metrics import table as metrics_table
 from nnrun.preflight.table import CHECKS
+from nnrun.scaffold import proposals
+from nnrun.scaffold.columns import LEFT_OUT
 from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain, Interval
 from nnrun.search.parsing import DEFAULT_SPACE
@@ -355,6 +358,46 @@ command: dev error at the best epoch before and after, medians over 5 seeds, and
 is where the advice stood in the list, the median over the seeds."""
 
 
+INIT = """\
+# From a table to a config
+
+Generated from the code by `python docs/generate.py init > docs/init.md`.
+
+```sh
+nnrun init customers.csv --target churned          # writes config.yaml
+nnrun init train.csv --dev dev.csv --test test.csv --target price -o prices.yaml
+nnrun init digits -o -                             # a bundled set, printed
+nnrun init                                         # lists the bundled sets
+```
+
+The table is read once, nothing is trained. What is written is a beginning that trains as it stands: each key has its
+reason above it, with this table's own numbers, and is there to be changed. Settings that are a question of what the
+model is for (whether new rows come from other customers, or from later days) are written as comments. An existing
+file is never overwritten.
+
+The first line tells editors where the JSON Schema is: `nnrun.schema.json` beside the config, written with it if it is
+not there, so that completion works without a network. `nnrun schema > nnrun.schema.json` renews it. Without it the
+config works as well.
+
+Without `--target` the columns are listed, with those that are often the target (exit code 2). Whatever training would
+refuse is refused here, with its place (exit code 4): rows without a target, a target with one value or a different
+one in each row, words among numbers, a table without a column to learn from.
+
+## What is proposed"""
+
+INIT_COLUMNS = """\
+## Columns left out
+
+They are named in `data.drop`, each with the reason. The first of these rules that holds for a column counts. Bundled
+sets and arrays keep all columns, since the pixels of an image belong together."""
+
+INIT_SIZES = """\
+## What depends on the number of training rows
+
+Widths, rates and penalties were chosen on the tables of [benchmarks.md](benchmarks.md), with 240 to
+1,800 training rows, by the test error of the epoch with the best dev error."""
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Markdown; a bar inside a cell is escaped."""
     lines = [heads, ["---"] * len(heads), *rows]
@@ -579,7 +622,30 @@ def metrics() -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-PAGES = {"reference": reference, "diagnosis": diagnosis, "checks": checks, "metrics": metrics}
+def init() -> str:
+    """The page on proposals."""
+    choices = ([code(key), first_line(rule)] for key, rule in proposals.CHOICES.items())
+    left_out = ([first_line(rule)] for rule in LEFT_OUT)
+    sizes = {"hidden": proposals.HIDDEN, "rate": proposals.RATES, "L2": proposals.L2, "dropout": proposals.DROPOUT}
+    limits = sorted({limit for values in sizes.values() for limit in values})
+    rows = (
+        ["more" if limit == limits[-1] else f"up to {limit:,}", *(str(at(values, limit)) for values in sizes.values())]
+        for limit in limits
+    )
+    blocks = [
+        *(INIT, table(["key", "rule"], choices)),
+        *(INIT_COLUMNS, table(["left out where it is"], left_out)),
+        *(INIT_SIZES, table(["training rows", *sizes], rows)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def at(values: Mapping[float, Any], rows: float) -> Any:
+    """What a table of upper limits says of so many rows."""
+    return next(value for limit, value in values.items() if rows <= limit)
+
+
+PAGES = {"reference": reference, "diagnosis": diagnosis, "checks": checks, "metrics": metrics, "init": init}
 
 if __name__ == "__main__":
     print(PAGES[sys.argv[1] if sys.argv[1:] else "reference"](), end="")

@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own room and from rooms before it.
 ROOMS = ["errors", "files", "tensors", "engine", "metrics", "config", "data", "rundir", "environment", "verdict",
-         "narration", "assembly", "checkpoints", "prediction", "measures", "symptoms", "session", "experiment",
-         "search", "diagnosis", "evaluation", "preflight", "api", "cli"]  # fmt: skip
+         "narration", "assembly", "checkpoints", "prediction", "export", "measures", "symptoms", "session",
+         "experiment", "search", "diagnosis", "evaluation", "preflight", "scaffold", "comparison", "report",
+         "api", "cli"]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -86,6 +86,12 @@ def test_the_page_on_metrics_is_what_the_generator_prints(generator: Generator) 
         assert f"| `{name}` |" in page("metrics.md")
 
 
+def test_the_page_on_init_is_what_the_generator_prints(generator: Generator) -> None:
+    init = generator["init"]
+    assert callable(init)
+    assert page("init.md") == init(), "run: python docs/generate.py init > docs/init.md"
+
+
 def test_every_command_and_option_is_in_the_reference() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name, command in commands.items():
@@ -243,3 +249,16 @@ def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest
     for example in examples:
         exec(example, {})
     assert nnrun.load_run("latest").status == "done"
+
+
+def test_the_examples_of_exporting_run(tmp_path: Path) -> None:
+    document = page("export.md")
+    export, command = blocks(document, "sh")
+    rows = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.3,NA,6.0,2.5\n"
+    (tmp_path / "flowers.csv").write_text(rows)
+    shell(export + command, tmp_path)
+    predictions = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in predictions] == ["prediction", "setosa", "virginica"]
+    for example in blocks(document, "python"):
+        done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

@@ -54,7 +54,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
     for name in columns:
         if not found.columns[name].present:
             raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
-    _check_slips(found, columns if config.task == "classification" else [*columns, target])
+    check_slips(found, columns if config.task == "classification" else [*columns, target])
     reasons = {name: found.columns[name].reason_to_leave_out for name in columns}
     kept = {name: found.columns[name].meaning for name, reason in reasons.items() if reason is None}
     if not kept:
@@ -67,7 +67,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
     ]
 
 
-def _check_slips(found: Survey, columns: Iterable[str]) -> None:
+def check_slips(found: Survey, columns: Iterable[str]) -> None:
     """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
     for name in columns:
         facts = found.columns[name]

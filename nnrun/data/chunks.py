@@ -31,6 +31,9 @@ class Source(Protocol):
         The index of each frame goes on counting the rows of the source. Raises DataError for what cannot be read.
         """
 
+    def table(self) -> Table:
+        """All rows, in memory."""
+
 
 class Chunks:
     """A source in pieces of about CELLS; one that is a single piece is read once and kept."""
@@ -68,10 +71,14 @@ class Whole:
     """A table in memory as a source."""
 
     def __init__(self, table: Table) -> None:
-        self.table, self.name, self.sha256 = table, table.name, table.sha256
+        self._table, self.name, self.sha256 = table, table.name, table.sha256
+
+    def table(self) -> Table:
+        """All rows."""
+        return self._table
 
     def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
         """Slices of the table."""
-        rows = max(1, cells // len(self.table.columns))
-        for start in range(0, len(self.table), rows):
-            yield self.table.slice(start, start + rows)
+        rows = max(1, cells // len(self._table.columns))
+        for start in range(0, len(self._table), rows):
+            yield self._table.slice(start, start + rows)

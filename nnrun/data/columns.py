@@ -179,7 +179,7 @@ def _codes(column: Column, table: Table) -> npt.NDArray[np.int64]:
 
 
 def _see_date(column: Column, table: Table) -> Seen:
-    return {part: _moments(values) for part, values in _date_parts(column, table).items()}
+    return {part: _moments(values) for part, values in date_parts(column, table).items()}
 
 
 def _learn_date(column: Column, seen: Seen, rows: int) -> Column:
@@ -189,12 +189,12 @@ def _learn_date(column: Column, seen: Seen, rows: int) -> Column:
 
 
 def _write_date(column: Column, table: Table, out: Floats) -> None:
-    found = _date_parts(column, table)
+    found = date_parts(column, table)
     for position, (part, fill) in enumerate(zip(column.parts, column.fills, strict=True)):
         out[:, position] = _filled(found[part], fill)
 
 
-def _date_parts(column: Column, table: Table) -> dict[str, Floats]:
+def date_parts(column: Column, table: Table) -> dict[str, Floats]:
     """Each part `(m,)` of the dates, missing = NaN."""
     found = dates(table, column.name, str(column.format))
     missing = np.isnat(found)

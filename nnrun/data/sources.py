@@ -65,6 +65,11 @@ def open_sources(config: Data) -> dict[str, Source]:
     return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
 
 
+def read_source(config: Data) -> dict[str, Table]:
+    """All rows of each source in memory; raises DataError for whatever cannot be read."""
+    return {part: source.table() for part, source in open_sources(config).items()}
+
+
 class File:
     """A file as a source."""
 
@@ -87,6 +92,10 @@ class File:
         """Pieces as the file's reader gives them."""
         reading = replace(self.reading, text=self.reading.text.union(text))
         return _tables(self.path, reading, max(1, cells // self.width))
+
+    def table(self) -> Table:
+        """All rows, in memory."""
+        return replace(next(_tables(self.path, self.reading, None)), sha256=self.sha256)
 
 
 def check_file(path: Path) -> None:

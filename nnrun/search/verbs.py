@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, DataError, UsageError
@@ -23,7 +23,7 @@ from nnrun.search.options import Options
 from nnrun.search.parsing import ONE_THREAD
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.search import Search
-from nnrun.search.space import Space, difference, one_line
+from nnrun.search.space import Space, difference
 from nnrun.search.study import Watcher
 from nnrun.search.table import STRATEGIES
 
