@@ -56,12 +56,12 @@ def _record(run: RunDir) -> Values:
     One run that is running, was killed or failed has not written its result: its epochs are counted, and what
     stands there from before it was resumed is left out.
     """
-    from nnrun.errors import NnrunError
+    from nnrun.errors import DataError
     from nnrun.rundir import is_search
 
     record = run.read_json("run.json")
     if not isinstance(record, dict) or not record.keys() >= WRITTEN_FIRST:
-        raise NnrunError(f"{run.path / 'run.json'}: holds no record of a run")
+        raise DataError(f"{run.path / 'run.json'}: holds no record of a run")
     if record["status"] in ("created", "running", "failed") and not is_search(run):
         rows = run.metrics()
         seconds = sum(row["seconds"] for row in rows)

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, Unavailable, by_kind, complain, key, kind_tag
+from nnrun.config.formats import Format
 from nnrun.config.tables import InitializerKey, ScheduleKey
 from nnrun.config.words import listing
 from nnrun.engine.activations import ACTIVATIONS
@@ -123,6 +124,7 @@ class Data(Section):
     group: str | None = key(None, "column whose equal values stay in one part")
     time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
     drop: Columns = key([], "columns to leave out")
+    format: Format = key(Format(), "how text files are written")
     class_weight: (
         Annotated[
             Annotated[Literal["balanced"], OneOf(also="a mapping of class to weight"), Tag(kind_tag("text"))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,9 +15,10 @@ from nnrun.data.columns import widest
 from nnrun.data.division import check_rows, divide
 from nnrun.data.kinds import Meaning, ambiguity, meaning_of, reason_to_leave_out
 from nnrun.data.preprocess import Preprocessor
+from nnrun.data.reading import Reading
 from nnrun.data.sources import read_source, source_files, target_name
 from nnrun.data.split import Split
-from nnrun.data.table import Arrays, Table, check_fits, check_slips, require_column
+from nnrun.data.table import Arrays, Table, check_fits, check_slips, kind_of, require_column, require_single
 from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes, fit_target
 from nnrun.data.weights import describe_weights, read_weights, weight_notices
 from nnrun.errors import DataError
@@ -37,6 +39,11 @@ class _Divided(NamedTuple):
     features: list[str]
     meanings: dict[str, Meaning]
     notices: list[str]
+
+    @property
+    def reference(self) -> Table:
+        """The table that decides what columns mean: the only one, or that of the training part."""
+        return self.sources["all" if "all" in self.sources else "train"]
 
 
 def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
@@ -59,16 +66,33 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
         "source": _source(config),
         "files": [{"part": part, "name": t.name, "sha256": t.sha256, "rows": len(t)} for part, t in sources],
         "task": data.task,
-        "target": {"name": data.target, "mean": target.mean, "deviation": target.deviation},
+        "target": {
+            "name": data.target,
+            "kind": kind_of(data.reference.frame[data.target]),
+            "mean": target.mean,
+            "deviation": target.deviation,
+        },
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
+        "format": Reading.by(config.format).to_json(data.reference.decimal),
+        "image": _image(data),
         "normalize": config.normalize,
         **preprocessor.to_json(),
         "weights": weights,
         "split": _describe_split(config, data.split),
-        "notices": [*data.notices, *weight_notices(weights), *data.split.notices],
+        "notices": [*_of_files(data), *data.notices, *weight_notices(weights), *data.split.notices],
     }
     return arrays, info
+
+
+def _image(data: _Divided) -> list[int] | None:
+    """Height, width and channels, if the features are just the pixels of an image, row by row."""
+    image = data.reference.image
+    return list(image) if image and math.prod(image) == len(data.features) else None
+
+
+def _of_files(data: _Divided) -> list[str]:
+    return list(dict.fromkeys(notice for table in data.sources.values() for notice in table.notices))
 
 
 def _left_out(data: _Divided) -> list[str]:
@@ -129,13 +153,13 @@ def _check_columns(config: Data, sources: dict[str, Table], reference: Table) ->
         message = f"{reference.at_header()}: which column is the target? Set data.target; the last are {shown}"
         raise DataError(message, ("data", "target"))
     for table in sources.values():
-        require_column(table, name, "target")
+        require_single(table, name, "target")
         check_target(table, name)
         if config.weight is not None:
             require_column(table, config.weight, "weight")
     for key, column in (("group", config.group), ("time", config.time)):
         if column is not None:
-            require_column(reference, column, key)
+            require_single(reference, column, key)
     for column in config.drop:
         require_column(reference, column, "drop")
     if name in (*config.drop, config.group, config.time, config.weight):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,14 +29,23 @@ _EXACT_LIMIT = 2**53
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept."""
+    """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept.
+
+    `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
+    columns had, `image` is the shape (height, width, channels) of what the features of a row together are.
+    """
 
     frame: pd.DataFrame
     name: str
-    sha256: str
+    sha256: str = ""
     lines: Sequence[int] | None = None
     fields: Mapping[str, int] = field(default_factory=dict)
     header_line: int = 1
+    first_row: int = 0
+    notices: tuple[str, ...] = ()
+    repeated: frozenset[str] = frozenset()
+    decimal: str = "."
+    image: tuple[int, int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -54,6 +63,17 @@ class Table:
         """The same rows with these columns alone, in this order."""
         return replace(self, frame=self.frame[list(columns)])
 
+    def without_unnamed(self, columns: Collection[str]) -> Table:
+        """Without these columns; raises DataError if one that is not the first of the source holds a value."""
+        if not columns:
+            return self
+        for name in self.columns[1:]:
+            present = self.frame[name].notna().to_numpy(dtype=bool)
+            if name in columns and present.any():
+                place = self.at_cell(self.first(present), name)
+                raise DataError(f"{place}: a value in a column without a name; name the column, or remove it")
+        return self.only([name for name in self.columns if name not in columns])
+
     def at_header(self) -> str:
         """Where the column names stand: `FILE:LINE`, or the source alone if it has no lines."""
         return self.name if self.lines is None else f"{self.name}:{self.header_line}"
@@ -66,7 +86,7 @@ class Table:
         """Where a cell stands, by row number in the source: `FILE:LINE:FIELD`, or `SOURCE: row N` counted from 1."""
         if self.lines is None:
             return f"{self.name}: row {row + 1}"
-        return f"{self.name}:{self.lines[row]}:{self.fields[column]}"
+        return f"{self.name}:{self.lines[row - self.first_row]}:{self.fields[column]}"
 
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
         """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
@@ -88,6 +108,16 @@ def require_column(table: Table, name: str, key: str) -> None:
     raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
 
 
+def require_single(table: Table, name: str, key: str) -> None:
+    """Raise DataError unless there is one column of that name, and only one."""
+    require_column(table, name, key)
+    if name in table.repeated:
+        raise DataError(
+            f"{table.at_column(name)}: several columns are called {name!r}, but data.{key} must name one; rename them",
+            ("data", key),
+        )
+
+
 def listing(names: Sequence[str]) -> str:
     """The first ten, and how many there are."""
     shown = ", ".join(names[:10])
@@ -97,8 +127,6 @@ def listing(names: Sequence[str]) -> str:
 def _header_hint(table: Table) -> str:
     if table.lines is None:
         return ""
-    if len(table.columns) == 1 and any(separator in table.columns[0] for separator in ";\t"):
-        return " (fields must be separated by commas)"
     if all(_is_number(name) for name in table.columns):
         return " (the first line holds numbers only: is the line with the column names missing?)"
     return ""
