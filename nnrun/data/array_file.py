@@ -45,7 +45,7 @@ def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
 
 def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows: the fields of records, or the columns of an array, called 0, 1, …"""
-    values = _load(path, ".npy file", "numpy.save", lambda path: np.load(path, mmap_mode="r", allow_pickle=False))
+    values = _load(path, ".npy file", "numpy.save", _mapped)
     if values.dtype.names:
         yield from _records(path, values, rows)
         return
@@ -115,6 +115,12 @@ def _archive(path: Path) -> dict[str, Array]:
         handle.seek(0)
         with np.load(handle, allow_pickle=False) as archive:
             return {name: _native(archive[name]) for name in archive.files}
+
+
+def _mapped(path: Path) -> Array:
+    with path.open("rb") as handle:
+        np.lib.format.read_magic(handle)  # np.load would take anything else for a pickle
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _native(values: Array) -> Array:

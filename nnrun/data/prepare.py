@@ -52,6 +52,8 @@ def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
     """
     data = _divided(config)
     preprocessor = Preprocessor.fit(data.parts["train"].only(data.features), config.normalize, data.meanings)
+    if not preprocessor.n_features:
+        raise _no_feature(data.reference, data.target)
     target = fit_target(data.parts["train"], data.target, data.task, data.classes)
     arrays: Arrays = {}
     for part, table in data.parts.items():
@@ -173,13 +175,17 @@ def _choose_features(config: Data, table: Table, target: str) -> tuple[dict[str,
     reasons = {name: reason_to_leave_out(table.frame[name], meaning) for name, meaning in meanings.items()}
     kept = {name: meaning for name, meaning in meanings.items() if reasons[name] is None}
     if not kept:
-        raise DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
+        raise _no_feature(table, target)
     _check_memory(table, kept)
     return kept, [
         *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *(ambiguity(name, meaning) for name, meaning in kept.items() if meaning.alternative),
     ]
+
+
+def _no_feature(table: Table, target: str) -> DataError:
+    return DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
 
 
 def _check_memory(table: Table, meanings: Mapping[str, Meaning]) -> None:
@@ -196,8 +202,9 @@ def _check_memory(table: Table, meanings: Mapping[str, Meaning]) -> None:
 
 def _check_same_columns(sources: dict[str, Table], reference: Table, features: Sequence[str]) -> None:
     for table in sources.values():
+        present = set(table.columns)
         for name in features:
-            if name not in table.columns:
+            if name not in present:
                 raise DataError(
                     f"{table.at_header()}: no column {name!r}, which {reference.name} has; "
                     "add it, or name it in data.drop"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 # A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
 _MOSTLY_NUMBERS = 0.9
 _FEW_VALUES = 20
+_short = reprlib.Repr()
+_short.maxstring = 60
 CORRECT = "correct it, or leave the field empty if the value is unknown"
 _EXACT_LIMIT = 2**53
 
@@ -118,6 +121,11 @@ def require_single(table: Table, name: str, key: str) -> None:
         )
 
 
+def shown(value: object) -> str:
+    """A value in a message, however long it is."""
+    return _short.repr(value)
+
+
 def listing(names: Sequence[str]) -> str:
     """The first ten, and how many there are."""
     shown = ", ".join(names[:10])
@@ -142,6 +150,8 @@ def _is_number(text: str) -> bool:
 
 def kind_of(series: pd.Series[Any]) -> Kind:
     """What a column holds; a column of true, false and missing values is boolean, one without any value a number."""
+    if series.dtype.kind in "iuf":
+        return "number"
     from pandas.api import types
 
     if types.is_bool_dtype(series) or (series.dtype == object and types.infer_dtype(series, skipna=True) == "boolean"):
@@ -175,8 +185,10 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
 
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    check_numeric(table, column, CORRECT)
-    values = _parsed(table.frame[column])
+    series = table.frame[column]
+    if kind_of(series) not in ("number", "boolean"):
+        check_numeric(table, column, CORRECT)
+    values = _parsed(series)
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
@@ -191,7 +203,7 @@ def check_numeric(table: Table, column: str, advice: str) -> None:
     if slips.any():
         row = table.first(slips)
         value = table.frame[column][row]
-        raise DataError(f"{table.at_cell(row, column)}: {value!r} in column {column!r} is not a number; {advice}")
+        raise DataError(f"{table.at_cell(row, column)}: {shown(value)} in column {column!r} is not a number; {advice}")
 
 
 def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -> None:
@@ -218,7 +230,7 @@ def check_slips(table: Table, columns: Iterable[str]) -> None:
         if slips.any() and slips.sum() <= (1 - _MOSTLY_NUMBERS) * present:
             row = table.first(slips)
             raise DataError(
-                f"{table.at_cell(row, column)}: {series[row]!r} is not a number, but {present - slips.sum()} of "
+                f"{table.at_cell(row, column)}: {shown(series[row])} is not a number, but {present - slips.sum()} of "
                 f"{present} values of column {column!r} are; {CORRECT}"
             )
 

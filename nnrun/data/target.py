@@ -18,6 +18,7 @@ from nnrun.data.table import (
     kind_of,
     labels,
     numbers,
+    shown,
 )
 from nnrun.errors import DataError
 
@@ -49,7 +50,7 @@ class Target:
         if codes.min() < 0:
             row = int(np.argmin(codes))
             raise DataError(
-                f"{table.at_cell(table.first(codes < 0), self.name)}: class {values[row]!r} does not occur in the "
+                f"{table.at_cell(table.first(codes < 0), self.name)}: class {shown(values[row])} does not occur in the "
                 f"training part ({_listing(self.classes)}); correct it, or add rows of it there"
             )
         return codes
@@ -99,7 +100,7 @@ def find_classes(table: Table, name: str) -> tuple[str, ...]:
     found: list[str] = list(labels(series).unique())
     if len(found) == 1:
         raise DataError(
-            f"{table.at_column(name)}: target column {name!r} has one class only ({found[0]!r}); "
+            f"{table.at_column(name)}: target column {name!r} has one class only ({shown(found[0])}); "
             "add rows of another class, or choose another target"
         )
     return tuple(sorted(found, key=int) if kind_of(series) == "number" else sorted(found))
