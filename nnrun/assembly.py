@@ -38,7 +38,8 @@ def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
 
 def examples(dataset: Dataset, part: str) -> Examples:
     """One part as the engine wants it."""
-    return Examples(dataset.parts[part].x, dataset.parts[part].y)
+    arrays = dataset.parts[part]
+    return Examples(arrays.x, arrays.y, arrays.weights)
 
 
 def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
@@ -84,12 +85,15 @@ def named_loss(name: str, task: Task, outputs: int) -> Loss:
 
 
 def batch_size(config: Config, rows: int) -> int:
-    """The size asked for; `auto` is 32 up to 2,000 rows, then the power of two from 64 to 512 just above √rows."""
+    """The size asked for, at most all rows."""
     asked = config.training.batch_size
     if asked == "full":
         return rows
-    if asked != "auto":
-        return min(int(asked), rows)
+    return usual_batch_size(rows) if asked == "auto" else min(int(asked), rows)
+
+
+def usual_batch_size(rows: int) -> int:
+    """32 up to 2,000 training rows, then the power of two from 64 to 512 just above √rows."""
     if rows <= SMALL_DATA:
         return min(SMALL_BATCH, rows)
     return min(512, max(64, 1 << math.ceil(math.log2(rows) / 2)))

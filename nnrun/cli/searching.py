@@ -6,11 +6,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.reporting import Report, if_asked, told
 from nnrun.cli.streams import json_result, result
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def search(
     stack: Stack = None,
     repeat: Repeat = None,
     settings: Settings = None,
+    report: Report = False,
     runs: Runs = RUNS,
     json: Json = False,
     quiet: Quiet = False,
@@ -85,7 +88,7 @@ def search(
     options = _options(workers, timeout, target, trial_timeout, trial_memory, stack, repeat)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
-    _report(outcome, json)
+    _report(outcome, json, if_asked(report, outcome.run, runs))
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
 
 
@@ -134,21 +137,25 @@ def _options(
     )
 
 
-def _report(outcome: SearchOutcome, json: bool) -> None:
+def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
     """The result on stdout: the best trials, what mattered, what to type next."""
     run, record = outcome.run, outcome.record
     if json:
-        json_result({**record, "id": run.id, "path": str(run.path), "records": outcome.records})
+        written = {"report": str(page)} if page else {}
+        json_result({**record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
         return
     plan = _plan(run)
-    lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}"]
-    result(*lines, *(f"next     {shlex.join(['nnrun', *words])}" for words in _next_commands(run, record, plan)))
+    lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}", *([told(page)] if page else [])]
+    commands = _next_commands(run, record, plan, reported=page is not None)
+    result(*lines, *(f"next     {shlex.join(['nnrun', *words])}" for words in commands))
 
 
-def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any]) -> Iterator[list[str]]:
+def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any], reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
     if record["best_trial"] is not None:
         yield ["diagnose", str(run.path)]
+        if not reported:
+            yield ["report", str(run.path)]
         yield ["show", str(run.path / "best")]
     if record["ended_by"] == "timeout":
         yield ["resume", str(run.path), "--timeout", f"{2 * plan['limits']['timeout']:g}"]

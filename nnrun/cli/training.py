@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,7 @@ from nnrun.cli.common import (
     elsewhere,
     explained,
 )
+from nnrun.cli.reporting import Report, if_asked, told
 from nnrun.cli.streams import json_result, result, say
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ EXIT_CODES = {"done": 0, "diverged": 5}
 def train(
     config: ConfigFile = None,
     settings: Settings = None,
+    report: Report = False,
     runs: Runs = RUNS,
     json: Json = False,
     quiet: Quiet = False,
@@ -58,7 +61,7 @@ def train(
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = train_run(loaded, runs, screen, stop, sys.argv)
     again = ["nnrun", "train", *([] if config is None else [str(config)]), *elsewhere(runs)]
-    _report(outcome, json, again, settings or [])
+    _report(outcome, json, again, settings or [], if_asked(report, outcome.run, runs))
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
@@ -138,22 +141,30 @@ def _to_go_on(outcome: Outcome) -> str:
     return "--epochs N sets a new total"
 
 
-def _report(outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str]) -> None:
+def _report(
+    outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str], page: Path | None = None
+) -> None:
     """The result on stdout: what the run came to, where it lies, what to type next."""
     from nnrun.config.load import load_config
     from nnrun.narration import summary
 
     run, record = outcome.run, outcome.record
     if json:
-        json_result({"id": run.id, "path": str(run.path), **record})
+        json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
         return
     config = load_config(run.path / "resolved.yaml").config
-    lines = [*summary(record, config.resolved(), outcome.status), "", f"run      {run.path}"]
-    result(*lines, *(f"next     {shlex.join(line)}" for line in _next_commands(outcome, config, again, settings)))
+    lines = [
+        *summary(record, config.resolved(), outcome.status),
+        "",
+        f"run      {run.path}",
+        *([told(page)] if page else []),
+    ]
+    commands = _next_commands(outcome, config, again, settings, reported=page is not None)
+    result(*lines, *(f"next     {shlex.join(line)}" for line in commands))
 
 
 def _next_commands(
-    outcome: Outcome, config: Config, again: Sequence[str], settings: Sequence[str]
+    outcome: Outcome, config: Config, again: Sequence[str], settings: Sequence[str], reported: bool
 ) -> Iterator[list[str]]:
     run, record = outcome.run, outcome.record
     name = str(run.path) if elsewhere(run.path.parent) else run.id
@@ -163,6 +174,8 @@ def _next_commands(
         yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
     else:
         yield ["nnrun", "diagnose", name]
+        if not reported:
+            yield ["nnrun", "report", name]
         yield ["nnrun", "show", name]
         if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
             yield ["nnrun", "resume", name, "--epochs", str(2 * record["epochs"])]

@@ -48,3 +48,8 @@ def dump_yaml(values: Any, one_line: bool = False) -> str:
     return str(
         yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=style, width=WIDEST)
     )
+
+
+def one_line(value: Any) -> str:
+    """A single value as YAML writes it in a line."""
+    return dump_yaml([value], one_line=True).strip()[1:-1]

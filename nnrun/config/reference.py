@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic.json_schema import GenerateJsonSchema
 
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import one_line
 
 Node = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -100,4 +100,4 @@ def _yaml(default: Any) -> str:
     """A default as it would be written in the file; JSON turned the whole numbers among its keys into text."""
     if isinstance(default, dict):
         default = {int(name) if name.isdecimal() else name: value for name, value in default.items()}
-    return dump_yaml([default], one_line=True).strip()[1:-1]
+    return one_line(default)

@@ -86,10 +86,9 @@ def _bytes_before(path: Path, offset: int) -> bytes:
 
 
 def _undecodable(path: Path, encoding: str, offset: int) -> DataError:
-    name = encoding.removesuffix("-sig")
     return DataError(
-        f"{_place(path, offset)}: a byte that is no text in {name}; save the file as UTF-8, or name its encoding "
-        "in data.format.encoding"
+        f"{_place(path, offset)}: a byte that is no text in {encoding.removesuffix('-sig')}; save the file as UTF-8, "
+        "or name its encoding in data.format.encoding"
     )
 
 

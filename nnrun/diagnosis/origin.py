@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
 from nnrun.diagnosis.recipe import Move
 from nnrun.errors import NnrunError
@@ -35,7 +35,7 @@ class Origin:
 
 
 def _written(value: Any) -> str:
-    return value if isinstance(value, str) else dump_yaml([value], one_line=True).strip()[1:-1]
+    return value if isinstance(value, str) else one_line(value)
 
 
 def origin_of(run: RunDir, usual: Path, options: Sequence[str]) -> Origin:

@@ -44,7 +44,7 @@ def by_column(
     base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
     column = column or str(info["target"]["name"])
     tables = read_parts(model.config.data)
-    named = _regions({part: tables[part] for part in ("train", "dev")}, column)
+    named = regions_of({part: tables[part] for part in ("train", "dev")}, column)
     mistakes = {part: model.mistakes(part) for part in named}
     proportions = model.dataset.classes is not None
     return {
@@ -66,7 +66,7 @@ def compare(
     found = []
     for name in dict.fromkeys([*named["train"], *named["dev"]]):
         train, dev = (mistakes[part][named[part] == name] for part in ("train", "dev"))
-        parts = {"train": _error(train, proportions), "dev": _error(dev, proportions)}
+        parts = {"train": error_of(train, proportions), "dev": error_of(dev, proportions)}
         share = float(dev.sum() / mistakes["dev"].sum()) if mistakes["dev"].any() else 0.0
         bias = _gap(train, np.array([base]), tolerance, proportions, exact=True)
         variance = _gap(dev, train, tolerance, proportions)
@@ -74,7 +74,7 @@ def compare(
     return sorted(found, key=lambda region: [-(region[part]["error"] or 0.0) for part in ("dev", "train")])
 
 
-def _error(values: Part, proportions: bool) -> dict[str, Any]:
+def error_of(values: Part, proportions: bool) -> dict[str, Any]:
     """Rows, error, and its 95% interval: Wilson's of a proportion, else that of a mean."""
     if not len(values):
         return {"rows": 0, "error": None, "low": None, "high": None}
@@ -107,8 +107,11 @@ def _known(bound: float) -> float | None:
     return bound if isfinite(bound) else None
 
 
-def _regions(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
-    """The region `(rows,)` of each row of each part: its value, or the bin of its number."""
+def regions_of(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
+    """The region `(rows,)` of each row of each part: its value, or the bin of its number; bins are those of `train`.
+
+    Raises UsageError for a column that is not there.
+    """
     for table in tables.values():
         if column not in table.columns:
             hint = suggest(column, table.columns) or f"; the columns are {listing(table.columns)}"

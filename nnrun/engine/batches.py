@@ -11,7 +11,11 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.randomness import stream
+from nnrun.engine.reading import read_ahead
 from nnrun.engine.shuffling import BLOCK_BYTES, WINDOW_BYTES, Span, by_blocks, orders, windows
+
+# x (members, m, n), targets (members, m, width), and weights (members, m, 1) where there are any
+Batch = tuple[Array, Array, Array | None]
 
 GATHERED_BYTES = 1 << 18  # rows are gathered for several batches at once, as many as stay in the cache
 
@@ -51,21 +55,22 @@ class Batches:
         gathered = GATHERED_BYTES // (row_bytes * len(seeds))
         self._windows = [windows(window, gathered) for window in windows(self.bounds, mixed)]
 
-    def epoch(self, number: int) -> Iterator[tuple[Array, Array]]:
-        """(x `(members, m, n)`, targets `(members, m, width)`) of each batch, reshuffled each epoch.
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Each batch, reshuffled each epoch.
 
         A full batch is neither shuffled nor copied: all members share it, `(1, rows, n)`.
         """
         if len(self.bounds) == 1:
-            yield self.examples.x[None], self.loss.targets(self.examples.y[None], self.examples.x.dtype)
+            yield self._whole
             return
         for window, order in zip(self._windows, self._orders(number), strict=True):
             offset = window[0][0][0]
             for together in window:
                 first, last = together[0][0], together[-1][1]
-                x, targets = self._gather(order[:, first - offset : last - offset])
+                x, targets, weights = self._gather(order[:, first - offset : last - offset])
                 for start, stop in together:
-                    yield x[:, start - first : stop - first], targets[:, start - first : stop - first]
+                    own = slice(start - first, stop - first)
+                    yield x[:, own], targets[:, own], None if weights is None else weights[:, own]
 
     def _orders(self, epoch: int) -> Iterator[NDArray[np.int64]]:
         """Row numbers of each window, `(members, rows)`."""
@@ -74,11 +79,18 @@ class Batches:
             orders(len(self.examples), spans, self._per_block, stream(seed, "shuffle", epoch=epoch))
             for seed in self.seeds
         ]
-        return (np.stack(members) for members in zip(*own, strict=True))
+        together = (np.stack(members) for members in zip(*own, strict=True))
+        return together if len(spans) == 1 else read_ahead(together, self.examples.x, self._per_block)
 
-    def _gather(self, rows: NDArray[np.int64]) -> tuple[Array, Array]:
-        """x and targets of rows `(members, rows)`; x is overwritten by the next ones."""
-        x, y = self.examples.x, self.examples.y
+    def _gather(self, rows: NDArray[np.int64]) -> Batch:
+        """These rows `(members, rows)`; x is overwritten by the next ones."""
+        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
         self._buffers.rewind(rows.shape[1])
         gathered = x.take(rows, axis=0, out=self._buffers.take((*rows.shape, x.shape[1])), mode="clip")
-        return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype)
+        own = None if weights is None else weights.take(rows)[..., None]
+        return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype), own
+
+    @property
+    def _whole(self) -> Batch:
+        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        return x[None], self.loss.targets(y[None], x.dtype), None if weights is None else weights[None, :, None]

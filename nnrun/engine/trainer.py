@@ -131,9 +131,12 @@ class Trainer:
     def steps(self, see: Observer | None = None) -> Iterator[int]:
         """Train through the next epoch, step by step; yields the number of each step that is done."""
         self._plan_epoch()
-        for index, (x, targets) in enumerate(self.batches.epoch(self.epoch + 1)):
+        for index, (x, targets, weights) in enumerate(self.batches.epoch(self.epoch + 1)):
             logits, backward = self.network.forward(self.bound, x, self.mode, see)
-            backward(self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape)))
+            dlogits = self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape))
+            if weights is not None:
+                dlogits *= weights
+            backward(dlogits)
             self.optimizer.step(index)
             yield self.step + index + 1
         self.epoch += 1
@@ -225,4 +228,4 @@ def sample(examples: Examples, most: int) -> Examples:
     if len(examples) <= most:
         return examples
     rows = np.sort(stream(0, "sample").choice(len(examples), most, replace=False, shuffle=False))
-    return Examples(examples.x[rows], examples.y[rows])
+    return examples.take(rows)

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nnrun.data.columns import Column
+from nnrun.data.columns import DATE_PARTS, Column
+from nnrun.data.kinds import DATE_FORMATS
 from nnrun.data.preprocess import Preprocessor
 from nnrun.data.target import Target, Task
 from nnrun.errors import DataError
@@ -59,13 +60,16 @@ def _described(path: str, info: dict[str, Any]) -> _Description:
 
 
 def _contradiction(described: _Description, preprocessor: Preprocessor) -> str | None:
-    features, classes = preprocessor.features, described.classes
+    classes = described.classes
     if (described.task == "classification") != (classes is not None):
         return f"classes do not fit the task {described.task}"
     if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
         return "classes must be at least two, and all different"
     if len({column.name for column in described.columns}) < len(described.columns):
         return "columns with the same name"
+    if wrong := next((column.name for column in described.columns if not _is_sound(column)), None):
+        return f"column {wrong!r} has fills, a vocabulary or a format of another kind"
+    features = preprocessor.features
     if list(described.features) != features:
         return "features are not those of the columns"
     if not len(features) == len(described.means) == len(described.deviations):
@@ -73,3 +77,14 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
     if not all(deviation > 0 for deviation in (*described.deviations, described.target.deviation)):
         return "a deviation is not above 0"
     return None
+
+
+def _is_sound(column: Column) -> bool:
+    """Whether a column has what its kind needs, and nothing else."""
+    values, format = len(column.vocabulary), column.format
+    if column.kind == "category":
+        return not column.fills and not column.parts and len(set(column.vocabulary)) == values
+    if column.kind == "date":
+        known = format in DATE_FORMATS and set(column.parts) <= set(DATE_PARTS)
+        return known and not values and len(column.fills) == len(column.parts) == len(set(column.parts))
+    return not values and not column.other and not column.parts and len(column.fills) == 1

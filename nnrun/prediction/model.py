@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,19 +56,29 @@ class Model:
     def predict_features(self, x: Array) -> Array:
         """The same from prepared features `(m, n)`, such as those of a `Part`."""
         predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)
-        for rows, logits in logits_in_chunks(self.network, self._bound, x):
-            predictions[rows] = self.loss.predict(logits[0])
+        for rows, logits in self.logits(x):
+            predictions[rows] = self.loss.predict(logits)
         if self.target.classes is not None:
             return predictions
         own: Floats = predictions[:, 0] * np.float64(self.target.deviation) + self.target.mean
         return own
 
+    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(rows, width)`) of prepared features, chunk by chunk; overwritten by the next one."""
+        return ((rows, logits[0]) for rows, logits in logits_in_chunks(self.network, self._bound, x))
+
     @cached_property
-    def _bound(self) -> list[Bound]:
+    def vectors(self) -> tuple[Array, Array]:
+        """Parameters `(1, size)` and running averages `(1, size)`, as the network binds them."""
         theta = np.empty((1, self.network.theta.size), self.config.training.dtype)
         state = np.empty((1, self.network.state.size), self.config.training.dtype)
         for name, view in named(self.network, theta[0], state[0]).items():
             np.copyto(view, self.weights[name])
+        return theta, state
+
+    @cached_property
+    def _bound(self) -> list[Bound]:
+        theta, state = self.vectors
         return self.network.bind(theta, state, theta)
 
 

@@ -28,7 +28,7 @@ def check_output(path: Path, overwrite: bool) -> None:
 def check_free(path: Path, overwrite: bool) -> None:
     """Raise UsageError where there is something already, or no folder for it."""
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path}: not a regular file; leave out -o to write to standard output")
+        raise UsageError(f"{path}: not a regular file; name one that is not there yet")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or --force to replace it")
     if not path.parent.is_dir():

@@ -95,7 +95,7 @@ class Context:
 
     def trainer(self, recipe: Recipe, train: Examples, members: int = 1) -> Trainer:
         """The network before its first step, drawn as training draws it; members share its weights."""
-        some = Examples(train.x[:2], train.y[:2])  # nothing here is judged by a dev set
+        some = train.take(slice(2))  # nothing here is judged by a dev set
         return Trainer(recipe, train, some, [self.config.seed] * members)
 
     def full_batch(self, train: Examples, **changes: Any) -> Trainer:
@@ -118,14 +118,15 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
     The batch norm of training is in force, whose running averages would lag behind.
     """
     recipe, weights = trainer.recipe, trainer.theta[:, : trainer.network.n_weights]
-    rows, (_, targets) = trainer.batches.bounds[0][1], next(trainer.batches.epoch(1))
-    scale = trainer.batches.examples.error_scale or np.nan
+    rows, examples = trainer.batches.bounds[0][1], trainer.batches.examples
+    _, targets, _ = next(trainer.batches.epoch(1))
+    scale = examples.error_scale or np.nan
     seen: list[Measured] = []
 
     def see(layer: str, kind: str, array: Array) -> None:
         if (layer, kind) == ("output", "output"):
-            losses, mistakes = recipe.loss.sums(array, targets)
-            loss = np.asarray(losses) / rows
+            losses, mistakes = recipe.loss.sums(array, targets, examples.weights)
+            loss = np.asarray(losses) / examples.total
             seen.append(Measured(loss, loss + penalty(weights, recipe.hyperparameters, rows), mistakes / scale))
 
     for _ in range(steps):

@@ -63,7 +63,7 @@ def _losses(context: Context, rates: Sequence[float]) -> list[float]:
     steps = chain.from_iterable(trainer.steps() for _ in count())
     for _ in rates:
         logits, _backward = trainer.network.forward(trainer.bound, rows.x[None], mode)
-        losses.append(float(recipe.loss.sums(logits, targets)[0][0]) / len(rows))
+        losses.append(float(recipe.loss.sums(logits, targets, rows.weights)[0][0]) / rows.total)
         if not losses[-1] < 2 * DIVERGED * losses[0]:
             break
         next(steps)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import one_line
 from nnrun.search.discrete import Choice
 from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain
@@ -128,8 +128,3 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         elif old[key] != new[key]:
             lines.append(f"{key}: {one_line(old[key])} → {one_line(new[key])}")
     return lines
-
-
-def one_line(value: Any) -> str:
-    """A value as YAML writes it in a line."""
-    return dump_yaml([value], one_line=True).strip()[1:-1]

@@ -229,7 +229,7 @@ def test_a_stranger_s_file_prepares_like_a_clean_one(tmp_path: Path, load: Any) 
 
 
 def fitted(path: Path, **settings: Any) -> tuple[dict[str, Any], Preprocessor]:
-    info = prepare(Data(source=str(path), target="y", **settings), "float64")[1]
+    info = prepare(Data(source=str(path), target="y", **settings), "float64").info
     return info, Preprocessor.from_json(info)
 
 

@@ -64,7 +64,8 @@ def test_thousands_of_columns(csv: Any) -> None:
     header = ",".join([*(f"c{i}" for i in range(width)), "y"])
     numbers = ",".join(["1.5"] * width)
     path = csv(header, *(f"{numbers},{'ab'[i % 2]}" for i in range(6)))
-    arrays, info = prepare(Data(source=str(path), target="y", split=(0.6, 0.4, 0)), "float32")
+    prepared = prepare(Data(source=str(path), target="y", split=(0.6, 0.4, 0)), "float32")
+    arrays, info = prepared.arrays(), prepared.info
     assert arrays["train_x"].shape == (4, width)
     assert np.all(arrays["dev_x"] == 0)
     assert len(info["features"]) == width

@@ -15,12 +15,28 @@ import pytest
 from pyarrow import parquet
 
 from nnrun.config.schema import Data
+from nnrun.data.columns import Learner
+from nnrun.data.kinds import meaning_of
 from nnrun.data.prepare import prepare
 from nnrun.data.preprocess import Preprocessor
 from nnrun.data.sources import read_chunks, read_table
+from nnrun.data.table import Table
 from nnrun.errors import DataError
 
 DAY = dt.date(2026, 1, 31)
+
+
+def arrays_of(config: Data) -> tuple[dict[str, Any], dict[str, Any]]:
+    prepared = prepare(config, "float32")
+    return prepared.arrays(), prepared.info
+
+
+def fit(table: Table) -> Preprocessor:
+    """All columns of a table in memory."""
+    learners = [Learner(name, meaning_of(table.frame[name])) for name in table.columns]
+    for learner in learners:
+        learner.see(table)
+    return Preprocessor.unscaled([learner.column for learner in learners])
 
 
 def message(path: Path, **settings: Any) -> str:
@@ -51,7 +67,7 @@ def test_parquet_types(tmp_path: Path) -> None:
     table = read_table(path)
     assert table.frame.isna().sum().tolist() == [1, 1, 1, 1, 0, 1, 1, 2, 3]
     assert table.frame["coded"].tolist() == ["p", "q", "p"]
-    fitted = Preprocessor.fit(table.only(["whole", "flag", "word", "coded", "price", "day", "at"]), "none")
+    fitted = fit(table.only(["whole", "flag", "word", "coded", "price", "day", "at"]))
     assert [column.kind for column in fitted.columns] == [
         "number", "boolean", "category", "category", "number", "date", "date",
     ]  # fmt: skip
@@ -67,8 +83,8 @@ def test_parquet_prepares_like_csv(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": range(40), "c": ["p", "q", None, "r"] * 10, "y": ["a", "b"] * 20})
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.to_parquet(tmp_path / "a.parquet")
-    one, info = prepare(Data(source=str(tmp_path / "a.csv"), target="y"), "float32")
-    two, other = prepare(Data(source=str(tmp_path / "a.parquet"), target="y"), "float32")
+    one, info = arrays_of(Data(source=str(tmp_path / "a.csv"), target="y"))
+    two, other = arrays_of(Data(source=str(tmp_path / "a.parquet"), target="y"))
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert info["columns"] == other["columns"]
     # A run trained on one reads the other.
@@ -134,7 +150,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_array_s_columns_are_called_by_their_number(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.stack([np.arange(20), np.arange(20) % 2], axis=1).astype(">f4"))
-    assert prepare(Data(source=str(path), target="1"), "float32")[1]["features"] == ["0"]
+    assert prepare(Data(source=str(path), target="1"), "float32").info["features"] == ["0"]
     assert message(path) == f"{path}: which column is the target? Set data.target; the last are 0, 1"
 
 
@@ -143,7 +159,7 @@ def test_records(tmp_path: Path) -> None:
     kinds = [("size", "<f4"), ("sold", "?"), ("town", "<U5"), ("day", "<M8[D]"), ("y", ">i2")]
     rows = [(i / 2, i % 3 == 0, ["York", "Bath"][i % 2], f"2026-01-{i + 1:02}", i % 2) for i in range(20)]
     np.save(path, np.array(rows, dtype=kinds))
-    info = prepare(Data(source=str(path), target="y"), "float32")[1]
+    info = prepare(Data(source=str(path), target="y"), "float32").info
     assert info["features"] == ["size", "sold", "town=Bath", "town=York", "day weekday"]
     assert [len(chunk) for chunk in read_chunks(path, 8)] == [8, 8, 4]
 
@@ -210,7 +226,7 @@ def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> Non
     path = tmp_path / "a.npz"
     np.savez(path, x=pixels, y=np.arange(len(pixels)) % 2)
     config = Data(source={"train": str(path), "dev": str(path)}, normalize="none")  # type: ignore[arg-type]
-    arrays, info = prepare(config, "float32")
+    arrays, info = arrays_of(config)
     assert info["image"] == image
     assert np.array_equal(arrays["train_x"], pixels.reshape(len(pixels), -1))
     height, width, channels = image
@@ -224,15 +240,15 @@ def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> Non
 def test_images_with_a_pixel_left_out_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.zeros((10, 2, 2)) + np.arange(10)[:, None, None], y=np.arange(10) % 2)
-    assert prepare(Data(source=str(path), drop=("x[0,0,0]",)), "float32")[1]["image"] is None
+    assert prepare(Data(source=str(path), drop=("x[0,0,0]",)), "float32").info["image"] is None
     np.savez(path, x=np.ones((10, 2, 2, 2, 2)), y=np.arange(10) % 2)
-    info = prepare(Data(source=str(path)), "float32")[1]
+    info = prepare(Data(source=str(path)), "float32").info
     assert (info["image"], info["features"][:2]) == (None, ["x[0]", "x[1]"])
 
 
 def test_new_arrays_need_no_target(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.arange(20.0).reshape(10, 2), label=np.arange(10) % 2)
-    info = prepare(Data(source=str(tmp_path / "a.npz"), target="label"), "float32")[1]
+    info = prepare(Data(source=str(tmp_path / "a.npz"), target="label"), "float32").info
     np.savez(tmp_path / "new.npz", anything=np.arange(4.0).reshape(2, 2))
     assert read_table(tmp_path / "new.npz", like=info).columns == ["x[0]", "x[1]"]
     chunks = list(read_chunks(tmp_path / "a.npz", 6, like=info))

@@ -21,7 +21,7 @@ def batches(rows: int, batch_size: int, seeds: list[int], smallest: int = 1, wid
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:
     """(members, rows): the first column of x, after checking that the others belong to it."""
     seen = []
-    for x, y in made.epoch(epoch):
+    for x, y, _ in made.epoch(epoch):
         assert (x[..., 1] == x[..., 0] + 1000).all()
         assert (y[..., 0] == -x[..., 0]).all()
         seen.append(x[..., 0].copy())
@@ -30,7 +30,7 @@ def rows_seen(made: Batches, epoch: int) -> np.ndarray:
 
 def test_short_last_batch_is_used() -> None:
     made = batches(148, 64, [0])
-    assert [x.shape[1] for x, _ in made.epoch(1)] == [64, 64, 20]
+    assert [x.shape[1] for x, _, _ in made.epoch(1)] == [64, 64, 20]
     assert made.sizes.tolist() == [64, 64, 20]
 
 
@@ -38,7 +38,7 @@ def test_last_batch_of_one_joins_the_one_before_where_two_are_needed() -> None:
     assert batch_bounds(129, 64) == [(0, 64), (64, 128), (128, 129)]
     assert batch_bounds(129, 64, smallest=2) == [(0, 64), (64, 129)]
     assert batch_bounds(130, 64, smallest=2) == [(0, 64), (64, 128), (128, 130)]
-    assert [x.shape[1] for x, _ in batches(129, 64, [0, 1], smallest=2).epoch(1)] == [64, 65]
+    assert [x.shape[1] for x, _, _ in batches(129, 64, [0, 1], smallest=2).epoch(1)] == [64, 65]
 
 
 @given(st.integers(1, 500), st.integers(1, 600), st.integers(1, 2))
@@ -71,7 +71,7 @@ def test_order_depends_on_the_seed_and_the_epoch_alone() -> None:
 @pytest.mark.parametrize("batch_size", [10, 11])
 def test_full_batch_is_shared_and_stays_in_order(batch_size: int) -> None:
     made = batches(10, batch_size, [1, 2, 3])
-    ((x, y),) = made.epoch(1)
+    ((x, y, _),) = made.epoch(1)
     assert np.shares_memory(x, made.examples.x)
     assert x.shape == (1, 10, 2)
     assert y[0, :, 0].tolist() == [-i for i in range(10)]

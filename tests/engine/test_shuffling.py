@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.engine import batches as batching
+from nnrun.engine import reading
 from nnrun.engine.batches import Batches, batch_bounds
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.randomness import stream
+from nnrun.engine.reading import want
 from nnrun.engine.shuffling import LARGE_BYTES, by_blocks, orders, windows
 from nnrun.engine.trainer import Trainer
 
@@ -33,7 +37,7 @@ def batches(rows: int, batch_size: int, seeds: list[int], shuffle: str) -> Batch
 
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:
     """(members, rows)"""
-    return np.concatenate([x[..., 0].copy() for x, _ in made.epoch(epoch)], axis=1).astype(int)
+    return np.concatenate([x[..., 0].copy() for x, _, _ in made.epoch(epoch)], axis=1).astype(int)
 
 
 @given(st.integers(1, 400), st.integers(1, 50), st.integers(1, 60), st.integers(1, 500))
@@ -74,6 +78,28 @@ def test_another_order_for_each_epoch_and_seed_and_the_same_alone() -> None:
 def test_data_that_fit_one_window_are_shuffled_as_a_whole() -> None:
     assert (rows_seen(batches(90, 8, [5], "blocks"), 3) == rows_seen(batches(90, 8, [5], "full"), 3)).all()
     assert (rows_seen(batches(90, 8, [5], "full"), 3)[0] == stream(5, "shuffle", epoch=3).permutation(90)).all()
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_next_window_of_a_mapped_file_is_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """505 rows in windows of 100; the file ends within the last block."""
+    in_memory = batches(505, 25, [1, 2], "blocks")
+    np.save(tmp_path / "x.npy", in_memory.examples.x)
+    x = np.asarray(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    made = Batches(Examples(x, in_memory.examples.y), in_memory.loss, 25, [1, 2], shuffle="blocks")
+    asked: list[int] = []
+
+    def counted(rows: np.ndarray, *where: Any) -> np.ndarray:
+        asked.append(rows.size)
+        return want(rows, *where)
+
+    monkeypatch.setattr(reading, "want", counted)
+    list(made.epoch(1))
+    assert asked == [200] * 5 + [10], "rows of both members; 505 = 5 · 100 + 5"
+    asked.clear()
+    next(made.epoch(2))
+    assert asked == [200, 200], "with the first batch of the first window, the second one is on its way"
+    assert (rows_seen(made, 1) == rows_seen(in_memory, 1)).all()
 
 
 def test_auto_depends_on_the_size_of_the_inputs_alone() -> None:

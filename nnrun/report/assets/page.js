@@ -1,0 +1,116 @@
+
+"use strict";
+
+// The page's colours, as plotly wants them: one template that all charts share.
+function template() {
+  const style = getComputedStyle(document.documentElement);
+  const value = (name) => style.getPropertyValue(name).trim();
+  const axis = { gridcolor: value("--line"), linecolor: value("--line"), zerolinecolor: value("--line"), ticks: "" };
+  const bar = { outlinewidth: 0, thickness: 12, title: { side: "right" } };
+  return {
+    layout: {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: value("--ink") },
+      xaxis: axis,
+      yaxis: axis,
+      hoverlabel: { bgcolor: value("--card"), bordercolor: value("--quiet"), font: { color: value("--ink") }, align: "left" },
+      legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
+      margin: { l: 8, r: 12, t: 8, b: 8, pad: 0 },
+      hovermode: "closest",
+      coloraxis: { colorbar: bar },
+    },
+  };
+}
+
+const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+
+// Charts are drawn when they come near the window, so that a long page opens as fast as a short one; before printing,
+// all are.
+function drawOnApproach() {
+  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const waiting = new Set(document.querySelectorAll("[data-chart]"));
+  const tell = () => (document.documentElement.dataset.waiting = String(waiting.size));
+  const draw = (place) => {
+    if (!waiting.delete(place)) return;
+    const { data, layout } = charts[Number(place.dataset.chart)];
+    Plotly.newPlot(place, data, { ...layout, template: template() }, CONFIG);
+    tell();
+  };
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries.filter((each) => each.isIntersecting)) {
+        near.unobserve(entry.target);
+        draw(entry.target);
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  tell();
+  waiting.forEach((place) => near.observe(place));
+  addEventListener("beforeprint", () => [...waiting].forEach(draw));
+}
+
+function recolour() {
+  for (const place of document.querySelectorAll("[data-chart].js-plotly-plot")) {
+    Plotly.relayout(place, { template: template() });
+  }
+}
+
+function offerThemes() {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const button = document.getElementById("theme");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const show = () => {
+    button.textContent = isDark() ? "Light theme" : "Dark theme";
+    recolour();
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    show();
+  });
+  dark.addEventListener("change", show);
+  show();
+}
+
+// Cells say in data-value what they are sorted by, where that is not what they show; empty ones come last.
+function keyOf(row, column) {
+  const cell = row.cells[column];
+  const text = cell.dataset.value ?? cell.textContent.trim();
+  const number = Number(text);
+  return text === "" || Number.isNaN(number) ? text : number;
+}
+
+function compare(a, b) {
+  if (a === "" || b === "") return (a === "") - (b === "");
+  if (typeof a === typeof b) return typeof a === "number" ? a - b : a.localeCompare(b);
+  return typeof a === "number" ? -1 : 1;
+}
+
+function sort(table, column) {
+  const heads = [...table.tHead.rows[0].cells];
+  const up = heads[column].getAttribute("aria-sort") !== "ascending";
+  heads.forEach((head, i) => head.setAttribute("aria-sort", i === column ? (up ? "ascending" : "descending") : "none"));
+  const rows = [...table.tBodies[0].rows].map((row) => [keyOf(row, column), row]);
+  rows.sort(([a], [b]) => (a === "" || b === "" || up ? compare(a, b) : compare(b, a)));
+  table.tBodies[0].append(...rows.map(([, row]) => row));
+}
+
+function offerSorting() {
+  for (const table of document.querySelectorAll("table[data-sortable]")) {
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      button.addEventListener("click", () => sort(table, column));
+      head.append(button);
+      head.setAttribute("aria-sort", "none");
+    });
+  }
+}
+
+offerThemes();
+offerSorting();
+if (document.querySelector("[data-chart]")) drawOnApproach();

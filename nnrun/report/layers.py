@@ -1,0 +1,84 @@
+"""What goes on inside the network: signals and gradients of each layer over the epochs, and its weights at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnrun.engine.parameters import Array
+from nnrun.report.charts import Chart, axis, colour, dash, line, log_axis
+from nnrun.report.thinning import kept
+
+Row = Mapping[str, Any]
+
+MOST_POINTS = 8000  # of a chart, over all its lines
+BINS = 60
+LINEAR = ("dense", "output", "batch")  # kinds of layers that have parameters
+STATISTICS = {  # name: title, its axis, whether it is a share
+    "output_std": ("Size of the outputs", "deviation of the outputs", False),
+    "gradient_norm": ("Size of the gradients", "norm of the gradient", False),
+    "dead": ("Dead units", "share of the units", True),
+}
+
+NOTES = {
+    "output_std": "Standard deviation of each layer's outputs; signals that vanish or explode show here.",
+    "gradient_norm": "Norm of the loss's gradient by each layer's outputs, on the same examples.",
+    "dead": "Units whose output is 0 for every example that was looked at.",
+}
+
+
+def statistics_charts(rows: Sequence[Row]) -> list[Chart]:
+    """A chart a statistic, a line a layer; none where layers were not recorded."""
+    recorded = [row for row in rows if row.get("layers")]
+    if not recorded:
+        return []
+    return [chart for key in STATISTICS if (chart := _statistic(key, recorded)) is not None]
+
+
+def _statistic(key: str, rows: Sequence[Row]) -> Chart | None:
+    title, what, share = STATISTICS[key]
+    layers = [
+        name for name in rows[-1]["layers"] if name.startswith(LINEAR) != share and not name.startswith("dropout")
+    ]
+    if share:
+        layers = [name for name in layers if any(row["layers"][name].get(key) for row in rows)]
+    if not layers:
+        return None
+    lines = [_line(name, key, i, rows, MOST_POINTS // len(layers)) for i, name in enumerate(layers)]
+    drawn = [value for trace in lines for value in trace["y"] if value is not None]
+    positive = bool(drawn) and min(drawn) > 0
+    y = axis(what, percent=True, rangemode="tozero") if share else log_axis(what, drawn) if positive else axis(what)
+    ends = ", ".join(f"{trace['name']} {trace['y'][-1]:.3g}" for trace in lines if trace["y"][-1] is not None)
+    layout = {"xaxis": axis("epoch"), "yaxis": y}
+    return Chart(title, f"{title}: {what}, at last {ends}.", lines, layout, NOTES[key], height=320)
+
+
+def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> dict[str, Any]:
+    values = [row["layers"][name].get(key) for row in rows]
+    chosen = kept(values, max(4, most))
+    drawn = line(name, [rows[j]["epoch"] for j in chosen], [values[j] for j in chosen], colour(i), dash=dash(i))
+    return drawn | ({"mode": "lines+markers"} if len(rows) < 20 else {})
+
+
+def weights_chart(tensors: Mapping[str, Array]) -> Chart:
+    """The weights of each layer, as the share of them in each of equal bins."""
+    weights = {name.removesuffix(".W"): tensor for name, tensor in tensors.items() if name.endswith(".W")}
+    traces = []
+    for i, (name, values) in enumerate(weights.items()):
+        counts, edges = np.histogram(values, bins=BINS)
+        shares, middles = counts / values.size, (edges[:-1] + edges[1:]) / 2
+        shape = line(name, _digits(middles), _digits(shares), colour(i), dash=dash(i), width=1.8)
+        traces.append(shape | {"line": {**shape["line"], "shape": "hvh"}})
+    told = "; ".join(_of_layer(name, values) for name, values in weights.items())
+    layout = {"xaxis": axis("weight"), "yaxis": axis(f"share in each of {BINS} bins", percent=True)}
+    return Chart("Weights of the best epoch", f"Histograms of the weights. {told}.", traces, layout, told + ".")
+
+
+def _of_layer(name: str, W: Array) -> str:
+    return f"{name}: {W.size:,} weights, deviation {W.std():.3g}, largest {np.abs(W).max():.3g}"
+
+
+def _digits(values: Array) -> list[float]:
+    return [float(f"{value:.4g}") for value in values]

@@ -1,0 +1,180 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnrun.checkpoints import load_weights
+from nnrun.config.load import load_config
+from nnrun.data.prepare import read_parts
+from nnrun.data.table import Table
+from nnrun.diagnosis.trained import Trained, trained
+from nnrun.diagnosis.verbs import Diagnosis, of_a_run
+from nnrun.engine.network import parameter_count
+from nnrun.errors import NnrunError
+from nnrun.narration import duration, ending, number, percent
+from nnrun.report import background, images, regions
+from nnrun.report.boundary import boundary_chart
+from nnrun.report.charts import Chart
+from nnrun.report.curves import curve_charts
+from nnrun.report.html import Markup, commands, join, listing, paragraph, tag
+from nnrun.report.ladder import ladder_chart, steps_table
+from nnrun.report.layers import statistics_charts, weights_chart
+from nnrun.report.page import Page, Section, left_out
+from nnrun.report.predictions import PART, Classified, Estimated, predicted
+from nnrun.report.quality import calibration_chart, confusion_part, residual_chart, scatter_chart
+from nnrun.report.worst import worst_part
+from nnrun.rundir import RunDir, now
+
+Record = Mapping[str, Any]
+Parts = list[Markup | Chart]
+
+
+def run_page(run: RunDir, usual: Path, options: Sequence[str]) -> Page:
+    """All that the directory tells; what is not known is left out with a word."""
+    record = run.read_json("run.json")
+    record |= {"status": run.status_of(record)}
+    config = load_config(run.path / "resolved.yaml").config.resolved()
+    rows, events = run.metrics(), run.events()
+    found = _diagnosis(run, usual, options)
+    verdict = found if isinstance(found, Diagnosis) else None
+    sections = [
+        _verdict_section(verdict, record, str(found)),
+        _curves_section(rows, record, events),
+        *_closer_sections(run),
+        _inside_section(run, rows),
+        background.config_section(run, config),
+        background.environment_section(record),
+        Section("Events", [background.events_part(events)]),
+        background.again_section(run, record),
+    ]
+    lead = join([_lead(record, verdict), facts(_numbers(record, run, config))])
+    return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
+
+
+def _diagnosis(run: RunDir, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
+    try:
+        return of_a_run(run, None, None, usual, options)
+    except NnrunError as error:
+        return error
+
+
+def _lead(record: Record, found: Diagnosis | None) -> Markup:
+    """The verdict in a sentence, and how the run ended."""
+    sentence = [tag("p", found.told, cls="verdict")] if found else []
+    final = record.get("final") or {}
+    unbiased = "test_error" in final or "dev_error" not in final
+    note = (
+        "" if unbiased else " There is no test set, and the best epoch was chosen by the dev error, which flatters it."
+    )
+    return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
+
+
+def sentence_case(text: str) -> str:
+    """With a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+def facts(items: Sequence[tuple[str, str, str]]) -> Markup:
+    """What it is, the number, and what belongs to it, side by side."""
+    boxes = [tag("div", tag("dt", what), tag("dd", value, tag("small", more))) for what, value, more in items]
+    return tag("dl", *boxes, cls="facts")
+
+
+def _numbers(record: Record, run: RunDir, config: Record) -> list[tuple[str, str, str]]:
+    final, rows = record.get("final") or {}, record["data"]["rows"]
+    told = []
+    for part in ("test", "dev", "train"):
+        if final.get(f"{part}_error") is not None:
+            rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
+            what = "1 − R²" if rmse else "error"
+            told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{rmse}{rows[part]:,} examples"))
+    if record.get("seconds") is not None:
+        epochs = f"{record['epochs']:,} of {config['training']['epochs']:,} epochs"
+        told.append(("training", duration(record["seconds"]), epochs))
+    data = run.read_json("data.json")
+    widths = [len(data["features"]), *config["network"]["hidden"], len(data["classes"] or [0])]
+    weights = parameter_count(widths, config["network"]["batch_norm"])
+    shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
+    return [*told, ("network", shown, f"{weights:,} parameters, {config['network']['activation']}")]
+
+
+def _verdict_section(found: Diagnosis | None, record: Record, why_not: str) -> Section:
+    if found is None:
+        return left_out("Verdict", f"{why_not}.")
+    parts: Parts = []
+    if found.verdict:
+        parts += [ladder_chart(found.verdict), steps_table(found.verdict)]
+    if symptoms := record.get("symptoms"):
+        parts += [tag("h3", "What went wrong in training"), listing(map(_symptom, symptoms))]
+    if found.actions:
+        parts += [tag("h3", "What to try next"), commands([(a.why, a.command) for a in found.actions])]
+    return Section("Verdict", parts)
+
+
+def _symptom(symptom: Record) -> str:
+    where = f" in {symptom['layer']}" if symptom["layer"] else ""
+    return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
+
+
+def _curves_section(rows: Sequence[Record], record: Record, events: Sequence[Record]) -> Section:
+    if not rows:
+        return left_out("Learning curves", "no epoch was finished.")
+    return Section("Learning curves", curve_charts(rows, record.get("best_epoch"), events))
+
+
+def _closer_sections(run: RunDir) -> list[Section]:
+    """What the best network says of the dev part, row by row, as far as its weights and the data are there."""
+    try:
+        model = trained(run)
+        of = predicted(model)
+    except NnrunError as error:
+        return [left_out("Dev examples", f"{error}.")]
+    tables = _tables(model)
+    target = str(model.dataset.info["target"]["name"])
+    sections = _classes(of) if isinstance(of, Classified) else _values(of, target)
+    sections += _where(model, tables, target)
+    sections.append(Section("Worst mistakes", [worst_part(model, of, tables[PART] if tables else None)]))
+    if model.dataset.n_features == 2:
+        sections.append(Section("Decision boundary", [boundary_chart(model)]))
+    return sections
+
+
+def _tables(model: Trained) -> dict[str, Table] | None:
+    try:
+        return read_parts(model.config.data)
+    except NnrunError:
+        return None
+
+
+def _classes(of: Classified) -> list[Section]:
+    return [Section("Confusions", [confusion_part(of)]), Section("Calibration", [calibration_chart(of)])]
+
+
+def _values(of: Estimated, target: str) -> list[Section]:
+    return [Section("Predictions", [scatter_chart(of, target), residual_chart(of, target)])]
+
+
+def _where(model: Trained, tables: Mapping[str, Table] | None, target: str) -> list[Section]:
+    title = "Where it fails"
+    if tables is None:
+        return [left_out(title, "the file that the rows come from is not there any more.")]
+    mistakes = {part: model.mistakes(part) for part in ("train", PART)}
+    parts: Parts = [regions.by_target(model, tables, mistakes)]
+    if images.shape_of(model.dataset.info) is None:  # a pixel is no slice that means anything
+        parts += [tag("h3", "Slices"), regions.slices_part(model, tables[PART], mistakes[PART])]
+    return [Section(title, parts)]
+
+
+def _inside_section(run: RunDir, rows: Sequence[Record]) -> Section:
+    parts: Parts = list(statistics_charts(rows))
+    if not parts:
+        parts.append(paragraph("Signals and gradients of the layers were not recorded; "
+                               "training.layer_statistics=true records them."))  # fmt: skip
+    try:
+        parts.append(weights_chart(load_weights(run)))
+    except NnrunError as error:
+        parts.append(paragraph(f"There are no weights to show: {error}."))
+    return Section("Inside the network", parts)

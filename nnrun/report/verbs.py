@@ -1,0 +1,22 @@
+"""Writing the page of a run or a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnrun.report.run_report import run_page
+from nnrun.report.search_report import search_page
+from nnrun.rundir import RunDir, is_search
+
+FILE = "report.html"
+
+
+def write_report(run: RunDir, usual: Path, options: Sequence[str] = ()) -> Path:
+    """Make report.html of a run or a search anew and return its path.
+
+    `usual` is the config that commands take where none is named, and `options` lead them to the runs.
+    """
+    page = search_page(run, usual, options) if is_search(run) else run_page(run, usual, options)
+    run.write(FILE, page.render())
+    return run.path / FILE
