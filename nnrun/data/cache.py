@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 24 * 3600
