@@ -6,7 +6,8 @@ piece (4 GB at the default), and trains a small network on it with the command `
 - convert:    the first epoch, which begins with the conversion to mapped arrays, each epoch's rows mixed in blocks;
 - mapped:     the arrays found in the cache;
 - in memory:  the same arrays copied into memory before training, all rows shuffled anew each epoch;
-- limited:    as `mapped`, in a memory cgroup of 1 GB, its share of the page cache included, where one can be made;
+- limited:    as `mapped`, in a memory cgroup of 1 GB, where one can be made. The system is told first to forget the
+              pages of the arrays, so that those read again count towards the limit;
 - CSV:        conversion of a text file with `--csv` rows of 100 numbers, and an epoch.
 
 RssAnon is what the process itself claims, sampled every 20 ms; VmHWM also counts pages of the mapped file, which the
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -60,6 +62,7 @@ class Watched(NamedTuple):
     anonymous: int
     resident: int
     seconds: float
+    processor: float  # seconds of user and system
     rows_a_second: float
     dev_error: float
 
@@ -113,7 +116,7 @@ def train(
         if group is not None:
             (group / "cgroup.procs").write_text(str(os.getpid()))
 
-    began = time.monotonic()
+    began, before = time.monotonic(), _processor()
     with subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=enter) as process:
         anonymous, resident = _peaks(process)
         assert process.stdout is not None
@@ -123,7 +126,13 @@ def train(
     record = json.loads(output)
     last = json.loads((Path(record["path"]) / "metrics.jsonl").read_text().splitlines()[-1])
     rows = record["data"]["rows"]["train"]
-    return Watched(anonymous, resident, time.monotonic() - began, rows / last["seconds"], last["dev_error"])
+    seconds, processor = time.monotonic() - began, _processor() - before
+    return Watched(anonymous, resident, seconds, processor, rows / last["seconds"], last["dev_error"])
+
+
+def _processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peaks(process: subprocess.Popen[bytes]) -> tuple[int, int]:
@@ -161,9 +170,16 @@ def report(name: str, found: Watched) -> None:
     """A line."""
     print(
         f"{name:<10} RssAnon {found.anonymous / 1e6:6.0f} MB   VmHWM {found.resident / 1e6:6.0f} MB   "
-        f"{found.rows_a_second:10,.0f} rows/s   {found.seconds:6.1f} s in all   dev error {found.dev_error:.3f}",
+        f"{found.rows_a_second:10,.0f} rows/s   {found.seconds:6.1f} s, {found.processor:6.1f} s of CPU   dev error {found.dev_error:.3f}",
         flush=True,
     )
+
+
+def forget(cache: Path) -> None:
+    """Take the pages of the arrays out of the system's cache."""
+    for path in cache.rglob("*.npy"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def measure_arrays(folder: Path, rows: int, epochs: int) -> None:
@@ -179,6 +195,7 @@ def measure_arrays(folder: Path, rows: int, epochs: int) -> None:
     print(f"mapped / in memory: {mapped.rows_a_second / in_memory.rows_a_second:.2f} of the rows a second")
     with memory_group(LIMIT) as group:
         if group is not None:
+            forget(runs / ".cache")
             report("limited", train(source, runs, several, group=group))
 
 
