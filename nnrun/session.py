@@ -42,6 +42,9 @@ class Outcome:
 class Listener:
     """Hears how a run goes; this one keeps quiet."""
 
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """A piece of the data is read, measured or written; so many rows are done, of those in all if that is known."""
+
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """Training begins; facts: rows, features, classes, outputs, parameters, batch_size, epoch, notices."""
 

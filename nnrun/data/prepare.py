@@ -160,12 +160,12 @@ class RawParts(dict[str, Table]):
         self.places, self.sampled = places, sampled
 
 
-def read_parts(config: Data) -> RawParts:
+def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
     """The rows of each part, or a fixed random sample of those of each part, together about a piece.
 
     Raises DataError as `prepare` does.
     """
-    data = divided(config)
+    data = divided(config, heard)
     most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
     places = {part: _sample(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
     found: dict[str, list[Table]] = {part: [] for part in places}
