@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import signal
 import subprocess
@@ -81,6 +82,39 @@ def test_stdin_a_file_and_parquet_say_the_same(trained: Path, nnrun: Nnrun) -> N
     frame = pd.read_parquet("out.parquet")
     assert frame.to_csv(index=False) == to_stdout
     assert not list(trained.glob(".*"))
+
+
+def packed(path: Path, text: str) -> None:
+    frame = pd.read_csv(io.StringIO(text), dtype={"customer": str})
+    match path.suffix:
+        case ".gz":
+            path.write_bytes(gzip.compress(text.encode()))
+        case ".parquet":
+            frame.to_parquet(path)
+        case _:
+            path.write_text(text.replace(",", ";"), encoding="utf-16")
+
+
+@pytest.mark.parametrize("name", ["new.csv.gz", "new.parquet", "semicolons.csv"])
+def test_however_rows_are_packed(trained: Path, nnrun: Nnrun, shell: Callable[[str], Done], name: str) -> None:
+    expected = rows_of(nnrun("predict", "latest", "new.csv").out)
+    packed(Path(name), Path("new.csv").read_text())
+    assert rows_of(nnrun("predict", "latest", name).out) == expected
+    assert rows_of(shell(f"nnrun predict latest - < {name}").out) == expected
+
+
+def test_arrays_without_a_target(here: Path, nnrun: Nnrun) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.random((80, 4, 5), dtype=np.float32)
+    np.savez("images.npz", x=images, y=(images.mean(axis=(1, 2)) > 0.5).astype(int))
+    assert nnrun("train", "-q", "--set", "data.source=images.npz", "--set", "training.epochs=3").code == 0
+    np.savez("new.npz", x=images[:7])
+    np.save("new.npy", images[:7])
+    by_npz = nnrun("predict", "latest", "new.npz")
+    assert by_npz.code == 0 and len(rows_of(by_npz.out)) == 7
+    assert nnrun("predict", "latest", "new.npy").out == by_npz.out
+    np.savez("small.npz", x=images[:7, :3])
+    assert nnrun("predict", "latest", "small.npz").code == 4
 
 
 def test_the_order_of_columns_does_not_matter(trained: Path, nnrun: Nnrun) -> None:
