@@ -33,7 +33,8 @@ def read_rows(source: str, rows: int, info: Mapping[str, Any]) -> Generator[Tabl
         path = _spooled(Path(folder))
         try:
             for table in read_chunks(path, rows, like=info):
-                yield replace(table, name=_NAME)
+                notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
+                yield replace(table, name=_NAME, notices=notices)
         except DataError as error:
             raise DataError(str(error).replace(str(path), _NAME)) from None
 
