@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +22,9 @@ _UNUSABLE = (
     ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+_LEAST_MAPPED = 1 << 24  # bytes of an array in an archive; a smaller one is read, which also checks its checksum
+_LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of its name and extra field, which follow
+_ENCRYPTED = 1
 _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
 Array = npt.NDArray[Any]
@@ -114,7 +119,28 @@ def _archive(path: Path) -> dict[str, Array]:
             raise ValueError("no archive")
         handle.seek(0)
         with np.load(handle, allow_pickle=False) as archive:
-            return {name: _native(archive[name]) for name in archive.files}
+            mapped = {name: _mapped(path, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
+            return {name: _native(archive[name]) if values is None else values for name, values in mapped.items()}
+
+
+def _mapped(path: Path, member: zipfile.ZipInfo) -> Array | None:
+    """A large array that numpy.savez stored as it is, mapped from its place in the archive, its checksum not looked at.
+
+    None for one that is packed, small, in Fortran's order or of a later version.
+    """
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size < _LEAST_MAPPED or member.flag_bits & _ENCRYPTED:
+        return None
+    with path.open("rb") as handle:
+        handle.seek(member.header_offset)
+        local = handle.read(_LOCAL_HEADER.size)
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(local)
+        handle.seek(name_length + extra_length, os.SEEK_CUR)
+        if np.lib.format.read_magic(handle) != (1, 0):
+            return None
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(handle)
+        if fortran or dtype.hasobject or int(np.prod(shape)) * dtype.itemsize > path.stat().st_size - handle.tell():
+            return None
+        return np.asarray(np.memmap(path, dtype, "r", handle.tell(), shape))
 
 
 def _native(values: Array) -> Array:

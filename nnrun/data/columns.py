@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.kinds import LEAST_ROWS, Meaning, dates, meaning_of, truths
-from nnrun.data.table import Floats, Kind, Table, center_and_scale, labels, numbers
-
-if TYPE_CHECKING:
-    import pandas as pd
+from nnrun.data.kinds import LEAST_ROWS, Meaning, dates, truths
+from nnrun.data.moments import Moments
+from nnrun.data.table import Floats, Kind, Table, labels, numbers
 
 OTHER = "(other)"  # the feature of the values without one of their own
 
@@ -50,14 +48,6 @@ class Column:
     parts: tuple[str, ...] = ()
     format: str | None = None
 
-    @classmethod
-    def fit(cls, table: Table, name: str, meaning: Meaning | None = None) -> Column:
-        """Learn a column from the training rows; raises DataError for a value that does not fit its kind."""
-        meaning = meaning or meaning_of(table.frame[name])
-        missing = bool(table.frame[name].isna().any())
-        start = cls(name, meaning.kind, missing, format=meaning.format)
-        return KINDS[meaning.kind].fit(start, table)
-
     @property
     def features(self) -> list[str]:
         """Names of the features that the column becomes."""
@@ -81,17 +71,42 @@ class Column:
         return cls(**values)
 
 
-class _Kind(NamedTuple):
-    """What a kind of column learns, how its features are called, and how they are filled."""
+Seen = dict[str, Any]  # rows of each category, or Moments of each number; two pieces add up entry by entry
 
-    fit: Callable[[Column, Table], Column]
+
+class Learner:
+    """Learns a column from the training rows, piece by piece; its meaning may be decided by more rows than these."""
+
+    def __init__(self, name: str, meaning: Meaning) -> None:
+        self._start = Column(name, meaning.kind, format=meaning.format)
+        self._rows = self._missing = 0
+        self._seen: Seen = {}
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows; raises DataError for a value that does not fit the column's kind."""
+        self._rows += len(table)
+        self._missing += int(table.frame[self._start.name].isna().sum())
+        for key, value in KINDS[self._start.kind].see(self._start, table).items():
+            self._seen[key] = self._seen[key] + value if key in self._seen else value
+
+    @property
+    def column(self) -> Column:
+        """The column as all rows seen so far have it."""
+        start = replace(self._start, indicator=self._missing > 0)
+        return KINDS[start.kind].learn(start, self._seen, self._rows)
+
+
+class _Kind(NamedTuple):
+    """What a kind of column learns from pieces, how its features are called, and how they are filled."""
+
+    see: Callable[[Column, Table], Seen]
+    learn: Callable[[Column, Seen, int], Column]
     features: Callable[[Column], list[str]]
     write: Callable[[Column, Table, Floats], None]
 
 
-def _mean(values: Floats) -> float:
-    present = values[~np.isnan(values)]
-    return center_and_scale(present)[0] if len(present) else 0.0
+def _moments(values: Floats) -> Moments:
+    return Moments.of(values[~np.isnan(values)])
 
 
 def _filled(values: Floats, fill: float) -> Floats:
@@ -105,16 +120,21 @@ def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:
         out[:, 0] = _filled(read(table, column.name), column.fills[0])
 
     return _Kind(
-        lambda column, table: replace(column, fills=(_mean(read(table, column.name)),)),
+        lambda column, table: {"": _moments(read(table, column.name))},
+        lambda column, seen, rows: replace(column, fills=(seen[""].mean,)),
         lambda column: [column.name],
         write,
     )
 
 
-def _fit_category(column: Column, table: Table) -> Column:
-    values = labels(table.frame[column.name]).dropna()
-    kept = kept_categories(dict(values.value_counts()), len(table))
-    return replace(column, vocabulary=tuple(sorted(kept)), other=len(kept) < values.nunique())
+def _count(column: Column, table: Table) -> Seen:
+    counts = labels(table.frame[column.name]).value_counts()
+    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
+
+
+def _learn_category(column: Column, seen: Seen, rows: int) -> Column:
+    kept = kept_categories(seen, rows)
+    return replace(column, vocabulary=tuple(sorted(kept)), other=len(kept) < len(seen))
 
 
 def kept_categories(counts: Mapping[str, int], rows: int) -> list[str]:
@@ -130,10 +150,10 @@ def kept_categories(counts: Mapping[str, int], rows: int) -> list[str]:
     return sorted(frequent, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
 
 
-def widest(series: pd.Series[Any], meaning: Meaning) -> int:
-    """The most features that a column of this meaning can become, its indicator aside."""
+def widest(meaning: Meaning, different: int) -> int:
+    """The most features that a column with so many different values can become, its indicator aside."""
     if meaning.kind == "category":
-        return min(int(series.nunique()), MOST_CATEGORIES + 1)
+        return min(different, MOST_CATEGORIES + 1)
     return len(DATE_PARTS) if meaning.kind == "date" else 1
 
 
@@ -158,11 +178,14 @@ def _codes(column: Column, table: Table) -> npt.NDArray[np.int64]:
     return np.asarray(pd.Index(column.vocabulary, dtype=object).get_indexer(values), dtype=np.int64)
 
 
-def _fit_date(column: Column, table: Table) -> Column:
+def _see_date(column: Column, table: Table) -> Seen:
+    return {part: _moments(values) for part, values in date_parts(column, table).items()}
+
+
+def _learn_date(column: Column, seen: Seen, rows: int) -> Column:
     """Parts that never vary in training are left out."""
-    found = date_parts(column, table)
-    varying = {part: values for part, values in found.items() if np.unique(values[~np.isnan(values)]).size > 1}
-    return replace(column, parts=tuple(varying), fills=tuple(_mean(values) for values in varying.values()))
+    varying = {part: moments for part, moments in seen.items() if moments.low < moments.high}
+    return replace(column, parts=tuple(varying), fills=tuple(moments.mean for moments in varying.values()))
 
 
 def _write_date(column: Column, table: Table, out: Floats) -> None:
@@ -184,6 +207,8 @@ def date_parts(column: Column, table: Table) -> dict[str, Floats]:
 KINDS: dict[Kind, _Kind] = {
     "number": _as_one(numbers),
     "boolean": _as_one(truths),
-    "category": _Kind(_fit_category, _category_features, _write_category),
-    "date": _Kind(_fit_date, lambda column: [f"{column.name} {part}" for part in column.parts], _write_date),
+    "category": _Kind(_count, _learn_category, _category_features, _write_category),
+    "date": _Kind(
+        _see_date, _learn_date, lambda column: [f"{column.name} {part}" for part in column.parts], _write_date
+    ),
 }

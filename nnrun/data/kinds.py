@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.codes import Distinct
 from nnrun.data.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers
 from nnrun.errors import DataError
 
@@ -51,49 +52,79 @@ class Meaning:
 
 
 def meaning_of(series: pd.Series[Any]) -> Meaning:
-    """What all values of a column together mean.
-
-    Text is boolean if both words of one pair of TRUTH are there and no other, a date if one format reads all values.
-    """
+    """What all values of a column together mean."""
     kind = kind_of(series)
-    if kind == "date":
-        return Meaning("date", ISO)
     if kind != "category":
-        return Meaning(kind)
-    values = [str(value) for value in series.dropna().unique()]
-    if {value.lower() for value in values} in [set(pair) for pair in TRUTH]:
-        return Meaning("boolean")
-    formats = date_formats(values)
-    return Meaning("date", *formats[:2]) if formats else Meaning("category")
-
-
-def date_formats(values: list[str]) -> list[str]:
-    """The formats that read every value, the preferred first; ISO 8601 leaves no other."""
-    if not values:
-        return []
-    if _ISO_LIKE.match(values[0]):
-        return [ISO] if _all_read(values, ISO) else []
-    if not _DATE_LIKE.match(values[0]):
-        return []
-    return [format for format in DATE_FORMATS[1:] if _all_read(values[:1], format) and _all_read(values, format)]
+        return Meaning(kind, ISO if kind == "date" else None)
+    texts = Texts()
+    texts.see(series)
+    return texts.meaning
 
 
 def reason_to_leave_out(series: pd.Series[Any], meaning: Meaning) -> str | None:
     """Why a column of text can be no feature, None if it can: an identifier or free text."""
     if meaning.kind != "category":
         return None
-    values = series.dropna().astype(str)
-    different = values.nunique()
-    if different <= _IDENTIFIER_VALUES:
+    texts = Texts()
+    texts.see(series)
+    return texts.reason_to_leave_out
+
+
+class Texts:
+    """What a column of text means, taken in piece by piece."""
+
+    def __init__(self) -> None:
+        self.distinct = Distinct()
+        self.present = self.characters = self.spaces = 0
+        self._words: set[str] = set()  # in lower case, no more than tell that they are no pair of TRUTH
+        self._formats: list[str] | None = None  # those that read every value so far, the preferred first
+
+    def see(self, series: pd.Series[Any]) -> None:
+        """Take in the next rows."""
+        values = series.dropna().astype(str)
+        if not len(values):
+            return
+        self.present += len(values)
+        self.characters += int(values.str.len().sum())
+        self.spaces += int(values.str.count(" ").sum())
+        self.distinct.see(values)
+        different = [str(value) for value in values.unique()]
+        if len(self._words) <= 2:
+            self._words |= {value.lower() for value in different[: _IDENTIFIER_VALUES + 1]}
+        if self._formats is None:
+            self._formats = _possible_formats(different[0])
+        self._formats = [format for format in self._formats if _all_read(different, format)]
+
+    @property
+    def meaning(self) -> Meaning:
+        """Boolean if both words of one pair of TRUTH are there and no other, a date if one format reads all values."""
+        if self._words in [set(pair) for pair in TRUTH]:
+            return Meaning("boolean")
+        return Meaning("date", *self._formats[:2]) if self._formats else Meaning("category")
+
+    @property
+    def reason_to_leave_out(self) -> str | None:
+        """Why a category can be no feature, None if it can: an identifier or free text."""
+        different = len(self.distinct)
+        if different <= _IDENTIFIER_VALUES:
+            return None
+        if different == self.present:
+            return "all its values differ, as an identifier's do"
+        wordy = self.characters > _WORDY_CHARACTERS * self.present and self.spaces > _WORDY_SPACES * self.present
+        if wordy and different > _MOSTLY_DIFFERENT * self.present:
+            return f"it is free text ({different} different values in {self.present} rows)"
+        if self.distinct.most < LEAST_ROWS:
+            return f"none of its {different} values has as many as {LEAST_ROWS} rows"
         return None
-    if different == len(values):
-        return "all its values differ, as an identifier's do"
-    wordy = values.str.len().mean() > _WORDY_CHARACTERS and values.str.count(" ").mean() > _WORDY_SPACES
-    if wordy and different > _MOSTLY_DIFFERENT * len(values):
-        return f"it is free text ({different} different values in {len(values)} rows)"
-    if values.value_counts().max() < LEAST_ROWS:
-        return f"none of its {different} values has as many as {LEAST_ROWS} rows"
-    return None
+
+
+def _possible_formats(value: str) -> list[str]:
+    """The formats that read a value, the preferred first; ISO 8601 leaves no other."""
+    if _ISO_LIKE.match(value):
+        return [ISO]
+    if not _DATE_LIKE.match(value):
+        return []
+    return [format for format in DATE_FORMATS[1:] if _all_read([value], format)]
 
 
 def _all_read(values: list[str], format: str) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from nnrun.data.columns import Column
-from nnrun.data.kinds import Meaning
-from nnrun.data.table import Floats, Table, center_and_scale
+from nnrun.data.moments import Moments
+from nnrun.data.table import Floats, Table
 
 Normalize = Literal["standard", "none"]
 
@@ -24,20 +24,20 @@ class Preprocessor:
     deviations: tuple[float, ...]
 
     @classmethod
-    def fit(
-        cls, table: Table, normalize: Normalize = "standard", meanings: Mapping[str, Meaning] | None = None
-    ) -> Preprocessor:
-        """Learn from the training rows alone; what their columns mean may be decided by more rows than these.
+    def unscaled(cls, columns: Iterable[Column]) -> Preprocessor:
+        """Features as the columns give them."""
+        plain = cls(tuple(columns), (), ())
+        return replace(plain, means=(0.0,) * plain.n_features, deviations=(1.0,) * plain.n_features)
 
-        Raises DataError for an infinite number.
-        """
-        known = meanings or {}
-        columns = tuple(Column.fit(table, name, known.get(name)) for name in table.columns)
-        plain = cls(columns, (), ())
-        if normalize == "none":
-            return cls(columns, (0.0,) * plain.n_features, (1.0,) * plain.n_features)
-        pairs = [center_and_scale(values) for values in plain._unscaled(table).T]
-        return cls(columns, tuple(mean for mean, _ in pairs), tuple(deviation for _, deviation in pairs))
+    @classmethod
+    def standard(cls, columns: Iterable[Column], training: Iterable[Table]) -> Preprocessor:
+        """Features with mean 0 and deviation 1 over the training rows, which come piece by piece."""
+        plain = cls.unscaled(columns)
+        moments = [Moments()] * plain.n_features
+        for table in training:
+            moments = [before + piece for before, piece in zip(moments, plain._moments(table), strict=True)]
+        pairs = [of_feature.center_and_scale for of_feature in moments]
+        return replace(plain, means=tuple(mean for mean, _ in pairs), deviations=tuple(scale for _, scale in pairs))
 
     @property
     def n_features(self) -> int:
@@ -60,6 +60,13 @@ class Preprocessor:
             out -= np.array(self.means)
             out /= np.array(self.deviations)
         return out
+
+    def _moments(self, table: Table) -> Iterator[Moments]:
+        """Of each feature; column by column, as all features together may be many times what the table is."""
+        for column in self.columns:
+            values = np.zeros((len(table), len(column.features)), order="F")
+            column.write(table, values)
+            yield from map(Moments.of, values.T)
 
     def _unscaled(self, table: Table) -> Floats:
         out = np.zeros((len(table), self.n_features))

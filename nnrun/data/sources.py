@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.schema import BUNDLED
 from nnrun.data.array_file import read_npy, read_npz
+from nnrun.data.chunks import Source, Whole
 from nnrun.data.csv_file import read_csv
 from nnrun.data.parquet_file import read_parquet
 from nnrun.data.reading import Reading
@@ -55,12 +57,45 @@ def target_name(config: Data) -> str | None:
     return config.target or ("y" if arrays else None)
 
 
-def read_source(config: Data) -> dict[str, Table]:
-    """A table for each part, or one under `all`; raise DataError for whatever cannot be read."""
+def open_sources(config: Data) -> dict[str, Source]:
+    """A source for each part, or one under `all`; raises DataError for a file that is not there."""
     files = source_files(config)
     if not files:
-        return {"all": _read_bundled(str(config.source))}
-    return {part: _whole(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+        return {"all": Whole(_read_bundled(str(config.source)))}
+    return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+
+
+def read_source(config: Data) -> dict[str, Table]:
+    """All rows of each source in memory; raises DataError for whatever cannot be read."""
+    return {part: source.table() for part, source in open_sources(config).items()}
+
+
+class File:
+    """A file as a source."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        check_file(path)
+        self.path, self.reading, self.name = path, reading, str(path)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        with self.path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+
+    @cached_property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(next(_tables(self.path, self.reading, 1)).columns)
+
+    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+        """Pieces as the file's reader gives them."""
+        reading = replace(self.reading, text=self.reading.text.union(text))
+        return _tables(self.path, reading, max(1, cells // self.width))
+
+    def table(self) -> Table:
+        """All rows, in memory."""
+        return replace(next(_tables(self.path, self.reading, None)), sha256=self.sha256)
 
 
 def check_file(path: Path) -> None:

@@ -21,8 +21,8 @@ Indices = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 # A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
-_MOSTLY_NUMBERS = 0.9
-_FEW_VALUES = 20
+MOSTLY_NUMBERS = 0.9
+FEW_VALUES = 20
 CORRECT = "correct it, or leave the field empty if the value is unknown"
 _EXACT_LIMIT = 2**53
 
@@ -59,6 +59,10 @@ class Table:
         """The rows at these positions `(m,)`."""
         return replace(self, frame=self.frame.iloc[rows])
 
+    def slice(self, start: int, stop: int) -> Table:
+        """The rows from one position up to another, not copied."""
+        return replace(self, frame=self.frame.iloc[start:stop])
+
     def only(self, columns: Sequence[str]) -> Table:
         """The same rows with these columns alone, in this order."""
         return replace(self, frame=self.frame[list(columns)])
@@ -91,6 +95,15 @@ class Table:
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
         """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
         return int(self.frame.index[int(np.argmax(mask))])
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Pieces of one source put together; they no longer know their lines."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return tables[0]
+    return replace(tables[0], frame=pd.concat([table.frame for table in tables]), lines=None)
 
 
 def suggest(name: str, options: Iterable[str]) -> str:
@@ -187,7 +200,7 @@ def numbers(table: Table, column: str) -> Floats:
 
 def check_numeric(table: Table, column: str, advice: str) -> None:
     """Raise DataError, ending with the advice, at the first text cell of the column that is no number."""
-    slips = _slips(table.frame[column])
+    slips = slips_of(table.frame[column])
     if slips.any():
         row = table.first(slips)
         value = table.frame[column][row]
@@ -207,23 +220,7 @@ def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -
     )
 
 
-def check_slips(table: Table, columns: Iterable[str]) -> None:
-    """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
-    for column in columns:
-        series = table.frame[column]
-        if kind_of(series) != "category" or series.nunique() <= _FEW_VALUES:
-            continue
-        slips = _slips(series)
-        present = int(series.notna().sum())
-        if slips.any() and slips.sum() <= (1 - _MOSTLY_NUMBERS) * present:
-            row = table.first(slips)
-            raise DataError(
-                f"{table.at_cell(row, column)}: {series[row]!r} is not a number, but {present - slips.sum()} of "
-                f"{present} values of column {column!r} are; {CORRECT}"
-            )
-
-
-def _slips(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+def slips_of(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     """Which values `(m,)` are there but are no numbers."""
     return np.isnan(_parsed(series)) & series.notna().to_numpy(dtype=bool)
 
@@ -235,13 +232,3 @@ def _parsed(series: pd.Series[Any]) -> Floats:
     if kind_of(series) in ("number", "boolean"):
         return np.asarray(series, dtype=np.float64)
     return np.asarray(pd.to_numeric(series.astype(str), errors="coerce"), dtype=np.float64)
-
-
-def center_and_scale(values: Floats) -> tuple[float, float]:
-    """Mean and standard deviation of `(m,)`; the value itself and 1 where all are equal, so that nothing blows up."""
-    if values.min() == values.max():
-        return float(values[0]), 1.0
-    # Squares of very large or small numbers leave the range of float64; a power of two costs no bits.
-    exponent = int(np.frexp(np.abs(values).max())[1])
-    scaled = np.ldexp(values, -exponent)
-    return float(np.ldexp(scaled.mean(), exponent)), float(np.ldexp(scaled.std(), exponent))

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.schema import BUNDLED, Data
 from nnrun.data.sources import read_source
-from nnrun.data.target import decide_task
+from nnrun.data.survey import Survey
 
 ABOUT = {
     "digits": "which digit? Scans of 8 × 8 pixels, brightness 0 to 16",
@@ -22,5 +22,8 @@ def bundled() -> Iterator[dict[str, Any]]:
     """Name, rows, columns, target, task and a line about each."""
     for name, target in BUNDLED.items():
         table = read_source(Data(source=name))["all"]
+        found = Survey(table, target, "auto")
+        found.see(table)
+        task = found.target.decide_task(target)
         size = {"rows": len(table), "columns": len(table.columns)}
-        yield {"name": name, **size, "target": target, "task": decide_task(table, target, "auto"), "about": ABOUT[name]}
+        yield {"name": name, **size, "target": target, "task": task, "about": ABOUT[name]}

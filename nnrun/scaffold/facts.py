@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nnrun.config.schema import Data
-from nnrun.data.columns import Column
+from nnrun.data.checks import check_slips
+from nnrun.data.columns import Learner
 from nnrun.data.division import check_rows, divide
 from nnrun.data.kinds import ambiguity, meaning_of
 from nnrun.data.sources import read_source, source_files, target_name
-from nnrun.data.table import Table, check_slips, labels, require_column
-from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes
+from nnrun.data.survey import Survey
+from nnrun.data.table import Table, labels, require_single
+from nnrun.data.target import Task
 from nnrun.errors import DataError, UsageError
 from nnrun.scaffold.columns import ColumnFacts, judged, likely_targets, may_group, whole
 
@@ -26,7 +28,7 @@ class Facts:
 
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `groups` and `dates` are columns by which the
-    rows could be split.
+    rows could be split; `reading` says how the files were read, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -39,6 +41,7 @@ class Facts:
     features: int
     groups: list[str]
     dates: list[str]
+    reading: list[str]
     notices: list[str]
 
     @property
@@ -50,6 +53,13 @@ class Facts:
     def used(self) -> list[ColumnFacts]:
         """Columns to learn from."""
         return [column for column in self.columns if column.role == "feature"]
+
+    @property
+    def balance(self) -> float:
+        """Share of the rarest class over the share it would have if all were equal; 1 for a regression."""
+        if self.classes is None:
+            return 1.0
+        return min(self.classes.values()) * len(self.classes) / sum(self.classes.values())
 
     def distinct(self, name: str) -> int:
         """How many different values a column has."""
@@ -71,30 +81,44 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
     target = target_name(config)
     if target is None:
         raise UsageError(_which_target(table))
-    for part in sources.values():
-        require_column(part, target, "target")
-        check_target(part, target)
-    task, classes = _task(table, target)
+    found = {part: _look(of_part, target) for part, of_part in sources.items()}
+    task, classes = _task(next(iter(found.values())))
     judge = whole if _is_clean(config) else judged
     columns = [judge(table, name, target) for name in table.columns]
     used = [column.name for column in columns if column.role == "feature"]
-    _check_features(table, target, columns)
+    _check_features(next(iter(found.values())), target, columns)
     config = _with_split(config, sources)
-    check_rows(config, sources)
-    parts, split = divide(config, sources, target, classes)
+    check_rows(config, found)
+    division = divide(config, found, classes, table.at_cell)
     return Facts(
         source=source,
         files={part: len(found) for part, found in sources.items()},
-        parts={part: len(found) for part, found in parts.items()},
+        parts=division.sizes,
         columns=columns,
         target=target,
         task=task,
         classes=None if classes is None else _counts(table, target, classes),
-        features=sum(len(Column.fit(table, name).features) for name in used),
+        features=sum(_width(table, name) for name in used),
         groups=[name for name in used if may_group(table.frame[name])],
         dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
-        notices=[*_doubts(table, columns), *split.notices],
+        reading=list(dict.fromkeys(notice for found in sources.values() for notice in found.notices)),
+        notices=[*_doubts(table, columns), *division.notices],
     )
+
+
+def _look(table: Table, target: str) -> Survey:
+    require_single(table, target, "target")
+    found = Survey(table, target, "auto")
+    found.see(table)
+    found.target.check()
+    return found
+
+
+def _width(table: Table, name: str) -> int:
+    """Features that a column would become."""
+    learner = Learner(name, meaning_of(table.frame[name]))
+    learner.see(table)
+    return len(learner.column.features)
 
 
 def _with_split(config: Data, sources: Mapping[str, Table]) -> Data:
@@ -108,17 +132,18 @@ def _is_clean(config: Data) -> bool:
     return all(path.suffix.lower() in ARRAYS for path in source_files(config).values())
 
 
-def _task(table: Table, target: str) -> tuple[Task, tuple[str, ...] | None]:
+def _task(found: Survey) -> tuple[Task, tuple[str, ...] | None]:
     """Raise DataError for a target that is the same in every row, or another one in every row."""
-    task = decide_task(table, target, "auto")
+    target, place = found.target, found.head.at_column(found.target.name)
+    task = target.decide_task(place)
     if task == "regression":
-        check_varies(table, target)
+        target.check_varies(place)
         return task, None
-    classes = find_classes(table, target)
-    if len(classes) > MOST_CLASSES * len(table):
+    classes = target.find_classes(place)
+    if len(classes) > MOST_CLASSES * found.rows:
         raise DataError(
-            f"{table.at_column(target)}: target column {target!r} has {len(classes):,} different values in "
-            f"{len(table):,} rows; it names the rows rather than a class of them, choose another target",
+            f"{place}: target column {target.name!r} has {len(classes):,} different values in "
+            f"{found.rows:,} rows; it names the rows rather than a class of them, choose another target",
             ("data", "target"),
         )
     return task, classes
@@ -129,13 +154,12 @@ def _counts(table: Table, target: str, classes: tuple[str, ...]) -> dict[str, in
     return {label: int(found.get(label, 0)) for label in classes}
 
 
-def _check_features(table: Table, target: str, columns: list[ColumnFacts]) -> None:
-    check_slips(table, [column.name for column in columns if column.role != "target"])
+def _check_features(found: Survey, target: str, columns: list[ColumnFacts]) -> None:
+    check_slips(found, [column.name for column in columns if column.role != "target"])
     if not any(column.role == "feature" for column in columns):
         reasons = "; ".join(f"{column.name!r} is left out: {column.why}" for column in columns if column.why)
-        raise DataError(
-            f"{table.at_header()}: no column to learn {target!r} from{f' ({reasons})' if reasons else ''}; add columns"
-        )
+        place, told = found.head.at_header(), f" ({reasons})" if reasons else ""
+        raise DataError(f"{place}: no column to learn {target!r} from{told}; add columns")
 
 
 def _doubts(table: Table, columns: list[ColumnFacts]) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.data.columns import Learner
 from nnrun.data.kinds import DATE_FORMATS, Meaning, example, meaning_of, reason_to_leave_out
 from nnrun.data.preprocess import Preprocessor
 from nnrun.data.table import Table
@@ -23,8 +24,17 @@ def series(values: list[Any]) -> pd.Series[Any]:
     return pd.Series(values)
 
 
+def fitted_on(rows: Table, normalize: str = "standard") -> Preprocessor:
+    """All columns of a table in memory."""
+    learners = [Learner(name, meaning_of(rows.frame[name])) for name in rows.columns]
+    for learner in learners:
+        learner.see(rows)
+    columns = [learner.column for learner in learners]
+    return Preprocessor.standard(columns, [rows]) if normalize == "standard" else Preprocessor.unscaled(columns)
+
+
 def fit(**columns: list[Any]) -> Preprocessor:
-    return Preprocessor.fit(table(**columns), "none")
+    return fitted_on(table(**columns), "none")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +177,7 @@ def test_kinds_survive_json() -> None:
         "c": ["x"] * 8 + [f"v{i}" for i in range(32)],
         "d": ["01.02.2026", "14.03.2027"] * 20,
     }
-    fitted = Preprocessor.fit(table(**columns))
+    fitted = fitted_on(table(**columns))
     restored = Preprocessor.from_json(json.loads(json.dumps(fitted.to_json())))
     assert restored == fitted
     assert np.array_equal(restored.transform(table(**columns)), fitted.transform(table(**columns)))

@@ -473,7 +473,7 @@ def test_whatever_the_file_holds_the_answer_is_arrays_or_a_message(
     path = tmp_path_factory.getbasetemp() / "anything.csv"
     path.write_text(f"x,z,y\n{body}", encoding="utf-8")
     try:
-        arrays, _ = prepare(Data(source=str(path), target="y", task=task, split=(0.7, 0.3, 0)), "float32")
+        arrays = prepare(Data(source=str(path), target="y", task=task, split=(0.7, 0.3, 0)), "float32").arrays()
     except DataError as error:
         assert str(error).startswith(f"{path}:")
     else:
