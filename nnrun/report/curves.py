@@ -62,7 +62,7 @@ def _chart(
 def epoch_axis(rows: Sequence[Row]) -> Axis:
     """The epochs from the first to the last."""
     first, last = rows[0]["epoch"], rows[-1]["epoch"]
-    return axis("epoch", range=[first, last] if last > first else [first - 1, first + 1])
+    return axis("epoch", tickformat=",d", range=[first, last] if last > first else [first - 1, first + 1])
 
 
 def series(name: str, rows: Sequence[Row], key: str, color: str, log: bool = False) -> list[Trace]:

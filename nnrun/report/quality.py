@@ -58,7 +58,7 @@ def _mixed_up(classes: list[str], counts: Array) -> Markup:
             share = percent(wrong[i, j] / counts[i].sum())
             times = "once" if wrong[i, j] == 1 else f"{wrong[i, j]:,} times"
             told.append(f"{classes[i]} taken for {classes[j]}: {times}, {share} of {classes[i]}")
-    return join([tag("h3", f"Most frequent of {total:,} mistakes"), listing(told)])
+    return join([tag("h3", f"Most frequent mistakes ({total:,} in all)"), listing(told)])
 
 
 def calibration_chart(of: Classified) -> Chart:
