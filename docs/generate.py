@@ -1,8 +1,10 @@
-"""Prints docs/reference.md, docs/diagnosis.md or docs/checks.md, worked out from the code.
+"""Prints a page of the documentation, worked out from the code.
 
 python docs/generate.py > docs/reference.md
 python docs/generate.py diagnosis > docs/diagnosis.md
 python docs/generate.py checks > docs/checks.md
+python docs/generate.py metrics > docs/metrics.md
+python docs/generate.py init > docs/init.md
 """
 
 from __future__ import annotations
@@ -24,7 +26,11 @@ from nnrun.config.reference import Row, reference_rows
 from nnrun.diagnosis.evidence import USUAL_RATES
 from nnrun.diagnosis.remedies import REMEDIES
 from nnrun.diagnosis.signs import SIGNS
+from nnrun.evaluation import baselines
+from nnrun.metrics import table as metrics_table
 from nnrun.preflight.table import CHECKS
+from nnrun.scaffold import proposals
+from nnrun.scaffold.columns import LEFT_OUT
 from nnrun.search.domains import DOMAINS
 from nnrun.search.intervals import Domain, Interval
 from nnrun.search.parsing import DEFAULT_SPACE
@@ -85,7 +91,8 @@ CODES = {
     1: "An unexpected error; `--debug` shows where. Of a search: every trial failed.",
     5: "Training met numbers that are not finite; the run says in which epoch, step and layer. Of a search: no trial "
     "ended well, and some diverged.",
-    6: "`nnrun check` found a fault, or `nnrun diagnose --fail-on` what it forbids.",
+    6: "`nnrun check` found a fault, `nnrun diagnose --fail-on` what it forbids, or what `nnrun evaluate --require` "
+    "wants does not hold.",
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
@@ -97,12 +104,14 @@ FILES = {
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, times, versions, BLAS kernel, git commit, data hashes and row counts, parent "
     "run, best epoch, symptoms, final losses and errors",
-    "data.json": "features, means, deviations, vocabularies, classes, and the split as rule, seed, sizes and hash",
+    "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
+    "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
-    "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, with times",
+    "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, evaluated (on its test "
+    "part), with times",
     "log.txt": "what the screen showed",
-    "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error (or loss, `metrics.primary`)",
-    "checkpoints/best.json": "which epoch that is, and its scores",
+    "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`",
+    "checkpoints/best.json": "which epoch that is, and its scores, negated where more is better",
     "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state",
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
@@ -154,7 +163,8 @@ METRICS = {
     "learning_rate": "rate of the epoch's last step",
     "train_loss, dev_loss": "mean loss, dropout off",
     "cost": "train_loss and the penalties of L1 and L2, m = batch size",
-    "train_error, dev_error": "share of wrong classes; for a regression 1 − R²",
+    "train_error, dev_error": "share of wrong classes; for a regression 1 − R². Where another metric NAME decides "
+    "(`metrics.primary`), train_NAME and dev_NAME stand beside them",
     "train_rmse, dev_rmse": "regression only: root of the mean squared error in the target's own unit",
     "layers": "with `training.layer_statistics`: for each layer output_std, dead (share of units that are always 0), "
     "gradient_norm, and where there are parameters steepness (per cent that the loss changes if they change by 1%)",
@@ -200,8 +210,8 @@ run. Thresholds are constants at the top of the modules in `nnrun/preflight/`.""
 
 CHECKS_FOOT = """\
 What it does not do: it cannot tell a column that is known too late from one that is just good, it sees duplicates only
-where all values of a row are equal, and it compares the parts column by column, not columns together. The network is
-tried on at most 2,000 training rows, large tables are compared on a sample of 5,000.
+where all values of a row are equal, and of columns together it sees only what two of them show. The network is tried on
+at most 2,000 training rows, large tables are compared on a sample of 5,000 rows, and columns together on one of 500.
 
 The learning-rate range test trains the network while the rate grows from step to step, and draws the loss over the rate
 on the log scale. The rate suggested is a beginning: the best one for the whole of training is often somewhat lower, and
@@ -210,6 +220,72 @@ a search finds it. Where the curve hardly falls there is no suggestion.
 Configs in `configs/` that show a fault on purpose say so in their first line, `# check: fails with …`, and still
 train."""
 
+
+METRICS_HEAD = """\
+# Metrics
+
+Generated from the code by `python docs/generate.py metrics > docs/metrics.md`.
+
+`nnrun evaluate` measures a run by all metrics of its task, on the best epoch. One of them, `metrics.primary`, decides:
+which epoch is the best, when early stopping stops, whether the epochs of a child run compare with its parent's, and,
+unless `search.metric` names another, which trial of a search is the best. The verdict on bias and variance is about the
+error, whatever decides."""
+
+METRICS_FOOT = """\
+*Primary* is the column of the dev set that decides, as `search.metric` is written; a search minimises its metric, so
+that what is better the higher it is has a minus in front. Where two epochs or trials are level, the dev loss decides;
+where the loss is the primary metric, the dev error.
+
+Formulas are computed in float64 from the probabilities, or from values in the target's own unit, and give the numbers
+of scikit-learn, with which the tests compare them. `auc`, `average_precision` and `f1` of more than two classes are
+means over the classes, each against the rest, without regard to their size. Classes that no row has count for nothing;
+where the rows leave a metric undefined, such as `auc` with rows of one class, it is null, and – on the screen. It is an
+error at the beginning if the dev set leaves `metrics.primary` undefined, or if the task does not have it.
+
+## What it costs
+
+Error and loss cost nothing, as training measures them in each epoch anyway. Another primary metric is worked out from
+the predictions of the same pass, on dev and on the rows that the training error is measured on (10,000, or as many as
+dev has). Those are kept: 4 bytes a row, class and stacked trial. `auc` and `average_precision` sort them by each class.
+`python benchmarks/metrics.py` tells how long an epoch of the default network takes, as a multiple of one with `error`:
+
+| data | f1 | brier | auc |
+| --- | --- | --- | --- |
+| digits (10 classes) | 1.05 | 1.04 | 1.37 |
+| breast_cancer (2 classes) | 1.08 | 1.08 | 1.20 |
+
+## Evaluating
+
+```sh
+nnrun evaluate                                  # the latest run, on all parts of its own data
+nnrun evaluate RUN new.csv                      # on a file with the run's columns and target
+nnrun evaluate RUN --require 'dev_auc>0.9'      # for CI: exit code 6 unless it holds
+```
+
+Of a search the best run is evaluated. A file is read by the run's own preprocessing, chunk by chunk; of each row
+the target and the predictions stay in memory, 8 bytes each. A column that is missing, a row without a target and a
+class that the run does not know are errors with their place and exit code 4. `--json` prints everything as one
+document: metrics by part, for network and baselines, each class, and the confusion matrix, true classes in rows. On a
+screen classes are those of dev, which may be looked at as often as one likes; of more than 20 classes it shows those
+with the lowest F1, and where the matrix is wider than the screen the commonest mistakes.
+
+The test part is worth less each time that something is decided by it, so reads of it are counted: one when training
+ends, and one each time that `nnrun evaluate` measures the parts of a run's own data. Trials of a search leave it alone;
+the best one's count is that of the search.
+
+## Baselines
+
+A network that is not better than a simple model is not worth its trouble, and what a guess reaches tells what an error
+means. `nnrun evaluate` fits both on the training part, in less than a second, and says so where the network does not
+beat them. Training itself does not, since that would load scikit-learn each time."""
+
+METRICS_USE = """\
+`metrics.primary` and `search.metric` in a file:
+
+```yaml
+metrics: {primary: auc}
+search: {metric: -dev_auc}   # what it is anyway
+```"""
 
 DIAGNOSIS = """\
 # Diagnosis
@@ -281,6 +357,46 @@ python benchmarks/advice.py
 Each situation has one thing wrong. It is trained, diagnosed, and each command is run as printed. One run of the
 command: dev error at the best epoch before and after, medians over 5 seeds, and for how many seeds it fell. A place
 is where the advice stood in the list, the median over the seeds."""
+
+
+INIT = """\
+# From a table to a config
+
+Generated from the code by `python docs/generate.py init > docs/init.md`.
+
+```sh
+nnrun init customers.csv --target churned          # writes config.yaml
+nnrun init train.csv --dev dev.csv --test test.csv --target price -o prices.yaml
+nnrun init digits -o -                             # a bundled set, printed
+nnrun init                                         # lists the bundled sets
+```
+
+The table is read once, nothing is trained. What is written is a beginning that trains as it stands: each key has its
+reason above it, with this table's own numbers, and is there to be changed. Settings that are a question of what the
+model is for (whether new rows come from other customers, or from later days) are written as comments. An existing
+file is never overwritten.
+
+The first line tells editors where the JSON Schema is: `nnrun.schema.json` beside the config, written with it if it is
+not there, so that completion works without a network. `nnrun schema > nnrun.schema.json` renews it. Without it the
+config works as well.
+
+Without `--target` the columns are listed, with those that are often the target (exit code 2). Whatever training would
+refuse is refused here, with its place (exit code 4): rows without a target, a target with one value or a different
+one in each row, words among numbers, a table without a column to learn from.
+
+## What is proposed"""
+
+INIT_COLUMNS = """\
+## Columns left out
+
+They are named in `data.drop`, each with the reason. The first of these rules that holds for a column counts. Bundled
+sets and arrays keep all columns, since the pixels of an image belong together."""
+
+INIT_SIZES = """\
+## What depends on the number of training rows
+
+Widths, rates and penalties were chosen on the tables of [benchmarks.md](benchmarks.md), with 240 to
+1,800 training rows, by the test error of the epoch with the best dev error."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -485,7 +601,52 @@ def remedy_row(entry: tuple[str, Any]) -> list[str]:
     return [remedy.against, word, remedy.when]
 
 
-PAGES = {"reference": reference, "diagnosis": diagnosis, "checks": checks}
+def metrics() -> str:
+    """The page on the metrics."""
+    rows = (
+        [
+            *(code(name), metric.help, ", ".join(metric.tasks), "higher" if metric.higher_is_better else "lower"),
+            code(metrics_table.searched_by(name)),
+        ]
+        for name, metric in metrics_table.METRICS.items()
+    )
+    fitted = f"{baselines.ROWS:,} rows, or {baselines.CELLS:,} cells"
+    simple = [
+        ["constant", "the share of each class among the training rows as its probability", "the mean"],
+        ["linear", f"logistic regression (scikit-learn, C = 1, at most {baselines.STEPS} steps)", "ridge, α = 1"],
+    ]
+    blocks = [
+        *(METRICS_HEAD, table(["metric", "what it is", "tasks", "better", "primary"], rows), METRICS_USE, METRICS_FOOT),
+        table(["baseline", "classes", "numbers"], simple),
+        f"The linear ones see standardised features, and of large data a fixed sample: {fitted} if that is less.",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def init() -> str:
+    """The page on proposals."""
+    choices = ([code(key), first_line(rule)] for key, rule in proposals.CHOICES.items())
+    left_out = ([first_line(rule)] for rule in LEFT_OUT)
+    sizes = {"hidden": proposals.HIDDEN, "rate": proposals.RATES, "L2": proposals.L2, "dropout": proposals.DROPOUT}
+    limits = sorted({limit for values in sizes.values() for limit in values})
+    rows = (
+        ["more" if limit == limits[-1] else f"up to {limit:,}", *(str(at(values, limit)) for values in sizes.values())]
+        for limit in limits
+    )
+    blocks = [
+        *(INIT, table(["key", "rule"], choices)),
+        *(INIT_COLUMNS, table(["left out where it is"], left_out)),
+        *(INIT_SIZES, table(["training rows", *sizes], rows)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def at(values: Mapping[float, Any], rows: float) -> Any:
+    """What a table of upper limits says of so many rows."""
+    return next(value for limit, value in values.items() if rows <= limit)
+
+
+PAGES = {"reference": reference, "diagnosis": diagnosis, "checks": checks, "metrics": metrics, "init": init}
 
 if __name__ == "__main__":
     print(PAGES[sys.argv[1] if sys.argv[1:] else "reference"](), end="")

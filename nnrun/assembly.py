@@ -12,6 +12,7 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
+from nnrun.data.target import Task
 from nnrun.engine.evaluation import CHUNK, Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.losses import LOSSES, Loss
@@ -37,7 +38,8 @@ def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
 
 def examples(dataset: Dataset, part: str) -> Examples:
     """One part as the engine wants it."""
-    return Examples(dataset.parts[part].x, dataset.parts[part].y)
+    arrays = dataset.parts[part]
+    return Examples(arrays.x, arrays.y, arrays.weights)
 
 
 def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
@@ -64,26 +66,34 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
         schedule=config.optimizer.schedule.build(),
         batch_size=batch_size(config, len(dataset.parts["train"].x)),
         epochs=config.training.epochs,
+        shuffle=config.training.shuffle,
     )
 
 
 def make_loss(config: Config, dataset: Dataset) -> Loss:
     """The loss the configuration names, or the usual one of the task."""
-    name = config.training.loss
-    usual = "cross_entropy" if dataset.classes else "squared_error"
-    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
-        raise MisfitError(("training", "loss"), f"{name} does not fit {dataset.task}; use {usual} or auto")
     outputs = len(dataset.classes) if dataset.classes else dataset.parts["train"].y.shape[1]
+    return named_loss(config.training.loss, dataset.task, outputs)
+
+
+def named_loss(name: str, task: Task, outputs: int) -> Loss:
+    """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
+    usual = "cross_entropy" if task == "classification" else "squared_error"
+    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
+        raise MisfitError(("training", "loss"), f"{name} does not fit {task}; use {usual} or auto")
     return LOSSES[usual if name == "auto" else name](outputs)
 
 
 def batch_size(config: Config, rows: int) -> int:
-    """The size asked for; `auto` is 32 up to 2,000 rows, then the power of two from 64 to 512 just above √rows."""
+    """The size asked for, at most all rows."""
     asked = config.training.batch_size
     if asked == "full":
         return rows
-    if asked != "auto":
-        return min(int(asked), rows)
+    return usual_batch_size(rows) if asked == "auto" else min(int(asked), rows)
+
+
+def usual_batch_size(rows: int) -> int:
+    """32 up to 2,000 training rows, then the power of two from 64 to 512 just above √rows."""
     if rows <= SMALL_DATA:
         return min(SMALL_BATCH, rows)
     return min(512, max(64, 1 << math.ceil(math.log2(rows) / 2)))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from nnrun.verdict import RULES, of_run, points
 
 WIDTH = 80  # of a screen
+HEIGHTS = "▁▂▃▄▅▆▇█"
 PARTS = ("train", "dev", "test")
-EPOCH_COLUMNS = ("epoch", "cost", "train error", "train loss", "dev error", "dev loss", "rate")
 
 
 def percent(error: float | None) -> str:
@@ -79,25 +80,43 @@ def heading(name: str, config: Mapping[str, Any], facts: Mapping[str, Any]) -> l
     ]
 
 
-def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
+def metric_value(value: float | None, name: str) -> str:
+    """A metric as it stands on screen: an error in per cent, anything else as a number."""
+    return percent(value) if name.endswith("error") else number(value)
+
+
+def shown_metrics(primary: str) -> list[str]:
+    """The metrics that are told of each epoch: the primary one stands beside error and loss if it is neither."""
+    return list(dict.fromkeys(["error", "loss", primary]))
+
+
+def epoch_line(row: Mapping[str, Any], epochs: int, primary: str = "error") -> str:
     """One epoch, its columns under those of the epoch before."""
     width = len(str(epochs))
-    return (
-        f"epoch {row['epoch']:>{width}}/{epochs}  cost {number(row['cost']):<9} "
-        f"train {percent(row['train_error']):>6} loss {number(row['train_loss']):<9} "
-        f"dev {percent(row['dev_error']):>6} loss {number(row['dev_loss']):<9} rate {row['learning_rate']:.3g}"
-    )
+    parts = " ".join(_told_of(part, row, shown_metrics(primary)) for part in ("train", "dev"))
+    epoch = f"epoch {row['epoch']:>{width}}/{epochs}  cost {number(row['cost']):<9}"
+    return f"{epoch} {parts} rate {row['learning_rate']:.3g}"
 
 
-def epoch_table(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+def _told_of(part: str, row: Mapping[str, Any], names: Sequence[str]) -> str:
+    error, *others = (metric_value(row.get(f"{part}_{name}"), name) for name in names)
+    told = [f"{name} {value:<9}" for name, value in zip(names[1:], others, strict=True)]
+    return " ".join([f"{part} {error:>6}", *told])
+
+
+def epoch_table(rows: Iterable[Mapping[str, Any]], primary: str = "error") -> list[list[str]]:
     """The epochs as rows of cells under their titles."""
-    return [list(EPOCH_COLUMNS), *map(_epoch_cells, rows)]
+    columns = [(part, name) for part in ("train", "dev") for name in shown_metrics(primary)]
+    titles = ["epoch", "cost", *(f"{part} {name.replace('_', ' ')}" for part, name in columns), "rate"]
+    return [titles, *([*_epoch_cells(row, columns)] for row in rows)]
 
 
-def _epoch_cells(row: Mapping[str, Any]) -> list[str]:
-    train = [percent(row["train_error"]), number(row["train_loss"])]
-    dev = [percent(row["dev_error"]), number(row["dev_loss"])]
-    return [str(row["epoch"]), number(row["cost"]), *train, *dev, f"{row['learning_rate']:.3g}"]
+def _epoch_cells(row: Mapping[str, Any], columns: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield str(row["epoch"])
+    yield number(row["cost"])
+    for part, name in columns:
+        yield metric_value(row.get(f"{part}_{name}"), name)
+    yield f"{row['learning_rate']:.3g}"
 
 
 def ending(record: Mapping[str, Any], status: str) -> str:
@@ -123,9 +142,17 @@ def result_table(final: Mapping[str, Any]) -> list[str]:
         table[1][0] = "1 − R²"
         table.append(["rmse", *(number(final[f"{part}_rmse"]) for part in parts)])
     table.append(["loss", *(number(final[f"{part}_loss"]) for part in parts)])
+    for name in _further_metrics(final, parts[0]):
+        table.append([name, *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
     table.append(["cost", number(final["cost"])])
+    title = max(9, *(len(row[0]) + 1 for row in table))
     width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))
-    return [f"{row[0]:<9}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
+    return [f"{row[0]:<{title}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
+
+
+def _further_metrics(final: Mapping[str, Any], part: str) -> list[str]:
+    measured = [key.removeprefix(f"{part}_") for key in final if key.startswith(f"{part}_")]
+    return [name for name in measured if name not in ("error", "loss", "rmse")]
 
 
 def gaps(record: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
@@ -175,6 +202,12 @@ def wrapped(text: str, head: str = "") -> list[str]:
         text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
+
+
+def sparkline(values: Iterable[float], low: float, high: float) -> str:
+    """A bar a value, the lowest at `low` and the highest at `high` and beyond."""
+    shares = (min(max((value - low) / ((high - low) or 1), 0), 1) for value in values)
+    return "".join(HEIGHTS[math.floor(share * (len(HEIGHTS) - 1) + 0.5)] for share in shares)
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
@@ -24,15 +24,14 @@ from nnrun.files import (
     try_lock,
     write_atomically,
 )
+from nnrun.tensors import read_tensors, write_tensors
 
 SCHEMA_VERSION = 1
 UNFINISHED = ".creating-"  # a directory that is not a run yet
 SECONDS_UNTIL_ABANDONED = 24 * 3600
 
 if TYPE_CHECKING:  # listing runs needs no NumPy
-    from numpy.typing import NDArray
-
-    Tensors = dict[str, NDArray[Any]]
+    from nnrun.tensors import Tensors
 
 
 class RunDir:
@@ -87,22 +86,24 @@ class RunDir:
     # what the run is
 
     def read(self, file: str) -> bytes:
-        """A file of the run; NnrunError where it is missing."""
+        """A file of the run; DataError where it is missing."""
         try:
             return (self.path / file).read_bytes()
         except OSError as error:
-            raise NnrunError(f"{self.path / file}: {error.strerror}; this is not a whole run directory") from error
+            raise DataError(f"{self.path / file}: {error.strerror}; this is not a whole run directory") from error
 
     def write(self, file: str, content: str) -> None:
         """Replace a file of the run as a whole."""
         write_atomically(self.path / file, content.encode())
 
     def read_json(self, file: str) -> dict[str, Any]:
-        """run.json or data.json."""
+        """run.json or data.json; DataError where it is missing or damaged."""
         try:
-            record: dict[str, Any] = json.loads(self.read(file))
-        except ValueError as error:
-            raise NnrunError(f"{self.path / file}: not valid JSON ({error})") from error
+            record = json.loads(self.read(file))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{self.path / file}: not valid JSON ({error})") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{self.path / file}: not a JSON object, but {type(record).__name__}")
         return record
 
     def update_record(self, **values: Any) -> None:
@@ -161,28 +162,19 @@ class RunDir:
 
     def save_checkpoint(self, name: str, tensors: Tensors, description: Mapping[str, Any]) -> None:
         """Write checkpoints/NAME.safetensors, the description inside it, and the description as .json for readers."""
-        import numpy as np
-        from safetensors.numpy import save
+        path = self._checkpoint(name)
+        write_tensors(path, tensors, description)
+        write_atomically(path.with_suffix(".json"), to_json(description).encode() + b"\n")
 
-        text = to_json(description)
-        folder = self.path / "checkpoints"
-        content = save({key: np.ascontiguousarray(t) for key, t in tensors.items()}, {"nnrun": text})
-        write_atomically(folder / f"{name}.safetensors", content, durable=True)
-        write_atomically(folder / f"{name}.json", text.encode() + b"\n")
+    def load_checkpoint(
+        self, name: str, shapes: Mapping[str, tuple[int, ...]] | None = None
+    ) -> tuple[Tensors, dict[str, Any]] | None:
+        """Tensors and description of `best` or `last`, as `read_tensors` does; None where there is none yet."""
+        path = self._checkpoint(name)
+        return read_tensors(path, shapes) if path.exists() else None
 
-    def load_checkpoint(self, name: str) -> tuple[Tensors, dict[str, Any]] | None:
-        """Tensors and description of `best` or `last`; None where there is none yet."""
-        from safetensors import SafetensorError, safe_open
-
-        path = self.path / "checkpoints" / f"{name}.safetensors"
-        if not path.exists():
-            return None
-        try:
-            with safe_open(path, framework="numpy") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
-                return tensors, json.loads(file.metadata()["nnrun"])
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise NnrunError(f"{path}: not a checkpoint of nnrun ({error})") from error
+    def _checkpoint(self, name: str) -> Path:
+        return self.path / "checkpoints" / f"{name}.safetensors"
 
     # one process at a time
 
@@ -258,6 +250,10 @@ def find_run(root: Path, reference: str) -> RunDir:
     if (Path(reference) / "run.json").is_file():
         return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)
+    above, _, inside = reference.partition("/")  # a trial, as SEARCH/trials/0007
+    within = [RunDir(run.path / inside) for run in runs if inside and run.id.startswith(above)]
+    if len(whole := [run for run in within if (run.path / "run.json").is_file()]) == 1:
+        return whole[0]
     if reference == "latest":
         if not runs:
             raise UsageError(f"there is no run in {root} yet; `nnrun train` makes one, --runs DIR looks elsewhere")

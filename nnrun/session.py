@@ -15,9 +15,10 @@ from nnrun.assembly import make_trainer
 from nnrun.checkpoints import load_best, load_last, save_best, save_last
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
-from nnrun.engine.stopping import Best, EarlyStopping, scores_of
+from nnrun.engine.parameters import Array
+from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Divergence, Epoch
-from nnrun.measures import Row, epoch_row, finals, guess_error, layers_of
+from nnrun.measures import Judge, Row, epoch_row, finals, guess_error, layers_of, wanted
 from nnrun.narration import epoch_line, heading, summary
 from nnrun.rundir import RunDir, now
 from nnrun.symptoms.evidence import Evidence, Layers
@@ -60,6 +61,7 @@ class Session:
         self.configs, self.dataset, self.continued = list(configs), dataset, continued
         self.config = self.configs[0]  # for what all members share
         self.trainer = make_trainer(self.configs, dataset)
+        self.judge = Judge(self.trainer, dataset, self.config.metrics.primary)
         members = len(self.configs)
         self.best = Best(members)
         waiting = self.config.regularization.early_stopping
@@ -123,16 +125,20 @@ class Session:
         for epoch in self.trainer.epochs(self.config.training.epochs, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.active)]
             self._note_divergences(runs, epoch)
-            self._look(runs, epoch)
+            begun = time.monotonic()
+            measured = self.judge.measure(epoch)
+            spent = time.monotonic() - begun
+            self._look(runs, epoch, self.judge.scores(epoch, measured))
             layers = layers_of(self.trainer) if self.config.training.layer_statistics else None
             for k in here:
-                row = epoch_row(epoch, k, self.trainer, self.dataset) | ({"layers": layers[k]} if layers else {})
-                row["seconds"] = round(epoch.seconds / len(here), 6)  # a member's share of the time
+                row = epoch_row(epoch, k, self.trainer, self.dataset, measured)
+                row |= {"layers": layers[k]} if layers else {}
+                row["seconds"] = round((epoch.seconds + spent) / len(here), 6)  # a member's share of the time
                 runs[k].add_metrics(row)
-                runs[k].log([epoch_line(row, self.config.training.epochs)])
+                runs[k].log([epoch_line(row, self.config.training.epochs, self.config.metrics.primary)])
                 listener.epoch(row)
             unsaved = time.monotonic() - self._written_at
-            at_stake = unsaved + epoch.seconds  # the next epoch is too
+            at_stake = unsaved + epoch.seconds + spent  # the next epoch is too
             if self.continued and at_stake >= SECONDS_BETWEEN_CHECKPOINTS:
                 self._save(runs)
 
@@ -142,11 +148,9 @@ class Session:
             self._divergences[k] = divergence
             self._ended[k] = epoch.number - 1, epoch.step - steps
 
-    def _look(self, runs: Sequence[RunDir], epoch: Epoch) -> None:
+    def _look(self, runs: Sequence[RunDir], epoch: Epoch, scores: Array) -> None:
         """Remember the epoch where it is the best, and stop where it has been for too long."""
-        by_error, trainer = self.config.metrics.primary == "error", self.trainer
-        first, second = (epoch.dev_error, epoch.dev_loss) if by_error else (epoch.dev_loss, epoch.dev_error)
-        scores = scores_of(first, second)
+        trainer = self.trainer
         self.best.see(epoch.number, scores, trainer.theta, trainer.state)
         if self.stopping:
             for k in (int(k) for k in np.flatnonzero(self.stopping.see(scores, trainer.active) & trainer.active)):
@@ -169,7 +173,7 @@ class Session:
     def _close(self, runs: Sequence[RunDir], parts: list[str]) -> list[Outcome]:
         """Save, measure the best parameters of each member, and complete each run.json."""
         self._save(runs)
-        measured = finals(self.trainer, self.best, self.dataset, parts)
+        measured = finals(self.trainer, self.best, self.dataset, parts, wanted(self.config, self.dataset))
         ends = zip(runs, measured, layers_of(self.trainer), strict=True)
         return [self._complete(k, run, final, layers) for k, (run, final, layers) in enumerate(ends)]
 

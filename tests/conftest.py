@@ -60,6 +60,7 @@ def trainer(
     schedule: Any = None,
     batch_size: int = 16,
     epochs: int = 12,
+    shuffle: str = "auto",
     train: Examples | None = None,
     dev: Examples | None = None,
     dtype: str = "float64",
@@ -91,6 +92,7 @@ def trainer(
         schedule=schedule or SCHEDULES["constant"](),
         batch_size=batch_size,
         epochs=epochs,
+        shuffle=shuffle,
     )
     return Trainer(recipe, train, dev, seeds)
 

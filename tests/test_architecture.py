@@ -12,8 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own room and from rooms before it.
-ROOMS = ["errors", "files", "engine", "config", "data", "rundir", "environment", "verdict", "narration", "assembly",
-         "checkpoints", "measures", "symptoms", "session", "experiment", "search", "diagnosis", "preflight", "report",
+ROOMS = ["errors", "files", "tensors", "engine", "metrics", "config", "data", "rundir", "environment", "verdict",
+         "narration", "assembly", "checkpoints", "prediction", "export", "measures", "symptoms", "session",
+         "experiment", "search", "diagnosis", "evaluation", "preflight", "scaffold", "comparison", "report",
          "api", "cli"]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -120,3 +121,8 @@ def test_listing_runs_loads_no_numpy(tmp_path: Path) -> None:
         "sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_narration_needs_no_numpy() -> None:
+    code = "import sys, nnrun.narration, nnrun.rundir; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -20,6 +20,7 @@ import nnrun
 from nnrun.cli.app import app
 from nnrun.config.load import load_config
 from nnrun.config.reference import reference_rows
+from nnrun.metrics.table import METRICS
 from nnrun.preflight.table import CHECKS
 from nnrun.search.domains import DOMAINS
 from nnrun.search.table import STRATEGIES
@@ -75,6 +76,20 @@ def test_the_page_on_diagnosis_is_what_the_generator_prints(generator: Generator
     diagnosis = generator["diagnosis"]
     assert callable(diagnosis)
     assert page("diagnosis.md") == diagnosis(), "run: python docs/generate.py diagnosis > docs/diagnosis.md"
+
+
+def test_the_page_on_metrics_is_what_the_generator_prints(generator: Generator) -> None:
+    metrics = generator["metrics"]
+    assert callable(metrics)
+    assert page("metrics.md") == metrics(), "run: python docs/generate.py metrics > docs/metrics.md"
+    for name in METRICS:
+        assert f"| `{name}` |" in page("metrics.md")
+
+
+def test_the_page_on_init_is_what_the_generator_prints(generator: Generator) -> None:
+    init = generator["init"]
+    assert callable(init)
+    assert page("init.md") == init(), "run: python docs/generate.py init > docs/init.md"
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:
@@ -234,3 +249,16 @@ def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest
     for example in examples:
         exec(example, {})
     assert nnrun.load_run("latest").status == "done"
+
+
+def test_the_examples_of_exporting_run(tmp_path: Path) -> None:
+    document = page("export.md")
+    export, command = blocks(document, "sh")
+    rows = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n6.3,NA,6.0,2.5\n"
+    (tmp_path / "flowers.csv").write_text(rows)
+    shell(export + command, tmp_path)
+    predictions = (tmp_path / "predictions.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in predictions] == ["prediction", "setosa", "virginica"]
+    for example in blocks(document, "python"):
+        done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

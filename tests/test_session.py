@@ -113,10 +113,10 @@ def test_checkpoints_are_written_when_a_second_is_at_stake(train_run: Train, mon
     monkeypatch.setattr(session, "time", type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])}))
     look = Session._look
 
-    def slow(self: Session, runs: Sequence[RunDir], epoch: Epoch) -> None:
+    def slow(self: Session, runs: Sequence[RunDir], epoch: Epoch, scores: Any) -> None:
         clock[0] += 0.4
         object.__setattr__(epoch, "seconds", 0.4)
-        look(self, runs, epoch)
+        look(self, runs, epoch, scores)
 
     monkeypatch.setattr(Session, "_look", slow)
     train_run("data.source=wine", "training.epochs=7")
@@ -153,10 +153,10 @@ def test_an_exception_makes_the_run_failed_and_resumable(train_run: Train, bits:
 def interrupted_in_look(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     look = Session._look
 
-    def interrupted(self: Session, runs: Sequence[RunDir], epoch: Epoch) -> None:
+    def interrupted(self: Session, runs: Sequence[RunDir], epoch: Epoch, scores: Any) -> None:
         if epoch.number == number:
             raise KeyboardInterrupt
-        look(self, runs, epoch)
+        look(self, runs, epoch, scores)
 
     monkeypatch.setattr(Session, "_look", interrupted)
 

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli import checking, diagnosing, inspection, reporting, searching, training
+from nnrun.cli import (
+    checking,
+    comparing,
+    diagnosing,
+    evaluating,
+    exporting,
+    inspection,
+    listing,
+    predicting,
+    reporting,
+    searching,
+    starting,
+    training,
+)
 
 app = typer.Typer(
     name="nnrun",
@@ -37,12 +50,17 @@ def _options(
     pass
 
 
+app.command()(starting.init)
 app.command()(training.train)
 app.command()(searching.search)
 app.command()(checking.check)
 app.command()(diagnosing.diagnose)
 app.command()(reporting.report)
 app.command()(training.resume)
-app.command("list")(inspection.list_)
+app.command()(evaluating.evaluate)
+app.command()(predicting.predict)
+app.command()(exporting.export)
+app.command("list")(listing.list_)
 app.command()(inspection.show)
+app.command()(comparing.compare)
 app.command()(inspection.schema)

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nnrun.cli.streams import say, say_at_once
+from nnrun.cli.live_curves import Curve, curve_lines
+from nnrun.cli.streams import in_terminal_letters, say, say_at_once
 from nnrun.measures import Row
-from nnrun.narration import EPOCH_COLUMNS, columns, epoch_line, epoch_table, heading, pace, remaining
+from nnrun.metrics.table import scores_of_row
+from nnrun.narration import columns, epoch_line, epoch_table, heading, pace, remaining
 from nnrun.session import Listener, Outcome
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class PlainConsole(Listener):
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
+        self.primary = "error"
 
     def __enter__(self) -> PlainConsole:
         return self
@@ -46,7 +49,7 @@ class PlainConsole(Listener):
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """The heading, and with -v all that the run depends on."""
-        self.epochs = config.training.epochs
+        self.epochs, self.primary = config.training.epochs, config.metrics.primary
         if self.verbose:
             say(run.read("resolved.yaml").decode().rstrip(), _environment(run))
         say(*heading(run.id, config.resolved(), facts))
@@ -54,7 +57,7 @@ class PlainConsole(Listener):
     def epoch(self, row: Row) -> None:
         """A line."""
         self.heard += 1
-        say(epoch_line(row, self.epochs))
+        say(epoch_line(row, self.epochs, self.primary))
 
     def stopping(self) -> None:
         """The first signal came."""
@@ -65,7 +68,7 @@ class PlainConsole(Listener):
 
 
 class LiveConsole(PlainConsole):
-    """A table of the latest epochs and a progress bar with the remaining time; the table stays when the run is over."""
+    """The latest epochs, the learning curves, a progress bar with the time left; all but the bar stay in the end."""
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
@@ -74,8 +77,8 @@ class LiveConsole(PlainConsole):
 
         self.live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
         self.rows: deque[Row] = deque(maxlen=EPOCHS_SHOWN)
+        self.curves = {"train error": Curve(), "dev error": Curve()}
         self.best: Row | None = None
-        self.judged_by = ("dev_error", "dev_loss")
         self.done = 0
         self.started_at = self.refreshed_at = 0.0
         self.over = False
@@ -86,8 +89,6 @@ class LiveConsole(PlainConsole):
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """The heading stays above the live view, which begins where the run stands."""
         super().started(run, config, facts)
-        if config.metrics.primary == "loss":
-            self.judged_by = ("dev_loss", "dev_error")
         for row in run.metrics():
             self._remember(row)
         self.done = facts["epoch"]
@@ -125,11 +126,13 @@ class LiveConsole(PlainConsole):
 
     def _remember(self, row: Row) -> None:
         self.rows.append(row)
+        for name, curve in self.curves.items():
+            curve.add(row[name.replace(" ", "_")])
         if self.best is None or self._scores(row) < self._scores(self.best):
             self.best = row
 
     def _scores(self, row: Row) -> tuple[float, ...]:
-        return tuple(float("inf") if row[key] is None else row[key] for key in self.judged_by)
+        return scores_of_row(row, self.primary)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
@@ -138,6 +141,9 @@ class LiveConsole(PlainConsole):
         if self.rows:
             for i, line in enumerate(self._table(options.max_width)):
                 yield Text(line, style="dim" if i == 0 else "bold" if line.endswith("best") else "", overflow="crop")
+        curves = curve_lines(self.curves, options.max_width)
+        for line in ["", *curves] if curves else []:
+            yield Text(in_terminal_letters(line), no_wrap=True, overflow="crop")
         if not self.over:
             yield from self._progress(options.max_width)
 
@@ -145,7 +151,7 @@ class LiveConsole(PlainConsole):
         shown = list(self.rows)
         if self.best is not None and self.best not in shown:
             shown.insert(0, self.best)
-        table = fitting(epoch_table(shown), width - MARGIN)
+        table = fitting(epoch_table(shown, self.primary), width - MARGIN)
         marks = ["", *("best" if row is self.best else "" for row in shown)]
         lines = columns([[*row, mark] for row, mark in zip(table, marks, strict=True)], right=range(len(table[0])))
         return [line.rstrip() for line in lines]
@@ -182,8 +188,10 @@ class LiveConsole(PlainConsole):
 def fitting(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """The columns of a table of epochs, the weightiest first, as many as fit side by side."""
     chosen: list[int] = []
-    for title in BY_WEIGHT:
-        i = EPOCH_COLUMNS.index(title)
+    titles = list(table[0])
+    of_the_metric = [title for title in reversed(titles) if title not in BY_WEIGHT]  # dev before train
+    for title in (BY_WEIGHT[0], *of_the_metric, *BY_WEIGHT[1:]):
+        i = titles.index(title)
         width -= max(len(row[i]) for row in table) + 2
         if width < 0:
             break

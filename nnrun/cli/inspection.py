@@ -1,4 +1,4 @@
-"""Commands that only read: list, show and schema."""
+"""Commands that only read: show and schema."""
 
 from __future__ import annotations
 
@@ -15,75 +15,6 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 
 EPOCHS_SHOWN = 12
-WRITTEN_FIRST = {"status", "created", "data", "parent"}  # keys that run.json has from the start
-BROKEN = "unreadable"  # in place of a status
-
-
-@explained
-def list_(runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
-    """List the runs, oldest first."""
-    from nnrun.errors import UsageError
-    from nnrun.rundir import list_runs
-
-    if runs.exists() and not runs.is_dir():
-        raise UsageError(f"{runs}: not a folder")
-    found = [_overview(run) for run in list_runs(runs)]
-    if json:
-        json_result({"schema_version": 1, "runs": found})
-    elif found:
-        result(*_table(found))
-    else:
-        result(f"no runs in {runs} yet; `nnrun train` makes one")
-
-
-def _overview(run: RunDir) -> Values:
-    """A run in a line; a broken one does not hide the others."""
-    from nnrun.errors import NnrunError
-
-    try:
-        record = _record(run)
-    except NnrunError:
-        record = {"status": BROKEN}
-    final = record.get("final") or {}
-    keys = ("status", "created", "epochs", "best_epoch", "seconds", "parent")
-    errors = {f"{part}_error": final.get(f"{part}_error") for part in ("train", "dev", "test")}
-    return {"id": run.id, **{key: record.get(key) for key in keys}, **errors}
-
-
-def _record(run: RunDir) -> Values:
-    """run.json with the status as it is now.
-
-    One run that is running, was killed or failed has not written its result: its epochs are counted, and what
-    stands there from before it was resumed is left out.
-    """
-    from nnrun.errors import NnrunError
-    from nnrun.rundir import is_search
-
-    record = run.read_json("run.json")
-    if not isinstance(record, dict) or not record.keys() >= WRITTEN_FIRST:
-        raise NnrunError(f"{run.path / 'run.json'}: holds no record of a run")
-    if record["status"] in ("created", "running", "failed") and not is_search(run):
-        rows = run.metrics()
-        seconds = sum(row["seconds"] for row in rows)
-        record |= {"epochs": len(rows), "seconds": seconds, "final": None, "best_epoch": None}
-    return record | {"status": run.status_of(record)}
-
-
-def _table(found: list[Values]) -> list[str]:
-    from nnrun.narration import columns, duration, percent
-
-    def text(value: Any) -> str:
-        return "–" if value is None else str(value)
-
-    rows = [["run", "status", "epochs", "best", "train", "dev", "test", "time", "from"]]
-    for run in found:
-        errors = [percent(run[f"{part}_error"]) for part in ("train", "dev", "test")]
-        time = "–" if run["seconds"] is None else duration(run["seconds"])
-        parent = run["parent"]["id"] if run["parent"] else ""
-        rows.append([run["id"], run["status"], text(run["epochs"]), text(run["best_epoch"]), *errors, time, parent])
-    if not any(run["parent"] for run in found):
-        rows = [row[:-1] for row in rows]
-    return columns(rows, right=range(2, 8))
 
 
 @explained
@@ -95,13 +26,14 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
+    from nnrun.comparison.records import record_of
     from nnrun.rundir import find_run, is_search
 
     found = find_run(runs, run)
     if is_search(found):
         from nnrun.cli.searching import page
 
-        page(found, _record(found), json, csv)
+        page(found, record_of(found), json, csv)
     elif json:
         json_result(_whole(found))
     elif csv:
@@ -111,10 +43,11 @@ def show(
 
 
 def _whole(run: RunDir) -> Values:
+    from nnrun.comparison.records import record_of
     from nnrun.config.load import load_config
 
     return {
-        **_record(run),
+        **record_of(run),
         "id": run.id,
         "path": str(run.path),
         "config": load_config(run.path / "resolved.yaml").config.resolved(),
@@ -148,7 +81,7 @@ def _page(run: RunDir) -> list[str]:
         lines.append(f"note     {PRUNED}; {retraining(run)}")
     lines += ["", *summary(whole, whole["config"], whole["status"])]
     if whole["metrics"]:
-        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"])]
+        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"], whole["config"]["metrics"]["primary"])]
     lines += ["", "config, where it differs from the defaults", *_changed(whole["config"])]
     lines += ["", "events", *map(_event, whole["events"])]
     return lines
@@ -158,7 +91,7 @@ def _event(event: Values) -> str:
     return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
 
 
-def _epochs(metrics: list[Values], best: int | None) -> list[str]:
+def _epochs(metrics: list[Values], best: int | None, primary: str) -> list[str]:
     """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
     from nnrun.narration import columns, epoch_table
 
@@ -166,7 +99,9 @@ def _epochs(metrics: list[Values], best: int | None) -> list[str]:
     spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
     some = [row for i, row in enumerate(metrics) if i in spaced or row["epoch"] == best]
     marks = ["", *("best" if row["epoch"] == best else "" for row in some)]
-    return columns([[*cells, mark] for cells, mark in zip(epoch_table(some), marks, strict=True)], right=range(7))
+    table = epoch_table(some, primary)
+    right = range(len(table[0]))
+    return columns([[*cells, mark] for cells, mark in zip(table, marks, strict=True)], right)
 
 
 def _changed(values: Values) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from nnrun.cli.console import ECHO, SECONDS_BETWEEN_REFRESHES, SHOW_CURSOR, START_OF_LINE, STOPPING
-from nnrun.cli.streams import say, say_at_once
+from nnrun.cli.streams import in_terminal_letters, say, say_at_once
 from nnrun.config.load import load_config
 from nnrun.narration import remaining
 from nnrun.rundir import RunDir
@@ -224,9 +224,7 @@ def _text(line: str, style: str = "") -> Any:
     """A line that is cut at the edge, in the letters that the terminal's encoding has."""
     from rich.text import Text
 
-    encoding = sys.stderr.encoding or "utf-8"
-    plain = line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
-    return Text(plain, style=style, no_wrap=True, overflow="crop")
+    return Text(in_terminal_letters(line), style=style, no_wrap=True, overflow="crop")
 
 
 def search_console(quiet: bool, options: Options) -> SearchConsole:

@@ -186,7 +186,7 @@ def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
     from nnrun.search.ledger import Ledger
     from nnrun.search.space import Space
     from nnrun.search.spreadsheet import spreadsheet
-    from nnrun.search.telling import heading, progress, stage_lines
+    from nnrun.search.telling import heading, progress, stage_lines, unfinished_repeats
 
     records, _ = Ledger(run.path / "trials.jsonl").read()
     plan = _plan(run)
@@ -200,4 +200,5 @@ def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
             told = _summary(run, record, records, plan)
         else:  # what stands in run.json is from before it was resumed
             told = progress(record, records, plan["totals"][-1], plan["metric"])
-        result(*heading(run.id, plan, space), "", *told, *stage_lines(record.get("stages", [])))
+        told += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan["repeat"], run.id)]
+        result(*heading(run.id, plan, space), "", *told)

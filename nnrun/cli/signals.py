@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -50,6 +51,23 @@ def stop_request(screen: Screen) -> Iterator[StopRequest]:
     before = {number: signal.signal(number, request._receive) for number in HANDLED}
     try:
         yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def tidy_end() -> Iterator[None]:
+    """Let either signal end the process through the clean-up of the block, with 130 or 143; a second one at once."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for handled in HANDLED:
+            signal.signal(handled, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in HANDLED}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

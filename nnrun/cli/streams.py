@@ -35,10 +35,27 @@ def say_at_once(text: str) -> None:
         os.write(sys.stderr.fileno(), text.encode())
 
 
+def in_terminal_letters(line: str) -> str:
+    """A line in the letters that the encoding of stderr has."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
+
+
 def result(*lines: str) -> None:
     """Print to stdout, at once, so that an OSError is raised here and not when Python exits."""
     try:
         print(*lines, sep="\n", flush=True)
+    except OSError:
+        _give_up(sys.stdout)
+        raise
+
+
+def content_result(content: str) -> None:
+    """Print the content of a file to stdout as it would stand on the disk, UTF-8 whatever the terminal speaks."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content.encode())
+        sys.stdout.buffer.flush()
     except OSError:
         _give_up(sys.stdout)
         raise

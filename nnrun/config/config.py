@@ -14,6 +14,7 @@ from nnrun.config.messages import explain
 from nnrun.config.paths import with_absolute_sources
 from nnrun.config.places import Places
 from nnrun.errors import ConfigError
+from nnrun.metrics.table import searched_by
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
@@ -61,6 +62,15 @@ class Config(Section):
         if found:
             raise complain(*found)
         return training
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _metric_of_search(cls, search: Any, info: ValidationInfo) -> Any:
+        """Trials are compared as epochs are, unless the file says otherwise."""
+        metrics = info.data.get("metrics")
+        if metrics is None or not isinstance(search, dict) or search.get("metric") is not None:
+            return search
+        return {**search, "metric": searched_by(metrics.primary)}
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Config:

@@ -23,11 +23,14 @@ from pydantic import (
 )
 
 from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, Unavailable, by_kind, complain, key, kind_tag
+from nnrun.config.formats import Format
 from nnrun.config.tables import InitializerKey, ScheduleKey
 from nnrun.config.words import listing
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS, usual
+from nnrun.engine.shuffling import SHUFFLES
+from nnrun.metrics.table import METRICS, searched_by
 
 # The data sets in nnrun/data/bundled, each with the name of its target column.
 BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
@@ -40,6 +43,10 @@ Count = Annotated[int, Bounds(ge=1)]
 Counts = Annotated[tuple[Count, ...], Strict(False)]  # YAML knows lists, not tuples; the items stay strict
 Shares = Annotated[tuple[Share, ...], Strict(False)]
 Columns = Annotated[tuple[str, ...], Strict(False)]
+ClassWeights = Annotated[
+    dict[str | int | bool, NonNegative],
+    AfterValidator(lambda weights: {str(name): weight for name, weight in weights.items()}),
+]
 
 
 def meant_bundled(word: str) -> str | None:
@@ -118,12 +125,22 @@ class Data(Section):
     group: str | None = key(None, "column whose equal values stay in one part")
     time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
     drop: Columns = key([], "columns to leave out")
-    class_weight: Annotated[None, Unavailable("null")] = key(None, "not available in this version")
-    weight: Annotated[None, Unavailable("null")] = key(None, "not available in this version")
+    format: Format = key(Format(), "how text files are written")
+    class_weight: (
+        Annotated[
+            Annotated[Literal["balanced"], OneOf(also="a mapping of class to weight"), Tag(kind_tag("text"))]
+            | Annotated[ClassWeights, Tag(kind_tag("mapping"))],
+            by_kind("balanced or a mapping of class to weight"),
+        ]
+        | None
+    ) = key(None, "balanced = every class counts alike; or {class: weight}, 1 for the others")
+    weight: str | None = key(None, "column that says how much each row counts, from 0 on")
 
     @model_validator(mode="after")
-    def _one_rule_of_splitting(self) -> Data:
+    def _no_contradictions(self) -> Data:
         found: list[Complaint] = []
+        if self.task == "regression" and self.class_weight is not None:
+            found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
         if isinstance(self.source, Parts):
             splits = {"group": self.group, "time": self.time, "split": None if self.split == "auto" else self.split}
             written = [name for name, value in splits.items() if value is not None]
@@ -232,6 +249,9 @@ class Training(Section):
         | Annotated[Count, Tag(kind_tag("whole number"))],
         by_kind("auto, full or a whole number"),
     ] = key("auto", "examples a step; full = the whole training set")
+    shuffle: Annotated[str, OneOf(SHUFFLES)] = key(
+        "auto", "full = all rows anew each epoch; blocks = for files larger than memory; auto = blocks from 1 GiB on"
+    )
     dtype: Annotated[Literal["float32", "float64"], OneOf()] = key("float32", "precision of all numbers in training")
     blas_threads: Annotated[int, Bounds(ge=1, le=1024)] = key(1, "threads of a matrix product; part of the result")
     loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")
@@ -248,7 +268,7 @@ class Diagnosis(Section):
 class Metrics(Section):
     """Which number decides."""
 
-    primary: Annotated[Literal["error", "loss"], OneOf()] = key("error", "what is compared between epochs and runs")
+    primary: Annotated[str, OneOf(tuple(METRICS))] = key("error", "what is compared between epochs and runs")
 
 
 class Search(Section):
@@ -256,11 +276,16 @@ class Search(Section):
 
     strategy: str = key("random", "how trials are chosen")
     trials: Count = key(50, "number of trials")
-    metric: str = key("dev_error", "what is minimised; with a leading - maximised")
+    metric: str = key(None, "what is minimised, with a leading - maximised; null = metrics.primary on the dev set")
     space: dict[str, dict[str, Annotated[Any, AfterValidator(_finite)]]] = key({}, "dotted key → range to draw from")
     enqueue: list[dict[str, Annotated[Any, AfterValidator(_finite)]]] = key(
         [], "known settings, tried first: mappings of dotted keys of the space → value"
     )
+
+    @field_validator("metric", mode="before", json_schema_input_type=str | None)
+    @classmethod
+    def _usual_metric(cls, value: Any) -> Any:
+        return searched_by("error") if value is None else value
 
 
 def loss_contradiction(task: str, loss: str) -> str | None:

@@ -7,13 +7,14 @@ import json
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.prepare import Prepared
 from nnrun.data.sources import check_file, source_files
 from nnrun.data.table import Arrays
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 
 _UNFINISHED = ".unfinished-"
 _ABANDONED_SECONDS = 24 * 3600
 _ATTEMPTS = 10  # several processes may repair the same entry at once
 
-Prepared = tuple[Arrays, dict[str, Any]]
+Entry = tuple[Arrays, dict[str, Any]]
 
 
 def cache_key(config: Data, dtype: str) -> str:
@@ -48,16 +49,18 @@ def _identity(path: Path) -> list[str | int]:
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
 
 
-def load_entry(entry: Path, dtype: str) -> Prepared | None:
+def load_entry(entry: Path, dtype: str) -> Entry | None:
     """The arrays, mapped from disk and read-only, and the info of an entry; None if it is not whole."""
     try:
         info = json.loads((entry / "data.json").read_text(encoding="utf-8"))
         arrays: Arrays = {}
         for part, rows in info["split"]["sizes"].items():
-            x, y = (_mapped(entry / f"{part}_{axis}.npy") for axis in "xy")
-            if x.shape != (rows, len(info["features"])) or x.dtype != dtype or len(y) != rows:
+            axes = "xyw" if info["weights"] and info["weights"]["column"] else "xy"
+            found = {f"{part}_{axis}": _mapped(entry / f"{part}_{axis}.npy") for axis in axes}
+            x = found[f"{part}_x"]
+            if x.shape != (rows, len(info["features"])) or x.dtype != dtype or {rows} != set(map(len, found.values())):
                 return None
-            arrays |= {f"{part}_x": x, f"{part}_y": y}
+            arrays |= found
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
     return arrays, info
@@ -68,21 +71,30 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def store_entry(entry: Path, dtype: str, prepared: Prepared) -> None:
-    """Write an entry beside its place and rename it; raises OSError if that is not possible."""
+def store_entry(entry: Path, prepared: Prepared) -> None:
+    """Write an entry beside its place, piece by piece, and rename it; raises OSError if that is not possible."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(entry.parent)
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=entry.parent))
     try:
         new = unfinished / "new"
         new.mkdir()
-        arrays, info = prepared
-        for name, values in arrays.items():
-            np.save(new / f"{name}.npy", values, allow_pickle=False)
-        (new / "data.json").write_text(json.dumps(info, indent=1), encoding="utf-8")
-        _put_in_place(new, entry, dtype)
+        _write_arrays(new, prepared)
+        (new / "data.json").write_text(json.dumps(prepared.info, indent=1), encoding="utf-8")
+        _put_in_place(new, entry, prepared.dtype)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_arrays(folder: Path, prepared: Prepared) -> None:
+    """Plain writes, one array's rows after the other's: on a full disk a write to a mapped file kills the process."""
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in prepared.shapes()}
+        for name, (shape, dtype) in prepared.shapes().items():
+            described = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(files[name], described)
+        for name, rows in prepared.pieces():
+            files[name].write(rows.data)
 
 
 def _put_in_place(new: Path, entry: Path, dtype: str) -> None:

@@ -1,152 +1,138 @@
-"""CSV files: their shape is checked record by record, their values are parsed by pandas."""
+"""CSV and its relatives: a header, then records that all have as many fields."""
 
 from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TextIO
 
+from nnrun.data.csv_values import parse
+from nnrun.data.dialect import Dialect, dialect_notice, find_dialect
+from nnrun.data.header import Header, name_columns
+from nnrun.data.reading import Reading
 from nnrun.data.table import Table
+from nnrun.data.text_file import open_text
 from nnrun.errors import DataError
 
-if TYPE_CHECKING:
-    from _csv import Reader
-
-    import pandas as pd
-
+_LONGEST_FIELD = 1 << 24  # characters; a quote that is never closed must not swallow the whole of a large file
 _ADVICE = {
-    "few": "add the missing fields (an unknown value is an empty field between commas)",
-    "many": "put quotes around a value that contains a comma",
+    "few": "add the missing fields (an unknown value is an empty field between {})",
+    "many": "put quotes around a value that contains {}",
 }
 
 
-@dataclass(frozen=True)
-class Shape:
-    """Column names, their line, and the line on which each row starts; lines are counted from 1."""
-
-    header: list[str]
-    header_line: int
-    lines: Sequence[int]
-
-
-def read_csv(path: Path, sha256: str) -> Table:
-    """Read a comma-separated UTF-8 file with a header; raise DataError with the line of whatever is malformed."""
-    shape = _scan(path)
-    frame = _parse(path, shape.header)
-    if len(frame) != len(shape.lines):
-        raise DataError(
-            f"{path}: {len(shape.lines)} rows were counted but {len(frame)} could be read; "
-            "check its quotes and empty lines"
-        )
-    fields = {name: number for number, name in enumerate(shape.header, 1)}
-    return Table(frame, str(path), sha256, shape.lines, fields, shape.header_line)
+def read_csv(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows, or one of all for None; raises DataError with the place of what is malformed."""
+    dialect = find_dialect(path, reading)
+    with open_text(path, dialect.encoding) as handle:
+        records = _Records(path, handle, dialect)
+        header = name_columns(records.header(), path.name)
+        notices = (*dialect_notice(path.name, reading, dialect), *header.notices)
+        start = 0
+        while lines := records.take(rows, len(header.names)):
+            table = _table(path, header, dialect, records.text(), lines, start)
+            yield replace(table, header_line=records.header_line, notices=(*notices, *table.notices))
+            start += len(table)
+    if not start:
+        raise DataError(f"{path}:{records.header_line}: a header but no rows; add the data below it")
 
 
-def _scan(path: Path) -> Shape:
-    """Walk through all records once; pandas would fill a short record silently."""
-    _refuse_binary(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle, strict=True, skipinitialspace=True)
-            try:
-                return _shape(path, reader)
-            except csv.Error as error:
-                place = f"{path}:{reader.line_num}"
+class _Records:
+    """Walks through a file once and keeps the text of what was taken; pandas would fill a short record silently."""
+
+    def __init__(self, path: Path, handle: TextIO, dialect: Dialect) -> None:
+        self.header_line = 1
+        self._path, self._handle, self._dialect = path, handle, dialect
+        self._lines: list[str] = []  # of the record that is being read
+        self._taken: list[str] = []
+        self._start = 1  # line of the next record
+        csv.field_size_limit(_LONGEST_FIELD)
+        self._reader = csv.reader(self._read_lines(), strict=True, skipinitialspace=True, delimiter=dialect.delimiter)
+
+    def _read_lines(self) -> Iterator[str]:
+        for line in self._handle:
+            self._lines.append(line)
+            yield line
+
+    def header(self) -> list[str]:
+        """The fields of the first record that is not blank."""
+        with self._explained():
+            for record in self._reader:
+                self._lines.clear()
+                if not _is_blank(record):
+                    self.header_line, self._start = self._start, self._reader.line_num + 1
+                    return [name.strip() for name in record]
+                self._start = self._reader.line_num + 1
+        raise DataError(f"{self._path}: the file is empty; a line of column names and at least one row are needed")
+
+    def take(self, most: int | None, width: int) -> array[int]:
+        """The first line of each of the next records; `text` then has all of them, blank ones left out."""
+        starts = array("q")
+        self._taken.clear()
+        with self._explained():
+            for record in self._reader:
+                if not _is_blank(record):
+                    if len(record) != width:
+                        raise DataError(self._ragged(len(record), width))
+                    starts.append(self._start)
+                    self._taken.extend(self._lines)
+                self._lines.clear()
+                self._start = self._reader.line_num + 1
+                if len(starts) == most:
+                    break
+        return starts
+
+    def text(self) -> str:
+        """What was taken last, as it stands in the file."""
+        return "".join(self._taken)
+
+    def _ragged(self, fields: int, width: int) -> str:
+        unit = "field" if fields == 1 else "fields"
+        advice = _ADVICE["few" if fields < width else "many"].format(self._dialect.separators)
+        place = f"{self._path}:{self._start}:{min(fields, width) + 1}"
+        return f"{place}: {fields} {unit} where the header has {width}; {advice}"
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except csv.Error as error:
+            if "unexpected end" not in str(error) and "field limit" not in str(error):
+                place = f"{self._path}:{self._reader.line_num}"
                 raise DataError(f"{place}: {error}; check the quotes on this line and before it") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}:{_undecodable_line(path)}: not UTF-8 text; save the file as UTF-8") from None
-
-
-def _refuse_binary(path: Path) -> None:
-    with path.open("rb") as handle:
-        if b"\0" in handle.read(1 << 16):
-            raise DataError(f"{path}: not a text file; save the table as comma-separated UTF-8 text")
-
-
-def _undecodable_line(path: Path) -> int:
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return 1
-
-
-def _shape(path: Path, reader: Reader) -> Shape:
-    header, header_line = _header(path, reader)
-    lines, start, width = array("q"), reader.line_num + 1, len(header)
-    for record in reader:
-        if not _is_blank(record):
-            if len(record) != width:
-                raise DataError(_ragged(path, start, len(record), width))
-            lines.append(start)
-        start = reader.line_num + 1
-    if not lines:
-        raise DataError(f"{path}:{header_line}: a header but no rows; add the data below it")
-    return Shape(header, header_line, lines)
-
-
-def _header(path: Path, reader: Reader) -> tuple[list[str], int]:
-    start = 1
-    for record in reader:
-        if not _is_blank(record):
-            names = [name.strip() for name in record]
-            _check_names(f"{path}:{start}", names)
-            return names, start
-        start = reader.line_num + 1
-    raise DataError(f"{path}: the file is empty; a line of column names and at least one row are needed")
+            first = next(csv.reader(self._lines[:1], skipinitialspace=True, delimiter=self._dialect.delimiter))
+            raise DataError(
+                f"{self._path}:{self._start}:{len(first)}: a quote opens here and is never closed; close it, or double "
+                "it where it is part of the value"
+            ) from None
 
 
 def _is_blank(record: list[str]) -> bool:
     return not record or (len(record) == 1 and not record[0].strip())
 
 
-def _ragged(path: Path, line: int, fields: int, width: int) -> str:
-    unit = "field" if fields == 1 else "fields"
-    advice = _ADVICE["few" if fields < width else "many"]
-    return f"{path}:{line}:{min(fields, width) + 1}: {fields} {unit} where the header has {width}; {advice}"
-
-
-def _check_names(place: str, names: list[str]) -> None:
-    seen: dict[str, int] = {}
-    for number, name in enumerate(names, 1):
-        if not name:
-            raise DataError(
-                f"{place}:{number}: column {number} has no name; name it, or leave it out if it only counts the rows "
-                "(pandas: to_csv(…, index=False))"
-            )
-        if name in seen:
-            raise DataError(f"{place}:{number}: columns {seen[name]} and {number} are both {name!r}; rename one")
-        seen[name] = number
-
-
-def _parse(path: Path, header: list[str]) -> pd.DataFrame:
+def _table(path: Path, header: Header, dialect: Dialect, text: str, lines: array[int], start: int) -> Table:
     import pandas as pd
 
-    try:
-        frame = pd.read_csv(
-            path,
-            header=0,
-            names=header,
-            index_col=False,
-            skipinitialspace=True,
-            encoding="utf-8-sig",
-            low_memory=False,
+    frame, notices = parse(path.name, text, header.names, dialect)
+    if len(frame) != len(lines):
+        raise DataError(
+            f"{path}:{lines[0]}: {len(lines)} rows were counted from here but {len(frame)} could be read; "
+            "check the quotes and empty lines"
         )
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{path}: pandas cannot read it ({error}); check the file") from None
-    objects = [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]
-    for name in objects:
-        frame[name] = _without_big_integers(frame[name])
-    return frame
-
-
-def _without_big_integers(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Whole numbers beyond 64 bits arrive as Python objects; they become float64."""
-    from pandas.api import types
-
-    return series.astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
+    frame.index = pd.RangeIndex(start, start + len(frame))
+    table = Table(
+        frame,
+        str(path),
+        lines=lines,
+        fields=header.fields,
+        notices=tuple(notices),
+        first_row=start,
+        repeated=header.repeated,
+        decimal=dialect.decimal,
+    )
+    return table.without_unnamed(header.unnamed)

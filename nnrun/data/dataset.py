@@ -9,22 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from nnrun.data.cache import Prepared, cache_key, load_entry, store_entry
-from nnrun.data.prepare import prepare
+from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
+from nnrun.data.chunks import Heard, nobody
+from nnrun.data.prepare import Prepared, prepare
 from nnrun.data.table import Arrays
 from nnrun.data.target import Task
+from nnrun.data.weights import part_weights
+from nnrun.errors import DataError
 from nnrun.files import to_json
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
+_ADVICE = "make room there, or keep the runs elsewhere (--runs)"
+
 
 @dataclass(frozen=True)
 class Part:
-    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`."""
+    """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`.
+
+    Weights `(m,)` have a mean of 1; None where every example counts alike.
+    """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
+    weights: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,38 +58,46 @@ class Dataset:
         return to_json(self.info, indent=2).encode() + b"\n"
 
 
-def load_dataset(config: Data, dtype: str, cache: Path) -> Dataset:
+def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -> Dataset:
     """Prepare the data, or map what an earlier call prepared; raises DataError if the data is unfit.
 
-    A cache that cannot be written costs a notice, never the run.
+    A cache that cannot be written costs a notice, unless the data is larger than memory: then it is a DataError.
     """
     entry = cache / cache_key(config, dtype)
     cached = load_entry(entry, dtype)
     if cached is not None:
         return _dataset(cached)
-    prepared = prepare(config, dtype)
+    prepared = prepare(config, dtype, heard)
     try:
-        store_entry(entry, dtype, prepared)
+        store_entry(entry, prepared)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return _dataset(_read_only(prepared), f"{cache}: the prepared data could not be cached ({reason})")
-    return _dataset(load_entry(entry, dtype) or _read_only(prepared))
+        notice = f"{cache}: the prepared data could not be cached ({(error.strerror or str(error)).lower()})"
+        if prepared.data.in_pieces:
+            raise DataError(f"{notice}, and it is too large to be held in memory instead; {_ADVICE}") from None
+        return _dataset(_in_memory(prepared), notice)
+    return _dataset(load_entry(entry, dtype) or _in_memory(prepared))
 
 
-def _read_only(prepared: Prepared) -> Prepared:
-    arrays: Arrays = prepared[0]
+def _in_memory(prepared: Prepared) -> Entry:
+    arrays = prepared.arrays()
     for values in arrays.values():
         values.flags.writeable = False
-    return prepared
+    return arrays, prepared.info
 
 
-def _dataset(prepared: Prepared, *notices: str) -> Dataset:
-    arrays, info = prepared
+def _part(name: str, arrays: Arrays, info: dict[str, Any]) -> Part:
+    x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
+    weights = part_weights(info["weights"], name, y, info["classes"], arrays.get(f"{name}_w"))
+    return Part(x, y, None if weights is None else weights.astype(x.dtype))
+
+
+def _dataset(entry: Entry, *notices: str) -> Dataset:
+    arrays, info = entry
     return Dataset(
         task=info["task"],
         classes=info["classes"],
         n_features=len(info["features"]),
-        parts={part: Part(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in info["split"]["sizes"]},
+        parts={part: _part(part, arrays, info) for part in info["split"]["sizes"]},
         target_deviation=info["target"]["deviation"],
         info=info,
         notices=[*info["notices"], *notices],

@@ -1,128 +1,158 @@
-"""The parts of the data: one table cut by the split rule, or a file for each part."""
+"""The parts of the data: one source cut by the split rule, or a source for each part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from nnrun.data.split import Split, TooFewError, part_sizes, split_rows
-from nnrun.data.table import Floats, Table, kind_of, labels, numbers
+from nnrun.data.split import PARTS, Split, TooFewError, part_sizes, split_rows
+from nnrun.data.survey import Survey
+from nnrun.data.table import Table
+from nnrun.data.target import TargetFacts
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
+Locate = Callable[[int, str], str]  # row and column of the one source -> the place of the cell
+
 NO_TEST = "there is no test set: the dev error, by which models are chosen, is no longer an unbiased estimate"
 
 
-def divide(
-    config: Data, sources: dict[str, Table], target: str, classes: tuple[str, ...] | None
-) -> tuple[dict[str, Table], Split]:
-    """A table for each part and the split behind it; raises DataError if a part or a class would come out empty."""
-    if "all" in sources:
-        split = _split(config, sources["all"], target, classes)
-        parts = {part: sources["all"].take(rows) for part, rows in split.rows.items()}
+@dataclass(frozen=True)
+class Division:
+    """The split of each source, `all` or one for each part, and what the user should know about it."""
+
+    splits: Mapping[str, Split]
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def rule(self) -> str:
+        """How the parts came about."""
+        return next(iter(self.splits.values())).rule
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part."""
+        return {part: rows for split in self.splits.values() for part, rows in split.sizes.items()}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the numbers of all rows, part by part."""
+        digest = hashlib.sha256()
+        for part in self.sizes:
+            for split in self.splits.values():
+                for rows in split.rows(part):
+                    digest.update(rows.astype("<i8", copy=False).data)
+        return digest.hexdigest()
+
+    def take(self, source: str, table: Table) -> Iterator[tuple[str, Table]]:
+        """The rows of each part among those of a piece of a source."""
+        start = int(table.frame.index[0])
+        part_of = self.splits[source].part_of[start : start + len(table)]
+        for place, part in enumerate(PARTS):
+            rows = np.flatnonzero(part_of == place)
+            if len(rows):
+                yield part, table if len(rows) == len(table) else table.take(rows)
+
+
+def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] | None, locate: Locate) -> Division:
+    """The part of every row; raises DataError if a part would come out empty, or a class be absent from training."""
+    if "all" in found:
+        splits = {"all": _split(config, found["all"], classes is not None)}
+        notices = [*splits["all"].notices]
     else:
-        parts = sources
-        split = Split({part: np.arange(len(table)) for part, table in parts.items()}, "files", _extra_columns(parts))
-    notices = [*split.notices, *_check_classes(parts, target, classes)]
-    if "test" not in parts:
-        notices.append(NO_TEST)
-    return parts, Split(split.rows, split.rule, notices)
+        splits = {part: _whole(part, survey.rows) for part, survey in found.items()}
+        notices = _extra_columns(found)
+    notices += _classes_absent(found, splits, classes, locate)
+    sizes = Division(splits).sizes
+    return Division(splits, notices if "test" in sizes else [*notices, NO_TEST])
 
 
-def _split(config: Data, table: Table, target: str, classes: tuple[str, ...] | None) -> Split:
-    with _explained(table):
+def _whole(part: str, rows: int) -> Split:
+    return Split(np.full(rows, PARTS.index(part), np.int8), "files", [])
+
+
+def _split(config: Data, found: Survey, by_class: bool) -> Split:
+    with _explained(found):
         return split_rows(
-            len(table),
+            found.rows,
             config.split,
             config.split_seed,
-            classes=None if classes is None else labels(table.frame[target]).to_numpy(dtype=object),
-            groups=None if config.group is None else _groups(table, config.group),
-            times=None if config.time is None else _times(table, config.time),
+            classes=found.target.labels.codes if by_class and found.target.labels else None,
+            groups=None if found.group is None else found.group.codes,
+            times=None if found.time is None else found.time.times,
         )
 
 
-def check_rows(config: Data, sources: dict[str, Table]) -> None:
-    """Raise DataError if the one table has fewer rows than there are parts."""
-    if "all" in sources:
-        with _explained(sources["all"]):
-            part_sizes(len(sources["all"]), config.split)
+def check_rows(config: Data, found: Mapping[str, Survey]) -> None:
+    """Raise DataError if the one source has fewer rows than there are parts."""
+    if "all" in found:
+        with _explained(found["all"]):
+            part_sizes(found["all"].rows, config.split)
 
 
 @contextmanager
-def _explained(table: Table) -> Iterator[None]:
+def _explained(found: Survey) -> Iterator[None]:
     try:
         yield
     except TooFewError as error:
-        raise DataError(f"{table.name}: {error}", ("data", "split")) from None
+        raise DataError(f"{found.head.name}: {error}", ("data", "split")) from None
 
 
-def _groups(table: Table, column: str) -> npt.NDArray[np.int64]:
-    _require_values(table, column)
-    return np.asarray(table.frame[column].factorize()[0], dtype=np.int64)
-
-
-def _times(table: Table, column: str) -> Floats | npt.NDArray[np.int64]:
-    """Sortable times `(m,)` of a column of numbers or of ISO 8601 dates."""
-    import pandas as pd
-
-    _require_values(table, column)
-    series = table.frame[column]
-    if kind_of(series) != "category":
-        return numbers(table, column)
-    parsed = pd.to_datetime(series, format="ISO8601", utc=True, errors="coerce")
-    wrong = parsed.isna().to_numpy(dtype=bool)
-    if wrong.any():
-        row = table.first(wrong)
-        raise DataError(
-            f"{table.at_cell(row, column)}: {series[row]!r} in time column {column!r} is neither a number nor a date "
-            "like 2026-01-31 or 2026-01-31T12:00; rewrite the column"
-        )
-    return parsed.to_numpy(dtype="datetime64[ns]").astype(np.int64)
-
-
-def _require_values(table: Table, column: str) -> None:
-    missing = table.frame[column].isna().to_numpy(dtype=bool)
-    if missing.any():
-        place = table.at_cell(table.first(missing), column)
-        raise DataError(f"{place}: no value in column {column!r}, which splits the rows; fill it in or remove the row")
-
-
-def _check_classes(parts: dict[str, Table], target: str, classes: tuple[str, ...] | None) -> list[str]:
+def _classes_absent(
+    found: Mapping[str, Survey], splits: Mapping[str, Split], classes: tuple[str, ...] | None, locate: Locate
+) -> list[str]:
     """Raise DataError if a class is absent from train; a notice for each other part that lacks one."""
     if classes is None:
         return []
     notices = []
-    for part, table in parts.items():
-        found = set(labels(table.frame[target]).unique())
-        absent = [label for label in classes if label not in found]
+    for part, counts in _rows_by_class(found, splits, classes).items():
+        absent = [label for label, count in zip(classes, counts, strict=True) if not count]
         if absent and part == "train":
-            raise DataError(_absent_from_train(parts, target, absent[0]))
+            raise DataError(_absent_from_train(found["all"].target, splits["all"], absent[0], locate))
         if absent:
             notices.append(f"the {part} part has no row of class {', '.join(absent)}")
     return notices
 
 
-def _absent_from_train(parts: dict[str, Table], target: str, label: str) -> str:
-    table = next(t for t in parts.values() if label in set(labels(t.frame[target])))
-    rows: npt.NDArray[Any] = labels(table.frame[target]).to_numpy(dtype=object) == label
-    count = sum(int((labels(t.frame[target]) == label).sum()) for t in parts.values())
+def _rows_by_class(
+    found: Mapping[str, Survey], splits: Mapping[str, Split], classes: tuple[str, ...]
+) -> dict[str, list[int]]:
+    """Rows of each class in each part."""
+    counts = {}
+    for source, split in splits.items():
+        labels = found[source].target.labels
+        if labels is None:  # a source of its own whose target holds anything but classes; its first row will say so
+            continue
+        index = [labels.index.get(label, -1) for label in classes]
+        for part in split.sizes:
+            codes = labels.codes[split.part_of == PARTS.index(part)]
+            rows = np.append(np.bincount(codes, minlength=len(labels.index)), 0)
+            counts[part] = [int(rows[code]) for code in index]
+    return counts
+
+
+def _absent_from_train(target: TargetFacts, split: Split, label: str, locate: Locate) -> str:
+    assert target.labels is not None
+    rows = np.flatnonzero(target.labels.codes == target.labels.index[label])
+    count, row = len(rows), rows[np.argmin(split.part_of[rows])]  # the first row in the first part that has one
     return (
-        f"{table.at_cell(table.first(rows), target)}: class {label!r} has {count} {'row' if count == 1 else 'rows'} "
+        f"{locate(int(row), target.name)}: class {label!r} has {count} {'row' if count == 1 else 'rows'} "
         "and none came into the training part; add rows of it, remove it, or try another data.split_seed"
     )
 
 
-def _extra_columns(parts: dict[str, Table]) -> list[str]:
-    known = set(parts["train"].columns)
+def _extra_columns(found: Mapping[str, Survey]) -> list[str]:
+    train = found["train"]
     return [
-        f"column {name!r} of {table.name} is not in {parts['train'].name} and is ignored"
-        for table in parts.values()
-        for name in table.columns
-        if name not in known
+        f"column {name!r} of {survey.head.name} is not in {train.head.name} and is ignored"
+        for survey in found.values()
+        for name in survey.columns
+        if name not in train.columns
     ]

@@ -1,91 +1,233 @@
-"""From the data section to arrays: read, check, split, fit on the training part, transform."""
+"""From the data section to arrays, piece by piece: read, check, split, fit on the training part, transform."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.division import check_rows, divide
+from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target
+from nnrun.data.chunks import CELLS, Chunks, Heard, nobody
+from nnrun.data.columns import Column, Learner
+from nnrun.data.division import Division, check_rows, divide
+from nnrun.data.kinds import Meaning
 from nnrun.data.preprocess import Preprocessor
-from nnrun.data.sources import read_source, source_files, target_name
-from nnrun.data.split import Split
-from nnrun.data.table import Arrays, Table, check_fits, check_slips, kind_of, require_column
-from nnrun.data.target import Task, check_target, check_varies, decide_task, find_classes, fit_target
-from nnrun.errors import DataError
+from nnrun.data.reading import Reading
+from nnrun.data.sources import open_sources, source_files
+from nnrun.data.split import PARTS
+from nnrun.data.survey import Survey, survey
+from nnrun.data.table import Arrays, Indices, Table, check_fits, joined
+from nnrun.data.target import Target, TargetLearner, Task
+from nnrun.data.weights import describe_weights, read_weights, weight_notices
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
-# A text column with more values than this, all different, is an identifier.
-_IDENTIFIER_VALUES = 50
+Shape = tuple[int, ...]
 
 
-class _Divided(NamedTuple):
-    """Tables before anything is learned from them: the sources, their parts, and what was decided on the way."""
+@dataclass(frozen=True)
+class Divided:
+    """What is known before anything is learned: the sources, what they hold, their parts, and what was decided."""
 
-    sources: dict[str, Table]
-    parts: dict[str, Table]
-    split: Split
+    sources: dict[str, Chunks]
+    found: dict[str, Survey]
+    division: Division
     target: str
     task: Task
     classes: tuple[str, ...] | None
-    features: list[str]
+    features: dict[str, Meaning]
     notices: list[str]
 
+    @property
+    def reference(self) -> Survey:
+        """The one source, or that of the training part."""
+        return next(iter(self.found.values()))
 
-def prepare(config: Data, dtype: str) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays `<part>_x` `(m, n)` and `<part>_y` `(m,)` or `(m, 1)`, and what a reader of `data.json` wants to know.
+    @property
+    def in_pieces(self) -> bool:
+        """Whether there is a source that is never in memory as a whole."""
+        return not all(chunks.is_one for chunks in self.sources.values())
+
+    def walk(self, step: str, parts: Sequence[str] = PARTS) -> Iterator[tuple[str, Table]]:
+        """The part and the rows of one piece after the other, a part's rows in the order of their source."""
+        for source, chunks in self.sources.items():
+            if source == "all" or source in parts:
+                for table in chunks.walk(step):
+                    yield from ((part, rows) for part, rows in self.division.take(source, table) if part in parts)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that is learned from the data, and the way to its arrays; `info` is what goes into data.json."""
+
+    data: Divided
+    preprocessor: Preprocessor
+    target: Target
+    weight: str | None
+    dtype: str
+    info: dict[str, Any]
+
+    def shapes(self) -> dict[str, tuple[Shape, str]]:
+        """Shape and dtype of arrays: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, with data.weight `_w` `(m,)`."""
+        found: dict[str, tuple[Shape, str]] = {}
+        for part, rows in self.data.division.sizes.items():
+            found[f"{part}_x"] = (rows, self.preprocessor.n_features), self.dtype
+            found[f"{part}_y"] = ((rows,), "int64") if self.data.classes else ((rows, 1), self.dtype)
+            if self.weight:
+                found[f"{part}_w"] = (rows,), self.dtype
+        return found
+
+    def pieces(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        """The name of an array and its next rows, until all are whole.
+
+        Raises DataError for a cell that fits neither its column nor the dtype.
+        """
+        names = [column.name for column in self.preprocessor.columns for _ in column.features]
+        rows = max(1, CELLS // len(names))
+        for part, table in self.data.walk("writing"):
+            for start in range(0, len(table), rows):
+                piece = table.slice(start, start + rows)
+                with np.errstate(over="ignore"):
+                    x = np.ascontiguousarray(self.preprocessor.transform(piece), dtype=self.dtype)
+                check_fits(piece, x, names)
+                yield f"{part}_x", x
+            yield f"{part}_y", self.target.encode(table, self.dtype)
+            if self.weight:
+                yield f"{part}_w", read_weights(table, self.weight).astype(self.dtype)
+
+    def arrays(self) -> Arrays:
+        """All arrays, in memory."""
+        arrays = {name: np.empty(shape, dtype) for name, (shape, dtype) in self.shapes().items()}
+        filled = dict.fromkeys(arrays, 0)
+        for name, rows in self.pieces():
+            arrays[name][filled[name] : filled[name] + len(rows)] = rows
+            filled[name] += len(rows)
+        return arrays
+
+
+def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
+    """Read, check and split the data, and learn from the training part what turns rows into numbers.
 
     Raises DataError for data that is missing, malformed or unfit for the task.
     """
-    data = _divided(config)
-    preprocessor = Preprocessor.fit(data.parts["train"].only(data.features), config.normalize)
-    target = fit_target(data.parts["train"], data.target, data.task, data.classes)
-    arrays: Arrays = {}
-    for part, table in data.parts.items():
-        arrays[f"{part}_x"] = _matrix(table, preprocessor, dtype)
-        arrays[f"{part}_y"] = target.encode(table, dtype)
-    sources = data.sources.items()
+    data = divided(config, heard)
+
+    def training() -> Iterator[Table]:
+        return (rows for _, rows in data.walk("measuring", ["train"]))
+
+    columns, target = _learn(data, training())
+    normalised = config.normalize == "standard"
+    preprocessor = Preprocessor.standard(columns, training()) if normalised else Preprocessor.unscaled(columns)
+    weights = describe_weights(config, data.classes)
     info = {
         "source": _source(config),
-        "files": [{"part": part, "name": t.name, "sha256": t.sha256, "rows": len(t)} for part, t in sources],
+        "files": [_describe_file(part, data) for part in data.sources],
         "task": data.task,
-        "target": {"name": data.target, "mean": target.mean, "deviation": target.deviation},
+        "target": {
+            "name": data.target,
+            "kind": data.reference.target.column.kind,
+            "mean": target.mean,
+            "deviation": target.deviation,
+        },
         "classes": None if data.classes is None else list(data.classes),
+        "left_out": _left_out(data),
+        "format": Reading.by(config.format).to_json(data.reference.head.decimal),
+        "image": _image(data),
         "normalize": config.normalize,
         **preprocessor.to_json(),
-        "split": _describe_split(config, data.split),
-        "notices": [*data.notices, *data.split.notices],
+        "weights": weights,
+        "split": _describe_split(config, data.division),
+        "notices": [*_of_files(data), *data.notices, *weight_notices(weights), *data.division.notices],
     }
-    return arrays, info
+    return Prepared(data, preprocessor, target, config.weight, dtype, info)
 
 
-def read_parts(config: Data) -> dict[str, Table]:
-    """The rows of each part as they stand in the source, all columns, in the order of the prepared arrays.
+class RawParts(dict[str, Table]):
+    """Rows of each part as they stand in the source, all columns, in the order of the prepared arrays.
+
+    Of data larger than a piece they are a sample: `places` has the rows `(m,)` of the arrays that they belong to.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], places: Mapping[str, Indices], sampled: bool) -> None:
+        super().__init__(tables)
+        self.places, self.sampled = places, sampled
+
+
+def read_parts(config: Data) -> RawParts:
+    """The rows of each part, or a fixed random sample of those of each part, together about a piece.
 
     Raises DataError as `prepare` does.
     """
-    return _divided(config).parts
+    data = divided(config)
+    most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
+    places = {part: _sample(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
+    found: dict[str, list[Table]] = {part: [] for part in places}
+    seen = dict.fromkeys(places, 0)
+    for part, table in data.walk("sampling"):
+        chosen = places[part] - seen[part]
+        found[part].append(table.take(chosen[(chosen >= 0) & (chosen < len(table))]))
+        seen[part] += len(table)
+    return RawParts({part: joined(tables) for part, tables in found.items()}, places, data.in_pieces)
 
 
-def _divided(config: Data) -> _Divided:
-    sources = read_source(config)
-    reference = sources["all" if "all" in sources else "train"]
-    name = _check_columns(config, sources, reference)
-    check_rows(config, sources)
-    task = decide_task(reference, name, config.task)
-    classes = find_classes(reference, name) if task == "classification" else None
+def _sample(rows: int, most: int) -> Indices:
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False, shuffle=False))
+
+
+def _learn(data: Divided, training: Iterable[Table]) -> tuple[list[Column], Target]:
+    learners = [Learner(name, meaning) for name, meaning in data.features.items()]
+    goal = TargetLearner(data.target, data.task, data.classes)
+    for rows in training:
+        goal.see(rows)
+        for learner in learners:
+            learner.see(rows)
+    return [learner.column for learner in learners], goal.target
+
+
+def divided(config: Data, heard: Heard = nobody) -> Divided:
+    """Read, check and split the data.
+
+    Raises DataError as `prepare` does.
+    """
+    sources = {part: Chunks(source, heard) for part, source in open_sources(config).items()}
+    found = {part: survey(chunks, _beginning(config, part)) for part, chunks in sources.items()}
+    reference = next(iter(found.values()))  # the one source, or that of the training part
+    target, place = reference.target, reference.head.at_column(reference.target.name)
+    for of_source in found.values():
+        of_source.target.check()
+    check_rows(config, found)
+    task = target.decide_task(place)
+    classes = target.find_classes(place) if task == "classification" else None
     if task == "regression":
-        check_varies(reference, name)
-    features, notices = _choose_features(config, reference, name)
-    _check_same_columns(sources, reference, features)
-    parts, split = divide(config, sources, name, classes)
-    return _Divided(sources, parts, split, name, task, classes, features, notices)
+        target.check_varies(place)
+    features, notices = choose_features(config, reference, target.name)
+    if all(chunks.is_one for chunks in sources.values()):  # of more than that, a piece at a time is in memory
+        check_memory(reference, features)
+    check_same_columns(found, reference, features)
+
+    def locate(row: int, column: str) -> str:
+        return next(t.at_cell(row, column) for t in sources["all"].walk("reading") if row in t.frame.index)
+
+    division = divide(config, found, classes, locate)
+    return Divided(sources, found, division, target.name, task, classes, features, notices)
+
+
+def _beginning(config: Data, part: str) -> Callable[[Table], Survey]:
+    def begin(first: Table) -> Survey:
+        target = choose_target(config, first)
+        if part in ("all", "train"):
+            check_roles(config, first, target)
+        keys = (config.group, config.time) if part == "all" else ()
+        return Survey(first, target, config.task, *keys)
+
+    return begin
 
 
 def _source(config: Data) -> str | dict[str, str]:
@@ -94,96 +236,33 @@ def _source(config: Data) -> str | dict[str, str]:
     return {part: str(path) for part, path in source_files(config).items()}
 
 
-def _describe_split(config: Data, split: Split) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for rows in split.rows.values():
-        digest.update(rows.astype("<i8").tobytes())
-    by_file = split.rule == "files"
+def _image(data: Divided) -> list[int] | None:
+    """Height, width and channels, if the features are just the pixels of an image, row by row."""
+    image = data.reference.head.image
+    return list(image) if image and math.prod(image) == len(data.features) else None
+
+
+def _of_files(data: Divided) -> list[str]:
+    return list(dict.fromkeys(notice for found in data.found.values() for notice in found.notices))
+
+
+def _left_out(data: Divided) -> list[str]:
+    """Columns that are neither learned from nor the target; they may identify rows."""
+    return [name for name in data.reference.columns if name not in (data.target, *data.features)]
+
+
+def _describe_file(part: str, data: Divided) -> dict[str, Any]:
+    source = data.sources[part].source
+    return {"part": part, "name": source.name, "sha256": source.sha256, "rows": data.found[part].rows}
+
+
+def _describe_split(config: Data, division: Division) -> dict[str, Any]:
+    by_file = division.rule == "files"
     ratios = config.split if isinstance(config.split, str) else list(config.split)
     return {
-        "rule": split.rule,
+        "rule": division.rule,
         "ratios": None if by_file else ratios,
         "seed": None if by_file else config.split_seed,
-        "sizes": {part: len(rows) for part, rows in split.rows.items()},
-        "sha256": digest.hexdigest(),
+        "sizes": division.sizes,
+        "sha256": division.sha256,
     }
-
-
-def _check_columns(config: Data, sources: dict[str, Table], reference: Table) -> str:
-    """Check every column that the configuration names, and the target's values; return the target's name."""
-    name = target_name(config)
-    if name is None:
-        shown = ", ".join(reference.columns[-10:])
-        message = f"{reference.at_header()}: which column is the target? Set data.target; the last are {shown}"
-        raise DataError(message, ("data", "target"))
-    for table in sources.values():
-        require_column(table, name, "target")
-        check_target(table, name)
-    for key, column in (("group", config.group), ("time", config.time)):
-        if column is not None:
-            require_column(reference, column, key)
-    for column in config.drop:
-        require_column(reference, column, "drop")
-    if name in (*config.drop, config.group, config.time):
-        raise DataError(f"{reference.at_column(name)}: {name!r} is the target; take it out of drop, group and time")
-    return name
-
-
-def _choose_features(config: Data, table: Table, target: str) -> tuple[list[str], list[str]]:
-    """The columns to learn from, and a notice for each that is left out without having been named in `drop`."""
-    unused = {target, *config.drop, *(name for name in (config.group, config.time) if name is not None)}
-    columns = [name for name in table.columns if name not in unused]
-    for name in columns:
-        if not table.frame[name].notna().any():
-            raise DataError(f"{table.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
-    check_slips(table, columns if config.task == "classification" else [*columns, target])
-    identifiers = [name for name in columns if _is_identifier(table, name)]
-    features = [name for name in columns if name not in identifiers]
-    if not features:
-        raise DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
-    _check_memory(table, features)
-    roles = {"group": config.group, "time": config.time}
-    return features, [
-        *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
-        *(f"column {name!r} is left out: all its values differ, as an identifier's do" for name in identifiers),
-    ]
-
-
-def _is_identifier(table: Table, name: str) -> bool:
-    values = table.frame[name].dropna()
-    return kind_of(values) == "category" and len(values) > _IDENTIFIER_VALUES and bool(values.is_unique)
-
-
-def _check_memory(table: Table, features: Sequence[str]) -> None:
-    """Raise DataError if the categories, one feature each, need more than the machine's memory."""
-    widths = {name: _width(table, name) for name in features}
-    needed = sum(widths.values()) * len(table) * np.dtype(np.float64).itemsize
-    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        widest = max(widths, key=lambda name: widths[name])
-        raise DataError(
-            f"{table.at_column(widest)}: column {widest!r} has {widths[widest]} different values; one feature for each "
-            f"would take {needed / 1e9:.1f} GB of memory in all; add it to data.drop"
-        )
-
-
-def _width(table: Table, name: str) -> int:
-    series = table.frame[name]
-    return int(series.nunique()) if kind_of(series) == "category" else 1
-
-
-def _check_same_columns(sources: dict[str, Table], reference: Table, features: Sequence[str]) -> None:
-    for table in sources.values():
-        for name in features:
-            if name not in table.columns:
-                raise DataError(
-                    f"{table.at_header()}: no column {name!r}, which {reference.name} has; "
-                    "add it, or name it in data.drop"
-                )
-
-
-def _matrix(table: Table, preprocessor: Preprocessor, dtype: str) -> npt.NDArray[Any]:
-    """The features `(m, n)` in dtype; raises DataError at the first cell that does not fit into it."""
-    with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(preprocessor.transform(table), dtype=dtype)
-    check_fits(table, values, [column.name for column in preprocessor.columns for _ in column.features])
-    return values

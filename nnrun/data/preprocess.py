@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from nnrun.data.table import Floats, Kind, Table, kind_of, labels, numbers
+from nnrun.data.columns import Column
+from nnrun.data.moments import Moments
+from nnrun.data.table import Floats, Table
 
 Normalize = Literal["standard", "none"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """How one column becomes one or more features, as its training part has it.
-
-    A missing number becomes `fill`, the training mean; a missing category or one outside the vocabulary becomes all
-    zeros. `indicator` adds a feature that is 1 where the value is missing.
-    """
-
-    name: str
-    kind: Kind
-    fill: float
-    vocabulary: tuple[str, ...]
-    indicator: bool
-
-    @classmethod
-    def fit(cls, table: Table, name: str) -> Column:
-        """Learn a column from the training rows; raises DataError for an infinite number."""
-        series = table.frame[name]
-        kind, missing = kind_of(series), bool(series.isna().any())
-        if kind == "category":
-            return cls(name, kind, 0.0, tuple(sorted(labels(series).dropna().unique())), missing)
-        values = numbers(table, name)
-        present = values[~np.isnan(values)]
-        return cls(name, kind, center_and_scale(present)[0] if len(present) else 0.0, (), missing)
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the features that the column becomes."""
-        values = [f"{self.name}={value}" for value in self.vocabulary] if self.kind == "category" else [self.name]
-        return [*values, f"{self.name} is missing"] if self.indicator else values
-
-    def write(self, table: Table, out: Floats) -> None:
-        """Fill zeros `(m, number of features)`; raises DataError for a cell that is no finite number."""
-        missing = table.frame[self.name].isna().to_numpy(dtype=bool)
-        if self.kind == "category":
-            codes = self._codes(table)
-            known = np.flatnonzero(codes >= 0)
-            out[known, codes[known]] = 1
-        else:
-            out[:, 0] = np.where(missing, self.fill, numbers(table, self.name))
-        if self.indicator:
-            out[:, -1] = missing
-
-    def _codes(self, table: Table) -> npt.NDArray[np.int64]:
-        """Position in the vocabulary `(m,)`, −1 for a missing or unseen value."""
-        import pandas as pd
-
-        values = pd.Index(labels(table.frame[self.name]), dtype=object)
-        return np.asarray(pd.Index(self.vocabulary, dtype=object).get_indexer(values), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -74,14 +24,20 @@ class Preprocessor:
     deviations: tuple[float, ...]
 
     @classmethod
-    def fit(cls, table: Table, normalize: Normalize = "standard") -> Preprocessor:
-        """Learn from the training rows alone; raises DataError for an infinite number."""
-        columns = tuple(Column.fit(table, name) for name in table.columns)
-        plain = cls(columns, (), ())
-        if normalize == "none":
-            return cls(columns, (0.0,) * plain.n_features, (1.0,) * plain.n_features)
-        pairs = [center_and_scale(values) for values in plain._unscaled(table).T]
-        return cls(columns, tuple(mean for mean, _ in pairs), tuple(deviation for _, deviation in pairs))
+    def unscaled(cls, columns: Iterable[Column]) -> Preprocessor:
+        """Features as the columns give them."""
+        plain = cls(tuple(columns), (), ())
+        return replace(plain, means=(0.0,) * plain.n_features, deviations=(1.0,) * plain.n_features)
+
+    @classmethod
+    def standard(cls, columns: Iterable[Column], training: Iterable[Table]) -> Preprocessor:
+        """Features with mean 0 and deviation 1 over the training rows, which come piece by piece."""
+        plain = cls.unscaled(columns)
+        moments = [Moments()] * plain.n_features
+        for table in training:
+            moments = [before + piece for before, piece in zip(moments, plain._moments(table), strict=True)]
+        pairs = [of_feature.center_and_scale for of_feature in moments]
+        return replace(plain, means=tuple(mean for mean, _ in pairs), deviations=tuple(scale for _, scale in pairs))
 
     @property
     def n_features(self) -> int:
@@ -105,6 +61,13 @@ class Preprocessor:
             out /= np.array(self.deviations)
         return out
 
+    def _moments(self, table: Table) -> Iterator[Moments]:
+        """Of each feature; column by column, as all features together may be many times what the table is."""
+        for column in self.columns:
+            values = np.zeros((len(table), len(column.features)), order="F")
+            column.write(table, values)
+            yield from map(Moments.of, values.T)
+
     def _unscaled(self, table: Table) -> Floats:
         out = np.zeros((len(table), self.n_features))
         start = 0
@@ -117,7 +80,7 @@ class Preprocessor:
     def to_json(self) -> dict[str, Any]:
         """Plain data: columns, features, means and deviations."""
         return {
-            "columns": [asdict(column) | {"vocabulary": list(column.vocabulary)} for column in self.columns],
+            "columns": [column.to_json() for column in self.columns],
             "features": self.features,
             "means": list(self.means),
             "deviations": list(self.deviations),
@@ -126,15 +89,5 @@ class Preprocessor:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Preprocessor:
         """The inverse of `to_json`."""
-        columns = [Column(**{**column, "vocabulary": tuple(column["vocabulary"])}) for column in data["columns"]]
-        return cls(tuple(columns), tuple(data["means"]), tuple(data["deviations"]))
-
-
-def center_and_scale(values: Floats) -> tuple[float, float]:
-    """Mean and standard deviation of `(m,)`; the value itself and 1 where all are equal, so that nothing blows up."""
-    if values.min() == values.max():
-        return float(values[0]), 1.0
-    # Squares of very large or small numbers leave the range of float64; a power of two costs no bits.
-    exponent = int(np.frexp(np.abs(values).max())[1])
-    scaled = np.ldexp(values, -exponent)
-    return float(np.ldexp(scaled.mean(), exponent)), float(np.ldexp(scaled.std(), exponent))
+        columns = tuple(Column.from_json(column) for column in data["columns"])
+        return cls(columns, tuple(data["means"]), tuple(data["deviations"]))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from nnrun.config.schema import BUNDLED
+from nnrun.data.array_file import read_npy, read_npz
+from nnrun.data.chunks import Source, Whole
 from nnrun.data.csv_file import read_csv
+from nnrun.data.parquet_file import read_parquet
+from nnrun.data.reading import Reading
 from nnrun.data.table import Table, suggest
 from nnrun.errors import DataError
 
@@ -24,10 +26,16 @@ if TYPE_CHECKING:
 SOURCE = ("data", "source")
 _BUNDLED_FILES = Path(__file__).parent / "bundled"
 
-# What NumPy and zipfile raise on an archive that is damaged, encrypted, of another kind, or full of objects.
-_UNUSABLE = (ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
-
-Array = npt.NDArray[Any]
+Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
+READERS: dict[str, Reader] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".txt": read_csv,
+    ".parquet": read_parquet,
+    ".npz": read_npz,
+    ".npy": read_npy,
+}
+_FORMATS = ".csv, .tsv, .txt, .parquet, .npy or .npz"
 
 
 def source_files(config: Data) -> dict[str, Path]:
@@ -49,23 +57,56 @@ def target_name(config: Data) -> str | None:
     return config.target or ("y" if arrays else None)
 
 
-def read_source(config: Data) -> dict[str, Table]:
-    """A table for each part, or one under `all`; raise DataError for whatever cannot be read."""
+def open_sources(config: Data) -> dict[str, Source]:
+    """A source for each part, or one under `all`; raises DataError for a file that is not there."""
     files = source_files(config)
     if not files:
-        return {"all": _read_bundled(str(config.source))}
-    return {part: _read_file(path, config.target or "y") for part, path in files.items()}
+        return {"all": Whole(_read_bundled(str(config.source)))}
+    return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+
+
+def read_source(config: Data) -> dict[str, Table]:
+    """All rows of each source in memory; raises DataError for whatever cannot be read."""
+    return {part: source.table() for part, source in open_sources(config).items()}
+
+
+class File:
+    """A file as a source."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        check_file(path)
+        self.path, self.reading, self.name = path, reading, str(path)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        with self.path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+
+    @cached_property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(next(_tables(self.path, self.reading, 1)).columns)
+
+    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+        """Pieces as the file's reader gives them."""
+        reading = replace(self.reading, text=self.reading.text.union(text))
+        return _tables(self.path, reading, max(1, cells // self.width))
+
+    def table(self) -> Table:
+        """All rows, in memory."""
+        return replace(next(_tables(self.path, self.reading, None)), sha256=self.sha256)
 
 
 def check_file(path: Path) -> None:
     """Raise DataError unless the path is a regular file."""
     try:
         if path.is_dir():
-            raise DataError(f"{path}: this is a directory; name a .csv or .npz file", SOURCE)
+            raise DataError(f"{path}: this is a directory; name a {_FORMATS} file", SOURCE)
         if not path.exists():
             raise DataError(f"{path}: no such file{_similar_file(path)}", SOURCE)
         if not path.is_file():
-            raise DataError(f"{path}: not a regular file; name a .csv or .npz file", SOURCE)
+            raise DataError(f"{path}: not a regular file; name a {_FORMATS} file", SOURCE)
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -78,22 +119,47 @@ def _similar_file(path: Path) -> str:
         return bundled
 
 
-def _read_file(path: Path, target: str) -> Table:
+def read_table(path: Path, like: Mapping[str, Any] | None = None) -> Table:
+    """All rows of a file; with `like`, the data.json of a run, read as that run needs them.
+
+    Raises DataError for whatever cannot be read.
+    """
+    return _whole(path, Reading.like(like))
+
+
+def read_chunks(path: Path, rows: int, like: Mapping[str, Any] | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows each, without the file's hash; the memory does not grow with the file.
+
+    Without `like` each of them has the types of its own values. Raises DataError for whatever cannot be read.
+    """
     check_file(path)
-    readers: dict[str, Callable[[str], Table]] = {
-        ".csv": lambda sha256: read_csv(path, sha256),
-        ".npz": lambda sha256: _read_npz(path, sha256, target),
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
-        raise DataError(f"{path}: {format}; convert it to .csv or .npz", SOURCE)
+    yield from _tables(path, Reading.like(like), rows)
+
+
+def _whole(path: Path, reading: Reading) -> Table:
+    check_file(path)
+    table = next(iter(_tables(path, reading, None)))
+    with path.open("rb") as handle:
+        return replace(table, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+
+
+def _tables(path: Path, reading: Reading, rows: int | None) -> Iterator[Table]:
+    reader = _reader(path)
     try:
-        with path.open("rb") as handle:
-            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-        return reader(sha256)
+        yield from reader(path, reading, rows)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{path}: a damaged gzip file; pack it again") from None
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def _reader(path: Path) -> Reader:
+    name = path.name.lower()
+    reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
+    if reader is None or (name.endswith(".gz") and reader is not read_csv):
+        format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
+        raise DataError(f"{path}: {format}; convert it to {_FORMATS}", SOURCE)
+    return reader
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
@@ -101,70 +167,7 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: cannot be read ({reason}); check the path and its permissions", SOURCE)
 
 
-def _read_npz(path: Path, sha256: str, target: str) -> Table:
-    arrays = _load_arrays(path)
-    y_name = _target_array(path, arrays, target)
-    x_name = _feature_array(path, arrays, y_name)
-    x, y = arrays[x_name], arrays[y_name]
-    _check_dtypes(path, {x_name: x}, "biuf", "numbers")
-    _check_dtypes(path, {y_name: y}, "biufU", "numbers or text")
-    if x.ndim < 2:
-        raise DataError(f"{path}: array {x_name!r} has shape {x.shape}; it must be (rows, columns)")
-    if y.ndim != 1 and y.shape[1:] != (1,):
-        raise DataError(f"{path}: array {y_name!r} has shape {y.shape}; it must hold one value a row: (rows,)")
-    if len(x) != len(y):
-        raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
-    if not x.size:
-        raise DataError(f"{path}: array {x_name!r} is empty; at least one row and one column are needed")
-    return _array_table(str(path), sha256, (x_name, x.reshape(len(x), -1)), (y_name, y.reshape(-1)))
-
-
-def _array_table(name: str, sha256: str, x: tuple[str, Array], y: tuple[str, Array]) -> Table:
-    import pandas as pd
-
-    frame = pd.DataFrame(x[1], columns=[f"{x[0]}[{column}]" for column in range(x[1].shape[1])])
-    frame[y[0]] = y[1]
-    return Table(frame, name, sha256)
-
-
-def _load_arrays(path: Path) -> dict[str, Array]:
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
-            return {name: _native(archive[name]) for name in archive.files}
-    except _UNUSABLE as error:
-        pickled = "allow_pickle" in str(error) and zipfile.is_zipfile(path)
-        reason = "it holds Python objects" if pickled else "it is damaged or of another kind"
-        raise DataError(f"{path}: not a usable .npz archive: {reason}; write plain arrays with numpy.savez") from None
-
-
-def _native(values: Array) -> Array:
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
-def _target_array(path: Path, arrays: dict[str, Array], name: str) -> str:
-    if name not in arrays:
-        hint = suggest(name, arrays) or f"; the arrays are {', '.join(arrays) or 'none'}"
-        raise DataError(f"{path}: no array {name!r}{hint}", ("data", "target"))
-    return name
-
-
-def _feature_array(path: Path, arrays: dict[str, Array], target: str) -> str:
-    others = [name for name in arrays if name != target]
-    named = [name for name in others if name in ("x", "X")]
-    candidates = named or others
-    if len(candidates) != 1:
-        found = ", ".join(others) or "none"
-        raise DataError(f"{path}: which array holds the features? There are {found}; name one 'x'")
-    return candidates[0]
-
-
-def _check_dtypes(path: Path, arrays: dict[str, Array], kinds: str, wanted: str) -> None:
-    for name, values in arrays.items():
-        if values.dtype.kind not in kinds:
-            raise DataError(f"{path}: array {name!r} is of type {values.dtype}; it must hold {wanted}")
-
-
 def _read_bundled(name: str) -> Table:
     path = _BUNDLED_FILES / f"{name}.csv"
-    table = read_csv(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
     return replace(table, name=name, lines=None)  # its file is not the user's

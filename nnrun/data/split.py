@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,15 +19,30 @@ PARTS = ("train", "dev", "test")
 Rule = Literal["stratified", "random", "groups", "time", "files"]
 Ratios = Literal["auto"] | Sequence[float]
 Values = npt.NDArray[Any]
+Assignment = npt.NDArray[np.int8]
+
+
+STRETCH = 1 << 20  # rows that are looked at together, where their numbers would take eight bytes each
 
 
 @dataclass(frozen=True)
 class Split:
-    """The rows `(m,)` of each part, ascending, how they were chosen, and what the user should know about it."""
+    """The part of each row as its place in PARTS `(n,)`, the rule, and what the user should know about it."""
 
-    rows: dict[str, Indices]
+    part_of: Assignment
     rule: Rule
     notices: list[str]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part that has any."""
+        counts = np.bincount(self.part_of, minlength=len(PARTS)).tolist()
+        return {part: count for part, count in zip(PARTS, counts, strict=True) if count}
+
+    def rows(self, part: str) -> Iterator[Indices]:
+        """The rows of a part, ascending, stretch by stretch."""
+        for start in range(0, len(self.part_of), STRETCH):
+            yield start + np.flatnonzero(self.part_of[start : start + STRETCH] == PARTS.index(part))
 
 
 class TooFewError(ValueError):
@@ -79,11 +94,14 @@ def split_rows(
     if groups is not None:
         return Split(_by_group(groups, sizes, seed), "groups", [])
     rule: Rule = "random" if classes is None else "stratified"
-    return Split(_cut(random_order(n, seed, classes), sizes), rule, [])
+    return Split(_assigned(_cut(random_order(n, seed, classes), sizes)), rule, [])
 
 
-def _named(parts: Sequence[Indices]) -> dict[str, Indices]:
-    return {name: np.sort(rows) for name, rows in zip(PARTS, parts, strict=True) if len(rows)}
+def _assigned(parts: Sequence[Indices]) -> Assignment:
+    part_of = np.zeros(sum(map(len, parts)), np.int8)
+    for place, rows in enumerate(parts):
+        part_of[rows] = place
+    return part_of
 
 
 def random_order(n: int, seed: int, classes: Values | None) -> Indices:
@@ -105,10 +123,10 @@ def _rows_of_each(classes: Values) -> list[Indices]:
     return [np.flatnonzero(codes == code) for code in range(codes.max() + 1)]
 
 
-def _cut(order: Indices, sizes: tuple[int, int, int]) -> dict[str, Indices]:
+def _cut(order: Indices, sizes: tuple[int, int, int]) -> tuple[Indices, Indices, Indices]:
     """The parts; train is cut from the middle, where the row of a class that has no other stands."""
     _, dev, test = sizes
-    return _named((order[test : len(order) - dev], order[len(order) - dev :], order[:test]))
+    return order[test : len(order) - dev], order[len(order) - dev :], order[:test]
 
 
 def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
@@ -119,10 +137,10 @@ def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
         for before, after, cut in zip(PARTS, PARTS[1:], cuts, strict=False)
         if cut < len(order) and times[order[cut - 1]] == times[order[cut]]
     ]
-    return Split(_named(np.split(order, cuts)), "time", notices)
+    return Split(_assigned(np.split(order, cuts)), "time", notices)
 
 
-def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> dict[str, Indices]:
+def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignment:
     """Hand out whole groups in random order: to test while they fit, then to dev, else to train."""
     codes = np.unique(groups, return_inverse=True)[1]
     counts = np.bincount(codes)
@@ -135,7 +153,10 @@ def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> dict[st
         members[part].append(int(group))
         room[part] -= int(counts[group])
     _fill_empty(members, counts)
-    return _named([np.flatnonzero(np.isin(codes, members.get(name, []))) for name in PARTS])
+    home = np.zeros(len(counts), np.int8)
+    for name, groups_of in members.items():
+        home[groups_of] = PARTS.index(name)
+    return home[codes]
 
 
 def _fill_empty(members: dict[str, list[int]], counts: npt.NDArray[np.int64]) -> None:

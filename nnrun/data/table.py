@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,28 +15,37 @@ from nnrun.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["number", "boolean", "category"]
+Kind = Literal["number", "boolean", "category", "date"]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 # A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
-_MOSTLY_NUMBERS = 0.9
-_FEW_VALUES = 20
-_CORRECT = "correct it, or leave the field empty if the value is unknown"
+MOSTLY_NUMBERS = 0.9
+FEW_VALUES = 20
+CORRECT = "correct it, or leave the field empty if the value is unknown"
 _EXACT_LIMIT = 2**53
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept."""
+    """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept.
+
+    `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
+    columns had, `image` is the shape (height, width, channels) of what the features of a row together are.
+    """
 
     frame: pd.DataFrame
     name: str
-    sha256: str
+    sha256: str = ""
     lines: Sequence[int] | None = None
     fields: Mapping[str, int] = field(default_factory=dict)
     header_line: int = 1
+    first_row: int = 0
+    notices: tuple[str, ...] = ()
+    repeated: frozenset[str] = frozenset()
+    decimal: str = "."
+    image: tuple[int, int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -50,9 +59,24 @@ class Table:
         """The rows at these positions `(m,)`."""
         return replace(self, frame=self.frame.iloc[rows])
 
+    def slice(self, start: int, stop: int) -> Table:
+        """The rows from one position up to another, not copied."""
+        return replace(self, frame=self.frame.iloc[start:stop])
+
     def only(self, columns: Sequence[str]) -> Table:
         """The same rows with these columns alone, in this order."""
         return replace(self, frame=self.frame[list(columns)])
+
+    def without_unnamed(self, columns: Collection[str]) -> Table:
+        """Without these columns; raises DataError if one that is not the first of the source holds a value."""
+        if not columns:
+            return self
+        for name in self.columns[1:]:
+            present = self.frame[name].notna().to_numpy(dtype=bool)
+            if name in columns and present.any():
+                place = self.at_cell(self.first(present), name)
+                raise DataError(f"{place}: a value in a column without a name; name the column, or remove it")
+        return self.only([name for name in self.columns if name not in columns])
 
     def at_header(self) -> str:
         """Where the column names stand: `FILE:LINE`, or the source alone if it has no lines."""
@@ -66,11 +90,20 @@ class Table:
         """Where a cell stands, by row number in the source: `FILE:LINE:FIELD`, or `SOURCE: row N` counted from 1."""
         if self.lines is None:
             return f"{self.name}: row {row + 1}"
-        return f"{self.name}:{self.lines[row]}:{self.fields[column]}"
+        return f"{self.name}:{self.lines[row - self.first_row]}:{self.fields[column]}"
 
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
         """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
         return int(self.frame.index[int(np.argmax(mask))])
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Pieces of one source put together; they no longer know their lines."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return tables[0]
+    return replace(tables[0], frame=pd.concat([table.frame for table in tables]), lines=None)
 
 
 def suggest(name: str, options: Iterable[str]) -> str:
@@ -88,6 +121,16 @@ def require_column(table: Table, name: str, key: str) -> None:
     raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
 
 
+def require_single(table: Table, name: str, key: str) -> None:
+    """Raise DataError unless there is one column of that name, and only one."""
+    require_column(table, name, key)
+    if name in table.repeated:
+        raise DataError(
+            f"{table.at_column(name)}: several columns are called {name!r}, but data.{key} must name one; rename them",
+            ("data", key),
+        )
+
+
 def listing(names: Sequence[str]) -> str:
     """The first ten, and how many there are."""
     shown = ", ".join(names[:10])
@@ -97,8 +140,6 @@ def listing(names: Sequence[str]) -> str:
 def _header_hint(table: Table) -> str:
     if table.lines is None:
         return ""
-    if len(table.columns) == 1 and any(separator in table.columns[0] for separator in ";\t"):
-        return " (fields must be separated by commas)"
     if all(_is_number(name) for name in table.columns):
         return " (the first line holds numbers only: is the line with the column names missing?)"
     return ""
@@ -118,6 +159,8 @@ def kind_of(series: pd.Series[Any]) -> Kind:
 
     if types.is_bool_dtype(series) or (series.dtype == object and types.infer_dtype(series, skipna=True) == "boolean"):
         return "boolean"
+    if types.is_datetime64_any_dtype(series):
+        return "date"
     return "number" if types.is_numeric_dtype(series) else "category"
 
 
@@ -145,19 +188,19 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
 
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    check_numeric(table, column, _CORRECT)
+    check_numeric(table, column, CORRECT)
     values = _parsed(table.frame[column])
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
-            f"{table.at_cell(table.first(infinite), column)}: the value in column {column!r} is infinite; {_CORRECT}"
+            f"{table.at_cell(table.first(infinite), column)}: the value in column {column!r} is infinite; {CORRECT}"
         )
     return values
 
 
 def check_numeric(table: Table, column: str, advice: str) -> None:
     """Raise DataError, ending with the advice, at the first text cell of the column that is no number."""
-    slips = _slips(table.frame[column])
+    slips = slips_of(table.frame[column])
     if slips.any():
         row = table.first(slips)
         value = table.frame[column][row]
@@ -177,23 +220,7 @@ def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -
     )
 
 
-def check_slips(table: Table, columns: Iterable[str]) -> None:
-    """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
-    for column in columns:
-        series = table.frame[column]
-        if kind_of(series) != "category" or series.nunique() <= _FEW_VALUES:
-            continue
-        slips = _slips(series)
-        present = int(series.notna().sum())
-        if slips.any() and slips.sum() <= (1 - _MOSTLY_NUMBERS) * present:
-            row = table.first(slips)
-            raise DataError(
-                f"{table.at_cell(row, column)}: {series[row]!r} is not a number, but {present - slips.sum()} of "
-                f"{present} values of column {column!r} are; {_CORRECT}"
-            )
-
-
-def _slips(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+def slips_of(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     """Which values `(m,)` are there but are no numbers."""
     return np.isnan(_parsed(series)) & series.notna().to_numpy(dtype=bool)
 
@@ -202,6 +229,6 @@ def _parsed(series: pd.Series[Any]) -> Floats:
     """The values `(m,)` as float64, NaN where one is missing or no number."""
     import pandas as pd
 
-    if kind_of(series) != "category":
+    if kind_of(series) in ("number", "boolean"):
         return np.asarray(series, dtype=np.float64)
     return np.asarray(pd.to_numeric(series.astype(str), errors="coerce"), dtype=np.float64)

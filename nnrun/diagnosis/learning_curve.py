@@ -16,10 +16,11 @@ from nnrun.data.dataset import Dataset, Part
 from nnrun.data.split import random_order
 from nnrun.diagnosis.power_law import draws, fit, scatter
 from nnrun.diagnosis.trained import mistakes_of, trained
-from nnrun.engine.stopping import Best, EarlyStopping, scores_of
+from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import UsageError
 from nnrun.files import to_json
+from nnrun.measures import Judge
 from nnrun.rundir import RunDir
 
 FILE = "learning_curve.json"
@@ -137,7 +138,8 @@ def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:
     """These training rows again and again, as many as there were."""
     train = dataset.parts["train"]
     repeated = np.resize(rows, len(train.x))
-    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated])})
+    weights = None if train.weights is None else train.weights[repeated]
+    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated], weights)})
 
 
 def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Training]:
@@ -147,20 +149,22 @@ def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Trai
     config = configs[0]
     with threadpool_limits(config.training.blas_threads, "blas"), np.errstate(all="ignore"):
         trainer = make_trainer(configs, dataset)
-        best, train_errors = _train(trainer, config)
-        mistakes = mistakes_of(trainer.network, trainer.recipe.loss, best.theta, best.state, examples(dataset, "dev"))
+        best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
+        dev = examples(dataset, "dev")
+        mistakes = mistakes_of(trainer.network, trainer.recipe.loss, best.theta, best.state, dev)
+    if dev.weights is not None:
+        mistakes *= dev.weights
     mistakes[best.epochs == 0] = np.nan
     return [Training(rows, float(error), own) for error, own in zip(train_errors, mistakes, strict=True)]
 
 
-def _train(trainer: Trainer, config: Config) -> tuple[Best, NDArray[np.float64]]:
+def _train(trainer: Trainer, config: Config, judge: Judge) -> tuple[Best, NDArray[np.float64]]:
     """The best epochs, and the training errors there `(members,)`."""
     members, waiting = len(trainer.seeds), config.regularization.early_stopping
     best, train_errors = Best(members), np.full(members, np.nan)
     stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
     for epoch in trainer.epochs(config.training.epochs):
-        judged = [epoch.dev_error, epoch.dev_loss]
-        scores = scores_of(*(judged if config.metrics.primary == "error" else reversed(judged)))
+        scores = judge.scores(epoch, judge.measure(epoch))
         better = best.see(epoch.number, scores, trainer.theta, trainer.state)
         train_errors[better] = epoch.train_error[better]
         if stopping:

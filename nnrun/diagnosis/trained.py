@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.assembly import examples, recipe
-from nnrun.checkpoints import load_weights, named
+from nnrun.assembly import examples
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.data.dataset import Dataset, load_dataset
@@ -15,9 +14,10 @@ from nnrun.engine.evaluation import Examples, logits_in_chunks
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError
 from nnrun.experiment import CACHE, same_data
-from nnrun.rundir import RunDir, is_search, search_of
+from nnrun.prediction.model import best_of, load_model
+from nnrun.rundir import RunDir, search_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +32,11 @@ class Trained:
         """One number a row of a part, `(rows,)`, by the best parameters; their mean is the part's error.
 
         1 for a wrong class and 0 for a right one; of a regression the squared error as a share of the mean square
-        that the target has around its mean. UsageError where there is no checkpoint.
+        that the target has around its mean. Where rows have weights, it is the weighted mean that is the part's error.
+        UsageError where there is no checkpoint, DataError where it is broken.
         """
-        plan = recipe([self.config], self.dataset)
-        network, loss, measured = plan.mlp.network(), plan.loss, examples(self.dataset, part)
-        theta = np.empty((1, network.theta.size), measured.x.dtype)
-        state = np.empty((1, network.state.size), measured.x.dtype)
-        for name, tensor in load_weights(self.run).items():
-            np.copyto(named(network, theta[0], state[0])[name], tensor)
-        found: Array = mistakes_of(network, loss, theta, state, measured)[0]
+        model, measured = load_model(self.run), examples(self.dataset, part)
+        found: Array = mistakes_of(model.network, model.loss, *model.vectors, measured)[0]
         return found
 
 
@@ -49,8 +45,8 @@ def mistakes_of(network: Network, loss: Loss, theta: Array, state: Array, measur
     found = np.empty((len(theta), len(measured)))
     for rows, logits in logits_in_chunks(network, network.bind(theta, state, np.empty_like(theta)), measured.x):
         targets = loss.targets(measured.y[rows], measured.x.dtype)
-        found[:, rows] = loss.sums(logits[:, :, None], targets[:, None])[1]  # each row as a batch of its own
-    return found * (len(measured) / measured.error_scale if measured.error_scale else np.nan)
+        found[:, rows] = loss.each(logits, targets)[1]
+    return found * (measured.total / measured.error_scale if measured.error_scale else np.nan)
 
 
 def trained(run: RunDir) -> Trained:
@@ -58,18 +54,10 @@ def trained(run: RunDir) -> Trained:
 
     Raises UsageError where a search has no best run yet, DataError where the data is no longer that of the run.
     """
-    if is_search(run):
-        run = _best_of(run)
+    run = best_of(run)
     config = load_config(run.path / "resolved.yaml").config
     beside = (search_of(run) or run).path.parent
     dataset = load_dataset(config.data, config.training.dtype, beside / CACHE)
     if not same_data(run, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run was trained on; train anew")
     return Trained(run, config, dataset)
-
-
-def _best_of(search: RunDir) -> RunDir:
-    best = search.path / "best"
-    if not best.is_dir():
-        raise UsageError(f"{search.id}: no trial has ended well yet, so there is no best run to look at")
-    return RunDir(best)

@@ -17,6 +17,7 @@ from nnrun.diagnosis.remedies import REMEDIES
 from nnrun.diagnosis.telling import Action, advice, as_json, explanation, ladder, measured_by
 from nnrun.errors import UsageError
 from nnrun.files import to_json
+from nnrun.metrics.table import scores_of_row
 from nnrun.narration import wrapped
 from nnrun.rundir import RunDir
 from nnrun.verdict import HIGH, Verdict, of_run, summary
@@ -107,7 +108,8 @@ def _errors(run: RunDir, record: Mapping[str, Any]) -> dict[str, Any]:
     if final and record["status"] not in STALE:
         return final
     judged = [row for row in run.metrics() if row["dev_error"] is not None and row["train_error"] is not None]
-    return dict(min(judged, key=lambda row: (row["dev_error"], row["epoch"]))) if judged else {}
+    primary = load_config(run.path / "resolved.yaml").config.metrics.primary
+    return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
 
 
 def _nothing_to_judge(run: RunDir, record: Mapping[str, Any]) -> str:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.randomness import stream
+from nnrun.engine.reading import read_ahead
+from nnrun.engine.shuffling import BLOCK_BYTES, WINDOW_BYTES, Span, by_blocks, orders, windows
 
-BLOCK_BYTES = 1 << 18  # rows are gathered for several batches at once, as many as stay in the cache
+# x (members, m, n), targets (members, m, width), and weights (members, m, 1) where there are any
+Batch = tuple[Array, Array, Array | None]
+
+GATHERED_BYTES = 1 << 18  # rows are gathered for several batches at once, as many as stay in the cache
 
 
-def batch_bounds(rows: int, batch_size: int, smallest: int = 1) -> list[tuple[int, int]]:
+def batch_bounds(rows: int, batch_size: int, smallest: int = 1) -> list[Span]:
     """(start, stop) of each batch; a last one of fewer than `smallest` rows joins the one before.
 
     >>> batch_bounds(148, 64)
@@ -26,33 +33,64 @@ def batch_bounds(rows: int, batch_size: int, smallest: int = 1) -> list[tuple[in
 
 
 class Batches:
-    """Batches of x `(rows, n)` and y `(rows, ...)` for members that shuffle by their own seeds."""
+    """Batches of examples for members that shuffle by their own seeds."""
 
     def __init__(
-        self, x: Array, y: Array, loss: Loss, batch_size: int, seeds: Sequence[int], smallest: int = 1
+        self,
+        examples: Examples,
+        loss: Loss,
+        batch_size: int,
+        seeds: Sequence[int],
+        smallest: int = 1,
+        shuffle: str = "auto",
     ) -> None:
-        self.x, self.y, self.loss, self.seeds = x, y, loss, seeds
+        self.examples, self.loss, self.seeds = examples, loss, seeds
+        x = examples.x
         self.bounds = batch_bounds(len(x), batch_size, smallest)
         self.sizes = np.array([stop - start for start, stop in self.bounds])
         self._buffers = Buffers(x.dtype)
-        row_bytes = max(1, x.itemsize * x.shape[1] * len(seeds))
-        per_block = max(1, BLOCK_BYTES // (row_bytes * batch_size))
-        self._blocks = [self.bounds[i : i + per_block] for i in range(0, len(self.bounds), per_block)]
+        row_bytes = max(1, x.itemsize * x.shape[1])
+        self._per_block = max(1, BLOCK_BYTES // row_bytes)
+        mixed = WINDOW_BYTES // row_bytes if by_blocks(shuffle, x) else len(x)
+        gathered = GATHERED_BYTES // (row_bytes * len(seeds))
+        self._windows = [windows(window, gathered) for window in windows(self.bounds, mixed)]
 
-    def epoch(self, number: int) -> Iterator[tuple[Array, Array]]:
-        """(x `(members, m, n)`, targets `(members, m, width)`) of each batch, reshuffled each epoch.
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Each batch, reshuffled each epoch.
 
         A full batch is neither shuffled nor copied: all members share it, `(1, rows, n)`.
         """
         if len(self.bounds) == 1:
-            yield self.x[None], self.loss.targets(self.y[None], self.x.dtype)
+            yield self._whole
             return
-        order = np.stack([stream(seed, "shuffle", epoch=number).permutation(len(self.x)) for seed in self.seeds])
-        for block in self._blocks:
-            first, last = block[0][0], block[-1][1]
-            rows = order[:, first:last]
-            self._buffers.rewind(last - first)
-            x = self.x.take(rows, axis=0, out=self._buffers.take((*rows.shape, self.x.shape[1])), mode="clip")
-            targets = self.loss.targets(self.y.take(rows, axis=0), self.x.dtype)
-            for start, stop in block:
-                yield x[:, start - first : stop - first], targets[:, start - first : stop - first]
+        for window, order in zip(self._windows, self._orders(number), strict=True):
+            offset = window[0][0][0]
+            for together in window:
+                first, last = together[0][0], together[-1][1]
+                x, targets, weights = self._gather(order[:, first - offset : last - offset])
+                for start, stop in together:
+                    own = slice(start - first, stop - first)
+                    yield x[:, own], targets[:, own], None if weights is None else weights[:, own]
+
+    def _orders(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+        """Row numbers of each window, `(members, rows)`."""
+        spans = [(window[0][0][0], window[-1][-1][1]) for window in self._windows]
+        own = [
+            orders(len(self.examples), spans, self._per_block, stream(seed, "shuffle", epoch=epoch))
+            for seed in self.seeds
+        ]
+        together = (np.stack(members) for members in zip(*own, strict=True))
+        return together if len(spans) == 1 else read_ahead(together, self.examples.x, self._per_block)
+
+    def _gather(self, rows: NDArray[np.int64]) -> Batch:
+        """These rows `(members, rows)`; x is overwritten by the next ones."""
+        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        self._buffers.rewind(rows.shape[1])
+        gathered = x.take(rows, axis=0, out=self._buffers.take((*rows.shape, x.shape[1])), mode="clip")
+        own = None if weights is None else weights.take(rows)[..., None]
+        return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype), own
+
+    @property
+    def _whole(self) -> Batch:
+        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        return x[None], self.loss.targets(y[None], x.dtype), None if weights is None else weights[None, :, None]

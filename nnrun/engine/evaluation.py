@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -13,22 +14,47 @@ from nnrun.engine.parameters import Array, Buffers
 
 CHUNK = 512  # rows that go through the network at once: 16 members of 128 units then take a fifth less than with 1024
 
+SUMMED = 1 << 20  # rows whose targets are copied at once
+
 
 class Examples:
-    """Inputs x `(rows, n)` with y: class indices `(rows,)` or values `(rows, width)`."""
+    """Inputs x `(rows, n)` with y: class indices `(rows,)` or values `(rows, width)`; perhaps weights `(rows,)`."""
 
-    def __init__(self, x: Array, y: Array) -> None:
-        self.x, self.y = x, y
+    def __init__(self, x: Array, y: Array, weights: Array | None = None) -> None:
+        self.x, self.y, self.weights = x, y, weights
 
     def __len__(self) -> int:
         return len(self.x)
 
-    @property
+    def take(self, rows: slice | Array) -> Examples:
+        """Some of them."""
+        return Examples(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
+
+    @cached_property
+    def total(self) -> float:
+        """What summed losses are divided by: the rows, or the sum of their weights."""
+        return len(self) if self.weights is None else float(self.weights.sum(dtype=np.float64))
+
+    @cached_property
     def error_scale(self) -> float:
-        """What summed mistakes are divided by: the rows, or Σ(y − ȳ)², so that the error is 1 − R²."""
+        """What summed mistakes are divided by: the total, or Σ w·(y − ȳ)², so that the error is 1 − R²."""
         if self.y.ndim == 1:
-            return len(self.y)
-        return float(np.square(self.y - self.y.mean(axis=0), dtype=np.float64).sum() / self.y.shape[1])
+            return self.total
+        if self.weights is None:
+            mean = self.y.mean(axis=0)
+        else:
+            mean = np.einsum("i,ij->j", self.weights, self.y, dtype=np.float64) / self.total
+        return sum(_squares(self.take(rows), mean) for rows in _pieces(len(self), SUMMED)) / int(self.y.shape[1])
+
+
+def _pieces(rows: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def _squares(examples: Examples, mean: Array) -> float:
+    """Σ w·(y − mean)²."""
+    squares = np.square(examples.y - mean, dtype=np.float64)
+    return float(squares.sum() if examples.weights is None else (squares * examples.weights[:, None]).sum())
 
 
 def logits_in_chunks(
@@ -39,23 +65,31 @@ def logits_in_chunks(
     A `mode` that is used again keeps its buffers.
     """
     mode = mode or Mode(train=False, buffers=Buffers(x.dtype))
-    for start in range(0, len(x), CHUNK):
-        rows = slice(start, min(start + CHUNK, len(x)))
+    for rows in _pieces(len(x), CHUNK):
         yield rows, network.forward(bound, x[None, rows], mode)[0]
 
 
 class Evaluator:
-    """Measures members on one part again and again."""
+    """Measures members on one part again and again.
+
+    `see`, where set, is shown the rows of each chunk and their logits `(members, rows, width)`, overwritten later.
+    """
 
     def __init__(self, network: Network, loss: Loss, examples: Examples) -> None:
         self.network, self.loss, self.examples = network, loss, examples
         self._mode = Mode(train=False, buffers=Buffers(examples.x.dtype))
         self._scale = examples.error_scale
+        self.see: Callable[[slice, Array], None] | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
         """Mean loss and error of each member, `(members,)` float64; an error without a scale is NaN."""
-        x, y = self.examples.x, self.examples.y
-        chunks = logits_in_chunks(self.network, bound, x, self._mode)
-        sums = [self.loss.sums(logits, self.loss.targets(y[None, rows], x.dtype)) for rows, logits in chunks]
-        losses, mistakes = np.sum(sums, axis=0)
-        return losses / len(self.examples), mistakes / (self._scale or np.nan)
+        chunks = logits_in_chunks(self.network, bound, self.examples.x, self._mode)
+        losses, mistakes = np.sum([self._sums(logits, rows) for rows, logits in chunks], axis=0)
+        return losses / self.examples.total, mistakes / (self._scale or np.nan)
+
+    def _sums(self, logits: Array, rows: slice) -> tuple[Array, Array]:
+        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        if self.see:
+            self.see(rows, logits)
+        targets = self.loss.targets(y[None, rows], x.dtype)
+        return self.loss.sums(logits, targets, None if weights is None else weights[rows])

@@ -49,7 +49,7 @@ class _Cost:
         self.network, self.loss, self.h, self.state = network, loss, h, state
         self.x = examples.x[None].astype(np.float64)
         self.targets = loss.targets(examples.y[None], self.x.dtype)
-        self.rows = len(examples)
+        self.weights, self.rows = examples.weights, len(examples)
         self.kinked = {
             name for name, layer in network.layers if isinstance(layer, Activate) and ACTIVATIONS[layer.name].kinked
         }
@@ -59,7 +59,8 @@ class _Cost:
         g = np.zeros_like(theta)
         bound = self._bind(theta, g)
         logits, backward = self.network.forward(bound, self.x, self._mode())
-        backward(self.loss.gradient(logits, self.targets, out=np.empty_like(logits)))
+        dlogits = self.loss.gradient(logits, self.targets, out=np.empty_like(logits))
+        backward(dlogits if self.weights is None else dlogits * self.weights[:, None])
         one = np.ones((1, 1, 1))
         plan = Plan(steps=one, rates=one, batch_sizes=self.rows * one)
         block = Block(theta, g, [], np.empty_like(g), self.network.n_weights)
@@ -77,7 +78,7 @@ class _Cost:
 
         bound = self._bind(thetas, np.empty_like(thetas))
         logits, _ = self.network.forward(bound, self.x, self._mode(), see)
-        loss, _ = self.loss.sums(logits, self.targets)
+        loss, _ = self.loss.sums(logits, self.targets, self.weights)
         return loss / self.rows + penalty(thetas[:, : self.network.n_weights], self.h, self.rows), sides
 
     def _bind(self, thetas: Array, gradients: Array) -> list[Bound]:

@@ -25,7 +25,7 @@ def layer_statistics(
     steepness, by how many per cent the loss may change if they change by one. Measured on the first rows, dropout
     off, batch norm as in training; nothing of the training state changes.
     """
-    rows, gradient = Examples(examples.x[:ROWS], examples.y[:ROWS]), np.empty_like(theta)
+    rows, gradient = examples.take(slice(ROWS)), np.empty_like(theta)
     found: list[dict[str, dict[str, float]]] = [{name: {} for name, _ in network.layers} for _ in theta]
 
     def see(layer: str, kind: str, array: Array) -> None:
@@ -38,8 +38,9 @@ def layer_statistics(
     mode = Mode(train=True, buffers=Buffers(theta.dtype))
     logits, backward = network.forward(bound, rows.x[None], mode, see)
     targets = loss.targets(rows.y[None], theta.dtype)
-    losses = loss.sums(logits, targets)[0] / len(rows)
-    backward(loss.gradient(logits, targets, out=np.empty_like(logits)))
+    losses = loss.sums(logits, targets, rows.weights)[0] / len(rows)
+    dlogits = loss.gradient(logits, targets, out=np.empty_like(logits))
+    backward(dlogits if rows.weights is None else dlogits * rows.weights[:, None])
     for name, steepness in _steepness(network, theta, gradient, losses).items():
         for member, value in zip(found, steepness, strict=True):
             member[name]["steepness"] = float(value)

@@ -36,6 +36,7 @@ class Recipe:
     schedule: Schedule
     batch_size: int
     epochs: int  # planned in total, which some schedules depend on
+    shuffle: str = "auto"  # a name of SHUFFLES
 
 
 class Divergence(NamedTuple):
@@ -83,7 +84,7 @@ class Trainer:
         )
         self.mode = Mode(train=True, buffers=Buffers(dtype))
         smallest = 2 if any(isinstance(layer, BatchNorm) for _, layer in self.network.layers) else 1
-        self.batches = Batches(train.x, train.y, recipe.loss, recipe.batch_size, self.seeds, smallest)
+        self.batches = Batches(train, recipe.loss, recipe.batch_size, self.seeds, smallest, recipe.shuffle)
         self.on_train = Evaluator(self.network, recipe.loss, sample(train, max(TRAIN_SAMPLE, len(dev))))
         self.on_dev = Evaluator(self.network, recipe.loss, dev)
         self.active = np.ones(members, bool)
@@ -130,9 +131,12 @@ class Trainer:
     def steps(self, see: Observer | None = None) -> Iterator[int]:
         """Train through the next epoch, step by step; yields the number of each step that is done."""
         self._plan_epoch()
-        for index, (x, targets) in enumerate(self.batches.epoch(self.epoch + 1)):
+        for index, (x, targets, weights) in enumerate(self.batches.epoch(self.epoch + 1)):
             logits, backward = self.network.forward(self.bound, x, self.mode, see)
-            backward(self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape)))
+            dlogits = self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape))
+            if weights is not None:
+                dlogits *= weights
+            backward(dlogits)
             self.optimizer.step(index)
             yield self.step + index + 1
         self.epoch += 1
@@ -223,5 +227,5 @@ def sample(examples: Examples, most: int) -> Examples:
     """A fixed random sample of at most so many rows, in their order."""
     if len(examples) <= most:
         return examples
-    rows = np.sort(stream(0, "sample").permutation(len(examples))[:most])
-    return Examples(examples.x[rows], examples.y[rows])
+    rows = np.sort(stream(0, "sample").choice(len(examples), most, replace=False, shuffle=False))
+    return examples.take(rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnrun.data.kinds import meaning_of
 from nnrun.data.table import kind_of
 from nnrun.engine.parameters import Array
 from nnrun.preflight.association import Association, association, codes, sampled
@@ -50,9 +51,12 @@ def check_identifiers(context: Context) -> Finding:
 
 
 def is_identifier(series: pd.Series[Any]) -> bool:
-    """Whole numbers that all differ and rise, lie close together or are called id; text that hardly repeats itself."""
+    """Whole numbers that all differ and rise, lie close together or are called id; text that hardly repeats itself.
+
+    Dates are taken apart before they are learned from, so that they may differ.
+    """
     values = series.dropna()
-    if len(values) < FEWEST_IDENTIFIERS:
+    if len(values) < FEWEST_IDENTIFIERS or meaning_of(values).kind == "date":
         return False
     if kind_of(values) == "category":
         return bool(values.nunique() > OFTEN_DIFFERENT * len(values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,9 +21,12 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import Constant, Factors, Progress
 from nnrun.engine.trainer import Recipe, Trainer, sample
 from nnrun.engine.update import penalty
+from nnrun.preflight.distances import Difference, differences
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Pair = tuple[str, str]  # of parts
 
 MOST_ROWS, FEWEST_ROWS = 2_000, 128  # training rows that the network is tried on
 WORK = 200_000_000  # rows × parameters; a pass through them takes some tenths of a second
@@ -68,6 +72,12 @@ class Context:
         return self.parts[part].frame[[*self.columns, self.target]]
 
     @cached_property
+    def differences(self) -> dict[Pair, list[Difference]]:
+        """Train against dev and dev against test, column by column and for the target."""
+        parts = [part for part in ("train", "dev", "test") if part in self.parts]
+        return {pair: differences(self.frame(pair[0]), self.frame(pair[1])) for pair in pairwise(parts)}
+
+    @cached_property
     def recipe(self) -> Recipe:
         """What `nnrun train` would train."""
         return recipe([self.config], self.dataset)
@@ -85,7 +95,7 @@ class Context:
 
     def trainer(self, recipe: Recipe, train: Examples, members: int = 1) -> Trainer:
         """The network before its first step, drawn as training draws it; members share its weights."""
-        some = Examples(train.x[:2], train.y[:2])  # nothing here is judged by a dev set
+        some = train.take(slice(2))  # nothing here is judged by a dev set
         return Trainer(recipe, train, some, [self.config.seed] * members)
 
     def full_batch(self, train: Examples, **changes: Any) -> Trainer:
@@ -108,14 +118,15 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
     The batch norm of training is in force, whose running averages would lag behind.
     """
     recipe, weights = trainer.recipe, trainer.theta[:, : trainer.network.n_weights]
-    rows, (_, targets) = trainer.batches.bounds[0][1], next(trainer.batches.epoch(1))
-    scale = Examples(trainer.batches.x, trainer.batches.y).error_scale or np.nan
+    rows, examples = trainer.batches.bounds[0][1], trainer.batches.examples
+    _, targets, _ = next(trainer.batches.epoch(1))
+    scale = examples.error_scale or np.nan
     seen: list[Measured] = []
 
     def see(layer: str, kind: str, array: Array) -> None:
         if (layer, kind) == ("output", "output"):
-            losses, mistakes = recipe.loss.sums(array, targets)
-            loss = np.asarray(losses) / rows
+            losses, mistakes = recipe.loss.sums(array, targets, examples.weights)
+            loss = np.asarray(losses) / examples.total
             seen.append(Measured(loss, loss + penalty(weights, recipe.hyperparameters, rows), mistakes / scale))
 
     for _ in range(steps):

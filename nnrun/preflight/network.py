@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnrun.assembly import memory_available, memory_needed
-from nnrun.engine.evaluation import Examples
 from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
 from nnrun.engine.initializers import Auto
 from nnrun.engine.layers import Activate, Dense
@@ -162,8 +161,8 @@ def check_first_loss(context: Context) -> Finding:
     """The loss before the first step, beside that of logits of zero."""
     trainer = context.full_batch(context.train)
     (before,) = descend(trainer, 1)
-    loss, (_, targets) = trainer.recipe.loss, next(trainer.batches.epoch(1))
-    nothing = float(loss.sums(np.zeros_like(targets), targets)[0][0]) / len(context.train)
+    loss, (_, targets, _) = trainer.recipe.loss, next(trainer.batches.epoch(1))
+    nothing = float(loss.sums(np.zeros_like(targets), targets, context.train.weights)[0][0]) / context.train.total
     return judge_first_loss(float(before.loss[0]), nothing, len(context.dataset.classes or ()), _better_start(context))
 
 
@@ -183,7 +182,7 @@ def judge_first_loss(first: float, nothing: float, classes: int, cure: str = "")
 def check_gradients(context: Context) -> Finding:
     """Backward pass against differences in float64, before the first step and after some; dropout off, penalties on."""
     trainer = context.full_batch(
-        Examples(context.train.x[:GRADIENT_ROWS], context.train.y[:GRADIENT_ROWS]),
+        context.train.take(slice(GRADIENT_ROWS)),
         hyperparameters=with_values(context.plain.hyperparameters, 1, learning_rate=GRADIENT_RATE),
     )
     if trainer.theta.size > GRADIENT_LIMIT:
@@ -200,7 +199,7 @@ def _gradient(trainer: Trainer) -> GradientCheck:
     recipe, batches = trainer.recipe, trainer.batches
     return check_gradient(
         trainer.network, recipe.loss, recipe.hyperparameters, trainer.theta[0], trainer.state[0],
-        Examples(batches.x, batches.y), most=GRADIENT_PARAMETERS,
+        batches.examples, most=GRADIENT_PARAMETERS,
     )  # fmt: skip
 
 

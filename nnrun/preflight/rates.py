@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, count
@@ -14,6 +13,7 @@ from nnrun.engine.averages import weighted_average
 from nnrun.engine.layers import Mode
 from nnrun.engine.parameters import Buffers
 from nnrun.engine.trainer import sample
+from nnrun.narration import sparkline
 from nnrun.preflight.context import Context, Given, with_values
 from nnrun.preflight.findings import Finding, setting
 
@@ -26,7 +26,6 @@ DIVERGED = 4.0  # times the lowest smoothed loss
 LEAST_FALL = 0.1  # share of the first loss; a curve that falls by less says nothing
 SAFETY = 10.0  # below where the loss diverges
 TOO_LOW = 300.0  # times below the suggestion
-HEIGHTS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
 
 
@@ -64,7 +63,7 @@ def _losses(context: Context, rates: Sequence[float]) -> list[float]:
     steps = chain.from_iterable(trainer.steps() for _ in count())
     for _ in rates:
         logits, _backward = trainer.network.forward(trainer.bound, rows.x[None], mode)
-        losses.append(float(recipe.loss.sums(logits, targets)[0][0]) / len(rows))
+        losses.append(float(recipe.loss.sums(logits, targets, rows.weights)[0][0]) / rows.total)
         if not losses[-1] < 2 * DIVERGED * losses[0]:
             break
         next(steps)
@@ -118,6 +117,4 @@ def plot(rates: Sequence[float], losses: Sequence[float]) -> str:
         return ""
     low, high = float(finite.min()), float(min(finite.max(), 2 * finite[0]))
     places = np.linspace(0, len(finite) - 1, min(WIDTH, len(finite))).round().astype(int)
-    shares = np.clip((finite[places] - low) / ((high - low) or 1), 0, 1)
-    bars = "".join(HEIGHTS[math.floor(share * (len(HEIGHTS) - 1) + 0.5)] for share in shares)
-    return f"{rates[0]:.0e} {bars} {rates[len(finite) - 1]:.0e}"
+    return f"{rates[0]:.0e} {sparkline(finite[places].tolist(), low, high)} {rates[len(finite) - 1]:.0e}"

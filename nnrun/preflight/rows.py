@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.table import kind_of, labels
-from nnrun.preflight.association import codes, sampled
-from nnrun.preflight.context import Context
-from nnrun.preflight.findings import Finding, count, names, setting
+from nnrun.preflight.context import Context, Pair
+from nnrun.preflight.distances import Difference, large
+from nnrun.preflight.findings import Finding, Status, count, names, setting
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEW_REPEATED = 0.01  # share of a part's rows
 BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
-SIGNIFICANCE = 0.01  # chance of naming any column where the parts are alike
-LARGE = 0.1  # distance of two distributions, from 0 to 1, from which on it matters
-LEAST_EXPECTED = 5.0  # rows of a category; rarer ones are counted together (Cochran 1954)
 SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
-
-
-class Difference(NamedTuple):
-    """How far apart two parts are in one column, and how likely that is by chance."""
-
-    column: str
-    distance: float  # the largest between the distribution functions, or the total variation of categories
-    p: float
 
 
 def check_schema(context: Context) -> Finding:
@@ -119,75 +107,34 @@ def judge_duplicates(
 
 def check_distribution(context: Context) -> Finding:
     """Dev against test, and train against dev, column by column and for the target."""
-    parts = [part for part in ("train", "dev", "test") if part in context.parts]
-    pairs = {pair: differences(context.frame(pair[0]), context.frame(pair[1])) for pair in pairwise(parts)}
-    return judge_distribution(pairs, context.dataset.info["split"]["rule"])
+    return judge_distribution(context.differences, context.dataset.info["split"]["rule"])
 
 
-def differences(one: pd.DataFrame, other: pd.DataFrame) -> list[Difference]:
-    """Two-sample tests of each column: Kolmogorov & Smirnov's for numbers, χ² for categories."""
-    one, other = (frame.iloc[sampled(*frame.shape)] for frame in (one, other))
-    return [_difference(one[name], other[name]) for name in one.columns]
-
-
-def _difference(one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
-    from scipy.stats import ks_2samp
-
-    name = str(one.name)
-    if kind_of(one) == "number" and kind_of(other) == "number":
-        a, b = (np.asarray(series.dropna(), float) for series in (one, other))
-        if not (len(a) and len(b)):
-            return Difference(name, 0.0, 1.0)
-        test = ks_2samp(a, b, method="asymp")
-        return Difference(name, float(test.statistic), float(test.pvalue))
-    return _category_difference(name, one, other)
-
-
-def _category_difference(name: str, one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
-    import pandas as pd
-    from scipy.stats import chi2_contingency
-
-    both = codes(pd.concat([one, other]).astype(str))
-    width = int(both.max()) + 1
-    table = np.stack([np.bincount(part, minlength=width) for part in (both[: len(one)], both[len(one) :])])
-    rare = table.sum(axis=0) * table.sum(axis=1).min() / table.sum() < LEAST_EXPECTED
-    table = np.hstack([table[:, ~rare], table[:, rare].sum(axis=1, keepdims=True)])
-    table = table[:, table.any(axis=0)]
-    if table.shape[1] < 2:
-        return Difference(name, 0.0, 1.0)
-    shares = table / table.sum(axis=1, keepdims=True)
-    return Difference(name, float(np.abs(shares[0] - shares[1]).sum() / 2), float(chi2_contingency(table).pvalue))
-
-
-def holm(found: Sequence[Difference], significance: float = SIGNIFICANCE) -> list[Difference]:
-    """Those that differ though so many columns were tested, the clearest first (Holm 1979)."""
-    ordered = sorted(found, key=lambda d: (d.p, -d.distance))
-    kept = 0
-    while kept < len(ordered) and ordered[kept].p <= significance / (len(ordered) - kept):
-        kept += 1
-    return ordered[:kept]
-
-
-def judge_distribution(pairs: Mapping[tuple[str, str], Sequence[Difference]], rule: str) -> Finding:
-    """What differs and by how much.
-
-    A dev set that is not like the test set aims at the wrong mark. A training set may come from elsewhere as long as
-    dev and test agree, and parts split by time or group are meant to differ.
-    """
-    large = {pair: [d for d in holm(found) if d.distance >= LARGE] for pair, found in pairs.items()}
-    numbers = {"-".join(pair): {d.column: d.distance for d in found} for pair, found in large.items()}
-    differing = {pair: found for pair, found in large.items() if found}
+def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) -> Finding:
+    """What differs and by how much."""
+    found = {pair: large(each) for pair, each in pairs.items()}
+    numbers = {"-".join(pair): {d.column: d.distance for d in each} for pair, each in found.items()}
+    differing = {pair: each for pair, each in found.items() if each}
     if not differing:
         told = " and ".join("/".join(pair) for pair in pairs)
         return Finding("pass", f"every column of one distribution in {told}", numbers=numbers)
     told = "; ".join(
-        f"{' and '.join(pair)} differ in {names([f'{d.column} ({d.distance:.2f})' for d in found])}"
-        for pair, found in differing.items()
+        f"{' and '.join(pair)} differ in {names([f'{d.column} ({d.distance:.2f})' for d in each])}"
+        for pair, each in differing.items()
     )
+    return Finding(*unlike(differing, told, pairs, rule), numbers)
+
+
+def unlike(differing: Collection[Pair], told: str, pairs: Collection[Pair], rule: str) -> tuple[Status, str, str]:
+    """How bad it is that parts differ, what is told of it, and the cure.
+
+    A dev set that is not like the test set aims at the wrong mark. A training set may come from elsewhere as long as
+    dev and test agree, and parts split by time or group are meant to differ.
+    """
     wrong = ("dev", "test") in differing or ("dev", "test") not in pairs
     cure = "draw dev and test at random from the rows that matter in use"
     if not wrong:
         cure = "train may come from elsewhere; the verdict on a run then needs a part of train that is kept out of it"
     if rule == "files":
         cure += f"; one file is split at random: {setting('data.source', 'all.csv')}"
-    return Finding("fail" if wrong and rule not in SEPARATE else "warn", told, cure, numbers)
+    return "fail" if wrong and rule not in SEPARATE else "warn", told, cure

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
-from nnrun.preflight import columns, learning, network, rates, rows
+from nnrun.preflight import columns, distances, learning, mismatch, network, rates, rows, separation
 from nnrun.preflight.context import Context
 from nnrun.preflight.findings import Finding
 
@@ -76,9 +76,19 @@ CHECKS: dict[str, Check] = {
     "distribution": Check(
         rows.check_distribution,
         "a dev set unlike the test set (fail); a training part unlike both, or parts split by time or group (warn)",
-        f"Kolmogorov–Smirnov or χ² at {rows.SIGNIFICANCE:g} over all columns (Holm), and a distance of {rows.LARGE:g}",
+        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm), and a distance of"
+        f" {distances.LARGE:g}",
         "Holm 1979; Ng, Machine Learning Yearning, ch. 6",
         after=("rows",),
+    ),
+    "mismatch": Check(
+        mismatch.check_mismatch,
+        "parts that a classifier tells apart though every column alone is alike, as where a correlation turns "
+        "(fail and warn as `distribution`, whose pairs of parts are left out)",
+        f"AUC of {separation.LARGE:g}, cross-validated on up to {mismatch.MOST_ROWS} rows of each part, and a "
+        f"permutation test at {mismatch.SIGNIFICANCE:g} over all pairs of parts (Bonferroni)",
+        "Lopez-Paz & Oquab 2017, Revisiting Classifier Two-Sample Tests",
+        after=("rows", "distribution"),
     ),
     "scale": Check(
         columns.check_scale,

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from nnrun.engine.averages import weighted_average
-from nnrun.narration import EPOCH_COLUMNS, epoch_table
+from nnrun.narration import epoch_table
 from nnrun.report import charts
 from nnrun.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Chart, Trace, axis, line, log_axis, upright
 from nnrun.report.html import table
@@ -22,7 +22,7 @@ WINDOW = 5  # epochs that a smoothed value rests on, or a fiftieth of all
 DECADES = 30  # a loss that falls by more than this is drawn on a logarithmic axis
 EPOCHS_SHOWN = 12
 MARKED = 6
-UNMARKED = ("started", "done")  # events that go without saying
+UNMARKED = ("started", "done", "evaluated")  # events that go without saying
 
 
 def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Row]) -> list[Chart]:
@@ -150,5 +150,5 @@ def epochs_table(rows: Sequence[Row], best: int | None) -> Any:
     last = len(rows) - 1
     spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
     some = [row for i, row in enumerate(rows) if i in spaced or row["epoch"] == best]
-    _, *cells = epoch_table(some)
-    return table(f"{len(some)} of {len(rows):,} epochs; the best is {best or 'none'}", EPOCH_COLUMNS, cells)
+    titles, *cells = epoch_table(some)
+    return table(f"{len(some)} of {len(rows):,} epochs; the best is {best or 'none'}", titles, cells)

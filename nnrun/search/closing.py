@@ -11,7 +11,7 @@ from nnrun.checkpoints import load_best
 from nnrun.config.load import load_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.measures import finals
+from nnrun.measures import finals, wanted
 from nnrun.rundir import UNFINISHED, RunDir
 from nnrun.search.expectation import random_search_expected
 from nnrun.search.ledger import Record
@@ -97,4 +97,5 @@ def _measured(run: RunDir, dataset: Dataset) -> dict[str, Any]:
     session = Session([load_config(run.path / "resolved.yaml").config], dataset)
     session.trainer.epoch = run.read_json("run.json")["epochs"]
     load_best(run, session.trainer, session.best)
-    return finals(session.trainer, session.best, dataset, list(dataset.parts))[0]
+    names = wanted(session.config, dataset)
+    return finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]

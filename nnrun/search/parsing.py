@@ -21,6 +21,7 @@ from nnrun.search.settings import as_path, fault, value_at
 from nnrun.search.space import Space
 
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
+ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
 WITH_BETA1 = ["momentum", "nesterov", "adam", "adamw"]
 DEFAULT_SPACE: dict[str, dict[str, Any]] = {
     "optimizer.learning_rate": {"log": [1e-4, 1e-1]},
@@ -86,6 +87,8 @@ def _key_problem(key: str, written: Written, config: Config) -> str | None:
     path = as_path(key)
     if path[0] not in SECTIONS:
         return f"cannot be searched; only {', '.join(SECTIONS[:-1])} and {SECTIONS[-1]} can"
+    if key == "training.blas_threads":
+        return f"cannot be searched; {ONE_THREAD}"
     field = field_at(Config, path, config.resolved())
     if len(path) == 1 and field is not None:
         example = next(iter(next(models_in(field.annotation)).model_fields))

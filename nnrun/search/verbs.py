@@ -16,9 +16,11 @@ from nnrun.config.load import Loaded, load_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.experiment import first_files, prepare, same_data
+from nnrun.metrics.table import METRICS, misfit
 from nnrun.rundir import RunDir
 from nnrun.search.known import load_known
 from nnrun.search.options import Options
+from nnrun.search.parsing import ONE_THREAD
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.search import Search
 from nnrun.search.space import Space, difference
@@ -27,7 +29,7 @@ from nnrun.search.table import STRATEGIES
 
 __all__ = ["Options", "SearchOutcome", "begin", "resume"]
 
-METRICS = [*(f"{part}_{what}" for part in ("dev", "train") for what in ("error", "loss", "rmse")), "cost"]
+FINALS = [*(f"{part}_{name}" for part in ("dev", "train") for name in METRICS), "cost"]  # that trials have
 
 
 def begin(
@@ -61,10 +63,14 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
         loaded.locate(("search", key), unknown_word(f"no {key}", word, names))
         for key, word, names in (
             ("strategy", search.strategy, list(STRATEGIES)),
-            ("metric", search.metric.removeprefix("-"), METRICS),
+            ("metric", search.metric.removeprefix("-"), FINALS),
         )
         if word not in names
     ]
+    if wrong_way := _wrong_way(search.metric):
+        problems.append(loaded.locate(("search", "metric"), wrong_way))
+    if loaded.config.training.blas_threads > 1:
+        problems.append(loaded.locate(("training", "blas_threads"), f"{ONE_THREAD}; set it to 1"))
     try:
         found = load_known(loaded)
     except ConfigError as error:
@@ -81,10 +87,20 @@ def unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     return f"{what} {word!r}; {hint}allowed: {', '.join(names)}"
 
 
+def _wrong_way(metric: str) -> str | None:
+    """Why a metric of which more is better is not minimised."""
+    name = metric.partition("_")[2]
+    if name in METRICS and METRICS[name].higher_is_better and metric[0] != "-":
+        return f"a search minimises its metric, and a higher {name} is better; write -{metric}"
+    return None
+
+
 def _refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
     metric = loaded.config.search.metric
-    if metric.endswith("rmse") and dataset.classes:
-        message = f"{metric} needs numbers to predict, and the target is classes; use {metric.replace('rmse', 'error')}"
+    part, _, name = metric.partition("_")
+    if name in METRICS and (problem := misfit(name, dataset.task)):
+        same_way = part.removeprefix("-") if METRICS[name].higher_is_better else part
+        message = f"{metric} {problem}; use {same_way}_error"
         raise ConfigError([loaded.locate(("search", "metric"), message)])
 
 

@@ -23,7 +23,8 @@ def check_whole(screen: OnTerminal) -> None:
     text = screen.terminal.text
     assert "Error" not in text
     assert "Traceback" not in text
-    assert text.count("train error") == 1, f"a title is left from an earlier view:\n{text}"
+    titles = re.findall(r"^epoch .*train error", text, re.MULTILINE)
+    assert len(titles) == 1, f"a title is left from an earlier view:\n{text}"
     assert screen.terminal.cursor_shown
     table = text[text.index("epoch  ") : text.index("\n\n", text.index("epoch  "))].splitlines()
     epochs = [int(line.split()[0]) for line in table[1:]]
@@ -140,3 +141,19 @@ def test_an_error_ends_the_live_view(on_terminal: OnTerminalFixture, config: Cal
     assert screen.finish() == 4
     assert screen.terminal.cursor_shown
     assert "nowhere.csv: no such file" in screen.written
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}])
+def test_the_learning_curves_grow(
+    on_terminal: OnTerminalFixture, config: Callable[..., Path], variables: dict[str, str]
+) -> None:
+    config(LIVE)
+    screen = on_terminal("train", **variables)
+    assert screen.finish() == 0
+    bars = "[1-8]" if variables else "[▁-█]"
+    curves = re.findall(rf"^(train|dev) error +({bars}+)  \d+\.\d%$", screen.terminal.text, re.MULTILINE)
+    assert [(name, len(line)) for name, line in curves] == [("train", 40), ("dev", 40)]  # a bar an epoch
+    (_, train), (_, dev) = curves
+    assert train[0] in "█8"  # nothing is learned yet
+    assert train[-1] in "▁1"  # the lowest error of all is that of the training part
+    assert dev[-1] > train[-1]

@@ -220,15 +220,28 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
         ("data: {source: ''}\n", "config.yaml:1:16: data.source: must name a bundled data set or a file"),
         # what is not there yet
         (
-            "data: {class_weight: balanced}\n",
-            "config.yaml:1:22: data.class_weight: class_weight is not available in this version of nnrun",
-        ),
-        ("data: {weight: w}\n", "config.yaml:1:16: data.weight: weight is not available in this version of nnrun"),
-        (
             "regularization: {augment: [flip]}\n",
             "config.yaml:1:27: regularization.augment: augment is not available in this version of nnrun",
         ),
+        (
+            "data: {class_weight: blanced}\n",
+            "config.yaml:1:22: data.class_weight: unknown choice 'blanced'; did you mean balanced? "
+            "allowed: balanced, a mapping of class to weight",
+        ),
+        (
+            "data: {class_weight: [1, 2]}\n",
+            "config.yaml:1:22: data.class_weight: expected balanced or a mapping of class to weight or null, "
+            "got a list",
+        ),
+        (
+            "data: {class_weight: {a: -1}}\n",
+            "config.yaml:1:26: data.class_weight.a: must be at least 0, got -1",
+        ),
         # keys that contradict each other
+        (
+            "data: {task: regression, class_weight: balanced}\n",
+            "config.yaml:1:40: data.class_weight: needs classes, and data.task is regression; remove it",
+        ),
         ("data: {group: a, time: b}\n", "config.yaml:1:24: data.time: group and time exclude each other; remove one"),
         (
             "data: {source: {train: a.csv, dev: b.csv}, split: [0.8, 0.2, 0]}\n",

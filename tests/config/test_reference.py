@@ -31,6 +31,8 @@ def test_the_schema_is_a_schema() -> None:
         "network: {depth: 2, width: 3, init: {name: normal, scale: 1}}",
         "regularization: {dropout: [0.1, 0.2], early_stopping: {patience: 3}}",
         "data: {source: {train: a, dev: b}, class_weight: null}",
+        "data: {class_weight: balanced, weight: w}",
+        "data: {class_weight: {0: 1, yes: 2.5}}",
         "data: {split: [0.6, 0.2, 0.2]}\ntraining: {batch_size: 32}",
     ],
 )
@@ -55,7 +57,8 @@ def test_the_schema_accepts_what_the_program_accepts(text: str) -> None:
         "network: {hidden: [0]}",
         "training: {batch_size: half}",
         "data: {split: [0.5, 0.5]}",
-        "data: {class_weight: balanced}",
+        "data: {class_weight: all}",
+        "data: {class_weight: {a: -1}}",
         "name: a b",
     ],
 )
@@ -67,7 +70,7 @@ def test_the_schema_refuses_what_the_program_refuses(text: str) -> None:
 def test_every_key_has_a_default_and_a_line_of_help() -> None:
     rows = reference_rows()
     keys = {row.key for row in rows}
-    sections = set(Config.model_fields) - {"name", "seed"}
+    sections = {*Config.model_fields, "data.format"} - {"name", "seed"}
     assert {dotted(path) for path in every_key(Config)} - sections <= keys
     assert all(row.help and row.default and row.type for row in rows)
     assert [row.key for row in rows if row.default == "required"] == ["data.source.train", "data.source.dev"]

@@ -37,6 +37,7 @@ def test_defaults() -> None:
             "group": None,
             "time": None,
             "drop": [],
+            "format": {"delimiter": "auto", "encoding": "auto", "decimal": "auto", "missing": []},
             "class_weight": None,
             "weight": None,
         },
@@ -69,6 +70,7 @@ def test_defaults() -> None:
         "training": {
             "epochs": 50,
             "batch_size": "auto",
+            "shuffle": "auto",
             "dtype": "float32",
             "blas_threads": 1,
             "loss": "auto",

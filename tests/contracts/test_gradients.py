@@ -28,7 +28,8 @@ assert {loss for loss, _ in TARGETS} == set(LOSSES), "a loss of the table has no
 
 
 def check(trainer: Trainer, **options: Any) -> GradientCheck:
-    batch = Examples(trainer.batches.x[:11], trainer.batches.y[:11])
+    examples = trainer.batches.examples
+    batch = Examples(examples.x[:11], examples.y[:11])
     recipe, theta, state = trainer.recipe, trainer.theta[0], trainer.state[0]
     return check_gradient(trainer.network, recipe.loss, recipe.hyperparameters, theta, state, batch, **options)
 
@@ -148,7 +149,7 @@ def test_gradient_and_cost_equal_those_of_a_plain_loop(
         [8], loss=loss, outputs=outputs, hidden=(3, 4), activation=activation, batch_norm=batch_norm, l1=l1, l2=l2
     )
     theta = trainer.theta[0] + 0.1 * np.random.default_rng(5).standard_normal(trainer.theta.shape[1])
-    x, y = trainer.batches.x[:m], trainer.batches.y[:m]
+    x, y = trainer.batches.examples.x[:m], trainer.batches.examples.y[:m]
     widths = [6, 3, 4, trainer.network.width]
     plain = PlainNetwork(widths, activation, loss, batch_norm, l1, l2)
 

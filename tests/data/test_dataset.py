@@ -18,9 +18,9 @@ import pytest
 from nnrun.config.schema import Data
 from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.data.prepare import read_parts
+from nnrun.data.prepare import prepare, read_parts
 from nnrun.data.preprocess import Preprocessor
-from nnrun.data.sources import read_source
+from nnrun.data.sources import read_table
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 
@@ -39,7 +39,7 @@ def test_the_raw_rows_of_a_part_stand_in_the_order_of_its_arrays(csv: Any, load:
     path = csv(*LINES)
     data = load(path, target="y", normalize="none", drop=["color"])
     parts = read_parts(Data(source=str(path), target="y", normalize="none", drop=["color"]))
-    assert list(parts) == ["train", "dev", "test"]
+    assert list(parts) == ["train", "dev", "test"] and not parts.sampled
     for part, table in parts.items():
         assert table.columns == ["x", "color", "y"]  # dropped columns and the target too
         np.testing.assert_array_equal(table.frame["x"], data.parts[part].x[:, 0])
@@ -82,7 +82,7 @@ def test_info(csv: Any, load: Any) -> None:
 def test_info_prepares_new_rows_the_same_way(csv: Any, load: Any) -> None:
     path = csv(*LINES)
     data = load(path, target="y")
-    table = read_source(Data(source=str(path), target="y"))["all"]
+    table = read_table(path)
     again = Preprocessor.from_json(json.loads(json.dumps(data.info))).transform(table)
     rows = {row.tobytes() for part in data.parts.values() for row in part.x}
     assert {row.tobytes() for row in again} == rows
@@ -254,7 +254,7 @@ def test_a_full_disk(csv: Any, load: Any, tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
     data = load(csv(*LINES), target="y")
     assert data.notices == [f"{tmp_path}/cache: the prepared data could not be cached (no space left on device)"]
     assert entries(tmp_path / "cache") == []
@@ -265,9 +265,7 @@ def test_a_concurrent_winner_is_kept(csv: Any, load: Any, tmp_path: Path, monkey
     first = load(path, target="y")
     [entry] = entries(tmp_path / "cache")
     before = (entry / "data.json").stat().st_ino
-    prepared = cache_module.load_entry(entry, "float64")
-    assert prepared is not None
-    cache_module.store_entry(entry, "float64", prepared)
+    cache_module.store_entry(entry, prepare(Data(source=str(path), target="y"), "float64"))
     assert (entry / "data.json").stat().st_ino == before
     assert entries(tmp_path / "cache") == [entry]
     assert same(load(path, target="y"), first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "too many fields": (
         ["x,y", "1,a", "2,b", "3,a,b"],
         {},
-        ":4:3: 3 fields where the header has 2; put quotes around a value that contains a comma",
+        ":4:3: 3 fields where the header has 2; put quotes around a value that contains commas",
     ),
     "ragged after a quoted newline and an empty line": (
         ["x,z,y", '1,"two', 'lines",a', "", "3,b"],
@@ -57,7 +58,7 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "unclosed quote": (
         ["x,y", '1,"a', "2,b"],
         {},
-        ":3: unexpected end of data; check the quotes on this line and before it",
+        ":2:2: a quote opens here and is never closed; close it, or double it where it is part of the value",
     ),
     "text after a quote": (
         ["x,y", '1,"a"b', "2,b"],
@@ -75,12 +76,20 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         {},
         ":1:2: target column 'y' is 2.5 in every row; there is nothing to learn, choose another target",
     ),
-    "duplicate column": (["x,y,x", "1,2,3"], {}, ":1:3: columns 1 and 3 are both 'x'; rename one"),
-    "column without a name": (
-        [",x,y", "0,1,a"],
+    "two columns with the target's name": (
+        ["x,y,y", "1,2,3"],
         {},
-        ":1:1: column 1 has no name; name it, or leave it out if it only counts the rows "
-        "(pandas: to_csv(…, index=False))",
+        ":1:2: several columns are called 'y', but data.target must name one; rename them",
+    ),
+    "two columns with the group's name": (
+        ["g,g,y", "1,2,3"],
+        {"group": "g"},
+        ":1:1: several columns are called 'g', but data.group must name one; rename them",
+    ),
+    "values in a column without a name": (
+        ["x,,y", "1,,a", "1,2,a"],
+        {},
+        ":3:2: a value in a column without a name; name the column, or remove it",
     ),
     "no target set": (
         ["x,z,y", "1,2,a"],
@@ -107,7 +116,7 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "semicolons": (
         ["one;label", "1;2"],
         {"target": "q"},
-        ":1: no column 'q'; the columns are one;label (fields must be separated by commas)",
+        ":1: no column 'q'; the columns are one, label",
     ),
     "unknown group": (
         ["x,city,y", "1,a,2"],
@@ -119,7 +128,7 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "target dropped": (
         ["x,y", "1,2"],
         {"drop": ["y"]},
-        ":1:2: 'y' is the target; take it out of drop, group and time",
+        ":1:2: 'y' is the target; take it out of drop, group, time and weight",
     ),
     "missing targets": (
         ["x,y", "1,a", "2,", "3,b", "4,NA"],
@@ -211,9 +220,9 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         "correct it, or leave the field empty if the value is unknown",
     ),
     "slip in a target of numbers": (
-        ["x,y", *(f"1,{i}.5" for i in range(30)), "1,?"],
+        ["x,y", *(f"1,{i}.5" for i in range(30)), "1,!"],
         {},
-        ":32:2: '?' is not a number, but 30 of 31 values of column 'y' are; "
+        ":32:2: '!' is not a number, but 30 of 31 values of column 'y' are; "
         "correct it, or leave the field empty if the value is unknown",
     ),
 }
@@ -278,13 +287,33 @@ def test_empty_files(tmp_path: Path, load: Any) -> None:
 
 def test_files_that_are_not_text(tmp_path: Path, load: Any) -> None:
     path = tmp_path / "data.csv"
-    path.write_bytes(b"x,y\n1,a\n2,\xff\xfe\n")
-    assert message(load, path, target="y") == f"{path}:3: not UTF-8 text; save the file as UTF-8"
+    told = "a zero byte, so this is not a text file; save the table as CSV in UTF-8"
     path.write_bytes(bytes(range(256)))
-    expected = f"{path}: not a text file; save the table as comma-separated UTF-8 text"
-    assert message(load, path, target="y") == expected
-    path.write_text("x,y\n1,a\n", encoding="utf-16")
-    assert message(load, path, target="y") == expected
+    assert message(load, path, target="y") == f"{path}:1:1: {told}"
+    path.write_bytes(b"x,y\n1,a\n2,b\x00\n")
+    assert message(load, path, target="y") == f"{path}:3:4: {told}"
+    path.write_text("x,y\n1,a\n", encoding="utf-16-le")  # without its mark
+    assert message(load, path, target="y") == f"{path}:1:2: {told}"
+
+
+def test_bytes_of_no_encoding(tmp_path: Path, load: Any) -> None:
+    path = tmp_path / "data.csv"
+    advice = "save the file as UTF-8, or name its encoding in data.format.encoding"
+    path.write_bytes("x,y\n1,é\n2,".encode() + b"\xe9\n")  # UTF-8 first, then something else
+    assert message(load, path, target="y") == f"{path}:3:3: a byte that is no text in utf-8; {advice}"
+    path.write_bytes("x,y\n1,é\n".encode("cp1252"))
+    found = message(load, path, target="y", format={"encoding": "utf-8"})
+    assert found == f"{path}:2:3: a byte that is no text in utf-8; {advice}"
+    path.write_bytes("x,y\n1,a\n".encode("utf-16")[:-1])
+    assert message(load, path, target="y").endswith(f"a byte that is no text in utf-16; {advice}")
+
+
+def test_damaged_gzip(tmp_path: Path, load: Any) -> None:
+    path = tmp_path / "data.csv.gz"
+    whole = gzip.compress("\n".join(["x,y", *GOOD]).encode())
+    for content in (whole[:-9], whole[:20], whole[:15] + bytes(10) + whole[25:], b"\x1f\x8bgarbage"):
+        path.write_bytes(content)
+        assert message(load, path, target="y") == f"{path}: a damaged gzip file; pack it again"
 
 
 def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
@@ -295,10 +324,16 @@ def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
     assert message(load, tmp_path / "digts", target="y") == f"{tmp_path}/digts: no such file; did you mean 'digits'?"
     assert message(load, tmp_path / "q.csv", target="y") == f"{tmp_path}/q.csv: no such file"
     assert message(load, "/no/such/q.csv", target="y") == "/no/such/q.csv: no such file"
-    assert message(load, tmp_path, target="y") == f"{tmp_path}: this is a directory; name a .csv or .npz file"
+    assert (
+        message(load, tmp_path, target="y")
+        == f"{tmp_path}: this is a directory; name a .csv, .tsv, .txt, .parquet, .npy or .npz file"
+    )
     fifo = tmp_path / "pipe.csv"
     os.mkfifo(fifo)
-    assert message(load, fifo, target="y") == f"{fifo}: not a regular file; name a .csv or .npz file"
+    assert (
+        message(load, fifo, target="y")
+        == f"{fifo}: not a regular file; name a .csv, .tsv, .txt, .parquet, .npy or .npz file"
+    )
     long = tmp_path / ("x" * 300 + ".csv")
     assert message(load, long, target="y") == (
         f"{long}: cannot be read (file name too long); check the path and its permissions"
@@ -308,10 +343,14 @@ def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:
 def test_unknown_suffixes(csv: Any, load: Any) -> None:
     table = csv("x,y", *GOOD, name="data.xlsx")
     assert (
-        message(load, table, target="y") == f"{table}: the format '.xlsx' is not supported; convert it to .csv or .npz"
+        message(load, table, target="y")
+        == f"{table}: the format '.xlsx' is not supported; convert it to .csv, .tsv, .txt, .parquet, .npy or .npz"
     )
     bare = csv("x,y", *GOOD, name="data")
-    assert message(load, bare, target="y") == f"{bare}: a file without a suffix; convert it to .csv or .npz"
+    assert (
+        message(load, bare, target="y")
+        == f"{bare}: a file without a suffix; convert it to .csv, .tsv, .txt, .parquet, .npy or .npz"
+    )
 
 
 def test_permission_denied(csv: Any, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +473,7 @@ def test_whatever_the_file_holds_the_answer_is_arrays_or_a_message(
     path = tmp_path_factory.getbasetemp() / "anything.csv"
     path.write_text(f"x,z,y\n{body}", encoding="utf-8")
     try:
-        arrays, _ = prepare(Data(source=str(path), target="y", task=task, split=(0.7, 0.3, 0)), "float32")
+        arrays = prepare(Data(source=str(path), target="y", task=task, split=(0.7, 0.3, 0)), "float32").arrays()
     except DataError as error:
         assert str(error).startswith(f"{path}:")
     else:

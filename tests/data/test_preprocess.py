@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data.preprocess import Preprocessor, center_and_scale
+from nnrun.data.columns import Learner
+from nnrun.data.kinds import meaning_of
+from nnrun.data.moments import Moments
+from nnrun.data.preprocess import Preprocessor
 from nnrun.data.table import Table
 from nnrun.errors import DataError
 
@@ -19,12 +22,21 @@ def table(**columns: list[Any]) -> Table:
     return Table(pd.DataFrame(columns), "test", "")
 
 
+def fit(rows: Table, normalize: str = "standard") -> Preprocessor:
+    """All columns of a table in memory."""
+    learners = [Learner(name, meaning_of(rows.frame[name])) for name in rows.columns]
+    for learner in learners:
+        learner.see(rows)
+    columns = [learner.column for learner in learners]
+    return Preprocessor.standard(columns, [rows]) if normalize == "standard" else Preprocessor.unscaled(columns)
+
+
 TRAIN = table(size=[1.0, 3.0, None, 5.0], color=["red", None, "blue", "red"], sold=[True, False, True, True])
 NEW = table(size=[None, 7.0], color=["green", None], sold=[False, True])
 
 
 def test_columns_become_features() -> None:
-    fitted = Preprocessor.fit(TRAIN, "none")
+    fitted = fit(TRAIN, "none")
     assert fitted.features == ["size", "size is missing", "color=blue", "color=red", "color is missing", "sold"]
     # The mean of 1, 3, 5 stands in for the missing size.
     assert fitted.transform(TRAIN).tolist() == [
@@ -38,7 +50,7 @@ def test_columns_become_features() -> None:
 
 
 def test_standard_normalisation() -> None:
-    fitted = Preprocessor.fit(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
+    fitted = fit(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
     # a: mean 3, variance (4 + 0 + 4)/3; one-hot p: mean 1/3, variance 1/3·2/3.
     assert fitted.means == pytest.approx((3, 1 / 3, 2 / 3))
     assert fitted.deviations == pytest.approx((math.sqrt(8 / 3), math.sqrt(2) / 3, math.sqrt(2) / 3))
@@ -48,40 +60,40 @@ def test_standard_normalisation() -> None:
 
 
 def test_missing_values_that_training_did_not_have() -> None:
-    fitted = Preprocessor.fit(table(a=[1.0, 3.0], color=["p", "q"]), "none")
+    fitted = fit(table(a=[1.0, 3.0], color=["p", "q"]), "none")
     assert fitted.transform(table(a=[None, 9.0], color=["q", None])).tolist() == [[2, 0, 1], [9, 0, 0]]
 
 
 def test_a_constant_column_stays_finite() -> None:
     # The mean of three times 0.1 is not 0.1 in floating point; a deviation of 1e-17 would blow the rest up.
-    fitted = Preprocessor.fit(table(a=[0.1, 0.1, 0.1], color=["p", "p", "p"]))
+    fitted = fit(table(a=[0.1, 0.1, 0.1], color=["p", "p", "p"]))
     assert fitted.deviations == (1.0, 1.0)
     assert fitted.transform(table(a=[0.1, 0.6], color=["p", "q"])).tolist() == [[0, 0], [0.5, -1]]
 
 
 def test_a_column_that_is_empty_in_training() -> None:
-    fitted = Preprocessor.fit(table(a=[math.nan, math.nan]))
+    fitted = fit(table(a=[math.nan, math.nan]))
     assert fitted.transform(table(a=[math.nan, 3.0])).tolist() == [[0, 0], [3, -1]]
 
 
 @pytest.mark.parametrize("scale", [1e300, 1.0, 1e-300])
 def test_scales_at_the_ends_of_float64(scale: float) -> None:
-    mean, deviation = center_and_scale(np.array([1.0, 2.0, 3.0]) * scale)
+    mean, deviation = Moments.of(np.array([1.0, 2.0, 3.0]) * scale).center_and_scale
     assert (mean / scale, deviation / scale) == pytest.approx((2, math.sqrt(2 / 3)))
 
 
 def test_json_is_enough() -> None:
-    fitted = Preprocessor.fit(TRAIN)
+    fitted = fit(TRAIN)
     restored = Preprocessor.from_json(json.loads(json.dumps(fitted.to_json())))
     assert restored == fitted
     assert np.array_equal(restored.transform(NEW), fitted.transform(NEW))
 
 
 def test_words_in_a_column_of_numbers() -> None:
-    fitted = Preprocessor.fit(table(a=[1.0, 2.0]))
+    fitted = fit(table(a=[1.0, 2.0]))
     with pytest.raises(DataError, match=r"^test: row 2: 'big' in column 'a' is not a number; correct it"):
         fitted.transform(table(a=["1", "big"]))
-    assert Preprocessor.fit(table(a=[1.0, 3.0]), "none").transform(table(a=["1", "2.5"])).tolist() == [[1], [2.5]]
+    assert fit(table(a=[1.0, 3.0]), "none").transform(table(a=["1", "2.5"])).tolist() == [[1], [2.5]]
 
 
 def rows(dev: str) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 import nnrun.data
 from nnrun.config.schema import BUNDLED
-from nnrun.data.csv_file import read_csv
+from nnrun.data.sources import read_table
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_bundled_files_hold_what_scikit_learn_holds(name: str) -> None:
     from sklearn import datasets
 
     theirs = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
-    ours = read_csv(Path(nnrun.data.__path__[0]) / "bundled" / f"{name}.csv", "").frame
+    ours = read_table(Path(nnrun.data.__path__[0]) / "bundled" / f"{name}.csv").frame
     labels = np.asarray(theirs.get("target_names", []))
     target = labels[theirs.target] if labels.dtype.kind == "U" else theirs.target
     assert list(ours.columns) == [*theirs.feature_names, BUNDLED[name]]
@@ -62,7 +62,7 @@ def test_csv_oddities(tmp_path: Path) -> None:
         b"  \r\n"
         b"NA,99999999999999999999999,false\r\n"
     )
-    table = read_csv(path, "")
+    table = read_table(path)
     assert table.columns == ["name", "price, in k", "sold"]
     assert (table.header_line, list(table.lines or ())) == (2, [3, 5, 8])
     assert table.frame["name"].tolist()[:2] == ["a, b", "two\r\nlines"]
@@ -80,7 +80,7 @@ def test_csv_oddities(tmp_path: Path) -> None:
 def test_line_ends(tmp_path: Path, end: str) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(end.join(["x,y", "1,a", "2,b"]).encode())
-    table = read_csv(path, "")
+    table = read_table(path)
     assert table.frame["x"].tolist() == [1, 2]
     assert list(table.lines or ()) == [2, 3]
 
@@ -117,7 +117,8 @@ def test_npz(tmp_path: Path, load: Any) -> None:
     np.savez(path, images=images, label=np.array(["cat", "dog"] * 10))
     data = load(path, target="label", normalize="none")
     assert (data.n_features, data.classes) == (6, ["cat", "dog"])
-    assert data.info["features"][:2] == ["images[0]", "images[1]"]
+    assert data.info["features"][:2] == ["images[0,0,0]", "images[0,1,0]"]
+    assert data.info["image"] == [2, 3, 1]
     # Image i begins with 6i, and the odd ones are dogs.
     for part in data.parts.values():
         assert np.array_equal(part.x, part.x[:, :1] + np.arange(6))

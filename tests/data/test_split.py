@@ -50,8 +50,12 @@ fractions = st.tuples(st.integers(1, 100), st.integers(1, 100), st.integers(0, 1
 splits: Any = st.just("auto") | fractions
 
 
+def rows_of(split: Split) -> dict[str, Any]:
+    return {part: np.concatenate(list(split.rows(part))) for part in split.sizes}
+
+
 def everything(split: Split) -> list[int]:
-    return sorted(int(row) for rows in split.rows.values() for row in rows)
+    return sorted(int(row) for rows in rows_of(split).values() for row in rows)
 
 
 @given(n=st.integers(3, 400), split=splits, seed=st.integers(0, 2**70))
@@ -62,10 +66,10 @@ def test_random_split_is_complete_disjoint_and_of_the_right_size(n: int, split: 
         return
     found = split_rows(n, split, seed)
     assert everything(found) == list(range(n))
-    assert tuple(len(found.rows.get(part, ())) for part in ("train", "dev", "test")) == sizes
-    assert all((np.diff(rows) > 0).all() for rows in found.rows.values())
+    assert tuple(found.sizes.get(part, 0) for part in ("train", "dev", "test")) == sizes
+    assert all((np.diff(rows) > 0).all() for rows in rows_of(found).values())
     again = split_rows(n, split, seed)
-    assert all(np.array_equal(found.rows[part], again.rows[part]) for part in found.rows)
+    assert all(np.array_equal(rows_of(found)[part], rows_of(again)[part]) for part in found.sizes)
 
 
 @given(labels=st.lists(st.sampled_from("abc"), min_size=3, max_size=200), split=splits, seed=st.integers(0, 99))
@@ -76,7 +80,7 @@ def test_split_by_class_has_the_same_sizes(labels: list[str], split: Any, seed: 
         return
     found = split_rows(len(labels), split, seed, classes=np.array(labels, dtype=object))
     assert everything(found) == list(range(len(labels)))
-    assert tuple(len(found.rows.get(part, ())) for part in ("train", "dev", "test")) == sizes
+    assert tuple(found.sizes.get(part, 0) for part in ("train", "dev", "test")) == sizes
 
 
 @given(groups=st.lists(st.integers(0, 8), min_size=3, max_size=100), split=splits, seed=st.integers(0, 99))
@@ -87,8 +91,8 @@ def test_groups_never_straddle(groups: list[int], split: Any, seed: int) -> None
     except TooFewError:
         return
     assert everything(found) == list(range(len(values)))
-    assert all(len(rows) for rows in found.rows.values())
-    homes = [set(values[rows]) for rows in found.rows.values()]
+    assert all(len(rows) for rows in rows_of(found).values())
+    homes = [set(values[rows]) for rows in rows_of(found).values()]
     assert sum(len(home) for home in homes) == len(set(groups))
 
 
@@ -96,13 +100,13 @@ def test_groups_meet_the_sizes_where_they_can() -> None:
     # 100 groups of 10 rows: a fifth of 1000 is 20 groups.
     found = split_rows(1000, "auto", 3, groups=np.arange(1000) // 10)
     assert found.rule == "groups"
-    assert {part: len(rows) for part, rows in found.rows.items()} == {"train": 600, "dev": 200, "test": 200}
+    assert found.sizes == {"train": 600, "dev": 200, "test": 200}
 
 
 def test_large_groups_leave_no_part_empty() -> None:
     # Three groups of 10: none fits into a fifth of 30, so that each part takes one all the same.
     found = split_rows(30, "auto", 0, groups=np.arange(30) // 10)
-    assert {part: len(rows) for part, rows in found.rows.items()} == {"train": 10, "dev": 10, "test": 10}
+    assert found.sizes == {"train": 10, "dev": 10, "test": 10}
 
 
 def test_fewer_groups_than_parts() -> None:
@@ -115,29 +119,29 @@ def test_stratification_keeps_the_shares() -> None:
     classes = np.array(["a"] * 120 + ["b"] * 60 + ["c"] * 20, dtype=object)
     found = split_rows(200, "auto", 7, classes=classes)
     assert found.rule == "stratified"
-    assert Counter(classes[found.rows["train"]]) == {"a": 72, "b": 36, "c": 12}
-    assert Counter(classes[found.rows["dev"]]) == {"a": 24, "b": 12, "c": 4}
-    assert Counter(classes[found.rows["test"]]) == {"a": 24, "b": 12, "c": 4}
+    assert Counter(classes[rows_of(found)["train"]]) == {"a": 72, "b": 36, "c": 12}
+    assert Counter(classes[rows_of(found)["dev"]]) == {"a": 24, "b": 12, "c": 4}
+    assert Counter(classes[rows_of(found)["test"]]) == {"a": 24, "b": 12, "c": 4}
 
 
 def test_a_class_of_one_row_goes_to_train() -> None:
     classes = np.array(["a"] * 50 + ["b"] * 49 + ["c"], dtype=object)
     found = split_rows(100, "auto", 0, classes=classes)
-    assert 99 in found.rows["train"]
+    assert 99 in rows_of(found)["train"]
     # A fifth of 50 and of 49 rows: 10 and 9.8, and 20 rows in each part.
-    assert Counter(classes[found.rows["dev"]]) == Counter(classes[found.rows["test"]]) == {"a": 10, "b": 10}
+    assert Counter(classes[rows_of(found)["dev"]]) == Counter(classes[rows_of(found)["test"]]) == {"a": 10, "b": 10}
 
 
 @given(labels=st.lists(st.sampled_from("aaaaabbc"), min_size=10, max_size=300), seed=st.integers(0, 99))
 def test_shares_of_classes_are_met_to_the_row(labels: list[str], seed: int) -> None:
     classes = np.array(labels, dtype=object)
-    for rows in split_rows(len(labels), "auto", seed, classes=classes).rows.values():
+    for rows in rows_of(split_rows(len(labels), "auto", seed, classes=classes)).values():
         for label, count in Counter(labels).items():
             assert abs(int((classes[rows] == label).sum()) - count * len(rows) / len(labels)) < 2
 
 
 def test_the_seed_decides() -> None:
-    first, second = (split_rows(100, "auto", seed).rows["test"] for seed in (0, 1))
+    first, second = (rows_of(split_rows(100, "auto", seed))["test"] for seed in (0, 1))
     assert not np.array_equal(first, second)
 
 
@@ -145,13 +149,13 @@ def test_time_sends_the_latest_to_test() -> None:
     times = np.array([9, 1, 8, 2, 7, 3, 6, 4, 5, 0])
     found = split_rows(10, "auto", 0, times=times)
     assert found.rule == "time" and found.notices == []
-    assert [sorted(times[rows]) for rows in found.rows.values()] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
+    assert [sorted(times[rows]) for rows in rows_of(found).values()] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
     without_test = split_rows(10, (0.8, 0.2, 0), 0, times=times)
-    assert [sorted(times[rows]) for rows in without_test.rows.values()] == [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9]]
+    assert [sorted(times[rows]) for rows in rows_of(without_test).values()] == [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9]]
 
 
 def test_ties_across_a_cut_are_told() -> None:
     # Sorted: 0 1 2 3 4 5 | 5 7 | 8 9.
     found = split_rows(10, "auto", 0, times=np.array([0, 1, 2, 3, 4, 5, 5, 7, 8, 9]))
     assert found.notices == ["rows of the same time stand on both sides of the cut between train and dev"]
-    assert found.rows["train"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert rows_of(found)["train"].tolist() == [0, 1, 2, 3, 4, 5]

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.engine.batches import Batches, batch_bounds
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES
 
 
@@ -13,13 +14,14 @@ def batches(rows: int, batch_size: int, seeds: list[int], smallest: int = 1, wid
     """Row i is (i, 1000 + i), with the value −i."""
     x = np.stack([np.arange(rows), 1000 + np.arange(rows)], axis=1).astype(float)
     x = np.concatenate([x, np.zeros((rows, width - 2))], axis=1)
-    return Batches(x, -np.arange(rows, dtype=float)[:, None], LOSSES["squared_error"](1), batch_size, seeds, smallest)
+    examples = Examples(x, -np.arange(rows, dtype=float)[:, None])
+    return Batches(examples, LOSSES["squared_error"](1), batch_size, seeds, smallest)
 
 
 def rows_seen(made: Batches, epoch: int) -> np.ndarray:
     """(members, rows): the first column of x, after checking that the others belong to it."""
     seen = []
-    for x, y in made.epoch(epoch):
+    for x, y, _ in made.epoch(epoch):
         assert (x[..., 1] == x[..., 0] + 1000).all()
         assert (y[..., 0] == -x[..., 0]).all()
         seen.append(x[..., 0].copy())
@@ -28,7 +30,7 @@ def rows_seen(made: Batches, epoch: int) -> np.ndarray:
 
 def test_short_last_batch_is_used() -> None:
     made = batches(148, 64, [0])
-    assert [x.shape[1] for x, _ in made.epoch(1)] == [64, 64, 20]
+    assert [x.shape[1] for x, _, _ in made.epoch(1)] == [64, 64, 20]
     assert made.sizes.tolist() == [64, 64, 20]
 
 
@@ -36,7 +38,7 @@ def test_last_batch_of_one_joins_the_one_before_where_two_are_needed() -> None:
     assert batch_bounds(129, 64) == [(0, 64), (64, 128), (128, 129)]
     assert batch_bounds(129, 64, smallest=2) == [(0, 64), (64, 129)]
     assert batch_bounds(130, 64, smallest=2) == [(0, 64), (64, 128), (128, 130)]
-    assert [x.shape[1] for x, _ in batches(129, 64, [0, 1], smallest=2).epoch(1)] == [64, 65]
+    assert [x.shape[1] for x, _, _ in batches(129, 64, [0, 1], smallest=2).epoch(1)] == [64, 65]
 
 
 @given(st.integers(1, 500), st.integers(1, 600), st.integers(1, 2))
@@ -69,7 +71,7 @@ def test_order_depends_on_the_seed_and_the_epoch_alone() -> None:
 @pytest.mark.parametrize("batch_size", [10, 11])
 def test_full_batch_is_shared_and_stays_in_order(batch_size: int) -> None:
     made = batches(10, batch_size, [1, 2, 3])
-    ((x, y),) = made.epoch(1)
-    assert np.shares_memory(x, made.x)
+    ((x, y, _),) = made.epoch(1)
+    assert np.shares_memory(x, made.examples.x)
     assert x.shape == (1, 10, 2)
     assert y[0, :, 0].tolist() == [-i for i in range(10)]

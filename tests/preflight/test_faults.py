@@ -122,6 +122,36 @@ def test_categories_are_compared_too(check_parts: Check) -> None:
     assert "site (0.6" in found["distribution"].text  # 2/3 of the rows moved
 
 
+def turned(rows: int, correlation: float, seed: int) -> pd.DataFrame:
+    """Six columns of a standard normal each, the first two of them correlated; the target follows the others."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, 6))
+    x[:, 1] = correlation * x[:, 0] + np.sqrt(1 - correlation**2) * x[:, 1]
+    target = np.where(x[:, 2] + 0.5 * rng.standard_normal(rows) > 0, "yes", "no")
+    return pd.DataFrame(x, columns=list("abcdef")).assign(target=target)
+
+
+def test_a_correlation_that_turns_shows_in_no_column(check_parts: Check) -> None:
+    parts = {"train": turned(900, 0.8, 0), "dev": turned(600, 0.8, 1), "test": turned(600, 0.8, 2)}
+    assert failed(check_parts(parts)) == []
+    found = check_parts(parts | {"test": turned(600, -0.8, 2)})
+    assert found["distribution"].status == "pass"
+    assert failed(found) == ["mismatch"]
+    assert found["mismatch"].numbers["dev-test"]["by"] == ["a with b"]
+    assert found["mismatch"].numbers["train-dev"]["auc"] < 0.6
+    elsewhere = check_parts(parts | {"train": turned(900, -0.8, 0)})
+    assert elsewhere["mismatch"].status == "warn"
+    assert "train from dev" in elsewhere["mismatch"].text
+
+
+def test_what_one_column_shows_is_told_once(check_parts: Check) -> None:
+    parts = parts_of(bundled("breast_cancer"))
+    moved = parts["train"].assign(**{"mean texture": parts["train"]["mean texture"] * 1.5})
+    found = check_parts(parts | {"train": moved})
+    assert found["distribution"].status == "warn"
+    assert list(found["mismatch"].numbers) == ["dev-test"], "train against dev has been told"
+
+
 def test_a_class_missing_in_dev(check_parts: Check) -> None:
     parts = parts_of(bundled("wine"))
     found = check_parts(parts | {"dev": parts["dev"][parts["dev"]["target"] != "class_1"]})

@@ -22,6 +22,11 @@ MISTAKES = [
         "21: data.normalize: cannot be searched; only network, regularization, optimizer and training can",
     ),
     ("seed: {int: [0, 5]}", "11: seed: cannot be searched; only network, regularization, optimizer and training can"),
+    (
+        "training.blas_threads: {int: [1, 2]}",
+        "28: training.blas_threads: cannot be searched; a search trains every trial on one thread, so that the number "
+        "of workers changes no bit",
+    ),
     ("optimizer: {choice: [adam]}", "16: optimizer: is a section; name a key in it, such as optimizer.name"),
     (
         "network.hidden: {choice: [[8]]}, network.width: {int: [1, 2]}",

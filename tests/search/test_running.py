@@ -179,6 +179,29 @@ def test_a_metric_that_classes_do_not_have(search: Search, metric: str, meant: s
     assert search(f"search.metric={metric}", "data.source=diabetes", "search.trials=1").status == "done"
 
 
+def test_a_metric_of_which_more_is_better_has_to_be_maximised(search: Search) -> None:
+    with pytest.raises(ConfigError) as caught:
+        search("search.metric=dev_auc")
+    assert str(caught.value).endswith("a higher auc is better; write -dev_auc")
+    with pytest.raises(ConfigError) as caught:
+        search("search.metric=-dev_auc", "data.source=diabetes")
+    assert str(caught.value).endswith("-dev_auc needs classes to predict, and the target is a number; use dev_error")
+
+
+def test_trials_are_compared_by_the_primary_metric(search: Search) -> None:
+    outcome = search("metrics.primary=auc", "search.trials=3", "data.source=breast_cancer")
+    finals = {record["number"]: record["final"] for record in outcome.records}
+    assert outcome.record["best_trial"] == min(finals, key=lambda n: (-finals[n]["dev_auc"], finals[n]["dev_loss"], n))
+    assert 0.5 < outcome.record["final"]["test_auc"] <= 1
+    assert [record["metric"] for record in outcome.records] == [-final["dev_auc"] for final in finals.values()]
+
+
+def test_trials_may_be_compared_by_another_metric_than_epochs(search: Search) -> None:
+    outcome = search("search.metric=-dev_f1", "search.trials=2")
+    assert all(record["metric"] == -record["final"]["dev_f1"] for record in outcome.records)
+    assert "dev_f1" not in RunDir(outcome.run.path / "best").metrics()[0]
+
+
 def test_all_of_the_section_is_checked_at_once(search: Search) -> None:
     with pytest.raises(ConfigError) as caught:
         search(

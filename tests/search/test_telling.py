@@ -1,5 +1,5 @@
 from nnrun.search.space import Space
-from nnrun.search.telling import rung_lines
+from nnrun.search.telling import rung_lines, unfinished_repeats
 
 
 def test_the_rungs_are_told_before_the_start() -> None:
@@ -10,3 +10,13 @@ def test_the_rungs_are_told_before_the_start() -> None:
         "rung     trials 10 to 12 until epoch 3, the best of those until epoch 1",
         "rung     trials 13 to 13 until epoch 9, the best of those until epoch 3",
     ]
+
+
+def test_repeats_that_a_kill_prevented_are_missed() -> None:
+    finished = {"n": 2, "lost": 1}
+    assert unfinished_repeats({"best_trial": 4, "repeats": [finished]}, 3, "ID") == []
+    for repeats in (None, [finished, {"n": 1, "lost": 0}]):
+        (line,) = unfinished_repeats({"best_trial": 4, "repeats": repeats}, 3, "ID")
+        assert line.endswith("are not trained again 3 times yet; `nnrun resume ID` does it")
+    assert unfinished_repeats({"best_trial": 4}, None, "ID") == []  # nobody asked
+    assert unfinished_repeats({"best_trial": None}, 3, "ID") == []  # all diverged: there is nothing to repeat

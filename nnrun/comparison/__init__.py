@@ -1,0 +1,1 @@
+"""Runs side by side: lists of them, and what differs between some."""

@@ -1,0 +1,104 @@
+"""What is wrong with the columns of a source as the configuration means to use them, and which it can learn from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnrun.data.columns import widest
+from nnrun.data.kinds import Meaning, ambiguity
+from nnrun.data.sources import target_name
+from nnrun.data.survey import Survey
+from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import Data
+
+
+def choose_target(config: Data, table: Table) -> str:
+    """The name of the target column, and whether all columns are there that the configuration names, DataError if not.
+
+    The columns of the split and those to drop are those of the one source or the training source.
+    """
+    name = target_name(config)
+    if name is None:
+        shown = ", ".join(table.columns[-10:])
+        message = f"{table.at_header()}: which column is the target? Set data.target; the last are {shown}"
+        raise DataError(message, ("data", "target"))
+    require_single(table, name, "target")
+    if config.weight is not None:
+        require_column(table, config.weight, "weight")
+    return name
+
+
+def check_roles(config: Data, table: Table, target: str) -> None:
+    """Raise DataError if a column is missing that splits the rows or is dropped, or is the target."""
+    for key, column in (("group", config.group), ("time", config.time)):
+        if column is not None:
+            require_single(table, column, key)
+    for column in config.drop:
+        require_column(table, column, "drop")
+    if target in (*config.drop, config.group, config.time, config.weight):
+        others = "drop, group, time and weight"
+        raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
+
+
+def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
+    """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
+    roles = {"group": config.group, "time": config.time}
+    columns = [name for name in found.columns if name not in {target, config.weight, *config.drop, *roles.values()}]
+    for name in columns:
+        if not found.columns[name].present:
+            raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
+    check_slips(found, columns if config.task == "classification" else [*columns, target])
+    reasons = {name: found.columns[name].reason_to_leave_out for name in columns}
+    kept = {name: found.columns[name].meaning for name, reason in reasons.items() if reason is None}
+    if not kept:
+        place = found.head.at_header()
+        raise DataError(f"{place}: no column left to learn {target!r} from; add columns, or drop fewer")
+    return kept, [
+        *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
+        *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
+        *(ambiguity(name, meaning) for name, meaning in kept.items() if meaning.alternative),
+    ]
+
+
+def check_slips(found: Survey, columns: Iterable[str]) -> None:
+    """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
+    for name in columns:
+        facts = found.columns[name]
+        if not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
+            continue
+        if facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
+            place, text = facts.first_slip
+            raise DataError(
+                f"{place}: {text!r} is not a number, but {facts.present - facts.slips} of {facts.present} values of "
+                f"column {name!r} are; {CORRECT}"
+            )
+
+
+def check_memory(found: Survey, meanings: Mapping[str, Meaning]) -> None:
+    """Raise DataError if the categories, one feature each, need more than the machine's memory."""
+    widths = {name: widest(meaning, len(found.columns[name].texts.distinct)) for name, meaning in meanings.items()}
+    needed = sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize
+    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        name = max(widths, key=lambda name: widths[name])
+        raise DataError(
+            f"{found.head.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for each "
+            f"would take {needed / 1e9:.1f} GB of memory in all; add it to data.drop"
+        )
+
+
+def check_same_columns(found: Mapping[str, Survey], reference: Survey, features: Iterable[str]) -> None:
+    """Raise DataError if a source lacks a column that the training source has."""
+    for survey in found.values():
+        for name in features:
+            if name not in survey.columns:
+                raise DataError(
+                    f"{survey.head.at_header()}: no column {name!r}, which {reference.head.name} has; "
+                    "add it, or name it in data.drop"
+                )

@@ -1,0 +1,106 @@
+"""The values of text files: parsed by pandas, then what it leaves as text though it is a number."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnrun.data.dialect import Dialect
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Beside those that pandas knows: empty, NA, N/A, n/a, NaN, nan, NULL, null, None, <NA>, #N/A, #NA and the like.
+MISSING = ("?", "-")
+_SPACES = ("'", "\u2019", "\u00a0", "\u202f")  # apostrophes and narrow spaces group thousands and nothing else
+
+
+def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
+    """Rows without a header as a frame, and notices on what stays in doubt; raises DataError if pandas cannot."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=dialect.delimiter,
+            decimal=dialect.decimal,
+            header=None,
+            names=list(names),
+            index_col=False,
+            skipinitialspace=True,
+            na_values=[*MISSING, *dialect.missing],
+            dtype={column: str for column in names if column in dialect.text},
+            low_memory=False,
+        )
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
+    return frame, _mend(frame, dialect)
+
+
+def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
+    """Turn text columns that hold numbers into numbers, in place."""
+    from pandas.api import types
+
+    notices = []
+    for column, dtype in frame.dtypes.items():
+        if column in dialect.text or types.is_numeric_dtype(dtype):
+            continue
+        series = _without_big_integers(frame[column])
+        mark = _grouping(series, dialect.decimal) if series.dtype.kind != "f" else None
+        if mark is None:
+            frame[column] = series
+        elif _certain(series, mark, dialect):
+            frame[column] = _ungrouped(series, mark, dialect.decimal)
+        else:
+            notices.append(
+                f"column {str(column)!r} is text like {series.dropna().iloc[0]!r}; if its commas group thousands, set "
+                "data.format.decimal to '.', if they mark decimals, to ','"
+            )
+    return notices
+
+
+def _without_big_integers(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Whole numbers beyond 64 bits arrive as Python objects; they become float64."""
+    from pandas.api import types
+
+    if series.dtype != object:
+        return series
+    return series.astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
+
+
+def _grouping(series: pd.Series[Any], decimal: str) -> str | None:
+    """The mark that groups the thousands of a column whose values are all numbers, at least one of them grouped."""
+    present = series.dropna()
+    marks = ("." if decimal == "," else ",", *_SPACES)
+    fitting = [mark for mark in marks if len(present) and _number(mark, decimal).fullmatch(str(present.iloc[0]))]
+    if not fitting:
+        return None
+    values = [str(value) for value in present.unique()]
+    for mark in fitting:
+        if any(mark in value for value in values) and all(map(_number(mark, decimal).fullmatch, values)):
+            return mark
+    return None
+
+
+def _number(mark: str, decimal: str) -> re.Pattern[str]:
+    """A number whose thousands may be grouped."""
+    m, d = re.escape(mark), re.escape(decimal)
+    return re.compile(rf"\s*[+-]?(\d{{1,3}}({m}\d{{3}})+|\d+)?({d}\d*)?\s*")
+
+
+def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:
+    """Whether the mark can mean nothing else; 1,234 alone may be a decimal comma in a file with points."""
+    if mark != "," or dialect.decimal_is_stated:
+        return True
+    values = [str(value) for value in series.dropna().unique()]
+    return any(value.count(",") > 1 or ("." in value and "," in value) for value in values)
+
+
+def _ungrouped(series: pd.Series[Any], mark: str, decimal: str) -> pd.Series[Any]:
+    import pandas as pd
+
+    text = series.astype(object).where(series.notna(), None).str.replace(mark, "", regex=False)
+    return pd.to_numeric(text.str.replace(decimal, ".", regex=False))

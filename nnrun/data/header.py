@@ -1,0 +1,51 @@
+"""Column names as files have them, made different from each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Header:
+    """A name for each field, all different; those of `unnamed` have none in the file, those of `repeated` several."""
+
+    names: list[str]
+    unnamed: frozenset[str]
+    repeated: frozenset[str]
+    notices: tuple[str, ...]
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Number of the field of each column, from 1."""
+        return {name: number for number, name in enumerate(self.names, 1)}
+
+
+def name_columns(found: Sequence[str], file: str) -> Header:
+    """Columns without a name get one that says where they stand, repeated names a number from the second on."""
+    counts = Counter(found)
+    taken, names = set(found), []
+    seen: Counter[str] = Counter()
+    for number, name in enumerate(found, 1):
+        seen[name] += 1
+        unique = name if name else f"(column {number})"
+        count = seen[name]
+        while unique in taken and (not name or count > 1):
+            unique = f"{name or unique}.{count}"
+            count += 1
+        taken.add(unique)
+        names.append(unique)
+    unnamed = frozenset(unique for unique, name in zip(names, found, strict=True) if not name)
+    repeated = frozenset(name for name, count in counts.items() if name and count > 1)
+    return Header(names, unnamed, repeated, tuple(_notices(found, names, file)))
+
+
+def _notices(found: Sequence[str], names: Sequence[str], file: str) -> list[str]:
+    notices = []
+    if not found[0]:
+        notices.append(f"{file}: the first column has no name, as where pandas numbers the rows; it is left out")
+    for name in dict.fromkeys(name for name in found if name and found.count(name) > 1):
+        called = [unique for unique, own in zip(names, found, strict=True) if own == name]
+        notices.append(f"{file}: {len(called)} columns are called {name!r}; they are read as {', '.join(called)}")
+    return notices

@@ -1,0 +1,45 @@
+"""Telling the system which rows of a mapped file come next, so that it reads them while others are trained on."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from itertools import chain, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.engine.parameters import Array
+
+Rows = NDArray[np.int64]
+
+
+def read_ahead(windows: Iterator[Rows], x: Array, block: int) -> Iterator[Rows]:
+    """The same row numbers, window by window; when one is handed out, the blocks of the next are being read.
+
+    An array that is not mapped from a file is left alone.
+    """
+    mapped = map_of(x)
+    if mapped is None:
+        return windows
+    end = np.empty(0, np.int64)
+    return (now for now, _ in pairwise(chain((want(rows, x, block, mapped) for rows in windows), [end])))
+
+
+def want(rows: Rows, x: Array, block: int, mapped: mmap.mmap) -> Rows:
+    """Let the system begin to read the blocks in which these rows lie."""
+    first = x.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    size = block * x.strides[0]
+    for number in np.flatnonzero(np.bincount(rows.ravel() // block)):
+        start = first + int(number) * size
+        page = start - start % mmap.PAGESIZE
+        mapped.madvise(mmap.MADV_WILLNEED, page, min(start + size, len(mapped)) - page)
+    return rows
+
+
+def map_of(x: Array) -> mmap.mmap | None:
+    """The map that an array lies in, if any."""
+    base: object = x
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None

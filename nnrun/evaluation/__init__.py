@@ -1,0 +1,1 @@
+"""How good a trained network is, by every metric of its task, and what simple models reach."""

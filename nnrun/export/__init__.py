@@ -1,0 +1,1 @@
+"""A model in files that other programs run, each checked after writing."""

@@ -1,0 +1,246 @@
+"""A trained network in one file: predictions with NumPy alone.
+
+On the command line, for a CSV file (comma, UTF-8, decimal point) with a header:
+
+    python model.py rows.csv > predictions.csv
+
+In Python, where rows are dictionaries, or one dictionary of columns, and values are raw ones, text or not:
+
+    from model import CLASSES, predict
+    predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
+
+`predict` returns an array of probabilities, a row for each row and a column for each of CLASSES, or of values where
+CLASSES is None. Values are read as in training: an unknown one is None, NaN, or a word of MISSING.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# What was learned.
+RUN = ""  # the run of nnrun that this file was written from
+TARGET = ""  # what is predicted
+CLASSES: list[str] | None = None
+TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
+DTYPE = "float32"
+COLUMNS: list[dict[str, Any]] = []
+IDENTIFIERS: list[str] = []  # columns that training left out; the command carries them through
+MEANS: list[float] = []  # of the features that the columns become
+DEVIATIONS: list[float] = []
+LAYERS: list[tuple[tuple[int, int], str, str, str]] = []  # shape and bytes of W, bytes of b, activation
+# End of what was learned.
+
+Array = npt.NDArray[Any]
+Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+
+MISSING = {
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "NaT", "None", "n/a", "nan", "null",
+}  # fmt: skip
+TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0}
+ISO = re.compile(
+    r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
+)
+ROWS_AT_ONCE = 10_000
+
+
+def predict(rows: Rows) -> Array:
+    """Probabilities `(rows, classes)`, or values `(rows,)`; raises ValueError for what does not fit its column."""
+    table = rows if isinstance(rows, Mapping) else {name: [row.get(name) for row in rows] for name in _names(rows)}
+    x = features(table)
+    for (n_in, units), weights, bias, activation in LAYERS:
+        x = ACTIVATIONS[activation](x @ _decoded(weights).reshape(n_in, units) + _decoded(bias))
+    if CLASSES is None:
+        return x[:, 0] * np.float64(TARGET_DEVIATION) + TARGET_MEAN
+    return np.hstack([1 - sigmoid(x), sigmoid(x)]) if x.shape[1] == 1 else softmax(x)
+
+
+def features(table: Mapping[str, Sequence[Any]]) -> Array:
+    """What the network is given `(rows, features)`: all columns, shifted and scaled as in training."""
+    for column in COLUMNS:
+        if column["name"] not in table:
+            raise ValueError(f"no column {column['name']!r}")
+    parts = [KINDS[column["kind"]](column, table[column["name"]]) for column in COLUMNS]
+    return ((np.hstack(parts) - MEANS) / DEVIATIONS).astype(DTYPE)
+
+
+def numbers(column: dict[str, Any], values: Sequence[Any]) -> Array:
+    """The numbers, the mean of training where one is missing."""
+    return _filled(column, np.array([[_number(column, value)] for value in values]).reshape(-1, 1))
+
+
+def booleans(column: dict[str, Any], values: Sequence[Any]) -> Array:
+    """1 for true and 0 for false, in the words of TRUTH."""
+    plain = [TRUTH.get(_text(value).lower(), value) for value in values]
+    return numbers(column, plain)
+
+
+def categories(column: dict[str, Any], values: Sequence[Any]) -> Array:
+    """1 in the place of the value; an unknown one is "(other)" where training had that, else in no place."""
+    codes = {value: code for code, value in enumerate(column["vocabulary"])}
+    other = len(codes) if column["other"] else None
+    missing = len(codes) + column["other"] if column["indicator"] else None
+    out = np.zeros((len(values), len(codes) + column["other"] + column["indicator"]))
+    for row, value in enumerate(values):
+        code = missing if _is_missing(value) else codes.get(_text(value), other)
+        if code is not None:
+            out[row, code] = 1
+    return out
+
+
+def dates(column: dict[str, Any], values: Sequence[Any]) -> Array:
+    """Year, month, weekday (Monday is 0) and hour, those that varied in training; times with an offset in UTC."""
+    moments = [None if _is_missing(value) else _moment(column, value) for value in values]
+    parts = [[np.nan if m is None else _part(m, part) for part in column["parts"]] for m in moments]
+    missing = np.array([[m is None] for m in moments]).reshape(-1, 1)
+    return _filled(column, np.array(parts, float).reshape(len(values), len(column["parts"])), missing)
+
+
+def _filled(column: dict[str, Any], values: Array, missing: Array | None = None) -> Array:
+    """Missing values at the mean of training, and a column that tells where they were if training had some."""
+    absent = np.isnan(values)[:, :1] if missing is None else missing
+    filled = np.where(np.isnan(values), column["fills"], values) if values.size else values
+    return np.hstack([filled, absent]) if column["indicator"] else filled
+
+
+def _number(column: dict[str, Any], value: Any) -> float:
+    if _is_missing(value):
+        return np.nan
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.inf
+    if np.isinf(number):
+        raise ValueError(f"{value!r} in column {column['name']!r} is not a finite number")
+    return number
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or str(value).strip() in MISSING
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _moment(column: dict[str, Any], value: Any) -> datetime:
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)
+    moment = value if isinstance(value, datetime) else _read_moment(column, str(value).strip())
+    return moment if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _read_moment(column: dict[str, Any], text: str) -> datetime:
+    try:
+        if column["format"] != "ISO8601":
+            return datetime.strptime(text, column["format"])
+        year, month, day, hour, minute, zone = ISO.match(text).groups()  # type: ignore[union-attr]
+        moment = datetime(int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0))
+        return moment.replace(tzinfo=_zone(zone)) if zone else moment
+    except (AttributeError, ValueError):
+        raise ValueError(f"{text!r} in column {column['name']!r} is not a date like {column['format']}") from None
+
+
+def _zone(text: str) -> timezone:
+    if text == "Z":
+        return UTC
+    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
+
+
+def _part(moment: datetime, part: str) -> int:
+    return moment.weekday() if part == "weekday" else int(getattr(moment, part))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^−x), in a form that never overflows."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
+
+
+def softmax(x: Array) -> Array:
+    """e^x, each row divided by its sum."""
+    e: Array = np.exp(x - x.max(axis=1, keepdims=True))
+    e /= e.sum(axis=1, keepdims=True)
+    return e
+
+
+def _decoded(text: str) -> Array:
+    return np.frombuffer(base64.b64decode(text), np.dtype(DTYPE).newbyteorder("<")).astype(DTYPE)
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {name for row in rows for name in row} if rows else {column["name"] for column in COLUMNS}
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.maximum(x, x.dtype.type(0.01) * x),
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "linear": lambda x: x,
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x * x * x))),
+    "silu": lambda x: x * sigmoid(x),
+}
+KINDS: dict[str, Callable[[dict[str, Any], Sequence[Any]], Array]] = {
+    "number": numbers,
+    "boolean": booleans,
+    "category": categories,
+    "date": dates,
+}
+
+
+def _answers(table: list[dict[str, str]]) -> Iterator[list[Any]]:
+    for predicted in predict(table):
+        if CLASSES is None:
+            yield [predicted]
+        else:
+            yield [CLASSES[int(predicted.argmax())], *predicted]
+
+
+def _records(path: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file; raises ValueError at one with more or fewer fields than the header."""
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, skipinitialspace=True)
+        header = [name.strip() for name in next(reader, [])]
+        for fields in reader:
+            if fields and len(fields) != len(header):
+                raise ValueError(f"line {reader.line_num}: {len(fields)} fields where the header has {len(header)}")
+            if fields:
+                yield dict(zip(header, fields, strict=True))
+
+
+def main(path: str) -> None:
+    """Write predictions of a CSV file to standard output, each beside its identifiers or the number of its row."""
+    writer, records, count = csv.writer(sys.stdout, lineterminator="\n"), _records(path), itertools.count(1)
+    known: list[str] | None = None
+    while table := list(itertools.islice(records, ROWS_AT_ONCE)):
+        if known is None:
+            known = [name for name in IDENTIFIERS if name in table[0]]
+            names = [f"probability of {name}" for name in CLASSES or []]
+            writer.writerow([*(known or ["row"]), "prediction", *names])
+        for row, answer in zip(table, _answers(table), strict=True):
+            number = next(count)
+            writer.writerow([*([row[name] for name in known] if known else [number]), *map(str, answer)])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python model.py rows.csv > predictions.csv")
+    try:
+        main(sys.argv[1])
+    except (OSError, ValueError) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")

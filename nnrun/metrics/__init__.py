@@ -1,0 +1,1 @@
+"""How good predictions are, by the names that a config may use."""

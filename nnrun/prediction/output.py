@@ -1,0 +1,84 @@
+"""Frames written one after the other, to a file or to standard output."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnrun.errors import UsageError
+from nnrun.files import TEMPORARY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Frames = Iterable[pd.DataFrame]
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Raise UsageError where the file could not, or must not, be written."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"{path}: predictions are written to {' or '.join(FORMATS)}; name a file that ends so")
+    check_free(path, overwrite)
+    if path.suffix.lower() == ".parquet":
+        require_pyarrow()
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raise UsageError where there is something already, or no folder for it."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: not a regular file; name one that is not there yet")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} exists; choose another name, or --force to replace it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: no such folder; make it first")
+
+
+def require_pyarrow() -> None:
+    """Raise UsageError where Parquet files cannot be written."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise UsageError("Parquet files need pyarrow: pip install 'nnrun[parquet]'") from None
+
+
+def write_file(path: Path, frames: Frames) -> None:
+    """Write to a temporary name beside it and rename; whatever ends this early leaves nothing behind."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        FORMATS[path.suffix.lower()](temporary, frames)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(write: Callable[[str], object], frames: Frames) -> None:
+    """CSV: the shortest digits that give the same number back, lines that end in a line feed."""
+    for i, frame in enumerate(frames):
+        write(frame.to_csv(index=False, header=i == 0, lineterminator="\n"))
+
+
+def _write_csv(path: Path, frames: Frames) -> None:
+    with path.open("x", encoding="utf-8", newline="") as file:
+        write_text(file.write, frames)
+
+
+def _write_parquet(path: Path, frames: Frames) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    writer = schema = None
+    try:
+        for frame in frames:
+            table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+            schema = table.schema
+            writer = writer or ParquetWriter(path, schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+FORMATS: dict[str, Callable[[Path, Frames], None]] = {".csv": _write_csv, ".parquet": _write_parquet}

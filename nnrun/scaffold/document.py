@@ -1,0 +1,50 @@
+"""A config as a person would write it: sections of keys, above each key the reason for its value."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from nnrun.config.dump import dump_yaml
+from nnrun.scaffold.proposals import Choice
+from nnrun.scaffold.words import visible
+
+WIDTH = 100
+INDENT = "  "
+SCHEMA = "nnrun.schema.json"
+MODELINE = f"# yaml-language-server: $schema={SCHEMA}"
+
+
+def document(name: str, head: str, choices: Mapping[str, Choice], commands: Sequence[str]) -> str:
+    """YAML text: the editor's modeline, what it was made from, the sections, and what to run next."""
+    lines = [MODELINE, *_comment(head), "", f"name: {_plain(name)}"]
+    section = ""
+    for key, choice in choices.items():
+        if not key.startswith(f"{section}."):
+            section = key.partition(".")[0]
+            lines += ["", f"{section}:"]
+        lines += [INDENT + line for line in _setting(key.partition(".")[2], choice)]
+    lines += ["", "# What to run next:", *(f"#   {command}" for command in commands)]
+    return "\n".join(lines) + "\n"
+
+
+def _setting(key: str, choice: Choice) -> Iterator[str]:
+    yield from _comment(choice.reason)
+    if choice.notes:
+        yield f"{key}:"
+        for item, note in zip(choice.value, choice.notes, strict=True):
+            yield f"{INDENT}- {_plain(item)}  # {visible(note)}"
+    else:
+        yield f"{'' if choice.active else '# '}{key}: {_plain(choice.value)}"
+
+
+def _comment(text: str) -> list[str]:
+    head, text = "# ", visible(text)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=head, subsequent_indent=head, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _plain(value: object) -> str:
+    """A value as it stands behind a key or a dash."""
+    return dump_yaml([value], one_line=True).strip()[1:-1]

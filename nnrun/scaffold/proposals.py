@@ -1,0 +1,221 @@
+"""From what is known of a table to settings, each with its reason in the numbers of this table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from nnrun.assembly import usual_batch_size
+from nnrun.narration import percent, source_name
+from nnrun.scaffold.facts import WITHOUT_TEST, Facts
+from nnrun.scaffold.words import count, listed, shown
+
+IMBALANCED = 0.4  # the rarest class's share over its even share, below which mistakes are weighed
+FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
+HIDDEN = {2_000: [64], 20_000: [64, 32], inf: [128, 64]}  # up to so many rows of training
+RATES = {20_000: 3e-3, inf: 1e-3}
+L2 = {20_000: 0.1, inf: 0.0}
+DROPOUT = {20_000: 0.2, inf: 0.0}
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 50_000, 20, 150  # about as many steps as a table needs
+PATIENCE = 0.13  # of the epochs
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value and its reason; one that is not active is written as a comment. `notes` explain the items of a list."""
+
+    value: Any
+    reason: str
+    active: bool = True
+    notes: Sequence[str] = ()
+
+
+Rule = Callable[[Facts], Choice | None]
+
+
+def propose(facts: Facts) -> dict[str, Choice]:
+    """Dotted key → choice, in the order of the sections."""
+    found = {key: rule(facts) for key, rule in CHOICES.items()}
+    return {key: choice for key, choice in found.items() if choice is not None}
+
+
+# data
+
+
+def _source(facts: Facts) -> Choice:
+    """The file, as seen from the folder of the config."""
+    rows = count(facts.rows, "row") if len(facts.files) == 1 else _sizes(facts.files)
+    reading = [notice.removeprefix(f"{source_name(facts.source)}: ") for notice in facts.reading]
+    return Choice(facts.source, "; ".join([f"{rows}, {count(len(facts.columns), 'column')}", *reading]))
+
+
+def _target(facts: Facts) -> Choice:
+    """What `--target` says; of a bundled set, its own."""
+    if facts.classes is None:
+        return Choice(facts.target, f"a number with {count(facts.distinct(facts.target), 'different value')}")
+    sizes = [f"{shown(label)} {rows:,}" for label, rows in facts.classes.items()]
+    return Choice(facts.target, f"{count(len(sizes), 'class', 'classes')}: {listed(sizes)}")
+
+
+def _task(facts: Facts) -> Choice:
+    """Classes where the target holds text, booleans or at most 20 different whole numbers; else a number."""
+    if facts.task == "regression":
+        return Choice(facts.task, "loss: squared error; error: 1 − R², the share of the variance not explained")
+    return Choice(facts.task, "loss: cross-entropy; error: the share of rows that get a wrong class")
+
+
+def _drop(facts: Facts) -> Choice | None:
+    """Columns that say nothing about new rows: see below."""
+    if not facts.left_out:
+        return None
+    notes = [column.why for column in facts.left_out]
+    return Choice([column.name for column in facts.left_out], "they say nothing about new rows:", notes=notes)
+
+
+def _group(facts: Facts) -> Choice | None:
+    """As a comment, where a column of codes comes again and again, such as a customer or a device."""
+    if not facts.groups or len(facts.files) > 1:
+        return None
+    name = facts.groups[0]
+    each = facts.rows / facts.distinct(name)
+    return Choice(
+        name,
+        f"{shown(name)} has {facts.distinct(name):,} values, {each:.1f} rows each; if new rows will be of other ones, "
+        "this keeps the rows of each in one part",
+        active=False,
+    )
+
+
+def _time(facts: Facts) -> Choice | None:
+    """As a comment, where there is a column of dates."""
+    if not facts.dates or len(facts.files) > 1:
+        return None
+    reason = "if new rows will be later than these, this trains on the oldest rows and tests on the newest"
+    return Choice(facts.dates[0], f"{shown(facts.dates[0])} is a time; {reason}", active=False)
+
+
+def _split(facts: Facts) -> Choice | None:
+    """60/20/20; without a test part below 100 rows."""
+    if len(facts.files) > 1:
+        return None
+    sizes = _sizes(facts.parts)
+    if "test" not in facts.parts:
+        return Choice(list(WITHOUT_TEST), f"{sizes}; of {count(facts.rows, 'row')} a test part would tell little")
+    return Choice("auto", f"{sizes}; the classes in equal shares" if facts.classes else sizes)
+
+
+def _class_weight(facts: Facts) -> Choice | None:
+    """`balanced` where the rarest class has less than 40% of its even share; as a comment below 20 rows of it."""
+    if facts.classes is None or facts.balance >= IMBALANCED:
+        return None
+    rows = min(facts.classes.values())
+    label = next(name for name, found in facts.classes.items() if found == rows)
+    share = f"class {shown(label)} has {percent(rows / sum(facts.classes.values()))} of the rows"
+    if rows < FEWEST_TO_WEIGH:
+        return Choice("balanced", f"{share}, {rows} in all: too few to weigh each as much as this would", active=False)
+    return Choice("balanced", f"{share}; each class counts the same, in the loss and in the error")
+
+
+# network and training
+
+
+def _hidden(facts: Facts) -> Choice:
+    """By the number of training rows: see below."""
+    rows = facts.parts["train"]
+    return Choice(_by_rows(HIDDEN, rows), f"for {count(facts.features, 'feature')} and {count(rows, 'training row')}")
+
+
+def _init(facts: Facts) -> Choice | None:
+    """Glorot where the first layer is wider than the features: He's rule looks at these alone, and begins too large."""
+    width = _by_rows(HIDDEN, facts.parts["train"])[0]
+    if facts.features >= width:
+        return None
+    return Choice("glorot", f"{count(width, 'unit')} on {count(facts.features, 'feature')}; begins with small outputs")
+
+
+def _l2(facts: Facts) -> Choice | None:
+    """By the number of training rows: see below."""
+    l2 = _by_rows(L2, facts.parts["train"])
+    return (
+        Choice(l2, f"a penalty on large weights: {count(facts.parts['train'], 'row')} could be learned by heart")
+        if l2
+        else None
+    )
+
+
+def _dropout(facts: Facts) -> Choice | None:
+    """By the number of training rows: see below."""
+    rate = _by_rows(DROPOUT, facts.parts["train"])
+    return (
+        Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for the same reason")
+        if rate
+        else None
+    )
+
+
+def _early_stopping(facts: Facts) -> Choice:
+    """Patience is a part of the epochs."""
+    patience = math.ceil(PATIENCE * _number_of_epochs(facts))
+    return Choice({"patience": patience}, f"ends after {patience} epochs without a better dev error; the best is kept")
+
+
+def _learning_rate(facts: Facts) -> Choice:
+    """Of Adam, by the number of training rows: see below."""
+    return Choice(_by_rows(RATES, facts.parts["train"]), "size of Adam's steps; nnrun check tries others")
+
+
+def _epochs(facts: Facts) -> Choice:
+    """As many as give about 50,000 steps, from 20 to 150."""
+    steps = math.ceil(facts.parts["train"] / usual_batch_size(facts.parts["train"]))
+    return Choice(
+        _number_of_epochs(facts),
+        f"passes over the rows at most, {count(steps, 'step')} each; early stopping ends them sooner",
+    )
+
+
+def _number_of_epochs(facts: Facts) -> int:
+    rows = facts.parts["train"]
+    return round(min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS * usual_batch_size(rows) / rows)))
+
+
+def _batch_size(facts: Facts) -> Choice:
+    """32 up to 2,000 training rows, then the power of two from 64 to 512 just above their square root."""
+    rows = facts.parts["train"]
+    return Choice(usual_batch_size(rows), f"32 up to 2,000 training rows, here {rows:,}; then about their square root")
+
+
+def _base_error(facts: Facts) -> Choice:
+    """0, to be replaced by what the best known way gets wrong."""
+    return Choice(0.0, "the error of the best known way, such as a human expert; bias is measured from there")
+
+
+def _by_rows(table: Mapping[float, Any], rows: int) -> Any:
+    return next(value for most, value in table.items() if rows <= most)
+
+
+def _sizes(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{rows:,} {part}" for part, rows in parts.items())
+
+
+CHOICES: dict[str, Rule] = {
+    "data.source": _source,
+    "data.target": _target,
+    "data.task": _task,
+    "data.drop": _drop,
+    "data.group": _group,
+    "data.time": _time,
+    "data.split": _split,
+    "data.class_weight": _class_weight,
+    "network.hidden": _hidden,
+    "network.init": _init,
+    "regularization.l2": _l2,
+    "regularization.dropout": _dropout,
+    "regularization.early_stopping": _early_stopping,
+    "optimizer.learning_rate": _learning_rate,
+    "training.epochs": _epochs,
+    "training.batch_size": _batch_size,
+    "diagnosis.base_error": _base_error,
+}

@@ -1,0 +1,87 @@
+"""From a source and a target to a config that trains as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnrun.config.load import load_config
+from nnrun.config.schema import BUNDLED, Data, Parts
+from nnrun.errors import UsageError
+from nnrun.scaffold.document import document
+from nnrun.scaffold.facts import Facts, gather
+from nnrun.scaffold.proposals import Choice, propose
+from nnrun.scaffold.telling import kinds_of
+
+LONGEST_NAME = 64
+PREDICTIONS = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """What was found, what is proposed, the text of the config, and what to run next."""
+
+    facts: Facts
+    choices: Mapping[str, Choice]
+    text: str
+    commands: list[str]
+
+
+def scaffold(source: str | Mapping[str, str], target: str | None, config: Path) -> Scaffold:
+    """Propose a config to be written at `config`; the source is a bundled name, a file, or a file for each part.
+
+    Raises DataError for data that cannot be read or learned from; UsageError if the target is open.
+    """
+    facts = gather(_data(source, target), _as_written(source, config.parent))
+    choices, commands = propose(facts), _commands(source, config)
+    first = source if isinstance(source, str) else source["train"]
+    head = f"Proposed by nnrun init; a comment is the reason for the line below it. To learn from: {kinds_of(facts)}."
+    text = document(_name(Path(first).name), head, choices, commands)
+    load_config(config, text=text)
+    return Scaffold(facts, choices, text, commands)
+
+
+def _data(source: str | Mapping[str, str], target: str | None) -> Data:
+    if isinstance(source, str):
+        return Data(source=source, target=target)
+    return Data(source=Parts(**source), target=target)
+
+
+def _as_written(source: str | Mapping[str, str], folder: Path) -> str | dict[str, str]:
+    """The source as a config in this folder names it."""
+    if not isinstance(source, str):
+        return {part: _relative(path, folder) for part, path in source.items()}
+    return source if source in BUNDLED else _relative(source, folder)
+
+
+def _relative(path: str, folder: Path) -> str:
+    """Raises UsageError for a path that is no text, which YAML cannot hold."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path!r}: a config cannot hold this path, which is not UTF-8; rename the file") from None
+    try:
+        relative = os.path.relpath(Path(path).parent.resolve() / Path(path).name, folder.resolve())
+    except ValueError:  # on another drive
+        return str(Path(path).absolute())
+    return f"./{relative}" if relative.startswith("~") or "." not in relative else relative
+
+
+def _name(file: str) -> str:
+    """The name of a run: the file's, without suffixes, accents and signs."""
+    plain = unicodedata.normalize("NFKD", file.split(".")[0] or file).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", plain).strip("-")[:LONGEST_NAME] or "run"
+
+
+def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
+    """From the config to a model that others can use."""
+    rows = source if isinstance(source, str) else source.get("test", source["dev"])
+    commands = [["check", str(config)], ["train", str(config)], ["diagnose"]]
+    if rows not in BUNDLED:
+        commands.append(["predict", "latest", rows, "-o", PREDICTIONS])
+    return [shlex.join(["nnrun", *command]) for command in [*commands, ["export", "latest", "--format", "onnx"]]]

@@ -1,0 +1,138 @@
+"""nnrun evaluate: its page, its document, its gates, and what it says of searches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Nnrun = Callable[..., Any]
+QUICK = ("-q", "--set", "training.epochs=3", "--set", "network.hidden=[8]")
+
+
+def sets(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def test_the_page_of_classes(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=breast_cancer"))
+    done = nnrun("evaluate")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[1] == "data     341 train, 114 dev, 114 test"
+    assert lines[3].split() == ["train", "dev", "test", "constant,", "dev", "linear,", "dev"]
+    for name in ("error", "loss", "balanced_error", "auc", "average_precision", "f1", "brier", "calibration_error"):
+        (row,) = (line.split() for line in lines if line.split()[:1] == [name])
+        assert len(row) == 6
+    assert any(line.split() == ["dev", "precision", "recall", "f1", "rows"] for line in lines)
+    assert any(line.split() == ["true", "\\", "predicted", "benign", "malignant"] for line in lines)
+    assert lines[-1] == "test     test part read 2 times, this one included"
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_the_page_of_numbers(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=diabetes"))
+    out = nnrun("evaluate").out
+    for name in ("error (1 − R²)", "loss", "r2", "mae", "rmse"):
+        assert f"\n{name} " in out
+    assert "precision" not in out and "ridge regression on 266 training rows" in " ".join(out.split())
+
+
+def test_the_document(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    found = nnrun("evaluate", "--json").json
+    assert found["schema_version"] == 1 and found["data"] is None
+    assert set(found["parts"]) == {"train", "dev", "test"}
+    assert set(found["parts"]["dev"]["metrics"]) == {"network", "constant", "linear"}
+    assert [of["class"] for of in found["classes"]["dev"]] == ["setosa", "versicolor", "virginica"]
+    assert sum(map(sum, found["confusion"]["dev"])) == found["parts"]["dev"]["rows"] == 30
+    assert found["test_reads"] == 2
+
+
+def test_a_network_that_is_no_better_than_a_line_is_told_so(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *sets("data.source=iris", "training.epochs=1", "optimizer.learning_rate=1e-9"))
+    assert "the network does not beat" in nnrun("evaluate").out
+
+
+def test_many_classes_fit_the_screen(nnrun: Nnrun, here: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = [f"a class with a rather long name, number {i}" for i in range(30)]
+    labels = rng.integers(0, 30, 1500)
+    rows = "".join(f'{label + rng.normal():.3f},{rng.normal():.3f},"{names[label]}"\n' for label in labels)
+    (here / "many.csv").write_text("a,b,name\n" + rows)
+    nnrun("train", *QUICK, *sets("data.source=many.csv", "data.target=name"))
+    lines = nnrun("evaluate").out.splitlines()
+    assert "the 20 of 30 classes with the lowest f1" in lines
+    assert any(line.startswith("commonest mistakes") for line in lines)
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_a_file_and_standard_input(nnrun: Nnrun, here: Path, shell: Nnrun) -> None:
+    source = Path(__file__).parents[2] / "nnrun/data/bundled/iris.csv"
+    (here / "new.csv").write_bytes(source.read_bytes())
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    by_file = nnrun("evaluate", "latest", "new.csv")
+    assert by_file.out.splitlines()[1] == "data     new.csv: 150 rows"
+    piped = shell("nnrun evaluate latest - --json < new.csv")
+    assert json.loads(piped.out)["parts"] == nnrun("evaluate", "latest", "new.csv", "--json").json["parts"]
+    (here / "bad.csv").write_text((here / "new.csv").read_text().replace("virginica", "tulip"))
+    bad = nnrun("evaluate", "latest", "bad.csv")
+    assert bad.code == 4 and "class 'tulip' does not occur" in bad.err and bad.out == ""
+
+
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [("dev_error<=100%", 0), ("dev_error<0", 6), ("dev_auc>0.2", 0), ("dev_auc > 1", 6), ("train_loss<1e9", 0)],
+)
+def test_gates(nnrun: Nnrun, gate: str, code: int) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    done = nnrun("evaluate", "--require", "dev_error>=0", "--require", gate)
+    assert done.code == code
+    assert ("--require" in done.err) == bool(code) and done.out
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ("dev_error", "write a metric, a sign and a number"),
+        ("dev_error<1.2.3", "write a metric, a sign and a number"),
+        ("dev_eror<1", "no metric 'dev_eror'; a name is train, dev, test or data, then _ and one of error, loss,"),
+        ("dev_mae<1", "no dev_mae was measured; there are train_error,"),
+    ],
+)
+def test_gates_that_make_no_sense(nnrun: Nnrun, gate: str, message: str) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    done = nnrun("evaluate", "--require", gate)
+    assert done.code == 2 and message in done.err
+
+
+def test_of_a_search_the_best_trial_is_evaluated(nnrun: Nnrun, here: Path) -> None:
+    nnrun("search", *QUICK, "--trials", "2", "--workers", "1", *sets("data.source=iris"))
+    search = nnrun("list", "--json").json["runs"][0]["id"]
+    found = nnrun("evaluate", "--json").json
+    assert found["run"] == "best" and found["test_reads"] == 2
+    assert nnrun("evaluate", f"runs/{search}/best", "--json").json["test_reads"] == 3
+    assert "test part read 3 times" in nnrun("show").out
+    trial = nnrun("evaluate", f"runs/{search}/trials/0001")
+    assert "test part is not read" in " ".join(trial.out.split())
+    assert trial.out.splitlines()[1] == "data     90 train, 30 dev"
+    extended = nnrun("resume", search, "--trials", "3", "-q", "--workers", "1", "--json").json
+    assert extended["test_reads"] >= 3
+    for file in (here / f"runs/{search}/trials/0001/checkpoints").iterdir():
+        file.unlink()
+    (here / f"runs/{search}/trials/0001/checkpoints").rmdir()
+    pruned = nnrun("evaluate", f"runs/{search}/trials/0001")
+    assert pruned.code == 2 and "trains it again" in pruned.err
+
+
+def test_a_search_tells_the_metric_beside_the_error(nnrun: Nnrun) -> None:
+    options = ("--trials", "2", "--workers", "1", *sets("data.source=iris", "metrics.primary=auc"))
+    (line,) = (line for line in nnrun("search", *QUICK, *options).out.splitlines() if line.startswith("best "))
+    assert re.fullmatch(
+        r"best +trial \d: dev [\d.]+% auc [\d.]+, test [\d.]+% auc [\d.]+ \(test part read once\)", line
+    )

@@ -1,0 +1,87 @@
+"""nnrun export through the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import QUICK, Done
+
+Nnrun = Callable[..., Done]
+
+
+@pytest.fixture
+def trained(here: Path, nnrun: Nnrun) -> Path:
+    assert nnrun("train", "-q", "--set", "data.source=iris", *QUICK).code == 0
+    return here
+
+
+@pytest.mark.parametrize(("format", "path"), [("onnx", "model.onnx"), ("numpy", "model.py")])
+def test_a_file_is_written_and_checked(trained: Path, nnrun: Nnrun, format: str, path: str) -> None:
+    done = nnrun("export", "--format", format)
+    assert done.code == 0 and Path(path).stat().st_size > 1000
+    assert "checked  30 dev rows" in done.out and "largest difference" in done.out
+    assert not list(trained.glob(".*"))
+    again = nnrun("export", "--format", format)
+    assert again.code == 2 and f"{path} exists" in again.err
+    found = nnrun("export", "--format", format, "--force", "--json").json
+    assert found["path"] == path and found["rows"] == 30 and found["largest_difference"] <= 1e-5
+
+
+def test_a_search_exports_its_best_run(here: Path, nnrun: Nnrun) -> None:
+    assert nnrun("search", "-q", "--trials", "2", "--workers", "1", "--set", "data.source=iris", *QUICK).code == 0
+    assert nnrun("export", "latest", "-o", "best.onnx").code == 0 and Path("best.onnx").exists()
+    (search,) = [path for path in Path("runs").iterdir() if path.name[0] != "."]
+    assert nnrun("export", search / "best", "--format", "numpy").code == 0
+    (here / "rows.csv").write_text(
+        "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n"
+    )
+    alone = subprocess.run([sys.executable, "-I", "model.py", "rows.csv"], capture_output=True, text=True)
+    row, word, *shares = alone.stdout.splitlines()[1].split(",")
+    by_nnrun = nnrun("predict", "latest", "rows.csv").out.splitlines()[1].split(",")
+    assert [row, word] == by_nnrun[:2]
+    assert [float(share) for share in shares] == pytest.approx([float(share) for share in by_nnrun[2:]], abs=1e-5)
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
+def test_what_must_be_installed_is_said(
+    trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    done = nnrun("export")
+    assert done.code == 2 and f"need {missing}: pip install 'nnrun[onnx]'" in done.err
+    assert not Path("model.onnx").exists()
+
+
+def test_data_that_is_gone_is_said(here: Path, nnrun: Nnrun) -> None:
+    Path("d.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(60)))
+    assert nnrun("train", "-q", "--set", "data.source=d.csv", "--set", "data.target=y", *QUICK).code == 0
+    Path("d.csv").unlink()
+    done = nnrun("export")
+    assert done.code == 4 and "d.csv" in done.err and not Path("model.onnx").exists()
+
+
+@pytest.mark.parametrize("file", ["checkpoints/best.safetensors", "data.json", "resolved.yaml"])
+@pytest.mark.parametrize("command", [("export",), ("predict", "latest", "rows.csv")])
+def test_a_run_that_is_broken_gives_exit_code_4(
+    trained: Path, nnrun: Nnrun, file: str, command: tuple[str, ...]
+) -> None:
+    Path("rows.csv").write_text("x\n1\n")
+    (run,) = [path for path in Path("runs").iterdir() if path.name[0] != "."]
+    (run / file).write_bytes(b"\x80\x04\x95cposix\nsystem\n\x94.")
+    done = nnrun(*command)
+    assert done.code == 4 and Path(file).name in done.err and "Traceback" not in done.err
+
+
+def test_the_disk_is_full(trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    done = nnrun("export")
+    assert done.code == 1 and "No space left" in done.err
+    assert not [path for path in trained.iterdir() if path.name != "runs"]

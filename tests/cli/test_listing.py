@@ -1,0 +1,92 @@
+"""The command list: its options, its formats, and what fits a screen."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import QUICK, Done, OnTerminal
+
+Nnrun = Callable[..., Done]
+
+
+@pytest.fixture
+def two(nnrun: Nnrun) -> list[str]:
+    """A run with a learning rate of 0.01 and one of 0.001."""
+    for rate in ("0.01", "0.001"):
+        assert nnrun("train", "-q", *QUICK, "--set", f"optimizer.learning_rate={rate}").code == 0
+    return sorted((path.name for path in Path("runs").glob("[!.]*")), key=lambda name: rate_of(Path("runs") / name))
+
+
+def rate_of(run: Path) -> float:
+    line = next(line for line in (run / "resolved.yaml").read_text().splitlines() if "learning_rate" in line)
+    return float(line.split()[1])
+
+
+def ids(done: Done) -> list[str]:
+    return [line.split()[0] for line in done.out.splitlines()[1:]]
+
+
+def test_options(nnrun: Nnrun, two: list[str]) -> None:
+    slow, fast = two
+    assert ids(nnrun("list", "--sort", "optimizer.learning_rate")) == [slow, fast]
+    assert ids(nnrun("list", "--sort", "dev_error")) == [fast, slow], "three epochs are few for 0.001"
+    assert ids(nnrun("list", "--sort", "dev_error", "--reverse")) == [slow, fast]
+    assert ids(nnrun("list", "--sort", "dev_error", "--limit", 1)) == [fast]
+    assert ids(nnrun("list", "--filter", "optimizer.learning_rate<0.005")) == [slow]
+    assert ids(nnrun("list", "--filter", "status=done", "--filter", "name=dig*", "--sort", "created")) in [
+        two,
+        two[::-1],
+    ]
+    assert [run["id"] for run in nnrun("list", "--json", "--sort", "dev_error").json["runs"]] == [fast, slow]
+    rows = list(csv.DictReader(nnrun("list", "--csv", "--sort", "dev_error").out.splitlines()))
+    assert [row["id"] for row in rows] == [fast, slow]
+    assert float(rows[0]["dev_loss"]) < float(rows[1]["dev_loss"])
+    assert nnrun("list", "--filter", "status=diverged") == (0, "no run fulfils that\n", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--sort", "dev_eror"], "no run has a 'dev_eror', did you mean dev_error?"),
+        (["--filter", "optimizer.nam=adam"], "no run has a 'optimizer.nam', did you mean optimizer.name?"),
+        (["--filter", "done"], "--filter: 'done' is no condition; write KEY=VALUE"),
+        (["--json", "--csv"], "--json and --csv: only one of them"),
+    ],
+)
+def test_mistakes(nnrun: Nnrun, two: list[str], options: list[str], words: str) -> None:
+    done = nnrun("list", *options)
+    assert done.code == 2
+    assert words in (done.err or done.out)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_it_fits_a_screen(on_terminal: Callable[..., OnTerminal], two: list[str], nnrun: Nnrun, width: int) -> None:
+    shutil.copytree(Path("runs") / two[0], Path("runs") / f"{two[0]}-of-a-name-that-is-long")
+    nnrun("resume", two[0], "-q", "--epochs", 4, "--set", "seed=3")
+    screen = on_terminal("list", width=width)
+    assert screen.finish() == 0
+    lines = screen.written.replace("\r", "").splitlines()
+    assert len(lines) == 5
+    assert max(map(len, lines)) <= width
+    assert "\x1b" not in screen.written
+
+
+def test_listing_loads_no_numpy(two: list[str]) -> None:
+    code = (
+        "import sys; sys.argv = ['nnrun', 'list', '--sort', 'optimizer.learning_rate', '--filter', 'dev_error<1']\n"
+        "from nnrun.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'scipy', 'rich', 'nnrun.config.schema'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 3
