@@ -32,7 +32,7 @@ def _best_so_far(title: str, found: Results, placed: list[tuple[Record, float]],
     x = [at for _, at in placed]
     values = [found.value(trial) for trial, _ in placed]
     lower = list(accumulate((trial["metric"] for trial, _ in placed), min))
-    best = [abs(value) if found.plan["metric"].startswith("-") else value for value in lower]
+    best = [-value if found.plan["metric"].startswith("-") else value for value in lower]
     names = [f"trial {trial['number']}: {found.told(trial)}" for trial, _ in placed]
     dots = points("a trial", x, values, GREY, text=names, hoverinfo="text", marker={"size": 6, "opacity": 0.7})
     steps = line("best so far", x, best, ORANGE, width=2.5, hoverinfo="y+name")
