@@ -170,7 +170,8 @@ def report(name: str, found: Watched) -> None:
     """A line."""
     print(
         f"{name:<10} RssAnon {found.anonymous / 1e6:6.0f} MB   VmHWM {found.resident / 1e6:6.0f} MB   "
-        f"{found.rows_a_second:10,.0f} rows/s   {found.seconds:6.1f} s, {found.processor:6.1f} s of CPU   dev error {found.dev_error:.3f}",
+        f"{found.rows_a_second:10,.0f} rows/s   {found.seconds:6.1f} s, {found.processor:6.1f} s of CPU   "
+        f"dev error {found.dev_error:.3f}",
         flush=True,
     )
 
