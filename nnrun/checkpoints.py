@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array, Shape
 from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
-from nnrun.errors import UsageError
+from nnrun.errors import DataError, UsageError
 from nnrun.rundir import RunDir
 
 Tensors = dict[str, Array]
@@ -49,20 +50,21 @@ def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> 
     """Put the trainer where the last checkpoint stands; its epoch, or 0 where there is none yet.
 
     An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
-    network has another shape.
+    network has another shape, DataError where the checkpoint is broken.
     """
     loaded = run.load_checkpoint("last")
     if loaded is None:
         return 0
     tensors, about = loaded
     _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
-    saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
-    if about["optimizer"] == trainer.recipe.optimizer:
-        saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
-    trainer.restore(saved)
-    if stopping and about["stopping"]:
-        stopping.restore({name: _with_infinity(values) for name, values in about["stopping"].items()})
-    return int(about["epoch"])
+    with _described(run, "last"):
+        saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
+        if about["optimizer"] == trainer.recipe.optimizer:
+            saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
+        trainer.restore(saved)
+        if stopping and about["stopping"]:
+            stopping.restore({name: _with_infinity(values) for name, values in about["stopping"].items()})
+        return int(about["epoch"])
 
 
 def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
@@ -72,12 +74,26 @@ def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
     trained again and find it again.
     """
     loaded = run.load_checkpoint("best")
-    if loaded is None or loaded[1]["epoch"] > trainer.epoch:
+    if loaded is None:
         return
     tensors, about = loaded
+    with _described(run, "best"):
+        epoch, scores = int(about["epoch"]), _with_infinity(about["scores"]).reshape(1, 2)
+    if epoch > trainer.epoch:
+        return
     theta, state = np.empty_like(trainer.theta), np.empty_like(trainer.state)
     _fill(run, named(trainer.network, theta[0], state[0]), tensors)
-    best.put(about["epoch"], _with_infinity(about["scores"])[None], theta, state)
+    best.put(epoch, scores, theta, state)
+
+
+@contextmanager
+def _described(run: RunDir, name: str) -> Iterator[None]:
+    """Whatever a checkpoint says of itself may be missing or nonsense."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        path = run.path / "checkpoints" / f"{name}.safetensors"
+        raise DataError(f"{path}: its description does not fit ({type(error).__name__}: {error}); train anew") from None
 
 
 def load_weights(run: RunDir, name: str = "best") -> Tensors:

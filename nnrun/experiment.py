@@ -82,7 +82,10 @@ def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> N
     """Put the session where the run stands; the run is locked, so nobody is moving it meanwhile."""
     if not same_data(run, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
-    session.load(run)
+    try:
+        session.load(run)
+    except UsageError as error:  # nobody has asked for another network, so the file is not this run's
+        raise DataError(str(error)) from None
     if session.trainer.epoch > config.training.epochs:
         raise UsageError(
             f"{run.id} has trained {session.trainer.epoch} epochs already; the new total must be larger than that, "

@@ -92,9 +92,8 @@ def in_own_unit(dataset: Dataset, y: Array) -> Array:
 
 
 def weights_of(measured: Examples) -> Array | None:
-    """A weight a row, where rows have weights."""
-    weights: Array | None = getattr(measured, "weights", None)
-    return weights
+    """A weight a row in float64, as sums over many rows need it; None where every row counts alike."""
+    return None if measured.weights is None else measured.weights.astype(np.float64)
 
 
 def _refuse_misfit(primary: str, dataset: Dataset) -> None:
@@ -104,9 +103,10 @@ def _refuse_misfit(primary: str, dataset: Dataset) -> None:
         raise MisfitError(key, f"{primary} {problem}; use error")
     if metric.of is None:
         return
-    y = in_own_unit(dataset, dataset.parts["dev"].y)
+    dev = examples(dataset, "dev")
+    y = in_own_unit(dataset, dev.y)
     constant = np.ones((len(y), len(dataset.classes))) if dataset.classes else np.zeros_like(y)
-    if np.isnan(metric.of(y, constant, None)):
+    if np.isnan(metric.of(y, constant, weights_of(dev))):
         what = "rows of one class only" if dataset.classes else "equal targets only"
         raise MisfitError(key, f"{primary} is not defined on the dev set, which has {what}; use error, or split anew")
 

@@ -250,6 +250,10 @@ def find_run(root: Path, reference: str) -> RunDir:
     if (Path(reference) / "run.json").is_file():
         return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)
+    above, _, inside = reference.partition("/")  # a trial, as SEARCH/trials/0007
+    within = [RunDir(run.path / inside) for run in runs if inside and run.id.startswith(above)]
+    if len(whole := [run for run in within if (run.path / "run.json").is_file()]) == 1:
+        return whole[0]
     if reference == "latest":
         if not runs:
             raise UsageError(f"there is no run in {root} yet; `nnrun train` makes one, --runs DIR looks elsewhere")

@@ -576,3 +576,31 @@ def test_layer_statistics_are_there_when_asked_for_and_change_nothing(train_run:
     assert set(layers[0]["relu1"]) == always
     assert set(layers[0]["dense1"]) == always | {"steepness"}
     assert all(layer["output_std"] > 0 for layer in layers[0].values())
+
+
+DESCRIPTIONS: list[dict[str, Any]] = [
+    {},
+    {"epoch": 1},
+    {"epoch": "x", "step": 1, "optimizer": "adam", "stopping": None, "scores": [1, 1]},
+    {"epoch": 1, "step": [], "optimizer": "adam", "stopping": None, "scores": [1, 1]},
+    {"epoch": 1, "step": 1, "optimizer": "adam", "stopping": 7, "scores": [1, 1]},
+    {"epoch": 1, "step": 1, "optimizer": "adam", "stopping": None, "scores": "low"},
+]
+
+
+@pytest.mark.parametrize("description", DESCRIPTIONS)
+def test_a_checkpoint_that_describes_itself_wrongly_is_refused(train_run: Train, description: dict[str, Any]) -> None:
+    run = train_run(*SMALL, "regularization.early_stopping={patience: 5}").run
+    for name in ("last", "best"):
+        loaded = run.load_checkpoint(name)
+        assert loaded is not None
+        run.save_checkpoint(name, loaded[0], description)
+    with pytest.raises(DataError, match=r"safetensors: its description does not fit .*train anew"):
+        experiment.resume(run, epochs=8)
+
+
+def test_a_checkpoint_of_another_network_is_refused(train_run: Train) -> None:
+    small, large = (train_run(*SMALL, f"network.hidden=[{width}]").run for width in (4, 5))
+    shutil.copytree(large.path / "checkpoints", small.path / "checkpoints", dirs_exist_ok=True)
+    with pytest.raises(DataError, match="another shape than the checkpoint"):
+        experiment.resume(small, epochs=8)

@@ -49,3 +49,9 @@ def test_members_of_a_search_weigh_as_each_alone(tmp_path: Path) -> None:
         alone = make_trainer([config], dataset)
         list(alone.epochs(3))
         assert alone.theta[0].tobytes() == together.theta[k].tobytes()
+
+
+def test_metrics_that_decide_are_weighted(train_run: Callable[..., Outcome]) -> None:
+    by_f1, by_error = (train_run(*SETTINGS, f"metrics.primary={primary}") for primary in ("balanced_error", "error"))
+    for row, known in zip(by_f1.run.metrics(), by_error.run.metrics(), strict=True):
+        assert row["dev_balanced_error"] == pytest.approx(known["dev_error"], rel=1e-6), "balanced weights, both"

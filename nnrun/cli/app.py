@@ -8,6 +8,7 @@ import typer
 
 from nnrun.cli import (
     checking,
+    comparing,
     diagnosing,
     evaluating,
     exporting,
@@ -61,4 +62,5 @@ app.command()(predicting.predict)
 app.command()(exporting.export)
 app.command("list")(listing.list_)
 app.command()(inspection.show)
+app.command()(comparing.compare)
 app.command()(inspection.schema)

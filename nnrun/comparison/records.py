@@ -43,7 +43,7 @@ def settings_of(run: RunDir) -> Values:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, where it was built
     try:
         values = yaml.load(run.read("resolved.yaml"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{run.path / 'resolved.yaml'}: not valid YAML") from error
     if not isinstance(values, dict):
         raise DataError(f"{run.path / 'resolved.yaml'}: holds no settings")

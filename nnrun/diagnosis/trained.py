@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.assembly import examples, recipe
-from nnrun.checkpoints import load_weights, named
+from nnrun.assembly import examples
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.data.dataset import Dataset, load_dataset
@@ -17,7 +16,7 @@ from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.experiment import CACHE, same_data
-from nnrun.prediction.model import best_of
+from nnrun.prediction.model import best_of, load_model
 from nnrun.rundir import RunDir, search_of
 
 
@@ -34,15 +33,10 @@ class Trained:
 
         1 for a wrong class and 0 for a right one; of a regression the squared error as a share of the mean square
         that the target has around its mean. Where rows have weights, it is the weighted mean that is the part's error.
-        UsageError where there is no checkpoint.
+        UsageError where there is no checkpoint, DataError where it is broken.
         """
-        plan = recipe([self.config], self.dataset)
-        network, loss, measured = plan.mlp.network(), plan.loss, examples(self.dataset, part)
-        theta = np.empty((1, network.theta.size), measured.x.dtype)
-        state = np.empty((1, network.state.size), measured.x.dtype)
-        for name, tensor in load_weights(self.run).items():
-            np.copyto(named(network, theta[0], state[0])[name], tensor)
-        found: Array = mistakes_of(network, loss, theta, state, measured)[0]
+        model, measured = load_model(self.run), examples(self.dataset, part)
+        found: Array = mistakes_of(model.network, model.loss, *model.vectors, measured)[0]
         return found
 
 

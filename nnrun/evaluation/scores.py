@@ -25,9 +25,9 @@ class Scores:
     _y: list[Array] = field(default_factory=list)
     _predicted: list[Array] = field(default_factory=list)
     _losses: list[Array] = field(default_factory=list)
-    _weights: list[Array] = field(default_factory=list)
+    weights: Array | None = None  # one a row, of all rows
 
-    def add(self, logits: Array, y: Array, weights: Array | None = None) -> None:
+    def add(self, logits: Array, y: Array) -> None:
         """Rows with logits `(rows, width)` and targets as the loss takes them."""
         logits = logits.astype(np.float64)
         targets = self.loss.targets(y, logits.dtype)
@@ -37,12 +37,11 @@ class Scores:
             y, predicted = (v.astype(np.float64) * self.target.deviation + self.target.mean for v in (y, predicted))
         self._y.append(y)
         self._predicted.append(predicted)
-        self._weights += [] if weights is None else [weights]
 
-    def add_all(self, chunks: Iterable[tuple[slice, Array]], y: Array, weights: Array | None) -> None:
-        """All rows of a part, their logits in chunks."""
+    def add_all(self, chunks: Iterable[tuple[slice, Array]], y: Array) -> None:
+        """Rows whose logits come in chunks."""
         for rows, logits in chunks:
-            self.add(logits, y[rows], None if weights is None else weights[rows])
+            self.add(logits, y[rows])
 
     @property
     def rows(self) -> int:
@@ -71,11 +70,11 @@ class Scores:
         return float((counts.sum() - counts.trace()) / counts.sum())
 
     def _rows(self) -> tuple[Array, Array, Array | None]:
-        return self._y[0], self._predicted[0], self._weights[0] if self._weights else None
+        return self._y[0], self._predicted[0], self.weights
 
     def _join(self) -> None:
         """The chunks as one array of each kind."""
-        for chunks in (self._y, self._predicted, self._losses, self._weights):
+        for chunks in (self._y, self._predicted, self._losses):
             if len(chunks) > 1:
                 chunks[:] = [np.concatenate(chunks)]
 

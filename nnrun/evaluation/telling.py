@@ -61,7 +61,7 @@ def class_table(found: Evaluation, part: str) -> list[str]:
     shown = known
     if len(known) > CLASSES_SHOWN:
         shown = sorted(known, key=lambda c: (c["f1"] is None, c["f1"]))[:CLASSES_SHOWN]
-    rows = [[part, "precision", "recall", "f1", "rows"]]
+    rows = [[part, "precision", "recall", "f1", "weight" if found.model.info.get("weights") else "rows"]]
     for of in shown:
         rows.append([of["class"], *(_share(of[key]) for key in ("precision", "recall", "f1")), number(of["support"])])
     left = [f"the {len(shown)} of {len(known)} classes with the lowest f1"] if len(shown) < len(known) else []

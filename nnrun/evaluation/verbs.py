@@ -7,10 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from nnrun.assembly import examples
 from nnrun.data.dataset import Dataset
 from nnrun.data.table import Table, require_column
 from nnrun.data.target import check_target
+from nnrun.data.weights import part_weights, read_weights
 from nnrun.diagnosis.trained import trained
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
@@ -106,9 +109,10 @@ def _on_own_parts(found: Evaluation, dataset: Dataset) -> None:
         if part == "test" and reason:
             found.notes.append(f"the test part is not read: {reason}")
             continue
-        measured, scores = examples(dataset, part), _scores(found, predictors)
+        measured = examples(dataset, part)
+        scores = _scores(found, predictors, weights_of(measured))
         for name, predictor in predictors.items():
-            scores[name].add_all(predictor.logits(measured.x), measured.y, weights_of(measured))
+            scores[name].add_all(predictor.logits(measured.x), measured.y)
         found.enter(part, scores)
     if "test" in found.results:
         found.test_reads = count_read(found.model.run)
@@ -120,13 +124,44 @@ def _on_file(found: Evaluation, data: str) -> None:
     except DataError as error:
         predictors = {NETWORK: found.model}
         found.notes.append(f"there is nothing to fit baselines on ({error})")
-    scores = _scores(found, predictors)
+    scores, weighing = _scores(found, predictors), _Weighing(found.model)
     with closing(read_rows(data, rows_at_once(found.model), found.model.info)) as tables:
         for table in tables:
             x, y = _prepared(found.model, table)
+            weighing.add(table, y)
             for name, predictor in predictors.items():
-                scores[name].add_all(predictor.logits(x), y, None)
+                scores[name].add_all(predictor.logits(x), y)
+    for of in scores.values():
+        of.weights = weighing.weights()
+    found.notes += weighing.notes()
     found.enter(FILE, scores)
+
+
+class _Weighing:
+    """The weights that the rows of a file have by the rules of the run, once all of them are known."""
+
+    def __init__(self, model: Model) -> None:
+        self.target, self.described = model.target, model.info.get("weights")
+        self.column: str | None = (self.described or {}).get("column")
+        self._y: list[Array] = []
+        self._column: list[Array] = []
+        self._lacking = False
+
+    def add(self, table: Table, y: Array) -> None:
+        """Rows of a table."""
+        self._y.append(y)
+        if self.column in table.columns:
+            self._column.append(read_weights(table, self.column))
+        self._lacking = bool(self.column) and not self._column
+
+    def weights(self) -> Array | None:
+        """One a row, with a mean of 1; None where every row counts alike."""
+        column = np.concatenate(self._column) if self._column else None
+        return part_weights(self.described, FILE, np.concatenate(self._y), self.target.classes, column)
+
+    def notes(self) -> list[str]:
+        """What is to be told where the file has no weights although the run had them."""
+        return [f"there is no column {self.column!r}, so rows are not weighed by it"] if self._lacking else []
 
 
 def _prepared(model: Model, table: Table) -> tuple[Array, Array]:
@@ -145,5 +180,5 @@ def _predictors(found: Evaluation, dataset: Dataset) -> dict[str, Predictor]:
     return {NETWORK: found.model, "constant": constant(train, loss, classes), "linear": fitted}
 
 
-def _scores(found: Evaluation, predictors: Mapping[str, Predictor]) -> dict[str, Scores]:
-    return {name: Scores(found.model.loss, found.model.target) for name in predictors}
+def _scores(found: Evaluation, predictors: Mapping[str, Predictor], weights: Array | None = None) -> dict[str, Scores]:
+    return {name: Scores(found.model.loss, found.model.target, weights=weights) for name in predictors}

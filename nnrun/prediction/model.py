@@ -68,11 +68,17 @@ class Model:
         return ((rows, logits[0]) for rows, logits in logits_in_chunks(self.network, self._bound, x))
 
     @cached_property
-    def _bound(self) -> list[Bound]:
+    def vectors(self) -> tuple[Array, Array]:
+        """Parameters `(1, size)` and running averages `(1, size)`, as the network binds them."""
         theta = np.empty((1, self.network.theta.size), self.config.training.dtype)
         state = np.empty((1, self.network.state.size), self.config.training.dtype)
         for name, view in named(self.network, theta[0], state[0]).items():
             np.copyto(view, self.weights[name])
+        return theta, state
+
+    @cached_property
+    def _bound(self) -> list[Bound]:
+        theta, state = self.vectors
         return self.network.bind(theta, state, theta)
 
 

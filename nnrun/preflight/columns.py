@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnrun.data.kinds import meaning_of
 from nnrun.data.table import kind_of
 from nnrun.engine.parameters import Array
 from nnrun.preflight.association import Association, association, codes, sampled
@@ -45,14 +46,18 @@ def judge_constant(found: list[str], dropped: list[str]) -> Finding:
 def check_identifiers(context: Context) -> Finding:
     """Columns that number or name the rows."""
     frame = _pooled(context)
-    found = [name for name in context.columns if is_identifier(frame[name])]
+    dates = {column["name"] for column in context.dataset.info["columns"] if column["kind"] == "date"}
+    found = [name for name in context.columns if name not in dates and is_identifier(frame[name])]
     return judge_identifiers(found, list(context.config.data.drop))
 
 
 def is_identifier(series: pd.Series[Any]) -> bool:
-    """Whole numbers that all differ and rise, lie close together or are called id; text that hardly repeats itself."""
+    """Whole numbers that all differ and rise, lie close together or are called id; text that hardly repeats itself.
+
+    Dates are taken apart before they are learned from, so that they may differ.
+    """
     values = series.dropna()
-    if len(values) < FEWEST_IDENTIFIERS:
+    if len(values) < FEWEST_IDENTIFIERS or meaning_of(values).kind == "date":
         return False
     if kind_of(values) == "category":
         return bool(values.nunique() > OFTEN_DIFFERENT * len(values))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from nnrun.config.dump import dump_yaml
 from nnrun.scaffold.proposals import Choice
+from nnrun.scaffold.words import visible
 
 WIDTH = 100
 INDENT = "  "
@@ -32,14 +33,15 @@ def _setting(key: str, choice: Choice) -> Iterator[str]:
     if choice.notes:
         yield f"{key}:"
         for item, note in zip(choice.value, choice.notes, strict=True):
-            yield f"{INDENT}- {_plain(item)}  # {note}"
+            yield f"{INDENT}- {_plain(item)}  # {visible(note)}"
     else:
         yield f"{'' if choice.active else '# '}{key}: {_plain(choice.value)}"
 
 
 def _comment(text: str) -> list[str]:
+    head, text = "# ", visible(text)
     return textwrap.wrap(
-        text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
+        text, WIDTH, initial_indent=head, subsequent_indent=head, break_long_words=False, break_on_hyphens=False
     )
 
 

@@ -12,7 +12,7 @@ from nnrun.data.division import check_rows, divide
 from nnrun.data.kinds import ambiguity, meaning_of
 from nnrun.data.sources import read_source, source_files, target_name
 from nnrun.data.survey import Survey
-from nnrun.data.table import Table, labels, require_column
+from nnrun.data.table import Table, labels, require_single
 from nnrun.data.target import Task
 from nnrun.errors import DataError, UsageError
 from nnrun.scaffold.columns import ColumnFacts, judged, likely_targets, may_group, whole
@@ -28,7 +28,7 @@ class Facts:
 
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `groups` and `dates` are columns by which the
-    rows could be split.
+    rows could be split; `reading` says how the files were read, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -41,6 +41,7 @@ class Facts:
     features: int
     groups: list[str]
     dates: list[str]
+    reading: list[str]
     notices: list[str]
 
     @property
@@ -52,6 +53,13 @@ class Facts:
     def used(self) -> list[ColumnFacts]:
         """Columns to learn from."""
         return [column for column in self.columns if column.role == "feature"]
+
+    @property
+    def balance(self) -> float:
+        """Share of the rarest class over the share it would have if all were equal; 1 for a regression."""
+        if self.classes is None:
+            return 1.0
+        return min(self.classes.values()) * len(self.classes) / sum(self.classes.values())
 
     def distinct(self, name: str) -> int:
         """How many different values a column has."""
@@ -93,12 +101,13 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
         features=sum(_width(table, name) for name in used),
         groups=[name for name in used if may_group(table.frame[name])],
         dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
+        reading=list(dict.fromkeys(notice for found in sources.values() for notice in found.notices)),
         notices=[*_doubts(table, columns), *division.notices],
     )
 
 
 def _look(table: Table, target: str) -> Survey:
-    require_column(table, target, "target")
+    require_single(table, target, "target")
     found = Survey(table, target, "auto")
     found.see(table)
     found.target.check()

@@ -9,10 +9,12 @@ from math import inf
 from typing import Any
 
 from nnrun.assembly import usual_batch_size
-from nnrun.narration import percent
+from nnrun.narration import percent, source_name
 from nnrun.scaffold.facts import WITHOUT_TEST, Facts
 from nnrun.scaffold.words import count, listed, shown
 
+IMBALANCED = 0.4  # the rarest class's share over its even share, below which mistakes are weighed
+FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
 HIDDEN = {2_000: [64], 20_000: [64, 32], inf: [128, 64]}  # up to so many rows of training
 RATES = {20_000: 3e-3, inf: 1e-3}
 L2 = {20_000: 0.1, inf: 0.0}
@@ -46,7 +48,8 @@ def propose(facts: Facts) -> dict[str, Choice]:
 def _source(facts: Facts) -> Choice:
     """The file, as seen from the folder of the config."""
     rows = count(facts.rows, "row") if len(facts.files) == 1 else _sizes(facts.files)
-    return Choice(facts.source, f"{rows}, {count(len(facts.columns), 'column')}")
+    reading = [notice.removeprefix(f"{source_name(facts.source)}: ") for notice in facts.reading]
+    return Choice(facts.source, "; ".join([f"{rows}, {count(len(facts.columns), 'column')}", *reading]))
 
 
 def _target(facts: Facts) -> Choice:
@@ -102,6 +105,18 @@ def _split(facts: Facts) -> Choice | None:
     if "test" not in facts.parts:
         return Choice(list(WITHOUT_TEST), f"{sizes}; of {count(facts.rows, 'row')} a test part would tell little")
     return Choice("auto", f"{sizes}; the classes in equal shares" if facts.classes else sizes)
+
+
+def _class_weight(facts: Facts) -> Choice | None:
+    """`balanced` where the rarest class has less than 40% of its even share; as a comment below 20 rows of it."""
+    if facts.classes is None or facts.balance >= IMBALANCED:
+        return None
+    rows = min(facts.classes.values())
+    label = next(name for name, found in facts.classes.items() if found == rows)
+    share = f"class {shown(label)} has {percent(rows / sum(facts.classes.values()))} of the rows"
+    if rows < FEWEST_TO_WEIGH:
+        return Choice("balanced", f"{share}, {rows} in all: too few to weigh each as much as this would", active=False)
+    return Choice("balanced", f"{share}; each class counts the same, in the loss and in the error")
 
 
 # network and training
@@ -193,6 +208,7 @@ CHOICES: dict[str, Rule] = {
     "data.group": _group,
     "data.time": _time,
     "data.split": _split,
+    "data.class_weight": _class_weight,
     "network.hidden": _hidden,
     "network.init": _init,
     "regularization.l2": _l2,

@@ -25,7 +25,7 @@ def told(facts: Facts, choices: Mapping[str, Choice]) -> Iterator[tuple[str, str
             yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
 
 
-THOUGHTS = ("data.group", "data.time")
+THOUGHTS = ("data.class_weight", "data.group", "data.time")
 
 
 def kinds_of(facts: Facts) -> str:

@@ -20,6 +20,11 @@ def shown(name: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def visible(text: str) -> str:
+    """The text with all that cannot be seen, line breaks too, as escapes."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def listed(items: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = len(items) - NAMED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnrun.narration import columns, duration, percent
+from nnrun.narration import columns, duration, number, percent
 from nnrun.search.halving import rung_table
 from nnrun.search.importance import importances
 from nnrun.search.ledger import Record
@@ -141,15 +141,25 @@ def _common(values: Sequence[Any]) -> str:
     return f"{setting(min(numbers))} to {setting(max(numbers))}" if len(numbers) == len(values) else ""
 
 
-def test_line(record: Mapping[str, Any]) -> list[str]:
-    """The test error of the chosen trial, and how often the test part has been read for it."""
+def test_line(record: Mapping[str, Any], metric: str) -> list[str]:
+    """The test error of the chosen trial, and how often the test part has been read for it.
+
+    Where trials were compared by something else, that stands behind the errors.
+    """
     final = record.get("final") or {}
     if "dev_error" not in final:
         return []
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
-    test = f"test {percent(final['test_error'])} (test part read {times})" if "test_error" in final else "no test part"
-    return [f"best     trial {record['best_trial']}: dev {percent(final['dev_error'])}, {test}"]
+    dev, test = (_told_of(final, part, metric) for part in ("dev", "test"))
+    test = f"{test} (test part read {times})" if "test_error" in final else "no test part"
+    return [f"best     trial {record['best_trial']}: {dev}, {test}"]
+
+
+def _told_of(final: Mapping[str, Any], part: str, metric: str) -> str:
+    name = metric.partition("_")[2]
+    further = "" if name == "error" or f"{part}_{name}" not in final else f" {name} {number(final[f'{part}_{name}'])}"
+    return f"{part} {percent(final.get(f'{part}_error'))}{further}"
 
 
 def expected_line(expected: Mapping[str, Any] | None, metric: str) -> list[str]:
@@ -215,7 +225,7 @@ def summary(
     """What a search came to."""
     if not records:
         return [ending(record)]
-    reached = [*test_line(record), *expected_line(record.get("random_search_expected"), metric)]
+    reached = [*test_line(record, metric), *expected_line(record.get("random_search_expected"), metric)]
     lines = [ending(record), "", *best_table(records, metric), "", *reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,11 @@ def test_of_a_search_the_best_trial_is_evaluated(nnrun: Nnrun, here: Path) -> No
     (here / f"runs/{search}/trials/0001/checkpoints").rmdir()
     pruned = nnrun("evaluate", f"runs/{search}/trials/0001")
     assert pruned.code == 2 and "trains it again" in pruned.err
+
+
+def test_a_search_tells_the_metric_beside_the_error(nnrun: Nnrun) -> None:
+    options = ("--trials", "2", "--workers", "1", *sets("data.source=iris", "metrics.primary=auc"))
+    (line,) = (line for line in nnrun("search", *QUICK, *options).out.splitlines() if line.startswith("best "))
+    assert re.fullmatch(
+        r"best +trial \d: dev [\d.]+% auc [\d.]+, test [\d.]+% auc [\d.]+ \(test part read once\)", line
+    )

@@ -161,6 +161,14 @@ def test_a_code_that_comes_again_is_proposed_as_a_group(nnrun: Nnrun, here: Path
     assert load_config(None, text=text).config.data.group is None
 
 
+def test_classes_out_of_balance_are_weighed(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"{row * 7 % 31},{'yes' if row % 10 == 0 else 'no'}" for row in range(400)]
+    Path("data.csv").write_text("\n".join(["size,y", *rows]) + "\n", encoding="utf-8")
+    text = nnrun("init", "data.csv", "--target", "y", "-o", "-").out
+    assert "class yes has 10.0% of the rows" in text
+    assert "\n  class_weight: balanced\n" in text
+
+
 # the bundled data
 
 

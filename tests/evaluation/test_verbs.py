@@ -155,3 +155,25 @@ def test_without_a_checkpoint(plants: tuple[RunDir, Path]) -> None:
         file.unlink()
     with pytest.raises(UsageError, match="has no checkpoint"):
         evaluate(plants[0])
+
+
+def test_weights_count_as_in_training(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(size=90), rng.integers(1, 5, 90)
+    y = np.where(x + 0.5 * rng.normal(size=90) > 0.5, "yes", "no")
+    path = tmp_path / "weighed.csv"
+    path.write_text("x,w,y\n" + "".join(f"{a:.4f},{w},{b}\n" for a, w, b in zip(x, weights, y, strict=True)))
+    values = [f"data.source={path}", "data.target=y", "data.weight=w", "data.class_weight=balanced", *QUICK]
+    outcome = experiment.train(load_config(None, values), tmp_path / "runs")
+    found = evaluate(outcome.run)
+    for part in found.results:
+        for name in ("error", "loss"):
+            assert found.value(f"{part}_{name}") == pytest.approx(outcome.record["final"][f"{part}_{name}"], rel=1e-5)
+    of_file = evaluate(outcome.run, str(in_file(outcome, "dev", tmp_path / "dev.csv")))
+    for predictor, known in found.results["dev"].items():
+        assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
+    dev = (tmp_path / "dev.csv").read_text().splitlines()
+    (tmp_path / "bare.csv").write_text("\n".join(line.replace(",w,", ",v,") for line in dev) + "\n")
+    bare = evaluate(outcome.run, str(tmp_path / "bare.csv"))
+    assert "there is no column 'w', so rows are not weighed by it" in bare.notes
+    assert bare.value("data_loss") != pytest.approx(found.value("dev_loss"), rel=1e-5)

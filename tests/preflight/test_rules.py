@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nnrun.engine.gradient_check import GradientCheck
 from nnrun.preflight.association import Association
 from nnrun.preflight.columns import (
+    is_identifier,
     judge_constant,
     judge_identifiers,
     judge_leak,
@@ -46,6 +48,12 @@ def test_columns_that_never_vary_join_those_that_are_dropped() -> None:
 def test_identifiers() -> None:
     assert judge_identifiers([], []).status == "pass"
     assert judge_identifiers(["id"], []).status == "warn"
+
+
+def test_dates_may_all_differ() -> None:
+    days = pd.Series(pd.date_range("2026-01-01", periods=60).strftime("%d.%m.%Y"))
+    assert not is_identifier(days)
+    assert is_identifier(days + "x")
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.0, "pass"), (0.5, "pass"), (0.51, "warn")])

@@ -64,6 +64,12 @@ def test_a_reason_stands_above_its_value_and_a_note_beside_its_item() -> None:
     assert "  # sold is a time\n  # time: sold\n" in text
 
 
+@given(st.text(max_size=60))
+def test_any_reason_stays_a_comment(reason: str) -> None:
+    text = document("run", reason, {"data.drop": Choice(["a"], reason, notes=[reason])}, [])
+    assert list(load_config(None, text=text).config.data.drop) == ["a"]
+
+
 def test_a_long_reason_is_wrapped() -> None:
     text = document("run", "Proposed.", {"training.epochs": Choice(3, "word " * 50)}, [])
     assert max(map(len, text.splitlines())) <= 104

@@ -1,0 +1,104 @@
+"""How much of a difference between two runs the seed explains: runs that share everything else are looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from pathlib import Path
+from statistics import variance
+from typing import NamedTuple
+
+from nnrun.comparison.contestants import Contestant
+from nnrun.errors import NnrunError
+from nnrun.files import to_json
+from nnrun.rundir import RunDir, is_search, list_runs, search_of
+
+SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
+T_95 = (
+    12.706,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+)  # Student's t, two-sided, 1 to 10 degrees
+Z_95 = 1.959963984540054
+
+Finals = dict[int, dict[str, float]]  # the numbers of each run by its seed
+
+
+class Noise(NamedTuple):
+    """The standard deviation of a number when only the seed changes, pooled over the runs' groups."""
+
+    deviation: float
+    degrees: int  # of freedom: runs − groups
+    runs: int
+
+    @property
+    def band(self) -> float:
+        """The largest difference of two runs that is no surprise, in 19 of 20 cases: t · s · √2."""
+        return student(self.degrees) * self.deviation * sqrt(2)
+
+
+def student(degrees: int) -> float:
+    """97.5% of Student's t distribution lie below: from a table, for many degrees of freedom by Fisher's expansion."""
+    if degrees <= len(T_95):
+        return T_95[degrees - 1]
+    z = Z_95
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+
+
+def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
+    """The noise of each number that at least one of the runs has repeats for, under `root` or in its own search."""
+    groups: dict[str, Finals] = {_group(run): {} for run in runs}
+    for run in _repeats(runs, root):
+        try:
+            group = _group(run)
+            if group in groups and run.record["status"] == "done" and not run.record["parent"]:
+                groups[group].setdefault(int(run.settings["seed"]), run.record["final"] or {})
+        except (NnrunError, KeyError, TypeError, AttributeError):  # a broken run does not hide the others
+            continue
+    keys = dict.fromkeys(key for finals in groups.values() for final in finals.values() for key in final)
+    found = {key: _pooled(key, list(groups.values())) for key in keys}
+    return {key: noise for key, noise in found.items() if noise}
+
+
+def _repeats(runs: Sequence[Contestant], root: Path) -> Iterator[Contestant]:
+    """Runs that were not chosen for their results: those made one by one, and the repeats of searches."""
+    searches = [search for run in runs if (search := search_of(run.run))]
+    alone = [run.run for run in runs if not search_of(run.run)]
+    seen: set[Path] = set()
+    for run in [*list_runs(root), *searches, *alone]:
+        if (path := run.path.resolve()) not in seen:
+            seen.add(path)
+            inside = (RunDir(file.parent) for file in sorted(path.glob("repeats/*/*/run.json")))
+            yield from (Contestant("", each) for each in (inside if is_search(run) else [run]))
+
+
+def _group(run: Contestant) -> str:
+    """What runs share that differ in the seed alone."""
+    shared = {key: value for key, value in run.settings.items() if not _free(key)}
+    return to_json([sorted(shared.items()), sorted(run.files.items())])
+
+
+def _free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in SHARED_OR_NOT)
+
+
+def _pooled(key: str, groups: Sequence[Finals]) -> Noise | None:
+    """√(Σ (n − 1) s² / Σ (n − 1)) over groups of two runs or more; None where there are none."""
+    values = [[final[key] for final in finals.values() if _is_number(final.get(key))] for finals in groups]
+    repeated = [each for each in values if len(each) > 1]
+    degrees = sum(len(each) - 1 for each in repeated)
+    if not degrees:
+        return None
+    squares = sum((len(each) - 1) * variance(each) for each in repeated)
+    return Noise(sqrt(squares / degrees), degrees, degrees + len(repeated))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
