@@ -226,6 +226,9 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     "names to predict": ("x,y\n" + "".join(f"{row % 9},n{row}\n" for row in range(60)), (), 4, "it names the rows"),
     "no such column": ("x,Y\n1,a\n2,b\n", (), 4, "did you mean 'Y'?"),
     "a slip": ("x,y\n" + "".join(f"{row},a\n{row}.5,b\n" for row in range(60)) + "oops,a\n", (), 4, "data.csv:122:1"),
+    "a slip among decimal commas": (
+        "x;y\n" + "".join(f"{row},5;a\n{row},25;b\n" for row in range(60)) + "1O,5;a\n", (), 4, "data.csv:122:1: '1O,5'",
+    ),
     "no folder": ("size,y\n1,a\n", ("-o", "nowhere/c.yaml"), 2, "there is no folder nowhere"),
     "a folder": ("size,y\n1,a\n", ("-o", "."), 2, "is a folder"),
 }  # fmt: skip
