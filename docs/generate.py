@@ -117,7 +117,8 @@ FILES = {
     "run.lock": "held by the process that trains the run",
 }
 LATER_FILES = {
-    "diagnosis.json": "what `nnrun diagnose --json` printed last",
+    "report.html": "the page that `nnrun report` or `--report` made last; a search has one too",
+    "diagnosis.json": "the verdict that `nnrun diagnose` or `nnrun report` came to last, as `--json` prints it",
     "learning_curve.json": "what `nnrun diagnose --learning-curve` found last",
 }
 

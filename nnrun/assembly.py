@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.config import Config
+from nnrun.data.augment import augmenter
 from nnrun.data.dataset import Dataset
 from nnrun.data.target import Task
 from nnrun.engine.evaluation import CHUNK, Examples
@@ -67,6 +68,7 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
         batch_size=batch_size(config, len(dataset.parts["train"].x)),
         epochs=config.training.epochs,
         shuffle=config.training.shuffle,
+        augmenter=augmenter(config.regularization.augment, dataset),
     )
 
 

@@ -35,6 +35,12 @@ class MisfitError(ConfigError):
         super().__init__([f"{'.'.join(path)}: {message}"])
 
 
+class StoppedError(NnrunError):
+    """A signal came before there was anything to keep; whoever caught it may set the exit code that belongs to it."""
+
+    exit_code = 130
+
+
 class DataError(NnrunError):
     """The data is missing, malformed or unfit for the task; `key` names the configuration's value that led there."""
 

@@ -10,9 +10,10 @@ from typing import Any
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded, load_config
+from nnrun.data.chunks import Heard, nobody
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.environment import describe
-from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
+from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
 from nnrun.files import to_json
 from nnrun.rundir import SCHEMA_VERSION, RunDir, now, search_of
 from nnrun.session import Listener, Outcome, Session, ToldToStop
@@ -31,10 +32,11 @@ def train(
 
     Raises ConfigError or DataError before the directory is made.
     """
-    dataset, session = prepare(loaded, root)
+    listener = listener or Listener()
+    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     run = _create(root, loaded, dataset, argv, parent=None)
     with run.locked():
-        (outcome,) = session.train([run], listener or Listener(), told_to_stop, loaded.notices)
+        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
     return outcome
 
 
@@ -62,7 +64,8 @@ def resume(
     if not overrides:
         _refuse_senseless(run, loaded.config)
     root = run.path.parent
-    dataset, session = prepare(loaded, root)
+    listener = listener or Listener()
+    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     if overrides:
         session.load(run, with_scores=_judged_alike(run, loaded.config, dataset))
         if not same_data(run, dataset):
@@ -71,7 +74,7 @@ def resume(
     with run.locked():
         if not overrides:
             _go_on(run, loaded.config, dataset, session)
-        (outcome,) = session.train([run], listener or Listener(), told_to_stop, loaded.notices)
+        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
     return outcome
 
 
@@ -91,16 +94,27 @@ def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> N
     run.write("resolved.yaml", dump_yaml(config.resolved()))
 
 
-def prepare(loaded: Loaded, root: Path) -> tuple[Dataset, Session]:
+def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
     """Data and trainer; errors about a value of the configuration say where it stands."""
     config = loaded.config
     try:
-        dataset = load_dataset(config.data, config.training.dtype, root / CACHE)
+        dataset = load_dataset(config.data, config.training.dtype, root / CACHE, heard)
         return dataset, Session([config], dataset)
     except MisfitError as error:
         raise ConfigError([loaded.locate(error.path, error.message)]) from None
     except DataError as error:
         raise DataError(loaded.locate(error.key, str(error))) if error.key else error from None
+
+
+def until_told(heard: Heard, told_to_stop: ToldToStop) -> Heard:
+    """The same, but StoppedError as soon as it is told to stop."""
+
+    def hear(step: str, done: int, rows: int | None) -> None:
+        if told_to_stop():
+            raise StoppedError("stopped while the data was being prepared; nothing of it was kept")
+        heard(step, done, rows)
+
+    return hear
 
 
 def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:

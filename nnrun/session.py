@@ -14,6 +14,7 @@ import numpy as np
 from nnrun.assembly import make_trainer
 from nnrun.checkpoints import load_best, load_last, save_best, save_last
 from nnrun.config.config import Config
+from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
 from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best, EarlyStopping
@@ -40,6 +41,9 @@ class Outcome:
 
 class Listener:
     """Hears how a run goes; this one keeps quiet."""
+
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """A piece of the data is read, measured or written; so many rows are done, of those in all if that is known."""
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """Training begins; facts: rows, features, classes, outputs, parameters, batch_size, epoch, notices."""
@@ -229,6 +233,7 @@ class Session:
         }
 
     def _own_notices(self) -> list[str]:
-        if not self.stopping:
-            return []
-        return ["early stopping serves two aims at once, fitting the training set and not overfitting it"]
+        told = augmentation_notices(self.config.regularization.augment)
+        if self.stopping:
+            told.append("early stopping serves two aims at once, fitting the training set and not overfitting it")
+        return told

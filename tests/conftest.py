@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from nnrun import experiment
 from nnrun.config.load import load_config
+from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
@@ -61,6 +62,7 @@ def trainer(
     batch_size: int = 16,
     epochs: int = 12,
     shuffle: str = "auto",
+    augmenter: Augmenter | None = None,
     train: Examples | None = None,
     dev: Examples | None = None,
     dtype: str = "float64",
@@ -93,6 +95,7 @@ def trainer(
         batch_size=batch_size,
         epochs=epochs,
         shuffle=shuffle,
+        augmenter=augmenter,
     )
     return Trainer(recipe, train, dev, seeds)
 

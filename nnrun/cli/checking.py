@@ -32,12 +32,15 @@ def check(
 
     Example:  nnrun check config.yaml
     """
+    from nnrun.cli.preparing import preparing
     from nnrun.config.load import load_config
     from nnrun.preflight.run import open_context, preflight
 
     loaded = load_config(config or default_config(quiet or json), settings or [])
     threads.need(loaded.config.training.blas_threads)
-    found = preflight(open_context(loaded, runs))
+    with preparing(quiet or json) as heard:
+        context = open_context(loaded, runs, heard)
+    found = preflight(context)
     statuses = _report_json(found) if json else _report(found, quiet)
     raise typer.Exit(FAULT if statuses["fail"] else 0)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnrun.cli.live_curves import Curve, curve_lines
+from nnrun.cli.preparing import Preparation, is_terminal
 from nnrun.cli.streams import in_terminal_letters, say, say_at_once
 from nnrun.measures import Row
 from nnrun.metrics.table import scores_of_row
@@ -39,16 +38,22 @@ class PlainConsole(Listener):
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
+        self.preparation = Preparation()
         self.primary = "error"
 
     def __enter__(self) -> PlainConsole:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        pass
+        self.preparation.close()
+
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """Where it takes long."""
+        self.preparation(step, done, rows)
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """The heading, and with -v all that the run depends on."""
+        self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
         if self.verbose:
             say(run.read("resolved.yaml").decode().rstrip(), _environment(run))
@@ -84,6 +89,7 @@ class LiveConsole(PlainConsole):
         self.over = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        super().__exit__(kind, error, tb)
         self.live.stop()
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
@@ -209,6 +215,9 @@ def _environment(run: RunDir) -> str:
 class QuietConsole(PlainConsole):
     """Says nothing until the end."""
 
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """Nothing."""
+
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """Nothing."""
 
@@ -221,5 +230,4 @@ def console(quiet: bool, verbose: bool) -> PlainConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietConsole()
-    live = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return LiveConsole(verbose) if live else PlainConsole(verbose)
+    return LiveConsole(verbose) if is_terminal() else PlainConsole(verbose)

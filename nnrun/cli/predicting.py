@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nnrun.cli import threads
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, explained
 from nnrun.cli.signals import tidy_end
 from nnrun.cli.streams import content_result, json_result, say
@@ -55,6 +56,7 @@ def predict(
     if path:
         check_output(path, force)
     model = load_model(find_run(runs, run))
+    threads.need(model.config.training.blas_threads)
     found = Predictions(model)
     with tidy_end(), closing(read_rows(data, rows_at_once(model), model.info)) as tables:
         frames = found.of(tables)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from bisect import insort
 from collections import Counter
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from nnrun.cli.console import ECHO, SECONDS_BETWEEN_REFRESHES, SHOW_CURSOR, START_OF_LINE, STOPPING
+from nnrun.cli.preparing import Preparation, is_terminal
 from nnrun.cli.streams import in_terminal_letters, say, say_at_once
 from nnrun.config.load import load_config
 from nnrun.narration import remaining
@@ -38,12 +37,17 @@ class SearchConsole(Watcher):
         self.plan: dict[str, Any] = {}
         self.begun = time.monotonic()
         self.heard = 0
+        self.preparation = Preparation()
 
     def __enter__(self) -> SearchConsole:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        pass
+        self.preparation.close()
+
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """Where it takes long."""
+        self.preparation(step, done, rows)
 
     @property
     def total(self) -> int:
@@ -52,6 +56,7 @@ class SearchConsole(Watcher):
 
     def started(self, run: RunDir, space: Space) -> None:
         """The heading."""
+        self.preparation.close()
         self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
         say(*heading(run.id, self.plan, space, self.options.workers))
         if self.plan["strategy"] == "halving":
@@ -199,6 +204,9 @@ class LiveSearchConsole(SearchConsole):
 class QuietSearchConsole(SearchConsole):
     """Says nothing until the end."""
 
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """Nothing."""
+
     def started(self, run: RunDir, space: Space) -> None:
         """Nothing."""
 
@@ -231,5 +239,4 @@ def search_console(quiet: bool, options: Options) -> SearchConsole:
     """The view that fits where stderr goes."""
     if quiet:
         return QuietSearchConsole(options)
-    live = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
-    return LiveSearchConsole(options) if live else SearchConsole(options)
+    return LiveSearchConsole(options) if is_terminal() else SearchConsole(options)

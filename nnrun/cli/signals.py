@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+from nnrun.errors import StoppedError
+
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -51,6 +53,9 @@ def stop_request(screen: Screen) -> Iterator[StopRequest]:
     before = {number: signal.signal(number, request._receive) for number in HANDLED}
     try:
         yield request
+    except StoppedError as error:
+        error.exit_code = request.exit_code
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -88,26 +88,6 @@ class OneOf:
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {"type": "string", "enum": list(schema["metadata"]["names"])}
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """A key of the design that this version accepts only as empty (null or [])."""
-
-    empty: Literal["null", "list"]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        def check(value: Any) -> Any:
-            if value:
-                raise PydanticCustomError("unavailable", "is not available in this version of nnrun")
-            return value
-
-        return core_schema.no_info_before_validator_function(check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"type": "null"} if self.empty == "null" else {"type": "array", "maxItems": 0}
 
 
 def kind_tag(kind_name: str) -> str:

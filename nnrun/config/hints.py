@@ -49,25 +49,39 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def section_of(field: FieldInfo, value: Any) -> type[BaseModel] | None:
     """The section that a field holds; for an entry of a table, that of the entry the value names."""
-    for entries in field.metadata:
-        if isinstance(entries, Entries):
-            name = value.get("name") if isinstance(value, dict) else None
-            return entries.models.get(str(name))
-    return next(models_in(field.annotation), None)
+    entries = entries_of(field)
+    if entries is None:
+        return next(models_in(field.annotation), None)
+    name = value.get("name") if isinstance(value, dict) else None
+    return entries.models.get(str(name))
+
+
+def entries_of(field: FieldInfo) -> Entries | None:
+    """The table of the engine that the key names an entry of, or a list of entries."""
+    return next((mark for mark in (*field.metadata, *_marks(field.annotation)) if isinstance(mark, Entries)), None)
 
 
 def is_entry(field: FieldInfo) -> bool:
-    """Whether the key names an entry of one of the engine's tables."""
+    """Whether the key names one entry of a table."""
     return any(isinstance(mark, Entries) for mark in field.metadata)
 
 
+def _marks(annotation: Any) -> Iterator[Any]:
+    for part in get_args(annotation):
+        yield part
+        yield from _marks(part)
+
+
 def field_at(root: type[BaseModel], path: KeyPath, values: Any) -> FieldInfo | None:
-    """The definition of the key at `path`; None for what is no key: an item of a list, something unknown."""
+    """The definition of the key at `path`, for an item of a list that of the list; None for what is unknown."""
     model: type[BaseModel] | None = root
     field: FieldInfo | None = None
     for part in path:
-        field = model.model_fields.get(str(part)) if model else None
-        values = values.get(part) if isinstance(values, dict) else None
+        if isinstance(values, list) and isinstance(part, int):
+            values = values[part]
+        else:
+            field = model.model_fields.get(str(part)) if model else None
+            values = values.get(part) if isinstance(values, dict) else None
         model = section_of(field, values) if field else None
     return field
 
@@ -85,7 +99,7 @@ def every_key(model: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
     """All keys of a section and of those in it, but for the options of table entries."""
     for name, field in model.model_fields.items():
         yield (*path, name)
-        if not is_entry(field):
+        if entries_of(field) is None:
             for section in models_in(field.annotation):
                 yield from every_key(section, (*path, name))
 

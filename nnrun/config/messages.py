@@ -145,7 +145,6 @@ _PHRASES: dict[str, Callable[[Wrong], str]] = {
     "wrong_kind": lambda wrong: _wrong_type(wrong.text, wrong),
     "choice": _unknown_choice,
     "nameless": lambda wrong: f"needs a name; one of {', '.join(wrong.about['allowed'])}",
-    "unavailable": lambda wrong: f"{wrong.path[-1]} {wrong.text}",
     "finite_number": lambda wrong: f"must be a finite number, got {describe(wrong.value)}",
     "string_pattern_mismatch": lambda wrong: (
         f"may hold only letters, digits, - _ and . (1 to 64 of them), got {describe(wrong.value)}"

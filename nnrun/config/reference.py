@@ -51,7 +51,7 @@ def _rows(section: Node, path: tuple[str, ...], definitions: Node, applies: str 
         sections = [alternative for alternative in alternatives if "properties" in alternative]
         if len(alternatives) > 1 or not sections:
             yield _row(here, node, alternatives, name in section.get("required", ()), applies)
-        for inner in sections:
+        for inner in sections or [section for section in _items(node, definitions) if "properties" in section]:
             entry = inner["properties"].get("name", {}).get("const", "")
             yield from _rows(inner, here, definitions, f"name: {entry}" if entry else applies)
 
@@ -73,6 +73,11 @@ def _alternatives(node: Node) -> Iterator[Node]:
         yield from _alternatives(alternative)
 
 
+def _items(node: Node, definitions: Node) -> Iterator[Node]:
+    """What the items of a list may be; one that is a name or a mapping is both."""
+    return (_followed(item, definitions) for item in _alternatives(node.get("items") or {}))
+
+
 def _followed(node: Node, definitions: Node) -> Node:
     reference = node.get("$ref")
     return definitions[reference.rpartition("/")[2]] if reference else node
@@ -86,7 +91,7 @@ def _type(node: Node) -> str:
 def _item(node: Node) -> Node:
     """What the items of a list or the values of a mapping are; a single value is its own item."""
     inner = node.get("items") or node.get("additionalProperties") or (node.get("prefixItems") or [node])[0]
-    return inner if isinstance(inner, dict) else node
+    return next(_alternatives(inner)) if isinstance(inner, dict) else node
 
 
 def _range(node: Node) -> str:

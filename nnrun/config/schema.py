@@ -22,9 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, Unavailable, by_kind, complain, key, kind_tag
+from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
 from nnrun.config.formats import Format
-from nnrun.config.tables import InitializerKey, ScheduleKey
+from nnrun.config.tables import AugmentationKey, InitializerKey, ScheduleKey
 from nnrun.config.words import listing
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.losses import LOSSES
@@ -196,7 +196,9 @@ class Regularization(Section):
     dropout: Shares = key(0.0, "share of hidden units dropped, 1 − keep_prob; one number, or one for each hidden layer")
     input_dropout: Share = key(0.0, "share of the features dropped")
     early_stopping: EarlyStopping | None = key(None, "null = train all epochs, or {patience, min_delta}")
-    augment: Annotated[list[None], Unavailable("list")] = key([], "not available in this version")
+    augment: Annotated[tuple[AugmentationKey, ...], Strict(False)] = key(
+        [], "how training examples are changed anew each epoch: a list of names or {name, options}"
+    )
 
     @field_validator("dropout", mode="before", json_schema_input_type=Share | list[Share])
     @classmethod

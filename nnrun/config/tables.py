@@ -11,6 +11,7 @@ from pydantic import Field, GetCoreSchemaHandler, create_model
 from pydantic_core import PydanticCustomError, core_schema
 
 from nnrun.config.constraints import Bounds, Section
+from nnrun.engine.augmentation import AUGMENTATIONS, Augmentation
 from nnrun.engine.initializers import INITIALIZERS, Initializer
 from nnrun.engine.schedules import SCHEDULES, Schedule
 
@@ -44,6 +45,15 @@ class InitializerEntry(Entry):
         """The engine's initialiser."""
         initializer: Initializer = self.factory(**self.options())
         return initializer
+
+
+class AugmentationEntry(Entry):
+    """A way to change training examples, and its options."""
+
+    def build(self) -> Augmentation:
+        """The engine's augmentation."""
+        augmentation: Augmentation = self.factory(**self.options())
+        return augmentation
 
 
 def _constrained(kind: Any, bounds: Bounds) -> Any:
@@ -111,4 +121,5 @@ class Entries:
 
 
 ScheduleKey = Annotated[ScheduleEntry, Entries(entry_models(SCHEDULES, ScheduleEntry))]
+AugmentationKey = Annotated[AugmentationEntry, Entries(entry_models(AUGMENTATIONS, AugmentationEntry))]
 InitializerKey = Annotated[InitializerEntry, Entries(entry_models(INITIALIZERS, InitializerEntry))]

@@ -50,7 +50,7 @@ def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
 
 def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows: the fields of records, or the columns of an array, called 0, 1, …"""
-    values = _load(path, ".npy file", "numpy.save", lambda path: np.load(path, mmap_mode="r", allow_pickle=False))
+    values = _load(path, ".npy file", "numpy.save", _plain)
     if values.dtype.names:
         yield from _records(path, values, rows)
         return
@@ -141,6 +141,12 @@ def _mapped(path: Path, member: zipfile.ZipInfo) -> Array | None:
         if fortran or dtype.hasobject or int(np.prod(shape)) * dtype.itemsize > path.stat().st_size - handle.tell():
             return None
         return np.asarray(np.memmap(path, dtype, "r", handle.tell(), shape))
+
+
+def _plain(path: Path) -> Array:
+    with path.open("rb") as handle:
+        np.lib.format.read_magic(handle)  # np.load would take anything else for a pickle
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _native(values: Array) -> Array:

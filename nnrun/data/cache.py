@@ -17,14 +17,16 @@ import numpy.typing as npt
 from nnrun.data.prepare import Prepared
 from nnrun.data.sources import check_file, source_files
 from nnrun.data.table import Arrays
+from nnrun.files import try_lock
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 
 _UNFINISHED = ".unfinished-"
+_LOCK = "lock"  # in an unfinished folder, held by the process that fills it
 _ABANDONED_SECONDS = 24 * 3600
 _ATTEMPTS = 10  # several processes may repair the same entry at once
 
@@ -77,11 +79,13 @@ def store_entry(entry: Path, prepared: Prepared) -> None:
     _remove_abandoned(entry.parent)
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=entry.parent))
     try:
-        new = unfinished / "new"
-        new.mkdir()
-        _write_arrays(new, prepared)
-        (new / "data.json").write_text(json.dumps(prepared.info, indent=1), encoding="utf-8")
-        _put_in_place(new, entry, prepared.dtype)
+        with (unfinished / _LOCK).open("wb") as lock:
+            try_lock(lock.fileno(), exclusive=True)
+            new = unfinished / "new"
+            new.mkdir()
+            _write_arrays(new, prepared)
+            (new / "data.json").write_text(json.dumps(prepared.info, indent=1), encoding="utf-8")
+            _put_in_place(new, entry, prepared.dtype)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -116,5 +120,13 @@ def _remove_abandoned(cache: Path) -> None:
     """Clear away what killed processes left behind."""
     for unfinished in cache.glob(f"{_UNFINISHED}*"):
         with suppress(FileNotFoundError):  # another process may be clearing away too
-            if time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS:
+            if _is_free(unfinished / _LOCK) or time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS:
                 shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether a lock is there that no process holds."""
+    if not lock.exists():  # whoever made the folder may be about to make the lock
+        return False
+    with lock.open("rb") as handle:
+        return try_lock(handle.fileno(), exclusive=True)

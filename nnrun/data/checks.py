@@ -12,7 +12,7 @@ from nnrun.data.columns import widest
 from nnrun.data.kinds import Meaning, ambiguity
 from nnrun.data.sources import target_name
 from nnrun.data.survey import Survey
-from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
+from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single, shown
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def choose_target(config: Data, table: Table) -> str:
     """
     name = target_name(config)
     if name is None:
-        shown = ", ".join(table.columns[-10:])
-        message = f"{table.at_header()}: which column is the target? Set data.target; the last are {shown}"
+        last = ", ".join(table.columns[-10:])
+        message = f"{table.at_header()}: which column is the target? Set data.target; the last are {last}"
         raise DataError(message, ("data", "target"))
     require_single(table, name, "target")
     if config.weight is not None:
@@ -47,10 +47,16 @@ def check_roles(config: Data, table: Table, target: str) -> None:
         raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
 
 
+def no_feature(table: Table, target: str) -> DataError:
+    """The error where nothing is left to learn from."""
+    return DataError(f"{table.at_header()}: no column left to learn {target!r} from; add columns, or drop fewer")
+
+
 def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
     """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
     roles = {"group": config.group, "time": config.time}
-    columns = [name for name in found.columns if name not in {target, config.weight, *config.drop, *roles.values()}]
+    unused = {target, config.weight, *config.drop, *roles.values()}
+    columns = [name for name in found.columns if name not in unused]
     for name in columns:
         if not found.columns[name].present:
             raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
@@ -58,8 +64,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
     reasons = {name: found.columns[name].reason_to_leave_out for name in columns}
     kept = {name: found.columns[name].meaning for name, reason in reasons.items() if reason is None}
     if not kept:
-        place = found.head.at_header()
-        raise DataError(f"{place}: no column left to learn {target!r} from; add columns, or drop fewer")
+        raise no_feature(found.head, target)
     return kept, [
         *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
@@ -76,8 +81,8 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
         if facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
             place, text = facts.first_slip
             raise DataError(
-                f"{place}: {text!r} is not a number, but {facts.present - facts.slips} of {facts.present} values of "
-                f"column {name!r} are; {CORRECT}"
+                f"{place}: {shown(text)} is not a number, but {facts.present - facts.slips} of {facts.present} values "
+                f"of column {name!r} are; {CORRECT}"
             )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnrun.data.dialect import Dialect
+from nnrun.data.table import shown
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple
 
     try:
         frame = pd.read_csv(
-            io.StringIO(text),
+            io.BytesIO(text.encode()),  # a StringIO would take four bytes a character
             sep=dialect.delimiter,
             decimal=dialect.decimal,
             header=None,
@@ -56,8 +57,8 @@ def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
             frame[column] = _ungrouped(series, mark, dialect.decimal)
         else:
             notices.append(
-                f"column {str(column)!r} is text like {series.dropna().iloc[0]!r}; if its commas group thousands, set "
-                "data.format.decimal to '.', if they mark decimals, to ','"
+                f"column {str(column)!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
+                "set data.format.decimal to '.', if they mark decimals, to ','"
             )
     return notices
 

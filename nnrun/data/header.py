@@ -45,7 +45,14 @@ def _notices(found: Sequence[str], names: Sequence[str], file: str) -> list[str]
     notices = []
     if not found[0]:
         notices.append(f"{file}: the first column has no name, as where pandas numbers the rows; it is left out")
-    for name in dict.fromkeys(name for name in found if name and found.count(name) > 1):
-        called = [unique for unique, own in zip(names, found, strict=True) if own == name]
-        notices.append(f"{file}: {len(called)} columns are called {name!r}; they are read as {', '.join(called)}")
+    called: dict[str, list[str]] = {}
+    for name, unique in zip(found, names, strict=True):
+        called.setdefault(name, []).append(unique)
+    for name, uniques in called.items():
+        if name and len(uniques) > 1:
+            notices.append(f"{file}: {len(uniques)} columns are called {name!r}; they are read as {_short(uniques)}")
     return notices
+
+
+def _short(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])}, … {names[-1]}"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nnrun.data.codes import Coded
 from nnrun.data.facts import ColumnFacts
-from nnrun.data.table import Floats, Indices, Table, kind_of, numbers
+from nnrun.data.table import Floats, Indices, Table, kind_of, numbers, shown
 from nnrun.errors import DataError
 
 
@@ -66,8 +66,8 @@ def _times(table: Table, column: str) -> Floats | Indices:
     if wrong.any():
         row = table.first(wrong)
         raise DataError(
-            f"{table.at_cell(row, column)}: {series[row]!r} in time column {column!r} is neither a number nor a date "
-            "like 2026-01-31 or 2026-01-31T12:00; rewrite the column"
+            f"{table.at_cell(row, column)}: {shown(series[row])} in time column {column!r} is neither a number nor a "
+            "date like 2026-01-31 or 2026-01-31T12:00; rewrite the column"
         )
     return parsed.to_numpy(dtype="datetime64[ns]").astype(np.int64)
 

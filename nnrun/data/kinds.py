@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.codes import Distinct
-from nnrun.data.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers
+from nnrun.data.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers, shown
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -149,7 +149,8 @@ def truths(table: Table, column: str) -> Floats:
     if wrong.any():
         row = table.first(wrong)
         raise DataError(
-            f"{table.at_cell(row, column)}: {series[row]!r} in column {column!r} is neither true nor false; {CORRECT}"
+            f"{table.at_cell(row, column)}: {shown(series[row])} in column {column!r} is neither true nor false; "
+            f"{CORRECT}"
         )
     return values
 
@@ -167,7 +168,7 @@ def dates(table: Table, column: str, format: str) -> npt.NDArray[np.datetime64]:
     if wrong.any():
         row = table.first(wrong)
         raise DataError(
-            f"{table.at_cell(row, column)}: {series[row]!r} in column {column!r} is not a date like "
+            f"{table.at_cell(row, column)}: {shown(series[row])} in column {column!r} is not a date like "
             f"{example(format)}; {CORRECT}"
         )
     return values

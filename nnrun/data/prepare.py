@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target
+from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target, no_feature
 from nnrun.data.chunks import CELLS, Chunks, Heard, nobody
 from nnrun.data.columns import Column, Learner
 from nnrun.data.division import Division, check_rows, divide
@@ -123,6 +123,8 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
     columns, target = _learn(data, training())
     normalised = config.normalize == "standard"
     preprocessor = Preprocessor.standard(columns, training()) if normalised else Preprocessor.unscaled(columns)
+    if not preprocessor.n_features:
+        raise no_feature(data.reference.head, data.target)
     weights = describe_weights(config, data.classes)
     info = {
         "source": _source(config),
@@ -158,12 +160,12 @@ class RawParts(dict[str, Table]):
         self.places, self.sampled = places, sampled
 
 
-def read_parts(config: Data) -> RawParts:
+def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
     """The rows of each part, or a fixed random sample of those of each part, together about a piece.
 
     Raises DataError as `prepare` does.
     """
-    data = divided(config)
+    data = divided(config, heard)
     most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
     places = {part: _sample(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
     found: dict[str, list[Table]] = {part: [] for part in places}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SOURCE = ("data", "source")
 _BUNDLED_FILES = Path(__file__).parent / "bundled"
+_BUNDLED_IMAGES = {"digits": (8, 8, 1)}  # height, width, channels
 
 Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
 READERS: dict[str, Reader] = {
@@ -170,4 +171,4 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def _read_bundled(name: str) -> Table:
     path = _BUNDLED_FILES / f"{name}.csv"
     table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
-    return replace(table, name=name, lines=None)  # its file is not the user's
+    return replace(table, name=name, lines=None, image=_BUNDLED_IMAGES.get(name))  # its file is not the user's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 # A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
 MOSTLY_NUMBERS = 0.9
 FEW_VALUES = 20
+_short = reprlib.Repr()
+_short.maxstring = 60
 CORRECT = "correct it, or leave the field empty if the value is unknown"
 _EXACT_LIMIT = 2**53
 
@@ -131,6 +134,11 @@ def require_single(table: Table, name: str, key: str) -> None:
         )
 
 
+def shown(value: object) -> str:
+    """A value in a message, however long it is."""
+    return _short.repr(value)
+
+
 def listing(names: Sequence[str]) -> str:
     """The first ten, and how many there are."""
     shown = ", ".join(names[:10])
@@ -155,6 +163,8 @@ def _is_number(text: str) -> bool:
 
 def kind_of(series: pd.Series[Any]) -> Kind:
     """What a column holds; a column of true, false and missing values is boolean, one without any value a number."""
+    if series.dtype.kind in "iuf":
+        return "number"
     from pandas.api import types
 
     if types.is_bool_dtype(series) or (series.dtype == object and types.infer_dtype(series, skipna=True) == "boolean"):
@@ -188,7 +198,8 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
 
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    check_numeric(table, column, CORRECT)
+    if kind_of(table.frame[column]) not in ("number", "boolean"):
+        check_numeric(table, column, CORRECT)
     values = _parsed(table, column)
     infinite = np.isinf(values)
     if infinite.any():
@@ -204,7 +215,7 @@ def check_numeric(table: Table, column: str, advice: str) -> None:
     if slips.any():
         row = table.first(slips)
         value = table.frame[column][row]
-        raise DataError(f"{table.at_cell(row, column)}: {value!r} in column {column!r} is not a number; {advice}")
+        raise DataError(f"{table.at_cell(row, column)}: {shown(value)} in column {column!r} is not a number; {advice}")
 
 
 def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nnrun.data.codes import Coded
 from nnrun.data.facts import ColumnFacts
 from nnrun.data.moments import Moments
-from nnrun.data.table import Table, check_fits, fractional, kind_of, labels, numbers
+from nnrun.data.table import Table, check_fits, fractional, kind_of, labels, numbers, shown
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Target:
         if codes.min() < 0:
             row = int(np.argmin(codes))
             raise DataError(
-                f"{table.at_cell(table.first(codes < 0), self.name)}: class {values[row]!r} does not occur in the "
+                f"{table.at_cell(table.first(codes < 0), self.name)}: class {shown(values[row])} does not occur in the "
                 f"training part ({_listing(self.classes)}); correct it, or add rows of it there"
             )
         return codes
@@ -118,7 +118,7 @@ class TargetFacts:
         advice = "set data.task: classification, or choose a target of numbers"
         if self.column.slips:
             where, text = self.column.first_slip
-            raise DataError(f"{where}: {text!r} in column {self.name!r} is not a number; {advice}")
+            raise DataError(f"{where}: {shown(text)} in column {self.name!r} is not a number; {advice}")
         if self.column.kind == "boolean":
             raise DataError(f"{place}: target column {self.name!r} is true or false, not a number; {advice}")
 
@@ -127,7 +127,7 @@ class TargetFacts:
         found = [str(label) for label in self.labels.index] if self.labels else []
         if len(found) == 1:
             raise DataError(
-                f"{place}: target column {self.name!r} has one class only ({found[0]!r}); "
+                f"{place}: target column {self.name!r} has one class only ({shown(found[0])}); "
                 "add rows of another class, or choose another target"
             )
         return tuple(sorted(found, key=int) if self.column.kind == "number" else sorted(found))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.engine.augmentation import Augmenter, Change
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array, Buffers
@@ -43,8 +44,9 @@ class Batches:
         seeds: Sequence[int],
         smallest: int = 1,
         shuffle: str = "auto",
+        augmenter: Augmenter | None = None,
     ) -> None:
-        self.examples, self.loss, self.seeds = examples, loss, seeds
+        self.examples, self.loss, self.seeds, self.augmenter = examples, loss, seeds, augmenter
         x = examples.x
         self.bounds = batch_bounds(len(x), batch_size, smallest)
         self.sizes = np.array([stop - start for start, stop in self.bounds])
@@ -56,18 +58,19 @@ class Batches:
         self._windows = [windows(window, gathered) for window in windows(self.bounds, mixed)]
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Each batch, reshuffled each epoch.
+        """Each batch, reshuffled each epoch, and changed by the augmenter.
 
-        A full batch is neither shuffled nor copied: all members share it, `(1, rows, n)`.
+        A full batch is not shuffled, and without an augmenter not copied: all members share it, `(1, rows, n)`.
         """
+        change = self.augmenter.at(self.seeds, number) if self.augmenter else None
         if len(self.bounds) == 1:
-            yield self._whole
+            yield self._whole(change)
             return
         for window, order in zip(self._windows, self._orders(number), strict=True):
             offset = window[0][0][0]
             for together in window:
                 first, last = together[0][0], together[-1][1]
-                x, targets, weights = self._gather(order[:, first - offset : last - offset])
+                x, targets, weights = self._gather(order[:, first - offset : last - offset], change)
                 for start, stop in together:
                     own = slice(start - first, stop - first)
                     yield x[:, own], targets[:, own], None if weights is None else weights[:, own]
@@ -82,15 +85,18 @@ class Batches:
         together = (np.stack(members) for members in zip(*own, strict=True))
         return together if len(spans) == 1 else read_ahead(together, self.examples.x, self._per_block)
 
-    def _gather(self, rows: NDArray[np.int64]) -> Batch:
+    def _gather(self, rows: NDArray[np.int64], change: Change | None) -> Batch:
         """These rows `(members, rows)`; x is overwritten by the next ones."""
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
         self._buffers.rewind(rows.shape[1])
         gathered = x.take(rows, axis=0, out=self._buffers.take((*rows.shape, x.shape[1])), mode="clip")
+        if change:
+            gathered = change(gathered, rows)
         own = None if weights is None else weights.take(rows)[..., None]
         return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype), own
 
-    @property
-    def _whole(self) -> Batch:
+    def _whole(self, change: Change | None) -> Batch:
+        if change:
+            return self._gather(np.tile(np.arange(len(self.examples)), (len(self.seeds), 1)), change)
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
         return x[None], self.loss.targets(y[None], x.dtype), None if weights is None else weights[None, :, None]

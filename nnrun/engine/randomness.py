@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
+from numpy.typing import NDArray
 
 PURPOSES = {"init": 0, "shuffle": 1, "dropout": 2, "augment": 3, "sample": 4}
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 def stream(seed: int, purpose: str, layer: int = 0, epoch: int = 0) -> Generator:
     """The generator of one purpose (a key of PURPOSES) in one layer and epoch of the run with this seed."""
-    return Generator(PCG64(SeedSequence([seed, PURPOSES[purpose], layer, epoch])))
+    return Generator(PCG64(_sequence(seed, purpose, layer, epoch)))
+
+
+def starts(seeds: Sequence[int], purpose: str, layer: int = 0, epoch: int = 0) -> NDArray[np.uint64]:
+    """Where `random_access` begins for each of these runs, `(members,)`."""
+    states = [_sequence(seed, purpose, layer, epoch).generate_state(1, np.uint64) for seed in seeds]
+    return np.concatenate(states)
+
+
+def random_access(starts: NDArray[np.uint64], rows: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Uniform numbers from 0 to 1 for these rows `(members, m)`, `(members, m, count)`; a row's are always the same.
+
+    SplitMix64 (Steele, Lea & Flood 2014), whose k-th number needs none of those before; row r has those from
+    r·count on.
+    """
+    z = np.multiply(rows.astype(np.uint64)[..., None], np.uint64(count), dtype=np.uint64)
+    z = np.add(z, np.arange(1, count + 1, dtype=np.uint64), dtype=np.uint64)
+    z *= _GAMMA
+    z += starts[:, None, None]
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z ^= z >> np.uint64(shift)
+        z *= np.uint64(factor)
+    z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _sequence(seed: int, purpose: str, layer: int, epoch: int) -> SeedSequence:
+    return SeedSequence([seed, PURPOSES[purpose], layer, epoch])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batches
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.hyperparameters import Hyperparameters
@@ -37,6 +38,7 @@ class Recipe:
     batch_size: int
     epochs: int  # planned in total, which some schedules depend on
     shuffle: str = "auto"  # a name of SHUFFLES
+    augmenter: Augmenter | None = None
 
 
 class Divergence(NamedTuple):
@@ -84,7 +86,9 @@ class Trainer:
         )
         self.mode = Mode(train=True, buffers=Buffers(dtype))
         smallest = 2 if any(isinstance(layer, BatchNorm) for _, layer in self.network.layers) else 1
-        self.batches = Batches(train, recipe.loss, recipe.batch_size, self.seeds, smallest, recipe.shuffle)
+        self.batches = Batches(
+            train, recipe.loss, recipe.batch_size, self.seeds, smallest, recipe.shuffle, recipe.augmenter
+        )
         self.on_train = Evaluator(self.network, recipe.loss, sample(train, max(TRAIN_SAMPLE, len(dev))))
         self.on_dev = Evaluator(self.network, recipe.loss, dev)
         self.active = np.ones(members, bool)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from nnrun.prediction.model import Model
 Feed = dict[str, Any]
 
 NUMBER, TEXT = "float64, NaN if missing", "text, empty if missing"
+_PLACE = re.compile(r"(.+)\[[\d,]+\]")  # in an array, as columns of a file of arrays are called
 _MISSING = -2  # code of a missing category; those of the vocabulary count from 0
 
 
@@ -35,38 +37,56 @@ class Kinds(NamedTuple):
     feed: Callable[[Column, Table], list[Any]]  # the arrays for the inputs, `(m, 1)` each
 
 
-def inputs_of(model: Model) -> dict[str, list[Input]]:
-    """The inputs that each column is passed as."""
-    return {column.name: KINDS[column.kind].inputs(column) for column in model.preprocessor.columns}
-
-
-def add_features(model: Model, graph: Graph, names: Mapping[str, Sequence[str]]) -> str:
-    """All features, normalised, `(rows, n)` in the run's dtype; `names` are those of each column's inputs."""
-    parts = [
-        part
-        for column in model.preprocessor.columns
-        for part in KINDS[column.kind].features(column, graph, names[column.name])
-    ]
-    raw = graph.node("Concat", *parts, axis=1)
+def add_inputs(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
+    """All features, normalised, `(rows, n)` in the run's dtype; and what each input means, by its name."""
+    raw, meanings = _add_array(model, graph) if array_of(model) else _add_columns(model, graph)
     centred = graph.node("Sub", raw, graph.constant([model.preprocessor.means], np.float64))
     normal = graph.node("Div", centred, graph.constant([model.preprocessor.deviations], np.float64))
-    return graph.cast(normal, model.config.training.dtype)
+    return graph.cast(normal, model.config.training.dtype), meanings
+
+
+def array_of(model: Model) -> str | None:
+    """The name of the array whose places all columns are, `x` of `x[0]`, `x[1]`, …; None for a table."""
+    columns = model.preprocessor.columns
+    found = [_PLACE.fullmatch(column.name) for column in columns]
+    names = {match[1] for match in found if match}
+    plain = all(found) and not any(column.indicator or column.kind != "number" for column in columns)
+    return names.pop() if plain and len(names) == 1 and len(columns) > 1 else None
+
+
+def _add_array(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
+    columns = model.preprocessor.columns
+    name = graph.input(str(array_of(model)), np.float64, len(columns))
+    places = f"(rows, {len(columns)}), the places in the order {columns[0].name}, {columns[1].name}, …"
+    return _filled(graph, name, [column.fills[0] for column in columns])[0], {name: f"{NUMBER}; {places}"}
+
+
+def _add_columns(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
+    columns = model.preprocessor.columns
+    inputs = [(column, KINDS[column.kind].inputs(column)) for column in columns]
+    named = [(column, [(graph.input(one.name, one.dtype), one.meaning) for one in own]) for column, own in inputs]
+    parts = [
+        part for column, own in named for part in KINDS[column.kind].features(column, graph, [name for name, _ in own])
+    ]
+    return graph.node("Concat", *parts, axis=1), dict(pair for _, own in named for pair in own)
 
 
 def feed(model: Model, table: Table) -> list[Any]:
     """The rows of a table as arrays for the inputs, in their order; raises DataError for cells that do not fit."""
+    if array_of(model):
+        return [np.column_stack([numbers(table, column.name) for column in model.preprocessor.columns])]
     return [values for column in model.preprocessor.columns for values in KINDS[column.kind].feed(column, table)]
 
 
-def _filled(graph: Graph, value: str, fill: float) -> tuple[str, str]:
-    """The value with `fill` where it is missing, and where that is."""
+def _filled(graph: Graph, value: str, fills: Sequence[float]) -> tuple[str, str]:
+    """Values `(rows, k)` with `fills` where they are missing, and where that is."""
     missing = graph.node("IsNaN", value)
-    return graph.node("Where", missing, graph.constant([[fill]], np.float64), value), missing
+    return graph.node("Where", missing, graph.constant([fills], np.float64), value), missing
 
 
 def _features_of_numbers(column: Column, graph: Graph, names: Sequence[str]) -> list[str]:
     """One feature an input; those of a column are missing together."""
-    pairs = [_filled(graph, name, fill) for name, fill in zip(names, column.fills, strict=True)]
+    pairs = [_filled(graph, name, [fill]) for name, fill in zip(names, column.fills, strict=True)]
     filled = [value for value, _ in pairs]
     return [*filled, graph.cast(pairs[0][1], np.float64)] if column.indicator else filled
 

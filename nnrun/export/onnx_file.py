@@ -14,7 +14,7 @@ from nnrun.engine.activations import GELU_CUBIC, GELU_SCALE, LEAK
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.export.affine import affine_layers
-from nnrun.export.onnx_columns import add_features, feed, inputs_of
+from nnrun.export.onnx_columns import add_inputs, feed
 from nnrun.export.onnx_graph import ML, Graph
 from nnrun.prediction.model import Model
 
@@ -54,17 +54,13 @@ def run(model: Model, path: Path, table: Table) -> Array:
 
 def build(model: Model) -> Any:
     """The ModelProto: preprocessing, dense layers, and outputs in the words of the data."""
-    graph, columns = Graph(), inputs_of(model)
-    names = {name: [graph.input(one.name, one.dtype) for one in inputs] for name, inputs in columns.items()}
-    value = add_features(model, graph, names)
-    dtype = model.config.training.dtype
+    graph, dtype = Graph(), model.config.training.dtype
+    value, meanings = add_inputs(model, graph)
     for layer in affine_layers(model):
         value = graph.node("MatMul", value, graph.constant(layer.W, dtype))
         value = graph.node("Add", value, graph.constant(layer.b, dtype))
         value = ACTIVATIONS[layer.activation](graph, value, dtype)
     outputs = _add_values(model, graph, value) if model.target.classes is None else _add_classes(model, graph, value)
-    meanings = {given: one.meaning for name, inputs in columns.items()
-                for given, one in zip(names[name], inputs, strict=True)}  # fmt: skip
     return graph.model(model.config.name, _about(model, meanings, outputs), _properties(model, meanings, outputs))
 
 
@@ -92,7 +88,7 @@ def _add_values(model: Model, graph: Graph, standard: str) -> dict[str, str]:
 
 
 def _about(model: Model, inputs: dict[str, str], outputs: dict[str, str]) -> str:
-    lines = [f"Predicts {model.target.name}. One row a prediction; inputs are columns (rows, 1)."]
+    lines = [f"Predicts {model.target.name}. One row a prediction."]
     return "\n".join([*lines, *(f"{name}: {meaning}" for name, meaning in (inputs | outputs).items())])
 
 

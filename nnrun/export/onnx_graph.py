@@ -22,12 +22,12 @@ class Graph:
         self.outputs: list[Any] = []
         self._names: set[str] = set()
 
-    def input(self, name: str, dtype: type[np.generic]) -> str:
-        """One value a row, `(rows, 1)`; all inputs are named before anything else, so that they keep their names."""
+    def input(self, name: str, dtype: type[np.generic], width: int = 1) -> str:
+        """Values given by the caller, `(rows, width)`; added before all else, inputs keep their names."""
         from onnx import helper
 
         name = self._fresh(name)
-        self.inputs.append(helper.make_tensor_value_info(name, _type(dtype), [ROWS, 1]))
+        self.inputs.append(helper.make_tensor_value_info(name, _type(dtype), [ROWS, width]))
         return name
 
     def output(self, value: str, name: str, dtype: type[np.generic] | str, *shape: int) -> str:

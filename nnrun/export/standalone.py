@@ -4,7 +4,8 @@ On the command line, for a CSV file (comma, UTF-8, decimal point) with a header:
 
     python model.py rows.csv > predictions.csv
 
-In Python, where rows are dictionaries, or one dictionary of columns, and values are raw ones, text or not:
+In Python, where rows are dictionaries, one dictionary of columns, or an array (rows, columns), and values are raw ones,
+text or not:
 
     from model import CLASSES, predict
     predict([{"age": 41, "city": "Ulm"}, {"age": None, "city": "Trier"}])
@@ -35,6 +36,7 @@ CLASSES: list[str] | None = None
 TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
 DTYPE = "float32"
 COLUMNS: list[dict[str, Any]] = []
+MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
 IDENTIFIERS: list[str] = []  # columns that training left out; the command carries them through
 MEANS: list[float] = []  # of the features that the columns become
 DEVIATIONS: list[float] = []
@@ -42,11 +44,12 @@ LAYERS: list[tuple[tuple[int, int], str, str, str]] = []  # shape and bytes of W
 # End of what was learned.
 
 Array = npt.NDArray[Any]
-Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
 
 MISSING = {
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "NaT", "None", "n/a", "nan", "null",
+    "?", "-", *MISSING_HERE,
 }  # fmt: skip
 TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0}
 ISO = re.compile(
@@ -57,13 +60,23 @@ ROWS_AT_ONCE = 10_000
 
 def predict(rows: Rows) -> Array:
     """Probabilities `(rows, classes)`, or values `(rows,)`; raises ValueError for what does not fit its column."""
-    table = rows if isinstance(rows, Mapping) else {name: [row.get(name) for row in rows] for name in _names(rows)}
-    x = features(table)
+    x = features(_as_columns(rows))
     for (n_in, units), weights, bias, activation in LAYERS:
         x = ACTIVATIONS[activation](x @ _decoded(weights).reshape(n_in, units) + _decoded(bias))
     if CLASSES is None:
         return x[:, 0] * np.float64(TARGET_DEVIATION) + TARGET_MEAN
     return np.hstack([1 - sigmoid(x), sigmoid(x)]) if x.shape[1] == 1 else softmax(x)
+
+
+def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
+    """Columns by name; those of an array `(rows, …)` stand in the order of COLUMNS."""
+    if isinstance(rows, np.ndarray):
+        flat = rows.reshape(len(rows), len(COLUMNS))
+        return {column["name"]: flat[:, i].tolist() for i, column in enumerate(COLUMNS)}
+    if isinstance(rows, Mapping):
+        return rows
+    names = {name for row in rows for name in row} if rows else {column["name"] for column in COLUMNS}
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def features(table: Mapping[str, Sequence[Any]]) -> Array:
@@ -179,10 +192,6 @@ def softmax(x: Array) -> Array:
 
 def _decoded(text: str) -> Array:
     return np.frombuffer(base64.b64decode(text), np.dtype(DTYPE).newbyteorder("<")).astype(DTYPE)
-
-
-def _names(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {name for row in rows for name in row} if rows else {column["name"] for column in COLUMNS}
 
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {

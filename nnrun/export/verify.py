@@ -15,7 +15,7 @@ MOST_ROWS = 10_000
 
 
 def dev_rows(model: Model) -> Table:
-    """The first rows of the dev part as they stand in the source; raises DataError where that is gone."""
+    """Rows of the dev part as they stand in the source; raises DataError where that is gone."""
     dev = read_parts(model.config.data)["dev"]
     return dev.take(np.arange(min(len(dev), MOST_ROWS)))
 

@@ -38,6 +38,7 @@ class Predictions:
     model: Model
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
+    _read: dict[str, None] = field(default_factory=dict)  # notices on how the file was read, each once
     _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
     _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first
@@ -48,6 +49,7 @@ class Predictions:
         for table in tables:
             if not self.rows:
                 self._begin(table)
+            self._read |= dict.fromkeys(table.notices)
             yield self._frame(table)
             self.rows += len(table)
 
@@ -61,6 +63,7 @@ class Predictions:
         ignored = f"columns that the run did not learn from are ignored: {listing(self._ignored)}"
         target = f"the target {self.model.target.name!r} is there too; `nnrun evaluate` compares predictions with it"
         return [
+            *self._read,
             *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
             *(
@@ -122,6 +125,12 @@ class Predictions:
 def require_features(model: Model, table: Table) -> None:
     """Raise DataError, naming all that are missing, unless the table has every column that the run learned from."""
     wanted = [column.name for column in model.preprocessor.columns]
+    known = {*wanted, *model.info.get("left_out", [])}
+    twice = [name for name in wanted if name in table.repeated and f"{name}.2" not in known]
+    if twice:
+        raise DataError(
+            f"{table.at_column(twice[0])}: several columns are called {twice[0]!r}; keep the one to be used"
+        )
     missing = [name for name in wanted if name not in table.columns]
     if not missing:
         return

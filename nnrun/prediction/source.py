@@ -16,7 +16,9 @@ from nnrun.errors import DataError
 
 STDIN = "-"
 _NAME = "<stdin>"
-_SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz"}  # first bytes of a file; anything else is read as text
+
+# First bytes of a file; anything else is read as text.
+_SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x93NUM": ".npy", b"\x1f\x8b": ".csv.gz"}
 
 
 def read_rows(source: str, rows: int, info: Mapping[str, Any]) -> Generator[Table, None, None]:
@@ -31,7 +33,8 @@ def read_rows(source: str, rows: int, info: Mapping[str, Any]) -> Generator[Tabl
         path = _spooled(Path(folder))
         try:
             for table in read_chunks(path, rows, like=info):
-                yield replace(table, name=_NAME)
+                notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
+                yield replace(table, name=_NAME, notices=notices)
         except DataError as error:
             raise DataError(str(error).replace(str(path), _NAME)) from None
 
@@ -41,5 +44,6 @@ def _spooled(folder: Path) -> Path:
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     with path.open("rb") as file:
-        suffix = _SUFFIXES.get(file.read(4), ".csv")
+        start = file.read(4)
+    suffix = next((suffix for first, suffix in _SUFFIXES.items() if start.startswith(first)), ".csv")
     return path.rename(path.with_suffix(suffix))

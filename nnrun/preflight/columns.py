@@ -46,7 +46,8 @@ def judge_constant(found: list[str], dropped: list[str]) -> Finding:
 def check_identifiers(context: Context) -> Finding:
     """Columns that number or name the rows."""
     frame = _pooled(context)
-    found = [name for name in context.columns if is_identifier(frame[name])]
+    dates = {column["name"] for column in context.dataset.info["columns"] if column["kind"] == "date"}
+    found = [name for name in context.columns if name not in dates and is_identifier(frame[name])]
     return judge_identifiers(found, list(context.config.data.drop))
 
 

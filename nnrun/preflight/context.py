@@ -84,8 +84,9 @@ class Context:
 
     @cached_property
     def plain(self) -> Recipe:
-        """The same with all units in place: dropout hides the cost that is meant to fall."""
-        return replace(self.recipe, mlp=replace(self.recipe.mlp, dropout=(), input_dropout=None))
+        """The same with all units in place and no augmentation: chance would hide the cost that is meant to fall."""
+        mlp = replace(self.recipe.mlp, dropout=(), input_dropout=None)
+        return replace(self.recipe, mlp=mlp, augmenter=None)
 
     @cached_property
     def train(self) -> Examples:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.load import Loaded
+from nnrun.data.chunks import Heard, nobody
 from nnrun.data.prepare import read_parts
 from nnrun.experiment import prepare
 from nnrun.preflight.context import Context
@@ -15,13 +16,13 @@ from nnrun.preflight.findings import Finding
 from nnrun.preflight.table import CHECKS, Check
 
 
-def open_context(loaded: Loaded, root: Path) -> Context:
+def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
     """Data and network as `nnrun train` would have them, the prepared data cached under `root`.
 
     Raises ConfigError and DataError as training does.
     """
-    dataset, _ = prepare(loaded, root)
-    return Context(loaded, dataset, read_parts(loaded.config.data))
+    dataset, _ = prepare(loaded, root, heard)
+    return Context(loaded, dataset, read_parts(loaded.config.data, heard))
 
 
 def preflight(context: Context) -> Iterator[tuple[str, Finding]]:

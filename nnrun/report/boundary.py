@@ -6,30 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.diagnosis.trained import Trained
+from nnrun.data.dataset import Dataset
 from nnrun.engine.parameters import Array
+from nnrun.prediction.model import Model
 from nnrun.report.charts import Chart, axis, colour, plain, points
-from nnrun.report.predictions import PART, outputs
+from nnrun.report.predictions import PART
 
 SIDE = 120  # points of the grid along each axis
 MARGIN = 0.08  # around the training examples, as a part of their range
 MOST_POINTS = 1500
 
 
-def boundary_chart(model: Trained) -> Chart:
+def boundary_chart(model: Model, data: Dataset) -> Chart:
     """The two inputs as axes, in their own units; what the network says everywhere, and the dev examples on top."""
-    info, names = model.dataset.info, model.dataset.info["features"]
+    info, names = data.info, data.info["features"]
     mean, deviation = np.array(info["means"]), np.array(info["deviations"])
-    x = model.dataset.parts["train"].x
+    x = data.parts["train"].x
     low, high = x.min(axis=0), x.max(axis=0)
     sides = np.linspace(low - MARGIN * (high - low), high + MARGIN * (high - low), SIDE)
     grid = np.stack(np.meshgrid(sides[:, 0], sides[:, 1]), axis=-1).reshape(-1, 2).astype(x.dtype)
-    said = outputs(model, grid).astype(np.float64)
+    said = model.predict_features(grid).astype(np.float64)
     own = sides * deviation + mean
-    dev = model.dataset.parts[PART]
+    dev = data.parts[PART]
     raw = dev.x * deviation + mean
-    classes = model.dataset.classes
-    area = _values(model, said, own) if classes is None else _classes(classes, said, own)
+    classes = data.classes
+    area = _values(str(info["target"]["name"]), said, own) if classes is None else _classes(classes, said, own)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
     note = "What the network says of every point, paler where it is less sure; dots are dev examples."
     alt = f"Decision regions over {names[0]} and {names[1]}."
@@ -49,10 +50,9 @@ def _classes(classes: list[str], said: Array, own: Array) -> list[dict[str, Any]
     return maps
 
 
-def _values(model: Trained, said: Array, own: Array) -> list[dict[str, Any]]:
-    target = model.dataset.info["target"]
-    z = (said[:, 0] * target["deviation"] + target["mean"]).reshape(SIDE, SIDE)
-    bar = {"showscale": True, "colorbar": {"title": {"text": plain(target["name"])}, "thickness": 12}}
+def _values(target: str, said: Array, own: Array) -> list[dict[str, Any]]:
+    z = said.reshape(SIDE, SIDE)
+    bar = {"showscale": True, "colorbar": {"title": {"text": plain(target)}, "thickness": 12}}
     return [_map(own, z, "Viridis", float(z.min()), float(z.max())) | bar]
 
 

@@ -16,7 +16,7 @@ Axis = dict[str, Any]
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2a7fc1", "#c7700f", "#1f9470", "#d0504a", "#a063b5", "#7f858c"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#8a7d1c", "#3c96a5", "#b5567e")
 DASHES = ("solid", "dash", "dot", "dashdot")  # the palette anew, where there are more lines than colours
-SCALE = [[0.0, "#d9480f"], [0.2, "#c08a1e"], [0.55, "#3c8fb0"], [1.0, "#7f858c"]]  # best to worst
+SCALE = [(0.0, "#d9480f"), (0.2, "#c08a1e"), (0.55, "#3c8fb0"), (1.0, "#7f858c")]  # best to worst
 FEW_DECADES = 10**2.5
 MANY_NAMES = 24  # characters of a name in a chart
 

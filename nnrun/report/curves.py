@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from nnrun.engine.averages import weighted_average
-from nnrun.narration import epoch_table
+from nnrun.narration import epoch_table, shown_metrics
 from nnrun.report import charts
 from nnrun.report.charts import BLUE, GREEN, GREY, ORANGE, Axis, Chart, Trace, axis, line, log_axis, upright
-from nnrun.report.html import table
+from nnrun.report.html import Markup, table
 from nnrun.report.thinning import POINTS, kept
 
 Row = Mapping[str, Any]
@@ -25,21 +25,34 @@ MARKED = 6
 UNMARKED = ("started", "done", "evaluated")  # events that go without saying
 
 
-def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Row]) -> list[Chart]:
-    """Losses and cost, errors, and the learning rate, over the epochs; `best` is the epoch that is kept."""
+def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Row], primary: str) -> list[Chart]:
+    """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept."""
     marks = _marks(best, events, len(rows))
-    note = _note(len(rows))
-    losses = [("train loss", "train_loss", BLUE), ("dev loss", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
-    errors = [("train error", "train_error", BLUE), ("dev error", "dev_error", ORANGE)]
-    spread = [row[key] for row in rows for _, key, _ in losses if row[key] is not None]
-    error = "1 − R²" if rows and "train_rmse" in rows[0] else "error"
-    wide = bool(spread) and min(spread) > 0 and max(spread) > DECADES * min(spread)
-    loss_axis = log_axis("loss", spread) if wide else axis("loss", rangemode="tozero")
+    further = [name for name in shown_metrics(primary) if name not in ("error", "loss")]
     return [
-        _chart("Loss and cost", rows, losses, loss_axis, marks, f"{note} Cost is the training loss with penalties."),
-        _chart("Error", rows, errors, axis(error, percent=True, rangemode="tozero"), marks, note, with_table=best),
+        _losses(rows, marks),
+        _by_part("error", rows, marks, epochs_table(rows, best, primary)),
+        *(_by_part(name, rows, marks) for name in further),
         _rate_chart(rows),
     ]
+
+
+def _losses(rows: Sequence[Row], marks: Mapping[str, Any]) -> Chart:
+    curves = [("train loss", "train_loss", BLUE), ("dev loss", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
+    spread = [row[key] for row in rows for _, key, _ in curves if row[key] is not None]
+    wide = bool(spread) and min(spread) > 0 and max(spread) > DECADES * min(spread)
+    y = log_axis("loss", spread) if wide else axis("loss", rangemode="tozero")
+    note = f"{_note(len(rows))} Cost is the training loss with penalties."
+    return _chart("Loss and cost", rows, curves, y, marks, note)
+
+
+def _by_part(name: str, rows: Sequence[Row], marks: Mapping[str, Any], numbers: Markup | None = None) -> Chart:
+    """A metric on the training and on the dev part."""
+    words = name.replace("_", " ")
+    curves = [(f"{part} {words}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
+    title = "1 − R²" if name == "error" and "train_rmse" in rows[0] else words
+    y = axis(title, percent=True, rangemode="tozero") if name.endswith("error") else axis(title)
+    return _chart(words.capitalize(), rows, curves, y, marks, _note(len(rows)), numbers)
 
 
 def _chart(
@@ -49,20 +62,19 @@ def _chart(
     y: Mapping[str, Any],
     marks: Mapping[str, Any],
     note: str,
-    with_table: int | None = None,
+    numbers: Markup | None = None,
 ) -> Chart:
     log = y.get("type") == "log"
     traces = [trace for name, key, color in curves for trace in series(name, rows, key, color, log)]
     told = "; ".join(f"{name} {_course(rows, key)}" for name, key, _ in curves)
     layout = {"xaxis": epoch_axis(rows), "yaxis": y, **marks}
-    numbers = epochs_table(rows, with_table) if with_table is not None else None
     return Chart(title, f"{title} over {len(rows)} epochs: {told}.", traces, layout, note, numbers)
 
 
 def epoch_axis(rows: Sequence[Row]) -> Axis:
     """The epochs from the first to the last."""
     first, last = rows[0]["epoch"], rows[-1]["epoch"]
-    return axis("epoch", range=[first, last] if last > first else [first - 1, first + 1])
+    return axis("epoch", tickformat=",d", range=[first, last] if last > first else [first - 1, first + 1])
 
 
 def series(name: str, rows: Sequence[Row], key: str, color: str, log: bool = False) -> list[Trace]:
@@ -145,10 +157,10 @@ def _rate_chart(rows: Sequence[Row]) -> Chart:
     return Chart("Learning rate", f"Learning rate over {len(rows)} epochs: {ends}.", [trace], layout, height=230)
 
 
-def epochs_table(rows: Sequence[Row], best: int | None) -> Any:
+def epochs_table(rows: Sequence[Row], best: int | None, primary: str) -> Markup:
     """The first and last epoch, some between, evenly spaced, and the best one."""
     last = len(rows) - 1
     spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
     some = [row for i, row in enumerate(rows) if i in spaced or row["epoch"] == best]
-    titles, *cells = epoch_table(some)
+    titles, *cells = epoch_table(some, primary)
     return table(f"{len(some)} of {len(rows):,} epochs; the best is {best or 'none'}", titles, cells)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnrun.engine.parameters import Array
 from nnrun.report.charts import Chart, axis, colour, dash, line, log_axis
+from nnrun.report.curves import epoch_axis
 from nnrun.report.thinning import kept
 
 Row = Mapping[str, Any]
@@ -51,7 +52,7 @@ def _statistic(key: str, rows: Sequence[Row]) -> Chart | None:
     positive = bool(drawn) and min(drawn) > 0
     y = axis(what, percent=True, rangemode="tozero") if share else log_axis(what, drawn) if positive else axis(what)
     ends = ", ".join(f"{trace['name']} {trace['y'][-1]:.3g}" for trace in lines if trace["y"][-1] is not None)
-    layout = {"xaxis": axis("epoch"), "yaxis": y}
+    layout = {"xaxis": epoch_axis(rows), "yaxis": y}
     return Chart(title, f"{title}: {what}, at last {ends}.", lines, layout, NOTES[key], height=320)
 
 
@@ -67,12 +68,12 @@ def weights_chart(tensors: Mapping[str, Array]) -> Chart:
     weights = {name.removesuffix(".W"): tensor for name, tensor in tensors.items() if name.endswith(".W")}
     traces = []
     for i, (name, values) in enumerate(weights.items()):
-        counts, edges = np.histogram(values, bins=BINS)
+        counts, edges = np.histogram(values, bins=min(BINS, max(8, round(values.size**0.5))))
         shares, middles = counts / values.size, (edges[:-1] + edges[1:]) / 2
         shape = line(name, _digits(middles), _digits(shares), colour(i), dash=dash(i), width=1.8)
         traces.append(shape | {"line": {**shape["line"], "shape": "hvh"}})
     told = "; ".join(_of_layer(name, values) for name, values in weights.items())
-    layout = {"xaxis": axis("weight"), "yaxis": axis(f"share in each of {BINS} bins", percent=True)}
+    layout = {"xaxis": axis("weight"), "yaxis": axis("share in each bin", percent=True)}
     return Chart("Weights of the best epoch", f"Histograms of the weights. {told}.", traces, layout, told + ".")
 
 

@@ -28,12 +28,18 @@ def _ranked_colours(found: Results, trials: Sequence[Record], bar: bool = False)
     return {**colours, "showscale": bar, **({"colorbar": BAR} if bar else {})}
 
 
+def _upside_down(found: Results, trials: Sequence[Record]) -> dict[str, Any]:
+    """The same with the best as the largest number: parallel coordinates draw larger ones on top of smaller ones."""
+    reversed_ = [(1 - at, color) for at, color in SCALE[::-1]]
+    return {"color": [1 - found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": reversed_}
+
+
 def parallel_chart(found: Results) -> Chart:
     """Parallel coordinates: an axis a parameter on its own scale, and one for the metric."""
     trials = found.ranked[::-1]  # the best is drawn last
     axes = [_lane(parameter, trials) for parameter in found.space.parameters]
     axes.append(_metric_lane(found, trials))
-    trace = {"type": "parcoords", "dimensions": axes, "line": _ranked_colours(found, trials),
+    trace = {"type": "parcoords", "dimensions": axes, "line": _upside_down(found, trials),
              "unselected": {"line": {"opacity": 0.06}}, "labelfont": {"size": 13},
              "tickfont": {"size": 12}}  # fmt: skip
     note = (

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.assembly import recipe
-from nnrun.checkpoints import load_weights, named
-from nnrun.diagnosis.trained import Trained
-from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.data.dataset import Dataset
 from nnrun.engine.parameters import Array
+from nnrun.prediction.model import Model
 
 PART = "dev"
 
@@ -46,6 +44,10 @@ class Classified:
         found: Array = self.p[np.arange(len(self.true)), self.true]
         return found
 
+    def at(self, rows: Array) -> Classified:
+        """These rows alone."""
+        return Classified(self.classes, self.true[rows], self.p[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Estimated:
@@ -54,25 +56,15 @@ class Estimated:
     true: Array
     said: Array
 
-
-def outputs(model: Trained, x: Array) -> Array:
-    """Probabilities `(rows, classes)`, or standardised values `(rows, 1)`, of prepared features `(rows, n)`."""
-    plan = recipe([model.config], model.dataset)
-    network = plan.mlp.network()
-    theta, state = np.empty((1, network.theta.size), x.dtype), np.empty((1, network.state.size), x.dtype)
-    views = named(network, theta[0], state[0])
-    for name, tensor in load_weights(model.run).items():
-        np.copyto(views[name], tensor)
-    bound = network.bind(theta, state, np.empty_like(theta))
-    found = [plan.loss.predict(logits[0]).copy() for _, logits in logits_in_chunks(network, bound, x)]
-    return np.concatenate(found)
+    def at(self, rows: Array) -> Estimated:
+        """These rows alone."""
+        return Estimated(self.true[rows], self.said[rows])
 
 
-def predicted(model: Trained) -> Classified | Estimated:
-    """The dev part as the best network sees it; UsageError where there is no checkpoint."""
-    part, data = model.dataset.parts[PART], model.dataset
-    said = outputs(model, part.x).astype(np.float64)
+def predicted(model: Model, data: Dataset) -> Classified | Estimated:
+    """The dev part as the best network sees it."""
+    part = data.parts[PART]
+    said = model.predict_features(part.x).astype(np.float64)
     if data.classes is not None:
         return Classified(data.classes, np.asarray(part.y), said)
-    mean, deviation = data.info["target"]["mean"], data.target_deviation
-    return Estimated(part.y[:, 0] * deviation + mean, said[:, 0] * deviation + mean)
+    return Estimated(part.y[:, 0] * model.target.deviation + model.target.mean, said)

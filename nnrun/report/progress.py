@@ -11,6 +11,7 @@ from nnrun.report.thinning import kept
 from nnrun.search.ledger import Record
 
 MOST_POINTS = 40_000  # of all learning curves together
+FEW = 200  # lines, beyond which they are drawn thinner
 AHEAD = 10  # trials that are drawn above the others
 
 
@@ -31,7 +32,7 @@ def _best_so_far(title: str, found: Results, placed: list[tuple[Record, float]],
     x = [at for _, at in placed]
     values = [found.value(trial) for trial, _ in placed]
     lower = list(accumulate((trial["metric"] for trial, _ in placed), min))
-    best = [abs(value) if found.plan["metric"].startswith("-") else value for value in lower]
+    best = [-value if found.plan["metric"].startswith("-") else value for value in lower]
     names = [f"trial {trial['number']}: {found.told(trial)}" for trial, _ in placed]
     dots = points("a trial", x, values, GREY, text=names, hoverinfo="text", marker={"size": 6, "opacity": 0.7})
     steps = line("best so far", x, best, ORANGE, width=2.5, hoverinfo="y+name")
@@ -50,7 +51,9 @@ def curves_chart(found: Results) -> Chart:
     ahead = [trial for trial in drawn if trial["number"] in best[1:]]
     first = [trial for trial in drawn if trial["number"] in best[:1]]
     traces = [
-        _curves(f"{len(others):,} other trials", others, most, GREY, width=1, opacity=0.45),
+        _curves(
+            f"{len(others):,} other trials", others, most, GREY, width=1 if len(others) <= FEW else 0.5, opacity=0.45
+        ),
         _curves(f"the next best {len(ahead)}", ahead, most, BLUE, width=1.4, opacity=0.9),
         _curves(f"the best: trial {best[0] if best else '–'}", first, most, ORANGE, width=2.6),
     ]

@@ -5,29 +5,34 @@ from __future__ import annotations
 import numpy as np
 
 from nnrun.engine.parameters import Array
+from nnrun.evaluation.scores import by_class
+from nnrun.metrics.of_classes import CALIBRATION_BINS, calibration_error, confusion
 from nnrun.narration import number, percent
 from nnrun.report.charts import BLUE, GREY, Chart, axis, line, plain, points
-from nnrun.report.html import Markup, join, listing, paragraph, scrolled, table, tag
+from nnrun.report.html import Markup, join, listing, paragraph, scrolled, table, tag, unfolded
 from nnrun.report.predictions import Classified, Estimated
 from nnrun.verdict import wilson
 
 MANY_CLASSES = 25  # beyond which only the most frequent confusions are told
 MIXED_UP = 8
-BINS = 10
+BINS = CALIBRATION_BINS
 MOST_POINTS = 3000
 
 
-def confusion(of: Classified) -> Array:
-    """How often each class `(true, said)` was taken for which."""
-    k = len(of.classes)
-    return np.bincount(of.true * k + of.said, minlength=k * k).reshape(k, k)
-
-
 def confusion_part(of: Classified) -> Markup:
-    """The matrix, where it can be read, and the most frequent confusions."""
-    counts = confusion(of)
+    """The matrix, where it can be read, the most frequent confusions, and precision and recall of each class."""
+    counts = confusion(of.true, of.p).astype(int)
     parts = [_matrix(of.classes, counts)] if len(of.classes) <= MANY_CLASSES else []
-    return join([*parts, _mixed_up(of.classes, counts)])
+    return join([*parts, _mixed_up(of.classes, counts), _by_class(of.classes, counts)])
+
+
+def _by_class(classes: list[str], counts: Array) -> Markup:
+    heads = ["class", "precision", "recall", "F1", "dev examples"]
+    rows = [
+        [each["class"], *(percent(each[key]) for key in ("precision", "recall", "f1")), f"{each['support']:,.0f}"]
+        for each in by_class(counts.astype(float), classes)
+    ]
+    return unfolded("Precision and recall of each class", table("On the dev part", heads, rows))
 
 
 def _matrix(classes: list[str], counts: Array) -> Markup:
@@ -58,7 +63,7 @@ def _mixed_up(classes: list[str], counts: Array) -> Markup:
             share = percent(wrong[i, j] / counts[i].sum())
             times = "once" if wrong[i, j] == 1 else f"{wrong[i, j]:,} times"
             told.append(f"{classes[i]} taken for {classes[j]}: {times}, {share} of {classes[i]}")
-    return join([tag("h3", f"Most frequent of {total:,} mistakes"), listing(told)])
+    return join([tag("h3", f"Most frequent mistakes ({total:,} in all)"), listing(told)])
 
 
 def calibration_chart(of: Classified) -> Chart:
@@ -69,7 +74,7 @@ def calibration_chart(of: Classified) -> Chart:
     used = np.flatnonzero(sizes)
     said = np.array([sure[bins == b].mean() for b in used])
     true = np.array([right[bins == b].mean() for b in used])
-    gap = float((np.abs(said - true) * sizes[used]).sum() / len(sure))
+    gap = calibration_error(of.true, of.p)
     ends = [wilson(float(share), int(sizes[b])) for share, b in zip(true, used, strict=True)]
     up = [max(0.0, high - share) for (_, high), share in zip(ends, true, strict=True)]
     down = [max(0.0, share - low) for (low, _), share in zip(ends, true, strict=True)]
@@ -87,7 +92,7 @@ def calibration_chart(of: Classified) -> Chart:
         "xaxis": axis("how sure the network is", percent=True, range=[0, 1.04]),
         "yaxis": axis("how often it is right", percent=True, range=[-0.03, 1.04]),
     }
-    rows = [[f"{b / BINS:.1f} to {(b + 1) / BINS:.1f}", f"{sizes[b]:,}", percent(s), percent(t)]
+    rows = [[f"{b / BINS:.2f} to {(b + 1) / BINS:.2f}", f"{sizes[b]:,}", percent(s), percent(t)]
             for b, s, t in zip(used, said, true, strict=True)]  # fmt: skip
     numbers = table("Calibration on dev", ["probability", "examples", "sure on average", "right"], rows)
     direction = "surer than it may be" if (sure.mean() > right.mean()) else "less sure than it may be"

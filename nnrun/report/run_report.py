@@ -6,20 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnrun.checkpoints import load_weights
 from nnrun.config.load import load_config
-from nnrun.data.prepare import read_parts
-from nnrun.data.table import Table
+from nnrun.data.prepare import RawParts, read_parts
 from nnrun.diagnosis.trained import Trained, trained
 from nnrun.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.engine.network import parameter_count
 from nnrun.errors import NnrunError
-from nnrun.narration import duration, ending, number, percent
+from nnrun.narration import PARTS, duration, ending, metric_value, number, percent
+from nnrun.prediction.model import load_model
 from nnrun.report import background, images, regions
 from nnrun.report.boundary import boundary_chart
 from nnrun.report.charts import Chart
 from nnrun.report.curves import curve_charts
-from nnrun.report.html import Markup, commands, join, listing, paragraph, tag
+from nnrun.report.html import Markup, commands, join, listing, paragraph, table, tag
 from nnrun.report.ladder import ladder_chart, steps_table
 from nnrun.report.layers import statistics_charts, weights_chart
 from nnrun.report.page import Page, Section, left_out
@@ -42,7 +44,7 @@ def run_page(run: RunDir, usual: Path, options: Sequence[str]) -> Page:
     verdict = found if isinstance(found, Diagnosis) else None
     sections = [
         _verdict_section(verdict, record, str(found)),
-        _curves_section(rows, record, events),
+        _curves_section(rows, record, events, config["metrics"]["primary"]),
         *_closer_sections(run),
         _inside_section(run, rows),
         background.config_section(run, config),
@@ -107,6 +109,8 @@ def _verdict_section(found: Diagnosis | None, record: Record, why_not: str) -> S
     parts: Parts = []
     if found.verdict:
         parts += [ladder_chart(found.verdict), steps_table(found.verdict)]
+    if final := record.get("final"):
+        parts.append(_metrics_table(final))
     if symptoms := record.get("symptoms"):
         parts += [tag("h3", "What went wrong in training"), listing(map(_symptom, symptoms))]
     if found.actions:
@@ -114,35 +118,47 @@ def _verdict_section(found: Diagnosis | None, record: Record, why_not: str) -> S
     return Section("Verdict", parts)
 
 
+def _metrics_table(final: Record) -> Markup:
+    """Every metric of the best epoch, a column a part."""
+    parts = [part for part in PARTS if f"{part}_error" in final]
+    names = dict.fromkeys(key.partition("_")[2] for key in final if key.startswith(f"{parts[0]}_")) if parts else ()
+    rows = [
+        [name.replace("_", " "), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)] for name in names
+    ]
+    return table("The best epoch by every metric", ["metric", *parts], rows)
+
+
 def _symptom(symptom: Record) -> str:
     where = f" in {symptom['layer']}" if symptom["layer"] else ""
     return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
 
 
-def _curves_section(rows: Sequence[Record], record: Record, events: Sequence[Record]) -> Section:
+def _curves_section(rows: Sequence[Record], record: Record, events: Sequence[Record], primary: str) -> Section:
     if not rows:
         return left_out("Learning curves", "no epoch was finished.")
-    return Section("Learning curves", curve_charts(rows, record.get("best_epoch"), events))
+    return Section("Learning curves", curve_charts(rows, record.get("best_epoch"), events, primary))
 
 
 def _closer_sections(run: RunDir) -> list[Section]:
     """What the best network says of the dev part, row by row, as far as its weights and the data are there."""
     try:
-        model = trained(run)
-        of = predicted(model)
+        known = trained(run)
+        model = load_model(run)
     except NnrunError as error:
         return [left_out("Dev examples", f"{error}.")]
-    tables = _tables(model)
-    target = str(model.dataset.info["target"]["name"])
+    data, of = known.dataset, predicted(model, known.dataset)
+    tables, target = _tables(known), str(known.dataset.info["target"]["name"])
     sections = _classes(of) if isinstance(of, Classified) else _values(of, target)
-    sections += _where(model, tables, target)
-    sections.append(Section("Worst mistakes", [worst_part(model, of, tables[PART] if tables else None)]))
-    if model.dataset.n_features == 2:
-        sections.append(Section("Decision boundary", [boundary_chart(model)]))
+    sections += _where(known, tables, target)
+    rows = tables.places[PART] if tables else np.arange(len(data.parts[PART].x))
+    worst = worst_part(data, of.at(rows), rows, tables[PART] if tables else None)
+    sections.append(Section("Worst mistakes", [worst]))
+    if data.n_features == 2:
+        sections.append(Section("Decision boundary", [boundary_chart(model, data)]))
     return sections
 
 
-def _tables(model: Trained) -> dict[str, Table] | None:
+def _tables(model: Trained) -> RawParts | None:
     try:
         return read_parts(model.config.data)
     except NnrunError:
@@ -157,14 +173,18 @@ def _values(of: Estimated, target: str) -> list[Section]:
     return [Section("Predictions", [scatter_chart(of, target), residual_chart(of, target)])]
 
 
-def _where(model: Trained, tables: Mapping[str, Table] | None, target: str) -> list[Section]:
+def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section]:
     title = "Where it fails"
     if tables is None:
         return [left_out(title, "the file that the rows come from is not there any more.")]
-    mistakes = {part: model.mistakes(part) for part in ("train", PART)}
+    mistakes = {part: model.mistakes(part)[tables.places[part]] for part in ("train", PART)}
     parts: Parts = [regions.by_target(model, tables, mistakes)]
     if images.shape_of(model.dataset.info) is None:  # a pixel is no slice that means anything
         parts += [tag("h3", "Slices"), regions.slices_part(model, tables[PART], mistakes[PART])]
+    if tables.sampled:
+        parts.append(paragraph(f"Measured on a random sample of {len(mistakes[PART]):,} dev rows."))
+    if model.dataset.info.get("weights"):
+        parts.append(paragraph("Rows are counted here, not weighed."))
     return [Section(title, parts)]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnrun.data.dataset import Dataset
 from nnrun.data.table import Table, kind_of
-from nnrun.diagnosis.trained import Trained
 from nnrun.engine.parameters import Array
 from nnrun.narration import number, percent
 from nnrun.report import images
@@ -24,14 +24,17 @@ def worst(of: Classified | Estimated) -> Array:
     return wrong[np.argsort(of.of_true[wrong], kind="stable")][:SHOWN]
 
 
-def worst_part(model: Trained, of: Classified | Estimated, dev: Table | None) -> Markup:
-    """Those rows with what they are and what the network took them for; `dev` is the table they come from."""
+def worst_part(data: Dataset, of: Classified | Estimated, at: Array, dev: Table | None) -> Markup:
+    """Those rows with what they are and what the network took them for.
+
+    `at` are the places `(rows,)` of `of` among the dev arrays; `dev` is the table that they come from.
+    """
     chosen = worst(of)
     if not len(chosen):
         return paragraph("The network makes no mistake on the dev part.")
-    info = model.dataset.info
+    info = data.info
     if shape := images.shape_of(info):
-        pictures = images.pixels(info, model.dataset.parts[PART].x[chosen], shape)
+        pictures = images.pixels(info, data.parts[PART].x[at[chosen]], shape)
         return _gallery(of, chosen, pictures)
     if dev is None:
         return paragraph("The rows cannot be shown: the file that they come from is not there any more.")
@@ -62,7 +65,7 @@ def _rows(of: Classified | Estimated, chosen: Array, dev: Table, target: str) ->
         [str(label), *_answer(of, i), *("–" if missing else _cell(value) for value, missing in cells)]
         for i, label, cells in zip(chosen, frame.index, _cells(frame[names[:COLUMNS]]), strict=True)
     ]
-    texts = [i + 4 for i, name in enumerate(names[:COLUMNS]) if kind_of(frame[name]) == "category"]
+    texts = [i + 4 for i, name in enumerate(names[:COLUMNS]) if kind_of(frame[name]) != "number"]
     words = [0, *((1, 2) if isinstance(of, Classified) else ()), *texts]
     left = len(names) - COLUMNS
     more = [paragraph(f"The first {COLUMNS} of {len(names)} columns.")] if left > 0 else []

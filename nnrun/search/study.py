@@ -74,6 +74,9 @@ class Budget:
 class Watcher:
     """Hears how a search goes; this one keeps quiet."""
 
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """A piece of the data is prepared, as a Listener hears it."""
+
     def started(self, run: RunDir, space: Space) -> None:
         """The search has its directory and begins, or goes on."""
 

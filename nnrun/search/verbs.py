@@ -15,7 +15,7 @@ from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, DataError, UsageError
-from nnrun.experiment import first_files, prepare, same_data
+from nnrun.experiment import first_files, prepare, same_data, until_told
 from nnrun.metrics.table import METRICS, misfit
 from nnrun.rundir import RunDir
 from nnrun.search.known import load_known
@@ -47,7 +47,7 @@ def begin(
     config, (space, known) = loaded.config, _checked(loaded)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
-        dataset, _ = prepare(loaded, root)
+        dataset, _ = prepare(loaded, root, until_told(watcher.preparing, told_to_stop))
         _refuse_misfit(loaded, dataset)
         run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
@@ -144,7 +144,7 @@ def resume(
     loaded, plan = load_config(run.path / "resolved.yaml"), yaml.safe_load(run.read("search.yaml"))
     options = options.after(plan["limits"])
     with closing(options.executor()) as executor, run.locked():
-        dataset, _ = prepare(loaded, run.path.parent)
+        dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         if not same_data(run, dataset):
             raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
         space, known = load_known(loaded)

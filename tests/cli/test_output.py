@@ -30,6 +30,7 @@ variance        dev − train +[+-]\d+\.\d points.*
 
 run      runs/(\S+)
 next     nnrun diagnose (\S+)
+next     nnrun report (\S+)
 next     nnrun show (\S+)
 next     nnrun resume (\S+) --epochs 6
 next     nnrun train config\.yaml --set seed=1
@@ -219,8 +220,8 @@ def test_printed_commands_run_as_they_stand(shell: Shell, config: Write, folder:
     done = shell(shlex.join(typed))
     assert done.code == 0, done.err
     commands = [shlex.split(line) for line in done.next]
-    assert [command[1] for command in commands] == ["diagnose", "show", "resume", "train"]
-    assert commands[3] == [*typed, "--set", "seed=1"]
+    assert [command[1] for command in commands] == ["diagnose", "report", "show", "resume", "train"]
+    assert commands[4] == [*typed, "--set", "seed=1"]
     for line in done.next:
         ran = shell(line)
         assert ran.code == 0, ran.err
@@ -245,7 +246,7 @@ def test_commands_after_a_resume_train_the_same_again(shell: Shell, nnrun: Nnrun
 )
 def test_no_command_is_printed_that_would_be_refused(nnrun: Nnrun, shell: Shell, config: Write, setting: str) -> None:
     done = nnrun("train", config(), "--set", setting)
-    assert [line.split()[1] for line in done.next] == ["diagnose", "show", "train"]
+    assert [line.split()[1] for line in done.next] == ["diagnose", "report", "show", "train"]
     for line in done.next:
         assert shell(line).code == 0
 
@@ -258,7 +259,7 @@ def test_commands_name_the_run_alone_where_it_is_found_anyway(
     (run,) = Path("elsewhere").glob("[!.]*")
     assert not Path("runs").exists()
     assert f"\nrun      {run}\n" in done.out
-    assert done.next[:2] == [f"nnrun diagnose {run.name}", f"nnrun show {run.name}"]
+    assert done.next[:3] == [f"nnrun {verb} {run.name}" for verb in ("diagnose", "report", "show")]
     assert nnrun(*done.next[0].split()[1:]).code == 0
 
 

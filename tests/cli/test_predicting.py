@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,41 @@ def test_stdin_a_file_and_parquet_say_the_same(trained: Path, nnrun: Nnrun) -> N
     assert not list(trained.glob(".*"))
 
 
+def packed(path: Path, text: str) -> None:
+    frame = pd.read_csv(io.StringIO(text), dtype={"customer": str})
+    match path.suffix:
+        case ".gz":
+            path.write_bytes(gzip.compress(text.encode()))
+        case ".parquet":
+            frame.to_parquet(path)
+        case _:
+            path.write_text(text.replace(",", ";"), encoding="utf-16")
+
+
+@pytest.mark.parametrize("name", ["new.csv.gz", "new.parquet", "semicolons.csv"])
+def test_however_rows_are_packed(trained: Path, nnrun: Nnrun, shell: Callable[[str], Done], name: str) -> None:
+    expected = rows_of(nnrun("predict", "latest", "new.csv").out)
+    packed(Path(name), Path("new.csv").read_text())
+    assert rows_of(nnrun("predict", "latest", name).out) == expected
+    piped = shell(f"nnrun predict latest - < {name}")
+    assert rows_of(piped.out) == expected
+    assert ("<stdin>" in piped.err) == (name == "semicolons.csv")
+
+
+def test_arrays_without_a_target(here: Path, nnrun: Nnrun) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.random((80, 4, 5), dtype=np.float32)
+    np.savez("images.npz", x=images, y=(images.mean(axis=(1, 2)) > 0.5).astype(int))
+    assert nnrun("train", "-q", "--set", "data.source=images.npz", "--set", "training.epochs=3").code == 0
+    np.savez("new.npz", x=images[:7])
+    np.save("new.npy", images[:7])
+    by_npz = nnrun("predict", "latest", "new.npz")
+    assert by_npz.code == 0 and len(rows_of(by_npz.out)) == 7
+    assert nnrun("predict", "latest", "new.npy").out == by_npz.out
+    np.savez("small.npz", x=images[:7, :3])
+    assert nnrun("predict", "latest", "small.npz").code == 4
+
+
 def test_the_order_of_columns_does_not_matter(trained: Path, nnrun: Nnrun) -> None:
     frame = pd.read_csv("new.csv")
     frame[["city", "member", "customer", "age"]].to_csv("turned.csv", index=False)
@@ -114,6 +151,7 @@ WRONG = {
     "several are": ("customer,age\nC,1\n", "new.csv:1: no columns 'city', 'member', which"),
     "text for a number": ("customer,age,city,member\nC,1,Ulm,true\nD,old,Ulm,true\n", "new.csv:3:2: 'old' in column"),
     "an infinite number": ("customer,age,city,member\nC,inf,Ulm,true\n", "new.csv:2:2: the value in column 'age'"),
+    "a column is there twice": ("age,age,city,member\n1,2,Ulm,true\n", "new.csv:1:1: several columns are called 'age'"),
     "an empty file": ("", "new.csv"),
     "a header alone": ("customer,age,city,member\n", "new.csv:1"),
     "a short row": ("customer,age,city,member\nC,1\n", "new.csv:2"),
@@ -127,6 +165,29 @@ def test_unfit_rows_are_refused_and_nothing_is_written(trained: Path, nnrun: Nnr
     done = nnrun("predict", "latest", "new.csv", "-o", "out.csv")
     assert done.code == 4 and message in done.err and "Traceback" not in done.err
     assert not Path("out.csv").exists() and not list(trained.glob(".*"))
+
+
+def test_an_error_in_the_last_rows_leaves_nothing(trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnrun.prediction.rows.rows_at_once", lambda model: 5)
+    with Path("new.csv").open("a") as file:
+        file.write("C,old,Ulm,true\n")
+    for output in ("out.csv", "out.parquet"):
+        done = nnrun("predict", "latest", "new.csv", "-o", output)
+        assert done.code == 4 and "new.csv:32:2: 'old' in column 'age'" in done.err
+    assert sorted(path.name for path in trained.iterdir()) == ["c.yaml", "new.csv", "people.csv", "runs"]
+
+
+def test_predicting_loads_no_more_than_it_needs(trained: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['nnrun', 'predict', 'latest', 'new.csv']\n"
+        "from nnrun.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'sklearn', 'scipy', 'onnx', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_cell_of_a_megabyte_is_a_cell(trained: Path, nnrun: Nnrun) -> None:

@@ -106,6 +106,7 @@ def test_a_search_prints_results_on_stdout_and_its_course_on_stderr(
     assert "(test part read once)" in done.out
     assert done.next == [
         f"nnrun diagnose {search}",
+        f"nnrun report {search}",
         f"nnrun show {search}/best",
         f"nnrun resume {search} --trials 12",
     ]
@@ -401,7 +402,8 @@ def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun,
     done = nnrun("search", "--target", "0.99", "--workers", "1", "--stack", "1")
     assert done.code == 0
     assert done.out.startswith("target reached after 1 trial (1 done), ")
-    assert done.next == [f"nnrun diagnose {the_search()}", f"nnrun show {the_search()}/best"]
+    search = the_search()
+    assert done.next == [f"nnrun diagnose {search}", f"nnrun report {search}", f"nnrun show {search}/best"]
     again = nnrun("resume", "latest", "--workers", "1")
     assert again.code == 0
     assert again.out.startswith("target reached after 1 trial (1 done), ")
@@ -434,7 +436,8 @@ def test_a_grid_of_few_points_says_that_all_are_tried(nnrun: Nnrun, config: Call
     done = nnrun("search", "--strategy", "grid", "--set", space, "--workers", "1")
     assert done.code == 0
     assert done.out.startswith("all points of the grid tried after 3 trials (3 done), ")
-    assert done.next == [f"nnrun diagnose {the_search()}", f"nnrun show {the_search()}/best"]
+    search = the_search()
+    assert done.next == [f"nnrun diagnose {search}", f"nnrun report {search}", f"nnrun show {search}/best"]
 
 
 def test_little_memory_is_enough_for_a_small_network_and_less_is_refused(

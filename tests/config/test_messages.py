@@ -218,10 +218,22 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "(for a file of that name write ./digts)",
         ),
         ("data: {source: ''}\n", "config.yaml:1:16: data.source: must name a bundled data set or a file"),
-        # what is not there yet
         (
-            "regularization: {augment: [flip]}\n",
-            "config.yaml:1:27: regularization.augment: augment is not available in this version of nnrun",
+            "regularization: {augment: [rot]}\n",
+            "config.yaml:1:28: regularization.augment[0]: unknown choice 'rot'; "
+            "allowed: flip, shift, rotation, zoom, elastic, noise",
+        ),
+        (
+            "regularization: {augment: [noise, {name: shift, pixels: 0}]}\n",
+            "config.yaml:1:57: regularization.augment[1].pixels: must be at least 1, got 0",
+        ),
+        (
+            "regularization: {augment: [{name: shift, pixel: 2}]}\n",
+            "config.yaml:1:42: regularization.augment[0].pixel: unknown key; did you mean pixels?",
+        ),
+        (
+            "regularization: {augment: noise}\n",
+            "config.yaml:1:27: regularization.augment: expected a list, got the text 'noise'",
         ),
         (
             "data: {class_weight: blanced}\n",

@@ -213,6 +213,11 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         {"drop": ["x"]},
         ":1: no column left to learn 'y' from; add columns, or drop fewer",
     ),
+    "a date that never varies": (
+        ["day,y", *(f"2026-01-31,{'ab'[i % 2]}" for i in range(10))],
+        {},
+        ":1: no column left to learn 'y' from; add columns, or drop fewer",
+    ),
     "slip in a column of numbers": (
         ["x,y", *(f"{i},{i % 2}" for i in range(30)), "1O,1"],
         {},

@@ -239,3 +239,18 @@ def test_the_graph_tells_what_it_wants(strange: tuple[Model, Path]) -> None:
     assert [value.name for value in proto.graph.output] == ["label", "probabilities"]
     assert {value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input} == {"rows"}
     assert "since weekday" in proto.doc_string
+
+
+def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
+    import onnx
+
+    rng = np.random.default_rng(0)
+    images = rng.random((90, 4, 5))
+    np.savez(tmp_path / "images.npz", x=images, y=(images.mean(axis=(1, 2)) > 0.5).astype(int))
+    model = load_model(train_run(f"data.source={tmp_path / 'images.npz'}", "training.epochs=2").run)
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+    (given,) = onnx.load(tmp_path / "model.onnx").graph.input
+    assert given.name == "x" and [axis.dim_value for axis in given.type.tensor_type.shape.dim] == [0, 20]
+    space: dict[str, Any] = {"__name__": "images"}
+    exec((tmp_path / "model.py").read_text(encoding="utf-8"), space)
+    np.testing.assert_allclose(space["predict"](images[:3]), space["predict"](images[:3].reshape(3, -1)))

@@ -1,0 +1,62 @@
+"""From the augmentations that a configuration names to what changes the training examples of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnrun.data.dataset import Dataset
+from nnrun.engine.augmentation import Augmenter, Flip, Pixels
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.tables import AugmentationEntry
+
+KEY = ("regularization", "augment")
+NOT_MIRRORED = {"digits": "a mirrored 2 is no 2"}  # bundled images whose class a flip changes
+SAMPLED = 10_000  # training rows whose corners tell the background
+
+
+def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augmenter | None:
+    """None where nothing is asked for.
+
+    Raises DataError where rows that are no images would be moved, or images flipped that must not be.
+    """
+    chosen = [entry.build() for entry in entries]
+    if not any(augmentation.moves for augmentation in chosen):
+        return Augmenter(chosen) if chosen else None
+    names = [entry.name for entry, augmentation in zip(entries, chosen, strict=True) if augmentation.moves]
+    if not dataset.info["image"]:
+        raise DataError(
+            f"{names[0]} needs images, and the rows of this data are none (an array (rows, height, width) or (rows, "
+            "height, width, channels) in a .npz or .npy file holds images); noise alone fits any data",
+            KEY,
+        )
+    reason = NOT_MIRRORED.get(str(dataset.info["source"]))
+    if reason and any(isinstance(augmentation, Flip) and not augmentation.force for augmentation in chosen):
+        raise DataError(
+            f"flip changes the class of these images ({reason}); remove it, or write {{name: flip, force: true}} if "
+            "that is meant",
+            KEY,
+        )
+    return Augmenter(chosen, _pixels(dataset))
+
+
+def augmentation_notices(entries: Sequence[AugmentationEntry]) -> list[str]:
+    """What the user should know that no data tells."""
+    if "flip" in [entry.name for entry in entries]:
+        return ["flip mirrors images; a mirrored image must belong to the same class"]
+    return []
+
+
+def _pixels(dataset: Dataset) -> Pixels:
+    """The background is what the four corners have on average in training, the range is that of training."""
+    height, width, channels = dataset.info["image"]
+    means, deviations = np.array(dataset.info["means"]), np.array(dataset.info["deviations"])
+    rows = dataset.parts["train"].x[:SAMPLED]
+    images = (rows * deviations + means).reshape(len(rows), height, width, channels)
+    corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    background, low, high = corners.mean(axis=(0, 1)), rows.min(axis=0), rows.max(axis=0)
+    return Pixels((height, width, channels), means, deviations, background, low, high)

@@ -1,0 +1,93 @@
+"""The command report: of every kind of run, and what it says where something is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Done = Any
+QUICK = ("--set", "training.epochs=3", "--set", "network.hidden=[8]")
+NNRun = Callable[..., Done]
+
+
+def newest(folder: Path = Path("runs")) -> Path:
+    return max((path for path in folder.iterdir() if path.name[0] != "."), key=lambda path: path.name)
+
+
+def page(run: Path) -> str:
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_latest_run(here: Path, nnrun: NNRun) -> None:
+    done = nnrun("train", "-q", *QUICK)
+    assert f"nnrun report {newest().name}" in done.next
+    assert nnrun("report").out == f"report   {newest() / 'report.html'} (4.9 MB)\n"
+    assert f"<h1>Run {newest().name}</h1>" in page(newest())
+    assert nnrun("report", "--json").json["report"] == str(newest() / "report.html")
+
+
+def test_asked_for_with_the_run_it_needs_no_command(here: Path, nnrun: NNRun) -> None:
+    done = nnrun("train", "-q", "--report", *QUICK)
+    assert f"report   {newest() / 'report.html'}" in done.out
+    assert not any(command.startswith("nnrun report") for command in done.next)
+    assert (newest() / "report.html").is_file()
+
+
+def test_json_says_where_the_page_is(here: Path, nnrun: NNRun) -> None:
+    assert "report" not in nnrun("train", "--json", *QUICK).json
+    document = nnrun("train", "--json", "--report", *QUICK).json
+    assert Path(document["report"]).is_file()
+
+
+def test_a_search_has_one_page_and_its_trials_none(here: Path, nnrun: NNRun) -> None:
+    done = nnrun("search", "-q", "--report", "--trials", "3", "--workers", "1", *QUICK[:2])
+    assert f"report   {newest() / 'report.html'}" in done.out
+    assert [path.parent for path in newest().rglob("report.html")] == [newest()]
+    assert "<h1>Search " in page(newest())
+
+
+def test_a_trial_can_be_looked_at_by_itself(here: Path, nnrun: NNRun) -> None:
+    nnrun("search", "-q", "--trials", "2", "--workers", "1", *QUICK[:2])
+    assert nnrun("report", newest() / "trials/0001").code == 0
+    assert "Confusions" in page(newest() / "trials/0001")
+
+
+def test_a_diverged_run_is_told_without_empty_charts(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK, "--set", "optimizer.name=sgd", "--set", "optimizer.learning_rate=1e30")
+    assert nnrun("report").code == 0
+    assert "diverged" in page(newest()).lower()
+    assert "Left out: no epoch was finished." in page(newest())
+
+
+def test_without_its_data_the_page_has_what_the_directory_has(here: Path, nnrun: NNRun) -> None:
+    source = Path("points.csv")
+    source.write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(60)))
+    nnrun("train", "-q", *QUICK, "--set", "data.source=points.csv", "--set", "data.target=y")
+    source.unlink()
+    assert nnrun("report").code == 0
+    text = page(newest())
+    assert "Left out: " in text
+    assert "Learning curves" in text
+    assert "Weights of the best epoch" in text
+
+
+def test_the_test_part_is_not_read_for_a_page(here: Path, nnrun: NNRun) -> None:
+    """Its error is that of run.json: the page of a trial, whose test error nobody has asked for, has none."""
+    nnrun("search", "-q", "--trials", "2", "--workers", "1", *QUICK[:2])
+    nnrun("report", newest() / "trials/0001")
+    assert "<dt>dev error</dt>" in page(newest() / "trials/0001")
+    assert "<dt>test error</dt>" not in page(newest() / "trials/0001")
+
+
+def test_a_regression_is_told_in_its_own_unit(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK, "--set", "data.source=diabetes")
+    assert nnrun("report").code == 0
+    text = page(newest())
+    assert "Predicted and true" in text
+    assert "Confusions" not in text
+    assert "RMSE" in text
+
+
+def test_no_run_is_a_usage_error(here: Path, nnrun: NNRun) -> None:
+    assert nnrun("report", "nothing").code == 2

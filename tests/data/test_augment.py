@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.data.augment import augmenter
+from nnrun.data.dataset import Dataset
+from nnrun.engine.augmentation import Augmenter
+from nnrun.errors import DataError
+
+Load = Callable[..., Dataset]
+
+
+def built(dataset: Dataset, augment: str) -> Augmenter | None:
+    entries = load_config(None, [f"regularization.augment={augment}"]).config.regularization.augment
+    return augmenter(entries, dataset)
+
+
+def test_bundled_digits_are_images(load: Load) -> None:
+    data = load("digits")
+    made = built(data, "[shift, {name: rotation, degrees: 5}]")
+    assert made is not None and made.pixels is not None
+    assert made.pixels.shape == (8, 8, 1)
+    assert made.pixels.background == pytest.approx(0, abs=0.2)  # black, of 16
+    assert built(data, "[]") is None
+
+
+def test_arrays_of_images_are_images_whatever_their_background(load: Load, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = np.full((60, 5, 6, 3), [250.0, 120.0, 30.0])
+    x[:, 2:4, 2:4] = rng.uniform(0, 255, (60, 2, 2, 3))
+    np.savez(tmp_path / "images.npz", x=x, y=np.arange(60) % 3)
+    for normalize in ("standard", "none"):
+        made = built(load(tmp_path / "images.npz", normalize=normalize), "[flip]")
+        assert made is not None and made.pixels is not None
+        assert made.pixels.shape == (5, 6, 3)
+        np.testing.assert_allclose(made.pixels.background, [250, 120, 30])
+
+
+def test_noise_alone_fits_any_data(load: Load) -> None:
+    made = built(load("iris"), "[noise]")
+    assert made is not None and made.pixels is None
+    with pytest.raises(DataError, match="rotation needs images, and the rows of this data are none") as caught:
+        built(load("iris"), "[noise, rotation]")
+    assert caught.value.key == ("regularization", "augment")
+
+
+def test_digits_are_flipped_on_demand_only(load: Load) -> None:
+    with pytest.raises(DataError, match=r"a mirrored 2 is no 2.*\{name: flip, force: true\}"):
+        built(load("digits"), "[flip]")
+    assert built(load("digits"), "[{name: flip, force: true}]") is not None

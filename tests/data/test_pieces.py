@@ -1,0 +1,285 @@
+"""A source that is read in many pieces gives what it gives in one."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.config.schema import Data
+from nnrun.data.codes import Distinct
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.moments import Moments
+from nnrun.data.prepare import read_parts
+from nnrun.errors import DataError
+
+ROWS = 90
+COLOURS = ["red", "blue", "", "green"]
+
+
+def messy(i: int) -> dict[str, Any]:
+    """A row; what is typical of a column comes late, so that its first pieces look like something else."""
+    late = i >= 70
+    return {
+        "day": i,
+        "date": f"{1 + i % 28:02}.{1 + i % 12:02}.2026",
+        "when": f"2026-{1 + i % 12:02}-{1 + i % 28:02}",
+        "number": "" if i % 7 == 0 or 20 <= i < 30 else i**3 / 7,
+        "whole_then_fraction": i if not late else i + 0.5,
+        "number_then_text": i % 4 if not late else "many",
+        "labels": ["1", "1.0", "001", "2"][i % 2 if i < 40 else i % 4],
+        "truth": ["True", "False", ""][i % 3],
+        "truth_then_text": ["True", "False"][i % 2] if not late else "perhaps",
+        "words": ["yes", "no"][i % 2] if late else "yes",
+        "colour": COLOURS[i % 4],
+        "rare": f"v{i % 40}" if i % 2 else "often",
+        "late": "" if not late else i,
+        "shop": f"s{i // 5}",
+        "name": f"id{i}x",
+        "class": "abc"[i * i % 3],
+        "count": i % 5,
+        "price": 2 * i + 0.25,
+    }
+
+
+def write(path: Path) -> Path:
+    frame = pd.DataFrame([messy(i) for i in range(ROWS)])
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        typed = frame.drop(columns=["number", "labels", "number_then_text", "truth_then_text"])
+        typed["number"] = pd.to_numeric(frame["number"])
+        typed["late"] = pd.to_numeric(frame["late"])
+        typed["truth"] = frame["truth"].map({"True": True, "False": False})
+        typed["whole"] = pd.array(frame["day"].where(frame["day"] % 9 > 0), dtype="Int64")
+        typed.to_parquet(path, index=False)
+    elif path.suffix == ".npz":
+        np.savez(path, x=np.sqrt(np.arange(ROWS * 6.0)).reshape(ROWS, 2, 3), y=np.arange(ROWS) % 3)
+    else:
+        np.save(path, np.sqrt(np.arange(ROWS * 4.0)).reshape(ROWS, 4))
+    return path
+
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "classes": ("data.csv", {"target": "class"}),
+    "classes of whole numbers": ("data.csv", {"target": "count"}),
+    "classes as they are written": ("data.csv", {"target": "labels"}),
+    "classes that look like numbers at first": ("data.csv", {"target": "number_then_text"}),
+    "truth": ("data.csv", {"target": "words"}),
+    "regression": ("data.csv", {"target": "price"}),
+    "regression that looks like classes at first": ("data.csv", {"target": "whole_then_fraction"}),
+    "as they are": ("data.csv", {"target": "price", "normalize": "none"}),
+    "groups": ("data.csv", {"target": "class", "group": "shop"}),
+    "groups that look like numbers at first": ("data.csv", {"target": "class", "group": "number_then_text"}),
+    "time as numbers": ("data.csv", {"target": "class", "time": "day"}),
+    "time as dates": ("data.csv", {"target": "price", "time": "when"}),
+    "weights": ("data.csv", {"target": "class", "weight": "count"}),
+    "parquet": ("data.parquet", {"target": "class"}),
+    "images": ("data.npz", {}),
+    "array": ("data.npy", {"target": "3"}),
+}
+
+
+@pytest.fixture
+def cells(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets how many cells a piece has."""
+
+    def set_to(count: int) -> None:
+        monkeypatch.setattr("nnrun.data.chunks.CELLS", count)
+        monkeypatch.setattr("nnrun.data.prepare.CELLS", count)
+
+    return set_to
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal but for the last digits of numbers with a fraction."""
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == (pytest.approx(other, rel=1e-12, abs=1e-12) if isinstance(one, float) else other)
+
+
+def assert_same(one: Dataset, other: Dataset) -> None:
+    assert same(one.info, other.info) and one.notices == other.notices
+    for name, part in one.parts.items():
+        np.testing.assert_allclose(other.parts[name].x, part.x, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(other.parts[name].y, part.y, rtol=1e-11)
+        assert other.parts[name].y.dtype == part.y.dtype
+        assert (part.weights is None) == (other.parts[name].weights is None)
+        if part.weights is not None:
+            assert np.array_equal(part.weights, other.parts[name].weights)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("rows", [7, 64])
+def test_pieces_give_what_the_whole_gives(tmp_path: Path, cells: Any, case: str, rows: int) -> None:
+    file, settings = CASES[case]
+    config = Data(source=str(write(tmp_path / file)), **settings)
+    whole = load_dataset(config, "float64", tmp_path / "whole")
+    cells(rows * (5 if file == "data.npy" else 14 if file == "data.parquet" else 7 if file == "data.npz" else 18))
+    assert_same(whole, load_dataset(config, "float64", tmp_path / "pieces"))
+    assert_same(whole, load_dataset(config, "float64", tmp_path / "pieces"))  # from the cache
+
+
+def test_a_file_for_each_part_in_pieces(tmp_path: Path, cells: Any) -> None:
+    lines = pd.DataFrame([messy(i) for i in range(ROWS)])
+    for name, part in (("train", lines[:60]), ("dev", lines[60:70]), ("test", lines[70:])):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+    config = Data(
+        source={name: str(tmp_path / f"{name}.csv") for name in ("train", "dev", "test")},
+        target="class",
+        drop=["number_then_text", "truth_then_text", "late"],
+    )
+    whole = load_dataset(config, "float64", tmp_path / "whole")
+    cells(18 * 8)
+    assert_same(whole, load_dataset(config, "float64", tmp_path / "pieces"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("price", "", "84:3: no value in target column 'price' (1 row in all); fill them in or remove these rows"),
+        ("price", "inf", "84:3: the value in column 'price' is infinite; correct it, or leave the field empty if the "
+         "value is unknown"),
+        ("number", "1O", "84:1: '1O' is not a number, but 89 of 90 values of column 'number' are; correct it, or leave "
+         "the field empty if the value is unknown"),
+        ("number", "1e999", "84:1: the value in column 'number' is infinite; correct it, or leave the field empty if "
+         "the value is unknown"),
+        ("shop", "", "84:2: no value in column 'shop', which splits the rows; fill it in or remove the row"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_late_piece_has_its_place(
+    tmp_path: Path, cells: Any, column: str, value: str, expected: str
+) -> None:
+    rows = [{"number": f"{i}.5", "shop": f"s{i % 9}", "price": f"{i}.25"} for i in range(ROWS)]
+    rows[82][column] = value  # on line 84, below the header
+    path = tmp_path / "data.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    cells(3 * 10)
+    with pytest.raises(DataError) as caught:
+        load_dataset(Data(source=str(path), target="price", group="shop"), "float64", tmp_path / "cache")
+    assert str(caught.value) == f"{path}:{expected}"
+
+
+def test_a_class_without_training_rows_has_its_place(tmp_path: Path, cells: Any) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("day,x,y\n" + "".join(f"{i},{i},{'ab'[i % 2]}\n" for i in range(39)) + "39,9,c\n")
+    cells(3 * 10)
+    with pytest.raises(DataError, match=r"data.csv:41:3: class 'c' has 1 row and none came into the training part"):
+        load_dataset(Data(source=str(path), target="y", time="day"), "float64", tmp_path / "cache")
+
+
+def test_raw_rows_of_a_large_file_are_a_sample(tmp_path: Path, cells: Any) -> None:
+    config = Data(source=str(write(tmp_path / "data.csv")), target="price", normalize="none", drop=["labels"])
+    cells(18 * 15)  # 15 rows, so 5 of each part
+    data, raw = load_dataset(config, "float64", tmp_path / "cache"), read_parts(config)
+    assert raw.sampled and {part: len(table) for part, table in raw.items()} == {"train": 5, "dev": 5, "test": 5}
+    day = data.info["features"].index("day")
+    for part, table in raw.items():
+        np.testing.assert_array_equal(table.frame["day"], data.parts[part].x[raw.places[part], day])
+    again = read_parts(config)
+    assert all(np.array_equal(raw.places[part], again.places[part]) for part in raw)
+
+
+def test_moments_add_up() -> None:
+    # 1, 2, 3 and 5: mean 11/4, variance (49 + 9 + 1 + 81)/16/4 = 140/64.
+    merged = Moments.of(np.array([1.0, 2.0])) + Moments.of(np.array([3.0])) + Moments() + Moments.of(np.array([5.0]))
+    assert merged.center_and_scale == pytest.approx((2.75, np.sqrt(140 / 64)))
+    assert (merged.count, merged.low, merged.high) == (4, 1, 5)
+    constant = Moments.of(np.full(3, 0.1)) + Moments.of(np.full(4, 0.1))
+    assert constant.center_and_scale == (0.1, 1.0)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_moments_add_up_at_the_ends_of_float64(scale: float) -> None:
+    mean, deviation = (Moments.of(np.array([1.0, 2.0]) * scale) + Moments.of(np.array([3.0]) * scale)).center_and_scale
+    assert (mean / scale, deviation / scale) == pytest.approx((2, np.sqrt(2 / 3)))
+
+
+def test_distinct_texts_are_counted_over_pieces() -> None:
+    found = Distinct()
+    for piece in (["a", "b", "a"], ["c"], ["a", "c"]):
+        found.see(pd.Series(piece))
+    assert (len(found), found.most) == (3, 3)
+
+
+CONVERT = """
+import sys
+from pathlib import Path
+from nnrun.config.schema import Data
+from nnrun.data import chunks, prepare
+from nnrun.data.dataset import load_dataset
+chunks.CELLS = prepare.CELLS = 200
+told = lambda step, done, rows: print(step, flush=True)
+load_dataset(Data(source=sys.argv[1], target="class"), "float64", Path(sys.argv[2]), told)
+"""
+
+
+@pytest.fixture
+def convert(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts to convert the messy table in a process of its own."""
+    source = write(tmp_path / "data.csv")
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**options: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", CONVERT, str(source), str(tmp_path / "cache")]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.communicate()
+
+
+def test_a_conversion_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path, convert: Any) -> None:
+    process = convert()
+    for line in process.stdout:
+        if line == "writing\n":
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    (left,) = (tmp_path / "cache").iterdir()
+    assert left.name.startswith(".unfinished-")
+    config = Data(source=str(tmp_path / "data.csv"), target="class")
+    load_dataset(config, "float64", tmp_path / "cache")
+    (entry,) = (tmp_path / "cache").iterdir()  # what the killed one left is gone at once, as nobody holds it
+    assert (entry / "data.json").exists()
+
+
+def test_what_another_process_is_writing_stays(tmp_path: Path, convert: Any) -> None:
+    process = convert()
+    for line in process.stdout:
+        if line == "writing\n":
+            process.send_signal(signal.SIGSTOP)
+            break
+    time.sleep(0.1)
+    config = Data(source=str(tmp_path / "data.csv"), target="class")
+    load_dataset(config, "float64", tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    process.send_signal(signal.SIGCONT)
+    process.communicate()
+    assert process.returncode == 0
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_disk_that_fills_up_during_conversion(tmp_path: Path, convert: Any) -> None:
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    error = convert(preexec_fn=limit).communicate()[1]
+    assert error.splitlines()[-1] == (
+        f"nnrun.errors.DataError: {tmp_path}/cache: the prepared data could not be cached (file too large), and it is "
+        "too large to be held in memory instead; make room there, or keep the runs elsewhere (--runs)"
+    )
+    assert not list((tmp_path / "cache").iterdir())

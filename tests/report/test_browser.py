@@ -1,0 +1,160 @@
+"""The pages in a browser without a network: what a reader sees, with any width, theme and names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DRAW_ALL = "() => { dispatchEvent(new Event('beforeprint')) }"
+TRACES = "() => [...document.querySelectorAll('[data-chart]')].map(place => (place.data || []).length)"
+TOO_WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+LEVELS = "() => [...document.querySelectorAll('h1, h2, h3')].map(heading => Number(heading.tagName[1]))"
+COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
+    getComputedStyle(document.querySelector('.xtick text')).fill]"""
+FIRST_CELLS = "table => [...table.tBodies[0].rows].map(row => row.cells[{column}].dataset.value)"
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Open]:
+    """open_page(path, width, theme, drawn): a page, perhaps with all charts; nothing may complain or be asked for."""
+    contexts: list[Any] = []
+    noise: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        noise.append(f"a dialog opened: {dialog.message}")
+        dialog.dismiss()
+
+    def call(path: Path, width: int = 1440, theme: str = "light", drawn: bool = False, **options: Any) -> Any:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, offline=True, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: noise.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: noise.append(str(error)))
+        page.on("dialog", refuse)
+        page.on("request", lambda request: noise.append(request.url) if request.url[:5] not in OWN else None)
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-waiting]", state="attached")
+        if drawn:
+            page.evaluate(DRAW_ALL)
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert noise == []
+
+
+OWN = ("file:", "data:", "blob:")
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (360, "dark")])
+def test_charts_are_drawn_and_nothing_sticks_out(
+    which: str, width: int, theme: str, open_page: Open, request: pytest.FixtureRequest
+) -> None:
+    page = open_page(request.getfixturevalue(which), width, theme, drawn=True)
+    traces = page.evaluate(TRACES)
+    assert len(traces) >= 10
+    assert min(traces) >= 1
+    assert page.evaluate(TOO_WIDE) == 0
+    assert page.locator(".js-plotly-plot .main-svg").count() >= len(traces)
+    assert page.get_by_text("WebGL is not supported").count() == 0
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+def test_headings_charts_and_tables_can_be_told_apart_by_ear(
+    which: str, open_page: Open, request: pytest.FixtureRequest
+) -> None:
+    page = open_page(request.getfixturevalue(which))
+    levels = page.evaluate(LEVELS)
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.locator('[data-chart]:not([role="img"][aria-label])').count() == 0
+    assert page.locator("table:not(:has(caption))").count() == 0
+    assert page.locator("th:not([scope])").count() == 0
+    assert page.locator("img:not([alt])").count() == 0
+
+
+def test_what_the_page_of_a_run_tells(run_page: Path, open_page: Open) -> None:
+    page = open_page(run_page)
+    titles = page.locator("h2").all_inner_texts()
+    wanted = ["Verdict", "Learning curves", "Confusions", "Calibration", "Where it fails", "Worst mistakes"]
+    wanted += ["Decision boundary", "Inside the network", "Config", "Data and environment", "Events"]
+    assert [title for title in titles if title in wanted] == wanted
+    charts = page.locator("figcaption h3").all_inner_texts()
+    assert {"Loss and cost", "Error", "Learning rate", "Size of the gradients", "Weights of the best epoch"} <= {
+        *charts
+    }
+
+
+def test_what_the_page_of_a_search_tells(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page)
+    titles = page.locator("h2").all_inner_texts()
+    wanted = ["The best config", "Progress", "From coarse to fine", "Settings and results", "What mattered"]
+    wanted += ["Failed and diverged", "All trials", "Search space"]
+    assert [title for title in titles if title in wanted] == wanted
+    assert "diverged" in page.locator("#failed-and-diverged td").first.inner_text()
+    assert "numbers not finite in epoch" in page.locator("#failed-and-diverged").inner_text()
+    assert page.locator("#all-trials tbody tr").count() == 50
+
+
+def test_the_table_of_trials_is_sorted_by_keyboard(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page)
+    table = page.locator("#all-trials table")
+    head = table.locator("th", has_text="learning_rate")
+    assert head.get_attribute("aria-sort") == "none"
+    column = head.evaluate("head => head.cellIndex")
+    head.get_by_role("button").focus()
+    for key, order, backwards in (("Enter", "ascending", False), ("Space", "descending", True)):
+        page.keyboard.press(key)
+        assert head.get_attribute("aria-sort") == order
+        shown = [float(value) for value in table.evaluate(FIRST_CELLS.format(column=column))]
+        assert shown == sorted(shown, reverse=backwards)
+        assert len(shown) == 50
+
+
+def test_trials_without_a_result_come_last_however_they_are_sorted(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page)
+    table = page.locator("#all-trials table")
+    for _ in range(2):
+        table.locator("th", has_text="dev_error").get_by_role("button").click()
+        values = table.evaluate(FIRST_CELLS.format(column=1))
+        known = [value for value in values if value != ""]
+        assert "" in values
+        assert values[: len(known)] == known
+
+
+def test_the_theme_can_be_chosen(run_page: Path, open_page: Open) -> None:
+    page = open_page(run_page, theme="light")
+    page.wait_for_selector(".xtick text", state="attached")
+    before = page.evaluate(COLOURS)
+    page.get_by_role("button", name="Dark theme").click()
+    page.wait_for_timeout(300)
+    after = page.evaluate(COLOURS)
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert page.get_by_role("button", name="Light theme").count() == 1
+
+
+@pytest.mark.parametrize("bypass", [False, True], ids=["as it is", "without the page's own policy"])
+def test_names_stay_text(bypass: bool, evil_page: Path, open_page: Open) -> None:
+    """Without the policy, escaping alone must hold."""
+    page = open_page(evil_page, drawn=True, bypass_csp=bypass)
+    text = page.locator("#confusions").inner_text()
+    assert "<script>alert(1)</script>" in text
+    assert '"><img src=x onerror=alert(1)>' in text
+    assert "<img src=x onerror=alert(1)>" in page.locator("footer").inner_text()
+    labels = page.locator("#where-it-fails .xtick text").all_text_contents()
+    assert any(label.startswith("<script>alert(1)") for label in labels)
+    assert any(label.startswith('"><img src=x') for label in labels)
+    assert page.locator("script").count() == 3  # data, plotly.js, the page's own
+    assert page.locator('img[src="x"]').count() == 0

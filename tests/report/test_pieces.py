@@ -1,0 +1,256 @@
+"""The pieces of a page, each with an example that can be worked out by hand."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.report.charts import Chart, plain
+from nnrun.report.curves import beta_for, series, wavering
+from nnrun.report.html import Sortable, paragraph, table, tag
+from nnrun.report.images import png, shape_of
+from nnrun.report.page import Page, Section, as_data, plotly_bundle
+from nnrun.report.predictions import Classified, Estimated
+from nnrun.report.quality import calibration_chart, confusion_part
+from nnrun.report.results import same_settings, value_axis
+from nnrun.report.scales import ABOVE, BELOW, place, ticks
+from nnrun.report.thinning import kept
+from nnrun.report.worst import worst
+from nnrun.search.domains import DOMAINS
+from nnrun.search.space import Parameter
+
+STYLE = Path(__file__).parents[2] / "nnrun/report/assets/page.css"
+
+
+# text and markup
+
+
+def test_text_is_escaped_once_and_markup_is_kept() -> None:
+    assert tag("p", "a < b", tag("b", "&")) == "<p>a &lt; b<b>&amp;</b></p>"
+    assert tag("a", href='"><img src=x>') == '<a href="&quot;&gt;&lt;img src=x&gt;"></a>'
+
+
+def test_an_attribute_of_zero_is_written_and_one_of_none_is_not() -> None:
+    assert tag("td", data_value=0, cls=None, hidden=False) == '<td data-value="0"></td>'
+
+
+def test_the_cells_of_a_table_say_what_they_are_sorted_by() -> None:
+    written = table("runs", ["run", "error"], [["a", Sortable("1.0%", 0.01)], ["b", Sortable("–", None)]])
+    assert '<td class="number" data-value="0.01">1.0%</td>' in written
+    assert '<td class="number" data-value="">–</td>' in written
+
+
+def test_labels_of_charts_hold_no_tag() -> None:
+    assert plain("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
+
+
+def test_data_cannot_end_its_script() -> None:
+    written = as_data({"name": "</script><script>alert(1)</script><!--"})
+    assert "<" not in written
+    assert json.loads(written) == {"name": "</script><script>alert(1)</script><!--"}
+
+
+def test_the_policy_names_the_scripts_that_stand_in_the_page_and_nothing_from_elsewhere() -> None:
+    chart = Chart("losses", "falling", [{"type": "scatter", "x": [1], "y": [2]}])
+    page = Page("a < b", paragraph("lead"), [Section("First", [chart])], "foot").render()
+    policy = html.unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', page)[0])
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert policy.startswith("default-src 'none'")
+    assert re.findall(r"'sha256-([^']*)'", policy) == digests
+    assert "<title>a &lt; b</title>" in page
+    assert re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="(?!data:)', page) == []
+
+
+def test_a_page_without_charts_leaves_plotly_out() -> None:
+    page = Page("empty", paragraph("nothing"), [Section("First", [paragraph("text")])], "foot").render()
+    assert len(page) < 30_000
+    assert len(plotly_bundle()) > 1_000_000
+
+
+# colours
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2.1 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def themes() -> list[dict[str, str]]:
+    blocks = re.findall(r":root[^{]*\{([^}]*)\}", STYLE.read_text())
+    return [dict(re.findall(r"(--\w+): (#\w{6})", block)) for block in blocks]
+
+
+def test_text_stands_out_in_both_themes() -> None:
+    """WCAG 2.1 AA: 4.5 to 1."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    light, by_choice_of_system, dark = themes()
+    assert dark == by_choice_of_system
+    for theme in (light, dark):
+        for text in ("--ink", "--quiet", "--link", "--high", "--unclear", "--low"):
+            for ground in ("--page", "--card"):
+                assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground)
+
+
+def test_lines_stand_out_in_both_themes() -> None:
+    """WCAG 2.1 for graphics: 3 to 1."""
+    from nnrun.report.charts import PALETTE
+
+    for theme in (themes()[0], themes()[2]):
+        for colour in PALETTE:
+            assert contrast(colour, theme["--card"]) >= 3, colour
+
+
+# curves
+
+
+def test_a_short_curve_is_kept_whole_and_a_long_one_keeps_its_extremes() -> None:
+    assert kept([3.0, 1.0, 2.0], most=3) == [0, 1, 2]
+    values = [0.0] * 1000
+    values[417], values[700] = 9.0, -9.0
+    chosen = kept(values, most=20)
+    assert len(chosen) <= 20
+    assert {0, 417, 700, 999} <= set(chosen)
+
+
+def test_a_stretch_without_numbers_is_skipped() -> None:
+    values: list[float | None] = [None] * 500 + [1.0] * 500
+    assert all(values[i] is not None for i in kept(values, most=50)[1:])
+
+
+def test_how_often_a_curve_turns() -> None:
+    assert wavering([5, 4, 3, 2, 1]) == 0
+    assert wavering([1, 2, 1, 2, 1]) == 1
+
+
+def test_a_curve_that_wavers_is_drawn_raw_and_smoothed_one_that_falls_as_it_is() -> None:
+    """β = 0.8 for up to 250 epochs: after 1, 3 the corrected average is (0.8·0.2·1 + 0.2·3) / (1 − 0.8²) = 2.111."""
+    assert beta_for(100) == pytest.approx(0.8)
+    wild = [{"epoch": i + 1, "loss": 1.0 + 2 * (i % 2)} for i in range(100)]
+    raw, smooth = series("loss", wild, "loss", "#000000")
+    assert raw["y"][:2] == [1.0, 3.0]
+    assert smooth["y"][:2] == pytest.approx([1.0, (0.16 * 1 + 0.2 * 3) / 0.36])
+    (line,) = series("loss", [{"epoch": i + 1, "loss": 100.0 - i} for i in range(100)], "loss", "#000000")
+    assert line["y"] == [100.0 - i for i in range(100)]
+
+
+def test_on_an_axis_of_logarithms_logarithms_are_averaged() -> None:
+    """Between 1 and 100 the weights of the second value are 0.16 / 0.36 and 0.2 / 0.36: 100^(0.2/0.36) = 12.9."""
+    rows = [{"epoch": i + 1, "loss": 1.0 if i % 2 == 0 else 100.0} for i in range(30)]
+    _, smooth = series("loss", rows, "loss", "#000000", log=True)
+    assert smooth["y"][1] == pytest.approx(100 ** (0.2 / 0.36))
+
+
+# predictions
+
+
+def classified() -> Classified:
+    """Four dev examples: a taken for b twice, once nearly certainly."""
+    p = np.array([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.3, 0.7]])
+    return Classified(["a", "b"], np.array([0, 0, 0, 1]), p)
+
+
+def test_the_confusions_are_counted() -> None:
+    written = confusion_part(classified())
+    assert "a taken for b: 2 times, 66.7% of a" in written
+    assert "Most frequent mistakes (2 in all)" in written
+
+
+def test_many_classes_have_no_matrix_but_their_confusions() -> None:
+    names = [f"class {i}" for i in range(30)]
+    of = Classified(names, np.array([3]), np.eye(30)[[5]])
+    assert 'class="matrix"' not in confusion_part(of)
+    assert "class 3 taken for class 5: once" in confusion_part(of)
+
+
+def test_the_worst_mistakes_come_first() -> None:
+    assert worst(classified()).tolist() == [2, 1]
+    assert worst(Estimated(np.array([1.0, 2.0, 3.0]), np.array([1.5, 0.0, 3.0]))).tolist() == [1, 0, 2]
+
+
+def test_calibration_is_measured_in_fifteenths() -> None:
+    """Sure by 0.9, 0.6, 0.95, 0.7; right, wrong, wrong, right.
+
+    0.9 (bin 13) and 0.95 (bin 14) stand apart: |0.9 − 1|/4 + |0.95 − 0|/4 + |0.6 − 0|/4 + |0.7 − 1|/4 = 0.4875.
+    """
+    chart = calibration_chart(classified())
+    assert "Expected calibration error 48.8 points" in chart.note
+    assert chart.data[1]["x"] == pytest.approx([0.6, 0.7, 0.9, 0.95])
+    assert chart.data[1]["y"] == pytest.approx([0, 1, 1, 0])
+
+
+def test_a_picture_is_a_png() -> None:
+    image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    content = png(image)
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", content[16:24]) == (3, 2)
+    length = struct.unpack(">I", content[33:37])[0]
+    assert zlib.decompress(content[41 : 41 + length]) == b"\x00\x00\x01\x02\x00\x03\x04\x05"
+
+
+def test_rows_are_images_only_where_their_shape_fits() -> None:
+    assert shape_of({"source": "digits", "means": [0.0] * 64}) == (8, 8, 1)
+    assert shape_of({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 12}) == (2, 2, 3)
+    assert shape_of({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 11}) is None
+    assert shape_of({"source": "iris", "means": [0.0] * 4}) is None
+
+
+# searches
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "words"),
+    [
+        ("log", [1e-4, 1], ["0.0001", "0.001", "0.01", "0.1", "1"]),
+        ("log", [0.01, 0.2], ["0.01", "0.02", "0.05", "0.1", "0.2"]),
+        ("one_minus_log", [0.9, 0.999], ["0.9", "0.99", "0.999"]),
+        ("uniform", [0, 0.5], ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
+        ("int", [2, 4], ["2", "3", "4"]),
+        ("int", [50, 100], ["50", "60", "70", "80", "90", "100"]),
+        ("quantized", [0.0, 0.5, 0.1], ["0", "0.1", "0.2", "0.3", "0.4", "0.5"]),
+        ("choice", ["adam", "<b>"], ["adam", "&lt;b&gt;"]),
+    ],
+)
+def test_scales_name_round_values(name: str, written: list[object], words: list[str]) -> None:
+    domain = DOMAINS[name].of(written)
+    places, shown = ticks(domain)
+    assert shown == words
+    assert places == sorted(places)
+    assert all(0 <= at <= 1 for at in places)
+
+
+def test_a_value_outside_of_the_space_is_drawn_beside_it() -> None:
+    rate = Parameter("optimizer.learning_rate", DOMAINS["log"].of([0.01, 1]))
+    assert place(rate, 0, 0.1) == pytest.approx(0.5)
+    assert place(rate, 0, 0.0) == BELOW
+    assert place(rate, 0, 2.0) == ABOVE
+    assert place(Parameter("optimizer.name", DOMAINS["choice"].of(["adam"])), 0, "sgd") == BELOW
+
+
+def test_trials_that_continue_each_other_are_told_by_their_settings() -> None:
+    short = {"number": 0, "values": {"a": 1}, "curve": [0.5]}
+    other = {"number": 1, "values": {"a": 2}, "curve": [0.4]}
+    long = {"number": 2, "values": {"a": 1}, "curve": [0.5, 0.3]}
+    assert same_settings([long, other, short]) == [[short, long], [other]]
+
+
+def test_results_over_more_than_a_decade_get_an_axis_of_logarithms() -> None:
+    assert value_axis("dev_error", [0.01, 0.5])["type"] == "log"
+    assert "type" not in value_axis("dev_error", [0.1, 0.5])
+    assert "type" not in value_axis("dev_error", [0.0, 0.5])
