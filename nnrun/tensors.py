@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # listing runs needs no NumPy
 
 LARGEST_HEADER = 1 << 24  # bytes; a network of a thousand layers needs a hundredth of it
 _LENGTH = 8  # bytes in front of the header, little-endian
+_TYPES = ("F32", "F64")
 _KEY = "nnrun"  # of the description in the file's metadata
 _RESTORE = "copy it again from where it was made, or train again"
 
@@ -40,9 +41,11 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None
     try:
         _check_header(path)
         with safe_open(path, framework="numpy") as file:
-            names = list(file.keys()) if shapes is None else list(shapes)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            _check_types({name: found.get_dtype() for name, found in slices.items()})
             if shapes is not None:
-                _check_shapes(path, {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}, shapes)  # noqa: SIM118 (not a mapping)
+                _check_shapes(path, {name: tuple(found.get_shape()) for name, found in slices.items()}, shapes)
+            names = slices if shapes is None else shapes
             return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()[_KEY])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a checkpoint of nnrun ({error}); {_RESTORE}") from error
@@ -54,6 +57,13 @@ def _check_header(path: Path) -> None:
         length = int.from_bytes(file.read(_LENGTH), "little")
     if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
         raise ValueError(f"its header would be {length:,} bytes")
+
+
+def _check_types(found: Mapping[str, str]) -> None:
+    """A type that NumPy lacks becomes known to it where another library has been loaded."""
+    for name, kind in found.items():
+        if kind not in _TYPES:
+            raise ValueError(f"{name} is of type {kind}")
 
 
 def _check_shapes(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -85,7 +85,7 @@ def ran(folder: Path) -> list[int]:
 def test_a_crash_fails_its_own_trial_after_one_retry(
     study: Studies, tmp_path: Path, how: str, error: str, shape: str
 ) -> None:
-    pool = Pool(2, timeout=0.4 if how == "hang" else None, memory=4 * GIGABYTE)
+    pool = Pool(2, timeout=1.5 if how == "hang" else None, memory=4 * GIGABYTE)
     one = study(misbehave, pool, shape=lambda number: shape, folder=str(tmp_path), at=2, how=how)
     one.run(Budget(7))
     by_number = {record["number"]: record for record in one.records}
