@@ -22,6 +22,7 @@ WINDOW = 5  # epochs that a smoothed value rests on, or a fiftieth of all
 DECADES = 30  # a loss that falls by more than this is drawn on a logarithmic axis
 EPOCHS_SHOWN = 12
 MARKED = 6
+ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
 UNMARKED = ("started", "done", "evaluated")  # events that go without saying
 
 
@@ -52,7 +53,8 @@ def _by_part(name: str, rows: Sequence[Row], marks: Mapping[str, Any], numbers: 
     curves = [(f"{part} {words}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
     title = "1 − R²" if name == "error" and "train_rmse" in rows[0] else words
     y = axis(title, percent=True, rangemode="tozero") if name.endswith("error") else axis(title)
-    return _chart(words.capitalize(), rows, curves, y, marks, _note(len(rows)), numbers)
+    heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()
+    return _chart(heading, rows, curves, y, marks, _note(len(rows)), numbers)
 
 
 def _chart(
