@@ -1,0 +1,69 @@
+"""A conversion that takes long is told of, and ends when it is told to."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The command with pieces of a few rows, each of which takes a while, and a moment that is over at once.
+PROGRAM = """
+import sys, time
+from nnrun.cli import preparing
+from nnrun.data import chunks, prepare
+chunks.CELLS = prepare.CELLS = 30
+preparing.MOMENT = 0.0
+walk = chunks.Chunks.walk
+seconds = float(sys.argv.pop())
+
+def slow(self, step):
+    for table in walk(self, step):
+        time.sleep(seconds)
+        yield table
+
+chunks.Chunks.walk = slow
+from nnrun.__main__ import main
+main()
+"""
+
+
+def start(here: Path, *options: str, seconds: float = 0.0) -> subprocess.Popen[str]:
+    if not (here / "data.csv").exists():
+        (here / "data.csv").write_text("x,z,y\n" + "".join(f"{i},{i * i},{'ab'[i % 2]}\n" for i in range(60)))
+    settings = ["data.source=data.csv", "data.target=y", "training.epochs=1", "network.hidden=[4]"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    (here / "c.yaml").write_text("seed: 0\n")
+    command = [sys.executable, "-c", PROGRAM, "train", "c.yaml", *words, *options, str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_line_at_the_start_and_one_at_the_end(here: Path) -> None:
+    process = start(here)
+    _, err = process.communicate()
+    assert process.returncode == 0
+    told = [line for line in err.splitlines() if line.startswith("data     ") and "prepar" in line]
+    assert told == ["data     being prepared piece by piece, which is done once", told[1]]
+    assert told[1].endswith(" s were spent on preparing it")
+    assert "piece by piece" not in start(here).communicate()[1]  # the arrays are there
+
+
+def test_nothing_is_told_with_q(here: Path) -> None:
+    assert "prepar" not in start(here, "-q").communicate()[1]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it(here: Path, number: signal.Signals, code: int) -> None:
+    process = start(here, seconds=0.5)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("data     being prepared"):
+            process.send_signal(number)
+            break
+    _, err = process.communicate()
+    assert process.returncode == code
+    assert err.splitlines()[-1] == "nnrun: stopped while the data was being prepared; nothing of it was kept"
+    assert "Traceback" not in err
+    assert not [entry for entry in (here / "runs").rglob("*") if entry.is_file()]
