@@ -278,6 +278,12 @@ def search_of(run: RunDir) -> RunDir | None:
     return next((directory for directory in above if is_search(directory)), None)
 
 
+def name_of(run: RunDir) -> str:
+    """Its id; inside a search as it is typed: SEARCH/trials/0007, SEARCH/best."""
+    search = search_of(run)
+    return f"{search.id}/{run.path.resolve().relative_to(search.path).as_posix()}" if search else run.id
+
+
 def _created(run: RunDir) -> float:
     """Seconds since the epoch; a run whose record cannot be read is older than all others."""
     try:

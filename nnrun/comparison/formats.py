@@ -19,7 +19,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         "why_not": comparison.apart,
         "reference": comparison.runs[comparison.reference].label,
         "runs": [
-            {"label": run.label, "id": run.name, "path": str(run.run.path), "dev_error_by_epoch": run.curve}
+            {"label": run.label, "id": run.name, "path": str(run.run.path), "dev_error_by_epoch": run.curve()}
             for run in comparison.runs
         ],
         "config": comparison.config,
