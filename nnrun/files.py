@@ -6,6 +6,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from nnrun.errors import DataError
 
 TEMPORARY = ".temporary"
 LOCK_ATTEMPTS = 10
+SECONDS_UNTIL_ABANDONED = 24 * 3600
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
@@ -97,6 +99,14 @@ def drop_unfinished(folder: Path) -> None:
     """Remove what killed processes left of files; call it only where nobody else is writing."""
     for temporary in folder.glob(f".*{TEMPORARY}"):
         temporary.unlink()
+
+
+def drop_abandoned(root: Path, beginning: str) -> None:
+    """Remove folders so named, which processes that were killed while filling them left more than a day ago."""
+    for folder in root.glob(f"{beginning}*"):
+        with suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_torn_line(path: Path) -> None:

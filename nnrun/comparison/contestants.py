@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from string import ascii_uppercase
 
-from nnrun.comparison.records import Values, best_of, record_of, settings_of
+from nnrun.comparison.records import Values, record_of, settings_of
 from nnrun.errors import DataError, UsageError
-from nnrun.rundir import RunDir, find_run, is_search, name_of
+from nnrun.rundir import RunDir, best_in, find_run, is_search, name_of
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
@@ -92,7 +92,7 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
     for label, reference in zip(_labels(), references, strict=False):
         run = find_run(root, reference)
         if is_search(run):
-            run = best_of(run) or _no_best(reference)
+            run = best_in(run) or _no_best(reference)
         if (path := run.path.resolve()) in found:
             earlier = references[list(found).index(path)]
             what = "is named twice" if earlier == reference else f"and {earlier} are the same run"

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnrun.errors import DataError, NnrunError
 from nnrun.files import read_json_lines
-from nnrun.rundir import RunDir, is_search
+from nnrun.rundir import RunDir, best_in, is_search
 
 Values = dict[str, Any]
 
@@ -79,12 +79,6 @@ def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value
 
 
-def best_of(run: RunDir) -> RunDir | None:
-    """The best run of a search; None where there is none yet, or the run is no search."""
-    best = RunDir(run.path / "best")
-    return best if is_search(run) and (best.path / "run.json").is_file() else None
-
-
 class Entry:
     """A run or a search in a list; one that is broken has the status `unreadable` and nothing else."""
 
@@ -119,7 +113,7 @@ class Entry:
     def settings(self) -> Values:
         """Its config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
         try:
-            return settings_of(best_of(self.run) or self.run)
+            return settings_of(best_in(self.run) or self.run)
         except NnrunError:
             return {}
 
