@@ -5,7 +5,8 @@ piece (4 GB at the default), and trains a small network on it with the command `
 
 - convert:    the first epoch, which begins with the conversion to mapped arrays, each epoch's rows mixed in blocks;
 - mapped:     the arrays found in the cache;
-- in memory:  the same arrays copied into memory before training, all rows shuffled anew each epoch;
+- in memory:  the same arrays copied into memory before training, once with all rows shuffled anew each epoch, once
+              with blocks of them as above;
 - limited:    as `mapped`, in a memory cgroup of 1 GB, where one can be made. The system is told first to forget the
               pages of the arrays, so that those read again count towards the limit;
 - CSV:        conversion of a text file with `--csv` rows of 100 numbers, and an epoch.
@@ -168,11 +169,10 @@ def memory_group(limit: int) -> Iterator[Path | None]:
 
 def report(name: str, found: Watched) -> None:
     """A line."""
-    print(
-        f"{name:<10} RssAnon {found.anonymous / 1e6:6.0f} MB   VmHWM {found.resident / 1e6:6.0f} MB   "
-        f"{found.rows_a_second:10,.0f} rows/s   {found.seconds:6.1f} s, {found.processor:6.1f} s of CPU   dev error {found.dev_error:.3f}",
-        flush=True,
-    )
+    memory = f"RssAnon {found.anonymous / 1e6:6.0f} MB   VmHWM {found.resident / 1e6:6.0f} MB"
+    times = f"{found.seconds:6.1f} s, {found.processor:6.1f} s of CPU"
+    print(f"{name:<10} {memory}   {found.rows_a_second:10,.0f} rows/s   {times}   dev error {found.dev_error:.3f}")
+    sys.stdout.flush()
 
 
 def forget(cache: Path) -> None:
@@ -190,9 +190,11 @@ def measure_arrays(folder: Path, rows: int, epochs: int) -> None:
     several = f"training.epochs={epochs}"
     mapped = train(source, runs, several)
     report("mapped", mapped)
-    in_memory = train(source, runs, several, "training.shuffle=full", program=("-c", IN_MEMORY))
-    report("in memory", in_memory)
-    print(f"mapped / in memory: {mapped.rows_a_second / in_memory.rows_a_second:.2f} of the rows a second")
+    for shuffle in ("full", "blocks"):
+        in_memory = train(source, runs, several, f"training.shuffle={shuffle}", program=("-c", IN_MEMORY))
+        report("in memory", in_memory)
+        ratio = mapped.rows_a_second / in_memory.rows_a_second
+        print(f"mapped / in memory with shuffle {shuffle}: {ratio:.2f} of the rows a second", flush=True)
     with memory_group(LIMIT) as group:
         if group is not None:
             forget(runs / ".cache")

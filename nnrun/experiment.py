@@ -187,5 +187,9 @@ def same_data(run: RunDir, dataset: Dataset) -> bool:
 def _judged_alike(parent: RunDir, config: Config, dataset: Dataset) -> bool:
     """Whether the parent's dev scores mean the same in a child: the same rows, by the same yardstick."""
     before = load_config(parent.path / "resolved.yaml").config
-    yardsticks = [(c.metrics.primary, c.training.loss, c.data.target, c.data.task) for c in (before, config)]
-    return yardsticks[0] == yardsticks[1] and same_data(parent, dataset)
+    return _yardstick(before) == _yardstick(config) and same_data(parent, dataset)
+
+
+def _yardstick(config: Config) -> tuple[Any, ...]:
+    data = config.data
+    return config.metrics.primary, config.training.loss, data.target, data.task, data.weight, data.class_weight

@@ -169,7 +169,7 @@ def test_a_child_that_is_interrupted_can_be_resumed(train_run: Train, bits: Bits
     assert bits(experiment.resume(child).run) == bits(whole)
 
 
-@pytest.mark.parametrize("override", ["metrics.primary=loss", "data.split_seed=1"])
+@pytest.mark.parametrize("override", ["metrics.primary=loss", "data.split_seed=1", "data.class_weight=balanced"])
 def test_a_child_does_not_measure_itself_by_other_scores(train_run: Train, override: str) -> None:
     """Scores by another yardstick, or on other rows, say nothing about which epoch is the best."""
     parent = train_run("data.source=breast_cancer", "optimizer.learning_rate=0.01", "training.epochs=15").run

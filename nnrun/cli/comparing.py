@@ -39,7 +39,7 @@ def compare(
     markdown: Markdown = False,
     debug: Debug = False,
 ) -> None:
-    """Show what differs between runs, and whether more than the seed explains it; of a search its best.
+    """Show what differs between runs, and what the seed may explain.
 
     Example:  nnrun compare 20260101-120000 latest
     """

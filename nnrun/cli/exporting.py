@@ -37,7 +37,7 @@ def export(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the model with its preprocessing as a file for other programs, and check what it says.
+    """Write the model as a file for other programs, and check it.
 
     Example:  nnrun export latest --format onnx -o model.onnx
     """

@@ -18,7 +18,7 @@ Report = Annotated[bool, typer.Option("--report", help="Write report.html as wel
 
 @explained
 def report(run: RunArgument = "latest", runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
-    """Write report.html of a run or a search: one page with all charts, to open offline or to send.
+    """Write report.html of a run or a search, a page to open or send.
 
     Example:  nnrun report latest
     """

@@ -120,7 +120,7 @@ class Data(Section):
     ] = key("auto", "fractions [train, dev, test]; auto = 60/20/20, less for dev and test on big data")
     split_seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of the split, apart from the run's")
     normalize: Annotated[Literal["standard", "none"], OneOf()] = key(
-        "standard", "standard = mean 0 and deviation 1 by the training part"
+        "standard", "standard = mean 0 and deviation 1 by the training part; marks of categories and gaps stay 0 or 1"
     )
     group: str | None = key(None, "column whose equal values stay in one part")
     time: str | None = key(None, "column to split by: the oldest rows train, the newest test")

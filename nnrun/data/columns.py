@@ -54,6 +54,12 @@ class Column:
         found = KINDS[self.kind].features(self)
         return [*found, f"{self.name} is missing"] if self.indicator else found
 
+    @property
+    def marks(self) -> list[bool]:
+        """Which of the features are 0 or 1: those of a category, and the one for missing values."""
+        values = [self.kind == "category"] * (len(self.features) - self.indicator)
+        return [*values, *([True] if self.indicator else [])]
+
     def write(self, table: Table, out: Floats) -> None:
         """Fill zeros `(m, number of features)`; raises DataError for a value that does not fit the kind."""
         KINDS[self.kind].write(self, table, out)

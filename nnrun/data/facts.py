@@ -40,7 +40,7 @@ class ColumnFacts:
 
     def _see_text(self, table: Table, series: pd.Series[Any]) -> None:
         self.texts.see(series)
-        slips = slips_of(series)
+        slips = slips_of(table, self.name)
         if slips.any() and not self.slips:
             row = table.first(slips)
             self.first_slip = (table.at_cell(row, self.name), str(series[row]))

@@ -31,12 +31,19 @@ class Preprocessor:
 
     @classmethod
     def standard(cls, columns: Iterable[Column], training: Iterable[Table]) -> Preprocessor:
-        """Features with mean 0 and deviation 1 over the training rows, which come piece by piece."""
+        """Numbers, booleans and dates with mean 0 and deviation 1 over the training rows, which come piece by piece.
+
+        What marks a category or a gap stays 0 or 1. Divided by its deviation, the mark of a value in one row out of
+        a hundred would be 10 where it is set, and the few rows that have it would be learned by heart.
+        """
         plain = cls.unscaled(columns)
         moments = [Moments()] * plain.n_features
         for table in training:
             moments = [before + piece for before, piece in zip(moments, plain._moments(table), strict=True)]
-        pairs = [of_feature.center_and_scale for of_feature in moments]
+        marks = [mark for column in plain.columns for mark in column.marks]
+        pairs = [
+            (0.0, 1.0) if mark else of_feature.center_and_scale for mark, of_feature in zip(marks, moments, strict=True)
+        ]
         return replace(plain, means=tuple(mean for mean, _ in pairs), deviations=tuple(scale for _, scale in pairs))
 
     @property

@@ -198,10 +198,9 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
 
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    series = table.frame[column]
-    if kind_of(series) not in ("number", "boolean"):
+    if kind_of(table.frame[column]) not in ("number", "boolean"):
         check_numeric(table, column, CORRECT)
-    values = _parsed(series)
+    values = _parsed(table, column)
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
@@ -212,7 +211,7 @@ def numbers(table: Table, column: str) -> Floats:
 
 def check_numeric(table: Table, column: str, advice: str) -> None:
     """Raise DataError, ending with the advice, at the first text cell of the column that is no number."""
-    slips = slips_of(table.frame[column])
+    slips = slips_of(table, column)
     if slips.any():
         row = table.first(slips)
         value = table.frame[column][row]
@@ -232,15 +231,17 @@ def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -
     )
 
 
-def slips_of(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
-    """Which values `(m,)` are there but are no numbers."""
-    return np.isnan(_parsed(series)) & series.notna().to_numpy(dtype=bool)
+def slips_of(table: Table, column: str) -> npt.NDArray[np.bool_]:
+    """Which values `(m,)` of a column are there but are no numbers."""
+    return np.isnan(_parsed(table, column)) & table.frame[column].notna().to_numpy(dtype=bool)
 
 
-def _parsed(series: pd.Series[Any]) -> Floats:
-    """The values `(m,)` as float64, NaN where one is missing or no number."""
+def _parsed(table: Table, column: str) -> Floats:
+    """The values `(m,)` of a column as float64, NaN where one is missing or no number."""
     import pandas as pd
 
+    series = table.frame[column]
     if kind_of(series) in ("number", "boolean"):
         return np.asarray(series, dtype=np.float64)
-    return np.asarray(pd.to_numeric(series.astype(str), errors="coerce"), dtype=np.float64)
+    text = series.astype(str).str.replace(table.decimal, ".", regex=False)
+    return np.asarray(pd.to_numeric(text, errors="coerce"), dtype=np.float64)

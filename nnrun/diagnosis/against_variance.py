@@ -26,6 +26,14 @@ def both(e: Evidence) -> Move | None:
     return Move(90, why, {"regularization.dropout": MILD_RATE, "regularization.l2": MILD_LAMBDA})
 
 
+def augment(e: Evidence) -> Move | None:
+    """Images, distorted anew in every epoch."""
+    if not e.image or e.config.regularization.augment:
+        return None
+    why = "Each image is bent a little, another way in each epoch: as if there were more of them."
+    return Move(95, why, {"regularization.augment": ["elastic"]})
+
+
 def penalty(e: Evidence) -> Move | None:
     """An L2 penalty, or a stronger one."""
     now = e.config.regularization.l2

@@ -29,6 +29,7 @@ class Evidence:
     dev_rows: int = 0
     has_test: bool = False
     features: int = 0
+    image: bool = False  # whether the features are the pixels of an image
     outputs: int = 1
     best_epoch: int | None = None
     stopped_early: bool = False
@@ -89,6 +90,7 @@ def of_run(run: RunDir, record: Mapping[str, Any], verdict: Verdict | None) -> E
         dev_rows=rows.get("dev", 0),
         has_test="test" in rows,
         features=len(data["features"]),
+        image=data["image"] is not None,
         outputs=len(data["classes"]) if data["classes"] else 1,
         best_epoch=record.get("best_epoch"),
         stopped_early=bool(record.get("stopped_early")),

@@ -36,22 +36,24 @@ def by_column(
     """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers.
 
     Without a column the target's. Base error and tolerance are the config's if not given. Plain data: column, unit
-    (share of wrong classes, or 1 − R²), base, tolerance, and regions, that with the highest dev error first.
+    (share of wrong classes, or 1 − R²), base, tolerance, whether the rows are a sample of a large file's, and regions,
+    that with the highest dev error first.
     Raises UsageError for a column that is not there, and where there is no checkpoint; DataError.
     """
     model = trained(run)
     own, info = model.config.diagnosis, model.dataset.info
     base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
     column = column or str(info["target"]["name"])
-    tables = read_parts(model.config.data)
-    named = regions_of({part: tables[part] for part in ("train", "dev")}, column)
-    mistakes = {part: model.mistakes(part) for part in named}
+    raw = read_parts(model.config.data)
+    named = regions_of({part: raw[part] for part in ("train", "dev")}, column)
+    mistakes = {part: model.mistakes(part)[raw.places[part]] for part in named}
     proportions = model.dataset.classes is not None
     return {
         "column": column,
         "unit": "share of wrong classes" if proportions else "1 − R²",
         "base": base,
         "tolerance": tolerance,
+        "sampled": raw.sampled,
         "regions": compare(mistakes, named, base, tolerance, proportions),
     }
 
@@ -143,8 +145,10 @@ def region_lines(found: Mapping[str, Any]) -> list[str]:
     heads = [_short(found["column"]), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
     rows = [heads, *(_cells(region) for region in regions[:SHOWN])]
     left = len(regions) - SHOWN
+    sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if found.get("sampled") else []
     return [
         f"errors by {found['column']} ({found['unit']}), the highest dev error first",
+        *sampled,
         *columns(rows, right=(1, 2, 3, 4, 5)),
         *([f"… and {left} more with lower dev errors"] if left > 0 else []),
         *wrapped(

@@ -28,6 +28,7 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", bias.longer),
     "optimizer": Remedy("bias", "sgd, momentum or nesterov; more so at rest", bias.another_optimizer),
+    "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", variance.augment),
     "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", variance.both),
     "L2": Remedy("variance", "λ below 30; first 1, then three times as much", variance.penalty),
     "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", variance.dropout),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +14,7 @@ from nnrun.assembly import examples, memory_needed, recipe
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset
-from nnrun.data.table import Table
+from nnrun.data.prepare import RawParts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.parameters import Array
@@ -46,11 +46,11 @@ class Given:
 
 @dataclass(frozen=True)
 class Context:
-    """One configuration before its first step; `parts` are the rows as they stand in the source."""
+    """One configuration before its first step; `parts` are the rows as they stand in the source, or a sample."""
 
     loaded: Loaded
     dataset: Dataset
-    parts: Mapping[str, Table]
+    parts: RawParts
 
     @property
     def config(self) -> Config:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.table import kind_of, labels
+from nnrun.data.prepare import RawParts
+from nnrun.data.table import kind_of
 from nnrun.preflight.context import Context, Pair
 from nnrun.preflight.distances import Difference, large
 from nnrun.preflight.findings import Finding, Status, count, names, setting
@@ -22,7 +23,14 @@ SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
 
 def check_schema(context: Context) -> Finding:
     """The file was read without a fault, or nobody would be here; its notices and those of the data."""
-    return judge_schema([*context.loaded.notices, *context.dataset.notices])
+    return judge_schema([*context.loaded.notices, *context.dataset.notices, *_sampled(context.parts)])
+
+
+def _sampled(parts: RawParts) -> list[str]:
+    if not parts.sampled:
+        return []
+    rows = sum(len(table) for table in parts.values())
+    return [f"the file is read in pieces: rows and columns are checked on a fixed sample of {rows:,} rows"]
 
 
 def judge_schema(notices: Sequence[str]) -> Finding:
@@ -33,13 +41,12 @@ def judge_schema(notices: Sequence[str]) -> Finding:
 
 def check_rows(context: Context) -> Finding:
     """Rows of each part, and of each class there."""
-    sizes = {part: len(table) for part, table in context.parts.items()}
-    if context.dataset.classes is None:
+    parts, classes = context.dataset.parts, context.dataset.classes
+    sizes = {part: len(arrays.y) for part, arrays in parts.items()}
+    if classes is None:
         return judge_rows(sizes, {})
-    found = {part: labels(table.frame[context.target]).value_counts() for part, table in context.parts.items()}
-    classes = context.dataset.classes
-    counts = {part: {label: int(c.get(label, 0)) for label in classes} for part, c in found.items()}
-    return judge_rows(sizes, counts)
+    found = {part: np.bincount(arrays.y, minlength=len(classes)).tolist() for part, arrays in parts.items()}
+    return judge_rows(sizes, {part: dict(zip(classes, counts, strict=True)) for part, counts in found.items()})
 
 
 def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:

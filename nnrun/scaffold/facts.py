@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from nnrun.config.schema import Data
 from nnrun.data.checks import check_slips
+from nnrun.data.chunks import Chunks
 from nnrun.data.columns import Learner
-from nnrun.data.division import check_rows, divide
-from nnrun.data.kinds import ambiguity, meaning_of
-from nnrun.data.sources import read_source, source_files, target_name
+from nnrun.data.division import check_rows
+from nnrun.data.kinds import meaning_of
+from nnrun.data.prepare import Divided, divided
+from nnrun.data.sources import open_sources, source_files, target_name
 from nnrun.data.survey import Survey
-from nnrun.data.table import Table, labels, require_single
+from nnrun.data.table import Table, require_single
 from nnrun.data.target import Task
 from nnrun.errors import DataError, UsageError
 from nnrun.scaffold.columns import ColumnFacts, judged, likely_targets, may_group, whole
@@ -72,46 +76,50 @@ class Facts:
 
 
 def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
-    """Read the source and look at it; `source` is what the config will call it.
+    """Look at the source; `source` is what the config will call it.
 
-    Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the target is open.
+    Columns are judged by the first piece, which of most files is all of it; rows and classes are counted to the end,
+    as in training. Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the
+    target is open.
     """
-    sources = read_source(config)
-    table = sources["all" if "all" in sources else "train"]
+    table = _first_piece(config)
     target = target_name(config)
     if target is None:
         raise UsageError(_which_target(table))
-    found = {part: _look(of_part, target) for part, of_part in sources.items()}
-    task, classes = _task(next(iter(found.values())))
+    require_single(table, target, "target")
     judge = whole if _is_clean(config) else judged
     columns = [judge(table, name, target) for name in table.columns]
     used = [column.name for column in columns if column.role == "feature"]
-    _check_features(next(iter(found.values())), target, columns)
-    config = _with_split(config, sources)
-    check_rows(config, found)
-    division = divide(config, found, classes, table.at_cell)
+    _check(config, table, target, columns)
+    dropped = tuple(column.name for column in columns if column.role == "left out")
+    split = WITHOUT_TEST if len(table) < FEWEST_TO_TEST and isinstance(config.source, str) else config.split
+    data = divided(config.model_copy(update={"target": target, "drop": dropped, "split": split}))
     return Facts(
         source=source,
-        files={part: len(found) for part, found in sources.items()},
-        parts=division.sizes,
+        files={part: found.rows for part, found in data.found.items()},
+        parts=data.division.sizes,
         columns=columns,
         target=target,
-        task=task,
-        classes=None if classes is None else _counts(table, target, classes),
+        task=data.task,
+        classes=None if data.classes is None else _counts(data.reference, data.classes),
         features=sum(_width(table, name) for name in used),
         groups=[name for name in used if may_group(table.frame[name])],
         dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
-        reading=list(dict.fromkeys(notice for found in sources.values() for notice in found.notices)),
-        notices=[*_doubts(table, columns), *division.notices],
+        reading=_reading(data, len(table)),
+        notices=[*data.notices, *data.division.notices],
     )
 
 
-def _look(table: Table, target: str) -> Survey:
-    require_single(table, target, "target")
-    found = Survey(table, target, "auto")
-    found.see(table)
-    found.target.check()
-    return found
+def _first_piece(config: Data) -> Table:
+    """Of the one source, or of the training part."""
+    return next(Chunks(next(iter(open_sources(config).values()))).walk("reading"))
+
+
+def _reading(data: Divided, seen: int) -> list[str]:
+    """How the files were read."""
+    notices = [notice for found in data.found.values() for notice in found.notices]
+    judged_by = [f"columns judged by the first {seen:,} rows"] if seen < data.reference.rows else []
+    return [*dict.fromkeys(notices), *judged_by]
 
 
 def _width(table: Table, name: str) -> int:
@@ -121,51 +129,41 @@ def _width(table: Table, name: str) -> int:
     return len(learner.column.features)
 
 
-def _with_split(config: Data, sources: Mapping[str, Table]) -> Data:
-    """A small table is cut in two parts instead of three."""
-    small = len(sources.get("all", ())) < FEWEST_TO_TEST
-    return config.model_copy(update={"split": WITHOUT_TEST}) if "all" in sources and small else config
-
-
 def _is_clean(config: Data) -> bool:
     """Whether all columns belong together, as the pixels of an image do: bundled sets and arrays."""
     return all(path.suffix.lower() in ARRAYS for path in source_files(config).values())
 
 
-def _task(found: Survey) -> tuple[Task, tuple[str, ...] | None]:
-    """Raise DataError for a target that is the same in every row, or another one in every row."""
-    target, place = found.target, found.head.at_column(found.target.name)
-    task = target.decide_task(place)
-    if task == "regression":
-        target.check_varies(place)
-        return task, None
-    classes = target.find_classes(place)
-    if len(classes) > MOST_CLASSES * found.rows:
+def _counts(found: Survey, classes: tuple[str, ...]) -> dict[str, int]:
+    """Rows of each class."""
+    labels = found.target.labels
+    if labels is None:
+        return {}
+    rows = np.bincount(labels.codes[labels.codes >= 0], minlength=len(labels.index))
+    return {label: int(rows[labels.index[label]]) for label in classes}
+
+
+def _check(config: Data, table: Table, target: str, columns: list[ColumnFacts]) -> None:
+    """Raise DataError for slips among numbers, for a target that names the rows, and if there is nothing to learn from.
+
+    Of these training would say less, or name the consequence.
+    """
+    found = Survey(table, target, "auto")
+    found.see(table)
+    found.target.check()
+    check_rows(config, {"all": found} if isinstance(config.source, str) else {})
+    check_slips(found, [column.name for column in columns if column.role != "target"])
+    distinct = next(column.distinct for column in columns if column.role == "target")
+    if found.target.column.kind != "number" and distinct > max(1, MOST_CLASSES * len(table)):
         raise DataError(
-            f"{place}: target column {target.name!r} has {len(classes):,} different values in "
-            f"{found.rows:,} rows; it names the rows rather than a class of them, choose another target",
+            f"{table.at_column(target)}: target column {target!r} has {distinct:,} different values in "
+            f"{len(table):,} rows; it names the rows rather than a class of them, choose another target",
             ("data", "target"),
         )
-    return task, classes
-
-
-def _counts(table: Table, target: str, classes: tuple[str, ...]) -> dict[str, int]:
-    found = labels(table.frame[target]).value_counts()
-    return {label: int(found.get(label, 0)) for label in classes}
-
-
-def _check_features(found: Survey, target: str, columns: list[ColumnFacts]) -> None:
-    check_slips(found, [column.name for column in columns if column.role != "target"])
     if not any(column.role == "feature" for column in columns):
         reasons = "; ".join(f"{column.name!r} is left out: {column.why}" for column in columns if column.why)
-        place, told = found.head.at_header(), f" ({reasons})" if reasons else ""
-        raise DataError(f"{place}: no column to learn {target!r} from{told}; add columns")
-
-
-def _doubts(table: Table, columns: list[ColumnFacts]) -> list[str]:
-    """A notice for each date that can be read in two ways."""
-    meanings = {column.name: meaning_of(table.frame[column.name]) for column in columns if column.role == "feature"}
-    return [ambiguity(name, meaning) for name, meaning in meanings.items() if meaning.alternative]
+        told = f" ({reasons})" if reasons else ""
+        raise DataError(f"{table.at_header()}: no column to learn {target!r} from{told}; add columns")
 
 
 def _which_target(table: Table) -> str:

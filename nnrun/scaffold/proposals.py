@@ -15,10 +15,10 @@ from nnrun.scaffold.words import count, listed, shown
 
 IMBALANCED = 0.4  # the rarest class's share over its even share, below which mistakes are weighed
 FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
-HIDDEN = {2_000: [64], 20_000: [64, 32], inf: [128, 64]}  # up to so many rows of training
-RATES = {20_000: 3e-3, inf: 1e-3}
-L2 = {20_000: 0.1, inf: 0.0}
-DROPOUT = {20_000: 0.2, inf: 0.0}
+HIDDEN: dict[float, list[int]] = {10_000: [64], inf: [64, 32]}  # up to so many rows of training
+RATES: dict[float, float] = {20_000: 3e-3, inf: 1e-3}
+L2 = 0.1
+DROPOUT: dict[float, float] = {1_000: 0.2, inf: 0.0}
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 50_000, 20, 150  # about as many steps as a table needs
 PATIENCE = 0.13  # of the epochs
 
@@ -136,24 +136,18 @@ def _init(facts: Facts) -> Choice | None:
     return Choice("glorot", f"{count(width, 'unit')} on {count(facts.features, 'feature')}; begins with small outputs")
 
 
-def _l2(facts: Facts) -> Choice | None:
-    """By the number of training rows: see below."""
-    l2 = _by_rows(L2, facts.parts["train"])
-    return (
-        Choice(l2, f"a penalty on large weights: {count(facts.parts['train'], 'row')} could be learned by heart")
-        if l2
-        else None
-    )
+def _l2(facts: Facts) -> Choice:
+    """0.1."""
+    return Choice(L2, "a penalty on large weights, with which networks for tables mostly err less")
 
 
 def _dropout(facts: Facts) -> Choice | None:
     """By the number of training rows: see below."""
-    rate = _by_rows(DROPOUT, facts.parts["train"])
-    return (
-        Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for the same reason")
-        if rate
-        else None
-    )
+    rows = facts.parts["train"]
+    rate = _by_rows(DROPOUT, rows)
+    if not rate:
+        return None
+    return Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for so few as {rows:,} rows")
 
 
 def _early_stopping(facts: Facts) -> Choice:

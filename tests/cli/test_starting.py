@@ -215,7 +215,7 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     "no file": (None, (), 4, "data.csv: no such file"),
     "empty": ("", (), 4, "data.csv: the file is empty"),
     "header only": ("size,y\n", (), 4, "data.csv:1: a header but no rows"),
-    "one row": ("size,y\n1,a\n", (), 4, "target column 'y' has one class only"),
+    "one row": ("size,y\n1,a\n", (), 4, "data.csv: 1 row for 3 parts; add rows"),
     "one class": ("size,y\n" + "1,a\n2,a\n" * 20, (), 4, "data.csv:1:2: target column 'y' has one class only ('a')"),
     "a constant to predict": ("size,y\n" + "1,2.5\n2,2.5\n" * 20, (), 4, "is 2.5 in every row"),
     "no target in a row": ("size,y\n1,a\n2,\n3,b\n", (), 4, "data.csv:3:2: no value in target column 'y'"),
@@ -226,6 +226,9 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     "names to predict": ("x,y\n" + "".join(f"{row % 9},n{row}\n" for row in range(60)), (), 4, "it names the rows"),
     "no such column": ("x,Y\n1,a\n2,b\n", (), 4, "did you mean 'Y'?"),
     "a slip": ("x,y\n" + "".join(f"{row},a\n{row}.5,b\n" for row in range(60)) + "oops,a\n", (), 4, "data.csv:122:1"),
+    "a slip among decimal commas": (
+        "x;y\n" + "".join(f"{row},5;a\n{row},25;b\n" for row in range(60)) + "O,5;a\n", (), 4, "data.csv:122:1: 'O,5'",
+    ),
     "no folder": ("size,y\n1,a\n", ("-o", "nowhere/c.yaml"), 2, "there is no folder nowhere"),
     "a folder": ("size,y\n1,a\n", ("-o", "."), 2, "is a folder"),
 }  # fmt: skip
@@ -271,3 +274,12 @@ def test_a_full_disk_leaves_nothing(nnrun: Nnrun, table: Rows, monkeypatch: pyte
     assert done.code == 2
     assert "config.yaml: cannot be written (No space left on device)" in done.err
     assert [file.name for file in Path().iterdir()] == ["data.csv"]
+
+
+def test_a_file_larger_than_a_piece_is_judged_by_its_first_rows(
+    nnrun: Nnrun, table: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnrun.data.chunks.CELLS", 150)  # 50 rows of 3 columns
+    text = nnrun("init", table(), "--target", "y", "-o", "-").out
+    assert "# 120 rows, 3 columns; columns judged by the first 50 rows" in text
+    assert "# 2 classes: a 60, b 60" in text

@@ -283,3 +283,27 @@ def test_a_disk_that_fills_up_during_conversion(tmp_path: Path, convert: Any) ->
         "too large to be held in memory instead; make room there, or keep the runs elsewhere (--runs)"
     )
     assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.mark.soak
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """400 MB of arrays: a million rows of 100 numbers, converted and trained on with less than 300 MB of its own."""
+    x = np.lib.format.open_memmap(tmp_path / "data.npy", "w+", np.float32, (1_000_000, 101))
+    rng = np.random.default_rng(0)
+    for start in range(0, len(x), 10_000):
+        x[start : start + 10_000] = rng.standard_normal((10_000, 101))
+        x[start : start + 10_000, 100] = x[start : start + 10_000, 0] > 0
+    x.flush()
+    command = [
+        sys.executable, "-m", "nnrun", "train", "--runs", str(tmp_path / "runs"), "-q",
+        "--set", f"data.source={tmp_path}/data.npy", "--set", "data.target='100'", "--set", "training.epochs=1",
+        "--set", "network.hidden=[16]",
+    ]  # fmt: skip
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path) as process:
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = max([peak, *(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))])
+            time.sleep(0.02)
+    assert process.returncode == 0
+    assert 10_000 < peak < 300_000  # kB

@@ -51,12 +51,16 @@ def test_columns_become_features() -> None:
 
 def test_standard_normalisation() -> None:
     fitted = fit(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
-    # a: mean 3, variance (4 + 0 + 4)/3; one-hot p: mean 1/3, variance 1/3·2/3.
-    assert fitted.means == pytest.approx((3, 1 / 3, 2 / 3))
-    assert fitted.deviations == pytest.approx((math.sqrt(8 / 3), math.sqrt(2) / 3, math.sqrt(2) / 3))
-    assert fitted.transform(table(a=[7.0], color=["p"]))[0] == pytest.approx(
-        [4 / math.sqrt(8 / 3), math.sqrt(2), -math.sqrt(2)]
-    )
+    # a: mean 3, variance (4 + 0 + 4)/3; the marks of p and q stay 0 or 1.
+    assert fitted.means == pytest.approx((3, 0, 0))
+    assert fitted.deviations == pytest.approx((math.sqrt(8 / 3), 1, 1))
+    assert fitted.transform(table(a=[7.0], color=["p"]))[0] == pytest.approx([4 / math.sqrt(8 / 3), 1, 0])
+
+
+def test_marks_of_gaps_and_of_rare_values_stay_0_or_1() -> None:
+    fitted = fit(table(a=[1.0, None, *[3.0] * 98], sold=[True] * 50 + [False] * 50))
+    assert fitted.features == ["a", "a is missing", "sold"]
+    assert fitted.transform(table(a=[None], sold=[True]))[0] == pytest.approx([0, 1, 1])  # half are sold: (1 − 0.5)/0.5
 
 
 def test_missing_values_that_training_did_not_have() -> None:
@@ -68,12 +72,12 @@ def test_a_constant_column_stays_finite() -> None:
     # The mean of three times 0.1 is not 0.1 in floating point; a deviation of 1e-17 would blow the rest up.
     fitted = fit(table(a=[0.1, 0.1, 0.1], color=["p", "p", "p"]))
     assert fitted.deviations == (1.0, 1.0)
-    assert fitted.transform(table(a=[0.1, 0.6], color=["p", "q"])).tolist() == [[0, 0], [0.5, -1]]
+    assert fitted.transform(table(a=[0.1, 0.6], color=["p", "q"])).tolist() == [[0, 1], [0.5, 0]]
 
 
 def test_a_column_that_is_empty_in_training() -> None:
     fitted = fit(table(a=[math.nan, math.nan]))
-    assert fitted.transform(table(a=[math.nan, 3.0])).tolist() == [[0, 0], [3, -1]]
+    assert fitted.transform(table(a=[math.nan, 3.0])).tolist() == [[0, 1], [3, 0]]
 
 
 @pytest.mark.parametrize("scale", [1e300, 1.0, 1e-300])
@@ -110,8 +114,8 @@ def test_statistics_come_from_training_alone(csv: Any, load: Any) -> None:
     assert not np.array_equal(first.parts["test"].x, second.parts["test"].x)
     # x of the training rows: 0, 1, 4, 9, 16, 25.
     assert first.info["means"][0] == pytest.approx(55 / 6)
-    assert first.parts["train"].x.mean(axis=0) == pytest.approx(0)
-    assert first.parts["train"].x.std(axis=0) == pytest.approx(1)
+    assert first.parts["train"].x[:, 0].mean() == pytest.approx(0)
+    assert first.parts["train"].x[:, 0].std() == pytest.approx(1)
 
 
 def test_the_target_of_a_regression_is_standardised(csv: Any, load: Any) -> None:
