@@ -68,9 +68,7 @@ def _map(key: str, layers: Sequence[str], rows: Sequence[Row]) -> Chart:
     drawn = [value for row in z for value in row if value is not None]
     bar: dict[str, Any] = {"title": {"text": what, "side": "right"}, "thickness": 12, "outlinewidth": 0}
     if drawn and not share:
-        powers = list(range(math.floor(min(drawn)), math.ceil(max(drawn)) + 1))
-        powers = powers[:: math.ceil(len(powers) / 8)]
-        bar |= {"tickvals": powers, "ticktext": [f"{10.0**power:g}" for power in powers]}
+        bar |= _powers(min(drawn), max(drawn))
     trace = {"type": "heatmap", "x": [rows[j]["epoch"] for j in columns], "y": list(range(len(layers))), "z": z,
              "colorscale": "Viridis", "colorbar": bar, "hoverinfo": "x"}  # fmt: skip
     every = range(0, len(layers), math.ceil(len(layers) / 16))
@@ -79,6 +77,15 @@ def _map(key: str, layers: Sequence[str], rows: Sequence[Row]) -> Chart:
     note = f"{NOTES[key]} From the first layer at the top to the last; blank where it is 0."
     alt = f"{title} of {len(layers)} layers over the epochs."
     return Chart(title, alt, [trace], layout, note, height=380)
+
+
+def _powers(low: float, high: float) -> dict[str, Any]:
+    """Ticks between two logarithms: powers of ten, about eight, or where there are few of these also 2 and 5 times."""
+    powers = list(range(math.floor(low), math.ceil(high) + 1))
+    shown = powers[:: math.ceil(len(powers) / 8)]
+    digits = (1, 2, 5) if high - low < 2 else (1,)
+    values = [digit * 10.0**power for power in shown for digit in digits]
+    return {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:g}" for value in values]}
 
 
 def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> dict[str, Any]:
