@@ -56,7 +56,7 @@ def _target(facts: Facts) -> Choice:
     """What `--target` says; of a bundled set, its own."""
     if facts.classes is None:
         return Choice(facts.target, f"a number with {count(facts.distinct(facts.target), 'different value')}")
-    sizes = [f"{shown(label)} {rows:,}" for label, rows in facts.classes.items()]
+    sizes = [f"{shown(label)} ({rows:,})" for label, rows in facts.classes.items()]
     return Choice(facts.target, f"{count(len(sizes), 'class', 'classes')}: {listed(sizes)}")
 
 
