@@ -35,7 +35,8 @@ def record_of(run: RunDir) -> Values:
     """
     record = run.read_json("run.json")
     kinds = [(record[key], kind) for key, kind in (WRITTEN_FIRST | WRITTEN_LAST).items() if key in record]
-    if not record.keys() >= WRITTEN_FIRST.keys() or not all(isinstance(value, kind) for value, kind in kinds):
+    whole = record.keys() >= WRITTEN_FIRST.keys() and all(isinstance(value, kind) for value, kind in kinds)
+    if not whole or not isinstance(record["data"].get("rows"), dict):
         raise DataError(f"{run.path / 'run.json'}: holds no record of a run")
     if record["status"] in UNDER_WAY and not is_search(run):
         rows = run.metrics()

@@ -171,7 +171,7 @@ def test_a_config_that_cannot_be_read_hides_no_run(make_run: MakeRun, content: s
 
 
 @pytest.mark.parametrize(
-    "lie", [{"final": [1]}, {"epochs": "x"}, {"seconds": "y"}, {"data": 5}, {"parent": 3}, {"created": 5}]
+    "lie", [{"final": [1]}, {"epochs": "x"}, {"seconds": "y"}, {"data": 5}, {"data": {}}, {"parent": 3}, {"created": 5}]
 )
 def test_a_record_of_other_types_hides_no_run(make_run: MakeRun, lie: dict[str, Any]) -> None:
     entries = [Entry(make_run("a", record=lie)), Entry(make_run("b"))]
