@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.data.columns import Learner
 from nnrun.data.kinds import DATE_FORMATS, Meaning, example, meaning_of, reason_to_leave_out
-from nnrun.data.preprocess import Preprocessor
+from nnrun.data.preprocess import Normalize, Preprocessor
 from nnrun.data.table import Table
 from nnrun.errors import DataError
 
@@ -24,13 +24,12 @@ def series(values: list[Any]) -> pd.Series[Any]:
     return pd.Series(values)
 
 
-def fitted_on(rows: Table, normalize: str = "standard") -> Preprocessor:
+def fitted_on(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
     """All columns of a table in memory."""
     learners = [Learner(name, meaning_of(rows.frame[name])) for name in rows.columns]
     for learner in learners:
         learner.see(rows)
-    columns = [learner.column for learner in learners]
-    return Preprocessor.standard(columns, [rows]) if normalize == "standard" else Preprocessor.unscaled(columns)
+    return Preprocessor.learned(learners, normalize)
 
 
 def fit(**columns: list[Any]) -> Preprocessor:

@@ -36,7 +36,7 @@ def fit(table: Table) -> Preprocessor:
     learners = [Learner(name, meaning_of(table.frame[name])) for name in table.columns]
     for learner in learners:
         learner.see(table)
-    return Preprocessor.unscaled([learner.column for learner in learners])
+    return Preprocessor.learned(learners, "none")
 
 
 def message(path: Path, **settings: Any) -> str:
