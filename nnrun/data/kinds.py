@@ -51,25 +51,6 @@ class Meaning:
     alternative: str | None = None
 
 
-def meaning_of(series: pd.Series[Any]) -> Meaning:
-    """What all values of a column together mean."""
-    kind = kind_of(series)
-    if kind != "category":
-        return Meaning(kind, ISO if kind == "date" else None)
-    texts = Texts()
-    texts.see(series)
-    return texts.meaning
-
-
-def reason_to_leave_out(series: pd.Series[Any], meaning: Meaning) -> str | None:
-    """Why a column of text can be no feature, None if it can: an identifier or free text."""
-    if meaning.kind != "category":
-        return None
-    texts = Texts()
-    texts.see(series)
-    return texts.reason_to_leave_out
-
-
 class Texts:
     """What a column of text means, taken in piece by piece."""
 

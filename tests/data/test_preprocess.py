@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from nnrun.data.columns import Learner
-from nnrun.data.kinds import meaning_of
+from nnrun.data.facts import ColumnFacts
 from nnrun.data.moments import Moments
 from nnrun.data.preprocess import Normalize, Preprocessor
 from nnrun.data.table import Table
@@ -24,7 +24,7 @@ def table(**columns: list[Any]) -> Table:
 
 def fit(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
     """All columns of a table in memory."""
-    learners = [Learner(name, meaning_of(rows.frame[name])) for name in rows.columns]
+    learners = [Learner(name, ColumnFacts.of(rows, name).meaning) for name in rows.columns]
     for learner in learners:
         learner.see(rows)
     return Preprocessor.learned(learners, normalize)
