@@ -18,14 +18,11 @@ from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER, setting
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs
-BAR = {"title": {"text": "rank of the trial"}, "tickvals": [0, 0.5, 1], "ticktext": ["best", "middle", "worst"],
-       "orientation": "h", "thickness": 10, "len": 0.5, "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
-       "outlinewidth": 0}  # fmt: skip
 
 
-def _ranked_colours(found: Results, trials: Sequence[Record], bar: bool = False) -> dict[str, Any]:
-    colours = {"color": [found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": SCALE}
-    return {**colours, "showscale": bar, **({"colorbar": BAR} if bar else {})}
+def _ranked_colours(found: Results, trials: Sequence[Record]) -> dict[str, Any]:
+    """By rank, from the best to the worst."""
+    return {"color": [found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": SCALE}
 
 
 def _upside_down(found: Results, trials: Sequence[Record]) -> dict[str, Any]:
@@ -120,7 +117,7 @@ def importance_chart(items: Sequence[Importance]) -> Chart:
             "marker": {"color": BLUE}, "width": 0.6, "hoverinfo": "x"}  # fmt: skip
     lanes = {"autorange": "reversed", "tickvals": list(range(len(items))), "ticktext": labels, "automargin": True}
     layout = {
-        "xaxis": axis("share of the differences", percent=True, rangemode="tozero"),
+        "xaxis": axis("share", percent=True, rangemode="tozero"),
         "yaxis": lanes,
     }
     rows = [[i.key, percent(i.share), USUAL_ORDER.get(i.usual or 0, "–"), i.note or "–"] for i in items]
@@ -148,11 +145,12 @@ def pair_chart(found: Results, items: Sequence[Importance]) -> Chart | None:
     trials = [trial for trial in found.ranked[::-1] if all(trial["values"][key] is not None for key in keys)]
     x, y = ([place(by_key[key], trial["number"], trial["values"][key]) for trial in trials] for key in keys)
     names = [_point(found, trial, keys) for trial in trials]
-    marker = {**_ranked_colours(found, trials, bar=True), "size": 10, "line": {"width": 0.5, "color": "#ffffff"}}
-    dots = points("trials", x, y, BLUE, text=names, hoverinfo="text") | {"marker": marker}
+    marker = {**_ranked_colours(found, trials), "size": 10, "line": {"width": 0.5, "color": "#ffffff"}}
+    dots = points("trials", x, y, BLUE, text=names, hoverinfo="text", showlegend=False) | {"marker": marker}
     layout = {"xaxis": scale_axis(by_key[keys[0]]), "yaxis": scale_axis(by_key[keys[1]])}
     alt = f"Trials over {keys[0]} and {keys[1]}, coloured by rank."
-    return Chart("The two that mattered most", alt, [dots], layout, height=430)
+    note = "Warm colours are the best trials, grey the worst."
+    return Chart("The two that mattered most", alt, [dots], layout, note, height=400)
 
 
 def zoom_charts(found: Results) -> list[Chart]:

@@ -21,7 +21,7 @@ def best_so_far_charts(found: Results) -> list[Chart]:
     clock = dict(zip((t["number"] for t in ended), accumulate((t.get("seconds") or 0.0) for t in ended), strict=True))
     by_number = [(trial, trial["number"]) for trial in found.trials if trial["metric"] is not None]
     by_time = [(trial, round(clock[trial["number"]], 4)) for trial in ended if trial["metric"] is not None]
-    cost = "seconds of training of all trials together"
+    cost = "seconds of training"
     return [
         _best_so_far("Best so far, trial by trial", found, by_number, "trial"),
         _best_so_far("Best so far, by the time it took", found, by_time, cost),

@@ -115,7 +115,7 @@ def _numbers(found: Results) -> list[tuple[str, str, str]]:
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))
     told.append(("training", duration(sum(t.get("seconds") or 0 for t in found.trials)), "of all trials together"))
-    return [*told, ("strategy", str(found.plan["strategy"]), f"seed {found.plan['seed']}")]
+    return [*told, ("strategy", str(found.plan["strategy"]).replace("_", " "), f"seed {found.plan['seed']}")]
 
 
 def _best_section(found: Results, judged: Diagnosis | None) -> Section:

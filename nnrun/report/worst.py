@@ -57,19 +57,19 @@ def _told(of: Classified | Estimated, i: int) -> str:
 
 
 def _rows(of: Classified | Estimated, chosen: Array, dev: Table, target: str) -> Markup:
-    """A table; the first column is the row's number in the file, counted from 0."""
+    """A table; the first column is the row's number in the file, counted from 1 as everywhere."""
     names = [name for name in dev.columns if name != target]
     frame = dev.frame.iloc[chosen]
     heads = ["row", f"true {target}", "said", "sure" if isinstance(of, Classified) else "off by", *names[:COLUMNS]]
     rows = [
-        [str(label), *_answer(of, i), *("–" if missing else _cell(value) for value, missing in cells)]
+        [str(label + 1), *_answer(of, i), *("–" if missing else _cell(value) for value, missing in cells)]
         for i, label, cells in zip(chosen, frame.index, _cells(frame[names[:COLUMNS]]), strict=True)
     ]
     texts = [i + 4 for i, name in enumerate(names[:COLUMNS]) if kind_of(frame[name]) != "number"]
     words = [0, *((1, 2) if isinstance(of, Classified) else ()), *texts]
     left = len(names) - COLUMNS
     more = [paragraph(f"The first {COLUMNS} of {len(names)} columns.")] if left > 0 else []
-    return join([table("The worst of the dev part, rows counted from 0", heads, rows, words=words), *more])
+    return join([table("The worst of the dev part, rows counted from 1", heads, rows, words=words), *more])
 
 
 def _cells(frame: object) -> list[list[tuple[object, bool]]]:

@@ -56,7 +56,7 @@ def _target(overview: Overview) -> Choice:
     """What `--target` says; of a bundled set, its own."""
     if overview.classes is None:
         return Choice(overview.target, f"a number with {count(overview.distinct(overview.target), 'different value')}")
-    sizes = [f"{shown(label)} {rows:,}" for label, rows in overview.classes.items()]
+    sizes = [f"{shown(label)} ({rows:,})" for label, rows in overview.classes.items()]
     return Choice(overview.target, f"{count(len(sizes), 'class', 'classes')}: {listed(sizes)}")
 
 

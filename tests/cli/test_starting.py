@@ -62,7 +62,7 @@ def test_every_key_it_writes_has_a_reason_in_the_line_above(nnrun: Nnrun, table:
 def test_the_numbers_of_the_table_stand_in_the_reasons(nnrun: Nnrun, table: Rows) -> None:
     text = nnrun("init", table(), "--target", "y", "-o", "-").out
     assert "# 120 rows, 3 columns" in text
-    assert "# 2 classes: a 60, b 60" in text
+    assert "# 2 classes: a (60), b (60)" in text
     assert "# 72 train, 24 dev, 24 test" in text  # 60, 20 and 20 per cent of 120
     assert "for 3 features and 72 training rows" in text  # the size, and a feature for each of two colours
 
@@ -97,7 +97,7 @@ def test_json_holds_the_columns_the_choices_and_the_config(nnrun: Nnrun, table: 
         ("size", "number", "feature"), ("colour", "category", "feature"), ("y", "category", "target"),
     ]  # fmt: skip
     assert found["choices"]["data.target"] == {
-        "value": "y", "reason": "2 classes: a 60, b 60", "active": True, "notes": [],
+        "value": "y", "reason": "2 classes: a (60), b (60)", "active": True, "notes": [],
     }  # fmt: skip
     assert found["config"] == Path("config.yaml").read_text(encoding="utf-8")
 
@@ -282,4 +282,4 @@ def test_a_file_larger_than_a_piece_is_judged_by_its_first_rows(
     monkeypatch.setattr("nnrun.data.chunks.CELLS", 150)  # 50 rows of 3 columns
     text = nnrun("init", table(), "--target", "y", "-o", "-").out
     assert "# 120 rows, 3 columns; columns judged by the first 50 rows" in text
-    assert "# 2 classes: a 60, b 60" in text
+    assert "# 2 classes: a (60), b (60)" in text

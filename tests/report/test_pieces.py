@@ -18,6 +18,7 @@ from nnrun.report.charts import Chart, plain
 from nnrun.report.curves import beta_for, series, wavering
 from nnrun.report.html import Sortable, paragraph, table, tag
 from nnrun.report.images import png, shape_of
+from nnrun.report.layers import statistics_charts
 from nnrun.report.page import Page, Section, as_data, plotly_bundle
 from nnrun.report.predictions import Classified, Estimated
 from nnrun.report.quality import calibration_chart, confusion_part
@@ -155,6 +156,16 @@ def test_on_an_axis_of_logarithms_logarithms_are_averaged() -> None:
     rows = [{"epoch": i + 1, "loss": 1.0 if i % 2 == 0 else 100.0} for i in range(30)]
     _, smooth = series("loss", rows, "loss", "#000000", log=True)
     assert smooth["y"][1] == pytest.approx(100 ** (0.2 / 0.36))
+
+
+def test_the_layers_of_a_deep_network_are_a_map() -> None:
+    """Nine layers are told by colour, the power of ten; what is 0 stays blank."""
+    layers = {f"dense{i}": {"gradient_norm": 10.0**-i if i < 9 else 0.0} for i in range(1, 10)}
+    (chart,) = statistics_charts([{"epoch": 1, "layers": layers}])
+    (trace,) = chart.data
+    assert trace["type"] == "heatmap"
+    assert [row[0] for row in trace["z"][:3]] == pytest.approx([-1, -2, -3])
+    assert trace["z"][8][0] is None
 
 
 # predictions
