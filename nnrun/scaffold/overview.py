@@ -12,14 +12,14 @@ from nnrun.data.checks import check_slips
 from nnrun.data.chunks import Chunks
 from nnrun.data.columns import Learner
 from nnrun.data.division import check_rows
-from nnrun.data.kinds import meaning_of
+from nnrun.data.facts import ColumnFacts
 from nnrun.data.prepare import Divided, divided
 from nnrun.data.sources import open_sources, source_files, target_name
 from nnrun.data.survey import Survey
 from nnrun.data.table import Table, require_single
 from nnrun.data.target import Task
 from nnrun.errors import DataError, UsageError
-from nnrun.scaffold.columns import ColumnFacts, judged, likely_targets, may_group, whole
+from nnrun.scaffold.columns import JudgedColumn, judged, likely_targets, may_group, whole
 
 ARRAYS = (".npz", ".npy")
 FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
@@ -27,7 +27,7 @@ MOST_CLASSES = 0.5  # classes over rows, from which on a target names the rows
 
 
 @dataclass(frozen=True)
-class Facts:
+class Overview:
     """Of a source and its target.
 
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
@@ -38,7 +38,7 @@ class Facts:
     source: str | Mapping[str, str]
     files: Mapping[str, int]
     parts: Mapping[str, int]
-    columns: list[ColumnFacts]
+    columns: list[JudgedColumn]
     target: str
     task: Task
     classes: Mapping[str, int] | None
@@ -54,7 +54,7 @@ class Facts:
         return sum(self.files.values())
 
     @property
-    def used(self) -> list[ColumnFacts]:
+    def used(self) -> list[JudgedColumn]:
         """Columns to learn from."""
         return [column for column in self.columns if column.role == "feature"]
 
@@ -70,12 +70,12 @@ class Facts:
         return next(column.distinct for column in self.columns if column.name == name)
 
     @property
-    def left_out(self) -> list[ColumnFacts]:
+    def left_out(self) -> list[JudgedColumn]:
         """Columns that say nothing about new rows."""
         return [column for column in self.columns if column.role == "left out"]
 
 
-def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
+def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
     """Look at the source; `source` is what the config will call it.
 
     Columns are judged by the first piece, which of most files is all of it; rows and classes are counted to the end,
@@ -87,14 +87,16 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
     if target is None:
         raise UsageError(_which_target(table))
     require_single(table, target, "target")
+    found = Survey(table, target, "auto")
+    found.see(table)
     judge = whole if _is_clean(config) else judged
-    columns = [judge(table, name, target) for name in table.columns]
-    used = [column.name for column in columns if column.role == "feature"]
-    _check(config, table, target, columns)
+    columns = [judge(table, facts, target) for facts in found.columns.values()]
+    used = [column for column in columns if column.role == "feature"]
+    _check(config, table, found, columns)
     dropped = tuple(column.name for column in columns if column.role == "left out")
     split = WITHOUT_TEST if len(table) < FEWEST_TO_TEST and isinstance(config.source, str) else config.split
     data = divided(config.model_copy(update={"target": target, "drop": dropped, "split": split}))
-    return Facts(
+    return Overview(
         source=source,
         files={part: found.rows for part, found in data.found.items()},
         parts=data.division.sizes,
@@ -102,9 +104,9 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Facts:
         target=target,
         task=data.task,
         classes=None if data.classes is None else _counts(data.reference, data.classes),
-        features=sum(_width(table, name) for name in used),
-        groups=[name for name in used if may_group(table.frame[name])],
-        dates=[column.name for column in columns if column.role == "feature" and column.kind == "date"],
+        features=sum(_width(table, found.columns[column.name]) for column in used),
+        groups=[column.name for column in used if may_group(table.frame[column.name], column.kind)],
+        dates=[column.name for column in used if column.kind == "date"],
         reading=_reading(data, len(table)),
         notices=[*data.notices, *data.division.notices],
     )
@@ -122,9 +124,9 @@ def _reading(data: Divided, seen: int) -> list[str]:
     return [*dict.fromkeys(notices), *judged_by]
 
 
-def _width(table: Table, name: str) -> int:
+def _width(table: Table, found: ColumnFacts) -> int:
     """Features that a column would become."""
-    learner = Learner(name, meaning_of(table.frame[name]))
+    learner = Learner(found.name, found.meaning)
     learner.see(table)
     return len(learner.column.features)
 
@@ -143,13 +145,12 @@ def _counts(found: Survey, classes: tuple[str, ...]) -> dict[str, int]:
     return {label: int(rows[labels.index[label]]) for label in classes}
 
 
-def _check(config: Data, table: Table, target: str, columns: list[ColumnFacts]) -> None:
+def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn]) -> None:
     """Raise DataError for slips among numbers, for a target that names the rows, and if there is nothing to learn from.
 
     Of these training would say less, or name the consequence.
     """
-    found = Survey(table, target, "auto")
-    found.see(table)
+    target = found.target.name
     found.target.check()
     check_rows(config, {"all": found} if isinstance(config.source, str) else {})
     check_slips(found, [column.name for column in columns if column.role != "target"])
@@ -168,7 +169,7 @@ def _check(config: Data, table: Table, target: str, columns: list[ColumnFacts]) 
 
 def _which_target(table: Table) -> str:
     """The question, the columns with their kinds, and what is often the answer."""
-    columns = [judged(table, name, "") for name in table.columns]
+    columns = [judged(table, ColumnFacts.of(table, name), "") for name in table.columns]
     width = max(len(repr(column.name)) for column in columns)
     lines = [f"  {column.name!r:<{width}}  {column.kind}, {column.distinct:,} different" for column in columns]
     likely = " or ".join(f"--target {name!r}" for name in likely_targets(table)[:3])
