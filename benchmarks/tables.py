@@ -36,7 +36,8 @@ from nnrun.config.config import Config
 from nnrun.config.load import Loaded, load_config
 from nnrun.config.schema import BUNDLED, Data
 from nnrun.data.columns import DATE_PARTS
-from nnrun.data.kinds import ISO, dates, meaning_of
+from nnrun.data.facts import ColumnFacts
+from nnrun.data.kinds import ISO, dates
 from nnrun.data.prepare import read_parts
 from nnrun.data.sources import read_source
 from nnrun.data.table import Table, labels
@@ -164,7 +165,7 @@ def features(table: Table, config: Config) -> Any:
     names = [name for name in table.columns if name not in (*config.data.drop, config.data.target)]
     frame = table.frame[names].copy()
     for name in names:
-        meaning = meaning_of(frame[name])
+        meaning = ColumnFacts.of(table, name).meaning
         if meaning.kind == "date":
             index = pd.DatetimeIndex(dates(table, name, meaning.format or ISO))
             for part in DATE_PARTS:

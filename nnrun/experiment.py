@@ -149,7 +149,7 @@ def first_files(
         "seed": config.seed,
         "parent": parent,
         **describe(),
-        "data": {"files": dataset.info["files"], "rows": {part: len(p.x) for part, p in dataset.parts.items()}},
+        "data": {"files": dataset.info["files"], **dataset.sizes},
     }
     return {
         "config.yaml": resolved if text is None else text,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from nnrun.verdict import RULES, of_run, points
+from nnrun.verdict import RULES, of_run, points, set_sizes
 
 WIDTH = 80  # of a screen
 HEIGHTS = "▁▂▃▄▅▆▇█"
@@ -162,8 +162,8 @@ def _further_metrics(final: Mapping[str, Any], part: str) -> list[str]:
 
 def gaps(record: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
     """The two differences that matter, each with its judgement; nothing where an error is not known."""
-    base, rows = diagnosis["base_error"], record["data"]["rows"]
-    verdict = of_run(record["final"], rows, base, diagnosis["tolerance"])
+    base = diagnosis["base_error"]
+    verdict = of_run(record["final"], set_sizes(record["data"]), base, diagnosis["tolerance"])
     if verdict is None:
         return []
     steps = {"avoidable_bias": f"train − base ({percent(base)})", "variance": "dev − train"}

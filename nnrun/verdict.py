@@ -146,6 +146,14 @@ def judge(errors: Mapping[str, float], sizes: Mapping[str, int], tolerance: floa
     return Verdict({name: errors[name] for name in given}, sizes if proportions else {}, tolerance, gaps)
 
 
+def set_sizes(data: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+    """Examples that the error of each set is as sure as, by the section `data` of run.json: fewer if rows are weighted.
+
+    Kish (1965), Survey Sampling, 8.2.
+    """
+    return data.get("effective_rows", data["rows"])
+
+
 def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: float, tolerance: float) -> Verdict | None:
     """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
 

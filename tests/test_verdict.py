@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from nnrun.verdict import RULES, Verdict, deciding_size, difference, judge, of_run, summary, wilson
+from nnrun.verdict import RULES, Verdict, deciding_size, difference, judge, of_run, set_sizes, summary, wilson
 
 HIGH_BIAS, HIGH_VARIANCE = {"avoidable_bias": "high", "variance": "low"}, {"avoidable_bias": "low", "variance": "high"}
 BOTH, NEITHER = {"avoidable_bias": "high", "variance": "high"}, {"avoidable_bias": "low", "variance": "low"}
@@ -103,6 +103,11 @@ def test_the_summary_is_a_sentence() -> None:
     assert "variance (+2.0 points, 95% interval -1.2 to +8.5) likely but unclear" in doubtful
     less = summary(judged(train=0.04, dev=0.05, sizes={"dev": 100}))
     assert "variance (+1.0 points, 95% interval -1.8 to +7.2) unclear" in less
+
+
+def test_weighted_rows_count_as_many_as_their_error_is_sure() -> None:
+    assert set_sizes({"rows": {"dev": 100}}) == {"dev": 100}
+    assert set_sizes({"rows": {"dev": 100}, "effective_rows": {"dev": 64}}) == {"dev": 64}
 
 
 def test_the_errors_of_a_run() -> None:

@@ -119,16 +119,16 @@ def _lines(found: Scaffold, output: Path) -> list[str]:
     from nnrun.scaffold.document import SCHEMA
     from nnrun.scaffold.telling import told
 
-    lines = [line for head, text in told(found.facts, found.choices) for line in wrapped(text, f"{head:<9}")]
+    lines = [line for head, text in told(found.overview, found.choices) for line in wrapped(text, f"{head:<9}")]
     written = f"config   {output}, for editors {output.with_name(SCHEMA)}"
     return [*lines, "", written, *(f"next     {command}" for command in found.commands)]
 
 
 def _plain(found: Scaffold, output: Path) -> dict[str, Any]:
-    facts = asdict(found.facts)
+    overview = asdict(found.overview)
     choices = {key: asdict(choice) for key, choice in found.choices.items()}
     written = {"path": None if output == STDOUT else str(output), "config": found.text, "next": found.commands}
-    return {"schema_version": 1, **written, **facts, "choices": choices}
+    return {"schema_version": 1, **written, **overview, "choices": choices}
 
 
 def _list(json: bool) -> None:

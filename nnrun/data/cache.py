@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nnrun.config.schema import Data
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 
 _UNFINISHED = ".unfinished-"
 _LOCK = "lock"  # in an unfinished folder, held by the process that fills it

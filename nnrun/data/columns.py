@@ -101,6 +101,17 @@ class Learner:
         start = replace(self._start, indicator=self._missing > 0)
         return KINDS[start.kind].learn(start, self._seen, self._rows)
 
+    @property
+    def scales(self) -> list[tuple[float, float]]:
+        """Mean and deviation of each feature over all rows seen so far; 0 and 1 for what marks a category or a gap.
+
+        Divided by its deviation, the mark of a value in one row out of a hundred would be 10 where it is set, and the
+        few rows that have it would be learned by heart.
+        """
+        column = self.column
+        moments = (self._seen[key].filled(self._rows) for key in column.parts or ("",))
+        return [(0.0, 1.0) if mark else next(moments).center_and_scale for mark in column.marks]
+
 
 class _Kind(NamedTuple):
     """What a kind of column learns from pieces, how its features are called, and how they are filled."""

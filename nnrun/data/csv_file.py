@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from nnrun.data.csv_values import parse
-from nnrun.data.dialect import Dialect, dialect_notice, find_dialect
+from nnrun.data.dialect import Dialect, dialect_notice, find_dialect, stated_delimiter
 from nnrun.data.header import Header, name_columns
 from nnrun.data.reading import Reading
 from nnrun.data.table import Table
@@ -19,10 +19,10 @@ from nnrun.data.text_file import open_text
 from nnrun.errors import DataError
 
 _LONGEST_FIELD = 1 << 24  # characters; a quote that is never closed must not swallow the whole of a large file
-_ADVICE = {
-    "few": "add the missing fields (an unknown value is an empty field between {})",
-    "many": "put quotes around a value that contains {}",
-}
+_TOO_FEW = "add the missing fields (an unknown value is an empty field between {})"
+_TOO_MANY = "put quotes around a value that contains {}"
+_NO_HEADER = "if the column names stand further down, remove what stands above them"
+_EMPTY_END = "remove the {} at its end, or put as many behind the column names"
 
 
 def read_csv(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
@@ -59,11 +59,12 @@ class _Records:
             yield line
 
     def header(self) -> list[str]:
-        """The fields of the first record that is not blank."""
+        """The fields of the first record that is neither blank nor names the delimiter."""
         with self._explained():
             for record in self._reader:
+                skipped = _is_blank(record) or stated_delimiter("".join(self._lines))
                 self._lines.clear()
-                if not _is_blank(record):
+                if not skipped:
                     self.header_line, self._start = self._start, self._reader.line_num + 1
                     return [name.strip() for name in record]
                 self._start = self._reader.line_num + 1
@@ -77,7 +78,7 @@ class _Records:
             for record in self._reader:
                 if not _is_blank(record):
                     if len(record) != width:
-                        raise DataError(self._ragged(len(record), width))
+                        raise DataError(self._ragged(record, width))
                     starts.append(self._start)
                     self._taken.extend(self._lines)
                 self._lines.clear()
@@ -90,9 +91,10 @@ class _Records:
         """What was taken last, as it stands in the file."""
         return "".join(self._taken)
 
-    def _ragged(self, fields: int, width: int) -> str:
+    def _ragged(self, record: list[str], width: int) -> str:
+        fields = len(record)
         unit = "field" if fields == 1 else "fields"
-        advice = _ADVICE["few" if fields < width else "many"].format(self._dialect.separators)
+        advice = _advice(record, width).format(self._dialect.separators)
         place = f"{self._path}:{self._start}:{min(fields, width) + 1}"
         return f"{place}: {fields} {unit} where the header has {width}; {advice}"
 
@@ -109,6 +111,14 @@ class _Records:
                 f"{self._path}:{self._start}:{len(first)}: a quote opens here and is never closed; close it, or double "
                 "it where it is part of the value"
             ) from None
+
+
+def _advice(record: list[str], width: int) -> str:
+    if len(record) < width:
+        return _TOO_FEW
+    if not any(field.strip() for field in record[width:]):
+        return _EMPTY_END
+    return _NO_HEADER if width == 1 else _TOO_MANY
 
 
 def _is_blank(record: list[str]) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnrun.data.dialect import Dialect
+from nnrun.data.dialect import UNITS, Dialect
 from nnrun.data.table import shown
 from nnrun.errors import DataError
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Beside those that pandas knows: empty, NA, N/A, n/a, NaN, nan, NULL, null, None, <NA>, #N/A, #NA and the like.
 MISSING = ("?", "-")
-_SPACES = ("'", "\u2019", "\u00a0", "\u202f")  # apostrophes and narrow spaces group thousands and nothing else
+# Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
+_SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 
 def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
@@ -49,12 +50,15 @@ def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
     for column, dtype in frame.dtypes.items():
         if column in dialect.text or types.is_numeric_dtype(dtype):
             continue
-        series = _without_big_integers(frame[column])
-        mark = _grouping(series, dialect.decimal) if series.dtype.kind != "f" else None
+        series = frame[column] = _without_big_integers(frame[column])
+        unit = _unit(series)
+        bare = series.str.replace(unit, "", regex=False) if unit else series
+        mark = _grouping(bare, dialect.decimal) if series.dtype.kind != "f" else None
         if mark is None:
-            frame[column] = series
-        elif _certain(series, mark, dialect):
-            frame[column] = _ungrouped(series, mark, dialect.decimal)
+            continue
+        if _certain(bare, mark, dialect):
+            frame[column] = _ungrouped(bare, mark, dialect.decimal)
+            notices += [f"column {str(column)!r} holds numbers with {unit}, which is left out"] if unit else []
         else:
             notices.append(
                 f"column {str(column)!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
@@ -72,24 +76,38 @@ def _without_big_integers(series: pd.Series[Any]) -> pd.Series[Any]:
     return series.astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
 
 
+def _unit(series: pd.Series[Any]) -> str:
+    """The sign that each value of a column of text has at its beginning or end; nothing if there is none."""
+    present = series.dropna()
+    first = str(present.iloc[0]) if len(present) else ""
+    for unit in UNITS:
+        if unit in first and all(_has_unit(str(value).strip(), unit) for value in present.unique()):
+            return unit
+    return ""
+
+
+def _has_unit(value: str, unit: str) -> bool:
+    return value.count(unit) == 1 and (value.endswith(unit) or value.lstrip("+-").startswith(unit))
+
+
 def _grouping(series: pd.Series[Any], decimal: str) -> str | None:
-    """The mark that groups the thousands of a column whose values are all numbers, at least one of them grouped."""
+    """The mark that groups the thousands of a column, nothing if none is grouped; None if not all are numbers."""
     present = series.dropna()
     marks = ("." if decimal == "," else ",", *_SPACES)
     fitting = [mark for mark in marks if len(present) and _number(mark, decimal).fullmatch(str(present.iloc[0]))]
     if not fitting:
         return None
-    values = [str(value) for value in present.unique()]
+    values = [str(value).strip() for value in present.unique()]
     for mark in fitting:
-        if any(mark in value for value in values) and all(map(_number(mark, decimal).fullmatch, values)):
-            return mark
+        if all(map(_number(mark, decimal).fullmatch, values)):
+            return mark if any(mark in value for value in values) else ""
     return None
 
 
 def _number(mark: str, decimal: str) -> re.Pattern[str]:
     """A number whose thousands may be grouped."""
     m, d = re.escape(mark), re.escape(decimal)
-    return re.compile(rf"\s*[+-]?(\d{{1,3}}({m}\d{{3}})+|\d+)?({d}\d*)?\s*")
+    return re.compile(rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}})+|[0-9]+)?({d}[0-9]*)?\s*")
 
 
 def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:
@@ -104,4 +122,4 @@ def _ungrouped(series: pd.Series[Any], mark: str, decimal: str) -> pd.Series[Any
     import pandas as pd
 
     text = series.astype(object).where(series.notna(), None).str.replace(mark, "", regex=False)
-    return pd.to_numeric(text.str.replace(decimal, ".", regex=False))
+    return pd.to_numeric(text.str.replace(decimal, ".", regex=False).str.strip())

@@ -14,7 +14,7 @@ from nnrun.data.chunks import Heard, nobody
 from nnrun.data.prepare import Prepared, prepare
 from nnrun.data.table import Arrays
 from nnrun.data.target import Task
-from nnrun.data.weights import part_weights
+from nnrun.data.weights import effective_rows, part_weights
 from nnrun.errors import DataError
 from nnrun.files import to_json
 
@@ -51,6 +51,14 @@ class Dataset:
     target_deviation: float
     info: dict[str, Any]
     notices: list[str]
+
+    @cached_property
+    def sizes(self) -> dict[str, dict[str, int]]:
+        """`rows` of each part, and if they are weighted the `effective_rows` that an error is as sure as."""
+        rows = {name: len(part.y) for name, part in self.parts.items()}
+        weighted = {name: part.weights for name, part in self.parts.items() if part.weights is not None}
+        effective = {name: effective_rows(weights) for name, weights in weighted.items()}
+        return {"rows": rows, "effective_rows": effective} if effective else {"rows": rows}
 
     @cached_property
     def written_info(self) -> bytes:

@@ -20,8 +20,12 @@ _RECORDS = 200  # of them, to find the delimiter
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _UTF8 = ("utf-8", "utf-8-sig")
 
+_STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line by which Excel knows the delimiter
+
+UNITS = "%$€£¥"  # signs before or behind a number
+_AROUND = f"{UNITS} \u00a0\u2009\u202f"
 _POINT = re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE)
-_COMMA = re.compile(r"[+-]?(\d*,\d+(e[+-]?\d+)?|\d{1,3}(\.\d{3})+,\d+)", re.IGNORECASE)
+_COMMA = re.compile(r"[+-]?(\d*,\d+(e[+-]?\d+)?|\d{1,3}([.'’\s]\d{3})+,\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,21 @@ def dialect_notice(file: str, reading: Reading, found: Dialect) -> list[str]:
     return [f"{file}: read with {', '.join(told)}"] if told else []
 
 
-def find_delimiter(head: str) -> str:
-    """The delimiter that gives the first records as many fields as the header, a comma if there is none.
+def stated_delimiter(line: str) -> str | None:
+    """The delimiter that a line like `sep=;` names, None for any other line."""
+    found = _STATED.fullmatch(line)
+    return found and found[1]
 
-    Of several, the one whose fields are numbers more often, then the one with more fields.
+
+def find_delimiter(head: str) -> str:
+    """The delimiter that the first line names, or that gives the first records as many fields as the header.
+
+    Of several, the one whose fields are numbers more often, then the one with more fields; a comma if there is none.
     """
     text = _whole_lines(head)
     first = next((line for line in text.splitlines() if line.strip()), "")
+    if stated := stated_delimiter(first):
+        return stated
     scores = {delimiter: _score(text, delimiter) for delimiter in DELIMITERS if delimiter in first}
     best = max(scores, key=lambda delimiter: scores[delimiter], default=",")
     return best if scores.get(best, (0.0,))[0] else ","
@@ -116,7 +128,8 @@ def find_decimal(head: str, delimiter: str) -> str:
     """The mark that more of the fields have; always a point where commas stand between fields."""
     if delimiter == ",":
         return "."
-    fields = Counter(field.strip() for record in _records(_whole_lines(head), delimiter, HEAD) for field in record)
+    records = _records(_whole_lines(head), delimiter, HEAD)
+    fields = Counter(field.strip(_AROUND) for record in records for field in record)
     commas, points = (
         sum(count for field, count in fields.items() if pattern.fullmatch(field)) for pattern in (_COMMA, _POINT)
     )

@@ -24,6 +24,13 @@ class ColumnFacts:
         self.first_slip = ("", "")  # the place and the text that is no number
         self.texts = Texts()
 
+    @classmethod
+    def of(cls, table: Table, name: str) -> ColumnFacts:
+        """Of a column of a table in memory."""
+        found = cls(name)
+        found.see(table)
+        return found
+
     def see(self, table: Table) -> None:
         """Take in the next rows."""
         series = table.frame[self.name]

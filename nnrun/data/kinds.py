@@ -51,25 +51,6 @@ class Meaning:
     alternative: str | None = None
 
 
-def meaning_of(series: pd.Series[Any]) -> Meaning:
-    """What all values of a column together mean."""
-    kind = kind_of(series)
-    if kind != "category":
-        return Meaning(kind, ISO if kind == "date" else None)
-    texts = Texts()
-    texts.see(series)
-    return texts.meaning
-
-
-def reason_to_leave_out(series: pd.Series[Any], meaning: Meaning) -> str | None:
-    """Why a column of text can be no feature, None if it can: an identifier or free text."""
-    if meaning.kind != "category":
-        return None
-    texts = Texts()
-    texts.see(series)
-    return texts.reason_to_leave_out
-
-
 class Texts:
     """What a column of text means, taken in piece by piece."""
 
@@ -92,15 +73,20 @@ class Texts:
         if len(self._words) <= 2:
             self._words |= {value.lower() for value in different[: _IDENTIFIER_VALUES + 1]}
         if self._formats is None:
-            self._formats = _possible_formats(different[0])
+            self._formats = possible_formats(different[0])
         self._formats = [format for format in self._formats if _all_read(different, format)]
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats of dates that read every value so far, the preferred first."""
+        return self._formats or []
 
     @property
     def meaning(self) -> Meaning:
         """Boolean if both words of one pair of TRUTH are there and no other, a date if one format reads all values."""
         if self._words in [set(pair) for pair in TRUTH]:
             return Meaning("boolean")
-        return Meaning("date", *self._formats[:2]) if self._formats else Meaning("category")
+        return Meaning("date", *self.formats[:2]) if self.formats else Meaning("category")
 
     @property
     def reason_to_leave_out(self) -> str | None:
@@ -118,7 +104,7 @@ class Texts:
         return None
 
 
-def _possible_formats(value: str) -> list[str]:
+def possible_formats(value: str) -> list[str]:
     """The formats that read a value, the preferred first; ISO 8601 leaves no other."""
     if _ISO_LIKE.match(value):
         return [ISO]
@@ -128,10 +114,10 @@ def _possible_formats(value: str) -> list[str]:
 
 
 def _all_read(values: list[str], format: str) -> bool:
-    return not np.isnat(_read_dates(values, format)).any()
+    return not np.isnat(read_dates(values, format)).any()
 
 
-def _read_dates(values: Any, format: str) -> npt.NDArray[np.datetime64]:
+def read_dates(values: Any, format: str) -> npt.NDArray[np.datetime64]:
     """Dates `(m,)` in UTC, NaT where the text is none in this format."""
     import pandas as pd
 
@@ -163,7 +149,7 @@ def dates(table: Table, column: str, format: str) -> npt.NDArray[np.datetime64]:
     series = table.frame[column]
     if kind_of(series) == "date":
         return _stored_dates(series)
-    values = _read_dates(labels(series).astype(object), format)
+    values = read_dates(labels(series).astype(object), format)
     wrong = np.isnat(values) & series.notna().to_numpy(dtype=bool)
     if wrong.any():
         row = table.first(wrong)

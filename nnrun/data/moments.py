@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import frexp, hypot, inf, ldexp, sqrt
 
 import numpy as np
@@ -51,7 +51,11 @@ class Moments:
         mean += share * (mean2 - mean)
         return Moments(count, ldexp(mean, exponent), ldexp(hypot(within, between), exponent), low, high)
 
+    def filled(self, rows: int) -> Moments:
+        """Of so many rows, those without a value at the mean of the others."""
+        return replace(self, count=rows, deviation=sqrt(self.count / rows) * self.deviation)
+
     @property
     def center_and_scale(self) -> tuple[float, float]:
-        """Mean and deviation to standardise by: the value itself and 1 where all are equal, so nothing blows up."""
-        return self.mean, 1.0 if self.low == self.high else self.deviation
+        """Mean and deviation to standardise by: the value itself and 1 where none differ, so nothing blows up."""
+        return self.mean, self.deviation if self.low < self.high else 1.0

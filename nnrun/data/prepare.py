@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target, no_feature
 from nnrun.data.chunks import CELLS, Chunks, Heard, nobody
-from nnrun.data.columns import Column, Learner
+from nnrun.data.columns import Learner
 from nnrun.data.division import Division, check_rows, divide
 from nnrun.data.kinds import Meaning
 from nnrun.data.preprocess import Preprocessor
@@ -116,13 +116,8 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
     Raises DataError for data that is missing, malformed or unfit for the task.
     """
     data = divided(config, heard)
-
-    def training() -> Iterator[Table]:
-        return (rows for _, rows in data.walk("measuring", ["train"]))
-
-    columns, target = _learn(data, training())
-    normalised = config.normalize == "standard"
-    preprocessor = Preprocessor.standard(columns, training()) if normalised else Preprocessor.unscaled(columns)
+    learners, target = _learn(data)
+    preprocessor = Preprocessor.learned(learners, config.normalize)
     if not preprocessor.n_features:
         raise no_feature(data.reference.head, data.target)
     weights = describe_weights(config, data.classes)
@@ -183,14 +178,14 @@ def _sample(rows: int, most: int) -> Indices:
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False, shuffle=False))
 
 
-def _learn(data: Divided, training: Iterable[Table]) -> tuple[list[Column], Target]:
+def _learn(data: Divided) -> tuple[list[Learner], Target]:
     learners = [Learner(name, meaning) for name, meaning in data.features.items()]
     goal = TargetLearner(data.target, data.task, data.classes)
-    for rows in training:
+    for _, rows in data.walk("measuring", ["train"]):
         goal.see(rows)
         for learner in learners:
             learner.see(rows)
-    return [learner.column for learner in learners], goal.target
+    return learners, goal.target
 
 
 def divided(config: Data, heard: Heard = nobody) -> Divided:

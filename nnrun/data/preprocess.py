@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from nnrun.data.columns import Column
-from nnrun.data.moments import Moments
+from nnrun.data.columns import Column, Learner
 from nnrun.data.table import Floats, Table
 
 Normalize = Literal["standard", "none"]
@@ -24,27 +23,12 @@ class Preprocessor:
     deviations: tuple[float, ...]
 
     @classmethod
-    def unscaled(cls, columns: Iterable[Column]) -> Preprocessor:
-        """Features as the columns give them."""
-        plain = cls(tuple(columns), (), ())
-        return replace(plain, means=(0.0,) * plain.n_features, deviations=(1.0,) * plain.n_features)
-
-    @classmethod
-    def standard(cls, columns: Iterable[Column], training: Iterable[Table]) -> Preprocessor:
-        """Numbers, booleans and dates with mean 0 and deviation 1 over the training rows, which come piece by piece.
-
-        What marks a category or a gap stays 0 or 1. Divided by its deviation, the mark of a value in one row out of
-        a hundred would be 10 where it is set, and the few rows that have it would be learned by heart.
-        """
-        plain = cls.unscaled(columns)
-        moments = [Moments()] * plain.n_features
-        for table in training:
-            moments = [before + piece for before, piece in zip(moments, plain._moments(table), strict=True)]
-        marks = [mark for column in plain.columns for mark in column.marks]
-        pairs = [
-            (0.0, 1.0) if mark else of_feature.center_and_scale for mark, of_feature in zip(marks, moments, strict=True)
-        ]
-        return replace(plain, means=tuple(mean for mean, _ in pairs), deviations=tuple(scale for _, scale in pairs))
+    def learned(cls, learners: Sequence[Learner], normalize: Normalize) -> Preprocessor:
+        """What was learned from the training rows; `standard` gives numbers and dates mean 0 and deviation 1 there."""
+        columns = tuple(learner.column for learner in learners)
+        plain = [(0.0, 1.0)] * sum(len(column.features) for column in columns)
+        scales = [pair for learner in learners for pair in learner.scales] if normalize == "standard" else plain
+        return cls(columns, tuple(mean for mean, _ in scales), tuple(scale for _, scale in scales))
 
     @property
     def n_features(self) -> int:
@@ -67,13 +51,6 @@ class Preprocessor:
             out -= np.array(self.means)
             out /= np.array(self.deviations)
         return out
-
-    def _moments(self, table: Table) -> Iterator[Moments]:
-        """Of each feature; column by column, as all features together may be many times what the table is."""
-        for column in self.columns:
-            values = np.zeros((len(table), len(column.features)), order="F")
-            column.write(table, values)
-            yield from map(Moments.of, values.T)
 
     def _unscaled(self, table: Table) -> Floats:
         out = np.zeros((len(table), self.n_features))

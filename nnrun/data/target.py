@@ -143,8 +143,7 @@ class TargetFacts:
 
 def check_target(table: Table, name: str) -> None:
     """Raise DataError at the first row of a table without a target, or with an infinite one."""
-    facts = TargetFacts(ColumnFacts(name), "regression")
-    facts.column.see(table)
+    facts = TargetFacts(ColumnFacts.of(table, name), "regression")
     facts.see(table)
     facts.check()
 

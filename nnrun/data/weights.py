@@ -80,6 +80,12 @@ def part_weights(
     return weights
 
 
+def effective_rows(weights: npt.NDArray[Any]) -> int:
+    """Rows without weights whose mean would be as sure as that of these `(m,)`: (Σw)² / Σw² (Kish 1965)."""
+    exact = weights.astype(np.float64)
+    return round(float(exact.sum() ** 2 / np.square(exact).sum()))
+
+
 def weight_notices(described: Mapping[str, Any] | None) -> list[str]:
     """What the weights mean for the numbers of a run."""
     if described is None:

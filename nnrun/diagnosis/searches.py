@@ -20,7 +20,7 @@ from nnrun.narration import columns, percent
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Ledger, Record
 from nnrun.search.space import Space
-from nnrun.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run
+from nnrun.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
 
 EDGE = 0.05  # of a range, in its own scale
 LATE = 0.8  # of the trials
@@ -40,8 +40,8 @@ def of_a_search(
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
         raise UsageError(f"{search.id} has no best trial yet ({counts}); `nnrun resume {search.path}` goes on")
     found = of_a_run(RunDir(best), base, tolerance, usual, options)
-    rows = search.read_json("run.json")["data"]["rows"]
-    verdicts = [v for r in records if (v := of_run(r["final"] or {}, rows, *_measure(found))) is not None]
+    sizes = set_sizes(search.read_json("run.json")["data"])
+    verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
     actions = [*_next(search, records, options), *found.actions]

@@ -10,6 +10,7 @@ from nnrun.narration import percent, wrapped
 from nnrun.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size, name, points
 
 BAR = 30  # characters for the largest error
+WEIGHTED = "Rows are weighted: the errors are as sure as those of so many examples without weights (Kish 1965)."
 MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
 

@@ -14,13 +14,13 @@ from nnrun.diagnosis.evidence import Evidence
 from nnrun.diagnosis.origin import Origin, origin_of
 from nnrun.diagnosis.recipe import MOST, moves
 from nnrun.diagnosis.remedies import REMEDIES
-from nnrun.diagnosis.telling import Action, advice, as_json, explanation, ladder, measured_by
+from nnrun.diagnosis.telling import WEIGHTED, Action, advice, as_json, explanation, ladder, measured_by
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.metrics.table import scores_of_row
 from nnrun.narration import wrapped
 from nnrun.rundir import RunDir
-from nnrun.verdict import HIGH, Verdict, of_run, summary
+from nnrun.verdict import HIGH, Verdict, of_run, set_sizes, summary
 
 ENDED = ("done", "diverged")
 STALE = ("created", "running", "failed")  # in run.json: its final errors are from before, if there are any
@@ -80,7 +80,7 @@ def of_a_run(
     section = config.diagnosis
     verdict = of_run(
         record["final"],
-        record["data"]["rows"],
+        set_sizes(record["data"]),
         section.base_error if base is None else base,
         section.tolerance if tolerance is None else tolerance,
     )
@@ -96,6 +96,7 @@ def of_a_run(
     else:
         assumed = base is None and not section.base_error
         lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in record["final"], assumed)]
+        lines += wrapped(WEIGHTED, "note     ") if verdict.sizes and "effective_rows" in record["data"] else []
     found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
     if record["status"] != "running":
         run.write("diagnosis.json", to_json(found.document, indent=2) + "\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnrun.data.kinds import meaning_of
+from nnrun.data.kinds import Texts
 from nnrun.data.table import kind_of
 from nnrun.engine.parameters import Array
 from nnrun.preflight.association import Association, association, codes, sampled
@@ -46,8 +46,7 @@ def judge_constant(found: list[str], dropped: list[str]) -> Finding:
 def check_identifiers(context: Context) -> Finding:
     """Columns that number or name the rows."""
     frame = _pooled(context)
-    dates = {column["name"] for column in context.dataset.info["columns"] if column["kind"] == "date"}
-    found = [name for name in context.columns if name not in dates and is_identifier(frame[name])]
+    found = [name for name in context.columns if is_identifier(frame[name])]
     return judge_identifiers(found, list(context.config.data.drop))
 
 
@@ -57,10 +56,10 @@ def is_identifier(series: pd.Series[Any]) -> bool:
     Dates are taken apart before they are learned from, so that they may differ.
     """
     values = series.dropna()
-    if len(values) < FEWEST_IDENTIFIERS or meaning_of(values).kind == "date":
+    if len(values) < FEWEST_IDENTIFIERS:
         return False
     if kind_of(values) == "category":
-        return bool(values.nunique() > OFTEN_DIFFERENT * len(values))
+        return bool(values.nunique() > OFTEN_DIFFERENT * len(values)) and not _are_dates(values)
     if kind_of(values) != "number" or not values.is_unique or np.any(np.asarray(values, float) % 1):
         return False
     numbers = np.asarray(values, float)
@@ -71,6 +70,12 @@ def is_identifier(series: pd.Series[Any]) -> bool:
 def judge_identifiers(found: list[str], dropped: list[str]) -> Finding:
     """A network learns such a column by heart, and it means nothing for new rows."""
     return _better_dropped(found, dropped, "like an identifier", "no column numbers or names the rows")
+
+
+def _are_dates(values: pd.Series[Any]) -> bool:
+    texts = Texts()
+    texts.see(values)
+    return texts.meaning.kind == "date"
 
 
 def _better_dropped(found: list[str], dropped: list[str], what: str, otherwise: str) -> Finding:

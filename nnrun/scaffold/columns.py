@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nnrun.data.kinds import Meaning, meaning_of, reason_to_leave_out
+from nnrun.data.facts import ColumnFacts
 from nnrun.data.table import Table
 from nnrun.narration import percent
 from nnrun.preflight.columns import is_identifier
@@ -39,7 +39,7 @@ _OWNER = re.compile(
 
 
 @dataclass(frozen=True)
-class ColumnFacts:
+class JudgedColumn:
     """A column as `nnrun init` sees it; `why` says why it is left out."""
 
     name: str
@@ -50,63 +50,61 @@ class ColumnFacts:
     why: str = ""
 
 
-def whole(table: Table, name: str, target: str) -> ColumnFacts:
+def whole(table: Table, found: ColumnFacts, target: str) -> JudgedColumn:
     """A column that is not left out, whatever it holds."""
-    series = table.frame[name]
-    role: Role = "target" if name == target else "feature"
-    return ColumnFacts(name, meaning_of(series).kind, int(series.isna().sum()), int(series.nunique()), role)
+    role: Role = "target" if found.name == target else "feature"
+    distinct = int(table.frame[found.name].nunique())
+    return JudgedColumn(found.name, found.meaning.kind, found.missing, distinct, role)
 
 
-def judged(table: Table, name: str, target: str) -> ColumnFacts:
+def judged(table: Table, found: ColumnFacts, target: str) -> JudgedColumn:
     """A column and whether it is better left out."""
-    column = whole(table, name, target)
-    series = table.frame[name]
-    meaning = meaning_of(series)
-    found = next(filter(None, (rule(series, meaning) for rule in LEFT_OUT)), None)
-    if column.role == "target" or found is None:
+    column, series = whole(table, found, target), table.frame[found.name]
+    verdict = next(filter(None, (rule(series, found) for rule in LEFT_OUT)), None)
+    if column.role == "target" or verdict is None:
         return column
-    return replace(column, kind=found[0], role="left out", why=found[1])
+    return replace(column, kind=verdict[0], role="left out", why=verdict[1])
 
 
-def _empty(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+def _empty(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """No value at all."""
-    return None if series.notna().any() else ("empty", "no value at all")
+    return None if found.present else ("empty", "no value at all")
 
 
-def _constant(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+def _constant(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """The same in every row."""
     return ("constant", "the same in every row") if series.nunique(dropna=False) == 1 else None
 
 
-def _text(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+def _text(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """Free text: sentences of more than three words on average, most of them different."""
     values = series.dropna()
-    if meaning.kind != "category" or values.nunique() < TEXT_DIFFERS * len(values):
+    if found.meaning.kind != "category" or values.nunique() < TEXT_DIFFERS * len(values):
         return None
     words = float(np.mean([len(str(value).split()) for value in values]))
     return ("text", f"free text, {words:.0f} words on average") if words > WORDS_OF_TEXT else None
 
 
-def _identifier(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+def _identifier(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """An identifier: text hardly ever repeated; whole numbers that all differ and rise, lie close or are called id."""
-    if meaning.kind not in ("category", "number") or not is_identifier(series):
+    if found.meaning.kind not in ("category", "number") or not is_identifier(series):
         return None
-    return "identifier", f"an identifier: {series.nunique():,} values in {series.notna().sum():,} rows"
+    return "identifier", f"an identifier: {series.nunique():,} values in {found.present:,} rows"
 
 
-def _too_many(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+def _too_many(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """Categories so rare that none could be told from chance."""
-    reason = reason_to_leave_out(series, meaning)
-    return (meaning.kind, reason) if reason else None
+    reason = found.reason_to_leave_out
+    return (found.meaning.kind, reason) if reason else None
 
 
-def _mostly_missing(series: pd.Series[Any], meaning: Meaning) -> Verdict | None:
+def _mostly_missing(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """Missing in more than 90% of the rows."""
-    share = float(series.isna().mean())
-    return (meaning.kind, f"{percent(share)} of the values are missing") if share > MOSTLY_MISSING else None
+    share = found.missing / len(series)
+    return (found.meaning.kind, f"{percent(share)} of the values are missing") if share > MOSTLY_MISSING else None
 
 
-LEFT_OUT: tuple[Callable[[pd.Series[Any], Meaning], Verdict | None], ...] = (
+LEFT_OUT: tuple[Callable[[pd.Series[Any], ColumnFacts], Verdict | None], ...] = (
     _empty,
     _constant,
     _text,
@@ -116,9 +114,9 @@ LEFT_OUT: tuple[Callable[[pd.Series[Any], Meaning], Verdict | None], ...] = (
 )
 
 
-def may_group(series: pd.Series[Any]) -> bool:
+def may_group(series: pd.Series[Any], kind: str) -> bool:
     """Whether the column looks like the number or code of somebody who comes again: a customer, a patient, a device."""
-    values, kind = series.dropna(), meaning_of(series).kind
+    values = series.dropna()
     if kind not in ("category", "number") or not len(values):
         return False
     groups = int(values.nunique())

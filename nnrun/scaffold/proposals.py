@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.assembly import usual_batch_size
 from nnrun.narration import percent, source_name
-from nnrun.scaffold.facts import WITHOUT_TEST, Facts
+from nnrun.scaffold.overview import WITHOUT_TEST, Overview
 from nnrun.scaffold.words import count, listed, shown
 
 IMBALANCED = 0.4  # the rarest class's share over its even share, below which mistakes are weighed
@@ -33,87 +33,87 @@ class Choice:
     notes: Sequence[str] = ()
 
 
-Rule = Callable[[Facts], Choice | None]
+Rule = Callable[[Overview], Choice | None]
 
 
-def propose(facts: Facts) -> dict[str, Choice]:
+def propose(overview: Overview) -> dict[str, Choice]:
     """Dotted key → choice, in the order of the sections."""
-    found = {key: rule(facts) for key, rule in CHOICES.items()}
+    found = {key: rule(overview) for key, rule in CHOICES.items()}
     return {key: choice for key, choice in found.items() if choice is not None}
 
 
 # data
 
 
-def _source(facts: Facts) -> Choice:
+def _source(overview: Overview) -> Choice:
     """The file, as seen from the folder of the config."""
-    rows = count(facts.rows, "row") if len(facts.files) == 1 else _sizes(facts.files)
-    reading = [notice.removeprefix(f"{source_name(facts.source)}: ") for notice in facts.reading]
-    return Choice(facts.source, "; ".join([f"{rows}, {count(len(facts.columns), 'column')}", *reading]))
+    rows = count(overview.rows, "row") if len(overview.files) == 1 else _sizes(overview.files)
+    reading = [notice.removeprefix(f"{source_name(overview.source)}: ") for notice in overview.reading]
+    return Choice(overview.source, "; ".join([f"{rows}, {count(len(overview.columns), 'column')}", *reading]))
 
 
-def _target(facts: Facts) -> Choice:
+def _target(overview: Overview) -> Choice:
     """What `--target` says; of a bundled set, its own."""
-    if facts.classes is None:
-        return Choice(facts.target, f"a number with {count(facts.distinct(facts.target), 'different value')}")
-    sizes = [f"{shown(label)} ({rows:,})" for label, rows in facts.classes.items()]
-    return Choice(facts.target, f"{count(len(sizes), 'class', 'classes')}: {listed(sizes)}")
+    if overview.classes is None:
+        return Choice(overview.target, f"a number with {count(overview.distinct(overview.target), 'different value')}")
+    sizes = [f"{shown(label)} ({rows:,})" for label, rows in overview.classes.items()]
+    return Choice(overview.target, f"{count(len(sizes), 'class', 'classes')}: {listed(sizes)}")
 
 
-def _task(facts: Facts) -> Choice:
+def _task(overview: Overview) -> Choice:
     """Classes where the target holds text, booleans or at most 20 different whole numbers; else a number."""
-    if facts.task == "regression":
-        return Choice(facts.task, "loss: squared error; error: 1 − R², the share of the variance not explained")
-    return Choice(facts.task, "loss: cross-entropy; error: the share of rows that get a wrong class")
+    if overview.task == "regression":
+        return Choice(overview.task, "loss: squared error; error: 1 − R², the share of the variance not explained")
+    return Choice(overview.task, "loss: cross-entropy; error: the share of rows that get a wrong class")
 
 
-def _drop(facts: Facts) -> Choice | None:
+def _drop(overview: Overview) -> Choice | None:
     """Columns that say nothing about new rows: see below."""
-    if not facts.left_out:
+    if not overview.left_out:
         return None
-    notes = [column.why for column in facts.left_out]
-    return Choice([column.name for column in facts.left_out], "they say nothing about new rows:", notes=notes)
+    notes = [column.why for column in overview.left_out]
+    return Choice([column.name for column in overview.left_out], "they say nothing about new rows:", notes=notes)
 
 
-def _group(facts: Facts) -> Choice | None:
+def _group(overview: Overview) -> Choice | None:
     """As a comment, where a column of codes comes again and again, such as a customer or a device."""
-    if not facts.groups or len(facts.files) > 1:
+    if not overview.groups or len(overview.files) > 1:
         return None
-    name = facts.groups[0]
-    each = facts.rows / facts.distinct(name)
+    name = overview.groups[0]
+    each = overview.rows / overview.distinct(name)
     return Choice(
         name,
-        f"{shown(name)} has {facts.distinct(name):,} values, {each:.1f} rows each; if new rows will be of other ones, "
-        "this keeps the rows of each in one part",
+        f"{shown(name)} has {overview.distinct(name):,} values, {each:.1f} rows each; if new rows will be of other "
+        "ones, this keeps the rows of each in one part",
         active=False,
     )
 
 
-def _time(facts: Facts) -> Choice | None:
+def _time(overview: Overview) -> Choice | None:
     """As a comment, where there is a column of dates."""
-    if not facts.dates or len(facts.files) > 1:
+    if not overview.dates or len(overview.files) > 1:
         return None
     reason = "if new rows will be later than these, this trains on the oldest rows and tests on the newest"
-    return Choice(facts.dates[0], f"{shown(facts.dates[0])} is a time; {reason}", active=False)
+    return Choice(overview.dates[0], f"{shown(overview.dates[0])} is a time; {reason}", active=False)
 
 
-def _split(facts: Facts) -> Choice | None:
+def _split(overview: Overview) -> Choice | None:
     """60/20/20; without a test part below 100 rows."""
-    if len(facts.files) > 1:
+    if len(overview.files) > 1:
         return None
-    sizes = _sizes(facts.parts)
-    if "test" not in facts.parts:
-        return Choice(list(WITHOUT_TEST), f"{sizes}; of {count(facts.rows, 'row')} a test part would tell little")
-    return Choice("auto", f"{sizes}; the classes in equal shares" if facts.classes else sizes)
+    sizes = _sizes(overview.parts)
+    if "test" not in overview.parts:
+        return Choice(list(WITHOUT_TEST), f"{sizes}; of {count(overview.rows, 'row')} a test part would tell little")
+    return Choice("auto", f"{sizes}; the classes in equal shares" if overview.classes else sizes)
 
 
-def _class_weight(facts: Facts) -> Choice | None:
+def _class_weight(overview: Overview) -> Choice | None:
     """`balanced` where the rarest class has less than 40% of its even share; as a comment below 20 rows of it."""
-    if facts.classes is None or facts.balance >= IMBALANCED:
+    if overview.classes is None or overview.balance >= IMBALANCED:
         return None
-    rows = min(facts.classes.values())
-    label = next(name for name, found in facts.classes.items() if found == rows)
-    share = f"class {shown(label)} has {percent(rows / sum(facts.classes.values()))} of the rows"
+    rows = min(overview.classes.values())
+    label = next(name for name, found in overview.classes.items() if found == rows)
+    share = f"class {shown(label)} has {percent(rows / sum(overview.classes.values()))} of the rows"
     if rows < FEWEST_TO_WEIGH:
         return Choice("balanced", f"{share}, {rows} in all: too few to weigh each as much as this would", active=False)
     return Choice("balanced", f"{share}; each class counts the same, in the loss and in the error")
@@ -122,66 +122,70 @@ def _class_weight(facts: Facts) -> Choice | None:
 # network and training
 
 
-def _hidden(facts: Facts) -> Choice:
+def _hidden(overview: Overview) -> Choice:
     """By the number of training rows: see below."""
-    rows = facts.parts["train"]
-    return Choice(_by_rows(HIDDEN, rows), f"for {count(facts.features, 'feature')} and {count(rows, 'training row')}")
+    rows = overview.parts["train"]
+    return Choice(
+        _by_rows(HIDDEN, rows), f"for {count(overview.features, 'feature')} and {count(rows, 'training row')}"
+    )
 
 
-def _init(facts: Facts) -> Choice | None:
+def _init(overview: Overview) -> Choice | None:
     """Glorot where the first layer is wider than the features: He's rule looks at these alone, and begins too large."""
-    width = _by_rows(HIDDEN, facts.parts["train"])[0]
-    if facts.features >= width:
+    width = _by_rows(HIDDEN, overview.parts["train"])[0]
+    if overview.features >= width:
         return None
-    return Choice("glorot", f"{count(width, 'unit')} on {count(facts.features, 'feature')}; begins with small outputs")
+    return Choice(
+        "glorot", f"{count(width, 'unit')} on {count(overview.features, 'feature')}; begins with small outputs"
+    )
 
 
-def _l2(facts: Facts) -> Choice:
+def _l2(overview: Overview) -> Choice:
     """0.1."""
     return Choice(L2, "a penalty on large weights, with which networks for tables mostly err less")
 
 
-def _dropout(facts: Facts) -> Choice | None:
+def _dropout(overview: Overview) -> Choice | None:
     """By the number of training rows: see below."""
-    rows = facts.parts["train"]
+    rows = overview.parts["train"]
     rate = _by_rows(DROPOUT, rows)
     if not rate:
         return None
     return Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for so few as {rows:,} rows")
 
 
-def _early_stopping(facts: Facts) -> Choice:
+def _early_stopping(overview: Overview) -> Choice:
     """Patience is a part of the epochs."""
-    patience = math.ceil(PATIENCE * _number_of_epochs(facts))
+    patience = math.ceil(PATIENCE * _number_of_epochs(overview))
     return Choice({"patience": patience}, f"ends after {patience} epochs without a better dev error; the best is kept")
 
 
-def _learning_rate(facts: Facts) -> Choice:
+def _learning_rate(overview: Overview) -> Choice:
     """Of Adam, by the number of training rows: see below."""
-    return Choice(_by_rows(RATES, facts.parts["train"]), "size of Adam's steps; nnrun check tries others")
+    return Choice(_by_rows(RATES, overview.parts["train"]), "size of Adam's steps; nnrun check tries others")
 
 
-def _epochs(facts: Facts) -> Choice:
+def _epochs(overview: Overview) -> Choice:
     """As many as give about 50,000 steps, from 20 to 150."""
-    steps = math.ceil(facts.parts["train"] / usual_batch_size(facts.parts["train"]))
+    steps = math.ceil(overview.parts["train"] / usual_batch_size(overview.parts["train"]))
     return Choice(
-        _number_of_epochs(facts),
+        _number_of_epochs(overview),
         f"passes over the rows at most, {count(steps, 'step')} each; early stopping ends them sooner",
     )
 
 
-def _number_of_epochs(facts: Facts) -> int:
-    rows = facts.parts["train"]
+def _number_of_epochs(overview: Overview) -> int:
+    rows = overview.parts["train"]
     return round(min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS * usual_batch_size(rows) / rows)))
 
 
-def _batch_size(facts: Facts) -> Choice:
+def _batch_size(overview: Overview) -> Choice:
     """32 up to 2,000 training rows, then the power of two from 64 to 512 just above their square root."""
-    rows = facts.parts["train"]
+    rows = overview.parts["train"]
     return Choice(usual_batch_size(rows), f"32 up to 2,000 training rows, here {rows:,}; then about their square root")
 
 
-def _base_error(facts: Facts) -> Choice:
+def _base_error(overview: Overview) -> Choice:
     """0, to be replaced by what the best known way gets wrong."""
     return Choice(0.0, "the error of the best known way, such as a human expert; bias is measured from there")
 

@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.config.schema import BUNDLED, Data, Parts
 from nnrun.errors import UsageError
 from nnrun.scaffold.document import document
-from nnrun.scaffold.facts import Facts, gather
+from nnrun.scaffold.overview import Overview, gather
 from nnrun.scaffold.proposals import Choice, propose
 from nnrun.scaffold.telling import kinds_of
 
@@ -26,7 +26,7 @@ PREDICTIONS = "predictions.csv"
 class Scaffold:
     """What was found, what is proposed, the text of the config, and what to run next."""
 
-    facts: Facts
+    overview: Overview
     choices: Mapping[str, Choice]
     text: str
     commands: list[str]
@@ -37,13 +37,15 @@ def scaffold(source: str | Mapping[str, str], target: str | None, config: Path) 
 
     Raises DataError for data that cannot be read or learned from; UsageError if the target is open.
     """
-    facts = gather(_data(source, target), _as_written(source, config.parent))
-    choices, commands = propose(facts), _commands(source, config)
+    overview = gather(_data(source, target), _as_written(source, config.parent))
+    choices, commands = propose(overview), _commands(source, config)
     first = source if isinstance(source, str) else source["train"]
-    head = f"Proposed by nnrun init; a comment is the reason for the line below it. To learn from: {kinds_of(facts)}."
+    head = (
+        f"Proposed by nnrun init; a comment is the reason for the line below it. To learn from: {kinds_of(overview)}."
+    )
     text = document(_name(Path(first).name), head, choices, commands)
     load_config(config, text=text)
-    return Scaffold(facts, choices, text, commands)
+    return Scaffold(overview, choices, text, commands)
 
 
 def _data(source: str | Mapping[str, str], target: str | None) -> Data:

@@ -294,3 +294,16 @@ def test_errors_alone_have_no_data_to_look_at(nnrun: Nnrun) -> None:
         refused = nnrun("diagnose", "--train-error", "1%", "--dev-error", "2%", *option)
         assert (refused.code, refused.out) == (2, "")
         assert "errors alone have no data" in refused.err
+
+
+def test_weighted_rows_are_counted_by_what_they_are_worth(nnrun: Nnrun, here: Path) -> None:
+    rows = "\n".join(f"{i % 7},{'ab'[i % 10 == 0]}" for i in range(200))
+    (here / "rare.csv").write_text(f"x,y\n{rows}\n")
+    (here / "rare.yaml").write_text(
+        "data: {source: rare.csv, target: y, class_weight: balanced}\ntraining: {epochs: 2}\n"
+    )
+    assert nnrun("train", "rare.yaml", "-q").code == 0
+    done = nnrun("diagnose")
+    # 36 rows of dev are an a, 4 are a b: (1 + 1)² / (1/36 + 1/4) = 14.4
+    assert re.search(r"^dev .* 14 examples$", done.out, re.MULTILINE)
+    assert "as sure as those of so many examples without weights" in " ".join(done.out.split())

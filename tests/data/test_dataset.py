@@ -112,7 +112,9 @@ def test_fifty_different_words_are_still_categories(csv: Any, load: Any) -> None
     assert load(path, target="y", normalize="none").n_features == 30  # the training part's words
 
 
-@pytest.mark.parametrize("day", ["2026-01-{:02}", "2026-01-{:02}T12:00:00+02:00", "{}"])
+@pytest.mark.parametrize(
+    "day", ["2026-01-{:02}", "2026-01-{:02}T12:00:00+02:00", "{}", "{:02}.01.2026", "{:02} Jan 2026"]
+)
 def test_split_by_time(csv: Any, load: Any, day: str) -> None:
     # The file runs backwards: x = 0 is the latest day.
     path = csv("day,x,y", *(f"{day.format(20 - i)},{i},{'ab'[i % 2]}" for i in range(20)))

@@ -57,10 +57,20 @@ def test_what_csv_files_mostly_have_is_not_told(tmp_path: Path) -> None:
         ("name\nx\n", ","),
         ("a,b,c\n1,2,3\n4\n", ","),  # ragged, which is told later
         ("", ","),
+        ("sep=;\na,b\n1,2\n", ";"),  # as Excel has it, whatever the rest looks like
+        ('"sep=|"\r\na;b\r\n', "|"),
     ],
 )
 def test_delimiters_by_the_first_records(text: str, delimiter: str) -> None:
     assert find_delimiter(text) == delimiter
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", '"sep=;"\r\n', "\nSEP=;\n"])
+def test_a_first_line_that_names_the_delimiter_is_no_header(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path / "a.csv", f"{line}a;b\n1,5;x,y\n")
+    table = read_table(path)
+    assert (table.columns, table.frame["b"].tolist()) == (["a", "b"], ["x,y"])
+    assert table.at_cell(0, "b") == f"{path}:{line.count(chr(10)) + 2}:2"
 
 
 def test_one_column_is_a_table_too(tmp_path: Path) -> None:
@@ -144,6 +154,32 @@ def test_thousands(tmp_path: Path) -> None:
     path = write(tmp_path / "b.csv", 'a,b,c,d\n"1,234.5","1,234,567",1\u00a0234,1\n7,8,9,\n')
     table = read_table(path)
     assert [table.frame[name].tolist() for name in "abc"] == [[1234.5, 7], [1234567, 8], [1234, 9]]
+
+
+@pytest.mark.parametrize("space", [" ", "\u2009", "\u202f", "\u00a0", "'"])
+def test_thousands_by_spaces(tmp_path: Path, space: str) -> None:
+    table = read_table(write(tmp_path / "a.csv", f"a;b\n1{space}234,5;12{space}345\n-1{space}000{space}000,0;7\n"))
+    assert [table.frame[name].tolist() for name in "ab"] == [[1234.5, -1e6], [12345, 7]]
+
+
+def test_digits_apart_that_are_no_thousands_stay_text(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "a,b\n12 34,1 234\n56 78,1 23\n"))
+    assert [table.frame[name].tolist() for name in "ab"] == [["12 34", "56 78"], ["1 234", "1 23"]]
+
+
+def test_signs_of_per_cent_and_money(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'a,b,c,d\n5%,"$1,234.50",£ 3,2%\n-12.5 %,-$7,,7\n,$-8,£4,1%\n')
+    table = read_table(path)
+    assert [table.frame[name].dropna().tolist() for name in "abc"] == [[5, -12.5], [1234.5, -7, -8], [3, 4]]
+    assert table.frame["d"].tolist() == ["2%", "7", "1%"]  # 7% or 700%?
+    assert table.notices[0] == "column 'a' holds numbers with %, which is left out"
+    table = read_table(write(tmp_path / "b.csv", "a;b\n1 234,50 €;x\n7,00 €;y\n"))
+    assert (table.frame["a"].tolist(), table.decimal) == ([1234.5, 7], ",")
+
+
+@pytest.mark.parametrize("odd", [".", "+", "-.", "x", "٣"])
+def test_what_is_no_number_among_grouped_ones_leaves_a_column_as_text(tmp_path: Path, odd: str) -> None:
+    assert read_table(write(tmp_path / "a.csv", f'a,b\n"1,234,567",1\n{odd},2\n')).frame["a"].tolist()[1] == odd
 
 
 def test_thousands_that_could_be_decimals_stay_text_until_it_is_said(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from nnrun.data.columns import Learner
-from nnrun.data.kinds import DATE_FORMATS, Meaning, example, meaning_of, reason_to_leave_out
-from nnrun.data.preprocess import Preprocessor
+from nnrun.data.facts import ColumnFacts
+from nnrun.data.kinds import DATE_FORMATS, Meaning, example
+from nnrun.data.preprocess import Normalize, Preprocessor
 from nnrun.data.table import Table
 from nnrun.errors import DataError
 
@@ -20,17 +21,16 @@ def table(**columns: list[Any]) -> Table:
     return Table(pd.DataFrame(columns), "test", "")
 
 
-def series(values: list[Any]) -> pd.Series[Any]:
-    return pd.Series(values)
+def facts(values: list[Any]) -> ColumnFacts:
+    return ColumnFacts.of(table(x=values), "x")
 
 
-def fitted_on(rows: Table, normalize: str = "standard") -> Preprocessor:
+def fitted_on(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
     """All columns of a table in memory."""
-    learners = [Learner(name, meaning_of(rows.frame[name])) for name in rows.columns]
+    learners = [Learner(name, ColumnFacts.of(rows, name).meaning) for name in rows.columns]
     for learner in learners:
         learner.see(rows)
-    columns = [learner.column for learner in learners]
-    return Preprocessor.standard(columns, [rows]) if normalize == "standard" else Preprocessor.unscaled(columns)
+    return Preprocessor.learned(learners, normalize)
 
 
 def fit(**columns: list[Any]) -> Preprocessor:
@@ -41,12 +41,12 @@ def fit(**columns: list[Any]) -> Preprocessor:
     "words", [["true", "False"], ["YES", "no"], ["T", "f"], ["Y", "N"], ["Yes", "yes", "NO", None]]
 )
 def test_pairs_of_words_are_boolean(words: list[Any]) -> None:
-    assert meaning_of(series(words)) == Meaning("boolean")
+    assert facts(words).meaning == Meaning("boolean")
 
 
 @pytest.mark.parametrize("words", [["yes", "yes"], ["yes", "no", "maybe"], ["yes", "f"], ["true", "no"]])
 def test_other_words_are_categories(words: list[Any]) -> None:
-    assert meaning_of(series(words)) == Meaning("category")
+    assert facts(words).meaning == Meaning("category")
 
 
 def test_booleans_become_one_feature() -> None:
@@ -78,13 +78,13 @@ DATES = {
 
 @pytest.mark.parametrize("format", DATES)
 def test_dates_are_read_in_one_format(format: str) -> None:
-    meaning = meaning_of(series([*DATES[format], None]))
+    meaning = facts([*DATES[format], None]).meaning
     assert (meaning.kind, meaning.format, meaning.alternative) == ("date", format, None)
 
 
 def test_every_format_reads_its_own_example() -> None:
     for format in DATE_FORMATS:
-        assert meaning_of(series([example(format)])).kind == "date", format
+        assert facts([example(format)]).meaning.kind == "date", format
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_every_format_reads_its_own_example() -> None:
     ],
 )
 def test_what_is_no_date(values: list[str]) -> None:
-    assert meaning_of(series(values)) == Meaning("category")
+    assert facts(values).meaning == Meaning("category")
 
 
 def test_days_and_months_that_could_be_exchanged() -> None:
-    assert meaning_of(series(["01/02/2026", "03/04/2026"])) == Meaning("date", "%d/%m/%Y", "%m/%d/%Y")
+    assert facts(["01/02/2026", "03/04/2026"]).meaning == Meaning("date", "%d/%m/%Y", "%m/%d/%Y")
     # A value over 12 decides, wherever it stands.
-    assert meaning_of(series(["01/02/2026", "03/14/2026"])).format == "%m/%d/%Y"
-    assert meaning_of(series(["01/02/2026", "14/03/2026"])).format == "%d/%m/%Y"
+    assert facts(["01/02/2026", "03/14/2026"]).meaning.format == "%m/%d/%Y"
+    assert facts(["01/02/2026", "14/03/2026"]).meaning.format == "%d/%m/%Y"
 
 
 def test_dates_become_parts() -> None:
@@ -185,7 +185,7 @@ def test_kinds_survive_json() -> None:
 
 def test_identifiers_and_text_are_left_out() -> None:
     def reason(values: list[str]) -> str | None:
-        return reason_to_leave_out(series(values), meaning_of(series(values)))
+        return facts(values).reason_to_leave_out
 
     assert reason([f"id{i}" for i in range(51)]) == "all its values differ, as an identifier's do"
     assert reason([f"id{i}" for i in range(50)]) is None

@@ -45,6 +45,17 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         {},
         ":4:3: 3 fields where the header has 2; put quotes around a value that contains commas",
     ),
+    "empty fields at the end": (
+        ["x;y", "1;a;;"],
+        {},
+        ":2:3: 4 fields where the header has 2; remove the semicolons at its end, or put as many behind the column "
+        "names",
+    ),
+    "a title above the names": (
+        ["Sales of 2026", "x,y", "1,a"],
+        {},
+        ":2:2: 2 fields where the header has 1; if the column names stand further down, remove what stands above them",
+    ),
     "ragged after a quoted newline and an empty line": (
         ["x,z,y", '1,"two', 'lines",a', "", "3,b"],
         {},

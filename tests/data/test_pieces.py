@@ -61,6 +61,7 @@ def write(path: Path) -> Path:
         typed["late"] = pd.to_numeric(frame["late"])
         typed["truth"] = frame["truth"].map({"True": True, "False": False})
         typed["whole"] = pd.array(frame["day"].where(frame["day"] % 9 > 0), dtype="Int64")
+        typed["stored"] = pd.to_datetime(frame["when"])
         typed.to_parquet(path, index=False)
     elif path.suffix == ".npz":
         np.savez(path, x=np.sqrt(np.arange(ROWS * 6.0)).reshape(ROWS, 2, 3), y=np.arange(ROWS) % 3)
@@ -82,6 +83,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "groups that look like numbers at first": ("data.csv", {"target": "class", "group": "number_then_text"}),
     "time as numbers": ("data.csv", {"target": "class", "time": "day"}),
     "time as dates": ("data.csv", {"target": "price", "time": "when"}),
+    "time as stored dates": ("data.parquet", {"target": "price", "time": "stored"}),
     "weights": ("data.csv", {"target": "class", "weight": "count"}),
     "parquet": ("data.parquet", {"target": "class"}),
     "images": ("data.npz", {}),
@@ -177,6 +179,14 @@ def test_a_class_without_training_rows_has_its_place(tmp_path: Path, cells: Any)
     cells(3 * 10)
     with pytest.raises(DataError, match=r"data.csv:41:3: class 'c' has 1 row and none came into the training part"):
         load_dataset(Data(source=str(path), target="y", time="day"), "float64", tmp_path / "cache")
+
+
+def test_times_whose_order_of_day_and_month_shows_late(tmp_path: Path, cells: Any) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("day,x,y\n" + "".join(f"01/{1 + i:02}/2026,{i},{i + 0.5}\n" for i in range(25)))
+    cells(3 * 4)  # the first 12 rows could have the day in front: 01/12/2026 would be the latest day
+    data = load_dataset(Data(source=str(path), target="y", time="day", normalize="none"), "float64", tmp_path / "cache")
+    assert data.parts["test"].x[:, 0].tolist() == [20, 21, 22, 23, 24]
 
 
 def test_raw_rows_of_a_large_file_are_a_sample(tmp_path: Path, cells: Any) -> None:

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from nnrun.data.columns import Learner
-from nnrun.data.kinds import meaning_of
+from nnrun.data.facts import ColumnFacts
 from nnrun.data.moments import Moments
-from nnrun.data.preprocess import Preprocessor
+from nnrun.data.preprocess import Normalize, Preprocessor
 from nnrun.data.table import Table
 from nnrun.errors import DataError
 
@@ -22,13 +22,12 @@ def table(**columns: list[Any]) -> Table:
     return Table(pd.DataFrame(columns), "test", "")
 
 
-def fit(rows: Table, normalize: str = "standard") -> Preprocessor:
+def fit(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
     """All columns of a table in memory."""
-    learners = [Learner(name, meaning_of(rows.frame[name])) for name in rows.columns]
+    learners = [Learner(name, ColumnFacts.of(rows, name).meaning) for name in rows.columns]
     for learner in learners:
         learner.see(rows)
-    columns = [learner.column for learner in learners]
-    return Preprocessor.standard(columns, [rows]) if normalize == "standard" else Preprocessor.unscaled(columns)
+    return Preprocessor.learned(learners, normalize)
 
 
 TRAIN = table(size=[1.0, 3.0, None, 5.0], color=["red", None, "blue", "red"], sold=[True, False, True, True])

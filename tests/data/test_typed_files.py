@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from nnrun.config.schema import Data
 from nnrun.data.columns import Learner
-from nnrun.data.kinds import meaning_of
+from nnrun.data.facts import ColumnFacts
 from nnrun.data.prepare import prepare
 from nnrun.data.preprocess import Preprocessor
 from nnrun.data.sources import read_chunks, read_table
@@ -33,10 +33,10 @@ def arrays_of(config: Data) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def fit(table: Table) -> Preprocessor:
     """All columns of a table in memory."""
-    learners = [Learner(name, meaning_of(table.frame[name])) for name in table.columns]
+    learners = [Learner(name, ColumnFacts.of(table, name).meaning) for name in table.columns]
     for learner in learners:
         learner.see(table)
-    return Preprocessor.unscaled([learner.column for learner in learners])
+    return Preprocessor.learned(learners, "none")
 
 
 def message(path: Path, **settings: Any) -> str:

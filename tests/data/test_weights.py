@@ -9,6 +9,7 @@ import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
 from nnrun.data.dataset import Dataset
+from nnrun.data.weights import effective_rows
 from nnrun.errors import DataError
 
 Csv = Callable[..., Path]
@@ -73,6 +74,21 @@ def test_the_cache_keeps_the_weights(csv: Csv, load: Load, tmp_path: Path) -> No
     damaged.write_bytes(b"")
     mended = load(path, target="y", weight="w").parts["dev"].weights
     assert mended is not None and mended.tobytes() == first.parts["dev"].weights.tobytes()
+
+
+def test_as_many_rows_without_weights_are_as_sure() -> None:
+    # (1 + 1 + 2)² / (1 + 1 + 4) = 16 / 6; nine rows of weight 1 and one of 9: 18² / (9 + 81) = 3.6
+    assert effective_rows(np.array([1, 1, 2], "float32")) == 3
+    assert effective_rows(np.array([1.0] * 9 + [9.0])) == 4
+    assert effective_rows(np.full(50, 0.1)) == 50
+
+
+def test_sizes_of_weighted_parts(csv: Csv, load: Load) -> None:
+    data = load(csv("x,y,w", *ROWS), target="y", class_weight="balanced", drop=["w"])
+    assert data.sizes["rows"] == {"train": 36, "dev": 12, "test": 12}
+    # 24 rows of a and 12 of b weigh 1/24 and 1/12: 2² / (1/24 + 1/12) = 32; of dev 8 and 4: 2² / (1/8 + 1/4) = 10.7
+    assert data.sizes["effective_rows"] == {"train": 32, "dev": 11, "test": 11}
+    assert "effective_rows" not in load(csv("x,y,w", *ROWS), target="y").sizes
 
 
 def test_without_weights_there_are_none(csv: Csv, load: Load) -> None:
