@@ -58,7 +58,7 @@ def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
             continue
         if _certain(bare, mark, dialect):
             frame[column] = _ungrouped(bare, mark, dialect.decimal)
-            notices += [f"column {str(column)!r} holds numbers with {unit}, which is left out"] if unit else []
+            notices += [f"column {str(column)!r} holds numbers with {unit}; they are read without it"] if unit else []
         else:
             notices.append(
                 f"column {str(column)!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
@@ -112,7 +112,7 @@ def _number(mark: str, decimal: str) -> re.Pattern[str]:
 
 def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:
     """Whether the mark can mean nothing else; 1,234 alone may be a decimal comma in a file with points."""
-    if mark != "," or dialect.decimal_is_stated:
+    if mark != "," or dialect.decimal_is_known:
         return True
     values = [str(value) for value in series.dropna().unique()]
     return any(value.count(",") > 1 or ("." in value and "," in value) for value in values)
