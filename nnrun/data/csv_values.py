@@ -105,9 +105,11 @@ def _grouping(series: pd.Series[Any], decimal: str) -> str | None:
 
 
 def _number(mark: str, decimal: str) -> re.Pattern[str]:
-    """A number whose thousands may be grouped."""
+    """A number whose thousands may be grouped, and which float64 can hold."""
     m, d = re.escape(mark), re.escape(decimal)
-    return re.compile(rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}})+|[0-9]+)?({d}[0-9]*)?\s*")
+    return re.compile(
+        rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?\s*"
+    )
 
 
 def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:
@@ -119,7 +121,5 @@ def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:
 
 
 def _ungrouped(series: pd.Series[Any], mark: str, decimal: str) -> pd.Series[Any]:
-    import pandas as pd
-
     text = series.astype(object).where(series.notna(), None).str.replace(mark, "", regex=False)
-    return pd.to_numeric(text.str.replace(decimal, ".", regex=False).str.strip())
+    return text.str.replace(decimal, ".", regex=False).astype("float64")

@@ -177,6 +177,11 @@ def test_signs_of_per_cent_and_money(tmp_path: Path) -> None:
     assert (table.frame["a"].tolist(), table.decimal) == ([1234.5, 7], ",")
 
 
+def test_large_numbers_with_a_sign(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", f"a,b\n${10**25},1\n,2\n$7,3\n"))
+    assert table.frame["a"].dropna().tolist() == [1e25, 7]
+
+
 @pytest.mark.parametrize("odd", [".", "+", "-.", "x", "٣"])
 def test_what_is_no_number_among_grouped_ones_leaves_a_column_as_text(tmp_path: Path, odd: str) -> None:
     assert read_table(write(tmp_path / "a.csv", f'a,b\n"1,234,567",1\n{odd},2\n')).frame["a"].tolist()[1] == odd
