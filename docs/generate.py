@@ -267,7 +267,8 @@ the target and the predictions stay in memory, 8 bytes each. A column that is mi
 class that the run does not know are errors with their place and exit code 4. `--json` prints everything as one
 document: metrics by part, for network and baselines, each class, and the confusion matrix, true classes in rows. On a
 screen classes are those of dev, which may be looked at as often as one likes; of more than 20 classes it shows those
-with the lowest F1, and where the matrix is wider than the screen the commonest mistakes.
+with the lowest F1, and where the matrix is wider than the screen the commonest mistakes. With weights
+(`data.weight`, `data.class_weight`) metrics are weighted as in training, while classes and the matrix count rows.
 
 The test part is worth less each time that something is decided by it, so reads of it are counted: one when training
 ends, and one each time that `nnrun evaluate` measures the parts of a run's own data. Trials of a search leave it alone;

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnrun import experiment
 from nnrun.checkpoints import Tensors, load_weights
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.load import load_config as _load_config
+from nnrun.data.table import Table
+from nnrun.prediction.model import load_model
+from nnrun.prediction.rows import Predictions, rows_at_once
+from nnrun.prediction.source import read_rows
 from nnrun.rundir import RunDir, find_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUNS = "runs"
 
@@ -61,6 +68,30 @@ class Run:
     def weights(self, checkpoint: str = "best") -> Tensors:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
         return load_weights(self.directory, checkpoint)
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """What the best network says of new rows, in the columns that `nnrun predict` writes.
+
+        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries. Raises DataError for
+        rows that do not fit.
+        """
+        import pandas as pd
+
+        model = load_model(self.directory)
+        if isinstance(data, (str, Path)):
+            tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.info)
+        else:
+            tables = [Table(pd.DataFrame(data).reset_index(drop=True), "the rows")]
+        return pd.concat(Predictions(model).of(tables), ignore_index=True)
+
+    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
+        """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
+
+        On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.
+        """
+        from nnrun.evaluation.verbs import evaluate
+
+        return evaluate(self.directory, None if data is None else str(data)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

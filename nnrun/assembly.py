@@ -46,12 +46,10 @@ def examples(dataset: Dataset, part: str) -> Examples:
 def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
     """What the members have in common, from the first configuration, and the numbers in which they differ."""
     config, loss = configs[0], make_loss(configs[0], dataset)
-    mlp = MLP(
-        n_in=dataset.n_features,
-        hidden=config.network.hidden,
-        n_out=loss.width,
-        activation=config.network.activation,
-        batch_norm=config.network.batch_norm,
+    mlp = make_mlp(
+        config,
+        dataset.n_features,
+        loss.width,
         dropout=[
             _rates(configs, dataset, lambda c, i=i: c.regularization.dropout[i])
             for i in range(len(config.network.hidden))
@@ -70,6 +68,12 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
         shuffle=config.training.shuffle,
         augmenter=augmenter(config.regularization.augment, dataset),
     )
+
+
+def make_mlp(config: Config, n_in: int, n_out: int, **rates: Any) -> MLP:
+    """The network that the configuration describes; `rates` of dropout are needed for training alone."""
+    network = config.network
+    return MLP(n_in, network.hidden, n_out, network.activation, network.batch_norm, **rates)
 
 
 def make_loss(config: Config, dataset: Dataset) -> Loss:

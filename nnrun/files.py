@@ -6,31 +6,47 @@ import json
 import math
 import os
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nnrun.errors import NnrunError
+from nnrun.errors import DataError
 
 TEMPORARY = ".temporary"
 LOCK_ATTEMPTS = 10
+SECONDS_UNTIL_ABANDONED = 24 * 3600
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = False) -> None:
-    """Write to a temporary name in the same folder and rename; `durable` also survives a power cut."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Replace a file as a whole; `durable` also survives a power cut."""
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     if durable:
         _make_names_durable(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name in the same folder for the block to write to; it becomes `path` when the block ends well.
+
+    Whatever ends the block early leaves nothing behind. An OSError tells the name of the file that was meant.
+    """
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
 
 
 def _make_names_durable(folder: Path) -> None:
@@ -61,7 +77,7 @@ def _finite(value: Any) -> Any:
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """The records of an append-only file; a torn last line is forgiven, a missing file is empty.
 
-    Raises NnrunError at any other line that is not JSON.
+    Raises DataError at any other line that is no JSON object.
     """
     if not path.exists():
         return []
@@ -71,9 +87,11 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise NnrunError(f"{path}:{number}: not valid JSON ({error})") from None
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}:{number}: not valid JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{path}:{number}: not a JSON object, but {type(record).__name__}")
     return record
 
 
@@ -81,6 +99,14 @@ def drop_unfinished(folder: Path) -> None:
     """Remove what killed processes left of files; call it only where nobody else is writing."""
     for temporary in folder.glob(f".*{TEMPORARY}"):
         temporary.unlink()
+
+
+def drop_abandoned(root: Path, beginning: str) -> None:
+    """Remove folders so named, which processes that were killed while filling them left more than a day ago."""
+    for folder in root.glob(f"{beginning}*"):
+        with suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_torn_line(path: Path) -> None:

@@ -28,6 +28,11 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def counted(count: int, what: str) -> str:
+    """1 row, 1,200 rows."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def source_name(source: str | Mapping[str, str | None]) -> str:
     """A bundled name or the names of the files."""
     files = [source] if isinstance(source, str) else [file for file in source.values() if file]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import (
+    drop_abandoned,
     drop_torn_line,
     drop_unfinished,
     lock_exclusively,
@@ -28,7 +29,6 @@ from nnrun.tensors import read_tensors, write_tensors
 
 SCHEMA_VERSION = 1
 UNFINISHED = ".creating-"  # a directory that is not a run yet
-SECONDS_UNTIL_ABANDONED = 24 * 3600
 
 if TYPE_CHECKING:  # listing runs needs no NumPy
     from nnrun.tensors import Tensors
@@ -53,7 +53,7 @@ class RunDir:
         """
         try:
             root.mkdir(parents=True, exist_ok=True)
-            _drop_abandoned(root)
+            drop_abandoned(root, UNFINISHED)
         except OSError as error:
             raise _cannot_make(root, error) from error
         while True:
@@ -230,14 +230,6 @@ def _cannot_make(root: Path, error: OSError) -> UsageError:
     return UsageError(f"{root}: cannot make a run there ({error.strerror}); choose another folder with --runs DIR")
 
 
-def _drop_abandoned(root: Path) -> None:
-    """Remove what processes that were killed while making a run left behind more than a day ago."""
-    for folder in root.glob(f"{UNFINISHED}*"):
-        with contextlib.suppress(FileNotFoundError):  # another process has just finished it
-            if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
 def list_runs(root: Path) -> list[RunDir]:
     """All runs under `root`, oldest first."""
     if not root.is_dir():
@@ -272,10 +264,22 @@ def is_search(run: RunDir) -> bool:
     return (run.path / "search.yaml").is_file() and (run.path / "run.json").is_file()
 
 
+def best_in(run: RunDir) -> RunDir | None:
+    """The best run of a search; None where there is none yet, or the run is no search."""
+    best = RunDir(run.path / "best")
+    return best if is_search(run) and (best.path / "run.json").is_file() else None
+
+
 def search_of(run: RunDir) -> RunDir | None:
     """The search that a run is a trial, a repeat or the best run of."""
     above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:3]]
     return next((directory for directory in above if is_search(directory)), None)
+
+
+def name_of(run: RunDir) -> str:
+    """Its id; inside a search as it is typed: SEARCH/trials/0007, SEARCH/best."""
+    search = search_of(run)
+    return f"{search.id}/{run.path.resolve().relative_to(search.path).as_posix()}" if search else run.id
 
 
 def _created(run: RunDir) -> float:

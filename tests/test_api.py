@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nnrun
 from nnrun.errors import ConfigError, DataError, UsageError
 
+FLOWERS = ("setosa", "versicolor", "virginica")
 YAML = """\
 name: flowers
 data: {source: iris}
@@ -70,6 +72,30 @@ def test_a_run_from_beginning_to_end(config: Path, runs: Path) -> None:
         "dense1.W": (4, 6), "dense1.b": (1, 6), "output.W": (6, 3), "output.b": (1, 3)
     }  # fmt: skip
     assert run.weights("last").keys() == run.weights("best").keys()
+
+
+def test_new_rows_are_predicted_from_anything_that_holds_them(config: Path, runs: Path, tmp_path: Path) -> None:
+    run = nnrun.train(config, runs=runs)
+    rows = [
+        {"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2},
+        {"sepal length (cm)": "6.3", "sepal width (cm)": None, "petal length (cm)": 6.0, "petal width (cm)": 2.5},
+    ]
+    frame = pd.DataFrame(rows, index=[7, 9])
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    of_file = run.predict(tmp_path / "new.csv")
+    assert list(of_file.columns) == ["row", "prediction", *(f"probability of {c}" for c in FLOWERS)]
+    assert of_file["row"].tolist() == [1, 2] and len(run.predict(frame[:0])) == 0
+    for data in (str(tmp_path / "new.csv"), frame, rows, {name: list(frame[name]) for name in frame}):
+        pd.testing.assert_frame_equal(run.predict(data), of_file)
+    with pytest.raises(DataError, match="the rows: no columns"):
+        run.predict([{"petal": 1.0}])
+
+
+def test_a_run_is_evaluated(config: Path, runs: Path) -> None:
+    run = nnrun.train(config, runs=runs)
+    found = run.evaluate()
+    assert found["parts"]["dev"]["metrics"]["network"]["error"] == pytest.approx(run.final["dev_error"])
+    assert found["test_reads"] == 2
 
 
 @pytest.mark.parametrize("kind", ["loaded", "path", "text", "values"])

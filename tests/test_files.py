@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nnrun.errors import NnrunError
-from nnrun.files import drop_torn_line, drop_unfinished, read_json_lines, to_json, write_atomically
+from nnrun.files import drop_torn_line, drop_unfinished, read_json_lines, replacing, to_json, write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -39,6 +39,23 @@ def test_a_rename_that_fails_leaves_no_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="taken"):
         write_atomically(tmp_path / "taken", b"content")
     assert names(tmp_path) == ["taken"]
+
+
+@pytest.mark.parametrize("name", [None, "temporary", "other.csv"])
+def test_an_error_names_the_file_that_was_meant(tmp_path: Path, name: str | None) -> None:
+    """The temporary name says nothing to whoever asked for the file, another file's name does."""
+    with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "out.csv") as temporary:
+        temporary.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(temporary) if name == "temporary" else name)
+    assert caught.value.filename == ("other.csv" if name == "other.csv" else str(tmp_path / "out.csv"))
+    assert names(tmp_path) == []
+
+
+def test_a_line_that_is_no_object_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n[2]\n')
+    with pytest.raises(NnrunError, match=r"metrics\.jsonl:2: not a JSON object, but list"):
+        read_json_lines(path)
 
 
 def test_what_a_kill_left_is_told_apart_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnrun.cli.live_curves import Curve, curve_lines
-from nnrun.cli.preparing import Preparation, is_terminal
-from nnrun.cli.streams import in_terminal_letters, say, say_at_once
+from nnrun.cli.preparing import is_terminal
+from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
+from nnrun.cli.streams import in_terminal_letters, say
 from nnrun.measures import Row
 from nnrun.metrics.table import scores_of_row
 from nnrun.narration import columns, epoch_line, epoch_table, heading, pace, remaining
@@ -23,33 +23,19 @@ if TYPE_CHECKING:
     from nnrun.rundir import RunDir
 
 EPOCHS_SHOWN = 8
-SECONDS_BETWEEN_REFRESHES = 0.1
-STOPPING = "stopping; once more to stop at once"
-START_OF_LINE, SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"
 BY_WEIGHT = ("epoch", "dev error", "train error", "cost", "dev loss", "train loss", "rate")  # a narrow screen has fewer
 MARGIN = 8  # columns for the word best
 SHORTEST_BAR, LONGEST_BAR = 5, 30
-ECHO = 3  # columns left free for the ^C that a terminal prints, as a line that it breaks is never erased
 
 
-class PlainConsole(Listener):
+class PlainConsole(Screen, Listener):
     """One line an epoch on stderr."""
 
     def __init__(self, verbose: bool = False) -> None:
+        super().__init__()
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
-        self.preparation = Preparation()
         self.primary = "error"
-
-    def __enter__(self) -> PlainConsole:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.preparation.close()
-
-    def preparing(self, step: str, done: int, rows: int | None) -> None:
-        """Where it takes long."""
-        self.preparation(step, done, rows)
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """The heading, and with -v all that the run depends on."""
@@ -64,13 +50,6 @@ class PlainConsole(Listener):
         self.heard += 1
         say(epoch_line(row, self.epochs, self.primary))
 
-    def stopping(self) -> None:
-        """The first signal came."""
-        say_at_once(f"\n{STOPPING}\n")
-
-    def abandoned(self) -> None:
-        """The process ends here and now."""
-
 
 class LiveConsole(PlainConsole):
     """The latest epochs, the learning curves, a progress bar with the time left; all but the bar stay in the end."""
@@ -80,17 +59,13 @@ class LiveConsole(PlainConsole):
         from rich.console import Console
         from rich.live import Live
 
-        self.live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
+        self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
         self.rows: deque[Row] = deque(maxlen=EPOCHS_SHOWN)
         self.curves = {"train error": Curve(), "dev error": Curve()}
         self.best: Row | None = None
         self.done = 0
         self.started_at = self.refreshed_at = 0.0
         self.over = False
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        super().__exit__(kind, error, tb)
-        self.live.stop()
 
     def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
         """The heading stays above the live view, which begins where the run stands."""
@@ -117,18 +92,6 @@ class LiveConsole(PlainConsole):
         self.live.refresh()
         self.live.stop()
         say("")
-
-    def stopping(self) -> None:
-        """Said in place of the last line, until the view is drawn again."""
-        if self.live.is_started:
-            say_at_once(START_OF_LINE + STOPPING)
-        else:
-            super().stopping()
-
-    def abandoned(self) -> None:
-        """The live view hid the cursor."""
-        if self.live.is_started:
-            say_at_once(f"{SHOW_CURSOR}\n")
 
     def _remember(self, row: Row) -> None:
         self.rows.append(row)

@@ -20,7 +20,10 @@ class Into(StrEnum):
     NUMPY = "numpy"
 
 
-Format = Annotated[Into, typer.Option("--format", help="An ONNX graph, or one Python file that needs NumPy alone.")]
+Format = Annotated[
+    Into | None,
+    typer.Option("--format", help="An ONNX graph, or one Python file for NumPy alone; left out: by the file's name."),
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: model.onnx or model.py here.")
 ]
@@ -30,7 +33,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 @explained
 def export(
     run: RunArgument = "latest",
-    format: Format = Into.ONNX,
+    format: Format = None,
     output: Output = None,
     force: Force = False,
     runs: Runs = RUNS,
@@ -41,25 +44,28 @@ def export(
 
     Example:  nnrun export latest --format onnx -o model.onnx
     """
-    from nnrun.export.table import FORMATS
+    from nnrun.export.table import FORMATS, format_for
     from nnrun.export.table import export as write
+    from nnrun.narration import wrapped
     from nnrun.prediction.model import load_model
     from nnrun.prediction.output import check_free
-    from nnrun.rundir import find_run
+    from nnrun.rundir import find_run, name_of
 
-    chosen = FORMATS[format.value]
+    name = format_for(format and format.value, output)
+    chosen = FORMATS[name]
     path = output or Path(f"model{chosen.suffix}")
     check_free(path, force)
     chosen.require()
     model = load_model(find_run(runs, run))
     with tidy_end():
         done = write(model, chosen, path)
+    size = path.stat().st_size
     if json:
-        facts = {"run": model.run.id, "format": format.value, "path": str(path), "bytes": path.stat().st_size}
-        json_result({"schema_version": 1, **facts, "rows": done.rows, "largest_difference": done.difference})
+        facts = {"run": name_of(model.run), "format": name, "path": str(path), "bytes": size}
+        checked = {"rows": done.rows, "largest_difference": done.difference, "unchecked": done.unchecked}
+        json_result({"schema_version": 1, **facts, **checked})
         return
-    result(
-        f"run      {model.run.id}",
-        f"file     {path}, {path.stat().st_size:,} bytes",
-        f"checked  {done.rows:,} dev rows by {chosen.by}, largest difference {done.difference:.1e}",
-    )
+    told = f"{done.rows:,} dev rows by {chosen.by}, largest difference {done.difference or 0:.1e}"
+    if done.unchecked:
+        told = f"no: the file could not be compared with the run on its data ({done.unchecked})"
+    result(f"run      {name_of(model.run)}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))

@@ -27,6 +27,7 @@ def show(
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
     from nnrun.comparison.records import record_of
+    from nnrun.comparison.tables import csv_text
     from nnrun.rundir import find_run, is_search
 
     found = find_run(runs, run)
@@ -37,7 +38,7 @@ def show(
     elif json:
         json_result(_whole(found))
     elif csv:
-        result(_csv(found.metrics()))
+        result(csv_text([{key: row[key] for key in row if key != "layers"} for row in found.metrics()]))
     else:
         result(*_page(found))
 
@@ -54,18 +55,6 @@ def _whole(run: RunDir) -> Values:
         "metrics": run.metrics(),
         "events": run.events(),
     }
-
-
-def _csv(metrics: list[Values]) -> str:
-    import csv
-    import io
-
-    columns = [key for key in metrics[0] if key != "layers"] if metrics else []
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(metrics)
-    return text.getvalue().rstrip("\n")
 
 
 def _page(run: RunDir) -> list[str]:

@@ -71,11 +71,13 @@ def predict(
 
 
 def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
-    from nnrun.narration import wrapped
+    from nnrun.narration import counted, wrapped
+    from nnrun.rundir import name_of
 
-    rows = "row" if found.rows == 1 else "rows"
-    yield f"run      {found.model.run.id}"
-    yield f"rows     {found.rows:,} {rows}, {_by(found)}" + (f", in {path}" if path else "")
+    yield f"run      {name_of(found.model.run)}"
+    yield f"rows     {counted(found.rows, 'row')}, {_by(found)}"
+    if path:
+        yield f"file     {path}"
     for notice in found.notices():
         yield from wrapped(notice, "notice   ")
 
@@ -87,9 +89,11 @@ def _by(found: Predictions) -> str:
 
 
 def _document(found: Predictions, path: Path | None) -> dict[str, Any]:
+    from nnrun.rundir import name_of
+
     return {
         "schema_version": 1,
-        "run": found.model.run.id,
+        "run": name_of(found.model.run),
         "path": str(path),
         "rows": found.rows,
         "identifiers": found.identifiers,

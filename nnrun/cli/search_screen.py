@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from nnrun.cli.console import ECHO, SECONDS_BETWEEN_REFRESHES, SHOW_CURSOR, START_OF_LINE, STOPPING
-from nnrun.cli.preparing import Preparation, is_terminal
-from nnrun.cli.streams import in_terminal_letters, say, say_at_once
+from nnrun.cli.preparing import is_terminal
+from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
+from nnrun.cli.streams import in_terminal_letters, say
 from nnrun.config.load import load_config
 from nnrun.narration import remaining
 from nnrun.rundir import RunDir
@@ -29,25 +29,15 @@ if TYPE_CHECKING:
 TRIALS_BETWEEN_PACES = 10
 
 
-class SearchConsole(Watcher):
+class SearchConsole(Screen, Watcher):
     """One line a trial on stderr, with the pace every tenth time."""
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         self.options = options
         self.plan: dict[str, Any] = {}
         self.begun = time.monotonic()
         self.heard = 0
-        self.preparation = Preparation()
-
-    def __enter__(self) -> SearchConsole:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.preparation.close()
-
-    def preparing(self, step: str, done: int, rows: int | None) -> None:
-        """Where it takes long."""
-        self.preparation(step, done, rows)
 
     @property
     def total(self) -> int:
@@ -78,13 +68,6 @@ class SearchConsole(Watcher):
         each = (time.monotonic() - self.begun) / self.heard
         return f"{60 / each:.0f} trials a minute, about {remaining(each * (self.total - finished))} left"
 
-    def stopping(self) -> None:
-        """The first signal came."""
-        say_at_once(f"\n{STOPPING}\n")
-
-    def abandoned(self) -> None:
-        """The process ends here and now."""
-
 
 class LiveSearchConsole(SearchConsole):
     """Trials scroll by above a few lines: the best, the counts, the pace, the best few; they are gone in the end."""
@@ -94,7 +77,7 @@ class LiveSearchConsole(SearchConsole):
         from rich.console import Console
         from rich.live import Live
 
-        self.live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
+        self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
         self.counts: Counter[str] = Counter()
         self.ranked: list[Record] = []  # the best few
         self.running = 0
@@ -104,7 +87,7 @@ class LiveSearchConsole(SearchConsole):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self.live.is_started:
             self._draw()
-        self.live.stop()
+        super().__exit__(kind, error, tb)
 
     def started(self, run: RunDir, space: Space) -> None:
         """The heading stays above the live view."""
@@ -134,18 +117,6 @@ class LiveSearchConsole(SearchConsole):
         """Time goes on."""
         self.running = running
         self._draw_at_times()
-
-    def stopping(self) -> None:
-        """Said in place of the last line, until the view is drawn again."""
-        if self.live.is_started:
-            say_at_once(START_OF_LINE + STOPPING)
-        else:
-            super().stopping()
-
-    def abandoned(self) -> None:
-        """The live view hid the cursor."""
-        if self.live.is_started:
-            say_at_once(f"{SHOW_CURSOR}\n")
 
     def _line(self, record: Record, finished: int) -> str:
         width = len(str(self.total))

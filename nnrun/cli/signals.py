@@ -8,18 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
 
+from nnrun.cli.screen import Screen
 from nnrun.errors import StoppedError
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
-
-
-class Screen(Protocol):
-    """What is told of signals, as it owns the terminal."""
-
-    def stopping(self) -> None: ...  # noqa: D102
-    def abandoned(self) -> None: ...  # noqa: D102
 
 
 class StopRequest:

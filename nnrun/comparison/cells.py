@@ -20,7 +20,7 @@ def metric_cells(key: str, values: Sequence[Any]) -> list[str]:
         return [NOTHING if value is None else duration(value) for value in values]
     if key.endswith("_error"):
         return _apart(values, [_percent(digits) for digits in DIGITS])
-    return _apart(values, [lambda value: number(value) if isinstance(value, float) else text_of(value), repr])
+    return _apart(values, [_number(number), *(_number(f"{{:.{digits}g}}".format) for digits in (6, 8, 10)), repr])
 
 
 def config_cells(values: Sequence[Any]) -> list[str]:
@@ -30,6 +30,10 @@ def config_cells(values: Sequence[Any]) -> list[str]:
 
 def _percent(digits: int) -> Callable[[Any], str]:
     return lambda value: f"{100 * value:.{digits}f}%"
+
+
+def _number(write: Callable[[float], str]) -> Callable[[Any], str]:
+    return lambda value: write(value) if isinstance(value, float) else text_of(value)
 
 
 def difference_cell(key: str, difference: float | None) -> str:

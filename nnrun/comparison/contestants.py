@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from string import ascii_uppercase
 
-from nnrun.comparison.records import Values, best_of, record_of, settings_of
+from nnrun.comparison.records import Values, record_of, settings_of
 from nnrun.errors import DataError, UsageError
-from nnrun.rundir import RunDir, find_run, is_search, search_of
+from nnrun.rundir import RunDir, best_in, find_run, is_search, name_of
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
@@ -26,9 +26,8 @@ class Contestant:
 
     @property
     def name(self) -> str:
-        """Its id; of a trial, as it is typed: SEARCH/trials/0007."""
-        search = search_of(self.run)
-        return f"{search.id}/{self.run.path.resolve().relative_to(search.path).as_posix()}" if search else self.run.id
+        """As it is typed."""
+        return name_of(self.run)
 
     @cached_property
     def record(self) -> Values:
@@ -48,11 +47,15 @@ class Contestant:
         return {**numbers, **{key: self.record.get(key) for key in FACTS}}
 
     @property
-    def curve(self) -> list[float | None]:
-        """The dev error of each epoch; None where it was not finite, or the epoch is one of its parent's."""
+    def primary(self) -> str:
+        """The number that decides: dev_ and `metrics.primary`."""
+        return f"dev_{self.settings.get('metrics.primary', 'error')}"
+
+    def curve(self, key: str = "dev_error") -> list[float | None]:
+        """A number of each epoch; None where it was not finite, or the epoch is one of its parent's."""
         rows = self.run.metrics()
         before = int(rows[0]["epoch"]) - 1 if rows else 0
-        return [*[None] * before, *(row.get("dev_error") for row in rows)]
+        return [*[None] * before, *(row.get(key) for row in rows)]
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -89,9 +92,11 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
     for label, reference in zip(_labels(), references, strict=False):
         run = find_run(root, reference)
         if is_search(run):
-            run = best_of(run) or _no_best(reference)
+            run = best_in(run) or _no_best(reference)
         if (path := run.path.resolve()) in found:
-            raise UsageError(f"{reference}: names the same run as {found[path].label}, {found[path].name}")
+            earlier = references[list(found).index(path)]
+            what = "is named twice" if earlier == reference else f"and {earlier} are the same run"
+            raise UsageError(f"{reference} {what}, {found[path].name}; name two different ones")
         found[path] = Contestant(label, run)
         _refuse_damaged(found[path])
     return list(found.values())

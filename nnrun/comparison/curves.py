@@ -8,29 +8,27 @@ from statistics import fmean
 
 from nnrun.comparison.contestants import Contestant
 from nnrun.comparison.tables import shortened
-from nnrun.narration import columns, percent, sparkline
+from nnrun.narration import columns, metric_value, sparkline
 
 WIDEST, NARROWEST = 40, 8  # columns of bars
-LAST = len("100.0%")
 
 Curve = list[float | None]
 
 
-def head(runs: Sequence[Contestant], width: int, cut: bool) -> list[str]:
-    """A line a run: its letter, its name and, where there is room, the dev errors of its epochs and the last one."""
+def head(runs: Sequence[Contestant], key: str, width: int, cut: bool) -> list[str]:
+    """A line a run: its letter, its name and, where there is room, a number of its epochs and the last of them."""
     names = [run.name for run in runs]
     label = max(len(run.label) for run in runs)
     if cut:
         names = [shortened(name, max(NARROWEST, width - label - 2)) for name in names]
-    room = width - label - max(map(len, names)) - LAST - 6
-    curves = [run.curve for run in runs]
+    curves = [run.curve(key) for run in runs]
+    last = [metric_value(curve[-1] if curve else None, key) for curve in curves]
+    room = width - label - max(map(len, names)) - max(map(len, last)) - 6
     if room < NARROWEST or not any(positive(curve) for curve in curves):
         return columns([[run.label, name] for run, name in zip(runs, names, strict=True)])
     bars = drawn(curves, min(room, WIDEST))
-    rows = [["", "", "dev error by epoch", "last"]]
-    for run, name, curve, bar in zip(runs, names, curves, bars, strict=True):
-        rows.append([run.label, name, bar, percent(curve[-1] if curve else None)])
-    return columns(rows, right=(3,))
+    rows = [[run.label, name, bar, end] for run, name, bar, end in zip(runs, names, bars, last, strict=True)]
+    return columns([["", "", f"{key.replace('_', ' ')} by epoch", "last"], *rows], right=(3,))
 
 
 def drawn(curves: Sequence[Curve], width: int) -> list[str]:

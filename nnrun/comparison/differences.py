@@ -41,16 +41,14 @@ class Comparison:
     @property
     def primary(self) -> str:
         """The number that decides, of the first run."""
-        return primary(self.runs[0])
+        return self.runs[0].primary
 
-
-def primary(run: Contestant) -> str:
-    """dev_ and `metrics.primary`."""
-    return f"dev_{_primary_metric(run)}"
-
-
-def _primary_metric(run: Contestant) -> str:
-    return str(run.settings.get("metrics.primary", "error"))
+    @property
+    def curve(self) -> str:
+        """The number whose epochs are drawn: what decides in all of them, if it was recorded, else the dev error."""
+        shared = len({run.primary for run in self.runs}) == 1
+        recorded = shared and any(value is not None for run in self.runs for value in run.curve(self.primary))
+        return self.primary if recorded else "dev_error"
 
 
 def compare(root: Path, references: Sequence[str], everything: bool = False) -> Comparison:
@@ -68,7 +66,7 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
         runs=runs,
         apart=incomparable(runs),
         config={key: values for key, values in config.items() if keep(values)},
-        metrics={key: values for key, values in metrics.items() if keep(values) or key == primary(runs[0])},
+        metrics={key: values for key, values in metrics.items() if keep(values) or key == runs[0].primary},
         noise=seed_noise(runs, root),
         reference=0 if len(runs) == 2 else _best(runs),
     )
@@ -86,6 +84,7 @@ def _differ(values: list[Any]) -> bool:
 
 def _best(runs: Sequence[Contestant]) -> int:
     """The place of the run with the best primary number."""
-    key, metric = primary(runs[0]), METRICS.get(_primary_metric(runs[0]), METRICS["error"])
+    key = runs[0].primary
+    metric = METRICS.get(key.removeprefix("dev_"), METRICS["error"])
     known = [index for index, run in enumerate(runs) if run.metrics.get(key) is not None]
     return min(known, key=lambda index: float(metric.to_minimise(runs[index].metrics[key])), default=0)

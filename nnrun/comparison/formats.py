@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from nnrun.comparison.cells import config_cells, metric_cells
 from nnrun.comparison.differences import Comparison
+from nnrun.comparison.tables import csv_text
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:
@@ -19,7 +18,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
         "why_not": comparison.apart,
         "reference": comparison.runs[comparison.reference].label,
         "runs": [
-            {"label": run.label, "id": run.name, "path": str(run.run.path), "dev_error_by_epoch": run.curve}
+            {"label": run.label, "id": run.name, "path": str(run.run.path), "dev_error_by_epoch": run.curve()}
             for run in comparison.runs
         ],
         "config": comparison.config,
@@ -37,13 +36,13 @@ def plain(comparison: Comparison) -> dict[str, Any]:
 
 def as_csv(comparison: Comparison) -> str:
     """A row a run, values in full."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    rows = {**comparison.config, **comparison.metrics}
-    writer.writerow(["label", "run", *rows])
-    for index, run in enumerate(comparison.runs):
-        writer.writerow([run.label, run.name, *(values[index] for values in rows.values())])
-    return text.getvalue().rstrip("\n")
+    found = {**comparison.config, **comparison.metrics}
+    return csv_text(
+        [
+            {"label": run.label, "run": run.name, **{key: values[index] for key, values in found.items()}}
+            for index, run in enumerate(comparison.runs)
+        ]
+    )
 
 
 def markdown(comparison: Comparison) -> list[str]:

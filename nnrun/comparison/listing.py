@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nnrun.comparison.records import Entry, Values
 from nnrun.comparison.selection import text_of
-from nnrun.comparison.tables import Column, fitted
+from nnrun.comparison.tables import Column, csv_text, fitted
 from nnrun.narration import duration, number, percent
 
 PARTS = ("train", "dev", "test")
@@ -25,12 +23,7 @@ def plain(entry: Entry) -> Values:
 
 def as_csv(entries: Sequence[Entry]) -> str:
     """A row a run: facts, then every number of the best epoch that any of them has."""
-    rows = [{**entry.facts, "parent": _parent(entry), **entry.final} for entry in entries]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().rstrip("\n")
+    return csv_text([{**entry.facts, "parent": _parent(entry), **entry.final} for entry in entries])
 
 
 def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width: int, cut: bool) -> list[str]:

@@ -14,18 +14,8 @@ from nnrun.files import to_json
 from nnrun.rundir import RunDir, is_search, list_runs, search_of
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
-T_95 = (
-    12.706,
-    4.303,
-    3.182,
-    2.776,
-    2.571,
-    2.447,
-    2.365,
-    2.306,
-    2.262,
-    2.228,
-)  # Student's t, two-sided, 1 to 10 degrees
+# Student's t, two-sided, 1 to 10 degrees of freedom.
+T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 Z_95 = 1.959963984540054
 
 Finals = dict[int, dict[str, float]]  # the numbers of each run by its seed

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from nnrun.errors import DataError, NnrunError
 from nnrun.files import read_json_lines
-from nnrun.rundir import RunDir, is_search
+from nnrun.rundir import RunDir, best_in, is_search
 
 Values = dict[str, Any]
 
-WRITTEN_FIRST = {"status", "created", "data", "parent"}  # keys that run.json has from the start
+DEEPEST = 20  # levels of a config; nnrun writes 5
+NOTHING = type(None)
+WRITTEN_FIRST = {"status": (str,), "created": (str,), "data": (dict,), "parent": (dict, NOTHING)}
+WRITTEN_LAST = {
+    "final": (dict, NOTHING),
+    "seconds": (int, float, NOTHING),
+    **dict.fromkeys(("epochs", "best_epoch", "trials", "best_trial"), (int, NOTHING)),
+}
 UNDER_WAY = ("created", "running", "failed")  # status in run.json of what has not written its result
 BROKEN = "unreadable"  # in place of a status
 ID = re.compile(r"\d{8}-\d{6}-(?P<name>.+)-[0-9a-f]{4}")
@@ -27,7 +34,8 @@ def record_of(run: RunDir) -> Values:
     stands there from before it was resumed is left out.
     """
     record = run.read_json("run.json")
-    if not isinstance(record, dict) or not record.keys() >= WRITTEN_FIRST:
+    kinds = [(record[key], kind) for key, kind in (WRITTEN_FIRST | WRITTEN_LAST).items() if key in record]
+    if not record.keys() >= WRITTEN_FIRST.keys() or not all(isinstance(value, kind) for value, kind in kinds):
         raise DataError(f"{run.path / 'run.json'}: holds no record of a run")
     if record["status"] in UNDER_WAY and not is_search(run):
         rows = run.metrics()
@@ -41,13 +49,26 @@ def settings_of(run: RunDir) -> Values:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, where it was built
+    content = run.read("resolved.yaml")
     try:
-        values = yaml.load(run.read("resolved.yaml"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        _refuse_bomb(yaml.parse(content, Loader=loader))
+        values = yaml.load(content, Loader=loader)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise DataError(f"{run.path / 'resolved.yaml'}: not valid YAML") from error
     if not isinstance(values, dict):
         raise DataError(f"{run.path / 'resolved.yaml'}: holds no settings")
     return {key: value for key, value in _flat(values) if not key.startswith(IGNORED)}
+
+
+def _refuse_bomb(events: Iterable[Any]) -> None:
+    """Before any value is built: an alias may stand for millions of them, and deep nesting overruns the stack of C."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
+            raise ValueError("nnrun writes no such file")
 
 
 def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -56,12 +77,6 @@ def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def best_of(run: RunDir) -> RunDir | None:
-    """The best run of a search; None where there is none yet, or the run is no search."""
-    best = RunDir(run.path / "best")
-    return best if is_search(run) and (best.path / "run.json").is_file() else None
 
 
 class Entry:
@@ -98,7 +113,7 @@ class Entry:
     def settings(self) -> Values:
         """Its config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
         try:
-            return settings_of(best_of(self.run) or self.run)
+            return settings_of(best_in(self.run) or self.run)
         except NnrunError:
             return {}
 

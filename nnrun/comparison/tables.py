@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from nnrun.narration import columns
 
@@ -41,6 +43,15 @@ def fitted(table: Sequence[Column], width: int, cut: bool) -> list[str]:
 def total(table: Sequence[Column]) -> int:
     """Columns of the screen that it takes."""
     return sum(column.width for column in table) + GAP * (len(table) - 1)
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line of titles and a line a row; every key that a row has is a column."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")
 
 
 def shortened(text: str, width: int) -> str:

@@ -20,7 +20,7 @@ MARK = "~"  # the same in a narrow column
 
 def told(comparison: Comparison, width: int, cut: bool, measure: str, everything: bool) -> list[str]:
     """All of it; `measure` is the command that would tell the noise of the reference run."""
-    lines = [*head(comparison.runs, width, cut), ""]
+    lines = [*head(comparison.runs, comparison.curve, width, cut), ""]
     if comparison.apart:
         lines = [*folded(f"note     these runs have {comparison.apart}", width), "", *lines]
     legend = Legend(max(WIDEST_CELL, width // 4) if len(comparison.runs) == 2 else WIDEST_CELL)

@@ -24,6 +24,7 @@ def _an_encoding(name: str) -> str:
     return name
 
 
+Encoding = Annotated[str, AfterValidator(_an_encoding)]
 Cell = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int | float)]
 
 
@@ -31,7 +32,7 @@ class Format(Section):
     """How text files are written, where that is not to be found out from the file."""
 
     delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], OneOf()] = key("auto", "what stands between two fields")
-    encoding: Annotated[str, AfterValidator(_an_encoding)] = key(
+    encoding: Encoding = key(
         "auto", "auto = UTF-8, UTF-16 with a byte-order mark, else cp1252; or a name such as latin-1"
     )
     decimal: Annotated[Literal["auto", ".", ","], OneOf()] = key("auto", "decimal mark; the other one groups thousands")

@@ -17,23 +17,28 @@ Rows = NDArray[np.int64]
 def read_ahead(windows: Iterator[Rows], x: Array, block: int) -> Iterator[Rows]:
     """The same row numbers, window by window; when one is handed out, the blocks of the next are being read.
 
-    An array that is not mapped from a file is left alone.
+    When it comes back, its pages are given back: where memory is short the system would rather keep what has been used
+    than what is to come. An array that is not mapped from a file is left alone.
     """
     mapped = map_of(x)
     if mapped is None:
-        return windows
+        yield from windows
+        return
     end = np.empty(0, np.int64)
-    return (now for now, _ in pairwise(chain((want(rows, x, block, mapped) for rows in windows), [end])))
+    wanted = (advise(rows, x, block, mapped, mmap.MADV_WILLNEED) for rows in windows)
+    for now, _ in pairwise(chain(wanted, [end])):
+        yield now
+        advise(now, x, block, mapped, mmap.MADV_DONTNEED)
 
 
-def want(rows: Rows, x: Array, block: int, mapped: mmap.mmap) -> Rows:
-    """Let the system begin to read the blocks in which these rows lie."""
+def advise(rows: Rows, x: Array, block: int, mapped: mmap.mmap, advice: int) -> Rows:
+    """Tell the system what becomes of the blocks in which these rows lie; the rows again."""
     first = x.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
     size = block * x.strides[0]
     for number in np.flatnonzero(np.bincount(rows.ravel() // block)):
         start = first + int(number) * size
         page = start - start % mmap.PAGESIZE
-        mapped.madvise(mmap.MADV_WILLNEED, page, min(start + size, len(mapped)) - page)
+        mapped.madvise(advice, page, min(start + size, len(mapped)) - page)
     return rows
 
 

@@ -59,14 +59,14 @@ class Scores:
         }
 
     def counts(self) -> Array:
-        """The confusion matrix `(classes, classes)`, true classes in rows."""
+        """The confusion matrix `(classes, classes)`, true classes in rows; rows are counted, not weighed."""
         self._join()
-        return confusion(*self._rows())
+        return confusion(self._y[0], self._predicted[0])
 
     def _error(self) -> float:
         if self.target.classes is None:
             return 1 - r2(*self._rows())
-        counts = self.counts()
+        counts = confusion(*self._rows())
         return float((counts.sum() - counts.trace()) / counts.sum())
 
     def _rows(self) -> tuple[Array, Array, Array | None]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from nnrun.engine.parameters import Array
 from nnrun.evaluation.scores import by_class
-from nnrun.evaluation.verbs import NETWORK, Evaluation
-from nnrun.narration import WIDTH, columns, metric_value, number, percent, wrapped
+from nnrun.evaluation.verbs import FILE, NETWORK, Evaluation
+from nnrun.narration import WIDTH, columns, counted, metric_value, number, percent, wrapped
 
 CLASSES_SHOWN = 20
 CONFUSIONS_SHOWN = 10
@@ -35,8 +35,9 @@ def _judged(found: Evaluation) -> str:
 
 
 def _data(found: Evaluation) -> str:
-    rows = [f"{count:,} rows" if found.source else f"{count:,} {part}" for part, count in found.rows.items()]
-    return f"{found.source}: {rows[0]}" if found.source else ", ".join(rows)
+    if found.source:
+        return f"{found.source}: {counted(found.rows[FILE], 'row')}"
+    return ", ".join(f"{count:,} {part}" for part, count in found.rows.items())
 
 
 def metric_table(found: Evaluation, judged: str) -> list[str]:
@@ -61,7 +62,7 @@ def class_table(found: Evaluation, part: str) -> list[str]:
     shown = known
     if len(known) > CLASSES_SHOWN:
         shown = sorted(known, key=lambda c: (c["f1"] is None, c["f1"]))[:CLASSES_SHOWN]
-    rows = [[part, "precision", "recall", "f1", "weight" if found.model.info.get("weights") else "rows"]]
+    rows = [[part, "precision", "recall", "f1", "rows"]]
     for of in shown:
         rows.append([of["class"], *(_share(of[key]) for key in ("precision", "recall", "f1")), number(of["support"])])
     left = [f"the {len(shown)} of {len(known)} classes with the lowest f1"] if len(shown) < len(known) else []

@@ -25,15 +25,30 @@ def count_read(run: RunDir) -> int:
 
     A directory that cannot be written to keeps its old count.
     """
-    record, search = run.read_json("run.json"), search_of(run)
-    chosen: dict[str, Any] | None = record.get("chosen")
-    if search is None or chosen is None:
-        reads = 1 + sum(event["event"] in READERS for event in run.events())
-        with suppress(OSError), run.locked():
-            run.event("evaluated", epoch=record["best_epoch"])
-        return reads
-    reads = 1 + int(chosen["test_reads"])
-    with suppress(OSError):
+    reads = _reads(run) + 1
+    with suppress(OSError), run.locked():
+        reads = _reads(run) + 1  # another process may have read it since
+        _enter(run, reads)
+    return reads
+
+
+def _reads(run: RunDir) -> int:
+    """Until now; of a search's best run, those of the search."""
+    if chosen := _chosen(run):
+        return int(chosen["test_reads"])
+    return sum(event["event"] in READERS for event in run.events())
+
+
+def _enter(run: RunDir, reads: int) -> None:
+    chosen, search = _chosen(run), search_of(run)
+    if chosen and search:
         run.update_record(chosen=chosen | {"test_reads": reads})
         search.update_record(test_reads=reads)
-    return reads
+    else:
+        run.event("evaluated", epoch=run.read_json("run.json").get("best_epoch"))
+
+
+def _chosen(run: RunDir) -> dict[str, Any] | None:
+    """What the best run of a search knows of its choice."""
+    chosen: dict[str, Any] | None = run.read_json("run.json").get("chosen")
+    return chosen if search_of(run) else None

@@ -13,7 +13,7 @@ from nnrun.assembly import examples
 from nnrun.data.dataset import Dataset
 from nnrun.data.table import Table, require_column
 from nnrun.data.target import check_target
-from nnrun.data.weights import part_weights, read_weights
+from nnrun.data.weights import part_weights, read_weights, weight_notices
 from nnrun.diagnosis.trained import trained
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
@@ -24,7 +24,7 @@ from nnrun.measures import weights_of
 from nnrun.prediction.model import Model, load_model
 from nnrun.prediction.rows import require_features, rows_at_once
 from nnrun.prediction.source import read_rows
-from nnrun.rundir import RunDir
+from nnrun.rundir import RunDir, name_of
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
@@ -64,7 +64,7 @@ class Evaluation:
         """What `--json` prints."""
         return {
             "schema_version": 1,
-            "run": self.model.run.id,
+            "run": name_of(self.model.run),
             "path": str(self.model.run.path),
             "data": self.source,
             "task": self.model.target.task,
@@ -95,6 +95,8 @@ def evaluate(run: RunDir, data: str | None = None) -> Evaluation:
     """
     model = load_model(run)
     found = Evaluation(model, data)
+    if weighed := weight_notices(model.info.get("weights")):
+        found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     if data is None:
         _on_own_parts(found, trained(model.run).dataset)
     else:

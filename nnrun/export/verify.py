@@ -9,6 +9,7 @@ from nnrun.data.table import Table
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.prediction.model import Model
+from nnrun.rundir import name_of
 
 TOLERANCE = 1e-5
 MOST_ROWS = 10_000
@@ -38,7 +39,7 @@ def check(model: Model, expected: Array, found: Array) -> float:
     apart = difference(model, expected, found)
     if not apart <= TOLERANCE:
         raise NnrunError(
-            f"the written model differs from {model.run.id} by {apart:.2g} on the same rows, where {TOLERANCE:g} is "
-            "allowed; nothing was kept. Please report it"
+            f"the written model differs from {name_of(model.run)} by {apart:.2g} on the same rows, where "
+            f"{TOLERANCE:g} is allowed; nothing was kept. Please report it"
         )
     return apart

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from nnrun.config.formats import Encoding
 from nnrun.data.columns import DATE_PARTS, Column
 from nnrun.data.kinds import DATE_FORMATS
 from nnrun.data.preprocess import Preprocessor
@@ -25,6 +26,19 @@ class _Unit(BaseModel):
     deviation: float
 
 
+class _Format(BaseModel):
+    delimiter: Literal["auto", ",", ";", "|", "\t"] = "auto"
+    encoding: Encoding = "auto"
+    decimal: Literal["auto", ".", ","] = "auto"
+    usual_decimal: Literal[".", ","] | None = None
+    missing: tuple[str, ...] = ()
+
+
+class _Weights(BaseModel):
+    column: str | None
+    classes: Literal["balanced"] | dict[str, float] | None
+
+
 class _Description(BaseModel):
     """The keys that prediction needs; others are not looked at."""
 
@@ -37,6 +51,9 @@ class _Description(BaseModel):
     features: tuple[str, ...]
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+    left_out: tuple[str, ...] = ()
+    format: _Format = _Format()
+    weights: _Weights | None = None
 
 
 def read_fitted(run: RunDir) -> tuple[Preprocessor, Target]:
@@ -65,6 +82,9 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
         return f"classes do not fit the task {described.task}"
     if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
         return "classes must be at least two, and all different"
+    by_class = described.weights.classes if described.weights else None
+    if isinstance(by_class, dict) and by_class.keys() != set(classes or ()):
+        return "weights are not those of the classes"
     if len({column.name for column in described.columns}) < len(described.columns):
         return "columns with the same name"
     if wrong := next((column.name for column in described.columns if not _is_sound(column)), None):

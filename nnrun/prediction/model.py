@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.assembly import named_loss
+from nnrun.assembly import make_mlp, named_loss
 from nnrun.checkpoints import Tensors, named, read_weights
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -18,11 +18,11 @@ from nnrun.data.table import Floats, Table, check_fits
 from nnrun.data.target import Target
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.losses import Loss
-from nnrun.engine.network import MLP, Bound, Network
+from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array
 from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
 from nnrun.prediction.fitted import read_fitted
-from nnrun.rundir import RunDir, is_search
+from nnrun.rundir import RunDir, best_in, is_search
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,26 +94,17 @@ def load_model(run: RunDir) -> Model:
         loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
     except MisfitError as error:
         raise DataError(f"{run.path / 'resolved.yaml'}: {error}; this is not the config of this run") from None
-    mlp = MLP(
-        n_in=preprocessor.n_features,
-        hidden=config.network.hidden,
-        n_out=loss.width,
-        activation=config.network.activation,
-        batch_norm=config.network.batch_norm,
-    )
-    network = mlp.network()
+    network = make_mlp(config, preprocessor.n_features, loss.width).network()
     weights = _read_weights(run, network, config.training.dtype)
     return Model(run, config, run.read_json("data.json"), preprocessor, target, network, loss, weights)
 
 
 def best_of(run: RunDir) -> RunDir:
     """The run itself, or the best run of a search; UsageError where it has none yet."""
-    if not is_search(run):
-        return run
-    best = run.path / "best"
-    if not best.is_dir():
+    best = best_in(run) if is_search(run) else run
+    if best is None:
         raise UsageError(f"{run.id}: no trial has ended well yet, so there is no best run to look at")
-    return RunDir(best)
+    return best
 
 
 def _read_config(run: RunDir) -> Config:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnrun.errors import UsageError
-from nnrun.files import TEMPORARY
+from nnrun.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +26,15 @@ def check_output(path: Path, overwrite: bool) -> None:
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Raise UsageError where there is something already, or no folder for it."""
+    """Raise UsageError where there is something already, or no folder that can be written to."""
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a regular file; name one that is not there yet")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or --force to replace it")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent}: no such folder; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path.parent}: nothing can be written there; choose another folder")
 
 
 def require_pyarrow() -> None:
@@ -44,14 +46,9 @@ def require_pyarrow() -> None:
 
 
 def write_file(path: Path, frames: Frames) -> None:
-    """Write to a temporary name beside it and rename; whatever ends this early leaves nothing behind."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
-    try:
+    """Write all of them, or leave nothing behind."""
+    with replacing(path) as temporary:
         FORMATS[path.suffix.lower()](temporary, frames)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_text(write: Callable[[str], object], frames: Frames) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 
 from nnrun.data.table import Table, labels, listing, suggest
 from nnrun.errors import DataError
+from nnrun.narration import counted
 from nnrun.prediction.model import Model
+from nnrun.rundir import name_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +69,8 @@ class Predictions:
             *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
             *(
-                f"{_values(count)} of column {column!r} {what} (the first: {self._places[column, what]})"
+                f"{counted(count, 'value')} of column {column!r} {'was' if count == 1 else 'were'} {what} "
+                f"(the first: {self._places[column, what]})"
                 for (column, what), count in self._counts.items()
             ),
         ]
@@ -109,12 +112,12 @@ class Predictions:
         series = table.frame[column.name]
         missing = series.isna().to_numpy(dtype=bool)
         if not column.indicator:
-            self._count(table, column.name, "are missing, as none was in training", missing)
+            self._count(table, column.name, "missing, as none was in training", missing)
         if column.kind == "category":
             unseen = (
                 ~np.isin(labels(series).to_numpy(dtype=object), np.array(column.vocabulary, dtype=object)) & ~missing
             )
-            self._count(table, column.name, "were not seen in training", unseen)
+            self._count(table, column.name, "not seen in training", unseen)
 
     def _count(self, table: Table, column: str, what: str, where: Any) -> None:
         if where.any():
@@ -137,8 +140,4 @@ def require_features(model: Model, table: Table) -> None:
     hint = suggest(missing[0], [name for name in table.columns if name not in wanted])
     what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listing([*map(repr, missing)])}"
     here = hint or f"; the columns are {listing(table.columns)}"
-    raise DataError(f"{table.at_header()}: {what}, which {model.run.id} learned from{here}")
-
-
-def _values(count: int) -> str:
-    return f"{count:,} value" if count == 1 else f"{count:,} values"
+    raise DataError(f"{table.at_header()}: {what}, which {name_of(model.run)} learned from{here}")

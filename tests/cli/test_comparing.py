@@ -65,7 +65,7 @@ def test_formats_and_all(nnrun: Nnrun, two: list[str]) -> None:
     ("arguments", "words"),
     [
         (["latest"], "compare needs two runs or more"),
-        (["latest", "latest"], "names the same run as A"),
+        (["latest", "latest"], "latest is named twice, "),
         (["latest", "zzz"], "no run 'zzz' in runs"),
         (["latest", "best", "--json", "--csv"], "--json, --csv and --md: only one of them"),
     ],

@@ -115,7 +115,7 @@ def test_of_a_search_the_best_trial_is_evaluated(nnrun: Nnrun, here: Path) -> No
     nnrun("search", *QUICK, "--trials", "2", "--workers", "1", *sets("data.source=iris"))
     search = nnrun("list", "--json").json["runs"][0]["id"]
     found = nnrun("evaluate", "--json").json
-    assert found["run"] == "best" and found["test_reads"] == 2
+    assert found["run"] == f"{search}/best" and found["test_reads"] == 2
     assert nnrun("evaluate", f"runs/{search}/best", "--json").json["test_reads"] == 3
     assert "test part read 3 times" in nnrun("show").out
     trial = nnrun("evaluate", f"runs/{search}/trials/0001")

@@ -57,12 +57,24 @@ def test_what_must_be_installed_is_said(
     assert not Path("model.onnx").exists()
 
 
-def test_data_that_is_gone_is_said(here: Path, nnrun: Nnrun) -> None:
+def test_without_the_data_of_the_run_the_file_is_written_but_not_compared(here: Path, nnrun: Nnrun) -> None:
     Path("d.csv").write_text("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(60)))
     assert nnrun("train", "-q", "--set", "data.source=d.csv", "--set", "data.target=y", *QUICK).code == 0
+    assert nnrun("export", "-o", "with.py").code == 0
     Path("d.csv").unlink()
-    done = nnrun("export")
-    assert done.code == 4 and "d.csv" in done.err and not Path("model.onnx").exists()
+    done = nnrun("export", "-o", "without.py")
+    assert done.code == 0 and "checked  no: the file could not be compared" in done.out and "d.csv" in done.out
+    assert Path("without.py").read_text() == Path("with.py").read_text()
+    found = nnrun("export", "--json").json
+    assert (found["rows"], found["largest_difference"]) == (0, None) and "d.csv" in found["unchecked"]
+
+
+def test_the_name_of_the_file_decides_where_no_format_is_asked_for(trained: Path, nnrun: Nnrun) -> None:
+    assert nnrun("export", "-o", "mine.py", "--json").json["format"] == "numpy"
+    assert nnrun("export", "-o", "mine.bin", "--json").json["format"] == "onnx"
+    wrong = nnrun("export", "--format", "onnx", "-o", "yours.py")
+    assert wrong.code == 2 and "yours.py: a file of that name is of the format numpy" in wrong.err
+    assert not Path("yours.py").exists()
 
 
 @pytest.mark.parametrize("file", ["checkpoints/best.safetensors", "data.json", "resolved.yaml"])

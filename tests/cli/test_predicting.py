@@ -135,8 +135,8 @@ def test_more_columns_and_new_values_are_told(trained: Path, nnrun: Nnrun) -> No
     assert [row["customer"] for row in rows_of(done.out)] == ["=cmd|' /C calc'!A0", "../../etc/passwd"]
     said = " ".join(done.err.split())
     assert "columns that the run did not learn from are ignored: shoe" in said
-    assert "1 value of column 'city' were not seen in training (the first: odd.csv:2:3)" in said
-    assert "1 value of column 'city' are missing, as none was in training (the first: odd.csv:3:3)" in said
+    assert "1 value of column 'city' was not seen in training (the first: odd.csv:2:3)" in said
+    assert "1 value of column 'city' was missing, as none was in training (the first: odd.csv:3:3)" in said
 
 
 def test_one_document_counts(trained: Path, nnrun: Nnrun) -> None:

@@ -15,6 +15,7 @@ from nnrun.comparison.formats import as_csv, markdown, plain
 from nnrun.comparison.noise import Noise, student
 from nnrun.comparison.telling import told
 from nnrun.errors import DataError, UsageError
+from nnrun.files import to_json
 from nnrun.rundir import RunDir
 from tests.comparison.conftest import MakeRun
 
@@ -175,7 +176,7 @@ def test_what_is_not_compared(make_run: MakeRun, make_search: MakeRun, root: Roo
     a, b = make_run("a"), make_run("b")
     with pytest.raises(UsageError, match="needs two runs or more"):
         compare(root, [a.id])
-    with pytest.raises(UsageError, match=f"names the same run as A, {a.id}"):
+    with pytest.raises(UsageError, match=f"are the same run, {a.id}"):
         compare(root, [a.id, b.id, str(a.path)])
     with pytest.raises(UsageError, match="no run 'zzz'"):
         compare(root, [a.id, "zzz"])
@@ -214,6 +215,11 @@ def test_the_best_is_the_highest_where_higher_is_better(make_run: MakeRun, root:
     assert found.reference == 1
     assert found.difference("dev_auc", 0) == pytest.approx(-0.1)
     assert "dev_auc" in lines_of(found)[5]
+    for run in found.runs:
+        rows = [{"epoch": epoch, "dev_error": 0.5, "dev_auc": 0.25 * epoch} for epoch in (1, 2, 3)]
+        (run.run.path / "metrics.jsonl").write_text("".join(to_json(row) + "\n" for row in rows))
+    title, first, *_ = lines_of(found)
+    assert title.split() == ["dev", "auc", "by", "epoch", "last"] and first.split()[-1] == "0.75"
 
 
 # on a screen

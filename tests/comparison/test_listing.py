@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,9 +159,22 @@ def test_csv_has_every_number_of_every_run(make_run: MakeRun) -> None:
     assert [row["dev_error"] for row in rows] == ["0.05", "0.05"]
 
 
-@pytest.mark.parametrize("content", ["", "]", "null", "- 1\n"])
+BOMB = "a: &a [x, x]\nb: [*a, *a]\n"  # one more line for each power of two
+
+
+@pytest.mark.parametrize("content", ["", "]", "null", "- 1\n", BOMB, "[" * 100_000])
 def test_a_config_that_cannot_be_read_hides_no_run(make_run: MakeRun, content: str) -> None:
     run = make_run("a")
     Path(run.path / "resolved.yaml").write_text(content)
     assert Entry(run).value("optimizer.name") is None
     assert Entry(run).value("dev_error") == 0.05
+
+
+@pytest.mark.parametrize(
+    "lie", [{"final": [1]}, {"epochs": "x"}, {"seconds": "y"}, {"data": 5}, {"parent": 3}, {"created": 5}]
+)
+def test_a_record_of_other_types_hides_no_run(make_run: MakeRun, lie: dict[str, Any]) -> None:
+    entries = [Entry(make_run("a", record=lie)), Entry(make_run("b"))]
+    lines = table(entries, [entry.run.id for entry in entries], None, 80, cut=False)
+    assert lines[1].split()[1] == "unreadable" and lines[2].split()[1] == "done"
+    assert len(as_csv(entries).splitlines()) == 3

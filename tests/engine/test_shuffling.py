@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from nnrun.engine.batches import Batches, batch_bounds
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.randomness import stream
-from nnrun.engine.reading import want
+from nnrun.engine.reading import advise
 from nnrun.engine.shuffling import LARGE_BYTES, by_blocks, orders, windows
 from nnrun.engine.trainer import Trainer
 
@@ -87,18 +88,22 @@ def test_the_next_window_of_a_mapped_file_is_read_ahead(tmp_path: Path, monkeypa
     np.save(tmp_path / "x.npy", in_memory.examples.x)
     x = np.asarray(np.load(tmp_path / "x.npy", mmap_mode="r"))
     made = Batches(Examples(x, in_memory.examples.y), in_memory.loss, 25, [1, 2], shuffle="blocks")
-    asked: list[int] = []
+    told: dict[int, list[int]] = {mmap.MADV_WILLNEED: [], mmap.MADV_DONTNEED: []}
+    asked, given_back = told.values()
 
     def counted(rows: np.ndarray, *where: Any) -> np.ndarray:
-        asked.append(rows.size)
-        return want(rows, *where)
+        told[where[-1]].append(rows.size)
+        return advise(rows, *where)
 
-    monkeypatch.setattr(reading, "want", counted)
+    monkeypatch.setattr(reading, "advise", counted)
     list(made.epoch(1))
-    assert asked == [200] * 5 + [10], "rows of both members; 505 = 5 · 100 + 5"
+    assert asked == given_back == [200] * 5 + [10], "rows of both members; 505 = 5 · 100 + 5"
     asked.clear()
-    next(made.epoch(2))
+    given_back.clear()
+    second = made.epoch(2)
+    next(second)
     assert asked == [200, 200], "with the first batch of the first window, the second one is on its way"
+    assert given_back == [], "the first window is still in use"
     assert (rows_seen(made, 1) == rows_seen(in_memory, 1)).all()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from nnrun import experiment
 from nnrun.config.load import load_config
 from nnrun.data.prepare import read_parts
 from nnrun.errors import DataError, UsageError
+from nnrun.evaluation.test_part import count_read
 from nnrun.evaluation.verbs import Evaluation, evaluate
 from nnrun.metrics.table import metrics_of
 from nnrun.prediction.model import load_model
@@ -79,6 +81,13 @@ def test_reads_of_the_test_part_are_counted(train_run: Train) -> None:
     assert [evaluate(run).test_reads for _ in range(2)] == [2, 3]
     experiment.resume(run, epochs=5)
     assert evaluate(run).test_reads == 5
+
+
+def test_reads_at_the_same_time_are_all_counted(train_run: Train) -> None:
+    run = train_run("data.source=iris", *QUICK).run
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: count_read(RunDir(run.path)), range(8)))
+    assert sorted(counts) == [2, 3, 4, 5, 6, 7, 8, 9], "one when training ended"
 
 
 def test_a_run_that_cannot_be_written_to_is_evaluated_all_the_same(
@@ -169,6 +178,8 @@ def test_weights_count_as_in_training(tmp_path: Path) -> None:
     for part in found.results:
         for name in ("error", "loss"):
             assert found.value(f"{part}_{name}") == pytest.approx(outcome.record["final"][f"{part}_{name}"], rel=1e-5)
+        assert found.counts[part].sum() == found.rows[part], "of a class rows are counted, as a page of the run does"
+    assert "losses and errors count every class alike" in found.notes[0] and "rows are counted" in found.notes[0]
     of_file = evaluate(outcome.run, str(in_file(outcome, "dev", tmp_path / "dev.csv")))
     for predictor, known in found.results["dev"].items():
         assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor

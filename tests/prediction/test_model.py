@@ -114,6 +114,13 @@ LIES = {
     "a deviation of 0": put("deviations.0", 0.0),
     "an infinite unit": put("target.deviation", float("inf")),
     "other features": put("features.0", "x"),
+    "identifiers that are a number": put("left_out", 5),
+    "identifiers that are lists": put("left_out", [["a"]]),
+    "a delimiter of two letters": put("format.delimiter", "ab"),
+    "an encoding that is none": put("format.encoding", "pickle"),
+    "missing values that are a number": put("format.missing", 7),
+    "weights that are a number": put("weights", 5),
+    "weights of other classes": put("weights", {"column": None, "classes": {"a": 1.0}}),
 }
 
 
