@@ -58,7 +58,7 @@ def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
             continue
         if _certain(bare, mark, dialect):
             frame[column] = _ungrouped(bare, mark, dialect.decimal)
-            notices += [f"column {str(column)!r} holds numbers with {unit}, which is left out"] if unit else []
+            notices += [f"column {str(column)!r} holds numbers with {unit}; they are read without it"] if unit else []
         else:
             notices.append(
                 f"column {str(column)!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
@@ -105,21 +105,21 @@ def _grouping(series: pd.Series[Any], decimal: str) -> str | None:
 
 
 def _number(mark: str, decimal: str) -> re.Pattern[str]:
-    """A number whose thousands may be grouped."""
+    """A number whose thousands may be grouped, and which float64 can hold."""
     m, d = re.escape(mark), re.escape(decimal)
-    return re.compile(rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}})+|[0-9]+)?({d}[0-9]*)?\s*")
+    return re.compile(
+        rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?\s*"
+    )
 
 
 def _certain(series: pd.Series[Any], mark: str, dialect: Dialect) -> bool:
     """Whether the mark can mean nothing else; 1,234 alone may be a decimal comma in a file with points."""
-    if mark != "," or dialect.decimal_is_stated:
+    if mark != "," or dialect.decimal_is_known:
         return True
     values = [str(value) for value in series.dropna().unique()]
     return any(value.count(",") > 1 or ("." in value and "," in value) for value in values)
 
 
 def _ungrouped(series: pd.Series[Any], mark: str, decimal: str) -> pd.Series[Any]:
-    import pandas as pd
-
     text = series.astype(object).where(series.notna(), None).str.replace(mark, "", regex=False)
-    return pd.to_numeric(text.str.replace(decimal, ".", regex=False).str.strip())
+    return text.str.replace(decimal, ".", regex=False).astype("float64")

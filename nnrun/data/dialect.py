@@ -35,7 +35,7 @@ class Dialect:
     delimiter: str
     encoding: str
     decimal: str
-    decimal_is_stated: bool
+    decimal_is_known: bool  # from the configuration or the run, not guessed
     missing: tuple[str, ...]
     text: frozenset[str]
 
@@ -53,7 +53,8 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
     delimiter = reading.delimiter if reading.delimiter != "auto" else find_delimiter(head)
     usual = None if delimiter == "," else reading.usual_decimal
     decimal = reading.decimal if reading.decimal != "auto" else usual or find_decimal(head, delimiter)
-    return Dialect(delimiter, encoding, decimal, reading.decimal != "auto", reading.missing, reading.text)
+    known = decimal in (reading.decimal, reading.usual_decimal)
+    return Dialect(delimiter, encoding, decimal, known, reading.missing, reading.text)
 
 
 def _encoding(path: Path, known: str) -> str:

@@ -172,9 +172,14 @@ def test_signs_of_per_cent_and_money(tmp_path: Path) -> None:
     table = read_table(path)
     assert [table.frame[name].dropna().tolist() for name in "abc"] == [[5, -12.5], [1234.5, -7, -8], [3, 4]]
     assert table.frame["d"].tolist() == ["2%", "7", "1%"]  # 7% or 700%?
-    assert table.notices[0] == "column 'a' holds numbers with %, which is left out"
+    assert table.notices[0] == "column 'a' holds numbers with %; they are read without it"
     table = read_table(write(tmp_path / "b.csv", "a;b\n1 234,50 €;x\n7,00 €;y\n"))
     assert (table.frame["a"].tolist(), table.decimal) == ([1234.5, 7], ",")
+
+
+def test_large_numbers_with_a_sign(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", f"a,b\n${10**25},1\n,2\n$7,3\n"))
+    assert table.frame["a"].dropna().tolist() == [1e25, 7]
 
 
 @pytest.mark.parametrize("odd", [".", "+", "-.", "x", "٣"])
@@ -286,6 +291,13 @@ def test_a_new_file_with_commas_has_points_whatever_training_had(tmp_path: Path)
     info, _ = fitted(write(tmp_path / "a.csv", "\n".join(["x;y", *(f"{i},5;{'ab'[i % 2]}" for i in range(10))])))
     table = read_table(write(tmp_path / "new.csv", "x,z\n1.5,2\n"), like=info)
     assert table.frame["x"].tolist() == [1.5]
+
+
+def test_a_run_knows_whether_commas_group_thousands(tmp_path: Path) -> None:
+    info, _ = fitted(write(tmp_path / "train.csv", "x,y\n" + "".join(f'"1,{i:03}.5",{i}.5\n' for i in range(20))))
+    assert read_table(write(tmp_path / "new.csv", 'x\n"1,234"\n'), like=info).frame["x"].tolist() == [1234]
+    info, _ = fitted(write(tmp_path / "train.csv", "x;y\n" + "".join(f"1,{i:03};{i},5\n" for i in range(20))))
+    assert read_table(write(tmp_path / "new.csv", 'x\n"1,234"\n'), like=info).frame["x"].tolist() == ["1,234"]
 
 
 def test_what_the_config_says_of_the_format_holds_for_new_files(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def test_a_cell_of_a_megabyte(csv: Any, load: Any) -> None:
     with pytest.raises(DataError, match=r"digits\.csv:42:1: '9+\.\.\.9+' is not a number, but 40 of 41") as caught:
         load(digits, target="y")
     assert len(str(caught.value)) < 500
+    grouped = csv("x,z,y", *(f"{'9 999' * (1 << i)},${'7' * (1 << i)},{'ab'[i % 2]}" for i in range(20)), name="g.csv")
+    assert len(read_table(grouped)) == 20  # whatever they are
 
 
 def test_a_quote_that_swallows_the_file(csv: Any) -> None:
