@@ -53,6 +53,12 @@ class Divided:
         """Whether there is a source that is never in memory as a whole."""
         return not all(chunks.is_one for chunks in self.sources.values())
 
+    @property
+    def image(self) -> list[int] | None:
+        """Height, width and channels, if the features are just the pixels of an image, row by row."""
+        image = self.reference.head.image
+        return list(image) if image and math.prod(image) == len(self.features) else None
+
     def walk(self, step: str, parts: Sequence[str] = PARTS) -> Iterator[tuple[str, Table]]:
         """The part and the rows of one piece after the other, a part's rows in the order of their source."""
         for source, chunks in self.sources.items():
@@ -134,7 +140,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
         "format": Reading.by(config.format).to_json(data.reference.head.decimal),
-        "image": _image(data),
+        "image": data.image,
         "normalize": config.normalize,
         **preprocessor.to_json(),
         "weights": weights,
@@ -231,12 +237,6 @@ def _source(config: Data) -> str | dict[str, str]:
     if isinstance(config.source, str):
         return config.source
     return {part: str(path) for part, path in source_files(config).items()}
-
-
-def _image(data: Divided) -> list[int] | None:
-    """Height, width and channels, if the features are just the pixels of an image, row by row."""
-    image = data.reference.head.image
-    return list(image) if image and math.prod(image) == len(data.features) else None
 
 
 def _of_files(data: Divided) -> list[str]:

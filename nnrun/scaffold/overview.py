@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +31,9 @@ class Overview:
     """Of a source and its target.
 
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
-    split; `classes` counts the rows of each class, None for a regression; `groups` and `dates` are columns by which the
-    rows could be split; `reading` says how the files were read, `notices` what else there is to know.
+    split; `classes` counts the rows of each class, None for a regression; `image` is height, width and channels where
+    the features are pixels; `groups` and `dates` are columns by which the rows could be split; `reading` says how the
+    files were read, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -43,6 +44,7 @@ class Overview:
     task: Task
     classes: Mapping[str, int] | None
     features: int
+    image: Sequence[int] | None
     groups: list[str]
     dates: list[str]
     reading: list[str]
@@ -105,6 +107,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
         task=data.task,
         classes=None if data.classes is None else _counts(data.reference, data.classes),
         features=sum(_width(table, found.columns[column.name]) for column in used),
+        image=data.image,
         groups=[column.name for column in used if may_group(table.frame[column.name], column.kind)],
         dates=[column.name for column in used if column.kind == "date"],
         reading=_reading(data, len(table)),

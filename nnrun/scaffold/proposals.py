@@ -19,6 +19,7 @@ HIDDEN: dict[float, list[int]] = {10_000: [64], inf: [64, 32]}  # up to so many 
 RATES: dict[float, float] = {20_000: 3e-3, inf: 1e-3}
 L2 = 0.1
 DROPOUT: dict[float, float] = {1_000: 0.2, inf: 0.0}
+MOST_TO_BEND, LARGEST_TO_BEND = 10_000, 64 * 64  # images, and their values; beyond them bending takes long
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 50_000, 20, 150  # about as many steps as a table needs
 PATIENCE = 0.13  # of the epochs
 
@@ -154,6 +155,15 @@ def _dropout(overview: Overview) -> Choice | None:
     return Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for so few as {rows:,} rows")
 
 
+def _augment(overview: Overview) -> Choice | None:
+    """Small images are bent, another way in each epoch, where there are up to 10,000 of them."""
+    rows = overview.parts["train"]
+    if overview.image is None or rows > MOST_TO_BEND or math.prod(overview.image) > LARGEST_TO_BEND:
+        return None
+    height, width, _ = overview.image
+    return Choice(["elastic"], f"{rows:,} images of {height} × {width} pixels: each is bent another way in each epoch")
+
+
 def _early_stopping(overview: Overview) -> Choice:
     """Patience is a part of the epochs."""
     patience = math.ceil(PATIENCE * _number_of_epochs(overview))
@@ -211,6 +221,7 @@ CHOICES: dict[str, Rule] = {
     "network.init": _init,
     "regularization.l2": _l2,
     "regularization.dropout": _dropout,
+    "regularization.augment": _augment,
     "regularization.early_stopping": _early_stopping,
     "optimizer.learning_rate": _learning_rate,
     "training.epochs": _epochs,

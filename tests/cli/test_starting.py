@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
@@ -187,6 +188,16 @@ def test_a_bundled_set_needs_no_target(nnrun: Nnrun, name: str) -> None:
     assert done.code == 0, done.err
     assert load_config(Path("config.yaml")).config.data.source == name
     assert "data.drop" not in done.out  # pixels belong together
+
+
+@pytest.mark.parametrize(("shape", "bent"), [((6, 6), True), ((36,), False), ((80, 80), False)])
+def test_small_images_are_bent(nnrun: Nnrun, here: Path, shape: tuple[int, ...], bent: bool) -> None:
+    x = np.random.default_rng(0).random((120, *shape), np.float32)
+    np.savez("x.npz", x=x, y=np.arange(120) % 2)
+    assert nnrun("init", "x.npz", "--target", "y").code == 0
+    assert len(load_config(Path("config.yaml")).config.regularization.augment) == bent
+    text = Path("config.yaml").read_text(encoding="utf-8")
+    assert ("# 72 images of 6 × 6 pixels: each is bent another way in each epoch\n  augment: [elastic]" in text) == bent
 
 
 # what it refuses
