@@ -9,6 +9,7 @@ from nnrun.report.charts import BLUE, GREY, ORANGE, Chart, axis, line, points
 from nnrun.report.results import Results, same_settings, value_axis
 from nnrun.report.thinning import kept
 from nnrun.search.ledger import Record
+from nnrun.search.table import STRATEGIES
 
 MOST_POINTS = 40_000  # of all learning curves together
 FEW = 200  # lines, beyond which they are drawn thinner
@@ -85,24 +86,24 @@ def _short(value: float | None) -> float | None:
 
 def survivors_chart(found: Results) -> Chart | None:
     """Halving: each group of trials that continue each other as a line from rung to rung; None where none does."""
-    groups = [[trial for trial in group if trial["metric"] is not None] for group in same_settings(found.trials)]
-    longest = max((len(group) for group in groups), default=0)
-    if longest < 2:
+    if not STRATEGIES[found.plan["strategy"]].continues_trials:
         return None
+    until = found.strategy.epochs
+    groups = [[trial for trial in group if trial["metric"] is not None] for group in same_settings(found.trials)]
     x: list[float | None] = []
     y: list[float | None] = []
     for before, after in (pair for group in groups for pair in pairwise(group)):
-        x += [len(before["curve"]), len(after["curve"]), None]
+        x += [until(before["number"]), until(after["number"]), None]
         y += [found.value(before), found.value(after), None]
     ends = [trial for group in groups for trial in group]
     names = [f"trial {t['number']} after {len(t['curve'])} epochs: {found.told(t)}" for t in ends]
-    epochs = [len(trial["curve"]) for trial in ends]
+    epochs = [until(trial["number"]) for trial in ends]
     dots = points("a trial", epochs, [found.value(t) for t in ends], GREY, text=names, hoverinfo="text")
     links = line("continued", x, y, ORANGE, width=1.5, hoverinfo="skip")
     counts = {rung: epochs.count(rung) for rung in sorted(set(epochs))}
     rungs = list(counts)
     ticks = {"tickvals": rungs, "ticktext": [f"{rung}<br>{counts[rung]} trials" for rung in rungs]}
-    layout = {"xaxis": axis("epochs trained", type="log", **ticks), "yaxis": found.axis()}
+    layout = {"xaxis": axis("until epoch", type="log", **ticks), "yaxis": found.axis()}
     told = "; ".join(f"{count} trials until epoch {rung}" for rung, count in counts.items())
     return Chart(
         "Survivors of halving", f"{told}.", [links, dots], layout, f"{told}. Lines join a trial to its continuation."

@@ -16,7 +16,9 @@ from nnrun.report.charts import Axis, axis, log_axis
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Ledger, Record
 from nnrun.search.space import Space
+from nnrun.search.strategies import Plan, Strategy
 from nnrun.search.study import Metric
+from nnrun.search.table import STRATEGIES
 from nnrun.search.telling import shown
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
@@ -41,6 +43,12 @@ class Results:
         trials, _ = Ledger(run.path / "trials.jsonl").read()
         config = load_config(run.path / "resolved.yaml").config
         return cls(run, record | {"status": run.status_of(record)}, plan, config, Space.of(plan["space"]), trials)
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """As it stood before the first trial."""
+        plan, known = self.plan, 1 + len(self.plan["enqueue"])
+        return STRATEGIES[plan["strategy"]](Plan(self.space, plan["seed"], plan["totals"], plan["epochs"], known))
 
     @property
     def metric(self) -> str:

@@ -38,6 +38,11 @@ class CoarseToFineHalving(Strategy):
         super().tell(number, values, value)
         self._results[number] = value, dict(values)
 
+    def epochs(self, number: int) -> int:
+        """A third of all for a fresh trial."""
+        halved = _is_fresh(number) and number >= self.plan.first
+        return math.ceil(self.plan.epochs / FACTOR) if halved else self.plan.epochs
+
     def propose(self, number: int) -> Point | None:
         """A fresh trial, or the continuation of a finalist; None until all trials that it rests on are told.
 
@@ -49,7 +54,7 @@ class CoarseToFineHalving(Strategy):
         if _is_fresh(number):
             self._tell_zoom(number // WHOLE)
             point = self._zoom.propose(_fresh_below(number))
-            return point and replace(point, number=number, epochs=math.ceil(self.plan.epochs / FACTOR))
+            return point and replace(point, number=number, epochs=self.epochs(number))
         finalist = self._finalists(begin).get(number)
         if finalist is not None:
             return Point(number, self._results[finalist][1], resume=finalist)

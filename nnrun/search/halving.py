@@ -79,6 +79,10 @@ class Halving(Strategy):
         if number >= self.plan.first:
             self._results[number] = value, dict(values)
 
+    def epochs(self, number: int) -> int:
+        """That of its rung; a trial in none trains to the end."""
+        return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.plan.epochs)
+
     def propose(self, number: int) -> Point | None:
         """A fresh draw or the continuation of a survivor; None until the rung below is finished."""
         at = next((i for i, rung in enumerate(self.rungs) if number in rung.numbers), None)

@@ -85,6 +85,10 @@ class Strategy(ABC):
             self._settled += 1
         return self._settled >= end
 
+    def epochs(self, number: int) -> int:
+        """Until which epoch the trial of this number trains, if nothing stops it."""
+        return self.plan.epochs
+
     def independent(self, number: int) -> bool:
         """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
         return False

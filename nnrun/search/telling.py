@@ -65,7 +65,7 @@ def heading(run_id: str, plan: Mapping[str, Any], space: Space, workers: int | N
 
 def rung_lines(plan: Mapping[str, Any], space: Space, epochs: int) -> list[str]:
     """What successive halving will do: how many trials train until which epoch."""
-    rungs = rung_table(Plan(space, plan["seed"], plan["totals"], epochs, first=1))
+    rungs = rung_table(Plan(space, plan["seed"], plan["totals"], epochs, first=1 + len(plan["enqueue"])))
     return [
         f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
         + (f", the best of those until epoch {below.epochs}" if rung.level else "")

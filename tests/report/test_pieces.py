@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnrun.config.config import Config
 from nnrun.report.charts import Chart, plain
 from nnrun.report.curves import beta_for, series, wavering
 from nnrun.report.html import Sortable, paragraph, table, tag
@@ -21,13 +22,15 @@ from nnrun.report.images import png, shape_of
 from nnrun.report.layers import statistics_charts
 from nnrun.report.page import Page, Section, as_data, plotly_bundle
 from nnrun.report.predictions import Classified, Estimated
+from nnrun.report.progress import survivors_chart
 from nnrun.report.quality import calibration_chart, confusion_part
-from nnrun.report.results import same_settings, value_axis
+from nnrun.report.results import Results, same_settings, value_axis
 from nnrun.report.scales import ABOVE, BELOW, place, ticks
 from nnrun.report.thinning import kept
 from nnrun.report.worst import worst
+from nnrun.rundir import RunDir
 from nnrun.search.domains import DOMAINS
-from nnrun.search.space import Parameter
+from nnrun.search.space import Parameter, Space
 
 STYLE = Path(__file__).parents[2] / "nnrun/report/assets/page.css"
 
@@ -265,3 +268,36 @@ def test_results_over_more_than_a_decade_get_an_axis_of_logarithms() -> None:
     assert value_axis("dev_error", [0.01, 0.5])["type"] == "log"
     assert "type" not in value_axis("dev_error", [0.1, 0.5])
     assert "type" not in value_axis("dev_error", [0.0, 0.5])
+
+
+def halved(strategy: str) -> Results:
+    """Trial 0 is the config; 1 to 9 train for 3 of 9 epochs, 10 to 12 continue the best, stopped early after 4."""
+    keys = "optimizer.learning_rate"
+    trials = [
+        {
+            "number": n,
+            "values": {keys: 0.1 * (n if n < 10 else n - 9)},
+            "status": "done",
+            "final": {"dev_error": 0.1 * n},
+            "metric": 0.1 * n,
+            "curve": [0.5] * (4 if n > 9 else 3),
+        }
+        for n in range(13)
+    ]
+    space = Space.of({keys: {"log": [1e-4, 10]}})
+    plan = {"strategy": strategy, "metric": "dev_error", "seed": 0, "totals": [13], "epochs": 9, "enqueue": []}
+    return Results(RunDir(Path()), {}, plan, Config(), space, trials)
+
+
+def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:
+    chart = survivors_chart(halved("halving"))
+    assert chart is not None
+    links, dots = chart.data
+    assert links["x"][:3] == [3, 9, None], "rungs of a search of 9 epochs; the continuation ended earlier"
+    assert dots["x"].count(3) == 9
+    assert dots["x"].count(9) == 4, "the three that went on, and the config"
+    assert chart.layout["xaxis"]["ticktext"] == ["3<br>9 trials", "9<br>4 trials"]
+
+
+def test_other_strategies_have_no_survivors() -> None:
+    assert survivors_chart(halved("random")) is None
