@@ -8,6 +8,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,13 @@ def test_a_lesson_becomes_a_picture(docs: Any, tmp_path: Path) -> None:
     if not any(map(shutil.which, browser.BROWSERS)):
         pytest.skip("no Chromium here; apt-get install chromium")
     lesson = docs("lessons.networks").normalisation(docs("lessons.runs").Runs(tmp_path / "runs"))
-    with browser.browser() as chromium:
-        docs("gallery").take_pictures({"normalisation": lesson}, chromium, tmp_path / "pictures")
+
+    def take() -> None:
+        with browser.browser() as chromium:
+            docs("gallery").take_pictures({"normalisation": lesson}, chromium, tmp_path / "pictures")
+
+    with ThreadPoolExecutor(1) as thread:  # in this one the tests of reports may have a browser open already
+        thread.submit(take).result()
     (path,) = (tmp_path / "pictures").iterdir()
     assert path.name == "normalisation.png"
     assert size(path.read_bytes())[0] == 2 * browser.WIDTH
