@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.codes import Distinct
-from nnrun.data.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers, shown
-from nnrun.errors import DataError
+from nnrun.data.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers, refuse_first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,12 +131,7 @@ def truths(table: Table, column: str) -> Floats:
         return numbers(table, column)
     values = np.asarray(series.astype(str).str.lower().map(_TRUE), dtype=np.float64)
     wrong = np.isnan(values) & series.notna().to_numpy(dtype=bool)
-    if wrong.any():
-        row = table.first(wrong)
-        raise DataError(
-            f"{table.at_cell(row, column)}: {shown(series[row])} in column {column!r} is neither true nor false; "
-            f"{CORRECT}"
-        )
+    refuse_first(table, column, wrong, f"is neither true nor false; {CORRECT}")
     return values
 
 
@@ -151,12 +145,7 @@ def dates(table: Table, column: str, format: str) -> npt.NDArray[np.datetime64]:
         return _stored_dates(series)
     values = read_dates(labels(series).astype(object), format)
     wrong = np.isnat(values) & series.notna().to_numpy(dtype=bool)
-    if wrong.any():
-        row = table.first(wrong)
-        raise DataError(
-            f"{table.at_cell(row, column)}: {shown(series[row])} in column {column!r} is not a date like "
-            f"{example(format)}; {CORRECT}"
-        )
+    refuse_first(table, column, wrong, f"is not a date like {example(format)}; {CORRECT}")
     return values
 
 

@@ -211,11 +211,15 @@ def numbers(table: Table, column: str) -> Floats:
 
 def check_numeric(table: Table, column: str, advice: str) -> None:
     """Raise DataError, ending with the advice, at the first text cell of the column that is no number."""
-    slips = slips_of(table, column)
-    if slips.any():
-        row = table.first(slips)
-        value = table.frame[column][row]
-        raise DataError(f"{table.at_cell(row, column)}: {shown(value)} in column {column!r} is not a number; {advice}")
+    refuse_first(table, column, slips_of(table, column), f"is not a number; {advice}")
+
+
+def refuse_first(table: Table, column: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
+    """Raise DataError, with its place and what it is, at the first cell of the column that the mask `(m,)` marks."""
+    if wrong.any():
+        row = table.first(wrong)
+        value = shown(table.frame[column][row])
+        raise DataError(f"{table.at_cell(row, column)}: {value} in column {column!r} {what}")
 
 
 def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -> None:
