@@ -30,10 +30,12 @@ Settings = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only the ending and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also the resolved config and the environment.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 RUNS = Path("runs")
 CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
+GATE_FAILED = 6  # of those that a command was asked to hold
 PIPE_CLOSED = 141  # as the shell reports a process that SIGPIPE ended
 
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Runs, default_config, elsewhere, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
 from nnrun.cli.streams import json_result, result, say
 from nnrun.cli.studies import Studies, Study
 
 if TYPE_CHECKING:
     from nnrun.diagnosis.verbs import Diagnosis
 
-GATE_FAILED = 6
 KINDS = ("bias", "variance", "mismatch", "dev_overfit")
 COLOURS = {"high": "31", "unclear": "33", "low": "32"}  # red, yellow, green
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
+from nnrun.cli.common import RUNS, Debug, Force, Json, RunArgument, Runs, explained
 from nnrun.cli.signals import tidy_end
 from nnrun.cli.streams import json_result, result
 
@@ -27,7 +27,6 @@ Format = Annotated[
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: model.onnx or model.py here.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 @explained

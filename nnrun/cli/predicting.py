@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnrun.cli import threads
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, explained
+from nnrun.cli.common import RUNS, Debug, Force, Json, Quiet, RunArgument, Runs, explained
 from nnrun.cli.signals import tidy_end
 from nnrun.cli.streams import content_result, json_result, say
 
@@ -25,7 +25,6 @@ Rows = Annotated[
 Output = Annotated[
     str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 @explained
