@@ -90,8 +90,9 @@ class Run:
         On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.
         """
         from nnrun.evaluation.verbs import evaluate
+        from nnrun.prediction.model import load_model
 
-        return evaluate(self.directory, None if data is None else str(data)).document
+        return evaluate(load_model(self.directory), None if data is None else str(data)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

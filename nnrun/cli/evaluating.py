@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from nnrun.cli import threads
-from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, explained
 from nnrun.cli.streams import json_result, result, say
 
 if TYPE_CHECKING:
     from nnrun.evaluation.verbs import Evaluation
 
-GATE_FAILED = 6
 
 Rows = Annotated[
     str | None,
@@ -55,14 +54,14 @@ def evaluate(
     Example:  nnrun evaluate latest --require 'dev_error<5%'
     """
     from nnrun.evaluation.telling import page
-    from nnrun.evaluation.verbs import evaluate as evaluate_run
+    from nnrun.evaluation.verbs import evaluate as evaluate_model
     from nnrun.prediction.model import load_model
     from nnrun.rundir import find_run
 
     gates = [_gate(text) for text in require or []]
-    found_run = find_run(runs, run)
-    threads.need(load_model(found_run).config.training.blas_threads)
-    found = evaluate_run(found_run, data)
+    model = load_model(find_run(runs, run))
+    threads.need(model.config.training.blas_threads)
+    found = evaluate_model(model, data)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:
         json_result(found.document)

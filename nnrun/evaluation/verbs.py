@@ -18,13 +18,13 @@ from nnrun.diagnosis.trained import trained
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.evaluation.baselines import Linear, constant, linear
+from nnrun.evaluation.reads import count_read, why_not
 from nnrun.evaluation.scores import Scores, by_class
-from nnrun.evaluation.test_part import count_read, why_not
 from nnrun.measures import weights_of
-from nnrun.prediction.model import Model, load_model
+from nnrun.prediction.model import Model
 from nnrun.prediction.rows import require_features, rows_at_once
 from nnrun.prediction.source import read_rows
-from nnrun.rundir import RunDir, name_of
+from nnrun.rundir import name_of
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
@@ -87,13 +87,12 @@ class Evaluation:
             self.counts[part] = scores[NETWORK].counts()
 
 
-def evaluate(run: RunDir, data: str | None = None) -> Evaluation:
-    """A run, or the best run of a search, by its best epoch: on its own parts, or on the rows of a file.
+def evaluate(model: Model, data: str | None = None) -> Evaluation:
+    """A run by its best epoch: on its own parts, or on the rows of a file.
 
-    Raises UsageError where there is no checkpoint; DataError where the run's data is gone or has changed, where a
-    file cannot be read, lacks a column, or has a class that the run does not know.
+    Raises DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column, or has a
+    class that the run does not know.
     """
-    model = load_model(run)
     found = Evaluation(model, data)
     if weighed := weight_notices(model.info.get("weights")):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
