@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+from nnrun.machine import blas_threads
+
 VARIABLE = "NNRUN_BLAS_THREADS"
-LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 def prepare() -> None:
     """One thread, before NumPy loads: more slow small products down many times over and change the bits."""
-    os.environ.update(dict.fromkeys(LIBRARIES, os.environ.get(VARIABLE, "1")))
+    blas_threads.ask_for(os.environ.get(VARIABLE, "1"))
 
 
 def need(threads: int) -> None:

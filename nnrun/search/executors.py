@@ -19,11 +19,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
+from nnrun.machine import blas_threads
+
 Job = dict[str, Any]
 Work = Callable[[Job], Job]
 
 LOADED = "nnrun.search.server"
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -168,7 +169,7 @@ def begin_to_load() -> BaseContext:
     It has one thread and nothing of this process, so a worker is as clean as one spawned by itself, which is what
     happens where there is no such server.
     """
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # inherited, before NumPy is loaded
+    blas_threads.ask_for()
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")

@@ -1,0 +1,1 @@
+"""The machine and the system nnrun runs on: which systems, what a process may use of them, what POSIX alone has."""
