@@ -26,6 +26,9 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that `nnrun --help` need not load NumPy."""
     from importlib import import_module
 
+    from nnrun.machine.systems import refuse_others
+
     if name not in __all__:
         raise AttributeError(f"module 'nnrun' has no attribute {name!r}")
+    refuse_others()
     return getattr(import_module("nnrun.engine.minimize" if name == "minimize" else "nnrun.api"), name)

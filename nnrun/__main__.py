@@ -3,11 +3,16 @@
 import gc
 import sys
 
+from nnrun.errors import UsageError
+
 
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less
     try:
+        from nnrun.machine import systems
+
+        systems.refuse_others()
         from nnrun.cli import streams, threads
 
         threads.prepare()
@@ -17,6 +22,9 @@ def main() -> None:
         app()
     except KeyboardInterrupt:  # before a command has begun
         sys.exit(130)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
     finally:
         gc.freeze()  # Python need not look through all that is loaded before it ends: a tenth of a second
 

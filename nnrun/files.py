@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.errors import DataError
+from nnrun.machine.posix import try_lock
 
 TEMPORARY = ".temporary"
 LOCK_ATTEMPTS = 10
@@ -50,8 +51,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _make_names_durable(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -124,16 +123,3 @@ def lock_exclusively(descriptor: int) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def try_lock(descriptor: int, exclusive: bool) -> bool:
-    """Take the lock of an open file, alone or with others; False if somebody has it."""
-    try:
-        import fcntl
-    except ImportError:  # not a POSIX system: nothing guards against two processes there
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_NB | (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
-    except OSError:
-        return False
-    return True

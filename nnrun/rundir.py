@@ -22,9 +22,9 @@ from nnrun.files import (
     lock_exclusively,
     read_json_lines,
     to_json,
-    try_lock,
     write_atomically,
 )
+from nnrun.machine.posix import try_lock
 from nnrun.tensors import read_tensors, write_tensors
 
 SCHEMA_VERSION = 1

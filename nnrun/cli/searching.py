@@ -42,7 +42,9 @@ TrialTimeout = Annotated[
 ]
 TrialMemory = Annotated[
     int | None,
-    typer.Option(metavar="BYTES", help="Most memory a worker may take; left out: its part of 80%.", min=LEAST_MEMORY),
+    typer.Option(
+        metavar="BYTES", help="Most memory a worker may take, on Linux; left out: its part of 80%.", min=LEAST_MEMORY
+    ),
 ]
 Stack = Annotated[int | None, typer.Option(metavar="N", help="Most trials trained as one; changes no result.", min=1)]
 Repeat = Annotated[
@@ -123,8 +125,12 @@ def _options(
     stack: int | None,
     repeat: int | None,
 ) -> Options:
+    from nnrun.errors import UsageError
+    from nnrun.machine.posix import LIMITS_MEMORY
     from nnrun.search.options import Options
 
+    if trial_memory is not None and not LIMITS_MEMORY:
+        raise UsageError("--trial-memory: this system does not limit the memory of a process")
     return Options(
         workers=workers or os.cpu_count() or 1,
         seconds=timeout,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nnrun.data.prepare import Prepared
 from nnrun.data.sources import check_file, source_files
 from nnrun.data.table import Arrays
-from nnrun.files import try_lock
+from nnrun.machine.posix import try_lock
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data

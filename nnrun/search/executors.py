@@ -11,15 +11,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from contextlib import suppress
+from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
 from nnrun.machine import blas_threads
+from nnrun.machine.posix import deaf_to_ctrl_c, killed_from_outside, limit_memory
 
 Job = dict[str, Any]
 Work = Callable[[Job], Job]
@@ -32,7 +33,7 @@ class WorkerDiedError(Exception):
     """The worker is gone; `killed` tells a kill from outside from a crash of its own."""
 
     def __init__(self, code: int) -> None:
-        self.killed = code in (-signal.SIGKILL, -signal.SIGTERM)
+        self.killed = killed_from_outside(code)
         super().__init__(f"the worker ended with {'signal' if code < 0 else 'code'} {abs(code)}")
 
 
@@ -166,16 +167,13 @@ def serve(connection: Connection, memory: int | None) -> None:
 def begin_to_load() -> BaseContext:
     """Where workers come from: a server, started here, that loads what they need once and forks from there.
 
-    It has one thread and nothing of this process, so a worker is as clean as one spawned by itself, which is what
-    happens where there is no such server.
+    It has one thread and nothing of this process, so a worker is as clean as one spawned by itself.
     """
     blas_threads.ask_for()
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload([LOADED])
     _start_tracker()
-    with _deaf_to_ctrl_c():
+    with deaf_to_ctrl_c():
         forkserver.ensure_running()
     return context
 
@@ -190,16 +188,6 @@ def _start_tracker() -> None:
         resource_tracker.ensure_running()
     finally:
         sys.warnoptions.remove(silent)
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes started here never hear of a Ctrl-C, which is the parent's to handle; for it the signal waits."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def guarded(work: Work, job: Job) -> Job:
@@ -218,14 +206,7 @@ def prepare(memory: int | None) -> None:
     """What a worker does first: limit its memory, leave signals to the parent, end when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if memory is not None:
-        try:
-            import resource
-        except ImportError:  # not a POSIX system
-            pass
-        else:
-            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-            limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        limit_memory(memory)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
