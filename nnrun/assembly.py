@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from nnrun.engine.network import MLP, parameter_count
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.errors import MisfitError
+from nnrun.machine.memory import lacking
 
 SMALL_DATA, SMALL_BATCH = 2_000, 32
 VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
@@ -108,12 +107,11 @@ def usual_batch_size(rows: int) -> int:
 def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
     parameters, needed = memory_needed(config, dataset)
-    available = memory_available()
-    if needed > available:
+    if told := lacking(needed):
         raise MisfitError(
             ("network", "hidden"),
             f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters; training "
-            f"would take about {needed / 1e9:,.1f} GB of memory, and {available / 1e9:,.1f} GB are free",
+            f"would take {told}",
         )
 
 
@@ -124,15 +122,6 @@ def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
     parameters = parameter_count(widths, config.network.batch_norm)
     activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
     return parameters, np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
-
-
-def memory_available() -> int:
-    """Bytes that a process may still claim."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
 
 
 def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., float]) -> Array:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from functools import cache
 from importlib.metadata import version
 from typing import Any
+
+from nnrun.machine.cores import all_cores, usable_cores
 
 PACKAGES = ("nnrun", "numpy", "scikit-learn", "pandas", "safetensors")
 
@@ -20,7 +21,8 @@ def describe() -> dict[str, Any]:
             "name": platform.node(),
             "system": platform.platform(),
             "processor": platform.machine(),
-            "cores": os.cpu_count(),
+            "cores": all_cores(),
+            "usable_cores": usable_cores(),
         },
         "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
         "blas": blas(),

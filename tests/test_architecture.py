@@ -104,7 +104,7 @@ def test_help_loads_nothing_heavy() -> None:
         "from nnrun.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'pandas', 'pydantic', 'yaml', 'sklearn', 'scipy', 'rich'} & set(sys.modules)\n"
+        "heavy = {'numpy', 'pandas', 'pydantic', 'yaml', 'sklearn', 'scipy', 'rich', 'psutil'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -112,13 +112,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert "train" in done.stdout
 
 
-def test_listing_runs_loads_no_numpy(tmp_path: Path) -> None:
+def test_listing_runs_loads_neither_numpy_nor_psutil(tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv = ['nnrun', 'list']\n"
         "from nnrun.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "sys.exit('numpy' in sys.modules)"
+        "sys.exit(bool({'numpy', 'psutil'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True).returncode == 0
 

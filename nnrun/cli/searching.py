@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -31,7 +30,8 @@ StrategyName = Annotated[
     str | None, typer.Option("--strategy", metavar="NAME", help="How trials are chosen; left out: search.strategy.")
 ]
 Workers = Annotated[
-    int | None, typer.Option(metavar="N", help="Processes; left out: one a core. Changes no result.", min=1)
+    int | None,
+    typer.Option(metavar="N", help="Processes; left out: one a core that may be used. Changes no result.", min=1),
 ]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
@@ -43,7 +43,9 @@ TrialTimeout = Annotated[
 TrialMemory = Annotated[
     int | None,
     typer.Option(
-        metavar="BYTES", help="Most memory a worker may take, on Linux; left out: its part of 80%.", min=LEAST_MEMORY
+        metavar="BYTES",
+        help="Most memory a worker may take, on Linux; left out: its part of 80%.",
+        min=LEAST_MEMORY,
     ),
 ]
 Stack = Annotated[int | None, typer.Option(metavar="N", help="Most trials trained as one; changes no result.", min=1)]
@@ -127,12 +129,12 @@ def _options(
 ) -> Options:
     from nnrun.errors import UsageError
     from nnrun.machine.posix import LIMITS_MEMORY
-    from nnrun.search.options import Options
+    from nnrun.search.options import Options, usual_workers
 
     if trial_memory is not None and not LIMITS_MEMORY:
         raise UsageError("--trial-memory: this system does not limit the memory of a process")
     return Options(
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or usual_workers(LEAST_MEMORY),
         seconds=timeout,
         target=target,
         trial_timeout=trial_timeout,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from nnrun.data.sources import target_name
 from nnrun.data.survey import Survey
 from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single, shown
 from nnrun.errors import DataError
+from nnrun.machine.memory import lacking
 
 if TYPE_CHECKING:
     from nnrun.config.schema import Data
@@ -87,14 +87,13 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
 
 
 def check_memory(found: Survey, meanings: Mapping[str, Meaning]) -> None:
-    """Raise DataError if the categories, one feature each, need more than the machine's memory."""
+    """Raise DataError if the categories, one feature each, need more memory than is free."""
     widths = {name: widest(meaning, len(found.columns[name].texts.distinct)) for name, meaning in meanings.items()}
-    needed = sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize
-    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+    if told := lacking(sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize):
         name = max(widths, key=lambda name: widths[name])
         raise DataError(
-            f"{found.head.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for each "
-            f"would take {needed / 1e9:.1f} GB of memory in all; add it to data.drop"
+            f"{found.head.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for "
+            f"each would take {told}; add it to data.drop"
         )
 
 

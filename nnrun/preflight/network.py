@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.assembly import memory_available, memory_needed
+from nnrun.assembly import memory_needed
 from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
 from nnrun.engine.initializers import Auto
 from nnrun.engine.layers import Activate, Dense
 from nnrun.engine.statistics import layer_statistics
 from nnrun.engine.trainer import Trainer
+from nnrun.machine.memory import free_memory
 from nnrun.narration import number, remaining
 from nnrun.preflight.context import Context, descend, with_values
 from nnrun.preflight.findings import Finding, count, names, setting
@@ -42,7 +43,7 @@ def check_size(context: Context) -> Finding:
     per_step = _seconds_a_step(trainer)
     rows = len(context.dataset.parts["train"].x)
     steps = context.config.training.epochs * max(1, math.ceil(rows / trainer.recipe.batch_size))
-    return judge_size(parameters, needed / memory_available(), needed, per_step * steps)
+    return judge_size(parameters, needed / free_memory(), needed, per_step * steps)
 
 
 def _seconds_a_step(trainer: Trainer) -> float:

@@ -43,13 +43,18 @@ def _files(record: Values) -> Markup:
 
 def _machine(record: Values) -> Markup:
     host = record["host"]
-    rows = [["machine", f"{host['system']}, {host['processor']}, {host['cores']} cores"]]
+    rows = [["machine", f"{host['system']}, {host['processor']}, {_cores(host)}"]]
     rows += [["BLAS", ", ".join(_blas(library) for library in record.get("blas") or []) or "unknown"]]
     rows += [[name, version] for name, version in record["versions"].items()]
     if git := record.get("git"):
         rows.append(["git", f"{git['commit'][:12]}{' with changes' if git['changed'] else ''}"])
     rows += [["began", record.get("started") or "–"], ["ended", record.get("ended") or "–"]]
     return table("Environment", ["what", "which"], rows, words=(0, 1))
+
+
+def _cores(host: Values) -> str:
+    usable = host.get("usable_cores", host["cores"])  # which older runs did not record
+    return f"{host['cores']} cores" + ("" if usable == host["cores"] else f", of which {usable} could be used")
 
 
 def _blas(library: Values) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nnrun.assembly import memory_available
+from nnrun.machine.cores import usable_cores
+from nnrun.machine.memory import free_memory
 from nnrun.search.cohorts import LARGEST
 from nnrun.search.executors import Executor, Inline, Pool
 
@@ -19,6 +20,11 @@ KEPT = {  # options of the command that a resumed search keeps, and where they s
     "trial_memory": "trial_memory",
     "stack": "most_stacked",
 }
+
+
+def usual_workers(least_memory: int) -> int:
+    """One for each core that may be used, as long as there is the least memory for each."""
+    return max(1, min(usable_cores(), int(MEMORY_SHARE * free_memory()) // least_memory))
 
 
 @dataclass(frozen=True)
@@ -52,5 +58,5 @@ class Options:
         """Workers that can be killed, or this process."""
         if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
             return Inline()
-        memory = self.trial_memory or int(MEMORY_SHARE * memory_available() / self.workers)
+        memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)
         return Pool(self.workers, self.trial_timeout, memory)

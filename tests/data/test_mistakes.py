@@ -283,12 +283,12 @@ def test_numbers_at_the_end_of_float64(csv: Any, load: Any) -> None:
 
 
 def test_categories_beyond_memory(csv: Any, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    # 4 categories and 1 number for 8 rows of 8 bytes are 320 bytes; the machine is said to have 2 pages of 100.
-    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2, "SC_PAGE_SIZE": 100}.__getitem__)
+    # 4 categories and 1 number for 8 rows of 8 bytes are 320 bytes; 200 are said to be free.
+    monkeypatch.setattr("nnrun.machine.memory.free_memory", lambda: 200)
     path = csv("x,city,y", *(f"{i},{'pqrs'[i % 4]},{'ab'[i % 2]}" for i in range(8)))
     assert message(load, path, target="y") == (
-        f"{path}:1:2: column 'city' has 4 different values; one feature for each would take 0.0 GB of memory in all; "
-        "add it to data.drop"
+        f"{path}:1:2: column 'city' has 4 different values; one feature for each would take about 0.0 GB of "
+        "memory, and 0.0 GB are free; add it to data.drop"
     )
 
 

@@ -1,0 +1,69 @@
+"""What Linux lets the group of processes have that this one is in: containers and job schedulers set such limits.
+
+Groups lie in each other, and each may have a limit. Version 2 has one tree of them, version 1 one for each kind of
+limit. In a container paths may be those of the system outside while its own group is the root of the tree, so folders
+that are not there are passed over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+TREES = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+CACHED = ("inactive_file", "active_file")  # pages of files, which the system takes back when it needs them
+
+
+def cores_allowed(trees: Path = TREES, membership: Path = MEMBERSHIP) -> float:
+    """Processor time in cores, such as 1.5; infinite without a limit."""
+    return min((_quota(group) for group in _groups("cpu", trees, membership)), default=math.inf)
+
+
+def memory_left(trees: Path = TREES, membership: Path = MEMBERSHIP) -> float:
+    """Bytes that may still be claimed; infinite without a limit."""
+    return min((_left(group) for group in _groups("memory", trees, membership)), default=math.inf)
+
+
+def _groups(kind: str, trees: Path, membership: Path) -> Iterator[Path]:
+    """The folders of the groups around this process, in either version."""
+    lines: list[str] = []
+    with suppress(OSError):  # not Linux
+        lines = membership.read_text().splitlines()
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds == "" or kind in kinds.split(","):
+            tree, names = trees / kind if kinds else trees, PurePosixPath(path).parts[1:]
+            yield from (tree.joinpath(*names[:depth]) for depth in range(len(names) + 1))
+
+
+def _quota(group: Path) -> float:
+    words = _words(group / "cpu.max") or [*_words(group / "cpu.cfs_quota_us"), *_words(group / "cpu.cfs_period_us")]
+    if len(words) < 2 or words[0] in ("max", "-1"):
+        return math.inf
+    quota, period = map(int, words)
+    return quota / period
+
+
+def _left(group: Path) -> float:
+    limit = _words(group / "memory.max") or _words(group / "memory.limit_in_bytes")
+    used = _words(group / "memory.current") or _words(group / "memory.usage_in_bytes")
+    if not limit or not used or limit == ["max"]:
+        return math.inf
+    return int(limit[0]) - int(used[0]) + _cached(group)
+
+
+def _cached(group: Path) -> int:
+    """Of what counts as used, what the system would give up; `total_` in version 1 includes the groups inside."""
+    words = _words(group / "memory.stat")
+    told = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    return sum(told.get(f"total_{name}", told.get(name, 0)) for name in CACHED)
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return file.read_text().split()
+    except OSError:  # no such limit in this version, or in this group
+        return []
