@@ -1,24 +1,31 @@
 # make train   install into .venv and train the main example on bundled real data
 # make test    what CI runs: lint, types, tests
-# make soak    the fault and fuzz tests at full scale (some ten minutes)
+# make soak    the fault and fuzz tests at full scale, then make lowest (some twenty minutes)
+# make lowest  all tests with the lowest versions of the libraries that pyproject.toml allows
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 
-.PHONY: train test soak clean
+.PHONY: train test soak lowest clean
 
 train: $(VENV)/.installed
 	$(BIN)/nnrun train configs/digits.yaml
 
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(LOWEST)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -m "not soak"
+	$(LOWEST)/bin/pytest tests/cli/test_every_command.py
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/pytest -m soak
+	$(MAKE) lowest
+
+lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/pytest -n auto -m "not soak"
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nnrun needs Python 3.11 or newer")'
@@ -30,5 +37,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
+# The lowest versions that have a wheel for this Python; what the tests themselves need is as new as it comes.
+$(LOWEST)/.installed: $(VENV)/.installed-dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--only-binary :all: --no-binary nnrun --editable '.[parquet,onnx,tpe]'
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python pytest pytest-xdist hypothesis jsonschema playwright ruff
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

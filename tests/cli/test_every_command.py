@@ -1,0 +1,67 @@
+"""Every command once, each in a process of its own; also run where the lowest versions of all libraries are installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nnrun.cli.app import app
+from nnrun.config.schema import Data
+from nnrun.data.sources import read_source
+from tests.cli.conftest import Done
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Iris, as a CSV file and as Parquet."""
+    path = tmp_path_factory.mktemp("table") / "iris.csv"
+    frame = read_source(Data(source="iris"))["all"].frame
+    frame.to_csv(path, index=False)
+    frame.to_parquet(path.with_suffix(".parquet"))
+    return path
+
+
+def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
+    """The commands in an order in which each finds what it needs, with how each ended."""
+
+    def step(*arguments: str | Path) -> tuple[str, Done]:
+        return str(arguments[0]), process(*arguments)
+
+    yield step("init", table, "--target", "target")
+    yield step("schema")
+    yield step("check", "config.yaml")
+    yield step("train", "config.yaml", "-q")
+    yield step("resume", "latest", "--set", "training.epochs=160", "-q")
+    yield step("train", "config.yaml", "-q", "--set", f"data.source={table.with_suffix('.parquet')}")
+    yield step("evaluate")
+    yield step("evaluate", "latest", table)
+    yield step("diagnose")
+    yield step("predict", "latest", table, "-o", "predictions.csv")
+    yield step("predict", "latest", table, "-o", "predictions.parquet")
+    yield step("export", "latest", "--format", "numpy", "-o", "model.py")
+    yield step("export", "latest", "--format", "onnx", "-o", "model.onnx")
+    yield step("report")
+    for strategy in ("random", "sobol", "tpe"):
+        trials = ("--trials", "4", "--workers", "2", "--strategy", strategy)
+        yield step("search", "config.yaml", *trials, "-q", "--set", "training.epochs=3")
+    yield step("show")
+    yield step("report")
+    yield step("diagnose")
+    runs = json.loads(process("list", "--json").out)["runs"]
+    yield step("list")
+    yield step("compare", *(run["id"] for run in runs[-2:]))
+
+
+def test_every_command(process: Run, table: Path) -> None:
+    walked = set()
+    for command, done in walk(process, table):
+        assert done.code == 0, f"{command}: {done.out}{done.err}"
+        assert "Warning" not in done.err, f"{command}: {done.err}"
+        walked.add(command)
+    assert walked == {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert all(Path(name).stat().st_size > 0 for name in ("predictions.parquet", "model.onnx", "model.py"))
