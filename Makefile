@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 
 train: $(VENV)/.installed
 	$(BIN)/nnrun train configs/digits.yaml
+	@echo 'To have nnrun on the PATH of this shell:  . $(BIN)/activate'
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
