@@ -61,7 +61,8 @@ def installing(extra: str) -> str:
     if (environment / "pipx_metadata.json").is_file():
         return shlex.join(["pipx", "inject", environment.name, *wanted])
     if (environment / "uv-receipt.toml").is_file():
-        return shlex.join(["uv", "tool", "install", *(f"--with={library}" for library in wanted), _origin()])
+        beside = (f"--with={library}" for library in dict.fromkeys([*_brought_by_uv(environment), *wanted]))
+        return shlex.join(["uv", "tool", "install", *beside, _origin()])
     if _installed_by() == "uv":
         return shlex.join(["uv", "pip", "install", "--python", sys.executable, *wanted])
     return shlex.join([sys.executable, "-m", "pip", "install", *wanted])
@@ -88,6 +89,16 @@ def _installed_by() -> str:
     from importlib.metadata import distribution
 
     return (distribution(NAME).read_text("INSTALLER") or "").strip()
+
+
+def _brought_by_uv(environment: Path) -> Iterator[str]:
+    """The libraries that were installed beside nnrun before, which uv would take away."""
+    import tomllib
+
+    receipt = tomllib.loads((environment / "uv-receipt.toml").read_text(encoding="utf-8"))
+    for library in receipt["tool"]["requirements"]:
+        if library["name"] != NAME:
+            yield library["name"] + library.get("specifier", "")
 
 
 def _origin() -> str:

@@ -85,6 +85,7 @@ def test_an_extra_is_there_with_all_its_libraries(monkeypatch: pytest.MonkeyPatc
     assert not installation.has_extra("onnx")
 
 
+RECEIPT = '[tool]\nrequirements = [{ name = "nnrun" }, { name = "optuna", specifier = ">=4.0" }]\n'
 ENVIRONMENT, WANTED = "/env/my nnrun", ["onnx>=1.17", "onnxruntime>=1.20"]
 PYTHON = f"{ENVIRONMENT}/bin/python"
 
@@ -97,12 +98,16 @@ PYTHON = f"{ENVIRONMENT}/bin/python"
         ({"INSTALLER": "uv"}, ["uv", "pip", "install", "--python", PYTHON, *WANTED]),
         ({"INSTALLER": "pip\n", "pipx_metadata.json": "{}"}, ["pipx", "inject", "my nnrun", *WANTED]),
         (
-            {"INSTALLER": "uv", "uv-receipt.toml": ""},
-            ["uv", "tool", "install", *(f"--with={each}" for each in WANTED), "nnrun"],
+            {"INSTALLER": "uv", "uv-receipt.toml": RECEIPT},
+            ["uv", "tool", "install", "--with=optuna>=4.0", *(f"--with={each}" for each in WANTED), "nnrun"],
         ),
         (
-            {"INSTALLER": "uv", "uv-receipt.toml": "", "direct_url.json": json.dumps({"url": "file:///a/nnrun.whl"})},
-            ["uv", "tool", "install", *(f"--with={each}" for each in WANTED), "nnrun @ file:///a/nnrun.whl"],
+            {"uv-receipt.toml": RECEIPT, "direct_url.json": json.dumps({"url": "file:///a/nnrun.whl"})},
+            [
+                *("uv", "tool", "install", "--with=optuna>=4.0"),
+                *(f"--with={each}" for each in WANTED),
+                "nnrun @ file:///a/nnrun.whl",
+            ],
         ),
     ],
     ids=["unknown", "pip", "uv", "pipx", "uv tool", "uv tool from a file"],
