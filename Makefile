@@ -12,6 +12,7 @@ LOWEST := .venv-lowest
 
 train: $(VENV)/.installed
 	$(BIN)/nnrun train configs/digits.yaml
+	@echo 'To have nnrun on the PATH of this shell:  . $(BIN)/activate'
 
 test: $(VENV)/.installed-dev $(LOWEST)/.installed
 	$(BIN)/ruff check .

@@ -10,17 +10,11 @@ from pathlib import Path
 
 import nnrun
 from nnrun.narration import number, percent
+from nnrun.scaffold.examples import examples, lesson
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 HEADING = """\
 | file | what it teaches | epochs | train | dev | test | last train | last dev | last cost |
 | --- | --- | --: | --: | --: | --: | --: | --: | --: |"""
-
-
-def lesson(path: Path) -> str:
-    """The first line of a config, which says what it teaches; what `nnrun check` finds may stand before it."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return next(line for line in lines if not line.startswith("# check: ")).removeprefix("# ")
 
 
 def row(path: Path, runs: Path) -> str:
@@ -42,7 +36,7 @@ def main() -> None:
     """The table, a row a config."""
     print(HEADING)
     with tempfile.TemporaryDirectory() as runs:
-        for path in sorted(CONFIGS.glob("*.yaml")):
+        for path in examples().values():
             print(row(path, Path(runs)), flush=True)
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from configs_table import lesson as first_line
 from lessons import networks, optimizers, regularisation, searching
 from lessons.browser import FONT, LOOK, browser, opened
 from lessons.runs import CONFIGS, Lesson, Runs
@@ -24,6 +23,7 @@ import nnrun
 from nnrun.report.html import Markup
 from nnrun.report.page import Page, Section
 from nnrun.report.verbs import write_report
+from nnrun.scaffold.examples import lesson as first_line
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import Options, begin
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from nnrun.engine.parameters import Array, Shape
 from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
+from nnrun.installation import command
 from nnrun.rundir import RunDir
 
 Tensors = dict[str, Array]
@@ -127,7 +127,7 @@ def pruned(run: RunDir) -> bool:
 
 def retraining(run: RunDir) -> str:
     """How to get pruned checkpoints back."""
-    return f"`nnrun train {shlex.quote(str(run.path / 'resolved.yaml'))}` trains it again"
+    return f"`{command('train', str(run.path / 'resolved.yaml'))}` trains it again"
 
 
 def _with_infinity(values: Sequence[Any]) -> Array:

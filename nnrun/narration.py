@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from nnrun.installation import typed_here
 from nnrun.verdict import RULES, of_run, points, set_sizes
 
 WIDTH = 80  # of a screen
@@ -199,6 +200,11 @@ def symptoms(found: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
         lines.append(f"         try {' '.join(f'--set {shlex.quote(setting)}' for setting in symptom['cure'])}")
     return lines
+
+
+def next_line(command: str) -> str:
+    """What to type next, as a shell runs it here."""
+    return f"next     {typed_here(command)}"
 
 
 def wrapped(text: str, head: str = "") -> list[str]:

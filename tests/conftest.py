@@ -1,7 +1,12 @@
-"""What the tests of several directories share: one BLAS thread, and trainers on small made-up data."""
+"""What the tests of several directories share: one BLAS thread, the wheel, and trainers on small made-up data."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +30,9 @@ from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.rundir import RunDir
 from nnrun.session import Outcome
 
+ROOT = Path(__file__).parents[1]
+EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring
+
 settings.register_profile("suite", deadline=None, derandomize=True)  # the same cases on any machine, however slow
 settings.load_profile("suite")
 
@@ -34,6 +42,43 @@ def _one_blas_thread() -> Iterator[None]:
     """Equality of bits is promised for one thread."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nnrun_on_the_path() -> Iterator[None]:
+    """As in an activated environment, so that what is printed to be typed next begins with `nnrun`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def outside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The variables of an environment with the wheel and its core libraries alone; EXTRAS is a folder with the others.
+
+    The libraries are links to those that the tests run with; the checkout is not to be found.
+    """
+    folder, extras = tmp_path_factory.mktemp("outside"), tmp_path_factory.mktemp("extras")
+    venv.create(folder, with_pip=True)
+    pip = [str(folder / "bin/python"), "-m", "pip", "--disable-pip-version-check", "install"]
+    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for library in Path(sysconfig.get_path("purelib")).iterdir():
+        link = (extras if library.name.split("-")[0] in EXTRAS else packages) / library.name
+        if library.suffix != ".pth" and not link.exists():  # such a file makes an install editable
+            link.symlink_to(library)
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "NNRUN_RUNS")}
+    return {**kept, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "EXTRAS": str(extras)}
 
 
 def made_up(rows: int, loss: str, outputs: int, n_in: int = 6, seed: int = 0, dtype: str = "float64") -> Examples:

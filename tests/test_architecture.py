@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own room and from rooms before it.
-ROOMS = ["errors", "machine", "files", "tensors", "engine", "metrics", "config", "data", "rundir", "environment",
-         "verdict", "narration", "assembly", "checkpoints", "prediction", "export", "measures", "symptoms", "session",
-         "experiment", "search", "diagnosis", "evaluation", "preflight", "scaffold", "comparison", "report",
-         "api", "cli"]  # fmt: skip
+ROOMS = ["errors", "installation", "machine", "files", "tensors", "engine", "metrics", "config", "data", "rundir",
+         "environment", "verdict", "narration", "assembly", "checkpoints", "prediction", "export", "measures",
+         "symptoms", "session", "experiment", "search", "diagnosis", "evaluation", "preflight", "scaffold",
+         "comparison", "report", "api", "cli"]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

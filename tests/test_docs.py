@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import os
 import re
 import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 import nnrun
 from nnrun.cli.app import app
@@ -27,12 +28,13 @@ from nnrun.search.table import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "configs/README.md", ROOT / "benchmarks/README.md"),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / "configs/README.md", ROOT / "benchmarks/README.md"),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-INSTALLING = ("make ", "pip ")  # lines of the README that a test does not run
+INSTALLING = ("make ", "pip ", ". ")  # lines of the README that a test does not run
 FORBIDDEN = (r"\bTODO\b", r"\bFIXME\b", r"(?<![\w&])#\d+", r"\bissue \d", r"/(work|tmp|home|root)/", r"\blorem\b")
 
 Generator = dict[str, object]
@@ -201,13 +203,17 @@ def test_nothing_is_left_in_that_does_not_belong(path: Path) -> None:
     assert [found.group() for word in FORBIDDEN for found in re.finditer(word, text)] == []
 
 
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # what the format demands
+    assert citation["version"] == version("nnrun")
+
+
 # what a reader types
 
 
-def shell(script: str, folder: Path, check: bool = True) -> str:
-    """What a Bash script prints, with this Python's commands first on the path."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+def shell(script: str, folder: Path, check: bool = True, environment: dict[str, str] | None = None) -> str:
+    """What a Bash script prints, in this Python's environment or another."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -224,14 +230,18 @@ def shape(line: str) -> str:
     return " ".join(re.sub(r"# (ms|s|min)\b", "# s", line).split())
 
 
-def test_the_commands_of_the_readme_run_and_print_what_it_shows(tmp_path: Path) -> None:
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+def test_the_commands_of_the_readme_run_from_the_wheel_and_print_what_it_shows(
+    tmp_path: Path, outside: dict[str, str]
+) -> None:
     printed = ""
-    for block in blocks(README, "(?:sh|console)"):
-        lines = [line for line in block.splitlines() if not line.startswith(INSTALLING)]
-        printed += shell("\n".join(lines), tmp_path)
+    before, heading, behind = README.partition("## Predict and ship\n")  # which says that it needs an extra
+    assert heading
+    for part, environment in ((before, outside), (behind, {**outside, "PYTHONPATH": outside["EXTRAS"]})):
+        for block in blocks(part, "(?:sh|console)"):
+            lines = [line for line in block.splitlines() if not line.startswith(INSTALLING)]
+            printed += shell("\n".join(lines), tmp_path, environment=environment)
     for command in re.findall(r"^\$ (.+)$", README, re.MULTILINE):  # a transcript may show a command that fails
-        printed += shell(command, tmp_path, check=False)
+        printed += shell(command, tmp_path, check=False, environment=outside)
     known = {shape(line) for line in printed.splitlines()}
     shown = [line for block in blocks(README, "text") for line in block.splitlines() if line[:2] not in ("$ ", "[…")]
     assert [line for line in shown if shape(line) not in known] == []
@@ -240,7 +250,7 @@ def test_the_commands_of_the_readme_run_and_print_what_it_shows(tmp_path: Path) 
 @pytest.mark.parametrize("where", ["README.md", "nnrun/__init__.py"])
 def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "digits.yaml").write_bytes((ROOT / "configs/digits.yaml").read_bytes())
     (tmp_path / "config.yaml").write_text("training: {epochs: 2}\n")
     documentation = inspect.cleandoc(nnrun.__doc__ or "")
     indented = "\n".join(line[4:] for line in documentation.splitlines() if line.startswith("    ") or not line)

@@ -9,6 +9,7 @@ import typer
 from nnrun.cli import (
     checking,
     comparing,
+    copying,
     diagnosing,
     evaluating,
     exporting,
@@ -20,12 +21,15 @@ from nnrun.cli import (
     starting,
     training,
 )
+from nnrun.installation import shipped
 
 app = typer.Typer(
     name="nnrun",
     help="Train neural networks described in YAML, understand them, and repeat them bit for bit.",
     epilog="\b\nStart with:\n  nnrun train                a bundled example\n  nnrun train config.yaml    your own\n"
-    "  nnrun list                 what came of it",
+    "  nnrun list                 what came of it\n"
+    "  nnrun configs              more examples, one technique each\n\n"
+    f"\b\nThe documentation, in Markdown:\n  {shipped() / 'README.md'}",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -63,4 +67,5 @@ app.command()(exporting.export)
 app.command("list")(listing.list_)
 app.command()(inspection.show)
 app.command()(comparing.compare)
+app.command()(copying.configs)
 app.command()(inspection.schema)

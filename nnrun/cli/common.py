@@ -13,6 +13,7 @@ import typer
 
 from nnrun.cli.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError
+from nnrun.installation import shipped
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -83,8 +84,7 @@ def default_config(quiet: bool) -> Path:
     """A config in the current directory, else the bundled one; says which."""
     found = next((Path(name) for name in CONFIGS if Path(name).is_file()), None)
     if found is None:
-        package = Path(__file__).parents[1]
-        found = next(p for p in (package / "configs/digits.yaml", package.parent / "configs/digits.yaml") if p.exists())
+        found = shipped() / "configs/digits.yaml"
         words = "the bundled digits example (no nnrun.yaml or config.yaml here)"
     else:
         words = str(found)

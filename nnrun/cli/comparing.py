@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, elsewhere, explained
 from nnrun.cli.streams import json_result, result
+from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.comparison.differences import Comparison
@@ -63,4 +63,4 @@ def compare(
 def _measure(found: Comparison, runs: Path) -> str:
     """The command that trains the reference run again with other seeds."""
     config = found.runs[found.reference].run.path / "resolved.yaml"
-    return shlex.join(["nnrun", "search", str(config), "--trials", "1", "--repeat", str(REPEATS), *elsewhere(runs)])
+    return command("search", str(config), "--trials", "1", "--repeat", str(REPEATS), *elsewhere(runs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.reporting import Report, if_asked, told
 from nnrun.cli.streams import json_result, result
+from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.rundir import RunDir
@@ -147,6 +147,8 @@ def _options(
 
 def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
     """The result on stdout: the best trials, what mattered, what to type next."""
+    from nnrun.narration import next_line
+
     run, record = outcome.run, outcome.record
     if json:
         written = {"report": str(page)} if page else {}
@@ -155,7 +157,7 @@ def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> Non
     plan = _plan(run)
     lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}", *([told(page)] if page else [])]
     commands = _next_commands(run, record, plan, reported=page is not None)
-    result(*lines, *(f"next     {shlex.join(['nnrun', *words])}" for words in commands))
+    result(*lines, *(next_line(command(*words)) for words in commands))
 
 
 def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any], reported: bool) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ import typer
 
 from nnrun.cli.common import Debug, Json, Quiet, explained
 from nnrun.cli.streams import json_result, result, say
+from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.scaffold.scaffold import Scaffold
@@ -115,13 +116,13 @@ def _write(output: Path, text: str, quiet: bool) -> None:
 
 def _lines(found: Scaffold, output: Path) -> list[str]:
     """What was found out, what was written, what to type next."""
-    from nnrun.narration import wrapped
+    from nnrun.narration import next_line, wrapped
     from nnrun.scaffold.document import SCHEMA
     from nnrun.scaffold.telling import told
 
     lines = [line for head, text in told(found.overview, found.choices) for line in wrapped(text, f"{head:<9}")]
     written = f"config   {output}, for editors {output.with_name(SCHEMA)}"
-    return [*lines, "", written, *(f"next     {command}" for command in found.commands)]
+    return [*lines, "", written, *map(next_line, found.commands)]
 
 
 def _plain(found: Scaffold, output: Path) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _plain(found: Scaffold, output: Path) -> dict[str, Any]:
 
 def _list(json: bool) -> None:
     """The bundled data sets."""
-    from nnrun.narration import columns
+    from nnrun.narration import columns, next_line
     from nnrun.scaffold.bundled import bundled
 
     found = list(bundled())
@@ -142,4 +143,4 @@ def _list(json: bool) -> None:
         return
     heads = ["name", "rows", "columns", "target", "task", "about"]
     result(*columns([heads, *([str(entry[head]) for head in heads] for entry in found)], right=(1, 2)))
-    result("", "next     nnrun init digits", "or, with a table of your own: nnrun init FILE --target COLUMN")
+    result("", next_line(command("init", "digits")), "or, with a table of your own: nnrun init FILE --target COLUMN")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from nnrun.cli.common import (
 )
 from nnrun.cli.reporting import Report, if_asked, told
 from nnrun.cli.streams import json_result, result, say
+from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -60,7 +60,7 @@ def train(
     threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = train_run(loaded, runs, screen, stop, sys.argv)
-    again = ["nnrun", "train", *([] if config is None else [str(config)]), *elsewhere(runs)]
+    again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
     _report(outcome, json, again, settings or [], if_asked(report, outcome.run, runs))
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
@@ -123,7 +123,7 @@ def _resume_run(
     if outcome.status == "done" and not screen.heard:
         say(f"note     nothing was left to train; {_to_go_on(outcome)}")
     directory = outcome.run.path
-    again = ["nnrun", "train", str(directory / "resolved.yaml"), *elsewhere(directory.parent)]
+    again = ["train", str(directory / "resolved.yaml"), *elsewhere(directory.parent)]
     _report(outcome, json, again, [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
@@ -146,7 +146,7 @@ def _report(
 ) -> None:
     """The result on stdout: what the run came to, where it lies, what to type next."""
     from nnrun.config.load import load_config
-    from nnrun.narration import summary
+    from nnrun.narration import next_line, summary
 
     run, record = outcome.run, outcome.record
     if json:
@@ -160,7 +160,7 @@ def _report(
         *([told(page)] if page else []),
     ]
     commands = _next_commands(outcome, config, again, settings, reported=page is not None)
-    result(*lines, *(f"next     {shlex.join(line)}" for line in commands))
+    result(*lines, *(next_line(command(*words)) for words in commands))
 
 
 def _next_commands(
@@ -169,16 +169,16 @@ def _next_commands(
     run, record = outcome.run, outcome.record
     name = str(run.path) if elsewhere(run.path.parent) else run.id
     if outcome.status == "interrupted":
-        yield ["nnrun", "resume", name]
+        yield ["resume", name]
     elif outcome.status == "diverged":
         yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
     else:
-        yield ["nnrun", "diagnose", name]
+        yield ["diagnose", name]
         if not reported:
-            yield ["nnrun", "report", name]
-        yield ["nnrun", "show", name]
+            yield ["report", name]
+        yield ["show", name]
         if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
-            yield ["nnrun", "resume", name, "--epochs", str(2 * record["epochs"])]
+            yield ["resume", name, "--epochs", str(2 * record["epochs"])]
         yield [*again, *_with(settings, "seed", str(config.seed + 1))]
 
 

@@ -10,7 +10,7 @@ from nnrun.comparison.contestants import FACTS
 from nnrun.comparison.curves import head
 from nnrun.comparison.differences import Comparison
 from nnrun.comparison.tables import GAP, Column, total
-from nnrun.narration import columns
+from nnrun.narration import columns, next_line
 
 WIDEST_CELL = 16  # of many runs
 WITHIN = "within seed noise"
@@ -116,7 +116,7 @@ def _noise(comparison: Comparison, width: int, measure: str) -> list[str]:
         return []
     if key not in comparison.noise:
         text = "seed noise is not known: there are no two runs that share everything but the seed; to measure it"
-        return [*folded(text, width), f"next     {measure}"]
+        return [*folded(text, width), next_line(measure)]
     noise = comparison.noise[key]
     band = band_cell(key, noise.band) + (" points" if key.endswith("_error") else "")
     mark = f"{MARK} " if len(comparison.runs) > 2 else ""

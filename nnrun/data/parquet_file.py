@@ -10,6 +10,7 @@ from nnrun.data.header import Header, name_columns
 from nnrun.data.reading import Reading
 from nnrun.data.table import Table
 from nnrun.errors import DataError
+from nnrun.installation import lacking
 
 _PANDAS_INDEX = "__index_level_0__"
 
@@ -20,7 +21,7 @@ def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Itera
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise DataError(f"{path}: Parquet files need pyarrow: pip install 'nnrun[parquet]'") from None
+        raise DataError(f"{path}: {lacking('Parquet files need', 'parquet')}") from None
     try:
         with parquet.ParquetFile(path) as file:
             yield from _tables(path, file, rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
 from nnrun.diagnosis.recipe import Move
 from nnrun.errors import NnrunError
+from nnrun.installation import command
 from nnrun.rundir import RunDir
 
 TAKE_A_VALUE = ("--set", "--runs")
@@ -27,11 +27,11 @@ class Origin:
 
     def command(self, move: Move) -> str:
         """One line for a shell: the same config but for the move's settings."""
-        words = ["nnrun", move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
+        words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
         kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in move.settings]
         for setting in (*kept, *(f"{key}={_written(value)}" for key, value in move.settings.items())):
             words += ["--set", setting]
-        return shlex.join([*words, *(self.options if move.verb != "check" else ())])
+        return command(*words, *(self.options if move.verb != "check" else ()))
 
 
 def _written(value: Any) -> str:

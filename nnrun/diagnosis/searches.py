@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from nnrun.diagnosis.recipe import MOST
 from nnrun.diagnosis.telling import Action
 from nnrun.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.errors import UsageError
+from nnrun.installation import command
 from nnrun.narration import columns, percent
 from nnrun.rundir import RunDir
 from nnrun.search.ledger import Ledger, Record
@@ -89,15 +89,13 @@ def _next(search: RunDir, records: Sequence[Record], options: Sequence[str]) -> 
         return
     if wider := _wider(Space.of(plan["space"]), best["values"]):
         keys, space = wider
-        words = ["nnrun", "search", str(search.path / "resolved.yaml"), "--trials", str(plan["totals"][-1])]
+        words = ["search", str(search.path / "resolved.yaml"), "--trials", str(plan["totals"][-1])]
         words += ["--set", f"search.space={dump_yaml(space, one_line=True).strip()}", *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
-        yield Action(why, shlex.join(words))
+        yield Action(why, command(*words))
     if number >= LATE * len(records) and len(records) > 1:
-        command = shlex.join(["nnrun", "resume", str(search.path), "--trials", str(2 * plan["totals"][-1])])
-        yield Action(
-            f"The best trial, {number}, was among the last of {len(records)}: more are likely to help.", command
-        )
+        why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
+        yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan["totals"][-1])))
 
 
 def _wider(space: Space, values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nnrun.diagnosis.evidence import Evidence
-from nnrun.narration import percent, wrapped
+from nnrun.narration import next_line, percent, wrapped
 from nnrun.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size, name, points
 
 BAR = 30  # characters for the largest error
@@ -87,7 +87,7 @@ def advice(actions: Sequence[Action]) -> list[str]:
     """What to do next, the most promising first; each command on a line of its own."""
     lines = []
     for number, action in enumerate(actions, start=1):
-        lines += ["", *wrapped(action.why, f"{number}. "), f"next     {action.command}"]
+        lines += ["", *wrapped(action.why, f"{number}. "), next_line(action.command)]
     return lines
 
 

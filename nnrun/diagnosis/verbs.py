@@ -17,6 +17,7 @@ from nnrun.diagnosis.remedies import REMEDIES
 from nnrun.diagnosis.telling import WEIGHTED, Action, advice, as_json, explanation, ladder, measured_by
 from nnrun.errors import UsageError
 from nnrun.files import to_json
+from nnrun.installation import command
 from nnrun.metrics.table import scores_of_row
 from nnrun.narration import wrapped
 from nnrun.rundir import RunDir
@@ -140,7 +141,7 @@ def _diverged(record: Mapping[str, Any]) -> str:
 def _to_finish(run: RunDir, record: Mapping[str, Any]) -> list[Action]:
     if record["status"] != "interrupted":
         return []
-    return [Action("It was interrupted: finish it before judging it.", f"nnrun resume {run.path}")]
+    return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
 
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:

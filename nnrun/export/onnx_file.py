@@ -16,6 +16,7 @@ from nnrun.errors import UsageError
 from nnrun.export.affine import affine_layers
 from nnrun.export.onnx_columns import add_inputs, feed
 from nnrun.export.onnx_graph import ML, Graph
+from nnrun.installation import lacking
 from nnrun.prediction.model import Model
 
 LABEL, PROBABILITIES, VALUE = "label", "probabilities", "value"
@@ -26,8 +27,8 @@ def require() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"ONNX files need {error.name}: pip install 'nnrun[onnx]'") from None
+    except ImportError:
+        raise UsageError(lacking("ONNX files need", "onnx")) from None
 
 
 def write(model: Model, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.errors import UsageError
 from nnrun.files import replacing
+from nnrun.installation import lacking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise UsageError("Parquet files need pyarrow: pip install 'nnrun[parquet]'") from None
+        raise UsageError(lacking("Parquet files need", "parquet")) from None
 
 
 def write_file(path: Path, frames: Frames) -> None:

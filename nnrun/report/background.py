@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.differences import changed
 from nnrun.config.dump import one_line
+from nnrun.installation import command
 from nnrun.narration import source_name
 from nnrun.report.curves import event_words
 from nnrun.report.html import Markup, code, commands, paragraph, table, tag, unfolded
@@ -79,9 +79,9 @@ def again_section(run: RunDir, record: Values) -> Section:
 
 def _again(run: RunDir, record: Values) -> Iterator[tuple[str, str]]:
     if argv := record.get("argv"):
-        yield "What was typed:", shlex.join(["nnrun", *argv[1:]])
-    yield "The same bits from this directory:", shlex.join(["nnrun", "train", str(run.path / "resolved.yaml")])
-    yield "This page:", shlex.join(["nnrun", "report", str(run.path)])
+        yield "What was typed:", command(*argv[1:])
+    yield "The same bits from this directory:", command("train", str(run.path / "resolved.yaml"))
+    yield "This page:", command("report", str(run.path))
 
 
 def _provided(record: Values) -> Iterator[Markup]:

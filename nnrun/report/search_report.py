@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from nnrun.diagnosis.searches import of_a_search
 from nnrun.diagnosis.verbs import Diagnosis
 from nnrun.errors import NnrunError
+from nnrun.installation import command
 from nnrun.narration import duration, percent
 from nnrun.report import background
 from nnrun.report.charts import Chart
@@ -136,11 +136,11 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
     if best.is_dir():
         yield (
             "Train it again, or with other data or epochs:",
-            shlex.join(["nnrun", "train", str(best / "resolved.yaml")]),
+            command("train", str(best / "resolved.yaml")),
         )
-        yield "Its own page:", shlex.join(["nnrun", "report", str(best)])
+        yield "Its own page:", command("report", str(best))
     twice = str(2 * found.plan["totals"][-1])
-    yield "Search on:", shlex.join(["nnrun", "resume", str(found.run.path), "--trials", twice])
+    yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
 
 
 def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:

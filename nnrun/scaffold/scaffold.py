@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from nnrun.config.load import load_config
 from nnrun.config.schema import BUNDLED, Data, Parts
 from nnrun.errors import UsageError
+from nnrun.installation import command, has_extra
 from nnrun.scaffold.document import document
 from nnrun.scaffold.overview import Overview, gather
 from nnrun.scaffold.proposals import Choice, propose
@@ -81,9 +81,10 @@ def _name(file: str) -> str:
 
 
 def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
-    """From the config to a model that others can use."""
+    """From the config to a model that others can use, in a format that can be written here."""
     rows = source if isinstance(source, str) else source.get("test", source["dev"])
     commands = [["check", str(config)], ["train", str(config)], ["diagnose"]]
     if rows not in BUNDLED:
         commands.append(["predict", "latest", rows, "-o", PREDICTIONS])
-    return [shlex.join(["nnrun", *command]) for command in [*commands, ["export", "latest", "--format", "onnx"]]]
+    commands.append(["export", "latest", "--format", "onnx" if has_extra("onnx") else "numpy"])
+    return [command(*words) for words in commands]

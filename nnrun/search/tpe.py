@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnrun.errors import UsageError
+from nnrun.installation import lacking
 from nnrun.search.discrete import Choice
 from nnrun.search.intervals import Domain
 from nnrun.search.settings import Values
@@ -21,7 +22,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
-        raise UsageError("the strategy tpe needs Optuna: pip install 'nnrun[tpe]'") from None
+        raise UsageError(lacking("the strategy tpe needs", "tpe")) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 
@@ -29,7 +30,7 @@ def _optuna() -> Any:
 class Tpe(Strategy):
     """Generations of 4 trials after 10 random ones; each has its own seed and rests on all results before it."""
 
-    help = "Optuna's tree-structured Parzen estimators, in generations of 4; needs nnrun[tpe]"
+    help = "Optuna's tree-structured Parzen estimators, in generations of 4; needs optuna, the extra `tpe`"
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.installation import installing
 from tests.cli.conftest import QUICK, Done
 
 Nnrun = Callable[..., Done]
@@ -53,7 +54,7 @@ def test_what_must_be_installed_is_said(
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
     done = nnrun("export")
-    assert done.code == 2 and f"need {missing}: pip install 'nnrun[onnx]'" in done.err
+    assert done.code == 2 and f"ONNX files need {missing}; to install: {installing('onnx')}\n" in done.err
     assert not Path("model.onnx").exists()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import datetime as dt
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from nnrun.data.preprocess import Preprocessor
 from nnrun.data.sources import read_chunks, read_table
 from nnrun.data.table import Table
 from nnrun.errors import DataError
+from nnrun.installation import installing
 
 DAY = dt.date(2026, 1, 31)
 
@@ -136,15 +137,8 @@ def test_broken_parquet(tmp_path: Path) -> None:
 
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.parquet", x=[1])
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    assert message(path, target="x") == f"{path}: Parquet files need pyarrow: pip install 'nnrun[parquet]'"
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert message(path, target="x") == f"{path}: Parquet files need pyarrow; to install: {installing('parquet')}"
 
 
 def test_an_array_s_columns_are_called_by_their_number(tmp_path: Path) -> None:

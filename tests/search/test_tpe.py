@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nnrun.errors import UsageError
+from nnrun.installation import installing
 from nnrun.search.space import Space
 from nnrun.search.strategies import Plan, Random, Strategy
 from nnrun.search.tpe import Tpe
@@ -21,7 +22,7 @@ def test_without_optuna_the_message_says_how_to_install_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError) as caught:
         Tpe(Plan(SPACE, 0, (10,)))
-    assert str(caught.value) == "the strategy tpe needs Optuna: pip install 'nnrun[tpe]'"
+    assert str(caught.value) == f"the strategy tpe needs optuna; to install: {installing('tpe')}"
 
 
 def best(strategy: Strategy) -> float:

@@ -1,0 +1,110 @@
+"""How this nnrun was installed: what a shell calls it, where its pages and configs lie, how an extra gets beside it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+NAME = "nnrun"
+_PACKAGE = Path(__file__).parent
+
+
+def command(*words: str) -> str:
+    """One line for a shell, as files keep it: whoever reads them may have another installation."""
+    return shlex.join([NAME, *words])
+
+
+def typed_here(command: str) -> str:
+    """The same line as a shell runs it here and now."""
+    return program() + command.removeprefix(NAME)
+
+
+def program() -> str:
+    """`nnrun` where the PATH leads to this installation, else the path it was called by, else Python's module."""
+    import sysconfig
+
+    called = shutil.which(sys.argv[0]) if Path(sys.argv[0]).stem == NAME else None
+    own = called or shutil.which(NAME, path=sysconfig.get_path("scripts"))
+    found = shutil.which(NAME)
+    if found and own and Path(found).samefile(own):
+        return NAME
+    return shlex.quote(called) if called else shlex.join([sys.executable, "-m", NAME])
+
+
+def shipped() -> Path:
+    """The folder that holds README.md, docs/ and configs/: the package itself, in a checkout the one above it."""
+    return _PACKAGE if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent
+
+
+def has_extra(extra: str) -> bool:
+    """Whether the libraries of an extra are there; none is loaded."""
+    return not list(_missing(extra))
+
+
+def lacking(what: str, extra: str) -> str:
+    """A sentence on what needs the libraries of an extra, and the command that installs them."""
+    missing = list(_missing(extra)) or [_library(wanted) for wanted in requirements(extra)]
+    return f"{what} {' and '.join(missing)}; to install: {installing(extra)}"
+
+
+def installing(extra: str) -> str:
+    """The command that puts an extra's libraries beside this nnrun, by the tool that put nnrun there.
+
+    It names the libraries and not `nnrun[extra]`, which would have to be found once more where nnrun came from.
+    """
+    wanted, environment = requirements(extra), Path(sys.prefix)
+    if (environment / "pipx_metadata.json").is_file():
+        return shlex.join(["pipx", "inject", environment.name, *wanted])
+    if (environment / "uv-receipt.toml").is_file():
+        beside = (f"--with={library}" for library in dict.fromkeys([*_brought_by_uv(environment), *wanted]))
+        return shlex.join(["uv", "tool", "install", *beside, _origin()])
+    if _installed_by() == "uv":
+        return shlex.join(["uv", "pip", "install", "--python", sys.executable, *wanted])
+    return shlex.join([sys.executable, "-m", "pip", "install", *wanted])
+
+
+def requirements(extra: str) -> list[str]:
+    """What an extra asks for, such as `onnx>=1.17`, as pyproject.toml told it to the installed package."""
+    from importlib.metadata import requires
+
+    declared = (line.partition(";") for line in requires(NAME) or [])
+    return [wanted.strip() for wanted, _, when in declared if re.search(rf"extra\s*==\s*['\"]{extra}['\"]", when)]
+
+
+def _missing(extra: str) -> Iterator[str]:
+    return (library for wanted in requirements(extra) if not find_spec(library := _library(wanted)))
+
+
+def _library(requirement: str) -> str:
+    """Its name, which for those of the extras is that of the module too."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+
+
+def _installed_by() -> str:
+    from importlib.metadata import distribution
+
+    return (distribution(NAME).read_text("INSTALLER") or "").strip()
+
+
+def _brought_by_uv(environment: Path) -> Iterator[str]:
+    """The libraries that were installed beside nnrun before, which uv would take away."""
+    import tomllib
+
+    receipt = tomllib.loads((environment / "uv-receipt.toml").read_text(encoding="utf-8"))
+    for library in receipt["tool"]["requirements"]:
+        if library["name"] != NAME:
+            yield library["name"] + library.get("specifier", "")
+
+
+def _origin() -> str:
+    """What uv is to install again: the file or folder that nnrun came from, else its name."""
+    import json
+    from importlib.metadata import distribution
+
+    written = distribution(NAME).read_text("direct_url.json")
+    return f"{NAME} @ {json.loads(written)['url']}" if written else NAME
