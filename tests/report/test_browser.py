@@ -17,6 +17,12 @@ COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
     getComputedStyle(document.querySelector('.xtick text')).fill]"""
 FIRST_CELLS = "table => [...table.tBodies[0].rows].map(row => row.cells[{column}].dataset.value)"
 
+VIOLATIONS = """violations = []
+    addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective))"""
+KINDS = """() => [...document.querySelectorAll('[data-chart]')].flatMap(place =>
+    place._fullData.map((trace, i) => [trace.type, place.data[i].type]))"""
+MOST_BYTES = 2_000_000
+
 Open = Callable[..., Any]
 
 
@@ -24,6 +30,7 @@ Open = Callable[..., Any]
 def open_page(chromium: Any) -> Iterator[Open]:
     """open_page(path, width, theme, drawn): a page, perhaps with all charts; nothing may complain or be asked for."""
     contexts: list[Any] = []
+    pages: list[Any] = []
     noise: list[str] = []
 
     def refuse(dialog: Any) -> None:
@@ -36,6 +43,8 @@ def open_page(chromium: Any) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
+        pages.append(page)
+        page.add_init_script(VIOLATIONS)
         page.on("console", lambda message: noise.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: noise.append(str(error)))
         page.on("dialog", refuse)
@@ -47,6 +56,7 @@ def open_page(chromium: Any) -> Iterator[Open]:
         return page
 
     yield call
+    noise += [f"refused by the policy: {directive}" for page in pages for directive in page.evaluate("violations")]
     for context in contexts:
         context.close()
     assert noise == []
@@ -158,3 +168,56 @@ def test_names_stay_text(bypass: bool, evil_page: Path, open_page: Open) -> None
     assert any(label.startswith('"><img src=x') for label in labels)
     assert page.locator("script").count() == 3  # data, plotly.js, the page's own
     assert page.locator('img[src="x"]').count() == 0
+
+
+# what plotly.js draws, and its tools
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+def test_a_page_is_small_and_makes_no_code_from_text(which: str, request: pytest.FixtureRequest) -> None:
+    page = request.getfixturevalue(which)
+    assert page.stat().st_size <= MOST_BYTES
+    assert b"unsafe-eval" not in page.read_bytes()
+
+
+def test_every_trace_is_drawn_as_what_it_is(
+    run_page: Path, search_page: Path, open_page: Open, bundled_traces: set[str]
+) -> None:
+    """plotly.js takes a trace of a kind that it does not have for lines."""
+    pages = [open_page(path, drawn=True) for path in (run_page, search_page)]
+    kinds = [pair for page in pages for pair in page.evaluate(KINDS)]
+    assert all(drawn == wanted for drawn, wanted in kinds)
+    assert {drawn for drawn, _ in kinds} == bundled_traces
+    assert set(pages[0].evaluate("Object.keys(Plotly.PlotSchema.get().traces)")) == bundled_traces
+
+
+def test_the_tools_of_a_chart_keep_it_here(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    labels = page.locator(".modebar-btn").evaluate_all("all => [...new Set(all.map(b => b.ariaLabel))]")
+    assert sorted(labels) == ["Download plot as a PNG", "Pan", "Reset axes", "Zoom", "Zoom in", "Zoom out"]
+
+
+@pytest.mark.parametrize("kind", [".nsewdrag", ".parcoords"])
+def test_a_chart_can_be_downloaded(kind: str, search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    chart = page.locator(".chart").filter(has=page.locator(kind)).first
+    chart.hover()
+    with page.expect_download() as download:
+        chart.get_by_role("button", name="Download plot as a PNG", include_hidden=True).click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chart_is_zoomed_and_pointed_at(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    chart = page.locator(".chart").filter(has=page.locator(".nsewdrag")).first
+    chart.scroll_into_view_if_needed()
+    ends = "chart => chart._fullLayout.xaxis.range"
+    before = chart.evaluate(ends)
+    chart.locator(".point").nth(5).hover(force=True)
+    page.wait_for_selector(".hoverlayer text", state="attached")
+    at = chart.locator(".nsewdrag").bounding_box()
+    page.mouse.move(at["x"] + at["width"] / 4, at["y"] + at["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_function(f"before => ({ends})(document.querySelector('.chart'))[0] > before", arg=before[0])

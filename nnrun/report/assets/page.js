@@ -23,7 +23,13 @@ function template() {
   };
 }
 
-const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+// A chart stays in its page: plotly.js would offer to send it to a server.
+const CONFIG = {
+  responsive: true,
+  displaylogo: false,
+  showSendToCloud: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+};
 
 // Charts are drawn when they come near the window, so that a long page opens as fast as a short one; before printing,
 // all are.
