@@ -21,6 +21,17 @@ VIOLATIONS = """violations = []
     addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective))"""
 KINDS = """() => [...document.querySelectorAll('[data-chart]')].flatMap(place =>
     place._fullData.map((trace, i) => [trace.type, place.data[i].type]))"""
+COVERED = """() => {
+    const meet = (a, b) => a.width * a.height * b.width * b.height > 0 &&
+        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+    const drawn = '.legend, .annotation, .g-xtitle, .g-ytitle, .xtick, .ytick, .point, .js-line, .errorbar, ' +
+        '.shapelayer path, .colorbar, .axis-title, .nsewdrag, .gl-canvas'
+    const bars = [...document.querySelectorAll('.modebar')]
+    const around = [...document.querySelectorAll('figcaption > *, h2, summary, p')]
+    return bars.flatMap(bar => [...bar.closest('.chart').querySelectorAll(drawn), ...around]
+        .filter(each => meet(bar.getBoundingClientRect(), each.getBoundingClientRect()))
+        .map(each => each.closest('figure, section').innerText.slice(0, 40) + ': ' + each.getAttribute('class')))
+}"""
 MOST_BYTES = 2_000_000
 
 Open = Callable[..., Any]
@@ -189,6 +200,17 @@ def test_every_trace_is_drawn_as_what_it_is(
     assert all(drawn == wanted for drawn, wanted in kinds)
     assert {drawn for drawn, _ in kinds} == bundled_traces
     assert set(pages[0].evaluate("Object.keys(Plotly.PlotSchema.get().traces)")) == bundled_traces
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_the_tools_of_a_chart_cover_nothing(
+    which: str, width: int, theme: str, open_page: Open, request: pytest.FixtureRequest
+) -> None:
+    page = open_page(request.getfixturevalue(which), width, theme, drawn=True)
+    assert page.locator(".modebar").count() == page.locator("[data-chart]").count()
+    assert page.evaluate(COVERED) == []
 
 
 def test_the_tools_of_a_chart_keep_it_here(search_page: Path, open_page: Open) -> None:

@@ -19,6 +19,7 @@ function template() {
       margin: { l: 8, r: 12, t: 8, b: 8, pad: 0 },
       hovermode: "closest",
       coloraxis: { colorbar: bar },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: value("--quiet"), activecolor: value("--ink") },
     },
   };
 }
