@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -15,6 +15,7 @@ from nnrun.report.html import Markup, join, paragraph, scrolled, tag, unfolded
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/plotly
+DIGITS = 8  # of a number in a chart; networks have seven
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,16 @@ class Page:
 
 def as_data(value: object) -> str:
     """JSON that cannot end the element script it stands in, whatever texts it holds."""
-    return to_json(value).replace("<", "\\u003c")
+    return to_json(_rounded(value)).replace("<", "\\u003c")
+
+
+def _rounded(value: object) -> object:
+    """Numbers to as many digits as a chart can show, which halves the data of a long run."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _policy(scripts: Iterable[str]) -> str:

@@ -84,6 +84,11 @@ def test_a_page_without_charts_leaves_plotly_out() -> None:
     assert len(page) < 30_000 < BUNDLE.stat().st_size
 
 
+def test_numbers_in_charts_have_the_digits_that_are_seen() -> None:
+    written = as_data({"y": (1 / 3, 1e-9 / 3, float("nan"), 123_456_789, True)})
+    assert json.loads(written) == {"y": [0.33333333, 3.3333333e-10, None, 123_456_789, True]}
+
+
 # plotly.js
 
 
