@@ -38,7 +38,8 @@ LESSONS: dict[str, Sequence[Callable[[Runs], Lesson]]] = {
 }
 """The function that makes each lesson, under the heading where it stands; its name is that of the picture."""
 
-CROPPED = f"{FONT} nav, #theme, #the-best-config, #progress .columns, #progress figcaption p {{ display: none; }}"
+HIDDEN = "nav, #theme, #the-best-config, #progress .columns, #progress figcaption p"
+CROPPED = f"{FONT} {HIDDEN} {{ display: none; }} .chart {{ margin-top: 6px; }}"
 INTRODUCTION = """\
 # Gallery
 

@@ -21,6 +21,7 @@ main { padding: 0; }
 section { border: none; border-radius: 0; margin: 0; padding: 16px 20px 8px; }
 h2 { font-size: 1.2rem; margin: 0 0 6px; }
 figure { margin: 0; }
+.chart { margin-top: 6px; }
 .columns { grid-template-columns: 1fr 1fr; gap: 8px 20px; margin-bottom: 8px; }
 section > figure ~ figure, .columns ~ figure { margin-top: 16px; }
 section > p { color: var(--quiet); font-size: 0.875rem; margin: 0 0 8px; }

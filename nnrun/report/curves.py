@@ -94,10 +94,10 @@ def series(name: str, rows: Sequence[Row], key: str, color: str, log: bool = Fal
     smooth = _smoothed(y, log)
     raw, calm = kept(y), kept(smooth)
     faint = {"opacity": 0.5, "width": 1, "showlegend": False, "hoverinfo": "skip"}
-    text = [charts.plain(f"epoch {x[i]}: {y[i]:.4g}, smoothed {smooth[i]:.4g}") for i in calm]
+    told = {"customdata": [y[i] for i in calm], "hovertemplate": "epoch %{x}: %{customdata:.4~g}, smoothed %{y:.4~g}"}
     return [
         line(name, [x[i] for i in raw], [y[i] for i in raw], color, **faint),
-        line(name, [x[i] for i in calm], [smooth[i] for i in calm], color, text=text, hoverinfo="text+name"),
+        line(name, [x[i] for i in calm], [smooth[i] for i in calm], color, **told),
     ]
 
 

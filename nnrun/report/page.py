@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.report.charts import Chart
 from nnrun.report.html import Markup, join, paragraph, scrolled, tag, unfolded
 
 ASSETS = Path(__file__).parent / "assets"
-BUNDLE = Path("package_data/plotly.min.js")  # the only one that the package plotly brings along
+BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/plotly
+DIGITS = 8  # of a number in a chart; networks have seven
 
 
 @dataclass(frozen=True)
@@ -89,37 +87,36 @@ class Page:
 
     def _scripts(self) -> Iterator[str]:
         if self.charts:
-            yield plotly_bundle().replace("</script", "<\\/script")
+            yield BUNDLE.read_text(encoding="utf-8")
         yield (ASSETS / "page.js").read_text(encoding="utf-8")
 
 
 def as_data(value: object) -> str:
     """JSON that cannot end the element script it stands in, whatever texts it holds."""
-    return to_json(value).replace("<", "\\u003c")
+    return to_json(_rounded(value)).replace("<", "\\u003c")
+
+
+def _rounded(value: object) -> object:
+    """Numbers to as many digits as a chart can show, which halves the data of a long run."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _policy(scripts: Iterable[str]) -> str:
     """What a browser may run and load: the scripts that stand in the page, word for word, and nothing else.
 
-    plotly.js compiles functions of its own for parallel coordinates, hence 'unsafe-eval'.
+    plotly.js sets styles of elements, and makes a picture to download by way of a blob.
     """
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    rules = [f"script-src 'unsafe-eval' {allowed}", "style-src 'unsafe-inline'", "img-src data: blob:"]
-    return "; ".join(["default-src 'none'", "base-uri 'none'", *rules])
+    rules = ["base-uri 'none'", "form-action 'none'", f"script-src {allowed}", "style-src 'unsafe-inline'"]
+    return "; ".join(["default-src 'none'", *rules, "img-src data: blob:"])
 
 
 def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-@cache
-def plotly_bundle() -> str:
-    """plotly.js as the package plotly ships it; its Python part, slow to load, is not needed."""
-    spec = find_spec("plotly")
-    folders = spec.submodule_search_locations if spec else None
-    if not folders:
-        raise NnrunError("charts are drawn by plotly.js, which the package plotly brings along; pip install plotly")
-    return (Path(folders[0]) / BUNDLE).read_text(encoding="utf-8")
 
 
 def left_out(title: str, why: str) -> Section:

@@ -1,4 +1,4 @@
-"""Every command once, each in a process of its own; also run where the lowest versions of all libraries are installed."""
+"""Every command once, each in a process of its own; also run with the lowest versions of all libraries."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nnrun.report.page import BUNDLE
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 SPACE = (
@@ -75,6 +78,13 @@ def evil_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [word for s in settings for word in ("--set", s)]
     nnrun("train", "-q", "--report", "--runs", runs, *words, folder=folder)
     return newest(runs) / "report.html"
+
+
+@pytest.fixture(scope="session")
+def bundled_traces() -> set[str]:
+    """The kinds of charts that the bundle says it can draw; a test in a browser holds that it is true."""
+    head = BUNDLE.read_text(encoding="utf-8").partition("\n")[0]
+    return {*re.findall(r"traces: ([\w, ]+);", head)[0].split(", ")}
 
 
 @pytest.fixture(scope="session")

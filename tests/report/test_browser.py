@@ -17,6 +17,27 @@ COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
     getComputedStyle(document.querySelector('.xtick text')).fill]"""
 FIRST_CELLS = "table => [...table.tBodies[0].rows].map(row => row.cells[{column}].dataset.value)"
 
+VIOLATIONS = """violations = []
+    addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective))"""
+KINDS = """() => [...document.querySelectorAll('[data-chart]')].flatMap(place =>
+    place._fullData.map((trace, i) => [trace.type, place.data[i].type]))"""
+COVERED = """() => {
+    const meet = (a, b) => a.width * a.height * b.width * b.height > 0 &&
+        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+    const drawn = '.legend, .annotation, .g-xtitle, .g-ytitle, .xtick, .ytick, .point, .js-line, .errorbar, ' +
+        '.shapelayer path, .colorbar, .axis-title, .nsewdrag, .gl-canvas'
+    const bars = [...document.querySelectorAll('.modebar')]
+    const around = [...document.querySelectorAll('figcaption > *, h2, summary, p')]
+    return bars.flatMap(bar => [...bar.closest('.chart').querySelectorAll(drawn), ...around]
+        .filter(each => meet(bar.getBoundingClientRect(), each.getBoundingClientRect()))
+        .map(each => each.closest('figure, section').innerText.slice(0, 40) + ': ' + each.getAttribute('class')))
+}"""
+KEPT = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
+    .filter(dimension => dimension.constraintrange).length"""
+ORDER = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
+    .map(dimension => dimension.label)"""
+MOST_BYTES = 2_000_000
+
 Open = Callable[..., Any]
 
 
@@ -24,6 +45,7 @@ Open = Callable[..., Any]
 def open_page(chromium: Any) -> Iterator[Open]:
     """open_page(path, width, theme, drawn): a page, perhaps with all charts; nothing may complain or be asked for."""
     contexts: list[Any] = []
+    pages: list[Any] = []
     noise: list[str] = []
 
     def refuse(dialog: Any) -> None:
@@ -36,7 +58,9 @@ def open_page(chromium: Any) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: noise.append(message.text) if message.type == "error" else None)
+        pages.append(page)
+        page.add_init_script(VIOLATIONS)
+        page.on("console", lambda message: noise.append(message.text) if is_complaint(message) else None)
         page.on("pageerror", lambda error: noise.append(str(error)))
         page.on("dialog", refuse)
         page.on("request", lambda request: noise.append(request.url) if request.url[:5] not in OWN else None)
@@ -47,12 +71,18 @@ def open_page(chromium: Any) -> Iterator[Open]:
         return page
 
     yield call
+    noise += [f"refused by the policy: {directive}" for page in pages for directive in page.evaluate("violations")]
     for context in contexts:
         context.close()
     assert noise == []
 
 
 OWN = ("file:", "data:", "blob:")
+
+
+def is_complaint(message: Any) -> bool:
+    """Whether the console shows an error; d3 asks once more for what a finger's touch has been granted already."""
+    return message.type == "error" and "inside passive event listener" not in message.text
 
 
 @pytest.mark.parametrize("which", ["run_page", "search_page"])
@@ -158,3 +188,135 @@ def test_names_stay_text(bypass: bool, evil_page: Path, open_page: Open) -> None
     assert any(label.startswith('"><img src=x') for label in labels)
     assert page.locator("script").count() == 3  # data, plotly.js, the page's own
     assert page.locator('img[src="x"]').count() == 0
+
+
+# what plotly.js draws, and its tools
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+def test_a_page_is_small_and_makes_no_code_from_text(which: str, request: pytest.FixtureRequest) -> None:
+    page = request.getfixturevalue(which)
+    assert page.stat().st_size <= MOST_BYTES
+    assert b"unsafe-eval" not in page.read_bytes()
+
+
+def test_every_trace_is_drawn_as_what_it_is(
+    run_page: Path, search_page: Path, open_page: Open, bundled_traces: set[str]
+) -> None:
+    """plotly.js takes a trace of a kind that it does not have for lines."""
+    pages = [open_page(path, drawn=True) for path in (run_page, search_page)]
+    kinds = [pair for page in pages for pair in page.evaluate(KINDS)]
+    assert all(drawn == wanted for drawn, wanted in kinds)
+    assert {drawn for drawn, _ in kinds} == bundled_traces
+    assert set(pages[0].evaluate("Object.keys(Plotly.PlotSchema.get().traces)")) == bundled_traces
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_the_tools_of_a_chart_cover_nothing(
+    which: str, width: int, theme: str, open_page: Open, request: pytest.FixtureRequest
+) -> None:
+    page = open_page(request.getfixturevalue(which), width, theme, drawn=True)
+    assert page.locator(".modebar").count() == page.locator("[data-chart]").count()
+    assert page.evaluate(COVERED) == []
+
+
+def test_the_tools_of_a_chart_keep_it_here(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    labels = page.locator(".modebar-btn").evaluate_all("all => [...new Set(all.map(b => b.ariaLabel))]")
+    assert sorted(labels) == ["Download plot as a PNG", "Pan", "Reset axes", "Zoom", "Zoom in", "Zoom out"]
+
+
+@pytest.mark.parametrize("kind", [".nsewdrag", ".parcoords"])
+def test_a_chart_can_be_downloaded(kind: str, search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    chart = page.locator(".chart").filter(has=page.locator(kind)).first
+    chart.hover()
+    with page.expect_download() as download:
+        chart.get_by_role("button", name="Download plot as a PNG", include_hidden=True).click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chart_is_zoomed_and_pointed_at(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    chart = page.locator(".chart").filter(has=page.locator(".nsewdrag")).first
+    chart.scroll_into_view_if_needed()
+    ends = "chart => chart._fullLayout.xaxis.range"
+    before = chart.evaluate(ends)
+    chart.locator(".point").nth(5).hover(force=True)
+    page.wait_for_selector(".hoverlayer text", state="attached")
+    at = chart.locator(".nsewdrag").bounding_box()
+    page.mouse.move(at["x"] + at["width"] / 4, at["y"] + at["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_function(f"before => ({ends})(document.querySelector('.chart'))[0] > before", arg=before[0])
+
+
+# parallel coordinates under a mouse and under a finger
+
+
+def mouse(page: Any, path: list[tuple[float, float]]) -> None:
+    """Press at the first place, move, let go at the last."""
+    page.mouse.move(*path[0])
+    page.mouse.down()
+    for place in path[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+
+
+def finger(page: Any, path: list[tuple[float, float]]) -> None:
+    """The same by touch, as the browser gets it from a screen."""
+    session = page.context.new_cdp_session(page)
+    for i, (x, y) in enumerate(path):
+        kind = "touchMove" if i else "touchStart"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def straight(start: tuple[float, float], dx: float, dy: float) -> list[tuple[float, float]]:
+    """Eleven places on a line."""
+    return [(start[0] + dx * i / 10, start[1] + dy * i / 10) for i in range(11)]
+
+
+def lanes_apart(page: Any) -> float:
+    """Pixels between two axes."""
+    first, second = (page.locator(".axis-brush .background").nth(i).bounding_box() for i in (0, 1))
+    return float(second["x"] - first["x"])
+
+
+@pytest.mark.parametrize(
+    ("drag", "width", "options"),
+    [
+        pytest.param(mouse, 1400, {}, id="mouse"),
+        pytest.param(finger, 1024, {"has_touch": True, "is_mobile": True}, id="finger on a tablet"),
+        pytest.param(finger, 360, {"has_touch": True, "is_mobile": True}, id="finger on a phone"),
+    ],
+)
+def test_parallel_coordinates_are_dragged(
+    drag: Callable[..., None], width: int, options: dict[str, bool], search_page: Path, open_page: Open
+) -> None:
+    """Along an axis, to keep the trials that pass there, and by a name, to move its axis; the page stays there."""
+    page = open_page(search_page, width, drawn=True, **options)
+    page.add_style_tag(content="html { scroll-behavior: auto }")
+    page.locator(".parcoords").evaluate("chart => chart.scrollIntoView({ block: 'center' })")
+    where = page.evaluate("scrollY")
+    bar = page.locator(".axis-brush .background").nth(1).bounding_box()
+    drag(page, straight((bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] * 0.2), 0, bar["height"] * 0.6))
+    page.wait_for_function(f"() => ({KEPT})() === 1")
+    before = page.evaluate(ORDER)
+    name, lane = page.locator(".parcoords .axis-title").nth(1).bounding_box(), lanes_apart(page)
+    drag(page, straight((name["x"] + name["width"] / 2, name["y"] + name["height"] / 2), 1.2 * lane, 0))
+    page.wait_for_function(f"before => ({ORDER})().join() !== before.join()", arg=before)
+    assert page.evaluate("scrollY") == where
+
+
+def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, 360, drawn=True, has_touch=True, is_mobile=True)
+    page.add_style_tag(content="html { scroll-behavior: auto }")
+    chart = page.locator(".nsewdrag").first
+    chart.evaluate("chart => chart.scrollIntoView({ block: 'center' })")
+    where, at = page.evaluate("scrollY"), chart.bounding_box()
+    finger(page, straight((at["x"] + at["width"] / 2, at["y"] + at["height"] - 10), 0, -100))
+    page.wait_for_function("where => scrollY > where", arg=where)

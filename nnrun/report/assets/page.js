@@ -18,12 +18,25 @@ function template() {
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom" },
       margin: { l: 8, r: 12, t: 8, b: 8, pad: 0 },
       hovermode: "closest",
+      dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom", // a finger on a chart scrolls the page
       coloraxis: { colorbar: bar },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: value("--quiet"), activecolor: value("--ink") },
     },
   };
 }
 
-const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+// A chart stays in its page: plotly.js would offer to send it to a server.
+const CONFIG = {
+  responsive: true,
+  displaylogo: false,
+  showSendToCloud: false,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+};
+
+// A finger on an axis of parallel coordinates, or on its name, drags it; anywhere else it scrolls the page.
+function hold(event) {
+  if (event.target.closest(".axis-brush, .axis-title")) event.preventDefault();
+}
 
 // Charts are drawn when they come near the window, so that a long page opens as fast as a short one; before printing,
 // all are.
@@ -35,6 +48,7 @@ function drawOnApproach() {
     if (!waiting.delete(place)) return;
     const { data, layout } = charts[Number(place.dataset.chart)];
     Plotly.newPlot(place, data, { ...layout, template: template() }, CONFIG);
+    place.addEventListener("touchstart", hold, { passive: false, capture: true });
     tell();
   };
   const near = new IntersectionObserver(
