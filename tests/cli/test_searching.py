@@ -499,3 +499,13 @@ def test_show_prints_the_trials_as_csv_finished_or_not(nnrun: Nnrun, config: Cal
     lines = nnrun("show", "--csv").out.splitlines()
     assert lines == shown.out.splitlines()[:2]
     assert lines[0].endswith(",seed,network.width,optimizer.learning_rate")
+
+
+def test_a_limit_that_the_system_does_not_hold_is_refused(
+    nnrun: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnrun.machine.posix.LIMITS_MEMORY", False)
+    done = nnrun("search", "--trial-memory", str(1 << 27), "--trials", "1")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("--trial-memory: this system does not limit the memory of a process\n")
+    assert not Path("runs").exists()
