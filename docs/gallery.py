@@ -49,7 +49,8 @@ same files give the same numbers, so yours should be these (on another processor
 technique computes: [techniques.md](techniques.md).
 
 An error is the share of wrong classes; of a number it is 1 − R², so that 100% is always guessing the mean. Any of the
-runs has a page of its own, with charts like these and more: `nnrun report`.
+runs has a page of its own, with charts like these and more: `nnrun report`. Without a clone `nnrun configs NAME` copies
+a config to `NAME.yaml`.
 """
 
 

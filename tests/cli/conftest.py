@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import shlex
 import signal
 import struct
 import subprocess
@@ -99,16 +98,11 @@ def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture
-def shell(here: Path, tmp_path: Path) -> Callable[[str], Done]:
+def shell(here: Path) -> Callable[[str], Done]:
     """shell("nnrun list | head -1") as a user would type it."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "nnrun").write_text(f'#!/bin/sh\nexec {shlex.join(NNRUN)} "$@"\n')
-    (folder / "nnrun").chmod(0o755)
 
     def call(line: str) -> Done:
-        environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
-        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, timeout=SECONDS)
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=SECONDS)
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call
