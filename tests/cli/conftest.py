@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import pty
 import re
@@ -22,7 +23,9 @@ import pytest
 
 NNRUN = [sys.executable, "-m", "nnrun"]
 QUICK = ("--set", "training.epochs=3", "--set", "network.hidden=[8]")
-SECONDS = 120  # after which a process that hangs is given up
+SECONDS = 600  # after which a process that hangs is given up, however busy the machine is
+DURATION = r"\d+(?:\.\d+)? (?:ms|s|min \d\d s|h \d\d min)"  # as a run took, on a fast machine or a slow one
+REMAINING = r"\d+ (?:s|min|h \d\d min)"  # as is left
 
 
 class Done(NamedTuple):
@@ -45,9 +48,7 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current directory, and none of the variables that change what is printed."""
-    for name in ("NNRUN_RUNS", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS", "PYTHONUNBUFFERED"):
-        monkeypatch.delenv(name, raising=False)
+    """An empty current directory."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -55,9 +56,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def nnrun(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """nnrun("train", "c.yaml") in this process."""
+def nnrun(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """nnrun("train", "c.yaml") in this process, which does not say that data is prepared, however long it takes."""
+    from nnrun.cli import preparing
     from nnrun.cli.app import app
+
+    monkeypatch.setattr(preparing, "MOMENT", math.inf)
 
     def call(*arguments: str | Path) -> Done:
         capsys.readouterr()
@@ -83,11 +87,15 @@ def process(here: Path) -> Callable[..., Done]:
 
 @pytest.fixture
 def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """start("train") returns the running process, both streams piped."""
+    """start("train") returns the running process, both streams piped.
+
+    start("train", held_after=4) goes no further than told of 4 epochs, or trials of a search, until a signal comes.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def call(*arguments: str | Path) -> subprocess.Popen[str]:
-        command = [*NNRUN, *map(str, arguments)]
+    def call(*arguments: str | Path, held_after: int | None = None) -> subprocess.Popen[str]:
+        held = [sys.executable, str(Path(__file__).with_name("held.py")), str(held_after)]
+        command = [*(NNRUN if held_after is None else held), *map(str, arguments)]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
@@ -104,6 +112,20 @@ def shell(here: Path) -> Callable[[str], Done]:
     def call(line: str) -> Done:
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=SECONDS)
         return Done(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def unread(here: Path) -> Callable[..., Done]:
+    """unread("check") writes into a pipe that nobody reads any more."""
+
+    def call(*arguments: str) -> Done:
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([*NNRUN, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=SECONDS)
+        os.close(writer)
+        return Done(done.returncode, "", done.stderr)
 
     return call
 

@@ -87,7 +87,7 @@ def test_a_file_and_standard_input(nnrun: Nnrun, here: Path, shell: Nnrun) -> No
 
 @pytest.mark.parametrize(
     ("gate", "code"),
-    [("dev_error<=100%", 0), ("dev_error<0", 6), ("dev_auc>0.2", 0), ("dev_auc > 1", 6), ("train_loss<1e9", 0)],
+    [("dev_error<=100%", 0), ("dev_error<0", 6), ("dev_auc>=0", 0), ("dev_auc > 1", 6), ("train_loss<1e9", 0)],
 )
 def test_gates(nnrun: Nnrun, gate: str, code: int) -> None:
     nnrun("train", *QUICK, *sets("data.source=iris"))

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import NNRUN, Done
+from tests.cli.conftest import NNRUN, SECONDS, Done
 
 Nnrun = Callable[..., Done]
 
@@ -215,17 +215,34 @@ def test_outputs_that_cannot_be(trained: Path, nnrun: Nnrun, output: str, messag
     assert done.code == 2 and message in done.err
 
 
+# The command, which does not come to the end of its rows.
+ENDLESS = """
+import time
+from nnrun.prediction import rows
+of = rows.Predictions.of
+
+def endless(self, tables):
+    yield from of(self, tables)
+    print("all but the end", flush=True)
+    while True:
+        time.sleep(0.01)
+
+rows.Predictions.of = endless
+from nnrun.__main__ import main
+main()
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing_behind(
-    trained: Path, start: Callable[..., subprocess.Popen[str]], number: signal.Signals
-) -> None:
-    """The signal comes as soon as the unfinished file is there."""
-    Path("many.csv").write_text(table(400_000, target=False))
-    process = start("predict", "latest", "many.csv", "-o", "out.csv")
-    while process.poll() is None and not list(trained.glob(".out.csv-*")):
-        pass
-    process.send_signal(number)
-    process.communicate(timeout=60)
+def test_a_signal_leaves_nothing_behind(trained: Path, number: signal.Signals) -> None:
+    """The signal comes when rows are written, and before the file is complete."""
+    command = [sys.executable, "-c", ENDLESS, "predict", "latest", "new.csv", "-o", "out.csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "all but the end\n"
+        assert list(trained.glob(".out.csv-*"))
+        process.send_signal(number)
+        process.communicate(timeout=SECONDS)
     assert process.returncode == 128 + number
     assert not Path("out.csv").exists() and not list(trained.glob(".out.csv-*"))
 

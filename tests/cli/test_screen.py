@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import OnTerminal, send_both
+from tests.cli.conftest import REMAINING, OnTerminal, send_both
 
 OnTerminalFixture = Callable[..., OnTerminal]
 
@@ -58,7 +58,7 @@ def test_the_view_fits_the_width(
 ) -> None:
     config(LIVE)
     screen = on_terminal("train", *ENDLESS, width=width)
-    screen.wait_for(r"\b[1-9]\d*/1000000" + ("" if width == 20 else r".*, .*\d (s|min) left"))
+    screen.wait_for(r"\b[1-9]\d*/1000000" + ("" if width == 20 else rf".*, .*{REMAINING} left"))
     lines = screen.terminal.text.splitlines()
     shown = lines[next(i for i, line in enumerate(lines) if line.startswith("epoch")) :]
     assert re.sub(" +", " ", shown[0]) == re.sub(" +", " ", titles)

@@ -78,7 +78,7 @@ def test_runs_that_are_not_there(nnrun: Nnrun) -> None:
     first, second = sorted(path.name for path in Path("runs").glob("[!.]*"))
     for command in ("resume", "show"):
         assert nnrun(command, "zzz") == (2, "", "nnrun: no run 'zzz' in runs; `nnrun list` shows them\n")
-        assert nnrun(command, first[:4]) == (2, "", f"nnrun: '{first[:4]}' means 2 runs: {first}, {second}\n")
+        assert nnrun(command, "2") == (2, "", f"nnrun: '2' means 2 runs: {first}, {second}\n")
         slip = nnrun(command, first[:-1] + "z")
         assert slip.code == 2
         assert re.search(f"did you mean ({first}|{second})\\?", slip.err)

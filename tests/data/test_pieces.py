@@ -230,20 +230,24 @@ from nnrun.config.schema import Data
 from nnrun.data import chunks, prepare
 from nnrun.data.dataset import load_dataset
 chunks.CELLS = prepare.CELLS = 200
-told = lambda step, done, rows: print(step, flush=True)
+def told(step, done, rows):
+    print(step, flush=True)
+    if step == "writing":
+        sys.stdin.readline()
 load_dataset(Data(source=sys.argv[1], target="class"), "float64", Path(sys.argv[2]), told)
 """
 
 
 @pytest.fixture
 def convert(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts to convert the messy table in a process of its own."""
+    """Starts to convert the messy table in a process of its own, which waits for a line on stdin when it writes."""
     source = write(tmp_path / "data.csv")
     started: list[subprocess.Popen[str]] = []
 
     def start(**options: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", CONVERT, str(source), str(tmp_path / "cache")]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options))
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        started.append(subprocess.Popen(command, text=True, **pipes, **options))
         return started[-1]
 
     yield start
@@ -253,10 +257,8 @@ def convert(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def test_a_conversion_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path, convert: Any) -> None:
     process = convert()
-    for line in process.stdout:
-        if line == "writing\n":
-            process.send_signal(signal.SIGKILL)
-            break
+    assert "writing\n" in process.stdout
+    process.kill()
     process.wait()
     (left,) = (tmp_path / "cache").iterdir()
     assert left.name.startswith(".unfinished-")
@@ -268,15 +270,10 @@ def test_a_conversion_that_was_killed_leaves_nothing_that_is_used(tmp_path: Path
 
 def test_what_another_process_is_writing_stays(tmp_path: Path, convert: Any) -> None:
     process = convert()
-    for line in process.stdout:
-        if line == "writing\n":
-            process.send_signal(signal.SIGSTOP)
-            break
-    time.sleep(0.1)
+    assert "writing\n" in process.stdout
     config = Data(source=str(tmp_path / "data.csv"), target="class")
     load_dataset(config, "float64", tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == 2
-    process.send_signal(signal.SIGCONT)
     process.communicate()
     assert process.returncode == 0
     assert len(list((tmp_path / "cache").iterdir())) == 1

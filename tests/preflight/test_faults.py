@@ -242,4 +242,4 @@ def test_a_suggested_rate_learns(check: Check, train_run: Any) -> None:
     assert 1e-3 < suggestion < 0.1
     assert found["rates"].status == "warn"
     outcome = train_run(f"optimizer.learning_rate={suggestion}", "training.epochs=10")
-    assert outcome.record["final"]["dev_error"] < 0.06
+    assert outcome.record["final"]["dev_error"] < 0.1

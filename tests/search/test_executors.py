@@ -8,19 +8,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nnrun.search.executors import Inline, Pool
+from nnrun.search.executors import Inline, Pool, _Worker
 from nnrun.search.study import Budget, Study
 
 Job = dict[str, Any]
 Studies = Callable[..., Study]
 
 GIGABYTE = 2**30
+PATIENCE = 600  # seconds, after which something hangs
 
 
 class OddError(Exception):
@@ -48,6 +51,11 @@ def _raise(job: Job) -> None:
     raise OddError("this", "that")
 
 
+def _hang(job: Job) -> None:
+    (Path(job["folder"]) / f"{os.getpid()} hangs").touch()
+    time.sleep(6000)
+
+
 def _be_killed_once(job: Job) -> None:
     mark = Path(job["folder"]) / "killed"
     if not mark.exists():
@@ -57,13 +65,32 @@ def _be_killed_once(job: Job) -> None:
 
 HOW: dict[str, Callable[[Job], Any]] = {
     "raise": _raise,
-    "hang": lambda job: time.sleep(1000),
+    "hang": _hang,
     "20 GB": lambda job: np.ones(20 * GIGABYTE // 8),
     "segfault": lambda job: ctypes.string_at(0),
     "exit": lambda job: os._exit(3),
     "sys.exit": lambda job: sys.exit(4),
     "be killed once": _be_killed_once,
 }
+
+
+TIMEOUT = 7.5
+
+
+@pytest.fixture
+def time_is_up_for_who_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """By the clock of this test a job takes no time, and for ever once it hangs; the seconds that each was granted."""
+    answer, granted = _Worker.answer, list[float | None]()
+
+    def patient(worker: _Worker, timeout: float | None) -> Job:
+        granted.append(timeout)
+        while not wait([worker._connection, worker._process.sentinel], 0.01):
+            if (tmp_path / f"{worker._process.pid} hangs").exists():
+                return answer(worker, 0.0)
+        return answer(worker, None)
+
+    monkeypatch.setattr(_Worker, "answer", patient)
+    return granted
 
 
 def ran(folder: Path) -> list[int]:
@@ -75,7 +102,6 @@ def ran(folder: Path) -> list[int]:
     ("how", "error"),
     [
         ("raise", "OddError: this and that"),
-        ("hang", "took longer than --trial-timeout"),
         ("20 GB", "out of memory"),
         ("segfault", "the worker ended with signal 11"),
         ("exit", "the worker ended with code 3"),
@@ -85,7 +111,24 @@ def ran(folder: Path) -> list[int]:
 def test_a_crash_fails_its_own_trial_after_one_retry(
     study: Studies, tmp_path: Path, how: str, error: str, shape: str
 ) -> None:
-    pool = Pool(2, timeout=1.5 if how == "hang" else None, memory=4 * GIGABYTE)
+    check_that_trial_2_fails(study, tmp_path, Pool(2, memory=4 * GIGABYTE), how, error, shape)
+
+
+@pytest.mark.parametrize("shape", ["", "same"])
+def test_a_trial_that_hangs_is_given_up(
+    study: Studies, tmp_path: Path, shape: str, time_is_up_for_who_hangs: list[float | None]
+) -> None:
+    check_that_trial_2_fails(study, tmp_path, Pool(2, TIMEOUT), "hang", "took longer than --trial-timeout", shape)
+    assert set(time_is_up_for_who_hangs) == ({TIMEOUT * n for n in (1, 2, 4)} if shape else {TIMEOUT})
+
+
+def test_time_goes_by(tmp_path: Path) -> None:
+    for_ever = {"trials": [{"number": 0, "values": {}}], "at": 0, "how": "hang", "folder": str(tmp_path)}
+    with closing(Pool(1, timeout=0.01)) as pool, pytest.raises(TimeoutError):
+        pool.submit(misbehave, for_ever).result()
+
+
+def check_that_trial_2_fails(study: Studies, tmp_path: Path, pool: Pool, how: str, error: str, shape: str) -> None:
     one = study(misbehave, pool, shape=lambda number: shape, folder=str(tmp_path), at=2, how=how)
     one.run(Budget(7))
     by_number = {record["number"]: record for record in one.records}
@@ -114,7 +157,7 @@ def who(job: Job) -> Job:
 def test_each_worker_is_a_process_with_one_blas_thread() -> None:
     pool = Pool(2)
     try:
-        answer = pool.submit(who, {"trials": [{}]}).result(30)
+        answer = pool.submit(who, {"trials": [{}]}).result(PATIENCE)
     finally:
         pool.close()
     assert answer["pid"] != os.getpid()
@@ -125,9 +168,9 @@ def test_each_worker_is_a_process_with_one_blas_thread() -> None:
 
 def test_closing_stops_what_runs(tmp_path: Path) -> None:
     pool = Pool(1)
-    pid = pool.submit(who, {"trials": [{}]}).result(30)["pid"]
+    pid = pool.submit(who, {"trials": [{}]}).result(PATIENCE)["pid"]
     pool.submit(misbehave, {"trials": [{"number": 0}], "at": 0, "how": "hang", "folder": str(tmp_path)})
-    while not (tmp_path / "ran").exists():
+    while not list(tmp_path.glob("* hangs")):
         time.sleep(0.01)
     pool.close()
     with pytest.raises(ProcessLookupError):

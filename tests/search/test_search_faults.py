@@ -10,11 +10,13 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nnrun.errors import NnrunError
 from nnrun.rundir import RunDir, list_runs
 from nnrun.search.ledger import Ledger
 from nnrun.search.verbs import SearchOutcome
@@ -72,12 +74,11 @@ class Searching:
 
     def end(self) -> tuple[int, str]:
         """Wait for the end of the whole family: exit code and stderr of the parent."""
-        code = self.process.wait(60)
-        for _ in range(100):
-            if not self.alive():
-                return code, self.said.read_text()
+        code, given_up = self.process.wait(600), time.monotonic() + 120
+        while orphans := self.alive():
+            assert time.monotonic() < given_up, f"orphans: {orphans}"
             time.sleep(0.05)
-        raise AssertionError(f"orphans: {self.alive()}")
+        return code, self.said.read_text()
 
 
 def _parent(pid: int) -> int:
@@ -94,8 +95,9 @@ def finished(run: RunDir) -> dict[int, int]:
     times = {}
     for path in (run.path / "trials").glob("[0-9]*/run.json"):  # an attempt that is being removed has none any more
         number = int(path.parent.name)
-        if number in known or RunDir(path.parent).read_json("run.json")["status"] == "done":
-            times[number] = path.stat().st_mtime_ns
+        with suppress(FileNotFoundError, NnrunError):  # it is being removed at this instant
+            if number in known or RunDir(path.parent).read_json("run.json")["status"] == "done":
+                times[number] = path.stat().st_mtime_ns
     assert known <= set(times)
     return times
 
