@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -32,6 +33,10 @@ from nnrun.session import Outcome
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring
+
+# A shell lets what it starts in the background ignore Ctrl-C, and programs that the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What a user may have set for the screen and the interpreter: it changes what is printed.
 for name in ("NNRUN_RUNS", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS", "LINES", "PYTHONUNBUFFERED",

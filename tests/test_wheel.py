@@ -11,7 +11,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ONLY_IN_A_CHECKOUT = ("CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "LICENSE", "benchmarks/", "tests/")
+ONLY_IN_A_CHECKOUT = ("CONTRIBUTING.md", "SECURITY.md", "CITATION.cff", "LICENSE", "benchmarks/", "tests/", "tools/")
 
 
 def files_of(wheel: Path) -> dict[str, bytes]:

@@ -34,6 +34,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
 
     yield step("init", table, "--target", "target")
     yield step("schema")
+    yield step("configs")
     yield step("check", "config.yaml")
     yield step("train", "config.yaml", "-q")
     yield step("resume", "latest", "--set", "training.epochs=160", "-q")
