@@ -48,12 +48,12 @@ def _pair(comparison: Comparison, legend: Legend, width: int) -> list[str]:
 
 
 def _narrower(rows: list[list[str]], width: int) -> list[list[str]]:
-    """A mark for the words, and then for the words and the band, if they are too wide."""
+    """A mark for the words, then for the words and the band, and then numbers without a unit, if they are too wide."""
     for short in (str, lambda cell: cell.replace(WITHIN, MARK), lambda cell: MARK if WITHIN in cell else ""):
         found = [[*row[:-1], short(row[-1])] for row in rows]
         if total([Column("", list(cells)) for cells in zip(*found, strict=True)]) <= width:
             return found
-    return found
+    return [[*row[:-2], row[-2].removesuffix(" points"), row[-1]] for row in found]
 
 
 def _difference(comparison: Comparison, key: str) -> list[str]:

@@ -258,6 +258,16 @@ def test_two_runs_fit_a_narrow_screen(make_run: MakeRun, root: Root) -> None:
     assert any(line.endswith("+1.0 points  ~ ± 6.1") for line in lines_of(compare(root, ids), 50))
 
 
+def test_two_runs_fit_a_narrow_screen_however_long_they_took(make_run: MakeRun, root: Root) -> None:
+    # A key of 11 letters, times of 6 and a difference of 12, two blanks between each: 11 + 6 + 6 + 12 + 3 · 2 = 41.
+    slow, fast = ({"seconds": seconds} for seconds in (0.49, 0.31))
+    ids = [make_run("a", record=slow, train_error=0.335).id, make_run("b", record=fast, train_error=0.12).id]
+    for width, points in ((40, []), (80, ["points"])):
+        lines = lines_of(compare(root, ids), width, cut=True)[:-1]  # without the command
+        assert max(map(len, lines)) <= width
+        assert ["train_error", "33.5%", "12.0%", "-21.5", *points] in [line.split() for line in lines]
+
+
 def test_curves_share_their_scales() -> None:
     # Epochs 1 to 4 at 1.0, 0.1, 0.01, 0.001 and half as many at 1.0: log scale, the second ends after two bars.
     assert drawn([[1.0, 0.1, 0.01, 0.001], [1.0, 1.0]], 40) == ["█▆▃▁", "██"]
