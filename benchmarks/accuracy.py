@@ -74,7 +74,7 @@ def summary(errors: list[float]) -> dict[str, Any]:
 
 def load(name: str, seed: int, cache: Path) -> Dataset:
     """A bundled data set, split by the seed and standardised."""
-    from nnrun.config.schema import Data
+    from nnrun.config.data_section import Data
 
     return load_dataset(Data(source=name, split=(0.6, 0.2, 0.2), split_seed=seed), "float32", cache)
 

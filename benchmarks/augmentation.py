@@ -32,7 +32,7 @@ SETTINGS = ["data.source=digits", "data.split=[0.1113, 0.8, 0.0887]", "training.
 def dev_error(augment: str, seed: int, runs: Path) -> float:
     """Train once and read the dev error of the best epoch."""
     from nnrun.config.load import load_config
-    from nnrun.experiment import train
+    from nnrun.runs.verbs import train
 
     settings = [*SETTINGS, f"seed={seed}", f"data.split_seed={seed}", f"regularization.augment={augment}"]
     return float(train(load_config(None, settings), runs).record["final"]["dev_error"])

@@ -22,12 +22,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.space.space import Space
 from nnrun.search.executors import Inline, Job
-from nnrun.search.ledger import Ledger, Record
-from nnrun.search.space import Space
-from nnrun.search.strategies import Plan, Point
-from nnrun.search.study import Budget, Metric, Study, Trial, Watcher
-from nnrun.search.table import STRATEGIES
+from nnrun.search.ledger import Ledger
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.study import Budget, Study, Watcher
+from nnrun.search.trials import Metric, Record, Trial
 
 SPACE: dict[str, dict[str, Any]] = {
     "network.width": {"choice": [32, 64, 128]},

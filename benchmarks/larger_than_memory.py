@@ -43,7 +43,7 @@ IN_MEMORY = """
 import sys
 from dataclasses import replace
 import numpy as np
-from nnrun import experiment
+from nnrun.runs import verbs as experiment
 from nnrun.data.dataset import Dataset, Part
 mapped = experiment.load_dataset
 

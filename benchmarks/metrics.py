@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
-from nnrun.session import Session
+from nnrun.runs.session import Session
 
 METRICS = ("error", "f1", "brier", "auc")
 SOURCES = ("digits", "breast_cancer")

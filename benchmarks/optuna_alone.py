@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nnrun.search.strategies import Plan, Point, Strategy
-from nnrun.search.tpe import Tpe
+from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.strategies.tpe import Tpe
 
 
 class OptunaAlone(Tpe):

@@ -22,15 +22,17 @@ from pathlib import Path
 from optuna_alone import OptunaAlone
 
 from nnrun.config.load import load_config
-from nnrun.rundir import RunDir
-from nnrun.search.coarse_to_fine import SIZE
-from nnrun.search.coarse_to_fine_halving import WHOLE
-from nnrun.search.halving import rung_table
-from nnrun.search.space import Space
-from nnrun.search.strategies import Plan
+from nnrun.config.space.space import Space
+from nnrun.runs.rundir import RunDir
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
+from nnrun.search.strategies.coarse_to_fine import SIZE
+from nnrun.search.strategies.coarse_to_fine_halving import WHOLE
+from nnrun.search.strategies.halving import rung_table
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Plan
 from nnrun.search.study import Watcher
-from nnrun.search.table import STRATEGIES
-from nnrun.search.verbs import Options, SearchOutcome, begin
+from nnrun.search.verbs import begin
 
 DATA_SETS = ("digits", "breast_cancer")
 TRIALS, EPOCHS = 50, 30

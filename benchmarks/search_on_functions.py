@@ -20,9 +20,9 @@ import numpy as np
 from optuna_alone import OptunaAlone
 from search_functions import Problem, Row
 
-from nnrun.search.space import Space
-from nnrun.search.strategies import Plan, Strategy
-from nnrun.search.table import STRATEGIES
+from nnrun.config.space.space import Space
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Plan, Strategy
 
 TRIALS = 50
 RESAMPLES = 10_000

@@ -31,18 +31,19 @@ from typing import Any
 from environment import restart_cleaned
 from made_tables import MADE
 
-from nnrun.assembly import batch_size
 from nnrun.config.config import Config
+from nnrun.config.data_section import Data
 from nnrun.config.load import Loaded, load_config
-from nnrun.config.schema import BUNDLED, Data
-from nnrun.data.columns import DATE_PARTS
-from nnrun.data.facts import ColumnFacts
-from nnrun.data.kinds import ISO, dates
+from nnrun.config.sources import BUNDLED
+from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.facts.kinds import ISO, dates
+from nnrun.data.features.columns import DATE_PARTS
+from nnrun.data.files.sources import read_source
+from nnrun.data.files.table import Table, labels
 from nnrun.data.prepare import read_parts
-from nnrun.data.sources import read_source
-from nnrun.data.table import Table, labels
-from nnrun.experiment import train
-from nnrun.scaffold.scaffold import scaffold
+from nnrun.insight.scaffold.verbs import scaffold
+from nnrun.runs.assembly import batch_size
+from nnrun.runs.verbs import train
 
 ROWS = 3_000
 

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 import nnrun
-from nnrun.narration import number, percent
-from nnrun.scaffold.examples import examples, lesson
+from nnrun.insight.scaffold.examples import examples, lesson
+from nnrun.text import number, percent
 
 HEADING = """\
 | file | what it teaches | epochs | train | dev | test | last train | last dev | last cost |

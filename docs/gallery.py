@@ -20,12 +20,13 @@ from lessons.browser import FONT, LOOK, browser, opened
 from lessons.runs import CONFIGS, Lesson, Runs
 
 import nnrun
-from nnrun.report.html import Markup
-from nnrun.report.page import Page, Section
+from nnrun.insight.scaffold.examples import lesson as first_line
+from nnrun.report.page.html import Markup
+from nnrun.report.page.page import Page, Section
 from nnrun.report.verbs import write_report
-from nnrun.scaffold.examples import lesson as first_line
+from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import Options, begin
+from nnrun.search.verbs import begin
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "gallery"

@@ -19,24 +19,25 @@ from typing import Any
 import typer
 
 import nnrun
-from nnrun import errors, verdict
+from nnrun import errors
 from nnrun.cli.app import app
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
-from nnrun.diagnosis.evidence import USUAL_RATES
-from nnrun.diagnosis.remedies import REMEDIES
-from nnrun.diagnosis.signs import SIGNS
-from nnrun.evaluation import baselines
-from nnrun.metrics import table as metrics_table
-from nnrun.preflight.table import CHECKS
-from nnrun.scaffold import proposals
-from nnrun.scaffold.columns import LEFT_OUT
-from nnrun.search.domains import DOMAINS
-from nnrun.search.intervals import Domain, Interval
-from nnrun.search.parsing import DEFAULT_SPACE
+from nnrun.config.space.domains import DOMAINS
+from nnrun.config.space.intervals import Domain, Interval
+from nnrun.config.space.parsing import DEFAULT_SPACE
+from nnrun.engine import metrics as metrics_table
+from nnrun.insight.diagnosis.evidence import USUAL_RATES
+from nnrun.insight.diagnosis.recipe import REMEDIES
+from nnrun.insight.preflight.checks import CHECKS
+from nnrun.insight.scaffold import proposals
+from nnrun.insight.scaffold.columns import LEFT_OUT
+from nnrun.models import baselines
+from nnrun.runs import verdict
+from nnrun.runs.symptoms.shapes import SIGNS
+from nnrun.runs.symptoms.symptoms import SYMPTOMS
+from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.study import CHECKPOINTS_KEPT
-from nnrun.search.table import STRATEGIES
-from nnrun.symptoms.table import SYMPTOMS
 
 HEAD = """\
 # Reference
@@ -587,8 +588,8 @@ def gap_row(entry: tuple[str, Any]) -> list[str]:
     """A gap with its published example, worked out."""
     kind, rule = entry
     gap = verdict.judge(rule.example, {}, 0.015).gaps[kind]
-    errors = ", ".join(f"{verdict.name(part)} {100 * error:g}%" for part, error in rule.example.items())
-    step = f"{verdict.name(gap.end)} − {verdict.name(gap.start)}"
+    errors = ", ".join(f"{verdict.set_name(part)} {100 * error:g}%" for part, error in rule.example.items())
+    step = f"{verdict.set_name(gap.end)} − {verdict.set_name(gap.start)}"
     return [rule.word, step, rule.meaning, f"{errors}: {verdict.points(gap.value)}, {gap.judgement}", rule.source]
 
 

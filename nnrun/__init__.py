@@ -13,11 +13,7 @@ The same from Python:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from nnrun.api import Run, load_config, load_run, resume, train
-    from nnrun.engine.minimize import minimize
+from typing import Any
 
 __all__ = ["Run", "load_config", "load_run", "minimize", "resume", "train"]
 

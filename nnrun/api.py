@@ -6,19 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun import experiment
-from nnrun.checkpoints import Tensors, load_weights
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.load import load_config as _load_config
-from nnrun.data.table import Table
-from nnrun.prediction.model import load_model
-from nnrun.prediction.rows import Predictions, rows_at_once
-from nnrun.prediction.source import read_rows
-from nnrun.rundir import RunDir, find_run
+from nnrun.data.files.table import Table
+from nnrun.models.model import load_model
+from nnrun.models.rows import Predictions, read_rows, rows_at_once
+from nnrun.runs import verbs
+from nnrun.runs.checkpoints import Tensors, load_weights
+from nnrun.runs.finding import find_run
+from nnrun.runs.rundir import RunDir
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 RUNS = "runs"
 
@@ -89,8 +90,8 @@ class Run:
 
         On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.
         """
-        from nnrun.evaluation.verbs import evaluate
-        from nnrun.prediction.model import load_model
+        from nnrun.models.model import load_model
+        from nnrun.models.verbs import evaluate
 
         return evaluate(load_model(self.directory), None if data is None else str(data)).document
 
@@ -114,13 +115,13 @@ def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RU
         Config.from_values(config)  # names the key alone where there is no line to point at
         config = _load_config(None, text=dump_yaml(dict(config)))
     loaded = config if isinstance(config, Loaded) else load_config(config)
-    return Run(experiment.train(loaded, Path(runs)).run)
+    return Run(verbs.train(loaded, Path(runs)).run)
 
 
 def resume(run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS) -> Run:
     """Continue a run in place to `epochs` in total; with overrides, as a child run."""
     directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
-    return Run(experiment.resume(directory, epochs, overrides).run)
+    return Run(verbs.resume(directory, epochs, overrides).run)
 
 
 def load_run(run: str = "latest", runs: str | Path = RUNS) -> Run:

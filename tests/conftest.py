@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
-from nnrun import experiment
 from nnrun.config.load import load_config
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.evaluation import Examples
@@ -28,8 +27,9 @@ from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Recipe, Trainer
-from nnrun.rundir import RunDir
-from nnrun.session import Outcome
+from nnrun.runs import verbs
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.session import Outcome
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring
@@ -171,7 +171,7 @@ def train_run(tmp_path: Path) -> Callable[..., Outcome]:
     """Trains the defaults with `key=value` settings, under `root` or tmp_path/runs."""
 
     def train(*settings: str, root: Path | None = None, **options: Any) -> Outcome:
-        return experiment.train(load_config(None, settings), root or tmp_path / "runs", **options)
+        return verbs.train(load_config(None, settings), root or tmp_path / "runs", **options)
 
     return train
 

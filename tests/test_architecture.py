@@ -124,5 +124,5 @@ def test_listing_runs_loads_neither_numpy_nor_psutil(tmp_path: Path) -> None:
 
 
 def test_narration_needs_no_numpy() -> None:
-    code = "import sys, nnrun.narration, nnrun.rundir; sys.exit('numpy' in sys.modules)"
+    code = "import sys, nnrun.runs.telling, nnrun.runs.rundir; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

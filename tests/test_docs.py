@@ -21,10 +21,10 @@ import nnrun
 from nnrun.cli.app import app
 from nnrun.config.load import load_config
 from nnrun.config.reference import reference_rows
-from nnrun.metrics.table import METRICS
-from nnrun.preflight.table import CHECKS
-from nnrun.search.domains import DOMAINS
-from nnrun.search.table import STRATEGIES
+from nnrun.config.space.domains import DOMAINS
+from nnrun.engine.metrics import METRICS
+from nnrun.insight.preflight.checks import CHECKS
+from nnrun.search.strategies.strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

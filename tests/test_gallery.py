@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.report.images import png
+from nnrun.report.run.examples import png
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs/gallery"
@@ -114,7 +114,7 @@ def test_an_axis_of_decades_names_them(docs: Any) -> None:
 
 def test_words_in_the_colours_of_lines_can_be_read(docs: Any) -> None:
     """WCAG 2.1 AA: 4.5 to 1 against white."""
-    from nnrun.report import charts
+    from nnrun.report.page import charts
 
     for color in (*charts.PALETTE, charts.GREY):
         dark = docs("lessons.drawing").darker(color)

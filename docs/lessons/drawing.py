@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from nnrun.narration import number, percent
-from nnrun.report.charts import GREY, Axis, Chart, Trace, axis, line, plain
+from nnrun.report.page.charts import GREY, Axis, Chart, Trace, axis, line, plain
+from nnrun.text import number, percent
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LINE_HEIGHT = 17  # pixels between the names of two lines

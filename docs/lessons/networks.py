@@ -7,13 +7,12 @@ from dataclasses import replace
 from lessons.drawing import Line, curves, decades, words_at
 from lessons.numbers import at_last, error_axis, of_best
 from lessons.runs import Lesson, Runs
-from nnrun import Run
-from nnrun.diagnosis.trained import trained
-from nnrun.narration import number, percent
-from nnrun.prediction.model import load_model
-from nnrun.report.charts import BLUE, GREY, ORANGE, Chart, axis, line
-from nnrun.report.predictions import Estimated, predicted
-from nnrun.report.quality import scatter_chart
+from nnrun.api import Run
+from nnrun.models.model import load_model
+from nnrun.models.trained import trained
+from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line
+from nnrun.report.run.quality import Estimated, predicted, scatter_chart
+from nnrun.text import number, percent
 
 
 def hidden_layers(runs: Runs) -> Lesson:

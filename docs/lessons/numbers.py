@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnrun import Run
-from nnrun.narration import number, percent
-from nnrun.report.charts import Axis, axis
+from nnrun.api import Run
+from nnrun.report.page.charts import Axis, axis
+from nnrun.text import number, percent
 
 COLUMNS = {"train_error": "train error", "dev_error": "dev error", "cost": "cost"}  # of the last epoch
 

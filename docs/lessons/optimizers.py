@@ -5,8 +5,8 @@ from __future__ import annotations
 from lessons.drawing import Line, curves, decades
 from lessons.numbers import at_last, error_axis
 from lessons.runs import Lesson, Runs
-from nnrun.narration import number
-from nnrun.report.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from nnrun.report.page.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from nnrun.text import number
 
 
 def optimizers(runs: Runs) -> Lesson:

@@ -11,10 +11,10 @@ import numpy as np
 from lessons.drawing import Line, curves, pointed_at, words_at, written
 from lessons.numbers import error_axis, of_best
 from lessons.runs import Lesson, Runs
-from nnrun import Run
-from nnrun.narration import percent
-from nnrun.report.charts import BLUE, GREY, ORANGE, Chart, axis, line
-from nnrun.report.page import Grid
+from nnrun.api import Run
+from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line
+from nnrun.report.page.page import Grid
+from nnrun.text import percent
 
 
 def l2(runs: Runs) -> Lesson:

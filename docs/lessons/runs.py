@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import nnrun
-from nnrun.report.charts import Chart
-from nnrun.report.html import Markup
-from nnrun.report.page import Grid
-from nnrun.report.results import Results
+from nnrun.report.page.charts import Chart
+from nnrun.report.page.html import Markup
+from nnrun.report.page.page import Grid
+from nnrun.report.search.results import Results
+from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import Options, begin
+from nnrun.search.verbs import begin
 
 OTHER_SEEDS = range(1, 6)
 CONFIGS = Path(__file__).parents[2] / "configs"

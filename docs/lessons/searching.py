@@ -10,14 +10,14 @@ from typing import Any
 
 from lessons.drawing import decades, written
 from lessons.runs import Lesson, Runs
-from nnrun.narration import number, percent
-from nnrun.report.charts import BLUE, ORANGE, Chart, axis, points
-from nnrun.report.html import Markup, paragraph
-from nnrun.report.page import Grid
-from nnrun.report.parameters import parallel_chart, zoom_charts
-from nnrun.report.progress import best_so_far_charts
-from nnrun.report.results import Results
-from nnrun.search.ledger import Record
+from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, points
+from nnrun.report.page.html import Markup, paragraph
+from nnrun.report.page.page import Grid
+from nnrun.report.search.parameters import parallel_chart, zoom_charts
+from nnrun.report.search.progress import best_so_far_charts
+from nnrun.report.search.results import Results
+from nnrun.search.trials import Record
+from nnrun.text import number, percent
 
 Parts = list[Markup | Chart | Grid]
 

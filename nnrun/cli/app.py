@@ -7,20 +7,22 @@ from typing import Annotated
 import typer
 
 from nnrun.cli import (
-    checking,
-    comparing,
-    copying,
-    diagnosing,
-    evaluating,
-    exporting,
-    inspection,
-    listing,
-    predicting,
-    reporting,
-    searching,
-    starting,
-    training,
+    check,
+    compare,
+    configs,
+    diagnose,
+    evaluate,
+    export,
+    init,
+    predict,
+    report,
+    resume,
+    schema,
+    search,
+    show,
+    train,
 )
+from nnrun.cli import list as list_
 from nnrun.installation import shipped
 
 app = typer.Typer(
@@ -54,18 +56,18 @@ def _options(
     pass
 
 
-app.command()(starting.init)
-app.command()(training.train)
-app.command()(searching.search)
-app.command()(checking.check)
-app.command()(diagnosing.diagnose)
-app.command()(reporting.report)
-app.command()(training.resume)
-app.command()(evaluating.evaluate)
-app.command()(predicting.predict)
-app.command()(exporting.export)
-app.command("list")(listing.list_)
-app.command()(inspection.show)
-app.command()(comparing.compare)
-app.command()(copying.configs)
-app.command()(inspection.schema)
+app.command()(init.init)
+app.command()(train.train)
+app.command()(search.search)
+app.command()(check.check)
+app.command()(diagnose.diagnose)
+app.command()(report.report)
+app.command()(resume.resume)
+app.command()(evaluate.evaluate)
+app.command()(predict.predict)
+app.command()(export.export)
+app.command("list")(list_.list_)
+app.command()(show.show)
+app.command()(compare.compare)
+app.command()(configs.configs)
+app.command()(schema.schema)

@@ -11,16 +11,18 @@ from nnrun.cli.live_curves import Curve, curve_lines
 from nnrun.cli.preparing import is_terminal
 from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.streams import in_terminal_letters, say
-from nnrun.measures import Row
-from nnrun.metrics.table import scores_of_row
-from nnrun.narration import columns, epoch_line, epoch_table, heading, pace, remaining
-from nnrun.session import Listener, Outcome
+from nnrun.engine.metrics import scores_of_row
+from nnrun.runs.recording import Row
+from nnrun.runs.session import Listener, Outcome
+from nnrun.runs.telling import epoch_line, epoch_table, heading
+from nnrun.text import columns, pace, remaining
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from nnrun.config.config import Config
-    from nnrun.rundir import RunDir
+    from nnrun.runs.rundir import RunDir
+
 
 EPOCHS_SHOWN = 8
 BY_WEIGHT = ("epoch", "dev error", "train error", "cost", "dev loss", "train loss", "rate")  # a narrow screen has fewer

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from nnrun.narration import percent, sparkline
+from nnrun.text import percent, sparkline
 
 MOST_BINS = 128
 WIDEST = 60  # columns of bars

@@ -14,7 +14,8 @@ from nnrun.cli.streams import say
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from nnrun.data.chunks import Heard
+    from nnrun.data.files.chunks import Heard
+
 
 MOMENT = 1.0  # seconds after which it is worth a word
 
@@ -67,7 +68,7 @@ def _bar() -> Progress:
 @contextmanager
 def preparing(quiet: bool) -> Iterator[Heard]:
     """For a command without a view of its own."""
-    from nnrun.data.chunks import nobody
+    from nnrun.data.files.chunks import nobody
 
     preparation = Preparation()
     try:

@@ -11,6 +11,7 @@ from nnrun.cli.streams import say_at_once
 if TYPE_CHECKING:
     from rich.live import Live
 
+
 SECONDS_BETWEEN_REFRESHES = 0.1
 STOPPING = "stopping; once more to stop at once"
 START_OF_LINE, SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"

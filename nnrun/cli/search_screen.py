@@ -15,16 +15,17 @@ from nnrun.cli.preparing import is_terminal
 from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.streams import in_terminal_letters, say
 from nnrun.config.load import load_config
-from nnrun.narration import remaining
-from nnrun.rundir import RunDir
-from nnrun.search.ledger import Record
-from nnrun.search.options import Options
-from nnrun.search.space import Space
-from nnrun.search.study import Metric, Watcher
+from nnrun.config.space.space import Space
+from nnrun.runs.rundir import RunDir
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
+from nnrun.search.trials import Metric, Record
+from nnrun.text import remaining
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+
 
 TRIALS_BETWEEN_PACES = 10
 

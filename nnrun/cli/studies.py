@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from nnrun.cli.streams import say
 from nnrun.errors import UsageError
-from nnrun.rundir import RunDir, is_search
+from nnrun.runs.finding import is_search
+from nnrun.runs.rundir import RunDir
 
 
 class Study(NamedTuple):
@@ -44,22 +45,22 @@ class Studies:
 
 
 def _regions(run: RunDir, column: str, base: float | None, tolerance: float | None) -> Study:
-    from nnrun.diagnosis.regions import by_column, region_lines
+    from nnrun.insight.diagnosis.regions import by_column, region_lines
 
     found = by_column(run, column, base, tolerance)
     return Study(found, region_lines(found))
 
 
 def _base(run: RunDir) -> Study:
-    from nnrun.diagnosis.base_error import base_error_lines, estimate_base_error
+    from nnrun.insight.diagnosis.base_error import base_error_lines, estimate_base_error
 
     found = estimate_base_error(run)
     return Study(found, base_error_lines(found))
 
 
 def _curve(run: RunDir) -> Study:
-    from nnrun.diagnosis.curve_screen import curve_lines
-    from nnrun.diagnosis.learning_curve import learning_curve
+    from nnrun.insight.diagnosis.learning_curve import learning_curve
+    from nnrun.insight.diagnosis.telling import curve_lines
 
     found = learning_curve(run, lambda done, of: say(f"learning curve: {done} of {of} networks trained"))
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

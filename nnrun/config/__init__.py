@@ -1,1 +1,5 @@
-"""The YAML file: its schema, where each value stands, and overrides."""
+"""From YAML to a resolved configuration, or to a list of errors with line and column.
+
+A hyperparameter is defined once, in `schema`; validation, messages, the JSON Schema and the reference follow from it.
+The ranges of a search lie in `space`.
+"""

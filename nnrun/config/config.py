@@ -1,4 +1,4 @@
-"""The whole configuration, resolved: the sections, how they depend on each other, and the way back to plain values."""
+"""The whole configuration, resolved: the sections, how they depend on each other, and the way back to a file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
 
-from nnrun.config import schema
+from nnrun.config import data_section, schema
 from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
 from nnrun.config.messages import explain
-from nnrun.config.paths import with_absolute_sources
 from nnrun.config.places import Places
+from nnrun.config.sources import with_absolute_sources
+from nnrun.engine.metrics import searched_by
 from nnrun.errors import ConfigError
-from nnrun.metrics.table import searched_by
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
@@ -24,7 +24,7 @@ class Config(Section):
 
     name: Name = key("run", "part of the run directory's name: letters, digits, - _ . (at most 64)")
     seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of weights, shuffling, dropout and augmentation")
-    data: schema.Data = key({}, "where the examples come from and how they are split and scaled")
+    data: data_section.Data = key({}, "where the examples come from and how they are split and scaled")
     network: schema.Network = key({}, "the layers between the features and the output")
     regularization: schema.Regularization = key({}, "what keeps the network from learning its training set by heart")
     optimizer: schema.Optimizer = key({}, "how the parameters follow the gradient")
@@ -107,3 +107,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+Values = Mapping[str, Any]
+
+
+def flat(values: Values, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a resolved config; what stands deeper than a section's keys is a value."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = isinstance(value, Mapping) and not prefix
+        found |= flat(value, f"{name}.") if inner else {prefix + name: value}
+    return found
+
+
+def changed(values: Values) -> dict[str, tuple[Any, Any]]:
+    """The keys of a resolved config whose values differ from their defaults, with both."""
+    defaults = flat(Config().resolved())
+    return {key: (value, defaults.get(key)) for key, value in flat(values).items() if defaults.get(key) != value}

@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
+from nnrun.config.scalars import PATTERNS, PREFIX
+
 try:  # three times as fast; the same text
     from yaml import CSafeDumper as SafeDumper
 except ImportError:
     from yaml import SafeDumper  # type: ignore[assignment]
-
-from nnrun.config.scalars import PATTERNS, PREFIX
 
 WIDEST = 2**31 - 1  # no line is broken
 

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from nnrun.config.source import KeyPath
 from nnrun.config.tables import Entries
-from nnrun.config.words import dotted, listing
+from nnrun.config.words import dotted
+from nnrun.text import one_of
 
 SYNONYMS = {
     "optimizer": "optim opt solver",
@@ -122,7 +123,7 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Mapping[Any, Any])
     allowed = allowed_keys(root, section, values)
     meant = _meant(list(every_key(root)), section, word, allowed)
     if meant is None:
-        return f"unknown key; allowed here: {listing(allowed)}"
+        return f"unknown key; allowed here: {one_of(allowed)}"
     if meant[:-1] == section:
         return f"unknown key; did you mean {meant[-1]}?{_NOTES.get(word, '')}"
     top = " at the top level, not indented" if len(meant) == 1 else ""

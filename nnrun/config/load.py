@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nnrun.config.config import Config
 from nnrun.config.overrides import apply, reshape
-from nnrun.config.paths import with_absolute_sources
 from nnrun.config.places import Places
 from nnrun.config.source import decode, parse, read_bytes
+from nnrun.config.sources import with_absolute_sources
 
 NOTHING_WRITTEN = b"{}\n"
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.config.hints import field_at, is_entry
-from nnrun.config.paths import absolute_source, with_absolute_sources
 from nnrun.config.places import AFTER_THE_FILE, Located, Places
 from nnrun.config.source import KeyPath, parse_value
+from nnrun.config.sources import absolute_source, with_absolute_sources
 from nnrun.config.words import describe, dotted
 from nnrun.errors import ConfigError
 

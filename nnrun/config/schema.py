@@ -6,13 +6,11 @@ depth and width) is filled in, so that the rest of the program never meets an op
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     Strict,
     Tag,
@@ -22,18 +20,15 @@ from pydantic import (
     model_validator,
 )
 
-from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
-from nnrun.config.formats import Format
+from nnrun.config.constraints import Bounds, OneOf, Section, by_kind, complain, key, kind_tag
 from nnrun.config.tables import AugmentationKey, InitializerKey, ScheduleKey
-from nnrun.config.words import listing
 from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.batches import SHUFFLES
 from nnrun.engine.losses import LOSSES
+from nnrun.engine.metrics import METRICS, searched_by
 from nnrun.engine.optimizers import OPTIMIZERS, usual
-from nnrun.engine.shuffling import SHUFFLES
-from nnrun.metrics.table import METRICS, searched_by
+from nnrun.text import one_of
 
-# The data sets in nnrun/data/bundled, each with the name of its target column.
-BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
 FOR_CLASSES = ("cross_entropy",)  # the other losses measure distances between numbers
 
 Share = Annotated[float, Bounds(ge=0, lt=1)]
@@ -42,41 +37,6 @@ NonNegative = Annotated[float, Bounds(ge=0)]
 Count = Annotated[int, Bounds(ge=1)]
 Counts = Annotated[tuple[Count, ...], Strict(False)]  # YAML knows lists, not tuples; the items stay strict
 Shares = Annotated[tuple[Share, ...], Strict(False)]
-Columns = Annotated[tuple[str, ...], Strict(False)]
-ClassWeights = Annotated[
-    dict[str | int | bool, NonNegative],
-    AfterValidator(lambda weights: {str(name): weight for name, weight in weights.items()}),
-]
-
-
-def meant_bundled(word: str) -> str | None:
-    """The bundled data set that a bare word such as `digts` is a misspelling of, if any."""
-    if word in BUNDLED or "/" in word or "." in word:
-        return None
-    return next(iter(get_close_matches(word, BUNDLED, n=1, cutoff=0.7)), None)
-
-
-def _a_source(text: str) -> str:
-    if not text or "\0" in text:
-        raise complain(((), "must name a bundled data set or a file"))
-    if meant := meant_bundled(text):
-        raise complain(((), f"no data set {text!r}; did you mean {meant}? (for a file of that name write ./{text})"))
-    return text
-
-
-def _three(parts: Any) -> Any:
-    if isinstance(parts, (list, tuple)) and len(parts) != 3:
-        raise complain(((), f"expected three fractions [train, dev, test], got {len(parts)}"))
-    return parts
-
-
-def _fractions(parts: tuple[float, float, float]) -> tuple[float, float, float]:
-    train, dev, _ = parts
-    if min(train, dev) <= 0:
-        raise complain(((), f"the train and dev fractions must be above 0, got {list(parts)}"))
-    if abs(sum(parts) - 1) > 1e-6:
-        raise complain(((), f"the fractions [train, dev, test] must add up to 1, got {sum(parts):g}"))
-    return parts
 
 
 def _finite(value: Any) -> Any:
@@ -87,69 +47,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         raise complain(((), f"must be a finite number, got {value}"))
     return value
-
-
-SourceText = Annotated[str, AfterValidator(_a_source)]
-Fraction = Annotated[float, Bounds(ge=0, le=1)]
-Fractions = Annotated[
-    tuple[Fraction, Fraction, Fraction], Strict(False), BeforeValidator(_three), AfterValidator(_fractions)
-]
-
-
-class Parts(Section):
-    """A file for each part of the data."""
-
-    train: SourceText = Field(description="file with the training examples")
-    dev: SourceText = Field(description="file with the development examples")
-    test: SourceText | None = key(None, "file with the test examples; null = no test set")
-
-
-class Data(Section):
-    """Where the examples come from and how they are split and scaled."""
-
-    source: Annotated[
-        Annotated[SourceText, Tag(kind_tag("text"))] | Annotated[Parts, Tag(kind_tag("mapping"))],
-        by_kind("a bundled name, a path or a mapping of train, dev and test"),
-    ] = key("digits", f"a bundled data set ({', '.join(BUNDLED)}), a file, or {{train, dev, test}} with a file a part")
-    target: str | None = key(None, "column to predict; null = the source's own")
-    task: Annotated[Literal["auto", "classification", "regression"], OneOf()] = key("auto", "what the target is")
-    split: Annotated[
-        Annotated[Literal["auto"], OneOf(also="a list of three fractions"), Tag(kind_tag("text"))]
-        | Annotated[Fractions, Tag(kind_tag("list"))],
-        by_kind("auto or a list of three fractions"),
-    ] = key("auto", "fractions [train, dev, test]; auto = 60/20/20, less for dev and test on big data")
-    split_seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of the split, apart from the run's")
-    normalize: Annotated[Literal["standard", "none"], OneOf()] = key(
-        "standard", "standard = mean 0 and deviation 1 by the training part; marks of categories and gaps stay 0 or 1"
-    )
-    group: str | None = key(None, "column whose equal values stay in one part")
-    time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
-    drop: Columns = key([], "columns to leave out")
-    format: Format = key(Format(), "how text files are written")
-    class_weight: (
-        Annotated[
-            Annotated[Literal["balanced"], OneOf(also="a mapping of class to weight"), Tag(kind_tag("text"))]
-            | Annotated[ClassWeights, Tag(kind_tag("mapping"))],
-            by_kind("balanced or a mapping of class to weight"),
-        ]
-        | None
-    ) = key(None, "balanced = every class counts alike; or {class: weight}, 1 for the others")
-    weight: str | None = key(None, "column that says how much each row counts, from 0 on")
-
-    @model_validator(mode="after")
-    def _no_contradictions(self) -> Data:
-        found: list[Complaint] = []
-        if self.task == "regression" and self.class_weight is not None:
-            found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
-        if isinstance(self.source, Parts):
-            splits = {"group": self.group, "time": self.time, "split": None if self.split == "auto" else self.split}
-            written = [name for name, value in splits.items() if value is not None]
-            found += [((name,), "has no meaning with a file for each part; remove it") for name in written]
-        elif self.group is not None and self.time is not None:
-            found.append((("time",), "group and time exclude each other; remove one"))
-        if found:
-            raise complain(*found)
-        return self
 
 
 class Network(Section):
@@ -295,4 +192,4 @@ def loss_contradiction(task: str, loss: str) -> str | None:
     if "auto" in (task, loss) or (task == "classification") == (loss in FOR_CLASSES):
         return None
     fitting = [name for name in LOSSES if (name in FOR_CLASSES) == (task == "classification")]
-    return f"{loss} does not fit data.task: {task}; use {listing(['auto', *fitting])}"
+    return f"{loss} does not fit data.task: {task}; use {one_of(['auto', *fitting])}"

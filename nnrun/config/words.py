@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable
 from typing import Any
 
-_short = reprlib.Repr()
-_short.maxstring = 60
-_short.maxlong = 40
+from nnrun.text import shown
 
 
 def kind(value: Any) -> str:
@@ -25,9 +22,9 @@ def describe(value: Any) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f"the text {_short.repr(value)}"
+            return f"the text {shown(value)}"
         case int() | float():
-            return _short.repr(value)
+            return shown(value)
         case _:
             return f"a {kind(value)}"
 
@@ -41,9 +38,3 @@ def dotted(path: Iterable[str | int]) -> str:
         else:
             text += ("." if text else "") + (part if part.isprintable() and part else repr(part))
     return text
-
-
-def listing(names: Iterable[object]) -> str:
-    """`a, b or c`."""
-    *front, last = [str(name) for name in names] or ["nothing"]
-    return f"{', '.join(front)} or {last}" if front else last

@@ -14,6 +14,7 @@ from nnrun.errors import DataError
 if TYPE_CHECKING:
     from nnrun.config.tables import AugmentationEntry
 
+
 KEY = ("regularization", "augment")
 NOT_MIRRORED = {"digits": "a mirrored 2 is no 2"}  # bundled images whose class a flip changes
 SAMPLED = 10_000  # training rows whose corners tell the background

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.sources import check_file, source_files
+from nnrun.data.files.table import Arrays
 from nnrun.data.prepare import Prepared
-from nnrun.data.sources import check_file, source_files
-from nnrun.data.table import Arrays
 from nnrun.machine.posix import try_lock
 
 if TYPE_CHECKING:
-    from nnrun.config.schema import Data
+    from nnrun.config.data_section import Data
+
 
 # Raised whenever the same data would be prepared differently, or written differently.
 CACHE_FORMAT = 5

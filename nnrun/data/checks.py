@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.columns import widest
-from nnrun.data.kinds import Meaning, ambiguity
-from nnrun.data.sources import target_name
-from nnrun.data.survey import Survey
-from nnrun.data.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single, shown
+from nnrun.data.facts.kinds import Meaning, ambiguity
+from nnrun.data.facts.survey import Survey
+from nnrun.data.features.columns import widest
+from nnrun.data.files.sources import target_name
+from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
 from nnrun.errors import DataError
 from nnrun.machine.memory import lacking
+from nnrun.text import shown
 
 if TYPE_CHECKING:
-    from nnrun.config.schema import Data
+    from nnrun.config.data_section import Data
 
 
 def choose_target(config: Data, table: Table) -> str:

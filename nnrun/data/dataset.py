@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
-from nnrun.data.chunks import Heard, nobody
+from nnrun.data.features.weights import effective_rows, part_weights
+from nnrun.data.files.chunks import Heard, nobody
+from nnrun.data.files.table import Arrays
 from nnrun.data.prepare import Prepared, prepare
-from nnrun.data.table import Arrays
-from nnrun.data.target import Task
-from nnrun.data.weights import effective_rows, part_weights
+from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.files import to_json
 
 if TYPE_CHECKING:
-    from nnrun.config.schema import Data
+    from nnrun.config.data_section import Data
+
 
 _ADVICE = "make room there, or keep the runs elsewhere (--runs)"
 

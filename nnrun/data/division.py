@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.data.facts.survey import Survey, TargetFacts
+from nnrun.data.files.table import Table
 from nnrun.data.split import PARTS, Split, TooFewError, part_sizes, split_rows
-from nnrun.data.survey import Survey
-from nnrun.data.table import Table
-from nnrun.data.target import TargetFacts
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
-    from nnrun.config.schema import Data
+    from nnrun.config.data_section import Data
+
 
 Locate = Callable[[int, str], str]  # row and column of the one source -> the place of the cell
 

@@ -11,21 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target, no_feature
-from nnrun.data.chunks import CELLS, Chunks, Heard, nobody
-from nnrun.data.columns import Learner
 from nnrun.data.division import Division, check_rows, divide
-from nnrun.data.kinds import Meaning
-from nnrun.data.preprocess import Preprocessor
-from nnrun.data.reading import Reading
-from nnrun.data.sources import open_sources, source_files
+from nnrun.data.facts.kinds import Meaning
+from nnrun.data.facts.survey import Survey, survey
+from nnrun.data.features.columns import Learner
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.features.target import Target, TargetLearner
+from nnrun.data.features.weights import describe_weights, read_weights, weight_notices
+from nnrun.data.files.chunks import CELLS, Chunks, Heard, nobody
+from nnrun.data.files.reading import Reading
+from nnrun.data.files.sources import open_sources, source_files
+from nnrun.data.files.table import Arrays, Indices, Table, check_fits, joined
 from nnrun.data.split import PARTS
-from nnrun.data.survey import Survey, survey
-from nnrun.data.table import Arrays, Indices, Table, check_fits, joined
-from nnrun.data.target import Target, TargetLearner, Task
-from nnrun.data.weights import describe_weights, read_weights, weight_notices
+from nnrun.engine.metrics import Task
 
 if TYPE_CHECKING:
-    from nnrun.config.schema import Data
+    from nnrun.config.data_section import Data
+
 
 Shape = tuple[int, ...]
 

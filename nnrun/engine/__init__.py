@@ -1,1 +1,5 @@
-"""Networks, losses, optimizers and the training loop; NumPy and the standard library only."""
+"""The engine: networks and their training, with NumPy and the standard library alone; it knows neither files nor YAML.
+
+Every table is one plain dictionary (ACTIVATIONS, LOSSES, METRICS, OPTIMIZERS, SCHEDULES, INITIALIZERS, AUGMENTATIONS):
+a new entry is a class or a function and its line there.
+"""

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.options import option
+from nnrun.engine.hyperparameters import option
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import random_access, starts
 

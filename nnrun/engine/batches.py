@@ -1,10 +1,13 @@
-"""Mini-batches: where they begin and end, and the shuffled rows of each member."""
+"""Mini-batches: the shuffled order of an epoch, where batches begin and end, and reading ahead of them."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nnrun.engine.augmentation import Augmenter, Change
@@ -12,8 +15,90 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.randomness import stream
-from nnrun.engine.reading import read_ahead
-from nnrun.engine.shuffling import BLOCK_BYTES, WINDOW_BYTES, Span, by_blocks, orders, windows
+
+Rows = NDArray[np.int64]
+
+
+def read_ahead(windows: Iterator[Rows], x: Array, block: int) -> Iterator[Rows]:
+    """The same row numbers, window by window; when one is handed out, the blocks of the next are being read.
+
+    When it comes back, its pages are given back: where memory is short the system would rather keep what has been used
+    than what is to come. An array that is not mapped from a file is left alone.
+    """
+    mapped = map_of(x)
+    if mapped is None:
+        yield from windows
+        return
+    end = np.empty(0, np.int64)
+    wanted = (advise(rows, x, block, mapped, mmap.MADV_WILLNEED) for rows in windows)
+    for now, _ in pairwise(chain(wanted, [end])):
+        yield now
+        advise(now, x, block, mapped, mmap.MADV_DONTNEED)
+
+
+def advise(rows: Rows, x: Array, block: int, mapped: mmap.mmap, advice: int) -> Rows:
+    """Tell the system what becomes of the blocks in which these rows lie; the rows again."""
+    first = x.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    size = block * x.strides[0]
+    for number in np.flatnonzero(np.bincount(rows.ravel() // block)):
+        start = first + int(number) * size
+        page = start - start % mmap.PAGESIZE
+        mapped.madvise(advice, page, min(start + size, len(mapped)) - page)
+    return rows
+
+
+def map_of(x: Array) -> mmap.mmap | None:
+    """The map that an array lies in, if any."""
+    base: object = x
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None
+
+
+SHUFFLES = ("auto", "full", "blocks")
+# Decided by the size of the data, never by the machine's memory, so that the bits are the same everywhere.
+LARGE_BYTES = 1 << 30  # inputs from which on `auto` means blocks
+BLOCK_BYTES = 1 << 20  # rows that lie together and are read together
+WINDOW_BYTES = 1 << 26  # blocks that are mixed with each other
+
+Span = tuple[int, int]  # start, stop
+
+
+def by_blocks(shuffle: str, x: Array) -> bool:
+    """Whether these inputs are shuffled block by block."""
+    return shuffle == "blocks" or (shuffle == "auto" and x.nbytes > LARGE_BYTES)
+
+
+def windows(bounds: Sequence[Span], rows: int) -> list[list[Span]]:
+    """Batches that follow each other, as many together as have at most so many rows; at least one."""
+    found: list[list[Span]] = []
+    for bound in bounds:
+        if found and bound[1] - found[-1][0][0] <= rows:
+            found[-1].append(bound)
+        else:
+            found.append([bound])
+    return found
+
+
+def orders(rows: int, spans: Sequence[Span], block: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+    """Row numbers of each window in turn, `(stop − start,)`; every row is in one of them.
+
+    Blocks of `block` rows, the last perhaps shorter, come in a random order. A window is the next stretch of them,
+    its rows in a random order; a block that the end of a window cuts through goes on in the next.
+    """
+    if len(spans) == 1:
+        yield rng.permutation(rows)
+        return
+    blocks = rng.permutation(-(-rows // block))
+    sizes = np.minimum(block, rows - blocks * block)
+    ends = np.cumsum(sizes)
+    for start, stop in spans:
+        first, last = np.searchsorted(ends, (start, stop - 1), side="right")
+        touched = slice(first, last + 1)
+        inside = [np.arange(b * block, b * block + n) for b, n in zip(blocks[touched], sizes[touched], strict=True)]
+        skipped = start - int(ends[first] - sizes[first])
+        yield rng.permutation(np.concatenate(inside)[skipped : skipped + stop - start])
+
 
 # x (members, m, n), targets (members, m, width), and weights (members, m, 1) where there are any
 Batch = tuple[Array, Array, Array | None]

@@ -1,8 +1,9 @@
-"""The numbers that steer the update of theta, one a member."""
+"""The numbers that steer the update of theta, one a member, and what an option of a table's entry is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,3 +53,10 @@ COMMON: dict[str, Any] = {
     "bias_correction": False,
     "dampening": True,
 }
+
+
+def option(default: Any, help: str, **bounds: float) -> Any:
+    """A dataclass field with one line of help and the bounds (`ge`, `gt`, `le`, `lt`) that a config must respect."""
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: copy(default), metadata={"help": help, **bounds})
+    return field(default=default, metadata={"help": help, **bounds})

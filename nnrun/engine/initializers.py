@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from nnrun.engine.options import option
+from nnrun.engine.hyperparameters import option
 
 
 class Initializer(Protocol):

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.options import option
+from nnrun.engine.hyperparameters import option
 
 Factors = NDArray[np.float64]
 

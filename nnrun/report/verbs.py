@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnrun.report.run_report import run_page
-from nnrun.report.search_report import search_page
-from nnrun.rundir import RunDir, is_search
+from nnrun.report.run.report import run_page
+from nnrun.report.search.report import search_page
+from nnrun.runs.finding import is_search
+from nnrun.runs.rundir import RunDir
 
 FILE = "report.html"
 

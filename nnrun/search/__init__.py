@@ -1,1 +1,4 @@
-"""The search for hyperparameters: what may be drawn, which point comes next, which parameter mattered."""
+"""The search for hyperparameters: which trial comes next, many at once, and a ledger that survives any end.
+
+Others call `verbs` (begin, resume) and `telling`. A new strategy is a class and its line in `strategies`.
+"""

@@ -1,7 +1,7 @@
-"""Which parameter mattered: PED-ANOVA over the finished trials, beside the usual order.
+"""Which parameter mattered: PED-ANOVA over the finished trials, and what a random search is expected to reach.
 
-Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces",
-IJCAI 2023: a parameter matters as far as its values in the best trials are distributed unlike those in all trials.
+Watanabe, Bansal & Hutter, PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces, IJCAI
+2023.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.search.discrete import Choice
-from nnrun.search.intervals import Domain
-from nnrun.search.space import Space
+from nnrun.config.space.domains import Choice
+from nnrun.config.space.intervals import Domain
+from nnrun.config.space.space import Space
+from nnrun.search.strategies.strategy import Strategy
+from nnrun.search.trials import Record
 
 BEST_SHARE = 0.2  # of the trials, that are compared with all
 SHUFFLES = 64  # how often the best are drawn by lot, to see what chance alone would give
@@ -117,3 +119,29 @@ def _disagreements(
         if overtaken:
             notes[key] = f"mattered more here than {' and '.join(overtaken)}, usually less"
     return notes
+
+
+FEWEST = 5  # draws; fewer say next to nothing about the distribution
+
+
+def expected_minimum(values: Sequence[float], draws: int) -> float:
+    """Of this many independent draws from the empirical distribution of the values, B in number.
+
+    The lowest of N draws is at least the i-th lowest value with probability ((B − i + 1) / B)^N.
+    """
+    count = len(values)
+    at_least = (np.arange(count, -1, -1) / count) ** draws
+    return float((at_least[:-1] - at_least[1:]) @ np.sort(values))
+
+
+def random_search_expected(records: Sequence[Record], strategy: Strategy) -> dict[str, Any] | None:
+    """For as many trials as there are records; None where the strategy drew too few from the whole space.
+
+    A trial that failed or diverged counts like the worst one that did not.
+    """
+    drawn = [record["metric"] for record in records if strategy.independent(record["number"])]
+    finished = [metric for metric in drawn if metric is not None]
+    if len(drawn) < FEWEST or not finished:
+        return None
+    values = [max(finished) if metric is None else metric for metric in drawn]
+    return {"value": expected_minimum(values, len(records)), "trials": len(records), "draws": len(drawn)}

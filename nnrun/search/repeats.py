@@ -8,16 +8,14 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
+from nnrun.config.space.settings import Values
 from nnrun.files import to_json
-from nnrun.search.cohorts import signature, stacked
-from nnrun.search.ledger import Ledger, Record
-from nnrun.search.mending import mend
-from nnrun.search.search import Clock, Search
-from nnrun.search.seeds import repeat_seed
-from nnrun.search.settings import Values
-from nnrun.search.strategies import Plan, Point, Strategy
-from nnrun.search.study import Budget, Metric, Study, Trial, Watcher
+from nnrun.search.ledger import Ledger, mend
+from nnrun.search.state import Clock, Search
+from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
+from nnrun.search.trials import Metric, Record, Trial, repeat_seed, signature, stacked
 from nnrun.search.worker import train_trials
 
 BEST = 3

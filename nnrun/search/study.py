@@ -5,61 +5,23 @@ from __future__ import annotations
 import math
 import time
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
 
+from nnrun.config.space.space import Space
 from nnrun.errors import NnrunError
-from nnrun.rundir import RunDir
+from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Job, Work, WorkerDiedError
-from nnrun.search.ledger import Ledger, Record
-from nnrun.search.space import Space
-from nnrun.search.strategies import Point, Strategy
+from nnrun.search.ledger import Ledger
+from nnrun.search.strategies.strategy import Point, Strategy
+from nnrun.search.trials import Metric, Record, Trial, cohort, entry, failed
 
 ATTEMPTS = 2  # of a trial that crashes by itself
 KILLS = 20  # from outside, after which a trial is given up all the same
 LOOK_AHEAD = 256  # trials that wait at most: enough to find some of one shape among them
 SECONDS_BETWEEN_LOOKS = 0.1
 CHECKPOINTS_KEPT = 100  # of the best trials
-
-
-@dataclass
-class Trial:
-    """A trial that is not finished: its settings, its plain config, and how often it was begun."""
-
-    number: int
-    values: dict[str, Any]
-    config: dict[str, Any]
-    attempts: int = 0
-    kills: int = 0
-    resume: int | None = None  # the trial whose last checkpoint it continues
-    alone: bool = False  # a cohort with it failed, or it continues another
-    shape: str = ""  # trials of equal shape can train as members of one trainer
-    most: int = 1  # as many of this shape are worth stacking
-
-    def as_job(self) -> Job:
-        """What a worker needs to know."""
-        return {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What is minimised: a name among a run's final numbers, with a leading - to maximise it."""
-
-    name: str
-
-    def value(self, record: Mapping[str, Any]) -> float:
-        """The number to minimise; NaN where the trial has none."""
-        number = (record.get("final") or {}).get(self.name.removeprefix("-"))
-        if record["status"] != "done" or number is None:
-            return math.nan
-        return -float(number) if self.name.startswith("-") else float(number)
-
-    def rank(self, record: Mapping[str, Any]) -> tuple[float, float, int]:
-        """By the metric, then the dev loss, then the number; what has no value comes last."""
-        value, loss = self.value(record), (record.get("final") or {}).get("dev_loss")
-        return _or_last(value), _or_last(loss), record["number"]
 
 
 @dataclass(frozen=True)
@@ -219,39 +181,6 @@ class Study:
         self.ledger.append(record)
         self._note(record)
         self.watcher.trial(record, self._best or record, self.finished)
-
-
-def _or_last(value: float | None) -> float:
-    """Of numbers that are compared: what is missing comes after all others."""
-    return math.inf if value is None or math.isnan(value) else value
-
-
-def entry(record: Record, metric: Metric) -> Record:
-    """A trial's record as the ledger holds it: with its value of the metric, and the time."""
-    value = metric.value(record)
-    return record | {"metric": None if math.isnan(value) else value, "time": time.time()}
-
-
-def cohort(queue: Sequence[Trial], share: int) -> list[int]:
-    """Indices of the trials to train next: the first in the queue, and others of its shape, `share` at most."""
-    first = queue[0]
-    if first.alone:
-        return [0]
-    same = [i for i, trial in enumerate(queue) if trial.shape == first.shape and not trial.alone]
-    return same[: max(1, min(share, first.most))]
-
-
-def failed(number: int, values: dict[str, Any], why: str) -> Record:
-    """The record of a trial that came to nothing, and the reason in one line."""
-    return {
-        "number": number,
-        "values": values,
-        "seed": None,
-        "status": "failed",
-        "final": {},
-        "curve": [],
-        "error": "; ".join(why.splitlines()).encode(errors="replace").decode(),  # file names may be any bytes
-    }
 
 
 def _words(error: BaseException) -> str:

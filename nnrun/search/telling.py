@@ -1,17 +1,19 @@
-"""A search told in plain lines."""
+"""A search told in plain lines, and as a table for spreadsheets."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnrun.narration import columns, duration, number, percent
-from nnrun.search.halving import rung_table
+from nnrun.config.space.space import Space
+from nnrun.files import to_json
 from nnrun.search.importance import importances
-from nnrun.search.ledger import Record
-from nnrun.search.space import Space
-from nnrun.search.strategies import Plan
-from nnrun.search.study import Metric
+from nnrun.search.strategies.halving import rung_table
+from nnrun.search.strategies.strategy import Plan
+from nnrun.search.trials import Metric, Record
+from nnrun.text import columns, duration, number, percent
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
@@ -230,3 +232,28 @@ def summary(
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]
+
+
+FIRST = ("number", "status", "metric")
+FINALS = ("dev_error", "dev_loss", "train_error", "train_loss", "cost")  # further ones stand behind them
+LAST = ("epochs", "best_epoch", "seconds", "seed")
+
+
+def spreadsheet(records: Sequence[Record], keys: Sequence[str]) -> str:
+    """CSV with a line of titles: results, then a column for each of these dotted keys; empty = none, as in YAML."""
+    further = {name: None for record in records for name in record["final"] if name not in FINALS}
+    finals = (*FINALS, *further)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*FIRST, *finals, *LAST, *keys])
+    for record in records:
+        cells = [record.get(name) for name in FIRST]
+        cells += [record["final"].get(name) for name in finals]
+        cells += [record.get(name) for name in LAST]
+        writer.writerow([_cell(value) for value in (*cells, *(record["values"][key] for key in keys))])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Lists, mappings and truths as they would be written in the file."""
+    return to_json(value) if isinstance(value, (bool, list, dict)) else value

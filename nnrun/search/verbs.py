@@ -13,19 +13,18 @@ import yaml
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded, load_config
+from nnrun.config.space.known import load_known
+from nnrun.config.space.parsing import ONE_THREAD
+from nnrun.config.space.space import Space, difference
 from nnrun.data.dataset import Dataset
+from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import ConfigError, DataError, UsageError
-from nnrun.experiment import first_files, prepare, same_data, until_told
-from nnrun.metrics.table import METRICS, misfit
-from nnrun.rundir import RunDir
-from nnrun.search.known import load_known
-from nnrun.search.options import Options
-from nnrun.search.parsing import ONE_THREAD
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.verbs import first_files, prepare, same_data, until_told
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
-from nnrun.search.search import Search
-from nnrun.search.space import Space, difference
+from nnrun.search.state import Options, Search
+from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.study import Watcher
-from nnrun.search.table import STRATEGIES
 
 __all__ = ["Options", "SearchOutcome", "begin", "resume"]
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.environment import describe
-from nnrun.experiment import first_files
 from nnrun.files import to_json
-from nnrun.rundir import RunDir
-from nnrun.session import Listener, Outcome, Session
-
-Job = dict[str, Any]
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.session import Listener, Session
+from nnrun.runs.verbs import first_files
+from nnrun.search.executors import Job
+from nnrun.search.trials import record_of
 
 
 def train_trials(job: Job) -> Job:
@@ -60,22 +58,3 @@ def _directory(folder: Path, trial: Job, config: Config, dataset: Dataset, paren
     files |= {"values.json": to_json(trial["values"]).encode() + b"\n"}  # the ledger can be rebuilt from here
     files |= {"metrics.jsonl": b"" if parent is None else parent.read("metrics.jsonl")}
     return RunDir.create_at(path, files)
-
-
-def record_of(number: int, values: dict[str, Any], outcome: Outcome) -> Job:
-    """The ledger's line of a finished trial."""
-    record, final = outcome.record, outcome.record.get("final") or {}
-    return {
-        "number": number,
-        "values": values,
-        "seed": record["seed"],
-        "status": outcome.status,
-        "final": final,
-        "best_epoch": record["best_epoch"],
-        "epochs": record["epochs"],
-        "divergence": record["divergence"],
-        "curve": [row["dev_error"] for row in outcome.run.metrics()],
-        "seconds": record["seconds"],
-        "host": describe()["host"]["name"],
-        "error": record["error"],
-    }

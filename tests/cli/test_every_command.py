@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.cli.app import app
-from nnrun.config.schema import Data
-from nnrun.data.sources import read_source
+from nnrun.config.data_section import Data
+from nnrun.data.files.sources import read_source
 from tests.cli.conftest import Done
 
 Run = Callable[..., Done]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_tables import MADE
-from nnrun import train
+from nnrun.api import train
 from tests.cli.conftest import Done
 
 Nnrun = Callable[..., Done]

@@ -14,7 +14,7 @@ import pytest
 PROGRAM = """
 import sys, time
 from nnrun.cli import preparing, signals
-from nnrun.data import chunks, prepare
+from nnrun.data.files import chunks; from nnrun.data import prepare
 chunks.CELLS = prepare.CELLS = 30
 preparing.MOMENT = 0.0
 if sys.argv.pop() == "held":

@@ -16,8 +16,8 @@ from nnrun.cli import search_screen
 from nnrun.cli.screen import SECONDS_BETWEEN_REFRESHES
 from nnrun.cli.search_screen import LiveSearchConsole
 from nnrun.search.ledger import Ledger
-from nnrun.search.options import Options
-from nnrun.search.study import Metric
+from nnrun.search.state import Options
+from nnrun.search.trials import Metric
 from tests.cli.conftest import REMAINING, OnTerminal, send_both
 
 OnTerminalFixture = Callable[..., OnTerminal]

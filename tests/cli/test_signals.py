@@ -159,9 +159,9 @@ def test_json_of_an_interrupted_run(start: Start, config: Callable[..., Path]) -
     [
         ("train", "nnrun.cli.app"),
         ("train", "nnrun.config.load"),
-        ("train", "nnrun.experiment"),
+        ("train", "nnrun.runs.verbs"),
         ("list", "nnrun.cli.app"),
-        ("list", "nnrun.rundir"),
+        ("list", "nnrun.runs.rundir"),
     ],
 )
 def test_ctrl_c_while_the_program_is_being_loaded(here: Path, command: str, module: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_tables import MADE
-from nnrun.config.schema import BUNDLED, Data
-from nnrun.data.sources import read_source
+from nnrun.config.data_section import Data
+from nnrun.config.sources import BUNDLED
+from nnrun.data.files.sources import read_source
 from tests.cli.conftest import Done
 
 ROWS = 400

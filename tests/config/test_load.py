@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.config import Config
+from nnrun.config.data_section import Parts
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
-from nnrun.config.schema import Parts
 from nnrun.errors import ConfigError
 
 EXAMPLE = Path(__file__).with_name("example.yaml").read_text(encoding="utf-8")

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.config.data_section import Parts
 from nnrun.config.load import load_config
 from nnrun.config.overrides import parse_setting
-from nnrun.config.schema import Parts
 from nnrun.engine.schedules import Constant, Cosine, InverseTime, Staircase
 from nnrun.errors import ConfigError
 

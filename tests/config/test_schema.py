@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
-from nnrun.config.schema import BUNDLED
+from nnrun.config.sources import BUNDLED
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES

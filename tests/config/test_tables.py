@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from nnrun.config.load import load_config
 from nnrun.config.tables import ScheduleEntry, entry_models
+from nnrun.engine.hyperparameters import option
 from nnrun.engine.initializers import INITIALIZERS, Normal
-from nnrun.engine.options import option
 from nnrun.engine.schedules import SCHEDULES, Exponential, Table
 from nnrun.errors import ConfigError
 

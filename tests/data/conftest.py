@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.schema import Data
+from nnrun.config.data_section import Data
 from nnrun.data.dataset import Dataset, load_dataset
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.config.schema import Data
+from nnrun.config.data_section import Data
 from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.sources import read_table
 from nnrun.data.prepare import prepare, read_parts
-from nnrun.data.preprocess import Preprocessor
-from nnrun.data.sources import read_table
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 
@@ -149,7 +149,7 @@ def test_a_cache_hit_loads_no_table_library(csv: Any, tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from nnrun.config.schema import Data
+from nnrun.config.data_section import Data
 from nnrun.data.dataset import load_dataset
 for source in ({str(path)!r}, "digits"):
     load_dataset(Data(source=source, target="y" if source != "digits" else None), "float32", Path({str(tmp_path)!r}))

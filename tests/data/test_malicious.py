@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.config.schema import Data
+from nnrun.config.data_section import Data
+from nnrun.data.files.sources import read_table
 from nnrun.data.prepare import prepare
-from nnrun.data.sources import read_table
 from nnrun.errors import DataError
 
 FORMULAS = [

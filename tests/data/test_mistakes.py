@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.config.schema import Data
+from nnrun.config.data_section import Data
 from nnrun.data.prepare import prepare
 from nnrun.errors import DataError
 

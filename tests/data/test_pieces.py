@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.config.schema import Data
-from nnrun.data.codes import Distinct
+from nnrun.config.data_section import Data
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.data.moments import Moments
+from nnrun.data.facts.tallies import Distinct, Moments
 from nnrun.data.prepare import read_parts
 from nnrun.errors import DataError
 
@@ -96,7 +95,7 @@ def cells(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Sets how many cells a piece has."""
 
     def set_to(count: int) -> None:
-        monkeypatch.setattr("nnrun.data.chunks.CELLS", count)
+        monkeypatch.setattr("nnrun.data.files.chunks.CELLS", count)
         monkeypatch.setattr("nnrun.data.prepare.CELLS", count)
 
     return set_to
@@ -226,8 +225,8 @@ def test_distinct_texts_are_counted_over_pieces() -> None:
 CONVERT = """
 import sys
 from pathlib import Path
-from nnrun.config.schema import Data
-from nnrun.data import chunks, prepare
+from nnrun.config.data_section import Data
+from nnrun.data.files import chunks; from nnrun.data import prepare
 from nnrun.data.dataset import load_dataset
 chunks.CELLS = prepare.CELLS = 200
 def told(step, done, rows):

@@ -11,13 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.engine import batches as batching
-from nnrun.engine import reading
-from nnrun.engine.batches import Batches, batch_bounds
+from nnrun.engine.batches import LARGE_BYTES, Batches, advise, batch_bounds, by_blocks, orders, windows
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.randomness import stream
-from nnrun.engine.reading import advise
-from nnrun.engine.shuffling import LARGE_BYTES, by_blocks, orders, windows
 from nnrun.engine.trainer import Trainer
 
 ROW_BYTES = 8 * 2
@@ -95,7 +92,7 @@ def test_the_next_window_of_a_mapped_file_is_read_ahead(tmp_path: Path, monkeypa
         told[where[-1]].append(rows.size)
         return advise(rows, *where)
 
-    monkeypatch.setattr(reading, "advise", counted)
+    monkeypatch.setattr(batching, "advise", counted)
     list(made.epoch(1))
     assert asked == given_back == [200] * 5 + [10], "rows of both members; 505 = 5 · 100 + 5"
     asked.clear()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.engine.evaluation import Examples
+from nnrun.engine.evaluation import Examples, layer_statistics
 from nnrun.engine.losses import SquaredError
 from nnrun.engine.network import MLP
-from nnrun.engine.statistics import layer_statistics
 
 
 def test_steepness_is_the_relative_change_of_the_loss_for_one_of_the_parameters() -> None:

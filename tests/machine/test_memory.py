@@ -11,8 +11,8 @@ import pytest
 
 from nnrun.machine import memory
 from nnrun.machine.memory import free_memory, lacking
-from nnrun.search import options
-from nnrun.search.options import Options, usual_workers
+from nnrun.search import state
+from nnrun.search.state import Options, usual_workers
 
 MB = 10**6
 
@@ -55,13 +55,13 @@ def test_a_worker_a_core_while_memory_lasts(
     have: Any, monkeypatch: pytest.MonkeyPatch, cores: int, free: int, workers: int
 ) -> None:
     have(free * MB)
-    monkeypatch.setattr(options, "usable_cores", lambda: cores)
+    monkeypatch.setattr(state, "usable_cores", lambda: cores)
     assert usual_workers(100 * MB) == workers
 
 
 def test_workers_share_what_the_group_has_left(have: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """80% of 1 GB for two, not of the 16 GB of the machine."""
     have(16_000 * MB, 1000 * MB)
-    monkeypatch.setattr(options, "Pool", lambda workers, timeout, memory: memory)
+    monkeypatch.setattr(state, "Pool", lambda workers, timeout, memory: memory)
     assert Options(workers=2, in_process=False).executor() == 400 * MB
     assert Options(workers=2, trial_memory=300 * MB).executor() == 300 * MB

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.report.page import BUNDLE
+from nnrun.report.page.page import BUNDLE
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 SPACE = (

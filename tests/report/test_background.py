@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.report.background import environment_section
+from nnrun.report.run.background import environment_section
 
 
 @pytest.mark.parametrize(

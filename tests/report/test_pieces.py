@@ -16,22 +16,19 @@ import numpy as np
 import pytest
 
 from nnrun.config.config import Config
-from nnrun.report.charts import Chart, plain
-from nnrun.report.curves import beta_for, series, wavering
-from nnrun.report.html import Sortable, paragraph, table, tag
-from nnrun.report.images import png, shape_of
-from nnrun.report.layers import statistics_charts
-from nnrun.report.page import BUNDLE, Page, Section, as_data
-from nnrun.report.predictions import Classified, Estimated
-from nnrun.report.progress import survivors_chart
-from nnrun.report.quality import calibration_chart, confusion_part
-from nnrun.report.results import Results, same_settings, value_axis
-from nnrun.report.scales import ABOVE, BELOW, place, ticks
-from nnrun.report.thinning import kept
-from nnrun.report.worst import worst
-from nnrun.rundir import RunDir
-from nnrun.search.domains import DOMAINS
-from nnrun.search.space import Parameter, Space
+from nnrun.config.space.domains import DOMAINS
+from nnrun.config.space.space import Parameter, Space
+from nnrun.report.page.charts import Chart, kept, plain
+from nnrun.report.page.html import Sortable, paragraph, table, tag
+from nnrun.report.page.page import BUNDLE, Page, Section, as_data
+from nnrun.report.run.curves import beta_for, series, wavering
+from nnrun.report.run.examples import png, shape_of, worst
+from nnrun.report.run.layers import statistics_charts
+from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
+from nnrun.report.search.progress import survivors_chart
+from nnrun.report.search.results import Results, same_settings, value_axis
+from nnrun.report.search.scales import ABOVE, BELOW, place, ticks
+from nnrun.runs.rundir import RunDir
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "nnrun/report/assets/page.css"
@@ -157,7 +154,7 @@ def test_text_stands_out_in_both_themes() -> None:
 
 def test_lines_stand_out_in_both_themes() -> None:
     """WCAG 2.1 for graphics: 3 to 1."""
-    from nnrun.report.charts import PALETTE
+    from nnrun.report.page.charts import PALETTE
 
     for theme in (themes()[0], themes()[2]):
         for colour in PALETTE:

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.rundir import RunDir
+from nnrun.config.space.space import Space
+from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Work
-from nnrun.search.ledger import Ledger, Record
-from nnrun.search.space import Space
-from nnrun.search.strategies import Plan, Point
-from nnrun.search.study import Metric, Study, Trial, Watcher
-from nnrun.search.table import STRATEGIES
-from nnrun.search.verbs import Options, SearchOutcome, begin
+from nnrun.search.ledger import Ledger
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.study import Study, Watcher
+from nnrun.search.trials import Metric, Record, Trial
+from nnrun.search.verbs import begin
 
 CONFIG = """
 seed: 3

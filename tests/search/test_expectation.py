@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.search.expectation import expected_minimum, random_search_expected
-from nnrun.search.space import Space
-from nnrun.search.strategies import Plan, Strategy
-from nnrun.search.table import STRATEGIES
+from nnrun.config.space.space import Space
+from nnrun.search.importance import expected_minimum, random_search_expected
+from nnrun.search.running import SearchOutcome
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Plan, Strategy
 from nnrun.search.telling import expected_line
-from nnrun.search.verbs import SearchOutcome
 
 SPACE = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
 

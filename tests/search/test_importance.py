@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.config.space.space import Space
 from nnrun.search.importance import Importance, importances
-from nnrun.search.space import Space
 
 SPACE = Space.of(
     {

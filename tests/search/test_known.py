@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from nnrun import experiment
 from nnrun.config.load import load_config
+from nnrun.config.space.known import load_known
 from nnrun.errors import ConfigError, UsageError
-from nnrun.rundir import RunDir
-from nnrun.search.known import load_known
+from nnrun.runs import verbs
+from nnrun.runs.rundir import RunDir
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import Options, SearchOutcome, resume
+from nnrun.search.verbs import resume
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], Any]
@@ -44,7 +46,7 @@ def test_the_trial_is_the_run_of_a_config_with_these_values(search: Search, tmp_
     run = search(ENQUEUE, "search.trials=4").run
     seed = RunDir(run.path / "trials/0001").read_json("run.json")["seed"]
     settings = ["optimizer.learning_rate=0.02", "regularization.dropout=0.2", f"seed={seed}"]
-    alone = experiment.train(load_config(run.path / "resolved.yaml", settings), tmp_path / "alone").run
+    alone = verbs.train(load_config(run.path / "resolved.yaml", settings), tmp_path / "alone").run
     name = "checkpoints/best.safetensors"
     assert alone.read(name) == run.read(f"trials/0001/{name}")
 

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from nnrun import experiment
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
-from nnrun.rundir import RunDir
-from nnrun.search.ledger import Ledger, Record
+from nnrun.runs import verbs
+from nnrun.runs.rundir import RunDir
+from nnrun.search.ledger import Ledger
 from nnrun.search.repeats import best_settings
-from nnrun.search.seeds import repeat_seed, trial_seed
-from nnrun.search.study import Metric
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
 from nnrun.search.telling import repeat_lines
-from nnrun.search.verbs import Options, SearchOutcome, resume
+from nnrun.search.trials import Metric, Record, repeat_seed, trial_seed
+from nnrun.search.verbs import resume
 from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
@@ -69,11 +70,11 @@ def test_seeds_of_repeats_and_trials_are_all_different() -> None:
 def test_a_repeat_is_an_ordinary_run(search: Search, tmp_path: Path) -> None:
     outcome = search("search.trials=3", repeat=2)
     run = RunDir(outcome.run.path / f"repeats/{outcome.record['best_trial']:04d}/0001")
-    alone = experiment.train(load_config(run.path / "resolved.yaml"), tmp_path / "alone").run
+    alone = verbs.train(load_config(run.path / "resolved.yaml"), tmp_path / "alone").run
     name = "checkpoints/best.safetensors"
     assert alone.read(name) == run.read(name)
     with pytest.raises(UsageError, match="belongs to the search"):
-        experiment.resume(run, 9)
+        verbs.resume(run, 9)
 
 
 def test_workers_and_stacking_change_nothing(search: Search) -> None:
@@ -178,5 +179,5 @@ def test_the_summary_tells_mean_and_deviation_and_which_is_better() -> None:
 
 def test_a_config_called_search_yaml_makes_no_search_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "search.yaml").write_text("training: {epochs: 1}\ndata: {source: iris}\n")
-    run = experiment.train(load_config(tmp_path / "search.yaml"), tmp_path / "runs").run
-    assert experiment.resume(run, 2).status == "done"
+    run = verbs.train(load_config(tmp_path / "search.yaml"), tmp_path / "runs").run
+    assert verbs.resume(run, 2).status == "done"

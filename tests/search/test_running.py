@@ -13,11 +13,14 @@ import yaml
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from nnrun.rundir import RunDir
-from nnrun.search import closing
-from nnrun.search.ledger import Ledger, Record
+from nnrun.runs.rundir import RunDir
+from nnrun.search import running
+from nnrun.search.ledger import Ledger
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import Options, SearchOutcome, begin, resume
+from nnrun.search.trials import Record
+from nnrun.search.verbs import begin, resume
 from tests.search.conftest import Hearing
 
 Search = Callable[..., SearchOutcome]
@@ -116,12 +119,12 @@ def test_killed_while_the_best_is_put_in_its_place_the_count_is_right(
     search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(closing, where, killed)
+        patch.setattr(running, where, killed)
         search("search.trials=4")
     [path] = tmp_path.glob("runs/2*")
     run = RunDir(path)
     if where == "_rename":  # the test part has been read, and need not be read again
-        monkeypatch.setattr(closing, "_measured", killed)
+        monkeypatch.setattr(running, "_measured", killed)
     outcome = again(run)
     assert outcome.record["test_reads"] == 1
     assert "test_error" in outcome.record["final"]

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from nnrun.errors import NnrunError
-from nnrun.rundir import RunDir, list_runs
+from nnrun.runs.finding import list_runs
+from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
-from nnrun.search.verbs import SearchOutcome
+from nnrun.search.running import SearchOutcome
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], tuple[list[dict[str, Any]], dict[int, bytes]]]
@@ -29,9 +30,9 @@ SEARCH = """
 import sys
 from pathlib import Path
 from nnrun.config.load import load_config
-from nnrun.rundir import RunDir
+from nnrun.runs.rundir import RunDir
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import Options, begin, resume
+from nnrun.search.state import Options; from nnrun.search.verbs import begin, resume
 if __name__ == "__main__":
     where, *settings = sys.argv[1:]
     options = Options(workers=2, most_stacked=3)

@@ -13,16 +13,18 @@ from typing import Any
 import pytest
 import yaml
 
-from nnrun import experiment
 from nnrun.api import load_run
-from nnrun.checkpoints import prune, pruned
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
-from nnrun.rundir import RunDir
+from nnrun.runs import verbs
+from nnrun.runs.checkpoints import prune, pruned
+from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
-from nnrun.search.seeds import trial_seed
-from nnrun.search.study import Metric, Watcher
-from nnrun.search.verbs import Options, SearchOutcome, resume
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+from nnrun.search.trials import Metric, trial_seed
+from nnrun.search.verbs import resume
 
 Search = Callable[..., SearchOutcome]
 Stored = Callable[[RunDir], tuple[list[dict[str, Any]], dict[int, bytes]]]
@@ -63,7 +65,7 @@ def test_a_pruned_trial_says_so_and_is_trained_again_to_the_same_bytes(search: S
     prune(run)
     with pytest.raises(UsageError, match=r"were pruned.*; `nnrun train .*trials/0001/resolved\.yaml` trains it again"):
         load_run(str(run.path)).weights()
-    again = experiment.train(load_config(run.path / "resolved.yaml"), tmp_path / "again").run
+    again = verbs.train(load_config(run.path / "resolved.yaml"), tmp_path / "again").run
     assert again.read("checkpoints/best.safetensors") == before
 
 
@@ -96,14 +98,14 @@ def test_training_the_config_of_a_trial_gives_its_bits(search: Search, tmp_path:
     run = search(workers=2).run
     for number in (0, 7, 11):
         trial = RunDir(run.path / f"trials/{number:04d}")
-        trained = experiment.train(load_config(trial.path / "resolved.yaml"), tmp_path / "alone").run
+        trained = verbs.train(load_config(trial.path / "resolved.yaml"), tmp_path / "alone").run
         name = "checkpoints/best.safetensors"
         assert trained.read(name) == trial.read(name)
 
 
 def test_trial_0_is_the_config_as_written(search: Search, tmp_path: Path) -> None:
     outcome = search("search.trials=1")
-    trained = experiment.train(load_config(outcome.run.path / "resolved.yaml"), tmp_path / "alone").run
+    trained = verbs.train(load_config(outcome.run.path / "resolved.yaml"), tmp_path / "alone").run
     name = "checkpoints/best.safetensors"
     assert trained.read(name) == outcome.run.read(f"trials/0000/{name}")
     assert outcome.records[0]["seed"] == 3
@@ -175,7 +177,7 @@ def test_threads_that_workers_would_not_have_are_refused(search: Search, tmp_pat
 def test_of_two_processes_on_one_search_the_second_is_refused(search: Search) -> None:
     run = search("search.trials=2").run
     script = (
-        "import sys; from pathlib import Path; from nnrun.rundir import RunDir\n"
+        "import sys; from pathlib import Path; from nnrun.runs.rundir import RunDir\n"
         "with RunDir(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(run.path)]
@@ -239,7 +241,7 @@ def test_the_best_is_an_ordinary_run_and_alone_sees_the_test_part(search: Search
     assert best.status == "done"
     assert best.weights()["dense1.W"].shape == (13, 8)
     assert best.final == outcome.record["final"]
-    trained = experiment.train(load_config(best.path / "resolved.yaml"), outcome.run.path.parent)
+    trained = verbs.train(load_config(best.path / "resolved.yaml"), outcome.run.path.parent)
     assert trained.record["final"] == best.final
     assert again(outcome.run).record["test_reads"] == 1
 

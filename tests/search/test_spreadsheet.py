@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from nnrun.search.spreadsheet import spreadsheet
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import Options, SearchOutcome, resume
+from nnrun.search.telling import spreadsheet
+from nnrun.search.verbs import resume
 
 Search = Callable[..., SearchOutcome]
 

@@ -11,8 +11,9 @@ import pytest
 
 from nnrun.errors import NnrunError
 from nnrun.search.ledger import Ledger
-from nnrun.search.strategies import Point
-from nnrun.search.study import CHECKPOINTS_KEPT, LOOK_AHEAD, Budget, Metric, Study, Trial, Watcher, failed
+from nnrun.search.strategies.strategy import Point
+from nnrun.search.study import CHECKPOINTS_KEPT, LOOK_AHEAD, Budget, Study, Watcher
+from nnrun.search.trials import Metric, Trial, failed
 
 Studies = Callable[..., Study]
 Job = dict[str, Any]

@@ -1,4 +1,4 @@
-from nnrun.search.space import Space
+from nnrun.config.space.space import Space
 from nnrun.search.telling import rung_lines, unfinished_repeats
 
 

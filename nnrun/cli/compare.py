@@ -1,0 +1,67 @@
+"""The command compare."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnrun.cli.common import RUNS, Debug, Json, Runs, elsewhere, explained
+from nnrun.cli.streams import json_result, result
+from nnrun.installation import command
+
+if TYPE_CHECKING:
+    from nnrun.insight.comparison.differences import Comparison
+
+
+REPEATS = 5  # that measure the noise well enough
+
+Compared = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN", help="Two or more: path, id, unique prefix, latest, or a trial as SEARCH/trials/0007."
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="Also what does not differ.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print a row a run as CSV.")]
+Markdown = Annotated[bool, typer.Option("--md", help="Print a table in Markdown.")]
+
+
+@explained
+def compare(
+    compared: Compared,
+    everything: All = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    csv: Csv = False,
+    markdown: Markdown = False,
+    debug: Debug = False,
+) -> None:
+    """Show what differs between runs, and what the seed may explain.
+
+    Example:  nnrun compare 20260101-120000 latest
+    """
+    from nnrun.errors import UsageError
+    from nnrun.insight.comparison import differences, telling
+
+    if json + csv + markdown > 1:
+        raise UsageError("--json, --csv and --md: only one of them")
+    found = differences.compare(runs, compared, everything)
+    if json:
+        json_result(telling.plain(found))
+    elif csv:
+        result(telling.as_csv(found))
+    elif markdown:
+        result(*telling.markdown(found))
+    else:
+        width, cut = shutil.get_terminal_size().columns, sys.stdout.isatty()
+        result(*telling.told(found, width, cut, _measure(found, runs), everything))
+
+
+def _measure(found: Comparison, runs: Path) -> str:
+    """The command that trains the reference run again with other seeds."""
+    config = found.runs[found.reference].run.path / "resolved.yaml"
+    return command("search", str(config), "--trials", "1", "--repeat", str(REPEATS), *elsewhere(runs))

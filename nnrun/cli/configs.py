@@ -1,0 +1,95 @@
+"""The command configs: examples to look at, to copy and to change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnrun.cli.common import Debug, Force, Json, explained
+from nnrun.cli.streams import content_result, json_result, result
+from nnrun.installation import command
+
+STDOUT = Path("-")
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which to copy; left out: list them all.")]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: NAME.yaml here; - prints it.")
+]
+
+
+@explained
+def configs(
+    names: Names = None, output: Output = None, force: Force = False, json: Json = False, debug: Debug = False
+) -> None:
+    """List the configs that come with nnrun, or copy some here.
+
+    Example:  nnrun configs digits
+    """
+    from nnrun.errors import UsageError
+
+    if output is not None and len(names or []) != 1:
+        raise UsageError("--output is for one config; name it: nnrun configs NAME --output FILE")
+    if output == STDOUT and json:
+        raise UsageError("--json and a config on stdout: only one of them")
+    if not names:
+        _list(json)
+    elif output == STDOUT:
+        content_result(_chosen(names[0]).read_text(encoding="utf-8"))
+    else:
+        _copy([_chosen(name) for name in dict.fromkeys(names)], output, force, json)
+
+
+def _list(json: bool) -> None:
+    from nnrun.insight.scaffold.examples import examples, lesson
+    from nnrun.runs.telling import next_line
+    from nnrun.text import columns
+
+    lessons = {name: lesson(path) for name, path in examples().items()}
+    if json:
+        found = [{"name": name, "about": about} for name, about in lessons.items()]
+        json_result({"schema_version": 1, "configs": found})
+    else:
+        result(*columns([["name", "about"], *map(list, lessons.items())]), "", next_line(command("configs", "digits")))
+
+
+def _chosen(name: str) -> Path:
+    """The file of an example; its name may have the suffix that the copy has."""
+    from difflib import get_close_matches
+
+    from nnrun.errors import UsageError
+    from nnrun.insight.scaffold.examples import examples
+
+    found, meant = examples(), name.removesuffix(".yaml")
+    if meant in found:
+        return found[meant]
+    close = get_close_matches(meant.lower(), found, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UsageError(f"no config {name!r} comes with nnrun; {hint}`nnrun configs` lists them")
+
+
+def _copy(examples: Sequence[Path], output: Path | None, force: bool, json: bool) -> None:
+    """All of them, or none where one is in the way."""
+    from nnrun.files import write_atomically
+    from nnrun.models.output import check_free
+    from nnrun.runs.telling import next_line
+
+    copies = {output or Path(example.name): example for example in examples}
+    for path in copies:
+        check_free(path, force)
+    for path, example in copies.items():
+        write_atomically(path, example.read_bytes())
+    commands = [_use(path, example) for path, example in copies.items()]
+    if json:
+        files = [{"name": example.stem, "path": str(path)} for path, example in copies.items()]
+        json_result({"schema_version": 1, "files": files, "next": commands})
+    else:
+        result(*(f"config   {path}" for path in copies), *map(next_line, commands))
+
+
+def _use(path: Path, example: Path) -> str:
+    from nnrun.insight.scaffold.examples import for_search
+
+    return command("search" if for_search(example) else "train", str(path))

@@ -1,0 +1,151 @@
+"""The command diagnose."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
+from nnrun.cli.streams import json_result, result, say
+from nnrun.cli.studies import Studies, Study
+
+if TYPE_CHECKING:
+    from nnrun.insight.diagnosis.verbs import Diagnosis
+
+
+KINDS = ("bias", "variance", "mismatch", "dev_overfit")
+COLOURS = {"high": "31", "unclear": "33", "low": "32"}  # red, yellow, green
+
+RunOrNothing = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="Path, id, unique prefix, or latest, which is also the default.")
+]
+
+
+def _error(of: str) -> object:
+    return typer.Option(metavar="ERROR", help=f"{of}, such as 0.15 or 15%.")
+
+
+def _size(of: str) -> object:
+    return typer.Option(metavar="N", help=f"Examples in the {of} set; tells how sure it is.")
+
+
+TrainError = Annotated[str | None, _error("Error on the training set")]
+TrainDevError = Annotated[str | None, _error("On held-out examples of the training set's kind")]
+DevError = Annotated[str | None, _error("Error on the dev set")]
+TestError = Annotated[str | None, _error("Error on the test set")]
+BaseError = Annotated[str | None, _error("Best error anybody could reach; left out: the config's, or 0")]
+Tolerance = Annotated[str | None, _error("Largest gap that counts as none; left out: the config's, or 1.5%")]
+FailOn = Annotated[
+    str | None, typer.Option(metavar="KINDS", help="Exit with 6 if one is high: bias,variance,mismatch,dev_overfit.")
+]
+By = Annotated[str | None, typer.Option(metavar="COLUMN", help="Errors by the values of a column, such as the target.")]
+EstimateBase = Annotated[
+    bool, typer.Option("--estimate-base", help="Bound the base error by nearest neighbours; it is only told.")
+]
+LearningCurve = Annotated[
+    bool, typer.Option("--learning-curve", help="Train on parts of the data: would more of it help?")
+]
+
+
+@explained
+def diagnose(
+    run: RunOrNothing = None,
+    train_error: TrainError = None,
+    train_dev_error: TrainDevError = None,
+    dev_error: DevError = None,
+    test_error: TestError = None,
+    base_error: BaseError = None,
+    train_size: Annotated[int | None, _size("training")] = None,
+    train_dev_size: Annotated[int | None, _size("train-dev")] = None,
+    dev_size: Annotated[int | None, _size("dev")] = None,
+    test_size: Annotated[int | None, _size("test")] = None,
+    tolerance: Tolerance = None,
+    fail_on: FailOn = None,
+    by: By = None,
+    estimate_base: EstimateBase = False,
+    learning_curve: LearningCurve = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Tell bias from variance, how sure that is, and what to do next.
+
+    Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
+    """
+    gates, studies = _kinds(fail_on), Studies(by, estimate_base, learning_curve)
+    errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
+    errors |= {"test": test_error}
+    sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
+    bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
+    closer: dict[str, Study] = {}
+    if bare:
+        studies.refuse()
+        found = _of_numbers(run, errors, sizes, tolerance)
+    else:
+        found, closer = _of_run(run, runs, base_error, tolerance, studies)
+    if json:
+        json_result({**found.document, **{name: study.found for name, study in closer.items()}})
+    else:
+        result(*map(_painted, found.page), *(line for study in closer.values() for line in ("", *study.lines)))
+    if failed := [kind for kind in gates if kind in found.high]:
+        say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
+        raise typer.Exit(GATE_FAILED)
+
+
+def _of_numbers(
+    run: str | None, errors: dict[str, str | None], sizes: dict[str, int | None], tolerance: str | None
+) -> Diagnosis:
+    from nnrun.config.schema import Diagnosis as Section
+    from nnrun.errors import UsageError
+    from nnrun.insight.diagnosis import typed_errors
+    from nnrun.insight.diagnosis.verbs import of_numbers
+
+    if run is not None:
+        raise UsageError(f"both the run {run} and errors of its own were given; a run brings its errors along")
+    largest = Section().tolerance if tolerance is None else typed_errors.tolerance(tolerance)
+    verdict = typed_errors.typed_verdict(errors, sizes, largest)
+    config = default_config(quiet=True)
+    return of_numbers(verdict, config, named=not config.is_absolute(), assumed=errors["base"] is None)
+
+
+def _of_run(
+    run: str | None, runs: Path, base: str | None, tolerance: str | None, studies: Studies
+) -> tuple[Diagnosis, dict[str, Study]]:
+    from nnrun.insight.diagnosis import typed_errors
+    from nnrun.insight.diagnosis.verbs import of_a_run
+    from nnrun.runs.finding import find_run, is_search
+
+    given = None if base is None else typed_errors.fraction("--base-error", base)
+    largest = None if tolerance is None else typed_errors.tolerance(tolerance)
+    directory, usual = find_run(runs, run or "latest"), default_config(quiet=True)
+    if is_search(directory):
+        from nnrun.insight.diagnosis.searches import of_a_search
+
+        found = of_a_search(directory, given, largest, usual, elsewhere(runs))
+    else:
+        found = of_a_run(directory, given, largest, usual, elsewhere(runs))
+    return found, dict(studies.of(directory, given, largest))
+
+
+def _kinds(fail_on: str | None) -> list[str]:
+    from nnrun.errors import UsageError
+
+    kinds = [kind.strip() for kind in fail_on.split(",")] if fail_on is not None else []
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise UsageError(f"--fail-on {fail_on}: {unknown[0]!r} is none of {', '.join(KINDS)}")
+    return kinds
+
+
+def _painted(line: str) -> str:
+    """The judgement at the end of a step in its colour, and commands in bold, where stdout is a terminal."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return line
+    if line.startswith("next "):
+        return f"\x1b[1m{line}\x1b[0m"
+    step = re.fullmatch(r"(  +[+-].* points .*)\b(high|low|unclear)", line)
+    return f"{step[1]}\x1b[1;{COLOURS[step[2]]}m{step[2]}\x1b[0m" if step else line

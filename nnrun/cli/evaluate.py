@@ -1,0 +1,104 @@
+"""The command evaluate: every metric of a run, beside what simple models reach."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from nnrun.cli import threads
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, explained
+from nnrun.cli.streams import json_result, result, say
+
+if TYPE_CHECKING:
+    from nnrun.models.verbs import Evaluation
+
+
+Rows = Annotated[
+    str | None,
+    typer.Argument(metavar="DATA", help="File with the run's columns and target, - for stdin; left out: its own data."),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option("--require", metavar="GATE", help="Exit with 6 unless it holds, such as 'dev_auc>0.9'; repeatable."),
+]
+
+
+class Gate(NamedTuple):
+    """A metric of a part and the bound it must keep."""
+
+    text: str
+    name: str
+    less: bool
+    or_equal: bool
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether a value keeps the bound; what is not known does not."""
+        inside = value < self.bound if self.less else value > self.bound
+        return inside or (self.or_equal and value == self.bound)
+
+
+@explained
+def evaluate(
+    run: RunArgument = "latest",
+    data: Rows = None,
+    require: Require = None,
+    runs: Runs = RUNS,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a run by every metric, beside simple baselines.
+
+    Example:  nnrun evaluate latest --require 'dev_error<5%'
+    """
+    from nnrun.models.model import load_model
+    from nnrun.models.telling import page
+    from nnrun.models.verbs import evaluate as evaluate_model
+    from nnrun.runs.finding import find_run
+
+    gates = [_gate(text) for text in require or []]
+    model = load_model(find_run(runs, run))
+    threads.need(model.config.training.blas_threads)
+    found = evaluate_model(model, data)
+    failed = [line for gate in gates for line in _broken(gate, found)]
+    if json:
+        json_result(found.document)
+    else:
+        result(*page(found))
+    if failed:
+        say(*(f"nnrun: {line}" for line in failed))
+        raise typer.Exit(GATE_FAILED)
+
+
+def _gate(text: str) -> Gate:
+    from nnrun.engine.metrics import METRICS
+    from nnrun.errors import UsageError
+    from nnrun.models.verbs import FILE
+    from nnrun.runs.telling import PARTS
+
+    written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+)\s*(%?)\s*", text)
+    try:
+        if not written:
+            raise ValueError
+        name, sign, equal, number, share = written.groups()
+        gate = Gate(text, name, sign == "<", bool(equal), float(number) / (100 if share else 1))
+    except ValueError:
+        raise UsageError(f"--require {text!r}: write a metric, a sign and a number, such as 'dev_error<0.05'") from None
+    part, _, metric = name.partition("_")
+    if part not in (*PARTS, FILE) or metric not in METRICS:
+        known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(METRICS)}"
+        raise UsageError(f"--require {text}: no metric {name!r}; a name is {known}")
+    return gate
+
+
+def _broken(gate: Gate, found: Evaluation) -> list[str]:
+    """A line if the gate does not hold; UsageError for a metric that was not measured."""
+    from nnrun.errors import UsageError
+    from nnrun.text import number
+
+    value = found.value(gate.name)
+    if value is None:
+        raise UsageError(f"--require {gate.text}: no {gate.name} was measured; there are {', '.join(found.values())}")
+    return [] if gate.holds(value) else [f"{gate.name} is {number(value)}, which --require {gate.text} forbids"]

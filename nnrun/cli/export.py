@@ -1,0 +1,70 @@
+"""The command export: a run's model as a file for other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnrun.cli.common import RUNS, Debug, Force, Json, RunArgument, Runs, explained
+from nnrun.cli.signals import tidy_end
+from nnrun.cli.streams import json_result, result
+
+
+class Into(StrEnum):
+    """The formats by name, known here so that --help loads none of them."""
+
+    ONNX = "onnx"
+    NUMPY = "numpy"
+
+
+Format = Annotated[
+    Into | None,
+    typer.Option("--format", help="An ONNX graph, or one Python file for NumPy alone; left out: by the file's name."),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: model.onnx or model.py here.")
+]
+
+
+@explained
+def export(
+    run: RunArgument = "latest",
+    format: Format = None,
+    output: Output = None,
+    force: Force = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the model as a file for other programs, and check it.
+
+    Example:  nnrun export latest --format onnx -o model.onnx
+    """
+    from nnrun.models.export.formats import FORMATS, format_for
+    from nnrun.models.export.formats import export as write
+    from nnrun.models.model import load_model
+    from nnrun.models.output import check_free
+    from nnrun.runs.finding import find_run, name_of
+    from nnrun.text import wrapped
+
+    name = format_for(format and format.value, output)
+    chosen = FORMATS[name]
+    path = output or Path(f"model{chosen.suffix}")
+    check_free(path, force)
+    chosen.require()
+    model = load_model(find_run(runs, run))
+    with tidy_end():
+        done = write(model, chosen, path)
+    size = path.stat().st_size
+    if json:
+        facts = {"run": name_of(model.run), "format": name, "path": str(path), "bytes": size}
+        checked = {"rows": done.rows, "largest_difference": done.difference, "unchecked": done.unchecked}
+        json_result({"schema_version": 1, **facts, **checked})
+        return
+    told = f"{done.rows:,} dev rows by {chosen.by}, largest difference {done.difference or 0:.1e}"
+    if done.unchecked:
+        told = f"no: the file could not be compared with the run on its data ({done.unchecked})"
+    result(f"run      {name_of(model.run)}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))

@@ -1,0 +1,148 @@
+"""The command init: from a stranger's table to a first config."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnrun.cli.common import Debug, Json, Quiet, explained
+from nnrun.cli.streams import json_result, result, say
+from nnrun.installation import command
+
+if TYPE_CHECKING:
+    from nnrun.insight.scaffold.verbs import Scaffold
+
+
+CONFIG, STDOUT = Path("config.yaml"), Path("-")
+
+Part = Annotated[Path | None, typer.Option(metavar="FILE", help="A file with the rows of this part.")]
+
+
+@explained
+def init(
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="A file with a table, or a bundled name; left out: list these.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="What is to be predicted.")] = None,
+    dev: Part = None,
+    test: Part = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where the config goes; - prints it.")
+    ] = CONFIG,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Look at a table and write a config for it, with reasons.
+
+    Example:  nnrun init customers.csv --target churned
+    """
+    if data is None:
+        _refuse(target=target, dev=dev, test=test)
+        _list(json)
+    else:
+        _init(data, target, dev, test, output, json, quiet)
+
+
+def _init(
+    data: str, target: str | None, dev: Path | None, test: Path | None, output: Path, json: bool, quiet: bool
+) -> None:
+    from nnrun.insight.scaffold.verbs import scaffold
+
+    if output != STDOUT:
+        _check_free(output)
+    found = scaffold(_source(data, dev, test), target, CONFIG if output == STDOUT else output)
+    if output != STDOUT:
+        _write(output, found.text, quiet or json)
+    if json:
+        json_result(_plain(found, output))
+    elif output == STDOUT:
+        result(found.text.rstrip("\n"))
+    elif not quiet:
+        result(*_lines(found, output))
+
+
+def _refuse(**options: object) -> None:
+    from nnrun.errors import UsageError
+
+    if given := [name for name, value in options.items() if value is not None]:
+        raise UsageError(f"--{given[0]} of which data? Name a file: nnrun init DATA --{given[0]} …")
+
+
+def _source(data: str, dev: Path | None, test: Path | None) -> str | dict[str, str]:
+    from nnrun.errors import UsageError
+
+    if dev is None and test is None:
+        return data
+    if dev is None:
+        raise UsageError("--test without --dev; a file for each part needs both, or DATA alone, which is then split")
+    return {"train": data, "dev": str(dev), **({} if test is None else {"test": str(test)})}
+
+
+def _check_free(output: Path) -> None:
+    """Before anything is read, as reading may take a while."""
+    from nnrun.errors import UsageError
+
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; name a file in it: -o {output / CONFIG}")
+    if output.exists() or output.is_symlink():
+        raise UsageError(f"{output}: exists and is not overwritten; name another file with -o, or - to print")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: there is no folder {output.parent}")
+
+
+def _write(output: Path, text: str, quiet: bool) -> None:
+    """The config, and beside it the schema that its first line points to, which only editors need."""
+    from nnrun.config.reference import json_schema
+    from nnrun.errors import UsageError
+    from nnrun.files import to_json, write_atomically
+    from nnrun.insight.scaffold.document import SCHEMA
+
+    try:
+        write_atomically(output, text.encode())
+    except OSError as error:
+        raise UsageError(f"{output}: cannot be written ({error.strerror}); name another file with -o") from None
+    schema, content = output.with_name(SCHEMA), f"{to_json(json_schema(), indent=2)}\n".encode()
+    try:
+        if not schema.exists():
+            write_atomically(schema, content)
+        elif schema.read_bytes() != content and not quiet:
+            say(f"note     {schema} is not of this version; `nnrun schema > {SCHEMA}` renews it")
+    except OSError as error:
+        say(f"note     {schema}: cannot be written ({error.strerror}); the config works without it")
+
+
+def _lines(found: Scaffold, output: Path) -> list[str]:
+    """What was found out, what was written, what to type next."""
+    from nnrun.insight.scaffold.document import SCHEMA, told
+    from nnrun.runs.telling import next_line
+    from nnrun.text import wrapped
+
+    lines = [line for head, text in told(found.overview, found.choices) for line in wrapped(text, f"{head:<9}")]
+    written = f"config   {output}, for editors {output.with_name(SCHEMA)}"
+    return [*lines, "", written, *map(next_line, found.commands)]
+
+
+def _plain(found: Scaffold, output: Path) -> dict[str, Any]:
+    overview = asdict(found.overview)
+    choices = {key: asdict(choice) for key, choice in found.choices.items()}
+    written = {"path": None if output == STDOUT else str(output), "config": found.text, "next": found.commands}
+    return {"schema_version": 1, **written, **overview, "choices": choices}
+
+
+def _list(json: bool) -> None:
+    """The bundled data sets."""
+    from nnrun.insight.scaffold.verbs import bundled
+    from nnrun.runs.telling import next_line
+    from nnrun.text import columns
+
+    found = list(bundled())
+    if json:
+        json_result({"schema_version": 1, "data": found})
+        return
+    heads = ["name", "rows", "columns", "target", "task", "about"]
+    result(*columns([heads, *([str(entry[head]) for head in heads] for entry in found)], right=(1, 2)))
+    result("", next_line(command("init", "digits")), "or, with a table of your own: nnrun init FILE --target COLUMN")

@@ -1,0 +1,101 @@
+"""The command predict: what a run says of new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnrun.cli import threads
+from nnrun.cli.common import RUNS, Debug, Force, Json, Quiet, RunArgument, Runs, explained
+from nnrun.cli.signals import tidy_end
+from nnrun.cli.streams import content_result, json_result, say
+
+if TYPE_CHECKING:
+    from nnrun.models.rows import Predictions
+
+
+STDOUT = "-"
+
+Rows = Annotated[
+    str, typer.Argument(metavar="DATA", help="File with the columns that the run learned from; - is stdin.")
+]
+Output = Annotated[
+    str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
+]
+
+
+@explained
+def predict(
+    run: RunArgument,
+    data: Rows,
+    output: Output = STDOUT,
+    force: Force = False,
+    runs: Runs = RUNS,
+    quiet: Quiet = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Predict the target of new rows, each beside its identifiers.
+
+    Example:  nnrun predict latest new.csv -o predictions.csv
+    """
+    from nnrun.errors import UsageError
+    from nnrun.models.model import load_model
+    from nnrun.models.output import check_output, write_file, write_text
+    from nnrun.models.rows import Predictions, read_rows, rows_at_once
+    from nnrun.runs.finding import find_run
+
+    path = None if output == STDOUT else Path(output)
+    if json and path is None:
+        raise UsageError("--json prints one document on stdout, so the predictions need a file: -o predictions.csv")
+    if path:
+        check_output(path, force)
+    model = load_model(find_run(runs, run))
+    threads.need(model.config.training.blas_threads)
+    found = Predictions(model)
+    with tidy_end(), closing(read_rows(data, rows_at_once(model), model.info)) as tables:
+        frames = found.of(tables)
+        if path:
+            write_file(path, frames)
+        else:
+            write_text(content_result, frames)
+    if json:
+        json_result(_document(found, path))
+    elif not quiet:
+        say(*_told(found, data, path))
+
+
+def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
+    from nnrun.runs.finding import name_of
+    from nnrun.text import counted, wrapped
+
+    yield f"run      {name_of(found.model.run)}"
+    yield f"rows     {counted(found.rows, 'row')}, {_by(found)}"
+    if path:
+        yield f"file     {path}"
+    for notice in found.notices():
+        yield from wrapped(notice, "notice   ")
+
+
+def _by(found: Predictions) -> str:
+    if found.identifiers:
+        return f"known by {', '.join(found.identifiers)}"
+    return "numbered from 1, as no column identifies them"
+
+
+def _document(found: Predictions, path: Path | None) -> dict[str, Any]:
+    from nnrun.runs.finding import name_of
+
+    return {
+        "schema_version": 1,
+        "run": name_of(found.model.run),
+        "path": str(path),
+        "rows": found.rows,
+        "identifiers": found.identifiers,
+        "columns": found.columns,
+        "notices": found.notices(),
+    }

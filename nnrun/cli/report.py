@@ -1,0 +1,56 @@
+"""The command report, and the option --report of those that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, default_config, elsewhere, explained
+from nnrun.cli.streams import json_result, result, say
+
+if TYPE_CHECKING:
+    from nnrun.runs.rundir import RunDir
+
+
+Report = Annotated[bool, typer.Option("--report", help="Write report.html as well, a page with all charts.")]
+
+
+@explained
+def report(run: RunArgument = "latest", runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
+    """Write report.html of a run or a search, a page to open or send.
+
+    Example:  nnrun report latest
+    """
+    from nnrun.runs.finding import find_run
+
+    found = find_run(runs, run)
+    page = write(found, runs)
+    if json:
+        json_result({"schema_version": 1, "id": found.id, "path": str(found.path), "report": str(page)})
+    else:
+        result(told(page))
+
+
+def if_asked(asked: bool, run: RunDir, runs: Path) -> Path | None:
+    """The page of a run that has just ended; a run that cannot have one has ended all the same."""
+    from nnrun.errors import NnrunError
+
+    try:
+        return write(run, runs) if asked else None
+    except NnrunError as error:
+        say(f"note     no report: {error}")
+        return None
+
+
+def write(run: RunDir, runs: Path) -> Path:
+    """The page of a run, made anew."""
+    from nnrun.report.verbs import write_report
+
+    return write_report(run, default_config(quiet=True), elsewhere(runs))
+
+
+def told(page: Path) -> str:
+    """Where the page lies, and how large it is."""
+    return f"report   {page} ({page.stat().st_size / 1e6:.1f} MB)"

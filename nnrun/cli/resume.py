@@ -1,0 +1,87 @@
+"""`nnrun resume`: a run or a search goes on in place, or as a child with other settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnrun.cli import search, threads
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, elsewhere, explained
+from nnrun.cli.streams import say
+from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
+
+if TYPE_CHECKING:
+    from nnrun.runs.rundir import RunDir
+
+
+@explained
+def resume(
+    run: RunArgument = "latest",
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="The new total number of epochs.", min=1)] = None,
+    trials: Annotated[int | None, typer.Option(metavar="N", help="Of a search: the new total.", min=1)] = None,
+    workers: search.Workers = None,
+    timeout: search.Timeout = None,
+    target: search.Target = None,
+    trial_timeout: search.TrialTimeout = None,
+    trial_memory: search.TrialMemory = None,
+    stack: search.Stack = None,
+    repeat: search.Repeat = None,
+    settings: Settings = None,
+    runs: Runs = RUNS,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Continue a run or a search; with --set, as a child run.
+
+    A search keeps the limits that it was given, unless new ones are given.
+
+    Example:  nnrun resume latest --epochs 100
+    """
+    from nnrun.runs.finding import find_run, is_search
+
+    found = find_run(runs, run)
+    of_a_search = {
+        "workers": workers,
+        "timeout": timeout,
+        "target": target,
+        "trial_timeout": trial_timeout,
+        "trial_memory": trial_memory,
+        "stack": stack,
+        "repeat": repeat,
+    }
+    if is_search(found):
+        _refuse_for("a search", epochs=epochs, set=settings)
+        return search.go_on(found, trials, json, quiet, **of_a_search)
+    _refuse_for("one run", trials=trials, **of_a_search)
+    return _resume_run(found, epochs, settings or [], json, quiet, verbose)
+
+
+def _resume_run(
+    found: RunDir, epochs: int | None, settings: Sequence[str], json: bool, quiet: bool, verbose: bool
+) -> None:
+    from nnrun.cli.console import console
+    from nnrun.cli.signals import stop_request
+    from nnrun.config.load import load_config
+    from nnrun.runs.verbs import resume as resume_run
+
+    threads.need(load_config(found.path / "resolved.yaml", settings).config.training.blas_threads)
+    with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
+        outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
+    if outcome.status == "done" and not screen.heard:
+        say(f"note     nothing was left to train; {_to_go_on(outcome)}")
+    directory = outcome.run.path
+    again = ["train", str(directory / "resolved.yaml"), *elsewhere(directory.parent)]
+    _report(outcome, json, again, [])
+    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+
+
+def _refuse_for(what: str, **options: object) -> None:
+    from nnrun.errors import UsageError
+
+    if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [])]:
+        raise UsageError(f"--{given[0]} has no meaning for {what}")

@@ -1,0 +1,214 @@
+"""The command search, and what resume and show do with a search."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.streams import json_result, result
+from nnrun.installation import command
+
+if TYPE_CHECKING:
+    from nnrun.runs.rundir import RunDir
+    from nnrun.search.running import SearchOutcome
+    from nnrun.search.state import Options
+    from nnrun.search.trials import Record
+
+
+EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
+LEAST_MEMORY = 1 << 27  # a worker needs so much to load NumPy and train a small network; 96 MiB are too few
+
+Trials = Annotated[
+    int | None, typer.Option(metavar="N", help="Total number of trials; left out: search.trials.", min=1)
+]
+StrategyName = Annotated[
+    str | None, typer.Option("--strategy", metavar="NAME", help="How trials are chosen; left out: search.strategy.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Processes; left out: one a core that may be used. Changes no result.", min=1),
+]
+Timeout = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
+]
+Target = Annotated[float | None, typer.Option(metavar="VALUE", help="End at a value as low as this, such as 0.02.")]
+TrialTimeout = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Give up a trial that takes longer.", min=0)
+]
+TrialMemory = Annotated[
+    int | None,
+    typer.Option(
+        metavar="BYTES",
+        help="Most memory a worker may take, on Linux; left out: its part of 80%.",
+        min=LEAST_MEMORY,
+    ),
+]
+Stack = Annotated[int | None, typer.Option(metavar="N", help="Most trials trained as one; changes no result.", min=1)]
+Repeat = Annotated[
+    int | None, typer.Option(metavar="N", help="Train the best three trials again with N new seeds each.", min=1)
+]
+
+
+@explained
+def search(
+    config: ConfigFile = None,
+    trials: Trials = None,
+    strategy: StrategyName = None,
+    workers: Workers = None,
+    timeout: Timeout = None,
+    target: Target = None,
+    trial_timeout: TrialTimeout = None,
+    trial_memory: TrialMemory = None,
+    stack: Stack = None,
+    repeat: Repeat = None,
+    settings: Settings = None,
+    report: Report = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Search for better hyperparameters, many trials at once.
+
+    Example:  nnrun search config.yaml --trials 50
+    """
+    from nnrun.search.executors import begin_to_load
+
+    begin_to_load()  # while this process loads its own
+    from nnrun.cli.search_screen import search_console
+    from nnrun.cli.signals import stop_request
+    from nnrun.config.load import load_config
+    from nnrun.search.verbs import begin
+
+    _refuse_unknown(strategy)
+    chosen = {"search.trials": trials, "search.strategy": strategy}
+    asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
+    loaded = load_config(config or default_config(quiet), asked)
+    options = _options(workers, timeout, target, trial_timeout, trial_memory, stack, repeat)
+    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
+        outcome = begin(loaded, runs, options, screen, stop, sys.argv)
+    _report(outcome, json, if_asked(report, outcome.run, runs))
+    raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
+
+
+def _refuse_unknown(strategy: str | None) -> None:
+    from nnrun.errors import UsageError
+    from nnrun.search.strategies.strategies import STRATEGIES
+    from nnrun.search.verbs import unknown_word
+
+    if strategy is not None and strategy not in STRATEGIES:
+        raise UsageError(f"--strategy: {unknown_word('no strategy', strategy, list(STRATEGIES))}")
+
+
+def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **limits: Any) -> None:
+    """Resume a search; `limits` as in `_options`."""
+    from nnrun.cli.search_screen import search_console
+    from nnrun.cli.signals import stop_request
+    from nnrun.search.verbs import resume
+
+    options = _options(**limits)
+    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
+        outcome = resume(run, trials, options, screen, stop)
+    _report(outcome, json)
+    raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
+
+
+def _options(
+    workers: int | None,
+    timeout: float | None,
+    target: float | None,
+    trial_timeout: float | None,
+    trial_memory: int | None,
+    stack: int | None,
+    repeat: int | None,
+) -> Options:
+    from nnrun.errors import UsageError
+    from nnrun.machine.posix import LIMITS_MEMORY
+    from nnrun.search.state import Options, usual_workers
+
+    if trial_memory is not None and not LIMITS_MEMORY:
+        raise UsageError("--trial-memory: this system does not limit the memory of a process")
+    return Options(
+        workers=workers or usual_workers(LEAST_MEMORY),
+        seconds=timeout,
+        target=target,
+        trial_timeout=trial_timeout,
+        trial_memory=trial_memory,
+        most_stacked=stack,
+        repeat=repeat,
+        in_process=False,
+    )
+
+
+def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
+    """The result on stdout: the best trials, what mattered, what to type next."""
+    from nnrun.runs.telling import next_line
+
+    run, record = outcome.run, outcome.record
+    if json:
+        written = {"report": str(page)} if page else {}
+        json_result({**record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
+        return
+    plan = _plan(run)
+    lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}", *([told(page)] if page else [])]
+    commands = _next_commands(run, record, plan, reported=page is not None)
+    result(*lines, *(next_line(command(*words)) for words in commands))
+
+
+def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any], reported: bool) -> Iterator[list[str]]:
+    """The best run, and going on: to the end, with more time, or to twice as many trials."""
+    if record["best_trial"] is not None:
+        yield ["diagnose", str(run.path)]
+        if not reported:
+            yield ["report", str(run.path)]
+        yield ["show", str(run.path / "best")]
+    if record["ended_by"] == "timeout":
+        yield ["resume", str(run.path), "--timeout", f"{2 * plan['limits']['timeout']:g}"]
+    elif record["status"] == "interrupted":
+        yield ["resume", str(run.path)]
+    elif record["ended_by"] == "trials" and record["best_trial"] is not None:
+        yield ["resume", str(run.path), "--trials", str(2 * plan["totals"][-1])]
+
+
+def _plan(run: RunDir) -> dict[str, Any]:
+    import yaml
+
+    plan: dict[str, Any] = yaml.safe_load(run.read("search.yaml"))
+    return plan
+
+
+def _summary(run: RunDir, record: dict[str, Any], records: list[Record], plan: dict[str, Any]) -> list[str]:
+    from nnrun.config.load import load_config
+    from nnrun.config.space.space import Space
+    from nnrun.search.telling import summary
+
+    optimizer = load_config(run.path / "resolved.yaml").config.optimizer.name
+    return summary(record, records, Space.of(plan["space"]), plan["metric"], optimizer)
+
+
+def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
+    """What `nnrun show` prints of a search."""
+    from nnrun.config.space.space import Space
+    from nnrun.search.ledger import Ledger
+    from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
+
+    records, _ = Ledger(run.path / "trials.jsonl").read()
+    plan = _plan(run)
+    space = Space.of(plan["space"])
+    if json:
+        json_result({**record, "id": run.id, "path": str(run.path), "search": plan, "records": records})
+    elif csv:
+        result(spreadsheet(records, space.keys).rstrip("\n"))
+    else:
+        if record["status"] != "running" and not record.get("error") and record.get("trials") == len(records):
+            told = _summary(run, record, records, plan)
+        else:  # what stands in run.json is from before it was resumed
+            told = progress(record, records, plan["totals"][-1], plan["metric"])
+        told += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan["repeat"], run.id)]
+        result(*heading(run.id, plan, space), "", *told)

@@ -1,0 +1,103 @@
+"""`nnrun show`: a run's epochs and what its config changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
+from nnrun.cli.streams import json_result, result
+
+if TYPE_CHECKING:
+    from nnrun.runs.rundir import RunDir
+
+
+Values = dict[str, Any]
+
+EPOCHS_SHOWN = 12
+
+
+@explained
+def show(
+    run: RunArgument = "latest",
+    runs: Runs = RUNS,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the epochs, of a search the trials, as CSV.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Show a run: result, epochs, what its config changes, events."""
+    from nnrun.runs.finding import find_run, is_search
+    from nnrun.runs.records import record_of
+    from nnrun.text import csv_text
+
+    found = find_run(runs, run)
+    if is_search(found):
+        from nnrun.cli.search import page
+
+        page(found, record_of(found), json, csv)
+    elif json:
+        json_result(_whole(found))
+    elif csv:
+        result(csv_text([{key: row[key] for key in row if key != "layers"} for row in found.metrics()]))
+    else:
+        result(*_page(found))
+
+
+def _whole(run: RunDir) -> Values:
+    from nnrun.config.load import load_config
+    from nnrun.runs.records import record_of
+
+    return {
+        **record_of(run),
+        "id": run.id,
+        "path": str(run.path),
+        "config": load_config(run.path / "resolved.yaml").config.resolved(),
+        "metrics": run.metrics(),
+        "events": run.events(),
+    }
+
+
+def _page(run: RunDir) -> list[str]:
+    from nnrun.runs.checkpoints import PRUNED, pruned, retraining
+    from nnrun.runs.telling import summary
+    from nnrun.text import source_name
+
+    whole = _whole(run)
+    rows = ", ".join(f"{count:,} {part}" for part, count in whole["data"]["rows"].items())
+    lines = [f"run      {run.path}", f"data     {source_name(whole['config']['data']['source'])}: {rows}"]
+    if whole["parent"]:
+        lines.append(f"parent   {whole['parent']['id']}, from epoch {whole['parent']['epoch']}")
+    if pruned(run):
+        lines.append(f"note     {PRUNED}; {retraining(run)}")
+    lines += ["", *summary(whole, whole["config"], whole["status"])]
+    if whole["metrics"]:
+        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"], whole["config"]["metrics"]["primary"])]
+    lines += ["", "config, where it differs from the defaults", *_changed(whole["config"])]
+    lines += ["", "events", *map(_event, whole["events"])]
+    return lines
+
+
+def _event(event: Values) -> str:
+    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
+
+
+def _epochs(metrics: list[Values], best: int | None, primary: str) -> list[str]:
+    """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
+    from nnrun.runs.telling import epoch_table
+    from nnrun.text import columns
+
+    last = len(metrics) - 1
+    spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
+    some = [row for i, row in enumerate(metrics) if i in spaced or row["epoch"] == best]
+    marks = ["", *("best" if row["epoch"] == best else "" for row in some)]
+    table = epoch_table(some, primary)
+    right = range(len(table[0]))
+    return columns([[*cells, mark] for cells, mark in zip(table, marks, strict=True)], right)
+
+
+def _changed(values: Values) -> list[str]:
+    from nnrun.config.config import changed
+    from nnrun.config.dump import one_line
+
+    return [f"  {key}: {one_line(value)}" for key, (value, _) in changed(values).items()] or ["  nothing"]

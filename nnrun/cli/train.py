@@ -1,0 +1,117 @@
+"""Commands that train: train and resume."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nnrun.cli import threads
+from nnrun.cli.common import (
+    RUNS,
+    ConfigFile,
+    Debug,
+    Json,
+    Quiet,
+    Runs,
+    Settings,
+    Verbose,
+    default_config,
+    elsewhere,
+    explained,
+)
+from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.streams import json_result, result
+from nnrun.installation import command
+
+if TYPE_CHECKING:
+    from nnrun.config.config import Config
+    from nnrun.runs.session import Outcome
+
+
+EXIT_CODES = {"done": 0, "diverged": 5}
+
+
+@explained
+def train(
+    config: ConfigFile = None,
+    settings: Settings = None,
+    report: Report = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Train the network that a config describes, in a new run.
+
+    Example:  nnrun train config.yaml --set optimizer.learning_rate=0.01
+    """
+    from nnrun.cli.console import console
+    from nnrun.cli.signals import stop_request
+    from nnrun.config.load import load_config
+    from nnrun.runs.verbs import train as train_run
+
+    loaded = load_config(config or default_config(quiet), settings or [])
+    threads.need(loaded.config.training.blas_threads)
+    with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
+        outcome = train_run(loaded, runs, screen, stop, sys.argv)
+    again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
+    _report(outcome, json, again, settings or [], if_asked(report, outcome.run, runs))
+    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+
+
+def _to_go_on(outcome: Outcome) -> str:
+    if outcome.record["stopped_early"]:
+        return "--set regularization.early_stopping=null goes on without early stopping"
+    return "--epochs N sets a new total"
+
+
+def _report(
+    outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str], page: Path | None = None
+) -> None:
+    """The result on stdout: what the run came to, where it lies, what to type next."""
+    from nnrun.config.load import load_config
+    from nnrun.runs.telling import next_line, summary
+
+    run, record = outcome.run, outcome.record
+    if json:
+        json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
+        return
+    config = load_config(run.path / "resolved.yaml").config
+    lines = [
+        *summary(record, config.resolved(), outcome.status),
+        "",
+        f"run      {run.path}",
+        *([told(page)] if page else []),
+    ]
+    commands = _next_commands(outcome, config, again, settings, reported=page is not None)
+    result(*lines, *(next_line(command(*words)) for words in commands))
+
+
+def _next_commands(
+    outcome: Outcome, config: Config, again: Sequence[str], settings: Sequence[str], reported: bool
+) -> Iterator[list[str]]:
+    run, record = outcome.run, outcome.record
+    name = str(run.path) if elsewhere(run.path.parent) else run.id
+    if outcome.status == "interrupted":
+        yield ["resume", name]
+    elif outcome.status == "diverged":
+        yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
+    else:
+        yield ["diagnose", name]
+        if not reported:
+            yield ["report", name]
+        yield ["show", name]
+        if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
+            yield ["resume", name, "--epochs", str(2 * record["epochs"])]
+        yield [*again, *_with(settings, "seed", str(config.seed + 1))]
+
+
+def _with(settings: Sequence[str], key: str, value: str) -> list[str]:
+    """The options that make the same settings but for one."""
+    kept = [setting for setting in settings if setting.partition("=")[0].strip() != key]
+    return [part for setting in (*kept, f"{key}={value}") for part in ("--set", setting)]

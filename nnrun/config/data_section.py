@@ -1,0 +1,127 @@
+"""The section `data`: which columns, parts and weights, and how text files are written."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, Tag, model_validator
+
+from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
+from nnrun.config.schema import NonNegative
+from nnrun.config.sources import BUNDLED, SourceText
+
+
+def _as_written(value: Any) -> Any:
+    """A number is meant as the text of a cell; YAML reads -999 as a number."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _an_encoding(name: str) -> str:
+    if name == "auto":
+        return name
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise complain(((), f"no encoding {name!r}; usual ones are utf-8, cp1252, latin-1 and utf-16")) from None
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_an_encoding)]
+Cell = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int | float)]
+
+
+class Format(Section):
+    """How text files are written, where that is not to be found out from the file."""
+
+    delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], OneOf()] = key("auto", "what stands between two fields")
+    encoding: Encoding = key(
+        "auto", "auto = UTF-8, UTF-16 with a byte-order mark, else cp1252; or a name such as latin-1"
+    )
+    decimal: Annotated[Literal["auto", ".", ","], OneOf()] = key("auto", "decimal mark; the other one groups thousands")
+    missing: Annotated[tuple[Cell, ...], Strict(False)] = key(
+        [], "values that mean a missing one, beside those that usually do (NA, null, NaN, ?, - and empty fields)"
+    )
+
+
+Columns = Annotated[tuple[str, ...], Strict(False)]
+ClassWeights = Annotated[
+    dict[str | int | bool, NonNegative],
+    AfterValidator(lambda weights: {str(name): weight for name, weight in weights.items()}),
+]
+
+
+def _three(parts: Any) -> Any:
+    if isinstance(parts, (list, tuple)) and len(parts) != 3:
+        raise complain(((), f"expected three fractions [train, dev, test], got {len(parts)}"))
+    return parts
+
+
+def _fractions(parts: tuple[float, float, float]) -> tuple[float, float, float]:
+    train, dev, _ = parts
+    if min(train, dev) <= 0:
+        raise complain(((), f"the train and dev fractions must be above 0, got {list(parts)}"))
+    if abs(sum(parts) - 1) > 1e-6:
+        raise complain(((), f"the fractions [train, dev, test] must add up to 1, got {sum(parts):g}"))
+    return parts
+
+
+Fraction = Annotated[float, Bounds(ge=0, le=1)]
+Fractions = Annotated[
+    tuple[Fraction, Fraction, Fraction], Strict(False), BeforeValidator(_three), AfterValidator(_fractions)
+]
+
+
+class Parts(Section):
+    """A file for each part of the data."""
+
+    train: SourceText = Field(description="file with the training examples")
+    dev: SourceText = Field(description="file with the development examples")
+    test: SourceText | None = key(None, "file with the test examples; null = no test set")
+
+
+class Data(Section):
+    """Where the examples come from and how they are split and scaled."""
+
+    source: Annotated[
+        Annotated[SourceText, Tag(kind_tag("text"))] | Annotated[Parts, Tag(kind_tag("mapping"))],
+        by_kind("a bundled name, a path or a mapping of train, dev and test"),
+    ] = key("digits", f"a bundled data set ({', '.join(BUNDLED)}), a file, or {{train, dev, test}} with a file a part")
+    target: str | None = key(None, "column to predict; null = the source's own")
+    task: Annotated[Literal["auto", "classification", "regression"], OneOf()] = key("auto", "what the target is")
+    split: Annotated[
+        Annotated[Literal["auto"], OneOf(also="a list of three fractions"), Tag(kind_tag("text"))]
+        | Annotated[Fractions, Tag(kind_tag("list"))],
+        by_kind("auto or a list of three fractions"),
+    ] = key("auto", "fractions [train, dev, test]; auto = 60/20/20, less for dev and test on big data")
+    split_seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of the split, apart from the run's")
+    normalize: Annotated[Literal["standard", "none"], OneOf()] = key(
+        "standard", "standard = mean 0 and deviation 1 by the training part; marks of categories and gaps stay 0 or 1"
+    )
+    group: str | None = key(None, "column whose equal values stay in one part")
+    time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
+    drop: Columns = key([], "columns to leave out")
+    format: Format = key(Format(), "how text files are written")
+    class_weight: (
+        Annotated[
+            Annotated[Literal["balanced"], OneOf(also="a mapping of class to weight"), Tag(kind_tag("text"))]
+            | Annotated[ClassWeights, Tag(kind_tag("mapping"))],
+            by_kind("balanced or a mapping of class to weight"),
+        ]
+        | None
+    ) = key(None, "balanced = every class counts alike; or {class: weight}, 1 for the others")
+    weight: str | None = key(None, "column that says how much each row counts, from 0 on")
+
+    @model_validator(mode="after")
+    def _no_contradictions(self) -> Data:
+        found: list[Complaint] = []
+        if self.task == "regression" and self.class_weight is not None:
+            found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
+        if isinstance(self.source, Parts):
+            splits = {"group": self.group, "time": self.time, "split": None if self.split == "auto" else self.split}
+            written = [name for name, value in splits.items() if value is not None]
+            found += [((name,), "has no meaning with a file for each part; remove it") for name in written]
+        elif self.group is not None and self.time is not None:
+            found.append((("time",), "group and time exclude each other; remove one"))
+        if found:
+            raise complain(*found)
+        return self

@@ -1,0 +1,57 @@
+"""Where data comes from: the bundled sets, and paths made absolute from where they were written."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from nnrun.config.constraints import complain
+
+# The data sets in nnrun/data/bundled, each with the name of its target column.
+BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
+
+
+def meant_bundled(word: str) -> str | None:
+    """The bundled data set that a bare word such as `digts` is a misspelling of, if any."""
+    if word in BUNDLED or "/" in word or "." in word:
+        return None
+    return next(iter(get_close_matches(word, BUNDLED, n=1, cutoff=0.7)), None)
+
+
+def _a_source(text: str) -> str:
+    if not text or "\0" in text:
+        raise complain(((), "must name a bundled data set or a file"))
+    if meant := meant_bundled(text):
+        raise complain(((), f"no data set {text!r}; did you mean {meant}? (for a file of that name write ./{text})"))
+    return text
+
+
+SourceText = Annotated[str, AfterValidator(_a_source)]
+
+
+def absolute(text: str, folder: Path) -> str:
+    """The absolute path of a data file; bundled names, and what looks like a misspelled one, stay as they are."""
+    if text in BUNDLED or not text or "\0" in text:
+        return text
+    if meant_bundled(text) and not (folder / text).exists():
+        return text
+    path = Path(text).expanduser() if text.startswith("~/") else folder / text
+    return str(path.parent.resolve() / path.name)  # a link to a file keeps its name, which tells the format
+
+
+def with_absolute_sources(values: dict[Any, Any], folder: Path) -> dict[Any, Any]:
+    """A copy of a file's values in which `data.source` holds absolute paths; anything malformed is left alone."""
+    data = values.get("data")
+    if not isinstance(data, dict) or "source" not in data:
+        return values
+    return {**values, "data": {**data, "source": absolute_source(data["source"], folder)}}
+
+
+def absolute_source(source: Any, folder: Path) -> Any:
+    """The value of `data.source`, or of one of its parts, with absolute paths."""
+    if isinstance(source, dict):
+        return {part: absolute_source(path, folder) for part, path in source.items()}
+    return absolute(source, folder) if isinstance(source, str) else source

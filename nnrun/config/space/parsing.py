@@ -1,0 +1,242 @@
+"""`search.space` as written in the file → the space, or everything that is wrong with it, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.hints import field_at, models_in, unknown_key
+from nnrun.config.load import Loaded
+from nnrun.config.places import Located, Places
+from nnrun.config.source import KeyPath
+from nnrun.config.space.domains import DOMAINS, Choice
+from nnrun.config.space.intervals import Domain, Interval, Wrong
+from nnrun.config.space.settings import as_path, fault, value_at
+from nnrun.config.space.space import Space
+from nnrun.config.words import describe
+from nnrun.errors import ConfigError
+
+SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
+ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
+WITH_BETA1 = ["momentum", "nesterov", "adam", "adamw"]
+DEFAULT_SPACE: dict[str, dict[str, Any]] = {
+    "optimizer.learning_rate": {"log": [1e-4, 1e-1]},
+    "optimizer.beta1": {"one_minus_log": [0.9, 0.999], "when": {"optimizer.name": WITH_BETA1}},
+    "regularization.l2": {"log": [1e-4, 10]},
+    "network.width": {"choice": [16, 32, 64, 128]},
+    "training.batch_size": {"choice": [32, 64, 128]},
+}
+
+Written = Mapping[str, Mapping[str, Any]]
+Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
+
+
+def load_space(loaded: Loaded) -> Space:
+    """The space of a loaded file, or the usual one where it has none."""
+    return parse_space(loaded.config.search.space or DEFAULT_SPACE, loaded.config, loaded.places)
+
+
+def parse_space(written: Written, config: Config, places: Places | None = None) -> Space:
+    """The space that a file describes, conditions on keys that are not searched decided by the config.
+
+    Raises ConfigError with everything that is wrong.
+    """
+    places = places or Places()
+    problems = [_located(places, path, message) for path, message in _findings(written, config)]
+    if problems:
+        raise ConfigError([problem.line for problem in sorted(set(problems))])
+    space = _decided(Space.of(written), config)
+    if not space.parameters:
+        path = ("search", "space")
+        raise ConfigError([places.locate(path, "none of the parameters can ever be active").line])
+    return space
+
+
+def _located(places: Places, path: KeyPath, message: str) -> Located:
+    at_key = message.startswith(("unknown key", "unknown range"))
+    return places.locate(("search", "space", *path), message, at_key)
+
+
+def _findings(written: Written, config: Config) -> Iterator[Finding]:
+    for key, entry in written.items():
+        if problem := _key_problem(key, written, config):
+            yield (key,), problem
+            continue
+        yield from _range_findings(key, entry, config)
+        yield from _condition_findings(key, entry, written, config)
+    yield from _circles(written)
+
+
+def _unknown(key: str, config: Config) -> str | None:
+    """The message for a key that does not exist."""
+    path, values = as_path(key), config.resolved()
+    for end in range(1, len(path) + 1):
+        if field_at(Config, path[:end], values) is None:
+            return unknown_key(Config, path[:end], _opened(values, path[:end]))
+    return None
+
+
+def _key_problem(key: str, written: Written, config: Config) -> str | None:
+    """Why this key cannot be searched."""
+    if problem := _unknown(key, config):
+        return problem
+    path = as_path(key)
+    if path[0] not in SECTIONS:
+        return f"cannot be searched; only {', '.join(SECTIONS[:-1])} and {SECTIONS[-1]} can"
+    if key == "training.blas_threads":
+        return f"cannot be searched; {ONE_THREAD}"
+    field = field_at(Config, path, config.resolved())
+    if len(path) == 1 and field is not None:
+        example = next(iter(next(models_in(field.annotation)).model_fields))
+        return f"is a section; name a key in it, such as {key}.{example}"
+    if key == "network.hidden" and (beside := {"network.depth", "network.width"} & set(written)):
+        return f"stands beside {min(beside)}; search either hidden, or depth and width"
+    return None
+
+
+def _opened(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """The values with mappings down to the path, and null at its end."""
+    inner = values.get(path[0])
+    if len(path) == 1:
+        return {**values, path[0]: None}
+    return {**values, path[0]: _opened(inner if isinstance(inner, dict) else {}, path[1:])}
+
+
+def _range_findings(key: str, entry: Mapping[str, Any], config: Config) -> Iterator[Finding]:
+    names = [name for name in entry if name != "when"]
+    unknown = [name for name in names if name not in DOMAINS]
+    for name in unknown:
+        meant = get_close_matches(str(name).lower().removesuffix("uniform"), DOMAINS, n=1)
+        hint = f"did you mean {meant[0]}? " if meant else ""
+        yield (key, name), f"unknown range; {hint}allowed: {', '.join(DOMAINS)}"
+    if not names:
+        yield (key,), f"has no range; give one of {', '.join(DOMAINS)}"
+    elif len(names) > 1 and not unknown:
+        yield (key,), f"has the ranges {' and '.join(names)}; give one"
+    elif not unknown:
+        [name] = names
+        found: Iterable[Wrong] = DOMAINS[name].wrong(entry[name])
+        found = found or _misfits(key, DOMAINS[name].of(entry[name]), config)
+        for item, message in found:
+            yield (key, name, *item), message
+
+
+def _misfits(key: str, domain: Domain, config: Config) -> Iterator[Wrong]:
+    """What in a range the schema does not allow for the key."""
+    if isinstance(domain, Interval):
+        yield from _interval_misfits(key, domain, config)
+    elif isinstance(domain, Choice):
+        for i, option in enumerate(domain.options):
+            if problem := fault(config, key, option):
+                yield (i,), problem[1]
+
+
+def _interval_misfits(key: str, domain: Interval, config: Config) -> Iterator[Wrong]:
+    if _takes(key, domain.from_unit(0.4), config):
+        for i, end in enumerate((domain.low, domain.high)):
+            if problem := fault(config, key, end):
+                yield (i,), problem[1]
+    elif _takes(key, 2, config):
+        yield (), f"takes whole numbers; use int or int_log instead of {domain.name}"
+    else:
+        yield (), "is no number; use choice"
+
+
+def _takes(key: str, number: float, config: Config) -> bool:
+    """Whether the key takes numbers of this kind, be this one in its range or not."""
+    problem = fault(config, key, number)
+    return problem is None or problem[0] in ("out_of_range", "complaints")
+
+
+def _condition_findings(key: str, entry: Mapping[str, Any], written: Written, config: Config) -> Iterator[Finding]:
+    conditions = entry.get("when", {})
+    if not isinstance(conditions, dict) or ("when" in entry and not conditions):
+        yield (key, "when"), f"expected a mapping such as {{optimizer.name: adam}}, got {describe(conditions)}"
+        return
+    for other, allowed in conditions.items():
+        options = allowed if isinstance(allowed, list) else [allowed]
+        if other == key:
+            yield (key, "when", str(other)), "a parameter cannot depend on itself"
+        elif problem := _unknown(str(other), config):
+            yield (key, "when", other), problem
+        else:
+            for item, message in Choice.wrong(options) or _unmet(other, options, written, config):
+                yield (key, "when", other, *(item if isinstance(allowed, list) else ())), message
+
+
+def _unmet(key: str, options: list[Any], written: Written, config: Config) -> Iterator[Wrong]:
+    """The options of a condition that its key can never have."""
+    if key in written:
+        yield from _unmet_in_range(written[key], options)
+        return
+    for i, option in enumerate(options):
+        if problem := fault(config, key, option):
+            yield (i,), problem[1]
+
+
+def _unmet_in_range(entry: Mapping[str, Any], options: list[Any]) -> Iterator[Wrong]:
+    name = next((name for name in entry if name in DOMAINS), None)
+    if name is None or DOMAINS[name].wrong(entry[name]):
+        return  # reported where it stands
+    domain = DOMAINS[name].of(entry[name])
+    if domain.count is None:
+        yield (), f"a condition needs single values, and {name} has none; search it by choice"
+        return
+    for i, option in enumerate(options):
+        if not domain.contains(option):
+            yield (i,), f"{describe(option)} is not in its range {{{name}: {domain.written()}}}"
+
+
+def _circles(written: Written) -> Iterator[Finding]:
+    """Parameters whose conditions lead back to themselves; each circle once, at its first key."""
+    reported: set[str] = set()
+    for key in written:
+        trail = _way_back(key, written)
+        if trail and not reported & set(trail):
+            reported |= set(trail)
+            yield (key, "when"), f"the conditions go in a circle: {' → '.join([*trail, key])}"
+
+
+def _way_back(key: str, written: Written) -> list[str]:
+    """The keys on the way from a parameter over its conditions back to it; empty if there is none."""
+    ways = [[key]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        conditions = written.get(way[-1], {}).get("when")
+        for other in conditions if isinstance(conditions, dict) else ():
+            if other == key and len(way) > 1:
+                return way
+            if other not in seen and other != key:
+                seen.add(other)
+                ways.append([*way, other])
+    return []
+
+
+def _decided(space: Space, config: Config) -> Space:
+    """The space without conditions on keys that have one value, and without parameters that are never active."""
+    values = {key: value_at(config, key) for p in space.parameters for key, _ in p.when if key not in space.keys}
+    gone = {p.key: key for p in space.parameters for key, allowed in p.when if _never(key, allowed, values)}
+    while more := {p.key: k for p in space.parameters for k, _ in p.when if k in gone and p.key not in gone}:
+        gone |= more
+    kept = [
+        replace(p, when=tuple((key, allowed) for key, allowed in p.when if key not in values))
+        for p in space.parameters
+        if p.key not in gone
+    ]
+    notices = [f"{key} is not searched: {_why(other, values)}" for key, other in gone.items()]
+    return Space(tuple(kept), tuple(notices))
+
+
+def _never(key: str, allowed: Choice, values: Mapping[str, Any]) -> bool:
+    return key in values and not allowed.contains(values[key])
+
+
+def _why(key: str, values: Mapping[str, Any]) -> str:
+    if key not in values:
+        return f"{key} is not"
+    value = values[key]
+    return f"{key} is {value if isinstance(value, str) else describe(value)}"

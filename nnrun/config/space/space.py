@@ -1,0 +1,129 @@
+"""The space of a search: its parameters in a fixed order, and the way between points of the unit cube and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.dump import one_line
+from nnrun.config.space.domains import DOMAINS, Choice
+from nnrun.config.space.intervals import Domain
+from nnrun.config.space.settings import Values, configured, value_at
+
+MIDDLE = 0.5  # where a parameter without a value is put
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A dotted key, the range of its values, and the values of other parameters with which it exists."""
+
+    key: str
+    domain: Domain
+    when: tuple[tuple[str, Choice], ...] = ()
+
+    def written(self) -> dict[str, Any]:
+        """As it would be written in the file."""
+        range_ = {self.domain.name: self.domain.written()}
+        conditions = {key: allowed.written() for key, allowed in self.when}
+        return {**range_, "when": conditions} if conditions else range_
+
+
+@dataclass(frozen=True)
+class Space:
+    """Parameters in the order of their keys, so that the order in the file does not change the trials."""
+
+    parameters: tuple[Parameter, ...]
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, written: Mapping[str, Mapping[str, Any]]) -> Space:
+        """From the canonical form, or from any other that is known to be valid."""
+        return cls(tuple(_parameter(key, written[key]) for key in sorted(written)))
+
+    def written(self) -> dict[str, dict[str, Any]]:
+        """The canonical form, made of plain values: equal for equal spaces."""
+        return {parameter.key: parameter.written() for parameter in self.parameters}
+
+    @property
+    def keys(self) -> list[str]:
+        """The dotted keys."""
+        return [parameter.key for parameter in self.parameters]
+
+    def decode(self, units: Sequence[float]) -> Values:
+        """The settings at a point of the unit cube, one coordinate a parameter; null where a parameter is not active.
+
+        Raises ValueError unless there are as many coordinates as parameters.
+        """
+        drawn = {p.key: p.domain.from_unit(float(u)) for p, u in zip(self.parameters, units, strict=True)}
+        return {key: drawn[key] if active else None for key, active in self._active(drawn)}
+
+    def encode(self, settings: Mapping[str, Any]) -> list[float] | None:
+        """The point of these settings, 0.5 where a parameter is not active; None if they lie outside the space."""
+        units = []
+        for parameter, (key, active) in zip(self.parameters, self._active(settings), strict=True):
+            value = settings.get(key)
+            if parameter.domain.contains(value) if active else value is None:
+                units.append(parameter.domain.to_unit(value) if active else MIDDLE)
+        return units if len(units) == len(self.parameters) else None
+
+    def contains(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the settings lie in the space: every active parameter in its range, every other null."""
+        return self.encode(settings) is not None
+
+    def read(self, config: Config) -> Values:
+        """The settings that a configuration has; null where it has none and where a parameter is not active."""
+        held = {p.key: _spelled(p, config) for p in self.parameters}
+        return {key: held[key] if active else None for key, active in self._active(held)}
+
+    def configure(self, config: Config, settings: Mapping[str, Any]) -> Config:
+        """The configuration of a trial; a parameter that is not active keeps the config's own value.
+
+        Raises ConfigError where the settings contradict each other or the rest of the config.
+        """
+        return configured(config, {parameter.key: settings[parameter.key] for parameter in self.active(settings)})
+
+    def active(self, settings: Mapping[str, Any]) -> list[Parameter]:
+        """The parameters that exist with these values of the others."""
+        return [p for p, (_, active) in zip(self.parameters, self._active(settings), strict=True) if active]
+
+    def _active(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+        """Which parameters exist with these values of the others."""
+        by_key = {parameter.key: parameter for parameter in self.parameters}
+
+        def holds(key: str) -> bool:
+            conditions = by_key[key].when
+            return all(holds(other) and allowed.contains(settings.get(other)) for other, allowed in conditions)
+
+        return ((key, holds(key)) for key in by_key)
+
+
+def _parameter(key: str, written: Mapping[str, Any]) -> Parameter:
+    name = next(name for name in written if name != "when")
+    conditions = sorted(written.get("when", {}).items())
+    when = tuple((other, Choice(tuple(value if isinstance(value, list) else [value]))) for other, value in conditions)
+    return Parameter(key, DOMAINS[name].of(written[name]), when)
+
+
+def _spelled(parameter: Parameter, config: Config) -> Any:
+    """The config's value; where it equals a choice that is written in another way, that choice."""
+    value = value_at(config, parameter.key)
+    if not isinstance(parameter.domain, Choice) or parameter.domain.contains(value):
+        return value
+    key = parameter.key
+    options = parameter.domain.options
+    return next((o for o in options if value_at(configured(config, {key: o}), key) == value), value)
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What has changed from one canonical form of a space to another, a line a parameter."""
+    lines = []
+    for key in sorted({*old, *new}):
+        if key not in old:
+            lines.append(f"{key}: added, {one_line(new[key])}")
+        elif key not in new:
+            lines.append(f"{key}: removed, was {one_line(old[key])}")
+        elif old[key] != new[key]:
+            lines.append(f"{key}: {one_line(old[key])} → {one_line(new[key])}")
+    return lines

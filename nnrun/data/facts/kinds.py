@@ -1,0 +1,202 @@
+"""What a column means: a number, truth, a date in one format, a category, or an identifier."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.facts.tallies import Distinct
+from nnrun.data.files.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers, refuse_first
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# The second word of each pair means true; in any case.
+TRUTH = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"))
+_TRUE = {word: float(value) for pair in (*TRUTH, ("0", "1")) for value, word in enumerate(pair)}
+
+ISO = "ISO8601"
+_DAYS = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y",
+    "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+# In order of preference: where day and month cannot be told apart, the day comes first.
+DATE_FORMATS = (ISO, *(day + time for time in _TIMES for day in _DAYS))
+
+# Text with more values than this, all different, is an identifier; with many and wordy ones it is free text.
+_IDENTIFIER_VALUES = 50
+_WORDY_CHARACTERS = 20  # on average
+_WORDY_SPACES = 2
+_MOSTLY_DIFFERENT = 0.5  # of the rows
+
+LEAST_ROWS = 5  # of a category that is to have a feature of its own where there are many
+
+_ISO_LIKE = re.compile(r"\d{4}-\d{1,2}\b")
+_DATE_LIKE = re.compile(r"\d{1,4}[-/. ]\w{1,9}[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2}, \d{4}")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """The kind of a column; for dates the format, and the other one that its values would allow as well."""
+
+    kind: Kind
+    format: str | None = None
+    alternative: str | None = None
+
+
+class Texts:
+    """What a column of text means, taken in piece by piece."""
+
+    def __init__(self) -> None:
+        self.distinct = Distinct()
+        self.present = self.characters = self.spaces = 0
+        self._words: set[str] = set()  # in lower case, no more than tell that they are no pair of TRUTH
+        self._formats: list[str] | None = None  # those that read every value so far, the preferred first
+
+    def see(self, series: pd.Series[Any]) -> None:
+        """Take in the next rows."""
+        values = series.dropna().astype(str)
+        if not len(values):
+            return
+        self.present += len(values)
+        self.characters += int(values.str.len().sum())
+        self.spaces += int(values.str.count(" ").sum())
+        self.distinct.see(values)
+        different = [str(value) for value in values.unique()]
+        if len(self._words) <= 2:
+            self._words |= {value.lower() for value in different[: _IDENTIFIER_VALUES + 1]}
+        if self._formats is None:
+            self._formats = possible_formats(different[0])
+        self._formats = [format for format in self._formats if _all_read(different, format)]
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats of dates that read every value so far, the preferred first."""
+        return self._formats or []
+
+    @property
+    def meaning(self) -> Meaning:
+        """Boolean if both words of one pair of TRUTH are there and no other, a date if one format reads all values."""
+        if self._words in [set(pair) for pair in TRUTH]:
+            return Meaning("boolean")
+        return Meaning("date", *self.formats[:2]) if self.formats else Meaning("category")
+
+    @property
+    def reason_to_leave_out(self) -> str | None:
+        """Why a category can be no feature, None if it can: an identifier or free text."""
+        different = len(self.distinct)
+        if different <= _IDENTIFIER_VALUES:
+            return None
+        if different == self.present:
+            return "all its values differ, as an identifier's do"
+        wordy = self.characters > _WORDY_CHARACTERS * self.present and self.spaces > _WORDY_SPACES * self.present
+        if wordy and different > _MOSTLY_DIFFERENT * self.present:
+            return f"it is free text ({different} different values in {self.present} rows)"
+        if self.distinct.most < LEAST_ROWS:
+            return f"none of its {different} values has as many as {LEAST_ROWS} rows"
+        return None
+
+
+def possible_formats(value: str) -> list[str]:
+    """The formats that read a value, the preferred first; ISO 8601 leaves no other."""
+    if _ISO_LIKE.match(value):
+        return [ISO]
+    if not _DATE_LIKE.match(value):
+        return []
+    return [format for format in DATE_FORMATS[1:] if _all_read([value], format)]
+
+
+def _all_read(values: list[str], format: str) -> bool:
+    return not np.isnat(read_dates(values, format)).any()
+
+
+def read_dates(values: Any, format: str) -> npt.NDArray[np.datetime64]:
+    """Dates `(m,)` in UTC, NaT where the text is none in this format."""
+    import pandas as pd
+
+    dates = pd.to_datetime(pd.Index(values, dtype=object), format=format, errors="coerce", utc=True)
+    return np.asarray(dates.tz_localize(None).to_numpy())
+
+
+def truths(table: Table, column: str) -> Floats:
+    """A column as 1 for true and 0 for false `(m,)`, missing = NaN; raises DataError at the first other value."""
+    series = table.frame[column]
+    if kind_of(series) != "category":
+        return numbers(table, column)
+    values = np.asarray(series.astype(str).str.lower().map(_TRUE), dtype=np.float64)
+    wrong = np.isnan(values) & series.notna().to_numpy(dtype=bool)
+    refuse_first(table, column, wrong, f"is neither true nor false; {CORRECT}")
+    return values
+
+
+def dates(table: Table, column: str, format: str) -> npt.NDArray[np.datetime64]:
+    """A column as dates `(m,)`, those with an offset in UTC, missing = NaT; raises DataError at the first other value.
+
+    `format` is how its text is read; what was stored as a date is taken as it is.
+    """
+    series = table.frame[column]
+    if kind_of(series) == "date":
+        return _stored_dates(series)
+    values = read_dates(labels(series).astype(object), format)
+    wrong = np.isnat(values) & series.notna().to_numpy(dtype=bool)
+    refuse_first(table, column, wrong, f"is not a date like {example(format)}; {CORRECT}")
+    return values
+
+
+def _stored_dates(series: pd.Series[Any]) -> npt.NDArray[np.datetime64]:
+    import pandas as pd
+
+    return np.asarray(pd.DatetimeIndex(pd.to_datetime(series, utc=True)).tz_localize(None).to_numpy())
+
+
+def ambiguity(column: str, meaning: Meaning) -> str:
+    """The notice on a column whose dates could be read in two ways."""
+    first, other = example(meaning.format or ISO), example(meaning.alternative or ISO)
+    return (
+        f"column {column!r} could hold dates like {first} or like {other}; they are read like {first} "
+        "(dates like 2026-01-31 leave no doubt)"
+    )
+
+
+def example(format: str) -> str:
+    """The last day of January 2026, half past one in the afternoon, as this format writes it."""
+    from datetime import datetime
+
+    return "2026-01-31" if format == ISO else datetime(2026, 1, 31, 13, 30).strftime(format)
+
+
+FEWEST_IDENTIFIERS = 20  # rows from which on values that all differ are no accident
+DENSE = 0.5  # share of the whole numbers between smallest and largest that a numbering fills
+OFTEN_DIFFERENT = 0.9  # share of different values from which on a column of text is a name
+
+_ID = re.compile(r"(^|[_\W])(id|uid|uuid|guid)$", re.IGNORECASE)
+
+
+def is_identifier(series: pd.Series[Any]) -> bool:
+    """Whole numbers that all differ and rise, lie close together or are called id; text that hardly repeats itself.
+
+    Dates are taken apart before they are learned from, so that they may differ.
+    """
+    values = series.dropna()
+    if len(values) < FEWEST_IDENTIFIERS:
+        return False
+    if kind_of(values) == "category":
+        return bool(values.nunique() > OFTEN_DIFFERENT * len(values)) and not _are_dates(values)
+    if kind_of(values) != "number" or not values.is_unique or np.any(np.asarray(values, float) % 1):
+        return False
+    numbers = np.asarray(values, float)
+    dense = len(numbers) >= DENSE * (numbers.max() - numbers.min() + 1)
+    return bool(dense or series.is_monotonic_increasing or _ID.search(str(series.name)))
+
+
+def _are_dates(values: pd.Series[Any]) -> bool:
+    texts = Texts()
+    texts.see(values)
+    return texts.meaning.kind == "date"

@@ -1,0 +1,248 @@
+"""One walk through a source, before anything is decided or learned: what columns, target, groups and times hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.facts.kinds import ISO, dates, possible_formats, read_dates
+from nnrun.data.facts.tallies import Coded
+from nnrun.data.files.chunks import Chunks
+from nnrun.data.files.table import Indices, Table, fractional, kind_of, labels, numbers
+from nnrun.engine.metrics import Task
+from nnrun.errors import DataError
+from nnrun.text import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class GroupFacts:
+    """The group of each row."""
+
+    def __init__(self, column: ColumnFacts) -> None:
+        self.column, self.groups = column, Coded()
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows."""
+        self.groups.see(table.frame[self.column.name])
+
+    @property
+    def codes(self) -> npt.NDArray[np.int32]:
+        """A number a row; raises DataError at the first row without a group."""
+        _require_values(self.column)
+        return self.groups.codes
+
+
+class TimeFacts:
+    """The time of each row: a number, or a date in a format that reads all of them."""
+
+    def __init__(self, column: ColumnFacts) -> None:
+        self.column = column
+        self.fault: DataError | None = None
+        self._pieces: dict[str | None, list[npt.NDArray[Any]]] = {}  # by format, as long as it reads all texts so far
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows; the column has seen them."""
+        if self.fault is None:
+            try:
+                self._read(table)
+            except DataError as error:
+                self.fault = error
+
+    def _read(self, table: Table) -> None:
+        name = self.column.name
+        kind = kind_of(table.frame[name])
+        if kind in ("number", "boolean"):
+            self._pieces.setdefault(None, []).append(numbers(table, name))
+            return
+        formats = self.column.texts.formats if kind == "category" else [ISO]
+        if not formats:
+            raise _no_time(table, name, next(iter(self._pieces), None))
+        read = {format: _microseconds(dates(table, name, format)) for format in formats}
+        self._pieces = {format: [*self._pieces.get(format, []), times] for format, times in read.items()}
+
+    @property
+    def times(self) -> npt.NDArray[Any]:
+        """Sortable `(rows,)`; raises DataError at the first row without a time."""
+        _require_values(self.column)
+        if self.fault:
+            raise self.fault
+        return np.concatenate(next(iter(self._pieces.values())))
+
+
+def _microseconds(found: npt.NDArray[np.datetime64]) -> Indices:
+    return found.astype("datetime64[us]").astype(np.int64)
+
+
+def _no_time(table: Table, column: str, format: str | None) -> DataError:
+    """Of the first cell that is no date in the format of those before it."""
+    series = table.frame[column]
+    texts = series.dropna().astype(str)
+    format = format or next(iter(possible_formats(texts.iloc[0])), ISO)
+    row = int(texts.index[int(np.argmax(np.isnat(read_dates(texts, format))))])
+    return DataError(
+        f"{table.at_cell(row, column)}: {shown(series[row])} in time column {column!r} is neither a number nor a "
+        "date like 2026-01-31 or 2026-01-31T12:00; rewrite the column"
+    )
+
+
+def _require_values(column: ColumnFacts) -> None:
+    if column.missing:
+        raise DataError(
+            f"{column.first_missing}: no value in column {column.name!r}, which splits the rows; "
+            "fill it in or remove the row"
+        )
+
+
+MAX_AUTO_CLASSES = 20
+Wanted = Literal["auto", "classification", "regression"]
+
+
+class TargetFacts:
+    """What decides between the tasks; labels are kept as long as the target may be one of classes."""
+
+    def __init__(self, column: ColumnFacts, wanted: Wanted) -> None:
+        self.column, self.name, self.wanted = column, column.name, wanted
+        self.infinite: DataError | None = None
+        self.fraction: tuple[str, Any] | None = None  # the first number that is not whole: its place, its value
+        self.low, self.high = np.inf, -np.inf
+        self.labels: Coded | None = Coded() if wanted != "regression" else None
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows."""
+        series = table.frame[self.name]
+        if kind_of(series) == "number":
+            self._see_numbers(table, series.dropna())
+        if self.labels is not None:
+            self.labels.see(labels(series))
+
+    def _see_numbers(self, table: Table, present: pd.Series[Any]) -> None:
+        try:
+            numbers(table, self.name)
+        except DataError as error:
+            self.infinite = self.infinite or error
+        if len(present):
+            self.low, self.high = min(self.low, float(present.min())), max(self.high, float(present.max()))
+        fractions = fractional(present)
+        if fractions.any() and self.fraction is None:
+            row = int(present.index[int(np.argmax(fractions))])
+            self.fraction = table.at_cell(row, self.name), present[row]
+        if self.fraction or (self.wanted == "auto" and not self.few):
+            self.labels = None
+
+    @property
+    def few(self) -> bool:
+        """Whether there are no more different labels than classes usually have."""
+        return self.labels is not None and len(self.labels.index) <= MAX_AUTO_CLASSES
+
+    def check(self) -> None:
+        """Raise DataError at the first row without a target, or with an infinite one."""
+        if count := self.column.missing:
+            raise DataError(
+                f"{self.column.first_missing}: no value in target column {self.name!r} "
+                f"({count} {'row' if count == 1 else 'rows'} in all); fill them in or remove these rows"
+            )
+        if self.column.kind == "number" and self.infinite:
+            raise self.infinite
+
+    def decide_task(self, place: str) -> Task:
+        """The task of the training source; raises DataError if the target, at `place`, cannot serve the wanted one."""
+        number = self.column.kind == "number"
+        if self.wanted == "regression" and not number:
+            self._check_numeric(place)
+        if self.wanted == "classification" and number and self.fraction:
+            where, value = self.fraction
+            raise DataError(
+                f"{where}: {value} in target column {self.name!r} is not a class (whole numbers, words "
+                "and booleans are); set data.task: regression"
+            )
+        if self.wanted != "auto":
+            return self.wanted
+        return "regression" if number and not self.few else "classification"
+
+    def _check_numeric(self, place: str) -> None:
+        advice = "set data.task: classification, or choose a target of numbers"
+        if self.column.slips:
+            where, text = self.column.first_slip
+            raise DataError(f"{where}: {shown(text)} in column {self.name!r} is not a number; {advice}")
+        if self.column.kind == "boolean":
+            raise DataError(f"{place}: target column {self.name!r} is true or false, not a number; {advice}")
+
+    def find_classes(self, place: str) -> tuple[str, ...]:
+        """The classes of the training source, whole numbers by value; raises DataError if there is only one."""
+        found = [str(label) for label in self.labels.index] if self.labels else []
+        if len(found) == 1:
+            raise DataError(
+                f"{place}: target column {self.name!r} has one class only ({shown(found[0])}); "
+                "add rows of another class, or choose another target"
+            )
+        return tuple(sorted(found, key=int) if self.column.kind == "number" else sorted(found))
+
+    def check_varies(self, place: str) -> None:
+        """Raise DataError if a number to predict is the same in every row."""
+        if self.low == self.high:
+            raise DataError(
+                f"{place}: target column {self.name!r} is {self.low:g} in every row; "
+                "there is nothing to learn, choose another target"
+            )
+
+
+def check_target(table: Table, name: str) -> None:
+    """Raise DataError at the first row of a table without a target, or with an infinite one."""
+    facts = TargetFacts(ColumnFacts.of(table, name), "regression")
+    facts.see(table)
+    facts.check()
+
+
+def _listing(classes: tuple[str, ...]) -> str:
+    shown = ", ".join(classes[:10])
+    return shown if len(classes) <= 10 else f"{shown}, …"
+
+
+class Survey:
+    """What a walk finds about every column, about the target, and about what splits the rows.
+
+    Faults are remembered, not raised: only at the end of the walk it is known what a column is.
+    """
+
+    def __init__(
+        self, head: Table, target: str, task: Wanted, group: str | None = None, time: str | None = None
+    ) -> None:
+        self.head = head.slice(0, 0)  # it knows where columns stand
+        self.rows = 0
+        self.notices: dict[str, None] = {}  # of the file, in order
+        self.columns = {name: ColumnFacts(name) for name in head.columns}
+        self.target = TargetFacts(self.columns[target], task)
+        self.group = GroupFacts(self.columns[group]) if group else None
+        self.time = TimeFacts(self.columns[time]) if time else None
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows."""
+        self.rows += len(table)
+        self.notices |= dict.fromkeys(table.notices)
+        for facts in (*self.columns.values(), self.target, self.group, self.time):
+            if facts is not None:
+                facts.see(table)
+
+
+def survey(chunks: Chunks, begin: Callable[[Table], Survey]) -> Survey:
+    """Walk through a source; once more where a column turned out to be text after parts of it were read as numbers.
+
+    `begin` is given the first piece; what it raises about the columns comes before the walk.
+    """
+    pieces = chunks.walk("reading")
+    first = next(pieces)
+    found = begin(first)
+    found.see(first)
+    for table in pieces:
+        found.see(table)
+    mixed = [name for name, facts in found.columns.items() if facts.is_mixed]
+    if not mixed:
+        return found
+    chunks.keep_as_text(mixed)
+    return survey(chunks, begin)

@@ -1,0 +1,121 @@
+"""What is counted and summed piece by piece: values that stand for many rows, and means and deviations."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from math import frexp, hypot, inf, ldexp, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.files.table import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Coded:
+    """Values as whole numbers from 0, in the order in which they first occur; missing ones are −1."""
+
+    def __init__(self) -> None:
+        self.index: dict[Hashable, int] = {}
+        self._pieces: list[npt.NDArray[np.int32]] = []
+
+    def see(self, series: pd.Series[Any]) -> None:
+        """Take in the next rows."""
+        codes, values = series.factorize()
+        known = [self.index.setdefault(value, len(self.index)) for value in values.tolist()]
+        self._pieces.append(np.array([*known, -1], np.int32)[codes])
+
+    @property
+    def codes(self) -> npt.NDArray[np.int32]:
+        """The number of each row, `(rows,)`."""
+        self._pieces = [np.concatenate(self._pieces)]
+        return self._pieces[0]
+
+
+class Distinct:
+    """How many different texts there are and how often the most frequent one occurs, by a hash of 64 bits each."""
+
+    def __init__(self) -> None:
+        self._known = np.empty(0, np.uint64), np.empty(0, np.int64)  # hashes, ascending, and how often each occurs
+        self._new: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
+
+    def see(self, texts: pd.Series[Any]) -> None:
+        """Take in some."""
+        import pandas as pd
+
+        hashes = pd.util.hash_array(texts.to_numpy(dtype=object))
+        self._new.append(np.unique(hashes, return_counts=True))
+        if sum(len(hashes) for hashes, _ in self._new) > len(self._known[0]):  # so that each is sorted a few times only
+            self._merge()
+
+    def __len__(self) -> int:
+        self._merge()
+        return len(self._known[0])
+
+    @property
+    def most(self) -> int:
+        """Rows of the most frequent text."""
+        self._merge()
+        return int(self._known[1].max(initial=0))
+
+    def _merge(self) -> None:
+        if self._new:
+            hashes, counts = (np.concatenate(pieces) for pieces in zip(self._known, *self._new, strict=True))
+            known, place = np.unique(hashes, return_inverse=True)
+            self._known = known, np.bincount(place, weights=counts).astype(np.int64)
+            self._new = []
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How many values, their mean, standard deviation (0 where all are equal), smallest and largest."""
+
+    count: int = 0
+    mean: float = 0.0
+    deviation: float = 0.0
+    low: float = inf
+    high: float = -inf
+
+    @classmethod
+    def of(cls, values: Floats) -> Moments:
+        """Of `(m,)`, none of them NaN; an infinite one makes mean and deviation so."""
+        if not len(values):
+            return cls()
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            return cls(len(values), float(values[0]), 0.0, low, high)
+        # Squares of very large or small numbers leave the range of float64; a power of two costs no bits.
+        exponent = int(np.frexp(max(abs(low), abs(high)))[1])
+        scaled = np.ldexp(values, -exponent)
+        mean, deviation = (float(np.ldexp(value, exponent)) for value in (scaled.mean(), scaled.std()))
+        return cls(len(values), mean, deviation, low, high)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Of both together (Chan, Golub & LeVeque 1983), scaled by a power of two as above."""
+        if not (self.count and other.count):
+            return self if self.count else other
+        count, low, high = self.count + other.count, min(self.low, other.low), max(self.high, other.high)
+        if low == high:
+            return Moments(count, self.mean, 0.0, low, high)
+        exponent = frexp(max(abs(low), abs(high)))[1]
+        (mean, deviation), (mean2, deviation2) = (
+            (ldexp(one.mean, -exponent), ldexp(one.deviation, -exponent)) for one in (self, other)
+        )
+        share = other.count / count
+        within = hypot(sqrt(1 - share) * deviation, sqrt(share) * deviation2)
+        between = sqrt(share * (1 - share)) * (mean2 - mean)
+        mean += share * (mean2 - mean)
+        return Moments(count, ldexp(mean, exponent), ldexp(hypot(within, between), exponent), low, high)
+
+    def filled(self, rows: int) -> Moments:
+        """Of so many rows, those without a value at the mean of the others."""
+        return replace(self, count=rows, deviation=sqrt(self.count / rows) * self.deviation)
+
+    @property
+    def center_and_scale(self) -> tuple[float, float]:
+        """Mean and deviation to standardise by: the value itself and 1 where none differ, so nothing blows up."""
+        return self.mean, self.deviation if self.low < self.high else 1.0

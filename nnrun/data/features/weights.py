@@ -1,0 +1,104 @@
+"""How much each example counts: by a column of the table, by its class, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.files.table import Floats, Table, suggest
+from nnrun.data.files.table import numbers as read_numbers
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.data_section import Data
+
+
+BALANCED = "balanced"
+
+
+def describe_weights(config: Data, classes: Sequence[str] | None) -> dict[str, Any] | None:
+    """What data.json holds of the weights: `column`, or null, and `classes`, `balanced`, a weight each, or null.
+
+    None where every example counts alike. Raises DataError for class weights that do not fit the classes.
+    """
+    if config.weight is None and config.class_weight is None:
+        return None
+    by_class: Any = config.class_weight
+    if by_class is not None and classes is None:
+        raise DataError("class weights need classes, and the target is a number", ("data", "class_weight"))
+    if isinstance(by_class, Mapping):
+        named = {str(name): weight for name, weight in by_class.items()}
+        for name in named:
+            if name not in (classes or ()):
+                hint = suggest(name, classes or ()) or f"; the classes are {', '.join(classes or ())}"
+                raise DataError(f"no class {name!r}{hint}", ("data", "class_weight"))
+        by_class = {name: float(named.get(name, 1.0)) for name in classes or ()}
+    return {"column": config.weight, "classes": by_class}
+
+
+def read_weights(table: Table, column: str) -> Floats:
+    """The column's weights as they stand there `(m,)`; raises DataError for a cell that is no number from 0 on."""
+    values = read_numbers(table, column)
+    wrong = ~(values >= 0)
+    if wrong.any():
+        row = table.first(wrong)
+        value = values[int(np.argmax(wrong))]
+        found = "no value" if np.isnan(value) else f"{value:g}"
+        raise DataError(
+            f"{table.at_cell(row, column)}: {found} in column {column!r}, which weighs the rows; a weight is a number "
+            "from 0 on, correct it or remove the row"
+        )
+    return values
+
+
+def part_weights(
+    described: Mapping[str, Any] | None,
+    part: str,
+    y: npt.NDArray[Any],
+    classes: Sequence[str] | None,
+    column: npt.NDArray[Any] | None,
+) -> npt.NDArray[Any] | None:
+    """Weights `(m,)` of a part with a mean of 1: those of the column times those of the classes.
+
+    Balanced, every class that the part has counts alike, however many rows it has. Raises DataError where all are 0.
+    """
+    if described is None:
+        return None
+    weights = np.ones(len(y)) if column is None else np.array(column, np.float64)
+    if described["classes"] == BALANCED:
+        counts = np.bincount(y, minlength=len(classes or ()))
+        weights *= (1 / np.maximum(counts, 1))[y]
+    elif described["classes"] is not None:
+        weights *= np.array([described["classes"][name] for name in classes or ()])[y]
+    mean = weights.mean()
+    if not mean > 0:
+        key = "weight" if column is not None else "class_weight"
+        raise DataError(f"the weights of the {part} part are 0 in every row; nothing would count", ("data", key))
+    weights /= mean
+    return weights
+
+
+def effective_rows(weights: npt.NDArray[Any]) -> int:
+    """Rows without weights whose mean would be as sure as that of these `(m,)`: (Σw)² / Σw² (Kish 1965)."""
+    exact = weights.astype(np.float64)
+    return round(float(exact.sum() ** 2 / np.square(exact).sum()))
+
+
+def weight_notices(described: Mapping[str, Any] | None) -> list[str]:
+    """What the weights mean for the numbers of a run."""
+    if described is None:
+        return []
+    found = []
+    if described["column"]:
+        found.append(
+            f"column {described['column']!r} weighs the rows, it is no feature; losses and errors are weighted"
+        )
+    if described["classes"] == BALANCED:
+        found.append("losses and errors count every class alike, however many rows it has")
+    elif described["classes"]:
+        shown = ", ".join(f"{name} {weight:g}" for name, weight in described["classes"].items())
+        found.append(f"losses and errors count a row by its class: {shown}")
+    return found

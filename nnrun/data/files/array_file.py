@@ -1,0 +1,192 @@
+"""NumPy's files: .npz with an array of features and one of targets, .npy with one array or records."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.files.reading import Reading
+from nnrun.data.files.table import Table, suggest
+from nnrun.errors import DataError
+
+# What NumPy and zipfile raise on files that are damaged, encrypted, of another kind, or full of objects.
+_UNUSABLE = (
+    ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+_LEAST_MAPPED = 1 << 24  # bytes of an array in an archive; a smaller one is read, which also checks its checksum
+_LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of its name and extra field, which follow
+_ENCRYPTED = 1
+_NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+
+def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows: an array of features `(m, …)` and, if it is there, one of targets `(m,)`."""
+    arrays = _load(path, ".npz archive", "numpy.savez", _archive)
+    y_name = _target_array(path, arrays, reading)
+    x_name = _feature_array(path, arrays, reading.target)
+    x = arrays[x_name]
+    _check_dtype(path, x_name, x, _NUMBERS, "numbers")
+    y = None if y_name is None else _checked_target(path, y_name, arrays[y_name])
+    _check_shape(path, f"array {x_name!r}", x)
+    if y is not None and len(x) != len(y):
+        raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
+    for table in _tables(path, x, _names(x_name, x.shape[1:], reading), rows):
+        if y is not None:
+            table.frame[y_name] = y[table.first_row : table.first_row + len(table)]
+        yield table
+
+
+def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows: the fields of records, or the columns of an array, called 0, 1, …"""
+    values = _load(path, ".npy file", "numpy.save", _plain)
+    if values.dtype.names:
+        yield from _records(path, values, rows)
+        return
+    if values.dtype.kind not in _NUMBERS:
+        raise DataError(f"{path}: the array is of type {values.dtype}; it must hold numbers")
+    _check_shape(path, "the array", values)
+    names = [str(column) for column in range(values.shape[1])] if values.ndim == 2 else None
+    yield from _tables(path, values, _names("x", values.shape[1:], reading, names), rows)
+
+
+def _tables(path: Path, x: Array, names: Sequence[str], rows: int | None) -> Iterator[Table]:
+    import pandas as pd
+
+    step = rows or len(x)
+    flat = x.reshape(len(x), -1)
+    for start in range(0, len(x), step):
+        part = _native(np.asarray(flat[start : start + step]))
+        frame = pd.DataFrame(part, columns=list(names), index=pd.RangeIndex(start, start + len(part)))
+        yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]))
+
+
+def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
+    import pandas as pd
+
+    for name in values.dtype.names or ():
+        field = values.dtype[name]
+        if field.shape or field.kind not in _CELLS:
+            raise DataError(f"{path}: field {name!r} is of type {field}; it must hold one number, text or date a row")
+    if values.ndim != 1 or not len(values):
+        raise DataError(f"{path}: records of shape {values.shape}; they must be (rows,), with one row at least")
+    step = rows or len(values)
+    for start in range(0, len(values), step):
+        part = np.asarray(values[start : start + step])
+        columns = {name: _native(part[name]) for name in part.dtype.names or ()}
+        frame = pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(part)))
+        yield Table(frame, str(path), first_row=start)
+
+
+def _names(array: str, shape: Shape, reading: Reading, names: Sequence[str] | None = None) -> Sequence[str]:
+    """A name for each feature: those of the run that is to read them if there are as many, whatever they are here."""
+    if names is None:
+        places = np.ndindex(_image(shape) or (int(np.prod(shape)),))
+        names = [f"{array}[{','.join(map(str, place))}]" for place in places]
+    return reading.features if len(reading.features) == len(names) else names
+
+
+def _image(shape: Shape) -> tuple[int, int, int] | None:
+    """Height, width and channels of an image of this shape, None for what is no image."""
+    if len(shape) == 3:
+        return shape[0], shape[1], shape[2]
+    return (shape[0], shape[1], 1) if len(shape) == 2 else None
+
+
+def _load(path: Path, what: str, writer: str, load: Callable[[Path], Any]) -> Any:
+    try:
+        return load(path)
+    except _UNUSABLE as error:
+        pickled = any(word in str(error) for word in ("allow_pickle", "Python objects"))
+        reason = "it holds Python objects" if pickled else "it is damaged or of another kind"
+        raise DataError(f"{path}: not a usable {what}: {reason}; write plain arrays with {writer}") from None
+
+
+def _archive(path: Path) -> dict[str, Array]:
+    with path.open("rb") as handle:
+        if not zipfile.is_zipfile(handle):
+            raise ValueError("no archive")
+        handle.seek(0)
+        with np.load(handle, allow_pickle=False) as archive:
+            mapped = {name: _mapped(path, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
+            return {name: _native(archive[name]) if values is None else values for name, values in mapped.items()}
+
+
+def _mapped(path: Path, member: zipfile.ZipInfo) -> Array | None:
+    """A large array that numpy.savez stored as it is, mapped from its place in the archive, its checksum not looked at.
+
+    None for one that is packed, small, in Fortran's order or of a later version.
+    """
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size < _LEAST_MAPPED or member.flag_bits & _ENCRYPTED:
+        return None
+    with path.open("rb") as handle:
+        handle.seek(member.header_offset)
+        local = handle.read(_LOCAL_HEADER.size)
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(local)
+        handle.seek(name_length + extra_length, os.SEEK_CUR)
+        if np.lib.format.read_magic(handle) != (1, 0):
+            return None
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(handle)
+        if fortran or dtype.hasobject or int(np.prod(shape)) * dtype.itemsize > path.stat().st_size - handle.tell():
+            return None
+        return np.asarray(np.memmap(path, dtype, "r", handle.tell(), shape))
+
+
+def _plain(path: Path) -> Array:
+    with path.open("rb") as handle:
+        np.lib.format.read_magic(handle)  # np.load would take anything else for a pickle
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _native(values: Array) -> Array:
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _target_array(path: Path, arrays: dict[str, Array], reading: Reading) -> str | None:
+    name = reading.target
+    if name in arrays:
+        return name
+    if not reading.target_needed:
+        return None
+    hint = suggest(name, arrays) or f"; the arrays are {', '.join(arrays) or 'none'}"
+    raise DataError(f"{path}: no array {name!r}{hint}", ("data", "target"))
+
+
+def _feature_array(path: Path, arrays: dict[str, Array], target: str) -> str:
+    others = [name for name in arrays if name != target]
+    named = [name for name in others if name in ("x", "X")]
+    candidates = named or others
+    if len(candidates) != 1:
+        found = ", ".join(others) or "none"
+        raise DataError(f"{path}: which array holds the features? There are {found}; name one 'x'")
+    return candidates[0]
+
+
+def _checked_target(path: Path, name: str, y: Array) -> Array:
+    _check_dtype(path, name, y, _LABELS, "numbers or text")
+    if y.ndim != 1 and y.shape[1:] != (1,):
+        raise DataError(f"{path}: array {name!r} has shape {y.shape}; it must hold one value a row: (rows,)")
+    return y.reshape(-1)
+
+
+def _check_dtype(path: Path, name: str, values: Array, kinds: str, wanted: str) -> None:
+    if values.dtype.kind not in kinds:
+        raise DataError(f"{path}: array {name!r} is of type {values.dtype}; it must hold {wanted}")
+
+
+def _check_shape(path: Path, what: str, x: Array) -> None:
+    if x.ndim < 2:
+        raise DataError(f"{path}: {what} has shape {x.shape}; it must be (rows, columns)")
+    if not x.size:
+        raise DataError(f"{path}: {what} is empty; at least one row and one column are needed")

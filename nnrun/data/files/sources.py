@@ -1,0 +1,175 @@
+"""From a source (a bundled name, a file, or a file for each part) to tables."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.config.sources import BUNDLED
+from nnrun.data.files.array_file import read_npy, read_npz
+from nnrun.data.files.chunks import Source, Whole
+from nnrun.data.files.csv_file import read_csv
+from nnrun.data.files.parquet_file import read_parquet
+from nnrun.data.files.reading import Reading
+from nnrun.data.files.table import Table, suggest
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.data_section import Data
+
+
+SOURCE = ("data", "source")
+_BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
+_BUNDLED_IMAGES = {"digits": (8, 8, 1)}  # height, width, channels
+
+Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
+READERS: dict[str, Reader] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".txt": read_csv,
+    ".parquet": read_parquet,
+    ".npz": read_npz,
+    ".npy": read_npy,
+}
+_FORMATS = ".csv, .tsv, .txt, .parquet, .npy or .npz"
+
+
+def source_files(config: Data) -> dict[str, Path]:
+    """The file of each part (`train`, `dev`, `test`), `{"all": file}` for a single one, nothing for a bundled set."""
+    source = config.source
+    if not isinstance(source, str):
+        parts = {"train": source.train, "dev": source.dev, "test": source.test}
+        return {part: Path(path) for part, path in parts.items() if path is not None}
+    return {} if source in BUNDLED else {"all": Path(source)}
+
+
+def target_name(config: Data) -> str | None:
+    """The target column that the configuration means, None if it leaves a CSV file's target open."""
+    files = source_files(config)
+    if not files:
+        own = BUNDLED[str(config.source)]
+        return own if config.target in (None, "target") else config.target
+    arrays = all(path.suffix.lower() == ".npz" for path in files.values())
+    return config.target or ("y" if arrays else None)
+
+
+def open_sources(config: Data) -> dict[str, Source]:
+    """A source for each part, or one under `all`; raises DataError for a file that is not there."""
+    files = source_files(config)
+    if not files:
+        return {"all": Whole(_read_bundled(str(config.source)))}
+    return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+
+
+def read_source(config: Data) -> dict[str, Table]:
+    """All rows of each source in memory; raises DataError for whatever cannot be read."""
+    return {part: source.table() for part, source in open_sources(config).items()}
+
+
+class File:
+    """A file as a source."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        check_file(path)
+        self.path, self.reading, self.name = path, reading, str(path)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the file's bytes."""
+        with self.path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+
+    @cached_property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(next(_tables(self.path, self.reading, 1)).columns)
+
+    def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
+        """Pieces as the file's reader gives them."""
+        reading = replace(self.reading, text=self.reading.text.union(text))
+        return _tables(self.path, reading, max(1, cells // self.width))
+
+    def table(self) -> Table:
+        """All rows, in memory."""
+        return replace(next(_tables(self.path, self.reading, None)), sha256=self.sha256)
+
+
+def check_file(path: Path) -> None:
+    """Raise DataError unless the path is a regular file."""
+    try:
+        if path.is_dir():
+            raise DataError(f"{path}: this is a directory; name a {_FORMATS} file", SOURCE)
+        if not path.exists():
+            raise DataError(f"{path}: no such file{_similar_file(path)}", SOURCE)
+        if not path.is_file():
+            raise DataError(f"{path}: not a regular file; name a {_FORMATS} file", SOURCE)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _similar_file(path: Path) -> str:
+    bundled = suggest(path.name, BUNDLED)
+    try:
+        return suggest(path.name, sorted(entry.name for entry in path.parent.iterdir())) or bundled
+    except OSError:
+        return bundled
+
+
+def read_table(path: Path, like: Mapping[str, Any] | None = None) -> Table:
+    """All rows of a file; with `like`, the data.json of a run, read as that run needs them.
+
+    Raises DataError for whatever cannot be read.
+    """
+    return _whole(path, Reading.like(like))
+
+
+def read_chunks(path: Path, rows: int, like: Mapping[str, Any] | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows each, without the file's hash; the memory does not grow with the file.
+
+    Without `like` each of them has the types of its own values. Raises DataError for whatever cannot be read.
+    """
+    check_file(path)
+    yield from _tables(path, Reading.like(like), rows)
+
+
+def _whole(path: Path, reading: Reading) -> Table:
+    check_file(path)
+    table = next(iter(_tables(path, reading, None)))
+    with path.open("rb") as handle:
+        return replace(table, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+
+
+def _tables(path: Path, reading: Reading, rows: int | None) -> Iterator[Table]:
+    reader = _reader(path)
+    try:
+        yield from reader(path, reading, rows)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{path}: a damaged gzip file; pack it again") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _reader(path: Path) -> Reader:
+    name = path.name.lower()
+    reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
+    if reader is None or (name.endswith(".gz") and reader is not read_csv):
+        format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
+        raise DataError(f"{path}: {format}; convert it to {_FORMATS}", SOURCE)
+    return reader
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    reason = (error.strerror or str(error)).lower()
+    return DataError(f"{path}: cannot be read ({reason}); check the path and its permissions", SOURCE)
+
+
+def _read_bundled(name: str) -> Table:
+    path = _BUNDLED_FILES / f"{name}.csv"
+    table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
+    return replace(table, name=name, lines=None, image=_BUNDLED_IMAGES.get(name))  # its file is not the user's

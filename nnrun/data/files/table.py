@@ -1,0 +1,239 @@
+"""A table in memory that still knows where each of its cells stands in its file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.errors import DataError
+from nnrun.text import MANY, listed, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Kind = Literal["number", "boolean", "category", "date"]
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
+
+# A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
+MOSTLY_NUMBERS = 0.9
+FEW_VALUES = 20
+CORRECT = "correct it, or leave the field empty if the value is unknown"
+_EXACT_LIMIT = 2**53
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept.
+
+    `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
+    columns had, `image` is the shape (height, width, channels) of what the features of a row together are.
+    """
+
+    frame: pd.DataFrame
+    name: str
+    sha256: str = ""
+    lines: Sequence[int] | None = None
+    fields: Mapping[str, int] = field(default_factory=dict)
+    header_line: int = 1
+    first_row: int = 0
+    notices: tuple[str, ...] = ()
+    repeated: frozenset[str] = frozenset()
+    decimal: str = "."
+    image: tuple[int, int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names in the order of the source."""
+        return [str(name) for name in self.frame.columns]
+
+    def take(self, rows: Indices) -> Table:
+        """The rows at these positions `(m,)`."""
+        return replace(self, frame=self.frame.iloc[rows])
+
+    def slice(self, start: int, stop: int) -> Table:
+        """The rows from one position up to another, not copied."""
+        return replace(self, frame=self.frame.iloc[start:stop])
+
+    def only(self, columns: Sequence[str]) -> Table:
+        """The same rows with these columns alone, in this order."""
+        return replace(self, frame=self.frame[list(columns)])
+
+    def without_unnamed(self, columns: Collection[str]) -> Table:
+        """Without these columns; raises DataError if one that is not the first of the source holds a value."""
+        if not columns:
+            return self
+        for name in self.columns[1:]:
+            present = self.frame[name].notna().to_numpy(dtype=bool)
+            if name in columns and present.any():
+                place = self.at_cell(self.first(present), name)
+                raise DataError(f"{place}: a value in a column without a name; name the column, or remove it")
+        return self.only([name for name in self.columns if name not in columns])
+
+    def at_header(self) -> str:
+        """Where the column names stand: `FILE:LINE`, or the source alone if it has no lines."""
+        return self.name if self.lines is None else f"{self.name}:{self.header_line}"
+
+    def at_column(self, column: str) -> str:
+        """Where the column's name stands: `FILE:LINE:FIELD`, or the source alone."""
+        return self.name if self.lines is None else f"{self.at_header()}:{self.fields[column]}"
+
+    def at_cell(self, row: int, column: str) -> str:
+        """Where a cell stands, by row number in the source: `FILE:LINE:FIELD`, or `SOURCE: row N` counted from 1."""
+        if self.lines is None:
+            return f"{self.name}: row {row + 1}"
+        return f"{self.name}:{self.lines[row - self.first_row]}:{self.fields[column]}"
+
+    def first(self, mask: npt.NDArray[np.bool_]) -> int:
+        """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
+        return int(self.frame.index[int(np.argmax(mask))])
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Pieces of one source put together; they no longer know their lines."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return tables[0]
+    return replace(tables[0], frame=pd.concat([table.frame for table in tables]), lines=None)
+
+
+def suggest(name: str, options: Iterable[str]) -> str:
+    """`; did you mean 'x'?` if one option is close to the name, else nothing."""
+    known = {option.lower(): option for option in options}
+    close = difflib.get_close_matches(name.lower(), list(known), n=1)
+    return f"; did you mean {known[close[0]]!r}?" if close else ""
+
+
+def require_column(table: Table, name: str, key: str) -> None:
+    """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
+    if name in table.columns:
+        return
+    hint = suggest(name, table.columns) or f"; the columns are {listed(table.columns, MANY)}"
+    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
+
+
+def require_single(table: Table, name: str, key: str) -> None:
+    """Raise DataError unless there is one column of that name, and only one."""
+    require_column(table, name, key)
+    if name in table.repeated:
+        raise DataError(
+            f"{table.at_column(name)}: several columns are called {name!r}, but data.{key} must name one; rename them",
+            ("data", key),
+        )
+
+
+def _header_hint(table: Table) -> str:
+    if table.lines is None:
+        return ""
+    if all(_is_number(name) for name in table.columns):
+        return " (the first line holds numbers only: is the line with the column names missing?)"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def kind_of(series: pd.Series[Any]) -> Kind:
+    """What a column holds; a column of true, false and missing values is boolean, one without any value a number."""
+    if series.dtype.kind in "iuf":
+        return "number"
+    from pandas.api import types
+
+    if types.is_bool_dtype(series) or (series.dtype == object and types.infer_dtype(series, skipna=True) == "boolean"):
+        return "boolean"
+    if types.is_datetime64_any_dtype(series):
+        return "date"
+    return "number" if types.is_numeric_dtype(series) else "category"
+
+
+def labels(series: pd.Series[Any]) -> pd.Series[Any]:
+    """The values `(m,)` as text, whole numbers without a fraction, missing values left missing."""
+    values = series.dropna()
+    if kind_of(series) == "boolean":
+        values = values.astype(bool)
+    elif values.dtype.kind == "f" and not fractional(values).any():
+        values = values.astype("int64")
+    return values.astype(str).reindex(series.index)
+
+
+def is_whole(series: pd.Series[Any]) -> bool:
+    """Whether the column holds whole numbers and nothing else."""
+    return kind_of(series) == "number" and not fractional(series).any()
+
+
+def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Which numbers `(m,)` are not whole, or too large for float64 to tell."""
+    if series.dtype.kind != "f":
+        return np.zeros(len(series), dtype=bool)
+    return np.asarray((series % 1 != 0) | (series.abs() > _EXACT_LIMIT), dtype=bool)
+
+
+def numbers(table: Table, column: str) -> Floats:
+    """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
+    if kind_of(table.frame[column]) not in ("number", "boolean"):
+        check_numeric(table, column, CORRECT)
+    values = _parsed(table, column)
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise DataError(
+            f"{table.at_cell(table.first(infinite), column)}: the value in column {column!r} is infinite; {CORRECT}"
+        )
+    return values
+
+
+def check_numeric(table: Table, column: str, advice: str) -> None:
+    """Raise DataError, ending with the advice, at the first text cell of the column that is no number."""
+    refuse_first(table, column, slips_of(table, column), f"is not a number; {advice}")
+
+
+def refuse_first(table: Table, column: str, wrong: npt.NDArray[np.bool_], what: str) -> None:
+    """Raise DataError, with its place and what it is, at the first cell of the column that the mask `(m,)` marks."""
+    if wrong.any():
+        row = table.first(wrong)
+        value = shown(table.frame[column][row])
+        raise DataError(f"{table.at_cell(row, column)}: {value} in column {column!r} {what}")
+
+
+def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -> None:
+    """Raise DataError at the first of the values `(m, n)` that overflowed; `columns` names the source of each."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    row, position = np.argwhere(~finite)[0]
+    name = columns[position]
+    raise DataError(
+        f"{table.at_cell(int(table.frame.index[row]), name)}: the value in column {name!r} is too large for "
+        f"{values.dtype}; correct it, or scale the column down"
+    )
+
+
+def slips_of(table: Table, column: str) -> npt.NDArray[np.bool_]:
+    """Which values `(m,)` of a column are there but are no numbers."""
+    return np.isnan(_parsed(table, column)) & table.frame[column].notna().to_numpy(dtype=bool)
+
+
+def _parsed(table: Table, column: str) -> Floats:
+    """The values `(m,)` of a column as float64, NaN where one is missing or no number."""
+    import pandas as pd
+
+    series = table.frame[column]
+    if kind_of(series) in ("number", "boolean"):
+        return np.asarray(series, dtype=np.float64)
+    text = series.astype(str).str.replace(table.decimal, ".", regex=False)
+    return np.asarray(pd.to_numeric(text, errors="coerce"), dtype=np.float64)

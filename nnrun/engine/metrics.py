@@ -1,0 +1,225 @@
+"""Metrics: targets, predictions and weights in, a number out; `METRICS` has them by name.
+
+Of classes and of values; `metrics.primary`, the columns dev_NAME and train_NAME and the rows of `nnrun evaluate` go by
+the table. They are nnrun's own, since an AUC of every epoch has to be fast and scikit-learn takes its time to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Weights = Floats | None
+
+CALIBRATION_BINS = 15
+
+
+def confusion(y: Indices, p: Floats, weights: Weights = None) -> Floats:
+    """How many rows (or how much weight) of each true class were predicted as each, `(classes, classes)`."""
+    classes = p.shape[1]
+    cells = np.bincount(y * classes + p.argmax(axis=1), weights, classes * classes)
+    return cells.reshape(classes, classes).astype(np.float64)
+
+
+def shares(counts: Floats) -> tuple[Floats, Floats, Floats]:
+    """Precision, recall and F1 of each class, `(classes,)`, from its confusion matrix.
+
+    NaN where a class was never predicted, never occurs, or neither.
+    """
+    right, occurs, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return right / predicted, right / occurs, 2 * right / (predicted + occurs)
+
+
+def f1(y: Indices, p: Floats, weights: Weights = None) -> float:
+    """Mean F1 of the classes that occur or were predicted."""
+    return _mean_of_known(shares(confusion(y, p, weights))[2])
+
+
+def balanced_error(y: Indices, p: Floats, weights: Weights = None) -> float:
+    """Mean share of mistakes over the classes that occur."""
+    return 1 - _mean_of_known(shares(confusion(y, p, weights))[1])
+
+
+def auc(y: Indices, p: Floats, weights: Weights = None) -> float:
+    """Area under the ROC curve: how often a row of the class scores above a row of another; ties count half.
+
+    Mean over the classes, each against the rest, that leave something to tell apart; of two classes the second.
+    """
+    return _mean_of_known(np.array([_area(*curve) for curve in _curves(y, p, weights)]))
+
+
+def average_precision(y: Indices, p: Floats, weights: Weights = None) -> float:
+    """Area under the curve of precision over recall, summed step by step; the mean over the classes as in `auc`."""
+    return _mean_of_known(np.array([_summed_precision(*curve) for curve in _curves(y, p, weights)]))
+
+
+def brier(y: Indices, p: Floats, weights: Weights = None) -> float:
+    """Mean squared distance of the probabilities from the truth, halved for two classes (Brier 1950)."""
+    distance = np.square(p).sum(axis=1) - 2 * p[np.arange(len(y)), y] + 1
+    return float(np.average(distance, weights=weights)) / (2 if p.shape[1] == 2 else 1)
+
+
+def calibration_error(y: Indices, p: Floats, weights: Weights = None) -> float:
+    """Expected calibration error: |confidence − share of hits|, mean over 15 bins of equal width by confidence.
+
+    The confidence is the largest probability, a bin counts by its rows (Guo et al. 2017, ICML, eq. 3).
+    """
+    sure = p.max(axis=1)
+    bins = np.minimum((sure * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    size = np.ones(len(y)) if weights is None else weights
+    gaps = np.bincount(bins, (sure - (p.argmax(axis=1) == y)) * size)
+    return float(np.abs(gaps).sum() / size.sum())
+
+
+def _curves(y: Indices, p: Floats, weights: Weights) -> Iterator[tuple[Floats, Floats]]:
+    """For each class, or the second of two: weight of its rows and of others that score at least so much.
+
+    One entry for each different score, the highest first; `(scores,)` each.
+    """
+    for c in range(p.shape[1]) if p.shape[1] > 2 else (1,):
+        order = np.argsort(-p[:, c])
+        last = np.flatnonzero(np.diff(p[order, c], append=-np.inf))
+        size = np.ones(len(y)) if weights is None else weights[order]
+        own = np.where(y[order] == c, size, 0.0)
+        yield np.cumsum(own)[last], np.cumsum(size - own)[last]
+
+
+def _area(own: Floats, others: Floats) -> float:
+    area = np.trapezoid(np.append(0, own), np.append(0, others))
+    whole = own[-1] * others[-1]
+    return float(area / whole) if whole else np.nan
+
+
+def _summed_precision(own: Floats, others: Floats) -> float:
+    steps, chosen = np.diff(own, prepend=0), own + others
+    precision = np.divide(own, chosen, out=np.zeros_like(own), where=chosen > 0)
+    return float(steps @ precision / own[-1]) if own[-1] else np.nan
+
+
+def _mean_of_known(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else np.nan
+
+
+def r2(y: Floats, p: Floats, weights: Weights = None) -> float:
+    """1 − the squared error as a share of the squared distance from the mean; NaN where all targets are equal."""
+    around = y - np.average(y, axis=0, weights=weights)
+    whole = _mean(np.square(around), weights)
+    return 1 - _mean(np.square(p - y), weights) / whole if whole else np.nan
+
+
+def mae(y: Floats, p: Floats, weights: Weights = None) -> float:
+    """Mean absolute error."""
+    return _mean(np.abs(p - y), weights)
+
+
+def rmse(y: Floats, p: Floats, weights: Weights = None) -> float:
+    """Root of the mean squared error."""
+    return float(np.sqrt(_mean(np.square(p - y), weights)))
+
+
+def _mean(values: Floats, weights: Weights) -> float:
+    return float(np.average(values.mean(axis=1), weights=weights))
+
+
+Task = Literal["classification", "regression"]
+BOTH: tuple[Task, ...] = ("classification", "regression")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that tells how good predictions are.
+
+    `of(y, predictions, weights)` works it out from all rows of a part, see the modules for shapes; None where
+    training measures it in passing.
+    """
+
+    help: str
+    tasks: tuple[Task, ...]
+    of: Callable[[Any, Any, Any], float] | None
+    higher_is_better: bool = False
+
+    def to_minimise(self, value: Any) -> Any:
+        """The number, or an array of them, with the sign that makes less better."""
+        return -value if self.higher_is_better else value
+
+
+_CLASSES: tuple[Task, ...] = ("classification",)
+_VALUES: tuple[Task, ...] = ("regression",)
+
+METRICS: dict[str, Metric] = {
+    "error": Metric("share of wrong classes; for a regression 1 − R²", BOTH, None),
+    "loss": Metric("mean loss as in training: log loss of classes, of numbers `training.loss`", BOTH, None),
+    "balanced_error": Metric(
+        "share of wrong classes, the mean over the classes that occur", _CLASSES, balanced_error
+    ),
+    "auc": Metric(
+        "area under the ROC curve; of more than two classes the mean of each against the rest",
+        _CLASSES, auc, higher_is_better=True,
+    ),
+    "average_precision": Metric(
+        "area under the curve of precision over recall, in steps; more than two classes as in auc",
+        _CLASSES, average_precision, higher_is_better=True,
+    ),
+    "f1": Metric(
+        "harmonic mean of precision and recall, the mean over the classes", _CLASSES, f1,
+        higher_is_better=True,
+    ),
+    "brier": Metric(
+        "mean squared distance of the probabilities from the truth, halved for two classes", _CLASSES, brier
+    ),
+    "calibration_error": Metric(
+        f"expected calibration error: how far confidence and share of hits lie apart, in "
+        f"{CALIBRATION_BINS} bins",
+        _CLASSES, calibration_error,
+    ),
+    "r2": Metric(
+        "R²: share of the target's variance that is explained", _VALUES, r2, higher_is_better=True
+    ),
+    "mae": Metric("mean absolute error, in the target's own unit", _VALUES, mae),
+    "rmse": Metric("root of the mean squared error, in the target's own unit", _VALUES, rmse),
+}  # fmt: skip
+
+
+def metrics_of(task: str) -> dict[str, Metric]:
+    """Those that a task has, in the order of the table."""
+    return {name: metric for name, metric in METRICS.items() if task in metric.tasks}
+
+
+def misfit(name: str, task: str) -> str | None:
+    """Why a metric cannot serve a task, to be put behind its name."""
+    if task in METRICS[name].tasks:
+        return None
+    if task == "classification":
+        return "needs numbers to predict, and the target is classes"
+    return "needs classes to predict, and the target is a number"
+
+
+def searched_by(primary: str) -> str:
+    """What a search minimises where the primary metric decides, as `search.metric` is written."""
+    return f"-dev_{primary}" if METRICS[primary].higher_is_better else f"dev_{primary}"
+
+
+def primary_keys(primary: str) -> tuple[str, str]:
+    """The columns of the dev set that decide between epochs: the primary metric, then what decides where it is level.
+
+    Error and loss decide for each other, the loss decides for all others.
+    """
+    return f"dev_{primary}", "dev_error" if primary == "loss" else "dev_loss"
+
+
+def scores_of_row(row: Mapping[str, float | None], primary: str) -> tuple[float, float]:
+    """What an epoch's record is compared by, less is better; what is unknown is infinitely bad."""
+    first, second = (row.get(key) for key in primary_keys(primary))
+    infinite = float("inf")
+    return (
+        infinite if first is None else METRICS[primary].to_minimise(first),
+        infinite if second is None else second,
+    )

@@ -1,1 +1,0 @@
-"""How good a trained network is, by every metric of its task, and what simple models reach."""

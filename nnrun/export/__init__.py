@@ -1,1 +1,0 @@
-"""A model in files that other programs run, each checked after writing."""

@@ -1,0 +1,138 @@
+"""The runs that are compared, each with a letter, and whether their errors can be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from string import ascii_uppercase
+
+from nnrun.errors import DataError, UsageError
+from nnrun.runs.finding import best_in, find_run, is_search, name_of
+from nnrun.runs.records import Values, record_of, settings_of
+from nnrun.runs.rundir import RunDir
+
+FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
+WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
+MEASURED_ON = ("all", "dev", "test")  # files that errors of dev and test come from
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One of the runs."""
+
+    label: str  # A, B, …
+    run: RunDir
+
+    @property
+    def name(self) -> str:
+        """As it is typed."""
+        return name_of(self.run)
+
+    @cached_property
+    def record(self) -> Values:
+        """What it came to."""
+        return record_of(self.run)
+
+    @cached_property
+    def settings(self) -> Values:
+        """Its config by dotted key."""
+        return settings_of(self.run)
+
+    @property
+    def metrics(self) -> Values:
+        """The facts, and each number of the best epoch."""
+        final = self.record.get("final") or {}
+        numbers = {key: value for key, value in final.items() if isinstance(value, (int, float))}
+        return {**numbers, **{key: self.record.get(key) for key in FACTS}}
+
+    @property
+    def primary(self) -> str:
+        """The number that decides: dev_ and `metrics.primary`."""
+        return f"dev_{self.settings.get('metrics.primary', 'error')}"
+
+    def curve(self, key: str = "dev_error") -> list[float | None]:
+        """A number of each epoch; None where it was not finite, or the epoch is one of its parent's."""
+        rows = self.run.metrics()
+        before = int(rows[0]["epoch"]) - 1 if rows else 0
+        return [*[None] * before, *(row.get(key) for row in rows)]
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Content hash of the file of each part."""
+        return {file["part"]: file["sha256"] for file in self.record["data"]["files"]}
+
+    @cached_property
+    def measured_on(self) -> dict[str, str]:
+        """What errors depend on besides the network, in the order in which a difference is told."""
+        info = self.run.read_json("data.json")
+        split = info.get("split") or {}
+        weights = {key: value for key, value in self.settings.items() if key.startswith(WEIGHTS)}
+        return {
+            "data": str([self.files.get(part) for part in MEASURED_ON]),
+            "targets": str((info.get("target") or {}).get("name")),
+            "dev sets": "a file" if "dev" in self.files else str(split.get("sha256")),
+            "weights of examples": str([item for item in weights.items() if item[1] is not None]),
+        }
+
+    @property
+    def data_name(self) -> str:
+        """The bundled name or the files."""
+        return ", ".join(dict.fromkeys(str(file["name"]) for file in self.record["data"]["files"]))
+
+
+def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
+    """The runs that are meant, of a search its best.
+
+    Raises UsageError for fewer than two, for one that is not there, named twice, or for a search without a result.
+    """
+    if len(references) < 2:
+        raise UsageError("compare needs two runs or more; `nnrun list` shows them")
+    found: dict[Path, Contestant] = {}
+    for label, reference in zip(_labels(), references, strict=False):
+        run = find_run(root, reference)
+        if is_search(run):
+            run = best_in(run) or _no_best(reference)
+        if (path := run.path.resolve()) in found:
+            earlier = references[list(found).index(path)]
+            what = "is named twice" if earlier == reference else f"and {earlier} are the same run"
+            raise UsageError(f"{reference} {what}, {found[path].name}; name two different ones")
+        found[path] = Contestant(label, run)
+        _refuse_damaged(found[path])
+    return list(found.values())
+
+
+def _no_best(reference: str) -> RunDir:
+    raise UsageError(f"{reference}: this search has no finished trial yet, so there is nothing to compare")
+
+
+def _refuse_damaged(contestant: Contestant) -> None:
+    try:
+        _ = contestant.settings, contestant.metrics, contestant.measured_on, contestant.data_name
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{contestant.run.path / 'run.json'}: holds no record of a run") from error
+
+
+def _labels() -> Iterator[str]:
+    """A to Z, then AA, AB, …"""
+    yield from ascii_uppercase
+    for first in ascii_uppercase:
+        yield from (first + second for second in ascii_uppercase)
+
+
+def incomparable(runs: Sequence[Contestant]) -> str | None:
+    """Why errors of these runs cannot be compared, and which runs are of a kind; None if they can."""
+    for what in runs[0].measured_on:
+        kinds: dict[str, list[Contestant]] = {}
+        for run in runs:
+            kinds.setdefault(run.measured_on[what], []).append(run)
+        if len(kinds) > 1:
+            return (
+                f"different {what}, so their errors cannot be compared: {'; '.join(_kind(*k) for k in kinds.values())}"
+            )
+    return None
+
+
+def _kind(*runs: Contestant) -> str:
+    return f"{', '.join(run.label for run in runs)} ({runs[0].data_name})"

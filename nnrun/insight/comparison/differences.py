@@ -1,0 +1,176 @@
+"""What differs between runs: keys of the config, and numbers of the best epoch beside what the seed alone does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from statistics import variance
+from typing import Any, NamedTuple
+
+from nnrun.engine.metrics import METRICS
+from nnrun.errors import NnrunError
+from nnrun.files import to_json
+from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
+from nnrun.runs.finding import is_search, list_runs, search_of
+from nnrun.runs.rundir import RunDir
+
+SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
+# Student's t, two-sided, 1 to 10 degrees of freedom.
+T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+Z_95 = 1.959963984540054
+
+Finals = dict[int, dict[str, float]]  # the numbers of each run by its seed
+
+
+class Noise(NamedTuple):
+    """The standard deviation of a number when only the seed changes, pooled over the runs' groups."""
+
+    deviation: float
+    degrees: int  # of freedom: runs − groups
+    runs: int
+
+    @property
+    def band(self) -> float:
+        """The largest difference of two runs that is no surprise, in 19 of 20 cases: t · s · √2."""
+        return student(self.degrees) * self.deviation * sqrt(2)
+
+
+def student(degrees: int) -> float:
+    """97.5% of Student's t distribution lie below: from a table, for many degrees of freedom by Fisher's expansion."""
+    if degrees <= len(T_95):
+        return T_95[degrees - 1]
+    z = Z_95
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
+
+
+def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
+    """The noise of each number that at least one of the runs has repeats for, under `root` or in its own search."""
+    groups: dict[str, Finals] = {_group(run): {} for run in runs}
+    for run in _repeats(runs, root):
+        try:
+            group = _group(run)
+            if group in groups and run.record["status"] == "done" and not run.record["parent"]:
+                groups[group].setdefault(int(run.settings["seed"]), run.record["final"] or {})
+        except (NnrunError, KeyError, TypeError, AttributeError):  # a broken run does not hide the others
+            continue
+    keys = dict.fromkeys(key for finals in groups.values() for final in finals.values() for key in final)
+    found = {key: _pooled(key, list(groups.values())) for key in keys}
+    return {key: noise for key, noise in found.items() if noise}
+
+
+def _repeats(runs: Sequence[Contestant], root: Path) -> Iterator[Contestant]:
+    """Runs that were not chosen for their results: those made one by one, and the repeats of searches."""
+    searches = [search for run in runs if (search := search_of(run.run))]
+    alone = [run.run for run in runs if not search_of(run.run)]
+    seen: set[Path] = set()
+    for run in [*list_runs(root), *searches, *alone]:
+        if (path := run.path.resolve()) not in seen:
+            seen.add(path)
+            inside = (RunDir(file.parent) for file in sorted(path.glob("repeats/*/*/run.json")))
+            yield from (Contestant("", each) for each in (inside if is_search(run) else [run]))
+
+
+def _group(run: Contestant) -> str:
+    """What runs share that differ in the seed alone."""
+    shared = {key: value for key, value in run.settings.items() if not _free(key)}
+    return to_json([sorted(shared.items()), sorted(run.files.items())])
+
+
+def _free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in SHARED_OR_NOT)
+
+
+def _pooled(key: str, groups: Sequence[Finals]) -> Noise | None:
+    """√(Σ (n − 1) s² / Σ (n − 1)) over groups of two runs or more; None where there are none."""
+    values = [[final[key] for final in finals.values() if _is_number(final.get(key))] for finals in groups]
+    repeated = [each for each in values if len(each) > 1]
+    degrees = sum(len(each) - 1 for each in repeated)
+    if not degrees:
+        return None
+    squares = sum((len(each) - 1) * variance(each) for each in repeated)
+    return Noise(sqrt(squares / degrees), degrees, degrees + len(repeated))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+Rows = dict[str, list[Any]]  # a key with the value of each run; None where a run has none
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side; `reference` is the run that the others are compared with."""
+
+    runs: list[Contestant]
+    apart: str | None  # why errors cannot be compared
+    config: Rows
+    metrics: Rows
+    noise: dict[str, Noise]
+    reference: int
+
+    def difference(self, key: str, index: int) -> float | None:
+        """A run's number less that of the reference; None where one is missing or the data differs."""
+        value, other = (self.metrics[key][i] for i in (index, self.reference))
+        words = any(isinstance(each, (str, bool)) or each is None for each in (value, other))
+        return None if words or self.apart else float(value - other)
+
+    def within_noise(self, key: str, index: int) -> bool | None:
+        """Whether the seed explains the difference; None where that is not known."""
+        difference = self.difference(key, index)
+        if difference is None or key not in self.noise:
+            return None
+        return abs(difference) <= self.noise[key].band
+
+    @property
+    def primary(self) -> str:
+        """The number that decides, of the first run."""
+        return self.runs[0].primary
+
+    @property
+    def curve(self) -> str:
+        """The number whose epochs are drawn: what decides in all of them, if it was recorded, else the dev error."""
+        shared = len({run.primary for run in self.runs}) == 1
+        recorded = shared and any(value is not None for run in self.runs for value in run.curve(self.primary))
+        return self.primary if recorded else "dev_error"
+
+
+def compare(root: Path, references: Sequence[str], everything: bool = False) -> Comparison:
+    """What differs between these runs, or with `everything` also what does not.
+
+    Two runs: the second is compared with the first. More: each with the best.
+    """
+    runs = contestants(root, references)
+    config = _rows([run.settings for run in runs])
+    if len({str(run.files) for run in runs}) == 1:  # the same content under another path
+        config = {key: values for key, values in config.items() if key.split(".")[:2] != ["data", "source"]}
+    metrics = _rows([run.metrics for run in runs])
+    keep: Callable[[list[Any]], bool] = (lambda values: True) if everything else _differ
+    return Comparison(
+        runs=runs,
+        apart=incomparable(runs),
+        config={key: values for key, values in config.items() if keep(values)},
+        metrics={key: values for key, values in metrics.items() if keep(values) or key == runs[0].primary},
+        noise=seed_noise(runs, root),
+        reference=0 if len(runs) == 2 else _best(runs),
+    )
+
+
+def _rows(found: Sequence[dict[str, Any]]) -> Rows:
+    keys = dict.fromkeys(key for each in found for key in each if key not in FACTS)
+    facts = [key for key in FACTS if any(key in each for each in found)]
+    return {key: [each.get(key) for each in found] for key in [*keys, *facts]}
+
+
+def _differ(values: list[Any]) -> bool:
+    return any(value != values[0] or isinstance(value, bool) is not isinstance(values[0], bool) for value in values)
+
+
+def _best(runs: Sequence[Contestant]) -> int:
+    """The place of the run with the best primary number."""
+    key = runs[0].primary
+    metric = METRICS.get(key.removeprefix("dev_"), METRICS["error"])
+    known = [index for index, run in enumerate(runs) if run.metrics.get(key) is not None]
+    return min(known, key=lambda index: float(metric.to_minimise(runs[index].metrics[key])), default=0)

@@ -1,0 +1,187 @@
+"""Remedies against avoidable bias: what keeps a network from fitting its training set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.insight.diagnosis.evidence import USUAL_RATES, Evidence
+from nnrun.insight.diagnosis.origin import Move
+from nnrun.runs.symptoms.shapes import dead_layer, vanishing
+
+NARROW, WIDE = 32, 64  # units
+DEEP = 5  # hidden layers
+SATURATING = ("tanh", "sigmoid")
+GREEDY = 0.2  # share of the cost that penalties take
+STRONG = 3.0  # λ of L2
+SLOW = 0.3  # of the usual rate
+FAST = 3  # times the usual rate
+LONGER = 4
+FITTED = 0.005  # training error below which there is nothing left to fit
+
+
+def lower_rate(e: Evidence) -> Move | None:
+    """A rate that throws the parameters about, or to infinity."""
+    rate = e.config.optimizer.learning_rate
+    if e.status == "diverged":
+        lower = min(rate / 10, USUAL_RATES[e.config.optimizer.name])
+        why = "Training met numbers that are not finite: its steps are too large."
+        return Move(100, why, {"optimizer.learning_rate": _digits(lower)})
+    if "jumping" in e.signs:
+        why = "The training loss jumps up as much as down: a third of the learning rate."
+        return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
+    absurd = e.rate > 10 * FAST
+    if absurd or (e.rate > FAST and "still falling" not in e.signs):
+        to = 10 if absurd else 3
+        why = f"The learning rate is {e.rate:.3g} times the usual one for {e.config.optimizer.name}."
+        weight = 90 if absurd or "learned nothing" in e.signs else 50
+        return Move(weight, why, {"optimizer.learning_rate": _digits(rate / to)})
+    return None
+
+
+def shorter_steps(e: Evidence) -> Move | None:
+    """Single batches that throw the parameters off."""
+    if e.config.optimizer.clip_norm or not (e.status == "diverged" or "jumping" in e.signs):
+        return None
+    settings = {"optimizer.clip_norm": 1.0}
+    if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
+        settings["optimizer.learning_rate"] = _digits(e.config.optimizer.learning_rate / 10)
+    return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
+
+
+def decay(e: Evidence) -> Move | None:
+    """Steps that never become small enough to settle."""
+    if "jumping" not in e.signs or e.config.optimizer.schedule.name != "constant":
+        return None
+    why = "A rate that falls to zero lets the parameters settle where they now jump about."
+    return Move(50, why, {"optimizer.schedule": "cosine"})
+
+
+def repair_init(e: Evidence) -> Move | None:
+    """Weights that start equal, or at a scale that fits no layer."""
+    name = e.config.network.init.name
+    why = {
+        "zeros": "All weights start at zero, so the units of a layer stay equal and learn one thing.",
+        "normal": "The initial weights have one deviation for all layers, whatever their width.",
+    }
+    if name not in why or not e.config.network.hidden:
+        return None
+    return Move(95 if name == "zeros" else 92, why[name], {"network.init": "auto"})
+
+
+def normalise(e: Evidence) -> Move | None:
+    """Features at their own scales."""
+    if e.config.data.normalize != "none":
+        return None
+    why = "The features are not normalised; on unequal scales no learning rate suits them all."
+    return Move(88, why, {"data.normalize": "standard"})
+
+
+def let_signals_through(e: Evidence) -> Move | None:
+    """A deep network through which no gradient comes."""
+    network = e.config.network
+    stuck = "learned nothing" in e.signs or vanishing(e.layers) or len(network.hidden) >= 2 * DEEP
+    if network.batch_norm or len(network.hidden) < DEEP:
+        return None
+    why = f"Signals fade on their way through {len(network.hidden)} layers: batch norm renews their scale in each."
+    return Move(90 if stuck else 40, why, {"network.batch_norm": True})
+
+
+def another_activation(e: Evidence) -> Move | None:
+    """Activations that saturate, are linear, or have died."""
+    network = e.config.network
+    dead = dead_layer(e.layers)
+    if dead and network.activation == "relu":
+        why = f"Half of the units of {dead} are always 0; leaky ones keep a gradient."
+        return Move(75, why, {"network.activation": "leaky_relu"})
+    if network.activation == "linear" and network.hidden:
+        return Move(85, "Linear layers on each other are one linear layer.", {"network.activation": "relu"})
+    if network.activation in SATURATING and len(network.hidden) >= 2:
+        weight = {"sigmoid": 75, "tanh": 30}[network.activation] + (10 if "learned nothing" in e.signs else 0)
+        return Move(weight, f"Layers of {network.activation} pass small gradients.", {"network.activation": "relu"})
+    return None
+
+
+def higher_rate(e: Evidence) -> Move | None:
+    """A rate with which the network crawls."""
+    calm = "jumping" not in e.signs and e.status != "diverged"
+    if not calm or e.rate >= SLOW or not {"still falling", "learned nothing"} & e.signs:
+        return None
+    times = 10 if e.rate <= 0.15 else 3
+    why = f"The loss falls evenly and slowly, at a learning rate of {e.rate:.2g} times the usual one."
+    return Move(83, why, {"optimizer.learning_rate": _digits(times * e.config.optimizer.learning_rate)})
+
+
+def less_regularisation(e: Evidence) -> Move | None:
+    """Penalties or dropout that leave too little room."""
+    held = e.config.regularization
+    settings: dict[str, Any] = {}
+    for key, strength in (("l2", held.l2), ("l1", held.l1)):
+        if strength:
+            settings[f"regularization.{key}"] = _digits(strength / 10)
+    if any(held.dropout):
+        settings["regularization.dropout"] = round(max(held.dropout) / 3, 2)
+    if held.input_dropout:
+        settings["regularization.input_dropout"] = 0
+    if not settings or e.status == "diverged":
+        return None
+    greedy = e.penalty >= GREEDY or held.l2 >= STRONG or max(held.dropout, default=0.0) >= 0.5
+    what = "A large part of the cost is penalty" if e.penalty >= GREEDY else "Regularisation holds the network back"
+    return Move(84 if greedy else 65, f"{what}, and the training set is not fitted.", settings)
+
+
+def another_optimizer(e: Evidence) -> Move | None:
+    """Gradient descent that has come to rest, or hardly moves."""
+    optimizer = e.config.optimizer
+    if optimizer.name not in ("sgd", "momentum", "nesterov"):
+        return None
+    weight = 65 if {"flat", "learned nothing"} & e.signs or e.status == "diverged" else 48
+    settings = {
+        "optimizer.name": "adam",
+        "optimizer.learning_rate": USUAL_RATES["adam"] * 3,
+        "optimizer.bias_correction": True,  # a resolved config has the other optimizer's
+    }
+    return Move(weight, f"Adam gives each parameter its own rate where {optimizer.name} has one for all.", settings)
+
+
+def longer(e: Evidence) -> Move | None:
+    """Training that ended before it was over."""
+    epochs = e.config.training.epochs
+    if e.status == "diverged" or {"learned nothing", "jumping"} & e.signs:
+        return None
+    if e.stopped_early and e.config.regularization.early_stopping:
+        patience = e.config.regularization.early_stopping.patience
+        why = f"Training stopped early, after {len(e.curve)} of {epochs} epochs, with the training set not fitted."
+        return Move(50, why, {"regularization.early_stopping.patience": LONGER * patience})
+    short = 0 < len(e.curve) < 8
+    weight = 70 if "still falling" in e.signs or short else 25
+    why = (
+        "The loss was still falling when training ended"
+        if "still falling" in e.signs
+        else (f"{len(e.curve)} epochs are few" if short else "A longer training may still find a way down")
+    )
+    return Move(weight, f"{why}: {LONGER} times the epochs.", {"training.epochs": LONGER * epochs})
+
+
+def larger(e: Evidence) -> Move | None:
+    """A network without the room for what is to be learned."""
+    hidden = list(e.config.network.hidden)
+    if not hidden:
+        settings: dict[str, Any] = {"network.hidden": [WIDE], "regularization.dropout": 0}
+        return Move(72, "Without a hidden layer the network is linear.", settings)
+    narrow = min(hidden)
+    if narrow < NARROW:
+        new = [max(WIDE, width) for width in hidden]
+        why = f"A layer of {narrow} units is a narrow passage" + (
+            f" for {e.outputs} classes." if e.outputs > 1 else "."
+        )
+        return Move(78 if narrow < max(e.outputs, NARROW // 2) else 68, why, {"network.hidden": new})
+    if e.status == "diverged" or {"learned nothing", "jumping"} & e.signs:
+        return None
+    rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
+    why = f"{rest}twice the width gives the network room."
+    return Move(60 if rest else 42, why[0].upper() + why[1:], {"network.hidden": [2 * width for width in hidden]})
+
+
+def _digits(value: float) -> float:
+    """Three significant digits, as a person would write it."""
+    return float(f"{value:.3g}")

@@ -1,0 +1,250 @@
+"""Would more data help? A run's config trained on growing parts of its training set, and the power law it follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.config.config import Config
+from nnrun.data.dataset import Dataset, Part
+from nnrun.data.split import random_order
+from nnrun.engine.stopping import Best, EarlyStopping
+from nnrun.engine.trainer import Trainer
+from nnrun.errors import UsageError
+from nnrun.files import to_json
+from nnrun.models.trained import mistakes_of, trained
+from nnrun.runs.assembly import examples, make_trainer
+from nnrun.runs.recording import Judge
+from nnrun.runs.rundir import RunDir
+
+EXPONENTS = np.linspace(0.05, 2.0, 40)  # published curves have 0.07 to 0.5, easy problems more
+DRAWS, AT_ONCE = 1_000, 100
+
+Floats = NDArray[np.float64]
+
+
+class PowerLaw(NamedTuple):
+    """One law a draw, `(draws,)` each: the floor a ≥ 0, b ≥ 0 and the exponent c."""
+
+    a: Floats
+    b: Floats
+    c: Floats
+
+    def __call__(self, n: float) -> Floats:
+        """The errors at a size."""
+        return np.asarray(self.a + self.b * n**-self.c)
+
+
+def fit(sizes: Floats, mistakes: Floats) -> PowerLaw:
+    """The law through trainings on so many examples, `(trainings,)`, whose mistakes are `(trainings, dev rows)`.
+
+    By least squares on their errors, each weighted as if it were a count; a single draw.
+    """
+    errors = mistakes.mean(axis=1)
+    return _fit(sizes, errors[None], _weights(errors)[None])
+
+
+def draws(sizes: Floats, mistakes: Floats) -> PowerLaw:
+    """Laws that are about as probable: random weights for trainings and dev examples alike.
+
+    The Bayesian bootstrap (Rubin 1981): other seeds, other rows and another dev set might have come.
+    """
+    rng, weights = np.random.default_rng(0), _weights(mistakes.mean(axis=1))
+    laws = []
+    for _ in range(DRAWS // AT_ONCE):
+        of_rows = rng.standard_exponential((AT_ONCE, mistakes.shape[1]))
+        errors = of_rows @ mistakes.T / of_rows.sum(axis=1, keepdims=True)
+        laws.append(_fit(sizes, errors, weights * rng.standard_exponential(errors.shape)))
+    return PowerLaw(*(np.concatenate(parts) for parts in zip(*laws, strict=True)))
+
+
+def scatter(sizes: Floats, mistakes: Floats, law: PowerLaw, rows: float) -> Floats:
+    """What measured changes from `rows` to twice as many may be off the law by, `(DRAWS,)`.
+
+    The law alone promises too much: the trainings of a size share examples and err together. How far their means lie
+    from the law, each by the root of its error, is the deviation; the three numbers of the law cost three sizes.
+    """
+    means = {n: mistakes[sizes == n].mean() for n in np.unique(sizes)}
+    off = [(mean - law(n)[0]) ** 2 / max(law(n)[0], 1e-12) for n, mean in means.items()]
+    deviation = np.sqrt(sum(off) / max(1, len(off) - 3) * (law(rows) + law(2 * rows)))
+    return np.asarray(deviation * np.random.default_rng(1).standard_normal(DRAWS))
+
+
+def _weights(errors: Floats) -> Floats:
+    """The variance of a count is its mean; a smallest one keeps errors of 0 from counting for ever."""
+    return 1 / np.maximum(errors, max(float(errors.max()) / 100, 1e-12))
+
+
+def _fit(sizes: Floats, errors: Floats, weights: Floats) -> PowerLaw:
+    """For errors and weights `(draws, points)`: the best exponent of each draw; a and b follow by linear algebra."""
+    scale = float(np.exp(np.log(sizes).mean()))  # sizes around 1, so that sums of their powers keep their digits
+    fits = [_line((sizes / scale) ** -c, errors, weights) for c in EXPONENTS]
+    squares = np.stack([found[2] for found in fits])
+    best, every = squares.argmin(axis=0), np.arange(len(weights))
+    a, b = (np.stack([found[i] for found in fits])[best, every] for i in (0, 1))
+    c = EXPONENTS[best]
+    return PowerLaw(a, b * scale**c, c)
+
+
+def _line(x: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
+    """a, b and the sum of squares of y ≈ a + b·x, with a and b at least 0; `(draws,)` each."""
+    total, wx, wy = w.sum(axis=1), w @ x, (w * y).sum(axis=1)
+    wxx, wxy = w @ (x * x), (w * y) @ x
+    b = np.maximum(0.0, (wxy - wx * wy / total) / (wxx - wx**2 / total))
+    a = (wy - b * wx) / total
+    b, a = np.where(a < 0, wxy / wxx, b), np.maximum(a, 0.0)
+    return a, b, (w * (y - a[:, None] - b[:, None] * x) ** 2).sum(axis=1)
+
+
+FILE = "learning_curve.json"
+SIZES, SEEDS = 7, 3
+SMALLEST_SHARE = 32  # the smallest part is this part of the training set, but
+FEWEST, FEWEST_OF_A_CLASS = 20, 4  # has so many rows
+CLEAR = 0.005  # an answer is given where its ± is below this, or below the change itself
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One network: the rows it was trained on, its training error, and its mistakes `(dev rows,)`."""
+
+    rows: int
+    train_error: float
+    mistakes: NDArray[np.float64]
+
+
+Progress = Callable[[int, int], None]  # trainings done, and in all
+
+
+def learning_curve(run: RunDir, tell: Progress = lambda done, of: None) -> dict[str, Any]:
+    """Train on growing parts, fit, and store the result in the run; plain data, see `answer` for `twice`.
+
+    The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
+    same. Every training takes as many steps as the run's own: the rows of a part are repeated until they are as many
+    as the whole set, so that schedule, batches and dev measurements are the same too. Raises UsageError for a
+    training set that is too small, or where every training diverges.
+    """
+    began, model = time.monotonic(), trained(run)
+    config, dataset = model.config, model.dataset
+    sizes = part_sizes(len(dataset.parts["train"].x), len(dataset.classes or ()))
+    found: list[Training] = []
+    for done, trainings in enumerate(_trainings(config, dataset, sizes), start=1):
+        found += trainings
+        tell(done, SEEDS * (len(sizes) - 1) + 1)
+    document = {
+        "schema_version": 1,
+        "sizes": [_of_size(size, found) for size in sizes],
+        "dev_rows": len(dataset.parts["dev"].x),
+        "seeds": [config.seed + k for k in range(SEEDS)],
+        "epochs": config.training.epochs,
+        **answer([t for t in found if np.isfinite(t.mistakes).all()], sizes[-1]),
+        "seconds": round(time.monotonic() - began, 2),
+    }
+    model.run.write(FILE, to_json(document, indent=2) + "\n")
+    return document
+
+
+def _of_size(size: int, found: Sequence[Training]) -> dict[str, Any]:
+    own = [training for training in found if training.rows == size]
+    return {
+        "rows": size,
+        "train_errors": [training.train_error for training in own],
+        "dev_errors": [float(training.mistakes.mean()) for training in own],
+    }
+
+
+def expected_seconds(run: RunDir) -> float:
+    """About how long it takes, from what the run itself took."""
+    return SEEDS * SIZES * float(run.read_json("run.json").get("seconds") or 0.0)
+
+
+def part_sizes(rows: int, classes: int) -> list[int]:
+    """Seven sizes, each the same multiple of the one before, up to all rows; UsageError where there is no room."""
+    smallest = max(rows // SMALLEST_SHARE, FEWEST, FEWEST_OF_A_CLASS * classes)
+    if rows < 4 * smallest:
+        raise UsageError(f"{rows} training examples are too few for a learning curve; it needs {4 * smallest}")
+    return [int(size) for size in np.round(np.geomspace(smallest, rows, SIZES))]
+
+
+def answer(found: Sequence[Training], rows: int) -> dict[str, Any]:
+    """From trainings to the law, and by how much twice the `rows` change the dev error, with its 95% interval.
+
+    `tells` is false where the interval is too wide. Raises UsageError where fewer than four sizes are left.
+    """
+    if len({training.rows for training in found}) < 4:
+        raise UsageError("training diverged on most parts; lower optimizer.learning_rate first")
+    sizes = np.array([training.rows for training in found], float)
+    mistakes = np.stack([training.mistakes for training in found])
+    law, several = fit(sizes, mistakes), draws(sizes, mistakes)
+    change = float((law(2 * rows) - law(rows))[0])
+    low, high = _middle(several(2 * rows) - several(rows) + scatter(sizes, mistakes, law, rows))
+    a_low, a_high = _middle(several.a)
+    tells = (high - low) / 2 <= max(CLEAR, abs(change))
+    return {
+        "law": {**{name: float(value[0]) for name, value in law._asdict().items()}, "a_low": a_low, "a_high": a_high},
+        "twice": {"rows": 2 * rows, "change": change, "low": low, "high": high, "tells": tells},
+    }
+
+
+def _middle(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of the middle 95%."""
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _trainings(config: Config, dataset: Dataset, sizes: Sequence[int]) -> Iterator[list[Training]]:
+    """Each training; on all rows, which are the same for all, the seeds are members of one stack."""
+    y = dataset.parts["train"].y
+    orders = [random_order(len(y), config.seed + k, y if dataset.classes else None) for k in range(SEEDS)]
+    for size in sizes[:-1]:
+        for k, order in enumerate(orders):
+            yield best_of([_seeded(config, k)], _with_rows(dataset, order[:size]), size)
+    yield best_of([_seeded(config, k) for k in range(SEEDS)], dataset, sizes[-1])
+
+
+def _seeded(config: Config, k: int) -> Config:
+    return config.model_copy(update={"seed": config.seed + k})
+
+
+def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:
+    """These training rows again and again, as many as there were."""
+    train = dataset.parts["train"]
+    repeated = np.resize(rows, len(train.x))
+    weights = None if train.weights is None else train.weights[repeated]
+    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated], weights)})
+
+
+def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Training]:
+    """Each member's best epoch, chosen as a run chooses it; NaN for a member without any."""
+    from threadpoolctl import threadpool_limits
+
+    config = configs[0]
+    with threadpool_limits(config.training.blas_threads, "blas"), np.errstate(all="ignore"):
+        trainer = make_trainer(configs, dataset)
+        best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
+        dev = examples(dataset, "dev")
+        mistakes = mistakes_of(trainer.network, trainer.recipe.loss, best.theta, best.state, dev)
+    if dev.weights is not None:
+        mistakes *= dev.weights
+    mistakes[best.epochs == 0] = np.nan
+    return [Training(rows, float(error), own) for error, own in zip(train_errors, mistakes, strict=True)]
+
+
+def _train(trainer: Trainer, config: Config, judge: Judge) -> tuple[Best, NDArray[np.float64]]:
+    """The best epochs, and the training errors there `(members,)`."""
+    members, waiting = len(trainer.seeds), config.regularization.early_stopping
+    best, train_errors = Best(members), np.full(members, np.nan)
+    stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
+    for epoch in trainer.epochs(config.training.epochs):
+        scores = judge.scores(epoch, judge.measure(epoch))
+        better = best.see(epoch.number, scores, trainer.theta, trainer.state)
+        train_errors[better] = epoch.train_error[better]
+        if stopping:
+            trainer.freeze(stopping.see(scores, trainer.active))
+    return best, train_errors

@@ -1,0 +1,78 @@
+"""The command that leads to a run's config, and the moves that the recipe adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nnrun.config.dump import one_line
+from nnrun.config.load import load_config
+from nnrun.errors import NnrunError
+from nnrun.installation import command
+from nnrun.runs.rundir import RunDir
+
+
+class Move(NamedTuple):
+    """A change to try: how much speaks for it (0 to 100), why, the settings, and the command that takes them."""
+
+    weight: float
+    why: str
+    settings: Mapping[str, Any]
+    verb: str = "train"
+    options: tuple[str, ...] = ()
+
+
+TAKE_A_VALUE = ("--set", "--runs")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """CONFIG (None: left out), the settings on top of it, and options such as --runs."""
+
+    config: Path | None = None
+    settings: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    def command(self, move: Move) -> str:
+        """One line for a shell: the same config but for the move's settings."""
+        words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
+        kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in move.settings]
+        for setting in (*kept, *(f"{key}={_written(value)}" for key, value in move.settings.items())):
+            words += ["--set", setting]
+        return command(*words, *(self.options if move.verb != "check" else ()))
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else one_line(value)
+
+
+def origin_of(run: RunDir, usual: Path, options: Sequence[str]) -> Origin:
+    """The file and settings of the run's command line, if they still give its config; else its resolved.yaml."""
+    resolved = run.path / "resolved.yaml"
+    record: Mapping[str, Any] = run.read_json("run.json")
+    given = _parsed(record.get("argv") or [])
+    if given is not None:
+        config, settings = given
+        try:
+            if load_config(config or usual, settings).config.resolved() == load_config(resolved).config.resolved():
+                return Origin(config, tuple(settings), tuple(options))
+        except (NnrunError, OSError):
+            pass
+    return Origin(resolved, (), tuple(options))
+
+
+def _parsed(argv: Sequence[str]) -> tuple[Path | None, list[str]] | None:
+    """CONFIG and settings of a `train` command line; None of any other."""
+    if len(argv) < 2 or argv[1] != "train":
+        return None
+    config, settings, words = None, [], iter(argv[2:])
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name in TAKE_A_VALUE:
+            value = value if equals else next(words, "")
+            settings += [value] if name == "--set" else []
+        elif not word.startswith("-"):
+            config = Path(word)
+    return config, settings

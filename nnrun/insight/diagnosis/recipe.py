@@ -1,0 +1,90 @@
+"""The recipe: `REMEDIES`, and which of them this run asks for, the most promising first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nnrun.insight.diagnosis import against_bias as bias
+from nnrun.insight.diagnosis import against_doubt as doubt
+from nnrun.insight.diagnosis import against_variance as variance
+from nnrun.insight.diagnosis.evidence import Evidence
+from nnrun.insight.diagnosis.origin import Move
+
+MOST, FEWEST = 5, 3
+WORTH_SAYING = 10.0  # below this a move only fills the list up
+BIAS_FIRST = 1.5
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A rule of the recipe: against what it helps, when it applies, and the move it makes of the evidence."""
+
+    against: str  # bias, variance, both, or either: where nothing better is known
+    when: str
+    propose: Callable[[Evidence], Move | None]
+
+
+def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
+    """Three to five moves, the weightiest first."""
+    found: list[tuple[float, Move]] = []
+    for remedy in remedies.values():
+        weight = _need(evidence, remedy.against)
+        move = remedy.propose(evidence) if weight > 0 else None
+        if move is not None:
+            found.append((weight * move.weight, move))
+    found.sort(key=lambda item: -item[0])
+    worth = sum(weight >= WORTH_SAYING for weight, _ in found)
+    chosen = [move for _, move in found]
+    return chosen[: min(MOST, max(FEWEST, worth))]
+
+
+def _need(evidence: Evidence, against: str) -> float:
+    """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance."""
+    bias, variance = evidence.bias, evidence.variance
+    whole = min(1.0, bias + variance)
+    if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
+        bias, variance = 0.2 * bias, max(variance, 0.8 * bias)
+    if bias >= 0.5 * variance:  # a network that cannot fit its training set is mended first
+        bias *= BIAS_FIRST
+    return {"bias": bias, "variance": variance, "both": max(bias, variance, whole), "either": 1.0}[against]
+
+
+REMEDIES: dict[str, Remedy] = {
+    "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", bias.lower_rate),
+    "clipping": Remedy("bias", "diverged, or jumping", bias.shorter_steps),
+    "decay": Remedy("bias", "jumping, at a constant rate", bias.decay),
+    "repair init": Remedy("both", "`network.init` is zeros or normal", bias.repair_init),
+    "normalise": Remedy("both", "`data.normalize` is none", bias.normalise),
+    "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", bias.let_signals_through),
+    "activation": Remedy(
+        "bias", "sigmoid, tanh or linear in several layers; relu with dead units", bias.another_activation
+    ),
+    "higher rate": Remedy("bias", "below 0.3 of the usual rate, and falling or learned nothing", bias.higher_rate),
+    "less regularisation": Remedy(
+        "bias",
+        "there is a penalty or dropout; more so with a large share of the cost, a large λ or rate",
+        bias.less_regularisation,
+    ),
+    "larger network": Remedy(
+        "bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", bias.larger
+    ),
+    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", bias.longer),
+    "optimizer": Remedy("bias", "sgd, momentum or nesterov; more so at rest", bias.another_optimizer),
+    "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", variance.augment),
+    "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", variance.both),
+    "L2": Remedy("variance", "λ below 30; first 1, then three times as much", variance.penalty),
+    "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", variance.dropout),
+    "smaller network": Remedy("variance", "a layer wider than 16; more so with 10 weights a row", variance.smaller),
+    "search regularisation": Remedy("variance", "always", variance.search_strength),
+    "small batches": Remedy("variance", "no batch norm yet", variance.small_batches),
+    "early stopping": Remedy("variance", "dev turned, and no early stopping yet", variance.stop_early),
+    "compare the sets": Remedy("either", "mismatch", doubt.compare_sets),
+    "fresh dev set": Remedy("either", "overfitting of dev", doubt.fresh_dev),
+    "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", doubt.larger_dev),
+    "search": Remedy("either", "always", doubt.search),
+    "half the network": Remedy("either", "no bias and no variance", doubt.cheaper),
+    "another seed": Remedy("either", "always", doubt.another_seed),
+    "another split": Remedy("either", "one source for all sets, not split by time", doubt.another_split),
+    "twice as long": Remedy("either", "always", doubt.longest_yet),
+}

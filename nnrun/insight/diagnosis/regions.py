@@ -1,0 +1,170 @@
+"""The errors of a run by the values of one column: where it fails, and whether by bias or by variance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import inf, isfinite, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.data.files.table import kind_of, labels, numbers, suggest
+from nnrun.data.prepare import read_parts
+from nnrun.errors import UsageError
+from nnrun.models.trained import trained
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
+from nnrun.text import MANY, columns, listed, percent, wrapped
+
+if TYPE_CHECKING:
+    from nnrun.data.files.table import Table
+
+
+BINS = 5
+FEW_VALUES = 10  # numbers with no more different values than this are not put into bins
+SHOWN = 20
+MISSING = "(missing)"
+
+Part = NDArray[np.float64]  # one number a row: how wrong it is
+Labels = NDArray[np.object_]
+
+
+def by_column(
+    run: RunDir, column: str | None = None, base: float | None = None, tolerance: float | None = None
+) -> dict[str, Any]:
+    """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers.
+
+    Without a column the target's. Base error and tolerance are the config's if not given. Plain data: column, unit
+    (share of wrong classes, or 1 − R²), base, tolerance, whether the rows are a sample of a large file's, and regions,
+    that with the highest dev error first.
+    Raises UsageError for a column that is not there, and where there is no checkpoint; DataError.
+    """
+    model = trained(run)
+    own, info = model.config.diagnosis, model.dataset.info
+    base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
+    column = column or str(info["target"]["name"])
+    raw = read_parts(model.config.data)
+    named = regions_of({part: raw[part] for part in ("train", "dev")}, column)
+    mistakes = {part: model.mistakes(part)[raw.places[part]] for part in named}
+    proportions = model.dataset.classes is not None
+    return {
+        "column": column,
+        "unit": "share of wrong classes" if proportions else "1 − R²",
+        "base": base,
+        "tolerance": tolerance,
+        "sampled": raw.sampled,
+        "regions": compare(mistakes, named, base, tolerance, proportions),
+    }
+
+
+def compare(
+    mistakes: Mapping[str, Part], named: Mapping[str, Labels], base: float, tolerance: float, proportions: bool
+) -> list[dict[str, Any]]:
+    """Each region's errors and gaps, from the mistakes `(rows,)` and the regions `(rows,)` of training and dev set.
+
+    A gap is high, low or unclear by the same rule as for the whole set: where its 95% interval lies.
+    """
+    found = []
+    for name in dict.fromkeys([*named["train"], *named["dev"]]):
+        train, dev = (mistakes[part][named[part] == name] for part in ("train", "dev"))
+        parts = {"train": error_of(train, proportions), "dev": error_of(dev, proportions)}
+        share = float(dev.sum() / mistakes["dev"].sum()) if mistakes["dev"].any() else 0.0
+        bias = _gap(train, np.array([base]), tolerance, proportions, exact=True)
+        variance = _gap(dev, train, tolerance, proportions)
+        found.append({"region": name, **parts, "share_of_dev": share, "bias": bias, "variance": variance})
+    return sorted(found, key=lambda region: [-(region[part]["error"] or 0.0) for part in ("dev", "train")])
+
+
+def error_of(values: Part, proportions: bool) -> dict[str, Any]:
+    """Rows, error, and its 95% interval: Wilson's of a proportion, else that of a mean."""
+    if not len(values):
+        return {"rows": 0, "error": None, "low": None, "high": None}
+    mean = float(values.mean())
+    low, high = wilson(mean, len(values)) if proportions else (mean - _half(values), mean + _half(values))
+    return {"rows": len(values), "error": mean, "low": _known(low), "high": _known(high)}
+
+
+def _gap(above: Part, below: Part, tolerance: float, proportions: bool, exact: bool = False) -> dict[str, Any]:
+    """The step from one error to the other, its 95% interval and the judgement; `exact`: the lower one is given."""
+    if not len(above) or not len(below):
+        return {"value": None, "low": None, "high": None, "judgement": UNCLEAR}
+    first, second = float(above.mean()), float(below.mean())
+    if proportions:
+        low, high = difference(first, second, len(above), None if exact else len(below))
+    else:
+        half = sqrt(_half(above) ** 2 + (0.0 if exact else _half(below)) ** 2)
+        low, high = first - second - half, first - second + half
+    return {
+        "value": first - second, "low": _known(low), "high": _known(high), "judgement": judgement(low, high, tolerance)
+    }  # fmt: skip
+
+
+def _half(values: Part) -> float:
+    """Half the 95% interval of the mean, infinite for a single value."""
+    return Z * float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else inf
+
+
+def _known(bound: float) -> float | None:
+    return bound if isfinite(bound) else None
+
+
+def regions_of(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
+    """The region `(rows,)` of each row of each part: its value, or the bin of its number; bins are those of `train`.
+
+    Raises UsageError for a column that is not there.
+    """
+    for table in tables.values():
+        if column not in table.columns:
+            hint = suggest(column, table.columns) or f"; the columns are {listed(table.columns, MANY)}"
+            raise UsageError(f"{table.name} has no column {column!r}{hint}")
+    train = tables["train"].frame[column]
+    if kind_of(train) != "number" or train.nunique() <= FEW_VALUES:
+        return {part: _by_value(table, column) for part, table in tables.items()}
+    values = {part: numbers(table, column) for part, table in tables.items()}
+    edges = np.unique(np.nanquantile(values["train"], np.arange(1, BINS) / BINS))
+    return {part: _by_bin(of_part, edges) for part, of_part in values.items()}
+
+
+def _by_value(table: Table, column: str) -> Labels:
+    return np.asarray(labels(table.frame[column]).fillna(MISSING), dtype=object)
+
+
+def _by_bin(values: Part, edges: Part) -> Labels:
+    """The first bin ends at the first edge, which belongs to it."""
+    ends = [f"{edge:.4g}" for edge in edges]
+    names = [f"to {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends)), f"above {ends[-1]}"]
+    found = np.array(names, dtype=object)[np.searchsorted(edges, values)]
+    found[np.isnan(values)] = MISSING
+    return found
+
+
+def region_lines(found: Mapping[str, Any]) -> list[str]:
+    """The table on screen, and how to read it."""
+    regions: Sequence[Mapping[str, Any]] = found["regions"]
+    heads = [_short(found["column"]), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
+    rows = [heads, *(_cells(region) for region in regions[:SHOWN])]
+    left = len(regions) - SHOWN
+    sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if found.get("sampled") else []
+    return [
+        f"errors by {found['column']} ({found['unit']}), the highest dev error first",
+        *sampled,
+        *columns(rows, right=(1, 2, 3, 4, 5)),
+        *([f"… and {left} more with lower dev errors"] if left > 0 else []),
+        *wrapped(
+            f"bias is train − base ({percent(found['base'])}), variance dev − train; high or low where the 95% "
+            f"interval of the gap lies on one side of {100 * found['tolerance']:g} points, else unclear"
+        ),
+    ]
+
+
+def _cells(region: Mapping[str, Any]) -> list[str]:
+    train, dev = region["train"], region["dev"]
+    interval = "" if dev["low"] is None else f"{100 * dev['low']:.1f} to {100 * dev['high']:.1f}"
+    errors = [percent(train["error"]), f"{train['rows']:,}", percent(dev["error"]), interval, f"{dev['rows']:,}"]
+    return [_short(region["region"]), *errors, region["bias"]["judgement"], region["variance"]["judgement"]]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 22 else f"{name[:21]}…"

@@ -1,0 +1,114 @@
+"""The diagnosis of a search: its best trial, the spread over its trials, and where to search next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import yaml
+
+from nnrun.config.dump import dump_yaml
+from nnrun.config.space.space import Space
+from nnrun.errors import UsageError
+from nnrun.insight.diagnosis.recipe import MOST
+from nnrun.insight.diagnosis.telling import Action
+from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
+from nnrun.installation import command
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
+from nnrun.search.ledger import Ledger
+from nnrun.search.trials import Record
+from nnrun.text import columns, percent
+
+EDGE = 0.05  # of a range, in its own scale
+LATE = 0.8  # of the trials
+KINDS = {"bias": "avoidable_bias", "variance": "variance"}
+
+
+def of_a_search(
+    search: RunDir, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
+) -> Diagnosis:
+    """The best trial as a run, how the verdicts of all trials are spread, and first what the search itself suggests.
+
+    Raises UsageError where no trial has ended well yet.
+    """
+    records, _ = Ledger(search.path / "trials.jsonl").read()
+    best = search.path / "best"
+    if not (best / "run.json").is_file():
+        counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
+        raise UsageError(f"{search.id} has no best trial yet ({counts}); `nnrun resume {search.path}` goes on")
+    found = of_a_run(RunDir(best), base, tolerance, usual, options)
+    sizes = set_sizes(search.read_json("run.json")["data"])
+    verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
+    spread = _spread(records, verdicts)
+    lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
+    actions = [*_next(search, records, options), *found.actions]
+    return replace(found, lines=lines, actions=actions[:MOST], spread=spread)
+
+
+def _measure(found: Diagnosis) -> tuple[float, float]:
+    if found.verdict is None:
+        return 0.0, 0.015
+    return found.verdict.errors["base"], found.verdict.tolerance
+
+
+def _spread(records: Sequence[Record], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """How many trials ended how, the share of each judgement, and the quartiles of the dev error."""
+    errors = sorted(verdict.errors["dev"] for verdict in verdicts)
+    return {
+        "count": len(records),
+        "diverged": sum(record["status"] == "diverged" for record in records),
+        "dev_error_quartiles": quantiles(errors, n=4, method="inclusive") if len(errors) > 1 else errors * 3,
+        **{
+            name: {word: sum(v.judgement(kind) == word for v in verdicts) for word in (HIGH, UNCLEAR, LOW)}
+            for name, kind in KINDS.items()
+        },
+    }
+
+
+def _spread_lines(spread: Mapping[str, Any]) -> list[str]:
+    rows = [[f"of {spread['count']} trials", HIGH, UNCLEAR, LOW]]
+    rows += [[name, *(str(spread[name][word]) for word in (HIGH, UNCLEAR, LOW))] for name in KINDS]
+    lines = columns(rows, right=(1, 2, 3))
+    if spread["dev_error_quartiles"]:
+        first, middle, third = map(percent, spread["dev_error_quartiles"])
+        lines.append(f"dev errors: a quarter below {first}, half below {middle}, three quarters below {third}")
+    if spread["diverged"]:
+        lines.append(f"diverged: {spread['diverged']}")
+    return lines
+
+
+def _next(search: RunDir, records: Sequence[Record], options: Sequence[str]) -> Iterator[Action]:
+    """Where the best trial lies at an end of a range or came late, the search has not seen enough."""
+    number = search.read_json("run.json")["best_trial"]
+    best = next((record for record in records if record["number"] == number), None)
+    plan = yaml.safe_load(search.read("search.yaml"))
+    if best is None:
+        return
+    if wider := _wider(Space.of(plan["space"]), best["values"]):
+        keys, space = wider
+        words = ["search", str(search.path / "resolved.yaml"), "--trials", str(plan["totals"][-1])]
+        words += ["--set", f"search.space={dump_yaml(space, one_line=True).strip()}", *options]
+        why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
+        yield Action(why, command(*words))
+    if number >= LATE * len(records) and len(records) > 1:
+        why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
+        yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan["totals"][-1])))
+
+
+def _wider(space: Space, values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]] | None:
+    """The keys whose value lies at the end of its range, and the space with these ranges moved on."""
+    written, keys = space.written(), []
+    for parameter in space.active(values):
+        value = values[parameter.key]
+        if value is None or not parameter.domain.contains(value):
+            continue
+        unit = parameter.domain.to_unit(value)
+        beyond = parameter.domain.wider(upper=unit > 0.5) if min(unit, 1 - unit) <= EDGE else None
+        if beyond is not None:
+            keys.append(parameter.key)
+            written[parameter.key] |= {parameter.domain.name: beyond.written()}
+    return (keys, written) if keys else None

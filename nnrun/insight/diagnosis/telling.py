@@ -1,0 +1,220 @@
+"""A diagnosis in plain lines: the ladder of errors, what it means, the learning curve, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite, log
+from typing import Any, NamedTuple
+
+from nnrun.insight.diagnosis.evidence import Evidence
+from nnrun.runs.telling import next_line
+from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
+from nnrun.text import columns, percent, points, set_name, wrapped
+
+BAR = 30  # characters for the largest error
+WEIGHTED = "Rows are weighted: the errors are as sure as those of so many examples without weights (Kish 1965)."
+MANY_TIMES = 50  # a set that would have to grow more than this is no advice
+
+
+class Action(NamedTuple):
+    """What to do next: why, and the words of the command."""
+
+    why: str
+    command: str
+
+
+def ladder(verdict: Verdict) -> list[str]:
+    """The errors from below with their bars, and between them the steps with interval and judgement."""
+    largest = max(verdict.errors.values()) or 1.0
+    steps = {gap.end: (kind, gap) for kind, gap in verdict.gaps.items()}
+    lines = []
+    for part, error in verdict.errors.items():
+        if part in steps:
+            lines.append(_step(*steps[part]))
+        bar = "━" * round(BAR * error / largest)
+        size = f"{verdict.sizes[part]:,} examples" if part in verdict.sizes else ""
+        lines.append(f"{set_name(part):<9} {percent(error):>6}  {bar:<{BAR + 1}} {size:>18}".rstrip())
+    return lines
+
+
+def _step(kind: str, gap: Gap) -> str:
+    interval = f"95%: {gap.interval}" if gap.interval else ""
+    return f"  {points(gap.value):>7} points  {RULES[kind].word:<19} {interval:<22} {gap.judgement}"
+
+
+def explanation(verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False) -> list[str]:
+    """The sentence, and what has to be known to read it; `assumed`: nobody gave a base error."""
+    notes = [RULES[kind].below for kind, gap in verdict.gaps.items() if gap.value < 0]
+    if doubts := [_doubt(verdict, kind) for kind, gap in verdict.gaps.items() if gap.judgement == UNCLEAR]:
+        notes.append(f"too few examples to tell: {', '.join(doubts)}")
+    lacking = [set_name(part) for part in verdict.errors if part != "base" and part not in verdict.sizes]
+    if not proportions:
+        notes.append(
+            "errors are 1 − R², the share of the target's variance that stays unexplained; it is no proportion of "
+            "examples, so the gaps have no interval"
+        )
+    elif lacking:
+        options = " and ".join(f"--{part}-size" for part in lacking)
+        notes.append(f"the sizes of the sets, {options}, would tell how sure this is")
+    base = (
+        "no base error was given, so 0 is assumed"
+        if assumed
+        else f"the base error is {percent(verdict.errors['base'])}"
+    )
+    notes.append(f"{base}; a gap above {100 * verdict.tolerance:g} points is high")
+    return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
+
+
+def measured_by(evidence: Evidence) -> list[str]:
+    """What the curves of a run show, in a line."""
+    found = sorted(evidence.signs)
+    return [f"curves   {', '.join(found)}"] if found else []
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _doubt(verdict: Verdict, kind: str) -> str:
+    """Which set is too small to judge a step by, and how many examples would do."""
+    gap = verdict.gaps[kind]
+    part = gap.end if gap.end in verdict.sizes else gap.start
+    enough = deciding_size(verdict, kind)
+    size = verdict.sizes[part]
+    how = f" (about {enough:,} would do)" if enough and enough <= MANY_TIMES * size else ""
+    return f"{size:,} {set_name(part)}{how}"
+
+
+def advice(actions: Sequence[Action]) -> list[str]:
+    """What to do next, the most promising first; each command on a line of its own."""
+    lines = []
+    for number, action in enumerate(actions, start=1):
+        lines += ["", *wrapped(action.why, f"{number}. "), next_line(action.command)]
+    return lines
+
+
+def as_json(
+    verdict: Verdict | None, told: str, actions: Sequence[Action], bias: str | None = None
+) -> dict[str, object]:
+    """The document that `--json` prints and diagnosis.json holds; `bias` is what is known of it without errors."""
+    gaps = verdict.gaps if verdict else {}
+    words = {kind: gaps[kind].judgement if kind in gaps else None for kind in RULES}
+    return {
+        "schema_version": 1,
+        "errors": {part: verdict.errors.get(part) if verdict else None for part in SETS},
+        "gaps": {kind: {key: getattr(gaps.get(kind), key, None) for key in ("value", "low", "high")} for kind in RULES},
+        "verdict": {
+            "bias": bias or words["avoidable_bias"],
+            "variance": words["variance"] or UNCLEAR,
+            "mismatch": words["mismatch"],
+            "dev_overfit": words["dev_overfit"],
+        },
+        "summary": told,
+        "next": [{"why": action.why, "command": action.command} for action in actions],
+    }
+
+
+WIDTH, HEIGHT = 64, 12  # of the plot, without its axis
+
+
+class Marks(NamedTuple):
+    """What a plot is drawn with."""
+
+    mean: str
+    spread: str
+    law: str
+    corner: str
+    line: str
+    bar: str
+
+
+UNICODE, ASCII = Marks("●", "│", "·", "└", "─", "│"), Marks("o", ":", ".", "+", "-", "|")
+
+
+def curve_lines(found: Mapping[str, Any], ascii_only: bool = False) -> list[str]:
+    """All of it; `ascii_only` for terminals without box-drawing characters."""
+    marks = ASCII if ascii_only else UNICODE
+    seeds, epochs = len(found["seeds"]), found["epochs"]
+    how = (
+        f"{marks.mean} dev error, mean of {seeds} seeds on {found['dev_rows']:,} examples; {marks.spread} lowest to "
+        f"highest; {marks.law} fitted law. Every training takes as many steps as {epochs} epochs on all rows; smaller "
+        "parts are repeated."
+    )
+    spell = _in_ascii if ascii_only else str
+    return [
+        *(*wrapped(spell(told(found))), "", *plot(found, marks)),
+        *("", *map(spell, _table(found)), "", *wrapped(spell(how))),
+    ]
+
+
+def _in_ascii(text: str) -> str:
+    return text.replace("−", "-").replace("–", "-").replace("±", "+/-")
+
+
+def told(found: Mapping[str, Any]) -> str:
+    """The answer: by how much twice the data would change the dev error, or that the curve does not tell."""
+    twice, floor = found["twice"], found["law"]
+    half = 100 * (twice["high"] - twice["low"]) / 2
+    change = points(twice["change"]).replace("-", "−").replace("+0.0", "0.0")
+    if not twice["tells"]:
+        return (
+            f"the curve does not tell what more data would do: twice the data ({twice['rows']:,} examples) would "
+            f"change the dev error by {change} points, but ± {half:.1f}"
+        )
+    limit = f"{percent(floor['a_low'])} to {percent(floor['a_high'])}"
+    return (
+        f"twice the data ({twice['rows']:,} examples): about {change} points ± {half:.1f}; with endless data the dev "
+        f"error would come to {limit} (95%), if the law holds that far"
+    )
+
+
+def plot(found: Mapping[str, Any], marks: Marks) -> list[str]:
+    """Dev errors over sizes, a log scale, up to twice the rows; `HEIGHT` lines and an axis, 80 columns at most."""
+    known = {size["rows"]: _finite(size["dev_errors"]) for size in found["sizes"]}
+    known = {rows: errors for rows, errors in known.items() if errors}
+    law, first, last = found["law"], min(known), found["twice"]["rows"]
+    top = max(max(errors) for errors in known.values()) or 1.0
+    grid = [[" "] * WIDTH for _ in range(HEIGHT)]
+
+    def height(error: float) -> int:
+        return HEIGHT - 1 - round((HEIGHT - 1) * min(1.0, max(0.0, error / top)))
+
+    def column(rows: float) -> int:
+        return round((WIDTH - 1) * log(rows / first) / log(last / first))
+
+    for x in range(WIDTH):
+        rows = first * (last / first) ** (x / (WIDTH - 1))
+        grid[height(law["a"] + law["b"] * rows ** -law["c"])][x] = marks.law
+    for rows, errors in known.items():
+        for y in range(height(max(errors)), height(min(errors)) + 1):
+            grid[y][column(rows)] = marks.spread
+        grid[height(sum(errors) / len(errors))][column(rows)] = marks.mean
+    labels = {0: percent(top), HEIGHT - 1: percent(0.0)}
+    lines = [f"{labels.get(y, ''):>7} {marks.bar}{''.join(line)}".rstrip() for y, line in enumerate(grid)]
+    return [*lines, f"{'':>7} {marks.corner}{marks.line * WIDTH}", _ticks([*known, last], column)]
+
+
+def _ticks(sizes: list[int], column: Any) -> str:
+    """Sizes below the axis, each ending at its column, as many as fit."""
+    line = ""
+    for rows in sizes:
+        label, start = f"{rows:,}", 9 + column(rows)
+        if len(line) + 2 <= start and start + len(label) <= 80:
+            line = f"{line:<{start}}{label}"
+    return line
+
+
+def _table(found: Mapping[str, Any]) -> list[str]:
+    heads = [["examples", "train", "dev", "lowest", "highest"]]
+    return columns([*heads, *(_row(size) for size in found["sizes"])], right=range(5))
+
+
+def _row(size: Mapping[str, Any]) -> list[str]:
+    train, dev = _finite(size["train_errors"]), _finite(size["dev_errors"])
+    means = [percent(sum(errors) / len(errors) if errors else None) for errors in (train, dev)]
+    return [f"{size['rows']:,}", *means, percent(min(dev, default=None)), percent(max(dev, default=None))]
+
+
+def _finite(errors: list[float | None]) -> list[float]:
+    """A training that diverged has no error: NaN, or null in a file."""
+    return [error for error in errors if error is not None and isfinite(error)]

@@ -1,0 +1,147 @@
+"""The diagnosis of bare numbers, of a run and of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.load import load_config
+from nnrun.engine.metrics import scores_of_row
+from nnrun.errors import UsageError
+from nnrun.files import to_json
+from nnrun.insight.diagnosis import evidence as seen
+from nnrun.insight.diagnosis.evidence import Evidence
+from nnrun.insight.diagnosis.origin import Origin, origin_of
+from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
+from nnrun.insight.diagnosis.telling import WEIGHTED, Action, advice, as_json, explanation, ladder, measured_by
+from nnrun.installation import command
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.verdict import HIGH, Verdict, of_run, set_sizes, summary
+from nnrun.text import wrapped
+
+ENDED = ("done", "diverged")
+STALE = ("created", "running", "failed")  # in run.json: its final errors are from before, if there are any
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A verdict, the sentence on it, the lines that explain it, and what to do next.
+
+    `verdict` is None where a diverged run has no errors. `spread` is what a search adds to the document.
+    """
+
+    verdict: Verdict | None
+    told: str
+    lines: list[str]
+    actions: list[Action]
+    bias: str | None = None  # what is known of it whatever the errors are
+    spread: Mapping[str, Any] | None = None
+
+    @property
+    def page(self) -> list[str]:
+        """What is told on a screen."""
+        return self.lines + advice(self.actions)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        found = as_json(self.verdict, self.told, self.actions, self.bias)
+        return found if self.spread is None else found | {"trials": dict(self.spread)}
+
+    @property
+    def high(self) -> set[str]:
+        """The kinds that are judged high."""
+        return {kind for kind, word in self.document["verdict"].items() if word == HIGH}
+
+
+def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Diagnosis:
+    """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about."""
+    evidence = Evidence(load_config(config).config if named else Config(), verdict)
+    told = summary(verdict)
+    whose = config.name if named else "the bundled digits example"
+    hint = f"The commands below change {whose}. `nnrun diagnose` on a run reads its curves as well and says more."
+    lines = [*ladder(verdict), "", *explanation(verdict, told, assumed=assumed), *wrapped(hint, "note     ")]
+    return Diagnosis(verdict, told, lines, _actions(evidence, Origin(config if named else None)))
+
+
+def of_a_run(
+    run: RunDir, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
+) -> Diagnosis:
+    """A run by its best epoch: the final errors, or those so far; written to its diagnosis.json unless it is running.
+
+    Raises UsageError where there is nothing to judge yet.
+    """
+    record = run.read_json("run.json")
+    record |= {"final": _errors(run, record), "status": run.status_of(record)}
+    config = load_config(run.path / "resolved.yaml").config
+    section = config.diagnosis
+    verdict = of_run(
+        record["final"],
+        set_sizes(record["data"]),
+        section.base_error if base is None else base,
+        section.tolerance if tolerance is None else tolerance,
+    )
+    diverged = record["status"] == "diverged"
+    if verdict is None and not diverged:
+        raise UsageError(_nothing_to_judge(run, record))
+    evidence = seen.of_run(run, record, verdict)
+    actions = [*_to_finish(run, record), *_actions(evidence, origin_of(run, usual, options))]
+    told = summary(verdict) if verdict and not diverged else _diverged(record)
+    lines = [f"run      {run.path}", *_state(record, config.training.epochs), *measured_by(evidence), ""]
+    if verdict is None:
+        lines += wrapped(told)
+    else:
+        assumed = base is None and not section.base_error
+        lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in record["final"], assumed)]
+        lines += wrapped(WEIGHTED, "note     ") if verdict.sizes and "effective_rows" in record["data"] else []
+    found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
+    if record["status"] != "running":
+        run.write("diagnosis.json", to_json(found.document, indent=2) + "\n")
+    return found
+
+
+def _errors(run: RunDir, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The final errors; where there are none yet, those of the best epoch so far."""
+    final: dict[str, Any] = record.get("final") or {}
+    if final and record["status"] not in STALE:
+        return final
+    judged = [row for row in run.metrics() if row["dev_error"] is not None and row["train_error"] is not None]
+    primary = load_config(run.path / "resolved.yaml").config.metrics.primary
+    return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
+
+
+def _nothing_to_judge(run: RunDir, record: Mapping[str, Any]) -> str:
+    if record["status"] == "running":
+        return f"{run.id} is still training and has not finished an epoch; ask again in a moment"
+    if record["status"] in ("interrupted", "failed") and not record["final"]:
+        return f"{run.id}: {record['status']} before its first epoch was finished; `nnrun resume {run.id}` goes on"
+    lacking = [part for part in ("train", "dev") if record["final"].get(f"{part}_error") is None]
+    return f"{run.id} has no {' and no '.join(lacking)} error, so there is no gap between training and new examples"
+
+
+def _state(record: Mapping[str, Any], epochs: int) -> list[str]:
+    """A line where the run is not over."""
+    if record["status"] in ENDED:
+        return []
+    done = record["final"].get("epoch")
+    so_far = f", by epoch {done}, the best so far" if done else ""
+    return [f"status   {record['status']}: not all of {epochs} epochs are trained{so_far}"]
+
+
+def _diverged(record: Mapping[str, Any]) -> str:
+    where = record.get("divergence") or {}
+    place = f" in epoch {where['epoch']}, at layer {where['layer']}" if where else ""
+    return f"High bias: training diverged{place}, so the network fits nothing."
+
+
+def _to_finish(run: RunDir, record: Mapping[str, Any]) -> list[Action]:
+    if record["status"] != "interrupted":
+        return []
+    return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
+
+
+def _actions(evidence: Evidence, origin: Origin) -> list[Action]:
+    return [Action(move.why, origin.command(move)) for move in moves(evidence, REMEDIES)]

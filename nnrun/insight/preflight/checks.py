@@ -1,0 +1,194 @@
+"""All checks in their order, with what each finds, from where on, and who says so; and their run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nnrun.config.load import Loaded
+from nnrun.data.facts import kinds
+from nnrun.data.files.chunks import Heard, nobody
+from nnrun.data.prepare import read_parts
+from nnrun.engine.gradient_check import ACCEPTABLE, BUG
+from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows
+from nnrun.insight.preflight.context import Context, Finding
+from nnrun.runs.verbs import prepare
+
+
+class Check(NamedTuple):
+    """A function of the context; the faults it names; its thresholds and their source; what would explain its failure.
+
+    Where one of the checks in `after` has failed, this one is not run: a fault is told once.
+    """
+
+    run: Callable[[Context], Finding]
+    faults: str
+    threshold: str
+    source: str
+    after: tuple[str, ...] = ()
+
+
+SIGNALS = ("scale", "symmetry", "layers", "gradient", "first_loss")  # without which there is no learning to judge
+
+CHECKS: dict[str, Check] = {
+    "schema": Check(
+        rows.check_schema,
+        "keys, types and ranges of the YAML file (found when it is read: exit code 3)",
+        "passes when there is a config to check; tells what was left out or replaced",
+        "[reference.md](reference.md)",
+    ),
+    "rows": Check(
+        rows.check_rows,
+        "a class that is missing in dev or test (fail); no test set (warn)",
+        "one row of each class in each part",
+        "Ng, Machine Learning Yearning, ch. 5–7",
+    ),
+    "constant": Check(
+        columns.check_constant,
+        "a column that never varies (warn)",
+        "one value, or none, in the training part",
+        "–",
+    ),
+    "identifiers": Check(
+        columns.check_identifiers,
+        "a column that numbers or names the rows (warn)",
+        f"from {kinds.FEWEST_IDENTIFIERS} rows: whole numbers that all differ and rise, fill "
+        f"{kinds.DENSE:.0%} of their range or are called id; text of which {kinds.OFTEN_DIFFERENT:.0%} differs",
+        "Kaufman et al. 2012, Leakage in Data Mining",
+    ),
+    "missing": Check(
+        columns.check_missing,
+        "a column with hardly any value (warn)",
+        f"more than {columns.MOSTLY_MISSING:.0%} of the training part",
+        "–",
+    ),
+    "leak": Check(
+        columns.check_leak,
+        "a copy or a recoding of the target among the columns (fail)",
+        f"the nearest values of one column alone explain {columns.GIVES_AWAY:.0%} of the target "
+        f"and it holds little else: {columns.GIVES_AWAY:.0%} of its variance lies between classes "
+        f"(warn: {columns.NEARLY:.0%}, or it varies within classes too, or it is the only column)",
+        "Kaufman et al. 2012; λ: Goodman & Kruskal 1954",
+    ),
+    "duplicates": Check(
+        rows.check_duplicates,
+        "rows of one part that stand in another (fail; warn: as few as chance brings)",
+        f"more than one row, {rows.FEW_REPEATED:.0%} of the part and {rows.BY_CHANCE:g} times what independent columns "
+        "would bring",
+        "Kaufman et al. 2012",
+    ),
+    "distribution": Check(
+        rows.check_distribution,
+        "a dev set unlike the test set (fail); a training part unlike both, or parts split by time or group (warn)",
+        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm), and a distance of"
+        f" {distances.LARGE:g}",
+        "Holm 1979; Ng, Machine Learning Yearning, ch. 6",
+        after=("rows",),
+    ),
+    "mismatch": Check(
+        mismatch.check_mismatch,
+        "parts that a classifier tells apart though every column alone is alike, as where a correlation turns "
+        "(fail and warn as `distribution`, whose pairs of parts are left out)",
+        f"AUC of {mismatch.LARGE:g}, cross-validated on up to {mismatch.MOST_ROWS} rows of each part, and a "
+        f"permutation test at {mismatch.SIGNIFICANCE:g} over all pairs of parts (Bonferroni)",
+        "Lopez-Paz & Oquab 2017, Revisiting Classifier Two-Sample Tests",
+        after=("rows", "distribution"),
+    ),
+    "scale": Check(
+        columns.check_scale,
+        "unscaled inputs with `normalize: none` (fail; pass with batch norm)",
+        f"root mean square of a feature above {columns.LARGEST_SCALE:g}, or above {columns.SPREAD:g} times the median",
+        "LeCun et al. 1998, Efficient BackProp, 4.3",
+    ),
+    "size": Check(
+        network.check_size,
+        "a training of hours, or one that needs most of the memory (warn)",
+        f"{network.LONG_SECONDS / 3600:g} h by the time of a few real steps; {network.MUCH_MEMORY:.0%} of what is free",
+        "–",
+    ),
+    "symmetry": Check(
+        network.check_symmetry,
+        "hidden units that start alike, as with `init: zeros` (fail)",
+        "two units of a layer with equal weights",
+        "Goodfellow et al. 2016, Deep Learning, 8.4",
+    ),
+    "layers": Check(
+        network.check_layers,
+        "signals or gradients that vanish or explode, dead units (fail; warn: uneven)",
+        f"first to last hidden layer: below {network.SHRINKS:g} or above {network.GROWS:g} times "
+        f"(warn: {network.WEAK:g}, {network.STRONG:g}); {network.DEAD:.0%} of a layer's units 0 for every row "
+        f"(warn: {network.MANY_DEAD:.0%})",
+        "Glorot & Bengio 2010; He et al. 2015",
+        after=("scale", "symmetry"),
+    ),
+    "gradient": Check(
+        network.check_gradients,
+        "a backward pass that does not fit the forward pass (fail)",
+        f"‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖) of {BUG:g} or more "
+        f"(warn: {ACCEPTABLE:g}), float64, ±1e-5, before the first step and after {network.GRADIENT_STEPS}",
+        "Ng, Deep Learning Specialization, course 2",
+        after=("scale", "layers"),
+    ),
+    "first_loss": Check(
+        network.check_first_loss,
+        "initial weights that are too large (fail)",
+        f"{network.FAR_FOR_CLASSES:g} times the loss of logits of 0, ln C for C classes "
+        f"(warn: {network.LARGE_FOR_CLASSES:g}); {network.FAR_FOR_VALUES:g} times the loss of the mean for values "
+        f"(warn: {network.LARGE_FOR_VALUES:g}); or less than {network.FIRST_LOSS_LOW:g} times",
+        "Karpathy 2019, A Recipe for Training Neural Networks",
+        after=("scale", "layers"),
+    ),
+    "cost": Check(
+        learning.check_cost,
+        "a learning rate that is too high (fail: the cost ends where it began or above; warn: it rises in between)",
+        f"each of {learning.STEPS} full-batch steps, dropout off; a rise by {learning.RISE:.0%} or less does not count",
+        "Ng, Deep Learning Specialization, course 2",
+        after=SIGNALS,
+    ),
+    "batch": Check(
+        learning.check_batch,
+        "a network that cannot learn even a few rows (fail; warn: not all of them)",
+        f"no error on {learning.BATCH_ROWS} rows (1 − R² of 0.01) within {learning.MOST_STEPS:,} steps of Adam; "
+        "half the first error",
+        "Karpathy 2019, A Recipe for Training Neural Networks",
+        after=SIGNALS,
+    ),
+    "rates": Check(
+        rates.check_rates,
+        "a learning rate beyond where the loss diverges, or far too low (warn)",
+        f"range test from {rates.LOWEST:g} to {rates.HIGHEST:g}; steepest fall, at most a tenth of where the smoothed "
+        f"loss is {rates.DIVERGED:g} times its lowest; no suggestion below a fall of {rates.LEAST_FALL:.0%}; "
+        f"low: 1/{rates.TOO_LOW:g} of the suggestion",
+        "Smith 2017, Cyclical Learning Rates",
+        after=SIGNALS,
+    ),
+}
+
+
+def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
+    """Data and network as `nnrun train` would have them, the prepared data cached under `root`.
+
+    Raises ConfigError and DataError as training does.
+    """
+    dataset, _ = prepare(loaded, root, heard)
+    return Context(loaded, dataset, read_parts(loaded.config.data, heard))
+
+
+def preflight(context: Context) -> Iterator[tuple[str, Finding]]:
+    """The name and the finding of each check, in the order of the table."""
+    failed: set[str] = set()
+    for name, check in CHECKS.items():
+        finding = _run(check, context, failed)
+        if finding.status == "fail":
+            failed.add(name)
+        yield name, finding
+
+
+def _run(check: Check, context: Context, failed: set[str]) -> Finding:
+    if blamed := [name for name in check.after if name in failed]:
+        return Finding("warn", f"not checked, since {blamed[0]} failed", f"mend {blamed[0]} first")
+    with np.errstate(all="ignore"):
+        return check.run(context)

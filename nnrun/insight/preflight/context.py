@@ -1,0 +1,165 @@
+"""What the checks look at, and what they come to: the configuration, its data, trainers that nothing is kept of."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
+from nnrun.config.load import Loaded
+from nnrun.data.dataset import Dataset
+from nnrun.data.prepare import RawParts
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.parameters import Array
+from nnrun.engine.schedules import Constant, Factors, Progress
+from nnrun.engine.trainer import Recipe, Trainer, sample
+from nnrun.engine.update import penalty
+from nnrun.insight.preflight.distances import Difference, differences
+from nnrun.runs.assembly import examples, memory_needed, recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Pair = tuple[str, str]  # of parts
+
+MOST_ROWS, FEWEST_ROWS = 2_000, 128  # training rows that the network is tried on
+WORK = 200_000_000  # rows × parameters; a pass through them takes some tenths of a second
+
+
+@dataclass(frozen=True)
+class Given:
+    """A schedule whose factors are written down; after the last one it stays there."""
+
+    needs_total: ClassVar[bool] = False
+    factors: tuple[float, ...]
+
+    def __call__(self, progress: Progress) -> Factors:
+        """The factor at each step of the epoch, (steps,)."""
+        return np.array([self.factors[min(step, len(self.factors)) - 1] for step in progress.steps.tolist()])
+
+
+@dataclass(frozen=True)
+class Context:
+    """One configuration before its first step; `parts` are the rows as they stand in the source, or a sample."""
+
+    loaded: Loaded
+    dataset: Dataset
+    parts: RawParts
+
+    @property
+    def config(self) -> Config:
+        """The resolved configuration."""
+        return self.loaded.config
+
+    @property
+    def target(self) -> str:
+        """Name of the target column."""
+        return str(self.dataset.info["target"]["name"])
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that the network learns from."""
+        return [column["name"] for column in self.dataset.info["columns"]]
+
+    def frame(self, part: str) -> pd.DataFrame:
+        """Raw values of one part: the columns that are learned from, and the target."""
+        return self.parts[part].frame[[*self.columns, self.target]]
+
+    @cached_property
+    def differences(self) -> dict[Pair, list[Difference]]:
+        """Train against dev and dev against test, column by column and for the target."""
+        parts = [part for part in ("train", "dev", "test") if part in self.parts]
+        return {pair: differences(self.frame(pair[0]), self.frame(pair[1])) for pair in pairwise(parts)}
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What `nnrun train` would train."""
+        return recipe([self.config], self.dataset)
+
+    @cached_property
+    def plain(self) -> Recipe:
+        """The same with all units in place and no augmentation: chance would hide the cost that is meant to fall."""
+        mlp = replace(self.recipe.mlp, dropout=(), input_dropout=None)
+        return replace(self.recipe, mlp=mlp, augmenter=None)
+
+    @cached_property
+    def train(self) -> Examples:
+        """The training part, or a fixed random sample of it, smaller for large networks."""
+        parameters = memory_needed(self.config, self.dataset)[0]
+        return sample(examples(self.dataset, "train"), min(MOST_ROWS, max(FEWEST_ROWS, WORK // parameters)))
+
+    def trainer(self, recipe: Recipe, train: Examples, members: int = 1) -> Trainer:
+        """The network before its first step, drawn as training draws it; members share its weights."""
+        some = train.take(slice(2))  # nothing here is judged by a dev set
+        return Trainer(recipe, train, some, [self.config.seed] * members)
+
+    def full_batch(self, train: Examples, **changes: Any) -> Trainer:
+        """A trainer whose epochs are one step on all of these rows, dropout off, the recipe otherwise changed so."""
+        whole = replace(self.plain, **{"batch_size": len(train), "schedule": Constant(), **changes})
+        return self.trainer(whole, train, len(whole.hyperparameters.learning_rate))
+
+
+class Measured(NamedTuple):
+    """Members before a step, `(members,)` each; the cost is the loss and the penalties."""
+
+    loss: Array
+    cost: Array
+    error: Array
+
+
+def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
+    """Take full-batch steps, one an epoch, and measure before every one of them.
+
+    The batch norm of training is in force, whose running averages would lag behind.
+    """
+    recipe, weights = trainer.recipe, trainer.theta[:, : trainer.network.n_weights]
+    rows, examples = trainer.batches.bounds[0][1], trainer.batches.examples
+    _, targets, _ = next(trainer.batches.epoch(1))
+    scale = examples.error_scale or np.nan
+    seen: list[Measured] = []
+
+    def see(layer: str, kind: str, array: Array) -> None:
+        if (layer, kind) == ("output", "output"):
+            losses, mistakes = recipe.loss.sums(array, targets, examples.weights)
+            loss = np.asarray(losses) / examples.total
+            seen.append(Measured(loss, loss + penalty(weights, recipe.hyperparameters, rows), mistakes / scale))
+
+    for _ in range(steps):
+        for _ in trainer.steps(see):
+            yield seen.pop()
+
+
+def with_values(h: Hyperparameters, members: int, **values: Any) -> Hyperparameters:
+    """The same hyperparameters for so many members but for these values, one number or one a member."""
+    flags = {"bias_correction": h.bias_correction, "dampening": h.dampening}
+    held = {name: getattr(h, name)[0, 0] for name in vars(h) if name not in flags}
+    return Hyperparameters.of(members, **{**held, **flags, **values})
+
+
+Status = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check in a line, what to do about it, and the numbers behind it, perhaps with a picture."""
+
+    status: Status
+    text: str
+    cure: str | None = None
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    picture: str | None = None
+
+
+def setting(key: str, value: object) -> str:
+    """The option that sets a key, as it is typed in a shell."""
+    written = dump_yaml([value], one_line=True).strip()[1:-1]
+    return f"--set {shlex.quote(f'{key}={written}')}"

@@ -1,0 +1,114 @@
+"""Checks of learning: the cost falls, and one small batch can be learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.optimizers import hyperparameters
+from nnrun.engine.parameters import Array
+from nnrun.engine.schedules import Progress
+from nnrun.insight.preflight.context import Context, Finding, Given, descend, setting, with_values
+from nnrun.text import counted, number, percent
+
+STEPS = 20
+RISE = 0.01  # share of the cost; less is rounding, or the last digits of a cost that has settled
+LOWER, TRIES = 10.0, 7  # the rate is divided by it until the cost falls
+BATCH_ROWS = 8
+MOST_STEPS, FEWEST_STEPS = 1_000, 100
+STEP_WORK = 1_000_000_000  # steps × parameters
+BATCH_RATES = (1e-3, 1e-2, 1e-1)  # tried side by side, so that the rate is no part of the question
+LEARNED = {"classification": 0.0, "regression": 0.01}  # error at which a batch counts as learned
+NARROW = 16  # units of a layer that is tried next
+LARGEST = 5_000_000  # parameters of a network that is tried on one batch
+
+
+def check_cost(context: Context) -> Finding:
+    """20 steps on all rows, with the config's optimizer at its rate."""
+    rate = context.config.optimizer.learning_rate
+    costs = _costs(context, rate)
+    better = None
+    if rises(costs):
+        lower = (rate / LOWER**k for k in range(1, TRIES + 1))
+        better = next((lower for lower in lower if not rises(_costs(context, lower))), None)
+    return judge_cost(costs, rate, better)
+
+
+def _costs(context: Context, rate: float) -> list[float]:
+    """Costs before and after each step, dropout off; the schedule as it will begin."""
+    h = with_values(context.plain.hyperparameters, 1, learning_rate=rate)
+    schedule = Given(first_factors(context, STEPS + 1))
+    trainer = context.full_batch(context.train, hyperparameters=h, schedule=schedule)
+    return [float(measured.cost[0]) for measured in descend(trainer, STEPS + 1)]
+
+
+def first_factors(context: Context, steps: int) -> tuple[float, ...]:
+    """What the schedule multiplies the rate by in the first steps of real training."""
+    recipe = context.recipe
+    per_epoch = math.ceil(len(context.dataset.parts["train"].x) / recipe.batch_size)
+    factors: list[float] = []
+    for epoch in range(1, 1 + math.ceil(steps / per_epoch)):
+        numbers = np.arange((epoch - 1) * per_epoch + 1, epoch * per_epoch + 1)
+        factors += recipe.schedule(Progress(epoch, numbers, recipe.epochs, recipe.epochs * per_epoch)).tolist()
+    return tuple(factors[:steps])
+
+
+def rises(costs: Sequence[float]) -> int:
+    """How often the cost did not fall; one that is not finite has not."""
+    found: Array = ~(np.diff(costs) <= RISE * np.abs(costs[:-1]))
+    return int(found.sum())
+
+
+def judge_cost(costs: Sequence[float], rate: float, better: float | None) -> Finding:
+    """Costs `(steps + 1,)` at this rate, and a lower rate at which they fall at every step."""
+    steps, bad = len(costs) - 1, rises(costs)
+    numbers = {"costs": list(costs), "rises": bad, "learning_rate": rate, "falls_at": better}
+    text = f"cost {number(costs[0])} → {number(costs[-1])} in {steps} full-batch steps, dropout off"
+    if not bad:
+        return Finding("pass", text, numbers=numbers)
+    cure = "no lower rate mends it; look at the gradient and the data"
+    if better is not None:
+        cure = setting("optimizer.learning_rate", float(f"{better:.3g}"))
+    if not costs[-1] < costs[0]:
+        return Finding("fail", f"learning rate {rate:g} too high: {text}", cure, numbers)
+    return Finding("warn", f"learning rate {rate:g} is high: rises at {bad} of {steps} steps; {text}", cure, numbers)
+
+
+def check_batch(context: Context) -> Finding:
+    """Some rows by heart, with Adam, without penalties and dropout; ends as soon as they are known."""
+    hidden, task = context.config.network.hidden, context.dataset.task
+    batch = small_batch(context.train, linear=not hidden)
+    h = hyperparameters("adam", len(BATCH_RATES), learning_rate=BATCH_RATES)
+    trainer = context.full_batch(batch, optimizer="adam", hyperparameters=h)
+    if trainer.theta.shape[1] > LARGEST:
+        return Finding("warn", f"not tried: {trainer.theta.shape[1]:,} parameters are too many", "a smaller network")
+    errors: list[float] = []
+    for measured in descend(trainer, min(MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // trainer.theta.shape[1]))):
+        errors.append(float(np.nanmin([*measured.error, np.inf])))
+        if errors[-1] <= LEARNED[task]:
+            break
+    return judge_batch(errors, len(batch), LEARNED[task], list(hidden))
+
+
+def small_batch(train: Examples, linear: bool) -> Examples:
+    """Different rows, all classes in turn; for a linear network no more than half the features, which can be fitted."""
+    rows = np.sort(np.unique(train.x, axis=0, return_index=True)[1])
+    if train.y.ndim == 1:
+        y = train.y[rows]
+        turns = np.array([np.sum(y[:i] == label) for i, label in enumerate(y)])
+        rows = rows[np.argsort(turns, kind="stable")]
+    most = min(BATCH_ROWS, max(2, train.x.shape[1] // 2)) if linear else BATCH_ROWS
+    return Examples(train.x[rows[:most]], train.y[rows[:most]])
+
+
+def judge_batch(errors: Sequence[float], rows: int, learned: float, hidden: Sequence[int]) -> Finding:
+    """The lowest error before each step; a network that stays at half of where it began has not learned."""
+    numbers = {"error": min(errors), "steps": len(errors), "rows": rows}
+    if min(errors) <= learned:
+        return Finding("pass", f"{rows} rows learned in {counted(len(errors) - 1, 'step')} of Adam", numbers=numbers)
+    text = f"{rows} rows not learned in {len(errors)} steps of Adam: error {percent(min(errors))}"
+    cure = setting("network.hidden", [max(NARROW, 2 * units) for units in hidden] or [NARROW])
+    return Finding("warn" if min(errors) <= errors[0] / 2 else "fail", text, cure, numbers)

@@ -1,0 +1,162 @@
+"""The check of parts that differ in what no single column shows: can a classifier tell them apart?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.data.dataset import Dataset
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.table import Floats
+from nnrun.insight.preflight.context import Context, Finding, Pair
+from nnrun.insight.preflight.distances import large
+from nnrun.insight.preflight.rows import unlike
+from nnrun.text import listed
+
+FOLDS = 4
+RIDGE = 1.0  # beside a kernel of about 2 between a row and itself
+LEAST_DEVIATION = 0.3  # of ranks between −1 and 1; columns that hardly vary are not stretched further
+PERMUTATIONS = 599
+LARGE = 0.6  # area under the ROC curve from which on it matters; 0.5 is guessing
+WORTH_NAMING = 0.5  # of what the most telling column or pair contributes
+
+Members = NDArray[np.bool_]
+
+
+class Separation(NamedTuple):
+    """How well two samples are told apart, how likely that is by chance, and by what, the most telling first."""
+
+    auc: float
+    p: float
+    by: list[str]
+
+
+def separate(x: Floats, member: Members, owners: Sequence[str]) -> Separation:
+    """Tell rows `x (m, n)` where `member (m,)` is true from the others, each by a classifier that did not see it.
+
+    `owners` names the column of each feature. Where the AUC is too small to matter, p is left at 1.
+    """
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(x))  # equal scores then stand in no order
+    z, member = ranks(x[order]), member[order]
+    predict = _projection(z)
+    auc = float(areas(predict @ member, member))
+    if auc < LARGE:
+        return Separation(auc, 1.0, [])
+    shuffled = np.stack([rng.permutation(member) for _ in range(PERMUTATIONS)], axis=1)
+    reached = int((areas(predict @ shuffled, shuffled) >= auc).sum())
+    return Separation(auc, (1 + reached) / (1 + PERMUTATIONS), _telling(z, member, owners))
+
+
+def ranks(x: Floats) -> Floats:
+    """Each column's ranks, `(m, n)`, with mean 0 and deviation 1, or less where nearly all values are equal."""
+    from scipy.stats import rankdata
+
+    ranked = (2 * np.asarray(rankdata(x, axis=0), float) - 1) / len(x) - 1
+    ranked -= ranked.mean(axis=0)
+    return np.asarray(ranked / np.maximum(ranked.std(axis=0), LEAST_DEVIATION), float)
+
+
+def _kernel(a: Floats, b: Floats) -> Floats:
+    """Linear and quadratic, `(rows of a, rows of b)`."""
+    linear = a @ b.T / a.shape[1]
+    return np.asarray(linear + np.square(linear), float)
+
+
+def _projection(z: Floats) -> Floats:
+    """`(m, m)`: labels `(m,)` times this are the score of each row by a fit to the other folds."""
+    projection = np.zeros((len(z), len(z)))
+    for fold in range(FOLDS):
+        out = np.arange(len(z)) % FOLDS == fold
+        kernel, cross = _kernel(z[~out], z[~out]), _kernel(z[out], z[~out])
+        cross += kernel.mean() - kernel.mean(axis=0) - cross.mean(axis=1, keepdims=True)
+        projection[np.ix_(out, ~out)] = cross @ np.linalg.inv(_centred(kernel) + RIDGE * np.eye(len(kernel)))
+    return projection
+
+
+def _centred(kernel: Floats) -> Floats:
+    """The kernel of features whose means are 0."""
+    mean = kernel.mean(axis=0)
+    return np.asarray(kernel - mean - mean[:, None] + mean.mean(), float)
+
+
+def areas(scores: Floats, member: Members) -> NDArray[np.float64]:
+    """Area under the ROC curve of each column of scores `(m, k)` or of `(m,)`: how often a member ranks higher."""
+    ranked = np.take_along_axis(member, scores.argsort(axis=0), axis=0)
+    inside = ranked.sum(axis=0)
+    above = np.tensordot(np.arange(1, len(ranked) + 1), ranked, 1) - inside * (inside + 1) / 2
+    return np.asarray(above / (inside * (len(ranked) - inside)))
+
+
+def _telling(z: Floats, member: Members, owners: Sequence[str]) -> list[str]:
+    """Columns, and pairs of columns, by what they add to the difference of the mean scores of a fit to all rows."""
+    fit = np.linalg.inv(_centred(_kernel(z, z)) + RIDGE * np.eye(len(z)))
+    alpha = fit @ (member - member.mean())
+    side = np.where(member, 1 / member.sum(), -1 / (~member).sum())
+    n = z.shape[1]
+    both = (z.T * alpha @ z / n**2) * (z.T * side @ z)
+    both[np.diag_indices(n)] += (alpha @ z / n) * (side @ z)
+    names, column = np.unique(np.array(owners), return_inverse=True)
+    sums = np.zeros((len(names), len(names)))
+    np.add.at(sums, (column[:, None], column[None]), both)
+    sums = np.triu(sums) + np.tril(sums, -1).T
+    order = np.argsort(-sums, axis=None)
+    least = WORTH_NAMING * sums.max()
+    pairs = [divmod(int(place), len(names)) for place in order if sums.flat[place] >= least]
+    return [str(names[a]) if a == b else f"{names[a]} with {names[b]}" for a, b in pairs]
+
+
+MOST_ROWS, FEWEST_ROWS = 500, 100  # of the sample of each part
+CELLS = 200_000  # rows × features of that sample
+SIGNIFICANCE = 0.01  # chance of a finding where the parts are alike
+
+
+def check_mismatch(context: Context) -> Finding:
+    """A classifier for each two parts that are alike in every column; the others `distribution` has told."""
+    alike = [pair for pair, found in context.differences.items() if not large(found)]
+    owners = _owners(context)
+    found = {pair: _separate(context.dataset, pair, owners) for pair in alike}
+    return judge_mismatch(found, context.differences, context.dataset.info["split"]["rule"])
+
+
+def _owners(context: Context) -> list[str]:
+    """The column of each feature; the columns of `_values` behind them are the target's."""
+    columns = Preprocessor.from_json(context.dataset.info).columns
+    outputs = len(context.dataset.classes or [context.target])
+    return [column.name for column in columns for _ in column.features] + [context.target] * outputs
+
+
+def _separate(dataset: Dataset, pair: Pair, owners: list[str]) -> Separation:
+    values = [_values(dataset, part) for part in pair]
+    member = np.repeat([False, True], [len(each) for each in values])
+    return separate(np.concatenate(values), member, owners)
+
+
+def _values(dataset: Dataset, name: str) -> Floats:
+    """Features and target of a fixed random sample of a part, `(m, n)`, classes as one-hot vectors."""
+    part = dataset.parts[name]
+    most = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // dataset.n_features))
+    rows = np.sort(np.random.default_rng(0).permutation(len(part.x))[:most])
+    y = part.y[rows]
+    target = np.eye(len(dataset.classes))[y] if dataset.classes else y
+    return np.asarray(np.hstack([part.x[rows], target]), float)
+
+
+def judge_mismatch(found: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str) -> Finding:
+    """Parts that are told apart often enough to matter, and too often for chance."""
+    numbers = {"-".join(pair): each._asdict() for pair, each in found.items()}
+    if not found:
+        return Finding("pass", "how the parts differ stands under distribution", numbers=numbers)
+    significance = SIGNIFICANCE / len(found)
+    apart = {pair: each for pair, each in found.items() if each.auc >= LARGE and each.p <= significance}
+    if not apart:
+        told = " and ".join(f"{'/'.join(pair)} (AUC {each.auc:.2f})" for pair, each in found.items())
+        return Finding("pass", f"a classifier cannot tell apart {told}", numbers=numbers)
+    told = "; ".join(
+        f"a classifier can tell {' from '.join(pair)} (AUC {each.auc:.2f}) by {listed(each.by)}"
+        for pair, each in apart.items()
+    )
+    return Finding(*unlike(apart, told, pairs, rule), numbers)

@@ -1,0 +1,216 @@
+"""Checks of the network before its first step: its size, its signals, its first loss and its gradient."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.engine.evaluation import layer_statistics
+from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
+from nnrun.engine.initializers import Auto
+from nnrun.engine.layers import Activate, Dense
+from nnrun.engine.trainer import Trainer
+from nnrun.insight.preflight.context import Context, Finding, descend, setting, with_values
+from nnrun.machine.memory import free_memory
+from nnrun.runs.assembly import memory_needed
+from nnrun.text import counted, listed, number, remaining
+
+TIMED_STEPS = 20
+SECONDS_TIMED = 0.3
+LONG_SECONDS = 3600.0
+MUCH_MEMORY = 0.5  # share of what is free
+SHRINKS, GROWS = 1e-3, 1e3  # last layer's scale over the first one's, from which on learning does not get through
+WEAK, STRONG = 1e-2, 1e2
+DEAD, MANY_DEAD = 0.9, 0.5  # share of a layer's units that are 0 for every row
+FIRST_LOSS_LOW = 0.5  # times the loss of logits of 0
+LARGE_FOR_CLASSES, FAR_FOR_CLASSES = 3.0, 5.0  # the same; cross-entropy grows with the logits,
+LARGE_FOR_VALUES, FAR_FOR_VALUES = 5.0, 20.0  # squared error with their square
+GRADIENT_ROWS, GRADIENT_PARAMETERS = 8, 300
+GRADIENT_STEPS, GRADIENT_RATE = 10, 1e-3
+GRADIENT_LIMIT = 20_000_000  # parameters, copies of which are evaluated in float64
+
+
+def check_size(context: Context) -> Finding:
+    """Parameters, memory, and the time of a few real steps."""
+    parameters, needed = memory_needed(context.config, context.dataset)
+    trainer = context.trainer(context.recipe, context.train)
+    per_step = _seconds_a_step(trainer)
+    rows = len(context.dataset.parts["train"].x)
+    steps = context.config.training.epochs * max(1, math.ceil(rows / trainer.recipe.batch_size))
+    return judge_size(parameters, needed / free_memory(), needed, per_step * steps)
+
+
+def _seconds_a_step(trainer: Trainer) -> float:
+    taken: list[float] = []
+    started = time.perf_counter()
+    while len(taken) < TIMED_STEPS and time.perf_counter() - started < SECONDS_TIMED:
+        before = time.perf_counter()
+        for _ in trainer.steps():
+            taken.append(time.perf_counter() - before)
+            before = time.perf_counter()
+            if time.perf_counter() - started > SECONDS_TIMED:
+                break
+    return statistics.median(taken)
+
+
+def judge_size(parameters: int, share: float, needed: int, seconds: float) -> Finding:
+    """Parameters, share of the free memory, bytes beside the data, and seconds of all steps."""
+    numbers = {"parameters": parameters, "memory_bytes": needed, "seconds": seconds}
+    text = f"{parameters:,} parameters, {needed / 1e6:,.0f} MB, about {remaining(max(1.0, seconds))} to train"
+    if share > MUCH_MEMORY:
+        return Finding("warn", f"{text}; {share:.0%} of the free memory", setting("training.batch_size", 64), numbers)
+    if seconds > LONG_SECONDS:
+        return Finding("warn", text, "fewer epochs or a smaller network while you are still trying", numbers)
+    return Finding("pass", text, numbers=numbers)
+
+
+def check_symmetry(context: Context) -> Finding:
+    """Hidden units with the same incoming weights."""
+    trainer = context.trainer(context.plain, context.train)
+    alike = {}
+    for layer in trainer.bound:
+        if isinstance(layer.layer, Dense) and layer.name != "output":
+            W = layer.p["W"][0]
+            alike[layer.name] = W.shape[1] - len(np.unique(W, axis=1).T)
+    return judge_symmetry(alike)
+
+
+def judge_symmetry(alike: Mapping[str, int]) -> Finding:
+    """Units of each hidden layer that start equal to another one: they get equal gradients and stay equal."""
+    numbers = {"alike": dict(alike)}
+    found = [layer for layer, units in alike.items() if units]
+    if not alike:
+        return Finding("pass", "no hidden layer, nothing to break", numbers=numbers)
+    if not found:
+        return Finding("pass", "all hidden units start with weights of their own", numbers=numbers)
+    text = f"units of {listed(found)} start with equal weights and will stay equal"
+    return Finding("fail", text, setting("network.init", "auto"), numbers)
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Scales along the hidden layers, the first one first."""
+
+    layers: Sequence[str]
+    outputs: Sequence[float]  # standard deviations
+    gradients: Sequence[float]  # norms
+    dead: Sequence[float]  # shares of units
+
+    @property
+    def output_ratio(self) -> float:
+        """The last hidden layer's scale over the first one's."""
+        return ratio(self.outputs[-1], self.outputs[0])
+
+    @property
+    def gradient_ratio(self) -> float:
+        """The first hidden layer's gradient over the last one's."""
+        return ratio(self.gradients[0], self.gradients[-1])
+
+
+def ratio(a: float, b: float) -> float:
+    """a / b; 0 where both are, infinite where b alone is or one is not finite."""
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return math.inf
+    return a / b if b else (math.inf if a else 0.0)
+
+
+def check_layers(context: Context) -> Finding:
+    """Outputs and gradients of each hidden layer, on a sample of the training rows."""
+    trainer = context.trainer(context.plain, context.train)
+    (found,) = layer_statistics(trainer.network, trainer.recipe.loss, trainer.theta, trainer.state, context.train)
+    hidden = [name for name, layer in trainer.network.layers if isinstance(layer, Activate)]
+    if not hidden:
+        return Finding("pass", "no hidden layer")
+    values = {key: [found[name][key] for name in hidden] for key in ("output_std", "gradient_norm", "dead")}
+    signals = Signals(hidden, values["output_std"], values["gradient_norm"], values["dead"])
+    return judge_layers(signals, _better_start(context))
+
+
+def judge_layers(signals: Signals, cure: str = "") -> Finding:
+    """Whether the first hidden layer's signal reaches the last one, and the last one's gradient the first."""
+    out, back, dead = signals.output_ratio, signals.gradient_ratio, max(signals.dead)
+    numbers = {"outputs_last_to_first": out, "gradients_first_to_last": back, "dead": dead}
+    text = f"outputs ×{out:.2g} from first to last hidden layer, gradients ×{back:.2g} back"
+    if out < SHRINKS or back < SHRINKS:
+        return Finding("fail", f"vanishing: {text}", cure, numbers)
+    if out > GROWS or back > GROWS:
+        return Finding("fail", f"exploding: {text}", cure, numbers)
+    if dead > MANY_DEAD:
+        worst = signals.layers[list(signals.dead).index(dead)]
+        told = f"{dead:.0%} of the units of {worst} are 0 for every row"
+        return Finding("fail" if dead >= DEAD else "warn", told, setting("network.activation", "leaky_relu"), numbers)
+    if not (WEAK <= out <= STRONG and WEAK <= back <= STRONG):
+        return Finding("warn", f"uneven: {text}", cure, numbers)
+    return Finding("pass", text, numbers=numbers)
+
+
+def _better_start(context: Context) -> str:
+    """Settings under which signals keep their size."""
+    network = context.config.network
+    init = [] if network.init.build() == Auto() else [setting("network.init", "auto")]
+    norm = [] if network.batch_norm else [setting("network.batch_norm", True)]
+    return " ".join(init or norm) or "fewer hidden layers"
+
+
+def check_first_loss(context: Context) -> Finding:
+    """The loss before the first step, beside that of logits of zero."""
+    trainer = context.full_batch(context.train)
+    (before,) = descend(trainer, 1)
+    loss, (_, targets, _) = trainer.recipe.loss, next(trainer.batches.epoch(1))
+    nothing = float(loss.sums(np.zeros_like(targets), targets, context.train.weights)[0][0]) / context.train.total
+    return judge_first_loss(float(before.loss[0]), nothing, len(context.dataset.classes or ()), _better_start(context))
+
+
+def judge_first_loss(first: float, nothing: float, classes: int, cure: str = "") -> Finding:
+    """The first loss and that of logits of zero: ln C for C classes, the mean square of the target for values."""
+    known = f"ln {classes}" if classes else "that of the mean"
+    numbers = {"first": first, "expected": nothing}
+    text = f"{number(first)}, and {known} is {number(nothing)}"
+    large, far = (LARGE_FOR_CLASSES, FAR_FOR_CLASSES) if classes else (LARGE_FOR_VALUES, FAR_FOR_VALUES)
+    if not FIRST_LOSS_LOW * nothing <= first <= far * nothing:  # NaN is in no range
+        return Finding("fail", f"far from knowing nothing: {text}", cure, numbers)
+    if first > large * nothing:
+        return Finding("warn", f"large: {text}", cure, numbers)
+    return Finding("pass", text, numbers=numbers)
+
+
+def check_gradients(context: Context) -> Finding:
+    """Backward pass against differences in float64, before the first step and after some; dropout off, penalties on."""
+    trainer = context.full_batch(
+        context.train.take(slice(GRADIENT_ROWS)),
+        hyperparameters=with_values(context.plain.hyperparameters, 1, learning_rate=GRADIENT_RATE),
+    )
+    if trainer.theta.size > GRADIENT_LIMIT:
+        return Finding("warn", f"not checked: {trainer.theta.size:,} parameters are too many", "try a narrower network")
+    found = [_gradient(trainer)]
+    for _ in descend(trainer, GRADIENT_STEPS):
+        pass
+    if np.isfinite(trainer.theta).all():
+        found.append(_gradient(trainer))
+    return judge_gradients(found)
+
+
+def _gradient(trainer: Trainer) -> GradientCheck:
+    recipe, batches = trainer.recipe, trainer.batches
+    return check_gradient(
+        trainer.network, recipe.loss, recipe.hyperparameters, trainer.theta[0], trainer.state[0],
+        batches.examples, most=GRADIENT_PARAMETERS,
+    )  # fmt: skip
+
+
+def judge_gradients(found: Sequence[GradientCheck]) -> Finding:
+    """The worst of several comparisons; a difference of a thousandth is no rounding."""
+    worst = max(found, key=lambda check: math.inf if math.isnan(check.ratio) else check.ratio)
+    numbers = {"ratio": worst.ratio, "parameter": worst.worst_parameter, "checked": worst.checked}
+    text = f"difference {worst.ratio:.1e} in {counted(worst.checked, 'parameter')}, dropout off, penalties on"
+    if not worst.ratio < BUG:
+        told = f"wrong gradient: difference {worst.ratio:.1e}, most at {worst.worst_parameter}, dropout off"
+        return Finding("fail", told, f"the backward pass of {worst.worst_layer} does not fit its forward pass", numbers)
+    if worst.verdict == "suspicious":
+        return Finding("warn", f"{text}, most at {worst.worst_parameter}", "check again in float64", numbers)
+    return Finding("pass", text, numbers=numbers)

@@ -1,0 +1,148 @@
+"""Checks of the parts: their sizes and classes, rows that occur twice, and whether they come from one distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnrun.data.files.table import kind_of
+from nnrun.data.prepare import RawParts
+from nnrun.insight.preflight.context import Context, Finding, Pair, Status, setting
+from nnrun.insight.preflight.distances import Difference, large
+from nnrun.text import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+FEW_REPEATED = 0.01  # share of a part's rows
+BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
+SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
+
+
+def check_schema(context: Context) -> Finding:
+    """The file was read without a fault, or nobody would be here; its notices and those of the data."""
+    return judge_schema([*context.loaded.notices, *context.dataset.notices, *_sampled(context.parts)])
+
+
+def _sampled(parts: RawParts) -> list[str]:
+    if not parts.sampled:
+        return []
+    rows = sum(len(table) for table in parts.values())
+    return [f"the file is read in pieces: rows and columns are checked on a fixed sample of {rows:,} rows"]
+
+
+def judge_schema(notices: Sequence[str]) -> Finding:
+    """What training would remark on."""
+    text = "; ".join(notices) or "every key is known and in its range"
+    return Finding("pass", text, numbers={"notices": list(notices)})
+
+
+def check_rows(context: Context) -> Finding:
+    """Rows of each part, and of each class there."""
+    parts, classes = context.dataset.parts, context.dataset.classes
+    sizes = {part: len(arrays.y) for part, arrays in parts.items()}
+    if classes is None:
+        return judge_rows(sizes, {})
+    found = {part: np.bincount(arrays.y, minlength=len(classes)).tolist() for part, arrays in parts.items()}
+    return judge_rows(sizes, {part: dict(zip(classes, counts, strict=True)) for part, counts in found.items()})
+
+
+def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:
+    """Rows by part, and by class in each part; a part without a class says nothing about it."""
+    numbers = {"rows": dict(sizes), "classes": {part: dict(c) for part, c in counts.items()}}
+    text = ", ".join(f"{rows:,} {part}" for part, rows in sizes.items())
+    absent = {part: [label for label, rows in c.items() if not rows] for part, c in counts.items()}
+    absent = {part: found for part, found in absent.items() if found}
+    if absent:
+        told = "; ".join(f"no row of class {listed(found)} in {part}" for part, found in absent.items())
+        cure = f"add rows of it to {' and '.join(absent)}, or remove the class everywhere"
+        return Finding("fail", f"{told} ({text})", cure, numbers)
+    if "test" not in sizes:
+        cure = "give data.split a third fraction above 0, or data.source a test file"
+        return Finding("warn", f"{text}; no test set: no error is unbiased", cure, numbers)
+    if counts:
+        text += f"; {len(counts['train'])} classes, the rarest {counted(min(counts['dev'].values()), 'row')} of dev"
+    return Finding("pass", text, numbers=numbers)
+
+
+def check_duplicates(context: Context) -> Finding:
+    """Rows of dev and test that stand in the training part, and those of test that stand in dev."""
+    hashes = {part: row_hashes(context.frame(part)) for part in context.parts}
+    found, seen = {}, hashes["train"]
+    for part in list(hashes)[1:]:
+        found[part] = int(np.isin(hashes[part], seen).sum())
+        seen = np.concatenate([seen, hashes[part]])
+    sizes = {part: len(context.parts[part]) for part in found}
+    chance = {part: _repeated_by_chance(context, part) for part in found}
+    return judge_duplicates(found, sizes, chance, context.dataset.info["split"]["rule"])
+
+
+def row_hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    """A number for the values of each row, `(m,)`; whole numbers are equal to the same ones with a fraction of 0."""
+    import pandas as pd
+
+    plain = pd.DataFrame(
+        {n: frame[n].astype(float) if kind_of(frame[n]) == "number" else frame[n].astype(str) for n in frame.columns}
+    )
+    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
+
+
+def _repeated_by_chance(context: Context, part: str) -> float:
+    """Rows of a part expected to have a twin if columns were independent: m·(1 − (1 − Π Σ p²)^n)."""
+    frame = context.frame("train")
+    agree = np.prod([float(np.square(frame[name].value_counts(normalize=True)).sum()) for name in frame.columns])
+    return float(len(context.parts[part]) * -np.expm1(len(frame) * np.log1p(-min(float(agree), 1 - 1e-12))))
+
+
+def judge_duplicates(
+    found: Mapping[str, int], sizes: Mapping[str, int], chance: Mapping[str, float], rule: str
+) -> Finding:
+    """Rows that an earlier part has too: a few, or as many as few different values bring, are no leak."""
+    numbers = {"repeated": dict(found), "expected_by_chance": dict(chance)}
+    if not any(found.values()):
+        return Finding("pass", "no row of one part stands in another", numbers=numbers)
+    leaking = {part: n for part, n in found.items() if n > max(1, FEW_REPEATED * sizes[part], BY_CHANCE * chance[part])}
+    told = leaking or {part: n for part, n in found.items() if n}
+    text = ", ".join(f"{n:,} of {sizes[part]:,} {part} rows" for part, n in told.items())
+    cure = "remove the repeated rows"
+    if rule != "files":
+        cure += ", or keep them in one part: data.group names a column that they share"
+    return Finding("fail" if leaking else "warn", f"{text} stand in an earlier part too", cure, numbers)
+
+
+def check_distribution(context: Context) -> Finding:
+    """Dev against test, and train against dev, column by column and for the target."""
+    return judge_distribution(context.differences, context.dataset.info["split"]["rule"])
+
+
+def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) -> Finding:
+    """What differs and by how much."""
+    found = {pair: large(each) for pair, each in pairs.items()}
+    numbers = {"-".join(pair): {d.column: d.distance for d in each} for pair, each in found.items()}
+    differing = {pair: each for pair, each in found.items() if each}
+    if not differing:
+        told = " and ".join("/".join(pair) for pair in pairs)
+        return Finding("pass", f"every column of one distribution in {told}", numbers=numbers)
+    told = "; ".join(
+        f"{' and '.join(pair)} differ in {listed([f'{d.column} ({d.distance:.2f})' for d in each])}"
+        for pair, each in differing.items()
+    )
+    return Finding(*unlike(differing, told, pairs, rule), numbers)
+
+
+def unlike(differing: Collection[Pair], told: str, pairs: Collection[Pair], rule: str) -> tuple[Status, str, str]:
+    """How bad it is that parts differ, what is told of it, and the cure.
+
+    A dev set that is not like the test set aims at the wrong mark. A training set may come from elsewhere as long as
+    dev and test agree, and parts split by time or group are meant to differ.
+    """
+    wrong = ("dev", "test") in differing or ("dev", "test") not in pairs
+    cure = "draw dev and test at random from the rows that matter in use"
+    if not wrong:
+        cure = "train may come from elsewhere; the verdict on a run then needs a part of train that is kept out of it"
+    if rule == "files":
+        cure += f"; one file is split at random: {setting('data.source', 'all.csv')}"
+    return "fail" if wrong and rule not in SEPARATE else "warn", told, cure

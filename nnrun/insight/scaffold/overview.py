@@ -1,0 +1,179 @@
+"""What is known of a table before anything is proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.config.data_section import Data
+from nnrun.data.checks import check_slips
+from nnrun.data.division import check_rows
+from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.facts.survey import Survey
+from nnrun.data.features.columns import Learner
+from nnrun.data.files.chunks import Chunks
+from nnrun.data.files.sources import open_sources, source_files, target_name
+from nnrun.data.files.table import Table, require_single
+from nnrun.data.prepare import Divided, divided
+from nnrun.engine.metrics import Task
+from nnrun.errors import DataError, UsageError
+from nnrun.insight.scaffold.columns import JudgedColumn, judged, likely_targets, may_group, whole
+
+ARRAYS = (".npz", ".npy")
+FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
+MOST_CLASSES = 0.5  # classes over rows, from which on a target names the rows
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Of a source and its target.
+
+    `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
+    split; `classes` counts the rows of each class, None for a regression; `image` is height, width and channels where
+    the features are pixels; `groups` and `dates` are columns by which the rows could be split; `reading` says how the
+    files were read, `notices` what else there is to know.
+    """
+
+    source: str | Mapping[str, str]
+    files: Mapping[str, int]
+    parts: Mapping[str, int]
+    columns: list[JudgedColumn]
+    target: str
+    task: Task
+    classes: Mapping[str, int] | None
+    features: int
+    image: Sequence[int] | None
+    groups: list[str]
+    dates: list[str]
+    reading: list[str]
+    notices: list[str]
+
+    @property
+    def rows(self) -> int:
+        """Of all files."""
+        return sum(self.files.values())
+
+    @property
+    def used(self) -> list[JudgedColumn]:
+        """Columns to learn from."""
+        return [column for column in self.columns if column.role == "feature"]
+
+    @property
+    def balance(self) -> float:
+        """Share of the rarest class over the share it would have if all were equal; 1 for a regression."""
+        if self.classes is None:
+            return 1.0
+        return min(self.classes.values()) * len(self.classes) / sum(self.classes.values())
+
+    def distinct(self, name: str) -> int:
+        """How many different values a column has."""
+        return next(column.distinct for column in self.columns if column.name == name)
+
+    @property
+    def left_out(self) -> list[JudgedColumn]:
+        """Columns that say nothing about new rows."""
+        return [column for column in self.columns if column.role == "left out"]
+
+
+def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
+    """Look at the source; `source` is what the config will call it.
+
+    Columns are judged by the first piece, which of most files is all of it; rows and classes are counted to the end,
+    as in training. Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the
+    target is open.
+    """
+    table = _first_piece(config)
+    target = target_name(config)
+    if target is None:
+        raise UsageError(_which_target(table))
+    require_single(table, target, "target")
+    found = Survey(table, target, "auto")
+    found.see(table)
+    judge = whole if _is_clean(config) else judged
+    columns = [judge(table, facts, target) for facts in found.columns.values()]
+    used = [column for column in columns if column.role == "feature"]
+    _check(config, table, found, columns)
+    dropped = tuple(column.name for column in columns if column.role == "left out")
+    split = WITHOUT_TEST if len(table) < FEWEST_TO_TEST and isinstance(config.source, str) else config.split
+    data = divided(config.model_copy(update={"target": target, "drop": dropped, "split": split}))
+    return Overview(
+        source=source,
+        files={part: found.rows for part, found in data.found.items()},
+        parts=data.division.sizes,
+        columns=columns,
+        target=target,
+        task=data.task,
+        classes=None if data.classes is None else _counts(data.reference, data.classes),
+        features=sum(_width(table, found.columns[column.name]) for column in used),
+        image=data.image,
+        groups=[column.name for column in used if may_group(table.frame[column.name], column.kind)],
+        dates=[column.name for column in used if column.kind == "date"],
+        reading=_reading(data, len(table)),
+        notices=[*data.notices, *data.division.notices],
+    )
+
+
+def _first_piece(config: Data) -> Table:
+    """Of the one source, or of the training part."""
+    return next(Chunks(next(iter(open_sources(config).values()))).walk("reading"))
+
+
+def _reading(data: Divided, seen: int) -> list[str]:
+    """How the files were read."""
+    notices = [notice for found in data.found.values() for notice in found.notices]
+    judged_by = [f"columns judged by the first {seen:,} rows"] if seen < data.reference.rows else []
+    return [*dict.fromkeys(notices), *judged_by]
+
+
+def _width(table: Table, found: ColumnFacts) -> int:
+    """Features that a column would become."""
+    learner = Learner(found.name, found.meaning)
+    learner.see(table)
+    return len(learner.column.features)
+
+
+def _is_clean(config: Data) -> bool:
+    """Whether all columns belong together, as the pixels of an image do: bundled sets and arrays."""
+    return all(path.suffix.lower() in ARRAYS for path in source_files(config).values())
+
+
+def _counts(found: Survey, classes: tuple[str, ...]) -> dict[str, int]:
+    """Rows of each class."""
+    labels = found.target.labels
+    if labels is None:
+        return {}
+    rows = np.bincount(labels.codes[labels.codes >= 0], minlength=len(labels.index))
+    return {label: int(rows[labels.index[label]]) for label in classes}
+
+
+def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn]) -> None:
+    """Raise DataError for slips among numbers, for a target that names the rows, and if there is nothing to learn from.
+
+    Of these training would say less, or name the consequence.
+    """
+    target = found.target.name
+    found.target.check()
+    check_rows(config, {"all": found} if isinstance(config.source, str) else {})
+    check_slips(found, [column.name for column in columns if column.role != "target"])
+    distinct = next(column.distinct for column in columns if column.role == "target")
+    if found.target.column.kind != "number" and distinct > max(1, MOST_CLASSES * len(table)):
+        raise DataError(
+            f"{table.at_column(target)}: target column {target!r} has {distinct:,} different values in "
+            f"{len(table):,} rows; it names the rows rather than a class of them, choose another target",
+            ("data", "target"),
+        )
+    if not any(column.role == "feature" for column in columns):
+        reasons = "; ".join(f"{column.name!r} is left out: {column.why}" for column in columns if column.why)
+        told = f" ({reasons})" if reasons else ""
+        raise DataError(f"{table.at_header()}: no column to learn {target!r} from{told}; add columns")
+
+
+def _which_target(table: Table) -> str:
+    """The question, the columns with their kinds, and what is often the answer."""
+    columns = [judged(table, ColumnFacts.of(table, name), "") for name in table.columns]
+    width = max(len(repr(column.name)) for column in columns)
+    lines = [f"  {column.name!r:<{width}}  {column.kind}, {column.distinct:,} different" for column in columns]
+    likely = " or ".join(f"--target {name!r}" for name in likely_targets(table)[:3])
+    return "\n".join([f"which column of {table.name} is to be predicted? Perhaps {likely}; there are:", *lines])

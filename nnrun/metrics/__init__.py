@@ -1,1 +1,0 @@
-"""How good predictions are, by the names that a config may use."""

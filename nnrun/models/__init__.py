@@ -1,0 +1,5 @@
+"""A trained network used: predictions on new rows, every metric beside baselines, and files for other programs.
+
+Others call `verbs` (evaluate), `model` (predict) and `export`; a new baseline or format of predictions is one entry in
+its table.
+"""

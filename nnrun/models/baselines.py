@@ -1,0 +1,95 @@
+"""What a network has to beat: a constant guess, and a linear model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.losses import Loss
+from nnrun.engine.parameters import Array
+from nnrun.engine.trainer import sample
+from nnrun.runs.recording import weights_of
+
+ROWS, CELLS = 20_000, 5_000_000  # of training data that the linear model is fitted on, at most
+STEPS = 200  # of L-BFGS, at most
+NEVER = -50.0  # logit of a class that the rows do not have
+CHUNK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Logits x·W + b; `W (n, width)` and `b (width,)` in float64, fitted on so many rows."""
+
+    W: Array
+    b: Array
+    rows: int
+
+    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(rows, width)`) chunk by chunk."""
+        for start in range(0, len(x), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(x)))
+            yield rows, x[rows] @ self.W + self.b
+
+
+def constant(train: Examples, loss: Loss, classes: int | None) -> Linear:
+    """The share of each class among the training rows as its probability, or the mean of the targets."""
+    W = np.zeros((train.x.shape[1], loss.width))
+    if classes is None:
+        return Linear(W, np.average(train.y, axis=0, weights=weights_of(train)), len(train))
+    shares = np.bincount(train.y, weights_of(train), classes)
+    shares = shares / shares.sum()
+    return Linear(W, _of_width(np.log(shares, where=shares > 0, out=np.full(classes, NEVER)), loss), len(train))
+
+
+def linear(train: Examples, loss: Loss, classes: int | None) -> Linear:
+    """scikit-learn's logistic regression (C = 1) or ridge regression (α = 1) on standardised features.
+
+    On all training rows, or on a fixed sample of 20,000 rows, or 5 million cells if that is less.
+    """
+    measured = sample(train, min(ROWS, max(1000, CELLS // train.x.shape[1])))
+    x = measured.x.astype(np.float64)
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    deviation[deviation == 0] = 1
+    x -= mean
+    x /= deviation
+    W, b = _ridge(x, measured) if classes is None else _logistic(x, measured, classes)
+    W = _of_width(W, loss) / deviation[:, None]
+    return Linear(W, _of_width(b, loss) - mean @ W, len(measured))
+
+
+def _logistic(x: Array, measured: Examples, classes: int) -> tuple[Array, Array]:
+    """Weights `(n, classes)` and biases `(classes,)`; classes that no row has are never predicted."""
+    from sklearn.linear_model import LogisticRegression
+
+    W, b = np.zeros((x.shape[1], classes)), np.full(classes, NEVER)
+    present = np.unique(measured.y)
+    if len(present) == 1:
+        b[present] = 0
+        return W, b
+    model = LogisticRegression(max_iter=STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged: a baseline may stop at its last step
+        model.fit(x, measured.y, weights_of(measured))
+    own, bias = model.coef_.T, model.intercept_
+    if len(present) == 2:  # one logit for both
+        own, bias = np.hstack([np.zeros_like(own), own]), np.append(0, bias)
+    W[:, present], b[present] = own, bias
+    return W, b
+
+
+def _ridge(x: Array, measured: Examples) -> tuple[Array, Array]:
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=1.0).fit(x, measured.y.astype(np.float64), weights_of(measured))
+    width = measured.y.shape[1]
+    return model.coef_.reshape(width, -1).T, np.broadcast_to(model.intercept_, (width,))
+
+
+def _of_width(scores: Array, loss: Loss) -> Array:
+    """Logits a class `(..., classes)` as the loss has them: one alone for two classes."""
+    narrow: Array = scores[..., 1:] - scores[..., :1] if scores.shape[-1] > loss.width else scores
+    return narrow

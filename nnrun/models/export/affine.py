@@ -1,0 +1,43 @@
+"""The trained network as dense layers alone, batch norm folded into the weights before it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nnrun.engine.layers import Activate, BatchNorm, Dense
+from nnrun.engine.parameters import Array
+from nnrun.models.model import Model
+
+
+class Affine(NamedTuple):
+    """activation(x @ W + b), W `(n_in, units)` and b `(units,)` in the run's dtype."""
+
+    W: Array
+    b: Array
+    activation: str
+
+
+def affine_layers(model: Model) -> list[Affine]:
+    """All layers, the output layer last with `linear`.
+
+    γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε), worked out in float64.
+    """
+    layers: list[Affine] = []
+    for name, layer in model.network.layers:
+        own = {key: model.weights[f"{name}.{key}"].astype(np.float64) for key in _KEYS.get(type(layer), ())
+               if f"{name}.{key}" in model.weights}  # fmt: skip
+        if isinstance(layer, Dense):
+            layers.append(Affine(own["W"], own.get("b", np.zeros((1, layer.units)))[0], "linear"))
+        elif isinstance(layer, BatchNorm):
+            W, b, activation = layers.pop()
+            scale = (own["gamma"] / np.sqrt(own["variance"] + layer.epsilon))[0]
+            layers.append(Affine(W * scale, (b - own["mean"][0]) * scale + own["beta"][0], activation))
+        elif isinstance(layer, Activate):
+            layers.append(layers.pop()._replace(activation=layer.name))
+    dtype = model.config.training.dtype
+    return [Affine(W.astype(dtype), b.astype(dtype), activation) for W, b, activation in layers]
+
+
+_KEYS = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "mean", "variance")}

@@ -1,0 +1,114 @@
+"""A model as one Python file: `standalone.py` with what was learned filled in."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import pprint
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.features.columns import Column
+from nnrun.data.files.table import Kind, Table
+from nnrun.engine.parameters import Array
+from nnrun.errors import NnrunError
+from nnrun.models.export.affine import affine_layers
+from nnrun.models.model import Model
+
+TEMPLATE = Path(__file__).with_name("standalone.py")
+WIDTH = 110  # of a line of numbers or letters
+USED: dict[Kind, tuple[str, ...]] = {
+    "number": ("fills",),
+    "boolean": ("fills",),
+    "category": ("vocabulary", "other"),
+    "date": ("fills", "parts", "format"),
+}
+_LEARNED = re.compile(r"(?<=# What was learned\.\n).*(?=# End of what was learned\.\n)", re.DOTALL)
+
+
+def require() -> None:
+    """Nothing is needed."""
+
+
+def write(model: Model, path: Path) -> None:
+    """Write the file; all that comes from the data stands in literals, so that no name or value can be code."""
+    learned = _learned(model)
+    source = TEMPLATE.read_text(encoding="utf-8")
+    path.write_text(_LEARNED.sub(lambda _: learned, source, count=1), encoding="utf-8")
+
+
+def run(model: Model, path: Path, table: Table) -> Array:
+    """What the file says of the rows, run as a process that sees neither nnrun nor the current directory."""
+    with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
+        rows = Path(folder) / "rows.csv"
+        table.frame.to_csv(rows, index=False)
+        command = [sys.executable, "-I", str(path.absolute()), str(rows)]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=folder)
+    if done.returncode:
+        raise NnrunError(f"the written file does not run: {done.stderr.strip()[-500:]}; please report it")
+    answers = list(csv.reader(done.stdout.splitlines()))[1:]
+    found = np.array([row[-len(model.target.classes or [0]) :] for row in answers], dtype=np.float64)
+    return found if model.target.classes is not None else found[:, 0]
+
+
+def _learned(model: Model) -> str:
+    target, preprocessor = model.target, model.preprocessor
+    classes = None if target.classes is None else list(target.classes)
+    columns = [_column(column) for column in preprocessor.columns]
+    layers = [_layer(W, b, activation) for W, b, activation in affine_layers(model)]
+    lines = [
+        f"RUN = {model.run.id!r}",
+        f"TARGET = {target.name!r}",
+        f"CLASSES: list[str] | None = {None if classes is None else _packed(classes)}",
+        f"TARGET_MEAN, TARGET_DEVIATION = {target.mean!r}, {target.deviation!r}",
+        f"DTYPE = {model.config.training.dtype!r}",
+        f"COLUMNS: list[dict[str, Any]] = {_stacked(columns)}",
+        f"MISSING_HERE: list[str] = {_packed(model.info.get('format', {}).get('missing', []))}",
+        f"IDENTIFIERS: list[str] = {_packed(model.info.get('left_out', []))}",
+        f"MEANS = {_packed(preprocessor.means)}",
+        f"DEVIATIONS = {_packed(preprocessor.deviations)}",
+        f"LAYERS = {_stacked(layers)}  # each: shape and bytes of W, bytes of b, activation",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _column(column: Column) -> str:
+    """What the kind of the column needs."""
+    known = column.to_json()
+    needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[column.kind])}
+    return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
+
+
+def _packed(values: Iterable[Any]) -> str:
+    """A list with as many items in a line as there is room for."""
+    lines: list[str] = []
+    for item in map(repr, values):
+        if lines and len(lines[-1]) + len(item) < WIDTH:
+            lines[-1] += f", {item}"
+        else:
+            lines.append(item)
+    return _stacked(lines)
+
+
+def _stacked(items: Iterable[str]) -> str:
+    """A list with one item after the other."""
+    body = "".join(indent(item, "    ") + ",\n" for item in items)
+    return f"[\n{body}]" if body else "[]"
+
+
+def _layer(W: Array, b: Array, activation: str) -> str:
+    return f'({W.shape}, """\n{_encoded(W)}\n""", """\n{_encoded(b)}\n""", "{activation}")'
+
+
+def _encoded(values: Array) -> str:
+    """The bytes, little-endian, in lines of letters."""
+    text = base64.b64encode(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()).decode()
+    return "\n".join(text[start : start + WIDTH] for start in range(0, len(text), WIDTH))

@@ -1,0 +1,128 @@
+"""A model: the best parameters of a run, with the preprocessing and the target they were trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.config import Config
+from nnrun.config.load import load_config
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.features.target import Target
+from nnrun.data.files.table import Floats, Table, check_fits
+from nnrun.data.fitted import read_fitted
+from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.engine.losses import Loss
+from nnrun.engine.network import Bound, Network
+from nnrun.engine.parameters import Array
+from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
+from nnrun.runs.assembly import make_mlp, named_loss
+from nnrun.runs.checkpoints import Tensors, named, read_weights
+from nnrun.runs.finding import best_in, is_search
+from nnrun.runs.rundir import RunDir
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Everything that turns raw rows into predictions; `weights` are parameters and running averages by name."""
+
+    run: RunDir
+    config: Config
+    info: dict[str, Any]
+    preprocessor: Preprocessor
+    target: Target
+    network: Network
+    loss: Loss
+    weights: Tensors
+
+    def predict(self, table: Table) -> Array:
+        """Probabilities `(m, classes)`, or values `(m,)` float64 in the target's own unit.
+
+        The table needs the columns that the run learned from, in any order, and may have more. Raises DataError at
+        the first cell that does not fit its column.
+        """
+        return self.predict_features(self.features(table))
+
+    def features(self, table: Table) -> Array:
+        """What the network is given, `(m, n)` in the run's dtype; raises DataError as `predict` does."""
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.config.training.dtype)
+        check_fits(table, values, [column.name for column in self.preprocessor.columns for _ in column.features])
+        return values
+
+    def predict_features(self, x: Array) -> Array:
+        """The same from prepared features `(m, n)`, such as those of a `Part`."""
+        predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)
+        for rows, logits in self.logits(x):
+            predictions[rows] = self.loss.predict(logits)
+        if self.target.classes is not None:
+            return predictions
+        own: Floats = predictions[:, 0] * np.float64(self.target.deviation) + self.target.mean
+        return own
+
+    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(rows, width)`) of prepared features, chunk by chunk; overwritten by the next one."""
+        return ((rows, logits[0]) for rows, logits in logits_in_chunks(self.network, self._bound, x))
+
+    @cached_property
+    def vectors(self) -> tuple[Array, Array]:
+        """Parameters `(1, size)` and running averages `(1, size)`, as the network binds them."""
+        theta = np.empty((1, self.network.theta.size), self.config.training.dtype)
+        state = np.empty((1, self.network.state.size), self.config.training.dtype)
+        for name, view in named(self.network, theta[0], state[0]).items():
+            np.copyto(view, self.weights[name])
+        return theta, state
+
+    @cached_property
+    def _bound(self) -> list[Bound]:
+        theta, state = self.vectors
+        return self.network.bind(theta, state, theta)
+
+
+def load_model(run: RunDir) -> Model:
+    """The model of a run, or of the best run of a search.
+
+    Raises UsageError where there is no checkpoint, DataError where a file of the run is missing, damaged or
+    contradicts another.
+    """
+    run = best_of(run)
+    config, (preprocessor, target) = _read_config(run), read_fitted(run)
+    try:
+        loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
+    except MisfitError as error:
+        raise DataError(f"{run.path / 'resolved.yaml'}: {error}; this is not the config of this run") from None
+    network = make_mlp(config, preprocessor.n_features, loss.width).network()
+    weights = _read_weights(run, network, config.training.dtype)
+    return Model(run, config, run.read_json("data.json"), preprocessor, target, network, loss, weights)
+
+
+def best_of(run: RunDir) -> RunDir:
+    """The run itself, or the best run of a search; UsageError where it has none yet."""
+    best = best_in(run) if is_search(run) else run
+    if best is None:
+        raise UsageError(f"{run.id}: no trial has ended well yet, so there is no best run to look at")
+    return best
+
+
+def _read_config(run: RunDir) -> Config:
+    run.read("resolved.yaml")
+    try:
+        return load_config(run.path / "resolved.yaml").config
+    except ConfigError as error:
+        raise DataError(str(error)) from None
+
+
+def _read_weights(run: RunDir, network: Network, dtype: str) -> Tensors:
+    shapes = network.theta.shapes | network.state.shapes
+    weights = read_weights(run, "best", shapes)
+    for name, tensor in weights.items():
+        file = run.path / "checkpoints" / "best.safetensors"
+        if tensor.dtype != dtype:
+            raise DataError(f"{file}: {name} is {tensor.dtype}, where resolved.yaml says {dtype}")
+        if not np.isfinite(tensor).all():
+            raise DataError(f"{file}: {name} holds numbers that are not finite; train again")
+    return weights

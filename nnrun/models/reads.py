@@ -1,0 +1,55 @@
+"""The test part is worth something as long as few look at it: who may, and how often it has been read."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from nnrun.runs.finding import search_of
+from nnrun.runs.rundir import RunDir
+
+READERS = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
+
+
+def why_not(run: RunDir) -> str | None:
+    """Why the test part of this run is left alone, if it is."""
+    search = search_of(run)
+    if search and run.path.resolve() != search.path / "best":
+        return "the trials of a search are compared on dev, and test is read for the best of them alone"
+    if run.status == "running":
+        return "the run is still training, and reads its test part when it ends"
+    return None
+
+
+def count_read(run: RunDir) -> int:
+    """Note in the run that its test part is being read; how often that has happened now.
+
+    A directory that cannot be written to keeps its old count.
+    """
+    reads = _reads(run) + 1
+    with suppress(OSError), run.locked():
+        reads = _reads(run) + 1  # another process may have read it since
+        _enter(run, reads)
+    return reads
+
+
+def _reads(run: RunDir) -> int:
+    """Until now; of a search's best run, those of the search."""
+    if chosen := _chosen(run):
+        return int(chosen["test_reads"])
+    return sum(event["event"] in READERS for event in run.events())
+
+
+def _enter(run: RunDir, reads: int) -> None:
+    chosen, search = _chosen(run), search_of(run)
+    if chosen and search:
+        run.update_record(chosen=chosen | {"test_reads": reads})
+        search.update_record(test_reads=reads)
+    else:
+        run.event("evaluated", epoch=run.read_json("run.json").get("best_epoch"))
+
+
+def _chosen(run: RunDir) -> dict[str, Any] | None:
+    """What the best run of a search knows of its choice."""
+    chosen: dict[str, Any] | None = run.read_json("run.json").get("chosen")
+    return chosen if search_of(run) else None

@@ -1,0 +1,184 @@
+"""New rows in, predictions out: where rows come from, what tells them apart, and what was noticed on the way."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnrun.data.files.sources import read_chunks
+from nnrun.data.files.table import Table, labels, suggest
+from nnrun.errors import DataError
+from nnrun.models.model import Model
+from nnrun.runs.finding import name_of
+from nnrun.text import MANY, counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nnrun.data.features.columns import Column
+
+
+PREDICTION, ROW = "prediction", "row"
+CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
+
+
+def rows_at_once(model: Model) -> int:
+    """How many rows are read, predicted and written together."""
+    return max(256, min(65_536, CELLS_AT_ONCE // model.preprocessor.n_features))
+
+
+def prediction_columns(model: Model) -> list[str]:
+    """`prediction`, then for classes `probability of CLASS` each."""
+    return [PREDICTION, *(f"probability of {name}" for name in model.target.classes or ())]
+
+
+@dataclass
+class Predictions:
+    """Frames of predictions, one a table; what it counts is complete after the last of them."""
+
+    model: Model
+    rows: int = 0
+    identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
+    _read: dict[str, None] = field(default_factory=dict)  # notices on how the file was read, each once
+    _ignored: list[str] = field(default_factory=list)
+    _has_target: bool = False
+    _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first
+    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:
+        """Identifiers and predictions of each table; raises DataError where columns are missing or cells unfit."""
+        for table in tables:
+            if not self.rows:
+                self._begin(table)
+            self._read |= dict.fromkeys(table.notices)
+            yield self._frame(table)
+            self.rows += len(table)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of the frames."""
+        return [*(self.identifiers or [ROW]), *prediction_columns(self.model)]
+
+    def notices(self) -> list[str]:
+        """What the user should know of the rows that were read."""
+        ignored = f"columns that the run did not learn from are ignored: {listed(self._ignored, MANY)}"
+        target = f"the target {self.model.target.name!r} is there too; `nnrun evaluate` compares predictions with it"
+        return [
+            *self._read,
+            *([ignored] if self._ignored else []),
+            *([target] if self._has_target else []),
+            *(
+                f"{counted(count, 'value')} of column {column!r} {'was' if count == 1 else 'were'} {what} "
+                f"(the first: {self._places[column, what]})"
+                for (column, what), count in self._counts.items()
+            ),
+        ]
+
+    def _begin(self, table: Table) -> None:
+        require_features(self.model, table)
+        known = {column.name for column in self.model.preprocessor.columns}
+        left_out = [name for name in self.model.info.get("left_out", []) if name in table.columns]
+        self.identifiers = [name for name in left_out if name not in known]
+        if taken := set(self.identifiers) & set(prediction_columns(self.model)):
+            name = min(taken)
+            raise DataError(
+                f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"
+            )
+        self._has_target = self.model.target.name in table.columns
+        self._ignored = [
+            name for name in table.columns if name not in {*known, *self.identifiers, self.model.target.name}
+        ]
+
+    def _frame(self, table: Table) -> pd.DataFrame:
+        import pandas as pd
+
+        predicted = self.model.predict(table)
+        for column in self.model.preprocessor.columns:
+            self._look_at(table, column)
+        cells: dict[str, Any] = {name: table.frame[name].to_numpy() for name in self.identifiers}
+        if not self.identifiers:
+            cells[ROW] = np.asarray(table.frame.index) + 1
+        return pd.DataFrame(cells | dict(zip(prediction_columns(self.model), self._cells(predicted), strict=True)))
+
+    def _cells(self, predicted: Any) -> Iterator[Any]:
+        if self.model.target.classes is None:
+            yield predicted
+            return
+        yield np.array(self.model.target.classes, dtype=object)[predicted.argmax(axis=1)]
+        yield from predicted.T
+
+    def _look_at(self, table: Table, column: Column) -> None:
+        series = table.frame[column.name]
+        missing = series.isna().to_numpy(dtype=bool)
+        if not column.indicator:
+            self._count(table, column.name, "missing, as none was in training", missing)
+        if column.kind == "category":
+            unseen = (
+                ~np.isin(labels(series).to_numpy(dtype=object), np.array(column.vocabulary, dtype=object)) & ~missing
+            )
+            self._count(table, column.name, "not seen in training", unseen)
+
+    def _count(self, table: Table, column: str, what: str, where: Any) -> None:
+        if where.any():
+            self._places.setdefault((column, what), table.at_cell(table.first(where), column))
+            self._counts[column, what] = self._counts.get((column, what), 0) + int(where.sum())
+
+
+def require_features(model: Model, table: Table) -> None:
+    """Raise DataError, naming all that are missing, unless the table has every column that the run learned from."""
+    wanted = [column.name for column in model.preprocessor.columns]
+    known = {*wanted, *model.info.get("left_out", [])}
+    twice = [name for name in wanted if name in table.repeated and f"{name}.2" not in known]
+    if twice:
+        raise DataError(
+            f"{table.at_column(twice[0])}: several columns are called {twice[0]!r}; keep the one to be used"
+        )
+    missing = [name for name in wanted if name not in table.columns]
+    if not missing:
+        return
+    hint = suggest(missing[0], [name for name in table.columns if name not in wanted])
+    what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listed([*map(repr, missing)], MANY)}"
+    here = hint or f"; the columns are {listed(table.columns, MANY)}"
+    raise DataError(f"{table.at_header()}: {what}, which {name_of(model.run)} learned from{here}")
+
+
+STDIN = "-"
+_NAME = "<stdin>"
+
+# First bytes of a file; anything else is read as text.
+_SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x93NUM": ".npy", b"\x1f\x8b": ".csv.gz"}
+
+
+def read_rows(source: str, rows: int, info: Mapping[str, Any]) -> Generator[Table, None, None]:
+    """Tables of at most so many rows; `-` is standard input, which is put on the disk first.
+
+    Raises DataError for whatever cannot be read.
+    """
+    if source != STDIN:
+        yield from read_chunks(Path(source), rows, like=info)
+        return
+    with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
+        path = _spooled(Path(folder))
+        try:
+            for table in read_chunks(path, rows, like=info):
+                notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
+                yield replace(table, name=_NAME, notices=notices)
+        except DataError as error:
+            raise DataError(str(error).replace(str(path), _NAME)) from None
+
+
+def _spooled(folder: Path) -> Path:
+    path = folder / "stdin"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    with path.open("rb") as file:
+        start = file.read(4)
+    suffix = next((suffix for first, suffix in _SUFFIXES.items() if start.startswith(first)), ".csv")
+    return path.rename(path.with_suffix(suffix))

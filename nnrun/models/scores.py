@@ -1,0 +1,89 @@
+"""Every metric of a task, from logits that come chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.features.target import Target
+from nnrun.engine.losses import Loss
+from nnrun.engine.metrics import confusion, metrics_of, r2, shares
+from nnrun.engine.parameters import Array
+
+
+@dataclass
+class Scores:
+    """What a model came to on some rows; of each row it keeps the target, the prediction and the weight."""
+
+    loss: Loss
+    target: Target
+    _y: list[Array] = field(default_factory=list)
+    _predicted: list[Array] = field(default_factory=list)
+    _losses: list[Array] = field(default_factory=list)
+    weights: Array | None = None  # one a row, of all rows
+
+    def add(self, logits: Array, y: Array) -> None:
+        """Rows with logits `(rows, width)` and targets as the loss takes them."""
+        logits = logits.astype(np.float64)
+        targets = self.loss.targets(y, logits.dtype)
+        self._losses.append(self.loss.sums(logits[:, None], targets[:, None])[0])  # each row as a batch of its own
+        predicted = self.loss.predict(logits)
+        if self.target.classes is None:
+            y, predicted = (v.astype(np.float64) * self.target.deviation + self.target.mean for v in (y, predicted))
+        self._y.append(y)
+        self._predicted.append(predicted)
+
+    def add_all(self, chunks: Iterable[tuple[slice, Array]], y: Array) -> None:
+        """Rows whose logits come in chunks."""
+        for rows, logits in chunks:
+            self.add(logits, y[rows])
+
+    @property
+    def rows(self) -> int:
+        """How many there were."""
+        return sum(map(len, self._y))
+
+    def metrics(self) -> dict[str, float]:
+        """Each metric of the task by name."""
+        self._join()
+        y, predicted, weights = self._rows()
+        measured = {"loss": float(np.average(self._losses[0], weights=weights)), "error": self._error()}
+        return {
+            name: measured[name] if metric.of is None else metric.of(y, predicted, weights)
+            for name, metric in metrics_of(self.target.task).items()
+        }
+
+    def counts(self) -> Array:
+        """The confusion matrix `(classes, classes)`, true classes in rows; rows are counted, not weighed."""
+        self._join()
+        return confusion(self._y[0], self._predicted[0])
+
+    def _error(self) -> float:
+        if self.target.classes is None:
+            return 1 - r2(*self._rows())
+        counts = confusion(*self._rows())
+        return float((counts.sum() - counts.trace()) / counts.sum())
+
+    def _rows(self) -> tuple[Array, Array, Array | None]:
+        return self._y[0], self._predicted[0], self.weights
+
+    def _join(self) -> None:
+        """The chunks as one array of each kind."""
+        for chunks in (self._y, self._predicted, self._losses):
+            if len(chunks) > 1:
+                chunks[:] = [np.concatenate(chunks)]
+
+
+def by_class(counts: Array, classes: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Precision, recall, F1 and support of each class; None where there is nothing to divide by."""
+    columns = zip(*(values.tolist() for values in shares(counts)), counts.sum(axis=1).tolist(), strict=True)
+    for name, (precision, recall, f1, support) in zip(classes, columns, strict=True):
+        known = {"precision": precision, "recall": recall, "f1": f1}
+        yield {
+            "class": name,
+            **{key: None if np.isnan(value) else value for key, value in known.items()},
+            "support": support,
+        }

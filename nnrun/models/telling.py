@@ -1,0 +1,113 @@
+"""An evaluation as it stands on a screen of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnrun.engine.parameters import Array
+from nnrun.models.scores import by_class
+from nnrun.models.verbs import FILE, NETWORK, Evaluation
+from nnrun.text import WIDTH, columns, counted, metric_value, number, percent, wrapped
+
+CLASSES_SHOWN = 20
+CONFUSIONS_SHOWN = 10
+LONGEST_NAME = 20
+BASELINES = ("constant", "linear")
+MODELS = {"classification": "logistic regression", "regression": "ridge regression"}
+GUESSES = {"classification": "the most frequent class, with the share of each", "regression": "the mean"}
+
+
+def page(found: Evaluation) -> list[str]:
+    """All of it."""
+    model, judged = found.model, _judged(found)
+    lines = [f"run      {model.run.path}", f"data     {_data(found)}", "", *metric_table(found, judged), ""]
+    if judged in found.counts:
+        lines += [*class_table(found, judged), "", *confusion_table(found.counts[judged], _names(found)), ""]
+    return [*lines, *_remarks(found, judged)]
+
+
+def _judged(found: Evaluation) -> str:
+    """The part that is looked at more closely, which is not test, since one should change nothing by it."""
+    return "dev" if "dev" in found.results else next(iter(found.results))
+
+
+def _data(found: Evaluation) -> str:
+    if found.source:
+        return f"{found.source}: {counted(found.rows[FILE], 'row')}"
+    return ", ".join(f"{count:,} {part}" for part, count in found.rows.items())
+
+
+def metric_table(found: Evaluation, judged: str) -> list[str]:
+    """A row a metric: the network on each part, the baselines on one."""
+    told = [name for name in BASELINES if name in found.results[judged]]
+    cells = [["", *found.results, *(f"{name}, {judged}" for name in told)]]
+    for name in found.results[judged][NETWORK]:
+        row = [_of(found, part, NETWORK, name) for part in found.results]
+        title = "error (1 − R²)" if name == "error" and found.model.target.classes is None else name
+        cells.append([title, *row, *(_of(found, judged, baseline, name) for baseline in told)])
+    return columns(cells, right=range(1, len(cells[0])))
+
+
+def _of(found: Evaluation, part: str, predictor: str, name: str) -> str:
+    value = found.results[part][predictor][name]
+    return "–" if np.isnan(value) else metric_value(value, name)
+
+
+def class_table(found: Evaluation, part: str) -> list[str]:
+    """Precision, recall, F1 and rows of each class; of many classes those with the lowest F1."""
+    known: list[dict[str, Any]] = list(by_class(found.counts[part], _names(found)))
+    shown = known
+    if len(known) > CLASSES_SHOWN:
+        shown = sorted(known, key=lambda c: (c["f1"] is None, c["f1"]))[:CLASSES_SHOWN]
+    rows = [[part, "precision", "recall", "f1", "rows"]]
+    for of in shown:
+        rows.append([of["class"], *(_share(of[key]) for key in ("precision", "recall", "f1")), number(of["support"])])
+    left = [f"the {len(shown)} of {len(known)} classes with the lowest f1"] if len(shown) < len(known) else []
+    return [*columns(rows, right=range(1, 5)), *left]
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def confusion_table(counts: Array, names: Sequence[str]) -> list[str]:
+    """True classes in rows, predicted ones in columns; where that is too wide, the commonest confusions."""
+    cells = [["true \\ predicted", *names]]
+    cells += [[name, *map(number, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    lines = columns(cells, right=range(1, len(cells)))
+    return lines if max(map(len, lines)) <= WIDTH else _confusions(counts, names)
+
+
+def _confusions(counts: Array, names: Sequence[str]) -> list[str]:
+    mistakes = counts - np.diag(counts.diagonal())
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:CONFUSIONS_SHOWN]
+    places = [divmod(int(place), len(counts)) for place in order]
+    rows = [[names[i], names[j], number(counts[i, j])] for i, j in places if mistakes[i, j]]
+    if not rows:
+        return ["no row was taken for another class"]
+    return columns([["commonest mistakes", "taken for", "rows"], *rows], right=(2,))
+
+
+def _names(found: Evaluation) -> list[str]:
+    """Class names, long ones cut."""
+    names = found.model.target.classes or ()
+    return [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+
+
+def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
+    task, results = found.model.target.task, found.results[judged]
+    if found.fitted is not None:
+        fitted = f"{MODELS[task]} on {found.fitted:,} training rows"
+        yield from wrapped(f"constant guesses {GUESSES[task]}; linear is {fitted}", "baseline ")
+    behind = [name for name in BASELINES if name in results and results[NETWORK]["error"] >= results[name]["error"]]
+    if behind:
+        whom = " and ".join(behind)
+        yield from wrapped(f"the network does not beat {whom} on {judged}: its error is no lower", "note     ")
+    if found.test_reads is not None:
+        times = "once" if found.test_reads == 1 else f"{found.test_reads} times"
+        yield from wrapped(f"test part read {times}, this one included", "test     ")
+    for note in found.notes:
+        yield from wrapped(note, "note     ")

@@ -1,0 +1,184 @@
+"""Evaluate a run: on the parts of its own data, or on a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnrun.data.dataset import Dataset
+from nnrun.data.facts.survey import check_target
+from nnrun.data.features.weights import part_weights, read_weights, weight_notices
+from nnrun.data.files.table import Table, require_column
+from nnrun.engine.parameters import Array
+from nnrun.errors import DataError
+from nnrun.models.baselines import Linear, constant, linear
+from nnrun.models.model import Model
+from nnrun.models.reads import count_read, why_not
+from nnrun.models.rows import read_rows, require_features, rows_at_once
+from nnrun.models.scores import Scores, by_class
+from nnrun.models.trained import trained
+from nnrun.runs.assembly import examples
+from nnrun.runs.finding import name_of
+from nnrun.runs.recording import weights_of
+
+NETWORK = "network"
+FILE = "data"  # in place of a part
+
+
+class Predictor(Protocol):
+    """The network or a baseline."""
+
+    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(rows, width)`) chunk by chunk."""
+
+
+@dataclass
+class Evaluation:
+    """Every metric of the network and the baselines on each part, and what else is told of them."""
+
+    model: Model
+    source: str | None  # the file, if it is not the run's own data
+    rows: dict[str, int] = field(default_factory=dict)
+    results: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)  # part -> predictor -> metric
+    counts: dict[str, Array] = field(default_factory=dict)  # part -> the network's confusion matrix
+    fitted: int | None = None  # training rows behind the linear baseline
+    test_reads: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def value(self, name: str) -> float | None:
+        """The network's metric by a name such as dev_auc; None if there is no such."""
+        part, _, metric = name.partition("_")
+        return self.results.get(part, {}).get(NETWORK, {}).get(metric)
+
+    def values(self) -> list[str]:
+        """The names of those that there are."""
+        return [f"{part}_{metric}" for part, of in self.results.items() for metric in of[NETWORK]]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "schema_version": 1,
+            "run": name_of(self.model.run),
+            "path": str(self.model.run.path),
+            "data": self.source,
+            "task": self.model.target.task,
+            "parts": {part: {"rows": self.rows[part], "metrics": of} for part, of in self.results.items()},
+            "classes": {part: self._by_class(counts) for part, counts in self.counts.items()},
+            "confusion": {part: counts.tolist() for part, counts in self.counts.items()},
+            "linear_rows": self.fitted,
+            "test_reads": self.test_reads,
+            "notes": self.notes,
+        }
+
+    def _by_class(self, counts: Array) -> list[dict[str, Any]]:
+        return list(by_class(counts, self.model.target.classes or ()))
+
+    def enter(self, part: str, scores: Mapping[str, Scores]) -> None:
+        """What each predictor came to on a part."""
+        self.results[part] = {name: of.metrics() for name, of in scores.items()}
+        self.rows[part] = scores[NETWORK].rows
+        if self.model.target.classes is not None:
+            self.counts[part] = scores[NETWORK].counts()
+
+
+def evaluate(model: Model, data: str | None = None) -> Evaluation:
+    """A run by its best epoch: on its own parts, or on the rows of a file.
+
+    Raises DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column, or has a
+    class that the run does not know.
+    """
+    found = Evaluation(model, data)
+    if weighed := weight_notices(model.info.get("weights")):
+        found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
+    if data is None:
+        _on_own_parts(found, trained(model.run).dataset)
+    else:
+        _on_file(found, data)
+    return found
+
+
+def _on_own_parts(found: Evaluation, dataset: Dataset) -> None:
+    predictors = _predictors(found, dataset)
+    reason = why_not(found.model.run)
+    for part in dataset.parts:
+        if part == "test" and reason:
+            found.notes.append(f"the test part is not read: {reason}")
+            continue
+        measured = examples(dataset, part)
+        scores = _scores(found, predictors, weights_of(measured))
+        for name, predictor in predictors.items():
+            scores[name].add_all(predictor.logits(measured.x), measured.y)
+        found.enter(part, scores)
+    if "test" in found.results:
+        found.test_reads = count_read(found.model.run)
+
+
+def _on_file(found: Evaluation, data: str) -> None:
+    try:
+        predictors = _predictors(found, trained(found.model.run).dataset)
+    except DataError as error:
+        predictors = {NETWORK: found.model}
+        found.notes.append(f"there is nothing to fit baselines on ({error})")
+    scores, weighing = _scores(found, predictors), _Weighing(found.model)
+    with closing(read_rows(data, rows_at_once(found.model), found.model.info)) as tables:
+        for table in tables:
+            x, y = _prepared(found.model, table)
+            weighing.add(table, y)
+            for name, predictor in predictors.items():
+                scores[name].add_all(predictor.logits(x), y)
+    for of in scores.values():
+        of.weights = weighing.weights()
+    found.notes += weighing.notes()
+    found.enter(FILE, scores)
+
+
+class _Weighing:
+    """The weights that the rows of a file have by the rules of the run, once all of them are known."""
+
+    def __init__(self, model: Model) -> None:
+        self.target, self.described = model.target, model.info.get("weights")
+        self.column: str | None = (self.described or {}).get("column")
+        self._y: list[Array] = []
+        self._column: list[Array] = []
+        self._lacking = False
+
+    def add(self, table: Table, y: Array) -> None:
+        """Rows of a table."""
+        self._y.append(y)
+        if self.column in table.columns:
+            self._column.append(read_weights(table, self.column))
+        self._lacking = bool(self.column) and not self._column
+
+    def weights(self) -> Array | None:
+        """One a row, with a mean of 1; None where every row counts alike."""
+        column = np.concatenate(self._column) if self._column else None
+        return part_weights(self.described, FILE, np.concatenate(self._y), self.target.classes, column)
+
+    def notes(self) -> list[str]:
+        """What is to be told where the file has no weights although the run had them."""
+        return [f"there is no column {self.column!r}, so rows are not weighed by it"] if self._lacking else []
+
+
+def _prepared(model: Model, table: Table) -> tuple[Array, Array]:
+    """Features and targets of raw rows; raises DataError at the first cell that does not fit."""
+    require_features(model, table)
+    require_column(table, model.target.name, "target")
+    check_target(table, model.target.name)
+    return model.features(table), model.target.encode(table, model.config.training.dtype)
+
+
+def _predictors(found: Evaluation, dataset: Dataset) -> dict[str, Predictor]:
+    train, loss = examples(dataset, "train"), found.model.loss
+    classes = len(dataset.classes) if dataset.classes else None
+    fitted: Linear = linear(train, loss, classes)
+    found.fitted = fitted.rows
+    return {NETWORK: found.model, "constant": constant(train, loss, classes), "linear": fitted}
+
+
+def _scores(found: Evaluation, predictors: Mapping[str, Predictor], weights: Array | None = None) -> dict[str, Scores]:
+    return {name: Scores(found.model.loss, found.model.target, weights=weights) for name in predictors}

@@ -1,1 +1,0 @@
-"""A trained network as a run directory holds it, and what it says about rows."""

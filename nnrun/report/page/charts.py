@@ -1,0 +1,116 @@
+"""Charts as plain data for plotly.js: the pieces that all of them are made of; long curves are thinned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nnrun.report.page.html import Markup
+
+Trace = dict[str, Any]
+Axis = dict[str, Any]
+
+# Each at least 3:1 against both the light and the dark page, and told apart by the colour-blind (after Okabe and Ito).
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2a7fc1", "#c7700f", "#1f9470", "#d0504a", "#a063b5", "#7f858c"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#8a7d1c", "#3c96a5", "#b5567e")
+DASHES = ("solid", "dash", "dot", "dashdot")  # the palette anew, where there are more lines than colours
+SCALE = [(0.0, "#d9480f"), (0.2, "#c08a1e"), (0.55, "#3c8fb0"), (1.0, "#7f858c")]  # best to worst
+FEW_DECADES = 10**2.5
+MANY_NAMES = 24  # characters of a name in a chart
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure: what it shows in words, its traces, its layout, and the same numbers as a table, if that helps."""
+
+    title: str
+    alt: str
+    data: Sequence[Trace]
+    layout: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    table: Markup | None = None
+    height: int = 340
+    least_width: int = 0  # below which it scrolls in a frame of its own
+
+
+def plain(text: object) -> str:
+    """Text for a label: plotly reads some HTML in labels, so what looks like it is written as entities."""
+    return escape(str(text), quote=False)
+
+
+def short(name: object) -> str:
+    """A name for a label, cut where it is long."""
+    text = str(name)
+    return plain(text if len(text) <= MANY_NAMES else f"{text[: MANY_NAMES - 1]}…")
+
+
+def colour(i: int) -> str:
+    """The colour of the i-th of several equal things."""
+    return PALETTE[i % len(PALETTE)]
+
+
+def dash(i: int) -> str:
+    """The dashes of the i-th line."""
+    return DASHES[i // len(PALETTE) % len(DASHES)]
+
+
+def axis(title: str, **options: Any) -> Axis:
+    """An axis with its title; `percent` writes fractions as per cent."""
+    shown = {"tickformat": "~%"} if options.pop("percent", False) else {}
+    return {"title": {"text": plain(title)}, "automargin": True, **shown, **options}
+
+
+def log_axis(title: str, values: Sequence[float], **options: Any) -> Axis:
+    """An axis of decades for these values; numbers as they are spoken of, at few decades also 2 and 5 times them."""
+    options["dtick"] = "D2" if max(values) < FEW_DECADES * min(values) else 1
+    format_ = {"tickformat": "~%"} if options.pop("percent", False) else {"tickformat": "~g"}
+    return axis(f"{title} (log scale)", type="log", **format_, **options)
+
+
+def line(name: str, x: Sequence[Any], y: Sequence[Any], color: str, **options: Any) -> Trace:
+    """A curve; gaps where y is None."""
+    style = {"color": color, "width": options.pop("width", 2), "dash": options.pop("dash", "solid")}
+    return {"type": "scatter", "mode": "lines", "name": plain(name), "x": x, "y": y, "line": style, **options}
+
+
+def points(name: str, x: Sequence[Any], y: Sequence[Any], color: Any, **options: Any) -> Trace:
+    """Single points."""
+    marker = {"color": color, "size": 7, **options.pop("marker", {})}
+    return {"type": "scatter", "mode": "markers", "name": plain(name), "x": x, "y": y, "marker": marker, **options}
+
+
+def upright(at: float, text: str, color: str, level: int, leftward: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A shape and an annotation that mark a place on the x-axis; `level` lowers the text out of another's way."""
+    shape = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
+    words = {"x": at, "y": 1 - 0.09 * level, "yref": "paper", "text": plain(text), "showarrow": False}
+    side = "right" if leftward else "left"
+    return (
+        {**shape, "line": {"color": color, "width": 1.5, "dash": "dot"}},
+        {**words, "xanchor": side, "yanchor": "top", "xshift": -3 if leftward else 3, "font": {"size": 11}},
+    )
+
+
+POINTS = 1200  # of a curve: more than a chart has pixels
+
+
+def kept(values: Sequence[float | None], most: int = POINTS) -> list[int]:
+    """Indices, at most `most`, rising: first, last, and of each of equal stretches its lowest and highest value."""
+    n = len(values)
+    if n <= most:
+        return list(range(n))
+    if most < 4:
+        return [0, n - 1][:most]
+    numbers = np.array([np.nan if value is None else value for value in values], float)
+    edges = np.linspace(0, n, (most - 2) // 2 + 1).astype(int)
+    chosen = {0, n - 1}
+    for start, end in pairwise(edges):
+        stretch = numbers[start:end]
+        finite = np.flatnonzero(np.isfinite(stretch))
+        if len(finite):
+            chosen |= {int(start + finite[pick(stretch[finite])]) for pick in (np.argmin, np.argmax)}
+    return sorted(chosen)

@@ -1,0 +1,89 @@
+"""What a run was made of: config, data, machine, events, and the commands that make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nnrun.config.config import changed
+from nnrun.config.dump import one_line
+from nnrun.installation import command
+from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag, unfolded
+from nnrun.report.page.page import Section
+from nnrun.report.run.curves import event_words
+from nnrun.runs.rundir import RunDir
+from nnrun.text import source_name
+
+Values = Mapping[str, Any]
+
+
+def config_section(run: RunDir, config: Values) -> Section:
+    """The keys that differ from their defaults, and the whole file when asked for."""
+    differing = changed(config)
+    rows = [[code(key), code(one_line(value)), code(one_line(default))] for key, (value, default) in differing.items()]
+    told = table("Keys that differ from their defaults", ["key", "here", "default"], rows, words=(0, 1, 2))
+    text = run.read("resolved.yaml").decode(errors="replace")
+    whole = unfolded("The whole config, every default filled in", tag("pre", code(text), tabindex=0))
+    return Section("Config", [told if rows else paragraph("Everything is as by default."), whole])
+
+
+def environment_section(record: Values) -> Section:
+    """Data files, machine and versions."""
+    return Section("Data and environment", [_files(record), _machine(record)])
+
+
+def _files(record: Values) -> Markup:
+    rows = [
+        [file["name"], file["part"], f"{file['rows']:,}", code(file["sha256"][:16])] for file in record["data"]["files"]
+    ]
+    parts = ", ".join(f"{count:,} {part}" for part, count in record["data"]["rows"].items())
+    caption = f"Data: {parts}"
+    return table(caption, ["file", "part", "rows", "SHA-256, first 16 digits"], rows, words=(0, 1, 3))
+
+
+def _machine(record: Values) -> Markup:
+    host = record["host"]
+    rows = [["machine", f"{host['system']}, {host['processor']}, {_cores(host)}"]]
+    rows += [["BLAS", ", ".join(_blas(library) for library in record.get("blas") or []) or "unknown"]]
+    rows += [[name, version] for name, version in record["versions"].items()]
+    if git := record.get("git"):
+        rows.append(["git", f"{git['commit'][:12]}{' with changes' if git['changed'] else ''}"])
+    rows += [["began", record.get("started") or "–"], ["ended", record.get("ended") or "–"]]
+    return table("Environment", ["what", "which"], rows, words=(0, 1))
+
+
+def _cores(host: Values) -> str:
+    usable = host.get("usable_cores", host["cores"])  # which older runs did not record
+    return f"{host['cores']} cores" + ("" if usable == host["cores"] else f", of which {usable} could be used")
+
+
+def _blas(library: Values) -> str:
+    return f"{library['library']} {library['version']} ({library['kernel']}), {library['threads']} thread(s)"
+
+
+def events_part(events: Sequence[Values]) -> Markup:
+    """What happened besides epochs, in the order of time."""
+    rows = [[event["time"][:19].replace("T", " "), _told(event), event.get("epoch", "–")] for event in events]
+    return table("Events", ["time", "what", "epoch"], rows, words=(0, 1))
+
+
+def _told(event: Values) -> str:
+    where = f" in {event['layer']}" if event.get("layer") else ""
+    return f"{event_words(event)}{where}" + (f": {event['why']}" if event.get("why") else "")
+
+
+def again_section(run: RunDir, record: Values) -> Section:
+    """What was typed, and what trains it again to the same bits."""
+    return Section("How to make it again", [commands(_again(run, record)), *_provided(record)])
+
+
+def _again(run: RunDir, record: Values) -> Iterator[tuple[str, str]]:
+    if argv := record.get("argv"):
+        yield "What was typed:", command(*argv[1:])
+    yield "The same bits from this directory:", command("train", str(run.path / "resolved.yaml"))
+    yield "This page:", command("report", str(run.path))
+
+
+def _provided(record: Values) -> Iterator[Markup]:
+    names = ", ".join(dict.fromkeys(source_name(file["name"]) for file in record["data"]["files"]))
+    yield tag("p", f"It needs {names} as it was, and for the last digits this machine's NumPy and BLAS.", cls="quiet")

@@ -1,0 +1,156 @@
+"""Where it fails: the ladder from base to test, errors by the target's values, and the worst slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.files.table import Table
+from nnrun.engine.parameters import Array
+from nnrun.insight.diagnosis.regions import compare, error_of, regions_of
+from nnrun.models.trained import Trained
+from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short
+from nnrun.report.page.html import Markup, join, paragraph, table, tag
+from nnrun.runs.verdict import RULES, Verdict, wilson
+from nnrun.text import percent, points, set_name
+
+Region = Mapping[str, Any]
+
+BARS = 25  # of a chart
+FEWEST = 10  # dev rows that a slice is judged by
+SLICES = 12
+COLUMNS = 200  # that are looked at
+
+
+def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str, Array]) -> Chart:
+    """Errors of training and dev part for each class, or each fifth of a number."""
+    section, classes = model.config.diagnosis, model.dataset.classes
+    name = str(model.dataset.info["target"]["name"])
+    named = regions_of({part: tables[part] for part in mistakes}, name)
+    found = compare(mistakes, named, section.base_error, section.tolerance, classes is not None)
+    shown = found[:BARS]
+    traces = [_bars(part, color, shown) for part, color in (("train", BLUE), ("dev", ORANGE))]
+    names = [short(region["region"]) for region in shown]
+    layout = {
+        "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
+        "yaxis": axis("error" if classes else "1 − R²", percent=True, rangemode="tozero"),
+        "barmode": "group",
+        "bargap": 0.25,
+    }
+    worst = shown[0]
+    alt = f"Errors by {name}; the highest on dev is {percent(worst['dev']['error'])} for {worst['region']}."
+    left = len(found) - len(shown)
+    note = "With 95% intervals, the highest dev error first." + (f" {left} more are in the table." if left else "")
+    return Chart(f"Error by {name}", alt, traces, layout, note, _table(name, found))
+
+
+def _bars(part: str, color: str, found: Sequence[Region]) -> dict[str, Any]:
+    errors = [region[part]["error"] for region in found]
+    ends = [(region[part]["low"], region[part]["high"]) for region in found]
+    up = [0 if e is None or h is None else max(0.0, h - e) for e, (_, h) in zip(errors, ends, strict=True)]
+    down = [0 if e is None or low is None else max(0.0, e - low) for e, (low, _) in zip(errors, ends, strict=True)]
+    spread = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1, "color": "#8a9199"}
+    text = [f"{region[part]['rows']:,} rows" for region in found]
+    return {"type": "bar", "name": part, "x": list(range(len(found))), "y": errors, "marker": {"color": color},
+            "error_y": spread, "hovertext": text, "hoverinfo": "y+text+name"}  # fmt: skip
+
+
+def _table(name: str, found: Sequence[Region]) -> Markup:
+    heads = [name, "train", "rows", "dev", "95%", "rows", "share of mistakes", "bias", "variance"]
+    rows = [
+        [
+            r["region"], percent(r["train"]["error"]), f"{r['train']['rows']:,}", percent(r["dev"]["error"]),
+            _interval(r["dev"]), f"{r['dev']['rows']:,}", percent(r["share_of_dev"]),
+            *(tag("span", r[kind]["judgement"], cls=r[kind]["judgement"]) for kind in ("bias", "variance")),
+        ]
+        for r in found
+    ]  # fmt: skip
+    return table(f"Errors by {name}", heads, rows, words=(0, 7, 8))
+
+
+def _interval(error: Mapping[str, Any]) -> str:
+    return "–" if error["low"] is None else f"{100 * error['low']:.1f} to {100 * error['high']:.1f}"
+
+
+def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
+    """The slices whose 95% interval lies above the dev error, the worst first."""
+    target = str(model.dataset.info["target"]["name"])
+    proportions = model.dataset.classes is not None
+    columns = [name for name in dev.columns if name != target][:COLUMNS]
+    looked_at = list(_slices(dev, mistakes, columns, proportions))
+    whole = float(mistakes.mean())
+    worse = sorted((s for s in looked_at if s["low"] is not None and s["low"] > whole), key=lambda s: -s["low"])
+    told = (
+        f"{len(looked_at):,} slices of {len(columns)} columns with at least {FEWEST} dev rows were compared with the "
+    )
+    told += f"dev error of {percent(whole)}. "
+    if not worse:
+        return paragraph(told, "None is clearly worse: no 95% interval lies above it.")
+    chance = len(looked_at) / 40  # 2.5% of the intervals lie above what they estimate
+    by_chance = f"about {chance:.0f}" if chance >= 1 else "less than one"
+    told += f"{len(worse)} lie above it with their whole 95% interval; of so many, {by_chance} would by chance."
+    rows = [[s["column"], s["value"], percent(s["error"]), _interval(s), f"{s['rows']:,}"] for s in worse[:SLICES]]
+    heads = ["column", "value", "dev error", "95%", "dev rows"]
+    return join([paragraph(told), table("Slices that are worse than the whole", heads, rows, words=(0, 1))])
+
+
+def _slices(dev: Table, mistakes: Array, columns: Sequence[str], proportions: bool) -> Iterator[dict[str, Any]]:
+    for column in columns:
+        names = regions_of({"train": dev}, column)["train"]  # bins of the dev part's own values
+        for value, count in zip(*np.unique(names.astype(str), return_counts=True), strict=True):
+            if FEWEST <= count < len(names):
+                error = error_of(mistakes[names == value], proportions)
+                yield {"column": column, "value": value, **error}
+
+
+def ladder_chart(verdict: Verdict) -> Chart:
+    """A bar for each set with its 95% interval, base at the top."""
+    parts = list(verdict.errors)
+    errors = list(verdict.errors.values())
+    labels = [f"{set_name(part)}  <b>{percent(error)}</b> " for part, error in verdict.errors.items()]
+    bars = {
+        "type": "bar", "orientation": "h", "x": errors, "y": list(range(len(parts))),
+        "marker": {"color": BLUE}, "width": 0.55, "showlegend": False,
+        "hoverinfo": "x",
+        "error_x": {"type": "data", "symmetric": False, **_intervals(verdict), "thickness": 1.5, "color": "#8a9199"},
+    }  # fmt: skip
+    layout = {
+        "xaxis": axis("error", percent=True, rangemode="tozero"),
+        "yaxis": {"autorange": "reversed", "automargin": True, "tickvals": list(range(len(parts))), "ticktext": labels},
+    }
+    told = ", ".join(f"{set_name(part)} {percent(error)}" for part, error in verdict.errors.items())
+    note = "With 95% intervals where the sizes of the sets are known." if verdict.sizes else ""
+    height = 70 + 46 * len(parts)
+    return Chart("From base to test", f"Errors of the sets: {told}.", [bars], layout, note, height=height)
+
+
+def _intervals(verdict: Verdict) -> dict[str, list[float]]:
+    ends = []
+    for part, error in verdict.errors.items():
+        size = verdict.sizes.get(part)
+        ends.append(wilson(error, size) if size else (error, error))
+    errors = verdict.errors.values()
+    return {
+        "array": [max(0.0, high - error) for (_, high), error in zip(ends, errors, strict=True)],
+        "arrayminus": [max(0.0, error - low) for (low, _), error in zip(ends, errors, strict=True)],
+    }
+
+
+def steps_table(verdict: Verdict) -> Markup:
+    """Each gap with its interval, its judgement and what it means."""
+    rows = [
+        [
+            RULES[kind].word,
+            f"{set_name(gap.start)} → {set_name(gap.end)}",
+            f"{points(gap.value)} points",
+            gap.interval or "–",
+            tag("span", gap.judgement, cls=gap.judgement),
+            RULES[kind].meaning if gap.value >= 0 else RULES[kind].below,
+        ]
+        for kind, gap in verdict.gaps.items()
+    ]
+    heads = ["gap", "step", "size", "95% interval", "judged", "which is"]
+    caption = f"Gaps; one above {100 * verdict.tolerance:g} points is high"
+    return table(caption, heads, rows, words=(0, 1, 4, 5))

@@ -1,0 +1,205 @@
+"""Single examples: the decision boundary of two inputs, and what the network gets most wrong, as images or rows."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.dataset import Dataset
+from nnrun.data.files.table import Table, kind_of
+from nnrun.engine.parameters import Array
+from nnrun.models.model import Model
+from nnrun.report.page.charts import Chart, axis, colour, plain, points
+from nnrun.report.page.html import Markup, join, paragraph, table, tag
+from nnrun.report.run.quality import PART, Classified, Estimated
+from nnrun.text import number, percent
+
+SIDE = 120  # points of the grid along each axis
+MARGIN = 0.08  # around the training examples, as a part of their range
+MOST_POINTS = 1500
+
+
+def boundary_chart(model: Model, data: Dataset) -> Chart:
+    """The two inputs as axes, in their own units; what the network says everywhere, and the dev examples on top."""
+    info, names = data.info, data.info["features"]
+    mean, deviation = np.array(info["means"]), np.array(info["deviations"])
+    x = data.parts["train"].x
+    low, high = x.min(axis=0), x.max(axis=0)
+    sides = np.linspace(low - MARGIN * (high - low), high + MARGIN * (high - low), SIDE)
+    grid = np.stack(np.meshgrid(sides[:, 0], sides[:, 1]), axis=-1).reshape(-1, 2).astype(x.dtype)
+    said = model.predict_features(grid).astype(np.float64)
+    own = sides * deviation + mean
+    dev = data.parts[PART]
+    raw = dev.x * deviation + mean
+    classes = data.classes
+    area = _values(str(info["target"]["name"]), said, own) if classes is None else _classes(classes, said, own)
+    layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
+    note = "What the network says of every point, paler where it is less sure; dots are dev examples."
+    alt = f"Decision regions over {names[0]} and {names[1]}."
+    return Chart(
+        "What the network says everywhere", alt, [*area, *_dots(classes, raw, dev.y)], layout, note, height=460
+    )
+
+
+def _classes(classes: list[str], said: Array, own: Array) -> list[dict[str, Any]]:
+    """A heat map for each class where it is the likeliest, its opacity how likely."""
+    likeliest, sure = said.argmax(axis=1), said.max(axis=1)
+    maps = []
+    for k in range(len(classes)):
+        z = np.where(likeliest == k, np.round(sure, 3), np.nan).reshape(SIDE, SIDE)
+        if np.isfinite(z).any():
+            maps.append(_map(own, z, [[0, _faded(colour(k), 0.08)], [1, _faded(colour(k), 0.5)]], 1 / len(classes), 1))
+    return maps
+
+
+def _values(target: str, said: Array, own: Array) -> list[dict[str, Any]]:
+    z = said.reshape(SIDE, SIDE)
+    bar = {"showscale": True, "colorbar": {"title": {"text": plain(target)}, "thickness": 12}}
+    return [_map(own, z, "Viridis", float(z.min()), float(z.max())) | bar]
+
+
+def _map(own: Array, z: Array, scale: Any, low: float, high: float) -> dict[str, Any]:
+    rows = [[float(f"{value:.4g}") for value in row] for row in z]
+    return {"type": "heatmap", "x": own[:, 0].tolist(), "y": own[:, 1].tolist(), "z": rows, "zmin": low, "zmax": high,
+            "colorscale": scale, "showscale": False, "hoverinfo": "skip"}  # fmt: skip
+
+
+def _faded(color: str, opacity: float) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[dict[str, Any]]:
+    """Dev examples, a colour and a symbol a class."""
+    step = max(1, len(raw) // MOST_POINTS)
+    raw, y = raw[::step], y[::step]
+    if classes is None:
+        return [points("dev", raw[:, 0].tolist(), raw[:, 1].tolist(), "#ffffff", marker={"line": {"width": 1}})]
+    symbols = ("circle", "diamond", "square", "triangle-up", "cross")
+    return [
+        points(
+            name, raw[y == k, 0].tolist(), raw[y == k, 1].tolist(), colour(k),
+            marker={"symbol": symbols[k % len(symbols)], "line": {"width": 1, "color": "#ffffff"}},
+        )
+        for k, name in enumerate(classes)
+    ]  # fmt: skip
+
+
+BUNDLED = {"digits": (8, 8, 1)}  # height, width, channels of bundled sets of images
+COLOUR_TYPES = {1: 0, 3: 2}  # of a PNG, by channels: grey, or red, green and blue
+
+
+def shape_of(info: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """Height, width and channels of the images that a run is trained on; None where its rows are no images."""
+    shape: Sequence[int] | None = info.get("image") or BUNDLED.get(str(info["source"]))
+    if shape is None or len(shape) != 3 or shape[2] not in COLOUR_TYPES or np.prod(shape) != len(info["means"]):
+        return None
+    return shape[0], shape[1], shape[2]
+
+
+def pixels(info: Mapping[str, Any], x: Array, shape: tuple[int, int, int]) -> Array:
+    """Prepared features `(rows, n)` → images `(rows, height, width, channels)` of bytes, from black to white."""
+    raw = x * np.array(info["deviations"]) + np.array(info["means"])
+    low, high = float(raw.min()), float(raw.max())
+    scaled: Array = np.round(255 * (raw - low) / (high - low or 1.0)).astype(np.uint8)
+    return scaled.reshape(-1, *shape)
+
+
+def picture(image: Array, alt: str) -> Markup:
+    """An image `(height, width, channels)` of bytes as an element."""
+    height, width, _ = image.shape
+    address = f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
+    return tag("img", src=address, alt=alt, width=width, height=height)
+
+
+def png(image: Array) -> bytes:
+    """The file of an image `(height, width, channels)` of bytes (ISO/IEC 15948)."""
+    height, width, channels = image.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
+    lines = b"".join(b"\0" + np.ascontiguousarray(row).tobytes() for row in image)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines)) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+SHOWN = 12
+COLUMNS = 12  # of a row; more are not read by anybody
+
+
+def worst(of: Classified | Estimated) -> Array:
+    """Indices of dev rows, the worst first: wrong ones by the probability of the truth, or the farthest off."""
+    if isinstance(of, Estimated):
+        return np.argsort(-np.abs(of.said - of.true), kind="stable")[:SHOWN]
+    wrong = np.flatnonzero(of.wrong)
+    return wrong[np.argsort(of.of_true[wrong], kind="stable")][:SHOWN]
+
+
+def worst_part(data: Dataset, of: Classified | Estimated, at: Array, dev: Table | None) -> Markup:
+    """Those rows with what they are and what the network took them for.
+
+    `at` are the places `(rows,)` of `of` among the dev arrays; `dev` is the table that they come from.
+    """
+    chosen = worst(of)
+    if not len(chosen):
+        return paragraph("The network makes no mistake on the dev part.")
+    info = data.info
+    if shape := shape_of(info):
+        pictures = pixels(info, data.parts[PART].x[at[chosen]], shape)
+        return _gallery(of, chosen, pictures)
+    if dev is None:
+        return paragraph("The rows cannot be shown: the file that they come from is not there any more.")
+    return _rows(of, chosen, dev, str(info["target"]["name"]))
+
+
+def _gallery(of: Classified | Estimated, chosen: Array, pictures: Array) -> Markup:
+    items = []
+    for i, image in zip(chosen, pictures, strict=True):
+        told = _told(of, i)
+        items.append(tag("li", picture(image, f"dev example {i}: {told}"), paragraph(told)))
+    return tag("ul", *items, cls="examples")
+
+
+def _told(of: Classified | Estimated, i: int) -> str:
+    if isinstance(of, Estimated):
+        return f"true {number(of.true[i])}, said {number(of.said[i])}"
+    said, true = of.classes[of.said[i]], of.classes[of.true[i]]
+    return f"true {true}, said {said} ({percent(of.sureness[i])} sure)"
+
+
+def _rows(of: Classified | Estimated, chosen: Array, dev: Table, target: str) -> Markup:
+    """A table; the first column is the row's number in the file, counted from 1 as everywhere."""
+    names = [name for name in dev.columns if name != target]
+    frame = dev.frame.iloc[chosen]
+    heads = ["row", f"true {target}", "said", "sure" if isinstance(of, Classified) else "off by", *names[:COLUMNS]]
+    rows = [
+        [str(label + 1), *_answer(of, i), *("–" if missing else _cell(value) for value, missing in cells)]
+        for i, label, cells in zip(chosen, frame.index, _cells(frame[names[:COLUMNS]]), strict=True)
+    ]
+    texts = [i + 4 for i, name in enumerate(names[:COLUMNS]) if kind_of(frame[name]) != "number"]
+    words = [0, *((1, 2) if isinstance(of, Classified) else ()), *texts]
+    left = len(names) - COLUMNS
+    more = [paragraph(f"The first {COLUMNS} of {len(names)} columns.")] if left > 0 else []
+    return join([table("The worst of the dev part, rows counted from 1", heads, rows, words=words), *more])
+
+
+def _cells(frame: object) -> list[list[tuple[object, bool]]]:
+    """Values with whether they are missing, row by row."""
+    values, missing = frame.to_numpy(dtype=object), frame.isna().to_numpy()  # type: ignore[attr-defined]
+    return [list(zip(row, gone, strict=True)) for row, gone in zip(values, missing, strict=True)]
+
+
+def _cell(value: object) -> str:
+    return number(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
+
+
+def _answer(of: Classified | Estimated, i: int) -> list[str]:
+    if isinstance(of, Estimated):
+        return [number(of.true[i]), number(of.said[i]), number(of.said[i] - of.true[i])]
+    return [of.classes[of.true[i]], of.classes[of.said[i]], percent(of.sureness[i])]

@@ -1,0 +1,197 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.load import load_config
+from nnrun.data.prepare import RawParts, read_parts
+from nnrun.engine.network import parameter_count
+from nnrun.errors import NnrunError
+from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
+from nnrun.models.model import load_model
+from nnrun.models.trained import Trained, trained
+from nnrun.report.page.charts import Chart
+from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
+from nnrun.report.page.page import Page, Section, left_out
+from nnrun.report.run import background, errors, examples
+from nnrun.report.run.curves import curve_charts
+from nnrun.report.run.errors import ladder_chart, steps_table
+from nnrun.report.run.examples import boundary_chart, worst_part
+from nnrun.report.run.layers import statistics_charts, weights_chart
+from nnrun.report.run.quality import (
+    PART,
+    Classified,
+    Estimated,
+    calibration_chart,
+    confusion_part,
+    predicted,
+    residual_chart,
+    scatter_chart,
+)
+from nnrun.runs.checkpoints import load_weights
+from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.telling import PARTS, ending
+from nnrun.text import duration, metric_value, number, percent
+
+Record = Mapping[str, Any]
+Parts = list[Markup | Chart]
+
+
+def run_page(run: RunDir, usual: Path, options: Sequence[str]) -> Page:
+    """All that the directory tells; what is not known is left out with a word."""
+    record = run.read_json("run.json")
+    record |= {"status": run.status_of(record)}
+    config = load_config(run.path / "resolved.yaml").config.resolved()
+    rows, events = run.metrics(), run.events()
+    found = _diagnosis(run, usual, options)
+    verdict = found if isinstance(found, Diagnosis) else None
+    sections = [
+        _verdict_section(verdict, record, str(found)),
+        _curves_section(rows, record, events, config["metrics"]["primary"]),
+        *_closer_sections(run),
+        _inside_section(run, rows),
+        background.config_section(run, config),
+        background.environment_section(record),
+        Section("Events", [background.events_part(events)]),
+        background.again_section(run, record),
+    ]
+    lead = join([_lead(record, verdict), facts(_numbers(record, run, config))])
+    return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
+
+
+def _diagnosis(run: RunDir, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
+    try:
+        return of_a_run(run, None, None, usual, options)
+    except NnrunError as error:
+        return error
+
+
+def _lead(record: Record, found: Diagnosis | None) -> Markup:
+    """The verdict in a sentence, and how the run ended."""
+    sentence = [tag("p", found.told, cls="verdict")] if found else []
+    final = record.get("final") or {}
+    unbiased = "test_error" in final or "dev_error" not in final
+    note = (
+        "" if unbiased else " There is no test set, and the best epoch was chosen by the dev error, which flatters it."
+    )
+    return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
+
+
+def _numbers(record: Record, run: RunDir, config: Record) -> list[tuple[str, str, str]]:
+    final, rows = record.get("final") or {}, record["data"]["rows"]
+    told = []
+    for part in ("test", "dev", "train"):
+        if final.get(f"{part}_error") is not None:
+            rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
+            what = "1 − R²" if rmse else "error"
+            told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{rmse}{rows[part]:,} examples"))
+    if record.get("seconds") is not None:
+        epochs = f"{record['epochs']:,} of {config['training']['epochs']:,} epochs"
+        told.append(("training", duration(record["seconds"]), epochs))
+    data = run.read_json("data.json")
+    widths = [len(data["features"]), *config["network"]["hidden"], len(data["classes"] or [0])]
+    weights = parameter_count(widths, config["network"]["batch_norm"])
+    shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
+    return [*told, ("network", shown, f"{weights:,} parameters, {config['network']['activation']}")]
+
+
+def _verdict_section(found: Diagnosis | None, record: Record, why_not: str) -> Section:
+    if found is None:
+        return left_out("Verdict", f"{why_not}.")
+    parts: Parts = []
+    if found.verdict:
+        parts += [ladder_chart(found.verdict), steps_table(found.verdict)]
+    if final := record.get("final"):
+        parts.append(_metrics_table(final))
+    if symptoms := record.get("symptoms"):
+        parts += [tag("h3", "What went wrong in training"), listing(map(_symptom, symptoms))]
+    if found.actions:
+        parts += [tag("h3", "What to try next"), commands([(a.why, a.command) for a in found.actions])]
+    return Section("Verdict", parts)
+
+
+def _metrics_table(final: Record) -> Markup:
+    """Every metric of the best epoch, a column a part."""
+    parts = [part for part in PARTS if f"{part}_error" in final]
+    names = dict.fromkeys(key.partition("_")[2] for key in final if key.startswith(f"{parts[0]}_")) if parts else ()
+    rows = [
+        [name.replace("_", " "), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)] for name in names
+    ]
+    return table("The best epoch by every metric", ["metric", *parts], rows)
+
+
+def _symptom(symptom: Record) -> str:
+    where = f" in {symptom['layer']}" if symptom["layer"] else ""
+    return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
+
+
+def _curves_section(rows: Sequence[Record], record: Record, events: Sequence[Record], primary: str) -> Section:
+    if not rows:
+        return left_out("Learning curves", "no epoch was finished.")
+    return Section("Learning curves", curve_charts(rows, record.get("best_epoch"), events, primary))
+
+
+def _closer_sections(run: RunDir) -> list[Section]:
+    """What the best network says of the dev part, row by row, as far as its weights and the data are there."""
+    try:
+        known = trained(run)
+        model = load_model(run)
+    except NnrunError as error:
+        return [left_out("Dev examples", f"{error}.")]
+    data, of = known.dataset, predicted(model, known.dataset)
+    tables, target = _tables(known), str(known.dataset.info["target"]["name"])
+    sections = _classes(of) if isinstance(of, Classified) else _values(of, target)
+    sections += _where(known, tables, target)
+    rows = tables.places[PART] if tables else np.arange(len(data.parts[PART].x))
+    worst = worst_part(data, of.at(rows), rows, tables[PART] if tables else None)
+    sections.append(Section("Worst mistakes", [worst]))
+    if data.n_features == 2:
+        sections.append(Section("Decision boundary", [boundary_chart(model, data)]))
+    return sections
+
+
+def _tables(model: Trained) -> RawParts | None:
+    try:
+        return read_parts(model.config.data)
+    except NnrunError:
+        return None
+
+
+def _classes(of: Classified) -> list[Section]:
+    return [Section("Confusions", [confusion_part(of)]), Section("Calibration", [calibration_chart(of)])]
+
+
+def _values(of: Estimated, target: str) -> list[Section]:
+    return [Section("Predictions", [scatter_chart(of, target), residual_chart(of, target)])]
+
+
+def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section]:
+    title = "Where it fails"
+    if tables is None:
+        return [left_out(title, "the file that the rows come from is not there any more.")]
+    mistakes = {part: model.mistakes(part)[tables.places[part]] for part in ("train", PART)}
+    parts: Parts = [errors.by_target(model, tables, mistakes)]
+    if examples.shape_of(model.dataset.info) is None:  # a pixel is no slice that means anything
+        parts += [tag("h3", "Slices"), errors.slices_part(model, tables[PART], mistakes[PART])]
+    if tables.sampled:
+        parts.append(paragraph(f"Measured on a random sample of {len(mistakes[PART]):,} dev rows."))
+    if model.dataset.info.get("weights"):
+        parts.append(paragraph("Rows are counted here, not weighed."))
+    return [Section(title, parts)]
+
+
+def _inside_section(run: RunDir, rows: Sequence[Record]) -> Section:
+    parts: Parts = list(statistics_charts(rows))
+    if not parts:
+        parts.append(paragraph("Signals and gradients of the layers were not recorded; "
+                               "training.layer_statistics=true records them."))  # fmt: skip
+    try:
+        parts.append(weights_chart(load_weights(run)))
+    except NnrunError as error:
+        parts.append(paragraph(f"There are no weights to show: {error}."))
+    return Section("Inside the network", parts)

@@ -1,0 +1,243 @@
+"""The page of a search."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnrun.errors import NnrunError
+from nnrun.insight.diagnosis.searches import of_a_search
+from nnrun.insight.diagnosis.verbs import Diagnosis
+from nnrun.installation import command
+from nnrun.report.page.charts import Chart
+from nnrun.report.page.html import (
+    Markup,
+    Sortable,
+    code,
+    commands,
+    facts,
+    join,
+    listing,
+    paragraph,
+    sentence_case,
+    table,
+    tag,
+)
+from nnrun.report.page.page import Grid, Page, Section, left_out
+from nnrun.report.run import background
+from nnrun.report.search.parameters import (
+    importance_chart,
+    pair_chart,
+    parallel_chart,
+    ranked_importances,
+    slice_charts,
+    usual_order,
+    zoom_charts,
+)
+from nnrun.report.search.progress import best_so_far_charts, curves_chart, survivors_chart
+from nnrun.report.search.results import Results
+from nnrun.runs.rundir import RunDir, now
+from nnrun.search.importance import Importance
+from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
+from nnrun.search.trials import Record
+from nnrun.text import duration, percent
+
+Parts = list[Markup | Chart | Grid]
+NOTE = "note     "
+FURTHER = ("train error", "dev loss", "best epoch", "epochs", "seconds")  # columns of the table of all trials
+
+
+def search_page(search: RunDir, usual: Path, options: Sequence[str]) -> Page:
+    """All that the directory tells of the search."""
+    found = Results.of(search)
+    judged = _diagnosis(search, usual, options)
+    items = ranked_importances(found)
+    sections = [_best_section(found, judged), *_pictures(found, items)]
+    sections += [_lost_section(found), _trials_section(found)]
+    sections += [
+        _space_section(found),
+        background.config_section(search, found.config.resolved()),
+        background.environment_section(found.record),
+        background.again_section(search, found.record),
+    ]
+    lead = join([_lead(found, items), facts(_numbers(found))])
+    return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
+
+
+def _diagnosis(search: RunDir, usual: Path, options: Sequence[str]) -> Diagnosis | None:
+    try:
+        return of_a_search(search, None, None, usual, options)
+    except NnrunError:
+        return None
+
+
+def _pictures(found: Results, items: Sequence[Importance]) -> Iterator[Section]:
+    if not found.ranked:
+        yield left_out("Progress", "no trial has a result.")
+        return
+    yield Section("Progress", [Grid(best_so_far_charts(found)), curves_chart(found)])
+    if survivors := survivors_chart(found):
+        yield Section("Halving", [survivors])
+    if zooms := zoom_charts(found):
+        told = "Orange: the box that most trials of a stage were drawn from, made of the best ones before it."
+        yield Section("From coarse to fine", [paragraph(told), Grid(zooms)])
+    yield Section("Settings and results", [parallel_chart(found), tag("h3", "One by one"), Grid(slice_charts(found))])
+    yield _importance_section(found, items)
+
+
+def _importance_section(found: Results, items: Sequence[Importance]) -> Section:
+    if not items:
+        return left_out("What mattered", "ten trials at least are needed, and differences beyond chance.")
+    pair = pair_chart(found, items)
+    return Section("What mattered", [importance_chart(items), usual_order(items), *([pair] if pair else [])])
+
+
+def _lead(found: Results, items: Sequence[Importance]) -> Markup:
+    """What won and why, and how the search ended."""
+    over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
+    how = ending(found.record) if over else progress(found.record, found.trials, found.plan["totals"][-1], "cost")[0]
+    return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.")])
+
+
+def _won(found: Results, items: Sequence[Importance]) -> str:
+    best = found.best
+    if best is None:
+        return "No trial has a result yet."
+    words = f"Trial {best['number']} is the best of {len(found.trials):,} with a {found.metric} of {found.told(best)}"
+    first = next((trial for trial in found.trials if trial["number"] == 0 and trial["metric"] is not None), None)
+    if first is not None and first is not best:
+        words += f", against {found.told(first)} for the config as written"
+    if items:
+        words += f"; what mattered most is {items[0].key} ({percent(items[0].share)})"
+    return f"{words}."
+
+
+def _numbers(found: Results) -> list[tuple[str, str, str]]:
+    final, record = found.record.get("final") or {}, found.record
+    told = []
+    if found.best:
+        told.append((f"best {found.metric}", found.told(found.best), f"trial {found.best['number']}"))
+    if final.get("test_error") is not None:
+        reads = record["test_reads"]
+        told.append(("test error", percent(final["test_error"]), "read once" if reads == 1 else f"read {reads} times"))
+    counts = Counter(trial["status"] for trial in found.trials)
+    ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))
+    told.append(("training", duration(sum(t.get("seconds") or 0 for t in found.trials)), "of all trials together"))
+    return [*told, ("strategy", str(found.plan["strategy"]).replace("_", " "), f"seed {found.plan['seed']}")]
+
+
+def _best_section(found: Results, judged: Diagnosis | None) -> Section:
+    best = found.best
+    if best is None:
+        return left_out("The best config", "no trial has a result.")
+    rows = [[key, code(setting(value))] for key, value in best["values"].items()]
+    parts: Parts = [table(f"Settings of trial {best['number']}", ["key", "value"], rows, words=(0, 1))]
+    parts += [tag("h3", "How to use it"), commands(_uses(found))]
+    parts += [tag("h3", "How sure that is"), listing(_sureness(found, judged)), *_repeats(found)]
+    if judged and judged.actions:
+        parts += [tag("h3", "What to try next"), commands([(a.why, a.command) for a in judged.actions])]
+    return Section("The best config", parts)
+
+
+def _uses(found: Results) -> Iterator[tuple[str, str]]:
+    best = found.run.path / "best"
+    if best.is_dir():
+        yield (
+            "Train it again, or with other data or epochs:",
+            command("train", str(best / "resolved.yaml")),
+        )
+        yield "Its own page:", command("report", str(best))
+    twice = str(2 * found.plan["totals"][-1])
+    yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
+
+
+def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:
+    """What speaks for and against the result."""
+    metric = found.plan["metric"]
+    yield f"It was chosen for its {found.metric} among {len(found.ranked):,} trials: that number is a little too good."
+    if judged:
+        yield f"Its verdict: {judged.told}"
+    for line in expected_line(found.record.get("random_search_expected"), metric):
+        yield f"{sentence_case(' '.join(line.split()))}."
+    yield from (f"{note}." for note in found.record.get("notes") or [])
+    if not found.record.get("repeats"):
+        yield "It was not trained again with other seeds; --repeat 5 does that for the best three."
+
+
+def _repeats(found: Results) -> list[Markup]:
+    metric, rows = found.plan["metric"], []
+    for each in found.record.get("repeats") or []:
+        spread = "–" if each["deviation"] is None else shown(each["deviation"], found.metric)
+        rows.append(
+            [
+                f"trial {each['trial']}",
+                shown(each["chosen"], metric),
+                shown(each["mean"], metric),
+                spread,
+                str(each["n"]),
+            ]
+        )
+    heads = ["trained again", "chosen for", "mean", "deviation", "new seeds"]
+    return [table("The best trials with new seeds", heads, rows)] if rows else []
+
+
+def _lost_section(found: Results) -> Section:
+    """Trials without a result, with their reasons."""
+    lost = [trial for trial in found.trials if trial["status"] != "done"]
+    if not lost:
+        return Section("Failed and diverged", [paragraph("None: every trial trained to its end.")])
+    shared = [paragraph(sentence_case(line.removeprefix(NOTE)), ".") for line in diverged_lines(found.trials)]
+    rows = [[str(t["number"]), t["status"], _reason(t), settings(t["values"])] for t in lost]
+    told = table("Trials without a result", ["trial", "how", "why", "settings"], rows, words=(0, 1, 2, 3))
+    return Section("Failed and diverged", [*shared, told])
+
+
+def _reason(trial: Record) -> str:
+    where: Mapping[str, Any] | None = trial.get("divergence")
+    if where:
+        return f"numbers not finite in epoch {where['epoch']}, step {where['step']}, layer {where['layer']}"
+    return str(trial.get("error") or "unknown")
+
+
+def _trials_section(found: Results) -> Section:
+    keys = found.space.keys
+    heads = ["trial", found.metric, "status", *_names(keys), *FURTHER]
+    order = {trial["number"]: i for i, trial in enumerate(found.ranked)}
+    trials = sorted(found.trials, key=lambda trial: (order.get(trial["number"], len(order)), trial["number"]))
+    rows = (_row(found, trial, keys) for trial in trials)
+    told = table("All trials, the best first; the titles sort", heads, rows, words=(0, 2), data_sortable=True)
+    return Section("All trials", [told])
+
+
+def _row(found: Results, trial: Record, keys: Sequence[str]) -> list[object]:
+    final = trial.get("final") or {}
+    value = None if trial["metric"] is None else found.value(trial)
+    return [
+        str(trial["number"]),
+        Sortable(found.told(trial), value),
+        trial["status"],
+        *(Sortable(setting(trial["values"][key]), trial["values"][key]) for key in keys),
+        Sortable(percent(final.get("train_error")), final.get("train_error")),
+        Sortable("–" if final.get("dev_loss") is None else f"{final['dev_loss']:.4g}", final.get("dev_loss")),
+        *(Sortable(trial.get(key) or "–", trial.get(key)) for key in ("best_epoch", "epochs")),
+        Sortable("–" if trial.get("seconds") is None else f"{trial['seconds']:.3g}", trial.get("seconds")),
+    ]
+
+
+def _names(keys: Sequence[str]) -> list[str]:
+    """The last words of the keys, the whole ones where two are alike."""
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    return [key if last[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in keys]
+
+
+def _space_section(found: Results) -> Section:
+    rows = []
+    for key, written in found.space.written().items():
+        (name, ends), *conditions = written.items()
+        when = "; ".join(f"{k} is {' or '.join(map(setting, v))}" for _, c in conditions for k, v in c.items())
+        rows.append([key, name, ", ".join(map(setting, ends)), when or "–"])
+    told = table("The space", ["parameter", "scale", "range", "only when"], rows, words=(0, 1, 2, 3))
+    return Section("Search space", [told, *map(paragraph, found.space.notices)])

@@ -1,0 +1,147 @@
+"""From resolved configurations and their data to a trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.config import Config
+from nnrun.data.augment import augmenter
+from nnrun.data.dataset import Dataset
+from nnrun.engine.evaluation import CHUNK, Examples
+from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.losses import LOSSES, Loss
+from nnrun.engine.metrics import Task
+from nnrun.engine.network import MLP, parameter_count
+from nnrun.engine.parameters import Array
+from nnrun.engine.trainer import Recipe, Trainer
+from nnrun.errors import MisfitError
+from nnrun.machine.memory import lacking
+
+SMALL_DATA, SMALL_BATCH = 2_000, 32
+VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
+
+
+def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
+    """A trainer with one member a configuration; they may differ in seed, rates, λ, dropout and betas only.
+
+    Raises MisfitError where the network does not fit into memory or the loss does not fit the task.
+    """
+    check_memory(configs[0], dataset)
+    return Trainer(
+        recipe(configs, dataset), examples(dataset, "train"), examples(dataset, "dev"), [c.seed for c in configs]
+    )
+
+
+def examples(dataset: Dataset, part: str) -> Examples:
+    """One part as the engine wants it."""
+    arrays = dataset.parts[part]
+    return Examples(arrays.x, arrays.y, arrays.weights)
+
+
+def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
+    """What the members have in common, from the first configuration, and the numbers in which they differ."""
+    config, loss = configs[0], make_loss(configs[0], dataset)
+    mlp = make_mlp(
+        config,
+        dataset.n_features,
+        loss.width,
+        dropout=[
+            _rates(configs, dataset, lambda c, i=i: c.regularization.dropout[i])
+            for i in range(len(config.network.hidden))
+        ],
+        input_dropout=_rates(configs, dataset, lambda c: c.regularization.input_dropout),
+    )
+    return Recipe(
+        mlp=mlp,
+        initializer=config.network.init.build(),
+        loss=loss,
+        optimizer=config.optimizer.name,
+        hyperparameters=_hyperparameters(configs),
+        schedule=config.optimizer.schedule.build(),
+        batch_size=batch_size(config, len(dataset.parts["train"].x)),
+        epochs=config.training.epochs,
+        shuffle=config.training.shuffle,
+        augmenter=augmenter(config.regularization.augment, dataset),
+    )
+
+
+def make_mlp(config: Config, n_in: int, n_out: int, **rates: Any) -> MLP:
+    """The network that the configuration describes; `rates` of dropout are needed for training alone."""
+    network = config.network
+    return MLP(n_in, network.hidden, n_out, network.activation, network.batch_norm, **rates)
+
+
+def make_loss(config: Config, dataset: Dataset) -> Loss:
+    """The loss the configuration names, or the usual one of the task."""
+    outputs = len(dataset.classes) if dataset.classes else dataset.parts["train"].y.shape[1]
+    return named_loss(config.training.loss, dataset.task, outputs)
+
+
+def named_loss(name: str, task: Task, outputs: int) -> Loss:
+    """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
+    usual = "cross_entropy" if task == "classification" else "squared_error"
+    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
+        raise MisfitError(("training", "loss"), f"{name} does not fit {task}; use {usual} or auto")
+    return LOSSES[usual if name == "auto" else name](outputs)
+
+
+def batch_size(config: Config, rows: int) -> int:
+    """The size asked for, at most all rows."""
+    asked = config.training.batch_size
+    if asked == "full":
+        return rows
+    return usual_batch_size(rows) if asked == "auto" else min(int(asked), rows)
+
+
+def usual_batch_size(rows: int) -> int:
+    """32 up to 2,000 training rows, then the power of two from 64 to 512 just above √rows."""
+    if rows <= SMALL_DATA:
+        return min(SMALL_BATCH, rows)
+    return min(512, max(64, 1 << math.ceil(math.log2(rows) / 2)))
+
+
+def check_memory(config: Config, dataset: Dataset) -> None:
+    """Refuse a network that would not fit, before anything is allocated."""
+    parameters, needed = memory_needed(config, dataset)
+    if told := lacking(needed):
+        raise MisfitError(
+            ("network", "hidden"),
+            f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters; training "
+            f"would take {told}",
+        )
+
+
+def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
+    """Parameters of the network, and about how many bytes training takes beside the data."""
+    outputs = len(dataset.classes) if dataset.classes else 1
+    widths = [dataset.n_features, *config.network.hidden, outputs]
+    parameters = parameter_count(widths, config.network.batch_norm)
+    activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
+    return parameters, np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
+
+
+def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., float]) -> Array:
+    return np.array([rate(config) for config in configs], dataset.parts["train"].x.dtype)[:, None, None]
+
+
+def _hyperparameters(configs: Sequence[Config]) -> Hyperparameters:
+    def each(value: Callable[[Config], Any]) -> list[Any]:
+        return [value(config) for config in configs]
+
+    return Hyperparameters.of(
+        len(configs),
+        learning_rate=each(lambda c: c.optimizer.learning_rate),
+        beta1=each(lambda c: c.optimizer.beta1),
+        beta2=each(lambda c: c.optimizer.beta2),
+        epsilon=each(lambda c: c.optimizer.epsilon),
+        weight_decay=each(lambda c: c.optimizer.weight_decay),
+        clip_norm=each(lambda c: c.optimizer.clip_norm or np.inf),
+        l1=each(lambda c: c.regularization.l1),
+        l2=each(lambda c: c.regularization.l2),
+        bias_correction=configs[0].optimizer.bias_correction,
+        dampening=configs[0].optimizer.dampening,
+    )

@@ -1,0 +1,148 @@
+"""What a trainer and its watchers put into a run's checkpoints, and how they continue from them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nnrun.engine.network import Network
+from nnrun.engine.parameters import Array, Shape
+from nnrun.engine.stopping import Best, EarlyStopping
+from nnrun.engine.trainer import Trainer
+from nnrun.errors import DataError, UsageError
+from nnrun.installation import command
+from nnrun.runs.rundir import RunDir
+
+Tensors = dict[str, Array]
+
+SLOT = "optimizer."
+PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
+
+
+def named(network: Network, theta: Array, state: Array) -> Tensors:
+    """Views of one member's vectors `(size,)` by the names of layers and parameters, such as dense1.W."""
+    return network.theta.views(theta) | network.state.views(state)
+
+
+def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
+    """Write checkpoints/best: the parameters and running averages of member k's best epoch."""
+    about = {"epoch": int(best.epochs[k]), "scores": best.scores[k].tolist()}
+    run.save_checkpoint("best", named(network, best.theta[k], best.state[k]), about)
+
+
+def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
+    """Write checkpoints/last: all that member k's training continues from, after the epoch and step `at`."""
+    slots = {SLOT + name: vector[k] for name, vector in trainer.optimizer.slots.items()}
+    about = {
+        "epoch": at[0],
+        "step": at[1],
+        "optimizer": trainer.recipe.optimizer,
+        "stopping": stopping.counters(k) if stopping else None,
+    }
+    run.save_checkpoint("last", named(trainer.network, trainer.theta[k], trainer.state[k]) | slots, about)
+
+
+def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> int:
+    """Put the trainer where the last checkpoint stands; its epoch, or 0 where there is none yet.
+
+    An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
+    network has another shape, DataError where the checkpoint is broken.
+    """
+    loaded = run.load_checkpoint("last")
+    if loaded is None:
+        return 0
+    tensors, about = loaded
+    _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
+    with _described(run, "last"):
+        saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
+        if about["optimizer"] == trainer.recipe.optimizer:
+            saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
+        trainer.restore(saved)
+        if stopping and about["stopping"]:
+            stopping.restore({name: _with_infinity(values) for name, values in about["stopping"].items()})
+        return int(about["epoch"])
+
+
+def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
+    """Put the best parameters so far where they were.
+
+    A checkpoint that is ahead of the trainer was written just before a kill: the epochs in between are
+    trained again and find it again.
+    """
+    loaded = run.load_checkpoint("best")
+    if loaded is None:
+        return
+    tensors, about = loaded
+    with _described(run, "best"):
+        epoch, scores = int(about["epoch"]), _with_infinity(about["scores"]).reshape(1, 2)
+    if epoch > trainer.epoch:
+        return
+    theta, state = np.empty_like(trainer.theta), np.empty_like(trainer.state)
+    _fill(run, named(trainer.network, theta[0], state[0]), tensors)
+    best.put(epoch, scores, theta, state)
+
+
+@contextmanager
+def _described(run: RunDir, name: str) -> Iterator[None]:
+    """Whatever a checkpoint says of itself may be missing or nonsense."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        path = run.path / "checkpoints" / f"{name}.safetensors"
+        raise DataError(f"{path}: its description does not fit ({type(error).__name__}: {error}); train anew") from None
+
+
+def load_weights(run: RunDir, name: str = "best") -> Tensors:
+    """Parameters and running averages of `best` or `last` by name; UsageError where there is none yet."""
+    loaded = read_weights(run, name)
+    return {key: tensor for key, tensor in loaded.items() if not key.startswith(SLOT)}
+
+
+def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = None) -> Tensors:
+    """All tensors of a checkpoint, or those of `shapes` alone.
+
+    Raises UsageError where there is none, DataError where it is damaged or has other shapes.
+    """
+    loaded = run.load_checkpoint(name, shapes)
+    if loaded is None and pruned(run):
+        raise UsageError(f"{run.path}: {PRUNED}; {retraining(run)}")
+    if loaded is None:
+        raise UsageError(f"{run.id} has no checkpoint {name!r} yet")
+    return loaded[0]
+
+
+def prune(run: RunDir) -> None:
+    """Remove the checkpoints of a trial; everything else stays, so that it can be trained again to the same bits."""
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+
+
+def pruned(run: RunDir) -> bool:
+    """Whether that was done."""
+    return not (run.path / "checkpoints").exists()
+
+
+def retraining(run: RunDir) -> str:
+    """How to get pruned checkpoints back."""
+    return f"`{command('train', str(run.path / 'resolved.yaml'))}` trains it again"
+
+
+def _with_infinity(values: Sequence[Any]) -> Array:
+    """JSON has no infinity; a score not known yet was written as null."""
+    numbers = np.array(values, float)
+    return np.where(np.isnan(numbers), np.inf, numbers)
+
+
+def _fill(run: RunDir, views: Tensors, tensors: dict[str, Any]) -> None:
+    for name, view in views.items():
+        known = tensors.get(name)
+        if known is None or known.shape != view.shape or known.dtype != view.dtype:
+            found = "is missing" if known is None else f"is {known.dtype} {list(known.shape)}"
+            raise UsageError(
+                f"{run.id}: the network has another shape than the checkpoint, where {name} {found} "
+                f"(now {view.dtype} {list(view.shape)}); train anew instead"
+            )
+        np.copyto(view, known)

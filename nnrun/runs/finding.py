@@ -1,0 +1,76 @@
+"""?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from nnrun.errors import NnrunError, UsageError
+from nnrun.runs.rundir import RunDir
+
+
+def list_runs(root: Path) -> list[RunDir]:
+    """All runs under `root`, oldest first."""
+    if not root.is_dir():
+        return []
+    return [RunDir(path) for path in sorted(root.iterdir()) if (path / "run.json").is_file() and path.name[0] != "."]
+
+
+def find_run(root: Path, reference: str) -> RunDir:
+    """The run that a path, an id, a unique prefix, or `latest` means; UsageError where it means none or several."""
+    if (Path(reference) / "run.json").is_file():
+        return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
+    runs = list_runs(root)
+    above, _, inside = reference.partition("/")  # a trial, as SEARCH/trials/0007
+    within = [RunDir(run.path / inside) for run in runs if inside and run.id.startswith(above)]
+    if len(whole := [run for run in within if (run.path / "run.json").is_file()]) == 1:
+        return whole[0]
+    if reference == "latest":
+        if not runs:
+            raise UsageError(f"there is no run in {root} yet; `nnrun train` makes one, --runs DIR looks elsewhere")
+        return max(runs, key=_created)
+    matches = [run for run in runs if run.id.startswith(reference)]
+    exact = [run for run in matches if run.id == reference]
+    if len(exact or matches) == 1:
+        return (exact or matches)[0]
+    if matches:
+        raise UsageError(f"{reference!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:5])}")
+    raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `nnrun list` shows them")
+
+
+def is_search(run: RunDir) -> bool:
+    """Whether a directory is a search's; a config may be called search.yaml too."""
+    return (run.path / "search.yaml").is_file() and (run.path / "run.json").is_file()
+
+
+def best_in(run: RunDir) -> RunDir | None:
+    """The best run of a search; None where there is none yet, or the run is no search."""
+    best = RunDir(run.path / "best")
+    return best if is_search(run) and (best.path / "run.json").is_file() else None
+
+
+def search_of(run: RunDir) -> RunDir | None:
+    """The search that a run is a trial, a repeat or the best run of."""
+    above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:3]]
+    return next((directory for directory in above if is_search(directory)), None)
+
+
+def name_of(run: RunDir) -> str:
+    """Its id; inside a search as it is typed: SEARCH/trials/0007, SEARCH/best."""
+    search = search_of(run)
+    return f"{search.id}/{run.path.resolve().relative_to(search.path).as_posix()}" if search else run.id
+
+
+def _created(run: RunDir) -> float:
+    """Seconds since the epoch; a run whose record cannot be read is older than all others."""
+    try:
+        return datetime.fromisoformat(run.read_json("run.json")["created"]).timestamp()
+    except (NnrunError, KeyError, ValueError):
+        return 0.0
+
+
+def _did_you_mean(reference: str, runs: list[RunDir]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(reference, [run.id for run in runs], n=1, cutoff=0.5)
+    return f", did you mean {close[0]}?" if close else ""

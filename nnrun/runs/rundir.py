@@ -1,0 +1,231 @@
+"""The run directory: the only store, and the only module that knows what lies in it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.errors import DataError, UsageError
+from nnrun.files import (
+    drop_abandoned,
+    drop_torn_line,
+    drop_unfinished,
+    lock_exclusively,
+    read_json_lines,
+    to_json,
+    write_atomically,
+)
+from nnrun.machine.posix import try_lock
+from nnrun.runs.tensors import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from nnrun.runs.tensors import Tensors
+
+
+SCHEMA_VERSION = 1
+UNFINISHED = ".creating-"  # a directory that is not a run yet
+
+
+class RunDir:
+    """One run's folder.
+
+    config.yaml  resolved.yaml  run.json  data.json  metrics.jsonl  events.jsonl  log.txt
+    checkpoints/{best,last}.safetensors, each with its description as .json
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._appending: dict[str, FileIO] = {}
+
+    @classmethod
+    def create(cls, root: Path, name: str, files: Callable[[str], Mapping[str, bytes]]) -> RunDir:
+        """A new directory under `root` with the files for its id; it gets its name only when it is complete.
+
+        Raises UsageError where `root` cannot be written to.
+        """
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            drop_abandoned(root, UNFINISHED)
+        except OSError as error:
+            raise _cannot_make(root, error) from error
+        while True:
+            path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                return cls.create_at(path, files(path.name))
+
+    @classmethod
+    def create_at(cls, path: Path, files: Mapping[str, bytes]) -> RunDir:
+        """A new directory of this name; FileExistsError where there is one with something in it."""
+        try:
+            unfinished = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
+            unfinished.mkdir()
+        except OSError as error:
+            raise _cannot_make(path.parent, error) from error
+        try:
+            (unfinished / "checkpoints").mkdir()
+            for file, content in files.items():
+                (unfinished / file).write_bytes(content)
+            return cls(_rename(unfinished, path))
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    @property
+    def id(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    # what the run is
+
+    def read(self, file: str) -> bytes:
+        """A file of the run; DataError where it is missing."""
+        try:
+            return (self.path / file).read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.path / file}: {error.strerror}; this is not a whole run directory") from error
+
+    def write(self, file: str, content: str) -> None:
+        """Replace a file of the run as a whole."""
+        write_atomically(self.path / file, content.encode())
+
+    def read_json(self, file: str) -> dict[str, Any]:
+        """run.json or data.json; DataError where it is missing or damaged."""
+        try:
+            record = json.loads(self.read(file))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{self.path / file}: not valid JSON ({error})") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{self.path / file}: not a JSON object, but {type(record).__name__}")
+        return record
+
+    def update_record(self, **values: Any) -> None:
+        """Set keys of run.json."""
+        self.write("run.json", to_json(self.read_json("run.json") | values, indent=2) + "\n")
+
+    @property
+    def status(self) -> str:
+        """created, running, done, diverged, failed or interrupted."""
+        return self.status_of(self.read_json("run.json"))
+
+    def status_of(self, record: Mapping[str, Any]) -> str:
+        """The status by run.json and by what is there: a run that no process holds is not running."""
+        recorded = str(record.get("status"))
+        return "interrupted" if recorded in ("created", "running") and not self._is_locked() else recorded
+
+    # what happened
+
+    def append(self, file: str, line: str) -> None:
+        """Add a line to a file that only grows; it is written before this returns."""
+        if file not in self._appending:
+            self._appending[file] = FileIO(self.path / file, "a")
+        rest = line.encode() + b"\n"
+        while rest:  # a disk that is nearly full takes a part without complaint
+            rest = rest[self._appending[file].write(rest) :]
+
+    def add_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add an epoch to metrics.jsonl."""
+        self.append("metrics.jsonl", to_json(record))
+
+    def event(self, kind: str, **details: Any) -> None:
+        """Add a line to events.jsonl with the time."""
+        self.append("events.jsonl", to_json({"time": now(), "event": kind, **details}))
+
+    def log(self, lines: Iterable[str]) -> None:
+        """Add lines to log.txt."""
+        for line in lines:
+            self.append("log.txt", line)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One record an epoch."""
+        return read_json_lines(self.path / "metrics.jsonl")
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened besides epochs."""
+        return read_json_lines(self.path / "events.jsonl")
+
+    def forget_metrics_after(self, epoch: int) -> None:
+        """Drop the records of epochs that will be trained again, and a torn last line."""
+        records = self.metrics()
+        kept = [record for record in records if record["epoch"] <= epoch]
+        if len(kept) < len(records):
+            self.write("metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
+
+    # checkpoints
+
+    def save_checkpoint(self, name: str, tensors: Tensors, description: Mapping[str, Any]) -> None:
+        """Write checkpoints/NAME.safetensors, the description inside it, and the description as .json for readers."""
+        path = self._checkpoint(name)
+        write_tensors(path, tensors, description)
+        write_atomically(path.with_suffix(".json"), to_json(description).encode() + b"\n")
+
+    def load_checkpoint(
+        self, name: str, shapes: Mapping[str, tuple[int, ...]] | None = None
+    ) -> tuple[Tensors, dict[str, Any]] | None:
+        """Tensors and description of `best` or `last`, as `read_tensors` does; None where there is none yet."""
+        path = self._checkpoint(name)
+        return read_tensors(path, shapes) if path.exists() else None
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    # one process at a time
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run while training it; the system lets go when the process dies, however it dies."""
+        with (self.path / "run.lock").open("w") as lock:
+            if not lock_exclusively(lock.fileno()):
+                raise UsageError(f"{self.path}: {self._holder()} is training this run")
+            for file in ("metrics.jsonl", "events.jsonl", "log.txt"):
+                drop_torn_line(self.path / file)
+            for folder in (self.path, self.path / "checkpoints"):
+                drop_unfinished(folder)
+            try:
+                yield
+            finally:
+                self._stop_appending()
+
+    def _holder(self) -> str:
+        record = self.read_json("run.json")
+        host = (record.get("host") or {}).get("name")
+        return f"process {record['process']} on {host}" if record.get("process") else "another process"
+
+    def _stop_appending(self) -> None:
+        for file in self._appending.values():
+            file.close()
+        self._appending.clear()
+
+    def _is_locked(self) -> bool:
+        path = self.path / "run.lock"
+        if not path.exists():
+            return False
+        with path.open() as lock:
+            return not try_lock(lock.fileno(), exclusive=False)
+
+
+def now() -> str:
+    """Local time with its offset, to the millisecond."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _rename(unfinished: Path, path: Path) -> Path:
+    """Renaming onto a directory with something in it fails, so two runs can never share one."""
+    try:
+        return unfinished.rename(path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise FileExistsError(error.errno, error.strerror, str(path)) from None
+        raise
+
+
+def _cannot_make(root: Path, error: OSError) -> UsageError:
+    return UsageError(f"{root}: cannot make a run there ({error.strerror}); choose another folder with --runs DIR")

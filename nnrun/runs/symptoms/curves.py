@@ -1,0 +1,121 @@
+"""Rules on the curve of the training loss; those on its shape ask for an error that is not low."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.config.config import Config
+from nnrun.runs.symptoms.evidence import Evidence, Sign
+from nnrun.runs.symptoms.layers import statistic
+
+RISE = 0.2  # of the lowest loss
+ERROR_RISE = 0.05
+SWING = 0.5  # from epoch to epoch, of the loss
+FLAT = 0.01  # of the loss
+FLAT_GRADIENT = 2.0  # per cent that the loss changes if the parameters change by one
+NEAR_GUESSING = 0.9  # of the error of a guess
+FEWEST_EPOCHS = 10  # before curves are judged
+
+Series = NDArray[np.float64]
+
+
+def divergence(evidence: Evidence) -> Sign | None:
+    """Numbers that are not finite."""
+    where = evidence.divergence
+    if where is None:
+        return None
+    return Sign(where["epoch"], where["layer"], f"its numbers ceased to be finite in step {where['step']}")
+
+
+def rising_loss(evidence: Evidence) -> Sign | None:
+    """What was learned is lost again."""
+    losses, errors = _series(evidence, "train_loss"), _series(evidence, "train_error")
+    if not _underfits(evidence):
+        return None
+    lowest, now = int(losses.argmin()), float(np.median(_tail(losses)))
+    if now < (1 + RISE) * losses[lowest] or np.median(_tail(errors)) < errors.min() + ERROR_RISE:
+        return None
+    return Sign(lowest + 1, None, f"since then the training loss has risen from {losses[lowest]:.3g} to {now:.3g}")
+
+
+def oscillation(evidence: Evidence) -> Sign | None:
+    """A loss that leaps up and down."""
+    if not _underfits(evidence):
+        return None
+    tail = _tail(_series(evidence, "train_loss"))
+    steps = np.diff(tail)
+    swing = float(np.abs(steps).mean() / tail.mean())
+    if swing < SWING or not (steps > 0).any():
+        return None
+    why = f"since then the training loss has changed by {100 * swing:.0f}% from one epoch to the next"
+    return Sign(_start_of_tail(evidence), None, why)
+
+
+def plateau(evidence: Evidence) -> Sign | None:
+    """A flat loss with a small gradient, though the error is not low and no penalty holds it there."""
+    fall, gradient = _fall(evidence), _steepness(evidence)
+    if fall is None or abs(fall) >= FLAT or gradient >= FLAT_GRADIENT or not evidence.config.network.hidden:
+        return None
+    error = evidence.rows[-1]["train_error"]
+    if _held_back(evidence.config) and error < NEAR_GUESSING * evidence.guess:
+        return None
+    why = f"since then the training loss has been flat, with a small gradient, at an error of {100 * error:.0f}%"
+    return Sign(_start_of_tail(evidence), None, why)
+
+
+def slow(evidence: Evidence) -> Sign | None:
+    """A loss that hardly falls on a slope, by steps that are too short."""
+    fall, rates = _fall(evidence), _series(evidence, "learning_rate")
+    if fall is None or not 0 < fall < FLAT or _steepness(evidence) < FLAT_GRADIENT:
+        return None
+    steady = (np.diff(_tail(_series(evidence, "train_loss"))) < 0).all()
+    if not steady or rates[-1] < rates.max() / 2:
+        return None
+    why = f"since then the training loss has fallen by {100 * fall:.1g}% only, though its gradient is not small"
+    return Sign(_start_of_tail(evidence), None, why)
+
+
+def _series(evidence: Evidence, key: str) -> Series:
+    """One number an epoch, NaN where it is not known."""
+    return np.array([row[key] for row in evidence.rows], float)
+
+
+def _tail(values: Series) -> Series:
+    """The last quarter, at least five."""
+    return values[-max(5, len(values) // 4) :]
+
+
+def _start_of_tail(evidence: Evidence) -> int:
+    return int(_tail(_series(evidence, "epoch"))[0])
+
+
+def _underfits(evidence: Evidence) -> bool:
+    """Whether the curve is long enough to be judged, and ends at an error that is not low."""
+    diagnosis, rows = evidence.config.diagnosis, evidence.rows
+    error = rows[-1]["train_error"] if len(rows) >= FEWEST_EPOCHS else None
+    return error is not None and error > diagnosis.base_error + diagnosis.tolerance
+
+
+def _fall(evidence: Evidence) -> float | None:
+    """By which share the loss falls from one half of the last quarter to the other; None where it should not fall."""
+    if not _underfits(evidence):
+        return None
+    tail = _tail(_series(evidence, "train_loss"))
+    half = len(tail) // 2
+    return float(1 - tail[-half:].mean() / tail[:half].mean())
+
+
+def _steepness(evidence: Evidence) -> float:
+    """Of all layers together, at the end."""
+    if not evidence.layers:
+        return np.inf
+    _, layers = evidence.layers[-1]
+    parts = [statistic(layers, name, "steepness") for name, found in layers.items() if "steepness" in found]
+    return float(np.linalg.norm(parts))
+
+
+def _held_back(config: Config) -> bool:
+    held = config.regularization
+    rates = (held.l1, held.l2, held.input_dropout, *held.dropout, config.optimizer.weight_decay)
+    return any(rates)

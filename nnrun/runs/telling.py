@@ -1,0 +1,152 @@
+"""A run told in plain lines: what the console shows without a terminal, and what log.txt keeps."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from nnrun.installation import typed_here
+from nnrun.runs.verdict import RULES, of_run, set_sizes
+from nnrun.text import columns, duration, metric_value, number, percent, points, source_name
+
+PARTS = ("train", "dev", "test")
+
+
+def heading(name: str, config: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    """What is trained on what."""
+    rows = ", ".join(f"{count:,} {part}" for part, count in facts["rows"].items())
+    task = f"{len(facts['classes'])} classes" if facts["classes"] else "regression (error = 1 − R²)"
+    widths = [facts["features"], *config["network"]["hidden"], facts["outputs"]]
+    optimizer, network = config["optimizer"], config["network"]
+    schedule = optimizer["schedule"]["name"]
+    how = [
+        f"{optimizer['name']} {optimizer['learning_rate']:g}" + ("" if schedule == "constant" else f" ({schedule})"),
+        f"batch {facts['batch_size']}",
+        f"{config['training']['epochs']} epochs",
+        f"seed {config['seed']}",
+    ]
+    layers = [network["activation"], *(["batch norm"] if network["batch_norm"] else [])]
+    return [
+        f"run      {name}",
+        f"data     {source_name(config['data']['source'])}: {rows}; {facts['features']} features, {task}",
+        f"network  {'-'.join(map(str, widths))} ({', '.join(layers)}), {facts['parameters']:,} parameters",
+        f"training {', '.join(how)}",
+        *(f"note     {notice}" for notice in facts["notices"]),
+    ]
+
+
+def shown_metrics(primary: str) -> list[str]:
+    """The metrics that are told of each epoch: the primary one stands beside error and loss if it is neither."""
+    return list(dict.fromkeys(["error", "loss", primary]))
+
+
+def epoch_line(row: Mapping[str, Any], epochs: int, primary: str = "error") -> str:
+    """One epoch, its columns under those of the epoch before."""
+    width = len(str(epochs))
+    parts = " ".join(_told_of(part, row, shown_metrics(primary)) for part in ("train", "dev"))
+    epoch = f"epoch {row['epoch']:>{width}}/{epochs}  cost {number(row['cost']):<9}"
+    return f"{epoch} {parts} rate {row['learning_rate']:.3g}"
+
+
+def _told_of(part: str, row: Mapping[str, Any], names: Sequence[str]) -> str:
+    error, *others = (metric_value(row.get(f"{part}_{name}"), name) for name in names)
+    told = [f"{name} {value:<9}" for name, value in zip(names[1:], others, strict=True)]
+    return " ".join([f"{part} {error:>6}", *told])
+
+
+def epoch_table(rows: Iterable[Mapping[str, Any]], primary: str = "error") -> list[list[str]]:
+    """The epochs as rows of cells under their titles."""
+    columns = [(part, name) for part in ("train", "dev") for name in shown_metrics(primary)]
+    titles = ["epoch", "cost", *(f"{part} {name.replace('_', ' ')}" for part, name in columns), "rate"]
+    return [titles, *([*_epoch_cells(row, columns)] for row in rows)]
+
+
+def _epoch_cells(row: Mapping[str, Any], columns: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield str(row["epoch"])
+    yield number(row["cost"])
+    for part, name in columns:
+        yield metric_value(row.get(f"{part}_{name}"), name)
+    yield f"{row['learning_rate']:.3g}"
+
+
+def ending(record: Mapping[str, Any], status: str) -> str:
+    """How the run ended, in a line."""
+    where = record.get("divergence")
+    if status == "diverged" and where:
+        kept = f"; the checkpoint of epoch {record['epochs']} is kept" if record["epochs"] else ""
+        place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}"
+        return f"diverged in {place} met numbers that are not finite{kept}"
+    why = f": {record['error']}" if status == "failed" and record.get("error") else ""
+    how = "stopped early" if record.get("stopped_early") else status
+    best = f", best epoch {record['best_epoch']}" if record.get("best_epoch") else ""
+    epochs = record.get("epochs", 0)
+    trained = f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+    return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
+
+
+def result_table(final: Mapping[str, Any]) -> list[str]:
+    """Errors and losses of the best parameters, a column a part."""
+    parts = [part for part in PARTS if f"{part}_error" in final]
+    table = [["", *parts], ["error", *(percent(final[f"{part}_error"]) for part in parts)]]
+    if f"{parts[0]}_rmse" in final:
+        table[1][0] = "1 − R²"
+        table.append(["rmse", *(number(final[f"{part}_rmse"]) for part in parts)])
+    table.append(["loss", *(number(final[f"{part}_loss"]) for part in parts)])
+    for name in _further_metrics(final, parts[0]):
+        table.append([name, *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
+    table.append(["cost", number(final["cost"])])
+    title = max(9, *(len(row[0]) + 1 for row in table))
+    width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))
+    return [f"{row[0]:<{title}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
+
+
+def _further_metrics(final: Mapping[str, Any], part: str) -> list[str]:
+    measured = [key.removeprefix(f"{part}_") for key in final if key.startswith(f"{part}_")]
+    return [name for name in measured if name not in ("error", "loss", "rmse")]
+
+
+def gaps(record: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
+    """The two differences that matter, each with its judgement; nothing where an error is not known."""
+    base = diagnosis["base_error"]
+    verdict = of_run(record["final"], set_sizes(record["data"]), base, diagnosis["tolerance"])
+    if verdict is None:
+        return []
+    steps = {"avoidable_bias": f"train − base ({percent(base)})", "variance": "dev − train"}
+    return columns(
+        [
+            [RULES[kind].word, what, f"{points(verdict.gaps[kind].value)} points", verdict.gaps[kind].judgement]
+            for kind, what in steps.items()
+        ],
+        right=(2,),
+    )
+
+
+def summary(record: Mapping[str, Any], config: Mapping[str, Any], status: str) -> list[str]:
+    """What a finished run came to."""
+    lines = [ending(record, status)]
+    final = record.get("final")
+    if final:
+        lines += ["", *result_table(final), "", *gaps(record, config["diagnosis"])]
+        if "near_zero_weights" in final:
+            lines.append(
+                f"weights near zero (below 1% of their layer's largest): {percent(final['near_zero_weights'])}"
+            )
+        if "test_error" not in final:
+            lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
+    return [*lines, *symptoms(record.get("symptoms") or [])]
+
+
+def symptoms(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What went wrong in training, each with the change that may help."""
+    lines = [""] if found else []
+    for symptom in found:
+        where = f" in {symptom['layer']}" if symptom["layer"] else ""
+        lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
+        lines.append(f"         try {' '.join(f'--set {shlex.quote(setting)}' for setting in symptom['cure'])}")
+    return lines
+
+
+def next_line(command: str) -> str:
+    """What to type next, as a shell runs it here."""
+    return f"next     {typed_here(command)}"

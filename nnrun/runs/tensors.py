@@ -1,0 +1,77 @@
+"""Named arrays in a safetensors file, read so that a stranger's file runs no code and takes no more than its size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.errors import DataError
+from nnrun.files import to_json, write_atomically
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Tensors = dict[str, NDArray[Any]]
+
+
+LARGEST_HEADER = 1 << 24  # bytes; a network of a thousand layers needs a hundredth of it
+_LENGTH = 8  # bytes in front of the header, little-endian
+_TYPES = ("F32", "F64")
+_KEY = "nnrun"  # of the description in the file's metadata
+_RESTORE = "copy it again from where it was made, or train again"
+
+
+def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
+    """Replace the file as a whole, the description inside it."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    content = save({key: np.ascontiguousarray(t) for key, t in tensors.items()}, {_KEY: to_json(description)})
+    write_atomically(path, content, durable=True)
+
+
+def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Tensors, dict[str, Any]]:
+    """Tensors and description; with `shapes`, those alone, compared with the file's before anything is allocated.
+
+    Raises DataError for a file that is damaged, of another kind, or without a tensor of such a shape.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        _check_header(path)
+        with safe_open(path, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            _check_types({name: found.get_dtype() for name, found in slices.items()})
+            if shapes is not None:
+                _check_shapes(path, {name: tuple(found.get_shape()) for name, found in slices.items()}, shapes)
+            names = slices if shapes is None else shapes
+            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()[_KEY])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: not a checkpoint of nnrun ({error}); {_RESTORE}") from error
+
+
+def _check_header(path: Path) -> None:
+    """Before the library reads the header, which it holds in memory."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH), "little")
+    if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
+        raise ValueError(f"its header would be {length:,} bytes")
+
+
+def _check_types(found: Mapping[str, str]) -> None:
+    """A type that NumPy lacks becomes known to it where another library has been loaded."""
+    for name, kind in found.items():
+        if kind not in _TYPES:
+            raise ValueError(f"{name} is of type {kind}")
+
+
+def _check_shapes(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        if found.get(name) != shape:
+            there = f"is {list(found[name])}" if name in found else "is missing"
+            raise DataError(
+                f"{path}: {name} {there}, where this run's network has {list(shape)}; "
+                f"it is not this run's checkpoint: {_RESTORE}"
+            )

@@ -1,0 +1,196 @@
+"""The verbs of one run: train a configuration, resume what was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
+from nnrun.config.load import Loaded, load_config
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.files.chunks import Heard, nobody
+from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
+from nnrun.files import to_json
+from nnrun.runs.environment import describe
+from nnrun.runs.finding import search_of
+from nnrun.runs.rundir import SCHEMA_VERSION, RunDir, now
+from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
+
+CACHE = ".cache"  # beside the runs
+
+
+def train(
+    loaded: Loaded,
+    root: Path,
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """Train a configuration in a new run directory under `root`.
+
+    Raises ConfigError or DataError before the directory is made.
+    """
+    listener = listener or Listener()
+    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
+    run = _create(root, loaded, dataset, argv, parent=None)
+    with run.locked():
+        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
+    return outcome
+
+
+def resume(
+    run: RunDir,
+    epochs: int | None = None,
+    overrides: Sequence[str] = (),
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """Continue a run in place, to `epochs` in total if given; with overrides, as a child run beside it.
+
+    Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, fewer
+    epochs than are trained, a diverged run without a change, overrides that change the network's shape; DataError
+    where the data changed.
+    """
+    if search := search_of(run):
+        raise UsageError(
+            f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
+            f"{run.path / 'resolved.yaml'}"
+        )
+    stored = load_config(run.path / "resolved.yaml", _settings(epochs, overrides))
+    loaded = replace(stored, text=run.read("config.yaml"))
+    if not overrides:
+        _refuse_senseless(run, loaded.config)
+    root = run.path.parent
+    listener = listener or Listener()
+    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
+    if overrides:
+        session.load(run, with_scores=_judged_alike(run, loaded.config, dataset))
+        if not same_data(run, dataset):
+            loaded.notices.append(f"{run.id} may have been trained on rows that are dev or test here")
+        run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
+    with run.locked():
+        if not overrides:
+            _go_on(run, loaded.config, dataset, session)
+        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
+    return outcome
+
+
+def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> None:
+    """Put the session where the run stands; the run is locked, so nobody is moving it meanwhile."""
+    if not same_data(run, dataset):
+        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
+    try:
+        session.load(run)
+    except UsageError as error:  # nobody has asked for another network, so the file is not this run's
+        raise DataError(str(error)) from None
+    if session.trainer.epoch > config.training.epochs:
+        raise UsageError(
+            f"{run.id} has trained {session.trainer.epoch} epochs already; the new total must be larger than that, "
+            f"got {config.training.epochs}"
+        )
+    run.write("resolved.yaml", dump_yaml(config.resolved()))
+
+
+def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
+    """Data and trainer; errors about a value of the configuration say where it stands."""
+    config = loaded.config
+    try:
+        dataset = load_dataset(config.data, config.training.dtype, root / CACHE, heard)
+        return dataset, Session([config], dataset)
+    except MisfitError as error:
+        raise ConfigError([loaded.locate(error.path, error.message)]) from None
+    except DataError as error:
+        raise DataError(loaded.locate(error.key, str(error))) if error.key else error from None
+
+
+def until_told(heard: Heard, told_to_stop: ToldToStop) -> Heard:
+    """The same, but StoppedError as soon as it is told to stop."""
+
+    def hear(step: str, done: int, rows: int | None) -> None:
+        if told_to_stop():
+            raise StoppedError("stopped while the data was being prepared; nothing of it was kept")
+        heard(step, done, rows)
+
+    return hear
+
+
+def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
+    return [*overrides, *([] if epochs is None else [f"training.epochs={epochs}"])]
+
+
+def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
+    config = loaded.config
+
+    def files(run_id: str) -> dict[str, bytes]:
+        return first_files(run_id, config, loaded.text, dataset, argv, parent) | {"metrics.jsonl": b""}
+
+    return RunDir.create(root, config.name, files)
+
+
+def first_files(
+    run_id: str,
+    config: Config,
+    text: bytes | None,
+    dataset: Dataset,
+    argv: Sequence[str],
+    parent: dict[str, Any] | None,
+) -> dict[str, bytes]:
+    """What a run directory holds before training; `text` is the user's file, None where there is none."""
+    resolved = dump_yaml(config.resolved()).encode()
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "id": run_id,
+        "status": "created",
+        "argv": [argument.encode(errors="replace").decode() for argument in argv],  # file names may be any bytes
+        "created": now(),
+        "seed": config.seed,
+        "parent": parent,
+        **describe(),
+        "data": {"files": dataset.info["files"], **dataset.sizes},
+    }
+    return {
+        "config.yaml": resolved if text is None else text,
+        "resolved.yaml": resolved,
+        "run.json": to_json(record, indent=2).encode() + b"\n",
+        "data.json": dataset.written_info,
+    }
+
+
+def _refuse_senseless(run: RunDir, config: Config) -> None:
+    planned = load_config(run.path / "resolved.yaml").config.training.epochs
+    epochs, schedule = config.training.epochs, config.optimizer.schedule
+    if epochs != planned and schedule.build().needs_total:
+        raise UsageError(
+            f"{run.id}: the schedule {schedule.name} is shaped by the planned {planned} epochs, and a run of {epochs} "
+            "would have had other learning rates from its first step; train anew, or resume as a child run with "
+            "--set optimizer.schedule=constant"
+        )
+    if run.status == "diverged":
+        rate = config.optimizer.learning_rate / 10
+        raise UsageError(
+            f"{run.id} diverged and would do so again; change something, such as --set optimizer.learning_rate={rate:g}"
+        )
+
+
+def same_data(run: RunDir, dataset: Dataset) -> bool:
+    """Whether the rows and their parts are those the run began with, wherever the file lies now."""
+
+    def content(info: dict[str, Any]) -> list[Any]:
+        return [info["split"]["sha256"], *((file["part"], file["sha256"], file["rows"]) for file in info["files"])]
+
+    return content(run.read_json("data.json")) == content(dataset.info)
+
+
+def _judged_alike(parent: RunDir, config: Config, dataset: Dataset) -> bool:
+    """Whether the parent's dev scores mean the same in a child: the same rows, by the same yardstick."""
+    before = load_config(parent.path / "resolved.yaml").config
+    return _yardstick(before) == _yardstick(config) and same_data(parent, dataset)
+
+
+def _yardstick(config: Config) -> tuple[Any, ...]:
+    data = config.data
+    return config.metrics.primary, config.training.loss, data.target, data.task, data.weight, data.class_weight

@@ -1,0 +1,203 @@
+"""Bias and variance: from errors and set sizes to gaps, each with an interval and a judgement, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+
+from nnrun.text import all_of, points, set_name
+
+SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
+Z = 1.959963984540054  # 97.5% of a normal distribution lie below
+DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
+HIGH, LOW, UNCLEAR = "high", "low", "unclear"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A step of the ladder: the set it starts from, its word, what it means, and what a step down means."""
+
+    start: str
+    word: str
+    meaning: str
+    below: str
+    example: Mapping[str, float]  # published errors, judged high by this rule
+    source: str
+
+
+RULES = {
+    "avoidable_bias": Rule(
+        "base",
+        "avoidable bias",
+        "what the network gets wrong on examples it has seen, beyond what anybody must",
+        "the training error lies below the base error: the base error is set too high, or the network has learned "
+        "its training set by heart",
+        {"base": 0.0, "train": 0.15, "dev": 0.16},
+        "Ng, *Machine Learning Yearning* (2018), chapters 20 to 22",
+    ),
+    "variance": Rule(
+        "train",
+        "variance",
+        "what it loses on new examples like those it has seen",
+        "new examples come out better than those trained on: chance, or a set that is easier than the training set",
+        {"base": 0.0, "train": 0.01, "dev": 0.11},
+        "Ng, *Machine Learning Yearning* (2018), chapters 20 to 22",
+    ),
+    "mismatch": Rule(
+        "train_dev",
+        "data mismatch",
+        "what it loses because the dev set comes from elsewhere than the training set",
+        "the dev set is easier than held-out examples of the training set's kind",
+        {"base": 0.0, "train": 0.01, "train_dev": 0.015, "dev": 0.10},
+        "Ng, *Machine Learning Yearning* (2018), chapters 40 and 41",
+    ),
+    "dev_overfit": Rule(
+        "dev",
+        "overfitting of dev",
+        "what the dev error flatters, since epochs and settings were chosen by it",
+        "the test set comes out better than the dev set: chance, or an easier set",
+        {"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.08},
+        "Ng, *Machine Learning Yearning* (2018), chapter 11",
+    ),
+}
+SHORT = {"avoidable_bias": "bias"}  # names in verdicts, where they differ
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A step of the ladder: from one set to the next one given, with the 95% interval of its size."""
+
+    start: str
+    end: str
+    value: float
+    low: float | None
+    high: float | None
+    judgement: str
+
+    @property
+    def interval(self) -> str:
+        """Its ends as they stand on screen; empty where there is none, or the sets count as exact."""
+        if self.low is None or self.high is None or self.low == self.high:
+            return ""
+        return f"{points(self.low)} to {points(self.high)}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The errors by set, the gaps by rule, and what they were judged by."""
+
+    errors: Mapping[str, float]
+    sizes: Mapping[str, int]
+    tolerance: float
+    gaps: Mapping[str, Gap]
+
+    def judgement(self, kind: str) -> str | None:
+        """high, low or unclear; None where the sets for it are not given."""
+        return self.gaps[kind].judgement if kind in self.gaps else None
+
+
+def wilson(share: float, size: int) -> tuple[float, float]:
+    """The 95% score interval of a proportion (Wilson 1927, JASA 22, 209-212)."""
+    middle = share + Z * Z / (2 * size)
+    half = Z * sqrt(share * (1 - share) / size + Z * Z / (4 * size * size))
+    scale = 1 + Z * Z / size
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def difference(
+    first: float, second: float, first_size: int | None = None, second_size: int | None = None
+) -> tuple[float, float]:
+    """The 95% interval of first − second, two independent proportions; without a size one counts as exact.
+
+    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10: the score intervals of both, put together.
+    """
+    low_1, high_1 = wilson(first, first_size) if first_size else (first, first)
+    low_2, high_2 = wilson(second, second_size) if second_size else (second, second)
+    step = first - second
+    return step - sqrt((first - low_1) ** 2 + (high_2 - second) ** 2), step + sqrt(
+        (high_1 - first) ** 2 + (second - low_2) ** 2
+    )
+
+
+def judgement(low: float, high: float, tolerance: float) -> str:
+    """high where the whole interval lies above the tolerance, low where none of it does, unclear where it straddles."""
+    low, high, tolerance = (round(number, DIGITS) for number in (low, high, tolerance))
+    if low > tolerance:
+        return HIGH
+    return LOW if high <= tolerance else UNCLEAR
+
+
+def judge(errors: Mapping[str, float], sizes: Mapping[str, int], tolerance: float, proportions: bool = True) -> Verdict:
+    """The gaps between the errors given, in the order of SETS; base, train and dev must be among them.
+
+    Without `proportions`, as with 1 − R², sizes tell nothing and the value alone decides.
+    """
+    given = [set_name for set_name in SETS if set_name in errors]
+    starts = {rule.start: kind for kind, rule in RULES.items()}
+    gaps = {}
+    for start, end in pairwise(given):
+        value = round(errors[end] - errors[start], DIGITS)
+        if proportions:
+            ends = difference(errors[end], errors[start], sizes.get(end), sizes.get(start))
+            low, high = (round(bound, DIGITS) for bound in ends)
+            gaps[starts[start]] = Gap(start, end, value, low, high, judgement(low, high, tolerance))
+        else:
+            gaps[starts[start]] = Gap(start, end, value, None, None, judgement(value, value, tolerance))
+    return Verdict({set_name: errors[set_name] for set_name in given}, sizes if proportions else {}, tolerance, gaps)
+
+
+def set_sizes(data: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+    """Examples that the error of each set is as sure as, by the section `data` of run.json: fewer if rows are weighted.
+
+    Kish (1965), Survey Sampling, 8.2.
+    """
+    return data.get("effective_rows", data["rows"])
+
+
+def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: float, tolerance: float) -> Verdict | None:
+    """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
+
+    A regression's error, 1 − R², is no proportion: its gaps have no interval.
+    """
+    errors = {part: final.get(f"{part}_error") for part in SETS}
+    known = {"base": base} | {part: error for part, error in errors.items() if error is not None}
+    if "train" not in known or "dev" not in known:
+        return None
+    return judge(known, rows, tolerance, proportions="train_rmse" not in final)
+
+
+def deciding_size(verdict: Verdict, kind: str) -> int | None:
+    """How many examples of the step's upper set would settle an unclear judgement, if the errors stayed as they are.
+
+    To two digits; None where more of that set alone would never do.
+    """
+    gap, errors, sizes = verdict.gaps[kind], verdict.errors, verdict.sizes
+    size = float(sizes.get(gap.end, 0))
+    while 0 < size < 1e8:
+        size *= 1.05
+        ends = difference(errors[gap.end], errors[gap.start], int(size), sizes.get(gap.start))
+        if judgement(*ends, verdict.tolerance) != UNCLEAR:
+            return int(float(f"{size:.1e}"))
+    return None
+
+
+def summary(verdict: Verdict) -> str:
+    """One sentence: what is high, what is likely but unclear, what is low, and which errors fell where they rise."""
+    found: dict[str, list[str]] = {HIGH: [], "likely": [], UNCLEAR: [], LOW: []}
+    for kind, gap in verdict.gaps.items():
+        word, size = SHORT.get(kind, RULES[kind].word), f"{points(gap.value)} points"
+        if gap.judgement == HIGH:
+            found[HIGH].append(f"high {word} ({size})")
+        elif gap.judgement == UNCLEAR:
+            likely = round(gap.value, DIGITS) > verdict.tolerance
+            found["likely" if likely else UNCLEAR].append(f"{word} ({size}, 95% interval {gap.interval})")
+        else:
+            found[LOW].append(f"{word} ({size})")
+    ends = {HIGH: "", "likely": " likely but unclear", UNCLEAR: " unclear", LOW: " low"}
+    parts = [all_of(things) + ends[kind] for kind, things in found.items() if things]
+    fell = [gap for gap in verdict.gaps.values() if gap.value < 0]
+    parts += [f"the {set_name(gap.end)} error is below the {set_name(gap.start)} error" for gap in fell]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."

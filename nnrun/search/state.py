@@ -1,0 +1,137 @@
+"""A search that this process holds: its options, its trials, and its clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.config import Config
+from nnrun.config.space.space import Space
+from nnrun.data.dataset import Dataset
+from nnrun.machine.cores import usable_cores
+from nnrun.machine.memory import free_memory
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.verbs import CACHE
+from nnrun.search.executors import Executor, Inline, Pool
+from nnrun.search.ledger import Ledger
+from nnrun.search.trials import LARGEST, Metric
+
+MEMORY_SHARE = 0.8
+KEPT = {  # options of the command that a resumed search keeps, and where they stand here
+    "timeout": "seconds",
+    "target": "target",
+    "trial_timeout": "trial_timeout",
+    "trial_memory": "trial_memory",
+    "stack": "most_stacked",
+}
+
+
+def usual_workers(least_memory: int) -> int:
+    """One for each core that may be used, as long as there is the least memory for each."""
+    return max(1, min(usable_cores(), int(MEMORY_SHARE * free_memory()) // least_memory))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What no result depends on; None: as before, or else without a limit."""
+
+    workers: int = 1
+    seconds: float | None = None  # of running time, all calls together
+    target: float | None = None
+    trial_timeout: float | None = None
+    trial_memory: int | None = None
+    most_stacked: int | None = None
+    repeat: int | None = None  # trainings with new seeds of each of the best trials
+    in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
+
+    def kept(self) -> dict[str, Any]:
+        """What search.yaml holds of them; null where there is no limit."""
+        values = {word: getattr(self, field) for word, field in KEPT.items()}
+        return {word: None if value in (None, math.inf, -math.inf) else value for word, value in values.items()}
+
+    def after(self, kept: Mapping[str, Any]) -> Options:
+        """With the limits of earlier calls, where this one gives none."""
+        left_out = [word for word, field in KEPT.items() if getattr(self, field) is None]
+        return replace(self, **{KEPT[word]: kept[word] for word in left_out})
+
+    def stacked(self, worth: int) -> int:
+        """How many trials to stack where so many are worth it."""
+        return min(self.most_stacked or LARGEST, worth)
+
+    def executor(self) -> Executor:
+        """Workers that can be killed, or this process."""
+        if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
+            return Inline()
+        memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)
+        return Pool(self.workers, self.trial_timeout, memory)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that this process holds."""
+
+    run: RunDir
+    config: Config
+    dataset: Dataset
+    plan: dict[str, Any]  # search.yaml
+    options: Options
+    executor: Executor
+    known: list[Config]  # of the first trials, which no strategy chooses: the config as written, search.enqueue
+
+    @cached_property
+    def space(self) -> Space:
+        """What is searched."""
+        return Space.of(self.plan["space"])
+
+    @property
+    def metric(self) -> Metric:
+        """What is minimised."""
+        return Metric(self.plan["metric"])
+
+    @property
+    def total(self) -> int:
+        """The number of trials asked for."""
+        return int(self.plan["totals"][-1])
+
+    @property
+    def repeats(self) -> int:
+        """How often the best trials are trained again."""
+        return int(self.plan["repeat"] or 0)
+
+    @property
+    def ledger(self) -> Ledger:
+        """trials.jsonl."""
+        return Ledger(self.run.path / "trials.jsonl")
+
+    @property
+    def folder(self) -> Path:
+        """Where the trials' directories lie."""
+        return self.run.path / "trials"
+
+    def job(self, folder: Path, continued: bool = False) -> dict[str, Any]:
+        """What all jobs share whose trials lie in this folder; whether a later trial may continue one of them."""
+        return {"folder": str(folder), "cache": str(self.run.path.parent / CACHE), "continued": continued}
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The running time of a search, calls before this one included, and its limit."""
+
+    before: float
+    limit: float = math.inf
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return self.before + time.monotonic() - self.begun
+
+    @property
+    def left(self) -> float:
+        """Until the limit."""
+        return self.limit - self.seconds

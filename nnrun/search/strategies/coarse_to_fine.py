@@ -1,0 +1,277 @@
+"""From coarse to fine: stage after stage, draw more densely where the best trials so far lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.config.config import Config
+from nnrun.config.space.domains import Choice
+from nnrun.config.space.intervals import Domain
+from nnrun.config.space.settings import fault
+from nnrun.config.space.space import Parameter
+from nnrun.search.strategies.strategy import STAGE, Plan, Point, Strategy, draw, generator
+
+SIZE = 12  # trials a stage; never a share of all trials, so that a longer search begins like a shorter one
+EVERYWHERE = 2  # trials of a stage that are drawn from the whole space, in case the zoom went to a wrong place
+BEST_SHARE = 0.1  # of all finished trials so far; they span the next box
+FEWEST_BEST = 3
+MARGIN = 0.1  # of the span, added at each side of the box
+REACH = 0.5  # the same at a side where the very best trial is the outermost: what is sought may lie beyond
+FLOOR = 0.05  # narrowest box, as a part of the parameter's whole axis
+CHANCE = 0.05  # a choice is dropped only if chance alone would leave it out of the best more rarely than this
+EDGE = 0.02  # so near to an end of the user's range, as a part of the axis, lies a best value at its edge
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the unit axis of an ordered parameter."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def at(self, v: float) -> float:
+        """The unit coordinate at `v` in [0, 1] of this part."""
+        return self.low + v * (self.high - self.low)
+
+    def values(self, domain: Domain) -> list[Any]:
+        """Its ends, as values."""
+        return [domain.from_unit(self.low), domain.from_unit(self.high)]
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The choices that are still drawn."""
+
+    kept: tuple[int, ...]
+    count: int
+
+    def at(self, v: float) -> float:
+        """The unit coordinate at `v` in [0, 1] of these choices."""
+        return (self.kept[min(int(v * len(self.kept)), len(self.kept) - 1)] + 0.5) / self.count
+
+    def values(self, domain: Domain) -> list[Any]:
+        """The choices themselves."""
+        return [domain.from_unit((i + 0.5) / self.count) for i in self.kept]
+
+
+Part = Segment | Subset
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a stage does to one parameter."""
+
+    key: str
+    old: list[Any]  # low and high, or the choices
+    new: list[Any]
+    why: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The record of one stage after the first."""
+
+    number: int
+    first: int  # its first trial
+    finished: int  # trials that it rests on: those before `first` with a result
+    best: int  # the best of them
+    value: float
+    changes: tuple[Change, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return asdict(self)
+
+
+class _Result(NamedTuple):
+    value: float
+    units: list[float]
+    active: list[bool]
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Finished trials, best first; two-dimensional arrays have a row a trial and a column a parameter."""
+
+    values: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    units: NDArray[np.float64]
+    active: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, parameters: int) -> _Ranking:
+        """Without a trial."""
+        none = np.empty((0, parameters))
+        return cls(np.empty(0), np.empty(0, np.int64), none, none.astype(bool))
+
+    def joined(self, numbers: list[int], results: list[_Result]) -> _Ranking:
+        """With these later trials in their ranks; of two equal ones, the lower number comes first."""
+        if not numbers:
+            return self
+        order = sorted(range(len(numbers)), key=lambda i: (results[i].value, numbers[i]))
+        fresh = [results[i] for i in order]
+        values = [result.value for result in fresh]
+        places = np.searchsorted(self.values, values, side="right")
+        return _Ranking(
+            np.insert(self.values, places, values),
+            np.insert(self.numbers, places, [numbers[i] for i in order]),
+            np.insert(self.units, places, [result.units for result in fresh], axis=0),
+            np.insert(self.active, places, [result.active for result in fresh], axis=0),
+        )
+
+
+class CoarseToFine(Strategy):
+    """Stages of 12 trials: the first everywhere, each later one mostly in a box around the best trials so far."""
+
+    help = "stages of 12 trials, each drawn mostly from a box around the best so far"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._results: dict[int, _Result] = {}
+        self._ranked = _Ranking.empty(len(plan.space.parameters))
+        self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in plan.space.parameters]]
+        self._stages: list[Stage] = []
+
+    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+        """Keeps what the boxes are made of; a failed trial counts only as finished."""
+        super().tell(number, values, value)
+        units = self.plan.space.encode(values)
+        if units is not None and math.isfinite(value):
+            active = {parameter.key for parameter in self.plan.space.active(values)}
+            self._results[number] = _Result(value, units, [key in active for key in self.plan.space.keys])
+
+    def propose(self, number: int) -> Point | None:
+        """From the box of its stage, or from everywhere; None until all trials before the stage are told."""
+        stage, slot = divmod(number, SIZE)
+        if stage and not self.settled(stage * SIZE):
+            return None
+        jitter = draw(self.plan, number)
+        local = SIZE if stage == 0 else SIZE - EVERYWHERE
+        if slot >= local:
+            return Point(number, self.plan.space.decode(jitter))
+        rows = generator(self.plan.seed, STAGE, stage).permuted(np.tile(np.arange(local), (len(jitter), 1)), axis=1)
+        spread = (rows[:, slot] + np.array(jitter)) / local  # a Latin hypercube: each parameter's values evenly spread
+        units = [part.at(v) for part, v in zip(self._box(stage), spread, strict=True)]
+        return Point(number, self.plan.space.decode(units))
+
+    def independent(self, number: int) -> bool:
+        """The first stage, and the global draws of the others."""
+        return number >= self.plan.first and (number < SIZE or number % SIZE >= SIZE - EVERYWHERE)
+
+    def stages(self) -> list[Stage]:
+        """The stages begun so far but for the first, each with its boxes and the reasons."""
+        begun = max(self._told, default=0) // SIZE  # after a restart, no trial of it may be left to propose
+        if self.settled(begun * SIZE):
+            self._box(begun)
+        return list(self._stages)
+
+    def warnings(self) -> list[str]:
+        """Where the best trial so far lies at the edge of the user's range, and how to widen that."""
+        if not self._results:
+            return []
+        _, best = min((result.value, number) for number, result in self._results.items())
+        units, active = self._results[best].units, self._results[best].active
+        rows = zip(self.plan.space.parameters, units, active, strict=True)
+        return [line for p, unit, active in rows if active and (line := _edge_warning(p, unit))]
+
+    def _box(self, stage: int) -> list[Part]:
+        while len(self._boxes) <= stage:
+            self._zoom(len(self._boxes))
+        return self._boxes[stage]
+
+    def _zoom(self, stage: int) -> None:
+        """The box of a stage, and its record, from all results before it."""
+        old = self._boxes[-1]
+        results = self._ranked = self._with_stage(stage - 1)
+        if not len(results.values):
+            self._boxes.append(old)
+            return
+        parameters = self.plan.space.parameters
+        narrowed = [_narrowed(p.domain, results, i, old[i]) for i, p in enumerate(parameters)]
+        self._boxes.append([part for part, _ in narrowed])
+        best = int(results.numbers[0])
+        changes = [_change(p, was, part, why) for p, was, (part, why) in zip(parameters, old, narrowed, strict=True)]
+        record = Stage(stage, stage * SIZE, len(results.values), best, float(results.values[0]), tuple(changes))
+        self._stages.append(record)
+
+    def _with_stage(self, stage: int) -> _Ranking:
+        """The ranking so far with the trials of one more stage."""
+        numbers = [number for number in range(stage * SIZE, (stage + 1) * SIZE) if number in self._results]
+        return self._ranked.joined(numbers, [self._results[number] for number in numbers])
+
+
+def _whole(domain: Domain) -> Part:
+    return Subset(tuple(range(len(domain.options))), len(domain.options)) if isinstance(domain, Choice) else Segment()
+
+
+def _change(parameter: Parameter, old: Part, new: Part, why: str) -> Change:
+    return Change(parameter.key, old.values(parameter.domain), new.values(parameter.domain), why)
+
+
+def _narrowed(domain: Domain, results: _Ranking, column: int, old: Part) -> tuple[Part, str]:
+    """What is drawn next of one parameter, and why."""
+    rows = np.flatnonzero(results.active[:, column])
+    units = results.units[rows, column]
+    best = min(max(FEWEST_BEST, math.ceil(BEST_SHARE * len(units))), len(units))
+    if best < min(FEWEST_BEST, len(results.values)):
+        return old, f"too few trials with this parameter: {len(units)}"
+    if isinstance(domain, Choice):
+        return _choices(domain, units, best)
+    return _segment(domain, units[:best], len(units))
+
+
+def _segment(domain: Domain, best: NDArray[np.float64], trials: int) -> tuple[Segment, str]:
+    """Around the best trials' values, best first."""
+    low, high = float(best.min()), float(best.max())
+    margins = [(REACH if best[0] == end else MARGIN) * (high - low) for end in (low, high)]
+    floor = max(FLOOR, 1 / (domain.count or math.inf))
+    spare = max(0.0, floor - (high - low + sum(margins))) / 2
+    segment = _inside(low - margins[0] - spare, high + margins[1] + spare)
+    span = f"{domain.from_unit(low):.4g} to {domain.from_unit(high):.4g}"
+    return segment, f"the best {len(best)} of {trials} trials have {span}"
+
+
+def _inside(low: float, high: float) -> Segment:
+    """The segment pushed into the unit interval; what does not fit is cut off."""
+    shift = max(0.0, -low) - max(0.0, high - 1)
+    return Segment(max(0.0, low + shift), min(1.0, high + shift))
+
+
+def _choices(domain: Choice, units: NDArray[np.float64], best: int) -> tuple[Subset, str]:
+    """All choices but those that fail to be among the best trials more often than chance explains."""
+    count, trials = len(domain.options), len(units)
+    chosen = np.minimum((units * count).astype(int), count - 1)
+    kept: list[int] = []
+    dropped: list[int] = []
+    for i in range(count):
+        tried = int((chosen == i).sum())
+        places = np.arange(best)
+        luck = np.prod((trials - tried - places) / (trials - places))  # that none of them is among the best
+        (dropped if i not in chosen[:best] and luck < CHANCE else kept).append(i)
+    names = ", ".join(str(domain.options[i]) for i in dropped)
+    why = f"none of the best {best} of {trials} trials has {names}" if dropped else "no choice is clearly worse"
+    return Subset(tuple(kept), count), why
+
+
+def _edge_warning(parameter: Parameter, unit: float) -> str | None:
+    """What to say of the best value if it lies at an end of the range that can be moved."""
+    domain = parameter.domain
+    cell = 1 / (domain.count or math.inf)  # the first and the last of single values are at the edge
+    edge = max(EDGE, cell)
+    upper = unit > 1 - edge
+    wider = domain.wider(upper)
+    if isinstance(domain, Choice) or wider is None or not (upper or unit < edge):
+        return None
+    if fault(Config(), parameter.key, wider.written()[int(upper)]):
+        return None
+    side, value = "upper" if upper else "lower", domain.from_unit(unit)
+    return (
+        f"the best {parameter.key} so far, {value:.4g}, lies at the {side} end of its range; "
+        f"to widen it: {parameter.key}: {{{domain.name}: {wider.written()}}}"
+    )

@@ -1,0 +1,106 @@
+"""Successive halving: many trials for few epochs; the best third of them goes on for three times as many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nnrun.config.space.settings import Values
+from nnrun.search.strategies.strategy import Plan, Point, Strategy, draw
+
+FACTOR = 3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Trials that train until the same epoch."""
+
+    bracket: int
+    level: int  # 0: fresh trials; above: continued ones
+    first: int  # number of its first trial
+    size: int
+    epochs: int
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of its trials."""
+        return range(self.first, self.first + self.size)
+
+
+def rung_table(plan: Plan) -> list[Rung]:
+    """The rungs of every bracket, in the order of their trials; each extension of the search opens a bracket."""
+    table: list[Rung] = []
+    begin = plan.first
+    for bracket, end in enumerate(plan.totals):
+        table += _bracket(bracket, begin, end - begin, plan.epochs)
+        begin = max(begin, end)
+    return table
+
+
+def _bracket(bracket: int, first: int, trials: int, epochs: int) -> list[Rung]:
+    """As many levels as epochs and trials allow; what does not divide evenly goes to the second level."""
+    levels = 1
+    while FACTOR**levels <= epochs and sum(FACTOR**i for i in range(levels + 1)) <= trials:
+        levels += 1
+    fresh = max((n for n in range(trials + 1) if sum(_sizes(n, levels)) <= trials), default=0)
+    sizes = _sizes(fresh, levels)
+    sizes[min(1, levels - 1)] += trials - sum(sizes)
+    rungs = []
+    for level, size in enumerate(sizes):
+        rungs.append(Rung(bracket, level, first, size, math.ceil(epochs / FACTOR ** (levels - 1 - level))))
+        first += size
+    return rungs if trials > 0 else []
+
+
+def _sizes(fresh: int, levels: int) -> list[int]:
+    return [fresh // FACTOR**level for level in range(levels)]
+
+
+class Halving(Strategy):
+    """Rung after rung; a rung begins when the one before is finished, so the number of workers changes nothing.
+
+    A trial that failed or diverged is never continued; if too few are left, fresh draws take their places.
+    """
+
+    continues_trials = True
+    help = f"many trials for few epochs, the best 1 in {FACTOR} goes on for {FACTOR} times as many"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(replace(plan, awaited=frozenset()))
+        self.rungs = rung_table(plan)
+        self._results: dict[int, tuple[float, Values]] = {}
+        self._survivors: dict[int, list[int]] = {}  # by the first number of the rung that they reach
+
+    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+        """Keeps the result for the promotion; trials before the first bracket take no part."""
+        super().tell(number, values, value)
+        if number >= self.plan.first:
+            self._results[number] = value, dict(values)
+
+    def epochs(self, number: int) -> int:
+        """That of its rung; a trial in none trains to the end."""
+        return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.plan.epochs)
+
+    def propose(self, number: int) -> Point | None:
+        """A fresh draw or the continuation of a survivor; None until the rung below is finished."""
+        at = next((i for i, rung in enumerate(self.rungs) if number in rung.numbers), None)
+        if at is None:
+            return None
+        rung, below = self.rungs[at], self.rungs[at - 1]
+        if rung.level and not self.settled(rung.first):
+            return None
+        survivors = self._promoted(below, rung) if rung.level else []
+        place = number - rung.first
+        if place < len(survivors):
+            parent = survivors[place]
+            return Point(number, self._results[parent][1], rung.epochs, parent)
+        return Point(number, self.plan.space.decode(draw(self.plan, number)), rung.epochs)
+
+    def _promoted(self, below: Rung, rung: Rung) -> list[int]:
+        """The trials of a finished rung that go on, best first."""
+        if rung.first not in self._survivors:
+            finite = [(self._results[n][0], n) for n in below.numbers if math.isfinite(self._results[n][0])]
+            self._survivors[rung.first] = [number for _, number in sorted(finite)[: rung.size]]
+        return self._survivors[rung.first]

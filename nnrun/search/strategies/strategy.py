@@ -1,0 +1,211 @@
+"""Which point comes next: the interface, the table, and the strategies that do not look at results."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count, islice, product
+from typing import Any
+
+import numpy as np
+from numpy.random import PCG64, Generator, SeedSequence
+from numpy.typing import NDArray
+
+from nnrun.config.space.intervals import Domain
+from nnrun.config.space.settings import Values
+from nnrun.config.space.space import Space
+
+SEARCH = 100  # keeps these streams apart from those of a run
+POINT, STAGE, GENERATION = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a strategy knows before the first trial."""
+
+    space: Space
+    seed: int
+    totals: Sequence[int]  # numbers of trials asked for: at the start and at each extension
+    epochs: int = 50  # of a trial that runs to its end
+    first: int = 0  # the trials before have settings that the user gave
+    awaited: frozenset[int] = frozenset()  # those of them that lie in the space: they will be told
+
+
+@dataclass(frozen=True)
+class Point:
+    """The settings of one trial; null where a parameter is not active."""
+
+    number: int
+    values: Values
+    epochs: int | None = None  # train until this epoch; None: to the config's end
+    resume: int | None = None  # the trial whose last checkpoint it continues
+
+
+class Strategy(ABC):
+    """Proposes trials: a pure function of the plan and of a numbered set of results, in whatever order they come.
+
+    A search is rebuilt by telling every stored trial again before the first `ask`.
+    """
+
+    help: str = ""
+    continues_trials = False  # whether a point may resume an earlier trial
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._told: set[int] = set()
+        self._next = plan.first
+        self._settled = 0
+
+    def ask(self, n: int) -> list[Point]:
+        """The next points in the order of their numbers, `n` at most; fewer where results have to come first.
+
+        Trials that have been told are left out. None at all while nothing is in flight: the strategy is at its end.
+        """
+        points: list[Point] = []
+        while len(points) < n:
+            if self._next not in self._told:
+                point = self.propose(self._next)
+                if point is None:
+                    break
+                points.append(point)
+            self._next += 1
+        return points
+
+    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+        """The result of a trial, lower is better; nan or infinite if it failed or diverged."""
+        self._told.add(number)
+
+    def settled(self, end: int) -> bool:
+        """Whether every trial below `end` that will be told has been told."""
+        awaited = self.plan.awaited
+        while self._settled < end and (
+            self._settled in self._told or (self._settled < self.plan.first and self._settled not in awaited)
+        ):
+            self._settled += 1
+        return self._settled >= end
+
+    def epochs(self, number: int) -> int:
+        """Until which epoch the trial of this number trains, if nothing stops it."""
+        return self.plan.epochs
+
+    def independent(self, number: int) -> bool:
+        """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
+        return False
+
+    @abstractmethod
+    def propose(self, number: int) -> Point | None:
+        """The trial of this number; None while it cannot be known, or if there is none."""
+
+
+def generator(seed: int, purpose: int, number: int) -> Generator:
+    """The stream of one trial, stage or generation."""
+    return Generator(PCG64(SeedSequence([seed, SEARCH, purpose, number])))
+
+
+def draw(plan: Plan, number: int) -> list[float]:
+    """A uniform point of the unit cube for the trial of this number."""
+    point: list[float] = generator(plan.seed, POINT, number).random(len(plan.space.parameters)).tolist()
+    return point
+
+
+class Random(Strategy):
+    """Independent draws: 25 trials try 25 values of every parameter."""
+
+    help = "independent draws, each from the whole space"
+
+    def propose(self, number: int) -> Point:
+        """An own stream for each number."""
+        return Point(number, self.plan.space.decode(draw(self.plan, number)))
+
+    def independent(self, number: int) -> bool:
+        """All."""
+        return number >= self.plan.first
+
+
+class Sobol(Strategy):
+    """A scrambled Sobol sequence: as random as `random` for each parameter, with fewer gaps and clumps."""
+
+    help = "a scrambled Sobol sequence: fewer gaps and clumps than random"
+    chunk = 64
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._points = np.empty((0, len(plan.space.parameters)))
+
+    def propose(self, number: int) -> Point:
+        """The next point of the sequence."""
+        index = number - self.plan.first
+        while index >= len(self._points):
+            self._points = np.concatenate([self._points, self._more()])
+        return Point(number, self.plan.space.decode(self._points[index].tolist()))
+
+    def _more(self) -> NDArray[np.float64]:
+        from scipy.stats import qmc
+
+        if not len(self._points):
+            seed = generator(self.plan.seed, STAGE, 0)
+            self._sequence = qmc.Sobol(len(self.plan.space.parameters), scramble=True, rng=seed)
+        points: NDArray[np.float64] = self._sequence.random(self.chunk)
+        return points
+
+
+class Grid(Strategy):
+    """Every combination of evenly spaced values; finer and finer grids, each of which holds the one before.
+
+    In turn, every parameter goes from 1 value to 3, 5, 9, …, so 25 trials of two parameters try 5 values of each.
+    """
+
+    help = "every combination of evenly spaced values, for contrast: 25 trials of two parameters try 5 values of each"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self._points = _grid(plan)
+        self._found: list[Values] = []
+
+    def propose(self, number: int) -> Point | None:
+        """The next point of the grids; None when all combinations of all values have been given."""
+        index = number - self.plan.first
+        self._found += islice(self._points, max(0, index + 1 - len(self._found)))
+        return Point(number, self._found[index]) if index < len(self._found) else None
+
+
+@dataclass
+class _Axis:
+    """The values of one parameter that are on the grid so far."""
+
+    domain: Domain
+    units: list[float] = field(default_factory=lambda: [0.5])
+    halvings: int = 0
+
+    def refine(self) -> bool:
+        """Twice as fine; False if the range has no further values."""
+        held = {repr(self.domain.from_unit(u)) for u in self.units}
+        while self.domain.count is None or len(held) < self.domain.count:
+            self.halvings += 1
+            parts = 2 ** (self.halvings - 1)
+            fresh = [0.0, 1.0] if parts == 1 else [(2 * i + 1) / parts for i in range(parts // 2)]
+            new = {repr(self.domain.from_unit(u)): u for u in fresh}
+            added = [u for value, u in new.items() if value not in held]
+            if added:
+                self.units += added
+                return True
+        return False
+
+
+def _grid(plan: Plan) -> Iterator[Values]:
+    """The settings of all grids, coarse ones first, each once; ends only if every range does.
+
+    What a finer grid adds comes in a shuffled order, so that a part of it is spread over the whole space.
+    """
+    axes = [_Axis(parameter.domain) for parameter in plan.space.parameters]
+    seen: set[str] = set()
+    for turn in count():
+        grid = map(plan.space.decode, product(*(axis.units for axis in axes)))
+        fresh = {name: values for values in grid if (name := repr(values)) not in seen}
+        seen |= set(fresh)
+        order = generator(plan.seed, STAGE, turn).permutation(len(fresh))
+        found = list(fresh.values())
+        yield from (found[i] for i in order)
+        if not any(axes[(turn + i) % len(axes)].refine() for i in range(len(axes))):
+            return

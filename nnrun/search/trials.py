@@ -1,0 +1,161 @@
+"""A trial of a search: its seed, its shape, its job, and its line in the ledger."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.random import SeedSequence
+
+from nnrun.config.config import Config
+from nnrun.data.dataset import Dataset
+from nnrun.engine.network import parameter_count
+from nnrun.engine.randomness import PURPOSES
+from nnrun.runs.assembly import batch_size
+from nnrun.runs.environment import describe
+from nnrun.runs.session import Outcome
+from nnrun.search.executors import Job
+
+LARGEST = 16
+# Numbers of theta times rows of a batch, of all members together, up to which a further member costs less than
+# training it alone; by `python benchmarks/step.py`: 3.8 times less at 64-32-10 and 32 rows (77 thousand numbers),
+# 1.5 times at 64-128-64-10 and 64 rows (1.1 million), no less at 784-256-128-10 and 128 rows (30 million).
+WORTH_STACKING = 4_000_000
+
+OF_A_MEMBER = {
+    "optimizer": ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "clip_norm"),
+    "regularization": ("l1", "l2", "dropout", "input_dropout"),
+}
+
+
+def signature(values: dict[str, Any]) -> str:
+    """Equal for resolved configurations that differ as members of one trainer may, and in nothing else."""
+    shared = {
+        name: {key: value for key, value in section.items() if key not in OF_A_MEMBER.get(name, ())}
+        for name, section in values.items()
+        if name not in ("name", "seed", "search")
+    }
+    return json.dumps(shared, sort_keys=True)
+
+
+def stacked(config: Config, dataset: Dataset) -> int:
+    """How many members of this shape are worth stacking."""
+    outputs = len(dataset.classes) if dataset.classes else 1
+    widths = [dataset.n_features, *config.network.hidden, outputs]
+    rows = batch_size(config, len(dataset.parts["train"].x))
+    work = parameter_count(widths, config.network.batch_norm) * rows
+    return max(1, min(LARGEST, WORTH_STACKING // work))
+
+
+Record = dict[str, Any]
+
+TRIAL = max(PURPOSES.values()) + 1
+REPEAT = TRIAL + 1
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of a trial's run, by the search's seed and the trial's number alone; trial 0 keeps the config's."""
+    return seed if number == 0 else _seed(seed, TRIAL, number)
+
+
+def repeat_seed(seed: int, number: int, repeat: int) -> int:
+    """The seed with which a trial is trained again, by the search's seed and these two numbers alone."""
+    return _seed(seed, REPEAT, number, repeat)
+
+
+def _seed(*key: int) -> int:
+    return int(SeedSequence(key).generate_state(1)[0])
+
+
+@dataclass
+class Trial:
+    """A trial that is not finished: its settings, its plain config, and how often it was begun."""
+
+    number: int
+    values: dict[str, Any]
+    config: dict[str, Any]
+    attempts: int = 0
+    kills: int = 0
+    resume: int | None = None  # the trial whose last checkpoint it continues
+    alone: bool = False  # a cohort with it failed, or it continues another
+    shape: str = ""  # trials of equal shape can train as members of one trainer
+    most: int = 1  # as many of this shape are worth stacking
+
+    def as_job(self) -> Job:
+        """What a worker needs to know."""
+        return {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is minimised: a name among a run's final numbers, with a leading - to maximise it."""
+
+    name: str
+
+    def value(self, record: Mapping[str, Any]) -> float:
+        """The number to minimise; NaN where the trial has none."""
+        number = (record.get("final") or {}).get(self.name.removeprefix("-"))
+        if record["status"] != "done" or number is None:
+            return math.nan
+        return -float(number) if self.name.startswith("-") else float(number)
+
+    def rank(self, record: Mapping[str, Any]) -> tuple[float, float, int]:
+        """By the metric, then the dev loss, then the number; what has no value comes last."""
+        value, loss = self.value(record), (record.get("final") or {}).get("dev_loss")
+        return _or_last(value), _or_last(loss), record["number"]
+
+
+def _or_last(value: float | None) -> float:
+    """Of numbers that are compared: what is missing comes after all others."""
+    return math.inf if value is None or math.isnan(value) else value
+
+
+def entry(record: Record, metric: Metric) -> Record:
+    """A trial's record as the ledger holds it: with its value of the metric, and the time."""
+    value = metric.value(record)
+    return record | {"metric": None if math.isnan(value) else value, "time": time.time()}
+
+
+def cohort(queue: Sequence[Trial], share: int) -> list[int]:
+    """Indices of the trials to train next: the first in the queue, and others of its shape, `share` at most."""
+    first = queue[0]
+    if first.alone:
+        return [0]
+    same = [i for i, trial in enumerate(queue) if trial.shape == first.shape and not trial.alone]
+    return same[: max(1, min(share, first.most))]
+
+
+def failed(number: int, values: dict[str, Any], why: str) -> Record:
+    """The record of a trial that came to nothing, and the reason in one line."""
+    return {
+        "number": number,
+        "values": values,
+        "seed": None,
+        "status": "failed",
+        "final": {},
+        "curve": [],
+        "error": "; ".join(why.splitlines()).encode(errors="replace").decode(),  # file names may be any bytes
+    }
+
+
+def record_of(number: int, values: dict[str, Any], outcome: Outcome) -> Job:
+    """The ledger's line of a finished trial."""
+    record, final = outcome.record, outcome.record.get("final") or {}
+    return {
+        "number": number,
+        "values": values,
+        "seed": record["seed"],
+        "status": outcome.status,
+        "final": final,
+        "best_epoch": record["best_epoch"],
+        "epochs": record["epochs"],
+        "divergence": record["divergence"],
+        "curve": [row["dev_error"] for row in outcome.run.metrics()],
+        "seconds": record["seconds"],
+        "host": describe()["host"]["name"],
+        "error": record["error"],
+    }

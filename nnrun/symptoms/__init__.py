@@ -1,1 +1,0 @@
-"""What goes wrong in training, read from what a run has recorded."""

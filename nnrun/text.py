@@ -1,0 +1,177 @@
+"""How things are said: one way each to count, list, shorten, round and guess what was meant. Needs nothing of nnrun."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import reprlib
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import PurePath
+from typing import Any
+
+WIDTH = 80  # of a screen
+HEIGHTS = "▁▂▃▄▅▆▇█"
+FEW, MANY = 3, 10  # items that a line names before it only counts the rest
+LONGEST = 40  # characters of a name in a message
+
+_short = reprlib.Repr()
+_short.maxstring = 60
+_short.maxlong = 40
+
+
+def counted(number: int, unit: str, units: str | None = None) -> str:
+    """1 row, 1,203 rows; `units` is a plural that has no s."""
+    return f"{number:,} {unit if number == 1 else units or f'{unit}s'}"
+
+
+def listed(items: Sequence[str], most: int = FEW) -> str:
+    """The first few, and how many more there are: `a, b, c and 4 more`."""
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def one_of(names: Iterable[object]) -> str:
+    """`a, b or c`."""
+    return _joined([str(name) for name in names] or ["nothing"], "or")
+
+
+def all_of(names: Iterable[object]) -> str:
+    """`a, b and c`."""
+    return _joined([str(name) for name in names], "and")
+
+
+def _joined(names: Sequence[str], word: str) -> str:
+    *front, last = names
+    return f"{', '.join(front)} {word} {last}" if front else last
+
+
+def shortened(text: str, width: int) -> str:
+    """The beginning, and … for what is missing."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def shown(value: object) -> str:
+    """A value in a message as Python writes it, cut where it is long."""
+    return _short.repr(value)
+
+
+def shown_name(name: str) -> str:
+    """A name on one line, quoted where it would be hard to see, cut where it is long."""
+    plain = name.isprintable() and name == name.strip() and name
+    text = name if plain else repr(name)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def visible(text: str) -> str:
+    """The text with all that cannot be seen, line breaks too, as escapes."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """What was probably meant by a word that is not known; None where nothing is alike by the share `cutoff`."""
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def percent(error: float | None) -> str:
+    """An error as it stands on screen: 0.0253 → 2.5%."""
+    return "–" if error is None else f"{100 * error:.1f}%"
+
+
+def points(step: float) -> str:
+    """A difference of errors as it stands on screen: 0.026 → +2.6."""
+    return f"{round(100 * step, 1) + 0.0:+.1f}"
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, or all of those before the point."""
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def metric_value(value: float | None, name: str) -> str:
+    """A metric as it stands on screen: an error in per cent, anything else as a number."""
+    return percent(value) if name.endswith("error") else number(value)
+
+
+def yaml_text(value: Any) -> str:
+    """A value as it stands in a YAML file."""
+    words = {None: "null", True: "true", False: "false"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(yaml_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {yaml_text(item)}' for key, item in value.items())}}}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def set_name(part: str) -> str:
+    """A set as it stands on screen: train_dev → train-dev."""
+    return part.replace("_", "-")
+
+
+def source_name(source: str | Mapping[str, str | None]) -> str:
+    """A bundled name or the names of the files."""
+    files = [source] if isinstance(source, str) else [file for file in source.values() if file]
+    return ", ".join(PurePath(file).name for file in files)
+
+
+def duration(seconds: float) -> str:
+    """3 ms, 0.84 s, 12 s, 3 min 20 s or 2 h 05 min."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 59.5:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def pace(seconds: float) -> str:
+    """How long an epoch takes: 3.64 ms, 1.27 s, 3 min 20 s."""
+    return f"{1000 * seconds:.3g} ms" if seconds < 0.9 else duration(seconds)
+
+
+def remaining(seconds: float) -> str:
+    """About how long it will take: 7 s, 24 min, 2 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def wrapped(text: str, head: str = "") -> list[str]:
+    """Lines of the width of a screen, those after the first indented."""
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Rows of cells under each other; columns in `right` are flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            f"{c:>{w}}" if i in right else f"{c:<{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def sparkline(values: Iterable[float], low: float, high: float) -> str:
+    """A bar a value, the lowest at `low` and the highest at `high` and beyond."""
+    shares = (min(max((value - low) / ((high - low) or 1), 0), 1) for value in values)
+    return "".join(HEIGHTS[math.floor(share * (len(HEIGHTS) - 1) + 0.5)] for share in shares)
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A line of titles and a line a row; every key that a row has is a column."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")

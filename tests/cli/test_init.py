@@ -1,0 +1,296 @@
+"""nnrun init: what it writes, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.config.sources import BUNDLED
+from tests.cli.conftest import Done
+
+Nnrun = Callable[..., Done]
+Rows = Callable[..., Path]
+
+
+@pytest.fixture
+def table(here: Path) -> Rows:
+    """table("a,b", *rows) writes data.csv; without rows one that a network can learn from."""
+
+    def write(header: str = "size,colour,y", *rows: str, name: str = "data.csv") -> Path:
+        made = rows or tuple(f"{row * 7 % 31},{'red' if row % 3 else 'blue'},{'ab'[row % 2]}" for row in range(120))
+        Path(name).write_text("\n".join([header, *made]) + "\n", encoding="utf-8")
+        return Path(name)
+
+    return write
+
+
+# what it writes
+
+
+def test_it_writes_a_config_that_loads_and_the_schema_beside_it(nnrun: Nnrun, table: Rows) -> None:
+    done = nnrun("init", table(), "--target", "y")
+    assert done.code == 0, done.err
+    text = Path("config.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=nnrun.schema.json\n")
+    config = load_config(Path("config.yaml")).config
+    assert (config.data.source, config.data.target) == (str(Path("data.csv").resolve()), "y")
+    assert config.data.task == "classification"
+    assert config.regularization.early_stopping is not None
+    schema = json.loads(Path("nnrun.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(config.resolved())
+
+
+def test_every_key_it_writes_has_a_reason_in_the_line_above(nnrun: Nnrun, table: Rows) -> None:
+    nnrun("init", table(), "--target", "y")
+    lines = Path("config.yaml").read_text(encoding="utf-8").splitlines()
+    keys = [
+        number for number, line in enumerate(lines) if line.startswith("  ") and not line.strip().startswith(("#", "-"))
+    ]
+    assert len(keys) >= 10
+    for number in keys:
+        assert lines[number - 1].startswith("  # "), lines[number]
+
+
+def test_the_numbers_of_the_table_stand_in_the_reasons(nnrun: Nnrun, table: Rows) -> None:
+    text = nnrun("init", table(), "--target", "y", "-o", "-").out
+    assert "# 120 rows, 3 columns" in text
+    assert "# 2 classes: a (60), b (60)" in text
+    assert "# 72 train, 24 dev, 24 test" in text  # 60, 20 and 20 per cent of 120
+    assert "for 3 features and 72 training rows" in text  # the size, and a feature for each of two colours
+
+
+def test_the_commands_printed_are_those_of_the_config(nnrun: Nnrun, table: Rows) -> None:
+    done = nnrun("init", table(), "--target", "y")
+    assert done.next[:3] == ["nnrun check config.yaml", "nnrun train config.yaml", "nnrun diagnose"]
+    assert done.next[3].startswith("nnrun predict latest data.csv -o ")
+    assert done.next[4].startswith("nnrun export latest")
+    for command in done.next:
+        assert f"#   {command}\n" in Path("config.yaml").read_text(encoding="utf-8")
+
+
+def test_a_dash_prints_the_config_and_writes_nothing(nnrun: Nnrun, table: Rows) -> None:
+    done = nnrun("init", table(), "--target", "y", "-o", "-")
+    assert load_config(None, text=done.out).config.data.target == "y"
+    assert not Path("config.yaml").exists() and not Path("nnrun.schema.json").exists()
+
+
+def test_the_path_in_a_config_is_relative_to_it(nnrun: Nnrun, table: Rows) -> None:
+    Path("sub/deep").mkdir(parents=True)
+    assert nnrun("init", table(), "--target", "y", "-o", "sub/deep/mine.yaml").code == 0
+    assert "source: ../../data.csv" in Path("sub/deep/mine.yaml").read_text(encoding="utf-8")
+    assert load_config(Path("sub/deep/mine.yaml")).config.data.source == str(Path("data.csv").resolve())
+    assert Path("sub/deep/nnrun.schema.json").exists()
+
+
+def test_json_holds_the_columns_the_choices_and_the_config(nnrun: Nnrun, table: Rows) -> None:
+    found = nnrun("init", table(), "--target", "y", "--json").json
+    assert (found["schema_version"], found["path"], found["task"]) == (1, "config.yaml", "classification")
+    assert [(c["name"], c["kind"], c["role"]) for c in found["columns"]] == [
+        ("size", "number", "feature"), ("colour", "category", "feature"), ("y", "category", "target"),
+    ]  # fmt: skip
+    assert found["choices"]["data.target"] == {
+        "value": "y", "reason": "2 classes: a (60), b (60)", "active": True, "notes": [],
+    }  # fmt: skip
+    assert found["config"] == Path("config.yaml").read_text(encoding="utf-8")
+
+
+def test_a_file_for_each_part(nnrun: Nnrun, table: Rows) -> None:
+    table(name="train.csv"), table(name="dev.csv"), table(name="test.csv")
+    done = nnrun("init", "train.csv", "--dev", "dev.csv", "--test", "test.csv", "--target", "y")
+    assert done.code == 0, done.err
+    data = load_config(Path("config.yaml")).config.data
+    assert not isinstance(data.source, str)
+    assert [Path(str(path)).name for path in (data.source.train, data.source.dev, data.source.test)] == [
+        "train.csv", "dev.csv", "test.csv",
+    ]  # fmt: skip
+    assert "split" not in Path("config.yaml").read_text(encoding="utf-8").replace("--split", "")
+    assert nnrun("init", "train.csv", "--test", "test.csv", "--target", "y", "-o", "b.yaml").code == 2
+
+
+@pytest.mark.parametrize("names", [("yes", "1e3", "#x"), ("a: b", "Größe in m²", "left?"), ('"q"', "- x", "null")])
+def test_columns_of_odd_names(nnrun: Nnrun, here: Path, names: Sequence[str]) -> None:
+    with Path("odd.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([names, *([row % 9, row % 5, "ab"[row % 2]] for row in range(100))])
+    assert nnrun("init", "odd.csv", "--target", names[2]).code == 0
+    assert load_config(Path("config.yaml")).config.data.target == names[2]
+    assert nnrun("train", "config.yaml", "-q", "--set", "training.epochs=1").code == 0
+
+
+@pytest.mark.parametrize("file", ["Ümläute und so.csv", "~.csv", "a # b: c.csv", "digits.csv", "-.csv", "x'y.csv"])
+def test_files_of_odd_names(nnrun: Nnrun, table: Rows, file: str) -> None:
+    path = table(name=file)
+    assert nnrun("init", f"./{path}", "--target", "y").code == 0
+    assert load_config(Path("config.yaml")).config.data.source == str(path.resolve())
+
+
+# what it finds
+
+
+def test_columns_that_say_nothing_are_left_out_with_the_reason(nnrun: Nnrun, here: Path) -> None:
+    rows = [
+        f"{1000 + row},K{row:04}x,{row % 13},same,,this is what number {row * row} wrote,{row % 2}"
+        for row in range(100)
+    ]
+    Path("data.csv").write_text("\n".join(["id,code,size,unit,empty,said,y", *rows]) + "\n", encoding="utf-8")
+    done = nnrun("init", "data.csv", "--target", "y", "--json")
+    left = {c["name"]: (c["kind"], c["why"]) for c in done.json["columns"] if c["role"] == "left out"}
+    assert left == {
+        "id": ("identifier", "an identifier: 100 values in 100 rows"),
+        "code": ("identifier", "an identifier: 100 values in 100 rows"),
+        "unit": ("constant", "the same in every row"),
+        "empty": ("empty", "no value at all"),
+        "said": ("text", "free text, 6 words on average"),
+    }
+    assert list(load_config(Path("config.yaml")).config.data.drop) == list(left)
+
+
+def test_a_code_that_comes_again_is_proposed_as_a_group(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"P{row % 20:02},{row * 7 % 31},{row % 2}" for row in range(100)]
+    Path("data.csv").write_text("\n".join(["patient,size,y", *rows]) + "\n", encoding="utf-8")
+    text = nnrun("init", "data.csv", "--target", "y", "-o", "-").out
+    assert "patient has 20 values, 5.0 rows each" in text
+    assert "\n  # group: patient\n" in text
+    assert load_config(None, text=text).config.data.group is None
+
+
+def test_classes_out_of_balance_are_weighed(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"{row * 7 % 31},{'yes' if row % 10 == 0 else 'no'}" for row in range(400)]
+    Path("data.csv").write_text("\n".join(["size,y", *rows]) + "\n", encoding="utf-8")
+    text = nnrun("init", "data.csv", "--target", "y", "-o", "-").out
+    assert "class yes has 10.0% of the rows" in text
+    assert "\n  class_weight: balanced\n" in text
+
+
+# the bundled data
+
+
+def test_alone_it_lists_the_bundled_data(nnrun: Nnrun) -> None:
+    done = nnrun("init")
+    assert done.code == 0
+    listed = {line.split()[0] for line in done.out.splitlines()[1:] if line}
+    assert set(BUNDLED) <= listed
+    assert "1797       65  digit   classification" in done.out
+    assert [entry["name"] for entry in nnrun("init", "--json").json["data"]] == list(BUNDLED)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_set_needs_no_target(nnrun: Nnrun, name: str) -> None:
+    done = nnrun("init", name)
+    assert done.code == 0, done.err
+    assert load_config(Path("config.yaml")).config.data.source == name
+    assert "data.drop" not in done.out  # pixels belong together
+
+
+@pytest.mark.parametrize(("shape", "bent"), [((6, 6), True), ((36,), False), ((80, 80), False)])
+def test_small_images_are_bent(nnrun: Nnrun, here: Path, shape: tuple[int, ...], bent: bool) -> None:
+    x = np.random.default_rng(0).random((120, *shape), np.float32)
+    np.savez("x.npz", x=x, y=np.arange(120) % 2)
+    assert nnrun("init", "x.npz", "--target", "y").code == 0
+    assert len(load_config(Path("config.yaml")).config.regularization.augment) == bent
+    text = Path("config.yaml").read_text(encoding="utf-8")
+    assert ("# 72 images of 6 × 6 pixels: each is bent another way in each epoch\n  augment: [elastic]" in text) == bent
+
+
+# what it refuses
+
+
+def test_without_a_target_it_lists_the_columns(nnrun: Nnrun, table: Rows) -> None:
+    done = nnrun("init", table())
+    assert done.code == 2
+    assert "which column of data.csv is to be predicted? Perhaps --target 'y'" in done.err
+    assert "'colour'  category, 2 different" in done.err
+    assert not Path("config.yaml").exists()
+
+
+def test_nothing_is_overwritten(nnrun: Nnrun, table: Rows) -> None:
+    Path("config.yaml").write_text("mine", encoding="utf-8")
+    done = nnrun("init", table(), "--target", "y")
+    assert (done.code, Path("config.yaml").read_text(encoding="utf-8")) == (2, "mine")
+    assert "exists and is not overwritten" in done.err
+    Path("nnrun.schema.json").write_text("mine", encoding="utf-8")
+    done = nnrun("init", table(), "--target", "y", "-o", "other.yaml")
+    assert (done.code, Path("nnrun.schema.json").read_text(encoding="utf-8")) == (0, "mine")
+    assert "nnrun schema > nnrun.schema.json" in done.err
+
+
+FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
+    "no file": (None, (), 4, "data.csv: no such file"),
+    "empty": ("", (), 4, "data.csv: the file is empty"),
+    "header only": ("size,y\n", (), 4, "data.csv:1: a header but no rows"),
+    "one row": ("size,y\n1,a\n", (), 4, "data.csv: 1 row for 3 parts; add rows"),
+    "one class": ("size,y\n" + "1,a\n2,a\n" * 20, (), 4, "data.csv:1:2: target column 'y' has one class only ('a')"),
+    "a constant to predict": ("size,y\n" + "1,2.5\n2,2.5\n" * 20, (), 4, "is 2.5 in every row"),
+    "no target in a row": ("size,y\n1,a\n2,\n3,b\n", (), 4, "data.csv:3:2: no value in target column 'y'"),
+    "identifiers alone": (
+        "id,y\n" + "".join(f"X{row}k,{'ab'[row % 2]}\n" for row in range(90)), (), 4, "'id' is left out: an identifier",
+    ),
+    "only the target": ("y\n" + "a\nb\n" * 20, (), 4, "no column to learn 'y' from"),
+    "names to predict": ("x,y\n" + "".join(f"{row % 9},n{row}\n" for row in range(60)), (), 4, "it names the rows"),
+    "no such column": ("x,Y\n1,a\n2,b\n", (), 4, "did you mean 'Y'?"),
+    "a slip": ("x,y\n" + "".join(f"{row},a\n{row}.5,b\n" for row in range(60)) + "oops,a\n", (), 4, "data.csv:122:1"),
+    "a slip among decimal commas": (
+        "x;y\n" + "".join(f"{row},5;a\n{row},25;b\n" for row in range(60)) + "O,5;a\n", (), 4, "data.csv:122:1: 'O,5'",
+    ),
+    "no folder": ("size,y\n1,a\n", ("-o", "nowhere/c.yaml"), 2, "there is no folder nowhere"),
+    "a folder": ("size,y\n1,a\n", ("-o", "."), 2, "is a folder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_mistake_is_told_with_its_place(nnrun: Nnrun, here: Path, case: str) -> None:
+    text, options, code, words = FILES[case]
+    if text is not None:
+        Path("data.csv").write_text(text, encoding="utf-8")
+    done = nnrun("init", "data.csv", "--target", "y", *options)
+    assert words in done.err
+    assert (done.code, done.out) == (code, "")
+    assert sorted(path.name for path in here.iterdir()) == (["data.csv"] if text is not None else [])
+
+
+def test_options_that_need_a_file(nnrun: Nnrun) -> None:
+    done = nnrun("init", "--target", "y")
+    assert (done.code, done.err) == (2, "nnrun: --target of which data? Name a file: nnrun init DATA --target …\n")
+
+
+def test_a_folder_is_no_table(nnrun: Nnrun, here: Path) -> None:
+    Path("folder").mkdir()
+    assert nnrun("init", "folder", "--target", "y").code == 4
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(nnrun: Nnrun, table: Rows) -> None:
+    Path("locked").mkdir(mode=0o500)
+    done = nnrun("init", table(), "--target", "y", "-o", "locked/c.yaml")
+    assert done.code == 2
+    assert "locked/c.yaml: cannot be written" in done.err
+
+
+def test_a_full_disk_leaves_nothing(nnrun: Nnrun, table: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = table()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    done = nnrun("init", path, "--target", "y")
+    assert done.code == 2
+    assert "config.yaml: cannot be written (No space left on device)" in done.err
+    assert [file.name for file in Path().iterdir()] == ["data.csv"]
+
+
+def test_a_file_larger_than_a_piece_is_judged_by_its_first_rows(
+    nnrun: Nnrun, table: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnrun.data.files.chunks.CELLS", 150)  # 50 rows of 3 columns
+    text = nnrun("init", table(), "--target", "y", "-o", "-").out
+    assert "# 120 rows, 3 columns; columns judged by the first 50 rows" in text
+    assert "# 2 classes: a (60), b (60)" in text

@@ -1,0 +1,270 @@
+"""nnrun predict through the command line: what it writes, what it says, and what it leaves behind."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import NNRUN, SECONDS, Done
+
+Nnrun = Callable[..., Done]
+
+
+def table(rows: int = 120, seed: int = 0, target: bool = True) -> str:
+    """Customers with an identifier, a number with gaps, a category and a boolean; who left depends on all three."""
+    rng = np.random.default_rng(seed)
+    lines = ["customer,age,city,member" + (",left" if target else "")]
+    for i in range(rows):
+        age, city, member = rng.integers(18, 80), rng.choice(["Bonn", "Ulm", "Trier"]), rng.random() < 0.5
+        left = "yes" if age + 20 * member + 10 * (city == "Ulm") > 60 else "no"
+        cells = [f"C-{i:04}", "" if i % 11 == 5 else str(age), city, str(member).lower()]
+        lines.append(",".join([*cells, left] if target else cells))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def trained(here: Path, nnrun: Nnrun) -> Path:
+    """A run on such customers; the folder also holds new ones without the target."""
+    Path("people.csv").write_text(table())
+    Path("new.csv").write_text(table(30, seed=1, target=False))
+    Path("c.yaml").write_text(
+        "data: {source: people.csv, target: left}\nnetwork: {hidden: [8]}\ntraining: {epochs: 20}\n"
+    )
+    assert nnrun("train", "c.yaml", "-q").code == 0
+    return here
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_each_row_is_written_beside_its_identifier(trained: Path, nnrun: Nnrun) -> None:
+    done = nnrun("predict", "latest", "new.csv")
+    assert done.code == 0
+    rows = rows_of(done.out)
+    assert list(rows[0]) == ["customer", "prediction", "probability of no", "probability of yes"]
+    assert [row["customer"] for row in rows] == [f"C-{i:04}" for i in range(30)]
+    for row in rows:
+        no, yes = float(row["probability of no"]), float(row["probability of yes"])
+        assert no + yes == pytest.approx(1, abs=1e-6) and row["prediction"] == ("yes" if yes > no else "no")
+    assert "30 rows, known by customer" in done.err
+
+
+def test_rows_without_an_identifier_are_numbered(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", "--set", "data.source=diabetes", "--set", "training.epochs=2")
+    bundled = Path(__import__("nnrun").__file__).parent / "data/bundled/diabetes.csv"
+    done = nnrun("predict", "latest", bundled)
+    rows = rows_of(done.out)
+    assert list(rows[0]) == ["row", "prediction"] and rows[-1]["row"] == "442"
+    assert "numbered from 1" in done.err and "'target' is there too" in done.err
+
+
+def test_stdin_a_file_and_parquet_say_the_same(trained: Path, nnrun: Nnrun) -> None:
+    to_stdout = nnrun("predict", "latest", "new.csv").out
+    with Path("new.csv").open("rb") as rows:
+        piped = subprocess.run(
+            [*NNRUN, "predict", "latest", "-", "-o", "-"], stdin=rows, capture_output=True, text=True
+        )
+    assert piped.stdout == to_stdout
+    assert nnrun("predict", "latest", "new.csv", "-o", "out.csv").out == ""
+    assert Path("out.csv").read_text() == to_stdout
+    assert nnrun("predict", "latest", "new.csv", "-o", "out.parquet").code == 0
+    frame = pd.read_parquet("out.parquet")
+    assert frame.to_csv(index=False) == to_stdout
+    assert not list(trained.glob(".*"))
+
+
+def packed(path: Path, text: str) -> None:
+    frame = pd.read_csv(io.StringIO(text), dtype={"customer": str})
+    match path.suffix:
+        case ".gz":
+            path.write_bytes(gzip.compress(text.encode()))
+        case ".parquet":
+            frame.to_parquet(path)
+        case _:
+            path.write_text(text.replace(",", ";"), encoding="utf-16")
+
+
+@pytest.mark.parametrize("name", ["new.csv.gz", "new.parquet", "semicolons.csv"])
+def test_however_rows_are_packed(trained: Path, nnrun: Nnrun, shell: Callable[[str], Done], name: str) -> None:
+    expected = rows_of(nnrun("predict", "latest", "new.csv").out)
+    packed(Path(name), Path("new.csv").read_text())
+    assert rows_of(nnrun("predict", "latest", name).out) == expected
+    piped = shell(f"nnrun predict latest - < {name}")
+    assert rows_of(piped.out) == expected
+    assert ("<stdin>" in piped.err) == (name == "semicolons.csv")
+
+
+def test_arrays_without_a_target(here: Path, nnrun: Nnrun) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.random((80, 4, 5), dtype=np.float32)
+    np.savez("images.npz", x=images, y=(images.mean(axis=(1, 2)) > 0.5).astype(int))
+    assert nnrun("train", "-q", "--set", "data.source=images.npz", "--set", "training.epochs=3").code == 0
+    np.savez("new.npz", x=images[:7])
+    np.save("new.npy", images[:7])
+    by_npz = nnrun("predict", "latest", "new.npz")
+    assert by_npz.code == 0 and len(rows_of(by_npz.out)) == 7
+    assert nnrun("predict", "latest", "new.npy").out == by_npz.out
+    np.savez("small.npz", x=images[:7, :3])
+    assert nnrun("predict", "latest", "small.npz").code == 4
+
+
+def test_the_order_of_columns_does_not_matter(trained: Path, nnrun: Nnrun) -> None:
+    frame = pd.read_csv("new.csv")
+    frame[["city", "member", "customer", "age"]].to_csv("turned.csv", index=False)
+    assert nnrun("predict", "latest", "turned.csv").out == nnrun("predict", "latest", "new.csv").out
+
+
+def test_more_columns_and_new_values_are_told(trained: Path, nnrun: Nnrun) -> None:
+    Path("odd.csv").write_text(
+        "customer,age,city,member,shoe\n=cmd|' /C calc'!A0,30,Köln,true,41\n../../etc/passwd,31,,false,42\n"
+    )
+    done = nnrun("predict", "latest", "odd.csv")
+    assert done.code == 0
+    assert [row["customer"] for row in rows_of(done.out)] == ["=cmd|' /C calc'!A0", "../../etc/passwd"]
+    said = " ".join(done.err.split())
+    assert "columns that the run did not learn from are ignored: shoe" in said
+    assert "1 value of column 'city' was not seen in training (the first: odd.csv:2:3)" in said
+    assert "1 value of column 'city' was missing, as none was in training (the first: odd.csv:3:3)" in said
+
+
+def test_one_document_counts(trained: Path, nnrun: Nnrun) -> None:
+    found = nnrun("predict", "latest", "new.csv", "-o", "out.csv", "--json").json
+    assert found["rows"] == 30 and found["path"] == "out.csv" and found["identifiers"] == ["customer"]
+    done = nnrun("predict", "latest", "new.csv", "--json")
+    assert done.code == 2 and "-o predictions.csv" in done.out
+
+
+WRONG = {
+    "a column is missing": ("customer,age,town,member\nC,1,Ulm,true\n", r"new.csv:1: no column 'city', which"),
+    "several are": ("customer,age\nC,1\n", "new.csv:1: no columns 'city', 'member', which"),
+    "text for a number": ("customer,age,city,member\nC,1,Ulm,true\nD,old,Ulm,true\n", "new.csv:3:2: 'old' in column"),
+    "an infinite number": ("customer,age,city,member\nC,inf,Ulm,true\n", "new.csv:2:2: the value in column 'age'"),
+    "a column is there twice": ("age,age,city,member\n1,2,Ulm,true\n", "new.csv:1:1: several columns are called 'age'"),
+    "an empty file": ("", "new.csv"),
+    "a header alone": ("customer,age,city,member\n", "new.csv:1"),
+    "a short row": ("customer,age,city,member\nC,1\n", "new.csv:2"),
+    "a binary file": ("\0\1\2", "new.csv"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "message"), WRONG.values(), ids=WRONG)
+def test_unfit_rows_are_refused_and_nothing_is_written(trained: Path, nnrun: Nnrun, content: str, message: str) -> None:
+    Path("new.csv").write_text(content)
+    done = nnrun("predict", "latest", "new.csv", "-o", "out.csv")
+    assert done.code == 4 and message in done.err and "Traceback" not in done.err
+    assert not Path("out.csv").exists() and not list(trained.glob(".*"))
+
+
+def test_an_error_in_the_last_rows_leaves_nothing(trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnrun.models.rows.rows_at_once", lambda model: 5)
+    with Path("new.csv").open("a") as file:
+        file.write("C,old,Ulm,true\n")
+    for output in ("out.csv", "out.parquet"):
+        done = nnrun("predict", "latest", "new.csv", "-o", output)
+        assert done.code == 4 and "new.csv:32:2: 'old' in column 'age'" in done.err
+    assert sorted(path.name for path in trained.iterdir()) == ["c.yaml", "new.csv", "people.csv", "runs"]
+
+
+def test_predicting_loads_no_more_than_it_needs(trained: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['nnrun', 'predict', 'latest', 'new.csv']\n"
+        "from nnrun.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'sklearn', 'scipy', 'onnx', 'rich'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cell_of_a_megabyte_is_a_cell(trained: Path, nnrun: Nnrun) -> None:
+    Path("new.csv").write_text(f"customer,age,city,member\nC,1,{'x' * 1_000_000},true\n")
+    done = nnrun("predict", "latest", "new.csv")
+    assert done.code in (0, 4) and len(done.err) < 2_000
+
+
+def test_nothing_is_overwritten_unless_forced(trained: Path, nnrun: Nnrun) -> None:
+    Path("out.csv").write_text("precious")
+    done = nnrun("predict", "latest", "new.csv", "-o", "out.csv")
+    assert done.code == 2 and "out.csv exists" in done.err and Path("out.csv").read_text() == "precious"
+    assert nnrun("predict", "latest", "new.csv", "-o", "out.csv", "--force").code == 0
+    assert len(rows_of(Path("out.csv").read_text())) == 30
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [("out.xlsx", "name a file that ends so"), ("/dev/null", "name a file"), ("no/out.csv", "no such folder"),
+     ("folder.csv", "not a regular file")],
+)  # fmt: skip
+def test_outputs_that_cannot_be(trained: Path, nnrun: Nnrun, output: str, message: str) -> None:
+    Path("folder.csv").mkdir()
+    done = nnrun("predict", "latest", "new.csv", "-o", output, "--force")
+    assert done.code == 2 and message in done.err
+
+
+# The command, which does not come to the end of its rows.
+ENDLESS = """
+import time
+from nnrun.models import rows
+of = rows.Predictions.of
+
+def endless(self, tables):
+    yield from of(self, tables)
+    print("all but the end", flush=True)
+    while True:
+        time.sleep(0.01)
+
+rows.Predictions.of = endless
+from nnrun.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_behind(trained: Path, number: signal.Signals) -> None:
+    """The signal comes when rows are written, and before the file is complete."""
+    command = [sys.executable, "-c", ENDLESS, "predict", "latest", "new.csv", "-o", "out.csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "all but the end\n"
+        assert list(trained.glob(".out.csv-*"))
+        process.send_signal(number)
+        process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + number
+    assert not Path("out.csv").exists() and not list(trained.glob(".out.csv-*"))
+
+
+def test_a_full_disk_and_a_reader_that_goes_away(trained: Path, shell: Callable[[str], Done]) -> None:
+    full = shell("nnrun predict latest new.csv > /dev/full")
+    assert full.code == 1 and "No space left" in full.err and "Traceback" not in full.err
+    gone = shell("nnrun predict latest people.csv | head -1; exit ${PIPESTATUS[0]}")
+    assert gone.code in (0, 141) and "Traceback" not in gone.err
+
+
+def test_a_broken_model_gives_exit_code_4(trained: Path, nnrun: Nnrun) -> None:
+    (run,) = [path for path in Path("runs").iterdir() if path.name[0] != "."]
+    (run / "checkpoints" / "best.safetensors").write_bytes(b"\x80\x04cos\nsystem\n.")
+    done = nnrun("predict", "latest", "new.csv")
+    assert done.code == 4 and "best.safetensors: not a checkpoint of nnrun" in done.err
+
+
+def test_more_rows_than_go_through_at_once(trained: Path, nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = nnrun("predict", "latest", "new.csv").out
+    monkeypatch.setattr("nnrun.models.rows.rows_at_once", lambda model: 7)
+    chunked: Any = nnrun("predict", "latest", "new.csv").out
+    for a, b in zip(rows_of(whole), rows_of(chunked), strict=True):
+        assert a["customer"] == b["customer"]
+        assert float(a["probability of no"]) == pytest.approx(float(b["probability of no"]), abs=1e-5)

@@ -1,0 +1,244 @@
+from pathlib import Path
+
+import pytest
+
+from nnrun.config.config import Config
+from nnrun.config.load import load_config
+from nnrun.config.space.parsing import DEFAULT_SPACE, load_space, parse_space
+from nnrun.errors import ConfigError
+
+RANGES = "uniform, int, log, int_log, one_minus_log, choice, quantized"
+# The line of search.space, and what is said of it with the column that is meant; the place is `line 3`.
+MISTAKES = [
+    ("optimizer.learning_rat: {log: [1e-4, 1]}", "5: optimizer.learning_rat: unknown key; did you mean learning_rate?"),
+    ("lr: {log: [1e-4, 1]}", "5: lr: unknown key here; did you mean optimizer.learning_rate?"),
+    ("optimiser.beta1: {log: [0.1, 0.9]}", "5: optimiser.beta1: unknown key; did you mean optimizer?"),
+    (
+        "optimizer.schedule.rate: {log: [0.1, 0.9]}",
+        "5: optimizer.schedule.rate: unknown key; allowed here: name",
+    ),
+    (
+        "data.normalize: {choice: [standard, none]}",
+        "21: data.normalize: cannot be searched; only network, regularization, optimizer and training can",
+    ),
+    ("seed: {int: [0, 5]}", "11: seed: cannot be searched; only network, regularization, optimizer and training can"),
+    (
+        "training.blas_threads: {int: [1, 2]}",
+        "28: training.blas_threads: cannot be searched; a search trains every trial on one thread, so that the number "
+        "of workers changes no bit",
+    ),
+    ("optimizer: {choice: [adam]}", "16: optimizer: is a section; name a key in it, such as optimizer.name"),
+    (
+        "network.hidden: {choice: [[8]]}, network.width: {int: [1, 2]}",
+        "21: network.hidden: stands beside network.width; search either hidden, or depth and width",
+    ),
+    (
+        "optimizer.epsilon: {loguniform: [1e-9, 1e-7]}",
+        f"25: optimizer.epsilon.loguniform: unknown range; did you mean log? allowed: {RANGES}",
+    ),
+    ("optimizer.epsilon: {}", f"24: optimizer.epsilon: has no range; give one of {RANGES}"),
+    (
+        "network.width: {int: [3, 4], int_log: [3, 4]}",
+        "20: network.width: has the ranges int and int_log; give one",
+    ),
+    ("optimizer.learning_rate: {log: 1}", "36: optimizer.learning_rate.log: expected [low, high], got 1"),
+    ("optimizer.learning_rate: {log: [1]}", "36: optimizer.learning_rate.log: expected [low, high], got a list of 1"),
+    (
+        "regularization.dropout: {quantized: [0, 1]}",
+        "41: regularization.dropout.quantized: expected [low, high, step], got a list of 2",
+    ),
+    (
+        "regularization.l2: {log: ['1e-3', 10]}",
+        "31: regularization.l2.log[0]: expected a number, got the text '1e-3'",
+    ),
+    ("network.width: {int: [2.5, 10]}", "27: network.width.int[0]: expected a whole number, got 2.5"),
+    ("network.width: {int: [2, true]}", "30: network.width.int[1]: expected a whole number, got true"),
+    (
+        "network.width: {int: [1, 100000000000000000]}",
+        "30: network.width.int[1]: 100000000000000000 is too large for a range",
+    ),
+    ("network.depth: {int: [4, 2]}", "26: network.depth.int: low must be below high, got 4 and 2"),
+    ("network.depth: {int: [4, 4]}", "26: network.depth.int: low must be below high, got 4 and 4"),
+    (
+        "optimizer.learning_rate: {log: [0, 1]}",
+        "37: optimizer.learning_rate.log[0]: a log scale begins above 0, got 0",
+    ),
+    (
+        "network.width: {int_log: [0, 9]}",
+        "31: network.width.int_log[0]: a log scale of whole numbers begins at 1, got 0",
+    ),
+    (
+        "optimizer.beta1: {one_minus_log: [0.9, 1.0]}",
+        "44: optimizer.beta1.one_minus_log[1]: must be at least 0 and below 1, got 1.0",
+    ),
+    (
+        "optimizer.beta2: {uniform: [0.5, 1]}",
+        "38: optimizer.beta2.uniform[1]: must be at least 0 and below 1, got 1.0",
+    ),
+    ("training.epochs: {int: [0, 5]}", "29: training.epochs.int[0]: must be at least 1 and at most 1000000000, got 0"),
+    (
+        "regularization.dropout: {quantized: [0, 0.5, 0.2]}",
+        "45: regularization.dropout.quantized[1]: steps of 0.2 from 0 do not meet 0.5; the last one is 0.4",
+    ),
+    (
+        "regularization.dropout: {quantized: [0, 0.5, 0]}",
+        "50: regularization.dropout.quantized[2]: the step must be above 0, got 0",
+    ),
+    (
+        "network.width: {uniform: [50, 100]}",
+        "30: network.width.uniform: takes whole numbers; use int or int_log instead of uniform",
+    ),
+    ("network.activation: {int: [1, 2]}", "31: network.activation.int: is no number; use choice"),
+    ("network.hidden: {int: [1, 2]}", "27: network.hidden.int: is no number; use choice"),
+    (
+        "optimizer.learning_rate: {choice: [0.1, fast]}",
+        "45: optimizer.learning_rate.choice[1]: expected a number, got the text 'fast'",
+    ),
+    (
+        "optimizer.name: {choice: [adam, adm]}",
+        "37: optimizer.name.choice[1]: unknown choice 'adm'; did you mean adam? "
+        "allowed: sgd, momentum, nesterov, rmsprop, adam, adamw",
+    ),
+    ("network.width: {choice: 8}", "29: network.width.choice: expected a list of choices, got 8"),
+    ("network.width: {choice: []}", "29: network.width.choice: the list of choices is empty"),
+    ("network.width: {choice: [8, 4, 8]}", "36: network.width.choice[2]: 8 is given twice"),
+    (
+        "network.width: {int: [1, 2], when: adam}",
+        "40: network.width.when: expected a mapping such as {optimizer.name: adam}, got the text 'adam'",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {}}",
+        "40: network.width.when: expected a mapping such as {optimizer.name: adam}, got a mapping",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {optimizer.nam: adam}}",
+        "41: network.width.when.optimizer.nam: unknown key; did you mean name?",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {network.width: 2}}",
+        "56: network.width.when.network.width: a parameter cannot depend on itself",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {optimizer.name: [sgd, adm]}}",
+        "63: network.width.when.optimizer.name[1]: unknown choice 'adm'; did you mean adam? "
+        "allowed: sgd, momentum, nesterov, rmsprop, adam, adamw",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {network.depth: 4}}, network.depth: {int: [1, 3]}",
+        "56: network.width.when.network.depth: 4 is not in its range {int: [1, 3]}",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {optimizer.beta1: 0.9}}, optimizer.beta1: {uniform: [0.1, 0.9]}",
+        "58: network.width.when.optimizer.beta1: a condition needs single values, and uniform has none; "
+        "search it by choice",
+    ),
+    (
+        "network.width: {int: [1, 2], when: {network.depth: 1}}, "
+        "network.depth: {int: [1, 3], when: {network.width: 2}}",
+        "40: network.width.when: the conditions go in a circle: network.width → network.depth → network.width",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "config.yaml"
+    # A flow mapping has the same columns as the block form in which a user writes one key a line.
+    file.write_text(f"search:\n  space: {{\n    {line}}}\n")
+    column, text = message.split(": ", 1)
+    with pytest.raises(ConfigError) as caught:
+        load_space(load_config(file))
+    assert caught.value.problems == [f"{file}:3:{column}: search.space.{text}"]
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+    text = "search:\n  space:\n    seed: {int: [0, 5]}\n    network.depth: {int: [4, 2]}\n    lr: {log: [0, 1]}\n"
+    with pytest.raises(ConfigError) as caught:
+        load_space(load_config(None, text=text))
+    assert [problem.split(":")[1] for problem in caught.value.problems] == ["3", "4", "5"]
+
+
+def test_a_mistake_in_an_argument_names_the_argument() -> None:
+    loaded = load_config(None, ["search.space.optimizer.learning_rate={log: [0, 1]}"])
+    with pytest.raises(ConfigError) as caught:
+        load_space(loaded)
+    assert caught.value.problems == [
+        "--set search.space.optimizer.learning_rate={log: [0, 1]}: "
+        "search.space.optimizer.learning_rate.log[0]: a log scale begins above 0, got 0"
+    ]
+
+
+def test_every_kind_of_range_is_read() -> None:
+    written = {
+        "network.activation": {"choice": ["relu", "tanh"]},
+        "network.depth": {"int": [2, 4]},
+        "network.width": {"int_log": [8, 128]},
+        "optimizer.beta1": {"one_minus_log": [0.9, 0.999]},
+        "optimizer.clip_norm": {"choice": [None, 1]},
+        "optimizer.learning_rate": {"log": [1e-4, 1.0]},
+        "regularization.dropout": {"quantized": [0.0, 0.5, 0.1]},
+        "regularization.early_stopping.patience": {"int": [3, 9]},
+        "regularization.input_dropout": {"uniform": [0.0, 0.3]},
+        "training.batch_size": {"int": [32, 128]},
+    }
+    space = parse_space(written, Config())
+    assert space.written() == written
+    trial = space.configure(Config(), space.decode([0.5] * 10))
+    assert trial.regularization.early_stopping is not None
+    assert trial.regularization.dropout == (0.3, 0.3, 0.3)
+
+
+def test_the_options_of_the_schedule_in_the_config_can_be_searched() -> None:
+    config = Config.from_values({"optimizer": {"schedule": {"name": "exponential"}}})
+    option = next(name for name in config.optimizer.schedule.options())
+    space = parse_space({f"optimizer.schedule.{option}": {"uniform": [0.5, 0.9]}}, config)
+    trial = space.configure(config, {f"optimizer.schedule.{option}": 0.75})
+    assert trial.optimizer.schedule.options()[option] == 0.75
+
+
+def test_without_a_space_the_usual_one_is_searched() -> None:
+    assert load_space(load_config(None)).keys == sorted(DEFAULT_SPACE)
+    assert all("when" not in entry for entry in load_space(load_config(None)).written().values())
+    sgd = load_space(load_config(None, ["optimizer.name=sgd"]))
+    assert sgd.keys == sorted(set(DEFAULT_SPACE) - {"optimizer.beta1"})
+    assert sgd.notices == ("optimizer.beta1 is not searched: optimizer.name is sgd",)
+
+
+def test_the_usual_space_fits_every_optimizer_and_shape() -> None:
+    for override in ("network.hidden=[]", "network.hidden=[8, 4]", "optimizer.name=rmsprop", "network.batch_norm=true"):
+        loaded = load_config(None, [override])
+        space = load_space(loaded)
+        space.configure(loaded.config, space.decode([0.5] * len(space.keys)))
+
+
+def test_conditions_on_fixed_keys_are_decided_at_once_and_pass_on() -> None:
+    written = {
+        "optimizer.beta1": {"choice": [0.5, 0.9], "when": {"optimizer.name": ["adam", "momentum"]}},
+        "optimizer.beta2": {"choice": [0.9, 0.99], "when": {"optimizer.name": "rmsprop"}},
+        "optimizer.epsilon": {"log": [1e-9, 1e-6], "when": {"optimizer.beta2": 0.99}},
+    }
+    space = parse_space(written, Config())
+    assert space.written() == {"optimizer.beta1": {"choice": [0.5, 0.9]}}
+    assert space.notices == (
+        "optimizer.beta2 is not searched: optimizer.name is adam",
+        "optimizer.epsilon is not searched: optimizer.beta2 is not",
+    )
+
+
+def test_a_space_in_which_nothing_is_ever_active_is_a_mistake() -> None:
+    text = "search:\n  space:\n    optimizer.beta2: {uniform: [0.8, 0.9], when: {optimizer.name: sgd}}\n"
+    with pytest.raises(ConfigError, match=r"^<text>:3:5: search.space: none of the parameters can ever be active$"):
+        load_space(load_config(None, text=text))
+
+
+def test_a_range_that_contradicts_the_rest_of_the_config_is_a_mistake() -> None:
+    text = (
+        "network: {hidden: [8, 8, 8]}\nregularization: {dropout: [0.1, 0.2, 0.3]}\n"
+        "search:\n  space:\n    network.depth: {int: [1, 3]}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_space(load_config(None, text=text))
+    assert caught.value.problems == [
+        "<text>:5:27: search.space.network.depth.int[0]: regularization.dropout: has length 3, "
+        "network.hidden has length 1; give one number, or one rate a layer"
+    ]

@@ -1,0 +1,155 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnrun.config.config import Config
+from nnrun.config.space.space import Space, difference
+from nnrun.errors import ConfigError
+
+WRITTEN: dict[str, Any] = {
+    "optimizer.name": {"choice": ["adam", "sgd", "momentum"]},
+    "optimizer.learning_rate": {"log": [1e-4, 1]},
+    "optimizer.beta1": {"one_minus_log": [0.9, 0.999], "when": {"optimizer.name": ["adam", "momentum"]}},
+    "optimizer.beta2": {"one_minus_log": [0.9, 0.9999], "when": {"optimizer.name": "adam"}},
+    "network.depth": {"int": [1, 3]},
+    "network.width": {"quantized": [16, 64, 16]},
+}
+SPACE = Space.of(WRITTEN)
+
+
+def test_the_order_of_the_file_does_not_matter() -> None:
+    assert Space.of(dict(reversed(WRITTEN.items()))) == SPACE
+    assert SPACE.keys == sorted(WRITTEN)
+
+
+def test_a_point_has_its_settings_and_null_where_a_parameter_is_not_active() -> None:
+    # Keys in order: network.depth, network.width, optimizer.beta1, beta2, learning_rate, name.
+    assert SPACE.decode([0, 1, 0.5, 0.5, 1, 0.9]) == {
+        "network.depth": 1,
+        "network.width": 64,
+        "optimizer.beta1": pytest.approx(0.99),  # 1 − 10^−2
+        "optimizer.beta2": None,
+        "optimizer.learning_rate": 1,
+        "optimizer.name": "momentum",
+    }
+    sgd = SPACE.decode([0, 1, 0.5, 0.5, 1, 0.5])
+    assert (sgd["optimizer.name"], sgd["optimizer.beta1"], sgd["optimizer.beta2"]) == ("sgd", None, None)
+    with pytest.raises(ValueError):
+        SPACE.decode([0.5])
+
+
+@given(st.lists(st.floats(0, 1), min_size=6, max_size=6))
+def test_settings_come_back_from_their_point(units: list[float]) -> None:
+    settings = SPACE.decode(units)
+    again = SPACE.encode(json.loads(json.dumps(settings)))
+    assert again is not None and SPACE.contains(settings)
+    assert SPACE.decode(again) == {
+        key: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for key, value in settings.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer.learning_rate": 2},
+        {"optimizer.learning_rate": None},
+        {"optimizer.beta1": None},
+        {"network.width": 17},
+        {"network.depth": 1.5},
+        {"optimizer.name": "sgd"},  # with which beta1 and beta2 must be null
+        {"optimizer.name": "rmsprop", "optimizer.beta1": None, "optimizer.beta2": None},
+    ],
+)
+def test_what_lies_outside_has_no_point(change: dict[str, Any]) -> None:
+    inside = SPACE.decode([0.5, 0.5, 0.5, 0.5, 0.5, 0])
+    assert SPACE.contains(inside)
+    assert SPACE.encode(inside | change) is None
+
+
+def test_a_condition_on_a_parameter_that_is_not_active_does_not_hold() -> None:
+    space = Space.of(
+        {
+            "optimizer.beta1": {"choice": [0.5, 0.9], "when": {"optimizer.name": "adam"}},
+            "optimizer.beta2": {"choice": [0.99, 0.999], "when": {"optimizer.beta1": 0.9}},
+            "optimizer.name": {"choice": ["adam", "sgd"]},
+        }
+    )
+    assert space.decode([0.9, 0.9, 0.9]) == {"optimizer.beta1": None, "optimizer.beta2": None, "optimizer.name": "sgd"}
+    assert space.decode([0.9, 0.9, 0])["optimizer.beta2"] == 0.999
+
+
+def test_the_canonical_form_survives_json() -> None:
+    form = json.loads(json.dumps(SPACE.written()))
+    assert Space.of(form) == SPACE
+    assert form["optimizer.learning_rate"] == {"log": [1e-4, 1.0]}
+    assert difference(form, SPACE.written()) == []
+
+
+def test_differences_are_told_a_line_a_parameter() -> None:
+    old = Space.of({"network.width": {"int": [4, 8]}, "optimizer.learning_rate": {"log": [1e-4, 1]}}).written()
+    new = Space.of({"network.depth": {"int": [1, 2]}, "optimizer.learning_rate": {"log": [1e-3, 1]}}).written()
+    assert difference(old, new) == [
+        "network.depth: added, {int: [1, 2]}",
+        "network.width: removed, was {int: [4, 8]}",
+        "optimizer.learning_rate: {log: [0.0001, 1.0]} → {log: [0.001, 1.0]}",
+    ]
+
+
+def test_the_settings_of_a_config_are_read_from_it() -> None:
+    config = Config.from_values({"network": {"hidden": [32, 32]}, "optimizer": {"name": "momentum"}})
+    settings = SPACE.read(config)
+    assert settings == {
+        "network.depth": 2,
+        "network.width": 32,
+        "optimizer.beta1": 0.9,
+        "optimizer.beta2": None,
+        "optimizer.learning_rate": 1e-3,
+        "optimizer.name": "momentum",
+    }
+    assert SPACE.contains(settings)
+    layers = SPACE.read(Config.from_values({"network": {"hidden": [64, 32]}}))
+    assert layers["network.width"] is None and not SPACE.contains(layers)
+
+
+def test_a_choice_is_recognised_however_it_is_written() -> None:
+    schedule = [{"name": "cosine"}, "constant"]
+    space = Space.of({"optimizer.schedule": {"choice": schedule}, "network.hidden": {"choice": [[8], [8, 4]]}})
+    config = Config.from_values({"network": {"hidden": [8, 4]}})
+    assert space.read(config) == {"network.hidden": [8, 4], "optimizer.schedule": "constant"}
+    cosine = Config.from_values({"optimizer": {"schedule": "cosine"}})
+    assert space.read(cosine)["optimizer.schedule"] == {"name": "cosine"}
+
+
+def test_a_trial_is_the_config_with_its_settings() -> None:
+    base = Config.from_values({"optimizer": {"name": "sgd", "beta1": 0.8}, "training": {"epochs": 3}})
+    settings = SPACE.decode([0, 1, 0.5, 0.5, 1, 0.9])
+    trial = SPACE.configure(base, settings)
+    assert trial.network.hidden == (64,)
+    assert (trial.optimizer.name, trial.optimizer.beta1) == ("momentum", settings["optimizer.beta1"])
+    assert trial.training.epochs == 3
+    kept = SPACE.configure(base, SPACE.decode([0, 1, 0.5, 0.5, 1, 0.5]))
+    assert (kept.optimizer.name, kept.optimizer.beta1) == ("sgd", 0.8)  # not active: the config's own
+
+
+def test_defaults_that_depend_on_a_setting_follow_it() -> None:
+    space = Space.of({"optimizer.name": {"choice": ["adam", "rmsprop"]}})
+    base = Config.from_values({"optimizer": {"name": "adam"}})
+    assert base.optimizer.beta2 == 0.999
+    assert space.configure(base, {"optimizer.name": "rmsprop"}).optimizer.beta2 == 0.9
+
+
+def test_null_can_be_a_choice() -> None:
+    space = Space.of({"optimizer.clip_norm": {"choice": [None, 1]}})
+    base = Config.from_values({"optimizer": {"clip_norm": 5}})
+    assert space.configure(base, {"optimizer.clip_norm": None}).optimizer.clip_norm is None
+    assert space.encode({"optimizer.clip_norm": None}) == [0.25]
+
+
+def test_settings_that_contradict_the_rest_are_refused() -> None:
+    space = Space.of({"training.batch_size": {"choice": [1, 2]}})
+    base = Config.from_values({"network": {"batch_norm": True}})
+    with pytest.raises(ConfigError, match=r"^training.batch_size: batch_norm needs at least 2 examples a step, got 1$"):
+        space.configure(base, {"training.batch_size": 1})

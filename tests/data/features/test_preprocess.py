@@ -1,0 +1,127 @@
+"""Features by hand arithmetic, statistics of the training part alone, and the way through JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.facts.tallies import Moments
+from nnrun.data.features.columns import Learner
+from nnrun.data.features.preprocess import Normalize, Preprocessor
+from nnrun.data.files.table import Table
+from nnrun.errors import DataError
+
+
+def table(**columns: list[Any]) -> Table:
+    return Table(pd.DataFrame(columns), "test", "")
+
+
+def fit(rows: Table, normalize: Normalize = "standard") -> Preprocessor:
+    """All columns of a table in memory."""
+    learners = [Learner(name, ColumnFacts.of(rows, name).meaning) for name in rows.columns]
+    for learner in learners:
+        learner.see(rows)
+    return Preprocessor.learned(learners, normalize)
+
+
+TRAIN = table(size=[1.0, 3.0, None, 5.0], color=["red", None, "blue", "red"], sold=[True, False, True, True])
+NEW = table(size=[None, 7.0], color=["green", None], sold=[False, True])
+
+
+def test_columns_become_features() -> None:
+    fitted = fit(TRAIN, "none")
+    assert fitted.features == ["size", "size is missing", "color=blue", "color=red", "color is missing", "sold"]
+    # The mean of 1, 3, 5 stands in for the missing size.
+    assert fitted.transform(TRAIN).tolist() == [
+        [1, 0, 0, 1, 0, 1],
+        [3, 0, 0, 0, 1, 0],
+        [3, 1, 1, 0, 0, 1],
+        [5, 0, 0, 1, 0, 1],
+    ]
+    # Green was not there in training.
+    assert fitted.transform(NEW).tolist() == [[3, 1, 0, 0, 0, 0], [7, 0, 0, 0, 1, 1]]
+
+
+def test_standard_normalisation() -> None:
+    fitted = fit(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
+    # a: mean 3, variance (4 + 0 + 4)/3; the marks of p and q stay 0 or 1.
+    assert fitted.means == pytest.approx((3, 0, 0))
+    assert fitted.deviations == pytest.approx((math.sqrt(8 / 3), 1, 1))
+    assert fitted.transform(table(a=[7.0], color=["p"]))[0] == pytest.approx([4 / math.sqrt(8 / 3), 1, 0])
+
+
+def test_marks_of_gaps_and_of_rare_values_stay_0_or_1() -> None:
+    fitted = fit(table(a=[1.0, None, *[3.0] * 98], sold=[True] * 50 + [False] * 50))
+    assert fitted.features == ["a", "a is missing", "sold"]
+    assert fitted.transform(table(a=[None], sold=[True]))[0] == pytest.approx([0, 1, 1])  # half are sold: (1 − 0.5)/0.5
+
+
+def test_missing_values_that_training_did_not_have() -> None:
+    fitted = fit(table(a=[1.0, 3.0], color=["p", "q"]), "none")
+    assert fitted.transform(table(a=[None, 9.0], color=["q", None])).tolist() == [[2, 0, 1], [9, 0, 0]]
+
+
+def test_a_constant_column_stays_finite() -> None:
+    # The mean of three times 0.1 is not 0.1 in floating point; a deviation of 1e-17 would blow the rest up.
+    fitted = fit(table(a=[0.1, 0.1, 0.1], color=["p", "p", "p"]))
+    assert fitted.deviations == (1.0, 1.0)
+    assert fitted.transform(table(a=[0.1, 0.6], color=["p", "q"])).tolist() == [[0, 1], [0.5, 0]]
+
+
+def test_a_column_that_is_empty_in_training() -> None:
+    fitted = fit(table(a=[math.nan, math.nan]))
+    assert fitted.transform(table(a=[math.nan, 3.0])).tolist() == [[0, 1], [3, 0]]
+
+
+@pytest.mark.parametrize("scale", [1e300, 1.0, 1e-300])
+def test_scales_at_the_ends_of_float64(scale: float) -> None:
+    mean, deviation = Moments.of(np.array([1.0, 2.0, 3.0]) * scale).center_and_scale
+    assert (mean / scale, deviation / scale) == pytest.approx((2, math.sqrt(2 / 3)))
+
+
+def test_json_is_enough() -> None:
+    fitted = fit(TRAIN)
+    restored = Preprocessor.from_json(json.loads(json.dumps(fitted.to_json())))
+    assert restored == fitted
+    assert np.array_equal(restored.transform(NEW), fitted.transform(NEW))
+
+
+def test_words_in_a_column_of_numbers() -> None:
+    fitted = fit(table(a=[1.0, 2.0]))
+    with pytest.raises(DataError, match=r"^test: row 2: 'big' in column 'a' is not a number; correct it"):
+        fitted.transform(table(a=["1", "big"]))
+    assert fit(table(a=[1.0, 3.0]), "none").transform(table(a=["1", "2.5"])).tolist() == [[1], [2.5]]
+
+
+def rows(dev: str) -> list[str]:
+    return ["day,x,c,y", *(f"{i},{i * i},{'pq'[i % 2]},{i / 7}" for i in range(8)), dev, "9,81,q,1.5"]
+
+
+def test_statistics_come_from_training_alone(csv: Any, load: Any) -> None:
+    # By time, rows 0 to 5 train, 6 and 7 are dev, 8 and 9 test: row 8 may hold anything.
+    first = load(csv(*rows("8,64,p,1.25")), target="y", time="day")
+    second = load(csv(*rows("8,1e6,zebra,-999")), target="y", time="day")
+    for key in ("columns", "features", "means", "deviations", "target"):
+        assert first.info[key] == second.info[key]
+    assert np.array_equal(first.parts["train"].x, second.parts["train"].x)
+    assert not np.array_equal(first.parts["test"].x, second.parts["test"].x)
+    # x of the training rows: 0, 1, 4, 9, 16, 25.
+    assert first.info["means"][0] == pytest.approx(55 / 6)
+    assert first.parts["train"].x[:, 0].mean() == pytest.approx(0)
+    assert first.parts["train"].x[:, 0].std() == pytest.approx(1)
+
+
+def test_the_target_of_a_regression_is_standardised(csv: Any, load: Any) -> None:
+    data = load(csv(*rows("8,64,p,1.25")), target="y", time="day")
+    # Training targets 0 … 5 sevenths: mean 2.5/7, variance (35/12)/49.
+    assert data.info["target"]["mean"] == pytest.approx(2.5 / 7)
+    assert data.target_deviation == pytest.approx(math.sqrt(35 / 12) / 7)
+    test = data.parts["test"].y
+    assert test.shape == (2, 1)
+    assert test[:, 0] * data.target_deviation + 2.5 / 7 == pytest.approx(np.array([1.25, 1.5]))

@@ -1,0 +1,250 @@
+"""Parquet, NPY and NPZ: types as they are stored, images, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from nnrun.config.data_section import Data
+from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.features.columns import Learner
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.sources import read_chunks, read_table
+from nnrun.data.files.table import Table
+from nnrun.data.prepare import prepare
+from nnrun.errors import DataError
+from nnrun.installation import installing
+
+DAY = dt.date(2026, 1, 31)
+
+
+def arrays_of(config: Data) -> tuple[dict[str, Any], dict[str, Any]]:
+    prepared = prepare(config, "float32")
+    return prepared.arrays(), prepared.info
+
+
+def fit(table: Table) -> Preprocessor:
+    """All columns of a table in memory."""
+    learners = [Learner(name, ColumnFacts.of(table, name).meaning) for name in table.columns]
+    for learner in learners:
+        learner.see(table)
+    return Preprocessor.learned(learners, "none")
+
+
+def message(path: Path, **settings: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        prepare(Data(source=str(path), **settings), "float32")
+    assert caught.value.exit_code == 4
+    return str(caught.value)
+
+
+def write(path: Path, **columns: Any) -> Path:
+    parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet_types(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.parquet",
+        whole=pa.array([1, None, 3]),
+        real=pa.array([0.5, 1.5, None], pa.float32()),
+        flag=pa.array([True, None, False]),
+        word=pa.array(["a", None, "b"]),
+        coded=pa.array(["p", "q", "p"]).dictionary_encode(),
+        price=pa.array([Decimal("1.25"), None, Decimal("2.50")]),
+        day=pa.array([DAY, None, dt.date(2026, 2, 1)]),
+        at=pa.array([dt.datetime(2026, 1, 31, 13), None, None], pa.timestamp("ms", tz="Europe/Berlin")),
+        nothing=pa.nulls(3),
+    )
+    table = read_table(path)
+    assert table.frame.isna().sum().tolist() == [1, 1, 1, 1, 0, 1, 1, 2, 3]
+    assert table.frame["coded"].tolist() == ["p", "q", "p"]
+    fitted = fit(table.only(["whole", "flag", "word", "coded", "price", "day", "at"]))
+    assert [column.kind for column in fitted.columns] == [
+        "number", "boolean", "category", "category", "number", "date", "date",
+    ]  # fmt: skip
+    # The mean of 1 and 3, and half of the flags are true; January ended on a Saturday.
+    assert fitted.features[:4] == ["whole", "whole is missing", "flag", "flag is missing"]
+    assert fitted.transform(table)[1, :4].tolist() == [2, 1, 0.5, 1]
+    assert fitted.transform(table)[0, fitted.features.index("day month")] == 1
+    assert fitted.transform(table)[0, fitted.features.index("day weekday")] == 5
+    assert fitted.transform(table)[2, fitted.features.index("price")] == 2.5
+
+
+def test_parquet_prepares_like_csv(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": range(40), "c": ["p", "q", None, "r"] * 10, "y": ["a", "b"] * 20})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_parquet(tmp_path / "a.parquet")
+    one, info = arrays_of(Data(source=str(tmp_path / "a.csv"), target="y"))
+    two, other = arrays_of(Data(source=str(tmp_path / "a.parquet"), target="y"))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert info["columns"] == other["columns"]
+    # A run trained on one reads the other.
+    assert read_table(tmp_path / "a.parquet", like=info).frame["x"].tolist() == list(range(40))
+
+
+def test_a_stored_pandas_index_is_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1, 2, 3]}).iloc[::-1]
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").columns == ["x"]
+
+
+def test_parquet_chunks(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"x": range(25)}), path, row_group_size=4)
+    chunks = list(read_chunks(path, 10))
+    assert [len(chunk) for chunk in chunks] == [10, 10, 5]
+    assert [row for chunk in chunks for row in chunk.frame.index] == list(range(25))
+    assert [x for chunk in chunks for x in chunk.frame["x"]] == list(range(25))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (pa.array([[1], [2]]), "column 'odd' is nested (list<"),
+        (
+            pa.array([{"a": 1}, {"a": 2}]),
+            "column 'odd' is nested (struct<a: int64>); unfold it into columns of its own",
+        ),
+        (pa.array([b"x", b"y"]), "column 'odd' is of type binary; write it as numbers, text or dates"),
+        (pa.array([dt.time(1), dt.time(2)]), "column 'odd' is of type time64[us]; write it as"),
+    ],
+)
+def test_parquet_types_that_are_refused(tmp_path: Path, values: Any, told: str) -> None:
+    path = write(tmp_path / "a.parquet", odd=values, y=[1, 2])
+    assert message(path, target="y").startswith(f"{path}: {told}")
+
+
+def test_broken_parquet(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", x=list(range(1000)), y=list(range(1000)))
+    whole = path.read_bytes()
+    for content in (b"", b"PAR1", whole[:-5], whole[: len(whole) // 2], b"garbage" * 9):
+        path.write_bytes(content)
+        assert message(path, target="y").startswith(f"{path}: not a usable Parquet file (")
+    assert message(write(path, x=pa.array([], pa.int64())), target="x") == (
+        f"{path}: no rows; at least one row and one column are needed"
+    )
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.parquet", x=[1])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert message(path, target="x") == f"{path}: Parquet files need pyarrow; to install: {installing('parquet')}"
+
+
+def test_an_array_s_columns_are_called_by_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.stack([np.arange(20), np.arange(20) % 2], axis=1).astype(">f4"))
+    assert prepare(Data(source=str(path), target="1"), "float32").info["features"] == ["0"]
+    assert message(path) == f"{path}: which column is the target? Set data.target; the last are 0, 1"
+
+
+def test_records(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    kinds = [("size", "<f4"), ("sold", "?"), ("town", "<U5"), ("day", "<M8[D]"), ("y", ">i2")]
+    rows = [(i / 2, i % 3 == 0, ["York", "Bath"][i % 2], f"2026-01-{i + 1:02}", i % 2) for i in range(20)]
+    np.save(path, np.array(rows, dtype=kinds))
+    info = prepare(Data(source=str(path), target="y"), "float32").info
+    assert info["features"] == ["size", "sold", "town=Bath", "town=York", "day weekday"]
+    assert [len(chunk) for chunk in read_chunks(path, 8)] == [8, 8, 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.arange(5.0), "the array has shape (5,); it must be (rows, columns)"),
+        (np.zeros((0, 3)), "the array is empty; at least one row and one column are needed"),
+        (np.array([["a", "b"]]), "the array is of type <U1; it must hold numbers"),
+        (np.array([[1j]]), "the array is of type complex128; it must hold numbers"),
+        (np.array([(1, b"x")], dtype=[("a", "i4"), ("b", "S3")]), "field 'b' is of type |S3; it must hold one"),
+        (np.zeros(3, dtype=[("a", "f4", (2,))]), "field 'a' is of type ('<f4', (2,)); it must hold one number"),
+        (np.array([[object()]]), "not a usable .npy file: it holds Python objects; write plain arrays with numpy.save"),
+    ],
+)
+def test_arrays_that_are_refused(tmp_path: Path, values: Any, told: str) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, values, allow_pickle=True)
+    assert message(path, target="0").startswith(f"{path}: {told}")
+
+
+def test_broken_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((100, 3)))
+    whole = path.read_bytes()
+    huge = whole.replace(b"(100, 3), ", b"(10**15,3)")
+    endless = b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little") + b"{"
+    larger = whole.replace(b"(100, 3), }", b"(9999999,3)}")
+    for content in (b"", whole[:50], whole[:-8], b"garbage", huge, endless, larger):
+        path.write_bytes(content)
+        assert message(path, target="0") == (
+            f"{path}: not a usable .npy file: it is damaged or of another kind; write plain arrays with numpy.save"
+        )
+
+
+class Trap:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+def test_objects_are_never_unpickled(tmp_path: Path, name: str) -> None:
+    sprung = tmp_path / "sprung"
+    trap = np.array([[Trap(sprung)]], dtype=object)
+    if name == "a.npy":
+        np.save(tmp_path / name, trap, allow_pickle=True)
+    else:
+        np.savez(tmp_path / name, x=trap, y=np.arange(1))
+    assert "it holds Python objects" in message(tmp_path / name, target="y")
+    (tmp_path / name).write_bytes(trap.dumps())  # a bare pickle
+    assert "it is damaged or of another kind" in message(tmp_path / name, target="y")
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize(("shape", "image"), [((4, 3, 2), [3, 2, 1]), ((4, 2, 2, 3), [2, 2, 3])])
+def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> None:
+    pixels = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    path = tmp_path / "a.npz"
+    np.savez(path, x=pixels, y=np.arange(len(pixels)) % 2)
+    config = Data(source={"train": str(path), "dev": str(path)}, normalize="none")  # type: ignore[arg-type]
+    arrays, info = arrays_of(config)
+    assert info["image"] == image
+    assert np.array_equal(arrays["train_x"], pixels.reshape(len(pixels), -1))
+    height, width, channels = image
+    assert info["features"][-1] == f"x[{height - 1},{width - 1},{channels - 1}]"
+    # A bare array of images serves a run that was trained on them.
+    np.save(tmp_path / "new.npy", pixels)
+    table = read_table(tmp_path / "new.npy", like=info)
+    assert np.array_equal(Preprocessor.from_json(info).transform(table), arrays["train_x"])
+
+
+def test_images_with_a_pixel_left_out_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.zeros((10, 2, 2)) + np.arange(10)[:, None, None], y=np.arange(10) % 2)
+    assert prepare(Data(source=str(path), drop=("x[0,0,0]",)), "float32").info["image"] is None
+    np.savez(path, x=np.ones((10, 2, 2, 2, 2)), y=np.arange(10) % 2)
+    info = prepare(Data(source=str(path)), "float32").info
+    assert (info["image"], info["features"][:2]) == (None, ["x[0]", "x[1]"])
+
+
+def test_new_arrays_need_no_target(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.arange(20.0).reshape(10, 2), label=np.arange(10) % 2)
+    info = prepare(Data(source=str(tmp_path / "a.npz"), target="label"), "float32").info
+    np.savez(tmp_path / "new.npz", anything=np.arange(4.0).reshape(2, 2))
+    assert read_table(tmp_path / "new.npz", like=info).columns == ["x[0]", "x[1]"]
+    chunks = list(read_chunks(tmp_path / "a.npz", 6, like=info))
+    assert [len(chunk) for chunk in chunks] == [6, 4]
+    assert chunks[1].frame["label"].tolist() == [0, 1, 0, 1]

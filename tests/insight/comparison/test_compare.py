@@ -1,0 +1,306 @@
+"""What compare finds: differing keys, differences of numbers, and how much of them the seed explains."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from statistics import stdev
+
+import pytest
+
+from nnrun.errors import DataError, UsageError
+from nnrun.files import to_json
+from nnrun.insight.comparison.differences import Comparison, Noise, compare, student
+from nnrun.insight.comparison.tables import config_cells, difference_cell, metric_cells
+from nnrun.insight.comparison.telling import as_csv, drawn, markdown, plain, told
+from nnrun.runs.rundir import RunDir
+from tests.insight.comparison.conftest import MakeRun
+
+Root = Path
+RATE = "optimizer.learning_rate"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    return tmp_path / "runs"
+
+
+def lines_of(found: Comparison, width: int = 80, cut: bool = False) -> list[str]:
+    return told(found, width, cut, "nnrun search …", everything=False)
+
+
+def test_one_key_and_nothing_else_of_the_config(make_run: MakeRun, root: Root) -> None:
+    a, b = make_run("a", dev_error=0.05), make_run("b", {RATE: 0.01}, dev_error=0.03)
+    found = compare(root, [a.id, b.id])
+    assert found.config == {RATE: [0.001, 0.01]}
+    assert list(found.metrics) == ["dev_error"]
+    assert found.difference("dev_error", 1) == pytest.approx(-0.02)
+    text = "\n".join(lines_of(found))
+    assert f"{RATE}  0.001  0.01\n" in text
+    assert "dev_error  5.0%  3.0%  -2.0 points\n" in text
+    for other in ("activation", "hidden", "schedule", "seed_", "train_error"):
+        assert other not in text
+    everything = compare(root, [a.id, b.id], everything=True)
+    assert everything.config["network.activation"] == ["relu", "relu"]
+    assert everything.metrics["train_error"] == [0.01, 0.01]
+    assert not any(key.startswith("search.") for key in everything.config), "training one network ignores it"
+
+
+def test_a_key_that_one_run_lacks(make_run: MakeRun, root: Root) -> None:
+    a = make_run("a")
+    b = make_run("b", {"optimizer.schedule": {"name": "step", "every": 10}})
+    found = compare(root, [a.id, b.id])
+    assert found.config == {"optimizer.schedule.name": ["constant", "step"], "optimizer.schedule.every": [None, 10]}
+
+
+def test_the_same_file_under_another_path_is_no_difference(make_run: MakeRun, root: Root) -> None:
+    a, b = make_run("a", {"data.source": "/here/x.csv"}), make_run("b", {"data.source": "/there/x.csv"})
+    assert compare(root, [a.id, b.id]).config == {}
+    assert "config   no setting differs" in lines_of(compare(root, [a.id, b.id]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "data", "what"),
+    [
+        ({}, "d2", "different data"),
+        ({"data.class_weight": "balanced"}, "d1", "different weights of examples"),
+        ({"data.class_weight": {"yes": 2}}, "d1", "different weights of examples"),
+    ],
+)
+def test_errors_that_cannot_be_compared(
+    make_run: MakeRun, root: Root, changes: dict[str, object], data: str, what: str
+) -> None:
+    a, b = make_run("a"), make_run("b", changes, data=data, dev_error=0.01)
+    found = compare(root, [a.id, b.id])
+    first, second, *rest = lines_of(found)
+    assert f"{first} {second.strip()}".startswith(
+        f"note     these runs have {what}, so their errors cannot be compared"
+    )
+    assert found.difference("dev_error", 1) is None
+    assert not any("points" in line or "noise" in line for line in rest)
+    assert plain(found)["comparable"] is False
+
+
+def test_another_split_is_another_dev_set_but_another_training_file_is_not(make_run: MakeRun, root: Root) -> None:
+    a, b, c, d = (make_run(letter) for letter in "abcd")
+    (b.path / "data.json").write_text('{"split": {"sha256": "other"}}')
+    assert str(compare(root, [a.id, b.id]).apart).startswith("different dev sets")
+    for run, train in ((c, "t1"), (d, "t2")):
+        files = [{"part": "train", "name": "t", "sha256": train}, {"part": "dev", "name": "v", "sha256": "v1"}]
+        run.update_record(data={"files": files, "rows": {}})
+        (run.path / "data.json").write_text(f'{{"split": {{"sha256": "{train}"}}}}')
+    assert compare(root, [c.id, d.id]).apart is None
+
+
+# seed noise
+
+
+def test_the_band_of_repeats(make_run: MakeRun, root: Root) -> None:
+    # Errors of 4, 5 and 6% with three seeds: s = 1%, two degrees of freedom, t = 4.303, so ± 4.303 · 1% · √2 = 6.085%.
+    for seed, error in enumerate((0.04, 0.05, 0.06)):
+        make_run("a", {"seed": seed}, dev_error=error)
+    near, far = make_run("b", {RATE: 0.01}, dev_error=0.10), make_run("c", {RATE: 0.1}, dev_error=0.11)
+    first = RunDir(min(root.glob("*-a000"))).id
+    found = compare(root, [first, near.id])
+    assert found.noise["dev_error"] == (pytest.approx(0.01), 2, 3)
+    assert found.noise["dev_error"].band == pytest.approx(0.06085, abs=1e-5)
+    assert found.within_noise("dev_error", 1) is True  # 10 − 4 = 6 points
+    assert compare(root, [first, far.id]).within_noise("dev_error", 1) is False  # 7 points
+    assert any("+6.0 points  within seed noise ± 6.1" in line for line in lines_of(found))
+
+
+def test_groups_are_pooled(make_run: MakeRun, root: Root) -> None:
+    # Variances 2 and 0.5 (in squared points) with one degree of freedom each: √(2.5 / 2) = 1.118 points.
+    groups = {"a": (0.001, 0.04, 0.06), "b": (0.01, 0.03, 0.04)}
+    for letter, (rate, *errors) in groups.items():
+        for seed, error in enumerate(errors):
+            make_run(letter, {"seed": seed, RATE: rate}, dev_error=error)
+    ids = [min(root.glob(f"*-{letter}000")).name for letter in groups]
+    assert compare(root, ids).noise["dev_error"] == (pytest.approx(0.011180, abs=1e-6), 2, 4)
+
+
+def test_runs_that_are_no_repeats(make_run: MakeRun, root: Root) -> None:
+    a, b = make_run("a"), make_run("b", {RATE: 0.01})
+    make_run("c", dev_error=0.01)  # the same seed: the same run again
+    make_run("d", {"seed": 1}, record={"status": "diverged"})
+    make_run("e", {"seed": 2}, record={"parent": {"id": a.id, "epoch": 3}})  # went on from another run
+    make_run("f", {"seed": 3, "network.activation": "tanh"})
+    make_run("g", {"seed": 4}, data="d2")
+    broken = make_run("h", {"seed": 5})
+    (broken.path / "run.json").write_text("{}")
+    found = compare(root, [a.id, b.id])
+    assert found.noise == {}
+    assert found.within_noise("dev_error", 1) is None
+    assert lines_of(found)[-1] == "next     nnrun search …"
+    assert "seed noise is not known" in " ".join(lines_of(found))
+
+
+def test_the_repeats_of_a_search_count_and_its_trials_do_not(
+    make_run: MakeRun, make_search: MakeRun, root: Root
+) -> None:
+    search = make_search("s")
+    errors = (0.03, 0.05, 0.04, 0.04)
+    for seed, error in enumerate(errors):
+        folder = search.path / f"repeats/0001/{seed:04d}"
+        make_run("s", {RATE: 0.003, "seed": 100 + seed}, folder, dev_error=error)
+    other = make_run("b")
+    found = compare(root, [search.id, other.id])
+    assert found.noise["dev_error"] == (pytest.approx(stdev(errors)), 3, 4)
+    assert compare(root / "elsewhere", [str(search.path), str(other.path)]).noise == found.noise
+
+
+def test_students_t() -> None:
+    # Tables: 2.201 for 11 degrees of freedom, 2.042 for 30, 1.960 for endlessly many.
+    assert [student(n) for n in (1, 2, 10)] == [12.706, 4.303, 2.228]
+    assert student(11) == pytest.approx(2.201, abs=0.003)
+    assert student(30) == pytest.approx(2.042, abs=0.001)
+    assert student(10**6) == pytest.approx(1.96, abs=1e-4)
+    assert Noise(0.0, 1, 2).band == 0
+
+
+# which runs
+
+
+def test_searches_and_trials(make_search: MakeRun, root: Root) -> None:
+    search = make_search("s")
+    found = compare(root, [search.id, f"{search.id}/trials/0000", str(search.path / "trials/0001")])
+    assert [run.name for run in found.runs] == [f"{search.id}/{p}" for p in ("best", "trials/0000", "trials/0001")]
+    assert found.config == {"seed": [6, 5, 6], RATE: [0.003, 0.001, 0.003]}
+    assert found.reference == 0, "the best run has an error of 2%, the others 5%"
+
+
+def test_what_is_not_compared(make_run: MakeRun, make_search: MakeRun, root: Root) -> None:
+    a, b = make_run("a"), make_run("b")
+    with pytest.raises(UsageError, match="needs two runs or more"):
+        compare(root, [a.id])
+    with pytest.raises(UsageError, match=f"are the same run, {a.id}"):
+        compare(root, [a.id, b.id, str(a.path)])
+    with pytest.raises(UsageError, match="no run 'zzz'"):
+        compare(root, [a.id, "zzz"])
+    search = make_search("s")
+    (search.path / "best" / "run.json").unlink()
+    with pytest.raises(UsageError, match="has no finished trial yet"):
+        compare(root, [a.id, search.id])
+    (b.path / "resolved.yaml").write_text("seed: [")
+    with pytest.raises(DataError, match=r"resolved\.yaml: not valid YAML"):
+        compare(root, [a.id, b.id])
+
+
+@pytest.mark.parametrize("data", [None, [], {"files": [3]}, {"rows": {}}])
+def test_a_damaged_record(make_run: MakeRun, root: Root, data: object) -> None:
+    a, b = make_run("a"), make_run("b")
+    b.update_record(data=data)
+    with pytest.raises(DataError, match=r"run\.json: holds no record of a run"):
+        compare(root, [a.id, b.id])
+
+
+def test_runs_without_a_result(make_run: MakeRun, root: Root) -> None:
+    a, b = (make_run(letter, record={"final": None, "best_epoch": None}, curve=()) for letter in "ab")
+    lines = lines_of(compare(root, [a.id, b.id]))
+    assert lines[:2] == [f"A  {a.id}", f"B  {b.id}"]
+    found = compare(root, [a.id, make_run("c").id])
+    assert found.metrics["dev_error"] == [None, 0.05]
+    assert found.difference("dev_error", 1) is None
+
+
+def test_the_best_is_the_highest_where_higher_is_better(make_run: MakeRun, root: Root) -> None:
+    ids = [
+        make_run("a", {"metrics.primary": "auc", "seed": seed}, dev_auc=auc).id
+        for seed, auc in enumerate((0.8, 0.9, 0.7))
+    ]
+    found = compare(root, ids)
+    assert found.reference == 1
+    assert found.difference("dev_auc", 0) == pytest.approx(-0.1)
+    assert "dev_auc" in lines_of(found)[5]
+    for run in found.runs:
+        rows = [{"epoch": epoch, "dev_error": 0.5, "dev_auc": 0.25 * epoch} for epoch in (1, 2, 3)]
+        (run.run.path / "metrics.jsonl").write_text("".join(to_json(row) + "\n" for row in rows))
+    title, first, *_ = lines_of(found)
+    assert title.split() == ["dev", "auc", "by", "epoch", "last"] and first.split()[-1] == "0.75"
+
+
+# on a screen
+
+
+def thirty(make_run: MakeRun, root: Root) -> Comparison:
+    for number in range(30):
+        changes = {RATE: 0.001 * (number + 1), "network.hidden": [128] * (number % 7 + 1), "seed": number % 3}
+        make_run("a", changes, root / f"20260101-000000-digits-a{number:03d}", dev_error=0.01 * (30 - number))
+    return compare(root, [path.name for path in sorted(root.iterdir())])
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_thirty_runs_are_rows(make_run: MakeRun, root: Root, width: int) -> None:
+    found = thirty(make_run, root)
+    lines = lines_of(found, width, cut=True)
+    assert max(map(len, lines)) <= width
+    assert [line.split()[0] for line in lines if line.startswith("AD ")][:2] == ["AD", "AD"]
+    assert found.reference == 29
+    text = "\n".join(lines)
+    assert "learning_rate" in text
+    assert "keys     " in text
+    assert f"[128, 128, 128,… is {[128] * 7}"[:width] in text
+    first = next(index for index, line in enumerate(lines) if "from best" in line)
+    assert lines[first + 1].split()[:3] == ["A", "30.0%", "+29.0"]
+    assert lines[first + 30].split()[:3] == ["AD", "1.0%", "best"]
+
+
+def test_two_runs_fit_a_narrow_screen(make_run: MakeRun, root: Root) -> None:
+    for seed, error in enumerate((0.04, 0.05, 0.06)):
+        make_run("a", {"seed": seed}, dev_error=error)
+    ids = [path.name for path in sorted(root.iterdir())][:2]
+    lines = lines_of(compare(root, ids), 40, cut=True)
+    assert max(map(len, lines)) <= 40
+    assert any(line.endswith("+1.0 points  ~") for line in lines)
+    assert any(line.endswith("+1.0 points  ~ ± 6.1") for line in lines_of(compare(root, ids), 50))
+
+
+def test_two_runs_fit_a_narrow_screen_however_long_they_took(make_run: MakeRun, root: Root) -> None:
+    # A key of 11 letters, times of 6 and a difference of 12, two blanks between each: 11 + 6 + 6 + 12 + 3 · 2 = 41.
+    slow, fast = ({"seconds": seconds} for seconds in (0.49, 0.31))
+    ids = [make_run("a", record=slow, train_error=0.335).id, make_run("b", record=fast, train_error=0.12).id]
+    for width, points in ((40, []), (80, ["points"])):
+        lines = lines_of(compare(root, ids), width, cut=True)[:-1]  # without the command
+        assert max(map(len, lines)) <= width
+        assert ["train_error", "33.5%", "12.0%", "-21.5", *points] in [line.split() for line in lines]
+
+
+def test_curves_share_their_scales() -> None:
+    # Epochs 1 to 4 at 1.0, 0.1, 0.01, 0.001 and half as many at 1.0: log scale, the second ends after two bars.
+    assert drawn([[1.0, 0.1, 0.01, 0.001], [1.0, 1.0]], 40) == ["█▆▃▁", "██"]
+    # Eight epochs in four bars: means of two each. An error of 0 counts as the smallest one above it.
+    assert drawn([[1.0, 1.0, 0.1, 0.1, 0.01, 0.01, 0.001, 0.0]], 4) == ["█▆▃▁"]
+    assert drawn([[None, None, 1.0, 0.001], [1.0, None, 1.0]], 40) == ["  █▁", "█ █"]
+
+
+def test_different_values_are_written_differently() -> None:
+    assert metric_cells("dev_error", [0.0222, 0.0224, None]) == ["2.22%", "2.24%", "–"]
+    assert metric_cells("dev_loss", [0.123456, 0.123457]) == ["0.123456", "0.123457"]
+    assert config_cells([0.1234567, 0.1234568, 0.5]) == ["0.1234567", "0.1234568", "0.5"]
+    assert config_cells([True, None, [1, 2]]) == ["true", "–", "[1, 2]"]
+    assert metric_cells("seconds", [0.05, None]) == ["50 ms", "–"]
+    assert [difference_cell("dev_error", 0.012), difference_cell("cost", -0.5)] == ["+1.2 points", "-0.5"]
+
+
+# for programs
+
+
+def test_formats(make_run: MakeRun, root: Root) -> None:
+    a, b = make_run("a"), make_run("b", {RATE: 0.01, "network.activation": "a|b"}, dev_error=0.03)
+    found = compare(root, [a.id, b.id])
+    document = plain(found)
+    assert document["config"][RATE] == [0.001, 0.01]
+    assert document["metrics"]["dev_error"] == {
+        "values": [0.05, 0.03],
+        "differences": [0.0, pytest.approx(-0.02)],
+        "within_seed_noise": [None, None],
+    }
+    assert document["runs"][0]["dev_error_by_epoch"] == [0.5, 0.2, 0.1]
+    rows = list(csv.DictReader(as_csv(found).splitlines()))
+    assert [row["run"] for row in rows] == [a.id, b.id]
+    assert [row[RATE] for row in rows] == ["0.001", "0.01"]
+    assert markdown(found)[:2] == [f"|  | A: {a.id} | B: {b.id} |", "| --- | --- | --- |"]
+    assert "| network.activation | relu | a\\|b |" in markdown(found)
+    assert "| dev_error | 5.0% | 3.0% |" in markdown(found)
+    three = markdown(compare(root, [a.id, b.id, make_run("c").id]))
+    assert len(three) == 2 + 3

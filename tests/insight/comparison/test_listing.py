@@ -1,0 +1,179 @@
+"""Which runs are listed, in which order, in how many columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.errors import UsageError
+from nnrun.insight.comparison.listing import Condition, Entry, as_csv, as_number, plain, select, table
+from nnrun.text import yaml_text
+from tests.insight.comparison.conftest import MakeRun
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "holds"),
+    [
+        ("x=0.05", 0.05, True),
+        ("x=5%", 0.05, True),
+        ("x==5%", 0.05, True),
+        ("x = 5e-2", 0.05, True),
+        ("x!=5%", 0.05, False),
+        ("x<0.05", 0.05, False),
+        ("x<=0.05", 0.05, True),
+        ("x>0", 0, False),
+        ("x>=0", 0, True),
+        ("x<1", None, False),  # a run without the number is neither before nor after
+        ("x=null", None, True),
+        ("x!=1", None, True),
+        ("x=dig*", "digits", True),
+        ("x=DIG*", "digits", False),
+        ("x!=digits", "digits", False),
+        ("x=true", True, True),
+        ("x=1", True, False),
+        ("x=[64,32]", [64, 32], True),  # brackets are no choice of letters
+        ("x=[64*", [64, 32], True),
+        ("x=*32]", [64, 32], True),
+        ("x>2026-11-20", "2026-11-21T00:25:40.975+00:00", True),
+    ],
+)
+def test_conditions(condition: str, value: object, holds: bool) -> None:
+    assert Condition.of(condition).holds(value) is holds
+
+
+@pytest.mark.parametrize("text", ["", "x", "=1", "x~1"])
+def test_what_is_no_condition_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no condition; write KEY=VALUE"):
+        Condition.of(text)
+
+
+def test_a_number_is_not_compared_with_a_word() -> None:
+    with pytest.raises(UsageError, match="dev_error < low: compares no two numbers"):
+        Condition.of("dev_error<low").holds(0.05)
+
+
+def test_values_as_they_are_typed() -> None:
+    assert [yaml_text(v) for v in (None, False, 1e-05, [1, "a"], {"name": "step"})] == [
+        "null", "false", "1e-05", "[1, a]", "{name: step}",
+    ]  # fmt: skip
+    assert [as_number(text) for text in ("3", "2.5%", "adam")] == [3, 0.025, None]
+
+
+def letters(entries: list[Entry]) -> str:
+    return "".join(entry.run.id[-4] for entry in entries)
+
+
+def test_sorting_and_filtering(make_run: MakeRun) -> None:
+    entries = [
+        Entry(make_run("c", {"optimizer.learning_rate": 0.1}, dev_error=0.03)),
+        Entry(make_run("b", {"optimizer.name": "sgd"}, dev_error=0.01)),
+        Entry(make_run("a", record={"final": None}, curve=())),
+    ]
+    assert letters(select(entries, [], None, reverse=False)) == "cba"
+    assert letters(select(entries, [], None, reverse=True)) == "abc"
+    assert letters(select(entries, [], "dev_error", reverse=False)) == "bca"
+    assert letters(select(entries, [], "dev_error", reverse=True)) == "cba", "without a value last either way"
+    assert letters(select(entries, [], "optimizer.learning_rate", reverse=True)) == "cba"
+    assert letters(select(entries, [], "optimizer.name", reverse=True)) == "bca"
+    assert letters(select(entries, ["dev_error<2%"], None, reverse=False)) == "b"
+    assert letters(select(entries, ["optimizer.name=adam", "dev_error<1"], None, reverse=False)) == "c"
+    with pytest.raises(UsageError, match=r"no run has a 'dev_eror', did you mean dev_error\?"):
+        select(entries, [], "dev_eror", reverse=False)
+    assert select([], ["anything=1"], "anything", reverse=False) == []
+
+
+def test_times_are_sorted_as_times(make_run: MakeRun) -> None:
+    # 12:30 at UTC+2 is 10:30 at UTC, before 11:00.
+    summer = Entry(make_run("s", record={"created": "2026-10-25T12:30:00+02:00"}))
+    winter = Entry(make_run("w", record={"created": "2026-10-25T11:00:00+00:00"}))
+    assert letters(select([winter, summer], [], "created", reverse=False)) == "sw"
+
+
+def test_a_search_is_one_line_with_its_best(make_run: MakeRun, make_search: MakeRun) -> None:
+    search = Entry(make_search("a"))
+    assert plain(search)["kind"] == "search"
+    assert plain(search)["name"] == "digits"
+    assert search.value("optimizer.learning_rate") == 0.003, "that of the best trial, not of the config"
+    _, line = table([search], [search.run.id], None, 100, cut=False)
+    assert line.split()[1:] == ["done", "2", "trials", "trial", "1", "1.0%", "2.0%", "–", "0.50", "s"]
+
+
+def test_a_search_under_way_shows_the_best_so_far(make_search: MakeRun) -> None:
+    run = make_search("a", status="running", trials=None, best_trial=None, final=None)
+    lines = [
+        {"number": 0, "metric": 0.2, "final": {"dev_error": 0.2}, "epochs": 3, "best_epoch": 2},
+        {"number": 1, "metric": None, "final": None},
+        {"number": 2, "metric": 0.1, "final": {"dev_error": 0.1}, "epochs": 3, "best_epoch": 3},
+    ]
+    (run.path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"number": 3, "met')
+    entry = Entry(run)
+    assert entry.facts["status"] == "interrupted"
+    assert (entry.facts["trials"], entry.facts["best_trial"], entry.value("dev_error")) == (3, 2, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (200, "run status epochs best train dev test time from"),
+        (80, "run status epochs train dev test from"),
+        (60, "run status train dev test"),
+        (40, "run status dev"),
+    ],
+)
+def test_columns_go_where_there_is_no_room(make_run: MakeRun, width: int, titles: str) -> None:
+    parent = make_run("a")
+    child = make_run("b", record={"parent": {"id": parent.id, "epoch": 3}})
+    lines = table([Entry(parent), Entry(child)], [parent.id, child.id], None, width, cut=True)
+    assert lines[0].split() == titles.split()
+    assert max(map(len, lines)) <= width
+    if "from" in titles:
+        assert lines[2].split()[-1] == "20260101-000000", "as much of the parent's id as names no other run"
+
+
+def test_an_id_is_cut_only_on_a_screen(make_run: MakeRun) -> None:
+    entry = Entry(make_run("a"))
+    assert table([entry], [entry.run.id], None, 30, cut=False)[1].split()[0] == entry.run.id
+    cut = table([entry], [entry.run.id], None, 30, cut=True)
+    assert max(map(len, cut)) <= 30
+    assert cut[1].split()[0].endswith("…")
+
+
+def test_the_key_that_sorts_has_a_column(make_run: MakeRun) -> None:
+    entry = Entry(make_run("a"))
+    for key, value in {"optimizer.learning_rate": "0.001", "network.hidden": "[64, 32]", "dev_loss": "0.2"}.items():
+        title, line = table([entry], [entry.run.id], key, 60, cut=False)
+        assert title.split()[2] == key.rpartition(".")[2]
+        assert value in line
+    assert table([entry], [], "dev_error", 200, cut=False)[0].count("dev") == 1
+
+
+def test_csv_has_every_number_of_every_run(make_run: MakeRun) -> None:
+    entries = [Entry(make_run("a")), Entry(make_run("b", dev_auc=0.9))]
+    rows = list(csv.DictReader(as_csv(entries).splitlines()))
+    assert [row["dev_auc"] for row in rows] == ["", "0.9"]
+    assert [row["dev_error"] for row in rows] == ["0.05", "0.05"]
+
+
+BOMB = "a: &a [x, x]\nb: [*a, *a]\n"  # one more line for each power of two
+
+
+@pytest.mark.parametrize("content", ["", "]", "null", "- 1\n", BOMB, "[" * 100_000])
+def test_a_config_that_cannot_be_read_hides_no_run(make_run: MakeRun, content: str) -> None:
+    run = make_run("a")
+    Path(run.path / "resolved.yaml").write_text(content)
+    assert Entry(run).value("optimizer.name") is None
+    assert Entry(run).value("dev_error") == 0.05
+
+
+@pytest.mark.parametrize(
+    "lie", [{"final": [1]}, {"epochs": "x"}, {"seconds": "y"}, {"data": 5}, {"data": {}}, {"parent": 3}, {"created": 5}]
+)
+def test_a_record_of_other_types_hides_no_run(make_run: MakeRun, lie: dict[str, Any]) -> None:
+    entries = [Entry(make_run("a", record=lie)), Entry(make_run("b"))]
+    lines = table(entries, [entry.run.id for entry in entries], None, 80, cut=False)
+    assert lines[1].split()[1] == "unreadable" and lines[2].split()[1] == "done"
+    assert len(as_csv(entries).splitlines()) == 3

@@ -1,0 +1,112 @@
+"""The bound against its published form, and the estimate on data whose best possible error is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.config.data_section import Data
+from nnrun.config.load import load_config
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.errors import UsageError
+from nnrun.insight.diagnosis import base_error
+from nnrun.insight.diagnosis.base_error import base_error_lines, cover_hart, estimate, estimate_base_error
+from nnrun.runs import verbs
+from nnrun.runs.session import Outcome
+
+Train = Callable[..., Outcome]
+
+
+@pytest.mark.parametrize(
+    ("bayes", "classes"), [(0.0, 2), (0.1, 2), (0.5, 2), (0.3, 3), (2 / 3, 3), (0.05, 10), (0.9, 10)]
+)
+def test_the_bound_solves_the_inequality_of_cover_and_hart(bayes: float, classes: int) -> None:
+    """At its limit R = R*·(2 − C/(C − 1)·R*); guessing, R* = (C − 1)/C, gives R = R*."""
+    nearest = bayes * (2 - classes / (classes - 1) * bayes)
+    assert cover_hart(nearest, classes) == pytest.approx(bayes)
+
+
+def test_an_error_worse_than_guessing_is_bounded_by_guessing() -> None:
+    assert cover_hart(0.8, 2) == 0.5
+    assert cover_hart(1.0, 4) == 0.75
+
+
+def dataset(tmp_path: Path, lines: list[str], **settings: object) -> Dataset:
+    """Rows a,b,g,y, the target y a word, so that it is a class."""
+    (tmp_path / "d.csv").write_text("a,b,g,y\n" + "\n".join(lines) + "\n")
+    data = Data.model_validate({"source": f"{tmp_path}/d.csv", "target": "y", "drop": ["g"], **settings})
+    return load_dataset(data, "float32", tmp_path / "cache")
+
+
+def test_the_estimate_finds_the_share_of_labels_that_are_noise(tmp_path: Path) -> None:
+    """Two regions far apart in the plane; a fifth of the labels are wrong: nobody can do better than 20%.
+
+    The 1-NN error is 2 · 0.2 · 0.8 = 32%, for which the bound is 20%.
+    """
+    rng = np.random.default_rng(1)
+    sides, wrong = rng.integers(0, 2, 3000), rng.random(3000) < 0.2
+    noise = rng.random((3000, 2))
+    lines = [
+        f"{10 * side + a},{b},0,{'pq'[side ^ int(w)]}" for side, w, (a, b) in zip(sides, wrong, noise, strict=True)
+    ]
+    found = estimate(dataset(tmp_path, lines))
+    assert found["rows"] == 2400  # training and dev set; the test set is not read
+    assert found["method"] == "leave one out"
+    assert found["nearest_neighbour_error"] == pytest.approx(0.32, abs=0.03)
+    assert found["base_error"] == pytest.approx(0.2, abs=0.03)
+    assert found["low"] < 0.2 < found["high"]
+
+
+def test_scales_do_not_matter_even_where_the_config_leaves_them(tmp_path: Path) -> None:
+    """b tells the class, a is noise a thousand times as large."""
+    rng = np.random.default_rng(2)
+    lines = [f"{1000 * a},{i % 2 + 0.1 * b},0,{'pq'[i % 2]}" for i, (a, b) in enumerate(rng.standard_normal((400, 2)))]
+    assert estimate(dataset(tmp_path, lines, normalize="none"))["nearest_neighbour_error"] < 0.02
+
+
+def test_groups_are_kept_apart_as_in_the_split(tmp_path: Path) -> None:
+    """Every group is a cluster with a label of its own by chance: neighbours within it would tell all."""
+    rng = np.random.default_rng(3)
+    labels, centres = rng.permutation([0, 1] * 60), rng.standard_normal((120, 2)) * 100
+    lines = [f"{x + d},{y},{g},{'pq'[labels[g]]}" for g, (x, y) in enumerate(centres) for d in (0, 0.1, 0.2)]
+    together = estimate(dataset(tmp_path, lines))
+    apart = estimate(dataset(tmp_path, lines, drop=[], group="g"))
+    assert together["nearest_neighbour_error"] < 0.1
+    assert apart["method"] == "dev against train"
+    assert apart["rows"] == 72  # a fifth of 360
+    assert apart["nearest_neighbour_error"] > 0.25
+
+
+def test_large_data_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_error, "MOST", 50)
+    lines = [f"{i},{i % 7},0,{'pq'[i > 150]}" for i in range(300)]
+    first, again = (estimate(dataset(tmp_path, lines)) for _ in range(2))
+    assert first["rows"] == 50
+    assert first == again
+
+
+def test_a_run_s_estimate_and_its_caveats_on_screen(train_run: Train) -> None:
+    found = estimate_base_error(train_run("data.source=wine", "training.epochs=1").run)
+    assert (found["features"], found["classes"]) == (13, 3)
+    lines = base_error_lines(found)
+    assert lines[0].startswith("base error, estimated: ")
+    text = " ".join(" ".join(lines).split())
+    assert "come out too high" in text
+    assert f"{found['rows']} examples are few" in text
+    assert "it is not used here; --base-error" in text
+    assert max(map(len, lines)) <= 80
+
+
+def test_many_dimensions_are_a_caveat() -> None:
+    assert any("64 dimensions" in caveat for caveat in base_error._caveats(2000, 64))
+    assert len(base_error._caveats(2000, 4)) == 1
+
+
+def test_a_regression_has_none(tmp_path: Path) -> None:
+    settings = ["data.source=diabetes", "training.epochs=1"]
+    run = verbs.train(load_config(None, settings), tmp_path / "runs").run
+    with pytest.raises(UsageError, match="for classes only"):
+        estimate_base_error(run)

@@ -1,0 +1,134 @@
+"""Which advice each situation gets first; what it does to the dev error, benchmarks/advice.py measures."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.config.config import Config
+from nnrun.config.load import load_config
+from nnrun.insight.diagnosis.evidence import Evidence
+from nnrun.insight.diagnosis.origin import Origin
+from nnrun.insight.diagnosis.recipe import REMEDIES, moves
+from nnrun.runs.verdict import judge
+
+BIASED, LOOSE, GOOD = (0.3, 0.31), (0.0, 0.1), (0.005, 0.01)
+
+
+def seen(errors: tuple[float, float], *found: str, values: dict[str, Any] | None = None, **facts: Any) -> Evidence:
+    verdict = judge({"base": 0.0, "train": errors[0], "dev": errors[1]}, {}, 0.015)
+    known: dict[str, Any] = {"train_rows": 1000, "dev_rows": 300, "features": 20, "outputs": 10}
+    return Evidence(Config.from_values(values or {}), verdict, signs=frozenset(found), **(known | facts))
+
+
+def first(evidence: Evidence) -> dict[str, Any]:
+    return dict(moves(evidence, REMEDIES)[0].settings)
+
+
+SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
+    "images by heart": (seen(LOOSE, "flat", image=True), {"regularization.augment": ["elastic"]}),
+    "narrow": (seen(BIASED, "flat", values={"network": {"hidden": [4]}}), {"network.hidden": [64]}),
+    "linear": (
+        seen(BIASED, "flat", values={"network": {"hidden": []}}),
+        {"network.hidden": [64], "regularization.dropout": 0},
+    ),
+    "short": (seen(BIASED, "still falling"), {"training.epochs": 200}),
+    "at rest": (seen(BIASED, "flat"), {"network.hidden": [128, 64]}),
+    "slow": (
+        seen(BIASED, "still falling", values={"optimizer": {"learning_rate": 1e-5}}),
+        {"optimizer.learning_rate": 1e-4},
+    ),
+    "fast": (
+        seen(BIASED, "jumping", values={"optimizer": {"learning_rate": 0.01}}),
+        {"optimizer.learning_rate": 0.00333},
+    ),
+    "zeros": (
+        seen(BIASED, "learned nothing", values={"network": {"init": "zeros"}, "optimizer": {"name": "sgd"}}),
+        {"network.init": "auto"},
+    ),
+    "weights too large": (
+        seen((0.05, 0.17), values={"network": {"init": {"name": "normal", "scale": 1}}}),
+        {"network.init": "auto"},
+    ),
+    "raw": (seen(BIASED, values={"data": {"normalize": "none"}}), {"data.normalize": "standard"}),
+    "penalised": (seen(BIASED, "flat", values={"regularization": {"l2": 10}}), {"regularization.l2": 1.0}),
+    "dropped": (seen(BIASED, "flat", values={"regularization": {"dropout": 0.8}}), {"regularization.dropout": 0.27}),
+    "sigmoid": (seen(BIASED, "flat", values={"network": {"activation": "sigmoid"}}), {"network.activation": "relu"}),
+    "deep": (
+        seen(BIASED, "learned nothing", values={"network": {"hidden": [64] * 8}}),
+        {"network.batch_norm": True},
+    ),
+    "stopped": (
+        seen(BIASED, stopped_early=True, curve=[{}] * 20, values={"regularization": {"early_stopping": {}}}),
+        {"regularization.early_stopping.patience": 40},
+    ),
+    "by heart": (seen(LOOSE), {"regularization.dropout": 0.3, "regularization.l2": 0.3}),
+    "by heart, narrow": (seen(LOOSE, values={"network": {"hidden": [8]}}), {"regularization.l2": 1.0}),
+    "L2 alone": (seen(LOOSE, values={"regularization": {"l2": 1}}), {"regularization.dropout": 0.5}),
+    "bias of an early best epoch": (
+        seen((0.2, 0.25), "dev turned"),
+        {"regularization.dropout": 0.3, "regularization.l2": 0.3},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_the_first_move(name: str) -> None:
+    evidence, expected = SITUATIONS[name]
+    assert first(evidence) == expected
+
+
+def test_never_the_same_list_for_everybody() -> None:
+    lists: dict[str, list[str]] = {}
+    for name, (evidence, _) in SITUATIONS.items():
+        lists.setdefault(str([move.settings for move in moves(evidence, REMEDIES)]), []).append(name)
+    assert [names for names in lists.values() if len(names) > 1] == []
+
+
+@pytest.mark.parametrize("errors", [BIASED, LOOSE, GOOD, (0.15, 0.30), (0.3, 0.1)])
+@pytest.mark.parametrize("values", [{}, {"network": {"hidden": []}}, {"regularization": {"l2": 1, "dropout": 0.5}}])
+def test_three_to_five_moves_whose_commands_parse(errors: tuple[float, float], values: dict[str, Any]) -> None:
+    found = moves(seen(errors, values=values), REMEDIES)
+    assert 3 <= len(found) <= 5
+    for move in found:
+        command = Origin().command(move)
+        assert "\n" not in command
+        words = shlex.split(command)
+        load_config(None, [words[i + 1] for i, word in enumerate(words) if word == "--set"])
+
+
+def test_a_diverged_run_lowers_its_rate_first() -> None:
+    evidence = seen(BIASED, status="diverged", values={"optimizer": {"name": "sgd", "learning_rate": 0.5}})
+    assert first(evidence) == {"optimizer.learning_rate": 0.05}
+    far = seen(BIASED, status="diverged", values={"optimizer": {"name": "sgd", "learning_rate": 500.0}})
+    assert first(far) == {"optimizer.learning_rate": 0.1}, "no higher than the usual one"
+
+
+def test_a_mismatch_is_looked_into_first() -> None:
+    verdict = judge({"base": 0.0, "train": 0.01, "train_dev": 0.015, "dev": 0.1}, {}, 0.015)
+    assert moves(Evidence(Config(), verdict), REMEDIES)[0].verb == "check"
+
+
+def test_a_setting_is_replaced_not_repeated() -> None:
+    move = moves(SITUATIONS["short"][0], REMEDIES)[0]
+    origin = Origin(Path("a b.yaml"), ("training.epochs=50", "seed=3"), ("--runs", "there"))
+    assert origin.command(move) == "nnrun train 'a b.yaml' --set seed=3 --set training.epochs=200 --runs there"
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_every_rule_of_the_table_can_speak(name: str) -> None:
+    """Some situation gets a move from each rule."""
+    wide = [
+        *(evidence for evidence, _ in SITUATIONS.values()),
+        seen((0.05, 0.1), "dev turned", best_epoch=3, curve=[{}] * 20),
+        seen(BIASED, "jumping"),
+        seen(BIASED, values={"optimizer": {"name": "sgd"}}),
+        seen(GOOD),
+        Evidence(Config(), judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
+        Evidence(Config(), judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
+        Evidence(Config(), judge({"base": 0.0, "train": 0.0, "train_dev": 0.0, "dev": 0.1}, {}, 0.015)),
+    ]
+    assert any(REMEDIES[name].propose(evidence) for evidence in wide)

@@ -1,0 +1,158 @@
+"""Errors by the values of a column: worked examples, and real runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.insight.diagnosis.regions import by_column, compare, region_lines
+from nnrun.models.trained import trained
+from nnrun.runs import verbs
+from nnrun.runs.session import Outcome
+
+Train = Callable[..., Outcome]
+
+
+def mistakes(**counts: tuple[int, int]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Wrong and right rows of each region, as mistakes and regions `(rows,)`."""
+    wrong = [np.repeat([1.0, 0.0], pair) for pair in counts.values()]
+    names = [np.repeat(np.array([name], object), sum(pair)) for name, pair in counts.items()]
+    return np.concatenate(wrong), np.concatenate(names)
+
+
+def judged(**parts: dict[str, tuple[int, int]]) -> dict[str, tuple[str, str]]:
+    made = {part: mistakes(**counts) for part, counts in parts.items()}
+    found = compare({p: m for p, (m, _) in made.items()}, {p: n for p, (_, n) in made.items()}, 0.0, 0.015, True)
+    return {region["region"]: (region["bias"]["judgement"], region["variance"]["judgement"]) for region in found}
+
+
+def test_a_region_has_bias_or_variance_by_the_rule_of_the_whole_set() -> None:
+    """Wrong and right rows, 5% wrong being far above the tolerated 1.5 points on both sides of its interval."""
+    assert judged(
+        train={"hard": (200, 800), "learned": (0, 1000), "easy": (0, 1000), "rare": (0, 10)},
+        dev={"hard": (200, 800), "learned": (200, 800), "easy": (0, 1000), "rare": (2, 8)},
+    ) == {
+        "hard": ("high", "unclear"),  # 20% in training; dev − train = 0 ± 3.5 points
+        "learned": ("low", "high"),  # 0% and 20%
+        "easy": ("low", "low"),
+        "rare": ("unclear", "unclear"),  # 0 of 10 may be up to 28%
+    }  # fmt: skip
+
+
+def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistakes() -> None:
+    train, names = mistakes(a=(0, 10), b=(0, 10), c=(0, 10))
+    dev, of_dev = mistakes(b=(1, 9), a=(3, 7))
+    found = compare({"train": train, "dev": dev}, {"train": names, "dev": of_dev}, 0.0, 0.015, True)
+    assert [region["region"] for region in found] == ["a", "b", "c"]
+    worst, last = found[0], found[-1]
+    # Wilson's interval of 3 in 10, z = 1.96: (0.3 + 0.192 ± 1.96 · √(0.021 + 0.0096)) / 1.384
+    assert (worst["dev"]["low"], worst["dev"]["high"]) == (
+        pytest.approx(0.1078, abs=1e-4),
+        pytest.approx(0.6032, abs=1e-4),
+    )
+    assert [region["share_of_dev"] for region in found] == [0.75, 0.25, 0.0]
+    assert last["dev"] == {"rows": 0, "error": None, "low": None, "high": None}
+    assert last["variance"] == {"value": None, "low": None, "high": None, "judgement": "unclear"}
+
+
+def test_errors_that_are_no_proportions_have_the_interval_of_a_mean() -> None:
+    values = {"train": np.array([0.1, 0.3, 0.2, 0.2]), "dev": np.array([0.9, 1.1, 5.0])}
+    named = {"train": np.array(["x"] * 4, object), "dev": np.array(["x", "x", "y"], object)}
+    alone, both = compare(values, named, 0.0, 0.015, proportions=False)
+    assert (alone["region"], alone["dev"]["low"], alone["variance"]["judgement"]) == ("y", None, "unclear")
+    # training: mean 0.2, deviation √(0.02 / 3) = 0.0816, half an interval 1.96 · 0.0816 / 2 = 0.080
+    assert both["train"]["high"] == pytest.approx(0.280, abs=1e-3)
+    # dev: mean 1, deviation 0.1414, half 1.96 · 0.1414 / √2 = 0.196; together √(0.08² + 0.196²) = 0.2117
+    assert both["variance"]["low"] == pytest.approx(0.8 - 0.2117, abs=1e-3)
+    assert (both["bias"]["judgement"], both["variance"]["judgement"]) == ("high", "high")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("data.source=wine", "network.hidden=[6]", "network.batch_norm=true", "regularization.dropout=0.3"),
+        ("data.source=breast_cancer", "network.hidden=[4]"),  # one logit for two classes
+        ("data.source=diabetes", "network.hidden=[4]", "training.dtype=float64"),
+    ],
+)
+def test_the_mistakes_of_a_run_s_best_network_add_up_to_its_errors(train_run: Train, settings: tuple[str, ...]) -> None:
+    outcome = train_run(*settings, "training.epochs=4")
+    model = trained(outcome.run)
+    for part in ("train", "dev", "test"):
+        assert model.mistakes(part).mean() == pytest.approx(outcome.record["final"][f"{part}_error"], rel=1e-6)
+
+
+def test_classes_are_the_regions_unless_a_column_is_named(train_run: Train) -> None:
+    outcome = train_run("data.source=iris", "training.epochs=4")
+    found = by_column(outcome.run)
+    assert found["column"] == "target"
+    assert {region["region"] for region in found["regions"]} == {"setosa", "versicolor", "virginica"}
+    assert sum(region["dev"]["rows"] for region in found["regions"]) == 30
+    total = sum(region["dev"]["rows"] * region["dev"]["error"] for region in found["regions"]) / 30
+    assert total == pytest.approx(outcome.record["final"]["dev_error"])
+
+
+def test_numbers_are_put_into_fifths_of_the_training_set(train_run: Train) -> None:
+    run = train_run("data.source=diabetes", "training.epochs=2").run
+    found = by_column(run, "bmi")
+    assert found["unit"] == "1 − R²"
+    rows = [region["train"]["rows"] for region in found["regions"]]
+    assert len(rows) == 5
+    assert all(abs(count - sum(rows) / 5) <= 5 for count in rows)
+    whole = [region["dev"]["rows"] * region["dev"]["error"] for region in found["regions"]]
+    assert sum(whole) / 88 == pytest.approx(run.read_json("run.json")["final"]["dev_error"])  # 442 rows, a fifth: 88
+
+
+def test_a_dropped_column_with_missing_values_serves_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{x:.3f},{'' if i % 7 == 0 else 'ab'[i % 2]},{int(x > 0)}" for i, x in enumerate(rng.standard_normal(140))
+    ]
+    (tmp_path / "d.csv").write_text("x,shop,y\n" + "\n".join(lines) + "\n")
+    settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "data.drop=[shop]", "training.epochs=2"]
+    run = verbs.train(load_config(None, settings), tmp_path / "runs").run
+    names = {region["region"] for region in by_column(run, "shop")["regions"]}
+    assert names == {"a", "b", "(missing)"}
+
+
+def test_wrong_columns_and_runs_are_told(train_run: Train, tmp_path: Path) -> None:
+    run = train_run("data.source=iris", "training.epochs=2").run
+    with pytest.raises(UsageError, match=r"iris has no column 'petal_lenght'; did you mean 'petal length \(cm\)'\?"):
+        by_column(run, "petal_lenght")
+    with pytest.raises(UsageError, match="the columns are"):
+        by_column(run, "zzz")
+    (run.path / "checkpoints/best.safetensors").unlink()
+    with pytest.raises(UsageError, match="has no checkpoint 'best' yet"):
+        by_column(run)
+    (tmp_path / "d.csv").write_text("x,y\n" + "1,a\n2,b\n" * 20)
+    settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "training.epochs=1"]
+    run = verbs.train(load_config(None, settings), tmp_path / "runs").run
+    (tmp_path / "d.csv").write_text("x,y\n" + "1,a\n3,b\n" * 20)
+    with pytest.raises(DataError, match="no longer what this run was trained on"):
+        by_column(run)
+    (tmp_path / "d.csv").unlink()
+    with pytest.raises(NnrunError, match="no such file"):
+        by_column(run)
+
+
+def test_the_table_is_narrow_and_says_how_to_read_it(train_run: Train) -> None:
+    lines = region_lines(by_column(train_run("data.source=diabetes", "training.epochs=2").run))
+    assert lines[0] == "errors by target (1 − R²), the highest dev error first"
+    assert lines[1].split() == ["target", "train", "rows", "dev", "95%", "rows", "bias", "variance"]
+    assert len(lines) == 1 + 6 + 2
+    assert max(map(len, lines)) <= 80
+
+
+def test_of_many_values_the_worst_are_shown() -> None:
+    region = {"train": {"rows": 1, "error": 0.0}, "dev": {"rows": 1, "error": 0.0, "low": 0.0, "high": 0.8}}
+    gap = {"judgement": "unclear"}
+    regions = [region | {"region": f"shop {i} {'x' * 30}", "bias": gap, "variance": gap} for i in range(23)]
+    lines = region_lines({"column": "shop", "unit": "u", "base": 0.0, "tolerance": 0.015, "regions": regions})
+    assert "… and 3 more with lower dev errors" in lines
+    assert "shop 0 xxxxxxxxxxxxxx…" in lines[2]

@@ -1,0 +1,38 @@
+"""What curves show, on curves made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.runs.symptoms.shapes import SIGNS, dead_layer, fall, signs, vanishing
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_each_sign_holds_on_its_example_alone_among_those_that_exclude_it(name: str) -> None:
+    found = signs(*SIGNS[name].example)
+    assert name in found
+    for excluded in (
+        {"still falling", "flat"},
+        {"still falling", "learned nothing"},
+        {"dev turned", "learned nothing"},
+    ):
+        assert not excluded <= found
+
+
+def test_fall_compares_the_medians_of_the_last_two_quarters() -> None:
+    assert fall([8, 8, 8, 8, 4, 4, 2, 2]) == 0.5
+    assert fall([8, 8, 4, 4, 2, 2]) == 0, "too short to say"
+    assert fall([0.0] * 8) == 0
+
+
+@pytest.mark.parametrize("curve", [[], [1.0], [1.0, 0.5], [0.0] * 20, [1e-30] * 9])
+def test_short_and_empty_curves_show_nothing_wrong(curve: list[float]) -> None:
+    assert not signs(curve, curve) & {"still falling", "jumping", "dev turned"}
+
+
+def test_layers() -> None:
+    layers = {"dense1": {"dead": 0.2, "gradient_norm": 1e-6}, "dense2": {"dead": 0.6, "gradient_norm": 0.1}}
+    assert dead_layer(layers) == "dense2"
+    assert vanishing(layers)
+    assert dead_layer({}) is None
+    assert not vanishing({"output": {"gradient_norm": 1.0}})

@@ -1,0 +1,255 @@
+"""What the run, its ONNX graph and its Python file say of the same raw rows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nnrun.config.load import load_config
+from nnrun.data.files.table import Table
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.errors import NnrunError
+from nnrun.models.export import numpy_file, onnx_file
+from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, difference, export
+from nnrun.models.model import Model, load_model
+from nnrun.runs import verbs
+from nnrun.runs.session import Outcome
+
+Train = Callable[..., Outcome]
+CITIES = ["Bonn", "Köln, Süd", 'the "old" town', "Ulm", "O'Hara", "back\\slash", "100", "x=1"]
+
+
+def messy(rows: int = 400, seed: int = 0) -> str:
+    """Numbers, a boolean, dates and categories, with gaps in each, and one category with many rare values."""
+    rng = np.random.default_rng(seed)
+    days = pd.to_datetime("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, rows), unit="D")
+    frame = pd.DataFrame(
+        {
+            "id": [f"=C{i}" for i in range(rows)],
+            "age": np.round(rng.normal(40, 10, rows), 2),
+            "income": np.round(np.exp(rng.normal(12, 2, rows)), 1),
+            "member": rng.choice(["yes", "no"], rows),
+            "city": rng.choice(CITIES, rows),
+            "street": [f"street {k}" for k in rng.geometric(0.03, rows)],
+            "since": pd.to_datetime("2019-03-01") + pd.to_timedelta(rng.integers(0, 40_000, rows), unit="h"),
+            "seen": days.strftime("%d.%m.%Y"),
+        }
+    )
+    for name in ("age", "member", "city", "since"):
+        frame[name] = frame[name].astype(object).where(rng.random(rows) > 0.07)
+    score = np.nan_to_num(frame["age"].astype(float), nan=40.0) / 10 + (frame["member"] == "yes") * 2
+    frame["few"] = pd.Series(np.digitize(score, [3.5, 5])).astype(str) + " of 3"
+    frame["two"] = score > score.median()
+    frame["much"] = np.round(1e5 + 3e4 * score + rng.normal(0, 1e4, rows), 2)
+    return frame.to_csv(index=False)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "people.csv"
+    path.write_text(messy(), encoding="utf-8")
+    return path
+
+
+def fitted(train_run: Train, people: Path, target: str, *more: str) -> Model:
+    others = ",".join({"few", "two", "much"} - {target})
+    quick = ["training.epochs=3", "network.hidden=[9,5]"]
+    return load_model(
+        train_run(f"data.source={people}", f"data.target={target}", f"data.drop=[{others}]", *quick, *more).run
+    )
+
+
+def differences(model: Model, folder: Path, table: Table | None = None) -> dict[str, float]:
+    """Of both files, from what the run says."""
+    rows, found = dev_rows(model) if table is None else table, {}
+    for name, format in FORMATS.items():
+        path = folder / f"model{format.suffix}"
+        format.write(model, path)
+        found[name] = difference(model, model.predict(rows), format.run(model, path, rows))
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("target", ["few", "two", "much"])
+@pytest.mark.parametrize("batch_norm", ["false", "true"])
+def test_all_three_agree_on_raw_rows(
+    train_run: Train, people: Path, tmp_path: Path, target: str, dtype: str, batch_norm: str
+) -> None:
+    model = fitted(train_run, people, target, f"training.dtype={dtype}", f"network.batch_norm={batch_norm}")
+    kinds = {column.kind for column in model.preprocessor.columns}
+    assert kinds == {"number", "boolean", "category", "date"}
+    assert any(column.other for column in model.preprocessor.columns)
+    found = differences(model, tmp_path)
+    assert max(found.values()) <= (TOLERANCE if dtype == "float32" else 1e-12), found
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_each_activation_agrees(train_run: Train, people: Path, tmp_path: Path, activation: str) -> None:
+    model = fitted(train_run, people, "few", f"network.activation={activation}", "network.batch_norm=true")
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("training.loss=huber",), ("data.normalize=none", "data.drop=[income,few,two]"), ("network.hidden=[]",),
+     ("regularization.dropout=0.3", "regularization.input_dropout=0.1")],
+)  # fmt: skip
+def test_each_way_to_train_agrees(train_run: Train, people: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+    assert max(differences(fitted(train_run, people, "much", *more), tmp_path).values()) <= TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def strange(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    """A model for rows that no training has seen, and where to write its files."""
+    folder = tmp_path_factory.mktemp("strange")
+    values = [f"data.source={people}", "data.target=few", "data.drop=[two,much]", "training.epochs=3"]
+    return load_model(verbs.train(load_config(None, [*values, "network.hidden=[6]"]), folder / "runs").run), folder
+
+
+ROWS = st.fixed_dictionaries(
+    {
+        "age": st.none() | st.floats(-1e6, 1e6, allow_nan=False),
+        "income": st.none() | st.floats(-1e9, 1e9, allow_nan=False) | st.just(1234567890.123),
+        "member": st.sampled_from([None, "yes", "no", "YES", "true", "0"]),
+        "city": st.sampled_from([None, "new town", "=1+1", "../../etc", *CITIES]),
+        "street": st.sampled_from([None, "street 1", "street 2", "street 9999", "(other)"]),
+        "since": st.none() | st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2050-01-01")).map(str),
+        "seen": st.none() | st.dates(pd.Timestamp("2001-01-01").date()).map(lambda day: day.strftime("%d.%m.%Y")),
+    }
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=st.lists(ROWS, min_size=1, max_size=40))
+def test_rows_as_nobody_has_seen_them_agree(strange: tuple[Model, Path], rows: list[dict[str, Any]]) -> None:
+    model, folder = strange
+    frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in rows[0]})
+    for name in ("age", "income"):
+        frame[name] = frame[name].astype("float64")
+    table = Table(frame, "rows", "")
+    assert max(differences(model, folder, table).values()) <= TOLERANCE
+    alone = [model.predict(table.take(np.array([i])))[0] for i in range(len(rows))]
+    np.testing.assert_allclose(alone, model.predict(table), atol=TOLERANCE)
+
+
+def test_one_row_says_what_it_says_in_a_batch(strange: tuple[Model, Path]) -> None:
+    model, folder = strange
+    rows, path = dev_rows(model), folder / "one.onnx"
+    onnx_file.write(model, path)
+    whole = onnx_file.run(model, path, rows)
+    for i in (0, 1, len(rows) - 1):
+        np.testing.assert_allclose(onnx_file.run(model, path, rows.take(np.array([i])))[0], whole[i], atol=TOLERANCE)
+
+
+def test_the_python_file_takes_rows_or_columns_with_python_s_own_values(strange: tuple[Model, Path]) -> None:
+    model, folder = strange
+    path = folder / "own.py"
+    numpy_file.write(model, path)
+    space: dict[str, Any] = {"__name__": "own"}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), space)
+    row = {"age": 41, "income": "2e5", "member": True, "city": 100, "street": None, "seen": "01.02.2024"}
+    east = datetime(2020, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    rows = [row | {"since": moment} for moment in (east, "2019-12-31 23:30", "2020-01-01T01:30+02:00")]
+    by_rows = space["predict"](rows)
+    by_columns = space["predict"]({name: [one[name] for one in rows] for name in rows[0]})
+    np.testing.assert_array_equal(by_rows, by_columns)
+    np.testing.assert_array_equal(by_rows, by_rows[[0, 0, 0]])  # the same instant three times
+    assert space["CLASSES"] == ["0 of 3", "1 of 3", "2 of 3"] and by_rows.shape == (3, 3)
+    with pytest.raises(ValueError, match="no column 'age'"):
+        space["predict"]([{"income": 1}])
+    with pytest.raises(ValueError, match="'old' in column 'age' is not a finite number"):
+        space["predict"]([rows[0] | {"age": "old"}])
+
+
+def test_the_python_file_is_clean_and_runs_without_nnrun(strange: tuple[Model, Path]) -> None:
+    model, folder = strange
+    path = folder / "alone.py"
+    numpy_file.write(model, path)
+    lint = subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", path], capture_output=True, text=True)
+    assert lint.returncode == 0, lint.stdout
+    code = (
+        f"import runpy, sys; sys.argv = ['model.py', {str(folder / 'rows.csv')!r}]\n"
+        f"runpy.run_path({str(path)!r}, run_name='__main__')\n"
+        "heavy = {name.split('.')[0] for name in sys.modules} & {'nnrun', 'pandas', 'scipy', 'sklearn', 'onnx'}\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    dev_rows(model).frame.to_csv(folder / "rows.csv", index=False)
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("id,two,much,prediction,probability of 0 of 3,")
+    (folder / "rows.csv").write_text("age,income\n1\n")
+    done = subprocess.run([sys.executable, "-I", path, folder / "rows.csv"], capture_output=True, text=True)
+    assert done.returncode == 1 and "line 2: 1 fields where the header has 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_names_from_the_data_are_never_code(train_run: Train, tmp_path: Path) -> None:
+    """Column, class and value close a string, a docstring and a comment each, and begin code."""
+    evil = '"""; raise SystemExit(1) #'
+    values = [("a'''", "'); exit()"), ("b\\", "{x}")]
+    frame = pd.DataFrame(
+        [[i, *pair] for i in range(40) for pair in values], columns=[evil, "label\n#", "probabilities"]
+    )
+    frame.to_csv(tmp_path / "evil.csv", index=False)
+    more = ("training.epochs=1", "network.hidden=[3]")
+    model = load_model(train_run(f"data.source={tmp_path / 'evil.csv'}", "data.target=probabilities", *more).run)
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+
+
+def test_a_file_that_says_something_else_is_not_kept(train_run: Train, people: Path, tmp_path: Path) -> None:
+    model = fitted(train_run, people, "two")
+    wrong = replace(model, weights={name: values + 0.01 for name, values in model.weights.items()})
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for format in FORMATS.values():
+        path = folder / f"model{format.suffix}"
+        broken = format._replace(write=lambda _, path, write=format.write: write(wrong, path))
+        with pytest.raises(NnrunError, match=r"differs from .* by 0\.\d+"):
+            export(model, broken, path)
+        assert not list(folder.iterdir())
+        done = export(model, format, path)
+        assert done.rows == len(dev_rows(model)) and done.difference <= TOLERANCE
+        path.unlink()
+
+
+def test_the_graph_tells_what_it_wants(strange: tuple[Model, Path]) -> None:
+    import onnx
+
+    model, folder = strange
+    onnx_file.write(model, folder / "told.onnx")
+    proto = onnx.load(folder / "told.onnx")
+    told = {entry.key: entry.value for entry in proto.metadata_props}
+    assert list(json.loads(told["inputs"])) == [value.name for value in proto.graph.input]
+    assert json.loads(told["inputs"])["since weekday"] == "float64, NaN if missing: 0 for Monday to 6"
+    assert json.loads(told["inputs"])["city"] == "text, empty if missing"
+    assert json.loads(told["classes"]) == ["0 of 3", "1 of 3", "2 of 3"]
+    assert [value.name for value in proto.graph.output] == ["label", "probabilities"]
+    assert {value.type.tensor_type.shape.dim[0].dim_param for value in proto.graph.input} == {"rows"}
+    assert "since weekday" in proto.doc_string
+
+
+def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
+    import onnx
+
+    rng = np.random.default_rng(0)
+    images = rng.random((90, 4, 5))
+    np.savez(tmp_path / "images.npz", x=images, y=(images.mean(axis=(1, 2)) > 0.5).astype(int))
+    model = load_model(train_run(f"data.source={tmp_path / 'images.npz'}", "training.epochs=2").run)
+    assert max(differences(model, tmp_path).values()) <= TOLERANCE
+    (given,) = onnx.load(tmp_path / "model.onnx").graph.input
+    assert given.name == "x" and [axis.dim_value for axis in given.type.tensor_type.shape.dim] == [0, 20]
+    space: dict[str, Any] = {"__name__": "images"}
+    exec((tmp_path / "model.py").read_text(encoding="utf-8"), space)
+    np.testing.assert_allclose(space["predict"](images[:3]), space["predict"](images[:3].reshape(3, -1)))

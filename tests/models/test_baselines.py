@@ -1,0 +1,70 @@
+"""What a network has to beat, against scikit-learn's own predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.losses import LOSSES, Loss
+from nnrun.models import baselines
+from nnrun.models.baselines import Linear, constant, linear
+
+
+def loss_of(classes: int | None) -> Loss:
+    return LOSSES["cross_entropy"](classes) if classes else LOSSES["squared_error"](1)
+
+
+def predicted(model: Linear, x: Any, classes: int | None) -> Any:
+    logits = np.concatenate([z for _, z in model.logits(x)])
+    return loss_of(classes).predict(logits)
+
+
+def made_up(classes: int | None, rows: int = 200) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    x = 5 + rng.standard_normal((rows, 4)) * [1, 10, 0.1, 0]  # other scales, and a column that never varies
+    signal = (x - 5) @ rng.standard_normal((4, classes or 1)) + rng.standard_normal((rows, classes or 1))
+    return x, signal.argmax(axis=1) if classes else signal
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_classes(classes: int) -> None:
+    x, y = made_up(classes)
+    measured, loss = Examples(x, y), loss_of(classes)
+    shares = np.bincount(y) / len(y)
+    assert predicted(constant(measured, loss, classes), x, classes) == pytest.approx(np.tile(shares, (len(y), 1)))
+    scaler = StandardScaler().fit(x)
+    known = LogisticRegression(max_iter=200).fit(scaler.transform(x), y).predict_proba(scaler.transform(x))
+    assert predicted(linear(measured, loss, classes), x, classes) == pytest.approx(known, abs=1e-6)
+
+
+def test_numbers() -> None:
+    x, y = made_up(None)
+    measured, loss = Examples(x, y), loss_of(None)
+    assert predicted(constant(measured, loss, None), x, None) == pytest.approx(np.full((len(y), 1), y.mean()))
+    scaled = StandardScaler().fit_transform(x)
+    known = Ridge(alpha=1.0).fit(scaled, y[:, 0]).predict(scaled)
+    assert predicted(linear(measured, loss, None), x, None)[:, 0] == pytest.approx(known, abs=1e-6)
+
+
+@pytest.mark.parametrize(("present", "classes"), [([0, 2], 3), ([0, 1, 3], 4), ([1], 2)])
+def test_a_class_that_training_lacks_is_never_predicted(present: list[int], classes: int) -> None:
+    x, y = made_up(len(present)) if len(present) > 1 else (made_up(2)[0], np.zeros(200, int))
+    measured, loss = Examples(x, np.array(present)[y]), loss_of(classes)
+    for model in (constant(measured, loss, classes), linear(measured, loss, classes)):
+        p = predicted(model, x, classes)
+        assert p.shape == (200, classes)
+        assert set(p.argmax(axis=1)) <= set(present)
+        assert np.isfinite(p).all()
+
+
+def test_much_data_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = made_up(2, rows=3000)
+    monkeypatch.setattr(baselines, "ROWS", 1200)
+    assert linear(Examples(x, y), loss_of(2), 2).rows == 1200
+    monkeypatch.setattr(baselines, "CELLS", 4400)  # 1100 rows of 4
+    assert linear(Examples(x, y), loss_of(2), 2).rows == 1100

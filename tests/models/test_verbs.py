@@ -1,0 +1,193 @@
+"""Evaluating runs: the numbers are those of the run and of scikit-learn, and reads of the test part are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from nnrun.config.load import load_config
+from nnrun.data.prepare import read_parts
+from nnrun.engine.metrics import metrics_of
+from nnrun.errors import DataError, UsageError
+from nnrun.models.model import load_model
+from nnrun.models.reads import count_read
+from nnrun.models.verbs import Evaluation, evaluate
+from nnrun.runs import verbs
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.session import Outcome
+
+Train = Callable[..., Outcome]
+
+QUICK = ("network.hidden=[8]", "network.batch_norm=true", "training.epochs=4")
+
+
+def in_file(outcome: Outcome, part: str, path: Path) -> Path:
+    """The raw rows of a part as a file, columns in another order."""
+    frame = read_parts(load_config(outcome.run.path / "resolved.yaml").config.data)[part].frame
+    frame[frame.columns[::-1]].to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("source", ["iris", "breast_cancer", "diabetes"])
+def test_the_numbers_are_those_that_training_ended_with(train_run: Train, source: str) -> None:
+    outcome = train_run(f"data.source={source}", *QUICK)
+    found, final = evaluate(load_model(outcome.run)), outcome.record["final"]
+    assert set(found.results) == {"train", "dev", "test"}
+    for part in found.results:
+        assert found.rows[part] == outcome.record["data"]["rows"][part]
+        for name in ("error", "loss", "rmse"):
+            if f"{part}_{name}" in final:
+                assert found.value(f"{part}_{name}") == pytest.approx(final[f"{part}_{name}"], rel=1e-5)
+        assert list(found.results[part]["network"]) == list(metrics_of(found.model.target.task))
+
+
+def test_a_file_gives_what_its_rows_gave_in_the_run(train_run: Train, tmp_path: Path) -> None:
+    for source in ("iris", "diabetes"):
+        outcome = train_run(f"data.source={source}", *QUICK)
+        own, of_file = (
+            evaluate(load_model(outcome.run)),
+            evaluate(load_model(outcome.run), str(in_file(outcome, "dev", tmp_path / "dev.csv"))),
+        )
+        for predictor, known in own.results["dev"].items():
+            assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
+        assert of_file.test_reads is None
+
+
+def test_against_scikit_learn(train_run: Train, tmp_path: Path) -> None:
+    outcome = train_run("data.source=wine", *QUICK)
+    found, model = evaluate(load_model(outcome.run)), load_model(outcome.run)
+    table = read_parts(model.config.data)["dev"]
+    y, p = model.target.encode(table, "float32"), model.predict(table).astype(float)
+    of = found.results["dev"]["network"]
+    assert of["loss"] == pytest.approx(reference.log_loss(y, p / p.sum(axis=1, keepdims=True)), rel=1e-5)
+    assert of["auc"] == pytest.approx(reference.roc_auc_score(y, p / p.sum(axis=1, keepdims=True), multi_class="ovr"))
+    assert of["f1"] == pytest.approx(reference.f1_score(y, p.argmax(axis=1), average="macro"))
+    assert found.counts["dev"].tolist() == reference.confusion_matrix(y, p.argmax(axis=1)).tolist()
+
+
+def test_what_the_baselines_reach(train_run: Train) -> None:
+    found = evaluate(load_model(train_run("data.source=digits", *QUICK).run))
+    errors = {predictor: of["error"] for predictor, of in found.results["dev"].items()}
+    assert errors["linear"] < 0.05 < 0.85 < errors["constant"], "of ten classes of equal size"
+    assert found.value("dev_error") == errors["network"]
+    assert found.fitted == found.rows["train"]
+
+
+def test_reads_of_the_test_part_are_counted(train_run: Train) -> None:
+    run = train_run("data.source=iris", *QUICK).run
+    assert [evaluate(load_model(run)).test_reads for _ in range(2)] == [2, 3]
+    verbs.resume(run, epochs=5)
+    assert evaluate(load_model(run)).test_reads == 5
+
+
+def test_reads_at_the_same_time_are_all_counted(train_run: Train) -> None:
+    run = train_run("data.source=iris", *QUICK).run
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: count_read(RunDir(run.path)), range(8)))
+    assert sorted(counts) == [2, 3, 4, 5, 6, 7, 8, 9], "one when training ended"
+
+
+def test_a_run_that_cannot_be_written_to_is_evaluated_all_the_same(
+    train_run: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train_run("data.source=iris", *QUICK).run
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(RunDir, "event", full)
+    assert evaluate(load_model(run)).test_reads == 2
+
+
+def test_a_class_without_rows_in_a_file(train_run: Train, tmp_path: Path) -> None:
+    outcome = train_run("data.source=wine", *QUICK)
+    path = in_file(outcome, "train", tmp_path / "some.csv")
+    header, *lines = path.read_text().splitlines()
+    one = [line for line in lines if line.split(",")[0] == lines[0].split(",")[0]]
+    path.write_text("\n".join([header, *one]) + "\n")
+    of = evaluate(load_model(outcome.run), str(path)).results["data"]["network"]
+    assert np.isnan(of["auc"]) and np.isfinite([of["error"], of["loss"], of["f1"], of["balanced_error"]]).all()
+
+
+@pytest.fixture
+def plants(tmp_path: Path) -> tuple[RunDir, Path]:
+    """A run on a file, and the file."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "plants.csv"
+    rows = "".join(
+        f"{a:.3f},{'red' if a > 0 else 'blue'},{'tree' if a > 0.2 else 'bush'}\n" for a in rng.normal(size=60)
+    )
+    path.write_text("width,colour,kind\n" + rows)
+    values = [f"data.source={path}", "data.target=kind", *QUICK]
+    return verbs.train(load_config(None, values), tmp_path / "runs").run, path
+
+
+MISTAKES = {
+    "no target": ("width,colour\n1,red\n", "new.csv:1: no column 'kind'"),
+    "no feature": ("width,kind\n1,tree\n", "new.csv:1: no column 'colour', which"),
+    "unknown class": ("width,colour,kind\n1,red,bush\n1,red,moss\n", "new.csv:3:3: class 'moss' does not occur in"),
+    "unknown target": ("width,colour,kind\n1,red,bush\n1,red,\n", "new.csv:3:3: no value in target column 'kind'"),
+    "no number": ("width,colour,kind\nwide,red,bush\n", "new.csv:2:1: 'wide' in column 'width' is not a number"),
+    "no rows": ("width,colour,kind\n", "new.csv:1: a header but no rows"),
+    "nothing": ("", "new.csv: the file is empty"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_in_a_file_are_told_with_their_place(
+    plants: tuple[RunDir, Path], tmp_path: Path, mistake: str
+) -> None:
+    content, message = MISTAKES[mistake]
+    (tmp_path / "new.csv").write_text(content)
+    with pytest.raises(DataError) as caught:
+        evaluate(load_model(plants[0]), str(tmp_path / "new.csv"))
+    assert message in str(caught.value)
+
+
+def test_without_the_data_of_the_run_a_file_is_measured_without_baselines(
+    plants: tuple[RunDir, Path], tmp_path: Path
+) -> None:
+    run, path = plants
+    path.rename(tmp_path / "new.csv")
+    found: Evaluation = evaluate(load_model(run), str(tmp_path / "new.csv"))
+    assert list(found.results["data"]) == ["network"]
+    assert "nothing to fit baselines on" in found.notes[0] and "no such file" in found.notes[0]
+    with pytest.raises(DataError, match="no such file"):
+        evaluate(load_model(run))
+
+
+def test_without_a_checkpoint(plants: tuple[RunDir, Path]) -> None:
+    for file in (plants[0].path / "checkpoints").iterdir():
+        file.unlink()
+    with pytest.raises(UsageError, match="has no checkpoint"):
+        evaluate(load_model(plants[0]))
+
+
+def test_weights_count_as_in_training(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(size=90), rng.integers(1, 5, 90)
+    y = np.where(x + 0.5 * rng.normal(size=90) > 0.5, "yes", "no")
+    path = tmp_path / "weighed.csv"
+    path.write_text("x,w,y\n" + "".join(f"{a:.4f},{w},{b}\n" for a, w, b in zip(x, weights, y, strict=True)))
+    values = [f"data.source={path}", "data.target=y", "data.weight=w", "data.class_weight=balanced", *QUICK]
+    outcome = verbs.train(load_config(None, values), tmp_path / "runs")
+    found = evaluate(load_model(outcome.run))
+    for part in found.results:
+        for name in ("error", "loss"):
+            assert found.value(f"{part}_{name}") == pytest.approx(outcome.record["final"][f"{part}_{name}"], rel=1e-5)
+        assert found.counts[part].sum() == found.rows[part], "of a class rows are counted, as a page of the run does"
+    assert "losses and errors count every class alike" in found.notes[0] and "rows are counted" in found.notes[0]
+    of_file = evaluate(load_model(outcome.run), str(in_file(outcome, "dev", tmp_path / "dev.csv")))
+    for predictor, known in found.results["dev"].items():
+        assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
+    dev = (tmp_path / "dev.csv").read_text().splitlines()
+    (tmp_path / "bare.csv").write_text("\n".join(line.replace(",w,", ",v,") for line in dev) + "\n")
+    bare = evaluate(load_model(outcome.run), str(tmp_path / "bare.csv"))
+    assert "there is no column 'w', so rows are not weighed by it" in bare.notes
+    assert bare.value("data_loss") != pytest.approx(found.value("dev_loss"), rel=1e-5)

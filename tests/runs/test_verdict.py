@@ -1,0 +1,124 @@
+"""Bias and variance from bare errors: every published example, and the intervals against published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from nnrun.runs.verdict import RULES, Verdict, deciding_size, difference, judge, of_run, set_sizes, summary, wilson
+
+HIGH_BIAS, HIGH_VARIANCE = {"avoidable_bias": "high", "variance": "low"}, {"avoidable_bias": "low", "variance": "high"}
+BOTH, NEITHER = {"avoidable_bias": "high", "variance": "high"}, {"avoidable_bias": "low", "variance": "low"}
+
+
+def judged(
+    tolerance: float = 0.015, sizes: Mapping[str, int] | None = None, base: float = 0.0, **errors: float
+) -> Verdict:
+    return judge({"base": base, **errors}, sizes or {}, tolerance)
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ({"train": 0.01, "dev": 0.11}, HIGH_VARIANCE),
+        ({"train": 0.15, "dev": 0.16}, HIGH_BIAS),
+        ({"train": 0.15, "dev": 0.30}, BOTH),
+        ({"train": 0.005, "dev": 0.01}, NEITHER),
+        ({"base": 0.15, "train": 0.15, "dev": 0.16}, NEITHER),
+        ({"train": 0.15, "dev": 0.14}, HIGH_BIAS),
+        ({"train": 0.01, "train_dev": 0.09, "dev": 0.10}, HIGH_VARIANCE | {"mismatch": "low"}),
+        ({"train": 0.01, "train_dev": 0.015, "dev": 0.10}, NEITHER | {"mismatch": "high"}),
+        ({"train": 0.10, "train_dev": 0.11, "dev": 0.20}, HIGH_BIAS | {"mismatch": "high"}),
+        ({"train": 0.01, "dev": 0.02, "test": 0.08}, NEITHER | {"dev_overfit": "high"}),
+    ],
+)
+def test_published_examples(errors: dict[str, float], expected: dict[str, str]) -> None:
+    verdict = judge({"base": 0.0} | errors, {}, 0.015)
+    assert {kind: gap.judgement for kind, gap in verdict.gaps.items()} == expected
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_the_example_of_each_rule_is_judged_high_by_it(kind: str) -> None:
+    assert judge(RULES[kind].example, {}, 0.015).judgement(kind) == "high"
+
+
+@pytest.mark.parametrize("base", [0.0, 0.1, 0.15, 0.3, 0.7])
+def test_a_gap_as_large_as_the_tolerance_is_low_whatever_the_last_binary_digit_says(base: float) -> None:
+    verdict = judged(base=base, train=base + 0.015, dev=base + 0.03)
+    assert [gap.judgement for gap in verdict.gaps.values()] == ["low", "low"]
+    assert [gap.value for gap in verdict.gaps.values()] == [0.015, 0.015]
+
+
+# Newcombe (1998), table II, method 10, rows a, b, c, d, e, g.
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((10, 10), (0, 20), 0.6791, 1.0000),
+    ],
+)
+def test_intervals_are_the_published_ones(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:
+    (a, m), (b, n) = first, second
+    assert difference(a / m, b / n, m, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_missing_size_counts_as_exact() -> None:
+    assert difference(0.3, 0.1) == pytest.approx((0.2, 0.2))
+    # With the second exact, what is left is Wilson's interval of the first, moved: 10 of 100 gives 0.0552 to 0.1744.
+    assert wilson(0.1, 100) == pytest.approx((0.0552, 0.1744), abs=5e-5)
+    assert difference(0.1, 0.04, 100) == pytest.approx((0.0552 - 0.04, 0.1744 - 0.04), abs=5e-5)
+
+
+def test_sizes_decide_how_sure_it_is() -> None:
+    few = judged(train=0.04, dev=0.06, sizes={"dev": 100})
+    assert few.judgement("variance") == "unclear"  # 6 of 100: 2.8% to 12.5%, so a step of -1.2 to 8.5 points
+    gap = few.gaps["variance"]
+    assert (gap.low, gap.high) == pytest.approx((-0.0122, 0.0848), abs=5e-5)
+    many = judged(train=0.04, dev=0.06, sizes={"dev": 20_000, "train": 60_000})
+    assert many.judgement("variance") == "high"  # 2 points less 0.35 is above 1.5
+
+
+def test_how_many_examples_would_settle_it() -> None:
+    verdict = judged(train=0.04, dev=0.06, sizes={"dev": 100})
+    enough = deciding_size(verdict, "variance")
+    assert enough is not None
+    assert judged(train=0.04, dev=0.06, sizes={"dev": enough}).judgement("variance") == "high"
+    assert judged(train=0.04, dev=0.06, sizes={"dev": enough // 2}).judgement("variance") == "unclear"
+    assert deciding_size(judged(train=0.04, dev=0.055, sizes={"dev": 100}), "variance") is None  # just the tolerance
+
+
+def test_the_summary_is_a_sentence() -> None:
+    assert summary(judged(train=0.15, dev=0.30)) == "High bias (+15.0 points) and high variance (+15.0 points)."
+    assert summary(judged(train=0.01, dev=0.11)) == "High variance (+10.0 points); bias (+1.0 points) low."
+    below = summary(judged(train=0.15, dev=0.14))
+    assert below.endswith("variance (-1.0 points) low; the dev error is below the train error.")
+    doubtful = summary(judged(train=0.04, dev=0.06, sizes={"dev": 100}))
+    assert "variance (+2.0 points, 95% interval -1.2 to +8.5) likely but unclear" in doubtful
+    less = summary(judged(train=0.04, dev=0.05, sizes={"dev": 100}))
+    assert "variance (+1.0 points, 95% interval -1.8 to +7.2) unclear" in less
+
+
+def test_weighted_rows_count_as_many_as_their_error_is_sure() -> None:
+    assert set_sizes({"rows": {"dev": 100}}) == {"dev": 100}
+    assert set_sizes({"rows": {"dev": 100}, "effective_rows": {"dev": 64}}) == {"dev": 64}
+
+
+def test_the_errors_of_a_run() -> None:
+    final = {"train_error": 0.4, "dev_error": 0.5, "test_error": 0.6, "train_rmse": 50.0}
+    verdict = of_run(final, {"train": 10, "dev": 10, "test": 10}, 0.3, 0.015)
+    assert verdict is not None
+    assert verdict.gaps["variance"].low is None  # 1 − R² is no proportion
+    assert {kind: gap.judgement for kind, gap in verdict.gaps.items()} == {
+        "avoidable_bias": "high",
+        "variance": "high",
+        "dev_overfit": "high",
+    }
+    assert of_run({"train_error": 0.1}, {}, 0.0, 0.015) is None
+    assert of_run({"train_error": None, "dev_error": 0.1}, {}, 0.0, 0.015) is None

@@ -1,0 +1,43 @@
+import sys
+
+import numpy as np
+import pytest
+
+from nnrun.config.space.space import Space
+from nnrun.errors import UsageError
+from nnrun.installation import installing
+from nnrun.search.strategies.strategy import Plan, Random, Strategy
+from nnrun.search.strategies.tpe import Tpe
+
+SPACE = Space.of(
+    {
+        "optimizer.learning_rate": {"log": [1e-4, 1]},
+        "optimizer.name": {"choice": ["adam", "sgd"]},
+        "optimizer.beta1": {"uniform": [0, 0.9], "when": {"optimizer.name": "adam"}},
+    }
+)
+
+
+def test_without_optuna_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UsageError) as caught:
+        Tpe(Plan(SPACE, 0, (10,)))
+    assert str(caught.value) == f"the strategy tpe needs optuna; to install: {installing('tpe')}"
+
+
+def best(strategy: Strategy) -> float:
+    values = []
+    while len(values) < 40:
+        for point in strategy.ask(40 - len(values)):
+            units = SPACE.encode(point.values)
+            assert units is not None
+            values.append((units[0] - 0.3) ** 2 + (units[1] - 0.7) ** 2 + (units[2] > 0.5))
+            strategy.tell(point.number, point.values, values[-1])
+    return min(values)
+
+
+def test_it_is_better_than_random() -> None:
+    pytest.importorskip("optuna")
+    found = [best(Tpe(Plan(SPACE, seed, (40,)))) for seed in range(8)]
+    drawn = [best(Random(Plan(SPACE, seed, (40,)))) for seed in range(8)]
+    assert np.median(found) < np.median(drawn)
