@@ -11,11 +11,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nnrun"
 
-# Lowest first; a module imports only from its own room and from rooms before it.
-ROOMS = ["errors", "installation", "machine", "files", "tensors", "engine", "metrics", "config", "data", "rundir",
-         "environment", "verdict", "narration", "assembly", "checkpoints", "prediction", "export", "measures",
-         "symptoms", "session", "experiment", "search", "diagnosis", "evaluation", "preflight", "scaffold",
-         "comparison", "report", "api", "cli"]  # fmt: skip
+# Lowest first; a module imports only from its own wing and from wings before it.
+WINGS = ["errors", "text", "installation", "machine", "files", "engine", "config", "data", "runs", "models", "search",
+         "insight", "report", "api", "cli"]  # fmt: skip
+# Wings, and rooms within one, of which none imports another.
+STRANGERS = [["models", "search"], ["insight.scaffold", "insight.preflight", "insight.diagnosis", "insight.comparison"]]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -24,9 +24,13 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def room_of(module: str) -> str | None:
+def wing_of(module: str) -> str | None:
     parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else None
+    return parts[1] if len(parts) > 1 and parts[1] in WINGS else None
+
+
+def lies_in(module: str, place: str) -> bool:
+    return f"{module}.".startswith(f"nnrun.{place}.")
 
 
 def imported(path: Path, everywhere: bool = True) -> set[str]:
@@ -44,12 +48,21 @@ def imported(path: Path, everywhere: bool = True) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_down(path: Path) -> None:
-    own = room_of(name_of(path))
-    if own is None:  # nnrun itself and __main__ stand above all rooms
+    own = wing_of(name_of(path))
+    if own is None:  # nnrun itself and __main__ stand above all wings
         return
     for module in imported(path):
-        room = room_of(module)
-        assert room is None or ROOMS.index(room) <= ROOMS.index(own), f"{name_of(path)} imports {module} from above"
+        wing = wing_of(module)
+        assert wing is None or WINGS.index(wing) <= WINGS.index(own), f"{name_of(path)} imports {module} from above"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_strangers_do_not_meet(path: Path) -> None:
+    for strangers in STRANGERS:
+        own = [place for place in strangers if lies_in(name_of(path), place)]
+        for module in imported(path) if own else ():
+            met = [place for place in strangers if lies_in(module, place)]
+            assert met in ([], own), f"{name_of(path)} imports {module}, which it should not know"
 
 
 def test_there_is_no_cycle() -> None:
@@ -67,9 +80,9 @@ def test_there_is_no_cycle() -> None:
         visit(module, ())
 
 
-def test_every_module_has_a_room() -> None:
-    rooms = {name_of(path).split(".")[1] for path in MODULES if name_of(path).count(".")}
-    assert rooms - {"__main__"} == set(ROOMS)
+def test_every_module_has_a_wing() -> None:
+    wings = {name_of(path).split(".")[1] for path in MODULES if name_of(path).count(".")}
+    assert wings - {"__main__"} == set(WINGS)
 
 
 def test_the_engine_needs_numpy_and_the_standard_library_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,7 +15,6 @@ from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.target import Target
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
-from nnrun.runs.rundir import RunDir
 
 _RESTORE = "copy the run again from where it was made, or train again"
 
@@ -57,10 +57,12 @@ class _Description(BaseModel):
     weights: _Weights | None = None
 
 
-def read_fitted(run: RunDir) -> tuple[Preprocessor, Target]:
-    """The preprocessing and the target of a run; raises DataError where data.json is damaged or contradicts itself."""
-    path = run.path / "data.json"
-    described = _described(str(path), run.read_json("data.json"))
+def fitted(path: Path, info: dict[str, Any]) -> tuple[Preprocessor, Target]:
+    """The preprocessing and the target that `info` describes, which was read from `path`.
+
+    Raises DataError where it is damaged or contradicts itself.
+    """
+    described = _described(path, info)
     preprocessor = Preprocessor(described.columns, described.means, described.deviations)
     unit = described.target
     if problem := _contradiction(described, preprocessor):
@@ -68,7 +70,7 @@ def read_fitted(run: RunDir) -> tuple[Preprocessor, Target]:
     return preprocessor, Target(unit.name, described.task, described.classes, unit.mean, unit.deviation)
 
 
-def _described(path: str, info: dict[str, Any]) -> _Description:
+def _described(path: Path, info: dict[str, Any]) -> _Description:
     try:
         return _Description.model_validate_json(json.dumps(info), strict=True)
     except ValidationError as error:

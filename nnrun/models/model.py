@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.target import Target
 from nnrun.data.files.table import Floats, Table, check_fits
-from nnrun.data.fitted import read_fitted
+from nnrun.data.fitted import fitted
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
@@ -90,7 +90,7 @@ def load_model(run: RunDir) -> Model:
     contradicts another.
     """
     run = best_of(run)
-    config, (preprocessor, target) = _read_config(run), read_fitted(run)
+    config, (preprocessor, target) = _read_config(run), fitted(run.path / "data.json", run.read_json("data.json"))
     try:
         loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
     except MisfitError as error:
