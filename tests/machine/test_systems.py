@@ -47,7 +47,7 @@ def test_elsewhere_every_command_ends_with_a_word(tmp_path: Path, arguments: tup
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("use", ["nnrun.train({})", "from nnrun.api import load_run", "nnrun.minimize"])
+@pytest.mark.parametrize("use", ["nnrun.train({})", "from nnrun import load_run", "nnrun.minimize"])
 def test_elsewhere_python_is_told_the_same(tmp_path: Path, use: str) -> None:
     done = elsewhere(f"import nnrun\n{use}", cwd=tmp_path)
     assert done.returncode == 1

@@ -91,7 +91,7 @@ def test_numbers_in_charts_have_the_digits_that_are_seen() -> None:
 
 def test_every_chart_that_a_page_may_hold_is_in_the_bundle(bundled_traces: set[str]) -> None:
     """Looks at whatever is called a type in the code that makes charts, of reports and of the gallery."""
-    sources = [*(ROOT / "nnrun/report").glob("*.py"), *(ROOT / "docs/lessons").glob("*.py")]
+    sources = [*(ROOT / "nnrun/report").rglob("*.py"), *(ROOT / "docs/lessons").glob("*.py")]
     kinds = {kind for path in sources for kind in types_in(path.read_text(encoding="utf-8"))}
     assert kinds - NOT_TRACES == bundled_traces
 
