@@ -126,7 +126,7 @@ class Trainer:
 
     def penalty_of(self, theta: Array) -> Array:
         """What the penalties add to the cost of each member, with the size of a whole batch for m."""
-        return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0][1])
+        return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0].stop)
 
     def freeze(self, members: Array) -> None:
         """Stop the members marked in `(members,)` where the last whole epoch left them; no snapshot holds this."""
