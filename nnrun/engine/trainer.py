@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -63,6 +63,26 @@ class Epoch:
     dev_error: Array
     seconds: float
     diverged: Mapping[int, Divergence] = field(default_factory=dict)
+
+
+class Watch:
+    """An observer that remembers the first layer in which each of some members shows numbers that are not finite.
+
+    `members` marks whom to watch, `(members,)`; `ignored` names layers that are not looked at, namely dropout: a
+    member alone at a rate of 0 does not have the layer, and diverges in the same place as among others.
+    """
+
+    def __init__(self, members: Array, ignored: Collection[str]) -> None:
+        self.layers: dict[int, str] = {}  # member -> layer
+        self._members, self._ignored = members, ignored
+
+    def __call__(self, layer: str, kind: str, array: Array) -> None:
+        """Look at an output or a gradient `(members, m, width)` of a layer."""
+        if layer in self._ignored:
+            return
+        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        for member in np.flatnonzero(self._members & ~finite):
+            self.layers.setdefault(int(member), layer)
 
 
 class Trainer:
@@ -198,33 +218,28 @@ class Trainer:
         self._good |= {"epoch": np.array(self.epoch), "step": np.array(self.step)}
 
     def _find_divergence(self, lost: Array) -> dict[int, Divergence]:
-        """Run the epoch again from its start, which gives the same bits, and watch every layer at every step."""
-        found: dict[int, Divergence] = {}
-        dropouts = {name for name, layer in self.network.layers if isinstance(layer, Dropout)}
+        """Run the epoch again from its start, which gives the same bits, and watch every layer at every step.
 
-        def see(layer: str, kind: str, array: Array) -> None:
-            if layer in dropouts:  # a member alone at a rate of 0 does not have the layer
-                return
-            bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-            for k in np.flatnonzero(lost & bad):
-                found.setdefault(int(k), Divergence(self.epoch + 1, step, layer))
-
+        A member in which no pass met such numbers has made them in its last update, or in the loss alone.
+        """
         self.go_back()
-        step = self.step + 1
-        for done in self.steps(see):
-            step = done + 1
-        for k in np.flatnonzero(lost):
-            found.setdefault(int(k), Divergence(self.epoch, self.step, self._first_layer_lost(int(k))))
-        return found
+        epoch, divergences = self.epoch + 1, dict[int, Divergence]()
+        watch = Watch(lost, {name for name, layer in self.network.layers if isinstance(layer, Dropout)})
+        for step in self.steps(watch):
+            for member, layer in watch.layers.items():
+                divergences.setdefault(member, Divergence(epoch, step, layer))
+        for member in map(int, np.flatnonzero(lost)):
+            divergences.setdefault(member, Divergence(epoch, self.step, self._first_layer_lost(member)))
+        return divergences
 
     def _first_layer_lost(self, member: int) -> str:
         """The first layer whose numbers are not finite, or the output, if only its loss is not."""
-        lost: set[str] = set()
-        for kind, vector in self._vectors().items():
-            layout = self.network.state if kind == "state" else self.network.theta
+        layers: set[str] = set()
+        for key, vector in self._vectors().items():
+            layout = self.network.state if key == "state" else self.network.theta
             views = layout.views(vector[member])
-            lost |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
-        return next((name for name, _ in self.network.layers if name in lost), "output")
+            layers |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
+        return next((name for name, _ in self.network.layers if name in layers), "output")
 
 
 def sample(examples: Examples, most: int) -> Examples:
