@@ -34,7 +34,7 @@ class Block(NamedTuple):
     theta: Array
     g: Array
     slots: Sequence[Array]
-    scratch: Array
+    scratch: Array  # of the same shape, for whatever a transform works out on the way
     weights: int  # how many of the block's columns are weights
 
 
@@ -46,13 +46,13 @@ class Transform(Protocol):
         """Names of the vectors it keeps from step to step, zero at first."""
 
     def constants(self, plan: Plan) -> tuple[PerStep, ...]:
-        """What `update` needs at each step."""
+        """What `update` needs at each step, `(steps, members, 1)` or one for all."""
 
     def factor(self, plan: Plan) -> PerStep | float:
         """What the final step is to be multiplied by, besides the learning rate."""
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
-        """Rewrite `block.g` or `block.theta` in place."""
+        """Rewrite `block.g` or `block.theta` in place by the constants of one step, `(members, 1)` or numbers."""
 
 
 class _Plain:
@@ -76,7 +76,7 @@ def _average_of_sum(beta: PerMember, plan: Plan, bias_correction: bool) -> PerSt
 
 @dataclass(frozen=True, eq=False)
 class L2(_Plain):
-    """g += λ/m · W, the gradient of λ/(2m)·‖W‖²."""
+    """g += λ/m · W, the gradient of λ/(2m)·‖W‖² (Krogh & Hertz 1992)."""
 
     strength: PerMember
 
@@ -93,7 +93,7 @@ class L2(_Plain):
 
 @dataclass(frozen=True, eq=False)
 class L1(_Plain):
-    """g += λ/(2m) · sign(W), a subgradient of λ/(2m)·Σ|W|."""
+    """g += λ/(2m) · sign(W), a subgradient of λ/(2m)·Σ|W| (Tibshirani 1996)."""
 
     strength: PerMember
 
@@ -254,19 +254,23 @@ OPTIMIZERS: dict[str, Rule] = {
 
 
 def usual(name: str) -> dict[str, Any]:
-    """The hyperparameters that an optimizer has where nobody sets them."""
+    """The hyperparameters that an optimizer has where nobody sets them; KeyError if there is none of that name."""
     return {**COMMON, **OPTIMIZERS[name].usual}
 
 
 def hyperparameters(name: str, members: int = 1, **values: Any) -> Hyperparameters:
-    """The usual ones of an optimizer but for these values, each a number or one number a member."""
+    """The usual ones of an optimizer but for these values, each a number or one number a member.
+
+    Raises KeyError for an optimizer that does not exist, TypeError for a hyperparameter that does not.
+    """
     return Hyperparameters.of(members, **{**usual(name), **values})
 
 
 def chain(name: str, h: Hyperparameters) -> list[Transform]:
     """Penalties into the gradient first, then the optimizer of that name, then decoupled decay.
 
-    Clipping, which needs the whole gradient, comes before them all and so sees the data's gradient alone.
+    Clipping, which needs the whole gradient, comes before them all and so sees the data's gradient alone. Raises
+    KeyError for an optimizer that does not exist.
     """
     decay: list[Transform] = [Decay(h.weight_decay)] if h.weight_decay.any() else []
     return penalties(h) + OPTIMIZERS[name].transforms(h) + decay

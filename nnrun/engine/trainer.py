@@ -32,13 +32,13 @@ class Recipe:
     mlp: MLP
     initializer: Initializer
     loss: Loss
-    optimizer: str
+    optimizer: str  # a name of OPTIMIZERS
     hyperparameters: Hyperparameters
     schedule: Schedule
-    batch_size: int
+    batch_size: int  # rows
     epochs: int  # planned in total, which some schedules depend on
     shuffle: str = "auto"  # a name of SHUFFLES
-    augmenter: Augmenter | None = None
+    augmenter: Augmenter | None = None  # what is done to the rows of each batch
 
 
 class Divergence(NamedTuple):
@@ -51,17 +51,21 @@ class Divergence(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What an epoch came to; arrays hold one number a member, losses and errors NaN for members that have stopped."""
+    """What an epoch came to; arrays hold one number a member, losses and errors NaN for members that have stopped.
 
-    number: int
-    step: int
-    learning_rate: Array
+    An error is the share of wrong classes, or 1 − R². On train both are those of a sample, of TRAIN_SAMPLE rows or as
+    many as dev has, if that is more.
+    """
+
+    number: int  # from 1
+    step: int  # steps since training began
+    learning_rate: Array  # of the last step
     train_loss: Array
-    cost: Array
+    cost: Array  # the training loss and the penalties
     train_error: Array
     dev_loss: Array
     dev_error: Array
-    seconds: float
+    seconds: float  # of training and measuring
     diverged: Mapping[int, Divergence] = field(default_factory=dict)
 
 
@@ -87,6 +91,10 @@ class Watch:
 
 class Trainer:
     """Members of one shape, each with its own seed and hyperparameters, trained together.
+
+    `recipe`, with hyperparameters for as many members as there are `seeds`; `train` and `dev`, whose precision is that
+    of the network. `theta`, `state` and `gradient` are `(members, size)`; `active (members,)` marks those that still
+    train; `epoch` and `step` count what lies behind. Raises KeyError for an optimizer that does not exist.
 
     Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
     """
@@ -116,7 +124,10 @@ class Trainer:
         self._good = self.snapshot()
 
     def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
-        """Train on to epoch `until`; told to stop, go back to the last whole epoch and end."""
+        """Train on to the end of epoch `until`, or until no member is active; what each epoch came to.
+
+        `told_to_stop` is asked after every step; told so, go back to the end of the last whole epoch and end.
+        """
         while self.epoch < until and self.active.any():
             started = time.perf_counter()
             for _ in self.steps():
@@ -131,7 +142,7 @@ class Trainer:
         return copies | {"epoch": np.array(self.epoch), "step": np.array(self.step)}
 
     def restore(self, saved: Mapping[str, Array]) -> None:
-        """Continue from a snapshot."""
+        """Continue from a snapshot of as many members; KeyError where something is missing in it."""
         for name, vector in self._vectors().items():
             np.copyto(vector, saved[name])
         self.epoch, self.step = int(saved["epoch"]), int(saved["step"])
@@ -145,7 +156,7 @@ class Trainer:
         return {"theta": self.theta, "state": self.state, **self.optimizer.slots}
 
     def penalty_of(self, theta: Array) -> Array:
-        """What the penalties add to the cost of each member, with the size of a whole batch for m."""
+        """What the penalties add to the cost of each member, `(members, size)` → `(members,)`; m is a whole batch."""
         return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0].stop)
 
     def freeze(self, members: Array) -> None:
@@ -153,7 +164,10 @@ class Trainer:
         self.active &= ~members
 
     def steps(self, see: Observer | None = None) -> Iterator[int]:
-        """Train through the next epoch, step by step; yields the number of each step that is done."""
+        """Train through the next epoch, step by step; yields the number of each step that is done, from 1.
+
+        `see`, where given, is shown what the layers pass on at each step. The epoch counts as done once all steps are.
+        """
         self._plan_epoch()
         for index, (x, targets, weights) in enumerate(self.batches.epoch(self.epoch + 1)):
             logits, backward = self.network.forward(self.bound, x, self.mode, see)
