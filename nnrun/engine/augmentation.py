@@ -33,7 +33,7 @@ class Augmentation(Protocol):
         """Random numbers that an example of `size` pixels, or features, needs."""
 
     def __call__(self, what: Array, u: Array) -> Array:
-        """The places or inputs, changed by the numbers `u (..., draws)`, which are uniform from 0 to 1."""
+        """The places or inputs `what`, changed by the numbers `u (..., draws)`, uniform from 0 up to but without 1."""
 
 
 def _factors(u: Array) -> Array:
@@ -188,13 +188,19 @@ class Pixels(NamedTuple):
 
 
 class Augmenter:
-    """What is done to training examples; `pixels` may be missing where nothing is moved."""
+    """What is done to training examples: all `augmentations`, in their order.
+
+    `pixels` says how inputs are images; without it what moves them is left out.
+    """
 
     def __init__(self, augmentations: Sequence[Augmentation], pixels: Pixels | None = None) -> None:
         self.augmentations, self.pixels = list(augmentations), pixels
 
     def at(self, seeds: Sequence[int], epoch: int) -> Change:
-        """The function of inputs `(members, m, n)` and their rows `(members, m)` that changes them in this epoch."""
+        """The function of inputs `(members, m, n)` and their rows `(members, m)` that returns them changed.
+
+        `seeds`, one a member, and `epoch`, from 1, decide with the row what an example becomes.
+        """
         keys = [starts(seeds, "augment", layer, epoch) for layer in range(len(self.augmentations))]
 
         def change(x: Array, rows: NDArray[np.int64]) -> Array:

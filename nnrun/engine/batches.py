@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -19,18 +21,18 @@ from nnrun.engine.randomness import stream
 Rows = NDArray[np.int64]
 
 
-def read_ahead(windows: Iterator[Rows], x: Array, block: int) -> Iterator[Rows]:
+def read_ahead(window_rows: Iterator[Rows], x: Array, block: int) -> Iterator[Rows]:
     """The same row numbers, window by window; when one is handed out, the blocks of the next are being read.
 
-    When it comes back, its pages are given back: where memory is short the system would rather keep what has been used
-    than what is to come. An array that is not mapped from a file is left alone.
+    When the next is asked for, its pages are given back: where memory is short the system would rather keep what has
+    been used than what is to come. An array that is not mapped from a file is left alone.
     """
     mapped = map_of(x)
     if mapped is None:
-        yield from windows
+        yield from window_rows
         return
     end = np.empty(0, np.int64)
-    wanted = (advise(rows, x, block, mapped, mmap.MADV_WILLNEED) for rows in windows)
+    wanted = (advise(rows, x, block, mapped, mmap.MADV_WILLNEED) for rows in window_rows)
     for now, _ in pairwise(chain(wanted, [end])):
         yield now
         advise(now, x, block, mapped, mmap.MADV_DONTNEED)
@@ -61,7 +63,29 @@ LARGE_BYTES = 1 << 30  # inputs from which on `auto` means blocks
 BLOCK_BYTES = 1 << 20  # rows that lie together and are read together
 WINDOW_BYTES = 1 << 26  # blocks that are mixed with each other
 
-Span = tuple[int, int]  # start, stop
+
+class Span(NamedTuple):
+    """Places in the order of an epoch, from `start` up to but without `stop`."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Batches whose rows are gathered at once: `rows` as places in the window, `batches` as places in these rows."""
+
+    rows: slice
+    batches: list[slice]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Places `start` to `stop` in the order of an epoch, whose rows are mixed with each other; batches in groups."""
+
+    start: int
+    stop: int
+    groups: list[Group]
 
 
 def by_blocks(shuffle: str, x: Array) -> bool:
@@ -69,35 +93,51 @@ def by_blocks(shuffle: str, x: Array) -> bool:
     return shuffle == "blocks" or (shuffle == "auto" and x.nbytes > LARGE_BYTES)
 
 
-def windows(bounds: Sequence[Span], rows: int) -> list[list[Span]]:
+def windows(bounds: Sequence[Span], mixed: int, gathered: int) -> list[Window]:
+    """The batches of an epoch in windows of at most `mixed` rows, groups of at most `gathered`, or else one batch."""
+    return [
+        Window(spans[0].start, spans[-1].stop, [_group(batches, spans[0].start) for batches in packed(spans, gathered)])
+        for spans in packed(bounds, mixed)
+    ]
+
+
+def packed(bounds: Sequence[Span], rows: int) -> list[list[Span]]:
     """Batches that follow each other, as many together as have at most so many rows; at least one."""
-    found: list[list[Span]] = []
+    packs: list[list[Span]] = []
     for bound in bounds:
-        if found and bound[1] - found[-1][0][0] <= rows:
-            found[-1].append(bound)
+        if packs and bound.stop - packs[-1][0].start <= rows:
+            packs[-1].append(bound)
         else:
-            found.append([bound])
-    return found
+            packs.append([bound])
+    return packs
 
 
-def orders(rows: int, spans: Sequence[Span], block: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+def _group(batches: Sequence[Span], window_start: int) -> Group:
+    start, stop = batches[0].start, batches[-1].stop
+    return Group(
+        slice(start - window_start, stop - window_start),
+        [slice(batch.start - start, batch.stop - start) for batch in batches],
+    )
+
+
+def orders(rows: int, parts: Sequence[Window], block: int, rng: Generator) -> Iterator[Rows]:
     """Row numbers of each window in turn, `(stop − start,)`; every row is in one of them.
 
     Blocks of `block` rows, the last perhaps shorter, come in a random order. A window is the next stretch of them,
     its rows in a random order; a block that the end of a window cuts through goes on in the next.
     """
-    if len(spans) == 1:
+    if len(parts) == 1:
         yield rng.permutation(rows)
         return
     blocks = rng.permutation(-(-rows // block))
     sizes = np.minimum(block, rows - blocks * block)
     ends = np.cumsum(sizes)
-    for start, stop in spans:
-        first, last = np.searchsorted(ends, (start, stop - 1), side="right")
+    for part in parts:
+        first, last = np.searchsorted(ends, (part.start, part.stop - 1), side="right")
         touched = slice(first, last + 1)
         inside = [np.arange(b * block, b * block + n) for b, n in zip(blocks[touched], sizes[touched], strict=True)]
-        skipped = start - int(ends[first] - sizes[first])
-        yield rng.permutation(np.concatenate(inside)[skipped : skipped + stop - start])
+        skipped = part.start - int(ends[first] - sizes[first])
+        yield rng.permutation(np.concatenate(inside)[skipped : skipped + part.stop - part.start])
 
 
 # x (members, m, n), targets (members, m, width), and weights (members, m, 1) where there are any
@@ -107,19 +147,25 @@ GATHERED_BYTES = 1 << 18  # rows are gathered for several batches at once, as ma
 
 
 def batch_bounds(rows: int, batch_size: int, smallest: int = 1) -> list[Span]:
-    """(start, stop) of each batch; a last one of fewer than `smallest` rows joins the one before.
+    """Where each batch lies in the order of an epoch; a last one of fewer than `smallest` rows joins the one before.
 
-    >>> batch_bounds(148, 64)
+    >>> [tuple(span) for span in batch_bounds(148, 64)]
     [(0, 64), (64, 128), (128, 148)]
     """
-    bounds = [(start, min(start + batch_size, rows)) for start in range(0, rows, batch_size)]
-    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] < smallest:
-        bounds[-2:] = [(bounds[-2][0], rows)]
+    bounds = [Span(start, min(start + batch_size, rows)) for start in range(0, rows, batch_size)]
+    if len(bounds) > 1 and bounds[-1].stop - bounds[-1].start < smallest:
+        bounds[-2:] = [Span(bounds[-2].start, rows)]
     return bounds
 
 
 class Batches:
-    """Batches of examples for members that shuffle by their own seeds."""
+    """Batches of examples for members that shuffle by their own seeds.
+
+    `examples` of n features; `loss` turns y into targets; `batch_size` in rows; `seeds`, one a member;
+    `smallest`: fewest rows of the last batch, which otherwise joins the one before; `shuffle`, a name of SHUFFLES;
+    `augmenter`, what is done to the rows of each batch. `bounds` and `sizes` tell where the batches lie in the order
+    of an epoch, and how many rows each has, `(batches,)`.
+    """
 
     def __init__(
         self,
@@ -140,45 +186,43 @@ class Batches:
         self._per_block = max(1, BLOCK_BYTES // row_bytes)
         mixed = WINDOW_BYTES // row_bytes if by_blocks(shuffle, x) else len(x)
         gathered = GATHERED_BYTES // (row_bytes * len(seeds))
-        self._windows = [windows(window, gathered) for window in windows(self.bounds, mixed)]
+        self._windows = windows(self.bounds, mixed, gathered)
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """Each batch, reshuffled each epoch, and changed by the augmenter.
+        """Each batch of epoch `number`, from 1, newly shuffled and changed by the augmenter.
 
-        A full batch is not shuffled, and without an augmenter not copied: all members share it, `(1, rows, n)`.
+        The batches of a group are views of one array. That of x is a buffer which the next group overwrites, so a
+        caller that keeps x copies it; targets and weights are new for each group. A full batch is not shuffled, and
+        without an augmenter not copied: x is then that of the examples, shared by all members, `(1, rows, n)`.
         """
         change = self.augmenter.at(self.seeds, number) if self.augmenter else None
         if len(self.bounds) == 1:
             yield self._whole(change)
             return
         for window, order in zip(self._windows, self._orders(number), strict=True):
-            offset = window[0][0][0]
-            for together in window:
-                first, last = together[0][0], together[-1][1]
-                x, targets, weights = self._gather(order[:, first - offset : last - offset], change)
-                for start, stop in together:
-                    own = slice(start - first, stop - first)
-                    yield x[:, own], targets[:, own], None if weights is None else weights[:, own]
+            for group in window.groups:
+                x, targets, weights = self._gather(order[:, group.rows], change)
+                for batch in group.batches:
+                    yield x[:, batch], targets[:, batch], None if weights is None else weights[:, batch]
 
-    def _orders(self, epoch: int) -> Iterator[NDArray[np.int64]]:
+    def _orders(self, epoch: int) -> Iterator[Rows]:
         """Row numbers of each window, `(members, rows)`."""
-        spans = [(window[0][0][0], window[-1][-1][1]) for window in self._windows]
-        own = [
-            orders(len(self.examples), spans, self._per_block, stream(seed, "shuffle", epoch=epoch))
+        by_member = [
+            orders(len(self.examples), self._windows, self._per_block, stream(seed, "shuffle", epoch=epoch))
             for seed in self.seeds
         ]
-        together = (np.stack(members) for members in zip(*own, strict=True))
-        return together if len(spans) == 1 else read_ahead(together, self.examples.x, self._per_block)
+        stacked = (np.stack(members) for members in zip(*by_member, strict=True))
+        return stacked if len(self._windows) == 1 else read_ahead(stacked, self.examples.x, self._per_block)
 
-    def _gather(self, rows: NDArray[np.int64], change: Change | None) -> Batch:
-        """These rows `(members, rows)`; x is overwritten by the next ones."""
+    def _gather(self, rows: Rows, change: Change | None) -> Batch:
+        """The examples in these rows `(members, rows)`; x lies in a buffer that the next call overwrites."""
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
         self._buffers.rewind(rows.shape[1])
         gathered = x.take(rows, axis=0, out=self._buffers.take((*rows.shape, x.shape[1])), mode="clip")
         if change:
             gathered = change(gathered, rows)
-        own = None if weights is None else weights.take(rows)[..., None]
-        return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype), own
+        taken = None if weights is None else weights.take(rows)[..., None]
+        return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype), taken
 
     def _whole(self, change: Change | None) -> Batch:
         if change:

@@ -18,7 +18,10 @@ SUMMED = 1 << 20  # rows whose targets are copied at once
 
 
 class Examples:
-    """Inputs x `(rows, n)` with y: class indices `(rows,)` or values `(rows, width)`; perhaps weights `(rows,)`."""
+    """Inputs x `(rows, n)` with y: class indices `(rows,)` or values `(rows, width)`; perhaps weights `(rows,)`.
+
+    Features are prepared and values scaled to deviations of the target; x has the precision of the network.
+    """
 
     def __init__(self, x: Array, y: Array, weights: Array | None = None) -> None:
         self.x, self.y, self.weights = x, y, weights
@@ -27,7 +30,7 @@ class Examples:
         return len(self.x)
 
     def take(self, rows: slice | Array) -> Examples:
-        """Some of them."""
+        """The examples of a slice, or of row numbers `(k,)`."""
         return Examples(self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows])
 
     @cached_property
@@ -62,7 +65,8 @@ def logits_in_chunks(
 ) -> Iterator[tuple[slice, Array]]:
     """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by the next one.
 
-    A `mode` that is used again keeps its buffers.
+    `bound` says whose numbers; `x (rows, n)` is the same for all members. A `mode` that is used again keeps its
+    buffers.
     """
     mode = mode or Mode(train=False, buffers=Buffers(x.dtype))
     for rows in _pieces(len(x), CHUNK):
@@ -70,7 +74,7 @@ def logits_in_chunks(
 
 
 class Evaluator:
-    """Measures members on one part again and again.
+    """Measures members of `network` on one part, `examples`, again and again, by `loss`.
 
     `see`, where set, is shown the rows of each chunk and their logits `(members, rows, width)`, overwritten later.
     """
@@ -82,7 +86,10 @@ class Evaluator:
         self.see: Callable[[slice, Array], None] | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
-        """Mean loss and error of each member, `(members,)` float64; an error without a scale is NaN."""
+        """Mean loss and error of each member, `(members,)` float64; NaN for an error without a scale.
+
+        An error is the share of wrong classes, or 1 − R², which has no scale where all values are equal.
+        """
         chunks = logits_in_chunks(self.network, bound, self.examples.x, self._mode)
         losses, mistakes = np.sum([self._sums(logits, rows) for rows, logits in chunks], axis=0)
         return losses / self.examples.total, mistakes / (self._scale or np.nan)
@@ -101,7 +108,7 @@ ROWS = 256
 def layer_statistics(
     network: Network, loss: Loss, theta: Array, state: Array, examples: Examples
 ) -> list[dict[str, dict[str, float]]]:
-    """For each member of theta `(members, size)`, for each layer of its network:
+    """For each member of theta and state, both `(members, size)`, for each layer of its network:
 
     output_std, the standard deviation of its outputs; dead, the share of its units whose output is 0 for
     every example; gradient_norm, the norm of the loss's gradient by its outputs; for a layer with parameters also
@@ -149,6 +156,9 @@ def _of_outputs(values: Array) -> dict[str, float]:
 
 
 def near_zero_share(weights: Array, layers: Sequence[slice]) -> float:
-    """Share of weights below 1% of the largest in their layer, which a subgradient never puts at exactly zero."""
+    """Share of weights below 1% of the largest in their layer, which a subgradient never puts at exactly zero.
+
+    `weights (size,)` are those of one member, `layers` the slices of them that belong together.
+    """
     small = sum(int((np.abs(W) < 0.01 * np.abs(W).max()).sum()) for W in (weights[part] for part in layers))
     return small / weights.size

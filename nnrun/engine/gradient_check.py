@@ -29,10 +29,10 @@ GREAT, ACCEPTABLE, BUG = 1e-7, 1e-5, 1e-3
 class GradientCheck:
     """‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖), and where the two differ most."""
 
-    ratio: float
+    ratio: float  # 0 where both are 0
     worst_layer: str
     worst_parameter: str  # such as dense1.W[3, 0]
-    checked: int
+    checked: int  # parameters
     kinks: int  # parameters left out, because a unit crossed the kink of its activation between the two sides
 
     @property
@@ -101,8 +101,9 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare the gradient of one member's cost at theta `(size,)` with differences over ±epsilon.
 
-    `state (size,)` is the member's running averages, `examples` one small batch, `most` the number of
-    parameters checked (a fixed random sample; None for all). Dropout is off, penalties are included.
+    `h` holds the penalties of that member, `state (size,)` its running averages, `examples` one small batch,
+    `epsilon` the step in the unit of the parameters, `most` the number of parameters checked (a fixed random sample;
+    None for all). Dropout is off, penalties are included; neither theta nor state is changed.
     Smaller steps are no better: at 1e-7 rounding alone leaves about 1e-7 on a correct network.
     """
     cost = _Cost(network, loss, h, state.astype(np.float64), examples)

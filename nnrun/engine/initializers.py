@@ -13,7 +13,7 @@ class Initializer(Protocol):
     """Frozen hyperparameters and one function."""
 
     def deviation(self, n_in: int, n_out: int, activation_gain: float) -> float:
-        """Standard deviation of the weights of a layer with `n_in` inputs and `n_out` units.
+        """Standard deviation of the weights `(n_in, n_out)` of a layer with `n_in` inputs and `n_out` units.
 
         `activation_gain` is what the activation after the layer asks for: the variance that keeps its
         output's scale, times `n_in`.
@@ -64,7 +64,10 @@ class He:
 
 @dataclass(frozen=True)
 class Xavier:
-    """N(0, 1 / n_in)."""
+    """N(0, 1 / n_in).
+
+    LeCun et al. (1998); Glorot & Bengio (2010) for layers of one width.
+    """
 
     gain: float = option(1.0, "multiplies the standard deviation", gt=0)
 

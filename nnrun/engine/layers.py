@@ -25,8 +25,8 @@ Backward = Callable[[Array, Views], Array | None]
 class Mode:
     """How a pass goes through the layers: training or not, with which random streams, in which buffers."""
 
-    train: bool
-    buffers: Buffers
+    train: bool  # whether batch norm uses and tracks the batch's own statistics
+    buffers: Buffers  # where outputs and gradients lie until the next pass
     streams: dict[int, Sequence[Generator]] = field(default_factory=dict)  # depth of a dropout -> one a member
 
 
@@ -43,7 +43,11 @@ class Layer(Protocol):
         """Shapes of the tracked arrays."""
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
-        """`x (..., m, n_in)` → `y (..., m, width)` and the function that turns dL/dy into dL/dx."""
+        """`x (..., m, n_in)` → `y (..., m, width)` and the function that turns dL/dy into dL/dx.
+
+        `p` and `s` are the layer's views of theta and of the state, `(..., *shape)` by the names that `parameters` and
+        `state` give; the function fills such views of the gradient.
+        """
 
 
 class _SameWidth:
@@ -68,7 +72,7 @@ class Dense:
 
     units: int
     bias: bool = True
-    input_gradient: bool = True
+    input_gradient: bool = True  # whether dL/dx is worked out
 
     def width(self, n_in: int) -> int:
         """The layer's units."""
@@ -105,7 +109,7 @@ class Dense:
 class BatchNorm:
     """γ·(x − μ)/√(σ² + ε) + β over the batch; running averages of μ and σ² outside training (Ioffe & Szegedy 2015)."""
 
-    momentum: float = 0.9
+    momentum: float = 0.9  # share of the running averages that stays at each step
     epsilon: float = 1e-5
 
     def width(self, n_in: int) -> int:
@@ -162,7 +166,7 @@ class BatchNorm:
 class Activate(_SameWidth):
     """The activation of a layer, by its name in the table."""
 
-    name: str
+    name: str  # of ACTIVATIONS
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
         """y = f(x); dx = dy·f'(x).
@@ -187,7 +191,7 @@ class Activate(_SameWidth):
 class Dropout(_SameWidth):
     """Inverted dropout (Srivastava et al. 2014): in training a unit is kept with chance 1 − rate and divided by it."""
 
-    rate: Array  # (members, 1, 1), or () for one network without a members axis
+    rate: Array  # chance to be left out, (members, 1, 1), or () for one network without a members axis
     depth: int  # which random stream; 0 is the input
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:

@@ -17,7 +17,10 @@ HUBER_DELTA = 1.0  # where squared turns to absolute, in deviations of the targe
 
 
 class Loss(Protocol):
-    """Shapes: logits and targets `(..., m, width)`, weights `(..., m)`; the sums are one number a member, `(...)`."""
+    """Shapes: logits and targets `(..., m, width)`, weights `(..., m)`; the sums are one number a member, `(...)`.
+
+    Values are in deviations of the target, losses of classes in nats.
+    """
 
     @property
     def width(self) -> int:
@@ -27,7 +30,7 @@ class Loss(Protocol):
         """Class indices `(..., m)` or values `(..., m, width)` → what the other methods compare logits with."""
 
     def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
-        """Derivative of the mean loss of the batch by the logits; may overwrite the logits."""
+        """Derivative of the mean loss of the batch by the logits, into `out` of their shape; may overwrite them."""
 
     def each(self, logits: Array, targets: Array) -> tuple[Array, Array]:
         """Loss and mistake of each example, `(..., m)`: whether the class is wrong, or the squared error."""
@@ -40,7 +43,7 @@ class Loss(Protocol):
 
 
 def softmax(logits: Array, out: Array | None = None) -> Array:
-    """e^(z − max z) / Σ e^(z − max z) over the last axis.
+    """e^(z − max z) / Σ e^(z − max z) over the last axis of `(..., m, classes)`, into `out` where it is given.
 
     Worked out with the examples side by side, since rows of a few classes are too short for vector
     instructions: half the time at 10 classes and 32 stacked members, a third more at 100 classes.
@@ -77,9 +80,9 @@ class _Sums(ABC):
 
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(_Sums):
-    """−Σ y·log softmax(z), one logit a class."""
+    """−Σ y·log softmax(z), one logit a class (Bridle 1990)."""
 
-    width: int
+    width: int  # classes
 
     def targets(self, y: Array, dtype: np.dtype[Any]) -> Array:
         """One-hot rows."""
@@ -155,7 +158,7 @@ class _Values(_Sums):
 class SquaredError(_Values):
     """(z − y)², averaged over the outputs."""
 
-    width: int
+    width: int  # values an example
 
     def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
         """2·(z − y) / (m · width)."""
@@ -173,7 +176,7 @@ class SquaredError(_Values):
 class Huber(_Values):
     """r²/2 up to |r| = 1 and |r| − 1/2 beyond, averaged over the outputs (Huber 1964); r in target deviations."""
 
-    width: int
+    width: int  # values an example
 
     def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
         """The residual, clipped to ±1, / (m · width)."""

@@ -30,8 +30,10 @@ class Bound(NamedTuple):
 
 
 class Network:
-    """Named layers for inputs of a given width; holds no numbers itself.
+    """Named layers for inputs of `n_in` features; holds no numbers itself.
 
+    `layers` are pairs of a name, which no other has and which is without a dot, and a layer, first to last.
+    `width` is the number of outputs, `theta` and `state` tell where the arrays of each layer lie, as in dense1.W.
     theta has all weights first and everything else behind them, so that a penalty acts on a slice:
     `theta[..., :network.n_weights]`.
     """
@@ -61,7 +63,9 @@ class Network:
     ) -> tuple[Array, Callable[[Array], None]]:
         """`x (..., m, n_in)` → logits `(..., m, width)` and the function that fills the gradient from dL/dlogits.
 
-        `see`, where given, is shown every layer's output and the gradient that arrives there.
+        `bound` says whose numbers, `mode` whether dropout and the batch's own statistics are in force. `see`, where
+        given, is shown every layer's output and the gradient that arrives there. The function may overwrite dL/dlogits
+        and can be called once; logits and gradients lie in the mode's buffers, which the next pass overwrites.
         """
         mode.buffers.rewind(x.shape[-2])
         steps: list[tuple[str, Backward, Views]] = []
@@ -85,7 +89,8 @@ class Network:
     def draw(self, theta: Array, state: Array, seed: int, initializer: Initializer, gains: dict[str, float]) -> None:
         """Fill one member's vectors `(size,)`: W from its own stream a layer, b and β 0, γ and σ² 1, μ 0.
 
-        `gains` maps a dense layer's name to the gain of the activation behind it.
+        `seed` is the member's, `initializer` gives the deviation of W. `gains` maps a dense layer's name to the gain of
+        the activation behind it.
         """
         for vector, layout in ((theta, self.theta), (state, self.state)):
             for name, view in layout.views(vector).items():
@@ -108,14 +113,14 @@ class MLP:
     """The plan of a dense network; rates may differ between members.
 
     dropout: one rate a hidden layer and `input_dropout` one for the input, each an array `(members, 1, 1)`
-    or `()`; all zeros leaves the layer out.
+    or `()`, the chance from 0 to below 1 that a unit is left out; all zeros leaves the layer out.
     """
 
-    n_in: int
-    hidden: Sequence[int]
-    n_out: int
-    activation: str = "relu"
-    batch_norm: bool = False
+    n_in: int  # features
+    hidden: Sequence[int]  # units of each hidden layer, first to last
+    n_out: int  # logits
+    activation: str = "relu"  # a name of ACTIVATIONS, of every hidden layer
+    batch_norm: bool = False  # in every hidden layer, before the activation
     dropout: Sequence[Array] = ()
     input_dropout: Array | None = None
 

@@ -34,7 +34,7 @@ class Block(NamedTuple):
     theta: Array
     g: Array
     slots: Sequence[Array]
-    scratch: Array
+    scratch: Array  # of the same shape, for whatever a transform works out on the way
     weights: int  # how many of the block's columns are weights
 
 
@@ -46,13 +46,13 @@ class Transform(Protocol):
         """Names of the vectors it keeps from step to step, zero at first."""
 
     def constants(self, plan: Plan) -> tuple[PerStep, ...]:
-        """What `update` needs at each step."""
+        """What `update` needs at each step, `(steps, members, 1)` or one for all."""
 
     def factor(self, plan: Plan) -> PerStep | float:
         """What the final step is to be multiplied by, besides the learning rate."""
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
-        """Rewrite `block.g` or `block.theta` in place."""
+        """Rewrite `block.g` or `block.theta` in place by the constants of one step, `(members, 1)` or numbers."""
 
 
 class _Plain:
@@ -65,8 +65,8 @@ class _Plain:
         return 1.0
 
 
-def _scale(beta: PerMember, plan: Plan, bias_correction: bool) -> PerStep:
-    """What a sum kept as s = βs + g must be multiplied by to be the (corrected) weighted average of g."""
+def _average_of_sum(beta: PerMember, plan: Plan, bias_correction: bool) -> PerStep:
+    """c: a sum kept as s = βs + g times this is the (corrected) weighted average of g; why so: update.py."""
     if not bias_correction:
         return 1 - beta
     # β^t as e^(t·log β): np.power squares where one exponent 2 serves a whole row of members, and so gives a
@@ -76,7 +76,7 @@ def _scale(beta: PerMember, plan: Plan, bias_correction: bool) -> PerStep:
 
 @dataclass(frozen=True, eq=False)
 class L2(_Plain):
-    """g += λ/m · W, the gradient of λ/(2m)·‖W‖²."""
+    """g += λ/m · W, the gradient of λ/(2m)·‖W‖² (Krogh & Hertz 1992)."""
 
     strength: PerMember
 
@@ -93,7 +93,7 @@ class L2(_Plain):
 
 @dataclass(frozen=True, eq=False)
 class L1(_Plain):
-    """g += λ/(2m) · sign(W), a subgradient of λ/(2m)·Σ|W|."""
+    """g += λ/(2m) · sign(W), a subgradient of λ/(2m)·Σ|W| (Tibshirani 1996)."""
 
     strength: PerMember
 
@@ -123,8 +123,8 @@ class Momentum:
         return (self.beta,)
 
     def factor(self, plan: Plan) -> PerStep | float:
-        """(1 − β), and 1/(1 − β^t) where the bias is corrected; v itself is kept without them."""
-        return _scale(self.beta, plan, self.bias_correction) if self.dampening else 1.0
+        """c; v itself is kept as the sum."""
+        return _average_of_sum(self.beta, plan, self.bias_correction) if self.dampening else 1.0
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = βv + g; g = v."""
@@ -159,17 +159,17 @@ class RMSprop:
     bias_correction: bool
     slots: tuple[str, ...] = ("S",)
 
-    def _scale(self, plan: Plan) -> PerStep:
-        """√ of what the kept sum must be multiplied by to become S."""
-        return np.sqrt(_scale(self.beta, plan, self.bias_correction))
+    def _root(self, plan: Plan) -> PerStep:
+        """√c: what the root of the kept sum must be multiplied by to become √S."""
+        return np.sqrt(_average_of_sum(self.beta, plan, self.bias_correction))
 
     def constants(self, plan: Plan) -> tuple[PerStep, ...]:
-        """β, and ε in the scale of the kept sum."""
-        return self.beta, self.epsilon / self._scale(plan)
+        """β, and ε/√c."""
+        return self.beta, self.epsilon / self._root(plan)
 
     def factor(self, plan: Plan) -> PerStep | float:
-        """Back from the scale of the kept sum."""
-        return 1 / self._scale(plan)
+        """1/√c."""
+        return 1 / self._root(plan)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """S = βS + g²; g = g/(√S + ε)."""
@@ -185,8 +185,7 @@ class RMSprop:
 class Adam:
     """v = β1·v + (1 − β1)g, S = β2·S + (1 − β2)g², step along v̂/(√Ŝ + ε) (Kingma & Ba 2015).
 
-    v and S are kept without their factors (1 − β), and the bias corrections 1/(1 − β^t) meet in ε and in
-    the final factor: 10 passes over the vector in place of 14.
+    v and S are kept as sums: 10 passes over the vector in place of 14.
     """
 
     beta1: PerMember
@@ -196,13 +195,13 @@ class Adam:
     slots: tuple[str, ...] = ("v", "S")
 
     def constants(self, plan: Plan) -> tuple[PerStep, ...]:
-        """β1, β2, and ε in the scale of the kept sum."""
-        epsilon = self.epsilon / np.sqrt(_scale(self.beta2, plan, self.bias_correction))
+        """β1, β2, and ε/√c2."""
+        epsilon = self.epsilon / np.sqrt(_average_of_sum(self.beta2, plan, self.bias_correction))
         return self.beta1, self.beta2, epsilon
 
     def factor(self, plan: Plan) -> PerStep | float:
-        """Back from the scales of the kept sums."""
-        mean, square = (_scale(beta, plan, self.bias_correction) for beta in (self.beta1, self.beta2))
+        """c1/√c2."""
+        mean, square = (_average_of_sum(beta, plan, self.bias_correction) for beta in (self.beta1, self.beta2))
         return mean / np.sqrt(square)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
@@ -255,19 +254,23 @@ OPTIMIZERS: dict[str, Rule] = {
 
 
 def usual(name: str) -> dict[str, Any]:
-    """The hyperparameters that an optimizer has where nobody sets them."""
+    """The hyperparameters that an optimizer has where nobody sets them; KeyError if there is none of that name."""
     return {**COMMON, **OPTIMIZERS[name].usual}
 
 
 def hyperparameters(name: str, members: int = 1, **values: Any) -> Hyperparameters:
-    """The usual ones of an optimizer but for these values, each a number or one number a member."""
+    """The usual ones of an optimizer but for these values, each a number or one number a member.
+
+    Raises KeyError for an optimizer that does not exist, TypeError for a hyperparameter that does not.
+    """
     return Hyperparameters.of(members, **{**usual(name), **values})
 
 
 def chain(name: str, h: Hyperparameters) -> list[Transform]:
     """Penalties into the gradient first, then the optimizer of that name, then decoupled decay.
 
-    Clipping, which needs the whole gradient, comes before them all and so sees the data's gradient alone.
+    Clipping, which needs the whole gradient, comes before them all and so sees the data's gradient alone. Raises
+    KeyError for an optimizer that does not exist.
     """
     decay: list[Transform] = [Decay(h.weight_decay)] if h.weight_decay.any() else []
     return penalties(h) + OPTIMIZERS[name].transforms(h) + decay

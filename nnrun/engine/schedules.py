@@ -19,8 +19,8 @@ Factors = NDArray[np.float64]
 class Progress(NamedTuple):
     """Where training stands: the epoch, the numbers of its steps, and how many of both there will be."""
 
-    epoch: int
-    steps: NDArray[np.int64]  # (steps of this epoch,)
+    epoch: int  # from 1
+    steps: NDArray[np.int64]  # (steps of this epoch,), from 1 since training began
     epochs_total: int
     steps_total: int
 
@@ -147,7 +147,10 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Warmup:
-    """A linear rise from 0 to α0 over the first epochs, constant after."""
+    """A linear rise from 0 to α0 over the first epochs, constant after.
+
+    Goyal et al. (2017).
+    """
 
     needs_total: ClassVar[bool] = False
     epochs: int = option(5, "epochs until the full rate is reached", ge=1)

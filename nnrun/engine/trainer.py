@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,13 +32,13 @@ class Recipe:
     mlp: MLP
     initializer: Initializer
     loss: Loss
-    optimizer: str
+    optimizer: str  # a name of OPTIMIZERS
     hyperparameters: Hyperparameters
     schedule: Schedule
-    batch_size: int
+    batch_size: int  # rows
     epochs: int  # planned in total, which some schedules depend on
     shuffle: str = "auto"  # a name of SHUFFLES
-    augmenter: Augmenter | None = None
+    augmenter: Augmenter | None = None  # what is done to the rows of each batch
 
 
 class Divergence(NamedTuple):
@@ -51,22 +51,50 @@ class Divergence(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What an epoch came to; arrays hold one number a member, losses and errors NaN for members that have stopped."""
+    """What an epoch came to; arrays hold one number a member, losses and errors NaN for members that have stopped.
 
-    number: int
-    step: int
-    learning_rate: Array
+    An error is the share of wrong classes, or 1 − R². On train both are those of a sample, of TRAIN_SAMPLE rows or as
+    many as dev has, if that is more.
+    """
+
+    number: int  # from 1
+    step: int  # steps since training began
+    learning_rate: Array  # of the last step
     train_loss: Array
-    cost: Array
+    cost: Array  # the training loss and the penalties
     train_error: Array
     dev_loss: Array
     dev_error: Array
-    seconds: float
+    seconds: float  # of training and measuring
     diverged: Mapping[int, Divergence] = field(default_factory=dict)
+
+
+class Watch:
+    """An observer that remembers the first layer in which each of some members shows numbers that are not finite.
+
+    `members` marks whom to watch, `(members,)`; `ignored` names layers that are not looked at, namely dropout: a
+    member alone at a rate of 0 does not have the layer, and diverges in the same place as among others.
+    """
+
+    def __init__(self, members: Array, ignored: Collection[str]) -> None:
+        self.layers: dict[int, str] = {}  # member -> layer
+        self._members, self._ignored = members, ignored
+
+    def __call__(self, layer: str, kind: str, array: Array) -> None:
+        """Look at an output or a gradient `(members, m, width)` of a layer."""
+        if layer in self._ignored:
+            return
+        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        for member in np.flatnonzero(self._members & ~finite):
+            self.layers.setdefault(int(member), layer)
 
 
 class Trainer:
     """Members of one shape, each with its own seed and hyperparameters, trained together.
+
+    `recipe`, with hyperparameters for as many members as there are `seeds`; `train` and `dev`, whose precision is that
+    of the network. `theta`, `state` and `gradient` are `(members, size)`; `active (members,)` marks those that still
+    train; `epoch` and `step` count what lies behind. Raises KeyError for an optimizer that does not exist.
 
     Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
     """
@@ -96,7 +124,10 @@ class Trainer:
         self._good = self.snapshot()
 
     def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
-        """Train on to epoch `until`; told to stop, go back to the last whole epoch and end."""
+        """Train on to the end of epoch `until`, or until no member is active; what each epoch came to.
+
+        `told_to_stop` is asked after every step; told so, go back to the end of the last whole epoch and end.
+        """
         while self.epoch < until and self.active.any():
             started = time.perf_counter()
             for _ in self.steps():
@@ -111,7 +142,7 @@ class Trainer:
         return copies | {"epoch": np.array(self.epoch), "step": np.array(self.step)}
 
     def restore(self, saved: Mapping[str, Array]) -> None:
-        """Continue from a snapshot."""
+        """Continue from a snapshot of as many members; KeyError where something is missing in it."""
         for name, vector in self._vectors().items():
             np.copyto(vector, saved[name])
         self.epoch, self.step = int(saved["epoch"]), int(saved["step"])
@@ -125,15 +156,18 @@ class Trainer:
         return {"theta": self.theta, "state": self.state, **self.optimizer.slots}
 
     def penalty_of(self, theta: Array) -> Array:
-        """What the penalties add to the cost of each member, with the size of a whole batch for m."""
-        return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0][1])
+        """What the penalties add to the cost of each member, `(members, size)` → `(members,)`; m is a whole batch."""
+        return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0].stop)
 
     def freeze(self, members: Array) -> None:
         """Stop the members marked in `(members,)` where the last whole epoch left them; no snapshot holds this."""
         self.active &= ~members
 
     def steps(self, see: Observer | None = None) -> Iterator[int]:
-        """Train through the next epoch, step by step; yields the number of each step that is done."""
+        """Train through the next epoch, step by step; yields the number of each step that is done, from 1.
+
+        `see`, where given, is shown what the layers pass on at each step. The epoch counts as done once all steps are.
+        """
         self._plan_epoch()
         for index, (x, targets, weights) in enumerate(self.batches.epoch(self.epoch + 1)):
             logits, backward = self.network.forward(self.bound, x, self.mode, see)
@@ -198,33 +232,28 @@ class Trainer:
         self._good |= {"epoch": np.array(self.epoch), "step": np.array(self.step)}
 
     def _find_divergence(self, lost: Array) -> dict[int, Divergence]:
-        """Run the epoch again from its start, which gives the same bits, and watch every layer at every step."""
-        found: dict[int, Divergence] = {}
-        dropouts = {name for name, layer in self.network.layers if isinstance(layer, Dropout)}
+        """Run the epoch again from its start, which gives the same bits, and watch every layer at every step.
 
-        def see(layer: str, kind: str, array: Array) -> None:
-            if layer in dropouts:  # a member alone at a rate of 0 does not have the layer
-                return
-            bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-            for k in np.flatnonzero(lost & bad):
-                found.setdefault(int(k), Divergence(self.epoch + 1, step, layer))
-
+        A member in which no pass met such numbers has made them in its last update, or in the loss alone.
+        """
         self.go_back()
-        step = self.step + 1
-        for done in self.steps(see):
-            step = done + 1
-        for k in np.flatnonzero(lost):
-            found.setdefault(int(k), Divergence(self.epoch, self.step, self._first_layer_lost(int(k))))
-        return found
+        epoch, divergences = self.epoch + 1, dict[int, Divergence]()
+        watch = Watch(lost, {name for name, layer in self.network.layers if isinstance(layer, Dropout)})
+        for step in self.steps(watch):
+            for member, layer in watch.layers.items():
+                divergences.setdefault(member, Divergence(epoch, step, layer))
+        for member in map(int, np.flatnonzero(lost)):
+            divergences.setdefault(member, Divergence(epoch, self.step, self._first_layer_lost(member)))
+        return divergences
 
     def _first_layer_lost(self, member: int) -> str:
         """The first layer whose numbers are not finite, or the output, if only its loss is not."""
-        lost: set[str] = set()
-        for kind, vector in self._vectors().items():
-            layout = self.network.state if kind == "state" else self.network.theta
+        layers: set[str] = set()
+        for key, vector in self._vectors().items():
+            layout = self.network.state if key == "state" else self.network.theta
             views = layout.views(vector[member])
-            lost |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
-        return next((name for name, _ in self.network.layers if name in lost), "output")
+            layers |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
+        return next((name for name, _ in self.network.layers if name in layers), "output")
 
 
 def sample(examples: Examples, most: int) -> Examples:

@@ -1,7 +1,16 @@
 """One optimizer at work: its chain bound to theta, walked in blocks that fit the processor's cache.
 
 Ten passes over a large vector would otherwise cost as much as the products of a step. All constants of an
-epoch are worked out at its start, one row a step.
+epoch are worked out at its start, one row a step. So are factors that leave a formula: from v = s = 0 on,
+
+    v = βv + (1 − β)g  and  s = βs + g  give  v = (1 − β)·s, corrected v/(1 − β^t) = c·s with c = (1 − β)/(1 − β^t).
+
+With such sums s1 of g and s2 of g², a step of Adam is
+
+    α · c1·s1 / (√(c2·s2) + ε)  =  α · c1/√c2 · s1 / (√s2 + ε/√c2):
+
+`Adam.update` works out the last fraction, ε/√c2 is one of its `constants`, c1/√c2 its `factor`. The factors of all
+transforms and the rate are then one number, and cost one pass over the vector.
 """
 
 from __future__ import annotations
@@ -23,18 +32,23 @@ Part = tuple[slice, slice]  # members, columns
 class Stretch(NamedTuple):
     """What is walked at once: theta and gradient of some members, and a block for each transform.
 
-    `own` picks these members' constants out of `(members, 1)`: of a single member as a number, since arithmetic
+    `pick` picks these members' constants out of `(members, 1)`: of a single member as a number, since arithmetic
     with a one-element array takes half as long again.
     """
 
-    own: tuple[int | slice, ...]
+    pick: tuple[int | slice, ...]
     theta: Array
     g: Array
     blocks: list[Block]
 
 
 class Optimizer:
-    """A chain bound to theta and its gradient, both `(members, size)`; the first `n_weights` columns are weights."""
+    """A chain bound to theta and its gradient, which lie where they are and are read and written there.
+
+    `name`, of OPTIMIZERS, KeyError if there is none; `h`, one value a member; `theta` and `gradient`
+    `(members, size)`, of one precision; `n_weights`, how many columns at the front are weights, which penalties and
+    decay act on. `slots` are the vectors kept from step to step, by name, shaped like theta.
+    """
 
     def __init__(self, name: str, h: Hyperparameters, theta: Array, gradient: Array, n_weights: int) -> None:
         self.h = h
@@ -49,7 +63,11 @@ class Optimizer:
         self._final: PerStep = np.empty(0)
 
     def plan(self, steps: NDArray[np.int64], factors: NDArray[np.float64], batch_sizes: NDArray[np.int64]) -> None:
-        """Work out the constants of an epoch from its steps' numbers, schedule factors and batch sizes, `(steps,)`."""
+        """Work out all that depends on the step alone: each transform's constants, and the factor of its last pass.
+
+        `steps` are the numbers of the steps since training began, from 1; `factors` what the schedule multiplies the
+        rate by; `batch_sizes` the rows of each batch, which penalties are divided by; all `(steps,)`.
+        """
         rates = self.h.learning_rate * factors[:, None, None]
         plan = Plan(steps[:, None, None].astype(float), rates, batch_sizes[:, None, None].astype(float))
         final = rates
@@ -59,11 +77,15 @@ class Optimizer:
         self._final = self._rows(final, rates)
 
     def step(self, index: int) -> None:
-        """Move theta by one step, the `index`-th of the plan; the gradient is used up."""
+        """θ −= α·Π factor · g, where g is what the chain makes of the gradient; it is left there, used up.
+
+        `index` is the step's place in the plan, from 0. Stretch by stretch, so that all passes over it find it in the
+        cache.
+        """
         if self._clip:
             clip_by_norm(self.gradient, self.h.clip_norm)
-        for own, theta, g, blocks in self._walk:
-            now = (index, *own)
+        for pick, theta, g, blocks in self._walk:
+            now = (index, *pick)
             for transform, block, constants in zip(self.transforms, blocks, self._constants, strict=True):
                 transform.update(block, [c[now] for c in constants])
             g *= self._final[now]
@@ -74,13 +96,14 @@ class Optimizer:
         return np.broadcast_to(values, like.shape).astype(self.gradient.dtype)
 
     def _stretch(self, theta: Array, part: Part, scratch: Array, n_weights: int) -> Stretch:
+        members, columns = part
         theta, g = theta[part], self.gradient[part]
-        weights = min(max(n_weights - part[1].start, 0), g.shape[1])
         scratch = scratch[: g.shape[0], : g.shape[1]]
-        slots = [[self.slots[key][part] for key in t.slots] for t in self.transforms]
-        members = part[0]
-        own: tuple[int | slice, ...] = (members.start, 0) if len(g) == 1 else (members,)
-        return Stretch(own, theta, g, [Block(theta, g, own, scratch, weights) for own in slots])
+        weights = min(max(n_weights - columns.start, 0), g.shape[1])
+        blocks = [
+            Block(theta, g, [self.slots[key][part] for key in t.slots], scratch, weights) for t in self.transforms
+        ]
+        return Stretch((members.start, 0) if len(g) == 1 else (members,), theta, g, blocks)
 
 
 def _parts(theta: Array) -> list[Part]:
@@ -96,13 +119,16 @@ def _parts(theta: Array) -> list[Part]:
 
 
 def clip_by_norm(gradient: Array, limit: PerMember) -> None:
-    """Shrink each member's gradient `(..., size)` to a global norm of at most `limit` (Pascanu et al. 2013)."""
+    """Shrink each member's gradient `(..., size)` in place to a norm of at most `limit` (Pascanu et al. 2013)."""
     norm = np.sqrt(np.vecdot(gradient, gradient))[..., None]
     gradient *= np.divide(limit, norm, out=np.ones_like(norm), where=norm > limit)
 
 
 def penalty(weights: Array, h: Hyperparameters, batch_size: int) -> Array:
-    """λ2/(2m)·‖W‖² + λ1/(2m)·Σ|W| of each member, `(members, n_weights)` → `(members,)`; h for one or for all."""
+    """λ2/(2m)·‖W‖² + λ1/(2m)·Σ|W| of each member, `(members, n_weights)` → `(members,)`; m is the batch size.
+
+    `h` holds the λ of one member for all, or one for each.
+    """
     total: Array = np.zeros(len(weights))
     if h.l2.any():
         total += h.l2[:, 0] * np.square(weights, dtype=np.float64).sum(axis=-1)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.engine import batches as batching
-from nnrun.engine.batches import LARGE_BYTES, Batches, advise, batch_bounds, by_blocks, orders, windows
+from nnrun.engine.batches import LARGE_BYTES, Batches, Group, advise, batch_bounds, by_blocks, orders, packed, windows
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.randomness import stream
@@ -40,16 +40,24 @@ def rows_seen(made: Batches, epoch: int) -> np.ndarray:
 
 @given(st.integers(1, 400), st.integers(1, 50), st.integers(1, 60), st.integers(1, 500))
 def test_every_row_is_in_one_window(rows: int, block: int, batch_size: int, mixed: int) -> None:
-    spans = [(window[0][0], window[-1][1]) for window in windows(batch_bounds(rows, batch_size), mixed)]
-    found = list(orders(rows, spans, block, np.random.default_rng(0)))
-    assert [len(order) for order in found] == [stop - start for start, stop in spans]
+    made = windows(batch_bounds(rows, batch_size), mixed, gathered=1)
+    found = list(orders(rows, made, block, np.random.default_rng(0)))
+    assert [len(order) for order in found] == [window.stop - window.start for window in made]
     assert sorted(np.concatenate(found)) == list(range(rows))
 
 
 def test_windows_hold_whole_batches() -> None:
     bounds = batch_bounds(148, 32)
-    assert windows(bounds, 70) == [[(0, 32), (32, 64)], [(64, 96), (96, 128)], [(128, 148)]]
-    assert windows(bounds, 5) == [[bound] for bound in bounds], "a window has at least one batch"
+    assert packed(bounds, 70) == [[(0, 32), (32, 64)], [(64, 96), (96, 128)], [(128, 148)]]
+    assert packed(bounds, 5) == [[bound] for bound in bounds], "a window has at least one batch"
+
+
+def test_groups_lie_in_their_window_and_batches_in_their_group() -> None:
+    first, second = windows(batch_bounds(148, 32), mixed=100, gathered=64)
+    assert (first.start, first.stop, second.start, second.stop) == (0, 96, 96, 148)
+    halves = [slice(0, 32), slice(32, 64)]
+    assert first.groups == [Group(slice(0, 64), halves), Group(slice(64, 96), [slice(0, 32)])]
+    assert second.groups == [Group(slice(0, 52), [slice(0, 32), slice(32, 52)])]
 
 
 @pytest.mark.usefixtures("small_blocks")

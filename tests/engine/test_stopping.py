@@ -5,10 +5,8 @@ import doctest
 import numpy as np
 import pytest
 
-import nnrun.engine.averages
 import nnrun.engine.batches
 import nnrun.engine.minimize
-from nnrun.engine.averages import weighted_average
 from nnrun.engine.stopping import Best, EarlyStopping, scores_of
 
 NAN = float("nan")
@@ -101,19 +99,7 @@ def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
         assert [bool(alone.see(row[k : k + 1], ON)[0]) for row in scores[3:]] == [both[k] for both in expected[3:]]
 
 
-def test_weighted_average_of_the_worked_example() -> None:
-    # 0.1·40 = 4; 3.6 + 4.9 = 8.5; 7.65 + 4.5 = 12.15
-    assert weighted_average([40, 49, 45], 0.9, correct=False) == pytest.approx([4, 8.5, 12.15])
-    # over 1 − 0.9, 1 − 0.81, 1 − 0.729
-    assert weighted_average([40, 49, 45], 0.9) == pytest.approx([40, 8.5 / 0.19, 12.15 / 0.271])
-
-
-def test_corrected_average_of_a_constant_is_the_constant() -> None:
-    assert weighted_average([7.0] * 30, 0.98) == pytest.approx([7] * 30)
-    assert weighted_average([], 0.9).shape == (0,)
-
-
-@pytest.mark.parametrize("module", [nnrun.engine.averages, nnrun.engine.batches, nnrun.engine.minimize])
+@pytest.mark.parametrize("module", [nnrun.engine.batches, nnrun.engine.minimize])
 def test_examples_in_docstrings(module: object) -> None:
     failed, tried = doctest.testmod(module)
     assert (failed, tried > 0) == (0, True)

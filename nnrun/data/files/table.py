@@ -172,11 +172,6 @@ def labels(series: pd.Series[Any]) -> pd.Series[Any]:
     return values.astype(str).reindex(series.index)
 
 
-def is_whole(series: pd.Series[Any]) -> bool:
-    """Whether the column holds whole numbers and nothing else."""
-    return kind_of(series) == "number" and not fractional(series).any()
-
-
 def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     """Which numbers `(m,)` are not whole, or too large for float64 to tell."""
     if series.dtype.kind != "f":

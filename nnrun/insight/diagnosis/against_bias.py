@@ -16,7 +16,6 @@ STRONG = 3.0  # λ of L2
 SLOW = 0.3  # of the usual rate
 FAST = 3  # times the usual rate
 LONGER = 4
-FITTED = 0.005  # training error below which there is nothing left to fit
 
 
 def lower_rate(e: Evidence) -> Move | None:

@@ -159,11 +159,6 @@ def _of_size(size: int, found: Sequence[Training]) -> dict[str, Any]:
     }
 
 
-def expected_seconds(run: RunDir) -> float:
-    """About how long it takes, from what the run itself took."""
-    return SEEDS * SIZES * float(run.read_json("run.json").get("seconds") or 0.0)
-
-
 def part_sizes(rows: int, classes: int) -> list[int]:
     """Seven sizes, each the same multiple of the one before, up to all rows; UsageError where there is no room."""
     smallest = max(rows // SMALLEST_SHARE, FEWEST, FEWEST_OF_A_CLASS * classes)

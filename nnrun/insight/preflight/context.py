@@ -122,7 +122,7 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
     The batch norm of training is in force, whose running averages would lag behind.
     """
     recipe, weights = trainer.recipe, trainer.theta[:, : trainer.network.n_weights]
-    rows, examples = trainer.batches.bounds[0][1], trainer.batches.examples
+    rows, examples = trainer.batches.bounds[0].stop, trainer.batches.examples
     _, targets, _ = next(trainer.batches.epoch(1))
     scale = examples.error_scale or np.nan
     seen: list[Measured] = []

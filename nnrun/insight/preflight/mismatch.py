@@ -1,4 +1,10 @@
-"""The check of parts that differ in what no single column shows: can a classifier tell them apart?"""
+"""The check of parts that differ in what no single column shows: can a classifier tell them apart?
+
+A two-sample test by a classifier (Lopez-Paz & Oquab 2017): ridge regression of the part that a row comes from on the
+ranks of its columns and their products, by a kernel (Saunders, Gammerman & Vovk 1998) whose features are centred
+(Schölkopf, Smola & Müller 1998). Its scores of rows that it did not see give the area under the ROC curve, and the
+same areas of permuted labels say how often chance reaches it.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +48,13 @@ def separate(x: Floats, member: Members, owners: Sequence[str]) -> Separation:
     rng = np.random.default_rng(0)
     order = rng.permutation(len(x))  # equal scores then stand in no order
     z, member = ranks(x[order]), member[order]
-    predict = _projection(z)
-    auc = float(areas(predict @ member, member))
+    scoring = _held_out_scoring(z)
+    auc = float(areas(scoring @ member, member))
     if auc < LARGE:
         return Separation(auc, 1.0, [])
     shuffled = np.stack([rng.permutation(member) for _ in range(PERMUTATIONS)], axis=1)
-    reached = int((areas(predict @ shuffled, shuffled) >= auc).sum())
-    return Separation(auc, (1 + reached) / (1 + PERMUTATIONS), _telling(z, member, owners))
+    reached = int((areas(scoring @ shuffled, shuffled) >= auc).sum())
+    return Separation(auc, (1 + reached) / (1 + PERMUTATIONS), _most_telling(z, member, owners))
 
 
 def ranks(x: Floats) -> Floats:
@@ -61,52 +67,73 @@ def ranks(x: Floats) -> Floats:
 
 
 def _kernel(a: Floats, b: Floats) -> Floats:
-    """Linear and quadratic, `(rows of a, rows of b)`."""
+    """Linear and quadratic, a·b/n + (a·b/n)², of rows `(p, n)` and `(q, n)`: `(p, q)`."""
     linear = a @ b.T / a.shape[1]
     return np.asarray(linear + np.square(linear), float)
 
 
-def _projection(z: Floats) -> Floats:
-    """`(m, m)`: labels `(m,)` times this are the score of each row by a fit to the other folds."""
-    projection = np.zeros((len(z), len(z)))
+def _held_out_scoring(z: Floats) -> Floats:
+    """The scores of rows `z (m, n)`, each by a fit to the other folds, as a matrix `(m, m)` to multiply labels by.
+
+    Ridge regression is linear in its labels y: the fit's scores are K(out, in) (K(in, in) + ridge)⁻¹ y(in). So one
+    inversion a fold serves all permutations of the labels.
+    """
+    scoring = np.zeros((len(z), len(z)))
     for fold in range(FOLDS):
         out = np.arange(len(z)) % FOLDS == fold
         kernel, cross = _kernel(z[~out], z[~out]), _kernel(z[out], z[~out])
-        cross += kernel.mean() - kernel.mean(axis=0) - cross.mean(axis=1, keepdims=True)
-        projection[np.ix_(out, ~out)] = cross @ np.linalg.inv(_centred(kernel) + RIDGE * np.eye(len(kernel)))
-    return projection
+        cross += kernel.mean() - kernel.mean(axis=0) - cross.mean(axis=1, keepdims=True)  # less the means of the fit
+        scoring[np.ix_(out, ~out)] = cross @ _ridge_inverse(kernel)
+    return scoring
+
+
+def _ridge_inverse(kernel: Floats) -> Floats:
+    """(K + ridge)⁻¹ of the centred kernel, `(m, m)`; times labels it gives the weight of each row in the fit."""
+    return np.asarray(np.linalg.inv(_centred(kernel) + RIDGE * np.eye(len(kernel))), float)
 
 
 def _centred(kernel: Floats) -> Floats:
-    """The kernel of features whose means are 0."""
+    """The kernel `(m, m)` of features whose means over these rows are 0."""
     mean = kernel.mean(axis=0)
     return np.asarray(kernel - mean - mean[:, None] + mean.mean(), float)
 
 
 def areas(scores: Floats, member: Members) -> NDArray[np.float64]:
-    """Area under the ROC curve of each column of scores `(m, k)` or of `(m,)`: how often a member ranks higher."""
+    """Area under the ROC curve of each column of scores `(m, k)` or of `(m,)`: how often a member ranks higher.
+
+    `member` has the shape of the scores. The sum of the members' ranks tells it (Mann & Whitney 1947).
+    """
     ranked = np.take_along_axis(member, scores.argsort(axis=0), axis=0)
     inside = ranked.sum(axis=0)
     above = np.tensordot(np.arange(1, len(ranked) + 1), ranked, 1) - inside * (inside + 1) / 2
     return np.asarray(above / (inside * (len(ranked) - inside)))
 
 
-def _telling(z: Floats, member: Members, owners: Sequence[str]) -> list[str]:
-    """Columns, and pairs of columns, by what they add to the difference of the mean scores of a fit to all rows."""
-    fit = np.linalg.inv(_centred(_kernel(z, z)) + RIDGE * np.eye(len(z)))
-    alpha = fit @ (member - member.mean())
-    side = np.where(member, 1 / member.sum(), -1 / (~member).sum())
-    n = z.shape[1]
-    both = (z.T * alpha @ z / n**2) * (z.T * side @ z)
-    both[np.diag_indices(n)] += (alpha @ z / n) * (side @ z)
-    names, column = np.unique(np.array(owners), return_inverse=True)
-    sums = np.zeros((len(names), len(names)))
-    np.add.at(sums, (column[:, None], column[None]), both)
-    sums = np.triu(sums) + np.tril(sums, -1).T
-    order = np.argsort(-sums, axis=None)
-    least = WORTH_NAMING * sums.max()
-    pairs = [divmod(int(place), len(names)) for place in order if sums.flat[place] >= least]
+def _most_telling(z: Floats, member: Members, owners: Sequence[str]) -> list[str]:
+    """Columns, and pairs of columns, that add the most to the difference of the mean scores of a fit to all rows."""
+    names, column_of = np.unique(np.array(owners), return_inverse=True)
+    shares = np.zeros((len(names), len(names)))
+    np.add.at(shares, (column_of[:, None], column_of[None]), _contributions(z, member))
+    shares = np.triu(shares) + np.tril(shares, -1).T  # a pair in one place
+    order = np.argsort(-shares, axis=None)
+    least = WORTH_NAMING * shares.max()
+    pairs = [divmod(int(place), len(names)) for place in order if shares.flat[place] >= least]
     return [str(names[a]) if a == b else f"{names[a]} with {names[b]}" for a, b in pairs]
+
+
+def _contributions(z: Floats, member: Members) -> Floats:
+    """What the product of features i and j adds to the mean score of members less that of the others, `(n, n)`.
+
+    A row x scores Σ α_r k(z_r, x) over the rows r, and k is a sum over features x_i and products x_i·x_j: the product
+    has the coefficient Σ α_r z_ri z_rj / n². The difference of the means weights rows by 1/members and −1/others. What
+    a feature adds by itself stands on the diagonal, beside its square.
+    """
+    n = z.shape[1]
+    alpha = _ridge_inverse(_kernel(z, z)) @ (member - member.mean())
+    side = np.where(member, 1 / member.sum(), -1 / (~member).sum())
+    products = (z.T * alpha @ z / n**2) * (z.T * side @ z)
+    products[np.diag_indices(n)] += (alpha @ z / n) * (side @ z)
+    return np.asarray(products, float)
 
 
 MOST_ROWS, FEWEST_ROWS = 500, 100  # of the sample of each part
@@ -116,10 +143,10 @@ SIGNIFICANCE = 0.01  # chance of a finding where the parts are alike
 
 def check_mismatch(context: Context) -> Finding:
     """A classifier for each two parts that are alike in every column; the others `distribution` has told."""
-    alike = [pair for pair, found in context.differences.items() if not large(found)]
+    alike = [pair for pair, difference in context.differences.items() if not large(difference)]
     owners = _owners(context)
-    found = {pair: _separate(context.dataset, pair, owners) for pair in alike}
-    return judge_mismatch(found, context.differences, context.dataset.info["split"]["rule"])
+    separations = {pair: _separate(context.dataset, pair, owners) for pair in alike}
+    return judge_mismatch(separations, context.differences, context.dataset.info["split"]["rule"])
 
 
 def _owners(context: Context) -> list[str]:
@@ -131,7 +158,7 @@ def _owners(context: Context) -> list[str]:
 
 def _separate(dataset: Dataset, pair: Pair, owners: list[str]) -> Separation:
     values = [_values(dataset, part) for part in pair]
-    member = np.repeat([False, True], [len(each) for each in values])
+    member = np.repeat([False, True], [len(rows) for rows in values])
     return separate(np.concatenate(values), member, owners)
 
 
@@ -145,18 +172,18 @@ def _values(dataset: Dataset, name: str) -> Floats:
     return np.asarray(np.hstack([part.x[rows], target]), float)
 
 
-def judge_mismatch(found: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str) -> Finding:
+def judge_mismatch(separations: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str) -> Finding:
     """Parts that are told apart often enough to matter, and too often for chance."""
-    numbers = {"-".join(pair): each._asdict() for pair, each in found.items()}
-    if not found:
+    numbers = {"-".join(pair): separation._asdict() for pair, separation in separations.items()}
+    if not separations:
         return Finding("pass", "how the parts differ stands under distribution", numbers=numbers)
-    significance = SIGNIFICANCE / len(found)
-    apart = {pair: each for pair, each in found.items() if each.auc >= LARGE and each.p <= significance}
+    significance = SIGNIFICANCE / len(separations)
+    apart = {pair: test for pair, test in separations.items() if test.auc >= LARGE and test.p <= significance}
     if not apart:
-        told = " and ".join(f"{'/'.join(pair)} (AUC {each.auc:.2f})" for pair, each in found.items())
+        told = " and ".join(f"{'/'.join(pair)} (AUC {test.auc:.2f})" for pair, test in separations.items())
         return Finding("pass", f"a classifier cannot tell apart {told}", numbers=numbers)
     told = "; ".join(
-        f"a classifier can tell {' from '.join(pair)} (AUC {each.auc:.2f}) by {listed(each.by)}"
-        for pair, each in apart.items()
+        f"a classifier can tell {' from '.join(pair)} (AUC {test.auc:.2f}) by {listed(test.by)}"
+        for pair, test in apart.items()
     )
     return Finding(*unlike(apart, told, pairs, rule), numbers)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnrun.engine.averages import weighted_average
 from nnrun.engine.layers import Mode
 from nnrun.engine.parameters import Buffers
 from nnrun.engine.trainer import sample
@@ -19,7 +18,7 @@ from nnrun.text import sparkline
 LOWEST, HIGHEST = 1e-6, 1e2
 STEPS, FEWEST_STEPS = 120, 40
 STEP_WORK = 30_000_000_000  # multiplications of all steps together
-SMOOTHING = 0.5  # the average runs over about two steps
+SMOOTHING = 0.5  # weight of the newest loss: the average runs over about two steps
 MEASURED_ROWS = 256
 DIVERGED = 4.0  # times the lowest smoothed loss
 LEAST_FALL = 0.1  # share of the first loss; a curve that falls by less says nothing
@@ -87,8 +86,11 @@ def find_rate(rates: Sequence[float], losses: Sequence[float]) -> RateRange:
 
 
 def _smooth(losses: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    with np.errstate(all="ignore"):
-        return weighted_average(losses, SMOOTHING)
+    """The exponentially weighted average, NaN where a loss is not finite, which pandas passes over."""
+    import pandas as pd
+
+    averages = pd.Series(losses, dtype=float).ewm(alpha=SMOOTHING).mean().to_numpy()
+    return np.where(np.isfinite(losses), averages, np.nan)
 
 
 def judge_rates(rates: Sequence[float], losses: Sequence[float], configured: float) -> Finding:

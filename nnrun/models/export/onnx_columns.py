@@ -14,8 +14,6 @@ from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
 from nnrun.models.export.onnx_graph import ML, Graph
 from nnrun.models.model import Model
 
-Feed = dict[str, Any]
-
 NUMBER, TEXT = "float64, NaN if missing", "text, empty if missing"
 _PLACE = re.compile(r"(.+)\[[\d,]+\]")  # in an array, as columns of a file of arrays are called
 _MISSING = -2  # code of a missing category; those of the vocabulary count from 0

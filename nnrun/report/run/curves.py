@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from nnrun.engine.averages import weighted_average
 from nnrun.report.page import charts
 from nnrun.report.page.charts import (
     BLUE,
@@ -121,10 +120,11 @@ def wavering(values: Sequence[float]) -> float:
 
 
 def _smoothed(values: Sequence[float], log: bool) -> list[float]:
-    if not log:
-        return [*map(float, weighted_average(values, beta_for(len(values))))]
-    averages = weighted_average([math.log(value) for value in values], beta_for(len(values)))
-    return [math.exp(value) for value in averages]
+    import pandas as pd
+
+    scaled = [math.log(value) for value in values] if log else values
+    averages = pd.Series(scaled, dtype=float).ewm(alpha=1 - beta_for(len(values))).mean().tolist()
+    return [math.exp(value) for value in averages] if log else averages
 
 
 def beta_for(epochs: int) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.data.files.table import Floats
+from nnrun.insight.preflight import mismatch
 from nnrun.insight.preflight.mismatch import areas, ranks, separate
 
 
@@ -55,6 +56,15 @@ def test_the_pair_of_columns_is_named() -> None:
     assert found.auc > 0.75
     assert found.p == pytest.approx(1 / 600)  # none of 599 permutations came near
     assert separate(*samples(400, 0.7, 0.7), ["a", "b", "c", "d"]).p == 1
+
+
+def test_what_features_and_products_contribute_adds_up_to_the_difference_of_the_mean_scores() -> None:
+    x, member = samples(60, 0.7, -0.7)
+    z = ranks(x)
+    kernel = mismatch._kernel(z, z)
+    scores = kernel @ mismatch._ridge_inverse(kernel) @ (member - member.mean())
+    difference = scores[member].mean() - scores[~member].mean()
+    assert mismatch._contributions(z, member).sum() == pytest.approx(difference)
 
 
 def test_features_of_one_column_are_one_column() -> None:
