@@ -26,7 +26,7 @@ from nnrun.config.space.space import Space
 from nnrun.search.executors import Inline, Job
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.trials import Metric, Record, Trial
 
@@ -75,10 +75,10 @@ def nnrun(strategy: str, trials: int, folder: Path) -> list[float]:
         return Trial(point.number, point.values, {})
 
     clock = Clock()
-    plan = Plan(Space.of(SPACE), 0, [trials])
+    brief = Brief(Space.of(SPACE), 0, [trials])
     ledger = Ledger(folder / "trials.jsonl")
     study = Study(
-        STRATEGIES[strategy](plan), make, [], Metric("dev_error"), ledger, Inline(), null_work, {}, watcher=clock
+        STRATEGIES[strategy](brief), make, [], Metric("dev_error"), ledger, Inline(), null_work, {}, watcher=clock
     )
     study.run(Budget(trials))
     return clock.times

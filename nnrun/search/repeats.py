@@ -12,7 +12,7 @@ from nnrun.config.space.settings import Values
 from nnrun.files import to_json
 from nnrun.search.ledger import Ledger, mend
 from nnrun.search.state import Clock, Search
-from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
 from nnrun.search.trials import Metric, Record, Trial, repeat_seed, signature, stacked
@@ -24,13 +24,13 @@ BEST = 3
 class Same(Strategy):
     """The same settings again and again."""
 
-    def __init__(self, plan: Plan, values: Values) -> None:
-        super().__init__(plan)
+    def __init__(self, brief: Brief, values: Values) -> None:
+        super().__init__(brief)
         self.values = values
 
     def propose(self, number: int) -> Point | None:
         """As many as were asked for."""
-        return Point(number, self.values) if number < self.plan.totals[-1] else None
+        return Point(number, self.values) if number < self.brief.totals[-1] else None
 
 
 class _Teller(Watcher):
@@ -78,7 +78,7 @@ def _study(search: Search, record: Record, watcher: Watcher) -> Study:
     mend(ledger, folder, search.metric)
     config = load_config(search.folder / f"{number:04d}" / "resolved.yaml").config
     return Study(
-        strategy=Same(Plan(search.space, search.config.seed, [search.repeats]), record["values"]),
+        strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),
         make=lambda point: _trial(search, config, number, point),
         given=[],
         metric=search.metric,

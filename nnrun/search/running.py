@@ -26,7 +26,7 @@ from nnrun.search.ledger import Ledger, mend
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
 from nnrun.search.trials import Record, Trial, failed, signature, stacked, trial_seed
@@ -214,8 +214,8 @@ def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) ->
     """The strategy of the first of these configs; it is told of those trials of theirs that lie in the space."""
     config = known[0]
     inside = frozenset(number for number, given in enumerate(known) if space.contains(space.read(given)))
-    plan = Plan(space, config.seed, totals, config.training.epochs, len(known), inside)
-    return STRATEGIES[config.search.strategy](plan)
+    brief = Brief(space, config.seed, totals, config.training.epochs, len(known), inside)
+    return STRATEGIES[config.search.strategy](brief)
 
 
 def _trial(search: Search, point: Point) -> Trial | Record:

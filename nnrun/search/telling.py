@@ -11,7 +11,7 @@ from nnrun.config.space.space import Space
 from nnrun.files import to_json
 from nnrun.search.importance import importances
 from nnrun.search.strategies.halving import rung_table
-from nnrun.search.strategies.strategy import Plan
+from nnrun.search.strategies.strategy import Brief
 from nnrun.search.trials import Metric, Record
 from nnrun.text import columns, duration, number, percent
 
@@ -67,7 +67,7 @@ def heading(run_id: str, plan: Mapping[str, Any], space: Space, workers: int | N
 
 def rung_lines(plan: Mapping[str, Any], space: Space, epochs: int) -> list[str]:
     """What successive halving will do: how many trials train until which epoch."""
-    rungs = rung_table(Plan(space, plan["seed"], plan["totals"], epochs, first=1 + len(plan["enqueue"])))
+    rungs = rung_table(Brief(space, plan["seed"], plan["totals"], epochs, first=1 + len(plan["enqueue"])))
     return [
         f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
         + (f", the best of those until epoch {below.epochs}" if rung.level else "")

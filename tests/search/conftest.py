@@ -17,7 +17,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
 from nnrun.search.trials import Metric, Record, Trial
 from nnrun.search.verbs import begin
@@ -120,7 +120,7 @@ def study(tmp_path: Path) -> Callable[..., Study]:
             return Trial(point.number, point.values, {}, shape=text, most=4 if text else 1)
 
         return Study(
-            strategy=STRATEGIES[strategy](Plan(SPACE, 0, [1000])),
+            strategy=STRATEGIES[strategy](Brief(SPACE, 0, [1000])),
             make=make or plain,
             given=[],
             metric=Metric(metric),

@@ -17,7 +17,7 @@ from nnrun.report.page.charts import Axis, axis, log_axis
 from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Strategy
+from nnrun.search.strategies.strategy import Brief, Strategy
 from nnrun.search.telling import shown
 from nnrun.search.trials import Metric, Record
 
@@ -48,7 +48,7 @@ class Results:
     def strategy(self) -> Strategy:
         """As it stood before the first trial."""
         plan, known = self.plan, 1 + len(self.plan["enqueue"])
-        return STRATEGIES[plan["strategy"]](Plan(self.space, plan["seed"], plan["totals"], plan["epochs"], known))
+        return STRATEGIES[plan["strategy"]](Brief(self.space, plan["seed"], plan["totals"], plan["epochs"], known))
 
     @property
     def metric(self) -> str:

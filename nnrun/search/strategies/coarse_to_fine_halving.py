@@ -10,7 +10,7 @@ from typing import Any
 from nnrun.config.space.settings import Values
 from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine, Stage
 from nnrun.search.strategies.halving import FACTOR
-from nnrun.search.strategies.strategy import GENERATION, Plan, Point, Strategy, generator
+from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, generator
 
 FINALISTS = SIZE // FACTOR
 WHOLE = SIZE + FINALISTS  # numbers a stage: its fresh trials, then the best of them again, continued
@@ -26,10 +26,10 @@ class CoarseToFineHalving(Strategy):
     continues_trials = True
     help = "as coarse_to_fine, for a third of the epochs; a stage's best 4 go on to the end and make the next box"
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        first, awaited = _fresh_below(plan.first), frozenset(map(_fresh_below, filter(_is_fresh, plan.awaited)))
-        self._zoom = CoarseToFine(replace(plan, first=first, awaited=awaited))
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(brief)
+        first, awaited = _fresh_below(brief.first), frozenset(map(_fresh_below, filter(_is_fresh, brief.awaited)))
+        self._zoom = CoarseToFine(replace(brief, first=first, awaited=awaited))
         self._results: dict[int, tuple[float, Values]] = {}
         self._zoomed = 0  # stages whose results the zoom has been told
 
@@ -40,8 +40,8 @@ class CoarseToFineHalving(Strategy):
 
     def epochs(self, number: int) -> int:
         """A third of all for a fresh trial."""
-        halved = _is_fresh(number) and number >= self.plan.first
-        return math.ceil(self.plan.epochs / FACTOR) if halved else self.plan.epochs
+        halved = _is_fresh(number) and number >= self.brief.first
+        return math.ceil(self.brief.epochs / FACTOR) if halved else self.brief.epochs
 
     def propose(self, number: int) -> Point | None:
         """A fresh trial, or the continuation of a finalist; None until all trials that it rests on are told.
@@ -58,8 +58,8 @@ class CoarseToFineHalving(Strategy):
         finalist = self._finalists(begin).get(number)
         if finalist is not None:
             return Point(number, self._results[finalist][1], resume=finalist)
-        units = generator(self.plan.seed, GENERATION, number).random(len(self.plan.space.parameters))
-        return Point(number, self.plan.space.decode(units.tolist()))
+        units = generator(self.brief.seed, GENERATION, number).random(len(self.brief.space.parameters))
+        return Point(number, self.brief.space.decode(units.tolist()))
 
     def stages(self) -> list[Stage]:
         """As `CoarseToFine` records them, with the numbers of this search."""
@@ -78,8 +78,8 @@ class CoarseToFineHalving(Strategy):
 
         What the user gave has trained to its end already, and may have the number of a continuation.
         """
-        fresh = [n for n in range(max(begin, self.plan.first), begin + SIZE) if math.isfinite(self._results[n][0])]
-        places = range(max(begin + SIZE, self.plan.first), begin + WHOLE)
+        fresh = [n for n in range(max(begin, self.brief.first), begin + SIZE) if math.isfinite(self._results[n][0])]
+        places = range(max(begin + SIZE, self.brief.first), begin + WHOLE)
         return dict(zip(places, sorted(fresh, key=lambda n: (self._results[n][0], n)), strict=False))
 
     def _tell_zoom(self, stages: int) -> None:
@@ -87,7 +87,7 @@ class CoarseToFineHalving(Strategy):
         for begin in range(self._zoomed * WHOLE, stages * WHOLE, WHOLE):
             continued = {finalist: number for number, finalist in self._finalists(begin).items()}
             for number in (n for n in range(begin, begin + SIZE) if n in self._results):
-                source = number if number < self.plan.first else continued.get(number)
+                source = number if number < self.brief.first else continued.get(number)
                 value = math.nan if source is None else self._results[source][0]
                 self._zoom.tell(_fresh_below(number), self._results[number][1], value)
         self._zoomed = max(self._zoomed, stages)

@@ -9,7 +9,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import resume
 
@@ -20,7 +20,7 @@ Loss = Callable[[Point], float]
 
 
 def made(**about: Any) -> CoarseToFineHalving:
-    return CoarseToFineHalving(Plan(SPACE, 3, (50,), epochs=30, **about))
+    return CoarseToFineHalving(Brief(SPACE, 3, (50,), epochs=30, **about))
 
 
 def play(strategy: CoarseToFineHalving, loss: Loss, trials: int, begin: int = 0) -> dict[int, Point]:
