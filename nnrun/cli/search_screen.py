@@ -9,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from nnrun.cli.preparing import is_terminal
 from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.streams import in_terminal_letters, say
-from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
+from nnrun.search.plan import Plan
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
@@ -36,27 +34,27 @@ class SearchConsole(Screen, Watcher):
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
-        self.plan: dict[str, Any] = {}
+        self.plan: Plan
         self.begun = time.monotonic()
         self.heard = 0
 
     @property
     def total(self) -> int:
         """The number of trials that were asked for."""
-        return int(self.plan["totals"][-1])
+        return self.plan.total
 
     def started(self, run: RunDir, space: Space) -> None:
         """The heading."""
         self.preparation.close()
-        self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
+        self.plan, self.begun = Plan.read(run), time.monotonic()
         say(*heading(run.id, self.plan, space, self.options.workers))
-        if self.plan["strategy"] == "halving":
-            say(*rung_lines(self.plan, space, load_config(run.path / "resolved.yaml").config.training.epochs))
+        if self.plan.strategy == "halving":
+            say(*rung_lines(self.plan.brief()))
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
         """A line."""
         self.heard += 1
-        say(trial_line(record, best, finished, self.total, self.plan["metric"]))
+        say(trial_line(record, best, finished, self.total, self.plan.metric))
         if self.heard % TRIALS_BETWEEN_PACES == 0 and finished < self.total:
             say(self.pace(finished))
 
@@ -99,7 +97,7 @@ class LiveSearchConsole(SearchConsole):
     def recalled(self, record: Record) -> None:
         """Counts like any other."""
         self.counts[record["status"]] += 1
-        insort(self.ranked, record, key=Metric(self.plan["metric"]).rank)
+        insort(self.ranked, record, key=Metric(self.plan.metric).rank)
         del self.ranked[BEST_SHOWN:]
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
@@ -122,7 +120,7 @@ class LiveSearchConsole(SearchConsole):
     def _line(self, record: Record, finished: int) -> str:
         width = len(str(self.total))
         error = f" ({record['error']})" if record.get("error") else ""
-        result = result_of(record, self.plan["metric"])
+        result = result_of(record, self.plan.metric)
         number = f"{finished:>{width}}/{self.total}  trial {record['number']:>{width}}"
         return f"{number}  {result:>8}{error}  {settings(record['values'])}"
 
@@ -144,7 +142,7 @@ class LiveSearchConsole(SearchConsole):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
         yield _text("")
-        for i, line in enumerate(fitting_table(self.ranked, self.plan["metric"], options.max_width)):
+        for i, line in enumerate(fitting_table(self.ranked, self.plan.metric, options.max_width)):
             yield _text(line, "dim" if i == 0 else "bold" if i == 1 else "")
         width = options.max_width - ECHO
         yield _text(self._best())
@@ -155,7 +153,7 @@ class LiveSearchConsole(SearchConsole):
         if not self.ranked or self.ranked[0]["metric"] is None:
             return "best     none yet"
         best = self.ranked[0]
-        return f"best     trial {best['number']}: {result_of(best, self.plan['metric'])}  {settings(best['values'])}"
+        return f"best     trial {best['number']}: {result_of(best, self.plan.metric)}  {settings(best['values'])}"
 
     def _counts(self) -> str:
         told = [f"{self.counts[status]} {status}" for status in ("done", "diverged", "failed")]

@@ -145,7 +145,7 @@ def _run(search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
-    strategy = strategy_of(search.known, search.space, search.plan["totals"])
+    strategy = strategy_of(search.known, search.space, search.plan.totals)
     study = _study(search, strategy, watcher)
     target = search.options.target
     budget = Budget(search.total, clock.left, -math.inf if target is None else target)

@@ -10,6 +10,7 @@ from typing import Any
 from nnrun.config.space.space import Space
 from nnrun.files import to_json
 from nnrun.search.importance import importances
+from nnrun.search.plan import Plan
 from nnrun.search.strategies.halving import rung_table
 from nnrun.search.strategies.strategy import Brief
 from nnrun.search.trials import Metric, Record
@@ -54,20 +55,20 @@ def shown(value: float | None, metric: str) -> str:
     return percent(value) if metric.endswith("error") else f"{value:.4g}"
 
 
-def heading(run_id: str, plan: Mapping[str, Any], space: Space, workers: int | None = None) -> list[str]:
+def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None) -> list[str]:
     """What is searched, how, and by how many workers, if any are at work."""
     at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
     return [
         f"search   {run_id}",
-        f"strategy {plan['strategy']}, {plan['totals'][-1]} trials, {plan['metric']}{at_work}",
+        f"strategy {plan.strategy}, {plan.total} trials, {plan.metric}{at_work}",
         *(f"space    {key}: {_range(written)}" for key, written in space.written().items()),
         *(f"note     {notice}" for notice in space.notices),
     ]
 
 
-def rung_lines(plan: Mapping[str, Any], space: Space, epochs: int) -> list[str]:
+def rung_lines(brief: Brief) -> list[str]:
     """What successive halving will do: how many trials train until which epoch."""
-    rungs = rung_table(Brief(space, plan["seed"], plan["totals"], epochs, first=1 + len(plan["enqueue"])))
+    rungs = rung_table(brief)
     return [
         f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
         + (f", the best of those until epoch {below.epochs}" if rung.level else "")

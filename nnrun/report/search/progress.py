@@ -32,7 +32,7 @@ def _best_so_far(title: str, found: Results, placed: list[tuple[Record, float]],
     x = [at for _, at in placed]
     values = [found.value(trial) for trial, _ in placed]
     lower = list(accumulate((trial["metric"] for trial, _ in placed), min))
-    best = [-value if found.plan["metric"].startswith("-") else value for value in lower]
+    best = [-value if found.plan.metric.startswith("-") else value for value in lower]
     names = [f"trial {trial['number']}: {found.told(trial)}" for trial, _ in placed]
     dots = points("a trial", x, values, GREY, text=names, hoverinfo="text", marker={"size": 6, "opacity": 0.7})
     steps = line("best so far", x, best, ORANGE, width=2.5, hoverinfo="y+name")
@@ -85,7 +85,7 @@ def _short(value: float | None) -> float | None:
 
 def survivors_chart(found: Results) -> Chart | None:
     """Halving: each group of trials that continue each other as a line from rung to rung; None where none does."""
-    if not STRATEGIES[found.plan["strategy"]].continues_trials:
+    if not STRATEGIES[found.plan.strategy].continues_trials:
         return None
     until = found.strategy.epochs
     groups = [[trial for trial in group if trial["metric"] is not None] for group in same_settings(found.trials)]

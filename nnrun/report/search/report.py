@@ -97,7 +97,7 @@ def _importance_section(found: Results, items: Sequence[Importance]) -> Section:
 def _lead(found: Results, items: Sequence[Importance]) -> Markup:
     """What won and why, and how the search ended."""
     over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
-    how = ending(found.record) if over else progress(found.record, found.trials, found.plan["totals"][-1], "cost")[0]
+    how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
     return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.")])
 
 
@@ -126,7 +126,7 @@ def _numbers(found: Results) -> list[tuple[str, str, str]]:
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))
     told.append(("training", duration(sum(t.get("seconds") or 0 for t in found.trials)), "of all trials together"))
-    return [*told, ("strategy", str(found.plan["strategy"]).replace("_", " "), f"seed {found.plan['seed']}")]
+    return [*told, ("strategy", found.plan.strategy.replace("_", " "), f"seed {found.plan.seed}")]
 
 
 def _best_section(found: Results, judged: Diagnosis | None) -> Section:
@@ -150,13 +150,13 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
             command("train", str(best / "resolved.yaml")),
         )
         yield "Its own page:", command("report", str(best))
-    twice = str(2 * found.plan["totals"][-1])
+    twice = str(2 * found.plan.total)
     yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
 
 
 def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:
     """What speaks for and against the result."""
-    metric = found.plan["metric"]
+    metric = found.plan.metric
     yield f"It was chosen for its {found.metric} among {len(found.ranked):,} trials: that number is a little too good."
     if judged:
         yield f"Its verdict: {judged.told}"
@@ -168,7 +168,7 @@ def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:
 
 
 def _repeats(found: Results) -> list[Markup]:
-    metric, rows = found.plan["metric"], []
+    metric, rows = found.plan.metric, []
     for each in found.record.get("repeats") or []:
         spread = "–" if each["deviation"] is None else shown(each["deviation"], found.metric)
         rows.append(

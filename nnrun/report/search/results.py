@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import yaml
-
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.report.page.charts import Axis, axis, log_axis
 from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
+from nnrun.search.plan import Plan
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Brief, Strategy
+from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
 from nnrun.search.trials import Metric, Record
 
@@ -30,36 +29,39 @@ class Results:
 
     run: RunDir
     record: dict[str, Any]
-    plan: dict[str, Any]
+    plan: Plan
     config: Config
-    space: Space
     trials: list[Record]
 
     @classmethod
     def of(cls, run: RunDir) -> Results:
         """From its directory."""
         record = run.read_json("run.json")
-        plan = yaml.safe_load(run.read("search.yaml"))
+        plan = Plan.read(run)
         trials, _ = Ledger(run.path / "trials.jsonl").read()
         config = load_config(run.path / "resolved.yaml").config
-        return cls(run, record | {"status": run.status_of(record)}, plan, config, Space.of(plan["space"]), trials)
+        return cls(run, record | {"status": run.status_of(record)}, plan, config, trials)
 
     @cached_property
     def strategy(self) -> Strategy:
         """As it stood before the first trial."""
-        plan, known = self.plan, 1 + len(self.plan["enqueue"])
-        return STRATEGIES[plan["strategy"]](Brief(self.space, plan["seed"], plan["totals"], plan["epochs"], known))
+        return STRATEGIES[self.plan.strategy](self.plan.brief())
+
+    @property
+    def space(self) -> Space:
+        """What was searched."""
+        return self.plan.space
 
     @property
     def metric(self) -> str:
         """The name of what is minimised or maximised, without its sign."""
-        return str(self.plan["metric"]).removeprefix("-")
+        return self.plan.metric.removeprefix("-")
 
     @cached_property
     def ranked(self) -> list[Record]:
         """The trials with a value, the best first."""
         found = [trial for trial in self.trials if trial["metric"] is not None]
-        return sorted(found, key=Metric(self.plan["metric"]).rank)
+        return sorted(found, key=Metric(self.plan.metric).rank)
 
     @property
     def best(self) -> Record | None:
@@ -74,11 +76,11 @@ class Results:
 
     def value(self, trial: Record) -> float:
         """The metric of a trial that has one, as it is spoken of: larger is better where it is maximised."""
-        return -float(trial["metric"]) if self.plan["metric"].startswith("-") else float(trial["metric"])
+        return -float(trial["metric"]) if self.plan.metric.startswith("-") else float(trial["metric"])
 
     def told(self, trial: Record) -> str:
         """The same in words."""
-        return shown(trial["metric"], self.plan["metric"])
+        return shown(trial["metric"], self.plan.metric)
 
     def axis(self) -> Axis:
         """The axis of the metric."""
