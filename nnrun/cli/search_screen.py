@@ -17,7 +17,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.plan import Plan
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
+from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
 from nnrun.search.trials import Metric, Record
 from nnrun.text import remaining
 
@@ -48,8 +48,7 @@ class SearchConsole(Screen, Watcher):
         self.preparation.close()
         self.plan, self.begun = Plan.read(run), time.monotonic()
         say(*heading(run.id, self.plan, space, self.options.workers))
-        if self.plan.strategy == "halving":
-            say(*rung_lines(self.plan.brief()))
+        say(*outlook(self.plan))
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
         """A line."""

@@ -50,8 +50,8 @@ def close(search: Search, records: Sequence[Record], best: Record | None, strate
         final=chosen["final"],
         test_reads=chosen["test_reads"],
         random_search_expected=random_search_expected(records, strategy),
-        notes=[*getattr(strategy, "warnings", lambda: [])()],
-        stages=[stage.as_dict() for stage in getattr(strategy, "stages", lambda: [])()],
+        notes=strategy.warnings(),
+        stages=[stage.as_dict() for stage in strategy.stages()],
     )
     happened = next((status for status, count in counts.items() if count), "interrupted")
     return "interrupted" if ended_by == "signal" else happened

@@ -11,8 +11,7 @@ from nnrun.config.space.space import Space
 from nnrun.files import to_json
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.strategies.halving import rung_table
-from nnrun.search.strategies.strategy import Brief
+from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.trials import Metric, Record
 from nnrun.text import columns, duration, number, percent
 
@@ -66,14 +65,9 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None) -
     ]
 
 
-def rung_lines(brief: Brief) -> list[str]:
-    """What successive halving will do: how many trials train until which epoch."""
-    rungs = rung_table(brief)
-    return [
-        f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
-        + (f", the best of those until epoch {below.epochs}" if rung.level else "")
-        for below, rung in zip([rungs[0], *rungs], rungs, strict=False)
-    ]
+def outlook(plan: Plan) -> list[str]:
+    """What the strategy will do, where it tells."""
+    return STRATEGIES[plan.strategy].heading(plan.brief())
 
 
 def _range(written: Mapping[str, Any]) -> str:

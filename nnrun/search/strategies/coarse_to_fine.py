@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.settings import fault
 from nnrun.config.space.space import Parameter
+from nnrun.search.strategies.stages import Change, Stage
 from nnrun.search.strategies.strategy import STAGE, Brief, Point, Strategy, draw, generator
 
 SIZE = 12  # trials a stage; never a share of all trials, so that a longer search begins like a shorter one
@@ -61,32 +62,6 @@ class Subset:
 
 
 Part = Segment | Subset
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a stage does to one parameter."""
-
-    key: str
-    old: list[Any]  # low and high, or the choices
-    new: list[Any]
-    why: str
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The record of one stage after the first."""
-
-    number: int
-    first: int  # its first trial
-    finished: int  # trials that it rests on: those before `first` with a result
-    best: int  # the best of them
-    value: float
-    changes: tuple[Change, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a file."""
-        return asdict(self)
 
 
 class _Result(NamedTuple):

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from nnrun.config.space.settings import Values
-from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine, Stage
+from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine
 from nnrun.search.strategies.halving import FACTOR
+from nnrun.search.strategies.stages import Stage
 from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, generator
 
 FINALISTS = SIZE // FACTOR

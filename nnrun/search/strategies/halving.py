@@ -73,6 +73,16 @@ class Halving(Strategy):
         self._results: dict[int, tuple[float, Values]] = {}
         self._survivors: dict[int, list[int]] = {}  # by the first number of the rung that they reach
 
+    @classmethod
+    def heading(cls, brief: Brief) -> list[str]:
+        """How many trials train until which epoch."""
+        rungs = rung_table(brief)
+        return [
+            f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
+            + (f", the best of those until epoch {below.epochs}" if rung.level else "")
+            for below, rung in zip([rungs[0], *rungs], rungs, strict=False)
+        ]
+
     def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
         """Keeps the result for the promotion; trials before the first bracket take no part."""
         super().tell(number, values, value)

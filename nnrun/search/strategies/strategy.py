@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.search.strategies.stages import Stage
 
 SEARCH = 100  # keeps these streams apart from those of a run
 POINT, STAGE, GENERATION = 0, 1, 2
@@ -92,6 +93,19 @@ class Strategy(ABC):
     def independent(self, number: int) -> bool:
         """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
         return False
+
+    @classmethod
+    def heading(cls, brief: Brief) -> list[str]:
+        """Lines on what it will do, for the screen before the first trial."""
+        return []
+
+    def stages(self) -> list[Stage]:
+        """How it has narrowed the space so far, for run.json."""
+        return []
+
+    def warnings(self) -> list[str]:
+        """What the user should know of the results so far, such as a range that seems too narrow."""
+        return []
 
     @abstractmethod
     def propose(self, number: int) -> Point | None:

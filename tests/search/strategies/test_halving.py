@@ -94,3 +94,17 @@ def test_the_users_own_trials_take_no_part() -> None:
             strategy.tell(0, {"optimizer.learning_rate": 0.01}, -1.0)
         points = played(strategy, {number: float(number) for number in range(1, 14)})
         assert [point.resume for point in points[9:]] == [1, 2, 3, 10]
+
+
+def test_the_rungs_are_told_before_the_start() -> None:
+    # 9 + 3 + 1 trials beside trial 0; 9 epochs in all, a third of them and a third of that on the rungs below.
+    assert Halving.heading(Brief(SPACE, 0, [14], epochs=9, first=1)) == [
+        "rung     trials 1 to 9 until epoch 1",
+        "rung     trials 10 to 12 until epoch 3, the best of those until epoch 1",
+        "rung     trials 13 to 13 until epoch 9, the best of those until epoch 3",
+    ]
+
+
+def test_rungs_begin_behind_the_known_settings() -> None:
+    first, *_ = Halving.heading(Brief(SPACE, 0, [16], epochs=9, first=3))
+    assert first == "rung     trials 3 to 11 until epoch 1"  # 9 of the 13 trials behind the config and two others

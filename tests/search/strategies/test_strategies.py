@@ -117,6 +117,13 @@ def test_what_depends_on_a_given_trial_is_not_proposed_before_it_is_told(name: s
 
 
 @every_strategy
+def test_it_tells_of_itself_before_the_first_trial(name: str) -> None:
+    strategy = made(name)
+    assert strategy.stages() == [] and strategy.warnings() == []
+    assert bool(strategy.heading(strategy.brief)) == (name == "halving")
+
+
+@every_strategy
 def test_a_search_in_which_everything_diverges_goes_on(name: str) -> None:
     strategy = made(name)
     points: list[Point] = []
