@@ -80,7 +80,7 @@ class Halving(Strategy):
         return [
             f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
             + (f", the best of those until epoch {below.epochs}" if rung.level else "")
-            for below, rung in zip([rungs[0], *rungs], rungs, strict=False)
+            for below, rung in zip([*rungs[:1], *rungs], rungs, strict=False)
         ]
 
     def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:

@@ -108,3 +108,7 @@ def test_the_rungs_are_told_before_the_start() -> None:
 def test_rungs_begin_behind_the_known_settings() -> None:
     first, *_ = Halving.heading(Brief(SPACE, 0, [16], epochs=9, first=3))
     assert first == "rung     trials 3 to 11 until epoch 1"  # 9 of the 13 trials behind the config and two others
+
+
+def test_a_search_of_the_given_trials_alone_has_no_rungs_to_tell() -> None:
+    assert Halving.heading(Brief(SPACE, 0, [1], epochs=9, first=1)) == []
