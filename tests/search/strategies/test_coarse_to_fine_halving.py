@@ -8,7 +8,7 @@ from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
-from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving
+from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving, _fresh_from, _is_fresh, _number_of
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import resume
@@ -63,6 +63,14 @@ def test_the_next_box_comes_from_the_finalists_results_at_the_end() -> None:
     ends = sorted(points[n].values[RATE] for n in others)
     assert change.why.endswith(f"{ends[0]:.4g} to {ends[-1]:.4g}")
     assert worst not in (stage.best, *others)
+
+
+def test_the_zoom_numbers_fresh_trials_alone() -> None:
+    fresh = [number for number in range(48) if _is_fresh(number)]
+    assert fresh == [*range(12), *range(16, 28), *range(32, 44)]
+    assert [_fresh_from(number) for number in fresh] == list(range(36))
+    assert [_number_of(i) for i in range(36)] == fresh
+    assert [_fresh_from(finalist) for finalist in (12, 15, 28, 31)] == [12, 12, 24, 24], "the next fresh one"
 
 
 def test_it_zooms() -> None:
