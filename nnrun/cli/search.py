@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nnrun.search.plan import Plan
     from nnrun.search.running import SearchOutcome
     from nnrun.search.state import Options
-    from nnrun.search.trials import Record
+    from nnrun.search.trials import TrialRecord
 
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
@@ -178,7 +178,7 @@ def _next_commands(run: RunDir, record: dict[str, Any], plan: Plan, reported: bo
         yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 
 
-def _summary(run: RunDir, record: dict[str, Any], records: list[Record], plan: Plan) -> list[str]:
+def _summary(run: RunDir, record: dict[str, Any], records: list[TrialRecord], plan: Plan) -> list[str]:
     from nnrun.config.load import load_config
     from nnrun.search.telling import summary
 
@@ -192,7 +192,7 @@ def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
     from nnrun.search.plan import Plan
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
-    records, _ = Ledger(run.path / "trials.jsonl").read()
+    records, _ = Ledger.of(run).read()
     plan = Plan.read(run)
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": records})

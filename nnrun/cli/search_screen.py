@@ -18,7 +18,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
-from nnrun.search.trials import Metric, Record
+from nnrun.search.trials import Metric, TrialRecord
 from nnrun.text import remaining
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SearchConsole(Screen, Watcher):
         say(*heading(run.id, self.plan, space, self.options.workers))
         say(*outlook(self.plan))
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
         self.heard += 1
         say(trial_line(record, best, finished, self.total, self.plan.metric))
@@ -77,7 +77,7 @@ class LiveSearchConsole(SearchConsole):
 
         self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
         self.counts: Counter[str] = Counter()
-        self.ranked: list[Record] = []  # the best few
+        self.ranked: list[TrialRecord] = []  # the best few
         self.running = 0
         self.unsaid: list[tuple[str, bool]] = []  # lines, and whether they tell of the best trial so far
         self.refreshed_at = 0.0
@@ -93,13 +93,13 @@ class LiveSearchConsole(SearchConsole):
         self.live.start()
         self.live.update(self)
 
-    def recalled(self, record: Record) -> None:
+    def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
         self.counts[record["status"]] += 1
         insort(self.ranked, record, key=Metric(self.plan.metric).rank)
         del self.ranked[BEST_SHOWN:]
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line, with the next drawing."""
         self.heard += 1
         self.recalled(record)
@@ -116,7 +116,7 @@ class LiveSearchConsole(SearchConsole):
         self.running = running
         self._draw_at_times()
 
-    def _line(self, record: Record, finished: int) -> str:
+    def _line(self, record: TrialRecord, finished: int) -> str:
         width = len(str(self.total))
         error = f" ({record['error']})" if record.get("error") else ""
         result = result_of(record, self.plan.metric)
@@ -179,14 +179,14 @@ class QuietSearchConsole(SearchConsole):
     def started(self, run: RunDir, space: Space) -> None:
         """Nothing."""
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """Nothing."""
 
     def say(self, line: str) -> None:
         """Nothing."""
 
 
-def fitting_table(ranked: Sequence[Record], metric: str, width: int) -> list[str]:
+def fitting_table(ranked: Sequence[TrialRecord], metric: str, width: int) -> list[str]:
     """The table of the best trials, with as many parameters as fit side by side."""
     keys = list(ranked[0]["values"]) if ranked else []
     for count in range(len(keys), -1, -1):

@@ -18,7 +18,7 @@ from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import Space
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 
 BEST_SHARE = 0.2  # of the trials, that are compared with all
 SHUFFLES = 64  # how often the best are drawn by lot, to see what chance alone would give
@@ -134,7 +134,7 @@ def expected_minimum(values: Sequence[float], draws: int) -> float:
     return float((at_least[:-1] - at_least[1:]) @ np.sort(values))
 
 
-def random_search_expected(records: Sequence[Record], strategy: Strategy) -> dict[str, Any] | None:
+def random_search_expected(records: Sequence[TrialRecord], strategy: Strategy) -> dict[str, Any] | None:
     """For as many trials as there are records; None where the strategy drew too few from the whole space.
 
     A trial that failed or diverged counts like the worst one that did not.

@@ -22,18 +22,21 @@ from nnrun.runs.recording import finals, wanted
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.search.importance import random_search_expected
-from nnrun.search.ledger import Ledger, mend
+from nnrun.search.ledger import LEDGER, Ledger
+from nnrun.search.mending import mend
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
-from nnrun.search.trials import Record, Trial, failed, signature, stacked, trial_seed
+from nnrun.search.trials import Trial, TrialRecord, TrialResult, failed, signature, stacked, trial_seed
 from nnrun.search.worker import train_trials
 
 
-def close(search: Search, records: Sequence[Record], best: Record | None, strategy: Strategy, ended_by: str) -> str:
+def close(
+    search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: str
+) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
     for abandoned in search.folder.glob(f"{UNFINISHED}*"):  # by workers that were killed
         shutil.rmtree(abandoned, ignore_errors=True)
@@ -57,7 +60,7 @@ def close(search: Search, records: Sequence[Record], best: Record | None, strate
     return "interrupted" if ended_by == "signal" else happened
 
 
-def _choose(run: RunDir, dataset: Dataset, best: Record | None) -> dict[str, Any]:
+def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> dict[str, Any]:
     """What best/ holds: the trial, its final numbers, and how often the test part was read; replaced if need be.
 
     That is kept in best/ itself, which comes and goes as a whole, so that a kill at any instant miscounts nothing.
@@ -120,7 +123,7 @@ class SearchOutcome:
 
     run: RunDir
     status: str
-    records: list[Record]
+    records: list[TrialRecord]
     record: dict[str, Any]
 
 
@@ -141,7 +144,9 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
     return SearchOutcome(search.run, status, records, search.run.read_json("run.json"))
 
 
-def _run(search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]) -> tuple[str, list[Record]]:
+def _run(
+    search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]
+) -> tuple[str, list[TrialRecord]]:
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
@@ -180,7 +185,7 @@ def _ran_before(search: Search) -> float:
     if record["status"] != "running":
         return seconds
     begun = datetime.fromisoformat(record["started"]).timestamp()
-    ledgers = [search.ledger.path, *search.run.path.glob("repeats/*/trials.jsonl")]
+    ledgers = [search.ledger.path, *search.run.path.glob(f"repeats/*/{LEDGER}")]
     times = [float(trial["time"]) for path in ledgers for trial in Ledger(path).read()[0]]
     return seconds + max([0.0, *(end - begun for end in times)])
 
@@ -218,7 +223,7 @@ def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) ->
     return STRATEGIES[config.search.strategy](brief)
 
 
-def _trial(search: Search, point: Point) -> Trial | Record:
+def _trial(search: Search, point: Point) -> Trial | TrialResult:
     """What a worker is given, or the record of a failure where the settings contradict each other."""
     try:
         made = _config(search, point)

@@ -18,7 +18,7 @@ from nnrun.runs.verbs import CACHE
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Limits, Plan
-from nnrun.search.trials import LARGEST, Metric
+from nnrun.search.trials import LARGEST, Metric, SharedJob
 
 MEMORY_SHARE = 0.8
 KEPT = {  # options of the command that a resumed search keeps, and where they stand here
@@ -104,15 +104,15 @@ class Search:
 
     @property
     def ledger(self) -> Ledger:
-        """trials.jsonl."""
-        return Ledger(self.run.path / "trials.jsonl")
+        """The finished trials."""
+        return Ledger.of(self.run)
 
     @property
     def folder(self) -> Path:
         """Where the trials' directories lie."""
         return self.run.path / "trials"
 
-    def job(self, folder: Path, continued: bool = False) -> dict[str, Any]:
+    def job(self, folder: Path, continued: bool = False) -> SharedJob:
         """What all jobs share whose trials lie in this folder; whether a later trial may continue one of them."""
         return {"folder": str(folder), "cache": str(self.run.path.parent / CACHE), "continued": continued}
 

@@ -12,7 +12,7 @@ from nnrun.files import to_json
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.trials import Metric, Record
+from nnrun.search.trials import Metric, TrialRecord
 from nnrun.text import columns, duration, number, percent
 
 BEST_SHOWN = 5
@@ -78,7 +78,7 @@ def _range(written: Mapping[str, Any]) -> str:
     return text
 
 
-def trial_line(record: Record, best: Record, finished: int, total: int, metric: str) -> str:
+def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str) -> str:
     """One finished trial, and the best so far."""
     width = len(str(total))
     error = f" ({record['error']})" if record.get("error") else ""
@@ -97,7 +97,7 @@ def ending(record: Mapping[str, Any]) -> str:
     return f"{how}, {duration(record['seconds'])} of training in all"
 
 
-def best_table(records: Sequence[Record], metric: str) -> list[str]:
+def best_table(records: Sequence[TrialRecord], metric: str) -> list[str]:
     """The best few trials with their settings."""
     ranked = sorted(records, key=Metric(metric).rank)[:BEST_SHOWN]
     if not ranked:
@@ -108,7 +108,7 @@ def best_table(records: Sequence[Record], metric: str) -> list[str]:
     return columns(rows, right=range(len(rows[0])))
 
 
-def importance_lines(records: Sequence[Record], space: Space, optimizer: str) -> list[str]:
+def importance_lines(records: Sequence[TrialRecord], space: Space, optimizer: str) -> list[str]:
     """Which parameters mattered, beside the order they usually matter in."""
     results = [(r["values"], float("nan") if r["metric"] is None else r["metric"]) for r in records]
     if len(results) < FEWEST_COMPARED:
@@ -121,7 +121,7 @@ def importance_lines(records: Sequence[Record], space: Space, optimizer: str) ->
     return [*columns([["which matter", "share", ""], *rows], right=(1,)), *notes]
 
 
-def diverged_lines(records: Sequence[Record]) -> list[str]:
+def diverged_lines(records: Sequence[TrialRecord]) -> list[str]:
     """What the trials that diverged have in common: the part of each number's range that they lie in, or one value."""
     diverged = [record["values"] for record in records if record["status"] == "diverged"]
     if len(diverged) < FEWEST_ALIKE:
@@ -210,14 +210,14 @@ def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def progress(record: Mapping[str, Any], records: Sequence[Record], total: int, metric: str) -> list[str]:
+def progress(record: Mapping[str, Any], records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
     """How far a search is that has not ended, was killed, or failed."""
     why = f"; {record['error']}" if record.get("error") else ""
     return [f"{record['status']}, {len(records)} of {total} trials so far{why}", "", *best_table(records, metric)]
 
 
 def summary(
-    record: Mapping[str, Any], records: Sequence[Record], space: Space, metric: str, optimizer: str
+    record: Mapping[str, Any], records: Sequence[TrialRecord], space: Space, metric: str, optimizer: str
 ) -> list[str]:
     """What a search came to."""
     if not records:
@@ -234,7 +234,7 @@ FINALS = ("dev_error", "dev_loss", "train_error", "train_loss", "cost")  # furth
 LAST = ("epochs", "best_epoch", "seconds", "seed")
 
 
-def spreadsheet(records: Sequence[Record], keys: Sequence[str]) -> str:
+def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
     """CSV with a line of titles: results, then a column for each of these dotted keys; empty = none, as in YAML."""
     further = {name: None for record in records for name in record["final"] if name not in FINALS}
     finals = (*FINALS, *further)

@@ -19,7 +19,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 from nnrun.text import columns, percent
 
 EDGE = 0.05  # of a range, in its own scale
@@ -34,7 +34,7 @@ def of_a_search(
 
     Raises UsageError where no trial has ended well yet.
     """
-    records, _ = Ledger(search.path / "trials.jsonl").read()
+    records, _ = Ledger.of(search).read()
     best = search.path / "best"
     if not (best / "run.json").is_file():
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
@@ -54,7 +54,7 @@ def _measure(found: Diagnosis) -> tuple[float, float]:
     return found.verdict.errors["base"], found.verdict.tolerance
 
 
-def _spread(records: Sequence[Record], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """How many trials ended how, the share of each judgement, and the quartiles of the dev error."""
     errors = sorted(verdict.errors["dev"] for verdict in verdicts)
     return {
@@ -80,7 +80,7 @@ def _spread_lines(spread: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _next(search: RunDir, records: Sequence[Record], options: Sequence[str]) -> Iterator[Action]:
+def _next(search: RunDir, records: Sequence[TrialRecord], options: Sequence[str]) -> Iterator[Action]:
     """Where the best trial lies at an end of a range or came late, the search has not seen enough."""
     number = search.read_json("run.json")["best_trial"]
     best = next((record for record in records if record["number"] == number), None)

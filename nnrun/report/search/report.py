@@ -41,7 +41,7 @@ from nnrun.report.search.results import Results
 from nnrun.runs.rundir import RunDir, now
 from nnrun.search.importance import Importance
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 from nnrun.text import duration, percent
 
 Parts = list[Markup | Chart | Grid]
@@ -195,7 +195,7 @@ def _lost_section(found: Results) -> Section:
     return Section("Failed and diverged", [*shared, told])
 
 
-def _reason(trial: Record) -> str:
+def _reason(trial: TrialRecord) -> str:
     where: Mapping[str, Any] | None = trial.get("divergence")
     if where:
         return f"numbers not finite in epoch {where['epoch']}, step {where['step']}, layer {where['layer']}"
@@ -212,7 +212,7 @@ def _trials_section(found: Results) -> Section:
     return Section("All trials", [told])
 
 
-def _row(found: Results, trial: Record, keys: Sequence[str]) -> list[object]:
+def _row(found: Results, trial: TrialRecord, keys: Sequence[str]) -> list[object]:
     final = trial.get("final") or {}
     value = None if trial["metric"] is None else found.value(trial)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
-from nnrun.search.trials import Metric, Record
+from nnrun.search.trials import Metric, TrialRecord
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 
@@ -31,14 +32,14 @@ class Results:
     record: dict[str, Any]
     plan: Plan
     config: Config
-    trials: list[Record]
+    trials: list[TrialRecord]
 
     @classmethod
     def of(cls, run: RunDir) -> Results:
         """From its directory."""
         record = run.read_json("run.json")
         plan = Plan.read(run)
-        trials, _ = Ledger(run.path / "trials.jsonl").read()
+        trials, _ = Ledger.of(run).read()
         config = load_config(run.path / "resolved.yaml").config
         return cls(run, record | {"status": run.status_of(record)}, plan, config, trials)
 
@@ -58,13 +59,13 @@ class Results:
         return self.plan.metric.removeprefix("-")
 
     @cached_property
-    def ranked(self) -> list[Record]:
+    def ranked(self) -> list[TrialRecord]:
         """The trials with a value, the best first."""
         found = [trial for trial in self.trials if trial["metric"] is not None]
         return sorted(found, key=Metric(self.plan.metric).rank)
 
     @property
-    def best(self) -> Record | None:
+    def best(self) -> TrialRecord | None:
         """The best trial."""
         return self.ranked[0] if self.ranked else None
 
@@ -74,11 +75,12 @@ class Results:
         last = max(1, len(self.ranked) - 1)
         return {trial["number"]: round(i / last, 4) for i, trial in enumerate(self.ranked)}
 
-    def value(self, trial: Record) -> float:
+    def value(self, trial: TrialRecord) -> float:
         """The metric of a trial that has one, as it is spoken of: larger is better where it is maximised."""
-        return -float(trial["metric"]) if self.plan.metric.startswith("-") else float(trial["metric"])
+        value = math.nan if trial["metric"] is None else float(trial["metric"])
+        return -value if self.plan.metric.startswith("-") else value
 
-    def told(self, trial: Record) -> str:
+    def told(self, trial: TrialRecord) -> str:
         """The same in words."""
         return shown(trial["metric"], self.plan.metric)
 
@@ -94,9 +96,9 @@ def value_axis(name: str, values: Sequence[float]) -> Axis:
     return log_axis(name, values, percent=percent) if wide else axis(name, percent=percent)
 
 
-def same_settings(trials: Sequence[Record]) -> list[list[Record]]:
+def same_settings(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
     """Trials in groups of equal settings, each by epochs: one that trains longer continues a shorter one."""
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, list[TrialRecord]] = {}
     for trial in trials:
         groups.setdefault(json.dumps(trial["values"], sort_keys=True), []).append(trial)
     return [sorted(group, key=lambda trial: (len(trial["curve"]), trial["number"])) for group in groups.values()]
