@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from nnrun.installation import command
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
     from nnrun.search.plan import Plan
+    from nnrun.search.record import SearchRecord
     from nnrun.search.running import SearchOutcome
     from nnrun.search.state import Options
     from nnrun.search.trials import TrialRecord
@@ -163,7 +164,7 @@ def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> Non
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 
-def _next_commands(run: RunDir, record: dict[str, Any], plan: Plan, reported: bool) -> Iterator[list[str]]:
+def _next_commands(run: RunDir, record: SearchRecord, plan: Plan, reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
     if record["best_trial"] is not None:
         yield ["diagnose", str(run.path)]
@@ -178,7 +179,7 @@ def _next_commands(run: RunDir, record: dict[str, Any], plan: Plan, reported: bo
         yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 
 
-def _summary(run: RunDir, record: dict[str, Any], records: list[TrialRecord], plan: Plan) -> list[str]:
+def _summary(run: RunDir, record: SearchRecord, records: list[TrialRecord], plan: Plan) -> list[str]:
     from nnrun.config.load import load_config
     from nnrun.search.telling import summary
 
@@ -186,14 +187,15 @@ def _summary(run: RunDir, record: dict[str, Any], records: list[TrialRecord], pl
     return summary(record, records, plan.space, plan.metric, optimizer)
 
 
-def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
+def page(run: RunDir, written: Mapping[str, Any], json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.search.ledger import Ledger
     from nnrun.search.plan import Plan
+    from nnrun.search.record import as_search
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
     records, _ = Ledger.of(run).read()
-    plan = Plan.read(run)
+    plan, record = Plan.read(run), as_search(written)
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": records})
     elif csv:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -12,6 +11,7 @@ from nnrun.config.space.settings import Values
 from nnrun.files import to_json
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
+from nnrun.search.record import Repeated
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
@@ -50,7 +50,7 @@ def repeat(
     clock: Clock,
     told_to_stop: Callable[[], bool],
     watcher: Watcher,
-) -> list[dict[str, Any]]:
+) -> list[Repeated]:
     """Train the best trials again, as far as that has not been done; mean and deviation of each, best trial first.
 
     Each has a ledger and a folder of its own. The test part is not read.
@@ -97,7 +97,7 @@ def _trial(search: Search, config: Config, number: int, point: Point) -> Trial:
     return Trial(point.number, point.values, values, shape=signature(values), most=most)
 
 
-def _result(record: TrialRecord, repeated: Sequence[TrialRecord]) -> dict[str, Any]:
+def _result(record: TrialRecord, repeated: Sequence[TrialRecord]) -> Repeated:
     """What stands in run.json; the run that the search chose does not count, since it was chosen for its luck."""
     ordered = sorted(repeated, key=lambda each: int(each["number"]))
     values = [each["metric"] for each in ordered if each["metric"] is not None]

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -24,6 +23,7 @@ from nnrun.runs.session import Session
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
+from nnrun.search.record import Chosen, Final, SearchRecord, as_search
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategies import STRATEGIES
@@ -54,13 +54,13 @@ def close(
         test_reads=chosen["test_reads"],
         random_search_expected=random_search_expected(records, strategy),
         notes=strategy.warnings(),
-        stages=[stage.as_dict() for stage in strategy.stages()],
+        stages=strategy.stages(),
     )
     happened = next((status for status, count in counts.items() if count), "interrupted")
     return "interrupted" if ended_by == "signal" else happened
 
 
-def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> dict[str, Any]:
+def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> Chosen:
     """What best/ holds: the trial, its final numbers, and how often the test part was read; replaced if need be.
 
     That is kept in best/ itself, which comes and goes as a whole, so that a kill at any instant miscounts nothing.
@@ -87,11 +87,11 @@ def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> dict[str
     return chosen
 
 
-def _chosen(path: Path) -> dict[str, Any] | None:
+def _chosen(path: Path) -> Chosen | None:
     """What a directory that is complete says of itself."""
     if not (path / "run.json").exists():
         return None
-    chosen: dict[str, Any] | None = RunDir(path).read_json("run.json").get("chosen")
+    chosen: Chosen | None = RunDir(path).read_json("run.json").get("chosen")
     return chosen
 
 
@@ -108,13 +108,13 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
         raise NnrunError(f"the best trial cannot be copied; {error.args[0][0][2]}") from None
 
 
-def _measured(run: RunDir, dataset: Dataset) -> dict[str, Any]:
+def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
     session = Session([load_config(run.path / "resolved.yaml").config], dataset)
     session.trainer.epoch = run.read_json("run.json")["epochs"]
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)
-    return finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]
+    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]}
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class SearchOutcome:
     run: RunDir
     status: str
     records: list[TrialRecord]
-    record: dict[str, Any]
+    record: SearchRecord
 
 
 def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) -> SearchOutcome:
@@ -141,7 +141,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
         _note_end(search, clock, error)
         raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
-    return SearchOutcome(search.run, status, records, search.run.read_json("run.json"))
+    return SearchOutcome(search.run, status, records, as_search(search.run.read_json("run.json")))
 
 
 def _run(

@@ -19,6 +19,7 @@ from nnrun.engine.randomness import PURPOSES
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.environment import describe
 from nnrun.runs.session import Outcome
+from nnrun.search.record import Final
 
 LARGEST = 16
 # Numbers of theta times rows of a batch, of all members together, up to which a further member costs less than
@@ -81,7 +82,7 @@ class TrialResult(TypedDict):
     values: Values
     seed: int | None
     status: str  # done, diverged or failed
-    final: dict[str, float | None]
+    final: Final
     best_epoch: NotRequired[int | None]
     epochs: NotRequired[int]
     divergence: NotRequired[dict[str, Any] | None]  # where numbers stopped being finite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nnrun.config.space.intervals import Log, Uniform
@@ -12,6 +12,7 @@ from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
 from nnrun.report.search.scales import place, scale_axis, ticks
 from nnrun.search.importance import Importance, importances
+from nnrun.search.strategies.stages import Stage
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER, setting
 from nnrun.search.trials import TrialRecord
 from nnrun.text import percent
@@ -159,7 +160,7 @@ def zoom_charts(found: Results) -> list[Chart]:
     return [_zoom(found, parameter, stages) for parameter in found.space.parameters] if stages else []
 
 
-def _zoom(found: Results, parameter: Parameter, stages: Sequence[Mapping[str, Any]]) -> Chart:
+def _zoom(found: Results, parameter: Parameter, stages: Sequence[Stage]) -> Chart:
     trials = [trial for trial in found.ranked[::-1] if trial["values"][parameter.key] is not None]
     y = [place(parameter, trial["number"], trial["values"][parameter.key]) for trial in trials]
     names = [_point(found, trial, [parameter.key]) for trial in trials]

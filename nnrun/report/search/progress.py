@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, kept, line, points
+from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, Trace, axis, kept, line, points
 from nnrun.report.search.results import Results, same_settings, value_axis
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.trials import TrialRecord
@@ -65,7 +65,7 @@ def curves_chart(found: Results) -> Chart:
     return Chart("Every trial", f"Dev error over the epochs of {len(drawn)} trials.", traces, layout, note, height=420)
 
 
-def _curves(name: str, trials: list[TrialRecord], most: int, color: str, **style: Any) -> dict[str, Any]:
+def _curves(name: str, trials: list[TrialRecord], most: int, color: str, **style: Any) -> Trace:
     """All of them as one line with gaps, which is drawn much faster than a line each."""
     x: list[int | None] = []
     y: list[float | None] = []

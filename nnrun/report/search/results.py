@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -16,6 +15,7 @@ from nnrun.report.page.charts import Axis, axis, log_axis
 from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
+from nnrun.search.record import SearchRecord, as_search
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
@@ -29,7 +29,7 @@ class Results:
     """A search: its record, its plan and its trials by number."""
 
     run: RunDir
-    record: dict[str, Any]
+    record: SearchRecord
     plan: Plan
     config: Config
     trials: list[TrialRecord]
@@ -41,7 +41,7 @@ class Results:
         plan = Plan.read(run)
         trials, _ = Ledger.of(run).read()
         config = load_config(run.path / "resolved.yaml").config
-        return cls(run, record | {"status": run.status_of(record)}, plan, config, trials)
+        return cls(run, as_search(record | {"status": run.status_of(record)}), plan, config, trials)
 
     @cached_property
     def strategy(self) -> Strategy:

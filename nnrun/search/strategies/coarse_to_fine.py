@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from nnrun.config.config import Config
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import fault
+from nnrun.config.space.settings import Values, fault
 from nnrun.config.space.space import Parameter
 from nnrun.search.strategies.stages import Change, Stage
 from nnrun.search.strategies.strategy import STAGE, Brief, Point, Strategy, draw, generator
@@ -113,7 +112,7 @@ class CoarseToFine(Strategy):
         self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in brief.space.parameters]]
         self._stages: list[Stage] = []
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps what the boxes are made of; a failed trial counts only as finished."""
         super().tell(number, values, value)
         units = self.brief.space.encode(values)
@@ -172,7 +171,14 @@ class CoarseToFine(Strategy):
         self._boxes.append([part for part, _ in narrowed])
         best = int(results.numbers[0])
         changes = [_change(p, was, part, why) for p, was, (part, why) in zip(parameters, old, narrowed, strict=True)]
-        record = Stage(stage, stage * SIZE, len(results.values), best, float(results.values[0]), tuple(changes))
+        record = Stage(
+            number=stage,
+            first=stage * SIZE,
+            finished=len(results.values),
+            best=best,
+            value=float(results.values[0]),
+            changes=changes,
+        )
         self._stages.append(record)
 
     def _with_stage(self, stage: int) -> _Ranking:
@@ -186,7 +192,8 @@ def _whole(domain: Domain) -> Part:
 
 
 def _change(parameter: Parameter, old: Part, new: Part, why: str) -> Change:
-    return Change(parameter.key, old.values(parameter.domain), new.values(parameter.domain), why)
+    domain = parameter.domain
+    return Change(key=parameter.key, old=old.values(domain), new=new.values(domain), why=why)
 
 
 def _narrowed(domain: Domain, results: _Ranking, column: int, old: Part) -> tuple[Part, str]:

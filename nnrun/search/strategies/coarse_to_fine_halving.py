@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from nnrun.config.space.settings import Values
 from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine
@@ -43,7 +41,7 @@ class CoarseToFineHalving(Strategy):
         self._results: dict[int, tuple[float, Values]] = {}  # by number
         self._zoomed = 0  # stages whose results the zoom has been told
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps the result until its stage is finished."""
         super().tell(number, values, value)
         self._results[number] = value, dict(values)
@@ -77,7 +75,7 @@ class CoarseToFineHalving(Strategy):
         if self.settled(begun * WHOLE):
             self._tell_zoom(begun)
             self._zoom.propose(begun * SIZE)  # draws the box of that stage
-        return [replace(s, first=_number_of(s.first), best=_number_of(s.best)) for s in self._zoom.stages()]
+        return [{**s, "first": _number_of(s["first"]), "best": _number_of(s["best"])} for s in self._zoom.stages()]
 
     def warnings(self) -> list[str]:
         """Where the best finalist so far lies at the edge of the user's range."""

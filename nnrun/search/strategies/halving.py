@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nnrun.config.space.settings import Values
 from nnrun.search.strategies.strategy import Brief, Point, Strategy, draw
@@ -83,7 +81,7 @@ class Halving(Strategy):
             for below, rung in zip([*rungs[:1], *rungs], rungs, strict=False)
         ]
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps the result for the promotion; trials before the first bracket take no part."""
         super().tell(number, values, value)
         if number >= self.brief.first:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(TypedDict):
     """What a stage does to one parameter."""
 
     key: str
@@ -16,17 +14,12 @@ class Change:
     why: str
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The record of one stage after the first."""
+class Stage(TypedDict):
+    """One stage after the first, as run.json holds it."""
 
     number: int
     first: int  # its first trial
     finished: int  # trials that it rests on: those before `first` with a result
     best: int  # the best of them
     value: float
-    changes: tuple[Change, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a file."""
-        return asdict(self)
+    changes: list[Change]

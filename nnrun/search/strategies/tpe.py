@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from nnrun.config.space.domains import Choice
@@ -35,10 +34,10 @@ class Tpe(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         self._optuna = _optuna()
-        self._results: dict[int, tuple[float, Mapping[str, Any]]] = {}
+        self._results: dict[int, tuple[float, Values]] = {}
         self._generation = -1, list[Point]()
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps the result; a failed trial counts as infinitely bad, so that its like is avoided."""
         super().tell(number, values, value)
         if self.brief.space.contains(values):
@@ -70,7 +69,7 @@ class Tpe(Strategy):
         study.add_trials([self._stored(*self._results[number]) for number in earlier])
         return [Point(begin + i, self._suggested(study.ask())) for i in range(SIZE)]
 
-    def _stored(self, value: float, values: Mapping[str, Any]) -> Any:
+    def _stored(self, value: float, values: Values) -> Any:
         """A result as Optuna stores it: coordinates of the active parameters."""
         units = dict(zip(self.brief.space.keys, self.brief.space.encode(values) or [], strict=True))
         active = self.brief.space.active(values)
@@ -80,7 +79,7 @@ class Tpe(Strategy):
 
     def _suggested(self, trial: Any) -> Values:
         """The settings of a new trial; a parameter is suggested once those that it depends on are."""
-        space, units, drawn = self.brief.space, dict[str, float](), dict[str, Any]()
+        space, units, drawn = self.brief.space, dict[str, float](), Values()
         while missing := [p for p in space.active(drawn) if p.key not in units]:
             for p in missing:
                 units[p.key] = _suggested_unit(trial, p)

@@ -52,7 +52,7 @@ def test_it_is_better_than_random_with_twice_the_trials(function: Callable[..., 
 
 
 def boxes(strategy: CoarseToFine) -> list[dict[str, list[Any]]]:
-    return [{change.key: change.new for change in stage.changes} for stage in strategy.stages()]
+    return [{change["key"]: change["new"] for change in stage["changes"]} for stage in strategy.stages()]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -62,8 +62,8 @@ def test_the_best_point_stays_in_the_box_and_boxes_shrink(seed: int) -> None:
     found = play(strategy, sphere([0.3, 0.5, 0.7]), 60)
     widths = [1.0]
     for stage, box in zip(strategy.stages(), boxes(strategy), strict=True):
-        best, value = min(found[: stage.first], key=lambda row: row[1])
-        assert (stage.finished, stage.value, found[stage.best][1]) == (stage.first, value, value)
+        best, value = min(found[: stage["first"]], key=lambda row: row[1])
+        assert (stage["finished"], stage["value"], found[stage["best"]][1]) == (stage["first"], value, value)
         for unit, (low, high) in zip(best, box.values(), strict=True):
             assert low <= unit <= high
             assert low >= 0 and high <= 1 and high - low >= 0.05 - 1e-12
@@ -122,7 +122,7 @@ def test_choices_are_dropped_only_with_evidence() -> None:
     assert [sum(units[0] == unit for units, _ in found[:12]) for unit in (1 / 6, 0.5, 5 / 6)] == [4, 4, 4]
     assert boxes(clear)[0]["network.activation"] == ["relu", "tanh", "elu"]
     assert boxes(clear)[-1]["network.activation"] == ["tanh"]
-    reasons = {stage.number: change.why for stage in clear.stages() for change in stage.changes[:1]}
+    reasons = {stage["number"]: change["why"] for stage in clear.stages() for change in stage["changes"][:1]}
     assert reasons[1] == "no choice is clearly worse"
     assert "trials has relu, elu" in reasons[9]
 
@@ -138,8 +138,8 @@ def test_a_parameter_that_is_rarely_active_keeps_its_box() -> None:
     for point in strategy.ask(12):  # with adam, everything diverges
         strategy.tell(point.number, point.values, 1.0 if point.values["optimizer.name"] == "sgd" else math.nan)
     strategy.ask(1)
-    beta2 = next(change for change in strategy.stages()[0].changes if change.key == "optimizer.beta2")
-    assert (beta2.new, beta2.why) == ([0, 0.9], "too few trials with this parameter: 0")
+    beta2 = next(change for change in strategy.stages()[0]["changes"] if change["key"] == "optimizer.beta2")
+    assert (beta2["new"], beta2["why"]) == ([0, 0.9], "too few trials with this parameter: 0")
 
 
 def test_failed_trials_do_not_count_and_a_stage_without_results_stays_wide() -> None:
@@ -149,13 +149,13 @@ def test_failed_trials_do_not_count_and_a_stage_without_results_stays_wide() -> 
     for point in strategy.ask(12):
         strategy.tell(point.number, point.values, math.nan if point.number % 2 else float(point.number))
     strategy.ask(1)
-    assert [(stage.number, stage.finished, stage.best) for stage in strategy.stages()] == [(2, 6, 12)]
+    assert [(stage["number"], stage["finished"], stage["best"]) for stage in strategy.stages()] == [(2, 6, 12)]
 
 
 def test_the_record_is_plain_and_says_why() -> None:
     strategy = CoarseToFine(Brief(cube(1), 0, (24,)))
     play(strategy, sphere([0.5]), 24)
-    record = json.loads(json.dumps(strategy.stages()[0].as_dict()))
+    record = json.loads(json.dumps(strategy.stages()[0]))
     assert {key: record[key] for key in ("number", "first", "finished")} == {"number": 1, "first": 12, "finished": 12}
     [change] = record["changes"]
     assert (change["key"], change["old"]) == ("optimizer.learning_rate", [0, 1])
