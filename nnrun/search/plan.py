@@ -38,9 +38,17 @@ class Plan:
     @classmethod
     def of(cls, config: Config, space: Space, totals: Sequence[int], limits: Limits, repeat: int | None) -> Plan:
         """A search around a configuration."""
-        search, epochs = config.search, config.training.epochs
-        told = (search.strategy, search.metric, config.seed, epochs, space, search.enqueue)
-        return cls([*totals], limits, repeat, *told)
+        return cls(
+            totals=[*totals],
+            limits=limits,
+            repeat=repeat,
+            strategy=config.search.strategy,
+            metric=config.search.metric,
+            seed=config.seed,
+            epochs=config.training.epochs,
+            space=space,
+            enqueue=config.search.enqueue,
+        )
 
     @classmethod
     def read(cls, run: RunDir) -> Plan:
@@ -83,4 +91,4 @@ class Plan:
 
 
 def _names() -> list[str]:
-    return [each.name for each in fields(Plan)]
+    return [field_.name for field_ in fields(Plan)]

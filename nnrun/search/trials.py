@@ -75,6 +75,14 @@ class Job(SharedJob):
     trials: list[TrialJob]
 
 
+class Where(TypedDict):
+    """The place of the first number that is not finite."""
+
+    epoch: int
+    step: int
+    layer: str
+
+
 class TrialResult(TypedDict):
     """What a trial came to. One that never trained has none of the keys that may be missing."""
 
@@ -85,7 +93,7 @@ class TrialResult(TypedDict):
     final: Final
     best_epoch: NotRequired[int | None]
     epochs: NotRequired[int]
-    divergence: NotRequired[dict[str, Any] | None]  # where numbers stopped being finite
+    divergence: NotRequired[Where | None]
     curve: list[float | None]  # the dev error, epoch by epoch
     seconds: NotRequired[float]
     host: NotRequired[str]

@@ -1,5 +1,6 @@
 """search.yaml: the same bytes as ever, read back as it was written, and compared with what a config says now."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,9 @@ space:
 enqueue:
 - {optimizer.learning_rate: 0.5}
 """
+
+
+PACKAGE = Path(__file__).parents[2] / "nnrun"
 
 
 def plan_of(*settings: str) -> Plan:
@@ -74,3 +78,19 @@ def test_what_the_trials_follow_from_may_not_change() -> None:
     names, lines = plan.changes(plan_of("seed=4", narrower))
     assert names == ["seed", "space"]
     assert lines == ["optimizer.learning_rate: {log: [0.0001, 1.0]} → {log: [0.001, 1.0]}", "seed: 3 → 4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled_in"), [("search.yaml", "runs/finding.py"), ("trials.jsonl", "search/ledger.py")]
+)
+def test_the_names_of_a_searchs_files_are_spelled_once(name: str, spelled_in: str) -> None:
+    spelling = [path for path in PACKAGE.rglob("*.py") if any(name in text for text in strings(path))]
+    assert [path.relative_to(PACKAGE).as_posix() for path in spelling] == [spelled_in]
+
+
+def strings(path: Path) -> list[str]:
+    """The strings of a module but for its docstrings, which explain."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    explained = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in explained)
+    return [node.value for node in constants if isinstance(node.value, str)]

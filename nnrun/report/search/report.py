@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.searches import of_a_search
@@ -196,7 +195,7 @@ def _lost_section(found: Results) -> Section:
 
 
 def _reason(trial: TrialRecord) -> str:
-    where: Mapping[str, Any] | None = trial.get("divergence")
+    where = trial.get("divergence")
     if where:
         return f"numbers not finite in epoch {where['epoch']}, step {where['step']}, layer {where['layer']}"
     return str(trial.get("error") or "unknown")

@@ -86,9 +86,9 @@ class CoarseToFineHalving(Strategy):
 
         What the user gave has trained to its end already, and may have the number of a finalist.
         """
-        begin, own = stage * WHOLE, self.brief.first  # numbers below `own` are given
-        finite = [n for n in range(max(begin, own), begin + SIZE) if math.isfinite(self._results[n][0])]
-        finalists = range(max(begin + SIZE, own), begin + WHOLE)
+        begin, first = stage * WHOLE, self.brief.first  # numbers below that are given
+        finite = [n for n in range(max(begin, first), begin + SIZE) if math.isfinite(self._results[n][0])]
+        finalists = range(max(begin + SIZE, first), begin + WHOLE)
         return dict(zip(finalists, sorted(finite, key=lambda n: (self._results[n][0], n)), strict=False))
 
     def _tell_zoom(self, stages: int) -> None:
