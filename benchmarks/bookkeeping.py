@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.space.space import Space
-from nnrun.search.executors import Inline, Job
+from nnrun.search.executors import Inline
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Budget, Study, Watcher
-from nnrun.search.trials import Metric, Record, Trial
+from nnrun.search.trials import Answer, Job, Metric, Trial, TrialRecord
 
 SPACE: dict[str, dict[str, Any]] = {
     "network.width": {"choice": [32, 64, 128]},
@@ -46,7 +46,7 @@ def objective(values: dict[str, Any]) -> float:
     return float(values["optimizer.learning_rate"] + values["regularization.l2"])
 
 
-def null_work(job: Job) -> Job:
+def null_work(job: Job) -> Answer:
     """What a worker would return."""
     trials = [(trial["number"], trial["values"]) for trial in job["trials"]]
     return {
@@ -63,7 +63,7 @@ class Clock(Watcher):
     def __init__(self) -> None:
         self.times = [time.perf_counter()]
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """Note the time."""
         self.times.append(time.perf_counter())
 
@@ -75,10 +75,10 @@ def nnrun(strategy: str, trials: int, folder: Path) -> list[float]:
         return Trial(point.number, point.values, {})
 
     clock = Clock()
-    plan = Plan(Space.of(SPACE), 0, [trials])
+    brief = Brief(Space.of(SPACE), 0, [trials])
     ledger = Ledger(folder / "trials.jsonl")
     study = Study(
-        STRATEGIES[strategy](plan), make, [], Metric("dev_error"), ledger, Inline(), null_work, {}, watcher=clock
+        STRATEGIES[strategy](brief), make, [], Metric("dev_error"), ledger, Inline(), null_work, {}, watcher=clock
     )
     study.run(Budget(trials))
     return clock.times

@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.strategies.tpe import Tpe
 
 
 class OptunaAlone(Tpe):
     """One sampler with its defaults, one study, one trial after the other."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self._study = self._optuna.create_study(sampler=self._optuna.samplers.TPESampler(seed=plan.seed))
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(brief)
+        self._study = self._optuna.create_study(sampler=self._optuna.samplers.TPESampler(seed=brief.seed))
         self._running: dict[int, Any] = {}
 
     def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:

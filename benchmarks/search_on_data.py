@@ -30,7 +30,7 @@ from nnrun.search.strategies.coarse_to_fine import SIZE
 from nnrun.search.strategies.coarse_to_fine_halving import WHOLE
 from nnrun.search.strategies.halving import rung_table
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan
+from nnrun.search.strategies.strategy import Brief
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
 
@@ -64,7 +64,7 @@ class Score:
 
 def halving_costs(trials: int) -> tuple[int, int]:
     """Fresh trials and epochs of a search by halving, the config's own included."""
-    table = rung_table(Plan(Space(()), 0, (trials,), EPOCHS, first=1))
+    table = rung_table(Brief(Space(()), 0, (trials,), EPOCHS, first=1))
     before = [table[i - 1].epochs if rung.level else 0 for i, rung in enumerate(table)]
     fresh = sum(rung.size for rung in table if not rung.level)
     return 1 + fresh, EPOCHS + sum(rung.size * (rung.epochs - had) for rung, had in zip(table, before, strict=True))

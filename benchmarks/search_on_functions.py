@@ -22,7 +22,7 @@ from search_functions import Problem, Row
 
 from nnrun.config.space.space import Space
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Strategy
+from nnrun.search.strategies.strategy import Brief, Strategy
 
 TRIALS = 50
 RESAMPLES = 10_000
@@ -42,7 +42,7 @@ class Contender:
         problem = Problem(row, seed)
         noise = problem.noise * np.random.default_rng([seed, NOISE]).standard_normal(self.trials)
         space = Space.of({f"x{axis}": {"uniform": [0, 1]} for axis in range(row.dimensions)})
-        strategy = self.strategy(Plan(space, seed + self.shift, (self.trials,)))
+        strategy = self.strategy(Brief(space, seed + self.shift, (self.trials,)))
         found: list[tuple[float, float]] = []
         while len(found) < self.trials:
             for point in strategy.ask(self.trials - len(found)):

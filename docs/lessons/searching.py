@@ -16,7 +16,7 @@ from nnrun.report.page.page import Grid
 from nnrun.report.search.parameters import parallel_chart, zoom_charts
 from nnrun.report.search.progress import best_so_far_charts
 from nnrun.report.search.results import Results
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 from nnrun.text import number, percent
 
 Parts = list[Markup | Chart | Grid]
@@ -27,7 +27,7 @@ LOSSES = (0.02, 5.0)  # of the axis; a worse trial is drawn at its end
 EDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
-def drawn(found: Results) -> list[Record]:
+def drawn(found: Results) -> list[TrialRecord]:
     """The trials that the strategy chose: the first is the config as written."""
     return [trial for trial in found.trials if trial["number"] > 0]
 

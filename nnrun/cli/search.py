@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +16,11 @@ from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Plan
+    from nnrun.search.record import SearchRecord
     from nnrun.search.running import SearchOutcome
     from nnrun.search.state import Options
-    from nnrun.search.trials import Record
+    from nnrun.search.trials import TrialRecord
 
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
@@ -149,19 +151,20 @@ def _options(
 def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
     """The result on stdout: the best trials, what mattered, what to type next."""
     from nnrun.runs.telling import next_line
+    from nnrun.search.plan import Plan
 
     run, record = outcome.run, outcome.record
     if json:
         written = {"report": str(page)} if page else {}
         json_result({**record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
         return
-    plan = _plan(run)
+    plan = Plan.read(run)
     lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}", *([told(page)] if page else [])]
     commands = _next_commands(run, record, plan, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 
-def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any], reported: bool) -> Iterator[list[str]]:
+def _next_commands(run: RunDir, record: SearchRecord, plan: Plan, reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
     if record["best_trial"] is not None:
         yield ["diagnose", str(run.path)]
@@ -169,46 +172,38 @@ def _next_commands(run: RunDir, record: dict[str, Any], plan: dict[str, Any], re
             yield ["report", str(run.path)]
         yield ["show", str(run.path / "best")]
     if record["ended_by"] == "timeout":
-        yield ["resume", str(run.path), "--timeout", f"{2 * plan['limits']['timeout']:g}"]
+        yield ["resume", str(run.path), "--timeout", f"{2 * (plan.limits['timeout'] or 0):g}"]
     elif record["status"] == "interrupted":
         yield ["resume", str(run.path)]
     elif record["ended_by"] == "trials" and record["best_trial"] is not None:
-        yield ["resume", str(run.path), "--trials", str(2 * plan["totals"][-1])]
+        yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 
 
-def _plan(run: RunDir) -> dict[str, Any]:
-    import yaml
-
-    plan: dict[str, Any] = yaml.safe_load(run.read("search.yaml"))
-    return plan
-
-
-def _summary(run: RunDir, record: dict[str, Any], records: list[Record], plan: dict[str, Any]) -> list[str]:
+def _summary(run: RunDir, record: SearchRecord, records: list[TrialRecord], plan: Plan) -> list[str]:
     from nnrun.config.load import load_config
-    from nnrun.config.space.space import Space
     from nnrun.search.telling import summary
 
     optimizer = load_config(run.path / "resolved.yaml").config.optimizer.name
-    return summary(record, records, Space.of(plan["space"]), plan["metric"], optimizer)
+    return summary(record, records, plan.space, plan.metric, optimizer)
 
 
-def page(run: RunDir, record: dict[str, Any], json: bool, csv: bool) -> None:
+def page(run: RunDir, written: Mapping[str, Any], json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
-    from nnrun.config.space.space import Space
     from nnrun.search.ledger import Ledger
+    from nnrun.search.plan import Plan
+    from nnrun.search.record import as_search
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
-    records, _ = Ledger(run.path / "trials.jsonl").read()
-    plan = _plan(run)
-    space = Space.of(plan["space"])
+    records, _ = Ledger.of(run).read()
+    plan, record = Plan.read(run), as_search(written)
     if json:
-        json_result({**record, "id": run.id, "path": str(run.path), "search": plan, "records": records})
+        json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": records})
     elif csv:
-        result(spreadsheet(records, space.keys).rstrip("\n"))
+        result(spreadsheet(records, plan.space.keys).rstrip("\n"))
     else:
         if record["status"] != "running" and not record.get("error") and record.get("trials") == len(records):
             told = _summary(run, record, records, plan)
         else:  # what stands in run.json is from before it was resumed
-            told = progress(record, records, plan["totals"][-1], plan["metric"])
-        told += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan["repeat"], run.id)]
-        result(*heading(run.id, plan, space), "", *told)
+            told = progress(record, records, plan.total, plan.metric)
+        told += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]
+        result(*heading(run.id, plan, plan.space), "", *told)

@@ -9,18 +9,16 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from nnrun.cli.preparing import is_terminal
 from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.streams import in_terminal_letters, say
-from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
+from nnrun.search.plan import Plan
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
-from nnrun.search.trials import Metric, Record
+from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
+from nnrun.search.trials import Metric, TrialRecord
 from nnrun.text import remaining
 
 if TYPE_CHECKING:
@@ -36,27 +34,26 @@ class SearchConsole(Screen, Watcher):
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
-        self.plan: dict[str, Any] = {}
+        self.plan: Plan
         self.begun = time.monotonic()
         self.heard = 0
 
     @property
     def total(self) -> int:
         """The number of trials that were asked for."""
-        return int(self.plan["totals"][-1])
+        return self.plan.total
 
     def started(self, run: RunDir, space: Space) -> None:
         """The heading."""
         self.preparation.close()
-        self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
+        self.plan, self.begun = Plan.read(run), time.monotonic()
         say(*heading(run.id, self.plan, space, self.options.workers))
-        if self.plan["strategy"] == "halving":
-            say(*rung_lines(self.plan, space, load_config(run.path / "resolved.yaml").config.training.epochs))
+        say(*outlook(self.plan))
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
         self.heard += 1
-        say(trial_line(record, best, finished, self.total, self.plan["metric"]))
+        say(trial_line(record, best, finished, self.total, self.plan.metric))
         if self.heard % TRIALS_BETWEEN_PACES == 0 and finished < self.total:
             say(self.pace(finished))
 
@@ -80,7 +77,7 @@ class LiveSearchConsole(SearchConsole):
 
         self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
         self.counts: Counter[str] = Counter()
-        self.ranked: list[Record] = []  # the best few
+        self.ranked: list[TrialRecord] = []  # the best few
         self.running = 0
         self.unsaid: list[tuple[str, bool]] = []  # lines, and whether they tell of the best trial so far
         self.refreshed_at = 0.0
@@ -96,13 +93,13 @@ class LiveSearchConsole(SearchConsole):
         self.live.start()
         self.live.update(self)
 
-    def recalled(self, record: Record) -> None:
+    def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
         self.counts[record["status"]] += 1
-        insort(self.ranked, record, key=Metric(self.plan["metric"]).rank)
+        insort(self.ranked, record, key=Metric(self.plan.metric).rank)
         del self.ranked[BEST_SHOWN:]
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line, with the next drawing."""
         self.heard += 1
         self.recalled(record)
@@ -119,10 +116,10 @@ class LiveSearchConsole(SearchConsole):
         self.running = running
         self._draw_at_times()
 
-    def _line(self, record: Record, finished: int) -> str:
+    def _line(self, record: TrialRecord, finished: int) -> str:
         width = len(str(self.total))
         error = f" ({record['error']})" if record.get("error") else ""
-        result = result_of(record, self.plan["metric"])
+        result = result_of(record, self.plan.metric)
         number = f"{finished:>{width}}/{self.total}  trial {record['number']:>{width}}"
         return f"{number}  {result:>8}{error}  {settings(record['values'])}"
 
@@ -144,7 +141,7 @@ class LiveSearchConsole(SearchConsole):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
         yield _text("")
-        for i, line in enumerate(fitting_table(self.ranked, self.plan["metric"], options.max_width)):
+        for i, line in enumerate(fitting_table(self.ranked, self.plan.metric, options.max_width)):
             yield _text(line, "dim" if i == 0 else "bold" if i == 1 else "")
         width = options.max_width - ECHO
         yield _text(self._best())
@@ -155,7 +152,7 @@ class LiveSearchConsole(SearchConsole):
         if not self.ranked or self.ranked[0]["metric"] is None:
             return "best     none yet"
         best = self.ranked[0]
-        return f"best     trial {best['number']}: {result_of(best, self.plan['metric'])}  {settings(best['values'])}"
+        return f"best     trial {best['number']}: {result_of(best, self.plan.metric)}  {settings(best['values'])}"
 
     def _counts(self) -> str:
         told = [f"{self.counts[status]} {status}" for status in ("done", "diverged", "failed")]
@@ -182,14 +179,14 @@ class QuietSearchConsole(SearchConsole):
     def started(self, run: RunDir, space: Space) -> None:
         """Nothing."""
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """Nothing."""
 
     def say(self, line: str) -> None:
         """Nothing."""
 
 
-def fitting_table(ranked: Sequence[Record], metric: str, width: int) -> list[str]:
+def fitting_table(ranked: Sequence[TrialRecord], metric: str, width: int) -> list[str]:
     """The table of the best trials, with as many parameters as fit side by side."""
     keys = list(ranked[0]["values"]) if ranked else []
     for count in range(len(keys), -1, -1):

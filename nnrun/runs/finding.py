@@ -8,6 +8,8 @@ from pathlib import Path
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.rundir import RunDir
 
+PLAN = "search.yaml"  # it makes a directory a search's; `nnrun.search.plan` knows what stands there
+
 
 def list_runs(root: Path) -> list[RunDir]:
     """All runs under `root`, oldest first."""
@@ -40,7 +42,7 @@ def find_run(root: Path, reference: str) -> RunDir:
 
 def is_search(run: RunDir) -> bool:
     """Whether a directory is a search's; a config may be called search.yaml too."""
-    return (run.path / "search.yaml").is_file() and (run.path / "run.json").is_file()
+    return (run.path / PLAN).is_file() and (run.path / "run.json").is_file()
 
 
 def best_in(run: RunDir) -> RunDir | None:

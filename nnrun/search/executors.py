@@ -11,22 +11,31 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import blas_threads
 from nnrun.machine.posix import deaf_to_ctrl_c, killed_from_outside, limit_memory
 
-Job = dict[str, Any]
-Work = Callable[[Job], Job]
+Job = TypeVar("Job", bound=Mapping[str, Any])  # with its list of trials, each of which has the time limit
+Result = TypeVar("Result")
+Work = Callable[[Job], Result]
 
 LOADED = "nnrun.search.server"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@final
+class Failure(TypedDict):
+    """What comes back in place of a result where the work raised an exception."""
+
+    error: str
+    disk_full: NotRequired[bool]
 
 
 class WorkerDiedError(Exception):
@@ -42,7 +51,7 @@ class Executor(Protocol):
 
     workers: int
 
-    def submit(self, work: Work, job: Job) -> Future[Job]:
+    def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
         """Start a job; its future raises WorkerDiedError, or TimeoutError where the job took too long."""
 
     def close(self) -> None:
@@ -54,9 +63,9 @@ class Inline:
 
     workers = 1
 
-    def submit(self, work: Work, job: Job) -> Future[Job]:
+    def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
         """The future is done when this returns."""
-        future: Future[Job] = Future()
+        future: Future[Result | Failure] = Future()
         future.set_result(guarded(work, job))
         return future
 
@@ -78,7 +87,7 @@ class Pool:
         self._alive: set[_Worker] = set()
         self._closed = False
 
-    def submit(self, work: Work, job: Job) -> Future[Job]:
+    def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
         """Hand the job to a worker."""
         return self._threads.submit(self._do, work, job)
 
@@ -90,18 +99,18 @@ class Pool:
             worker.kill()
         self._threads.shutdown()
 
-    def _do(self, work: Work, job: Job) -> Job:
+    def _do(self, work: Work[Job, Result], job: Job) -> Result | Failure:
         timeout = None if self.timeout is None else self.timeout * len(job["trials"])
         worker = self._hand_out(work, job)
         try:
-            result = worker.answer(timeout)
+            result: Result | Failure = worker.answer(timeout)
         except BaseException:
             self._alive.discard(worker)
             raise
         self._idle.append(worker)
         return result
 
-    def _hand_out(self, work: Work, job: Job) -> _Worker:
+    def _hand_out(self, work: Work[Job, Result], job: Job) -> _Worker:
         """A worker that has the job: an idle one, unless it has died meanwhile, or a new one."""
         while self._idle:
             worker = self._idle.pop()
@@ -129,18 +138,17 @@ class _Worker:
         self._process.start()
         there.close()
 
-    def ask(self, work: Work, job: Job) -> None:
+    def ask(self, work: Work[Job, Result], job: Job) -> None:
         """Send a job; OSError if the process has died."""
         self._connection.send((work, job))
 
-    def answer(self, timeout: float | None) -> Job:
+    def answer(self, timeout: float | None) -> Any:
         """The result of the job; WorkerDiedError or TimeoutError without one, and the process is gone then."""
         ready = wait([self._connection, self._process.sentinel], timeout)
         try:
             if not ready:
                 raise TimeoutError
-            result: Job = self._connection.recv()
-            return result
+            return self._connection.recv()
         except (EOFError, OSError) as error:
             self.kill()
             if isinstance(error, TimeoutError):
@@ -190,8 +198,8 @@ def _start_tracker() -> None:
         sys.warnoptions.remove(silent)
 
 
-def guarded(work: Work, job: Job) -> Job:
-    """What the work returns, or {"error": in words}: an exception that cannot be sent home would end the pool."""
+def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:
+    """What the work returns, or why it failed in words: an exception that cannot be sent home would end the pool."""
     try:
         return work(job)
     except MemoryError:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
+from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.search.record import Expected
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 
 BEST_SHARE = 0.2  # of the trials, that are compared with all
 SHUFFLES = 64  # how often the best are drawn by lot, to see what chance alone would give
@@ -44,9 +46,7 @@ class Importance:
     note: str = ""  # where this search disagrees with the usual order
 
 
-def importances(
-    space: Space, trials: Sequence[tuple[Mapping[str, Any], float]], optimizer: str = "adam"
-) -> list[Importance]:
+def importances(space: Space, trials: Sequence[tuple[Values, float]], optimizer: str = "adam") -> list[Importance]:
     """The parameters, most important first, from settings and results (lower is better; not finite = worst).
 
     Trials outside the space are left out. The shares add up to 1, or are all 0 if no parameter stands out.
@@ -134,7 +134,7 @@ def expected_minimum(values: Sequence[float], draws: int) -> float:
     return float((at_least[:-1] - at_least[1:]) @ np.sort(values))
 
 
-def random_search_expected(records: Sequence[Record], strategy: Strategy) -> dict[str, Any] | None:
+def random_search_expected(records: Sequence[TrialRecord], strategy: Strategy) -> Expected | None:
     """For as many trials as there are records; None where the strategy drew too few from the whole space.
 
     A trial that failed or diverged counts like the worst one that did not.

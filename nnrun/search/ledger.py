@@ -1,18 +1,24 @@
-"""The ledger of a search: trials.jsonl, one line with a checksum a finished trial, never rewritten; its mending."""
+"""The ledger of a search: trials.jsonl, one line with a checksum a finished trial, never rewritten.
+
+It loads no NumPy, as `nnrun list` looks into the ledgers of searches that have not ended.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nnrun.files import to_json, write_atomically
+from nnrun.files import read_json_lines, to_json, write_atomically
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
-from nnrun.search.trials import Metric, Record, entry, record_of
+
+if TYPE_CHECKING:
+    from nnrun.search.trials import TrialRecord
+
+LEDGER = "trials.jsonl"
 
 
 class Ledger:
@@ -21,10 +27,19 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> tuple[list[Record], int]:
+    @classmethod
+    def of(cls, run: RunDir) -> Ledger:
+        """That of a search."""
+        return cls(run.path / LEDGER)
+
+    def read(self) -> tuple[list[TrialRecord], int]:
         """Every whole record by number, the first of each, and how many lines were not whole."""
         records, broken = self._sorted_out()
         return records, len(broken)
+
+    def glance(self) -> list[dict[str, Any]]:
+        """What stands in the lines, whatever it is: no checksum is looked at. DataError where one holds no object."""
+        return read_json_lines(self.path)
 
     def repair(self) -> list[bytes]:
         """Drop the lines that are not whole, so that the next one does not stick to them; those lines."""
@@ -37,9 +52,9 @@ class Ledger:
         """Whether the last line has no end."""
         return self.path.exists() and not self.path.read_bytes().endswith(b"\n")
 
-    def _sorted_out(self) -> tuple[list[Record], list[bytes]]:
+    def _sorted_out(self) -> tuple[list[TrialRecord], list[bytes]]:
         lines = self.path.read_bytes().split(b"\n") if self.path.exists() else []
-        found: dict[int, Record] = {}
+        found: dict[int, TrialRecord] = {}
         broken = []
         for line in filter(None, lines):
             record = _checked(line)
@@ -49,7 +64,7 @@ class Ledger:
                 found.setdefault(record["number"], record)
         return [found[number] for number in sorted(found)], broken
 
-    def append(self, record: Record) -> None:
+    def append(self, record: TrialRecord) -> None:
         """Add a record; it is on the disk when this returns."""
         with self.path.open("ab") as file:
             file.write(_line(record))
@@ -57,68 +72,20 @@ class Ledger:
             os.fsync(file.fileno())
 
 
-def _line(record: Record) -> bytes:
+def _line(record: TrialRecord) -> bytes:
     content = {key: value for key, value in record.items() if key != "checksum"}
     return to_json(content | {"checksum": _checksum(content)}).encode() + b"\n"
 
 
-def _checksum(content: Record) -> str:
+def _checksum(content: Mapping[str, object]) -> str:
     return hashlib.sha256(to_json(content).encode()).hexdigest()[:16]
 
 
-def _checked(line: bytes) -> Record | None:
+def _checked(line: bytes) -> TrialRecord | None:
     try:
-        record = json.loads(line)
-        checksum = record.pop("checksum")
+        content = json.loads(line)
+        checksum = content.pop("checksum")
+        record: TrialRecord = content
         return record if checksum == _checksum(record) and isinstance(record["number"], int) else None
     except (ValueError, KeyError, AttributeError, TypeError):
         return None
-
-
-NUMBER = re.compile(rb'"number": (\d+)[,}]')
-
-
-def mend(ledger: Ledger, folder: Path, metric: Metric) -> list[str]:
-    """Drop lines that are not whole, enter trials that are complete but for their line; what is to be told of it."""
-    torn = ledger.torn()
-    broken = ledger.repair()
-    entered = _enter(ledger, folder, metric)
-    if not broken:
-        return []
-    what = "a torn last line was cut off" if torn and len(broken) == 1 else f"{_lines(len(broken))} dropped"
-    named = sorted({int(found[1]) for line in broken if (found := NUMBER.search(line))})
-    known = {record["number"] for record in ledger.read()[0]}
-    again = [number for number in named if number not in known]
-    fates = []
-    if entered:
-        fates.append(
-            f"{_trials(entered)} restored from {'its directory' if len(entered) == 1 else 'their directories'}"
-        )
-    if again:
-        fates.append(f"{_trials(again)} run{'s' if len(again) == 1 else ''} again")
-    return ["; ".join([f"trials.jsonl: {what}", *fates])]
-
-
-def _lines(count: int) -> str:
-    return "a line that is not whole was" if count == 1 else f"{count} lines that are not whole were"
-
-
-def _trials(numbers: Sequence[int]) -> str:
-    return f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
-
-
-def _enter(ledger: Ledger, folder: Path, metric: Metric) -> list[int]:
-    """Trials whose directories are complete but which have no line: a kill may fall between the two."""
-    known = {record["number"] for record in ledger.read()[0]}
-    entered = []
-    for path in sorted(folder.glob("[0-9]*/run.json")):
-        run = RunDir(path.parent)
-        if not run.id.isdigit() or int(run.id) in known:
-            continue
-        record = run.read_json("run.json")
-        if record["status"] in ("done", "diverged"):
-            outcome = Outcome(run, record["status"], record)
-            found = record_of(int(run.id), run.read_json("values.json"), outcome)
-            ledger.append(entry(found | {"attempt": None}, metric))
-            entered.append(int(run.id))
-    return entered

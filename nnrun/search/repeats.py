@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.config.space.settings import Values
 from nnrun.files import to_json
-from nnrun.search.ledger import Ledger, mend
+from nnrun.search.ledger import LEDGER, Ledger
+from nnrun.search.mending import mend
+from nnrun.search.record import Repeated
 from nnrun.search.state import Clock, Search
-from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
-from nnrun.search.trials import Metric, Record, Trial, repeat_seed, signature, stacked
+from nnrun.search.trials import Metric, Trial, TrialRecord, repeat_seed, signature, stacked
 from nnrun.search.worker import train_trials
 
 BEST = 3
@@ -24,13 +25,13 @@ BEST = 3
 class Same(Strategy):
     """The same settings again and again."""
 
-    def __init__(self, plan: Plan, values: Values) -> None:
-        super().__init__(plan)
+    def __init__(self, brief: Brief, values: Values) -> None:
+        super().__init__(brief)
         self.values = values
 
     def propose(self, number: int) -> Point | None:
         """As many as were asked for."""
-        return Point(number, self.values) if number < self.plan.totals[-1] else None
+        return Point(number, self.values) if number < self.brief.totals[-1] else None
 
 
 class _Teller(Watcher):
@@ -39,17 +40,17 @@ class _Teller(Watcher):
     def __init__(self, watcher: Watcher, number: int, metric: str, count: int) -> None:
         self.watcher, self.number, self.metric, self.count = watcher, number, metric, count
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         self.watcher.say(f"trial {self.number} again, {finished} of {self.count}: {result_of(record, self.metric)}")
 
 
 def repeat(
     search: Search,
-    records: Sequence[Record],
+    records: Sequence[TrialRecord],
     clock: Clock,
     told_to_stop: Callable[[], bool],
     watcher: Watcher,
-) -> list[dict[str, Any]]:
+) -> list[Repeated]:
     """Train the best trials again, as far as that has not been done; mean and deviation of each, best trial first.
 
     Each has a ledger and a folder of its own. The test part is not read.
@@ -62,23 +63,23 @@ def repeat(
     return found
 
 
-def best_settings(records: Sequence[Record], metric: Metric) -> list[Record]:
+def best_settings(records: Sequence[TrialRecord], metric: Metric) -> list[TrialRecord]:
     """The best trials with a result, of those with equal settings (as halving has them) the best one."""
-    different: dict[str, Record] = {}
+    different: dict[str, TrialRecord] = {}
     for record in sorted((r for r in records if r["metric"] is not None), key=metric.rank):
         different.setdefault(to_json(record["values"]), record)
     return list(different.values())[:BEST]
 
 
-def _study(search: Search, record: Record, watcher: Watcher) -> Study:
+def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     number = record["number"]
     folder = search.run.path / "repeats" / f"{number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(folder / "trials.jsonl")
+    ledger = Ledger(folder / LEDGER)
     mend(ledger, folder, search.metric)
     config = load_config(search.folder / f"{number:04d}" / "resolved.yaml").config
     return Study(
-        strategy=Same(Plan(search.space, search.config.seed, [search.repeats]), record["values"]),
+        strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),
         make=lambda point: _trial(search, config, number, point),
         given=[],
         metric=search.metric,
@@ -96,7 +97,7 @@ def _trial(search: Search, config: Config, number: int, point: Point) -> Trial:
     return Trial(point.number, point.values, values, shape=signature(values), most=most)
 
 
-def _result(record: Record, repeated: Sequence[Record]) -> dict[str, Any]:
+def _result(record: TrialRecord, repeated: Sequence[TrialRecord]) -> Repeated:
     """What stands in run.json; the run that the search chose does not count, since it was chosen for its luck."""
     ordered = sorted(repeated, key=lambda each: int(each["number"]))
     values = [each["metric"] for each in ordered if each["metric"] is not None]

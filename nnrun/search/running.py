@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -22,18 +21,22 @@ from nnrun.runs.recording import finals, wanted
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.search.importance import random_search_expected
-from nnrun.search.ledger import Ledger, mend
+from nnrun.search.ledger import LEDGER, Ledger
+from nnrun.search.mending import mend
+from nnrun.search.record import Chosen, Final, SearchRecord, as_search
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
-from nnrun.search.trials import Record, Trial, failed, signature, stacked, trial_seed
+from nnrun.search.trials import Trial, TrialRecord, TrialResult, failed, signature, stacked, trial_seed
 from nnrun.search.worker import train_trials
 
 
-def close(search: Search, records: Sequence[Record], best: Record | None, strategy: Strategy, ended_by: str) -> str:
+def close(
+    search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: str
+) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
     for abandoned in search.folder.glob(f"{UNFINISHED}*"):  # by workers that were killed
         shutil.rmtree(abandoned, ignore_errors=True)
@@ -50,14 +53,14 @@ def close(search: Search, records: Sequence[Record], best: Record | None, strate
         final=chosen["final"],
         test_reads=chosen["test_reads"],
         random_search_expected=random_search_expected(records, strategy),
-        notes=[*getattr(strategy, "warnings", lambda: [])()],
-        stages=[stage.as_dict() for stage in getattr(strategy, "stages", lambda: [])()],
+        notes=strategy.warnings(),
+        stages=strategy.stages(),
     )
     happened = next((status for status, count in counts.items() if count), "interrupted")
     return "interrupted" if ended_by == "signal" else happened
 
 
-def _choose(run: RunDir, dataset: Dataset, best: Record | None) -> dict[str, Any]:
+def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> Chosen:
     """What best/ holds: the trial, its final numbers, and how often the test part was read; replaced if need be.
 
     That is kept in best/ itself, which comes and goes as a whole, so that a kill at any instant miscounts nothing.
@@ -84,11 +87,11 @@ def _choose(run: RunDir, dataset: Dataset, best: Record | None) -> dict[str, Any
     return chosen
 
 
-def _chosen(path: Path) -> dict[str, Any] | None:
+def _chosen(path: Path) -> Chosen | None:
     """What a directory that is complete says of itself."""
     if not (path / "run.json").exists():
         return None
-    chosen: dict[str, Any] | None = RunDir(path).read_json("run.json").get("chosen")
+    chosen: Chosen | None = RunDir(path).read_json("run.json").get("chosen")
     return chosen
 
 
@@ -105,13 +108,13 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
         raise NnrunError(f"the best trial cannot be copied; {error.args[0][0][2]}") from None
 
 
-def _measured(run: RunDir, dataset: Dataset) -> dict[str, Any]:
+def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
     session = Session([load_config(run.path / "resolved.yaml").config], dataset)
     session.trainer.epoch = run.read_json("run.json")["epochs"]
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)
-    return finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]
+    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]}
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ class SearchOutcome:
 
     run: RunDir
     status: str
-    records: list[Record]
-    record: dict[str, Any]
+    records: list[TrialRecord]
+    record: SearchRecord
 
 
 def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) -> SearchOutcome:
@@ -138,14 +141,16 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
         _note_end(search, clock, error)
         raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
-    return SearchOutcome(search.run, status, records, search.run.read_json("run.json"))
+    return SearchOutcome(search.run, status, records, as_search(search.run.read_json("run.json")))
 
 
-def _run(search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]) -> tuple[str, list[Record]]:
+def _run(
+    search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]
+) -> tuple[str, list[TrialRecord]]:
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
-    strategy = strategy_of(search.known, search.space, search.plan["totals"])
+    strategy = strategy_of(search.known, search.space, search.plan.totals)
     study = _study(search, strategy, watcher)
     target = search.options.target
     budget = Budget(search.total, clock.left, -math.inf if target is None else target)
@@ -180,7 +185,7 @@ def _ran_before(search: Search) -> float:
     if record["status"] != "running":
         return seconds
     begun = datetime.fromisoformat(record["started"]).timestamp()
-    ledgers = [search.ledger.path, *search.run.path.glob("repeats/*/trials.jsonl")]
+    ledgers = [search.ledger.path, *search.run.path.glob(f"repeats/*/{LEDGER}")]
     times = [float(trial["time"]) for path in ledgers for trial in Ledger(path).read()[0]]
     return seconds + max([0.0, *(end - begun for end in times)])
 
@@ -214,11 +219,11 @@ def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) ->
     """The strategy of the first of these configs; it is told of those trials of theirs that lie in the space."""
     config = known[0]
     inside = frozenset(number for number, given in enumerate(known) if space.contains(space.read(given)))
-    plan = Plan(space, config.seed, totals, config.training.epochs, len(known), inside)
-    return STRATEGIES[config.search.strategy](plan)
+    brief = Brief(space, config.seed, totals, config.training.epochs, len(known), inside)
+    return STRATEGIES[config.search.strategy](brief)
 
 
-def _trial(search: Search, point: Point) -> Trial | Record:
+def _trial(search: Search, point: Point) -> Trial | TrialResult:
     """What a worker is given, or the record of a failure where the settings contradict each other."""
     try:
         made = _config(search, point)

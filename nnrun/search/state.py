@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.verbs import CACHE
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger
-from nnrun.search.trials import LARGEST, Metric
+from nnrun.search.plan import Limits, Plan
+from nnrun.search.trials import LARGEST, Metric, SharedJob
 
 MEMORY_SHARE = 0.8
 KEPT = {  # options of the command that a resumed search keeps, and where they stand here
@@ -49,15 +48,15 @@ class Options:
     repeat: int | None = None  # trainings with new seeds of each of the best trials
     in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
 
-    def kept(self) -> dict[str, Any]:
+    def kept(self) -> Limits:
         """What search.yaml holds of them; null where there is no limit."""
         values = {word: getattr(self, field) for word, field in KEPT.items()}
         return {word: None if value in (None, math.inf, -math.inf) else value for word, value in values.items()}
 
-    def after(self, kept: Mapping[str, Any]) -> Options:
+    def after(self, kept: Limits) -> Options:
         """With the limits of earlier calls, where this one gives none."""
-        left_out = [word for word, field in KEPT.items() if getattr(self, field) is None]
-        return replace(self, **{KEPT[word]: kept[word] for word in left_out})
+        left_out: dict[str, Any] = {f: kept[word] for word, f in KEPT.items() if getattr(self, f) is None}
+        return replace(self, **left_out)
 
     def stacked(self, worth: int) -> int:
         """How many trials to stack where so many are worth it."""
@@ -78,42 +77,42 @@ class Search:
     run: RunDir
     config: Config
     dataset: Dataset
-    plan: dict[str, Any]  # search.yaml
+    plan: Plan
     options: Options
     executor: Executor
     known: list[Config]  # of the first trials, which no strategy chooses: the config as written, search.enqueue
 
-    @cached_property
+    @property
     def space(self) -> Space:
         """What is searched."""
-        return Space.of(self.plan["space"])
+        return self.plan.space
 
     @property
     def metric(self) -> Metric:
         """What is minimised."""
-        return Metric(self.plan["metric"])
+        return Metric(self.plan.metric)
 
     @property
     def total(self) -> int:
         """The number of trials asked for."""
-        return int(self.plan["totals"][-1])
+        return self.plan.total
 
     @property
     def repeats(self) -> int:
         """How often the best trials are trained again."""
-        return int(self.plan["repeat"] or 0)
+        return self.plan.repeat or 0
 
     @property
     def ledger(self) -> Ledger:
-        """trials.jsonl."""
-        return Ledger(self.run.path / "trials.jsonl")
+        """The finished trials."""
+        return Ledger.of(self.run)
 
     @property
     def folder(self) -> Path:
         """Where the trials' directories lie."""
         return self.run.path / "trials"
 
-    def job(self, folder: Path, continued: bool = False) -> dict[str, Any]:
+    def job(self, folder: Path, continued: bool = False) -> SharedJob:
         """What all jobs share whose trials lie in this folder; whether a later trial may continue one of them."""
         return {"folder": str(folder), "cache": str(self.run.path.parent / CACHE), "continued": continued}
 

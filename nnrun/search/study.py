@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from nnrun.config.space.space import Space
 from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
-from nnrun.search.executors import Executor, Job, Work, WorkerDiedError
+from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategy import Point, Strategy
-from nnrun.search.trials import Metric, Record, Trial, cohort, entry, failed
+from nnrun.search.trials import Answer, Job, Metric, SharedJob, Trial, TrialRecord, TrialResult, cohort, entry, failed
 
 ATTEMPTS = 2  # of a trial that crashes by itself
 KILLS = 20  # from outside, after which a trial is given up all the same
@@ -45,10 +45,10 @@ class Watcher:
     def say(self, line: str) -> None:
         """Something to know besides trials."""
 
-    def recalled(self, record: Record) -> None:
+    def recalled(self, record: TrialRecord) -> None:
         """A trial was over before this call."""
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A trial is over; `best` is the best so far."""
 
     def waiting(self, running: int) -> None:
@@ -60,17 +60,17 @@ class Study:
     """A strategy at work on an executor, recorded in a ledger."""
 
     strategy: Strategy
-    make: Callable[[Point], Trial | Record]  # a record at once where the settings contradict themselves
+    make: Callable[[Point], Trial | TrialResult]  # a result at once where the settings contradict themselves
     given: Sequence[Point]  # trials that no strategy chose: the config as written
     metric: Metric
     ledger: Ledger
     executor: Executor
-    work: Work
-    job: Job  # what all jobs share
+    work: Work[Job, Answer]
+    job: SharedJob
     watcher: Watcher
     retire: Callable[[int], None] = lambda number: None  # the checkpoints of that trial are not needed any more
     finished: int = field(default=0, init=False)
-    _best: Record | None = field(default=None, init=False)
+    _best: TrialRecord | None = field(default=None, init=False)
     _ranks: list[tuple[float, float, int]] = field(default_factory=list, init=False)  # of the best, best first
     _outranked: list[int] = field(default_factory=list, init=False)  # trials to be retired
     _known: set[int] = field(default_factory=set, init=False)  # numbers that are finished, waiting or in flight
@@ -79,7 +79,7 @@ class Study:
         """Go on until the budget ends or told to stop; finished trials are never run again."""
         self._started, self._budget = time.monotonic(), budget
         self._queue: list[Trial] = []
-        self._flying: dict[Future[Job], list[Trial]] = {}
+        self._flying: dict[Future[Answer | Failure], list[Trial]] = {}
         self._recall()
         while not told_to_stop() and not self._spent():
             self._fill()
@@ -92,12 +92,12 @@ class Study:
             for future in done:
                 self._land(self._flying.pop(future), future)
 
-    def best(self) -> Record | None:
+    def best(self) -> TrialRecord | None:
         """The best finished trial so far."""
         return self._best
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[TrialRecord]:
         """All finished trials by number, from the ledger: memory does not grow with them."""
         return self.ledger.read()[0]
 
@@ -107,7 +107,7 @@ class Study:
             self._note(record)
             self.watcher.recalled(record)
 
-    def _note(self, record: Record) -> None:
+    def _note(self, record: TrialRecord) -> None:
         value = self.metric.value(record)
         self.finished += 1
         self._known.add(record["number"])
@@ -153,13 +153,13 @@ class Study:
             self._queue = [trial for i, trial in enumerate(self._queue) if i not in set(chosen)]
             for trial in trials:
                 trial.attempts += 1
-            job = self.job | {"trials": [trial.as_job() for trial in trials]}
+            job: Job = {**self.job, "trials": [trial.as_job() for trial in trials]}
             self._flying[self.executor.submit(self.work, job)] = trials
 
-    def _land(self, trials: list[Trial], future: Future[Job]) -> None:
+    def _land(self, trials: list[Trial], future: Future[Answer | Failure]) -> None:
         """Records, or another attempt; a cohort that failed is run again trial by trial, to find the culprit."""
         error = future.exception()
-        result = {"error": _words(error)} if error else future.result()
+        result = Failure(error=_words(error)) if error else future.result()
         if "records" in result:
             for trial, record in zip(trials, result["records"], strict=True):
                 self._finish(record | {"attempt": trial.attempts})
@@ -176,8 +176,8 @@ class Study:
                 trial.alone = trial.alone or (len(trials) > 1 and not killed)
                 self._queue.insert(0, trial)
 
-    def _finish(self, record: Record) -> None:
-        record = entry(record, self.metric)
+    def _finish(self, result: TrialResult) -> None:
+        record = entry(result, self.metric)
         self.ledger.append(record)
         self._note(record)
         self.watcher.trial(record, self._best or record, self.finished)

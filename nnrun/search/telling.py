@@ -7,12 +7,15 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
 from nnrun.files import to_json
 from nnrun.search.importance import importances
-from nnrun.search.strategies.halving import rung_table
-from nnrun.search.strategies.strategy import Plan
-from nnrun.search.trials import Metric, Record
+from nnrun.search.plan import Plan
+from nnrun.search.record import Expected, Final, Repeated, SearchRecord
+from nnrun.search.strategies.stages import Stage
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.trials import Metric, TrialRecord
 from nnrun.text import columns, duration, number, percent
 
 BEST_SHOWN = 5
@@ -35,13 +38,13 @@ def setting(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def settings(values: Mapping[str, Any]) -> str:
+def settings(values: Values) -> str:
     """The last words of the keys with their values, parameters that are not active left out."""
     active = {key.rpartition(".")[2]: value for key, value in values.items() if value is not None}
     return ", ".join(f"{name} {setting(value)}" for name, value in active.items())
 
 
-def result_of(record: Mapping[str, Any], metric: str) -> str:
+def result_of(record: TrialRecord, metric: str) -> str:
     """A trial's value of the metric, or how it ended without one."""
     return str(record["status"]) if record["metric"] is None else shown(record["metric"], metric)
 
@@ -54,25 +57,20 @@ def shown(value: float | None, metric: str) -> str:
     return percent(value) if metric.endswith("error") else f"{value:.4g}"
 
 
-def heading(run_id: str, plan: Mapping[str, Any], space: Space, workers: int | None = None) -> list[str]:
+def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None) -> list[str]:
     """What is searched, how, and by how many workers, if any are at work."""
     at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
     return [
         f"search   {run_id}",
-        f"strategy {plan['strategy']}, {plan['totals'][-1]} trials, {plan['metric']}{at_work}",
+        f"strategy {plan.strategy}, {plan.total} trials, {plan.metric}{at_work}",
         *(f"space    {key}: {_range(written)}" for key, written in space.written().items()),
         *(f"note     {notice}" for notice in space.notices),
     ]
 
 
-def rung_lines(plan: Mapping[str, Any], space: Space, epochs: int) -> list[str]:
-    """What successive halving will do: how many trials train until which epoch."""
-    rungs = rung_table(Plan(space, plan["seed"], plan["totals"], epochs, first=1 + len(plan["enqueue"])))
-    return [
-        f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
-        + (f", the best of those until epoch {below.epochs}" if rung.level else "")
-        for below, rung in zip([rungs[0], *rungs], rungs, strict=False)
-    ]
+def outlook(plan: Plan) -> list[str]:
+    """What the strategy will do, where it tells."""
+    return STRATEGIES[plan.strategy].heading(plan.brief())
 
 
 def _range(written: Mapping[str, Any]) -> str:
@@ -83,7 +81,7 @@ def _range(written: Mapping[str, Any]) -> str:
     return text
 
 
-def trial_line(record: Record, best: Record, finished: int, total: int, metric: str) -> str:
+def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str) -> str:
     """One finished trial, and the best so far."""
     width = len(str(total))
     error = f" ({record['error']})" if record.get("error") else ""
@@ -94,7 +92,7 @@ def trial_line(record: Record, best: Record, finished: int, total: int, metric: 
     )
 
 
-def ending(record: Mapping[str, Any]) -> str:
+def ending(record: SearchRecord) -> str:
     """How the search ended, in a line."""
     counts = ", ".join(f"{count} {status}" for status, count in record["counts"].items() if count)
     unit = "trial" if record["trials"] == 1 else "trials"
@@ -102,7 +100,7 @@ def ending(record: Mapping[str, Any]) -> str:
     return f"{how}, {duration(record['seconds'])} of training in all"
 
 
-def best_table(records: Sequence[Record], metric: str) -> list[str]:
+def best_table(records: Sequence[TrialRecord], metric: str) -> list[str]:
     """The best few trials with their settings."""
     ranked = sorted(records, key=Metric(metric).rank)[:BEST_SHOWN]
     if not ranked:
@@ -113,7 +111,7 @@ def best_table(records: Sequence[Record], metric: str) -> list[str]:
     return columns(rows, right=range(len(rows[0])))
 
 
-def importance_lines(records: Sequence[Record], space: Space, optimizer: str) -> list[str]:
+def importance_lines(records: Sequence[TrialRecord], space: Space, optimizer: str) -> list[str]:
     """Which parameters mattered, beside the order they usually matter in."""
     results = [(r["values"], float("nan") if r["metric"] is None else r["metric"]) for r in records]
     if len(results) < FEWEST_COMPARED:
@@ -126,7 +124,7 @@ def importance_lines(records: Sequence[Record], space: Space, optimizer: str) ->
     return [*columns([["which matter", "share", ""], *rows], right=(1,)), *notes]
 
 
-def diverged_lines(records: Sequence[Record]) -> list[str]:
+def diverged_lines(records: Sequence[TrialRecord]) -> list[str]:
     """What the trials that diverged have in common: the part of each number's range that they lie in, or one value."""
     diverged = [record["values"] for record in records if record["status"] == "diverged"]
     if len(diverged) < FEWEST_ALIKE:
@@ -143,7 +141,7 @@ def _common(values: Sequence[Any]) -> str:
     return f"{setting(min(numbers))} to {setting(max(numbers))}" if len(numbers) == len(values) else ""
 
 
-def test_line(record: Mapping[str, Any], metric: str) -> list[str]:
+def test_line(record: SearchRecord, metric: str) -> list[str]:
     """The test error of the chosen trial, and how often the test part has been read for it.
 
     Where trials were compared by something else, that stands behind the errors.
@@ -158,13 +156,13 @@ def test_line(record: Mapping[str, Any], metric: str) -> list[str]:
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
 
 
-def _told_of(final: Mapping[str, Any], part: str, metric: str) -> str:
+def _told_of(final: Final, part: str, metric: str) -> str:
     name = metric.partition("_")[2]
     further = "" if name == "error" or f"{part}_{name}" not in final else f" {name} {number(final[f'{part}_{name}'])}"
     return f"{part} {percent(final.get(f'{part}_error'))}{further}"
 
 
-def expected_line(expected: Mapping[str, Any] | None, metric: str) -> list[str]:
+def expected_line(expected: Expected | None, metric: str) -> list[str]:
     """What random search would have been expected to reach."""
     if expected is None:
         return []
@@ -172,7 +170,7 @@ def expected_line(expected: Mapping[str, Any] | None, metric: str) -> list[str]:
     return [f"random   search of {trials} trials is expected to reach {value}, estimated from {draws} draws"]
 
 
-def repeat_lines(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+def repeat_lines(repeats: Sequence[Repeated], metric: str) -> list[str]:
     """The best trials trained again: mean and standard deviation, beside the results that they were chosen for."""
     if not repeats:
         return []
@@ -186,7 +184,7 @@ def repeat_lines(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]
     return [*lines, *columns(rows, right=(0, 1, 2, 4)), *_better_again(repeats, metric), ""]
 
 
-def unfinished_repeats(record: Mapping[str, Any], asked: int | None, run_id: str) -> list[str]:
+def unfinished_repeats(record: SearchRecord, asked: int | None, run_id: str) -> list[str]:
     """A note where fewer repeats are finished than were asked for, as after a kill."""
     trained = [each["n"] + each["lost"] for each in record.get("repeats") or []]
     if not asked or record.get("best_trial") is None or min(trained, default=0) >= asked:
@@ -194,17 +192,19 @@ def unfinished_repeats(record: Mapping[str, Any], asked: int | None, run_id: str
     return [f"note     the best trials are not trained again {asked} times yet; `nnrun resume {run_id}` does it"]
 
 
-def _better_again(repeats: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
+def _better_again(repeats: Sequence[Repeated], metric: str) -> list[str]:
     """A note where the settings of another trial than the best did better."""
-    chosen, *others = [each for each in repeats if each["mean"] is not None] or [{"mean": None}]
-    better = min(others, key=lambda each: float(each["mean"]), default=chosen)
-    if chosen is not repeats[0] or better is chosen or better["mean"] >= chosen["mean"]:
+    means = [(each["mean"], each["trial"]) for each in repeats if each["mean"] is not None]
+    if repeats[0]["mean"] is None or len(means) == 1:
         return []
-    means = f"{shown(better['mean'], metric)} against {shown(chosen['mean'], metric)}"
-    return [f"note     with new seeds trial {better['trial']} does better than trial {chosen['trial']}: {means}"]
+    (chosen, first), (mean, other) = means[0], min(means[1:], key=lambda pair: pair[0])
+    if mean >= chosen:
+        return []
+    words = f"{shown(mean, metric)} against {shown(chosen, metric)}"
+    return [f"note     with new seeds trial {other} does better than trial {first}: {words}"]
 
 
-def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
+def stage_lines(stages: Sequence[Stage]) -> list[str]:
     """The zooms of coarse to fine: the box before and after, and why."""
     lines = []
     for stage in stages:
@@ -215,14 +215,14 @@ def stage_lines(stages: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def progress(record: Mapping[str, Any], records: Sequence[Record], total: int, metric: str) -> list[str]:
+def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
     """How far a search is that has not ended, was killed, or failed."""
     why = f"; {record['error']}" if record.get("error") else ""
     return [f"{record['status']}, {len(records)} of {total} trials so far{why}", "", *best_table(records, metric)]
 
 
 def summary(
-    record: Mapping[str, Any], records: Sequence[Record], space: Space, metric: str, optimizer: str
+    record: SearchRecord, records: Sequence[TrialRecord], space: Space, metric: str, optimizer: str
 ) -> list[str]:
     """What a search came to."""
     if not records:
@@ -239,7 +239,7 @@ FINALS = ("dev_error", "dev_loss", "train_error", "train_loss", "cost")  # furth
 LAST = ("epochs", "best_epoch", "seconds", "seed")
 
 
-def spreadsheet(records: Sequence[Record], keys: Sequence[str]) -> str:
+def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
     """CSV with a line of titles: results, then a column for each of these dotted keys; empty = none, as in YAML."""
     further = {name: None for record in records for name in record["final"] if name not in FINALS}
     finals = (*FINALS, *further)

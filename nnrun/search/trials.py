@@ -7,18 +7,19 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from numpy.random import SeedSequence
 
 from nnrun.config.config import Config
+from nnrun.config.space.settings import Values
 from nnrun.data.dataset import Dataset
 from nnrun.engine.network import parameter_count
 from nnrun.engine.randomness import PURPOSES
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.environment import describe
 from nnrun.runs.session import Outcome
-from nnrun.search.executors import Job
+from nnrun.search.record import Final
 
 LARGEST = 16
 # Numbers of theta times rows of a batch, of all members together, up to which a further member costs less than
@@ -32,7 +33,7 @@ OF_A_MEMBER = {
 }
 
 
-def signature(values: dict[str, Any]) -> str:
+def signature(values: Mapping[str, Any]) -> str:
     """Equal for resolved configurations that differ as members of one trainer may, and in nothing else."""
     shared = {
         name: {key: value for key, value in section.items() if key not in OF_A_MEMBER.get(name, ())}
@@ -51,7 +52,67 @@ def stacked(config: Config, dataset: Dataset) -> int:
     return max(1, min(LARGEST, WORTH_STACKING // work))
 
 
-Record = dict[str, Any]
+class TrialJob(TypedDict):
+    """What a worker needs to know of one trial."""
+
+    number: int
+    values: Values  # its settings by dotted key
+    config: Values  # with these in their places, section by section
+    resume: int | None  # the trial whose last checkpoint it continues
+
+
+class SharedJob(TypedDict):
+    """What all jobs of a study share."""
+
+    folder: str  # where the trials' directories lie
+    cache: str  # of prepared data
+    continued: bool  # whether a later trial may continue one of these
+
+
+class Job(SharedJob):
+    """What a worker takes: trials of one shape."""
+
+    trials: list[TrialJob]
+
+
+class Where(TypedDict):
+    """The place of the first number that is not finite."""
+
+    epoch: int
+    step: int
+    layer: str
+
+
+class TrialResult(TypedDict):
+    """What a trial came to. One that never trained has none of the keys that may be missing."""
+
+    number: int
+    values: Values
+    seed: int | None
+    status: str  # done, diverged or failed
+    final: Final
+    best_epoch: NotRequired[int | None]
+    epochs: NotRequired[int]
+    divergence: NotRequired[Where | None]
+    curve: list[float | None]  # the dev error, epoch by epoch
+    seconds: NotRequired[float]
+    host: NotRequired[str]
+    error: str | None
+    attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left
+
+
+class TrialRecord(TrialResult):
+    """The ledger's line of a finished trial."""
+
+    metric: float | None  # what is minimised, as `Metric` reads it; None where the trial has no value
+    time: float  # when it was entered, in seconds since 1970
+
+
+class Answer(TypedDict):
+    """What a worker returns: a result a trial, in the order of the job."""
+
+    records: list[TrialResult]
+
 
 TRIAL = max(PURPOSES.values()) + 1
 REPEAT = TRIAL + 1
@@ -76,8 +137,8 @@ class Trial:
     """A trial that is not finished: its settings, its plain config, and how often it was begun."""
 
     number: int
-    values: dict[str, Any]
-    config: dict[str, Any]
+    values: Values
+    config: Values
     attempts: int = 0
     kills: int = 0
     resume: int | None = None  # the trial whose last checkpoint it continues
@@ -85,7 +146,7 @@ class Trial:
     shape: str = ""  # trials of equal shape can train as members of one trainer
     most: int = 1  # as many of this shape are worth stacking
 
-    def as_job(self) -> Job:
+    def as_job(self) -> TrialJob:
         """What a worker needs to know."""
         return {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
 
@@ -96,14 +157,14 @@ class Metric:
 
     name: str
 
-    def value(self, record: Mapping[str, Any]) -> float:
+    def value(self, record: TrialResult) -> float:
         """The number to minimise; NaN where the trial has none."""
         number = (record.get("final") or {}).get(self.name.removeprefix("-"))
         if record["status"] != "done" or number is None:
             return math.nan
         return -float(number) if self.name.startswith("-") else float(number)
 
-    def rank(self, record: Mapping[str, Any]) -> tuple[float, float, int]:
+    def rank(self, record: TrialResult) -> tuple[float, float, int]:
         """By the metric, then the dev loss, then the number; what has no value comes last."""
         value, loss = self.value(record), (record.get("final") or {}).get("dev_loss")
         return _or_last(value), _or_last(loss), record["number"]
@@ -114,10 +175,10 @@ def _or_last(value: float | None) -> float:
     return math.inf if value is None or math.isnan(value) else value
 
 
-def entry(record: Record, metric: Metric) -> Record:
+def entry(record: TrialResult, metric: Metric) -> TrialRecord:
     """A trial's record as the ledger holds it: with its value of the metric, and the time."""
     value = metric.value(record)
-    return record | {"metric": None if math.isnan(value) else value, "time": time.time()}
+    return {**record, "metric": None if math.isnan(value) else value, "time": time.time()}
 
 
 def cohort(queue: Sequence[Trial], share: int) -> list[int]:
@@ -129,7 +190,7 @@ def cohort(queue: Sequence[Trial], share: int) -> list[int]:
     return same[: max(1, min(share, first.most))]
 
 
-def failed(number: int, values: dict[str, Any], why: str) -> Record:
+def failed(number: int, values: Values, why: str) -> TrialResult:
     """The record of a trial that came to nothing, and the reason in one line."""
     return {
         "number": number,
@@ -142,8 +203,8 @@ def failed(number: int, values: dict[str, Any], why: str) -> Record:
     }
 
 
-def record_of(number: int, values: dict[str, Any], outcome: Outcome) -> Job:
-    """The ledger's line of a finished trial."""
+def record_of(number: int, values: Values, outcome: Outcome) -> TrialResult:
+    """What a trial came to whose training has ended."""
     record, final = outcome.record, outcome.record.get("final") or {}
     return {
         "number": number,

@@ -6,21 +6,19 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded, load_config
 from nnrun.config.space.known import load_known
 from nnrun.config.space.parsing import ONE_THREAD
-from nnrun.config.space.space import Space, difference
+from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.runs.finding import PLAN
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.verbs import first_files, prepare, same_data, until_told
+from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies.strategies import STRATEGIES
@@ -51,7 +49,7 @@ def begin(
         run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
             watcher.started(run, space)
-            plan = yaml.safe_load(run.read("search.yaml"))
+            plan = Plan.read(run)
             return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop)
 
 
@@ -107,26 +105,13 @@ def _create(
     loaded: Loaded, root: Path, space: Space, dataset: Dataset, options: Options, argv: Sequence[str]
 ) -> RunDir:
     config = loaded.config
-    plan = {"schema_version": 1, "totals": [config.search.trials], "limits": options.kept(), "repeat": options.repeat}
-    plan |= _fixed(config, space)
+    plan = Plan.of(config, space, [config.search.trials], options.kept(), options.repeat)
 
     def files(run_id: str) -> dict[str, bytes]:
         made = first_files(run_id, config, loaded.text, dataset, argv, parent=None)
-        return made | {"search.yaml": dump_yaml(plan).encode()}
+        return made | {PLAN: plan.text().encode()}
 
     return RunDir.create(root, f"{config.name}-search", files)
-
-
-def _fixed(config: Config, space: Space) -> dict[str, Any]:
-    """What the trials follow from, and what may not change from the first to the last of them."""
-    return {
-        "strategy": config.search.strategy,
-        "metric": config.search.metric,
-        "seed": config.seed,
-        "epochs": config.training.epochs,
-        "space": space.written(),
-        "enqueue": config.search.enqueue,
-    }
 
 
 def resume(
@@ -140,39 +125,34 @@ def resume(
 
     Raises UsageError where fewer are asked for than were, or where what the trials follow from has changed.
     """
-    loaded, plan = load_config(run.path / "resolved.yaml"), yaml.safe_load(run.read("search.yaml"))
-    options = options.after(plan["limits"])
+    loaded, plan = load_config(run.path / "resolved.yaml"), Plan.read(run)
+    options = options.after(plan.limits)
     with closing(options.executor()) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         if not same_data(run, dataset):
             raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
         space, known = load_known(loaded)
-        _refuse_changes(run, plan, _fixed(loaded.config, space))
+        _refuse_changes(run, plan, Plan.of(loaded.config, space, plan.totals, plan.limits, plan.repeat))
         plan = _extended(run, plan, trials, options)
         watcher.started(run, space)
         search = Search(run, loaded.config, dataset, plan, options, executor, known)
         return go_on(search, watcher, told_to_stop)
 
 
-def _refuse_changes(run: RunDir, plan: dict[str, Any], fixed: dict[str, Any]) -> None:
-    changed = [name for name, value in fixed.items() if plan[name] != value]
+def _refuse_changes(run: RunDir, plan: Plan, wanted: Plan) -> None:
+    changed, lines = plan.changes(wanted)
     if changed:
-        lines = difference(plan["space"], fixed["space"])
-        lines += [f"{name}: {one_line(plan[name])} → {one_line(fixed[name])}" for name in changed if name != "space"]
         what = f"{', '.join(changed)} changed since the search began; begin a new one"
         raise UsageError("\n".join([f"{run.id}: {what}", *lines]))
 
 
-def _extended(run: RunDir, plan: dict[str, Any], trials: int | None, options: Options) -> dict[str, Any]:
-    """search.yaml with what this call changes: the total and the limits."""
-    *_, total = plan["totals"]
-    if trials is not None and trials < total:
-        raise UsageError(f"{run.id} was asked for {total} trials already; --trials must not be fewer")
-    if options.repeat is not None and options.repeat < (plan["repeat"] or 0):
-        raise UsageError(f"{run.id} was asked for {plan['repeat']} repeats already; --repeat must not be fewer")
-    totals = [*plan["totals"], *([trials] if trials is not None and trials > total else [])]
-    changed: dict[str, Any] = plan | {"totals": totals, "limits": options.kept()}
-    changed["repeat"] = options.repeat or plan["repeat"]
-    if changed != plan:
-        run.write("search.yaml", dump_yaml(changed))
-    return changed
+def _extended(run: RunDir, plan: Plan, trials: int | None, options: Options) -> Plan:
+    """The plan with what this call changes, on the disk too."""
+    if trials is not None and trials < plan.total:
+        raise UsageError(f"{run.id} was asked for {plan.total} trials already; --trials must not be fewer")
+    if options.repeat is not None and options.repeat < (plan.repeat or 0):
+        raise UsageError(f"{run.id} was asked for {plan.repeat} repeats already; --repeat must not be fewer")
+    extended = plan.extended(trials, options.kept(), options.repeat)
+    if extended != plan:
+        run.write(PLAN, extended.text())
+    return extended

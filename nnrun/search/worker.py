@@ -13,12 +13,11 @@ from nnrun.files import to_json
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Listener, Session
 from nnrun.runs.verbs import first_files
-from nnrun.search.executors import Job
-from nnrun.search.trials import record_of
+from nnrun.search.trials import Answer, Job, TrialJob, record_of
 
 
-def train_trials(job: Job) -> Job:
-    """Train `job["trials"]`, of one shape, into `job["folder"]/NNNN`; {"records": one a trial}."""
+def train_trials(job: Job) -> Answer:
+    """Train the trials of a job, each into `job["folder"]/NNNN`."""
     folder = Path(job["folder"])
     configs = [Config.from_values(trial["config"]) for trial in job["trials"]]
     dataset = _dataset(configs[0], Path(job["cache"]))
@@ -48,7 +47,7 @@ def _dataset(config: Config, cache: Path) -> Dataset:
     return _DATASETS[key]
 
 
-def _directory(folder: Path, trial: Job, config: Config, dataset: Dataset, parent: RunDir | None) -> RunDir:
+def _directory(folder: Path, trial: TrialJob, config: Config, dataset: Dataset, parent: RunDir | None) -> RunDir:
     """A fresh run directory in the place of an earlier attempt's, with the epochs of the trial it continues."""
     path = folder / f"{trial['number']:04d}"
     if path.exists():

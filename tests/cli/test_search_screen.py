@@ -15,7 +15,9 @@ import pytest
 from nnrun.cli import search_screen
 from nnrun.cli.screen import SECONDS_BETWEEN_REFRESHES
 from nnrun.cli.search_screen import LiveSearchConsole
+from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
+from nnrun.search.plan import Plan
 from nnrun.search.state import Options
 from nnrun.search.trials import Metric
 from tests.cli.conftest import REMAINING, OnTerminal, send_both
@@ -122,7 +124,7 @@ def test_drawn_a_few_times_a_second_however_fast_trials_end(monkeypatch: pytest.
     draw = LiveSearchConsole._draw
     monkeypatch.setattr(LiveSearchConsole, "_draw", lambda self: (drawn.append(clock[0]), draw(self)))
     screen = LiveSearchConsole(Options())
-    screen.plan = {"totals": [200], "metric": "dev_error"}
+    screen.plan = Plan([200], {}, None, "random", "dev_error", 0, 1, Space(()), [])
     for number in range(200):
         clock[0] += 0.01
         record = {"number": number, "values": {}, "status": "done", "final": {"dev_error": 0.5}, "metric": 0.5}

@@ -17,9 +17,9 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
-from nnrun.search.trials import Metric, Record, Trial
+from nnrun.search.trials import Metric, Trial, TrialRecord, TrialResult
 from nnrun.search.verbs import begin
 
 CONFIG = """
@@ -39,7 +39,7 @@ search:
 OF_A_CALL = ("time", "seconds", "host", "attempt", "checksum")  # what equal searches may differ in
 
 Trained = dict[int, bytes]  # checkpoints by trial
-Stored = Callable[[RunDir], tuple[list[Record], Trained]]
+Stored = Callable[[RunDir], tuple[list[TrialRecord], Trained]]
 
 
 class Hearing(Watcher):
@@ -53,10 +53,10 @@ class Hearing(Watcher):
 
 
 @pytest.fixture
-def kept() -> Callable[[list[Record]], list[Record]]:
+def kept() -> Callable[[list[TrialRecord]], list[TrialRecord]]:
     """What equal searches have in common, by number."""
 
-    def of(records: list[Record]) -> list[Record]:
+    def of(records: list[TrialRecord]) -> list[TrialRecord]:
         ordered = sorted(records, key=lambda record: int(record["number"]))
         return [{key: value for key, value in record.items() if key not in OF_A_CALL} for record in ordered]
 
@@ -64,10 +64,10 @@ def kept() -> Callable[[list[Record]], list[Record]]:
 
 
 @pytest.fixture
-def stored(kept: Callable[[list[Record]], list[Record]]) -> Stored:
+def stored(kept: Callable[[list[TrialRecord]], list[TrialRecord]]) -> Stored:
     """The ledger without what differs from call to call, and the bytes of every finished trial's checkpoint."""
 
-    def of(run: RunDir) -> tuple[list[Record], Trained]:
+    def of(run: RunDir) -> tuple[list[TrialRecord], Trained]:
         records, broken = Ledger(run.path / "trials.jsonl").read()
         assert broken == 0
         numbers = [record["number"] for record in records if record["status"] == "done"]
@@ -95,7 +95,7 @@ class Heard(Watcher):
 
     trials: list[tuple[int, int]]
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         self.trials.append((record["number"], best["number"]))
 
 
@@ -112,7 +112,7 @@ def study(tmp_path: Path) -> Callable[..., Study]:
         shape: Callable[[int], str] = lambda number: "",
         metric: str = "dev_error",
         strategy: str = "random",
-        make: Callable[[Point], Trial | Record] | None = None,
+        make: Callable[[Point], Trial | TrialResult] | None = None,
         **job: Any,
     ) -> Study:
         def plain(point: Point) -> Trial:
@@ -120,7 +120,7 @@ def study(tmp_path: Path) -> Callable[..., Study]:
             return Trial(point.number, point.values, {}, shape=text, most=4 if text else 1)
 
         return Study(
-            strategy=STRATEGIES[strategy](Plan(SPACE, 0, [1000])),
+            strategy=STRATEGIES[strategy](Brief(SPACE, 0, [1000])),
             make=make or plain,
             given=[],
             metric=Metric(metric),

@@ -12,14 +12,14 @@ from nnrun.config.space.space import Space
 from nnrun.search.importance import expected_minimum, random_search_expected
 from nnrun.search.running import SearchOutcome
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Strategy
+from nnrun.search.strategies.strategy import Brief, Strategy
 from nnrun.search.telling import expected_line
 
 SPACE = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
 
 
 def strategy(name: str, first: int = 1) -> Strategy:
-    return STRATEGIES[name](Plan(SPACE, 0, [60], epochs=9, first=first))
+    return STRATEGIES[name](Brief(SPACE, 0, [60], epochs=9, first=first))
 
 
 def test_a_worked_example() -> None:

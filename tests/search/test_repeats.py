@@ -18,7 +18,7 @@ from nnrun.search.repeats import best_settings
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.telling import repeat_lines
-from nnrun.search.trials import Metric, Record, repeat_seed, trial_seed
+from nnrun.search.trials import Metric, TrialRecord, repeat_seed, trial_seed
 from nnrun.search.verbs import resume
 from tests.search.conftest import Hearing
 
@@ -31,7 +31,7 @@ def again(run: RunDir, trials: int | None = None, say: Callable[[str], None] = l
     return resume(run, trials, Options(**options), Hearing(say), told_to_stop)
 
 
-def repeats(run: RunDir) -> dict[int, list[Record]]:
+def repeats(run: RunDir) -> dict[int, list[TrialRecord]]:
     """Ledgers of the repeats by trial."""
     return {int(path.parent.name): Ledger(path).read()[0] for path in run.path.glob("repeats/*/trials.jsonl")}
 
@@ -145,7 +145,7 @@ def test_repeats_that_diverge_are_counted_apart(search: Search) -> None:
     assert [(each["trial"], each["n"], each["lost"]) for each in results(outcome)] == [(0, 2, 0)]
 
 
-def record(number: int, metric: float | None, **values: Any) -> Record:
+def record(number: int, metric: float | None, **values: Any) -> TrialRecord:
     final = {} if metric is None else {"dev_error": metric, "dev_loss": 1.0}
     status = "failed" if metric is None else "done"
     return {"number": number, "values": values, "metric": metric, "final": final, "status": status}

@@ -19,7 +19,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 from nnrun.search.verbs import begin, resume
 from tests.search.conftest import Hearing
 
@@ -79,7 +79,7 @@ class Breaks(Watcher):
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
-    def trial(self, record: Record, best: Record, finished: int) -> None:
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         if finished == 5:
             raise self.error
 

@@ -1,21 +1,21 @@
+import pytest
+
 from nnrun.config.space.space import Space
-from nnrun.search.telling import rung_lines, unfinished_repeats
+from nnrun.search.plan import Plan
+from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Brief, Random
+from nnrun.search.telling import outlook, unfinished_repeats
 
 
-def test_the_rungs_are_told_before_the_start() -> None:
-    space = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
-    # 9 + 3 + 1 trials beside trial 0; 9 epochs in all, a third of them and a third of that on the rungs below.
-    assert rung_lines({"seed": 0, "totals": [14], "enqueue": []}, space, epochs=9) == [
-        "rung     trials 1 to 9 until epoch 1",
-        "rung     trials 10 to 12 until epoch 3, the best of those until epoch 1",
-        "rung     trials 13 to 13 until epoch 9, the best of those until epoch 3",
-    ]
+def test_any_strategy_may_tell_what_it_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Talkative(Random):
+        @classmethod
+        def heading(cls, brief: Brief) -> list[str]:
+            return [f"{brief.totals[-1] - brief.first} draws"]
 
-
-def test_rungs_begin_behind_the_known_settings() -> None:
-    space = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
-    first, *_ = rung_lines({"seed": 0, "totals": [16], "enqueue": [{}, {}]}, space, epochs=9)
-    assert first == "rung     trials 3 to 11 until epoch 1"  # 9 of the 13 trials behind the config and two others
+    monkeypatch.setitem(STRATEGIES, "talkative", Talkative)
+    plan = Plan([20], {}, None, "talkative", "dev_error", 0, 9, Space(()), enqueue=[{}])
+    assert outlook(plan) == ["18 draws"]
 
 
 def test_repeats_that_a_kill_prevented_are_missed() -> None:

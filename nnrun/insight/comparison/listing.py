@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from nnrun.errors import NnrunError, UsageError
-from nnrun.files import read_json_lines
 from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.finding import best_in, is_search
 from nnrun.runs.records import Values, record_of, settings_of
 from nnrun.runs.rundir import RunDir
+from nnrun.search.ledger import Ledger
 from nnrun.text import csv_text, duration, number, percent, yaml_text
 
 BROKEN = "unreadable"  # in place of a status
@@ -73,7 +73,7 @@ class Entry:
 def _so_far(run: RunDir) -> Values:
     """The best of the trials that a search has finished until now."""
     try:
-        records = [line for line in read_json_lines(run.path / "trials.jsonl") if isinstance(line, dict)]
+        records = Ledger.of(run).glance()
     except NnrunError:  # `nnrun resume` will mend it
         return {}
     best = min((r for r in records if r.get("metric") is not None), key=lambda r: float(r["metric"]), default={})

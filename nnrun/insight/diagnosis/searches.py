@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-import yaml
-
 from nnrun.config.dump import dump_yaml
 from nnrun.config.space.space import Space
 from nnrun.errors import UsageError
@@ -20,7 +18,8 @@ from nnrun.installation import command
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
 from nnrun.search.ledger import Ledger
-from nnrun.search.trials import Record
+from nnrun.search.plan import Plan
+from nnrun.search.trials import TrialRecord
 from nnrun.text import columns, percent
 
 EDGE = 0.05  # of a range, in its own scale
@@ -35,7 +34,7 @@ def of_a_search(
 
     Raises UsageError where no trial has ended well yet.
     """
-    records, _ = Ledger(search.path / "trials.jsonl").read()
+    records, _ = Ledger.of(search).read()
     best = search.path / "best"
     if not (best / "run.json").is_file():
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
@@ -55,7 +54,7 @@ def _measure(found: Diagnosis) -> tuple[float, float]:
     return found.verdict.errors["base"], found.verdict.tolerance
 
 
-def _spread(records: Sequence[Record], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """How many trials ended how, the share of each judgement, and the quartiles of the dev error."""
     errors = sorted(verdict.errors["dev"] for verdict in verdicts)
     return {
@@ -81,22 +80,22 @@ def _spread_lines(spread: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _next(search: RunDir, records: Sequence[Record], options: Sequence[str]) -> Iterator[Action]:
+def _next(search: RunDir, records: Sequence[TrialRecord], options: Sequence[str]) -> Iterator[Action]:
     """Where the best trial lies at an end of a range or came late, the search has not seen enough."""
     number = search.read_json("run.json")["best_trial"]
     best = next((record for record in records if record["number"] == number), None)
-    plan = yaml.safe_load(search.read("search.yaml"))
+    plan = Plan.read(search)
     if best is None:
         return
-    if wider := _wider(Space.of(plan["space"]), best["values"]):
+    if wider := _wider(plan.space, best["values"]):
         keys, space = wider
-        words = ["search", str(search.path / "resolved.yaml"), "--trials", str(plan["totals"][-1])]
+        words = ["search", str(search.path / "resolved.yaml"), "--trials", str(plan.total)]
         words += ["--set", f"search.space={dump_yaml(space, one_line=True).strip()}", *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
         yield Action(why, command(*words))
     if number >= LATE * len(records) and len(records) > 1:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
-        yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan["totals"][-1])))
+        yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan.total)))
 
 
 def _wider(space: Space, values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nnrun.config.space.intervals import Log, Uniform
@@ -12,20 +12,21 @@ from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
 from nnrun.report.search.scales import place, scale_axis, ticks
 from nnrun.search.importance import Importance, importances
+from nnrun.search.strategies.stages import Stage
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER, setting
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 from nnrun.text import percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs
 
 
-def _ranked_colours(found: Results, trials: Sequence[Record]) -> dict[str, Any]:
+def _ranked_colours(found: Results, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """By rank, from the best to the worst."""
     return {"color": [found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": SCALE}
 
 
-def _upside_down(found: Results, trials: Sequence[Record]) -> dict[str, Any]:
+def _upside_down(found: Results, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """The same with the best as the largest number: parallel coordinates draw larger ones on top of smaller ones."""
     reversed_ = [(1 - at, color) for at, color in SCALE[::-1]]
     return {"color": [1 - found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": reversed_}
@@ -48,7 +49,7 @@ def parallel_chart(found: Results) -> Chart:
     return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=LANE * len(axes))
 
 
-def _lane(parameter: Parameter, trials: Sequence[Record]) -> dict[str, Any]:
+def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     places, words = ticks(parameter.domain)
     held = [trial["values"][parameter.key] for trial in trials]
     units = [INACTIVE if v is None else place(parameter, t["number"], v) for v, t in zip(held, trials, strict=True)]
@@ -62,7 +63,7 @@ def _lane(parameter: Parameter, trials: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _metric_lane(found: Results, trials: Sequence[Record]) -> dict[str, Any]:
+def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """The metric on the scale of its axis in the other charts."""
     values = [found.value(trial) for trial in trials]
     log = found.axis().get("type") == "log"
@@ -96,7 +97,7 @@ def _scale_words(parameter: Parameter) -> str:
     return f"{short(parameter.key.rpartition('.')[2])} ({parameter.domain.name} scale)"
 
 
-def _point(found: Results, trial: Record, keys: Sequence[str]) -> str:
+def _point(found: Results, trial: TrialRecord, keys: Sequence[str]) -> str:
     told = "<br>".join(f"{plain(key.rpartition('.')[2])} {plain(setting(trial['values'][key]))}" for key in keys)
     return f"trial {trial['number']}: {found.told(trial)}<br>{told}"
 
@@ -159,7 +160,7 @@ def zoom_charts(found: Results) -> list[Chart]:
     return [_zoom(found, parameter, stages) for parameter in found.space.parameters] if stages else []
 
 
-def _zoom(found: Results, parameter: Parameter, stages: Sequence[Mapping[str, Any]]) -> Chart:
+def _zoom(found: Results, parameter: Parameter, stages: Sequence[Stage]) -> Chart:
     trials = [trial for trial in found.ranked[::-1] if trial["values"][parameter.key] is not None]
     y = [place(parameter, trial["number"], trial["values"][parameter.key]) for trial in trials]
     names = [_point(found, trial, [parameter.key]) for trial in trials]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, kept, line, points
+from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, Trace, axis, kept, line, points
 from nnrun.report.search.results import Results, same_settings, value_axis
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 
 MOST_POINTS = 40_000  # of all learning curves together
 FEW = 200  # lines, beyond which they are drawn thinner
@@ -28,11 +29,10 @@ def best_so_far_charts(found: Results) -> list[Chart]:
     ]
 
 
-def _best_so_far(title: str, found: Results, placed: list[tuple[Record, float]], what: str) -> Chart:
+def _best_so_far(title: str, found: Results, placed: Sequence[tuple[TrialRecord, float]], what: str) -> Chart:
     x = [at for _, at in placed]
     values = [found.value(trial) for trial, _ in placed]
-    lower = list(accumulate((trial["metric"] for trial, _ in placed), min))
-    best = [-value if found.plan["metric"].startswith("-") else value for value in lower]
+    best = list(accumulate(values, max if found.plan.metric.startswith("-") else min))
     names = [f"trial {trial['number']}: {found.told(trial)}" for trial, _ in placed]
     dots = points("a trial", x, values, GREY, text=names, hoverinfo="text", marker={"size": 6, "opacity": 0.7})
     steps = line("best so far", x, best, ORANGE, width=2.5, hoverinfo="y+name")
@@ -65,7 +65,7 @@ def curves_chart(found: Results) -> Chart:
     return Chart("Every trial", f"Dev error over the epochs of {len(drawn)} trials.", traces, layout, note, height=420)
 
 
-def _curves(name: str, trials: list[Record], most: int, color: str, **style: Any) -> dict[str, Any]:
+def _curves(name: str, trials: list[TrialRecord], most: int, color: str, **style: Any) -> Trace:
     """All of them as one line with gaps, which is drawn much faster than a line each."""
     x: list[int | None] = []
     y: list[float | None] = []
@@ -85,7 +85,7 @@ def _short(value: float | None) -> float | None:
 
 def survivors_chart(found: Results) -> Chart | None:
     """Halving: each group of trials that continue each other as a line from rung to rung; None where none does."""
-    if not STRATEGIES[found.plan["strategy"]].continues_trials:
+    if not STRATEGIES[found.plan.strategy].continues_trials:
         return None
     until = found.strategy.epochs
     groups = [[trial for trial in group if trial["metric"] is not None] for group in same_settings(found.trials)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.searches import of_a_search
@@ -41,7 +40,7 @@ from nnrun.report.search.results import Results
 from nnrun.runs.rundir import RunDir, now
 from nnrun.search.importance import Importance
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
-from nnrun.search.trials import Record
+from nnrun.search.trials import TrialRecord
 from nnrun.text import duration, percent
 
 Parts = list[Markup | Chart | Grid]
@@ -97,7 +96,7 @@ def _importance_section(found: Results, items: Sequence[Importance]) -> Section:
 def _lead(found: Results, items: Sequence[Importance]) -> Markup:
     """What won and why, and how the search ended."""
     over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
-    how = ending(found.record) if over else progress(found.record, found.trials, found.plan["totals"][-1], "cost")[0]
+    how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
     return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.")])
 
 
@@ -126,7 +125,7 @@ def _numbers(found: Results) -> list[tuple[str, str, str]]:
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))
     told.append(("training", duration(sum(t.get("seconds") or 0 for t in found.trials)), "of all trials together"))
-    return [*told, ("strategy", str(found.plan["strategy"]).replace("_", " "), f"seed {found.plan['seed']}")]
+    return [*told, ("strategy", found.plan.strategy.replace("_", " "), f"seed {found.plan.seed}")]
 
 
 def _best_section(found: Results, judged: Diagnosis | None) -> Section:
@@ -150,13 +149,13 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
             command("train", str(best / "resolved.yaml")),
         )
         yield "Its own page:", command("report", str(best))
-    twice = str(2 * found.plan["totals"][-1])
+    twice = str(2 * found.plan.total)
     yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
 
 
 def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:
     """What speaks for and against the result."""
-    metric = found.plan["metric"]
+    metric = found.plan.metric
     yield f"It was chosen for its {found.metric} among {len(found.ranked):,} trials: that number is a little too good."
     if judged:
         yield f"Its verdict: {judged.told}"
@@ -168,7 +167,7 @@ def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:
 
 
 def _repeats(found: Results) -> list[Markup]:
-    metric, rows = found.plan["metric"], []
+    metric, rows = found.plan.metric, []
     for each in found.record.get("repeats") or []:
         spread = "–" if each["deviation"] is None else shown(each["deviation"], found.metric)
         rows.append(
@@ -195,8 +194,8 @@ def _lost_section(found: Results) -> Section:
     return Section("Failed and diverged", [*shared, told])
 
 
-def _reason(trial: Record) -> str:
-    where: Mapping[str, Any] | None = trial.get("divergence")
+def _reason(trial: TrialRecord) -> str:
+    where = trial.get("divergence")
     if where:
         return f"numbers not finite in epoch {where['epoch']}, step {where['step']}, layer {where['layer']}"
     return str(trial.get("error") or "unknown")
@@ -212,7 +211,7 @@ def _trials_section(found: Results) -> Section:
     return Section("All trials", [told])
 
 
-def _row(found: Results, trial: Record, keys: Sequence[str]) -> list[object]:
+def _row(found: Results, trial: TrialRecord, keys: Sequence[str]) -> list[object]:
     final = trial.get("final") or {}
     value = None if trial["metric"] is None else found.value(trial)
     return [

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-
-import yaml
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -16,10 +14,12 @@ from nnrun.config.space.space import Space
 from nnrun.report.page.charts import Axis, axis, log_axis
 from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
+from nnrun.search.plan import Plan
+from nnrun.search.record import SearchRecord, as_search
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Plan, Strategy
+from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
-from nnrun.search.trials import Metric, Record
+from nnrun.search.trials import Metric, TrialRecord
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 
@@ -29,40 +29,43 @@ class Results:
     """A search: its record, its plan and its trials by number."""
 
     run: RunDir
-    record: dict[str, Any]
-    plan: dict[str, Any]
+    record: SearchRecord
+    plan: Plan
     config: Config
-    space: Space
-    trials: list[Record]
+    trials: list[TrialRecord]
 
     @classmethod
     def of(cls, run: RunDir) -> Results:
         """From its directory."""
         record = run.read_json("run.json")
-        plan = yaml.safe_load(run.read("search.yaml"))
-        trials, _ = Ledger(run.path / "trials.jsonl").read()
+        plan = Plan.read(run)
+        trials, _ = Ledger.of(run).read()
         config = load_config(run.path / "resolved.yaml").config
-        return cls(run, record | {"status": run.status_of(record)}, plan, config, Space.of(plan["space"]), trials)
+        return cls(run, as_search(record | {"status": run.status_of(record)}), plan, config, trials)
 
     @cached_property
     def strategy(self) -> Strategy:
         """As it stood before the first trial."""
-        plan, known = self.plan, 1 + len(self.plan["enqueue"])
-        return STRATEGIES[plan["strategy"]](Plan(self.space, plan["seed"], plan["totals"], plan["epochs"], known))
+        return STRATEGIES[self.plan.strategy](self.plan.brief())
+
+    @property
+    def space(self) -> Space:
+        """What was searched."""
+        return self.plan.space
 
     @property
     def metric(self) -> str:
         """The name of what is minimised or maximised, without its sign."""
-        return str(self.plan["metric"]).removeprefix("-")
+        return self.plan.metric.removeprefix("-")
 
     @cached_property
-    def ranked(self) -> list[Record]:
+    def ranked(self) -> list[TrialRecord]:
         """The trials with a value, the best first."""
         found = [trial for trial in self.trials if trial["metric"] is not None]
-        return sorted(found, key=Metric(self.plan["metric"]).rank)
+        return sorted(found, key=Metric(self.plan.metric).rank)
 
     @property
-    def best(self) -> Record | None:
+    def best(self) -> TrialRecord | None:
         """The best trial."""
         return self.ranked[0] if self.ranked else None
 
@@ -72,13 +75,14 @@ class Results:
         last = max(1, len(self.ranked) - 1)
         return {trial["number"]: round(i / last, 4) for i, trial in enumerate(self.ranked)}
 
-    def value(self, trial: Record) -> float:
+    def value(self, trial: TrialRecord) -> float:
         """The metric of a trial that has one, as it is spoken of: larger is better where it is maximised."""
-        return -float(trial["metric"]) if self.plan["metric"].startswith("-") else float(trial["metric"])
+        value = math.nan if trial["metric"] is None else float(trial["metric"])
+        return -value if self.plan.metric.startswith("-") else value
 
-    def told(self, trial: Record) -> str:
+    def told(self, trial: TrialRecord) -> str:
         """The same in words."""
-        return shown(trial["metric"], self.plan["metric"])
+        return shown(trial["metric"], self.plan.metric)
 
     def axis(self) -> Axis:
         """The axis of the metric."""
@@ -92,9 +96,9 @@ def value_axis(name: str, values: Sequence[float]) -> Axis:
     return log_axis(name, values, percent=percent) if wide else axis(name, percent=percent)
 
 
-def same_settings(trials: Sequence[Record]) -> list[list[Record]]:
+def same_settings(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
     """Trials in groups of equal settings, each by epochs: one that trains longer continues a shorter one."""
-    groups: dict[str, list[Record]] = {}
+    groups: dict[str, list[TrialRecord]] = {}
     for trial in trials:
         groups.setdefault(json.dumps(trial["values"], sort_keys=True), []).append(trial)
     return [sorted(group, key=lambda trial: (len(trial["curve"]), trial["number"])) for group in groups.values()]

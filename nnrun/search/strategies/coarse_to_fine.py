@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 from nnrun.config.config import Config
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import fault
+from nnrun.config.space.settings import Values, fault
 from nnrun.config.space.space import Parameter
-from nnrun.search.strategies.strategy import STAGE, Plan, Point, Strategy, draw, generator
+from nnrun.search.strategies.stages import Change, Stage
+from nnrun.search.strategies.strategy import STAGE, Brief, Point, Strategy, draw, generator
 
 SIZE = 12  # trials a stage; never a share of all trials, so that a longer search begins like a shorter one
 EVERYWHERE = 2  # trials of a stage that are drawn from the whole space, in case the zoom went to a wrong place
@@ -63,32 +63,6 @@ class Subset:
 Part = Segment | Subset
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a stage does to one parameter."""
-
-    key: str
-    old: list[Any]  # low and high, or the choices
-    new: list[Any]
-    why: str
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The record of one stage after the first."""
-
-    number: int
-    first: int  # its first trial
-    finished: int  # trials that it rests on: those before `first` with a result
-    best: int  # the best of them
-    value: float
-    changes: tuple[Change, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for a file."""
-        return asdict(self)
-
-
 class _Result(NamedTuple):
     value: float
     units: list[float]
@@ -131,38 +105,38 @@ class CoarseToFine(Strategy):
 
     help = "stages of 12 trials, each drawn mostly from a box around the best so far"
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(brief)
         self._results: dict[int, _Result] = {}
-        self._ranked = _Ranking.empty(len(plan.space.parameters))
-        self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in plan.space.parameters]]
+        self._ranked = _Ranking.empty(len(brief.space.parameters))
+        self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in brief.space.parameters]]
         self._stages: list[Stage] = []
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps what the boxes are made of; a failed trial counts only as finished."""
         super().tell(number, values, value)
-        units = self.plan.space.encode(values)
+        units = self.brief.space.encode(values)
         if units is not None and math.isfinite(value):
-            active = {parameter.key for parameter in self.plan.space.active(values)}
-            self._results[number] = _Result(value, units, [key in active for key in self.plan.space.keys])
+            active = {parameter.key for parameter in self.brief.space.active(values)}
+            self._results[number] = _Result(value, units, [key in active for key in self.brief.space.keys])
 
     def propose(self, number: int) -> Point | None:
         """From the box of its stage, or from everywhere; None until all trials before the stage are told."""
         stage, slot = divmod(number, SIZE)
         if stage and not self.settled(stage * SIZE):
             return None
-        jitter = draw(self.plan, number)
+        jitter = draw(self.brief, number)
         local = SIZE if stage == 0 else SIZE - EVERYWHERE
         if slot >= local:
-            return Point(number, self.plan.space.decode(jitter))
-        rows = generator(self.plan.seed, STAGE, stage).permuted(np.tile(np.arange(local), (len(jitter), 1)), axis=1)
+            return Point(number, self.brief.space.decode(jitter))
+        rows = generator(self.brief.seed, STAGE, stage).permuted(np.tile(np.arange(local), (len(jitter), 1)), axis=1)
         spread = (rows[:, slot] + np.array(jitter)) / local  # a Latin hypercube: each parameter's values evenly spread
         units = [part.at(v) for part, v in zip(self._box(stage), spread, strict=True)]
-        return Point(number, self.plan.space.decode(units))
+        return Point(number, self.brief.space.decode(units))
 
     def independent(self, number: int) -> bool:
         """The first stage, and the global draws of the others."""
-        return number >= self.plan.first and (number < SIZE or number % SIZE >= SIZE - EVERYWHERE)
+        return number >= self.brief.first and (number < SIZE or number % SIZE >= SIZE - EVERYWHERE)
 
     def stages(self) -> list[Stage]:
         """The stages begun so far but for the first, each with its boxes and the reasons."""
@@ -177,7 +151,7 @@ class CoarseToFine(Strategy):
             return []
         _, best = min((result.value, number) for number, result in self._results.items())
         units, active = self._results[best].units, self._results[best].active
-        rows = zip(self.plan.space.parameters, units, active, strict=True)
+        rows = zip(self.brief.space.parameters, units, active, strict=True)
         return [line for p, unit, active in rows if active and (line := _edge_warning(p, unit))]
 
     def _box(self, stage: int) -> list[Part]:
@@ -192,12 +166,19 @@ class CoarseToFine(Strategy):
         if not len(results.values):
             self._boxes.append(old)
             return
-        parameters = self.plan.space.parameters
+        parameters = self.brief.space.parameters
         narrowed = [_narrowed(p.domain, results, i, old[i]) for i, p in enumerate(parameters)]
         self._boxes.append([part for part, _ in narrowed])
         best = int(results.numbers[0])
         changes = [_change(p, was, part, why) for p, was, (part, why) in zip(parameters, old, narrowed, strict=True)]
-        record = Stage(stage, stage * SIZE, len(results.values), best, float(results.values[0]), tuple(changes))
+        record = Stage(
+            number=stage,
+            first=stage * SIZE,
+            finished=len(results.values),
+            best=best,
+            value=float(results.values[0]),
+            changes=changes,
+        )
         self._stages.append(record)
 
     def _with_stage(self, stage: int) -> _Ranking:
@@ -211,7 +192,8 @@ def _whole(domain: Domain) -> Part:
 
 
 def _change(parameter: Parameter, old: Part, new: Part, why: str) -> Change:
-    return Change(parameter.key, old.values(parameter.domain), new.values(parameter.domain), why)
+    domain = parameter.domain
+    return Change(key=parameter.key, old=old.values(domain), new=new.values(domain), why=why)
 
 
 def _narrowed(domain: Domain, results: _Ranking, column: int, old: Part) -> tuple[Part, str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from nnrun.config.space.settings import Values
-from nnrun.search.strategies.strategy import Plan, Point, Strategy, draw
+from nnrun.search.strategies.strategy import Brief, Point, Strategy, draw
 
 FACTOR = 3
 
@@ -29,12 +27,12 @@ class Rung:
         return range(self.first, self.first + self.size)
 
 
-def rung_table(plan: Plan) -> list[Rung]:
+def rung_table(brief: Brief) -> list[Rung]:
     """The rungs of every bracket, in the order of their trials; each extension of the search opens a bracket."""
     table: list[Rung] = []
-    begin = plan.first
-    for bracket, end in enumerate(plan.totals):
-        table += _bracket(bracket, begin, end - begin, plan.epochs)
+    begin = brief.first
+    for bracket, end in enumerate(brief.totals):
+        table += _bracket(bracket, begin, end - begin, brief.epochs)
         begin = max(begin, end)
     return table
 
@@ -67,21 +65,31 @@ class Halving(Strategy):
     continues_trials = True
     help = f"many trials for few epochs, the best 1 in {FACTOR} goes on for {FACTOR} times as many"
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(replace(plan, awaited=frozenset()))
-        self.rungs = rung_table(plan)
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(replace(brief, awaited=frozenset()))
+        self.rungs = rung_table(brief)
         self._results: dict[int, tuple[float, Values]] = {}
         self._survivors: dict[int, list[int]] = {}  # by the first number of the rung that they reach
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    @classmethod
+    def heading(cls, brief: Brief) -> list[str]:
+        """How many trials train until which epoch."""
+        rungs = rung_table(brief)
+        return [
+            f"rung     trials {rung.first} to {rung.first + rung.size - 1} until epoch {rung.epochs}"
+            + (f", the best of those until epoch {below.epochs}" if rung.level else "")
+            for below, rung in zip([*rungs[:1], *rungs], rungs, strict=False)
+        ]
+
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps the result for the promotion; trials before the first bracket take no part."""
         super().tell(number, values, value)
-        if number >= self.plan.first:
+        if number >= self.brief.first:
             self._results[number] = value, dict(values)
 
     def epochs(self, number: int) -> int:
         """That of its rung; a trial in none trains to the end."""
-        return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.plan.epochs)
+        return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.brief.epochs)
 
     def propose(self, number: int) -> Point | None:
         """A fresh draw or the continuation of a survivor; None until the rung below is finished."""
@@ -96,7 +104,7 @@ class Halving(Strategy):
         if place < len(survivors):
             parent = survivors[place]
             return Point(number, self._results[parent][1], rung.epochs, parent)
-        return Point(number, self.plan.space.decode(draw(self.plan, number)), rung.epochs)
+        return Point(number, self.brief.space.decode(draw(self.brief, number)), rung.epochs)
 
     def _promoted(self, below: Rung, rung: Rung) -> list[int]:
         """The trials of a finished rung that go on, best first."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice, product
-from typing import Any
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.search.strategies.stages import Stage
 
 SEARCH = 100  # keeps these streams apart from those of a run
 POINT, STAGE, GENERATION = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Plan:
+class Brief:
     """What a strategy knows before the first trial."""
 
     space: Space
@@ -43,7 +43,7 @@ class Point:
 
 
 class Strategy(ABC):
-    """Proposes trials: a pure function of the plan and of a numbered set of results, in whatever order they come.
+    """Proposes trials: a pure function of the brief and of a numbered set of results, in whatever order they come.
 
     A search is rebuilt by telling every stored trial again before the first `ask`.
     """
@@ -51,10 +51,10 @@ class Strategy(ABC):
     help: str = ""
     continues_trials = False  # whether a point may resume an earlier trial
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, brief: Brief) -> None:
+        self.brief = brief
         self._told: set[int] = set()
-        self._next = plan.first
+        self._next = brief.first
         self._settled = 0
 
     def ask(self, n: int) -> list[Point]:
@@ -72,26 +72,39 @@ class Strategy(ABC):
             self._next += 1
         return points
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """The result of a trial, lower is better; nan or infinite if it failed or diverged."""
         self._told.add(number)
 
     def settled(self, end: int) -> bool:
         """Whether every trial below `end` that will be told has been told."""
-        awaited = self.plan.awaited
+        awaited = self.brief.awaited
         while self._settled < end and (
-            self._settled in self._told or (self._settled < self.plan.first and self._settled not in awaited)
+            self._settled in self._told or (self._settled < self.brief.first and self._settled not in awaited)
         ):
             self._settled += 1
         return self._settled >= end
 
     def epochs(self, number: int) -> int:
         """Until which epoch the trial of this number trains, if nothing stops it."""
-        return self.plan.epochs
+        return self.brief.epochs
 
     def independent(self, number: int) -> bool:
         """Whether this trial is a draw from the whole space that no result had a part in, trained to the end."""
         return False
+
+    @classmethod
+    def heading(cls, brief: Brief) -> list[str]:
+        """Lines on what it will do, for the screen before the first trial."""
+        return []
+
+    def stages(self) -> list[Stage]:
+        """How it has narrowed the space so far, for run.json."""
+        return []
+
+    def warnings(self) -> list[str]:
+        """What the user should know of the results so far, such as a range that seems too narrow."""
+        return []
 
     @abstractmethod
     def propose(self, number: int) -> Point | None:
@@ -103,9 +116,9 @@ def generator(seed: int, purpose: int, number: int) -> Generator:
     return Generator(PCG64(SeedSequence([seed, SEARCH, purpose, number])))
 
 
-def draw(plan: Plan, number: int) -> list[float]:
+def draw(brief: Brief, number: int) -> list[float]:
     """A uniform point of the unit cube for the trial of this number."""
-    point: list[float] = generator(plan.seed, POINT, number).random(len(plan.space.parameters)).tolist()
+    point: list[float] = generator(brief.seed, POINT, number).random(len(brief.space.parameters)).tolist()
     return point
 
 
@@ -116,11 +129,11 @@ class Random(Strategy):
 
     def propose(self, number: int) -> Point:
         """An own stream for each number."""
-        return Point(number, self.plan.space.decode(draw(self.plan, number)))
+        return Point(number, self.brief.space.decode(draw(self.brief, number)))
 
     def independent(self, number: int) -> bool:
         """All."""
-        return number >= self.plan.first
+        return number >= self.brief.first
 
 
 class Sobol(Strategy):
@@ -129,23 +142,23 @@ class Sobol(Strategy):
     help = "a scrambled Sobol sequence: fewer gaps and clumps than random"
     chunk = 64
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self._points = np.empty((0, len(plan.space.parameters)))
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(brief)
+        self._points = np.empty((0, len(brief.space.parameters)))
 
     def propose(self, number: int) -> Point:
         """The next point of the sequence."""
-        index = number - self.plan.first
+        index = number - self.brief.first
         while index >= len(self._points):
             self._points = np.concatenate([self._points, self._more()])
-        return Point(number, self.plan.space.decode(self._points[index].tolist()))
+        return Point(number, self.brief.space.decode(self._points[index].tolist()))
 
     def _more(self) -> NDArray[np.float64]:
         from scipy.stats import qmc
 
         if not len(self._points):
-            seed = generator(self.plan.seed, STAGE, 0)
-            self._sequence = qmc.Sobol(len(self.plan.space.parameters), scramble=True, rng=seed)
+            seed = generator(self.brief.seed, STAGE, 0)
+            self._sequence = qmc.Sobol(len(self.brief.space.parameters), scramble=True, rng=seed)
         points: NDArray[np.float64] = self._sequence.random(self.chunk)
         return points
 
@@ -158,14 +171,14 @@ class Grid(Strategy):
 
     help = "every combination of evenly spaced values, for contrast: 25 trials of two parameters try 5 values of each"
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self._points = _grid(plan)
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(brief)
+        self._points = _grid(brief)
         self._found: list[Values] = []
 
     def propose(self, number: int) -> Point | None:
         """The next point of the grids; None when all combinations of all values have been given."""
-        index = number - self.plan.first
+        index = number - self.brief.first
         self._found += islice(self._points, max(0, index + 1 - len(self._found)))
         return Point(number, self._found[index]) if index < len(self._found) else None
 
@@ -193,18 +206,18 @@ class _Axis:
         return False
 
 
-def _grid(plan: Plan) -> Iterator[Values]:
+def _grid(brief: Brief) -> Iterator[Values]:
     """The settings of all grids, coarse ones first, each once; ends only if every range does.
 
     What a finer grid adds comes in a shuffled order, so that a part of it is spread over the whole space.
     """
-    axes = [_Axis(parameter.domain) for parameter in plan.space.parameters]
+    axes = [_Axis(parameter.domain) for parameter in brief.space.parameters]
     seen: set[str] = set()
     for turn in count():
-        grid = map(plan.space.decode, product(*(axis.units for axis in axes)))
+        grid = map(brief.space.decode, product(*(axis.units for axis in axes)))
         fresh = {name: values for values in grid if (name := repr(values)) not in seen}
         seen |= set(fresh)
-        order = generator(plan.seed, STAGE, turn).permutation(len(fresh))
+        order = generator(brief.seed, STAGE, turn).permutation(len(fresh))
         found = list(fresh.values())
         yield from (found[i] for i in order)
         if not any(axes[(turn + i) % len(axes)].refine() for i in range(len(axes))):

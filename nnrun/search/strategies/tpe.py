@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from nnrun.config.space.domains import Choice
@@ -12,7 +11,7 @@ from nnrun.config.space.settings import Values
 from nnrun.config.space.space import MIDDLE, Parameter
 from nnrun.errors import UsageError
 from nnrun.installation import lacking
-from nnrun.search.strategies.strategy import GENERATION, Plan, Point, Strategy, draw, generator
+from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, draw, generator
 
 START = 10  # trials drawn from the whole space before the first estimate
 SIZE = 4  # trials that are proposed from the same results
@@ -32,22 +31,22 @@ class Tpe(Strategy):
 
     help = "Optuna's tree-structured Parzen estimators, in generations of 4; needs optuna, the extra `tpe`"
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+    def __init__(self, brief: Brief) -> None:
+        super().__init__(brief)
         self._optuna = _optuna()
-        self._results: dict[int, tuple[float, Mapping[str, Any]]] = {}
+        self._results: dict[int, tuple[float, Values]] = {}
         self._generation = -1, list[Point]()
 
-    def tell(self, number: int, values: Mapping[str, Any], value: float) -> None:
+    def tell(self, number: int, values: Values, value: float) -> None:
         """Keeps the result; a failed trial counts as infinitely bad, so that its like is avoided."""
         super().tell(number, values, value)
-        if self.plan.space.contains(values):
+        if self.brief.space.contains(values):
             self._results[number] = (value if math.isfinite(value) else math.inf), values
 
     def propose(self, number: int) -> Point | None:
         """Random at first, then by its generation; None until all trials before that are told."""
         if number < START:
-            return Point(number, self.plan.space.decode(draw(self.plan, number)))
+            return Point(number, self.brief.space.decode(draw(self.brief, number)))
         generation, place = divmod(number - START, SIZE)
         begin = START + generation * SIZE
         if not self.settled(begin):
@@ -58,29 +57,29 @@ class Tpe(Strategy):
 
     def independent(self, number: int) -> bool:
         """Those before the first estimate."""
-        return self.plan.first <= number < START
+        return self.brief.first <= number < START
 
     def _estimated(self, generation: int, begin: int) -> list[Point]:
         """The points of a generation, from all results before trial `begin`."""
         optuna = self._optuna
-        seed = int(generator(self.plan.seed, GENERATION, generation).integers(2**31))
+        seed = int(generator(self.brief.seed, GENERATION, generation).integers(2**31))
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0)
         study = optuna.create_study(sampler=sampler)
         earlier = sorted(number for number in self._results if number < begin)
         study.add_trials([self._stored(*self._results[number]) for number in earlier])
         return [Point(begin + i, self._suggested(study.ask())) for i in range(SIZE)]
 
-    def _stored(self, value: float, values: Mapping[str, Any]) -> Any:
+    def _stored(self, value: float, values: Values) -> Any:
         """A result as Optuna stores it: coordinates of the active parameters."""
-        units = dict(zip(self.plan.space.keys, self.plan.space.encode(values) or [], strict=True))
-        active = self.plan.space.active(values)
+        units = dict(zip(self.brief.space.keys, self.brief.space.encode(values) or [], strict=True))
+        active = self.brief.space.active(values)
         params = {p.key: _held(p.domain, units[p.key]) for p in active}
         distributions = {p.key: self._distribution(p.domain) for p in active}
         return self._optuna.trial.create_trial(value=value, params=params, distributions=distributions)
 
     def _suggested(self, trial: Any) -> Values:
         """The settings of a new trial; a parameter is suggested once those that it depends on are."""
-        space, units, drawn = self.plan.space, dict[str, float](), dict[str, Any]()
+        space, units, drawn = self.brief.space, dict[str, float](), Values()
         while missing := [p for p in space.active(drawn) if p.key not in units]:
             for p in missing:
                 units[p.key] = _suggested_unit(trial, p)

@@ -8,8 +8,8 @@ from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
-from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.coarse_to_fine_halving import CoarseToFineHalving, _fresh_from, _is_fresh, _number_of
+from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import resume
 
@@ -20,7 +20,7 @@ Loss = Callable[[Point], float]
 
 
 def made(**about: Any) -> CoarseToFineHalving:
-    return CoarseToFineHalving(Plan(SPACE, 3, (50,), epochs=30, **about))
+    return CoarseToFineHalving(Brief(SPACE, 3, (50,), epochs=30, **about))
 
 
 def play(strategy: CoarseToFineHalving, loss: Loss, trials: int, begin: int = 0) -> dict[int, Point]:
@@ -56,13 +56,21 @@ def test_the_next_box_comes_from_the_finalists_results_at_the_end() -> None:
     play(strategy, crossing, 17)
     [stage] = strategy.stages()
     worst, *others = sorted(range(12), key=lambda n: off(points[n]))[:4]
-    assert (stage.number, stage.first, stage.finished, stage.best) == (1, 16, 4, others[-1])
-    assert stage.value == crossing(points[15])
-    change = next(change for change in stage.changes if change.key == RATE)
-    assert change.why.startswith("the best 3 of 4 trials have ")
+    assert (stage["number"], stage["first"], stage["finished"], stage["best"]) == (1, 16, 4, others[-1])
+    assert stage["value"] == crossing(points[15])
+    change = next(change for change in stage["changes"] if change["key"] == RATE)
+    assert change["why"].startswith("the best 3 of 4 trials have ")
     ends = sorted(points[n].values[RATE] for n in others)
-    assert change.why.endswith(f"{ends[0]:.4g} to {ends[-1]:.4g}")
-    assert worst not in (stage.best, *others)
+    assert change["why"].endswith(f"{ends[0]:.4g} to {ends[-1]:.4g}")
+    assert worst not in (stage["best"], *others)
+
+
+def test_the_zoom_numbers_fresh_trials_alone() -> None:
+    fresh = [number for number in range(48) if _is_fresh(number)]
+    assert fresh == [*range(12), *range(16, 28), *range(32, 44)]
+    assert [_fresh_from(number) for number in fresh] == list(range(36))
+    assert [_number_of(i) for i in range(36)] == fresh
+    assert [_fresh_from(finalist) for finalist in (12, 15, 28, 31)] == [12, 12, 24, 24], "the next fresh one"
 
 
 def test_it_zooms() -> None:
@@ -87,14 +95,14 @@ def test_what_the_user_gave_makes_the_box_and_is_not_continued(first: int) -> No
     assert sorted(points) == list(range(first, 40))
     assert all(point.resume is None or point.resume >= first for point in points.values())
     stage = strategy.stages()[-1]
-    assert (stage.first, stage.best, stage.value) == (32, 0, -1.0)
+    assert (stage["first"], stage["best"], stage["value"]) == (32, 0, -1.0)
 
 
 def test_the_record_is_there_again_after_a_restart() -> None:
     strategy, again = made(), made()
     for number, point in reversed(play(strategy, off, 40).items()):
         again.tell(number, point.values, off(point))
-    assert [stage.first for stage in strategy.stages()] == [16, 32]
+    assert [stage["first"] for stage in strategy.stages()] == [16, 32]
     assert again.stages() == strategy.stages()
     assert again.ask(8) == strategy.ask(8)
 

@@ -4,31 +4,31 @@ import pytest
 
 from nnrun.config.space.space import Space
 from nnrun.search.strategies.halving import Halving, Rung, rung_table
-from nnrun.search.strategies.strategy import Plan, Point
+from nnrun.search.strategies.strategy import Brief, Point
 
 SPACE = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}})
 
 
-def rows(plan: Plan) -> list[tuple[int, int, int]]:
-    return [(rung.first, rung.size, rung.epochs) for rung in rung_table(plan)]
+def rows(brief: Brief) -> list[tuple[int, int, int]]:
+    return [(rung.first, rung.size, rung.epochs) for rung in rung_table(brief)]
 
 
 def test_the_rung_table() -> None:
     # 40 = 27 + 9 + 3 + 1; epochs 81 / 27, 81 / 9, 81 / 3 and 81.
-    assert rows(Plan(SPACE, 0, (40,), epochs=81)) == [(0, 27, 3), (27, 9, 9), (36, 3, 27), (39, 1, 81)]
+    assert rows(Brief(SPACE, 0, (40,), epochs=81)) == [(0, 27, 3), (27, 9, 9), (36, 3, 27), (39, 1, 81)]
     # 50: 35 + 11 + 3 + 1; 50 epochs in thirds, rounded up: 2, 6, 17, 50.
-    assert rows(Plan(SPACE, 0, (50,), epochs=50)) == [(0, 35, 2), (35, 11, 6), (46, 3, 17), (49, 1, 50)]
+    assert rows(Brief(SPACE, 0, (50,), epochs=50)) == [(0, 35, 2), (35, 11, 6), (46, 3, 17), (49, 1, 50)]
     # 12 cannot be 9 + 3 + 1; two levels, 9 + 3.
-    assert rows(Plan(SPACE, 0, (12,), epochs=50)) == [(0, 9, 17), (9, 3, 50)]
+    assert rows(Brief(SPACE, 0, (12,), epochs=50)) == [(0, 9, 17), (9, 3, 50)]
     # 2 epochs cannot be divided by 3: one level.
-    assert rows(Plan(SPACE, 0, (12,), epochs=2)) == [(0, 12, 2)]
+    assert rows(Brief(SPACE, 0, (12,), epochs=2)) == [(0, 12, 2)]
     # One trial fewer than 40 is too few for four levels: 27 + 9 + 3.
-    assert rows(Plan(SPACE, 0, (39,), epochs=81)) == [(0, 27, 9), (27, 9, 27), (36, 3, 81)]
+    assert rows(Brief(SPACE, 0, (39,), epochs=81)) == [(0, 27, 9), (27, 9, 27), (36, 3, 81)]
 
 
 @pytest.mark.parametrize("trials", range(1, 60))
 def test_the_rungs_hold_every_trial_once(trials: int) -> None:
-    table = rung_table(Plan(SPACE, 0, (trials,), epochs=30, first=1))
+    table = rung_table(Brief(SPACE, 0, (trials,), epochs=30, first=1))
     assert [n for rung in table for n in rung.numbers] == list(range(1, trials))
     assert all(rung.size > 0 for rung in table)
     if table:
@@ -36,7 +36,7 @@ def test_the_rungs_hold_every_trial_once(trials: int) -> None:
 
 
 def test_an_extension_opens_a_bracket() -> None:
-    table = rung_table(Plan(SPACE, 0, (13, 17), epochs=9))
+    table = rung_table(Brief(SPACE, 0, (13, 17), epochs=9))
     assert table == [
         Rung(0, 0, 0, 9, 1),
         Rung(0, 1, 9, 3, 3),
@@ -59,7 +59,7 @@ def played(strategy: Halving, loss: dict[int, float]) -> list[Point]:
 
 
 def test_the_best_third_goes_on_with_its_own_settings() -> None:
-    strategy = Halving(Plan(SPACE, 0, (13,), epochs=9))
+    strategy = Halving(Brief(SPACE, 0, (13,), epochs=9))
     points = played(strategy, dict(enumerate([5.0, 1, 8, 3, 9, 2, 7, 4, 6])))
     assert [(point.epochs, point.resume) for point in points[9:]] == [(3, 1), (3, 5), (3, 3), (9, 9)]
     assert points[9].values == points[1].values
@@ -68,7 +68,7 @@ def test_the_best_third_goes_on_with_its_own_settings() -> None:
 
 
 def test_a_rung_waits_for_the_one_below() -> None:
-    strategy = Halving(Plan(SPACE, 0, (13,), epochs=9))
+    strategy = Halving(Brief(SPACE, 0, (13,), epochs=9))
     first = strategy.ask(100)
     assert len(first) == 9
     for point in first[1:]:
@@ -79,7 +79,7 @@ def test_a_rung_waits_for_the_one_below() -> None:
 
 
 def test_a_diverged_trial_never_survives() -> None:
-    strategy = Halving(Plan(SPACE, 0, (13,), epochs=9))
+    strategy = Halving(Brief(SPACE, 0, (13,), epochs=9))
     loss = dict.fromkeys(range(13), math.nan) | {4: 3.0, 6: math.inf, 10: 1.0, 11: math.nan}
     points = played(strategy, loss)
     # Only trial 4 is left; fresh draws, trained from the start, take the two other places.
@@ -89,8 +89,26 @@ def test_a_diverged_trial_never_survives() -> None:
 
 def test_the_users_own_trials_take_no_part() -> None:
     for told in (True, False):  # nor does a rung wait for them: they train for all epochs
-        strategy = Halving(Plan(SPACE, 0, (14,), epochs=9, first=1, awaited=frozenset({0})))
+        strategy = Halving(Brief(SPACE, 0, (14,), epochs=9, first=1, awaited=frozenset({0})))
         if told:
             strategy.tell(0, {"optimizer.learning_rate": 0.01}, -1.0)
         points = played(strategy, {number: float(number) for number in range(1, 14)})
         assert [point.resume for point in points[9:]] == [1, 2, 3, 10]
+
+
+def test_the_rungs_are_told_before_the_start() -> None:
+    # 9 + 3 + 1 trials beside trial 0; 9 epochs in all, a third of them and a third of that on the rungs below.
+    assert Halving.heading(Brief(SPACE, 0, [14], epochs=9, first=1)) == [
+        "rung     trials 1 to 9 until epoch 1",
+        "rung     trials 10 to 12 until epoch 3, the best of those until epoch 1",
+        "rung     trials 13 to 13 until epoch 9, the best of those until epoch 3",
+    ]
+
+
+def test_rungs_begin_behind_the_known_settings() -> None:
+    first, *_ = Halving.heading(Brief(SPACE, 0, [16], epochs=9, first=3))
+    assert first == "rung     trials 3 to 11 until epoch 1"  # 9 of the 13 trials behind the config and two others
+
+
+def test_a_search_of_the_given_trials_alone_has_no_rungs_to_tell() -> None:
+    assert Halving.heading(Brief(SPACE, 0, [1], epochs=9, first=1)) == []

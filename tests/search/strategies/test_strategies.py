@@ -7,7 +7,7 @@ import pytest
 from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.strategies.strategy import Grid, Plan, Point, Strategy
+from nnrun.search.strategies.strategy import Brief, Grid, Point, Strategy
 
 SPACE = Space.of(
     {
@@ -23,7 +23,7 @@ TWO = Space.of({"optimizer.learning_rate": {"log": [1e-4, 1]}, "regularization.l
 def made(name: str, space: Space = SPACE, seed: int = 3, totals: tuple[int, ...] = (40,), **about: Any) -> Strategy:
     if name == "tpe":
         pytest.importorskip("optuna")
-    return STRATEGIES[name](Plan(space, seed, totals, **about))
+    return STRATEGIES[name](Brief(space, seed, totals, **about))
 
 
 def loss(values: Values) -> float:
@@ -117,6 +117,13 @@ def test_what_depends_on_a_given_trial_is_not_proposed_before_it_is_told(name: s
 
 
 @every_strategy
+def test_it_tells_of_itself_before_the_first_trial(name: str) -> None:
+    strategy = made(name)
+    assert strategy.stages() == [] and strategy.warnings() == []
+    assert bool(strategy.heading(strategy.brief)) == (name == "halving")
+
+
+@every_strategy
 def test_a_search_in_which_everything_diverges_goes_on(name: str) -> None:
     strategy = made(name)
     points: list[Point] = []
@@ -151,7 +158,7 @@ def test_the_grid_ends_when_every_combination_has_been_tried() -> None:
             "optimizer.beta1": {"choice": [0.8, 0.9], "when": {"optimizer.name": "adam"}},
         }
     )
-    points = Grid(Plan(space, 0, (100,))).ask(100)
+    points = Grid(Brief(space, 0, (100,))).ask(100)
     # Three depths, each with adam and two values of beta1 or with sgd and none: 3 × (2 + 1).
     assert len(points) == 9
     assert len({tuple(point.values.values()) for point in points}) == 9

@@ -6,7 +6,7 @@ import pytest
 from nnrun.config.space.space import Space
 from nnrun.errors import UsageError
 from nnrun.installation import installing
-from nnrun.search.strategies.strategy import Plan, Random, Strategy
+from nnrun.search.strategies.strategy import Brief, Random, Strategy
 from nnrun.search.strategies.tpe import Tpe
 
 SPACE = Space.of(
@@ -21,7 +21,7 @@ SPACE = Space.of(
 def test_without_optuna_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError) as caught:
-        Tpe(Plan(SPACE, 0, (10,)))
+        Tpe(Brief(SPACE, 0, (10,)))
     assert str(caught.value) == f"the strategy tpe needs optuna; to install: {installing('tpe')}"
 
 
@@ -38,6 +38,6 @@ def best(strategy: Strategy) -> float:
 
 def test_it_is_better_than_random() -> None:
     pytest.importorskip("optuna")
-    found = [best(Tpe(Plan(SPACE, seed, (40,)))) for seed in range(8)]
-    drawn = [best(Random(Plan(SPACE, seed, (40,)))) for seed in range(8)]
+    found = [best(Tpe(Brief(SPACE, seed, (40,)))) for seed in range(8)]
+    drawn = [best(Random(Brief(SPACE, seed, (40,)))) for seed in range(8)]
     assert np.median(found) < np.median(drawn)

@@ -1,0 +1,94 @@
+"""The plan of a search: search.yaml, with what its trials follow from and how much of it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import yaml
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml, one_line
+from nnrun.config.space.settings import Values
+from nnrun.config.space.space import Space, difference
+from nnrun.runs.finding import PLAN
+from nnrun.runs.rundir import RunDir
+from nnrun.search.strategies.strategy import Brief
+
+Limits = dict[str, float | None]  # by the names of the command's options; None where there is no limit
+
+FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue")  # what the trials follow from: it may not change
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stands in search.yaml, by the same names in the same order."""
+
+    schema_version: int = field(default=1, kw_only=True)
+    totals: list[int]  # numbers of trials asked for: at the start and at each extension
+    limits: Limits
+    repeat: int | None  # trainings with new seeds of each of the best trials
+    strategy: str
+    metric: str  # with a leading - where more of it is better
+    seed: int
+    epochs: int
+    space: Space
+    enqueue: list[Values]
+
+    @classmethod
+    def of(cls, config: Config, space: Space, totals: Sequence[int], limits: Limits, repeat: int | None) -> Plan:
+        """A search around a configuration."""
+        return cls(
+            totals=[*totals],
+            limits=limits,
+            repeat=repeat,
+            strategy=config.search.strategy,
+            metric=config.search.metric,
+            seed=config.seed,
+            epochs=config.training.epochs,
+            space=space,
+            enqueue=config.search.enqueue,
+        )
+
+    @classmethod
+    def read(cls, run: RunDir) -> Plan:
+        """That of a search; DataError where it has none."""
+        written = yaml.safe_load(run.read(PLAN))
+        values = {name: written[name] for name in _names()}
+        return cls(**values | {"space": Space.of(values["space"])})
+
+    def as_dict(self) -> Values:
+        """Plain values, as the file has them."""
+        values = {name: getattr(self, name) for name in _names()}
+        return values | {"space": self.space.written()}
+
+    def text(self) -> str:
+        """The file."""
+        return dump_yaml(self.as_dict())
+
+    @property
+    def total(self) -> int:
+        """The number of trials asked for."""
+        return self.totals[-1]
+
+    def brief(self) -> Brief:
+        """What the strategy is told, but for the given trials that it may learn from."""
+        first = 1 + len(self.enqueue)  # behind the config as written and the settings that the user gave
+        return Brief(self.space, self.seed, self.totals, self.epochs, first)
+
+    def extended(self, trials: int | None, limits: Limits, repeat: int | None) -> Plan:
+        """With what a further call asks for: more trials, other limits, repeats."""
+        further = [trials] if trials is not None and trials > self.total else []
+        return replace(self, totals=[*self.totals, *further], limits=limits, repeat=repeat or self.repeat)
+
+    def changes(self, other: Plan) -> tuple[list[str], list[str]]:
+        """The names of what the trials follow from that differs in another plan, and lines that say how."""
+        old, new = self.as_dict(), other.as_dict()
+        names = [name for name in FIXED if old[name] != new[name]]
+        lines = difference(old["space"], new["space"])
+        lines += [f"{name}: {one_line(old[name])} → {one_line(new[name])}" for name in names if name != "space"]
+        return names, lines
+
+
+def _names() -> list[str]:
+    return [field_.name for field_ in fields(Plan)]

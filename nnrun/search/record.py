@@ -1,0 +1,61 @@
+"""What a search leaves in its run.json, beside what every run has there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+from nnrun.search.strategies.stages import Stage
+
+Final = dict[str, float | None]  # the numbers of a run's best epoch, such as dev_error
+
+
+class Chosen(TypedDict):
+    """What stands in best/ and why it may be trusted."""
+
+    trial: int | None
+    final: Final
+    test_reads: int  # how often the test part was read, for this trial and those chosen before it
+
+
+class Expected(TypedDict):
+    """What a random search is expected to reach."""
+
+    value: float
+    trials: int  # as many as were run
+    draws: int  # trials from the whole space that this is estimated from
+
+
+class Repeated(TypedDict):
+    """One of the best trials, trained again with new seeds."""
+
+    trial: int
+    chosen: float | None  # the result that it was chosen for, which does not count
+    mean: float | None
+    deviation: float | None
+    n: int  # results
+    lost: int  # trainings without a result
+    values: list[float]
+
+
+class SearchRecord(TypedDict, total=False):
+    """The keys that telling and pages use; those of a search's end are not there before it."""
+
+    status: str
+    error: str | None
+    ended_by: str  # trials, target, timeout, points or signal
+    seconds: float  # of training, all trials together
+    trials: int
+    counts: dict[str, int]  # by status
+    best_trial: int | None
+    final: Final
+    test_reads: int
+    random_search_expected: Expected | None
+    notes: list[str]
+    stages: list[Stage]
+    repeats: list[Repeated]
+
+
+def as_search(record: Mapping[str, Any]) -> SearchRecord:
+    """run.json of a search, by its type."""
+    return cast(SearchRecord, record)

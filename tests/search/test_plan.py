@@ -1,0 +1,96 @@
+"""search.yaml: the same bytes as ever, read back as it was written, and compared with what a config says now."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.config.space.known import load_known
+from nnrun.errors import DataError
+from nnrun.runs.rundir import RunDir
+from nnrun.search.plan import Plan
+
+CONFIG = """\
+data: {source: iris}
+training: {epochs: 7}
+search:
+  strategy: halving
+  metric: -dev_auc
+  space: {optimizer.learning_rate: {log: [0.0001, 1]}}
+  enqueue: [{optimizer.learning_rate: 0.5}]
+"""
+WRITTEN = """\
+schema_version: 1
+totals: [20, 30]
+limits: {timeout: 60.0, stack: null}
+repeat: null
+strategy: halving
+metric: -dev_auc
+seed: 3
+epochs: 7
+space:
+  optimizer.learning_rate:
+    log: [0.0001, 1.0]
+enqueue:
+- {optimizer.learning_rate: 0.5}
+"""
+
+
+PACKAGE = Path(__file__).parents[2] / "nnrun"
+
+
+def plan_of(*settings: str) -> Plan:
+    loaded = load_config(None, ["seed=3", *settings], text=CONFIG)
+    space, _ = load_known(loaded)
+    return Plan.of(loaded.config, space, [20, 30], {"timeout": 60.0, "stack": None}, None)
+
+
+def test_it_is_written_as_ever(tmp_path: Path) -> None:
+    assert plan_of().text() == WRITTEN
+    (tmp_path / "search.yaml").write_text(WRITTEN)
+    assert Plan.read(RunDir(tmp_path)) == plan_of()
+    assert Plan.read(RunDir(tmp_path)).text() == WRITTEN
+
+
+def test_a_directory_without_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"search\.yaml: No such file or directory; this is not a whole run directory"):
+        Plan.read(RunDir(tmp_path))
+
+
+def test_a_further_call_adds_trials_and_replaces_limits() -> None:
+    longer = plan_of().extended(40, {"timeout": None, "stack": 2}, repeat=5)
+    assert (longer.totals, longer.total, longer.repeat) == ([20, 30, 40], 40, 5)
+    assert longer.limits == {"timeout": None, "stack": 2}
+    again = longer.extended(None, longer.limits, repeat=None)
+    assert again == longer, "what is not asked for anew stays"
+
+
+def test_the_strategy_is_told_of_the_given_trials() -> None:
+    brief = plan_of().brief()
+    assert (brief.first, brief.totals, brief.epochs, brief.seed) == (2, [20, 30], 7, 3)
+
+
+def test_what_the_trials_follow_from_may_not_change() -> None:
+    plan = plan_of()
+    assert plan.changes(plan.extended(40, {}, 5)) == ([], []), "how many trials, limits and repeats may"
+    narrower = "search.space={optimizer.learning_rate: {log: [0.001, 1]}}"
+    names, lines = plan.changes(plan_of("seed=4", narrower))
+    assert names == ["seed", "space"]
+    assert lines == ["optimizer.learning_rate: {log: [0.0001, 1.0]} → {log: [0.001, 1.0]}", "seed: 3 → 4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled_in"), [("search.yaml", "runs/finding.py"), ("trials.jsonl", "search/ledger.py")]
+)
+def test_the_names_of_a_searchs_files_are_spelled_once(name: str, spelled_in: str) -> None:
+    spelling = [path for path in PACKAGE.rglob("*.py") if any(name in text for text in strings(path))]
+    assert [path.relative_to(PACKAGE).as_posix() for path in spelling] == [spelled_in]
+
+
+def strings(path: Path) -> list[str]:
+    """The strings of a module but for its docstrings, which explain."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    explained = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in explained)
+    return [node.value for node in constants if isinstance(node.value, str)]
