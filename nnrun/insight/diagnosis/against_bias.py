@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.insight.diagnosis.evidence import USUAL_RATES, Evidence
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.shapes import dead_layer, vanishing
 
@@ -16,6 +17,7 @@ STRONG = 3.0  # λ of L2
 SLOW = 0.3  # of the usual rate
 FAST = 3  # times the usual rate
 LONGER = 4
+ONE_RATE = [name for name, rule in OPTIMIZERS.items() if not rule.adaptive]  # optimizers with one for all parameters
 FITTED = 0.005  # training error below which there is nothing left to fit
 
 
@@ -23,7 +25,7 @@ def lower_rate(e: Evidence) -> Move | None:
     """A rate that throws the parameters about, or to infinity."""
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
-        lower = min(rate / 10, USUAL_RATES[e.config.optimizer.name])
+        lower = min(rate / 10, OPTIMIZERS[e.config.optimizer.name].usual_rate)
         why = "Training met numbers that are not finite: its steps are too large."
         return Move(100, why, {"optimizer.learning_rate": _digits(lower)})
     if "jumping" in e.signs:
@@ -132,12 +134,12 @@ def less_regularisation(e: Evidence) -> Move | None:
 def another_optimizer(e: Evidence) -> Move | None:
     """Gradient descent that has come to rest, or hardly moves."""
     optimizer = e.config.optimizer
-    if optimizer.name not in ("sgd", "momentum", "nesterov"):
+    if optimizer.name not in ONE_RATE:
         return None
     weight = 65 if {"flat", "learned nothing"} & e.signs or e.status == "diverged" else 48
     settings = {
         "optimizer.name": "adam",
-        "optimizer.learning_rate": USUAL_RATES["adam"] * 3,
+        "optimizer.learning_rate": OPTIMIZERS["adam"].usual_rate * 3,
         "optimizer.bias_correction": True,  # a resolved config has the other optimizer's
     }
     return Move(weight, f"Adam gives each parameter its own rate where {optimizer.name} has one for all.", settings)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from nnrun.config.config import Config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.initializers import INITIALIZERS
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.symptoms.evidence import Settings
 
 SATURATING = ("sigmoid", "tanh")
-ADAPTIVE = ("adam", "adamw", "rmsprop")
 
 
 def calmer(config: Config) -> Settings:
@@ -25,9 +25,9 @@ def faster(config: Config) -> Settings:
 
 def other_optimizer(config: Config) -> Settings:
     """Steps whose length does not depend on that of the gradient."""
-    if config.optimizer.name in ADAPTIVE:
+    if OPTIMIZERS[config.optimizer.name].adaptive:
         return faster(config)
-    return ("optimizer.name=adam", "optimizer.learning_rate=0.001")
+    return ("optimizer.name=adam", f"optimizer.learning_rate={OPTIMIZERS['adam'].usual_rate:g}")
 
 
 def carried(config: Config) -> Settings:
