@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SOURCE = ("data", "source")
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
-_BUNDLED_IMAGES = {"digits": (8, 8, 1)}  # height, width, channels
 
 Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
 READERS: dict[str, Reader] = {
@@ -53,7 +52,7 @@ def target_name(config: Data) -> str | None:
     """The target column that the configuration means, None if it leaves a CSV file's target open."""
     files = source_files(config)
     if not files:
-        own = BUNDLED[str(config.source)]
+        own = BUNDLED[str(config.source)].target
         return own if config.target in (None, "target") else config.target
     arrays = all(path.suffix.lower() == ".npz" for path in files.values())
     return config.target or ("y" if arrays else None)
@@ -172,4 +171,4 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def _read_bundled(name: str) -> Table:
     path = _BUNDLED_FILES / f"{name}.csv"
     table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
-    return replace(table, name=name, lines=None, image=_BUNDLED_IMAGES.get(name))  # its file is not the user's
+    return replace(table, name=name, lines=None, image=BUNDLED[name].image)  # its file is not the user's
