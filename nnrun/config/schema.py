@@ -30,8 +30,6 @@ from nnrun.engine.metrics import METRICS, searched_by
 from nnrun.engine.optimizers import OPTIMIZERS, usual
 from nnrun.text import all_of, one_of
 
-FOR_CLASSES = ("cross_entropy",)  # the other losses measure distances between numbers
-
 Share = Annotated[float, Bounds(ge=0, lt=1)]
 Positive = Annotated[float, Bounds(gt=0)]
 NonNegative = Annotated[float, Bounds(ge=0)]
@@ -198,7 +196,7 @@ class Search(Section):
 
 def loss_contradiction(task: str, loss: str) -> str | None:
     """Why a loss cannot serve a task, if both are stated."""
-    if "auto" in (task, loss) or (task == "classification") == (loss in FOR_CLASSES):
+    if "auto" in (task, loss) or LOSSES[loss].task == task:
         return None
-    fitting = [name for name in LOSSES if (name in FOR_CLASSES) == (task == "classification")]
+    fitting = [name for name, named in LOSSES.items() if named.task == task]
     return f"{loss} does not fit data.task: {task}; use {one_of(['auto', *fitting])}"

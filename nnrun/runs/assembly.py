@@ -84,7 +84,7 @@ def make_loss(config: Config, dataset: Dataset) -> Loss:
 def named_loss(name: str, task: Task, outputs: int) -> Loss:
     """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
     usual = "cross_entropy" if task == "classification" else "squared_error"
-    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
+    if name != "auto" and LOSSES[name].task != task:
         raise MisfitError(("training", "loss"), f"{name} does not fit {task}; use {usual} or auto")
     return LOSSES[usual if name == "auto" else name](outputs)
 

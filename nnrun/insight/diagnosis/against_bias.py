@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
@@ -11,7 +12,6 @@ from nnrun.runs.symptoms.shapes import dead_layer, vanishing
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
-SATURATING = ("tanh", "sigmoid")
 GREEDY = 0.2  # share of the cost that penalties take
 STRONG = 3.0  # λ of L2
 SLOW = 0.3  # of the usual rate
@@ -97,8 +97,8 @@ def another_activation(e: Evidence) -> Move | None:
         return Move(75, why, {"network.activation": "leaky_relu"})
     if network.activation == "linear" and network.hidden:
         return Move(85, "Linear layers on each other are one linear layer.", {"network.activation": "relu"})
-    if network.activation in SATURATING and len(network.hidden) >= 2:
-        weight = {"sigmoid": 75, "tanh": 30}[network.activation] + (10 if "learned nothing" in e.signs else 0)
+    if ACTIVATIONS[network.activation].saturates and len(network.hidden) >= 2:
+        weight = (30 if network.activation == "tanh" else 75) + (10 if "learned nothing" in e.signs else 0)
         return Move(weight, f"Layers of {network.activation} pass small gradients.", {"network.activation": "relu"})
     return None
 

@@ -8,8 +8,6 @@ from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.symptoms.evidence import Settings
 
-SATURATING = ("sigmoid", "tanh")
-
 
 def calmer(config: Config) -> Settings:
     """Steps that do not leap."""
@@ -35,7 +33,7 @@ def carried(config: Config) -> Settings:
     network = config.network
     if not _starts_well(config):
         return ("network.init=auto",)
-    if network.activation in SATURATING:
+    if ACTIVATIONS[network.activation].saturates:
         return ("network.activation=relu",)
     if not network.batch_norm:
         return ("network.batch_norm=true",)
