@@ -74,10 +74,10 @@ def table_files(folder: Path, rows: int) -> Iterator[tuple[str, Path, str]]:
     """Name, file and target of each table."""
     for name, made in MADE.items():
         yield name, made.write(folder, rows), made.target
-    for name, target in BUNDLED.items():
+    for name, facts in BUNDLED.items():
         path = folder / f"{name}.csv"
         read_source(Data(source=name))["all"].frame.to_csv(path, index=False)
-        yield name, path, target
+        yield name, path, facts.target
 
 
 def proposal(path: Path, target: str) -> Path:

@@ -27,7 +27,7 @@ from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
 from nnrun.config.space.parsing import DEFAULT_SPACE
 from nnrun.engine import metrics as metrics_table
-from nnrun.insight.diagnosis.evidence import USUAL_RATES
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.insight.preflight.checks import CHECKS
 from nnrun.insight.scaffold import proposals
@@ -572,7 +572,7 @@ def diagnosis() -> str:
     """The page on the rules, but for the figures of the benchmark, which are kept from the page as it is."""
     page = Path(__file__).with_name("diagnosis.md")
     figures = page.read_text(encoding="utf-8").partition(TRIED)[2].strip() if page.exists() else ""
-    rates = ", ".join(f"{optimizer} {rate:g}" for optimizer, rate in USUAL_RATES.items())
+    rates = ", ".join(f"{name} {rule.usual_rate:g}" for name, rule in OPTIMIZERS.items())
     blocks = [
         *(DIAGNOSIS, table(["gap", "step", "what it is", "example", "source"], map(gap_row, verdict.RULES.items()))),
         *(JUDGEMENT, table(["below 0", "what it means"], ([rule.word, rule.below] for rule in verdict.RULES.values()))),

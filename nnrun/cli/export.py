@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,16 +12,23 @@ from nnrun.cli.signals import tidy_end
 from nnrun.cli.streams import json_result, result
 
 
-class Into(StrEnum):
-    """The formats by name, known here so that --help loads none of them."""
+def _known(format: str) -> str:
+    """The name itself, if it is in the table; looked up when it is typed, so that --help loads nothing."""
+    from nnrun.models.export.formats import FORMATS
 
-    ONNX = "onnx"
-    NUMPY = "numpy"
+    if format not in FORMATS:
+        raise typer.BadParameter(f"{format!r} is not one of {', '.join(map(repr, FORMATS))}.")
+    return format
 
 
 Format = Annotated[
-    Into | None,
-    typer.Option("--format", help="An ONNX graph, or one Python file for NumPy alone; left out: by the file's name."),
+    str | None,
+    typer.Option(
+        "--format",
+        parser=_known,
+        metavar="<onnx|numpy>",
+        help="An ONNX graph, or one Python file for NumPy alone; left out: by the file's name.",
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: model.onnx or model.py here.")
@@ -50,7 +56,7 @@ def export(
     from nnrun.runs.finding import find_run, name_of
     from nnrun.text import wrapped
 
-    name = format_for(format and format.value, output)
+    name = format_for(format, output)
     chosen = FORMATS[name]
     path = output or Path(f"model{chosen.suffix}")
     check_free(path, force)

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from nnrun.config.source import KeyPath
 from nnrun.config.tables import Entries
 from nnrun.config.words import dotted
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.text import one_of
 
 SYNONYMS = {
@@ -37,7 +38,8 @@ SYNONYMS = {
     "seed": "random_seed random_state",
 }
 _MEANT = {synonym: place for place, synonyms in SYNONYMS.items() for synonym in synonyms.split()}
-_NOTES = {"momentum": " (momentum's β, with name: momentum or nesterov)"}
+_MOMENTA = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1 and not rule.adaptive]
+_NOTES = {"momentum": f" (momentum's β, with name: {one_of(_MOMENTA)})"}
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

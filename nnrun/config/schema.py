@@ -24,12 +24,11 @@ from nnrun.config.constraints import Bounds, OneOf, Section, by_kind, complain, 
 from nnrun.config.tables import AugmentationKey, InitializerKey, ScheduleKey
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.batches import SHUFFLES
+from nnrun.engine.hyperparameters import COMMON
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.metrics import METRICS, searched_by
 from nnrun.engine.optimizers import OPTIMIZERS, usual
-from nnrun.text import one_of
-
-FOR_CLASSES = ("cross_entropy",)  # the other losses measure distances between numbers
+from nnrun.text import all_of, one_of
 
 Share = Annotated[float, Bounds(ge=0, lt=1)]
 Positive = Annotated[float, Bounds(gt=0)]
@@ -88,8 +87,8 @@ class EarlyStopping(Section):
 class Regularization(Section):
     """What keeps the network from learning its training set by heart."""
 
-    l1: NonNegative = key(0.0, "λ of the L1 penalty")
-    l2: NonNegative = key(0.0, "λ of the L2 penalty")
+    l1: NonNegative = key(COMMON["l1"], "λ of the L1 penalty")
+    l2: NonNegative = key(COMMON["l2"], "λ of the L2 penalty")
     dropout: Shares = key(0.0, "share of hidden units dropped, 1 − keep_prob; one number, or one for each hidden layer")
     input_dropout: Share = key(0.0, "share of the features dropped")
     early_stopping: EarlyStopping | None = key(None, "null = train all epochs, or {patience, min_delta}")
@@ -103,19 +102,27 @@ class Regularization(Section):
         return value if isinstance(value, (list, tuple)) else [value]
 
 
+def _usually(key: str) -> str:
+    """What the optimizers have where nobody sets this one: `0, for adamw 0.01`."""
+    own = {name: rule.usual[key] for name, rule in OPTIMIZERS.items() if key in rule.usual}
+    if isinstance(COMMON[key], bool):
+        return f"only for {all_of(own)}"
+    return ", ".join([f"{COMMON[key]:g}", *(f"for {name} {value:g}" for name, value in own.items())])
+
+
 class Optimizer(Section):
     """How the parameters follow the gradient."""
 
     name: Annotated[str, OneOf(tuple(OPTIMIZERS))] = key("adam", "rule of the update")
-    learning_rate: Positive = key(1e-3, "size of the steps")
+    learning_rate: Positive = key(COMMON["learning_rate"], "size of the steps")
     schedule: ScheduleKey = key("constant", "how the learning rate changes: a name or {name, options}")
-    beta1: Share = key(0.9, "decay of the gradient's running mean; also momentum's β")
-    beta2: Share = key(None, "decay of the squared gradient's running mean; null = 0.999, for rmsprop 0.9")
-    epsilon: Positive = key(1e-8, "keeps divisions by the running deviation finite")
-    weight_decay: NonNegative = key(None, "decoupled decay, with any optimizer; null = 0, for adamw 0.01")
+    beta1: Share = key(COMMON["beta1"], "decay of the gradient's running mean; also momentum's β")
+    beta2: Share = key(None, "decay of the squared gradient's running mean; null = " + _usually("beta2"))
+    epsilon: Positive = key(COMMON["epsilon"], "keeps divisions by the running deviation finite")
+    weight_decay: NonNegative = key(None, "decoupled decay, with any optimizer; null = " + _usually("weight_decay"))
     clip_norm: Positive | None = key(None, "longest gradient let through; null = any")
-    bias_correction: bool = key(None, "correct the running means' start at 0; null = only for adam and adamw")
-    dampening: bool = key(True, "momentum: v = βv + (1 − β)dW; false: v = βv + dW")
+    bias_correction: bool = key(None, "correct the running means' start at 0; null = " + _usually("bias_correction"))
+    dampening: bool = key(COMMON["dampening"], "momentum: v = βv + (1 − β)dW; false: v = βv + dW")
 
     @field_validator("beta2", mode="before", json_schema_input_type=Share | None)
     @classmethod
@@ -189,7 +196,7 @@ class Search(Section):
 
 def loss_contradiction(task: str, loss: str) -> str | None:
     """Why a loss cannot serve a task, if both are stated."""
-    if "auto" in (task, loss) or (task == "classification") == (loss in FOR_CLASSES):
+    if "auto" in (task, loss) or LOSSES[loss].task == task:
         return None
-    fitting = [name for name in LOSSES if (name in FOR_CLASSES) == (task == "classification")]
+    fitting = [name for name, named in LOSSES.items() if named.task == task]
     return f"{loss} does not fit data.task: {task}; use {one_of(['auto', *fitting])}"

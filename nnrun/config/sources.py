@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +11,29 @@ from pydantic import AfterValidator
 
 from nnrun.config.constraints import complain
 
-# The data sets in nnrun/data/bundled, each with the name of its target column.
-BUNDLED = {"digits": "digit", "breast_cancer": "target", "wine": "target", "iris": "target", "diabetes": "target"}
+
+@dataclass(frozen=True)
+class Bundled:
+    """What is known of a data set in nnrun/data/bundled."""
+
+    target: str  # the column's name
+    about: str
+    image: tuple[int, int, int] | None = None  # height, width, channels where the rows are images
+    not_mirrored: str | None = None  # why a mirrored image is of another class
+
+
+BUNDLED = {
+    "digits": Bundled(
+        "digit",
+        "which digit? Scans of 8 × 8 pixels, brightness 0 to 16",
+        image=(8, 8, 1),
+        not_mirrored="a mirrored 2 is no 2",
+    ),
+    "breast_cancer": Bundled("target", "malignant or benign? Measurements of cell nuclei"),
+    "wine": Bundled("target", "which of three growers? A chemical analysis"),
+    "iris": Bundled("target", "which of three species? Leaves of irises, measured"),
+    "diabetes": Bundled("target", "how far will the disease be in a year? Patients' blood and build"),
+}
 
 
 def meant_bundled(word: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.config.sources import BUNDLED
 from nnrun.data.dataset import Dataset
 from nnrun.engine.augmentation import Augmenter, Flip, Pixels
 from nnrun.errors import DataError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 
 KEY = ("regularization", "augment")
-NOT_MIRRORED = {"digits": "a mirrored 2 is no 2"}  # bundled images whose class a flip changes
 SAMPLED = 10_000  # training rows whose corners tell the background
 
 
@@ -35,7 +35,8 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             "height, width, channels) in a .npz or .npy file holds images); noise alone fits any data",
             KEY,
         )
-    reason = NOT_MIRRORED.get(str(dataset.info["source"]))
+    bundled = BUNDLED.get(str(dataset.info["source"]))
+    reason = bundled.not_mirrored if bundled else None
     if reason and any(isinstance(augmentation, Flip) and not augmentation.force for augmentation in chosen):
         raise DataError(
             f"flip changes the class of these images ({reason}); remove it, or write {{name: flip, force: true}} if "

@@ -20,6 +20,7 @@ class Activation(NamedTuple):
 
     slope: Callable[[Array, Array, Array], Array]  # (x, y, out) -> f'(x)
     gain: float  # n_in · variance of W that keeps the scale of the signal
+    saturates: bool = False  # whether the slope goes to 0 on both sides
     value: Callable[[Array, Array], Array] | None = None  # (x, out) -> y; None: f(x) = x·f'(x), with a kink at 0
 
     @property
@@ -140,8 +141,8 @@ def silu_slope(x: Array, y: Array, out: Array) -> Array:
 ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(relu_slope, gain=2.0),
     "leaky_relu": Activation(leaky_relu_slope, gain=2.0),
-    "tanh": Activation(tanh_slope, gain=1.0, value=tanh),
-    "sigmoid": Activation(sigmoid_slope, gain=1.0, value=sigmoid),
+    "tanh": Activation(tanh_slope, gain=1.0, saturates=True, value=tanh),
+    "sigmoid": Activation(sigmoid_slope, gain=1.0, saturates=True, value=sigmoid),
     "linear": Activation(linear_slope, gain=1.0, value=linear),
     "elu": Activation(elu_slope, gain=2.0, value=elu),
     "gelu": Activation(gelu_slope, gain=2.0, value=gelu),

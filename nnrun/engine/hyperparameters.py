@@ -34,7 +34,7 @@ class Hyperparameters:
         Raises TypeError for a name that does not exist.
         """
         given: dict[str, Any] = {**COMMON, **values}
-        flags = {name: given.pop(name) for name in ("bias_correction", "dampening")}
+        flags = {name: given.pop(name) for name in FLAGS}
         columns: dict[str, Any] = {
             name: np.broadcast_to(np.array(value, float), members)[:, None] for name, value in given.items()
         }
@@ -53,6 +53,8 @@ COMMON: dict[str, Any] = {
     "bias_correction": False,
     "dampening": True,
 }
+FLAGS = tuple(name for name, value in COMMON.items() if isinstance(value, bool))  # the same for all members
+NUMBERS = tuple(name for name in COMMON if name not in FLAGS)  # one a member
 
 
 def option(default: Any, help: str, **bounds: float) -> Any:

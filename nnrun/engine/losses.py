@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nnrun.engine.activations import sigmoid
+from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 
 HUBER_DELTA = 1.0  # where squared turns to absolute, in deviations of the target
@@ -202,8 +203,20 @@ def cross_entropy(outputs: int) -> Loss:
     return SigmoidCrossEntropy() if outputs == 2 else SoftmaxCrossEntropy(outputs)
 
 
-LOSSES: dict[str, Callable[[int], Loss]] = {  # classes, or values an example -> loss
-    "cross_entropy": cross_entropy,
-    "squared_error": SquaredError,
-    "huber": Huber,
+@dataclass(frozen=True)
+class NamedLoss:
+    """A loss of the table: the task that it serves, and how it is made for so many classes, or values an example."""
+
+    task: Task
+    make: Callable[[int], Loss]
+
+    def __call__(self, outputs: int) -> Loss:
+        """The loss for so many classes, or values an example."""
+        return self.make(outputs)
+
+
+LOSSES: dict[str, NamedLoss] = {
+    "cross_entropy": NamedLoss("classification", cross_entropy),
+    "squared_error": NamedLoss("regression", SquaredError),
+    "huber": NamedLoss("regression", Huber),
 }

@@ -233,10 +233,13 @@ class Decay(_Plain):
 
 
 class Rule(NamedTuple):
-    """An optimizer: its part of the chain, and where its usual hyperparameters are not the common ones."""
+    """An optimizer: its part of the chain, and all that is to be known of it elsewhere."""
 
     transforms: Callable[[Hyperparameters], list[Transform]]
-    usual: Mapping[str, Any] = {}
+    usual_rate: float  # the learning rate beside which others are called high or low
+    adaptive: bool  # whether each parameter has a rate of its own, whatever the length of its gradient
+    uses_beta1: bool  # whether beta1, which is also momentum's β, steers it
+    usual: Mapping[str, Any] = {}  # hyperparameters where they are not the common ones
 
 
 def _adam(h: Hyperparameters) -> list[Transform]:
@@ -244,13 +247,22 @@ def _adam(h: Hyperparameters) -> list[Transform]:
 
 
 OPTIMIZERS: dict[str, Rule] = {
-    "sgd": Rule(lambda h: []),
-    "momentum": Rule(lambda h: [Momentum(h.beta1, h.dampening, h.bias_correction)]),
-    "nesterov": Rule(lambda h: [Nesterov(h.beta1, h.dampening, h.bias_correction)]),
-    "rmsprop": Rule(lambda h: [RMSprop(h.beta2, h.epsilon, h.bias_correction)], {"beta2": 0.9}),
-    "adam": Rule(_adam, {"bias_correction": True}),
-    "adamw": Rule(_adam, {"bias_correction": True, "weight_decay": 0.01}),
-}
+    "sgd": Rule(lambda h: [], usual_rate=0.1, adaptive=False, uses_beta1=False),
+    "momentum": Rule(
+        lambda h: [Momentum(h.beta1, h.dampening, h.bias_correction)], usual_rate=0.3, adaptive=False, uses_beta1=True
+    ),
+    "nesterov": Rule(
+        lambda h: [Nesterov(h.beta1, h.dampening, h.bias_correction)], usual_rate=0.3, adaptive=False, uses_beta1=True
+    ),
+    "rmsprop": Rule(
+        lambda h: [RMSprop(h.beta2, h.epsilon, h.bias_correction)], usual_rate=1e-3, adaptive=True, uses_beta1=False,
+        usual={"beta2": 0.9},
+    ),
+    "adam": Rule(_adam, usual_rate=1e-3, adaptive=True, uses_beta1=True, usual={"bias_correction": True}),
+    "adamw": Rule(
+        _adam, usual_rate=1e-3, adaptive=True, uses_beta1=True, usual={"bias_correction": True, "weight_decay": 0.01}
+    ),
+}  # fmt: skip
 
 
 def usual(name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from nnrun.config.config import Config
 from nnrun.data.augment import augmenter
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import CHUNK, Examples
-from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.metrics import Task
 from nnrun.engine.network import MLP, parameter_count
@@ -21,12 +21,16 @@ from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.errors import MisfitError
 from nnrun.machine.memory import lacking
 
+OF_A_MEMBER = {  # keys in which the members of a trainer may differ, by section; the seed besides
+    "optimizer": NUMBERS,
+    "regularization": (*NUMBERS, "dropout", "input_dropout"),
+}
 SMALL_DATA, SMALL_BATCH = 2_000, 32
 VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
 
 
 def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
-    """A trainer with one member a configuration; they may differ in seed, rates, λ, dropout and betas only.
+    """A trainer with one member a configuration; they may differ in seed and OF_A_MEMBER only.
 
     Raises MisfitError where the network does not fit into memory or the loss does not fit the task.
     """
@@ -84,7 +88,7 @@ def make_loss(config: Config, dataset: Dataset) -> Loss:
 def named_loss(name: str, task: Task, outputs: int) -> Loss:
     """A loss by its name, or by `auto` the usual one of the task; MisfitError where it is of the other task."""
     usual = "cross_entropy" if task == "classification" else "squared_error"
-    if name != "auto" and (name == "cross_entropy") != (usual == "cross_entropy"):
+    if name != "auto" and LOSSES[name].task != task:
         raise MisfitError(("training", "loss"), f"{name} does not fit {task}; use {usual} or auto")
     return LOSSES[usual if name == "auto" else name](outputs)
 
@@ -129,19 +133,8 @@ def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., floa
 
 
 def _hyperparameters(configs: Sequence[Config]) -> Hyperparameters:
-    def each(value: Callable[[Config], Any]) -> list[Any]:
-        return [value(config) for config in configs]
-
-    return Hyperparameters.of(
-        len(configs),
-        learning_rate=each(lambda c: c.optimizer.learning_rate),
-        beta1=each(lambda c: c.optimizer.beta1),
-        beta2=each(lambda c: c.optimizer.beta2),
-        epsilon=each(lambda c: c.optimizer.epsilon),
-        weight_decay=each(lambda c: c.optimizer.weight_decay),
-        clip_norm=each(lambda c: c.optimizer.clip_norm or np.inf),
-        l1=each(lambda c: c.regularization.l1),
-        l2=each(lambda c: c.regularization.l2),
-        bias_correction=configs[0].optimizer.bias_correction,
-        dampening=configs[0].optimizer.dampening,
-    )
+    settings = [{**dict(config.optimizer), **dict(config.regularization)} for config in configs]
+    for values in settings:
+        values["clip_norm"] = values["clip_norm"] or np.inf
+    numbers = {name: [values[name] for values in settings] for name in NUMBERS}
+    return Hyperparameters.of(len(configs), **numbers, **{name: settings[0][name] for name in FLAGS})

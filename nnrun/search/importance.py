@@ -18,6 +18,7 @@ from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.search.record import Expected
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.trials import TrialRecord
@@ -31,7 +32,7 @@ USUAL = (  # groups of equal rank, most important first
     ("network.depth", "optimizer.schedule"),
     ("optimizer.beta2", "optimizer.epsilon"),
 )
-MOMENTUM_GROUP, ADAM_GROUP = 1, 3  # of beta1: momentum's β matters, Adam's hardly ever
+MOMENTUM_GROUP, ADAM_GROUP = 2, 4  # of beta1: momentum's β matters, Adam's and that of its kind hardly ever
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +101,8 @@ def _divergence(best: Floats, everywhere: Floats) -> Any:
 
 def _group(key: str, optimizer: str) -> int | None:
     if key == "optimizer.beta1":
-        return 1 + (ADAM_GROUP if optimizer in ("adam", "adamw") else MOMENTUM_GROUP)
+        rule = OPTIMIZERS[optimizer]
+        return ADAM_GROUP if rule.adaptive and rule.uses_beta1 else MOMENTUM_GROUP
     return next((i for i, group in enumerate(USUAL, start=1) if key in group or _parent(key) in group), None)
 
 

@@ -16,7 +16,7 @@ from nnrun.config.space.settings import Values
 from nnrun.data.dataset import Dataset
 from nnrun.engine.network import parameter_count
 from nnrun.engine.randomness import PURPOSES
-from nnrun.runs.assembly import batch_size
+from nnrun.runs.assembly import OF_A_MEMBER, batch_size
 from nnrun.runs.environment import describe
 from nnrun.runs.session import Outcome
 from nnrun.search.record import Final
@@ -26,11 +26,6 @@ LARGEST = 16
 # training it alone; by `python benchmarks/step.py`: 3.8 times less at 64-32-10 and 32 rows (77 thousand numbers),
 # 1.5 times at 64-128-64-10 and 64 rows (1.1 million), no less at 784-256-128-10 and 128 rows (30 million).
 WORTH_STACKING = 4_000_000
-
-OF_A_MEMBER = {
-    "optimizer": ("learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "clip_norm"),
-    "regularization": ("l1", "l2", "dropout", "input_dropout"),
-}
 
 
 def signature(values: Mapping[str, Any]) -> str:

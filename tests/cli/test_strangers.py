@@ -64,7 +64,7 @@ def test_a_made_up_table(name: str, process: Callable[..., Done], here: Path) ->
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_bundled_set_as_a_file(name: str, nnrun: Callable[..., Done], here: Path) -> None:
     path = bundled(name, here)
-    for command, done in follow(nnrun, path, BUNDLED[name]):
+    for command, done in follow(nnrun, path, BUNDLED[name].target):
         assert done.code == 0, f"{command}: {done.out}{done.err}"
         assert senseless(done) == [], command
     assert rows_of(Path("predictions.csv")) == rows_of(path)

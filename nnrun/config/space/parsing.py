@@ -17,11 +17,12 @@ from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.settings import as_path, fault, value_at
 from nnrun.config.space.space import Space
 from nnrun.config.words import describe
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.errors import ConfigError
 
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
 ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
-WITH_BETA1 = ["momentum", "nesterov", "adam", "adamw"]
+WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
 DEFAULT_SPACE: dict[str, dict[str, Any]] = {
     "optimizer.learning_rate": {"log": [1e-4, 1e-1]},
     "optimizer.beta1": {"one_minus_log": [0.9, 0.999], "when": {"optimizer.name": WITH_BETA1}},

@@ -19,6 +19,7 @@ from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
+from nnrun.text import one_of
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SOURCE = ("data", "source")
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
-_BUNDLED_IMAGES = {"digits": (8, 8, 1)}  # height, width, channels
 
 Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
 READERS: dict[str, Reader] = {
@@ -34,10 +34,9 @@ READERS: dict[str, Reader] = {
     ".tsv": read_csv,
     ".txt": read_csv,
     ".parquet": read_parquet,
-    ".npz": read_npz,
     ".npy": read_npy,
+    ".npz": read_npz,
 }
-_FORMATS = ".csv, .tsv, .txt, .parquet, .npy or .npz"
 
 
 def source_files(config: Data) -> dict[str, Path]:
@@ -53,7 +52,7 @@ def target_name(config: Data) -> str | None:
     """The target column that the configuration means, None if it leaves a CSV file's target open."""
     files = source_files(config)
     if not files:
-        own = BUNDLED[str(config.source)]
+        own = BUNDLED[str(config.source)].target
         return own if config.target in (None, "target") else config.target
     arrays = all(path.suffix.lower() == ".npz" for path in files.values())
     return config.target or ("y" if arrays else None)
@@ -104,11 +103,11 @@ def check_file(path: Path) -> None:
     """Raise DataError unless the path is a regular file."""
     try:
         if path.is_dir():
-            raise DataError(f"{path}: this is a directory; name a {_FORMATS} file", SOURCE)
+            raise DataError(f"{path}: this is a directory; name a {one_of(READERS)} file", SOURCE)
         if not path.exists():
             raise DataError(f"{path}: no such file{_similar_file(path)}", SOURCE)
         if not path.is_file():
-            raise DataError(f"{path}: not a regular file; name a {_FORMATS} file", SOURCE)
+            raise DataError(f"{path}: not a regular file; name a {one_of(READERS)} file", SOURCE)
     except OSError as error:
         raise _unreadable(path, error) from None
 
@@ -160,7 +159,7 @@ def _reader(path: Path) -> Reader:
     reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
     if reader is None or (name.endswith(".gz") and reader is not read_csv):
         format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
-        raise DataError(f"{path}: {format}; convert it to {_FORMATS}", SOURCE)
+        raise DataError(f"{path}: {format}; convert it to {one_of(READERS)}", SOURCE)
     return reader
 
 
@@ -172,4 +171,4 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def _read_bundled(name: str) -> Table:
     path = _BUNDLED_FILES / f"{name}.csv"
     table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
-    return replace(table, name=name, lines=None, image=_BUNDLED_IMAGES.get(name))  # its file is not the user's
+    return replace(table, name=name, lines=None, image=BUNDLED[name].image)  # its file is not the user's

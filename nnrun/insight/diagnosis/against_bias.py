@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.insight.diagnosis.evidence import USUAL_RATES, Evidence
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.shapes import dead_layer, vanishing
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
-SATURATING = ("tanh", "sigmoid")
 GREEDY = 0.2  # share of the cost that penalties take
 STRONG = 3.0  # λ of L2
 SLOW = 0.3  # of the usual rate
 FAST = 3  # times the usual rate
 LONGER = 4
+ONE_RATE = [name for name, rule in OPTIMIZERS.items() if not rule.adaptive]  # optimizers with one for all parameters
 
 
 def lower_rate(e: Evidence) -> Move | None:
     """A rate that throws the parameters about, or to infinity."""
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
-        lower = min(rate / 10, USUAL_RATES[e.config.optimizer.name])
+        lower = min(rate / 10, OPTIMIZERS[e.config.optimizer.name].usual_rate)
         why = "Training met numbers that are not finite: its steps are too large."
         return Move(100, why, {"optimizer.learning_rate": _digits(lower)})
     if "jumping" in e.signs:
@@ -94,8 +96,8 @@ def another_activation(e: Evidence) -> Move | None:
         return Move(75, why, {"network.activation": "leaky_relu"})
     if network.activation == "linear" and network.hidden:
         return Move(85, "Linear layers on each other are one linear layer.", {"network.activation": "relu"})
-    if network.activation in SATURATING and len(network.hidden) >= 2:
-        weight = {"sigmoid": 75, "tanh": 30}[network.activation] + (10 if "learned nothing" in e.signs else 0)
+    if ACTIVATIONS[network.activation].saturates and len(network.hidden) >= 2:
+        weight = (30 if network.activation == "tanh" else 75) + (10 if "learned nothing" in e.signs else 0)
         return Move(weight, f"Layers of {network.activation} pass small gradients.", {"network.activation": "relu"})
     return None
 
@@ -131,12 +133,12 @@ def less_regularisation(e: Evidence) -> Move | None:
 def another_optimizer(e: Evidence) -> Move | None:
     """Gradient descent that has come to rest, or hardly moves."""
     optimizer = e.config.optimizer
-    if optimizer.name not in ("sgd", "momentum", "nesterov"):
+    if optimizer.name not in ONE_RATE:
         return None
     weight = 65 if {"flat", "learned nothing"} & e.signs or e.status == "diverged" else 48
     settings = {
         "optimizer.name": "adam",
-        "optimizer.learning_rate": USUAL_RATES["adam"] * 3,
+        "optimizer.learning_rate": OPTIMIZERS["adam"].usual_rate * 3,
         "optimizer.bias_correction": True,  # a resolved config has the other optimizer's
     }
     return Move(weight, f"Adam gives each parameter its own rate where {optimizer.name} has one for all.", settings)

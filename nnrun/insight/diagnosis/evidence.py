@@ -10,11 +10,10 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict
-
-USUAL_RATES = {"sgd": 0.1, "momentum": 0.3, "nesterov": 0.3, "rmsprop": 1e-3, "adam": 1e-3, "adamw": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Evidence:
     @property
     def rate(self) -> float:
         """The learning rate beside the optimizer's usual one."""
-        return self.config.optimizer.learning_rate / USUAL_RATES[self.config.optimizer.name]
+        return self.config.optimizer.learning_rate / OPTIMIZERS[self.config.optimizer.name].usual_rate
 
     @property
     def layers(self) -> Mapping[str, Mapping[str, float]]:

@@ -10,6 +10,7 @@ from nnrun.insight.diagnosis import against_doubt as doubt
 from nnrun.insight.diagnosis import against_variance as variance
 from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
+from nnrun.text import one_of
 
 MOST, FEWEST = 5, 3
 WORTH_SAYING = 10.0  # below this a move only fills the list up
@@ -70,7 +71,7 @@ REMEDIES: dict[str, Remedy] = {
         "bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", bias.larger
     ),
     "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", bias.longer),
-    "optimizer": Remedy("bias", "sgd, momentum or nesterov; more so at rest", bias.another_optimizer),
+    "optimizer": Remedy("bias", f"{one_of(bias.ONE_RATE)}; more so at rest", bias.another_optimizer),
     "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", variance.augment),
     "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", variance.both),
     "L2": Remedy("variance", "λ below 30; first 1, then three times as much", variance.penalty),

@@ -93,21 +93,12 @@ def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
     return [command(*words) for words in commands]
 
 
-ABOUT = {
-    "digits": "which digit? Scans of 8 × 8 pixels, brightness 0 to 16",
-    "breast_cancer": "malignant or benign? Measurements of cell nuclei",
-    "wine": "which of three growers? A chemical analysis",
-    "iris": "which of three species? Leaves of irises, measured",
-    "diabetes": "how far will the disease be in a year? Patients' blood and build",
-}
-
-
 def bundled() -> Iterator[dict[str, Any]]:
     """Name, rows, columns, target, task and a line about each."""
-    for name, target in BUNDLED.items():
+    for name, facts in BUNDLED.items():
         table = read_source(Data(source=name))["all"]
-        found = Survey(table, target, "auto")
+        found = Survey(table, facts.target, "auto")
         found.see(table)
-        task = found.target.decide_task(target)
+        task = found.target.decide_task(facts.target)
         size = {"rows": len(table), "columns": len(table.columns)}
-        yield {"name": name, **size, "target": target, "task": task, "about": ABOUT[name]}
+        yield {"name": name, **size, "target": facts.target, "task": task, "about": facts.about}

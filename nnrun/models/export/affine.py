@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 
 from nnrun.engine.layers import Activate, BatchNorm, Dense
 from nnrun.engine.parameters import Array
+from nnrun.errors import UsageError
 from nnrun.models.model import Model
+from nnrun.text import one_of
 
 
 class Affine(NamedTuple):
@@ -19,8 +22,8 @@ class Affine(NamedTuple):
     activation: str
 
 
-def affine_layers(model: Model) -> list[Affine]:
-    """All layers, the output layer last with `linear`.
+def affine_layers(model: Model, writable: Collection[str]) -> list[Affine]:
+    """All layers, the output layer last with `linear`; UsageError for an activation that is not `writable`.
 
     γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε), worked out in float64.
     """
@@ -35,6 +38,8 @@ def affine_layers(model: Model) -> list[Affine]:
             scale = (own["gamma"] / np.sqrt(own["variance"] + layer.epsilon))[0]
             layers.append(Affine(W * scale, (b - own["mean"][0]) * scale + own["beta"][0], activation))
         elif isinstance(layer, Activate):
+            if layer.name not in writable:
+                raise UsageError(f"this format has no activation {layer.name}; export a run with {one_of(writable)}")
             layers.append(layers.pop()._replace(activation=layer.name))
     dtype = model.config.training.dtype
     return [Affine(W.astype(dtype), b.astype(dtype), activation) for W, b, activation in layers]

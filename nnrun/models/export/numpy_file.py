@@ -20,10 +20,11 @@ from nnrun.data.features.columns import Column
 from nnrun.data.files.table import Kind, Table
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
+from nnrun.models.export import standalone
 from nnrun.models.export.affine import affine_layers
 from nnrun.models.model import Model
 
-TEMPLATE = Path(__file__).with_name("standalone.py")
+TEMPLATE = Path(standalone.__file__)
 WIDTH = 110  # of a line of numbers or letters
 USED: dict[Kind, tuple[str, ...]] = {
     "number": ("fills",),
@@ -63,7 +64,7 @@ def _learned(model: Model) -> str:
     target, preprocessor = model.target, model.preprocessor
     classes = None if target.classes is None else list(target.classes)
     columns = [_column(column) for column in preprocessor.columns]
-    layers = [_layer(W, b, activation) for W, b, activation in affine_layers(model)]
+    layers = [_layer(W, b, activation) for W, b, activation in affine_layers(model, standalone.ACTIVATIONS)]
     lines = [
         f"RUN = {model.run.id!r}",
         f"TARGET = {target.name!r}",

@@ -57,7 +57,7 @@ def build(model: Model) -> Any:
     """The ModelProto: preprocessing, dense layers, and outputs in the words of the data."""
     graph, dtype = Graph(), model.config.training.dtype
     value, meanings = add_inputs(model, graph)
-    for layer in affine_layers(model):
+    for layer in affine_layers(model, ACTIVATIONS):
         value = graph.node("MatMul", value, graph.constant(layer.W, dtype))
         value = graph.node("Add", value, graph.constant(layer.b, dtype))
         value = ACTIVATIONS[layer.activation](graph, value, dtype)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.config.sources import BUNDLED
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.table import Table, kind_of
 from nnrun.engine.parameters import Array
@@ -90,13 +91,13 @@ def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[dict[str, Any
     ]  # fmt: skip
 
 
-BUNDLED = {"digits": (8, 8, 1)}  # height, width, channels of bundled sets of images
 COLOUR_TYPES = {1: 0, 3: 2}  # of a PNG, by channels: grey, or red, green and blue
 
 
 def shape_of(info: Mapping[str, Any]) -> tuple[int, int, int] | None:
     """Height, width and channels of the images that a run is trained on; None where its rows are no images."""
-    shape: Sequence[int] | None = info.get("image") or BUNDLED.get(str(info["source"]))
+    bundled = BUNDLED.get(str(info["source"]))  # data.json of an early run has no shape for it
+    shape: Sequence[int] | None = info.get("image") or (bundled.image if bundled else None)
     if shape is None or len(shape) != 3 or shape[2] not in COLOUR_TYPES or np.prod(shape) != len(info["means"]):
         return None
     return shape[0], shape[1], shape[2]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from nnrun.config.config import Config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.initializers import INITIALIZERS
+from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.symptoms.evidence import Settings
-
-SATURATING = ("sigmoid", "tanh")
-ADAPTIVE = ("adam", "adamw", "rmsprop")
 
 
 def calmer(config: Config) -> Settings:
@@ -25,9 +23,9 @@ def faster(config: Config) -> Settings:
 
 def other_optimizer(config: Config) -> Settings:
     """Steps whose length does not depend on that of the gradient."""
-    if config.optimizer.name in ADAPTIVE:
+    if OPTIMIZERS[config.optimizer.name].adaptive:
         return faster(config)
-    return ("optimizer.name=adam", "optimizer.learning_rate=0.001")
+    return ("optimizer.name=adam", f"optimizer.learning_rate={OPTIMIZERS['adam'].usual_rate:g}")
 
 
 def carried(config: Config) -> Settings:
@@ -35,7 +33,7 @@ def carried(config: Config) -> Settings:
     network = config.network
     if not _starts_well(config):
         return ("network.init=auto",)
-    if network.activation in SATURATING:
+    if ACTIVATIONS[network.activation].saturates:
         return ("network.activation=relu",)
     if not network.batch_norm:
         return ("network.batch_norm=true",)

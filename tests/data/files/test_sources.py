@@ -28,7 +28,7 @@ def test_bundled_sets(load: Any, name: str, rows: int, features: int, classes: l
     assert sum(len(part.x) for part in data.parts.values()) == rows
     assert (data.n_features, data.classes, data.notices) == (features, classes, [])
     assert data.task == ("regression" if classes is None else "classification")
-    named = load(name, target=BUNDLED[name])
+    named = load(name, target=BUNDLED[name].target)
     assert np.array_equal(named.parts["dev"].x, data.parts["dev"].x)
 
 
@@ -40,7 +40,7 @@ def test_bundled_files_hold_what_scikit_learn_holds(name: str) -> None:
     ours = read_table(Path(nnrun.data.__path__[0]) / "bundled" / f"{name}.csv").frame
     labels = np.asarray(theirs.get("target_names", []))
     target = labels[theirs.target] if labels.dtype.kind == "U" else theirs.target
-    assert list(ours.columns) == [*theirs.feature_names, BUNDLED[name]]
+    assert list(ours.columns) == [*theirs.feature_names, BUNDLED[name].target]
     np.testing.assert_allclose(ours.iloc[:, :-1].to_numpy(dtype=float), theirs.data, rtol=1e-15)
     assert ours.iloc[:, -1].tolist() == target.tolist()
 
