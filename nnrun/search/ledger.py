@@ -12,6 +12,7 @@ from pathlib import Path
 from nnrun.files import to_json, write_atomically
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 from nnrun.search.trials import Metric, Record, entry, record_of
 
 
@@ -117,7 +118,7 @@ def _enter(ledger: Ledger, folder: Path, metric: Metric) -> list[int]:
             continue
         record = run.read_json("run.json")
         if record["status"] in ("done", "diverged"):
-            outcome = Outcome(run, record["status"], record)
+            outcome = Outcome(run, record["status"], record, StoredRun(run).config)
             found = record_of(int(run.id), run.read_json("values.json"), outcome)
             ledger.append(entry(found | {"attempt": None}, metric))
             entered.append(int(run.id))

@@ -20,6 +20,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verbs import first_files, prepare, same_data, until_told
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search
@@ -144,7 +145,7 @@ def resume(
     options = options.after(plan["limits"])
     with closing(options.executor()) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        if not same_data(run, dataset):
+        if not same_data(StoredRun(run), dataset):
             raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
         space, known = load_known(loaded)
         _refuse_changes(run, plan, _fixed(loaded.config, space))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 import yaml
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.report.page.charts import Axis, axis, log_axis
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Plan, Strategy
@@ -28,21 +27,19 @@ SPREAD = 10  # a metric whose values differ by more than this factor gets an axi
 class Results:
     """A search: its record, its plan and its trials by number."""
 
-    run: RunDir
-    record: dict[str, Any]
+    run: StoredRun
+    record: Mapping[str, Any]
     plan: dict[str, Any]
     config: Config
     space: Space
     trials: list[Record]
 
     @classmethod
-    def of(cls, run: RunDir) -> Results:
+    def of(cls, run: StoredRun) -> Results:
         """From its directory."""
-        record = run.read_json("run.json")
-        plan = yaml.safe_load(run.read("search.yaml"))
+        plan = yaml.safe_load(run.directory.read("search.yaml"))
         trials, _ = Ledger(run.path / "trials.jsonl").read()
-        config = load_config(run.path / "resolved.yaml").config
-        return cls(run, record | {"status": run.status_of(record)}, plan, config, Space.of(plan["space"]), trials)
+        return cls(run, run.record, plan, run.config, Space.of(plan["space"]), trials)
 
     @cached_property
     def strategy(self) -> Strategy:
