@@ -184,11 +184,11 @@ def _plan(run: RunDir) -> dict[str, Any]:
 
 
 def _summary(run: RunDir, record: dict[str, Any], records: list[Record], plan: dict[str, Any]) -> list[str]:
-    from nnrun.config.load import load_config
     from nnrun.config.space.space import Space
+    from nnrun.runs.stored import StoredRun
     from nnrun.search.telling import summary
 
-    optimizer = load_config(run.path / "resolved.yaml").config.optimizer.name
+    optimizer = StoredRun(run).config.optimizer.name
     return summary(record, records, Space.of(plan["space"]), plan["metric"], optimizer)
 
 

@@ -14,9 +14,9 @@ import yaml
 from nnrun.cli.preparing import is_terminal
 from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.streams import in_terminal_letters, say
-from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, result_of, rung_lines, settings, trial_line
@@ -51,7 +51,7 @@ class SearchConsole(Screen, Watcher):
         self.plan, self.begun = yaml.safe_load(run.read("search.yaml")), time.monotonic()
         say(*heading(run.id, self.plan, space, self.options.workers))
         if self.plan["strategy"] == "halving":
-            say(*rung_lines(self.plan, space, load_config(run.path / "resolved.yaml").config.training.epochs))
+            say(*rung_lines(self.plan, space, StoredRun(run).config.training.epochs))
 
     def trial(self, record: Record, best: Record, finished: int) -> None:
         """A line."""

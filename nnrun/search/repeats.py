@@ -7,9 +7,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.config.space.settings import Values
 from nnrun.files import to_json
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger, mend
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Plan, Point, Strategy
@@ -76,7 +77,7 @@ def _study(search: Search, record: Record, watcher: Watcher) -> Study:
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / "trials.jsonl")
     mend(ledger, folder, search.metric)
-    config = load_config(search.folder / f"{number:04d}" / "resolved.yaml").config
+    config = StoredRun(RunDir(search.folder / f"{number:04d}")).config
     return Study(
         strategy=Same(Plan(search.space, search.config.seed, [search.repeats]), record["values"]),
         make=lambda point: _trial(search, config, number, point),

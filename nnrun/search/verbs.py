@@ -12,7 +12,7 @@ import yaml
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
-from nnrun.config.load import Loaded, load_config
+from nnrun.config.load import Loaded
 from nnrun.config.space.known import load_known
 from nnrun.config.space.parsing import ONE_THREAD
 from nnrun.config.space.space import Space, difference
@@ -141,7 +141,7 @@ def resume(
 
     Raises UsageError where fewer are asked for than were, or where what the trials follow from has changed.
     """
-    loaded, plan = load_config(run.path / "resolved.yaml"), yaml.safe_load(run.read("search.yaml"))
+    loaded, plan = StoredRun(run).loaded(), yaml.safe_load(run.read("search.yaml"))
     options = options.after(plan["limits"])
     with closing(options.executor()) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))

@@ -38,7 +38,7 @@ from nnrun.report.search.parameters import (
 )
 from nnrun.report.search.progress import best_so_far_charts, curves_chart, survivors_chart
 from nnrun.report.search.results import Results
-from nnrun.runs.rundir import now
+from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
@@ -148,7 +148,7 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
     if best.is_dir():
         yield (
             "Train it again, or with other data or epochs:",
-            command("train", str(best / "resolved.yaml")),
+            command("train", str(RunDir(best).resolved)),
         )
         yield "Its own page:", command("report", str(best))
     twice = str(2 * found.plan["totals"][-1])
