@@ -24,6 +24,7 @@ from nnrun.insight.scaffold.examples import lesson as first_line
 from nnrun.report.page.html import Markup
 from nnrun.report.page.page import Page, Section
 from nnrun.report.verbs import write_report
+from nnrun.runs.stored import StoredRun
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
@@ -89,7 +90,7 @@ def take_pictures(lessons: dict[str, Lesson], chromium: Any, folder: Path) -> No
 def take_report(chromium: Any, root: Path, path: Path) -> None:
     """The top of the page of a search, and one of its charts: the picture of the README."""
     loaded = nnrun.load_config(CONFIGS / "search.yaml", ["name=digits"])
-    page = write_report(begin(loaded, root, Options(), Watcher()).run, CONFIGS / "digits.yaml")
+    page = write_report(StoredRun(begin(loaded, root, Options(), Watcher()).run), CONFIGS / "digits.yaml")
     with opened(chromium, page.read_text(encoding="utf-8"), CROPPED, width=960, sharpness=1.5) as tab:
         bottom = tab.locator("#progress").bounding_box()
         clip = {"x": 0, "y": 0, "width": 960, "height": bottom["y"] + bottom["height"] + 12}

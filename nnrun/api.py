@@ -16,6 +16,7 @@ from nnrun.runs import verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ class Run:
     @property
     def record(self) -> dict[str, Any]:
         """run.json."""
-        return self.directory.read_json("run.json")
+        return self.directory.read_record()
 
     @property
     def final(self) -> dict[str, float]:
@@ -59,7 +60,7 @@ class Run:
     @property
     def config(self) -> Config:
         """The resolved configuration."""
-        return _load_config(self.path / "resolved.yaml").config
+        return StoredRun(self.directory).config
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ class Run:
         """
         import pandas as pd
 
-        model = load_model(self.directory)
+        model = load_model(StoredRun(self.directory))
         if isinstance(data, (str, Path)):
             tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.info)
         else:
@@ -93,7 +94,7 @@ class Run:
         from nnrun.models.model import load_model
         from nnrun.models.verbs import evaluate
 
-        return evaluate(load_model(self.directory), None if data is None else str(data)).document
+        return evaluate(load_model(StoredRun(self.directory)), None if data is None else str(data)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

@@ -18,6 +18,29 @@ WINGS = ["errors", "text", "installation", "machine", "files", "engine", "config
 STRANGERS = [["models", "search"], ["insight.scaffold", "insight.preflight", "insight.diagnosis", "insight.comparison"]]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
+# A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.
+FILES = {
+    "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
+             "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
+             "learning_curve.json", "report.html"],
+    "search": ["search.yaml", "trials.jsonl", "values.json", "trials.csv"],
+}  # fmt: skip
+# Who spells one all the same, and why.
+ALSO_SPELLED = {
+    ("cli/common.py", "config.yaml"): "what a user calls a config, looked for in the current directory",
+    ("cli/init.py", "config.yaml"): "the same, written there",
+    ("data/cache.py", "data.json"): "a file of the cache, which knows no runs",
+    ("runs/finding.py", "search.yaml"): "a search is told from a run by it",
+    ("cli/search.py", "search.yaml"): "it has no type of its own yet",
+    ("cli/search_screen.py", "search.yaml"): "it has no type of its own yet",
+    ("insight/diagnosis/searches.py", "search.yaml"): "it has no type of its own yet",
+    ("report/search/results.py", "search.yaml"): "it has no type of its own yet",
+    ("cli/search.py", "trials.jsonl"): "a ledger is made from its path",
+    ("insight/diagnosis/searches.py", "trials.jsonl"): "a ledger is made from its path",
+    ("report/search/results.py", "trials.jsonl"): "a ledger is made from its path",
+    ("insight/comparison/listing.py", "trials.jsonl"): "the ledger loads NumPy, which a list is to do without",
+}
+
 
 def name_of(path: Path) -> str:
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -83,6 +106,25 @@ def test_there_is_no_cycle() -> None:
 def test_every_module_has_a_wing() -> None:
     wings = {name_of(path).split(".")[1] for path in MODULES if name_of(path).count(".")}
     assert wings - {"__main__"} == set(WINGS)
+
+
+def spelled(path: Path) -> set[str]:
+    """The last parts of all strings that a module uses; what it says of a file in a sentence ends otherwise."""
+    tree = ast.parse(path.read_text())
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
+    return {node.value.rpartition("/")[2] for node in strings if isinstance(node.value, str)}
+
+
+def test_each_wing_alone_spells_the_names_of_its_files() -> None:
+    elsewhere = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for wing, names in FILES.items()
+        for path in MODULES
+        if not lies_in(name_of(path), wing)
+        for name in spelled(path) & set(names)
+    }
+    assert elsewhere == set(ALSO_SPELLED)  # a reason that is no longer needed has to go as well
 
 
 def test_the_engine_needs_numpy_and_the_standard_library_only() -> None:

@@ -12,6 +12,7 @@ from nnrun.models.model import load_model
 from nnrun.models.trained import trained
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line
 from nnrun.report.run.quality import Estimated, predicted, scatter_chart
+from nnrun.runs.stored import StoredRun
 from nnrun.text import number, percent
 
 
@@ -31,7 +32,7 @@ def hidden_layers(runs: Runs) -> Lesson:
 def regression(runs: Runs) -> Lesson:
     """A number to predict."""
     run = runs.train("regression")
-    of = predicted(load_model(run.directory), trained(run.directory).dataset)
+    of = predicted(load_model(StoredRun(run.directory)), trained(StoredRun(run.directory)).dataset)
     assert isinstance(of, Estimated)
     chart = replace(scatter_chart(of, "disease progression"), title="Predicted and true score of each dev example")
     chart = replace(chart, layout={**chart.layout, "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"}})

@@ -63,5 +63,5 @@ def compare(
 
 def _measure(found: Comparison, runs: Path) -> str:
     """The command that trains the reference run again with other seeds."""
-    config = found.runs[found.reference].run.path / "resolved.yaml"
+    config = found.runs[found.reference].run.directory.resolved
     return command("search", str(config), "--trials", "1", "--repeat", str(REPEATS), *elsewhere(runs))

@@ -44,7 +44,7 @@ class PlainConsole(Screen, Listener):
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
         if self.verbose:
-            say(run.read("resolved.yaml").decode().rstrip(), _environment(run))
+            say(run.resolved.read_bytes().decode().rstrip(), _environment(run))
         say(*heading(run.id, config.resolved(), facts))
 
     def epoch(self, row: Row) -> None:
@@ -171,7 +171,7 @@ def fitting(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:
 
 
 def _environment(run: RunDir) -> str:
-    record = run.read_json("run.json")
+    record = run.read_record()
     versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
     kernels = ", ".join(f"{blas['library']} {blas['kernel']}" for blas in record["blas"])
     return f"versions {versions}; {kernels}"

@@ -118,18 +118,19 @@ def _of_run(
 ) -> tuple[Diagnosis, dict[str, Study]]:
     from nnrun.insight.diagnosis import typed_errors
     from nnrun.insight.diagnosis.verbs import of_a_run
-    from nnrun.runs.finding import find_run, is_search
+    from nnrun.runs.finding import find_run
+    from nnrun.runs.stored import StoredRun
 
     given = None if base is None else typed_errors.fraction("--base-error", base)
     largest = None if tolerance is None else typed_errors.tolerance(tolerance)
-    directory, usual = find_run(runs, run or "latest"), default_config(quiet=True)
-    if is_search(directory):
+    stored, usual = StoredRun(find_run(runs, run or "latest")), default_config(quiet=True)
+    if stored.is_search:
         from nnrun.insight.diagnosis.searches import of_a_search
 
-        found = of_a_search(directory, given, largest, usual, elsewhere(runs))
+        found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
-        found = of_a_run(directory, given, largest, usual, elsewhere(runs))
-    return found, dict(studies.of(directory, given, largest))
+        found = of_a_run(stored, given, largest, usual, elsewhere(runs))
+    return found, dict(studies.of(stored, given, largest))
 
 
 def _kinds(fail_on: str | None) -> list[str]:

@@ -57,9 +57,10 @@ def evaluate(
     from nnrun.models.telling import page
     from nnrun.models.verbs import evaluate as evaluate_model
     from nnrun.runs.finding import find_run
+    from nnrun.runs.stored import StoredRun
 
     gates = [_gate(text) for text in require or []]
-    model = load_model(find_run(runs, run))
+    model = load_model(StoredRun(find_run(runs, run)))
     threads.need(model.config.training.blas_threads)
     found = evaluate_model(model, data)
     failed = [line for gate in gates for line in _broken(gate, found)]

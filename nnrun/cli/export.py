@@ -53,7 +53,8 @@ def export(
     from nnrun.models.export.formats import export as write
     from nnrun.models.model import load_model
     from nnrun.models.output import check_free
-    from nnrun.runs.finding import find_run, name_of
+    from nnrun.runs.finding import find_run
+    from nnrun.runs.stored import StoredRun
     from nnrun.text import wrapped
 
     name = format_for(format, output)
@@ -61,16 +62,16 @@ def export(
     path = output or Path(f"model{chosen.suffix}")
     check_free(path, force)
     chosen.require()
-    model = load_model(find_run(runs, run))
+    model = load_model(StoredRun(find_run(runs, run)))
     with tidy_end():
         done = write(model, chosen, path)
     size = path.stat().st_size
     if json:
-        facts = {"run": name_of(model.run), "format": name, "path": str(path), "bytes": size}
+        facts = {"run": model.run.name, "format": name, "path": str(path), "bytes": size}
         checked = {"rows": done.rows, "largest_difference": done.difference, "unchecked": done.unchecked}
         json_result({"schema_version": 1, **facts, **checked})
         return
     told = f"{done.rows:,} dev rows by {chosen.by}, largest difference {done.difference or 0:.1e}"
     if done.unchecked:
         told = f"no: the file could not be compared with the run on its data ({done.unchecked})"
-    result(f"run      {name_of(model.run)}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))
+    result(f"run      {model.run.name}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))

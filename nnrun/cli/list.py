@@ -48,12 +48,13 @@ def list_(
     from nnrun.errors import UsageError
     from nnrun.insight.comparison.listing import Entry, as_csv, plain, select, table
     from nnrun.runs.finding import list_runs
+    from nnrun.runs.stored import StoredRun
 
     if runs.exists() and not runs.is_dir():
         raise UsageError(f"{runs}: not a folder")
     if json and csv:
         raise UsageError("--json and --csv: only one of them")
-    entries = [Entry(run) for run in list_runs(runs)]
+    entries = [Entry(StoredRun(run)) for run in list_runs(runs)]
     found = select(entries, filters or [], sort, reverse)[:limit]
     if json:
         json_result({"schema_version": 1, "runs": [plain(entry) for entry in found]})

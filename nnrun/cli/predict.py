@@ -48,13 +48,14 @@ def predict(
     from nnrun.models.output import check_output, write_file, write_text
     from nnrun.models.rows import Predictions, read_rows, rows_at_once
     from nnrun.runs.finding import find_run
+    from nnrun.runs.stored import StoredRun
 
     path = None if output == STDOUT else Path(output)
     if json and path is None:
         raise UsageError("--json prints one document on stdout, so the predictions need a file: -o predictions.csv")
     if path:
         check_output(path, force)
-    model = load_model(find_run(runs, run))
+    model = load_model(StoredRun(find_run(runs, run)))
     threads.need(model.config.training.blas_threads)
     found = Predictions(model)
     with tidy_end(), closing(read_rows(data, rows_at_once(model), model.info)) as tables:
@@ -70,10 +71,9 @@ def predict(
 
 
 def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
-    from nnrun.runs.finding import name_of
     from nnrun.text import counted, wrapped
 
-    yield f"run      {name_of(found.model.run)}"
+    yield f"run      {found.model.run.name}"
     yield f"rows     {counted(found.rows, 'row')}, {_by(found)}"
     if path:
         yield f"file     {path}"
@@ -88,11 +88,9 @@ def _by(found: Predictions) -> str:
 
 
 def _document(found: Predictions, path: Path | None) -> dict[str, Any]:
-    from nnrun.runs.finding import name_of
-
     return {
         "schema_version": 1,
-        "run": name_of(found.model.run),
+        "run": found.model.run.name,
         "path": str(path),
         "rows": found.rows,
         "identifiers": found.identifiers,

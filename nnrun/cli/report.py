@@ -47,8 +47,9 @@ def if_asked(asked: bool, run: RunDir, runs: Path) -> Path | None:
 def write(run: RunDir, runs: Path) -> Path:
     """The page of a run, made anew."""
     from nnrun.report.verbs import write_report
+    from nnrun.runs.stored import StoredRun
 
-    return write_report(run, default_config(quiet=True), elsewhere(runs))
+    return write_report(StoredRun(run), default_config(quiet=True), elsewhere(runs))
 
 
 def told(page: Path) -> str:

@@ -66,16 +66,16 @@ def _resume_run(
 ) -> None:
     from nnrun.cli.console import console
     from nnrun.cli.signals import stop_request
-    from nnrun.config.load import load_config
+    from nnrun.runs.stored import StoredRun
     from nnrun.runs.verbs import resume as resume_run
 
-    threads.need(load_config(found.path / "resolved.yaml", settings).config.training.blas_threads)
+    threads.need(StoredRun(found).loaded(settings).config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
     if outcome.status == "done" and not screen.heard:
         say(f"note     nothing was left to train; {_to_go_on(outcome)}")
     directory = outcome.run.path
-    again = ["train", str(directory / "resolved.yaml"), *elsewhere(directory.parent)]
+    again = ["train", str(outcome.run.resolved), *elsewhere(directory.parent)]
     _report(outcome, json, again, [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 

@@ -180,11 +180,10 @@ def _next_commands(run: RunDir, record: SearchRecord, plan: Plan, reported: bool
 
 
 def _summary(run: RunDir, record: SearchRecord, records: list[TrialRecord], plan: Plan) -> list[str]:
-    from nnrun.config.load import load_config
+    from nnrun.runs.stored import StoredRun
     from nnrun.search.telling import summary
 
-    optimizer = load_config(run.path / "resolved.yaml").config.optimizer.name
-    return summary(record, records, plan.space, plan.metric, optimizer)
+    return summary(record, records, plan.space, plan.metric, StoredRun(run).config.optimizer.name)
 
 
 def page(run: RunDir, written: Mapping[str, Any], json: bool, csv: bool) -> None:

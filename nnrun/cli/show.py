@@ -10,7 +10,7 @@ from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
 from nnrun.cli.streams import json_result, result
 
 if TYPE_CHECKING:
-    from nnrun.runs.rundir import RunDir
+    from nnrun.runs.stored import StoredRun
 
 
 Values = dict[str, Any]
@@ -27,38 +27,38 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
-    from nnrun.runs.finding import find_run, is_search
+    from nnrun.runs.finding import find_run
     from nnrun.runs.records import record_of
+    from nnrun.runs.stored import StoredRun
     from nnrun.text import csv_text
 
-    found = find_run(runs, run)
-    if is_search(found):
+    found = StoredRun(find_run(runs, run))
+    if found.is_search:
         from nnrun.cli.search import page
 
-        page(found, record_of(found), json, csv)
+        page(found.directory, record_of(found), json, csv)
     elif json:
         json_result(_whole(found))
     elif csv:
-        result(csv_text([{key: row[key] for key in row if key != "layers"} for row in found.metrics()]))
+        result(csv_text([{key: row[key] for key in row if key != "layers"} for row in found.rows]))
     else:
         result(*_page(found))
 
 
-def _whole(run: RunDir) -> Values:
-    from nnrun.config.load import load_config
+def _whole(run: StoredRun) -> Values:
     from nnrun.runs.records import record_of
 
     return {
         **record_of(run),
         "id": run.id,
         "path": str(run.path),
-        "config": load_config(run.path / "resolved.yaml").config.resolved(),
-        "metrics": run.metrics(),
-        "events": run.events(),
+        "config": run.config.resolved(),
+        "metrics": run.rows,
+        "events": run.events,
     }
 
 
-def _page(run: RunDir) -> list[str]:
+def _page(run: StoredRun) -> list[str]:
     from nnrun.runs.checkpoints import PRUNED, pruned, retraining
     from nnrun.runs.telling import summary
     from nnrun.text import source_name
@@ -68,8 +68,8 @@ def _page(run: RunDir) -> list[str]:
     lines = [f"run      {run.path}", f"data     {source_name(whole['config']['data']['source'])}: {rows}"]
     if whole["parent"]:
         lines.append(f"parent   {whole['parent']['id']}, from epoch {whole['parent']['epoch']}")
-    if pruned(run):
-        lines.append(f"note     {PRUNED}; {retraining(run)}")
+    if pruned(run.directory):
+        lines.append(f"note     {PRUNED}; {retraining(run.directory)}")
     lines += ["", *summary(whole, whole["config"], whole["status"])]
     if whole["metrics"]:
         lines += ["", *_epochs(whole["metrics"], whole["best_epoch"], whole["config"]["metrics"]["primary"])]

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from nnrun.cli.streams import say
 from nnrun.errors import UsageError
-from nnrun.runs.finding import is_search
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 
 class Study(NamedTuple):
@@ -33,9 +32,9 @@ class Studies:
         if self.column or self.base or self.curve:
             raise UsageError("--by, --estimate-base and --learning-curve look at a run; errors alone have no data")
 
-    def of(self, run: RunDir, base: float | None, tolerance: float | None) -> Iterator[tuple[str, Study]]:
+    def of(self, run: StoredRun, base: float | None, tolerance: float | None) -> Iterator[tuple[str, Study]]:
         """Each by its name in the document, of a run or of the best one of a search."""
-        run = RunDir(run.path / "best") if is_search(run) else run
+        run = run.best or run
         if self.column:
             yield "regions", _regions(run, self.column, base, tolerance)
         if self.base:
@@ -44,21 +43,21 @@ class Studies:
             yield "learning_curve", _curve(run)
 
 
-def _regions(run: RunDir, column: str, base: float | None, tolerance: float | None) -> Study:
+def _regions(run: StoredRun, column: str, base: float | None, tolerance: float | None) -> Study:
     from nnrun.insight.diagnosis.regions import by_column, region_lines
 
     found = by_column(run, column, base, tolerance)
     return Study(found, region_lines(found))
 
 
-def _base(run: RunDir) -> Study:
+def _base(run: StoredRun) -> Study:
     from nnrun.insight.diagnosis.base_error import base_error_lines, estimate_base_error
 
     found = estimate_base_error(run)
     return Study(found, base_error_lines(found))
 
 
-def _curve(run: RunDir) -> Study:
+def _curve(run: StoredRun) -> Study:
     from nnrun.insight.diagnosis.learning_curve import learning_curve
     from nnrun.insight.diagnosis.telling import curve_lines
 

@@ -28,7 +28,6 @@ from nnrun.cli.streams import json_result, result
 from nnrun.installation import command
 
 if TYPE_CHECKING:
-    from nnrun.config.config import Config
     from nnrun.runs.session import Outcome
 
 
@@ -74,28 +73,26 @@ def _report(
     outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str], page: Path | None = None
 ) -> None:
     """The result on stdout: what the run came to, where it lies, what to type next."""
-    from nnrun.config.load import load_config
     from nnrun.runs.telling import next_line, summary
 
     run, record = outcome.run, outcome.record
     if json:
         json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
         return
-    config = load_config(run.path / "resolved.yaml").config
     lines = [
-        *summary(record, config.resolved(), outcome.status),
+        *summary(record, outcome.config.resolved(), outcome.status),
         "",
         f"run      {run.path}",
         *([told(page)] if page else []),
     ]
-    commands = _next_commands(outcome, config, again, settings, reported=page is not None)
+    commands = _next_commands(outcome, again, settings, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 
 def _next_commands(
-    outcome: Outcome, config: Config, again: Sequence[str], settings: Sequence[str], reported: bool
+    outcome: Outcome, again: Sequence[str], settings: Sequence[str], reported: bool
 ) -> Iterator[list[str]]:
-    run, record = outcome.run, outcome.record
+    run, config, record = outcome.run, outcome.config, outcome.record
     name = str(run.path) if elsewhere(run.path.parent) else run.id
     if outcome.status == "interrupted":
         yield ["resume", name]

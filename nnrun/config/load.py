@@ -30,7 +30,7 @@ class Loaded:
         return self.places.locate(path, message).line
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | None = None) -> Loaded:
+def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | bytes | None = None) -> Loaded:
     """Read a file, or `text` in its place; without both, every key has its default.
 
     Relative paths in the file are relative to its folder, in overrides to the current directory.
@@ -51,7 +51,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | No
     return Loaded(config, content, path, notices, places)
 
 
-def _content(path: Path | None, text: str | None) -> bytes:
+def _content(path: Path | None, text: str | bytes | None) -> bytes:
+    if isinstance(text, bytes):
+        return text
     if text is not None:
         return text.encode("utf-8", "surrogatepass")
     return NOTHING_WRITTEN if path is None else read_bytes(path)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.target import Target
 from nnrun.data.files.table import Floats, Table, check_fits
@@ -22,15 +21,15 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
 from nnrun.runs.assembly import make_mlp, named_loss
 from nnrun.runs.checkpoints import Tensors, named, read_weights
-from nnrun.runs.finding import best_in, is_search
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import DATA, RESOLVED
+from nnrun.runs.stored import StoredRun
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """Everything that turns raw rows into predictions; `weights` are parameters and running averages by name."""
 
-    run: RunDir
+    run: StoredRun
     config: Config
     info: dict[str, Any]
     preprocessor: Preprocessor
@@ -83,46 +82,46 @@ class Model:
         return self.network.bind(theta, state, theta)
 
 
-def load_model(run: RunDir) -> Model:
+def load_model(run: StoredRun) -> Model:
     """The model of a run, or of the best run of a search.
 
     Raises UsageError where there is no checkpoint, DataError where a file of the run is missing, damaged or
     contradicts another.
     """
     run = best_of(run)
-    config, (preprocessor, target) = _read_config(run), fitted(run.path / "data.json", run.read_json("data.json"))
+    config, (preprocessor, target) = _read_config(run), fitted(run.path / DATA, run.data)
     try:
         loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
     except MisfitError as error:
-        raise DataError(f"{run.path / 'resolved.yaml'}: {error}; this is not the config of this run") from None
+        raise DataError(f"{run.directory.resolved}: {error}; this is not the config of this run") from None
     network = make_mlp(config, preprocessor.n_features, loss.width).network()
     weights = _read_weights(run, network, config.training.dtype)
-    return Model(run, config, run.read_json("data.json"), preprocessor, target, network, loss, weights)
+    return Model(run, config, run.data, preprocessor, target, network, loss, weights)
 
 
-def best_of(run: RunDir) -> RunDir:
+def best_of(run: StoredRun) -> StoredRun:
     """The run itself, or the best run of a search; UsageError where it has none yet."""
-    best = best_in(run) if is_search(run) else run
+    best = run.best if run.is_search else run
     if best is None:
         raise UsageError(f"{run.id}: no trial has ended well yet, so there is no best run to look at")
     return best
 
 
-def _read_config(run: RunDir) -> Config:
-    run.read("resolved.yaml")
+def _read_config(run: StoredRun) -> Config:
     try:
-        return load_config(run.path / "resolved.yaml").config
+        return run.config
     except ConfigError as error:
+        run.directory.read(RESOLVED)  # where there is none, that is what is wrong
         raise DataError(str(error)) from None
 
 
-def _read_weights(run: RunDir, network: Network, dtype: str) -> Tensors:
+def _read_weights(run: StoredRun, network: Network, dtype: str) -> Tensors:
     shapes = network.theta.shapes | network.state.shapes
-    weights = read_weights(run, "best", shapes)
+    weights = read_weights(run.directory, "best", shapes)
     for name, tensor in weights.items():
-        file = run.path / "checkpoints" / "best.safetensors"
+        file = run.directory.checkpoint("best")
         if tensor.dtype != dtype:
-            raise DataError(f"{file}: {name} is {tensor.dtype}, where resolved.yaml says {dtype}")
+            raise DataError(f"{file}: {name} is {tensor.dtype}, where {RESOLVED} says {dtype}")
         if not np.isfinite(tensor).all():
             raise DataError(f"{file}: {name} holds numbers that are not finite; train again")
     return weights

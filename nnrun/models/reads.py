@@ -7,13 +7,14 @@ from typing import Any
 
 from nnrun.runs.finding import search_of
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 READERS = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
 
 
-def why_not(run: RunDir) -> str | None:
+def why_not(run: StoredRun) -> str | None:
     """Why the test part of this run is left alone, if it is."""
-    search = search_of(run)
+    search = search_of(run.directory)
     if search and run.path.resolve() != search.path / "best":
         return "the trials of a search are compared on dev, and test is read for the best of them alone"
     if run.status == "running":
@@ -46,10 +47,10 @@ def _enter(run: RunDir, reads: int) -> None:
         run.update_record(chosen=chosen | {"test_reads": reads})
         search.update_record(test_reads=reads)
     else:
-        run.event("evaluated", epoch=run.read_json("run.json").get("best_epoch"))
+        run.event("evaluated", epoch=run.read_record().get("best_epoch"))
 
 
 def _chosen(run: RunDir) -> dict[str, Any] | None:
     """What the best run of a search knows of its choice."""
-    chosen: dict[str, Any] | None = run.read_json("run.json").get("chosen")
+    chosen: dict[str, Any] | None = run.read_record().get("chosen")
     return chosen if search_of(run) else None

@@ -16,7 +16,6 @@ from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table, labels, suggest
 from nnrun.errors import DataError
 from nnrun.models.model import Model
-from nnrun.runs.finding import name_of
 from nnrun.text import MANY, counted, listed
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ def require_features(model: Model, table: Table) -> None:
     hint = suggest(missing[0], [name for name in table.columns if name not in wanted])
     what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listed([*map(repr, missing)], MANY)}"
     here = hint or f"; the columns are {listed(table.columns, MANY)}"
-    raise DataError(f"{table.at_header()}: {what}, which {name_of(model.run)} learned from{here}")
+    raise DataError(f"{table.at_header()}: {what}, which {model.run.name} learned from{here}")
 
 
 STDIN = "-"

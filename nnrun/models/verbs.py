@@ -22,7 +22,6 @@ from nnrun.models.rows import read_rows, require_features, rows_at_once
 from nnrun.models.scores import Scores, by_class
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.finding import name_of
 from nnrun.runs.recording import weights_of
 
 NETWORK = "network"
@@ -63,7 +62,7 @@ class Evaluation:
         """What `--json` prints."""
         return {
             "schema_version": 1,
-            "run": name_of(self.model.run),
+            "run": self.model.run.name,
             "path": str(self.model.run.path),
             "data": self.source,
             "task": self.model.target.task,
@@ -115,7 +114,7 @@ def _on_own_parts(found: Evaluation, dataset: Dataset) -> None:
             scores[name].add_all(predictor.logits(measured.x), measured.y)
         found.enter(part, scores)
     if "test" in found.results:
-        found.test_reads = count_read(found.model.run)
+        found.test_reads = count_read(found.model.run.directory)
 
 
 def _on_file(found: Evaluation, data: str) -> None:

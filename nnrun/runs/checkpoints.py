@@ -15,7 +15,7 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import CHECKPOINTS, RunDir
 
 Tensors = dict[str, Array]
 
@@ -92,7 +92,7 @@ def _described(run: RunDir, name: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        path = run.path / "checkpoints" / f"{name}.safetensors"
+        path = run.checkpoint(name)
         raise DataError(f"{path}: its description does not fit ({type(error).__name__}: {error}); train anew") from None
 
 
@@ -117,17 +117,17 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
 
 def prune(run: RunDir) -> None:
     """Remove the checkpoints of a trial; everything else stays, so that it can be trained again to the same bits."""
-    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+    shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
 
 
 def pruned(run: RunDir) -> bool:
     """Whether that was done."""
-    return not (run.path / "checkpoints").exists()
+    return not (run.path / CHECKPOINTS).exists()
 
 
 def retraining(run: RunDir) -> str:
     """How to get pruned checkpoints back."""
-    return f"`{command('train', str(run.path / 'resolved.yaml'))}` trains it again"
+    return f"`{command('train', str(run.resolved))}` trains it again"
 
 
 def _with_infinity(values: Sequence[Any]) -> Array:

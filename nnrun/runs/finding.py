@@ -15,17 +15,17 @@ def list_runs(root: Path) -> list[RunDir]:
     """All runs under `root`, oldest first."""
     if not root.is_dir():
         return []
-    return [RunDir(path) for path in sorted(root.iterdir()) if (path / "run.json").is_file() and path.name[0] != "."]
+    return [run for run in map(RunDir, sorted(root.iterdir())) if run.exists and run.id[0] != "."]
 
 
 def find_run(root: Path, reference: str) -> RunDir:
     """The run that a path, an id, a unique prefix, or `latest` means; UsageError where it means none or several."""
-    if (Path(reference) / "run.json").is_file():
+    if RunDir(Path(reference)).exists:
         return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)
     above, _, inside = reference.partition("/")  # a trial, as SEARCH/trials/0007
     within = [RunDir(run.path / inside) for run in runs if inside and run.id.startswith(above)]
-    if len(whole := [run for run in within if (run.path / "run.json").is_file()]) == 1:
+    if len(whole := [run for run in within if run.exists]) == 1:
         return whole[0]
     if reference == "latest":
         if not runs:
@@ -42,13 +42,13 @@ def find_run(root: Path, reference: str) -> RunDir:
 
 def is_search(run: RunDir) -> bool:
     """Whether a directory is a search's; a config may be called search.yaml too."""
-    return (run.path / PLAN).is_file() and (run.path / "run.json").is_file()
+    return (run.path / PLAN).is_file() and run.exists
 
 
 def best_in(run: RunDir) -> RunDir | None:
     """The best run of a search; None where there is none yet, or the run is no search."""
     best = RunDir(run.path / "best")
-    return best if is_search(run) and (best.path / "run.json").is_file() else None
+    return best if is_search(run) and best.exists else None
 
 
 def search_of(run: RunDir) -> RunDir | None:
@@ -66,7 +66,7 @@ def name_of(run: RunDir) -> str:
 def _created(run: RunDir) -> float:
     """Seconds since the epoch; a run whose record cannot be read is older than all others."""
     try:
-        return datetime.fromisoformat(run.read_json("run.json")["created"]).timestamp()
+        return datetime.fromisoformat(run.read_record()["created"]).timestamp()
     except (NnrunError, KeyError, ValueError):
         return 0.0
 

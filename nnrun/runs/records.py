@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nnrun.errors import DataError
-from nnrun.runs.finding import is_search
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import RECORD, RESOLVED
+from nnrun.runs.stored import StoredRun
 
 Values = dict[str, Any]
 
@@ -19,41 +19,39 @@ WRITTEN_LAST = {
     "seconds": (int, float, NOTHING),
     **dict.fromkeys(("epochs", "best_epoch", "trials", "best_trial"), (int, NOTHING)),
 }
-UNDER_WAY = ("created", "running", "failed")  # status in run.json of what has not written its result
 IGNORED = "search."  # keys of the config that training one network ignores
 
 
-def record_of(run: RunDir) -> Values:
+def record_of(run: StoredRun) -> Values:
     """run.json with the status as it is now; DataError where it holds no record of a run.
 
     One run that is running, was killed or failed has not written its result: its epochs are counted, and what
     stands there from before it was resumed is left out.
     """
-    record = run.read_json("run.json")
+    record = dict(run.written)
     kinds = [(record[key], kind) for key, kind in (WRITTEN_FIRST | WRITTEN_LAST).items() if key in record]
     whole = record.keys() >= WRITTEN_FIRST.keys() and all(isinstance(value, kind) for value, kind in kinds)
     if not whole or not isinstance(record["data"].get("rows"), dict):
-        raise DataError(f"{run.path / 'run.json'}: holds no record of a run")
-    if record["status"] in UNDER_WAY and not is_search(run):
-        rows = run.metrics()
-        seconds = sum(row["seconds"] for row in rows)
-        record |= {"epochs": len(rows), "seconds": seconds, "final": None, "best_epoch": None}
-    return record | {"status": run.status_of(record)}
+        raise DataError(f"{run.path / RECORD}: holds no record of a run")
+    if run.under_way and not run.is_search:
+        seconds = sum(row["seconds"] for row in run.rows)
+        record |= {"epochs": len(run.rows), "seconds": seconds, "final": None, "best_epoch": None}
+    return record | {"status": run.status}
 
 
-def settings_of(run: RunDir) -> Values:
+def settings_of(run: StoredRun) -> Values:
     """Every setting of the run by its dotted key, those of a search left out; DataError where they cannot be read."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, where it was built
-    content = run.read("resolved.yaml")
+    content = run.directory.read(RESOLVED)
     try:
         _refuse_bomb(yaml.parse(content, Loader=loader))
         values = yaml.load(content, Loader=loader)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{run.path / 'resolved.yaml'}: not valid YAML") from error
+        raise DataError(f"{run.directory.resolved}: not valid YAML") from error
     if not isinstance(values, dict):
-        raise DataError(f"{run.path / 'resolved.yaml'}: holds no settings")
+        raise DataError(f"{run.directory.resolved}: holds no settings")
     return {key: value for key, value in _flat(values) if not key.startswith(IGNORED)}
 
 

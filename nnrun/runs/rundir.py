@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 
 SCHEMA_VERSION = 1
+CONFIG, RESOLVED, RECORD, DATA = "config.yaml", "resolved.yaml", "run.json", "data.json"
+METRICS, EVENTS, LOG, LOCK, CHECKPOINTS = "metrics.jsonl", "events.jsonl", "log.txt", "run.lock", "checkpoints"
+DIAGNOSIS, CURVE, PAGE = "diagnosis.json", "learning_curve.json", "report.html"  # what was worked out of a run
 UNFINISHED = ".creating-"  # a directory that is not a run yet
 
 
@@ -44,6 +47,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._record: tuple[object, dict[str, Any]] | None = None  # run.json, and which file that was
         self._appending: dict[str, FileIO] = {}
 
     @classmethod
@@ -71,7 +75,7 @@ class RunDir:
         except OSError as error:
             raise _cannot_make(path.parent, error) from error
         try:
-            (unfinished / "checkpoints").mkdir()
+            (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
                 (unfinished / file).write_bytes(content)
             return cls(_rename(unfinished, path))
@@ -83,6 +87,16 @@ class RunDir:
     def id(self) -> str:
         """The directory's name."""
         return self.path.name
+
+    @property
+    def resolved(self) -> Path:
+        """The config with every default filled in, from which the run can be trained again."""
+        return self.path / RESOLVED
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run."""
+        return (self.path / RECORD).is_file()
 
     # what the run is
 
@@ -107,14 +121,23 @@ class RunDir:
             raise DataError(f"{self.path / file}: not a JSON object, but {type(record).__name__}")
         return record
 
+    def read_record(self) -> dict[str, Any]:
+        """run.json as it is now; it is replaced as a whole, so the same file need not be read again."""
+        if self._record is None or self._record[0] != _identity(self.path / RECORD):
+            self._record = _identity(self.path / RECORD), self.read_json(RECORD)
+        return dict(self._record[1])
+
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
-        self.write("run.json", to_json(self.read_json("run.json") | values, indent=2) + "\n")
+        content = to_json(self.read_record() | values, indent=2) + "\n"
+        self._record = None
+        self.write(RECORD, content)
+        self._record = _identity(self.path / RECORD), json.loads(content)
 
     @property
     def status(self) -> str:
         """created, running, done, diverged, failed or interrupted."""
-        return self.status_of(self.read_json("run.json"))
+        return self.status_of(self.read_record())
 
     def status_of(self, record: Mapping[str, Any]) -> str:
         """The status by run.json and by what is there: a run that no process holds is not running."""
@@ -133,37 +156,37 @@ class RunDir:
 
     def add_metrics(self, record: Mapping[str, Any]) -> None:
         """Add an epoch to metrics.jsonl."""
-        self.append("metrics.jsonl", to_json(record))
+        self.append(METRICS, to_json(record))
 
     def event(self, kind: str, **details: Any) -> None:
         """Add a line to events.jsonl with the time."""
-        self.append("events.jsonl", to_json({"time": now(), "event": kind, **details}))
+        self.append(EVENTS, to_json({"time": now(), "event": kind, **details}))
 
     def log(self, lines: Iterable[str]) -> None:
         """Add lines to log.txt."""
         for line in lines:
-            self.append("log.txt", line)
+            self.append(LOG, line)
 
     def metrics(self) -> list[dict[str, Any]]:
         """One record an epoch."""
-        return read_json_lines(self.path / "metrics.jsonl")
+        return read_json_lines(self.path / METRICS)
 
     def events(self) -> list[dict[str, Any]]:
         """What happened besides epochs."""
-        return read_json_lines(self.path / "events.jsonl")
+        return read_json_lines(self.path / EVENTS)
 
     def forget_metrics_after(self, epoch: int) -> None:
         """Drop the records of epochs that will be trained again, and a torn last line."""
         records = self.metrics()
         kept = [record for record in records if record["epoch"] <= epoch]
         if len(kept) < len(records):
-            self.write("metrics.jsonl", "".join(to_json(record) + "\n" for record in kept))
+            self.write(METRICS, "".join(to_json(record) + "\n" for record in kept))
 
     # checkpoints
 
     def save_checkpoint(self, name: str, tensors: Tensors, description: Mapping[str, Any]) -> None:
         """Write checkpoints/NAME.safetensors, the description inside it, and the description as .json for readers."""
-        path = self._checkpoint(name)
+        path = self.checkpoint(name)
         write_tensors(path, tensors, description)
         write_atomically(path.with_suffix(".json"), to_json(description).encode() + b"\n")
 
@@ -171,23 +194,24 @@ class RunDir:
         self, name: str, shapes: Mapping[str, tuple[int, ...]] | None = None
     ) -> tuple[Tensors, dict[str, Any]] | None:
         """Tensors and description of `best` or `last`, as `read_tensors` does; None where there is none yet."""
-        path = self._checkpoint(name)
+        path = self.checkpoint(name)
         return read_tensors(path, shapes) if path.exists() else None
 
-    def _checkpoint(self, name: str) -> Path:
-        return self.path / "checkpoints" / f"{name}.safetensors"
+    def checkpoint(self, name: str) -> Path:
+        """The file of `best` or `last`."""
+        return self.path / CHECKPOINTS / f"{name}.safetensors"
 
     # one process at a time
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run while training it; the system lets go when the process dies, however it dies."""
-        with (self.path / "run.lock").open("w") as lock:
+        with (self.path / LOCK).open("w") as lock:
             if not lock_exclusively(lock.fileno()):
                 raise UsageError(f"{self.path}: {self._holder()} is training this run")
-            for file in ("metrics.jsonl", "events.jsonl", "log.txt"):
+            for file in (METRICS, EVENTS, LOG):
                 drop_torn_line(self.path / file)
-            for folder in (self.path, self.path / "checkpoints"):
+            for folder in (self.path, self.path / CHECKPOINTS):
                 drop_unfinished(folder)
             try:
                 yield
@@ -195,7 +219,7 @@ class RunDir:
                 self._stop_appending()
 
     def _holder(self) -> str:
-        record = self.read_json("run.json")
+        record = self.read_record()
         host = (record.get("host") or {}).get("name")
         return f"process {record['process']} on {host}" if record.get("process") else "another process"
 
@@ -205,7 +229,7 @@ class RunDir:
         self._appending.clear()
 
     def _is_locked(self) -> bool:
-        path = self.path / "run.lock"
+        path = self.path / LOCK
         if not path.exists():
             return False
         with path.open() as lock:
@@ -215,6 +239,15 @@ class RunDir:
 def now() -> str:
     """Local time with its offset, to the millisecond."""
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _identity(path: Path) -> object:
+    """What changes when a file is replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _rename(unfinished: Path, path: Path) -> Path:

@@ -32,11 +32,12 @@ ToldToStop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training ended (done, interrupted or diverged), and run.json as it stands now."""
+    """How training ended (done, interrupted or diverged), run.json as it stands now, and what was trained."""
 
     run: RunDir
     status: str
     record: dict[str, Any]
+    config: Config
 
 
 class Listener:
@@ -198,9 +199,9 @@ class Session:
             final=final,
         )
         run.event(status, **(where or {"epoch": epochs}))
-        record = run.read_json("run.json")
+        record = run.read_record()
         run.log(summary(record, self.configs[k].resolved(), status))
-        return Outcome(run, status, record)
+        return Outcome(run, status, record, self.configs[k])
 
     def _symptoms(
         self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: dict[str, Any] | None

@@ -9,15 +9,16 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
-from nnrun.config.load import Loaded, load_config
+from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
 from nnrun.files import to_json
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
-from nnrun.runs.rundir import SCHEMA_VERSION, RunDir, now
+from nnrun.runs.rundir import CONFIG, DATA, METRICS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
+from nnrun.runs.stored import StoredRun
 
 CACHE = ".cache"  # beside the runs
 
@@ -58,33 +59,33 @@ def resume(
     if search := search_of(run):
         raise UsageError(
             f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
-            f"{run.path / 'resolved.yaml'}"
+            f"{run.resolved}"
         )
-    stored = load_config(run.path / "resolved.yaml", _settings(epochs, overrides))
-    loaded = replace(stored, text=run.read("config.yaml"))
+    before = StoredRun(run)
+    loaded = replace(before.loaded(_settings(epochs, overrides)), text=run.read(CONFIG))
     if not overrides:
-        _refuse_senseless(run, loaded.config)
+        _refuse_senseless(before, loaded.config)
     root = run.path.parent
     listener = listener or Listener()
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     if overrides:
-        session.load(run, with_scores=_judged_alike(run, loaded.config, dataset))
-        if not same_data(run, dataset):
+        session.load(run, with_scores=_judged_alike(before, loaded.config, dataset))
+        if not same_data(before, dataset):
             loaded.notices.append(f"{run.id} may have been trained on rows that are dev or test here")
         run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
     with run.locked():
         if not overrides:
-            _go_on(run, loaded.config, dataset, session)
+            _go_on(before, loaded.config, dataset, session)
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
     return outcome
 
 
-def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> None:
+def _go_on(run: StoredRun, config: Config, dataset: Dataset, session: Session) -> None:
     """Put the session where the run stands; the run is locked, so nobody is moving it meanwhile."""
     if not same_data(run, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
     try:
-        session.load(run)
+        session.load(run.directory)
     except UsageError as error:  # nobody has asked for another network, so the file is not this run's
         raise DataError(str(error)) from None
     if session.trainer.epoch > config.training.epochs:
@@ -92,7 +93,7 @@ def _go_on(run: RunDir, config: Config, dataset: Dataset, session: Session) -> N
             f"{run.id} has trained {session.trainer.epoch} epochs already; the new total must be larger than that, "
             f"got {config.training.epochs}"
         )
-    run.write("resolved.yaml", dump_yaml(config.resolved()))
+    run.directory.write(RESOLVED, dump_yaml(config.resolved()))
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
@@ -126,7 +127,7 @@ def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], p
     config = loaded.config
 
     def files(run_id: str) -> dict[str, bytes]:
-        return first_files(run_id, config, loaded.text, dataset, argv, parent) | {"metrics.jsonl": b""}
+        return first_files(run_id, config, loaded.text, dataset, argv, parent) | {METRICS: b""}
 
     return RunDir.create(root, config.name, files)
 
@@ -153,15 +154,15 @@ def first_files(
         "data": {"files": dataset.info["files"], **dataset.sizes},
     }
     return {
-        "config.yaml": resolved if text is None else text,
-        "resolved.yaml": resolved,
-        "run.json": to_json(record, indent=2).encode() + b"\n",
-        "data.json": dataset.written_info,
+        CONFIG: resolved if text is None else text,
+        RESOLVED: resolved,
+        RECORD: to_json(record, indent=2).encode() + b"\n",
+        DATA: dataset.written_info,
     }
 
 
-def _refuse_senseless(run: RunDir, config: Config) -> None:
-    planned = load_config(run.path / "resolved.yaml").config.training.epochs
+def _refuse_senseless(run: StoredRun, config: Config) -> None:
+    planned = run.config.training.epochs
     epochs, schedule = config.training.epochs, config.optimizer.schedule
     if epochs != planned and schedule.build().needs_total:
         raise UsageError(
@@ -176,19 +177,18 @@ def _refuse_senseless(run: RunDir, config: Config) -> None:
         )
 
 
-def same_data(run: RunDir, dataset: Dataset) -> bool:
+def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
 
     def content(info: dict[str, Any]) -> list[Any]:
         return [info["split"]["sha256"], *((file["part"], file["sha256"], file["rows"]) for file in info["files"])]
 
-    return content(run.read_json("data.json")) == content(dataset.info)
+    return content(run.data) == content(dataset.info)
 
 
-def _judged_alike(parent: RunDir, config: Config, dataset: Dataset) -> bool:
+def _judged_alike(parent: StoredRun, config: Config, dataset: Dataset) -> bool:
     """Whether the parent's dev scores mean the same in a child: the same rows, by the same yardstick."""
-    before = load_config(parent.path / "resolved.yaml").config
-    return _yardstick(before) == _yardstick(config) and same_data(parent, dataset)
+    return _yardstick(parent.config) == _yardstick(config) and same_data(parent, dataset)
 
 
 def _yardstick(config: Config) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.trials import Metric, entry, record_of
 
@@ -47,13 +48,12 @@ def _enter(ledger: Ledger, folder: Path, metric: Metric) -> list[int]:
     """Trials whose directories are complete but which have no line: a kill may fall between the two."""
     known = {record["number"] for record in ledger.read()[0]}
     entered = []
-    for path in sorted(folder.glob("[0-9]*/run.json")):
-        run = RunDir(path.parent)
-        if not run.id.isdigit() or int(run.id) in known:
+    for run in map(RunDir, sorted(folder.glob("[0-9]*"))):
+        if not (run.id.isdigit() and run.exists) or int(run.id) in known:
             continue
-        record = run.read_json("run.json")
+        record = run.read_record()
         if record["status"] in ("done", "diverged"):
-            outcome = Outcome(run, record["status"], record)
+            outcome = Outcome(run, record["status"], record, StoredRun(run).config)
             found = record_of(int(run.id), run.read_json("values.json"), outcome)
             ledger.append(entry(found | {"attempt": None}, metric))
             entered.append(int(run.id))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.config.space.settings import Values
 from nnrun.files import to_json
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
 from nnrun.search.record import Repeated
@@ -77,7 +78,7 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     folder.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(folder / LEDGER)
     mend(ledger, folder, search.metric)
-    config = load_config(search.folder / f"{number:04d}" / "resolved.yaml").config
+    config = StoredRun(RunDir(search.folder / f"{number:04d}")).config
     return Study(
         strategy=Same(Brief(search.space, search.config.seed, [search.repeats]), record["values"]),
         make=lambda point: _trial(search, config, number, point),

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, NnrunError
@@ -20,6 +19,7 @@ from nnrun.runs.checkpoints import load_best, prune
 from nnrun.runs.recording import finals, wanted
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
+from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
@@ -71,7 +71,7 @@ def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> Chosen:
     chosen = _chosen(place) or {
         "trial": None,
         "final": {},
-        "test_reads": run.read_json("run.json").get("test_reads", 0),
+        "test_reads": run.read_record().get("test_reads", 0),
     }
     if best is None or best["number"] == chosen["trial"]:
         return chosen
@@ -89,9 +89,8 @@ def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> Chosen:
 
 def _chosen(path: Path) -> Chosen | None:
     """What a directory that is complete says of itself."""
-    if not (path / "run.json").exists():
-        return None
-    chosen: Chosen | None = RunDir(path).read_json("run.json").get("chosen")
+    run = RunDir(path)
+    chosen: Chosen | None = run.read_record().get("chosen") if run.exists else None
     return chosen
 
 
@@ -110,8 +109,8 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
 
 def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
-    session = Session([load_config(run.path / "resolved.yaml").config], dataset)
-    session.trainer.epoch = run.read_json("run.json")["epochs"]
+    session = Session([StoredRun(run).config], dataset)
+    session.trainer.epoch = run.read_record()["epochs"]
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)
     return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]}
@@ -141,7 +140,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
         _note_end(search, clock, error)
         raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
-    return SearchOutcome(search.run, status, records, as_search(search.run.read_json("run.json")))
+    return SearchOutcome(search.run, status, records, as_search(search.run.read_record()))
 
 
 def _run(
@@ -180,7 +179,7 @@ def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[
 
 def _ran_before(search: Search) -> float:
     """Seconds that earlier calls ran; one that was killed ran at least until its last trial was finished."""
-    record = search.run.read_json("run.json")
+    record = search.run.read_record()
     seconds = float(record.get("running_seconds", 0.0))
     if record["status"] != "running":
         return seconds
@@ -231,7 +230,7 @@ def _trial(search: Search, point: Point) -> Trial | TrialResult:
         return failed(point.number, point.values, "; ".join(error.problems))
     seed = trial_seed(search.config.seed, point.number)
     if point.resume is not None:  # the same run, for longer
-        seed = RunDir(search.folder / f"{point.resume:04d}").read_json("run.json")["seed"]
+        seed = RunDir(search.folder / f"{point.resume:04d}").read_record()["seed"]
     values = made.resolved() | {"seed": seed}
     if point.epochs is not None:
         values["training"]["epochs"] = point.epochs

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from nnrun.config.config import Config
-from nnrun.config.load import Loaded, load_config
+from nnrun.config.load import Loaded
 from nnrun.config.space.known import load_known
 from nnrun.config.space.parsing import ONE_THREAD
 from nnrun.config.space.space import Space
@@ -17,6 +17,7 @@ from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.finding import PLAN
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verbs import first_files, prepare, same_data, until_told
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
@@ -125,11 +126,11 @@ def resume(
 
     Raises UsageError where fewer are asked for than were, or where what the trials follow from has changed.
     """
-    loaded, plan = load_config(run.path / "resolved.yaml"), Plan.read(run)
+    loaded, plan = StoredRun(run).loaded(), Plan.read(run)
     options = options.after(plan.limits)
     with closing(options.executor()) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        if not same_data(run, dataset):
+        if not same_data(StoredRun(run), dataset):
             raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
         space, known = load_known(loaded)
         _refuse_changes(run, plan, Plan.of(loaded.config, space, plan.totals, plan.limits, plan.repeat))

@@ -10,7 +10,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.files import to_json
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import METRICS, RunDir
 from nnrun.runs.session import Listener, Session
 from nnrun.runs.verbs import first_files
 from nnrun.search.trials import Answer, Job, TrialJob, record_of
@@ -52,8 +52,8 @@ def _directory(folder: Path, trial: TrialJob, config: Config, dataset: Dataset, 
     path = folder / f"{trial['number']:04d}"
     if path.exists():
         shutil.rmtree(path)
-    origin = None if parent is None else {"id": parent.id, "epoch": parent.read_json("run.json")["epochs"]}
+    origin = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"]}
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
     files |= {"values.json": to_json(trial["values"]).encode() + b"\n"}  # the ledger can be rebuilt from here
-    files |= {"metrics.jsonl": b"" if parent is None else parent.read("metrics.jsonl")}
+    files |= {METRICS: b"" if parent is None else parent.read(METRICS)}
     return RunDir.create_at(path, files)

@@ -18,6 +18,7 @@ from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 
@@ -33,7 +34,7 @@ def run(train_run: Train) -> RunDir:
 
 
 def test_raw_rows_give_the_error_that_the_run_recorded(run: RunDir) -> None:
-    model = load_model(run)
+    model = load_model(StoredRun(run))
     dev = read_parts(model.config.data)["dev"]
     predicted = model.predict(dev)
     wrong = predicted.argmax(axis=1) != model.target.encode(dev, "float32")
@@ -42,14 +43,14 @@ def test_raw_rows_give_the_error_that_the_run_recorded(run: RunDir) -> None:
 
 
 def test_prepared_rows_give_the_same(run: RunDir, tmp_path: Path) -> None:
-    model = load_model(run)
+    model = load_model(StoredRun(run))
     dataset = load_dataset(model.config.data, "float32", tmp_path / "cache")
     dev = read_parts(model.config.data)["dev"]
     np.testing.assert_array_equal(model.predict(dev), model.predict_features(dataset.parts["dev"].x))
 
 
 def test_one_row_gives_what_it_gives_in_a_batch(run: RunDir) -> None:
-    model = load_model(run)
+    model = load_model(StoredRun(run))
     table = read_parts(model.config.data)["train"]
     whole = model.predict(table)
     for i in (0, 17, len(table) - 1):
@@ -58,7 +59,7 @@ def test_one_row_gives_what_it_gives_in_a_batch(run: RunDir) -> None:
 
 def test_values_are_in_the_target_s_own_unit(train_run: Train) -> None:
     run = train_run("data.source=diabetes", "training.epochs=30", "network.hidden=[20]").run
-    model = load_model(run)
+    model = load_model(StoredRun(run))
     dev = read_parts(model.config.data)["dev"]
     predicted = model.predict(dev)
     actual = dev.frame[model.target.name].to_numpy()
@@ -68,16 +69,16 @@ def test_values_are_in_the_target_s_own_unit(train_run: Train) -> None:
 
 def test_a_copied_run_is_enough(run: RunDir, tmp_path: Path) -> None:
     table = read_parts(load_config(run.path / "resolved.yaml").config.data)["dev"]
-    here = load_model(run).predict(table)
+    here = load_model(StoredRun(run)).predict(table)
     elsewhere = RunDir(shutil.copytree(run.path, tmp_path / "elsewhere" / run.id))
     shutil.rmtree(run.path)
-    np.testing.assert_array_equal(load_model(elsewhere).predict(table), here)
+    np.testing.assert_array_equal(load_model(StoredRun(elsewhere)).predict(table), here)
 
 
 def test_a_pruned_trial_says_how_to_train_it_again(run: RunDir) -> None:
     shutil.rmtree(run.path / "checkpoints")
     with pytest.raises(UsageError, match=r"pruned.*nnrun train .*resolved\.yaml"):
-        load_model(run)
+        load_model(StoredRun(run))
 
 
 def pop(key: str) -> Callable[[Any], Any]:
@@ -128,13 +129,13 @@ LIES = {
 def test_a_data_json_that_lies_is_refused(run: RunDir, lie: Callable[[Any], Any]) -> None:
     edited(run, "data.json", lie)
     with pytest.raises(DataError, match=r"data\.json: |best\.safetensors: "):
-        load_model(run)
+        load_model(StoredRun(run))
 
 
 def test_nested_json_is_refused(run: RunDir) -> None:
     (run.path / "data.json").write_text("[" * 100_000)
     with pytest.raises(DataError, match=r"data\.json: not valid JSON"):
-        load_model(run)
+        load_model(StoredRun(run))
 
 
 @pytest.mark.parametrize(
@@ -145,14 +146,14 @@ def test_nested_json_is_refused(run: RunDir) -> None:
 def test_a_resolved_yaml_that_lies_is_refused(run: RunDir, text: str) -> None:
     (run.path / "resolved.yaml").write_text(text)
     with pytest.raises(DataError, match=r"resolved\.yaml|best\.safetensors"):
-        load_model(run)
+        load_model(StoredRun(run))
 
 
 @pytest.mark.parametrize("file", ["data.json", "resolved.yaml"])
 def test_a_missing_file_is_named(run: RunDir, file: str) -> None:
     (run.path / file).unlink()
     with pytest.raises(DataError, match=file):
-        load_model(run)
+        load_model(StoredRun(run))
 
 
 def test_weights_that_are_not_finite_are_refused(run: RunDir) -> None:
@@ -161,4 +162,4 @@ def test_weights_that_are_not_finite_are_refused(run: RunDir) -> None:
     loaded[0]["output.b"][:] = np.nan
     run.save_checkpoint("best", loaded[0], {})
     with pytest.raises(DataError, match=r"output\.b holds numbers that are not finite"):
-        load_model(run)
+        load_model(StoredRun(run))

@@ -21,6 +21,7 @@ from nnrun.models.verbs import Evaluation, evaluate
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 
@@ -37,7 +38,7 @@ def in_file(outcome: Outcome, part: str, path: Path) -> Path:
 @pytest.mark.parametrize("source", ["iris", "breast_cancer", "diabetes"])
 def test_the_numbers_are_those_that_training_ended_with(train_run: Train, source: str) -> None:
     outcome = train_run(f"data.source={source}", *QUICK)
-    found, final = evaluate(load_model(outcome.run)), outcome.record["final"]
+    found, final = evaluate(load_model(StoredRun(outcome.run))), outcome.record["final"]
     assert set(found.results) == {"train", "dev", "test"}
     for part in found.results:
         assert found.rows[part] == outcome.record["data"]["rows"][part]
@@ -51,8 +52,8 @@ def test_a_file_gives_what_its_rows_gave_in_the_run(train_run: Train, tmp_path: 
     for source in ("iris", "diabetes"):
         outcome = train_run(f"data.source={source}", *QUICK)
         own, of_file = (
-            evaluate(load_model(outcome.run)),
-            evaluate(load_model(outcome.run), str(in_file(outcome, "dev", tmp_path / "dev.csv"))),
+            evaluate(load_model(StoredRun(outcome.run))),
+            evaluate(load_model(StoredRun(outcome.run)), str(in_file(outcome, "dev", tmp_path / "dev.csv"))),
         )
         for predictor, known in own.results["dev"].items():
             assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
@@ -61,7 +62,7 @@ def test_a_file_gives_what_its_rows_gave_in_the_run(train_run: Train, tmp_path: 
 
 def test_against_scikit_learn(train_run: Train, tmp_path: Path) -> None:
     outcome = train_run("data.source=wine", *QUICK)
-    found, model = evaluate(load_model(outcome.run)), load_model(outcome.run)
+    found, model = evaluate(load_model(StoredRun(outcome.run))), load_model(StoredRun(outcome.run))
     table = read_parts(model.config.data)["dev"]
     y, p = model.target.encode(table, "float32"), model.predict(table).astype(float)
     of = found.results["dev"]["network"]
@@ -72,7 +73,7 @@ def test_against_scikit_learn(train_run: Train, tmp_path: Path) -> None:
 
 
 def test_what_the_baselines_reach(train_run: Train) -> None:
-    found = evaluate(load_model(train_run("data.source=digits", *QUICK).run))
+    found = evaluate(load_model(StoredRun(train_run("data.source=digits", *QUICK).run)))
     errors = {predictor: of["error"] for predictor, of in found.results["dev"].items()}
     assert errors["linear"] < 0.05 < 0.85 < errors["constant"], "of ten classes of equal size"
     assert found.value("dev_error") == errors["network"]
@@ -81,9 +82,9 @@ def test_what_the_baselines_reach(train_run: Train) -> None:
 
 def test_reads_of_the_test_part_are_counted(train_run: Train) -> None:
     run = train_run("data.source=iris", *QUICK).run
-    assert [evaluate(load_model(run)).test_reads for _ in range(2)] == [2, 3]
+    assert [evaluate(load_model(StoredRun(run))).test_reads for _ in range(2)] == [2, 3]
     verbs.resume(run, epochs=5)
-    assert evaluate(load_model(run)).test_reads == 5
+    assert evaluate(load_model(StoredRun(run))).test_reads == 5
 
 
 def test_reads_at_the_same_time_are_all_counted(train_run: Train) -> None:
@@ -102,7 +103,7 @@ def test_a_run_that_cannot_be_written_to_is_evaluated_all_the_same(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(RunDir, "event", full)
-    assert evaluate(load_model(run)).test_reads == 2
+    assert evaluate(load_model(StoredRun(run))).test_reads == 2
 
 
 def test_a_class_without_rows_in_a_file(train_run: Train, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_class_without_rows_in_a_file(train_run: Train, tmp_path: Path) -> Non
     header, *lines = path.read_text().splitlines()
     one = [line for line in lines if line.split(",")[0] == lines[0].split(",")[0]]
     path.write_text("\n".join([header, *one]) + "\n")
-    of = evaluate(load_model(outcome.run), str(path)).results["data"]["network"]
+    of = evaluate(load_model(StoredRun(outcome.run)), str(path)).results["data"]["network"]
     assert np.isnan(of["auc"]) and np.isfinite([of["error"], of["loss"], of["f1"], of["balanced_error"]]).all()
 
 
@@ -146,7 +147,7 @@ def test_mistakes_in_a_file_are_told_with_their_place(
     content, message = MISTAKES[mistake]
     (tmp_path / "new.csv").write_text(content)
     with pytest.raises(DataError) as caught:
-        evaluate(load_model(plants[0]), str(tmp_path / "new.csv"))
+        evaluate(load_model(StoredRun(plants[0])), str(tmp_path / "new.csv"))
     assert message in str(caught.value)
 
 
@@ -155,18 +156,18 @@ def test_without_the_data_of_the_run_a_file_is_measured_without_baselines(
 ) -> None:
     run, path = plants
     path.rename(tmp_path / "new.csv")
-    found: Evaluation = evaluate(load_model(run), str(tmp_path / "new.csv"))
+    found: Evaluation = evaluate(load_model(StoredRun(run)), str(tmp_path / "new.csv"))
     assert list(found.results["data"]) == ["network"]
     assert "nothing to fit baselines on" in found.notes[0] and "no such file" in found.notes[0]
     with pytest.raises(DataError, match="no such file"):
-        evaluate(load_model(run))
+        evaluate(load_model(StoredRun(run)))
 
 
 def test_without_a_checkpoint(plants: tuple[RunDir, Path]) -> None:
     for file in (plants[0].path / "checkpoints").iterdir():
         file.unlink()
     with pytest.raises(UsageError, match="has no checkpoint"):
-        evaluate(load_model(plants[0]))
+        evaluate(load_model(StoredRun(plants[0])))
 
 
 def test_weights_count_as_in_training(tmp_path: Path) -> None:
@@ -177,17 +178,17 @@ def test_weights_count_as_in_training(tmp_path: Path) -> None:
     path.write_text("x,w,y\n" + "".join(f"{a:.4f},{w},{b}\n" for a, w, b in zip(x, weights, y, strict=True)))
     values = [f"data.source={path}", "data.target=y", "data.weight=w", "data.class_weight=balanced", *QUICK]
     outcome = verbs.train(load_config(None, values), tmp_path / "runs")
-    found = evaluate(load_model(outcome.run))
+    found = evaluate(load_model(StoredRun(outcome.run)))
     for part in found.results:
         for name in ("error", "loss"):
             assert found.value(f"{part}_{name}") == pytest.approx(outcome.record["final"][f"{part}_{name}"], rel=1e-5)
         assert found.counts[part].sum() == found.rows[part], "of a class rows are counted, as a page of the run does"
     assert "losses and errors count every class alike" in found.notes[0] and "rows are counted" in found.notes[0]
-    of_file = evaluate(load_model(outcome.run), str(in_file(outcome, "dev", tmp_path / "dev.csv")))
+    of_file = evaluate(load_model(StoredRun(outcome.run)), str(in_file(outcome, "dev", tmp_path / "dev.csv")))
     for predictor, known in found.results["dev"].items():
         assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
     dev = (tmp_path / "dev.csv").read_text().splitlines()
     (tmp_path / "bare.csv").write_text("\n".join(line.replace(",w,", ",v,") for line in dev) + "\n")
-    bare = evaluate(load_model(outcome.run), str(tmp_path / "bare.csv"))
+    bare = evaluate(load_model(StoredRun(outcome.run)), str(tmp_path / "bare.csv"))
     assert "there is no column 'w', so rows are not weighed by it" in bare.notes
     assert bare.value("data_loss") != pytest.approx(found.value("dev_loss"), rel=1e-5)

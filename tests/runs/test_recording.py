@@ -18,6 +18,7 @@ from nnrun.errors import ConfigError
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.session import Outcome, Session
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verbs import prepare
 
 Train = Callable[..., Outcome]
@@ -27,7 +28,7 @@ CANCER = ("data.source=breast_cancer", "network.hidden=[16]", "optimizer.learnin
 
 def probabilities(outcome: Outcome, part: str) -> tuple[Any, Any]:
     """Targets and what the best parameters say, worked out anew from the checkpoint."""
-    found = trained(outcome.run)
+    found = trained(StoredRun(outcome.run))
     session = Session([found.config], found.dataset)
     session.load(outcome.run)
     trainer, measured = session.trainer, examples(found.dataset, part)

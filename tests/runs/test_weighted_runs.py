@@ -17,13 +17,14 @@ from nnrun.runs import verbs
 from nnrun.runs.assembly import make_trainer
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 SETTINGS = ("data.source=breast_cancer", "data.class_weight=balanced", "network.hidden=[8]", "training.epochs=4")
 
 
 def test_balanced_errors_are_those_of_scikit_learn(train_run: Callable[..., Outcome]) -> None:
     outcome = train_run(*SETTINGS)
-    model = trained(outcome.run)
+    model = trained(StoredRun(outcome.run))
     for part in ("train", "dev", "test"):
         y, wrong = model.dataset.parts[part].y, model.mistakes(part).astype(bool)
         expected = 1 - balanced_accuracy_score(y, np.where(wrong, 1 - y, y))

@@ -9,9 +9,10 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from nnrun.errors import DataError, UsageError
-from nnrun.runs.finding import best_in, find_run, is_search, name_of
+from nnrun.runs.finding import find_run
 from nnrun.runs.records import Values, record_of, settings_of
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import RECORD
+from nnrun.runs.stored import StoredRun
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
@@ -23,12 +24,12 @@ class Contestant:
     """One of the runs."""
 
     label: str  # A, B, …
-    run: RunDir
+    run: StoredRun
 
     @property
     def name(self) -> str:
         """As it is typed."""
-        return name_of(self.run)
+        return self.run.name
 
     @cached_property
     def record(self) -> Values:
@@ -54,7 +55,7 @@ class Contestant:
 
     def curve(self, key: str = "dev_error") -> list[float | None]:
         """A number of each epoch; None where it was not finite, or the epoch is one of its parent's."""
-        rows = self.run.metrics()
+        rows = self.run.rows
         before = int(rows[0]["epoch"]) - 1 if rows else 0
         return [*[None] * before, *(row.get(key) for row in rows)]
 
@@ -66,7 +67,7 @@ class Contestant:
     @cached_property
     def measured_on(self) -> dict[str, str]:
         """What errors depend on besides the network, in the order in which a difference is told."""
-        info = self.run.read_json("data.json")
+        info = self.run.data
         split = info.get("split") or {}
         weights = {key: value for key, value in self.settings.items() if key.startswith(WEIGHTS)}
         return {
@@ -91,9 +92,9 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
         raise UsageError("compare needs two runs or more; `nnrun list` shows them")
     found: dict[Path, Contestant] = {}
     for label, reference in zip(_labels(), references, strict=False):
-        run = find_run(root, reference)
-        if is_search(run):
-            run = best_in(run) or _no_best(reference)
+        run = StoredRun(find_run(root, reference))
+        if run.is_search:
+            run = run.best or _no_best(reference)
         if (path := run.path.resolve()) in found:
             earlier = references[list(found).index(path)]
             what = "is named twice" if earlier == reference else f"and {earlier} are the same run"
@@ -103,7 +104,7 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
     return list(found.values())
 
 
-def _no_best(reference: str) -> RunDir:
+def _no_best(reference: str) -> StoredRun:
     raise UsageError(f"{reference}: this search has no finished trial yet, so there is nothing to compare")
 
 
@@ -111,7 +112,7 @@ def _refuse_damaged(contestant: Contestant) -> None:
     try:
         _ = contestant.settings, contestant.metrics, contestant.measured_on, contestant.data_name
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{contestant.run.path / 'run.json'}: holds no record of a run") from error
+        raise DataError(f"{contestant.run.path / RECORD}: holds no record of a run") from error
 
 
 def _labels() -> Iterator[str]:

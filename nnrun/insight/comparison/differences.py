@@ -15,6 +15,7 @@ from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
 from nnrun.runs.finding import is_search, list_runs, search_of
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import Z
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
@@ -66,14 +67,14 @@ def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
 
 def _repeats(runs: Sequence[Contestant], root: Path) -> Iterator[Contestant]:
     """Runs that were not chosen for their results: those made one by one, and the repeats of searches."""
-    searches = [search for run in runs if (search := search_of(run.run))]
-    alone = [run.run for run in runs if not search_of(run.run)]
+    searches = [search for run in runs if (search := search_of(run.run.directory))]
+    alone = [run.run.directory for run in runs if not search_of(run.run.directory)]
     seen: set[Path] = set()
     for run in [*list_runs(root), *searches, *alone]:
         if (path := run.path.resolve()) not in seen:
             seen.add(path)
-            inside = (RunDir(file.parent) for file in sorted(path.glob("repeats/*/*/run.json")))
-            yield from (Contestant("", each) for each in (inside if is_search(run) else [run]))
+            inside = [RunDir(folder) for folder in sorted(path.glob("repeats/*/*"))] if is_search(run) else [run]
+            yield from (Contestant("", StoredRun(repeat)) for repeat in inside if repeat.exists)
 
 
 def _group(run: Contestant) -> str:

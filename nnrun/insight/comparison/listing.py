@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
-from nnrun.runs.finding import best_in, is_search
 from nnrun.runs.records import Values, record_of, settings_of
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.text import csv_text, duration, number, percent, yaml_text
 
@@ -25,8 +24,8 @@ ID = re.compile(r"\d{8}-\d{6}-(?P<name>.+)-[0-9a-f]{4}")
 class Entry:
     """A run or a search in a list; one that is broken has the status `unreadable` and nothing else."""
 
-    def __init__(self, run: RunDir) -> None:
-        self.run, self.search = run, is_search(run)
+    def __init__(self, run: StoredRun) -> None:
+        self.run, self.search = run, run.is_search
         try:
             self.record = record_of(run)
         except NnrunError:
@@ -56,7 +55,7 @@ class Entry:
     def settings(self) -> Values:
         """Its config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
         try:
-            return settings_of(best_in(self.run) or self.run)
+            return settings_of(self.run.best or self.run)
         except NnrunError:
             return {}
 
@@ -70,10 +69,10 @@ class Entry:
         return facts[key] if key in facts else self.settings.get(key)
 
 
-def _so_far(run: RunDir) -> Values:
+def _so_far(run: StoredRun) -> Values:
     """The best of the trials that a search has finished until now."""
     try:
-        records = Ledger.of(run).glance()
+        records = Ledger.of(run.directory).glance()
     except NnrunError:  # `nnrun resume` will mend it
         return {}
     best = min((r for r in records if r.get("metric") is not None), key=lambda r: float(r["metric"]), default={})

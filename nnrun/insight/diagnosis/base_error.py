@@ -13,7 +13,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import wilson
 from nnrun.text import percent, wrapped
 
@@ -38,7 +38,7 @@ def cover_hart(error: float, classes: int) -> float:
     return (1 - sqrt(max(0.0, 1 - ratio * error))) / ratio
 
 
-def estimate_base_error(run: RunDir) -> dict[str, Any]:
+def estimate_base_error(run: StoredRun) -> dict[str, Any]:
     """The bound for a run's data, its 95% interval, what it rests on, and its caveats, as plain data.
 
     Raises UsageError for a regression, which has no classes; else as `trained`.

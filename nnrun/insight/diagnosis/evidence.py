@@ -9,9 +9,8 @@ from math import isfinite
 from typing import Any
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.engine.optimizers import OPTIMIZERS
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict
 
@@ -76,12 +75,12 @@ class Evidence:
         return sum(a * b for a, b in pairwise(widths))
 
 
-def of_run(run: RunDir, record: Mapping[str, Any], verdict: Verdict | None) -> Evidence:
-    """The evidence of a run; `record` is its run.json with the status of the moment."""
-    data, curve = run.read_json("data.json"), run.metrics()
+def of_run(run: StoredRun, verdict: Verdict | None) -> Evidence:
+    """The evidence of a run."""
+    data, curve, record = run.data, run.rows, run.record
     rows = record["data"]["rows"]
     return Evidence(
-        config=load_config(run.path / "resolved.yaml").config,
+        config=run.config,
         verdict=verdict,
         status=record["status"],
         curve=curve,

@@ -20,7 +20,8 @@ from nnrun.files import to_json
 from nnrun.models.trained import mistakes_of, trained
 from nnrun.runs.assembly import examples, make_trainer
 from nnrun.runs.recording import Judge
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import CURVE
+from nnrun.runs.stored import StoredRun
 
 EXPONENTS = np.linspace(0.05, 2.0, 40)  # published curves have 0.07 to 0.5, easy problems more
 DRAWS, AT_ONCE = 1_000, 100
@@ -101,7 +102,6 @@ def _line(x: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
     return a, b, (w * (y - a[:, None] - b[:, None] * x) ** 2).sum(axis=1)
 
 
-FILE = "learning_curve.json"
 SIZES, SEEDS = 7, 3
 SMALLEST_SHARE = 32  # the smallest part is this part of the training set, but
 FEWEST, FEWEST_OF_A_CLASS = 20, 4  # has so many rows
@@ -122,7 +122,7 @@ class Training:
 Progress = Callable[[int, int], None]  # trainings done, and in all
 
 
-def learning_curve(run: RunDir, tell: Progress = lambda done, of: None) -> dict[str, Any]:
+def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> dict[str, Any]:
     """Train on growing parts, fit, and store the result in the run; plain data, see `answer` for `twice`.
 
     The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
@@ -146,7 +146,7 @@ def learning_curve(run: RunDir, tell: Progress = lambda done, of: None) -> dict[
         **answer([t for t in found if np.isfinite(t.mistakes).all()], sizes[-1]),
         "seconds": round(time.monotonic() - began, 2),
     }
-    model.run.write(FILE, to_json(document, indent=2) + "\n")
+    model.run.directory.write(CURVE, to_json(document, indent=2) + "\n")
     return document
 
 

@@ -11,7 +11,7 @@ from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.installation import command
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 
 class Move(NamedTuple):
@@ -48,19 +48,17 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else one_line(value)
 
 
-def origin_of(run: RunDir, usual: Path, options: Sequence[str]) -> Origin:
+def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
     """The file and settings of the run's command line, if they still give its config; else its resolved.yaml."""
-    resolved = run.path / "resolved.yaml"
-    record: Mapping[str, Any] = run.read_json("run.json")
-    given = _parsed(record.get("argv") or [])
+    given = _parsed(run.record.get("argv") or [])
     if given is not None:
         config, settings = given
         try:
-            if load_config(config or usual, settings).config.resolved() == load_config(resolved).config.resolved():
+            if load_config(config or usual, settings).config.resolved() == run.config.resolved():
                 return Origin(config, tuple(settings), tuple(options))
         except (NnrunError, OSError):
             pass
-    return Origin(resolved, (), tuple(options))
+    return Origin(run.directory.resolved, (), tuple(options))
 
 
 def _parsed(argv: Sequence[str]) -> tuple[Path | None, list[str]] | None:

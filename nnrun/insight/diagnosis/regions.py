@@ -14,7 +14,7 @@ from nnrun.data.files.table import kind_of, labels, numbers, suggest
 from nnrun.data.prepare import read_parts
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
 from nnrun.text import MANY, columns, listed, percent, wrapped
 
@@ -32,7 +32,7 @@ Labels = NDArray[np.object_]
 
 
 def by_column(
-    run: RunDir, column: str | None = None, base: float | None = None, tolerance: float | None = None
+    run: StoredRun, column: str | None = None, base: float | None = None, tolerance: float | None = None
 ) -> dict[str, Any]:
     """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers.
 

@@ -15,7 +15,7 @@ from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.insight.diagnosis.telling import Action
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
@@ -28,19 +28,18 @@ KINDS = {"bias": "avoidable_bias", "variance": "variance"}
 
 
 def of_a_search(
-    search: RunDir, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
+    search: StoredRun, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
 ) -> Diagnosis:
     """The best trial as a run, how the verdicts of all trials are spread, and first what the search itself suggests.
 
     Raises UsageError where no trial has ended well yet.
     """
-    records, _ = Ledger.of(search).read()
-    best = search.path / "best"
-    if not (best / "run.json").is_file():
+    records, _ = Ledger.of(search.directory).read()
+    if search.best is None:
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
         raise UsageError(f"{search.id} has no best trial yet ({counts}); `nnrun resume {search.path}` goes on")
-    found = of_a_run(RunDir(best), base, tolerance, usual, options)
-    sizes = set_sizes(search.read_json("run.json")["data"])
+    found = of_a_run(search.best, base, tolerance, usual, options)
+    sizes = set_sizes(search.record["data"])
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
@@ -80,16 +79,16 @@ def _spread_lines(spread: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _next(search: RunDir, records: Sequence[TrialRecord], options: Sequence[str]) -> Iterator[Action]:
+def _next(search: StoredRun, records: Sequence[TrialRecord], options: Sequence[str]) -> Iterator[Action]:
     """Where the best trial lies at an end of a range or came late, the search has not seen enough."""
-    number = search.read_json("run.json")["best_trial"]
+    number = search.record["best_trial"]
     best = next((record for record in records if record["number"] == number), None)
-    plan = Plan.read(search)
-    if best is None:
+    plan = Plan.read(search.directory)
+    if number is None or best is None:
         return
     if wider := _wider(plan.space, best["values"]):
         keys, space = wider
-        words = ["search", str(search.path / "resolved.yaml"), "--trials", str(plan.total)]
+        words = ["search", str(search.directory.resolved), "--trials", str(plan.total)]
         words += ["--set", f"search.space={dump_yaml(space, one_line=True).strip()}", *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
         yield Action(why, command(*words))

@@ -18,12 +18,12 @@ from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
 from nnrun.insight.diagnosis.telling import WEIGHTED, Action, advice, as_json, explanation, ladder, measured_by
 from nnrun.installation import command
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import DIAGNOSIS
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, Verdict, of_run, set_sizes, summary
 from nnrun.text import wrapped
 
 ENDED = ("done", "diverged")
-STALE = ("created", "running", "failed")  # in run.json: its final errors are from before, if there are any
 
 
 @dataclass(frozen=True)
@@ -68,67 +68,63 @@ def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Di
 
 
 def of_a_run(
-    run: RunDir, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
+    run: StoredRun, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
 ) -> Diagnosis:
     """A run by its best epoch: the final errors, or those so far; written to its diagnosis.json unless it is running.
 
     Raises UsageError where there is nothing to judge yet.
     """
-    record = run.read_json("run.json")
-    record |= {"final": _errors(run, record), "status": run.status_of(record)}
-    config = load_config(run.path / "resolved.yaml").config
-    section = config.diagnosis
+    record, final, section = run.record, _errors(run), run.config.diagnosis
     verdict = of_run(
-        record["final"],
+        final,
         set_sizes(record["data"]),
         section.base_error if base is None else base,
         section.tolerance if tolerance is None else tolerance,
     )
-    diverged = record["status"] == "diverged"
+    diverged = run.status == "diverged"
     if verdict is None and not diverged:
-        raise UsageError(_nothing_to_judge(run, record))
-    evidence = seen.of_run(run, record, verdict)
-    actions = [*_to_finish(run, record), *_actions(evidence, origin_of(run, usual, options))]
+        raise UsageError(_nothing_to_judge(run, final))
+    evidence = seen.of_run(run, verdict)
+    actions = [*_to_finish(run), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict) if verdict and not diverged else _diverged(record)
-    lines = [f"run      {run.path}", *_state(record, config.training.epochs), *measured_by(evidence), ""]
+    lines = [f"run      {run.path}", *_state(run, final), *measured_by(evidence), ""]
     if verdict is None:
         lines += wrapped(told)
     else:
         assumed = base is None and not section.base_error
-        lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in record["final"], assumed)]
+        lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
         lines += wrapped(WEIGHTED, "note     ") if verdict.sizes and "effective_rows" in record["data"] else []
     found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
-    if record["status"] != "running":
-        run.write("diagnosis.json", to_json(found.document, indent=2) + "\n")
+    if run.status != "running":
+        run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
     return found
 
 
-def _errors(run: RunDir, record: Mapping[str, Any]) -> dict[str, Any]:
+def _errors(run: StoredRun) -> Mapping[str, Any]:
     """The final errors; where there are none yet, those of the best epoch so far."""
-    final: dict[str, Any] = record.get("final") or {}
-    if final and record["status"] not in STALE:
-        return final
-    judged = [row for row in run.metrics() if row["dev_error"] is not None and row["train_error"] is not None]
-    primary = load_config(run.path / "resolved.yaml").config.metrics.primary
+    if run.final:
+        return run.final
+    judged = [row for row in run.rows if row["dev_error"] is not None and row["train_error"] is not None]
+    primary = run.config.metrics.primary
     return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
 
 
-def _nothing_to_judge(run: RunDir, record: Mapping[str, Any]) -> str:
-    if record["status"] == "running":
+def _nothing_to_judge(run: StoredRun, final: Mapping[str, Any]) -> str:
+    if run.status == "running":
         return f"{run.id} is still training and has not finished an epoch; ask again in a moment"
-    if record["status"] in ("interrupted", "failed") and not record["final"]:
-        return f"{run.id}: {record['status']} before its first epoch was finished; `nnrun resume {run.id}` goes on"
-    lacking = [part for part in ("train", "dev") if record["final"].get(f"{part}_error") is None]
+    if run.status in ("interrupted", "failed") and not final:
+        return f"{run.id}: {run.status} before its first epoch was finished; `nnrun resume {run.id}` goes on"
+    lacking = [part for part in ("train", "dev") if final.get(f"{part}_error") is None]
     return f"{run.id} has no {' and no '.join(lacking)} error, so there is no gap between training and new examples"
 
 
-def _state(record: Mapping[str, Any], epochs: int) -> list[str]:
+def _state(run: StoredRun, final: Mapping[str, Any]) -> list[str]:
     """A line where the run is not over."""
-    if record["status"] in ENDED:
+    if run.status in ENDED:
         return []
-    done = record["final"].get("epoch")
+    done = final.get("epoch")
     so_far = f", by epoch {done}, the best so far" if done else ""
-    return [f"status   {record['status']}: not all of {epochs} epochs are trained{so_far}"]
+    return [f"status   {run.status}: not all of {run.config.training.epochs} epochs are trained{so_far}"]
 
 
 def _diverged(record: Mapping[str, Any]) -> str:
@@ -137,8 +133,8 @@ def _diverged(record: Mapping[str, Any]) -> str:
     return f"High bias: training diverged{place}, so the network fits nothing."
 
 
-def _to_finish(run: RunDir, record: Mapping[str, Any]) -> list[Action]:
-    if record["status"] != "interrupted":
+def _to_finish(run: StoredRun) -> list[Action]:
+    if run.status != "interrupted":
         return []
     return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
 

@@ -15,7 +15,6 @@ from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import replacing
 from nnrun.models.export import numpy_file, onnx_file
 from nnrun.models.model import Model
-from nnrun.runs.finding import name_of
 
 TOLERANCE = 1e-5
 MOST_ROWS = 10_000
@@ -45,7 +44,7 @@ def check(model: Model, expected: Array, found: Array) -> float:
     apart = difference(model, expected, found)
     if not apart <= TOLERANCE:
         raise NnrunError(
-            f"the written model differs from {name_of(model.run)} by {apart:.2g} on the same rows, where "
+            f"the written model differs from {model.run.name} by {apart:.2g} on the same rows, where "
             f"{TOLERANCE:g} is allowed; nothing was kept. Please report it"
         )
     return apart

@@ -11,18 +11,18 @@ from nnrun.installation import command
 from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag, unfolded
 from nnrun.report.page.page import Section
 from nnrun.report.run.curves import event_words
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.text import source_name
 
 Values = Mapping[str, Any]
 
 
-def config_section(run: RunDir, config: Values) -> Section:
+def config_section(run: StoredRun) -> Section:
     """The keys that differ from their defaults, and the whole file when asked for."""
-    differing = changed(config)
+    differing = changed(run.config.resolved())
     rows = [[code(key), code(one_line(value)), code(one_line(default))] for key, (value, default) in differing.items()]
     told = table("Keys that differ from their defaults", ["key", "here", "default"], rows, words=(0, 1, 2))
-    text = run.read("resolved.yaml").decode(errors="replace")
+    text = run.text.decode(errors="replace")
     whole = unfolded("The whole config, every default filled in", tag("pre", code(text), tabindex=0))
     return Section("Config", [told if rows else paragraph("Everything is as by default."), whole])
 
@@ -72,15 +72,15 @@ def _told(event: Values) -> str:
     return f"{event_words(event)}{where}" + (f": {event['why']}" if event.get("why") else "")
 
 
-def again_section(run: RunDir, record: Values) -> Section:
+def again_section(run: StoredRun) -> Section:
     """What was typed, and what trains it again to the same bits."""
-    return Section("How to make it again", [commands(_again(run, record)), *_provided(record)])
+    return Section("How to make it again", [commands(_again(run)), *_provided(run.record)])
 
 
-def _again(run: RunDir, record: Values) -> Iterator[tuple[str, str]]:
-    if argv := record.get("argv"):
+def _again(run: StoredRun) -> Iterator[tuple[str, str]]:
+    if argv := run.record.get("argv"):
         yield "What was typed:", command(*argv[1:])
-    yield "The same bits from this directory:", command("train", str(run.path / "resolved.yaml"))
+    yield "The same bits from this directory:", command("train", str(run.directory.resolved))
     yield "This page:", command("report", str(run.path))
 
 

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.load import load_config
 from nnrun.data.prepare import RawParts, read_parts
 from nnrun.engine.network import parameter_count
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
-from nnrun.models.model import load_model
 from nnrun.models.trained import Trained, trained
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
@@ -34,7 +32,8 @@ from nnrun.report.run.quality import (
     scatter_chart,
 )
 from nnrun.runs.checkpoints import load_weights
-from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.rundir import now
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
 from nnrun.text import duration, metric_value, number, percent
 
@@ -42,29 +41,26 @@ Record = Mapping[str, Any]
 Parts = list[Markup | Chart]
 
 
-def run_page(run: RunDir, usual: Path, options: Sequence[str]) -> Page:
+def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     """All that the directory tells; what is not known is left out with a word."""
-    record = run.read_json("run.json")
-    record |= {"status": run.status_of(record)}
-    config = load_config(run.path / "resolved.yaml").config.resolved()
-    rows, events = run.metrics(), run.events()
+    record, config = run.record, run.config.resolved()
     found = _diagnosis(run, usual, options)
     verdict = found if isinstance(found, Diagnosis) else None
     sections = [
         _verdict_section(verdict, record, str(found)),
-        _curves_section(rows, record, events, config["metrics"]["primary"]),
+        _curves_section(run),
         *_closer_sections(run),
-        _inside_section(run, rows),
-        background.config_section(run, config),
+        _inside_section(run),
+        background.config_section(run),
         background.environment_section(record),
-        Section("Events", [background.events_part(events)]),
-        background.again_section(run, record),
+        Section("Events", [background.events_part(run.events)]),
+        background.again_section(run),
     ]
-    lead = join([_lead(record, verdict), facts(_numbers(record, run, config))])
+    lead = join([_lead(record, verdict), facts(_numbers(run, config))])
     return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
 
 
-def _diagnosis(run: RunDir, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
+def _diagnosis(run: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
     try:
         return of_a_run(run, None, None, usual, options)
     except NnrunError as error:
@@ -82,7 +78,8 @@ def _lead(record: Record, found: Diagnosis | None) -> Markup:
     return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
 
 
-def _numbers(record: Record, run: RunDir, config: Record) -> list[tuple[str, str, str]]:
+def _numbers(run: StoredRun, config: Record) -> list[tuple[str, str, str]]:
+    record, data = run.record, run.data
     final, rows = record.get("final") or {}, record["data"]["rows"]
     told = []
     for part in ("test", "dev", "train"):
@@ -90,10 +87,9 @@ def _numbers(record: Record, run: RunDir, config: Record) -> list[tuple[str, str
             rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
             what = "1 − R²" if rmse else "error"
             told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{rmse}{rows[part]:,} examples"))
-    if record.get("seconds") is not None:
+    if (seconds := record.get("seconds")) is not None:
         epochs = f"{record['epochs']:,} of {config['training']['epochs']:,} epochs"
-        told.append(("training", duration(record["seconds"]), epochs))
-    data = run.read_json("data.json")
+        told.append(("training", duration(seconds), epochs))
     widths = [len(data["features"]), *config["network"]["hidden"], len(data["classes"] or [0])]
     weights = parameter_count(widths, config["network"]["batch_norm"])
     shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
@@ -130,17 +126,18 @@ def _symptom(symptom: Record) -> str:
     return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
 
 
-def _curves_section(rows: Sequence[Record], record: Record, events: Sequence[Record], primary: str) -> Section:
-    if not rows:
+def _curves_section(run: StoredRun) -> Section:
+    if not run.rows:
         return left_out("Learning curves", "no epoch was finished.")
-    return Section("Learning curves", curve_charts(rows, record.get("best_epoch"), events, primary))
+    charts = curve_charts(run.rows, run.record.get("best_epoch"), run.events, run.config.metrics.primary)
+    return Section("Learning curves", charts)
 
 
-def _closer_sections(run: RunDir) -> list[Section]:
+def _closer_sections(run: StoredRun) -> list[Section]:
     """What the best network says of the dev part, row by row, as far as its weights and the data are there."""
     try:
         known = trained(run)
-        model = load_model(run)
+        model = known.model
     except NnrunError as error:
         return [left_out("Dev examples", f"{error}.")]
     data, of = known.dataset, predicted(model, known.dataset)
@@ -185,13 +182,13 @@ def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section
     return [Section(title, parts)]
 
 
-def _inside_section(run: RunDir, rows: Sequence[Record]) -> Section:
-    parts: Parts = list(statistics_charts(rows))
+def _inside_section(run: StoredRun) -> Section:
+    parts: Parts = list(statistics_charts(run.rows))
     if not parts:
         parts.append(paragraph("Signals and gradients of the layers were not recorded; "
                                "training.layer_statistics=true records them."))  # fmt: skip
     try:
-        parts.append(weights_chart(load_weights(run)))
+        parts.append(weights_chart(load_weights(run.directory)))
     except NnrunError as error:
         parts.append(paragraph(f"There are no weights to show: {error}."))
     return Section("Inside the network", parts)

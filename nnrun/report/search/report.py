@@ -38,6 +38,7 @@ from nnrun.report.search.parameters import (
 from nnrun.report.search.progress import best_so_far_charts, curves_chart, survivors_chart
 from nnrun.report.search.results import Results
 from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
 from nnrun.search.trials import TrialRecord
@@ -48,7 +49,7 @@ NOTE = "note     "
 FURTHER = ("train error", "dev loss", "best epoch", "epochs", "seconds")  # columns of the table of all trials
 
 
-def search_page(search: RunDir, usual: Path, options: Sequence[str]) -> Page:
+def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     """All that the directory tells of the search."""
     found = Results.of(search)
     judged = _diagnosis(search, usual, options)
@@ -57,15 +58,15 @@ def search_page(search: RunDir, usual: Path, options: Sequence[str]) -> Page:
     sections += [_lost_section(found), _trials_section(found)]
     sections += [
         _space_section(found),
-        background.config_section(search, found.config.resolved()),
+        background.config_section(search),
         background.environment_section(found.record),
-        background.again_section(search, found.record),
+        background.again_section(search),
     ]
     lead = join([_lead(found, items), facts(_numbers(found))])
     return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
 
 
-def _diagnosis(search: RunDir, usual: Path, options: Sequence[str]) -> Diagnosis | None:
+def _diagnosis(search: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | None:
     try:
         return of_a_search(search, None, None, usual, options)
     except NnrunError:
@@ -146,7 +147,7 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
     if best.is_dir():
         yield (
             "Train it again, or with other data or epochs:",
-            command("train", str(best / "resolved.yaml")),
+            command("train", str(RunDir(best).resolved)),
         )
         yield "Its own page:", command("report", str(best))
     twice = str(2 * found.plan.total)

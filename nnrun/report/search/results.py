@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nnrun.config.config import Config
-from nnrun.config.load import load_config
 from nnrun.config.space.space import Space
 from nnrun.report.page.charts import Axis, axis, log_axis
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, as_search
@@ -28,20 +27,17 @@ SPREAD = 10  # a metric whose values differ by more than this factor gets an axi
 class Results:
     """A search: its record, its plan and its trials by number."""
 
-    run: RunDir
+    run: StoredRun
     record: SearchRecord
     plan: Plan
     config: Config
     trials: list[TrialRecord]
 
     @classmethod
-    def of(cls, run: RunDir) -> Results:
+    def of(cls, run: StoredRun) -> Results:
         """From its directory."""
-        record = run.read_json("run.json")
-        plan = Plan.read(run)
-        trials, _ = Ledger.of(run).read()
-        config = load_config(run.path / "resolved.yaml").config
-        return cls(run, as_search(record | {"status": run.status_of(record)}), plan, config, trials)
+        trials, _ = Ledger.of(run.directory).read()
+        return cls(run, as_search(run.record), Plan.read(run.directory), run.config, trials)
 
     @cached_property
     def strategy(self) -> Strategy:

@@ -215,7 +215,7 @@ def test_the_best_is_the_highest_where_higher_is_better(make_run: MakeRun, root:
     for run in found.runs:
         rows = [{"epoch": epoch, "dev_error": 0.5, "dev_auc": 0.25 * epoch} for epoch in (1, 2, 3)]
         (run.run.path / "metrics.jsonl").write_text("".join(to_json(row) + "\n" for row in rows))
-    title, first, *_ = lines_of(found)
+    title, first, *_ = lines_of(compare(root, ids))
     assert title.split() == ["dev", "auc", "by", "epoch", "last"] and first.split()[-1] == "0.75"
 
 

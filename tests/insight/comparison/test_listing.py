@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.errors import UsageError
 from nnrun.insight.comparison.listing import Condition, Entry, as_csv, as_number, plain, select, table
+from nnrun.runs.stored import StoredRun
 from nnrun.text import yaml_text
 from tests.insight.comparison.conftest import MakeRun
 
@@ -69,9 +70,9 @@ def letters(entries: list[Entry]) -> str:
 
 def test_sorting_and_filtering(make_run: MakeRun) -> None:
     entries = [
-        Entry(make_run("c", {"optimizer.learning_rate": 0.1}, dev_error=0.03)),
-        Entry(make_run("b", {"optimizer.name": "sgd"}, dev_error=0.01)),
-        Entry(make_run("a", record={"final": None}, curve=())),
+        Entry(StoredRun(make_run("c", {"optimizer.learning_rate": 0.1}, dev_error=0.03))),
+        Entry(StoredRun(make_run("b", {"optimizer.name": "sgd"}, dev_error=0.01))),
+        Entry(StoredRun(make_run("a", record={"final": None}, curve=()))),
     ]
     assert letters(select(entries, [], None, reverse=False)) == "cba"
     assert letters(select(entries, [], None, reverse=True)) == "abc"
@@ -88,13 +89,13 @@ def test_sorting_and_filtering(make_run: MakeRun) -> None:
 
 def test_times_are_sorted_as_times(make_run: MakeRun) -> None:
     # 12:30 at UTC+2 is 10:30 at UTC, before 11:00.
-    summer = Entry(make_run("s", record={"created": "2026-10-25T12:30:00+02:00"}))
-    winter = Entry(make_run("w", record={"created": "2026-10-25T11:00:00+00:00"}))
+    summer = Entry(StoredRun(make_run("s", record={"created": "2026-10-25T12:30:00+02:00"})))
+    winter = Entry(StoredRun(make_run("w", record={"created": "2026-10-25T11:00:00+00:00"})))
     assert letters(select([winter, summer], [], "created", reverse=False)) == "sw"
 
 
 def test_a_search_is_one_line_with_its_best(make_run: MakeRun, make_search: MakeRun) -> None:
-    search = Entry(make_search("a"))
+    search = Entry(StoredRun(make_search("a")))
     assert plain(search)["kind"] == "search"
     assert plain(search)["name"] == "digits"
     assert search.value("optimizer.learning_rate") == 0.003, "that of the best trial, not of the config"
@@ -110,7 +111,7 @@ def test_a_search_under_way_shows_the_best_so_far(make_search: MakeRun) -> None:
         {"number": 2, "metric": 0.1, "final": {"dev_error": 0.1}, "epochs": 3, "best_epoch": 3},
     ]
     (run.path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"number": 3, "met')
-    entry = Entry(run)
+    entry = Entry(StoredRun(run))
     assert entry.facts["status"] == "interrupted"
     assert (entry.facts["trials"], entry.facts["best_trial"], entry.value("dev_error")) == (3, 2, 0.1)
 
@@ -127,7 +128,7 @@ def test_a_search_under_way_shows_the_best_so_far(make_search: MakeRun) -> None:
 def test_columns_go_where_there_is_no_room(make_run: MakeRun, width: int, titles: str) -> None:
     parent = make_run("a")
     child = make_run("b", record={"parent": {"id": parent.id, "epoch": 3}})
-    lines = table([Entry(parent), Entry(child)], [parent.id, child.id], None, width, cut=True)
+    lines = table([Entry(StoredRun(parent)), Entry(StoredRun(child))], [parent.id, child.id], None, width, cut=True)
     assert lines[0].split() == titles.split()
     assert max(map(len, lines)) <= width
     if "from" in titles:
@@ -135,7 +136,7 @@ def test_columns_go_where_there_is_no_room(make_run: MakeRun, width: int, titles
 
 
 def test_an_id_is_cut_only_on_a_screen(make_run: MakeRun) -> None:
-    entry = Entry(make_run("a"))
+    entry = Entry(StoredRun(make_run("a")))
     assert table([entry], [entry.run.id], None, 30, cut=False)[1].split()[0] == entry.run.id
     cut = table([entry], [entry.run.id], None, 30, cut=True)
     assert max(map(len, cut)) <= 30
@@ -143,7 +144,7 @@ def test_an_id_is_cut_only_on_a_screen(make_run: MakeRun) -> None:
 
 
 def test_the_key_that_sorts_has_a_column(make_run: MakeRun) -> None:
-    entry = Entry(make_run("a"))
+    entry = Entry(StoredRun(make_run("a")))
     for key, value in {"optimizer.learning_rate": "0.001", "network.hidden": "[64, 32]", "dev_loss": "0.2"}.items():
         title, line = table([entry], [entry.run.id], key, 60, cut=False)
         assert title.split()[2] == key.rpartition(".")[2]
@@ -152,7 +153,7 @@ def test_the_key_that_sorts_has_a_column(make_run: MakeRun) -> None:
 
 
 def test_csv_has_every_number_of_every_run(make_run: MakeRun) -> None:
-    entries = [Entry(make_run("a")), Entry(make_run("b", dev_auc=0.9))]
+    entries = [Entry(StoredRun(make_run("a"))), Entry(StoredRun(make_run("b", dev_auc=0.9)))]
     rows = list(csv.DictReader(as_csv(entries).splitlines()))
     assert [row["dev_auc"] for row in rows] == ["", "0.9"]
     assert [row["dev_error"] for row in rows] == ["0.05", "0.05"]
@@ -165,15 +166,15 @@ BOMB = "a: &a [x, x]\nb: [*a, *a]\n"  # one more line for each power of two
 def test_a_config_that_cannot_be_read_hides_no_run(make_run: MakeRun, content: str) -> None:
     run = make_run("a")
     Path(run.path / "resolved.yaml").write_text(content)
-    assert Entry(run).value("optimizer.name") is None
-    assert Entry(run).value("dev_error") == 0.05
+    assert Entry(StoredRun(run)).value("optimizer.name") is None
+    assert Entry(StoredRun(run)).value("dev_error") == 0.05
 
 
 @pytest.mark.parametrize(
     "lie", [{"final": [1]}, {"epochs": "x"}, {"seconds": "y"}, {"data": 5}, {"data": {}}, {"parent": 3}, {"created": 5}]
 )
 def test_a_record_of_other_types_hides_no_run(make_run: MakeRun, lie: dict[str, Any]) -> None:
-    entries = [Entry(make_run("a", record=lie)), Entry(make_run("b"))]
+    entries = [Entry(StoredRun(make_run("a", record=lie))), Entry(StoredRun(make_run("b")))]
     lines = table(entries, [entry.run.id for entry in entries], None, 80, cut=False)
     assert lines[1].split()[1] == "unreadable" and lines[2].split()[1] == "done"
     assert len(as_csv(entries).splitlines()) == 3

@@ -16,6 +16,7 @@ from nnrun.insight.diagnosis import base_error
 from nnrun.insight.diagnosis.base_error import base_error_lines, cover_hart, estimate, estimate_base_error
 from nnrun.runs import verbs
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 
@@ -89,7 +90,7 @@ def test_large_data_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_run_s_estimate_and_its_caveats_on_screen(train_run: Train) -> None:
-    found = estimate_base_error(train_run("data.source=wine", "training.epochs=1").run)
+    found = estimate_base_error(StoredRun(train_run("data.source=wine", "training.epochs=1").run))
     assert (found["features"], found["classes"]) == (13, 3)
     lines = base_error_lines(found)
     assert lines[0].startswith("base error, estimated: ")
@@ -109,4 +110,4 @@ def test_a_regression_has_none(tmp_path: Path) -> None:
     settings = ["data.source=diabetes", "training.epochs=1"]
     run = verbs.train(load_config(None, settings), tmp_path / "runs").run
     with pytest.raises(UsageError, match="for classes only"):
-        estimate_base_error(run)
+        estimate_base_error(StoredRun(run))

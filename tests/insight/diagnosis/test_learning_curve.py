@@ -16,6 +16,7 @@ from nnrun.insight.diagnosis import learning_curve as module
 from nnrun.insight.diagnosis.learning_curve import Training, answer, best_of, learning_curve, part_sizes
 from nnrun.insight.diagnosis.telling import ASCII, UNICODE, curve_lines, plot, told
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 SMALL = ("data.source=breast_cancer", "network.hidden=[8]", "training.epochs=5", "optimizer.learning_rate=0.01")
@@ -34,7 +35,7 @@ def test_sizes_grow_by_one_factor_up_to_all_rows() -> None:
 
 def test_the_curve_of_a_run_is_stored_in_it_and_ends_where_the_run_does(train_run: Train) -> None:
     outcome, heard = train_run(*SMALL), list[tuple[int, int]]()
-    found = learning_curve(outcome.run, lambda done, of: heard.append((done, of)))
+    found = learning_curve(StoredRun(outcome.run), lambda done, of: heard.append((done, of)))
     assert json.loads(outcome.run.read("learning_curve.json")) == found
     assert heard == [(done, 19) for done in range(1, 20)]  # 6 sizes by 3 seeds, and all rows at once
     assert [len(size["dev_errors"]) for size in found["sizes"]] == [3] * 7
@@ -49,7 +50,7 @@ def test_the_curve_of_a_run_is_stored_in_it_and_ends_where_the_run_does(train_ru
 
 def test_it_is_the_same_each_time(train_run: Train) -> None:
     run = train_run(*SMALL, "training.epochs=2").run
-    first, again = (learning_curve(run) for _ in range(2))
+    first, again = (learning_curve(StoredRun(run)) for _ in range(2))
     assert first | {"seconds": 0} == again | {"seconds": 0}
 
 
@@ -61,7 +62,7 @@ def test_parts_are_nested_stratified_and_take_as_many_steps(train_run: Train, mo
         return [Training(rows, 0.0, np.ones(114)) for _ in configs]
 
     monkeypatch.setattr(module, "best_of", noted)
-    learning_curve(run)
+    learning_curve(StoredRun(run))
     parts = [(rows, part) for rows, part in seen if rows < 341][::3]  # of the first order
     before: set[bytes] = set()
     for rows, part in parts:

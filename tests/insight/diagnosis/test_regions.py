@@ -15,6 +15,7 @@ from nnrun.insight.diagnosis.regions import by_column, compare, region_lines
 from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 
@@ -83,14 +84,14 @@ def test_errors_that_are_no_proportions_have_the_interval_of_a_mean() -> None:
 )
 def test_the_mistakes_of_a_run_s_best_network_add_up_to_its_errors(train_run: Train, settings: tuple[str, ...]) -> None:
     outcome = train_run(*settings, "training.epochs=4")
-    model = trained(outcome.run)
+    model = trained(StoredRun(outcome.run))
     for part in ("train", "dev", "test"):
         assert model.mistakes(part).mean() == pytest.approx(outcome.record["final"][f"{part}_error"], rel=1e-6)
 
 
 def test_classes_are_the_regions_unless_a_column_is_named(train_run: Train) -> None:
     outcome = train_run("data.source=iris", "training.epochs=4")
-    found = by_column(outcome.run)
+    found = by_column(StoredRun(outcome.run))
     assert found["column"] == "target"
     assert {region["region"] for region in found["regions"]} == {"setosa", "versicolor", "virginica"}
     assert sum(region["dev"]["rows"] for region in found["regions"]) == 30
@@ -100,7 +101,7 @@ def test_classes_are_the_regions_unless_a_column_is_named(train_run: Train) -> N
 
 def test_numbers_are_put_into_fifths_of_the_training_set(train_run: Train) -> None:
     run = train_run("data.source=diabetes", "training.epochs=2").run
-    found = by_column(run, "bmi")
+    found = by_column(StoredRun(run), "bmi")
     assert found["unit"] == "1 − R²"
     rows = [region["train"]["rows"] for region in found["regions"]]
     assert len(rows) == 5
@@ -117,32 +118,32 @@ def test_a_dropped_column_with_missing_values_serves_too(tmp_path: Path) -> None
     (tmp_path / "d.csv").write_text("x,shop,y\n" + "\n".join(lines) + "\n")
     settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "data.drop=[shop]", "training.epochs=2"]
     run = verbs.train(load_config(None, settings), tmp_path / "runs").run
-    names = {region["region"] for region in by_column(run, "shop")["regions"]}
+    names = {region["region"] for region in by_column(StoredRun(run), "shop")["regions"]}
     assert names == {"a", "b", "(missing)"}
 
 
 def test_wrong_columns_and_runs_are_told(train_run: Train, tmp_path: Path) -> None:
     run = train_run("data.source=iris", "training.epochs=2").run
     with pytest.raises(UsageError, match=r"iris has no column 'petal_lenght'; did you mean 'petal length \(cm\)'\?"):
-        by_column(run, "petal_lenght")
+        by_column(StoredRun(run), "petal_lenght")
     with pytest.raises(UsageError, match="the columns are"):
-        by_column(run, "zzz")
+        by_column(StoredRun(run), "zzz")
     (run.path / "checkpoints/best.safetensors").unlink()
     with pytest.raises(UsageError, match="has no checkpoint 'best' yet"):
-        by_column(run)
+        by_column(StoredRun(run))
     (tmp_path / "d.csv").write_text("x,y\n" + "1,a\n2,b\n" * 20)
     settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "training.epochs=1"]
     run = verbs.train(load_config(None, settings), tmp_path / "runs").run
     (tmp_path / "d.csv").write_text("x,y\n" + "1,a\n3,b\n" * 20)
     with pytest.raises(DataError, match="no longer what this run was trained on"):
-        by_column(run)
+        by_column(StoredRun(run))
     (tmp_path / "d.csv").unlink()
     with pytest.raises(NnrunError, match="no such file"):
-        by_column(run)
+        by_column(StoredRun(run))
 
 
 def test_the_table_is_narrow_and_says_how_to_read_it(train_run: Train) -> None:
-    lines = region_lines(by_column(train_run("data.source=diabetes", "training.epochs=2").run))
+    lines = region_lines(by_column(StoredRun(train_run("data.source=diabetes", "training.epochs=2").run)))
     assert lines[0] == "errors by target (1 − R²), the highest dev error first"
     assert lines[1].split() == ["target", "train", "rows", "dev", "95%", "rows", "bias", "variance"]
     assert len(lines) == 1 + 6 + 2

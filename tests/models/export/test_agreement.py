@@ -26,6 +26,7 @@ from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, difference
 from nnrun.models.model import Model, load_model
 from nnrun.runs import verbs
 from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]
 CITIES = ["Bonn", "Köln, Süd", 'the "old" town', "Ulm", "O'Hara", "back\\slash", "100", "x=1"]
@@ -67,7 +68,9 @@ def fitted(train_run: Train, people: Path, target: str, *more: str) -> Model:
     others = ",".join({"few", "two", "much"} - {target})
     quick = ["training.epochs=3", "network.hidden=[9,5]"]
     return load_model(
-        train_run(f"data.source={people}", f"data.target={target}", f"data.drop=[{others}]", *quick, *more).run
+        StoredRun(
+            train_run(f"data.source={people}", f"data.target={target}", f"data.drop=[{others}]", *quick, *more).run
+        )
     )
 
 
@@ -115,7 +118,9 @@ def strange(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Mod
     """A model for rows that no training has seen, and where to write its files."""
     folder = tmp_path_factory.mktemp("strange")
     values = [f"data.source={people}", "data.target=few", "data.drop=[two,much]", "training.epochs=3"]
-    return load_model(verbs.train(load_config(None, [*values, "network.hidden=[6]"]), folder / "runs").run), folder
+    return load_model(
+        StoredRun(verbs.train(load_config(None, [*values, "network.hidden=[6]"]), folder / "runs").run)
+    ), folder
 
 
 ROWS = st.fixed_dictionaries(
@@ -204,7 +209,9 @@ def test_names_from_the_data_are_never_code(train_run: Train, tmp_path: Path) ->
     )
     frame.to_csv(tmp_path / "evil.csv", index=False)
     more = ("training.epochs=1", "network.hidden=[3]")
-    model = load_model(train_run(f"data.source={tmp_path / 'evil.csv'}", "data.target=probabilities", *more).run)
+    model = load_model(
+        StoredRun(train_run(f"data.source={tmp_path / 'evil.csv'}", "data.target=probabilities", *more).run)
+    )
     assert max(differences(model, tmp_path).values()) <= TOLERANCE
 
 
@@ -246,7 +253,7 @@ def test_an_array_is_one_input(train_run: Train, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     images = rng.random((90, 4, 5))
     np.savez(tmp_path / "images.npz", x=images, y=(images.mean(axis=(1, 2)) > 0.5).astype(int))
-    model = load_model(train_run(f"data.source={tmp_path / 'images.npz'}", "training.epochs=2").run)
+    model = load_model(StoredRun(train_run(f"data.source={tmp_path / 'images.npz'}", "training.epochs=2").run))
     assert max(differences(model, tmp_path).values()) <= TOLERANCE
     (given,) = onnx.load(tmp_path / "model.onnx").graph.input
     assert given.name == "x" and [axis.dim_value for axis in given.type.tensor_type.shape.dim] == [0, 20]

@@ -1,0 +1,63 @@
+"""A run that is only read: once each file, and as it was then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nnrun.errors import ConfigError, DataError
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.session import Outcome
+from nnrun.runs.stored import StoredRun
+
+FILES = ("resolved.yaml", "data.json", "run.json", "metrics.jsonl", "events.jsonl")
+
+
+@pytest.fixture
+def run(train_run: Callable[..., Outcome]) -> RunDir:
+    return RunDir(train_run("data.source=iris", "training.epochs=2", "network.hidden=[4]").run.path)
+
+
+def test_what_was_read_stays_when_the_files_are_gone(run: RunDir) -> None:
+    stored = StoredRun(run)
+    first = stored.config, stored.text, stored.data, stored.record, stored.rows, stored.events
+    assert stored.config.training.epochs == len(stored.rows) == 2
+    assert stored.data["task"] == "classification" and stored.events[-1]["event"] == "done"
+    for file in FILES:
+        (run.path / file).unlink()
+    again = stored.config, stored.text, stored.data, stored.record, stored.rows, stored.events
+    assert all(value is before for value, before in zip(again, first, strict=True))
+    assert stored.loaded(["seed=7"]).config.seed == 7
+
+
+def test_what_is_missing_is_told_by_the_kind_of_file(run: RunDir) -> None:
+    for file in FILES:
+        (run.path / file).unlink()
+    stored = StoredRun(run)
+    with pytest.raises(ConfigError, match=r"resolved\.yaml"):
+        _ = stored.config
+    with pytest.raises(DataError, match=r"data\.json"):
+        _ = stored.data
+    with pytest.raises(DataError, match=r"run\.json"):
+        _ = stored.record
+
+
+def test_a_run_that_nobody_holds_has_no_result_yet(run: RunDir) -> None:
+    assert StoredRun(run).final["dev_error"] == run.read_record()["final"]["dev_error"]
+    run.update_record(status="running")
+    with RunDir(run.path).locked():
+        assert StoredRun(run).status == "running"
+    stored = StoredRun(run)
+    assert stored.record["status"] == stored.status == "interrupted" and stored.written["status"] == "running"
+    assert stored.under_way and stored.final == {}
+
+
+def test_a_record_that_another_process_replaces_is_read_again(run: RunDir) -> None:
+    here, elsewhere = RunDir(run.path), RunDir(run.path)
+    assert "chosen" not in here.read_record()
+    elsewhere.update_record(chosen={"test_reads": 2})
+    assert here.read_record()["chosen"] == {"test_reads": 2}
+    here.update_record(error="none")
+    assert elsewhere.read_record() == here.read_record() == run.read_json("run.json")
+    assert {"error", "chosen"} <= here.read_record().keys()
