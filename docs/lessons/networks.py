@@ -8,7 +8,6 @@ from lessons.drawing import Line, curves, decades, words_at
 from lessons.numbers import at_last, error_axis, of_best
 from lessons.runs import Lesson, Runs
 from nnrun.api import Run
-from nnrun.models.model import load_model
 from nnrun.models.trained import trained
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line
 from nnrun.report.run.quality import Estimated, predicted, scatter_chart
@@ -32,7 +31,8 @@ def hidden_layers(runs: Runs) -> Lesson:
 def regression(runs: Runs) -> Lesson:
     """A number to predict."""
     run = runs.train("regression")
-    of = predicted(load_model(StoredRun(run.directory)), trained(StoredRun(run.directory)).dataset)
+    known = trained(StoredRun(run.directory))
+    of = predicted(known.model, known.dataset)
     assert isinstance(of, Estimated)
     chart = replace(scatter_chart(of, "disease progression"), title="Predicted and true score of each dev example")
     chart = replace(chart, layout={**chart.layout, "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"}})
