@@ -8,7 +8,6 @@ import math
 import reprlib
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import PurePath
 from typing import Any
 
@@ -72,6 +71,8 @@ def visible(text: str) -> str:
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """What was probably meant by a word that is not known; None where nothing is alike by the share `cutoff`."""
+    from difflib import get_close_matches
+
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
 
 

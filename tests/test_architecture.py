@@ -31,14 +31,6 @@ ALSO_SPELLED = {
     ("cli/init.py", "config.yaml"): "the same, written there",
     ("data/cache.py", "data.json"): "a file of the cache, which knows no runs",
     ("runs/finding.py", "search.yaml"): "a search is told from a run by it",
-    ("cli/search.py", "search.yaml"): "it has no type of its own yet",
-    ("cli/search_screen.py", "search.yaml"): "it has no type of its own yet",
-    ("insight/diagnosis/searches.py", "search.yaml"): "it has no type of its own yet",
-    ("report/search/results.py", "search.yaml"): "it has no type of its own yet",
-    ("cli/search.py", "trials.jsonl"): "a ledger is made from its path",
-    ("insight/diagnosis/searches.py", "trials.jsonl"): "a ledger is made from its path",
-    ("report/search/results.py", "trials.jsonl"): "a ledger is made from its path",
-    ("insight/comparison/listing.py", "trials.jsonl"): "the ledger loads NumPy, which a list is to do without",
 }
 
 

@@ -57,16 +57,15 @@ def _list(json: bool) -> None:
 
 def _chosen(name: str) -> Path:
     """The file of an example; its name may have the suffix that the copy has."""
-    from difflib import get_close_matches
-
     from nnrun.errors import UsageError
     from nnrun.insight.scaffold.examples import examples
+    from nnrun.text import closest
 
     found, meant = examples(), name.removesuffix(".yaml")
     if meant in found:
         return found[meant]
-    close = get_close_matches(meant.lower(), found, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    close = closest(meant.lower(), found)
+    hint = f"did you mean {close}? " if close else ""
     raise UsageError(f"no config {name!r} comes with nnrun; {hint}`nnrun configs` lists them")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -13,7 +12,7 @@ from nnrun.config.source import KeyPath
 from nnrun.config.tables import Entries
 from nnrun.config.words import dotted
 from nnrun.engine.optimizers import OPTIMIZERS
-from nnrun.text import one_of
+from nnrun.text import closest, one_of
 
 SYNONYMS = {
     "optimizer": "optim opt solver",
@@ -139,7 +138,8 @@ def _meant(keys: list[KeyPath], section: KeyPath, word: str, allowed: list[str])
         return elsewhere[0]
     if word in _MEANT:
         return tuple(_MEANT[word].split("."))
-    if close := get_close_matches(word, allowed, n=1):
-        return (*section, close[0])
+    if close := closest(word, allowed):
+        return (*section, close)
     names = {str(place[-1]): place for place in keys}
-    return next((names[name] for name in get_close_matches(word, names, n=1, cutoff=0.8)), None)
+    close = closest(word, names, cutoff=0.8)
+    return None if close is None else names[close]

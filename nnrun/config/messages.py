@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +12,7 @@ from nnrun.config.places import Located, Places
 from nnrun.config.scalars import plain
 from nnrun.config.source import KeyPath
 from nnrun.config.words import describe, kind
+from nnrun.text import closest
 
 EXPECTED = {
     "float_type": "a number",
@@ -135,8 +135,8 @@ def _unknown_choice(wrong: Wrong) -> str:
     value = str(wrong.value["name"] if isinstance(wrong.value, dict) else wrong.value)
     if _is_quoted(also, value):
         return f"expected {', '.join(allowed)} or {also}, got {describe(value)}; remove the quotes"
-    close = get_close_matches(value.lower(), allowed, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
+    close = closest(value.lower(), allowed)
+    meant = f"did you mean {close}? " if close else ""
     return f"unknown choice {value[:60]!r}; {meant}allowed: {', '.join(filter(None, [*allowed, also]))}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import yaml
 from nnrun.config.scalars import BUILDERS, PATTERNS, PREFIX
 from nnrun.config.words import describe, dotted
 from nnrun.errors import ConfigError
+from nnrun.text import closest
 
 KeyPath = tuple[str | int, ...]
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
@@ -256,5 +256,5 @@ def read_bytes(path: Path) -> bytes:
 
 def _neighbour(path: Path) -> str:
     names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, names, n=1)
-    return f"; did you mean {path.with_name(close[0])}?" if close else ""
+    close = closest(path.name, names)
+    return f"; did you mean {path.with_name(close)}?" if close else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from nnrun.config.constraints import complain
+from nnrun.text import closest
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def meant_bundled(word: str) -> str | None:
     """The bundled data set that a bare word such as `digts` is a misspelling of, if any."""
     if word in BUNDLED or "/" in word or "." in word:
         return None
-    return next(iter(get_close_matches(word, BUNDLED, n=1, cutoff=0.7)), None)
+    return closest(word, BUNDLED, cutoff=0.7)
 
 
 def _a_source(text: str) -> str:

@@ -1,4 +1,4 @@
-"""?"""
+"""Which run is meant: all of a folder, the one that a path, an id or `latest` names, and the searches among them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.rundir import RunDir
+from nnrun.text import closest
 
 PLAN = "search.yaml"  # it makes a directory a search's; `nnrun.search.plan` knows what stands there
 
@@ -72,7 +73,5 @@ def _created(run: RunDir) -> float:
 
 
 def _did_you_mean(reference: str, runs: list[RunDir]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(reference, [run.id for run in runs], n=1, cutoff=0.5)
-    return f", did you mean {close[0]}?" if close else ""
+    close = closest(reference, [run.id for run in runs], cutoff=0.5)
+    return f", did you mean {close}?" if close else ""

@@ -1,4 +1,4 @@
-"""?"""
+"""What is known of a run as flat keys: numbers of its best epoch, settings of its config; for lists and comparisons."""
 
 from __future__ import annotations
 

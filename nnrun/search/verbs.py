@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from difflib import get_close_matches
 from pathlib import Path
 
 from nnrun.config.config import Config
@@ -24,6 +23,7 @@ from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.study import Watcher
+from nnrun.text import closest
 
 __all__ = ["Options", "SearchOutcome", "begin", "resume"]
 
@@ -80,8 +80,8 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
 
 def unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     """`no strategy 'rundom'; did you mean random? allowed: …`."""
-    close = get_close_matches(word.lower(), names, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
+    close = closest(word.lower(), names)
+    hint = f"did you mean {close}? " if close else ""
     return f"{what} {word!r}; {hint}allowed: {', '.join(names)}"
 
 

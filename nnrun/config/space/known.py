@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +17,7 @@ from nnrun.config.space.parsing import DEFAULT_SPACE, load_space
 from nnrun.config.space.settings import configured, substituted, value_at
 from nnrun.config.space.space import Space
 from nnrun.errors import ConfigError
-from nnrun.text import one_of
+from nnrun.text import closest, one_of
 
 Settings = Mapping[str, Any]
 Finding = tuple[KeyPath, str]  # where, below search.enqueue, and what is wrong
@@ -82,8 +81,8 @@ def _meant(key: str, keys: Sequence[str]) -> str:
     """The key of the space that was probably meant, or all of them."""
     last = key.rpartition(".")[2]
     named = [k for k in keys if k.rpartition(".")[2] == last or last in SYNONYMS.get(k, "").split()]
-    close = named or get_close_matches(key, keys, n=1)
-    return f"did you mean {close[0]}?" if len(close) == 1 else f"allowed here: {one_of(keys)}"
+    close = closest(key, keys) if not named else named[0] if len(named) == 1 else None
+    return f"did you mean {close}?" if close else f"allowed here: {one_of(keys)}"
 
 
 def _misfits(settings: Settings, config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

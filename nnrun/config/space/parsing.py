@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from nnrun.config.config import Config
@@ -19,6 +18,7 @@ from nnrun.config.space.space import Space
 from nnrun.config.words import describe
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.errors import ConfigError
+from nnrun.text import closest
 
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
 ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
@@ -110,8 +110,8 @@ def _range_findings(key: str, entry: Mapping[str, Any], config: Config) -> Itera
     names = [name for name in entry if name != "when"]
     unknown = [name for name in names if name not in DOMAINS]
     for name in unknown:
-        meant = get_close_matches(str(name).lower().removesuffix("uniform"), DOMAINS, n=1)
-        hint = f"did you mean {meant[0]}? " if meant else ""
+        meant = closest(str(name).lower().removesuffix("uniform"), DOMAINS)
+        hint = f"did you mean {meant}? " if meant else ""
         yield (key, name), f"unknown range; {hint}allowed: {', '.join(DOMAINS)}"
     if not names:
         yield (key,), f"has no range; give one of {', '.join(DOMAINS)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.errors import DataError
-from nnrun.text import MANY, listed, shown
+from nnrun.text import MANY, closest, listed, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,8 +110,8 @@ def joined(tables: Sequence[Table]) -> Table:
 def suggest(name: str, options: Iterable[str]) -> str:
     """`; did you mean 'x'?` if one option is close to the name, else nothing."""
     known = {option.lower(): option for option in options}
-    close = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f"; did you mean {known[close[0]]!r}?" if close else ""
+    close = closest(name.lower(), known)
+    return f"; did you mean {known[close]!r}?" if close else ""
 
 
 def require_column(table: Table, name: str, key: str) -> None:

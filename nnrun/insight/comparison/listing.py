@@ -15,7 +15,7 @@ from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.records import Values, record_of, settings_of
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
-from nnrun.text import csv_text, duration, number, percent, yaml_text
+from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
 BROKEN = "unreadable"  # in place of a status
 ID = re.compile(r"\d{8}-\d{6}-(?P<name>.+)-[0-9a-f]{4}")
@@ -158,13 +158,11 @@ def _rank(key: str, value: Any) -> tuple[int, Any]:
 
 
 def _refuse_unknown(key: str, entries: Sequence[Entry]) -> None:
-    from difflib import get_close_matches
-
     if not entries or any(entry.knows(key) for entry in entries):
         return
     known = {key for entry in entries for key in [*entry.facts, *entry.final, *entry.settings]}
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    raise UsageError(f"no run has a {key!r}{f', did you mean {close[0]}?' if close else ''}")
+    close = closest(key, known, cutoff=0.5)
+    raise UsageError(f"no run has a {key!r}{f', did you mean {close}?' if close else ''}")
 
 
 PARTS = ("train", "dev", "test")

@@ -40,8 +40,8 @@ class Diagonal(Strategy):
 
     def propose(self, number: int) -> Point:
         """The same share of each range."""
-        share = (number - self.plan.first + 0.5) / self.plan.totals[-1] % 1
-        return Point(number, self.plan.space.decode([share] * len(self.plan.space.parameters)))
+        share = (number - self.brief.first + 0.5) / self.brief.totals[-1] % 1
+        return Point(number, self.brief.space.decode([share] * len(self.brief.space.parameters)))
 
 
 def two_epochs(evidence: Any) -> Sign | None:
