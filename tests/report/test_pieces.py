@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.config import Config
+from nnrun.config.load import load_config
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.space import Parameter, Space
 from nnrun.report.page.charts import Chart, kept, plain
@@ -29,6 +30,9 @@ from nnrun.report.search.progress import survivors_chart
 from nnrun.report.search.results import Results, same_settings, value_axis
 from nnrun.report.search.scales import ABOVE, BELOW, place, ticks
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
+from nnrun.search.plan import Plan
+from nnrun.search.record import SearchRecord
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "nnrun/report/assets/page.css"
@@ -325,8 +329,9 @@ def halved(strategy: str) -> Results:
         for n in range(13)
     ]
     space = Space.of({keys: {"log": [1e-4, 10]}})
-    plan = {"strategy": strategy, "metric": "dev_error", "seed": 0, "totals": [13], "epochs": 9, "enqueue": []}
-    return Results(RunDir(Path()), {}, plan, Config(), space, trials)
+    config = load_config(None, [f"search.strategy={strategy}", "training.epochs=9"]).config
+    plan = Plan.of(config, space, totals=[13], limits={}, repeat=None)
+    return Results(StoredRun(RunDir(Path())), SearchRecord(), plan, Config(), trials)
 
 
 def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:
