@@ -15,6 +15,7 @@ from nnrun.data.prepare import read_parts
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
 from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows
 from nnrun.insight.preflight.context import Context, Finding
+from nnrun.runs.symptoms import thresholds
 from nnrun.runs.verbs import prepare
 
 
@@ -118,9 +119,10 @@ CHECKS: dict[str, Check] = {
     "layers": Check(
         network.check_layers,
         "signals or gradients that vanish or explode, dead units (fail; warn: uneven)",
-        f"first to last hidden layer: below {network.SHRINKS:g} or above {network.GROWS:g} times "
-        f"(warn: {network.WEAK:g}, {network.STRONG:g}); {network.DEAD:.0%} of a layer's units 0 for every row "
-        f"(warn: {network.MANY_DEAD:.0%})",
+        f"first to last hidden layer: below {thresholds.VANISHED:g} or above {thresholds.EXPLODED:g} times "
+        f"(warn: {thresholds.WEAKENED:g}, {thresholds.AMPLIFIED:g}); "
+        f"{thresholds.DEAD_AT_START:.0%} of a layer's units 0 for every row "
+        f"(warn: {thresholds.MANY_DEAD_AT_START:.0%})",
         "Glorot & Bengio 2010; He et al. 2015",
         after=("scale", "symmetry"),
     ),

@@ -18,15 +18,20 @@ from nnrun.engine.trainer import Trainer
 from nnrun.insight.preflight.context import Context, Finding, descend, setting, with_values
 from nnrun.machine.memory import free_memory
 from nnrun.runs.assembly import memory_needed
+from nnrun.runs.symptoms.thresholds import (
+    AMPLIFIED,
+    DEAD_AT_START,
+    EXPLODED,
+    MANY_DEAD_AT_START,
+    VANISHED,
+    WEAKENED,
+)
 from nnrun.text import counted, listed, number, remaining
 
 TIMED_STEPS = 20
 SECONDS_TIMED = 0.3
 LONG_SECONDS = 3600.0
 MUCH_MEMORY = 0.5  # share of what is free
-SHRINKS, GROWS = 1e-3, 1e3  # last layer's scale over the first one's, from which on learning does not get through
-WEAK, STRONG = 1e-2, 1e2
-DEAD, MANY_DEAD = 0.9, 0.5  # share of a layer's units that are 0 for every row
 FIRST_LOSS_LOW = 0.5  # times the loss of logits of 0
 LARGE_FOR_CLASSES, FAR_FOR_CLASSES = 3.0, 5.0  # the same; cross-entropy grows with the logits,
 LARGE_FOR_VALUES, FAR_FOR_VALUES = 5.0, 20.0  # squared error with their square
@@ -136,15 +141,17 @@ def judge_layers(signals: Signals, cure: str = "") -> Finding:
     out, back, dead = signals.output_ratio, signals.gradient_ratio, max(signals.dead)
     numbers = {"outputs_last_to_first": out, "gradients_first_to_last": back, "dead": dead}
     text = f"outputs ×{out:.2g} from first to last hidden layer, gradients ×{back:.2g} back"
-    if out < SHRINKS or back < SHRINKS:
+    if out < VANISHED or back < VANISHED:
         return Finding("fail", f"vanishing: {text}", cure, numbers)
-    if out > GROWS or back > GROWS:
+    if out > EXPLODED or back > EXPLODED:
         return Finding("fail", f"exploding: {text}", cure, numbers)
-    if dead > MANY_DEAD:
+    if dead > MANY_DEAD_AT_START:
         worst = signals.layers[list(signals.dead).index(dead)]
         told = f"{dead:.0%} of the units of {worst} are 0 for every row"
-        return Finding("fail" if dead >= DEAD else "warn", told, setting("network.activation", "leaky_relu"), numbers)
-    if not (WEAK <= out <= STRONG and WEAK <= back <= STRONG):
+        return Finding(
+            "fail" if dead >= DEAD_AT_START else "warn", told, setting("network.activation", "leaky_relu"), numbers
+        )
+    if not (WEAKENED <= out <= AMPLIFIED and WEAKENED <= back <= AMPLIFIED):
         return Finding("warn", f"uneven: {text}", cure, numbers)
     return Finding("pass", text, numbers=numbers)
 

@@ -8,9 +8,7 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.runs.symptoms.evidence import Evidence, Layers, Sign
-
-VANISHED, EXPLODED = 1e-3, 1e3  # from one end of the network to the other
-DEAD = 0.4  # of a layer's units
+from nnrun.runs.symptoms.thresholds import DEAD, EXPLODED, VANISHED
 
 Look = Callable[[Config, Layers], tuple[str, str] | None]  # layer and why
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median
 
+from nnrun.runs.symptoms.thresholds import DEAD_TO_CHANGE, VANISHED
+
 FEWEST = 8  # epochs; the quarters of a shorter curve say nothing
 FALLING = 0.05  # a quarter of the epochs lowers the loss by this share
 FLAT = 0.01
@@ -15,8 +17,6 @@ BACK_AND_FORTH = 0.6  # of what the loss falls it rises again
 LEARNED = 0.02  # share of the first epoch's loss
 TURNED = 1.1  # the last dev loss, beside the lowest
 EARLY = 0.6  # of the epochs
-DEAD = 0.5  # of a layer's units
-VANISHING = 1e-3  # gradient at the first layer beside that at the last
 
 Curve = Sequence[float]
 Layers = Mapping[str, Mapping[str, float]]
@@ -134,10 +134,10 @@ def signs(train: Curve, dev: Curve) -> frozenset[str]:
 
 def dead_layer(layers: Layers) -> str | None:
     """A layer half of whose units are always 0."""
-    return next((name for name, found in layers.items() if found.get("dead", 0) >= DEAD), None)
+    return next((name for name, found in layers.items() if found.get("dead", 0) >= DEAD_TO_CHANGE), None)
 
 
 def vanishing(layers: Layers) -> bool:
     """Whether hardly any gradient reaches the first layer."""
     norms = [found["gradient_norm"] for found in layers.values() if found.get("gradient_norm") is not None]
-    return len(norms) > 1 and norms[0] <= VANISHING * norms[-1]
+    return len(norms) > 1 and norms[0] <= VANISHED * norms[-1]

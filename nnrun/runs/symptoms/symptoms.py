@@ -23,7 +23,8 @@ from nnrun.runs.symptoms.curves import (
     slow,
 )
 from nnrun.runs.symptoms.evidence import Evidence, Settings, Sign
-from nnrun.runs.symptoms.layers import DEAD, EXPLODED, VANISHED, dead_units, exploding, lasting, vanishing
+from nnrun.runs.symptoms.layers import dead_units, exploding, lasting, vanishing
+from nnrun.runs.symptoms.thresholds import DEAD, EXPLODED, VANISHED
 
 
 class Symptom(NamedTuple):
