@@ -87,7 +87,9 @@ class SoftmaxCrossEntropy(_Sums):
 
     def targets(self, y: Array, dtype: np.dtype[Any]) -> Array:
         """One-hot rows."""
-        return np.equal(y[..., None], np.arange(self.width), out=np.empty((*y.shape, self.width), dtype))
+        one_hot = np.empty((*y.shape, self.width), dtype)
+        np.equal(y[..., None], np.arange(self.width), out=one_hot)
+        return one_hot
 
     def gradient(self, logits: Array, targets: Array, out: Array) -> Array:
         """(ŷ − y) / m."""

@@ -52,7 +52,8 @@ def association(series: pd.Series[Any], target: NDArray[np.float64] | Indices, c
     one_hot = np.eye(int(target.max()) + 1)[target]
     wrong = int((_guesses(values, one_hot, ordered).argmax(axis=1) != target).sum())
     wrong = max(0, wrong - one_hot.shape[1] + 1)  # a row on each border between classes has a neighbour of both
-    explained = _share(wrong, len(target) - np.bincount(target).max())
+    commonest = int(np.bincount(target.astype(np.intp)).max())
+    explained = _share(wrong, len(target) - commonest)
     return Association(explained, _purity(values, target) if ordered else 1.0)
 
 
