@@ -1,4 +1,4 @@
-"""The commands, each in the file of its group. Nothing heavy is imported before a command runs."""
+"""The commands, each in the file of its name. Nothing heavy is imported before a command runs."""
 
 from __future__ import annotations
 

@@ -137,8 +137,9 @@ BOTH: tuple[Task, ...] = ("classification", "regression")
 class Metric:
     """A number that tells how good predictions are.
 
-    `of(y, predictions, weights)` works it out from all rows of a part, see the modules for shapes; None where
-    training measures it in passing.
+    `of(y, predictions, weights)` works it out from all rows of a part; None where training measures it in passing.
+    Classes: y `(m,)` whole numbers, predictions `(m, classes)` probabilities. Values: both `(m, width)`, in the
+    target's own unit. Weights `(m,)` or None.
     """
 
     help: str

@@ -37,7 +37,7 @@ def usual_workers(least_memory: int) -> int:
 
 @dataclass(frozen=True)
 class Options:
-    """What no result depends on; None: as before, or else without a limit."""
+    """How many trials, for how long and where, of which no trial's numbers depend; None: as before, or no limit."""
 
     workers: int = 1
     seconds: float | None = None  # of running time, all calls together
@@ -55,7 +55,7 @@ class Options:
 
     def after(self, kept: Limits) -> Options:
         """With the limits of earlier calls, where this one gives none."""
-        left_out: dict[str, Any] = {f: kept[word] for word, f in KEPT.items() if getattr(self, f) is None}
+        left_out: dict[str, Any] = {f: kept.get(word) for word, f in KEPT.items() if getattr(self, f) is None}
         return replace(self, **left_out)
 
     def stacked(self, worth: int) -> int:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SOURCE = ("data", "source")
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
 
+# From a path, how it is to be read, and how many rows a piece has: without a number one table, else as many rows in
+# each piece but the last, their `first_row` set. Whatever is wrong with a file is a DataError that names the place.
 Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
 READERS: dict[str, Reader] = {
     ".csv": read_csv,

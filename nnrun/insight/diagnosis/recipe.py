@@ -42,13 +42,14 @@ def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
 
 def _need(evidence: Evidence, against: str) -> float:
     """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance."""
-    bias, variance = evidence.bias, evidence.variance
-    whole = min(1.0, bias + variance)
+    of_bias, of_variance = evidence.bias, evidence.variance
+    whole = min(1.0, of_bias + of_variance)
     if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
-        bias, variance = 0.2 * bias, max(variance, 0.8 * bias)
-    if bias >= 0.5 * variance:  # a network that cannot fit its training set is mended first
-        bias *= BIAS_FIRST
-    return {"bias": bias, "variance": variance, "both": max(bias, variance, whole), "either": 1.0}[against]
+        of_bias, of_variance = 0.2 * of_bias, max(of_variance, 0.8 * of_bias)
+    if of_bias >= 0.5 * of_variance:  # a network that cannot fit its training set is mended first
+        of_bias *= BIAS_FIRST
+    both = max(of_bias, of_variance, whole)
+    return {"bias": of_bias, "variance": of_variance, "both": both, "either": 1.0}[against]
 
 
 REMEDIES: dict[str, Remedy] = {
