@@ -10,7 +10,7 @@ import numpy as np
 from nnrun.engine.parameters import Array
 from nnrun.models.scores import by_class
 from nnrun.models.verbs import FILE, NETWORK, Evaluation
-from nnrun.text import WIDTH, columns, counted, metric_value, number, percent, wrapped
+from nnrun.text import WIDTH, columns, counted, metric_value, number, percent, shortened, wrapped
 
 CLASSES_SHOWN = 20
 CONFUSIONS_SHOWN = 10
@@ -94,7 +94,7 @@ def _confusions(counts: Array, names: Sequence[str]) -> list[str]:
 def _names(found: Evaluation) -> list[str]:
     """Class names, long ones cut."""
     names = found.model.target.classes or ()
-    return [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+    return [shortened(name, LONGEST_NAME) for name in names]
 
 
 def _remarks(found: Evaluation, judged: str) -> Iterator[str]:

@@ -25,7 +25,6 @@ class Evidence:
     curve: Sequence[Mapping[str, Any]] = ()  # a line an epoch
     train_rows: int = 0
     dev_rows: int = 0
-    has_test: bool = False
     features: int = 0
     image: bool = False  # whether the features are the pixels of an image
     outputs: int = 1
@@ -86,7 +85,6 @@ def of_run(run: StoredRun, verdict: Verdict | None) -> Evidence:
         curve=curve,
         train_rows=rows.get("train", 0),
         dev_rows=rows.get("dev", 0),
-        has_test="test" in rows,
         features=len(data["features"]),
         image=data["image"] is not None,
         outputs=len(data["classes"]) if data["classes"] else 1,

@@ -16,7 +16,7 @@ from nnrun.errors import UsageError
 from nnrun.models.trained import trained
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
-from nnrun.text import MANY, columns, listed, percent, wrapped
+from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
 
 if TYPE_CHECKING:
     from nnrun.data.files.table import Table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BINS = 5
 FEW_VALUES = 10  # numbers with no more different values than this are not put into bins
 SHOWN = 20
+NAME_WIDTH = 22  # characters of a column or a value in the table
 MISSING = "(missing)"
 
 Part = NDArray[np.float64]  # one number a row: how wrong it is
@@ -143,7 +144,7 @@ def _by_bin(values: Part, edges: Part) -> Labels:
 def region_lines(found: Mapping[str, Any]) -> list[str]:
     """The table on screen, and how to read it."""
     regions: Sequence[Mapping[str, Any]] = found["regions"]
-    heads = [_short(found["column"]), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
+    heads = [shortened(found["column"], NAME_WIDTH), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
     rows = [heads, *(_cells(region) for region in regions[:SHOWN])]
     left = len(regions) - SHOWN
     sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if found.get("sampled") else []
@@ -163,8 +164,9 @@ def _cells(region: Mapping[str, Any]) -> list[str]:
     train, dev = region["train"], region["dev"]
     interval = "" if dev["low"] is None else f"{100 * dev['low']:.1f} to {100 * dev['high']:.1f}"
     errors = [percent(train["error"]), f"{train['rows']:,}", percent(dev["error"]), interval, f"{dev['rows']:,}"]
-    return [_short(region["region"]), *errors, region["bias"]["judgement"], region["variance"]["judgement"]]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 22 else f"{name[:21]}…"
+    return [
+        shortened(region["region"], NAME_WIDTH),
+        *errors,
+        region["bias"]["judgement"],
+        region["variance"]["judgement"],
+    ]

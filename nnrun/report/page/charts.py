@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.report.page.html import Markup
+from nnrun.text import shortened
 
 Trace = dict[str, Any]
 Axis = dict[str, Any]
@@ -45,8 +46,7 @@ def plain(text: object) -> str:
 
 def short(name: object) -> str:
     """A name for a label, cut where it is long."""
-    text = str(name)
-    return plain(text if len(text) <= MANY_NAMES else f"{text[: MANY_NAMES - 1]}…")
+    return plain(shortened(str(name), MANY_NAMES))
 
 
 def colour(i: int) -> str:
