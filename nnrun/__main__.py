@@ -10,13 +10,12 @@ def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less
     try:
-        from nnrun.machine import systems
+        from nnrun.machine import blas_threads, systems
 
         systems.refuse_others()
-        from nnrun.cli import streams, threads
-
-        threads.prepare()
+        blas_threads.prepare()
         from nnrun.cli.app import app
+        from nnrun.cli.terminal import streams
 
         streams.prepare()
         app()

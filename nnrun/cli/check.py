@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nnrun.cli import threads
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result
+from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.insight.preflight.context import Finding
@@ -33,12 +33,12 @@ def check(
 
     Example:  nnrun check config.yaml
     """
-    from nnrun.cli.preparing import preparing
+    from nnrun.cli.terminal.preparing import preparing
     from nnrun.config.load import load_config
     from nnrun.insight.preflight.checks import open_context, preflight
 
     loaded = load_config(config or default_config(quiet or json), settings or [])
-    threads.need(loaded.config.training.blas_threads)
+    blas_threads.need(loaded.config.training.blas_threads)
     with preparing(quiet or json) as heard:
         context = open_context(loaded, runs, heard)
     found = preflight(context)

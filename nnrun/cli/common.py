@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from nnrun.cli.streams import json_result, say
+from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError
 from nnrun.installation import shipped
 

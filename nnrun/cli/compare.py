@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, elsewhere, explained
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import command
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nnrun.cli.common import Debug, Force, Json, explained
-from nnrun.cli.streams import content_result, json_result, result
+from nnrun.cli.terminal.streams import content_result, json_result, result
 from nnrun.installation import command
 
 STDOUT = Path("-")

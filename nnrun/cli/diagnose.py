@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
-from nnrun.cli.streams import json_result, result, say
 from nnrun.cli.studies import Studies, Study
+from nnrun.cli.terminal.streams import json_result, result, say
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.verbs import Diagnosis

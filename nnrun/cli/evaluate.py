@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nnrun.cli import threads
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, explained
-from nnrun.cli.streams import json_result, result, say
+from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.models.verbs import Evaluation
@@ -61,7 +61,7 @@ def evaluate(
 
     gates = [_gate(text) for text in require or []]
     model = load_model(StoredRun(find_run(runs, run)))
-    threads.need(model.config.training.blas_threads)
+    blas_threads.need(model.config.training.blas_threads)
     found = evaluate_model(model, data)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Force, Json, RunArgument, Runs, explained
-from nnrun.cli.signals import tidy_end
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.signals import tidy_end
+from nnrun.cli.terminal.streams import json_result, result
 
 
 def _known(format: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnrun.cli.common import Debug, Json, Quiet, explained
-from nnrun.cli.streams import json_result, result, say
+from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:

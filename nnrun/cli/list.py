@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result
 
 Sort = Annotated[
     str | None,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnrun.cli import threads
 from nnrun.cli.common import RUNS, Debug, Force, Json, Quiet, RunArgument, Runs, explained
-from nnrun.cli.signals import tidy_end
-from nnrun.cli.streams import content_result, json_result, say
+from nnrun.cli.terminal.signals import tidy_end
+from nnrun.cli.terminal.streams import content_result, json_result, say
+from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.models.rows import Predictions
@@ -56,7 +56,7 @@ def predict(
     if path:
         check_output(path, force)
     model = load_model(StoredRun(find_run(runs, run)))
-    threads.need(model.config.training.blas_threads)
+    blas_threads.need(model.config.training.blas_threads)
     found = Predictions(model)
     with tidy_end(), closing(read_rows(data, rows_at_once(model), model.info)) as tables:
         frames = found.of(tables)

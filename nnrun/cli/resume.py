@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import search, threads
+from nnrun.cli import search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, elsewhere, explained
-from nnrun.cli.streams import say
+from nnrun.cli.terminal.streams import say
 from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
+from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
@@ -64,12 +65,12 @@ def resume(
 def _resume_run(
     found: RunDir, epochs: int | None, settings: Sequence[str], json: bool, quiet: bool, verbose: bool
 ) -> None:
-    from nnrun.cli.console import console
-    from nnrun.cli.signals import stop_request
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.cli.terminal.training_screen import console
     from nnrun.runs.stored import StoredRun
     from nnrun.runs.verbs import resume as resume_run
 
-    threads.need(StoredRun(found).loaded(settings).config.training.blas_threads)
+    blas_threads.need(StoredRun(found).loaded(settings).config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
     if outcome.status == "done" and not screen.heard:

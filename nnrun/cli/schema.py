@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.cli.common import Debug, explained
-from nnrun.cli.streams import json_result
+from nnrun.cli.terminal.streams import json_result
 
 
 @explained

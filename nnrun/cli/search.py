@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def search(
     from nnrun.search.executors import begin_to_load
 
     begin_to_load()  # while this process loads its own
-    from nnrun.cli.search_screen import search_console
-    from nnrun.cli.signals import stop_request
+    from nnrun.cli.terminal.search_screen import search_console
+    from nnrun.cli.terminal.signals import stop_request
     from nnrun.config.load import load_config
     from nnrun.search.verbs import begin
 
@@ -110,8 +110,8 @@ def _refuse_unknown(strategy: str | None) -> None:
 
 def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **limits: Any) -> None:
     """Resume a search; `limits` as in `_options`."""
-    from nnrun.cli.search_screen import search_console
-    from nnrun.cli.signals import stop_request
+    from nnrun.cli.terminal.search_screen import search_console
+    from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.verbs import resume
 
     options = _options(**limits)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result
 
 if TYPE_CHECKING:
     from nnrun.runs.stored import StoredRun

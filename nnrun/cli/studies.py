@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nnrun.cli.streams import say
+from nnrun.cli.terminal.streams import say
 from nnrun.errors import UsageError
 from nnrun.runs.stored import StoredRun
 

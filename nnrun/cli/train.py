@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nnrun.cli import threads
 from nnrun.cli.common import (
     RUNS,
     ConfigFile,
@@ -24,8 +23,9 @@ from nnrun.cli.common import (
     explained,
 )
 from nnrun.cli.report import Report, if_asked, told
-from nnrun.cli.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import command
+from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.runs.session import Outcome
@@ -49,13 +49,13 @@ def train(
 
     Example:  nnrun train config.yaml --set optimizer.learning_rate=0.01
     """
-    from nnrun.cli.console import console
-    from nnrun.cli.signals import stop_request
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.cli.terminal.training_screen import console
     from nnrun.config.load import load_config
     from nnrun.runs.verbs import train as train_run
 
     loaded = load_config(config or default_config(quiet), settings or [])
-    threads.need(loaded.config.training.blas_threads)
+    blas_threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = train_run(loaded, runs, screen, stop, sys.argv)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]

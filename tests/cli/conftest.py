@@ -58,8 +58,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def nnrun(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """nnrun("train", "c.yaml") in this process, which does not say that data is prepared, however long it takes."""
-    from nnrun.cli import preparing
     from nnrun.cli.app import app
+    from nnrun.cli.terminal import preparing
 
     monkeypatch.setattr(preparing, "MOMENT", math.inf)
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from nnrun.__main__ import main
-from nnrun.cli import threads
+from nnrun.machine import blas_threads
 
 
 def hold(after: int) -> None:
     """From then on the question whether to stop has to wait for its answer."""
-    threads.prepare()  # before NumPy is loaded
-    from nnrun.cli import console, search_screen, signals
+    blas_threads.prepare()  # before NumPy is loaded
+    from nnrun.cli.terminal import search_screen, signals, training_screen
 
     heard = -1
     asked = signals.StopRequest.__call__
@@ -38,7 +38,7 @@ def hold(after: int) -> None:
 
     signals.StopRequest.__call__ = patient  # type: ignore[method-assign]
     for screen, names in (
-        (console.PlainConsole, ("started", "epoch")),
+        (training_screen.PlainConsole, ("started", "epoch")),
         (search_screen.SearchConsole, ("started", "trial")),
     ):
         for name in names:

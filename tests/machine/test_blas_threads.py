@@ -16,8 +16,8 @@ TELL = f"import os; print(*[os.environ.get(name) for name in {KNOWN}])"
 @pytest.mark.parametrize(
     ("before", "asked", "threads"),
     [
-        ("from nnrun.cli import threads; threads.prepare()", {}, "1"),
-        ("from nnrun.cli import threads; threads.prepare()", {"NNRUN_BLAS_THREADS": "3"}, "3"),
+        ("from nnrun.machine import blas_threads; blas_threads.prepare()", {}, "1"),
+        ("from nnrun.machine import blas_threads; blas_threads.prepare()", {"NNRUN_BLAS_THREADS": "3"}, "3"),
         ("from nnrun.search.executors import begin_to_load; begin_to_load()", {}, "1"),  # workers inherit it
     ],
 )

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnrun.cli.live_curves import Curve, curve_lines
-from nnrun.cli.preparing import is_terminal
-from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
-from nnrun.cli.streams import in_terminal_letters, say
+from nnrun.cli.terminal.live_curves import Curve, curve_lines
+from nnrun.cli.terminal.preparing import is_terminal
+from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
+from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.engine.metrics import scores_of_row
 from nnrun.runs.recording import Row
 from nnrun.runs.session import Listener, Outcome

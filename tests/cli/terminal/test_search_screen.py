@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from nnrun.cli import search_screen
-from nnrun.cli.screen import SECONDS_BETWEEN_REFRESHES
-from nnrun.cli.search_screen import LiveSearchConsole
+from nnrun.cli.terminal import search_screen
+from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES
+from nnrun.cli.terminal.search_screen import LiveSearchConsole
 from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan

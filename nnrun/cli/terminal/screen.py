@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from nnrun.cli.preparing import Preparation
-from nnrun.cli.streams import say_at_once
+from nnrun.cli.terminal.preparing import Preparation
+from nnrun.cli.terminal.streams import say_at_once
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nnrun.cli.streams import say
+from nnrun.cli.terminal.streams import say
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nnrun.cli.preparing import is_terminal
-from nnrun.cli.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
-from nnrun.cli.streams import in_terminal_letters, say
+from nnrun.cli.terminal.preparing import is_terminal
+from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
+from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
 from nnrun.search.plan import Plan

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from nnrun.cli.screen import Screen
+from nnrun.cli.terminal.screen import Screen
 from nnrun.errors import StoppedError
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)

@@ -13,7 +13,7 @@ import pytest
 # The command with pieces of a few rows, and a moment that is over at once; perhaps held up once it has said a word.
 PROGRAM = """
 import sys, time
-from nnrun.cli import preparing, signals
+from nnrun.cli.terminal import preparing, signals
 from nnrun.data.files import chunks; from nnrun.data import prepare
 chunks.CELLS = prepare.CELLS = 30
 preparing.MOMENT = 0.0
