@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
+from nnrun.cli.looks import Look, Looks
 from nnrun.cli.streams import json_result, result, say
-from nnrun.cli.studies import Studies, Study
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.verbs import Diagnosis
@@ -77,21 +77,21 @@ def diagnose(
 
     Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
     """
-    gates, studies = _kinds(fail_on), Studies(by, estimate_base, learning_curve)
+    gates, looks = _kinds(fail_on), Looks(by, estimate_base, learning_curve)
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
     bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
-    closer: dict[str, Study] = {}
+    closer: dict[str, Look] = {}
     if bare:
-        studies.refuse()
+        looks.refuse()
         found = _of_numbers(run, errors, sizes, tolerance)
     else:
-        found, closer = _of_run(run, runs, base_error, tolerance, studies)
+        found, closer = _of_run(run, runs, base_error, tolerance, looks)
     if json:
-        json_result({**found.document, **{name: study.found for name, study in closer.items()}})
+        json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
-        result(*map(_painted, found.page), *(line for study in closer.values() for line in ("", *study.lines)))
+        result(*map(_painted, found.page), *(line for look in closer.values() for line in ("", *look.lines)))
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
         raise typer.Exit(GATE_FAILED)
@@ -114,8 +114,8 @@ def _of_numbers(
 
 
 def _of_run(
-    run: str | None, runs: Path, base: str | None, tolerance: str | None, studies: Studies
-) -> tuple[Diagnosis, dict[str, Study]]:
+    run: str | None, runs: Path, base: str | None, tolerance: str | None, looks: Looks
+) -> tuple[Diagnosis, dict[str, Look]]:
     from nnrun.insight.diagnosis import typed_errors
     from nnrun.insight.diagnosis.verbs import of_a_run
     from nnrun.runs.finding import find_run
@@ -130,7 +130,7 @@ def _of_run(
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
         found = of_a_run(stored, given, largest, usual, elsewhere(runs))
-    return found, dict(studies.of(stored, given, largest))
+    return found, dict(looks.of(stored, given, largest))
 
 
 def _kinds(fail_on: str | None) -> list[str]:
