@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import nnrun
-from nnrun.insight.scaffold.examples import examples, lesson
+from nnrun.cli.configs import examples, lesson
 from nnrun.text import number, percent
 
 HEADING = """\

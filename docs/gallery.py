@@ -20,7 +20,7 @@ from lessons.browser import FONT, LOOK, browser, opened
 from lessons.runs import CONFIGS, Lesson, Runs
 
 import nnrun
-from nnrun.insight.scaffold.examples import lesson as first_line
+from nnrun.cli.configs import lesson as first_line
 from nnrun.report.page.html import Markup
 from nnrun.report.page.page import Page, Section
 from nnrun.report.verbs import write_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -50,13 +50,12 @@ def _report_json(found: Iterable[tuple[str, Finding]]) -> Counter[str]:
     checks = list(found)
     statuses = Counter[str](finding.status for _, finding in checks)
     counts = {status: statuses[status] for status in ("pass", "warn", "fail")}
-    json_result({"schema_version": 1, **counts, "checks": [_plain(*item) for item in checks]})
+    entries = [
+        {"name": name, "status": finding.status, "finding": finding.text, "cure": finding.cure, **finding.numbers}
+        for name, finding in checks
+    ]
+    json_result({"schema_version": 1, **counts, "checks": entries})
     return statuses
-
-
-def _plain(name: str, finding: Finding) -> dict[str, Any]:
-    told = {"name": name, "status": finding.status, "finding": finding.text, "cure": finding.cure}
-    return {**told, **finding.numbers}
 
 
 def _report(found: Iterable[tuple[str, Finding]], quiet: bool) -> Counter[str]:

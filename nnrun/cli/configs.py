@@ -1,4 +1,4 @@
-"""The command configs: examples to look at, to copy and to change."""
+"""The command configs: the examples that come with nnrun, one technique a file, to look at, copy and change."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import typer
 
 from nnrun.cli.common import Debug, Force, Json, explained
 from nnrun.cli.terminal.streams import content_result, json_result, result
-from nnrun.installation import command
+from nnrun.installation import command, shipped
 
 STDOUT = Path("-")
+ANNOUNCED = "# check: "  # stands before what `nnrun check` finds in a config that shows a fault
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Which to copy; left out: list them all.")]
 Output = Annotated[
@@ -42,8 +43,23 @@ def configs(
         _copy([_chosen(name) for name in dict.fromkeys(names)], output, force, json)
 
 
+def examples() -> dict[str, Path]:
+    """Their files by name."""
+    return {path.stem: path for path in sorted((shipped() / "configs").glob("*.yaml"))}
+
+
+def lesson(path: Path) -> str:
+    """What a config shows, in its first line; an announcement may stand before it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if not line.startswith(ANNOUNCED)).removeprefix("# ")
+
+
+def for_search(path: Path) -> bool:
+    """Whether it is made for `nnrun search`."""
+    return "\nsearch:" in path.read_text(encoding="utf-8")
+
+
 def _list(json: bool) -> None:
-    from nnrun.insight.scaffold.examples import examples, lesson
     from nnrun.runs.telling import next_line
     from nnrun.text import columns
 
@@ -58,7 +74,6 @@ def _list(json: bool) -> None:
 def _chosen(name: str) -> Path:
     """The file of an example; its name may have the suffix that the copy has."""
     from nnrun.errors import UsageError
-    from nnrun.insight.scaffold.examples import examples
     from nnrun.text import closest
 
     found, meant = examples(), name.removesuffix(".yaml")
@@ -69,13 +84,13 @@ def _chosen(name: str) -> Path:
     raise UsageError(f"no config {name!r} comes with nnrun; {hint}`nnrun configs` lists them")
 
 
-def _copy(examples: Sequence[Path], output: Path | None, force: bool, json: bool) -> None:
+def _copy(chosen: Sequence[Path], output: Path | None, force: bool, json: bool) -> None:
     """All of them, or none where one is in the way."""
     from nnrun.files import write_atomically
     from nnrun.models.output import check_free
     from nnrun.runs.telling import next_line
 
-    copies = {output or Path(example.name): example for example in examples}
+    copies = {output or Path(example.name): example for example in chosen}
     for path in copies:
         check_free(path, force)
     for path, example in copies.items():
@@ -89,6 +104,4 @@ def _copy(examples: Sequence[Path], output: Path | None, force: bool, json: bool
 
 
 def _use(path: Path, example: Path) -> str:
-    from nnrun.insight.scaffold.examples import for_search
-
     return command("search" if for_search(example) else "train", str(path))

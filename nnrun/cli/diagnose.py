@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
-from nnrun.cli.studies import Studies, Study
+from nnrun.cli.looks import Look, Looks
 from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.errors import UsageError
+from nnrun.runs.verdict import SETS, Verdict, judge
+from nnrun.text import set_name
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.verbs import Diagnosis
 
 
 KINDS = ("bias", "variance", "mismatch", "dev_overfit")
+NEEDED = {"train": "the variance is the step from the training error to the dev error",
+          "dev": "without it there is no variance to judge"}  # fmt: skip
 COLOURS = {"high": "31", "unclear": "33", "low": "32"}  # red, yellow, green
 
 RunOrNothing = Annotated[
@@ -77,21 +84,21 @@ def diagnose(
 
     Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
     """
-    gates, studies = _kinds(fail_on), Studies(by, estimate_base, learning_curve)
+    gates, looks = _kinds(fail_on), Looks(by, estimate_base, learning_curve)
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
     bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
-    closer: dict[str, Study] = {}
+    closer: dict[str, Look] = {}
     if bare:
-        studies.refuse()
+        looks.refuse()
         found = _of_numbers(run, errors, sizes, tolerance)
     else:
-        found, closer = _of_run(run, runs, base_error, tolerance, studies)
+        found, closer = _of_run(run, runs, base_error, tolerance, looks)
     if json:
-        json_result({**found.document, **{name: study.found for name, study in closer.items()}})
+        json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
-        result(*map(_painted, found.page), *(line for study in closer.values() for line in ("", *study.lines)))
+        result(*map(_painted, found.page), *(line for look in closer.values() for line in ("", *look.lines)))
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
         raise typer.Exit(GATE_FAILED)
@@ -101,28 +108,25 @@ def _of_numbers(
     run: str | None, errors: dict[str, str | None], sizes: dict[str, int | None], tolerance: str | None
 ) -> Diagnosis:
     from nnrun.config.schema import Diagnosis as Section
-    from nnrun.errors import UsageError
-    from nnrun.insight.diagnosis import typed_errors
     from nnrun.insight.diagnosis.verbs import of_numbers
 
     if run is not None:
         raise UsageError(f"both the run {run} and errors of its own were given; a run brings its errors along")
-    largest = Section().tolerance if tolerance is None else typed_errors.tolerance(tolerance)
-    verdict = typed_errors.typed_verdict(errors, sizes, largest)
+    largest = Section().tolerance if tolerance is None else typed_tolerance(tolerance)
+    verdict = typed_verdict(errors, sizes, largest)
     config = default_config(quiet=True)
     return of_numbers(verdict, config, named=not config.is_absolute(), assumed=errors["base"] is None)
 
 
 def _of_run(
-    run: str | None, runs: Path, base: str | None, tolerance: str | None, studies: Studies
-) -> tuple[Diagnosis, dict[str, Study]]:
-    from nnrun.insight.diagnosis import typed_errors
+    run: str | None, runs: Path, base: str | None, tolerance: str | None, looks: Looks
+) -> tuple[Diagnosis, dict[str, Look]]:
     from nnrun.insight.diagnosis.verbs import of_a_run
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
 
-    given = None if base is None else typed_errors.fraction("--base-error", base)
-    largest = None if tolerance is None else typed_errors.tolerance(tolerance)
+    given = None if base is None else fraction("--base-error", base)
+    largest = None if tolerance is None else typed_tolerance(tolerance)
     stored, usual = StoredRun(find_run(runs, run or "latest")), default_config(quiet=True)
     if stored.is_search:
         from nnrun.insight.diagnosis.searches import of_a_search
@@ -130,12 +134,10 @@ def _of_run(
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
         found = of_a_run(stored, given, largest, usual, elsewhere(runs))
-    return found, dict(studies.of(stored, given, largest))
+    return found, dict(looks.of(stored, given, largest))
 
 
 def _kinds(fail_on: str | None) -> list[str]:
-    from nnrun.errors import UsageError
-
     kinds = [kind.strip() for kind in fail_on.split(",")] if fail_on is not None else []
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise UsageError(f"--fail-on {fail_on}: {unknown[0]!r} is none of {', '.join(KINDS)}")
@@ -150,3 +152,56 @@ def _painted(line: str) -> str:
         return f"\x1b[1m{line}\x1b[0m"
     step = re.fullmatch(r"(  +[+-].* points .*)\b(high|low|unclear)", line)
     return f"{step[1]}\x1b[1;{COLOURS[step[2]]}m{step[2]}\x1b[0m" if step else line
+
+
+def fraction(option: str, text: str) -> float:
+    """`0.15` or `15%` as 0.15; UsageError for anything else, and for what could be meant either way."""
+    number, signed = text.strip().removesuffix("%").strip(), text.strip().endswith("%")
+    try:
+        value = float(number)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a number; write 0.15 or 15%") from None
+    if not math.isfinite(value) or value < 0:
+        raise UsageError(f"{option} {text}: an error lies between 0 and 100%")
+    if signed and value > 100:
+        raise UsageError(f"{option} {text}: an error is at most 100%")
+    if not signed and value >= 1:
+        raise UsageError(f"{option} {text}: {_question(number, value)} Write a fraction below 1, or the per-cent sign")
+    return value / 100 if signed else value
+
+
+def _question(number: str, value: float) -> str:
+    """Which was meant."""
+    if value > 100:
+        return "an error is at most 100%."
+    return "did you mean 1% or 100%?" if value == 1 else f"did you mean {number}%?"
+
+
+def typed_tolerance(text: str) -> float:
+    """As an error, but above 0."""
+    value = fraction("--tolerance", text)
+    if value == 0:
+        raise UsageError(f"--tolerance {text}: must be above 0; a gap is never exactly none")
+    return value
+
+
+def typed_verdict(errors: Mapping[str, str | None], sizes: Mapping[str, int | None], largest_gap: float) -> Verdict:
+    """The verdict on errors and sizes by set, as typed; UsageError where they cannot be judged."""
+    given = {part: fraction(_option(part), text) for part, text in errors.items() if text is not None}
+    for part, why in NEEDED.items():
+        if part not in given:
+            raise UsageError(f"{_option(part)} is missing: {why}")
+    counts = {part: count for part, count in sizes.items() if count is not None}
+    for part, count in counts.items():
+        size = f"--{set_name(part)}-size"
+        if count < 1:
+            raise UsageError(f"{size} {count}: an error is measured on at least one example")
+        if part not in given:
+            raise UsageError(f"{size} stands without {_option(part)}")
+    ordered = {part: given.get(part, 0.0) for part in SETS if part in given or part == "base"}
+    return judge(ordered, counts, largest_gap)
+
+
+def _option(part: str) -> str:
+    """The option that gives the error of a set."""
+    return f"--{set_name(part)}-error"

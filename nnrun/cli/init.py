@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -58,7 +58,7 @@ def _init(
     if output != STDOUT:
         _write(output, found.text, quiet or json)
     if json:
-        json_result(_plain(found, output))
+        _print_json(found, output)
     elif output == STDOUT:
         result(found.text.rstrip("\n"))
     elif not quiet:
@@ -99,7 +99,7 @@ def _write(output: Path, text: str, quiet: bool) -> None:
     from nnrun.config.reference import json_schema
     from nnrun.errors import UsageError
     from nnrun.files import to_json, write_atomically
-    from nnrun.insight.scaffold.document import SCHEMA
+    from nnrun.insight.scaffold.verbs import SCHEMA
 
     try:
         write_atomically(output, text.encode())
@@ -117,7 +117,7 @@ def _write(output: Path, text: str, quiet: bool) -> None:
 
 def _lines(found: Scaffold, output: Path) -> list[str]:
     """What was found out, what was written, what to type next."""
-    from nnrun.insight.scaffold.document import SCHEMA, told
+    from nnrun.insight.scaffold.verbs import SCHEMA, told
     from nnrun.runs.telling import next_line
     from nnrun.text import wrapped
 
@@ -126,23 +126,22 @@ def _lines(found: Scaffold, output: Path) -> list[str]:
     return [*lines, "", written, *map(next_line, found.commands)]
 
 
-def _plain(found: Scaffold, output: Path) -> dict[str, Any]:
+def _print_json(found: Scaffold, output: Path) -> None:
     overview = asdict(found.overview)
     choices = {key: asdict(choice) for key, choice in found.choices.items()}
     written = {"path": None if output == STDOUT else str(output), "config": found.text, "next": found.commands}
-    return {"schema_version": 1, **written, **overview, "choices": choices}
+    json_result({"schema_version": 1, **written, **overview, "choices": choices})
 
 
 def _list(json: bool) -> None:
     """The bundled data sets."""
-    from nnrun.insight.scaffold.verbs import bundled
+    from nnrun.insight.scaffold.verbs import Bundled, bundled
     from nnrun.runs.telling import next_line
     from nnrun.text import columns
 
     found = list(bundled())
     if json:
-        json_result({"schema_version": 1, "data": found})
+        json_result({"schema_version": 1, "data": [entry._asdict() for entry in found]})
         return
-    heads = ["name", "rows", "columns", "target", "task", "about"]
-    result(*columns([heads, *([str(entry[head]) for head in heads] for entry in found)], right=(1, 2)))
+    result(*columns([list(Bundled._fields), *(list(map(str, entry)) for entry in found)], right=(1, 2)))
     result("", next_line(command("init", "digits")), "or, with a table of your own: nnrun init FILE --target COLUMN")

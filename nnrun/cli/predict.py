@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -65,7 +65,7 @@ def predict(
         else:
             write_text(content_result, frames)
     if json:
-        json_result(_document(found, path))
+        _print_json(found, path)
     elif not quiet:
         say(*_told(found, data, path))
 
@@ -87,13 +87,15 @@ def _by(found: Predictions) -> str:
     return "numbered from 1, as no column identifies them"
 
 
-def _document(found: Predictions, path: Path | None) -> dict[str, Any]:
-    return {
-        "schema_version": 1,
-        "run": found.model.run.name,
-        "path": str(path),
-        "rows": found.rows,
-        "identifiers": found.identifiers,
-        "columns": found.columns,
-        "notices": found.notices(),
-    }
+def _print_json(found: Predictions, path: Path | None) -> None:
+    json_result(
+        {
+            "schema_version": 1,
+            "run": found.model.run.name,
+            "path": str(path),
+            "rows": found.rows,
+            "identifiers": found.identifiers,
+            "columns": found.columns,
+            "notices": found.notices(),
+        }
+    )

@@ -14,6 +14,7 @@ from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
 from nnrun.runs.finding import is_search, list_runs, search_of
+from nnrun.runs.records import Values
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import Z
@@ -102,7 +103,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-Rows = dict[str, list[Any]]  # a key with the value of each run; None where a run has none
+Cell = Any  # a setting, whatever stands in the config, or a number of the best epoch; None where a run has none
+Rows = dict[str, list[Cell]]  # a key with the cell of each run
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     if len({str(run.files) for run in runs}) == 1:  # the same content under another path
         config = {key: values for key, values in config.items() if key.split(".")[:2] != ["data", "source"]}
     metrics = _rows([run.metrics for run in runs])
-    keep: Callable[[list[Any]], bool] = (lambda values: True) if everything else _differ
+    keep: Callable[[list[Cell]], bool] = (lambda values: True) if everything else _differ
     return Comparison(
         runs=runs,
         apart=incomparable(runs),
@@ -163,13 +165,13 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     )
 
 
-def _rows(found: Sequence[dict[str, Any]]) -> Rows:
-    keys = dict.fromkeys(key for each in found for key in each if key not in FACTS)
-    facts = [key for key in FACTS if any(key in each for each in found)]
-    return {key: [each.get(key) for each in found] for key in [*keys, *facts]}
+def _rows(runs: Sequence[Values]) -> Rows:
+    keys = dict.fromkeys(key for values in runs for key in values if key not in FACTS)
+    facts = [key for key in FACTS if any(key in values for values in runs)]
+    return {key: [values.get(key) for values in runs] for key in [*keys, *facts]}
 
 
-def _differ(values: list[Any]) -> bool:
+def _differ(values: list[Cell]) -> bool:
     return any(value != values[0] or isinstance(value, bool) is not isinstance(values[0], bool) for value in values)
 
 

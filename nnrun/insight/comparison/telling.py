@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import log
 from statistics import fmean
-from typing import Any
+from typing import TypedDict
 
 from nnrun.insight.comparison.contestants import FACTS, Contestant
-from nnrun.insight.comparison.differences import Comparison
+from nnrun.insight.comparison.differences import Cell, Comparison
 from nnrun.insight.comparison.tables import (
     GAP,
     Column,
@@ -192,8 +192,47 @@ def folded(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(20, width), subsequent_indent=indent, break_on_hyphens=False)
 
 
-def plain(comparison: Comparison) -> dict[str, Any]:
-    """The JSON document; lists have one entry for each run, in the order of `runs`."""
+class Compared(TypedDict):
+    """A run of a comparison."""
+
+    label: str
+    id: str
+    path: str
+    dev_error_by_epoch: Curve
+
+
+class Metric(TypedDict):
+    """A number of each run beside that of the reference; None where there is nothing to subtract."""
+
+    values: list[Cell]
+    differences: list[float | None]
+    within_seed_noise: list[bool | None]
+
+
+class SeedNoise(TypedDict):
+    """What the seed alone does to a number, see `Noise`."""
+
+    deviation: float
+    degrees: int
+    runs: int
+    band: float
+
+
+class Document(TypedDict):
+    """A comparison as a program gets it; lists have one entry for each run, in the order of `runs`."""
+
+    schema_version: int
+    comparable: bool
+    why_not: str | None
+    reference: str  # its label
+    runs: list[Compared]
+    config: Mapping[str, list[Cell]]  # by dotted key
+    metrics: Mapping[str, Metric]
+    seed_noise: Mapping[str, SeedNoise]
+
+
+def plain(comparison: Comparison) -> Document:
+    """The JSON document."""
     every = range(len(comparison.runs))
     return {
         "schema_version": 1,
@@ -213,7 +252,10 @@ def plain(comparison: Comparison) -> dict[str, Any]:
             }
             for key, values in comparison.metrics.items()
         },
-        "seed_noise": {key: noise._asdict() | {"band": noise.band} for key, noise in comparison.noise.items()},
+        "seed_noise": {
+            key: {"deviation": noise.deviation, "degrees": noise.degrees, "runs": noise.runs, "band": noise.band}
+            for key, noise in comparison.noise.items()
+        },
     }
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.evidence import Evidence
@@ -115,7 +113,7 @@ def higher_rate(e: Evidence) -> Move | None:
 def less_regularisation(e: Evidence) -> Move | None:
     """Penalties or dropout that leave too little room."""
     held = e.config.regularization
-    settings: dict[str, Any] = {}
+    settings: dict[str, float] = {}
     for key, strength in (("l2", held.l2), ("l1", held.l1)):
         if strength:
             settings[f"regularization.{key}"] = _digits(strength / 10)
@@ -167,8 +165,8 @@ def larger(e: Evidence) -> Move | None:
     """A network without the room for what is to be learned."""
     hidden = list(e.config.network.hidden)
     if not hidden:
-        settings: dict[str, Any] = {"network.hidden": [WIDE], "regularization.dropout": 0}
-        return Move(72, "Without a hidden layer the network is linear.", settings)
+        why = "Without a hidden layer the network is linear."
+        return Move(72, why, {"network.hidden": [WIDE], "regularization.dropout": 0})
     narrow = min(hidden)
     if narrow < NARROW:
         new = [max(WIDE, width) for width in hidden]

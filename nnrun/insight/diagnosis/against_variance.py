@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
 
@@ -15,6 +13,7 @@ MOST_DROPPED = 0.7
 WEIGHTS_PER_ROW = 10
 NARROWEST = 16
 SPACE = "{regularization.l2: {log: [0.1, 10]}, regularization.dropout: {quantized: [0.0, 0.7, 0.1]}}"
+LINEAR_SPACE = "{regularization.l2: {log: [0.1, 10]}}"  # a network without hidden layers has nothing to drop
 
 
 def both(e: Evidence) -> Move | None:
@@ -88,8 +87,6 @@ def stop_early(e: Evidence) -> Move | None:
 
 def search_strength(e: Evidence) -> Move | None:
     """How much regularisation is right is found by trying."""
-    settings: dict[str, Any] = {"search.space": SPACE}
-    if not e.config.network.hidden:
-        settings = {"search.space": "{regularization.l2: {log: [0.1, 10]}}"}
+    settings = {"search.space": SPACE if e.config.network.hidden else LINEAR_SPACE}
     why = "How much regularisation is right is best found by trying: 30 trials."
     return Move(40, why, settings, "search", ("--trials", "30"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import sqrt
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,20 @@ Array = NDArray[Any]
 Rows = tuple[Array, Array]  # features `(rows, n)` and classes `(rows,)`
 
 
+class BaseEstimate(TypedDict):
+    """The bound and what it rests on."""
+
+    base_error: float
+    low: float  # the ends of its 95% interval
+    high: float
+    nearest_neighbour_error: float
+    rows: int  # whose neighbours were looked at
+    features: int
+    classes: int
+    method: str
+    caveats: list[str]
+
+
 def cover_hart(error: float, classes: int) -> float:
     """The Bayes error that a 1-NN error of infinitely many examples implies at least (Cover & Hart 1967).
 
@@ -38,15 +51,15 @@ def cover_hart(error: float, classes: int) -> float:
     return (1 - sqrt(max(0.0, 1 - ratio * error))) / ratio
 
 
-def estimate_base_error(run: StoredRun) -> dict[str, Any]:
-    """The bound for a run's data, its 95% interval, what it rests on, and its caveats, as plain data.
+def estimate_base_error(run: StoredRun) -> BaseEstimate:
+    """The bound for a run's data.
 
     Raises UsageError for a regression, which has no classes; else as `trained`.
     """
     return estimate(trained(run).dataset)
 
 
-def estimate(dataset: Dataset) -> dict[str, Any]:
+def estimate(dataset: Dataset) -> BaseEstimate:
     """The same of a data set: each training and dev example by its neighbour among all others, or, where groups,
     time or files set the parts apart, each dev example by its neighbour in the training set. The test set is not read.
     """
@@ -116,18 +129,18 @@ def _caveats(rows: int, features: int) -> list[str]:
     return told
 
 
-def base_error_lines(found: Mapping[str, Any]) -> list[str]:
+def base_error_lines(estimate: BaseEstimate) -> list[str]:
     """The estimate on screen, what it rests on, and how to use it."""
-    error, rate = found["base_error"], percent(found["nearest_neighbour_error"])
-    interval = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+    error, rate = estimate["base_error"], percent(estimate["nearest_neighbour_error"])
+    interval = f"{100 * estimate['low']:.1f} to {100 * estimate['high']:.1f}"
     how = (
-        f"the nearest neighbour has another class for {rate} of {found['rows']:,} examples ({found['method']}, "
-        f"{found['features']} features, {found['classes']} classes); by Cover & Hart (1967) the best possible error is "
-        "then at least this"
+        f"the nearest neighbour has another class for {rate} of {estimate['rows']:,} examples ({estimate['method']}, "
+        f"{estimate['features']} features, {estimate['classes']} classes); by Cover & Hart (1967) the best possible "
+        "error is then at least this"
     )
     return [
         f"base error, estimated: {percent(error)} (95%: {interval})",
         *wrapped(how),
-        *(line for caveat in found["caveats"] for line in wrapped(caveat, "note     ")),
+        *(line for caveat in estimate["caveats"] for line in wrapped(caveat, "note     ")),
         *wrapped(f"it is not used here; --base-error {percent(error)} would", "note     "),
     ]

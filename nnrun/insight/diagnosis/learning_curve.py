@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,11 +119,57 @@ class Training:
     mistakes: NDArray[np.float64]
 
 
+class Size(TypedDict):
+    """The errors of all trainings on so many rows; of one that diverged NaN, which a file has as null."""
+
+    rows: int
+    train_errors: list[float | None]
+    dev_errors: list[float | None]
+
+
+class Law(TypedDict):
+    """The law a + b·n^−c that the dev errors follow, and the 95% interval of its floor a."""
+
+    a: float
+    b: float
+    c: float
+    a_low: float
+    a_high: float
+
+
+class Twice(TypedDict):
+    """By how much twice the rows change the dev error, with its 95% interval."""
+
+    rows: int  # twice those of the training set
+    change: float
+    low: float
+    high: float
+    tells: bool  # false where the interval is too wide
+
+
+class Answer(TypedDict):
+    """What the trainings say."""
+
+    law: Law
+    twice: Twice
+
+
+class LearningCurve(Answer):
+    """learning_curve.json."""
+
+    schema_version: int
+    sizes: list[Size]
+    dev_rows: int
+    seeds: list[int]
+    epochs: int  # of the run; every training takes as many steps as these on all rows
+    seconds: float
+
+
 Progress = Callable[[int, int], None]  # trainings done, and in all
 
 
-def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> dict[str, Any]:
-    """Train on growing parts, fit, and store the result in the run; plain data, see `answer` for `twice`.
+def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> LearningCurve:
+    """Train on growing parts, fit, and store the result in the run.
 
     The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
     same. Every training takes as many steps as the run's own: the rows of a part are repeated until they are as many
@@ -137,7 +183,7 @@ def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> di
     for done, trainings in enumerate(_trainings(config, dataset, sizes), start=1):
         found += trainings
         tell(done, SEEDS * (len(sizes) - 1) + 1)
-    document = {
+    document: LearningCurve = {
         "schema_version": 1,
         "sizes": [_of_size(size, found) for size in sizes],
         "dev_rows": len(dataset.parts["dev"].x),
@@ -150,7 +196,7 @@ def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> di
     return document
 
 
-def _of_size(size: int, found: Sequence[Training]) -> dict[str, Any]:
+def _of_size(size: int, found: Sequence[Training]) -> Size:
     own = [training for training in found if training.rows == size]
     return {
         "rows": size,
@@ -167,11 +213,8 @@ def part_sizes(rows: int, classes: int) -> list[int]:
     return [int(size) for size in np.round(np.geomspace(smallest, rows, SIZES))]
 
 
-def answer(found: Sequence[Training], rows: int) -> dict[str, Any]:
-    """From trainings to the law, and by how much twice the `rows` change the dev error, with its 95% interval.
-
-    `tells` is false where the interval is too wide. Raises UsageError where fewer than four sizes are left.
-    """
+def answer(found: Sequence[Training], rows: int) -> Answer:
+    """From trainings to the law and what twice the `rows` would do; UsageError where fewer than four sizes are left."""
     if len({training.rows for training in found}) < 4:
         raise UsageError("training diverged on most parts; lower optimizer.learning_rate first")
     sizes = np.array([training.rows for training in found], float)
@@ -182,7 +225,7 @@ def answer(found: Sequence[Training], rows: int) -> dict[str, Any]:
     a_low, a_high = _middle(several.a)
     tells = (high - low) / 2 <= max(CLEAR, abs(change))
     return {
-        "law": {**{name: float(value[0]) for name, value in law._asdict().items()}, "a_low": a_low, "a_high": a_high},
+        "law": {"a": float(law.a[0]), "b": float(law.b[0]), "c": float(law.c[0]), "a_low": a_low, "a_high": a_high},
         "twice": {"rows": 2 * rows, "change": change, "low": low, "high": high, "tells": tells},
     }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +32,52 @@ Part = NDArray[np.float64]  # one number a row: how wrong it is
 Labels = NDArray[np.object_]
 
 
+class PartError(TypedDict):
+    """The error on some rows and its 95% interval; None where there are no rows, or an end is not known."""
+
+    rows: int
+    error: float | None  # share of wrong classes, or 1 − R²
+    low: float | None
+    high: float | None
+
+
+class Step(TypedDict):
+    """The gap between two errors, its 95% interval, and what it is judged to be; None as above."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    judgement: str  # high, low or unclear
+
+
+class Region(TypedDict):
+    """The errors of the rows that share a value of the column, or whose numbers share a fifth."""
+
+    region: str
+    train: PartError
+    dev: PartError
+    share_of_dev: float  # of all mistakes on the dev set
+    bias: Step
+    variance: Step
+
+
+class Regions(TypedDict):
+    """The errors by a column, as a program gets them."""
+
+    column: str
+    unit: str
+    base: float
+    tolerance: float
+    sampled: bool  # whether the rows are a sample of a large file's
+    regions: list[Region]  # that with the highest dev error first
+
+
 def by_column(
     run: StoredRun, column: str | None = None, base: float | None = None, tolerance: float | None = None
-) -> dict[str, Any]:
+) -> Regions:
     """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers.
 
-    Without a column the target's. Base error and tolerance are the config's if not given. Plain data: column, unit
-    (share of wrong classes, or 1 − R²), base, tolerance, whether the rows are a sample of a large file's, and regions,
-    that with the highest dev error first.
+    Without a column the target's. Base error and tolerance are the config's if not given.
     Raises UsageError for a column that is not there, and where there is no checkpoint; DataError.
     """
     model = trained(run)
@@ -62,23 +100,28 @@ def by_column(
 
 def compare(
     mistakes: Mapping[str, Part], named: Mapping[str, Labels], base: float, tolerance: float, proportions: bool
-) -> list[dict[str, Any]]:
+) -> list[Region]:
     """Each region's errors and gaps, from the mistakes `(rows,)` and the regions `(rows,)` of training and dev set.
 
     A gap is high, low or unclear by the same rule as for the whole set: where its 95% interval lies.
     """
-    found = []
+    regions: list[Region] = []
     for name in dict.fromkeys([*named["train"], *named["dev"]]):
         train, dev = (mistakes[part][named[part] == name] for part in ("train", "dev"))
-        parts = {"train": error_of(train, proportions), "dev": error_of(dev, proportions)}
-        share = float(dev.sum() / mistakes["dev"].sum()) if mistakes["dev"].any() else 0.0
-        bias = _gap(train, np.array([base]), tolerance, proportions, exact=True)
-        variance = _gap(dev, train, tolerance, proportions)
-        found.append({"region": name, **parts, "share_of_dev": share, "bias": bias, "variance": variance})
-    return sorted(found, key=lambda region: [-(region[part]["error"] or 0.0) for part in ("dev", "train")])
+        regions.append(
+            {
+                "region": name,
+                "train": error_of(train, proportions),
+                "dev": error_of(dev, proportions),
+                "share_of_dev": float(dev.sum() / mistakes["dev"].sum()) if mistakes["dev"].any() else 0.0,
+                "bias": _gap(train, np.array([base]), tolerance, proportions, exact=True),
+                "variance": _gap(dev, train, tolerance, proportions),
+            }
+        )
+    return sorted(regions, key=lambda region: [-(error["error"] or 0.0) for error in (region["dev"], region["train"])])
 
 
-def error_of(values: Part, proportions: bool) -> dict[str, Any]:
+def error_of(values: Part, proportions: bool) -> PartError:
     """Rows, error, and its 95% interval: Wilson's of a proportion, else that of a mean."""
     if not len(values):
         return {"rows": 0, "error": None, "low": None, "high": None}
@@ -87,7 +130,7 @@ def error_of(values: Part, proportions: bool) -> dict[str, Any]:
     return {"rows": len(values), "error": mean, "low": _known(low), "high": _known(high)}
 
 
-def _gap(above: Part, below: Part, tolerance: float, proportions: bool, exact: bool = False) -> dict[str, Any]:
+def _gap(above: Part, below: Part, tolerance: float, proportions: bool, exact: bool = False) -> Step:
     """The step from one error to the other, its 95% interval and the judgement; `exact`: the lower one is given."""
     if not len(above) or not len(below):
         return {"value": None, "low": None, "high": None, "judgement": UNCLEAR}
@@ -141,32 +184,33 @@ def _by_bin(values: Part, edges: Part) -> Labels:
     return found
 
 
-def region_lines(found: Mapping[str, Any]) -> list[str]:
+def region_lines(errors: Regions) -> list[str]:
     """The table on screen, and how to read it."""
-    regions: Sequence[Mapping[str, Any]] = found["regions"]
-    heads = [shortened(found["column"], NAME_WIDTH), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
+    regions = errors["regions"]
+    heads = [shortened(errors["column"], NAME_WIDTH), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
     rows = [heads, *(_cells(region) for region in regions[:SHOWN])]
     left = len(regions) - SHOWN
-    sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if found.get("sampled") else []
+    sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if errors["sampled"] else []
     return [
-        f"errors by {found['column']} ({found['unit']}), the highest dev error first",
+        f"errors by {errors['column']} ({errors['unit']}), the highest dev error first",
         *sampled,
         *columns(rows, right=(1, 2, 3, 4, 5)),
         *([f"… and {left} more with lower dev errors"] if left > 0 else []),
         *wrapped(
-            f"bias is train − base ({percent(found['base'])}), variance dev − train; high or low where the 95% "
-            f"interval of the gap lies on one side of {100 * found['tolerance']:g} points, else unclear"
+            f"bias is train − base ({percent(errors['base'])}), variance dev − train; high or low where the 95% "
+            f"interval of the gap lies on one side of {100 * errors['tolerance']:g} points, else unclear"
         ),
     ]
 
 
-def _cells(region: Mapping[str, Any]) -> list[str]:
+def _cells(region: Region) -> list[str]:
     train, dev = region["train"], region["dev"]
-    interval = "" if dev["low"] is None else f"{100 * dev['low']:.1f} to {100 * dev['high']:.1f}"
-    errors = [percent(train["error"]), f"{train['rows']:,}", percent(dev["error"]), interval, f"{dev['rows']:,}"]
-    return [
-        shortened(region["region"], NAME_WIDTH),
-        *errors,
-        region["bias"]["judgement"],
-        region["variance"]["judgement"],
-    ]
+    errors = [percent(train["error"]), f"{train['rows']:,}", percent(dev["error"]), interval(dev), f"{dev['rows']:,}"]
+    judgements = [region["bias"]["judgement"], region["variance"]["judgement"]]
+    return [shortened(region["region"], NAME_WIDTH), *errors, *judgements]
+
+
+def interval(error: PartError) -> str:
+    """The ends of the interval in per cent; empty where they are not known."""
+    low, high = error["low"], error["high"]
+    return "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"

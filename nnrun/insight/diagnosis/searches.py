@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
 
 from nnrun.config.dump import dump_yaml
+from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.recipe import MOST
-from nnrun.insight.diagnosis.telling import Action
+from nnrun.insight.diagnosis.telling import Action, Spread
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
@@ -24,7 +24,7 @@ from nnrun.text import columns, percent
 
 EDGE = 0.05  # of a range, in its own scale
 LATE = 0.8  # of the trials
-KINDS = {"bias": "avoidable_bias", "variance": "variance"}
+JUDGEMENTS = (HIGH, UNCLEAR, LOW)
 
 
 def of_a_search(
@@ -53,23 +53,26 @@ def _measure(found: Diagnosis) -> tuple[float, float]:
     return found.verdict.errors["base"], found.verdict.tolerance
 
 
-def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> Spread:
     """How many trials ended how, the share of each judgement, and the quartiles of the dev error."""
     errors = sorted(verdict.errors["dev"] for verdict in verdicts)
     return {
         "count": len(records),
         "diverged": sum(record["status"] == "diverged" for record in records),
         "dev_error_quartiles": quantiles(errors, n=4, method="inclusive") if len(errors) > 1 else errors * 3,
-        **{
-            name: {word: sum(v.judgement(kind) == word for v in verdicts) for word in (HIGH, UNCLEAR, LOW)}
-            for name, kind in KINDS.items()
-        },
+        "bias": _judged(verdicts, "avoidable_bias"),
+        "variance": _judged(verdicts, "variance"),
     }
 
 
-def _spread_lines(spread: Mapping[str, Any]) -> list[str]:
-    rows = [[f"of {spread['count']} trials", HIGH, UNCLEAR, LOW]]
-    rows += [[name, *(str(spread[name][word]) for word in (HIGH, UNCLEAR, LOW))] for name in KINDS]
+def _judged(verdicts: Sequence[Verdict], kind: str) -> dict[str, int]:
+    return {word: sum(verdict.judgement(kind) == word for verdict in verdicts) for word in JUDGEMENTS}
+
+
+def _spread_lines(spread: Spread) -> list[str]:
+    rows = [[f"of {spread['count']} trials", *JUDGEMENTS]]
+    for name, counts in (("bias", spread["bias"]), ("variance", spread["variance"])):
+        rows.append([name, *(str(counts[word]) for word in JUDGEMENTS)])
     lines = columns(rows, right=(1, 2, 3))
     if spread["dev_error_quartiles"]:
         first, middle, third = map(percent, spread["dev_error_quartiles"])
@@ -89,7 +92,7 @@ def _next(search: StoredRun, records: Sequence[TrialRecord], options: Sequence[s
     if wider := _wider(plan.space, best["values"]):
         keys, space = wider
         words = ["search", str(search.directory.resolved), "--trials", str(plan.total)]
-        words += ["--set", f"search.space={dump_yaml(space, one_line=True).strip()}", *options]
+        words += ["--set", f"search.space={space}", *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
         yield Action(why, command(*words))
     if number >= LATE * len(records) and len(records) > 1:
@@ -97,8 +100,8 @@ def _next(search: StoredRun, records: Sequence[TrialRecord], options: Sequence[s
         yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan.total)))
 
 
-def _wider(space: Space, values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]] | None:
-    """The keys whose value lies at the end of its range, and the space with these ranges moved on."""
+def _wider(space: Space, values: Values) -> tuple[list[str], str] | None:
+    """The keys whose value lies at the end of its range, and the space, in YAML, with these ranges moved on."""
     written, keys = space.written(), []
     for parameter in space.active(values):
         value = values[parameter.key]
@@ -109,4 +112,4 @@ def _wider(space: Space, values: Mapping[str, Any]) -> tuple[list[str], dict[str
         if beyond is not None:
             keys.append(parameter.key)
             written[parameter.key] |= {parameter.domain.name: beyond.written()}
-    return (keys, written) if keys else None
+    return (keys, dump_yaml(written, one_line=True).strip()) if keys else None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, log
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.runs.telling import next_line
 from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
 from nnrun.text import columns, percent, points, set_name, wrapped
+
+if TYPE_CHECKING:
+    from nnrun.insight.diagnosis.learning_curve import LearningCurve, Size
 
 BAR = 30  # characters for the largest error
 WEIGHTED = "Rows are weighted: the errors are as sure as those of so many examples without weights (Kish 1965)."
@@ -93,16 +96,51 @@ def advice(actions: Sequence[Action]) -> list[str]:
     return lines
 
 
-def as_json(
-    verdict: Verdict | None, told: str, actions: Sequence[Action], bias: str | None = None
-) -> dict[str, object]:
-    """The document that `--json` prints and diagnosis.json holds; `bias` is what is known of it without errors."""
+class Step(TypedDict):
+    """A gap and its 95% interval; None where it is not known."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Advice(TypedDict):
+    """An action."""
+
+    why: str
+    command: str
+
+
+class Spread(TypedDict):
+    """How the trials of a search ended, and how many of them have a bias or a variance that is high, unclear or low."""
+
+    count: int
+    diverged: int
+    dev_error_quartiles: list[float]  # three; empty without any error
+    bias: Mapping[str, int]
+    variance: Mapping[str, int]
+
+
+class Document(TypedDict):
+    """What `--json` prints and diagnosis.json holds; None for sets and gaps that are not there."""
+
+    schema_version: int
+    errors: Mapping[str, float | None]  # by set
+    gaps: Mapping[str, Step]  # by rule
+    verdict: Mapping[str, str | None]  # by kind: high, unclear or low
+    summary: str
+    next: list[Advice]
+    trials: NotRequired[Spread]  # of a search
+
+
+def as_json(verdict: Verdict | None, told: str, actions: Sequence[Action], bias: str | None = None) -> Document:
+    """The document; `bias` is what is known of it without errors."""
     gaps = verdict.gaps if verdict else {}
     words = {kind: gaps[kind].judgement if kind in gaps else None for kind in RULES}
     return {
         "schema_version": 1,
         "errors": {part: verdict.errors.get(part) if verdict else None for part in SETS},
-        "gaps": {kind: {key: getattr(gaps.get(kind), key, None) for key in ("value", "low", "high")} for kind in RULES},
+        "gaps": {kind: _gap(gaps.get(kind)) for kind in RULES},
         "verdict": {
             "bias": bias or words["avoidable_bias"],
             "variance": words["variance"] or UNCLEAR,
@@ -112,6 +150,12 @@ def as_json(
         "summary": told,
         "next": [{"why": action.why, "command": action.command} for action in actions],
     }
+
+
+def _gap(gap: Gap | None) -> Step:
+    if gap is None:
+        return {"value": None, "low": None, "high": None}
+    return {"value": gap.value, "low": gap.low, "high": gap.high}
 
 
 WIDTH, HEIGHT = 64, 12  # of the plot, without its axis
@@ -131,19 +175,19 @@ class Marks(NamedTuple):
 UNICODE, ASCII = Marks("●", "│", "·", "└", "─", "│"), Marks("o", ":", ".", "+", "-", "|")
 
 
-def curve_lines(found: Mapping[str, Any], ascii_only: bool = False) -> list[str]:
+def curve_lines(curve: LearningCurve, ascii_only: bool = False) -> list[str]:
     """All of it; `ascii_only` for terminals without box-drawing characters."""
     marks = ASCII if ascii_only else UNICODE
-    seeds, epochs = len(found["seeds"]), found["epochs"]
+    seeds, epochs = len(curve["seeds"]), curve["epochs"]
     how = (
-        f"{marks.mean} dev error, mean of {seeds} seeds on {found['dev_rows']:,} examples; {marks.spread} lowest to "
+        f"{marks.mean} dev error, mean of {seeds} seeds on {curve['dev_rows']:,} examples; {marks.spread} lowest to "
         f"highest; {marks.law} fitted law. Every training takes as many steps as {epochs} epochs on all rows; smaller "
         "parts are repeated."
     )
     spell = _in_ascii if ascii_only else str
     return [
-        *(*wrapped(spell(told(found))), "", *plot(found, marks)),
-        *("", *map(spell, _table(found)), "", *wrapped(spell(how))),
+        *(*wrapped(spell(told(curve))), "", *plot(curve, marks)),
+        *("", *map(spell, _table(curve)), "", *wrapped(spell(how))),
     ]
 
 
@@ -151,9 +195,9 @@ def _in_ascii(text: str) -> str:
     return text.replace("−", "-").replace("–", "-").replace("±", "+/-")
 
 
-def told(found: Mapping[str, Any]) -> str:
+def told(curve: LearningCurve) -> str:
     """The answer: by how much twice the data would change the dev error, or that the curve does not tell."""
-    twice, floor = found["twice"], found["law"]
+    twice, floor = curve["twice"], curve["law"]
     half = 100 * (twice["high"] - twice["low"]) / 2
     change = points(twice["change"]).replace("-", "−").replace("+0.0", "0.0")
     if not twice["tells"]:
@@ -168,11 +212,11 @@ def told(found: Mapping[str, Any]) -> str:
     )
 
 
-def plot(found: Mapping[str, Any], marks: Marks) -> list[str]:
+def plot(curve: LearningCurve, marks: Marks) -> list[str]:
     """Dev errors over sizes, a log scale, up to twice the rows; `HEIGHT` lines and an axis, 80 columns at most."""
-    known = {size["rows"]: _finite(size["dev_errors"]) for size in found["sizes"]}
+    known = {size["rows"]: _finite(size["dev_errors"]) for size in curve["sizes"]}
     known = {rows: errors for rows, errors in known.items() if errors}
-    law, first, last = found["law"], min(known), found["twice"]["rows"]
+    law, first, last = curve["law"], min(known), curve["twice"]["rows"]
     top = max(max(errors) for errors in known.values()) or 1.0
     grid = [[" "] * WIDTH for _ in range(HEIGHT)]
 
@@ -194,7 +238,7 @@ def plot(found: Mapping[str, Any], marks: Marks) -> list[str]:
     return [*lines, f"{'':>7} {marks.corner}{marks.line * WIDTH}", _ticks([*known, last], column)]
 
 
-def _ticks(sizes: list[int], column: Any) -> str:
+def _ticks(sizes: list[int], column: Callable[[float], int]) -> str:
     """Sizes below the axis, each ending at its column, as many as fit."""
     line = ""
     for rows in sizes:
@@ -204,12 +248,12 @@ def _ticks(sizes: list[int], column: Any) -> str:
     return line
 
 
-def _table(found: Mapping[str, Any]) -> list[str]:
+def _table(curve: LearningCurve) -> list[str]:
     heads = [["examples", "train", "dev", "lowest", "highest"]]
-    return columns([*heads, *(_row(size) for size in found["sizes"])], right=range(5))
+    return columns([*heads, *(_row(size) for size in curve["sizes"])], right=range(5))
 
 
-def _row(size: Mapping[str, Any]) -> list[str]:
+def _row(size: Size) -> list[str]:
     train, dev = _finite(size["train_errors"]), _finite(size["dev_errors"])
     means = [percent(sum(errors) / len(errors) if errors else None) for errors in (train, dev)]
     return [f"{size['rows']:,}", *means, percent(min(dev, default=None)), percent(max(dev, default=None))]

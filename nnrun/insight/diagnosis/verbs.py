@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -16,14 +15,26 @@ from nnrun.insight.diagnosis import evidence as seen
 from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
-from nnrun.insight.diagnosis.telling import WEIGHTED, Action, advice, as_json, explanation, ladder, measured_by
+from nnrun.insight.diagnosis.telling import (
+    WEIGHTED,
+    Action,
+    Document,
+    Spread,
+    advice,
+    as_json,
+    explanation,
+    ladder,
+    measured_by,
+)
 from nnrun.installation import command
 from nnrun.runs.rundir import DIAGNOSIS
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import RunRecord, StoredRun
 from nnrun.runs.verdict import HIGH, Verdict, of_run, set_sizes, summary
 from nnrun.text import wrapped
 
 ENDED = ("done", "diverged")
+
+Numbers = Mapping[str, float | None]  # of one epoch, such as dev_error; empty where none is finished
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Diagnosis:
     lines: list[str]
     actions: list[Action]
     bias: str | None = None  # what is known of it whatever the errors are
-    spread: Mapping[str, Any] | None = None
+    spread: Spread | None = None
 
     @property
     def page(self) -> list[str]:
@@ -46,10 +57,10 @@ class Diagnosis:
         return self.lines + advice(self.actions)
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Document:
         """What `--json` prints."""
-        found = as_json(self.verdict, self.told, self.actions, self.bias)
-        return found if self.spread is None else found | {"trials": dict(self.spread)}
+        document = as_json(self.verdict, self.told, self.actions, self.bias)
+        return document if self.spread is None else {**document, "trials": self.spread}
 
     @property
     def high(self) -> set[str]:
@@ -100,7 +111,7 @@ def of_a_run(
     return found
 
 
-def _errors(run: StoredRun) -> Mapping[str, Any]:
+def _errors(run: StoredRun) -> Numbers:
     """The final errors; where there are none yet, those of the best epoch so far."""
     if run.final:
         return run.final
@@ -109,7 +120,7 @@ def _errors(run: StoredRun) -> Mapping[str, Any]:
     return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
 
 
-def _nothing_to_judge(run: StoredRun, final: Mapping[str, Any]) -> str:
+def _nothing_to_judge(run: StoredRun, final: Numbers) -> str:
     if run.status == "running":
         return f"{run.id} is still training and has not finished an epoch; ask again in a moment"
     if run.status in ("interrupted", "failed") and not final:
@@ -118,7 +129,7 @@ def _nothing_to_judge(run: StoredRun, final: Mapping[str, Any]) -> str:
     return f"{run.id} has no {' and no '.join(lacking)} error, so there is no gap between training and new examples"
 
 
-def _state(run: StoredRun, final: Mapping[str, Any]) -> list[str]:
+def _state(run: StoredRun, final: Numbers) -> list[str]:
     """A line where the run is not over."""
     if run.status in ENDED:
         return []
@@ -127,7 +138,7 @@ def _state(run: StoredRun, final: Mapping[str, Any]) -> list[str]:
     return [f"status   {run.status}: not all of {run.config.training.epochs} epochs are trained{so_far}"]
 
 
-def _diverged(record: Mapping[str, Any]) -> str:
+def _diverged(record: RunRecord) -> str:
     where = record.get("divergence") or {}
     place = f" in epoch {where['epoch']}, at layer {where['layer']}" if where else ""
     return f"High bias: training diverged{place}, so the network fits nothing."

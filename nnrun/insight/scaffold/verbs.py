@@ -1,28 +1,35 @@
-"""From a source and a target to a config that trains as it stands."""
+"""From a source and a target to a config that trains as it stands, above each key the reason for its value."""
 
 from __future__ import annotations
 
 import os
 import re
+import textwrap
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from nnrun.config.data_section import Data, Parts
+from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.config.sources import BUNDLED
 from nnrun.data.facts.survey import Survey
 from nnrun.data.files.sources import read_source
 from nnrun.errors import UsageError
-from nnrun.insight.scaffold.document import document, kinds_of
 from nnrun.insight.scaffold.overview import Overview, gather
 from nnrun.insight.scaffold.proposals import Choice, propose
 from nnrun.installation import command, has_extra
+from nnrun.text import counted, shown_name, source_name, visible
 
 LONGEST_NAME = 64
 PREDICTIONS = "predictions.csv"
+WIDTH = 100
+INDENT = "  "
+SCHEMA = "nnrun.schema.json"
+MODELINE = f"# yaml-language-server: $schema={SCHEMA}"
 
 
 @dataclass(frozen=True)
@@ -93,12 +100,82 @@ def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
     return [command(*words) for words in commands]
 
 
-def bundled() -> Iterator[dict[str, Any]]:
-    """Name, rows, columns, target, task and a line about each."""
+def document(name: str, head: str, choices: Mapping[str, Choice], commands: Sequence[str]) -> str:
+    """YAML text: the editor's modeline, what it was made from, the sections, and what to run next."""
+    lines = [MODELINE, *_comment(head), "", f"name: {_plain(name)}"]
+    section = ""
+    for key, choice in choices.items():
+        if not key.startswith(f"{section}."):
+            section = key.partition(".")[0]
+            lines += ["", f"{section}:"]
+        lines += [INDENT + line for line in _setting(key.partition(".")[2], choice)]
+    lines += ["", "# What to run next:", *(f"#   {command}" for command in commands)]
+    return "\n".join(lines) + "\n"
+
+
+def _setting(key: str, choice: Choice) -> Iterator[str]:
+    yield from _comment(choice.reason)
+    if choice.notes:
+        yield f"{key}:"
+        for item, note in zip(choice.value, choice.notes, strict=True):
+            yield f"{INDENT}- {_plain(item)}  # {visible(note)}"
+    else:
+        yield f"{'' if choice.active else '# '}{key}: {_plain(choice.value)}"
+
+
+def _comment(text: str) -> list[str]:
+    head, text = "# ", visible(text)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=head, subsequent_indent=head, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _plain(value: object) -> str:
+    """A value as it stands behind a key or a dash."""
+    return dump_yaml([value], one_line=True).strip()[1:-1]
+
+
+def told(overview: Overview, choices: Mapping[str, Choice]) -> Iterator[tuple[str, str]]:
+    """Heads and texts: the data, the target, the columns used and left out, and what may be worth a thought."""
+    yield "data", f"{source_name(overview.source)}: {choices['data.source'].reason}"
+    yield "target", f"{shown_name(overview.target)}, {choices['data.target'].reason}: {overview.task}"
+    yield "columns", kinds_of(overview)
+    for column in overview.left_out:
+        yield "left out", f"{shown_name(column.name)}: {column.why}"
+    for notice in overview.notices:
+        yield "note", notice
+    for key in THOUGHTS:
+        if key in choices:
+            yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
+
+
+THOUGHTS = ("data.class_weight", "data.group", "data.time")
+
+
+def kinds_of(overview: Overview) -> str:
+    """How many columns there are of each kind, and how many features they become."""
+    kinds = Counter(column.kind for column in overview.used)
+    plural = {"category": "categories"}
+    told = ", ".join(counted(number, kind, plural.get(kind)) for kind, number in kinds.most_common())
+    return f"{told}; {counted(overview.features, 'feature')} for the network"
+
+
+class Bundled(NamedTuple):
+    """A data set that comes with nnrun."""
+
+    name: str
+    rows: int
+    columns: int
+    target: str
+    task: str
+    about: str  # a line
+
+
+def bundled() -> Iterator[Bundled]:
+    """All of them."""
     for name, facts in BUNDLED.items():
         table = read_source(Data(source=name))["all"]
         found = Survey(table, facts.target, "auto")
         found.see(table)
         task = found.target.decide_task(facts.target)
-        size = {"rows": len(table), "columns": len(table.columns)}
-        yield {"name": name, **size, "target": facts.target, "task": task, "about": facts.about}
+        yield Bundled(name, len(table), len(table.columns), facts.target, task, facts.about)

@@ -71,7 +71,7 @@ def _learned(model: Model) -> str:
         f"CLASSES: list[str] | None = {None if classes is None else _packed(classes)}",
         f"TARGET_MEAN, TARGET_DEVIATION = {target.mean!r}, {target.deviation!r}",
         f"DTYPE = {model.config.training.dtype!r}",
-        f"COLUMNS: list[dict[str, Any]] = {_stacked(columns)}",
+        f"COLUMNS: list[Column] = {_stacked(columns)}",
         f"MISSING_HERE: list[str] = {_packed(model.info.get('format', {}).get('missing', []))}",
         f"IDENTIFIERS: list[str] = {_packed(model.info.get('left_out', []))}",
         f"MEANS = {_packed(preprocessor.means)}",

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,7 @@ TARGET = ""  # what is predicted
 CLASSES: list[str] | None = None
 TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
 DTYPE = "float32"
-COLUMNS: list[dict[str, Any]] = []
+COLUMNS: list[Column] = []
 MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
 IDENTIFIERS: list[str] = []  # columns that training left out; the command carries them through
 MEANS: list[float] = []  # of the features that the columns become
@@ -44,6 +44,21 @@ LAYERS: list[tuple[tuple[int, int], str, str, str]] = []  # shape and bytes of W
 # End of what was learned.
 
 Array = npt.NDArray[Any]
+
+
+class Column(TypedDict, total=False):
+    """What was learned of a column: the first three keys, and those of its kind."""
+
+    name: Required[str]
+    kind: Required[str]  # a key of KINDS
+    indicator: Required[bool]  # whether a further feature tells where values are missing
+    fills: list[float]  # the mean of training for each of its features, where a value is missing
+    vocabulary: list[str]  # the categories of training, each a feature
+    other: bool  # whether all other categories have a feature of their own
+    parts: list[str]  # of a date: those that varied in training
+    format: str  # of a date: ISO8601, or as strptime reads it
+
+
 Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
 
 MISSING = {
@@ -88,18 +103,18 @@ def features(table: Mapping[str, Sequence[Any]]) -> Array:
     return ((np.hstack(parts) - MEANS) / DEVIATIONS).astype(DTYPE)
 
 
-def numbers(column: dict[str, Any], values: Sequence[Any]) -> Array:
+def numbers(column: Column, values: Sequence[Any]) -> Array:
     """The numbers, the mean of training where one is missing."""
     return _filled(column, np.array([[_number(column, value)] for value in values]).reshape(-1, 1))
 
 
-def booleans(column: dict[str, Any], values: Sequence[Any]) -> Array:
+def booleans(column: Column, values: Sequence[Any]) -> Array:
     """1 for true and 0 for false, in the words of TRUTH."""
     plain = [TRUTH.get(_text(value).lower(), value) for value in values]
     return numbers(column, plain)
 
 
-def categories(column: dict[str, Any], values: Sequence[Any]) -> Array:
+def categories(column: Column, values: Sequence[Any]) -> Array:
     """1 in the place of the value; an unknown one is "(other)" where training had that, else in no place."""
     codes = {value: code for code, value in enumerate(column["vocabulary"])}
     other = len(codes) if column["other"] else None
@@ -112,7 +127,7 @@ def categories(column: dict[str, Any], values: Sequence[Any]) -> Array:
     return out
 
 
-def dates(column: dict[str, Any], values: Sequence[Any]) -> Array:
+def dates(column: Column, values: Sequence[Any]) -> Array:
     """Year, month, weekday (Monday is 0) and hour, those that varied in training; times with an offset in UTC."""
     moments = [None if _is_missing(value) else _moment(column, value) for value in values]
     parts = [[np.nan if m is None else _part(m, part) for part in column["parts"]] for m in moments]
@@ -120,14 +135,14 @@ def dates(column: dict[str, Any], values: Sequence[Any]) -> Array:
     return _filled(column, np.array(parts, float).reshape(len(values), len(column["parts"])), missing)
 
 
-def _filled(column: dict[str, Any], values: Array, missing: Array | None = None) -> Array:
+def _filled(column: Column, values: Array, missing: Array | None = None) -> Array:
     """Missing values at the mean of training, and a column that tells where they were if training had some."""
     absent = np.isnan(values)[:, :1] if missing is None else missing
     filled = np.where(np.isnan(values), column["fills"], values) if values.size else values
     return np.hstack([filled, absent]) if column["indicator"] else filled
 
 
-def _number(column: dict[str, Any], value: Any) -> float:
+def _number(column: Column, value: Any) -> float:
     if _is_missing(value):
         return np.nan
     try:
@@ -147,7 +162,7 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _moment(column: dict[str, Any], value: Any) -> datetime:
+def _moment(column: Column, value: Any) -> datetime:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -156,7 +171,7 @@ def _moment(column: dict[str, Any], value: Any) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _read_moment(column: dict[str, Any], text: str) -> datetime:
+def _read_moment(column: Column, text: str) -> datetime:
     try:
         if column["format"] != "ISO8601":
             return datetime.strptime(text, column["format"])
@@ -204,7 +219,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x * x * x))),
     "silu": lambda x: x * sigmoid(x),
 }
-KINDS: dict[str, Callable[[dict[str, Any], Sequence[Any]], Array]] = {
+KINDS: dict[str, Callable[[Column, Sequence[Any]], Array]] = {
     "number": numbers,
     "boolean": booleans,
     "category": categories,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
@@ -13,8 +13,10 @@ import numpy as np
 from nnrun.report.page.html import Markup
 from nnrun.text import shortened
 
-Trace = dict[str, Any]
-Axis = dict[str, Any]
+Plotly = dict[str, Any]  # a piece of a figure in plotly's own keys and values, such as a shape or a marker
+Trace = Plotly
+Axis = Plotly
+Layout = Plotly  # axes and marks
 
 # Each at least 3:1 against both the light and the dark page, and told apart by the colour-blind (after Okabe and Ito).
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2a7fc1", "#c7700f", "#1f9470", "#d0504a", "#a063b5", "#7f858c"
@@ -32,7 +34,7 @@ class Chart:
     title: str
     alt: str
     data: Sequence[Trace]
-    layout: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout = field(default_factory=dict)
     note: str = ""
     table: Markup | None = None
     height: int = 340
@@ -84,7 +86,7 @@ def points(name: str, x: Sequence[Any], y: Sequence[Any], color: Any, **options:
     return {"type": "scatter", "mode": "markers", "name": plain(name), "x": x, "y": y, "marker": marker, **options}
 
 
-def upright(at: float, text: str, color: str, level: int, leftward: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def upright(at: float, text: str, color: str, level: int, leftward: bool) -> tuple[Plotly, Plotly]:
     """A shape and an annotation that mark a place on the x-axis; `level` lowers the text out of another's way."""
     shape = {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "layer": "below"}
     words = {"x": at, "y": 1 - 0.09 * level, "yref": "paper", "text": plain(text), "showarrow": False}

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
 from nnrun.data.files.table import Table
 from nnrun.engine.parameters import Array
-from nnrun.insight.diagnosis.regions import compare, error_of, regions_of
+from nnrun.insight.diagnosis.regions import PartError, Region, compare, error_of, interval, regions_of
 from nnrun.models.trained import Trained
-from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short
+from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, short
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.runs.verdict import RULES, Verdict, wilson
 from nnrun.text import percent, points, set_name
-
-Region = Mapping[str, Any]
 
 BARS = 25  # of a chart
 FEWEST = 10  # dev rows that a slice is judged by
@@ -31,7 +30,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     named = regions_of({part: tables[part] for part in mistakes}, name)
     found = compare(mistakes, named, section.base_error, section.tolerance, classes is not None)
     shown = found[:BARS]
-    traces = [_bars(part, color, shown) for part, color in (("train", BLUE), ("dev", ORANGE))]
+    traces = [_bars("train", BLUE, [r["train"] for r in shown]), _bars("dev", ORANGE, [r["dev"] for r in shown])]
     names = [short(region["region"]) for region in shown]
     layout = {
         "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
@@ -46,15 +45,21 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     return Chart(f"Error by {name}", alt, traces, layout, note, _table(name, found))
 
 
-def _bars(part: str, color: str, found: Sequence[Region]) -> dict[str, Any]:
-    errors = [region[part]["error"] for region in found]
-    ends = [(region[part]["low"], region[part]["high"]) for region in found]
-    up = [0 if e is None or h is None else max(0.0, h - e) for e, (_, h) in zip(errors, ends, strict=True)]
-    down = [0 if e is None or low is None else max(0.0, e - low) for e, (low, _) in zip(errors, ends, strict=True)]
-    spread = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1, "color": "#8a9199"}
-    text = [f"{region[part]['rows']:,} rows" for region in found]
-    return {"type": "bar", "name": part, "x": list(range(len(found))), "y": errors, "marker": {"color": color},
-            "error_y": spread, "hovertext": text, "hoverinfo": "y+text+name"}  # fmt: skip
+def _bars(part: str, color: str, errors: Sequence[PartError]) -> Trace:
+    whiskers = [_whiskers(error) for error in errors]
+    spread = {"type": "data", "symmetric": False, "array": [up for _, up in whiskers],
+              "arrayminus": [down for down, _ in whiskers], "thickness": 1, "color": "#8a9199"}  # fmt: skip
+    text = [f"{error['rows']:,} rows" for error in errors]
+    return {"type": "bar", "name": part, "x": list(range(len(errors))), "y": [error["error"] for error in errors],
+            "marker": {"color": color}, "error_y": spread, "hovertext": text,
+            "hoverinfo": "y+text+name"}  # fmt: skip
+
+
+def _whiskers(error: PartError) -> tuple[float, float]:
+    """How far the interval reaches below the error, and above it; 0 where it is not known."""
+    middle, low, high = error["error"], error["low"], error["high"]
+    down = 0 if middle is None or low is None else max(0.0, middle - low)
+    return down, 0 if middle is None or high is None else max(0.0, high - middle)
 
 
 def _table(name: str, found: Sequence[Region]) -> Markup:
@@ -62,16 +67,26 @@ def _table(name: str, found: Sequence[Region]) -> Markup:
     rows = [
         [
             r["region"], percent(r["train"]["error"]), f"{r['train']['rows']:,}", percent(r["dev"]["error"]),
-            _interval(r["dev"]), f"{r['dev']['rows']:,}", percent(r["share_of_dev"]),
-            *(tag("span", r[kind]["judgement"], cls=r[kind]["judgement"]) for kind in ("bias", "variance")),
+            interval(r["dev"]) or "–", f"{r['dev']['rows']:,}", percent(r["share_of_dev"]),
+            *(tag("span", step["judgement"], cls=step["judgement"]) for step in (r["bias"], r["variance"])),
         ]
         for r in found
     ]  # fmt: skip
     return table(f"Errors by {name}", heads, rows, words=(0, 7, 8))
 
 
-def _interval(error: Mapping[str, Any]) -> str:
-    return "–" if error["low"] is None else f"{100 * error['low']:.1f} to {100 * error['high']:.1f}"
+class Slice(NamedTuple):
+    """The dev rows that have a value in a column, and the error on them."""
+
+    column: str
+    value: str
+    error: PartError
+
+    @property
+    def low(self) -> float:
+        """The error is at least this, by its interval; −∞ where there is none."""
+        low = self.error["low"]
+        return -inf if low is None else low
 
 
 def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
@@ -81,7 +96,7 @@ def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
     columns = [name for name in dev.columns if name != target][:COLUMNS]
     looked_at = list(_slices(dev, mistakes, columns, proportions))
     whole = float(mistakes.mean())
-    worse = sorted((s for s in looked_at if s["low"] is not None and s["low"] > whole), key=lambda s: -s["low"])
+    worse = sorted((s for s in looked_at if s.low > whole), key=lambda s: -s.low)
     told = (
         f"{len(looked_at):,} slices of {len(columns)} columns with at least {FEWEST} dev rows were compared with the "
     )
@@ -91,18 +106,20 @@ def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
     chance = len(looked_at) / 40  # 2.5% of the intervals lie above what they estimate
     by_chance = f"about {chance:.0f}" if chance >= 1 else "less than one"
     told += f"{len(worse)} lie above it with their whole 95% interval; of so many, {by_chance} would by chance."
-    rows = [[s["column"], s["value"], percent(s["error"]), _interval(s), f"{s['rows']:,}"] for s in worse[:SLICES]]
+    rows = [
+        [s.column, s.value, percent(s.error["error"]), interval(s.error) or "–", f"{s.error['rows']:,}"]
+        for s in worse[:SLICES]
+    ]
     heads = ["column", "value", "dev error", "95%", "dev rows"]
     return join([paragraph(told), table("Slices that are worse than the whole", heads, rows, words=(0, 1))])
 
 
-def _slices(dev: Table, mistakes: Array, columns: Sequence[str], proportions: bool) -> Iterator[dict[str, Any]]:
+def _slices(dev: Table, mistakes: Array, columns: Sequence[str], proportions: bool) -> Iterator[Slice]:
     for column in columns:
         names = regions_of({"train": dev}, column)["train"]  # bins of the dev part's own values
         for value, count in zip(*np.unique(names.astype(str), return_counts=True), strict=True):
             if FEWEST <= count < len(names):
-                error = error_of(mistakes[names == value], proportions)
-                yield {"column": column, "value": value, **error}
+                yield Slice(column, value, error_of(mistakes[names == value], proportions))
 
 
 def ladder_chart(verdict: Verdict) -> Chart:

@@ -15,7 +15,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.files.table import Table, kind_of
 from nnrun.engine.parameters import Array
 from nnrun.models.model import Model
-from nnrun.report.page.charts import Chart, axis, colour, plain, points
+from nnrun.report.page.charts import Chart, Trace, axis, colour, plain, points
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.report.run.quality import PART, Classified, Estimated
 from nnrun.text import number, percent
@@ -47,7 +47,7 @@ def boundary_chart(model: Model, data: Dataset) -> Chart:
     )
 
 
-def _classes(classes: list[str], said: Array, own: Array) -> list[dict[str, Any]]:
+def _classes(classes: list[str], said: Array, own: Array) -> list[Trace]:
     """A heat map for each class where it is the likeliest, its opacity how likely."""
     likeliest, sure = said.argmax(axis=1), said.max(axis=1)
     maps = []
@@ -58,13 +58,13 @@ def _classes(classes: list[str], said: Array, own: Array) -> list[dict[str, Any]
     return maps
 
 
-def _values(target: str, said: Array, own: Array) -> list[dict[str, Any]]:
+def _values(target: str, said: Array, own: Array) -> list[Trace]:
     z = said.reshape(SIDE, SIDE)
     bar = {"showscale": True, "colorbar": {"title": {"text": plain(target)}, "thickness": 12}}
     return [_map(own, z, "Viridis", float(z.min()), float(z.max())) | bar]
 
 
-def _map(own: Array, z: Array, scale: Any, low: float, high: float) -> dict[str, Any]:
+def _map(own: Array, z: Array, scale: Any, low: float, high: float) -> Trace:
     rows = [[float(f"{value:.4g}") for value in row] for row in z]
     return {"type": "heatmap", "x": own[:, 0].tolist(), "y": own[:, 1].tolist(), "z": rows, "zmin": low, "zmax": high,
             "colorscale": scale, "showscale": False, "hoverinfo": "skip"}  # fmt: skip
@@ -75,7 +75,7 @@ def _faded(color: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[dict[str, Any]]:
+def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[Trace]:
     """Dev examples, a colour and a symbol a class."""
     step = max(1, len(raw) // MOST_POINTS)
     raw, y = raw[::step], y[::step]

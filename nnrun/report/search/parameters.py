@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.space.intervals import Log, Uniform
 from nnrun.config.space.space import Parameter
-from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Chart, axis, plain, points, short
+from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Axis, Chart, Plotly, axis, plain, points, short
 from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
 from nnrun.report.search.scales import place, scale_axis, ticks
@@ -21,12 +21,12 @@ INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs
 
 
-def _ranked_colours(found: Results, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _ranked_colours(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
     """By rank, from the best to the worst."""
     return {"color": [found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": SCALE}
 
 
-def _upside_down(found: Results, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _upside_down(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
     """The same with the best as the largest number: parallel coordinates draw larger ones on top of smaller ones."""
     reversed_ = [(1 - at, color) for at, color in SCALE[::-1]]
     return {"color": [1 - found.ranks[t["number"]] for t in trials], "cmin": 0, "cmax": 1, "colorscale": reversed_}
@@ -49,7 +49,7 @@ def parallel_chart(found: Results) -> Chart:
     return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=LANE * len(axes))
 
 
-def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> Axis:
     places, words = ticks(parameter.domain)
     held = [trial["values"][parameter.key] for trial in trials]
     units = [INACTIVE if v is None else place(parameter, t["number"], v) for v, t in zip(held, trials, strict=True)]
@@ -63,7 +63,7 @@ def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> dict[str, Any]
     }
 
 
-def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
     """The metric on the scale of its axis in the other charts."""
     values = [found.value(trial) for trial in trials]
     log = found.axis().get("type") == "log"
@@ -194,6 +194,6 @@ def _sides(parameter: Parameter, new: Sequence[Any]) -> list[tuple[float, float]
     return [(unit - half, unit + half) for unit in units]
 
 
-def _box(x0: float, x1: float, y0: float, y1: float) -> dict[str, Any]:
+def _box(x0: float, x1: float, y0: float, y1: float) -> Plotly:
     return {"type": "rect", "x0": x0, "x1": x1, "y0": y0, "y1": y1, "layer": "below",
             "line": {"color": ORANGE, "width": 1.5}, "fillcolor": "rgba(199,112,15,0.10)"}  # fmt: skip

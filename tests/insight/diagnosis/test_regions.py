@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.insight.diagnosis.regions import by_column, compare, region_lines
+from nnrun.insight.diagnosis.regions import PartError, Region, Step, by_column, compare, region_lines
 from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.session import Outcome
@@ -151,9 +151,15 @@ def test_the_table_is_narrow_and_says_how_to_read_it(train_run: Train) -> None:
 
 
 def test_of_many_values_the_worst_are_shown() -> None:
-    region = {"train": {"rows": 1, "error": 0.0}, "dev": {"rows": 1, "error": 0.0, "low": 0.0, "high": 0.8}}
-    gap = {"judgement": "unclear"}
-    regions = [region | {"region": f"shop {i} {'x' * 30}", "bias": gap, "variance": gap} for i in range(23)]
-    lines = region_lines({"column": "shop", "unit": "u", "base": 0.0, "tolerance": 0.015, "regions": regions})
+    error: PartError = {"rows": 1, "error": 0.0, "low": 0.0, "high": 0.8}
+    gap: Step = {"value": 0.0, "low": -0.8, "high": 0.8, "judgement": "unclear"}
+    regions: list[Region] = [
+        {"region": f"shop {i} {'x' * 30}", "train": error, "dev": error, "share_of_dev": 0.0, "bias": gap,
+         "variance": gap}
+        for i in range(23)
+    ]  # fmt: skip
+    lines = region_lines(
+        {"column": "shop", "unit": "u", "base": 0.0, "tolerance": 0.015, "sampled": False, "regions": regions}
+    )
     assert "… and 3 more with lower dev errors" in lines
     assert "shop 0 xxxxxxxxxxxxxx…" in lines[2]

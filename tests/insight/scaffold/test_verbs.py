@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
-from nnrun.insight.scaffold.document import document
 from nnrun.insight.scaffold.proposals import Choice
+from nnrun.insight.scaffold.verbs import document
 from nnrun.text import listed, shown_name
 
 ODD = ["yes", "no", "null", "~", "1e3", "0x10", "#x", "a: b", "- a", "{a}", "[", "'", '"', "two\nlines", "ü ", " a",

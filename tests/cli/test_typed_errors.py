@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nnrun.cli.diagnose import fraction, typed_tolerance, typed_verdict
 from nnrun.errors import UsageError
-from nnrun.insight.diagnosis.typed_errors import fraction, tolerance, typed_verdict
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,6 @@ def test_what_cannot_be_judged(errors: dict[str, str], sizes: dict[str, int], wo
 
 
 def test_a_tolerance_is_above_0() -> None:
-    assert tolerance("1.5%") == 0.015
+    assert typed_tolerance("1.5%") == 0.015
     with pytest.raises(UsageError, match="above 0"):
-        tolerance("0")
+        typed_tolerance("0")
