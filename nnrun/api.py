@@ -81,7 +81,7 @@ class Run:
 
         model = load_model(StoredRun(self.directory))
         if isinstance(data, (str, Path)):
-            tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.info)
+            tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.fitted.reading)
         else:
             tables = [Table(pd.DataFrame(data).reset_index(drop=True), "the rows")]
         return pd.concat(Predictions(model).of(tables), ignore_index=True)

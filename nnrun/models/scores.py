@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.features.target import Target
+from nnrun.data.features.preprocess import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array

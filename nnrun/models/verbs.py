@@ -92,7 +92,7 @@ def evaluate(model: Model, data: str | None = None) -> Evaluation:
     class that the run does not know.
     """
     found = Evaluation(model, data)
-    if weighed := weight_notices(model.info.get("weights")):
+    if weighed := weight_notices(model.fitted.weights):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     if data is None:
         _on_own_parts(found, trained(model.run).dataset)
@@ -124,7 +124,7 @@ def _on_file(found: Evaluation, data: str) -> None:
         predictors = {NETWORK: found.model}
         found.notes.append(f"there is nothing to fit baselines on ({error})")
     scores, weighing = _scores(found, predictors), _Weighing(found.model)
-    with closing(read_rows(data, rows_at_once(found.model), found.model.info)) as tables:
+    with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
         for table in tables:
             x, y = _prepared(found.model, table)
             weighing.add(table, y)
@@ -140,8 +140,8 @@ class _Weighing:
     """The weights that the rows of a file have by the rules of the run, once all of them are known."""
 
     def __init__(self, model: Model) -> None:
-        self.target, self.described = model.target, model.info.get("weights")
-        self.column: str | None = (self.described or {}).get("column")
+        self.target, self.written = model.target, model.fitted.weights
+        self.column = self.written["column"] if self.written else None
         self._y: list[Array] = []
         self._column: list[Array] = []
         self._lacking = False
@@ -156,7 +156,7 @@ class _Weighing:
     def weights(self) -> Array | None:
         """One a row, with a mean of 1; None where every row counts alike."""
         column = np.concatenate(self._column) if self._column else None
-        return part_weights(self.described, FILE, np.concatenate(self._y), self.target.classes, column)
+        return part_weights(self.written, FILE, np.concatenate(self._y), self.target.classes, column)
 
     def notes(self) -> list[str]:
         """What is to be told where the file has no weights although the run had them."""
