@@ -21,6 +21,8 @@ from nnrun.runs.stored import StoredRun
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnrun.models.verbs import EvaluationDocument
+
 
 RUNS = "runs"
 
@@ -81,12 +83,12 @@ class Run:
 
         model = load_model(StoredRun(self.directory))
         if isinstance(data, (str, Path)):
-            tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.info)
+            tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.fitted.reading)
         else:
             tables = [Table(pd.DataFrame(data).reset_index(drop=True), "the rows")]
         return pd.concat(Predictions(model).of(tables), ignore_index=True)
 
-    def evaluate(self, data: str | Path | None = None) -> dict[str, Any]:
+    def evaluate(self, data: str | Path | None = None) -> EvaluationDocument:
         """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
 
         On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.

@@ -58,7 +58,7 @@ def predict(
     model = load_model(StoredRun(find_run(runs, run)))
     blas_threads.need(model.config.training.blas_threads)
     found = Predictions(model)
-    with tidy_end(), closing(read_rows(data, rows_at_once(model), model.info)) as tables:
+    with tidy_end(), closing(read_rows(data, rows_at_once(model), model.fitted.reading)) as tables:
         frames = found.of(tables)
         if path:
             write_file(path, frames)

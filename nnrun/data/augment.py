@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nnrun.config.sources import BUNDLED
 from nnrun.data.dataset import Dataset
 from nnrun.engine.augmentation import Augmenter, Flip, Pixels
 from nnrun.errors import DataError
@@ -29,13 +26,14 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
     if not any(augmentation.moves for augmentation in chosen):
         return Augmenter(chosen) if chosen else None
     names = [entry.name for entry, augmentation in zip(entries, chosen, strict=True) if augmentation.moves]
-    if not dataset.info["image"]:
+    image = dataset.fitted.image
+    if not image:
         raise DataError(
             f"{names[0]} needs images, and the rows of this data are none (an array (rows, height, width) or (rows, "
             "height, width, channels) in a .npz or .npy file holds images); noise alone fits any data",
             KEY,
         )
-    bundled = BUNDLED.get(str(dataset.info["source"]))
+    bundled = dataset.fitted.bundled
     reason = bundled.not_mirrored if bundled else None
     if reason and any(isinstance(augmentation, Flip) and not augmentation.force for augmentation in chosen):
         raise DataError(
@@ -43,7 +41,7 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             "that is meant",
             KEY,
         )
-    return Augmenter(chosen, _pixels(dataset))
+    return Augmenter(chosen, _pixels(dataset, image))
 
 
 def augmentation_notices(entries: Sequence[AugmentationEntry]) -> list[str]:
@@ -53,10 +51,10 @@ def augmentation_notices(entries: Sequence[AugmentationEntry]) -> list[str]:
     return []
 
 
-def _pixels(dataset: Dataset) -> Pixels:
+def _pixels(dataset: Dataset, image: Sequence[int]) -> Pixels:
     """The background is what the four corners have on average in training, the range is that of training."""
-    height, width, channels = dataset.info["image"]
-    means, deviations = np.array(dataset.info["means"]), np.array(dataset.info["deviations"])
+    height, width, channels = image
+    means, deviations = dataset.fitted.means, dataset.fitted.deviations
     rows = dataset.parts["train"].x[:SAMPLED]
     images = (rows * deviations + means).reshape(len(rows), height, width, channels)
     corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]

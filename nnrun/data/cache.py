@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.sources import check_file, source_files
 from nnrun.data.files.table import Arrays
+from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
 from nnrun.machine.posix import try_lock
 
@@ -31,7 +32,7 @@ _LOCK = "lock"  # in an unfinished folder, held by the process that fills it
 _ABANDONED_SECONDS = 24 * 3600
 _ATTEMPTS = 10  # several processes may repair the same entry at once
 
-Entry = tuple[Arrays, dict[str, Any]]
+Entry = tuple[Arrays, Fitted]
 
 
 def cache_key(config: Data, dtype: str) -> str:
@@ -53,20 +54,20 @@ def _identity(path: Path) -> list[str | int]:
 
 
 def load_entry(entry: Path, dtype: str) -> Entry | None:
-    """The arrays, mapped from disk and read-only, and the info of an entry; None if it is not whole."""
+    """The arrays, mapped from disk and read-only, and what was fitted, of an entry; None if it is not whole."""
     try:
-        info = json.loads((entry / "data.json").read_text(encoding="utf-8"))
+        fitted = Fitted(json.loads((entry / "data.json").read_text(encoding="utf-8")))
         arrays: Arrays = {}
-        for part, rows in info["split"]["sizes"].items():
-            axes = "xyw" if info["weights"] and info["weights"]["column"] else "xy"
+        for part, rows in fitted.split["sizes"].items():
+            axes = "xyw" if fitted.weights and fitted.weights["column"] else "xy"
             found = {f"{part}_{axis}": _mapped(entry / f"{part}_{axis}.npy") for axis in axes}
             x = found[f"{part}_x"]
-            if x.shape != (rows, len(info["features"])) or x.dtype != dtype or {rows} != set(map(len, found.values())):
+            if x.shape != (rows, len(fitted.features)) or x.dtype != dtype or {rows} != set(map(len, found.values())):
                 return None
             arrays |= found
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
-    return arrays, info
+    return arrays, fitted
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
@@ -85,7 +86,7 @@ def store_entry(entry: Path, prepared: Prepared) -> None:
             new = unfinished / "new"
             new.mkdir()
             _write_arrays(new, prepared)
-            (new / "data.json").write_text(json.dumps(prepared.info, indent=1), encoding="utf-8")
+            (new / "data.json").write_text(json.dumps(prepared.fitted.document, indent=1), encoding="utf-8")
             _put_in_place(new, entry, prepared.dtype)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

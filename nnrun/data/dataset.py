@@ -13,10 +13,10 @@ from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
 from nnrun.data.features.weights import effective_rows, part_weights
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.table import Arrays
+from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared, prepare
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
-from nnrun.files import to_json
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -41,8 +41,8 @@ class Part:
 class Dataset:
     """Parts `train`, `dev` and perhaps `test`, all read-only.
 
-    `target_deviation` is the target's own unit for one standardised unit (1 for classes); `info` is what a run's
-    data.json holds: `Preprocessor.from_json(info)` prepares new rows the same way.
+    `target_deviation` is the target's own unit for one standardised unit (1 for classes); `fitted.preprocessor`
+    prepares new rows the same way.
     """
 
     task: Task
@@ -50,7 +50,7 @@ class Dataset:
     n_features: int
     parts: dict[str, Part]
     target_deviation: float
-    info: dict[str, Any]
+    fitted: Fitted
     notices: list[str]
 
     @cached_property
@@ -60,11 +60,6 @@ class Dataset:
         weighted = {name: part.weights for name, part in self.parts.items() if part.weights is not None}
         effective = {name: effective_rows(weights) for name, weights in weighted.items()}
         return {"rows": rows, "effective_rows": effective} if effective else {"rows": rows}
-
-    @cached_property
-    def written_info(self) -> bytes:
-        """The content of a run's data.json; the runs of a search share it."""
-        return to_json(self.info, indent=2).encode() + b"\n"
 
 
 def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -> Dataset:
@@ -91,23 +86,23 @@ def _in_memory(prepared: Prepared) -> Entry:
     arrays = prepared.arrays()
     for values in arrays.values():
         values.flags.writeable = False
-    return arrays, prepared.info
+    return arrays, prepared.fitted
 
 
-def _part(name: str, arrays: Arrays, info: dict[str, Any]) -> Part:
+def _part(name: str, arrays: Arrays, fitted: Fitted) -> Part:
     x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
-    weights = part_weights(info["weights"], name, y, info["classes"], arrays.get(f"{name}_w"))
+    weights = part_weights(fitted.weights, name, y, fitted.classes, arrays.get(f"{name}_w"))
     return Part(x, y, None if weights is None else weights.astype(x.dtype))
 
 
 def _dataset(entry: Entry, *notices: str) -> Dataset:
-    arrays, info = entry
+    arrays, fitted = entry
     return Dataset(
-        task=info["task"],
-        classes=info["classes"],
-        n_features=len(info["features"]),
-        parts={part: _part(part, arrays, info) for part in info["split"]["sizes"]},
-        target_deviation=info["target"]["deviation"],
-        info=info,
-        notices=[*info["notices"], *notices],
+        task=fitted.task,
+        classes=fitted.classes,
+        n_features=len(fitted.features),
+        parts={part: _part(part, arrays, fitted) for part in fitted.split["sizes"]},
+        target_deviation=fitted.target.deviation,
+        fitted=fitted,
+        notices=[*fitted.notices, *notices],
     )

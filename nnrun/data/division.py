@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.data.facts.survey import Survey, TargetFacts
 from nnrun.data.files.table import Table
-from nnrun.data.split import PARTS, Split, TooFewError, part_sizes, split_rows
+from nnrun.data.split import PARTS, Rule, Split, TooFewError, part_sizes, split_rows
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Division:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def rule(self) -> str:
+    def rule(self) -> Rule:
         """How the parts came about."""
         return next(iter(self.splits.values())).rule
 

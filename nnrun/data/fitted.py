@@ -1,113 +1,191 @@
-"""What data.json says of the columns and the target, checked word by word before anything is worked out from it."""
+"""What was fitted on the data, as data.json has it: made once, and used by training, the model and prediction alike."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NotRequired, TypedDict
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy as np
 
-from nnrun.config.data_section import Encoding
-from nnrun.data.facts.kinds import DATE_FORMATS
-from nnrun.data.features.columns import DATE_PARTS, Column
-from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.features.target import Target
+from nnrun.config.sources import BUNDLED, Bundled
+from nnrun.data.features.preprocess import Normalize, Preprocessor, Target, WrittenFeatures
+from nnrun.data.features.weights import WrittenWeights
+from nnrun.data.files.reading import Reading, WrittenFormat
+from nnrun.data.files.table import Floats, Kind
+from nnrun.data.split import Rule
 from nnrun.engine.metrics import Task
-from nnrun.errors import DataError
-
-_RESTORE = "copy the run again from where it was made, or train again"
+from nnrun.files import to_json
 
 
-class _Unit(BaseModel):
-    model_config = ConfigDict(allow_inf_nan=False)
+class WrittenFile(TypedDict):
+    """A file, or a bundled set, and the part that it is the source of, or `all`."""
+
+    part: str
+    name: str
+    sha256: str
+    rows: int
+
+
+class WrittenTarget(TypedDict):
+    """The target's column; mean and deviation of a number in training, 0 and 1 for classes."""
 
     name: str
+    kind: NotRequired[Kind]
     mean: float
     deviation: float
 
 
-class _Format(BaseModel):
-    delimiter: Literal["auto", ",", ";", "|", "\t"] = "auto"
-    encoding: Encoding = "auto"
-    decimal: Literal["auto", ".", ","] = "auto"
-    usual_decimal: Literal[".", ","] | None = None
-    missing: tuple[str, ...] = ()
+class WrittenSplit(TypedDict):
+    """How the rows were split, how many each part has, and a hash of their numbers; files of their own have no seed."""
+
+    rule: Rule
+    ratios: str | list[float] | None
+    seed: int | None
+    sizes: dict[str, int]
+    sha256: str
 
 
-class _Weights(BaseModel):
-    column: str | None
-    classes: Literal["balanced"] | dict[str, float] | None
+class Document(WrittenFeatures):
+    """The content of data.json; early runs lack some keys."""
 
-
-class _Description(BaseModel):
-    """The keys that prediction needs; others are not looked at."""
-
-    model_config = ConfigDict(allow_inf_nan=False)
-
+    source: str | dict[str, str]
+    files: list[WrittenFile]
     task: Task
-    target: _Unit
-    classes: tuple[str, ...] | None
-    columns: tuple[Column, ...]
-    features: tuple[str, ...]
-    means: tuple[float, ...]
-    deviations: tuple[float, ...]
-    left_out: tuple[str, ...] = ()
-    format: _Format = _Format()
-    weights: _Weights | None = None
+    target: WrittenTarget
+    classes: list[str] | None
+    left_out: NotRequired[list[str]]
+    format: NotRequired[WrittenFormat]
+    image: NotRequired[list[int] | None]
+    normalize: Normalize
+    weights: NotRequired[WrittenWeights | None]
+    split: WrittenSplit
+    notices: list[str]
 
 
-def fitted(path: Path, info: dict[str, Any]) -> tuple[Preprocessor, Target]:
-    """The preprocessing and the target that `info` describes, which was read from `path`.
+@dataclass(frozen=True)
+class Fitted:
+    """Each fact is taken from the document when it is asked for, so that a run whose data.json lacks some has the rest.
 
-    Raises DataError where it is damaged or contradicts itself.
+    Where a file may be damaged, `damage.py` beside this finds out before anything is worked out from it.
     """
-    described = _described(path, info)
-    preprocessor = Preprocessor(described.columns, described.means, described.deviations)
-    unit = described.target
-    if problem := _contradiction(described, preprocessor):
-        raise DataError(f"{path}: {problem}; {_RESTORE}")
-    return preprocessor, Target(unit.name, described.task, described.classes, unit.mean, unit.deviation)
 
+    document: Document
 
-def _described(path: Path, info: dict[str, Any]) -> _Description:
-    try:
-        return _Description.model_validate_json(json.dumps(info), strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {key}: {first['msg'].lower()}; {_RESTORE}") from None
+    # the table
 
+    @property
+    def files(self) -> list[WrittenFile]:
+        """The source of each part, or the one of all."""
+        return self.document["files"]
 
-def _contradiction(described: _Description, preprocessor: Preprocessor) -> str | None:
-    classes = described.classes
-    if (described.task == "classification") != (classes is not None):
-        return f"classes do not fit the task {described.task}"
-    if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
-        return "classes must be at least two, and all different"
-    by_class = described.weights.classes if described.weights else None
-    if isinstance(by_class, dict) and by_class.keys() != set(classes or ()):
-        return "weights are not those of the classes"
-    if len({column.name for column in described.columns}) < len(described.columns):
-        return "columns with the same name"
-    if wrong := next((column.name for column in described.columns if not _is_sound(column)), None):
-        return f"column {wrong!r} has fills, a vocabulary or a format of another kind"
-    features = preprocessor.features
-    if list(described.features) != features:
-        return "features are not those of the columns"
-    if not len(features) == len(described.means) == len(described.deviations):
-        return f"{len(features)} features, {len(described.means)} means and {len(described.deviations)} deviations"
-    if not all(deviation > 0 for deviation in (*described.deviations, described.target.deviation)):
-        return "a deviation is not above 0"
-    return None
+    @property
+    def bundled(self) -> Bundled | None:
+        """What is known of the bundled set that the data are, if they are one."""
+        return BUNDLED.get(str(self.document["source"]))
 
+    @property
+    def reading(self) -> Reading:
+        """How new files are read: columns keep their kinds, the target may be absent."""
+        target, format = self.document["target"], self.document.get("format", {})
+        text = {column["name"] for column in self.document["columns"] if column["kind"] in ("category", "date")}
+        if target.get("kind") == "category":
+            text.add(target["name"])
+        return Reading(
+            format.get("delimiter", "auto"),
+            format.get("encoding", "auto"),
+            format.get("decimal", "auto"),
+            tuple(format.get("missing", ())),
+            format.get("usual_decimal"),
+            frozenset(text.union(self.left_out)),
+            tuple(self.columns),
+            target["name"],
+        )
 
-def _is_sound(column: Column) -> bool:
-    """Whether a column has what its kind needs, and nothing else."""
-    values, format = len(column.vocabulary), column.format
-    if column.kind == "category":
-        return not column.fills and not column.parts and len(set(column.vocabulary)) == values
-    if column.kind == "date":
-        known = format in DATE_FORMATS and set(column.parts) <= set(DATE_PARTS)
-        return known and not values and len(column.fills) == len(column.parts) == len(set(column.parts))
-    return not values and not column.other and not column.parts and len(column.fills) == 1
+    # what a network is given
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that are learned from."""
+        return [column["name"] for column in self.document["columns"]]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Names of those that are neither learned from nor the target."""
+        return self.document.get("left_out", [])
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the n features that the columns become."""
+        return self.document["features"]
+
+    @cached_property
+    def means(self) -> Floats:
+        """What is taken from each feature, `(n,)` in its own unit."""
+        return np.array(self.document["means"])
+
+    @cached_property
+    def deviations(self) -> Floats:
+        """What each is divided by, `(n,)` in its own unit."""
+        return np.array(self.document["deviations"])
+
+    @property
+    def image(self) -> list[int] | None:
+        """Height, width and channels where the features are the pixels of an image."""
+        return self.document.get("image")
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """From rows of a table to features."""
+        return Preprocessor.from_json(self.document)
+
+    # what it is to say
+
+    @property
+    def task(self) -> Task:
+        """Classification or regression."""
+        return self.document["task"]
+
+    @property
+    def classes(self) -> list[str] | None:
+        """Their names in order; None where the target is a number."""
+        return self.document["classes"]
+
+    @property
+    def target(self) -> Target:
+        """The target's name, and from its values to what the network learns."""
+        target, classes = self.document["target"], self.classes
+        kept = None if classes is None else tuple(classes)
+        return Target(target["name"], self.task, kept, target["mean"], target["deviation"])
+
+    # which rows, and how much they count
+
+    @property
+    def split(self) -> WrittenSplit:
+        """Which rows are for what."""
+        return self.document["split"]
+
+    @property
+    def weights(self) -> WrittenWeights | None:
+        """How much each row counts; None where all count alike."""
+        return self.document.get("weights")
+
+    @property
+    def notices(self) -> list[str]:
+        """What the user should know of the data."""
+        return self.document["notices"]
+
+    def same_rows(self, other: Fitted) -> bool:
+        """Whether the rows and their parts are the same, wherever the files lie."""
+        return self._rows == other._rows
+
+    @property
+    def _rows(self) -> tuple[str, list[tuple[str, str, int]]]:
+        return self.split["sha256"], [(file["part"], file["sha256"], file["rows"]) for file in self.files]
+
+    # as a file
+
+    @cached_property
+    def written(self) -> bytes:
+        """The content of a run's data.json; the runs of a search share it."""
+        return to_json(self.document, indent=2).encode() + b"\n"

@@ -15,13 +15,13 @@ from nnrun.data.division import Division, check_rows, divide
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.columns import Learner
-from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.features.target import Target, TargetLearner
+from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import describe_weights, read_weights, weight_notices
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, nobody
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources, source_files
 from nnrun.data.files.table import Arrays, Indices, Table, check_fits, joined
+from nnrun.data.fitted import Document, Fitted, WrittenFile, WrittenSplit
 from nnrun.data.split import PARTS
 from nnrun.engine.metrics import Task
 
@@ -71,14 +71,14 @@ class Divided:
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that is learned from the data, and the way to its arrays; `info` is what goes into data.json."""
+    """All that is learned from the data, and the way to its arrays."""
 
     data: Divided
     preprocessor: Preprocessor
     target: Target
     weight: str | None
     dtype: str
-    info: dict[str, Any]
+    fitted: Fitted
 
     def shapes(self) -> dict[str, tuple[Shape, str]]:
         """Shape and dtype of arrays: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, with data.weight `_w` `(m,)`."""
@@ -129,7 +129,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
     if not preprocessor.n_features:
         raise no_feature(data.reference.head, data.target)
     weights = describe_weights(config, data.classes)
-    info = {
+    document: Document = {
         "source": _source(config),
         "files": [_describe_file(part, data) for part in data.sources],
         "task": data.task,
@@ -149,7 +149,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
         "split": _describe_split(config, data.division),
         "notices": [*_of_files(data), *data.notices, *weight_notices(weights), *data.division.notices],
     }
-    return Prepared(data, preprocessor, target, config.weight, dtype, info)
+    return Prepared(data, preprocessor, target, config.weight, dtype, Fitted(document))
 
 
 class RawParts(dict[str, Table]):
@@ -250,12 +250,12 @@ def _left_out(data: Divided) -> list[str]:
     return [name for name in data.reference.columns if name not in (data.target, *data.features)]
 
 
-def _describe_file(part: str, data: Divided) -> dict[str, Any]:
+def _describe_file(part: str, data: Divided) -> WrittenFile:
     source = data.sources[part].source
     return {"part": part, "name": source.name, "sha256": source.sha256, "rows": data.found[part].rows}
 
 
-def _describe_split(config: Data, division: Division) -> dict[str, Any]:
+def _describe_split(config: Data, division: Division) -> WrittenSplit:
     by_file = division.rule == "files"
     ratios = config.split if isinstance(config.split, str) else list(config.split)
     return {

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.features.target import Target
+from nnrun.data.damage import checked
+from nnrun.data.features.preprocess import Preprocessor, Target
 from nnrun.data.files.table import Floats, Table, check_fits
-from nnrun.data.fitted import fitted
+from nnrun.data.fitted import Fitted
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
@@ -31,7 +30,7 @@ class Model:
 
     run: StoredRun
     config: Config
-    info: dict[str, Any]
+    fitted: Fitted
     preprocessor: Preprocessor
     target: Target
     network: Network
@@ -89,7 +88,7 @@ def load_model(run: StoredRun) -> Model:
     contradicts another.
     """
     run = best_of(run)
-    config, (preprocessor, target) = _read_config(run), fitted(run.path / DATA, run.data)
+    config, (preprocessor, target) = _read_config(run), checked(run.path / DATA, run.data.document)
     try:
         loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
     except MisfitError as error:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table, labels, suggest
+from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.model import Model
 from nnrun.text import MANY, counted, listed
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.data.features.columns import Column
+    from nnrun.data.files.reading import Reading
 
 
 PREDICTION, ROW = "prediction", "row"
@@ -83,7 +85,7 @@ class Predictions:
     def _begin(self, table: Table) -> None:
         require_features(self.model, table)
         known = {column.name for column in self.model.preprocessor.columns}
-        left_out = [name for name in self.model.info.get("left_out", []) if name in table.columns]
+        left_out = [name for name in self.model.fitted.left_out if name in table.columns]
         self.identifiers = [name for name in left_out if name not in known]
         if taken := set(self.identifiers) & set(prediction_columns(self.model)):
             name = min(taken)
@@ -101,12 +103,12 @@ class Predictions:
         predicted = self.model.predict(table)
         for column in self.model.preprocessor.columns:
             self._look_at(table, column)
-        cells: dict[str, Any] = {name: table.frame[name].to_numpy() for name in self.identifiers}
+        cells = {name: table.frame[name].to_numpy() for name in self.identifiers}
         if not self.identifiers:
             cells[ROW] = np.asarray(table.frame.index) + 1
         return pd.DataFrame(cells | dict(zip(prediction_columns(self.model), self._cells(predicted), strict=True)))
 
-    def _cells(self, predicted: Any) -> Iterator[Any]:
+    def _cells(self, predicted: Array) -> Iterator[Array]:
         if self.model.target.classes is None:
             yield predicted
             return
@@ -124,7 +126,7 @@ class Predictions:
             )
             self._count(table, column.name, "not seen in training", unseen)
 
-    def _count(self, table: Table, column: str, what: str, where: Any) -> None:
+    def _count(self, table: Table, column: str, what: str, where: Array) -> None:
         if where.any():
             self._places.setdefault((column, what), table.at_cell(table.first(where), column))
             self._counts[column, what] = self._counts.get((column, what), 0) + int(where.sum())
@@ -133,7 +135,7 @@ class Predictions:
 def require_features(model: Model, table: Table) -> None:
     """Raise DataError, naming all that are missing, unless the table has every column that the run learned from."""
     wanted = [column.name for column in model.preprocessor.columns]
-    known = {*wanted, *model.info.get("left_out", [])}
+    known = {*wanted, *model.fitted.left_out}
     twice = [name for name in wanted if name in table.repeated and f"{name}.2" not in known]
     if twice:
         raise DataError(
@@ -155,18 +157,18 @@ _NAME = "<stdin>"
 _SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x93NUM": ".npy", b"\x1f\x8b": ".csv.gz"}
 
 
-def read_rows(source: str, rows: int, info: Mapping[str, Any]) -> Generator[Table, None, None]:
+def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None, None]:
     """Tables of at most so many rows; `-` is standard input, which is put on the disk first.
 
     Raises DataError for whatever cannot be read.
     """
     if source != STDIN:
-        yield from read_chunks(Path(source), rows, like=info)
+        yield from read_chunks(Path(source), rows, reading)
         return
     with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
         path = _spooled(Path(folder))
         try:
-            for table in read_chunks(path, rows, like=info):
+            for table in read_chunks(path, rows, reading):
                 notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
                 yield replace(table, name=_NAME, notices=notices)
         except DataError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
-from nnrun.data.features.target import Target
+from nnrun.data.features.preprocess import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
@@ -77,13 +77,25 @@ class Scores:
                 chunks[:] = [np.concatenate(chunks)]
 
 
-def by_class(counts: Array, classes: Iterable[str]) -> Iterator[dict[str, Any]]:
+# How the rows of a class were told from others; "class" is no name in Python.
+ClassScores = TypedDict(
+    "ClassScores",
+    {"class": str, "precision": float | None, "recall": float | None, "f1": float | None, "support": int},
+)
+
+
+def by_class(counts: Array, classes: Iterable[str]) -> Iterator[ClassScores]:
     """Precision, recall, F1 and support of each class; None where there is nothing to divide by."""
     columns = zip(*(values.tolist() for values in shares(counts)), counts.sum(axis=1).tolist(), strict=True)
     for name, (precision, recall, f1, support) in zip(classes, columns, strict=True):
-        known = {"precision": precision, "recall": recall, "f1": f1}
         yield {
             "class": name,
-            **{key: None if np.isnan(value) else value for key, value in known.items()},
+            "precision": _or_none(precision),
+            "recall": _or_none(recall),
+            "f1": _or_none(f1),
             "support": support,
         }
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -58,13 +57,13 @@ def _of(found: Evaluation, part: str, predictor: str, name: str) -> str:
 
 def class_table(found: Evaluation, part: str) -> list[str]:
     """Precision, recall, F1 and rows of each class; of many classes those with the lowest F1."""
-    known: list[dict[str, Any]] = list(by_class(found.counts[part], _names(found)))
+    known = list(by_class(found.counts[part], _names(found)))
     shown = known
     if len(known) > CLASSES_SHOWN:
         shown = sorted(known, key=lambda c: (c["f1"] is None, c["f1"]))[:CLASSES_SHOWN]
     rows = [[part, "precision", "recall", "f1", "rows"]]
     for of in shown:
-        rows.append([of["class"], *(_share(of[key]) for key in ("precision", "recall", "f1")), number(of["support"])])
+        rows.append([of["class"], *map(_share, (of["precision"], of["recall"], of["f1"])), number(of["support"])])
     left = [f"the {len(shown)} of {len(known)} classes with the lowest f1"] if len(shown) < len(known) else []
     return [*columns(rows, right=range(1, 5)), *left]
 
@@ -99,8 +98,8 @@ def _names(found: Evaluation) -> list[str]:
 
 def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
     task, results = found.model.target.task, found.results[judged]
-    if found.fitted is not None:
-        fitted = f"{MODELS[task]} on {found.fitted:,} training rows"
+    if found.linear_rows is not None:
+        fitted = f"{MODELS[task]} on {found.linear_rows:,} training rows"
         yield from wrapped(f"constant guesses {GUESSES[task]}; linear is {fitted}", "baseline ")
     behind = [name for name in BASELINES if name in results and results[NETWORK]["error"] >= results[name]["error"]]
     if behind:

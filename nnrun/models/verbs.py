@@ -1,11 +1,14 @@
-"""Evaluate a run: on the parts of its own data, or on a file."""
+"""Evaluate a run: on the parts of its own data, or on a file.
+
+The test part is worth something as long as few look at it, so its reads are counted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 import numpy as np
 
@@ -13,19 +16,23 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.facts.survey import check_target
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
+from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import Linear, constant, linear
 from nnrun.models.model import Model
-from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import read_rows, require_features, rows_at_once
-from nnrun.models.scores import Scores, by_class
+from nnrun.models.scores import ClassScores, Scores, by_class
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
+from nnrun.runs.finding import search_of
 from nnrun.runs.recording import weights_of
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
+READERS = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
 
 
 class Predictor(Protocol):
@@ -33,6 +40,29 @@ class Predictor(Protocol):
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) chunk by chunk."""
+
+
+class PartScores(TypedDict):
+    """Rows of a part, and each metric of each predictor on them."""
+
+    rows: int
+    metrics: dict[str, dict[str, float]]
+
+
+class EvaluationDocument(TypedDict):
+    """What `--json` prints; metrics, classes and the confusion matrix, true classes in rows, are by part."""
+
+    schema_version: int
+    run: str
+    path: str
+    data: str | None
+    task: Task
+    parts: dict[str, PartScores]
+    classes: dict[str, list[ClassScores]]
+    confusion: dict[str, list[list[int]]]
+    linear_rows: int | None
+    test_reads: int | None
+    notes: list[str]
 
 
 @dataclass
@@ -44,7 +74,7 @@ class Evaluation:
     rows: dict[str, int] = field(default_factory=dict)
     results: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)  # part -> predictor -> metric
     counts: dict[str, Array] = field(default_factory=dict)  # part -> the network's confusion matrix
-    fitted: int | None = None  # training rows behind the linear baseline
+    linear_rows: int | None = None  # of training, behind the linear baseline
     test_reads: int | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -58,7 +88,7 @@ class Evaluation:
         return [f"{part}_{metric}" for part, of in self.results.items() for metric in of[NETWORK]]
 
     @property
-    def document(self) -> dict[str, Any]:
+    def document(self) -> EvaluationDocument:
         """What `--json` prints."""
         return {
             "schema_version": 1,
@@ -69,12 +99,12 @@ class Evaluation:
             "parts": {part: {"rows": self.rows[part], "metrics": of} for part, of in self.results.items()},
             "classes": {part: self._by_class(counts) for part, counts in self.counts.items()},
             "confusion": {part: counts.tolist() for part, counts in self.counts.items()},
-            "linear_rows": self.fitted,
+            "linear_rows": self.linear_rows,
             "test_reads": self.test_reads,
             "notes": self.notes,
         }
 
-    def _by_class(self, counts: Array) -> list[dict[str, Any]]:
+    def _by_class(self, counts: Array) -> list[ClassScores]:
         return list(by_class(counts, self.model.target.classes or ()))
 
     def enter(self, part: str, scores: Mapping[str, Scores]) -> None:
@@ -92,7 +122,7 @@ def evaluate(model: Model, data: str | None = None) -> Evaluation:
     class that the run does not know.
     """
     found = Evaluation(model, data)
-    if weighed := weight_notices(model.info.get("weights")):
+    if weighed := weight_notices(model.fitted.weights):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     if data is None:
         _on_own_parts(found, trained(model.run).dataset)
@@ -124,7 +154,7 @@ def _on_file(found: Evaluation, data: str) -> None:
         predictors = {NETWORK: found.model}
         found.notes.append(f"there is nothing to fit baselines on ({error})")
     scores, weighing = _scores(found, predictors), _Weighing(found.model)
-    with closing(read_rows(data, rows_at_once(found.model), found.model.info)) as tables:
+    with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
         for table in tables:
             x, y = _prepared(found.model, table)
             weighing.add(table, y)
@@ -140,8 +170,8 @@ class _Weighing:
     """The weights that the rows of a file have by the rules of the run, once all of them are known."""
 
     def __init__(self, model: Model) -> None:
-        self.target, self.described = model.target, model.info.get("weights")
-        self.column: str | None = (self.described or {}).get("column")
+        self.target, self.written = model.target, model.fitted.weights
+        self.column = self.written["column"] if self.written else None
         self._y: list[Array] = []
         self._column: list[Array] = []
         self._lacking = False
@@ -156,7 +186,7 @@ class _Weighing:
     def weights(self) -> Array | None:
         """One a row, with a mean of 1; None where every row counts alike."""
         column = np.concatenate(self._column) if self._column else None
-        return part_weights(self.described, FILE, np.concatenate(self._y), self.target.classes, column)
+        return part_weights(self.written, FILE, np.concatenate(self._y), self.target.classes, column)
 
     def notes(self) -> list[str]:
         """What is to be told where the file has no weights although the run had them."""
@@ -175,9 +205,48 @@ def _predictors(found: Evaluation, dataset: Dataset) -> dict[str, Predictor]:
     train, loss = examples(dataset, "train"), found.model.loss
     classes = len(dataset.classes) if dataset.classes else None
     fitted: Linear = linear(train, loss, classes)
-    found.fitted = fitted.rows
+    found.linear_rows = fitted.rows
     return {NETWORK: found.model, "constant": constant(train, loss, classes), "linear": fitted}
 
 
 def _scores(found: Evaluation, predictors: Mapping[str, Predictor], weights: Array | None = None) -> dict[str, Scores]:
     return {name: Scores(found.model.loss, found.model.target, weights=weights) for name in predictors}
+
+
+def why_not(run: StoredRun) -> str | None:
+    """Why the test part of this run is left alone, if it is."""
+    search = search_of(run.directory)
+    if search and run.path.resolve() != search.path / "best":
+        return "the trials of a search are compared on dev, and test is read for the best of them alone"
+    if run.status == "running":
+        return "the run is still training, and reads its test part when it ends"
+    return None
+
+
+def count_read(run: RunDir) -> int:
+    """Note in the run that its test part is being read; how often that has happened now.
+
+    A directory that cannot be written to keeps its old count.
+    """
+    reads = _reads(run) + 1
+    with suppress(OSError), run.locked():
+        reads = _reads(run) + 1  # another process may have read it since
+        _enter(run, reads)
+    return reads
+
+
+def _reads(run: RunDir) -> int:
+    """Until now; of a search's best run, those of the search."""
+    chosen = run.read_record().get("chosen")
+    if chosen and search_of(run):
+        return int(chosen["test_reads"])
+    return sum(event["event"] in READERS for event in run.events())
+
+
+def _enter(run: RunDir, reads: int) -> None:
+    chosen, search = run.read_record().get("chosen"), search_of(run)
+    if chosen and search:
+        run.update_record(chosen=chosen | {"test_reads": reads})
+        search.update_record(test_reads=reads)
+    else:
+        run.event("evaluated", epoch=run.read_record().get("best_epoch"))

@@ -85,7 +85,7 @@ def in_own_unit(dataset: Dataset, y: Array) -> Array:
     """Class indices as they are; standardised values times the target's deviation, plus its mean, in float64."""
     if dataset.classes:
         return y
-    mean = dataset.info["target"]["mean"]
+    mean = dataset.fitted.target.mean
     values: Array = y.astype(np.float64) * dataset.target_deviation + mean
     return values
 

@@ -14,6 +14,7 @@ from nnrun.runs.rundir import DATA, RunDir
 if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.config.load import Loaded
+    from nnrun.data.fitted import Document, Fitted
 
 UNDER_WAY = ("created", "running", "failed")  # status in run.json of what has not written its result
 
@@ -97,9 +98,11 @@ class StoredRun:
         return load_config(self.directory.resolved, overrides, self.text)
 
     @cached_property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Fitted:
         """data.json: the columns, the target and the split; DataError where it is missing or damaged."""
-        return self.directory.read_json(DATA)
+        from nnrun.data.fitted import Fitted
+
+        return Fitted(cast("Document", self.directory.read_json(DATA)))
 
     # what became of it
 

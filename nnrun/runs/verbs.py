@@ -151,13 +151,13 @@ def first_files(
         "seed": config.seed,
         "parent": parent,
         **describe(),
-        "data": {"files": dataset.info["files"], **dataset.sizes},
+        "data": {"files": dataset.fitted.files, **dataset.sizes},
     }
     return {
         CONFIG: resolved if text is None else text,
         RESOLVED: resolved,
         RECORD: to_json(record, indent=2).encode() + b"\n",
-        DATA: dataset.written_info,
+        DATA: dataset.fitted.written,
     }
 
 
@@ -179,11 +179,7 @@ def _refuse_senseless(run: StoredRun, config: Config) -> None:
 
 def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
-
-    def content(info: dict[str, Any]) -> list[Any]:
-        return [info["split"]["sha256"], *((file["part"], file["sha256"], file["rows"]) for file in info["files"])]
-
-    return content(run.data) == content(dataset.info)
+    return run.data.same_rows(dataset.fitted)
 
 
 def _judged_alike(parent: StoredRun, config: Config, dataset: Dataset) -> bool:

@@ -18,8 +18,8 @@ import pytest
 from nnrun.config.data_section import Data
 from nnrun.data import cache as cache_module
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.sources import read_table
+from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import prepare, read_parts
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
@@ -32,7 +32,7 @@ def same(first: Dataset, second: Dataset) -> bool:
         for part in first.parts
         for axis in "xy"
     )
-    return arrays and (first.info, first.notices) == (second.info, second.notices)
+    return arrays and (first.fitted, first.notices) == (second.fitted, second.notices)
 
 
 def test_the_raw_rows_of_a_part_stand_in_the_order_of_its_arrays(csv: Any, load: Any) -> None:
@@ -64,26 +64,26 @@ def test_rows_keep_the_order_of_the_file(csv: Any, load: Any) -> None:
     assert sorted(x for part in data.parts.values() for x in part.x[:, 0]) == [i / 3 for i in range(60)]
 
 
-def test_info(csv: Any, load: Any) -> None:
+def test_document(csv: Any, load: Any) -> None:
     path = csv(*LINES)
-    info = load(path, target="y", split_seed=5).info
-    assert json.loads(json.dumps(info)) == info
-    assert info["source"] == str(path)
+    document = load(path, target="y", split_seed=5).fitted.document
+    assert json.loads(json.dumps(document)) == document
+    assert document["source"] == str(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert info["files"] == [{"part": "all", "name": str(path), "sha256": digest, "rows": 60}]
-    assert info["classes"] == ["a", "b"]
-    assert [column["name"] for column in info["columns"]] == ["x", "color"]
-    split = info["split"]
+    assert document["files"] == [{"part": "all", "name": str(path), "sha256": digest, "rows": 60}]
+    assert document["classes"] == ["a", "b"]
+    assert [column["name"] for column in document["columns"]] == ["x", "color"]
+    split = document["split"]
     assert (split["rule"], split["ratios"], split["seed"]) == ("stratified", "auto", 5)
     assert split["sizes"] == {"train": 36, "dev": 12, "test": 12}
-    assert split["sha256"] != load(path, target="y", split_seed=6).info["split"]["sha256"]
+    assert split["sha256"] != load(path, target="y", split_seed=6).fitted.split["sha256"]
 
 
-def test_info_prepares_new_rows_the_same_way(csv: Any, load: Any) -> None:
+def test_what_was_fitted_prepares_new_rows_the_same_way(csv: Any, load: Any) -> None:
     path = csv(*LINES)
     data = load(path, target="y")
     table = read_table(path)
-    again = Preprocessor.from_json(json.loads(json.dumps(data.info))).transform(table)
+    again = Fitted(json.loads(data.fitted.written)).preprocessor.transform(table)
     rows = {row.tobytes() for part in data.parts.values() for row in part.x}
     assert {row.tobytes() for row in again} == rows
 
@@ -99,8 +99,8 @@ def test_no_test_set_is_told(csv: Any, load: Any) -> None:
 def test_columns_left_out(csv: Any, load: Any) -> None:
     path = csv("id,city,junk,x,y", *(f"n{i},{'pqrst'[i % 5]},{i},{i},{'ab'[i // 5 % 2]}" for i in range(60)))
     data = load(path, target="y", group="city", drop=["junk"])
-    assert data.info["features"] == ["x"]
-    assert data.info["split"]["rule"] == "groups"
+    assert data.fitted.features == ["x"]
+    assert data.fitted.split["rule"] == "groups"
     assert data.notices == [
         "column 'city' only splits the rows (group), it is no feature",
         "column 'id' is left out: all its values differ, as an identifier's do",
@@ -234,7 +234,7 @@ def test_a_broken_entry_is_made_again(csv: Any, load: Any, tmp_path: Path, broke
     [entry] = entries(tmp_path / "cache")
     BREAKS[broken](entry)
     again = load(path, target="y")
-    assert again.info == first.info
+    assert again.fitted == first.fitted
     for part, (x, y) in expected.items():
         assert np.array_equal(again.parts[part].x, x) and np.array_equal(again.parts[part].y, y)
     assert isinstance(load(path, target="y").parts["train"].x.base, np.memmap)
@@ -246,7 +246,7 @@ def test_a_cache_that_cannot_be_written(csv: Any, tmp_path: Path) -> None:
     config = Data(source=str(csv(*LINES)), target="y")
     data = load_dataset(config, "float32", tmp_path / "blocked" / "cache")
     assert data.notices == [f"{tmp_path}/blocked/cache: the prepared data could not be cached (not a directory)"]
-    assert data.info["notices"] == []
+    assert data.fitted.notices == []
     assert not data.parts["train"].x.flags.writeable
     cached = load_dataset(config, "float32", tmp_path / "cache")
     assert data.parts["train"].x.tobytes() == cached.parts["train"].x.tobytes()

@@ -32,13 +32,13 @@ FORMULAS = [
 def test_formulas_and_paths_are_text(csv: Any, load: Any) -> None:
     cells = ['"' + formula.replace('"', '""') + '"' for formula in FORMULAS]
     data = load(csv("x,c,y", *(f"{i},{cells[i % len(cells)]},{'ab'[i % 2]}" for i in range(240))), target="y")
-    assert data.info["columns"][1]["vocabulary"] == sorted(FORMULAS)
+    assert data.fitted.document["columns"][1]["vocabulary"] == sorted(FORMULAS)
 
 
 def test_a_cell_of_a_megabyte(csv: Any, load: Any) -> None:
     long = "word " * (1 << 18)
     path = csv("x,c,y", *(f"{i},{'short' if i % 2 else long},{'ab'[i % 2]}" for i in range(10)))
-    assert len(load(path, target="y").info["features"]) == 3
+    assert len(load(path, target="y").fitted.features) == 3
     digits = csv("x,y", *(f"{i},{'ab'[i % 2]}" for i in range(40)), f"{'9' * (1 << 20)},a", name="digits.csv")
     with pytest.raises(DataError, match=r"digits\.csv:42:1: '9+\.\.\.9+' is not a number, but 40 of 41") as caught:
         load(digits, target="y")
@@ -67,10 +67,10 @@ def test_thousands_of_columns(csv: Any) -> None:
     numbers = ",".join(["1.5"] * width)
     path = csv(header, *(f"{numbers},{'ab'[i % 2]}" for i in range(6)))
     prepared = prepare(Data(source=str(path), target="y", split=(0.6, 0.4, 0)), "float32")
-    arrays, info = prepared.arrays(), prepared.info
+    arrays, fitted = prepared.arrays(), prepared.fitted
     assert arrays["train_x"].shape == (4, width)
     assert np.all(arrays["dev_x"] == 0)
-    assert len(info["features"]) == width
+    assert len(fitted.features) == width
 
 
 def test_repeated_names_by_the_thousand(csv: Any) -> None:

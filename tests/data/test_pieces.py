@@ -111,7 +111,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def assert_same(one: Dataset, other: Dataset) -> None:
-    assert same(one.info, other.info) and one.notices == other.notices
+    assert same(one.fitted.document, other.fitted.document) and one.notices == other.notices
     for name, part in one.parts.items():
         np.testing.assert_allclose(other.parts[name].x, part.x, rtol=1e-11, atol=1e-11)
         np.testing.assert_allclose(other.parts[name].y, part.y, rtol=1e-11)
@@ -193,7 +193,7 @@ def test_raw_rows_of_a_large_file_are_a_sample(tmp_path: Path, cells: Any) -> No
     cells(18 * 15)  # 15 rows, so 5 of each part
     data, raw = load_dataset(config, "float64", tmp_path / "cache"), read_parts(config)
     assert raw.sampled and {part: len(table) for part, table in raw.items()} == {"train": 5, "dev": 5, "test": 5}
-    day = data.info["features"].index("day")
+    day = data.fitted.features.index("day")
     for part, table in raw.items():
         np.testing.assert_array_equal(table.frame["day"], data.parts[part].x[raw.places[part], day])
     again = read_parts(config)

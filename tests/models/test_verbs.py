@@ -16,8 +16,7 @@ from nnrun.data.prepare import read_parts
 from nnrun.engine.metrics import metrics_of
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
-from nnrun.models.reads import count_read
-from nnrun.models.verbs import Evaluation, evaluate
+from nnrun.models.verbs import Evaluation, count_read, evaluate
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
@@ -77,7 +76,7 @@ def test_what_the_baselines_reach(train_run: Train) -> None:
     errors = {predictor: of["error"] for predictor, of in found.results["dev"].items()}
     assert errors["linear"] < 0.05 < 0.85 < errors["constant"], "of ten classes of equal size"
     assert found.value("dev_error") == errors["network"]
-    assert found.fitted == found.rows["train"]
+    assert found.linear_rows == found.rows["train"]
 
 
 def test_reads_of_the_test_part_are_counted(train_run: Train) -> None:

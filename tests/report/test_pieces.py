@@ -19,6 +19,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.space import Parameter, Space
+from nnrun.data.fitted import Fitted
 from nnrun.report.page.charts import Chart, kept, plain
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
@@ -263,10 +264,10 @@ def test_a_picture_is_a_png() -> None:
 
 
 def test_rows_are_images_only_where_their_shape_fits() -> None:
-    assert shape_of({"source": "digits", "means": [0.0] * 64}) == (8, 8, 1)
-    assert shape_of({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 12}) == (2, 2, 3)
-    assert shape_of({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 11}) is None
-    assert shape_of({"source": "iris", "means": [0.0] * 4}) is None
+    assert shape_of(Fitted({"source": "digits", "means": [0.0] * 64})) == (8, 8, 1)
+    assert shape_of(Fitted({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 12})) == (2, 2, 3)
+    assert shape_of(Fitted({"source": "x.npz", "image": [2, 2, 3], "means": [0.0] * 11})) is None
+    assert shape_of(Fitted({"source": "iris", "means": [0.0] * 4})) is None
 
 
 # searches

@@ -199,11 +199,6 @@ def check_target(table: Table, name: str) -> None:
     facts.check()
 
 
-def _listing(classes: tuple[str, ...]) -> str:
-    shown = ", ".join(classes[:10])
-    return shown if len(classes) <= 10 else f"{shown}, …"
-
-
 class Survey:
     """What a walk finds about every column, about the target, and about what splits the rows.
 

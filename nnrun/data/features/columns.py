@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,19 @@ DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[n
     "weekday": ("D", lambda days: (days + 3) % 7),
     "hour": ("h", lambda hours: hours % 24),
 }
+
+
+class WrittenColumn(TypedDict):
+    """A column as data.json has it."""
+
+    name: str
+    kind: Kind
+    indicator: bool
+    fills: list[float]
+    vocabulary: list[str]
+    other: bool
+    parts: list[str]
+    format: str | None
 
 
 @dataclass(frozen=True)
@@ -66,18 +80,46 @@ class Column:
         if self.indicator:
             out[:, -1] = table.frame[self.name].isna().to_numpy(dtype=bool)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> WrittenColumn:
         """Plain data."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "indicator": self.indicator,
+            "fills": list(self.fills),
+            "vocabulary": list(self.vocabulary),
+            "other": self.other,
+            "parts": list(self.parts),
+            "format": self.format,
+        }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Column:
+    def from_json(cls, column: WrittenColumn) -> Column:
         """The inverse of `to_json`."""
-        values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
-        return cls(**values)
+        return cls(
+            column["name"],
+            column["kind"],
+            column["indicator"],
+            tuple(column["fills"]),
+            tuple(column["vocabulary"]),
+            column["other"],
+            tuple(column["parts"]),
+            column["format"],
+        )
 
 
-Seen = dict[str, Any]  # rows of each category, or Moments of each number; two pieces add up entry by entry
+@dataclass
+class Seen:
+    """What pieces of a column add up to: rows of each category, or moments of each number that it becomes."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    moments: dict[str, Moments] = field(default_factory=dict)
+
+    def add(self, piece: Seen) -> None:
+        """Take in the next piece."""
+        self.counts.update(piece.counts)
+        for name, moments in piece.moments.items():
+            self.moments[name] = self.moments[name] + moments if name in self.moments else moments
 
 
 class Learner:
@@ -86,14 +128,13 @@ class Learner:
     def __init__(self, name: str, meaning: Meaning) -> None:
         self._start = Column(name, meaning.kind, format=meaning.format)
         self._rows = self._missing = 0
-        self._seen: Seen = {}
+        self._seen = Seen()
 
     def see(self, table: Table) -> None:
         """Take in the next rows; raises DataError for a value that does not fit the column's kind."""
         self._rows += len(table)
         self._missing += int(table.frame[self._start.name].isna().sum())
-        for key, value in KINDS[self._start.kind].see(self._start, table).items():
-            self._seen[key] = self._seen[key] + value if key in self._seen else value
+        self._seen.add(KINDS[self._start.kind].see(self._start, table))
 
     @property
     def column(self) -> Column:
@@ -109,7 +150,7 @@ class Learner:
         few rows that have it would be learned by heart.
         """
         column = self.column
-        moments = (self._seen[key].filled(self._rows) for key in column.parts or ("",))
+        moments = (self._seen.moments[key].filled(self._rows) for key in column.parts or ("",))
         return [(0.0, 1.0) if mark else next(moments).center_and_scale for mark in column.marks]
 
 
@@ -137,8 +178,8 @@ def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:
         out[:, 0] = _filled(read(table, column.name), column.fills[0])
 
     return _Kind(
-        lambda column, table: {"": _moments(read(table, column.name))},
-        lambda column, seen, rows: replace(column, fills=(seen[""].mean,)),
+        lambda column, table: Seen(moments={"": _moments(read(table, column.name))}),
+        lambda column, seen, rows: replace(column, fills=(seen.moments[""].mean,)),
         lambda column: [column.name],
         write,
     )
@@ -146,12 +187,12 @@ def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:
 
 def _count(column: Column, table: Table) -> Seen:
     counts = labels(table.frame[column.name]).value_counts()
-    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
+    return Seen(Counter(dict(zip(counts.index.tolist(), counts.tolist(), strict=True))))
 
 
 def _learn_category(column: Column, seen: Seen, rows: int) -> Column:
-    kept = kept_categories(seen, rows)
-    return replace(column, vocabulary=tuple(sorted(kept)), other=len(kept) < len(seen))
+    kept = kept_categories(seen.counts, rows)
+    return replace(column, vocabulary=tuple(sorted(kept)), other=len(kept) < len(seen.counts))
 
 
 def kept_categories(counts: Mapping[str, int], rows: int) -> list[str]:
@@ -196,12 +237,12 @@ def _codes(column: Column, table: Table) -> npt.NDArray[np.int64]:
 
 
 def _see_date(column: Column, table: Table) -> Seen:
-    return {part: _moments(values) for part, values in date_parts(column, table).items()}
+    return Seen(moments={part: _moments(values) for part, values in date_parts(column, table).items()})
 
 
 def _learn_date(column: Column, seen: Seen, rows: int) -> Column:
     """Parts that never vary in training are left out."""
-    varying = {part: moments for part, moments in seen.items() if moments.low < moments.high}
+    varying = {part: moments for part, moments in seen.moments.items() if moments.low < moments.high}
     return replace(column, parts=tuple(varying), fills=tuple(moments.mean for moments in varying.values()))
 
 

@@ -1,17 +1,31 @@
-"""From columns to one matrix; everything learned from the training part is plain data that a JSON file can hold."""
+"""From columns to one matrix, and from the target to classes or numbers; what is learned for it is plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
-from nnrun.data.features.columns import Column, Learner
-from nnrun.data.files.table import Floats, Table
+from nnrun.data.facts.tallies import Moments
+from nnrun.data.features.columns import Column, Learner, WrittenColumn
+from nnrun.data.files.table import Floats, Table, check_fits, labels, numbers
+from nnrun.engine.metrics import Task
+from nnrun.errors import DataError
+from nnrun.text import shown
 
 Normalize = Literal["standard", "none"]
+
+
+class WrittenFeatures(TypedDict):
+    """The features as data.json has them: the columns, and the name, mean and deviation of each of n features."""
+
+    columns: list[WrittenColumn]
+    features: list[str]
+    means: list[float]
+    deviations: list[float]
 
 
 @dataclass(frozen=True)
@@ -61,8 +75,8 @@ class Preprocessor:
             start = stop
         return out
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: columns, features, means and deviations."""
+    def to_json(self) -> WrittenFeatures:
+        """Plain data."""
         return {
             "columns": [column.to_json() for column in self.columns],
             "features": self.features,
@@ -71,7 +85,62 @@ class Preprocessor:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Preprocessor:
+    def from_json(cls, written: WrittenFeatures) -> Preprocessor:
         """The inverse of `to_json`."""
-        columns = tuple(Column.from_json(column) for column in data["columns"])
-        return cls(columns, tuple(data["means"]), tuple(data["deviations"]))
+        columns = tuple(Column.from_json(column) for column in written["columns"])
+        return cls(columns, tuple(written["means"]), tuple(written["deviations"]))
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target column: classes in order, or None and the training mean and deviation of a number."""
+
+    name: str
+    task: Task
+    classes: tuple[str, ...] | None
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def encode(self, table: Table, dtype: str) -> npt.NDArray[Any]:
+        """Class indices `(m,)` int64, or standardised values `(m, 1)`; raises DataError for an unknown class."""
+        if self.classes is None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                standard = ((numbers(table, self.name) - self.mean) / self.deviation).astype(dtype).reshape(-1, 1)
+            check_fits(table, standard, [self.name])
+            return standard
+        values = labels(table.frame[self.name]).to_numpy(dtype=object)
+        index = {label: code for code, label in enumerate(self.classes)}
+        codes = np.array([index.get(value, -1) for value in values], dtype=np.int64)
+        if codes.min() < 0:
+            row = int(np.argmin(codes))
+            raise DataError(
+                f"{table.at_cell(table.first(codes < 0), self.name)}: class {shown(values[row])} does not occur in the "
+                f"training part ({_listing(self.classes)}); correct it, or add rows of it there"
+            )
+        return codes
+
+
+def _listing(classes: tuple[str, ...]) -> str:
+    first = ", ".join(classes[:10])
+    return first if len(classes) <= 10 else f"{first}, …"
+
+
+class TargetLearner:
+    """Learns mean and deviation of a number from the training rows, piece by piece; classes are taken as they are."""
+
+    def __init__(self, name: str, task: Task, classes: tuple[str, ...] | None) -> None:
+        self._start = Target(name, task, classes)
+        self._moments = Moments()
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows."""
+        if self._start.classes is None:
+            self._moments += Moments.of(numbers(table, self._start.name))
+
+    @property
+    def target(self) -> Target:
+        """The target as all rows seen so far have it."""
+        if self._start.classes is not None:
+            return self._start
+        mean, deviation = self._moments.center_and_scale
+        return replace(self._start, mean=mean, deviation=deviation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +16,37 @@ if TYPE_CHECKING:
     from nnrun.config.data_section import Data
 
 
-BALANCED = "balanced"
+BALANCED: Literal["balanced"] = "balanced"
+
+ByClass = Literal["balanced"] | dict[str, float]
 
 
-def describe_weights(config: Data, classes: Sequence[str] | None) -> dict[str, Any] | None:
-    """What data.json holds of the weights: `column`, or null, and `classes`, `balanced`, a weight each, or null.
+class WrittenWeights(TypedDict):
+    """The weights as data.json has them: the column's name, and how much a row of each class counts."""
+
+    column: str | None
+    classes: ByClass | None
+
+
+def describe_weights(config: Data, classes: Sequence[str] | None) -> WrittenWeights | None:
+    """The weights that the configuration asks for, a weight for each class where it names any.
 
     None where every example counts alike. Raises DataError for class weights that do not fit the classes.
     """
     if config.weight is None and config.class_weight is None:
         return None
-    by_class: Any = config.class_weight
-    if by_class is not None and classes is None:
+    if config.class_weight is not None and classes is None:
         raise DataError("class weights need classes, and the target is a number", ("data", "class_weight"))
-    if isinstance(by_class, Mapping):
-        named = {str(name): weight for name, weight in by_class.items()}
+    by_class: ByClass | None = None
+    if isinstance(config.class_weight, Mapping):
+        named = {str(name): weight for name, weight in config.class_weight.items()}
         for name in named:
             if name not in (classes or ()):
                 hint = suggest(name, classes or ()) or f"; the classes are {', '.join(classes or ())}"
                 raise DataError(f"no class {name!r}{hint}", ("data", "class_weight"))
         by_class = {name: float(named.get(name, 1.0)) for name in classes or ()}
+    elif config.class_weight is not None:
+        by_class = BALANCED
     return {"column": config.weight, "classes": by_class}
 
 
@@ -55,7 +66,7 @@ def read_weights(table: Table, column: str) -> Floats:
 
 
 def part_weights(
-    described: Mapping[str, Any] | None,
+    written: WrittenWeights | None,
     part: str,
     y: npt.NDArray[Any],
     classes: Sequence[str] | None,
@@ -65,14 +76,15 @@ def part_weights(
 
     Balanced, every class that the part has counts alike, however many rows it has. Raises DataError where all are 0.
     """
-    if described is None:
+    if written is None:
         return None
     weights = np.ones(len(y)) if column is None else np.array(column, np.float64)
-    if described["classes"] == BALANCED:
+    by_class = written["classes"]
+    if by_class == BALANCED:
         counts = np.bincount(y, minlength=len(classes or ()))
         weights *= (1 / np.maximum(counts, 1))[y]
-    elif described["classes"] is not None:
-        weights *= np.array([described["classes"][name] for name in classes or ()])[y]
+    elif by_class is not None:
+        weights *= np.array([by_class[name] for name in classes or ()])[y]
     mean = weights.mean()
     if not mean > 0:
         key = "weight" if column is not None else "class_weight"
@@ -87,18 +99,17 @@ def effective_rows(weights: npt.NDArray[Any]) -> int:
     return round(float(exact.sum() ** 2 / np.square(exact).sum()))
 
 
-def weight_notices(described: Mapping[str, Any] | None) -> list[str]:
+def weight_notices(written: WrittenWeights | None) -> list[str]:
     """What the weights mean for the numbers of a run."""
-    if described is None:
+    if written is None:
         return []
     found = []
-    if described["column"]:
-        found.append(
-            f"column {described['column']!r} weighs the rows, it is no feature; losses and errors are weighted"
-        )
-    if described["classes"] == BALANCED:
+    if written["column"]:
+        found.append(f"column {written['column']!r} weighs the rows, it is no feature; losses and errors are weighted")
+    by_class = written["classes"]
+    if by_class == BALANCED:
         found.append("losses and errors count every class alike, however many rows it has")
-    elif described["classes"]:
-        shown = ", ".join(f"{name} {weight:g}" for name, weight in described["classes"].items())
+    elif by_class:
+        shown = ", ".join(f"{name} {weight:g}" for name, weight in by_class.items())
         found.append(f"losses and errors count a row by its class: {shown}")
     return found

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nnrun.data.files.dialect import UNITS, Dialect, dialect_notice, find_dialect, open_text, stated_delimiter
-from nnrun.data.files.header import Header, name_columns
-from nnrun.data.files.reading import Reading
+from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
 from nnrun.text import shown

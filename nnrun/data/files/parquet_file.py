@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nnrun.data.files.header import Header, name_columns
-from nnrun.data.files.reading import Reading
+from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
 from nnrun.installation import lacking

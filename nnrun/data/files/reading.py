@@ -1,13 +1,24 @@
-"""How a file is to be read: what the configuration says, or what a trained run knows."""
+"""How a file is to be read, by the configuration or by a trained run, and what its columns are called."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Format
+
+
+class WrittenFormat(TypedDict, total=False):
+    """How the training file was read, as data.json has it; that of an early run lacks some of it, or all."""
+
+    delimiter: str
+    encoding: str
+    decimal: str
+    usual_decimal: str | None
+    missing: list[str]
 
 
 @dataclass(frozen=True)
@@ -35,28 +46,7 @@ class Reading:
         delimiter = "\t" if format.delimiter == "tab" else format.delimiter
         return cls(delimiter, format.encoding, format.decimal, format.missing, target=target or "y", target_needed=True)
 
-    @classmethod
-    def like(cls, info: Mapping[str, Any] | None) -> Reading:
-        """As a run's data.json says: its columns keep their kinds, its target may be absent."""
-        if info is None:
-            return cls()
-        format = info.get("format", {})
-        columns, target = info["columns"], info["target"]
-        text = {column["name"] for column in columns if column["kind"] in ("category", "date")}
-        if target.get("kind") == "category":
-            text.add(target["name"])
-        return cls(
-            format.get("delimiter", "auto"),
-            format.get("encoding", "auto"),
-            format.get("decimal", "auto"),
-            tuple(format.get("missing", ())),
-            format.get("usual_decimal"),
-            frozenset(text.union(info.get("left_out", ()))),
-            tuple(column["name"] for column in columns),
-            target["name"],
-        )
-
-    def to_json(self, usual_decimal: str) -> dict[str, Any]:
+    def to_json(self, usual_decimal: str) -> WrittenFormat:
         """What data.json keeps for reading new files, with the decimal mark that the training file had."""
         return {
             "delimiter": self.delimiter,
@@ -65,3 +55,54 @@ class Reading:
             "usual_decimal": usual_decimal,
             "missing": list(self.missing),
         }
+
+
+@dataclass(frozen=True)
+class Header:
+    """A name for each field, all different; those of `unnamed` have none in the file, those of `repeated` several."""
+
+    names: list[str]
+    unnamed: frozenset[str]
+    repeated: frozenset[str]
+    notices: tuple[str, ...]
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Number of the field of each column, from 1."""
+        return {name: number for number, name in enumerate(self.names, 1)}
+
+
+def name_columns(found: Sequence[str], file: str) -> Header:
+    """Columns without a name get one that says where they stand, repeated names a number from the second on."""
+    counts = Counter(found)
+    taken, names = set(found), []
+    seen: Counter[str] = Counter()
+    for number, name in enumerate(found, 1):
+        seen[name] += 1
+        unique = name if name else f"(column {number})"
+        count = seen[name]
+        while unique in taken and (not name or count > 1):
+            unique = f"{name or unique}.{count}"
+            count += 1
+        taken.add(unique)
+        names.append(unique)
+    unnamed = frozenset(unique for unique, name in zip(names, found, strict=True) if not name)
+    repeated = frozenset(name for name, count in counts.items() if name and count > 1)
+    return Header(names, unnamed, repeated, tuple(_notices(found, names, file)))
+
+
+def _notices(found: Sequence[str], names: Sequence[str], file: str) -> list[str]:
+    notices = []
+    if not found[0]:
+        notices.append(f"{file}: the first column has no name, as where pandas numbers the rows; it is left out")
+    called: dict[str, list[str]] = {}
+    for name, unique in zip(found, names, strict=True):
+        called.setdefault(name, []).append(unique)
+    for name, uniques in called.items():
+        if name and len(uniques) > 1:
+            notices.append(f"{file}: {len(uniques)} columns are called {name!r}; they are read as {_short(uniques)}")
+    return notices
+
+
+def _short(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:3])}, … {names[-1]}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnrun.config.sources import BUNDLED
 from nnrun.data.files.array_file import read_npy, read_npz
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 SOURCE = ("data", "source")
+ANYHOW = Reading()  # all is found out from the file
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
 
 # From a path, how it is to be read, and how many rows a piece has: without a number one table, else as many rows in
@@ -122,21 +123,21 @@ def _similar_file(path: Path) -> str:
         return bundled
 
 
-def read_table(path: Path, like: Mapping[str, Any] | None = None) -> Table:
-    """All rows of a file; with `like`, the data.json of a run, read as that run needs them.
+def read_table(path: Path, reading: Reading = ANYHOW) -> Table:
+    """All rows of a file.
 
     Raises DataError for whatever cannot be read.
     """
-    return _whole(path, Reading.like(like))
+    return _whole(path, reading)
 
 
-def read_chunks(path: Path, rows: int, like: Mapping[str, Any] | None = None) -> Iterator[Table]:
+def read_chunks(path: Path, rows: int, reading: Reading = ANYHOW) -> Iterator[Table]:
     """Tables of at most so many rows each, without the file's hash; the memory does not grow with the file.
 
-    Without `like` each of them has the types of its own values. Raises DataError for whatever cannot be read.
+    Without `reading` each of them has the types of its own values. Raises DataError for whatever cannot be read.
     """
     check_file(path)
-    yield from _tables(path, Reading.like(like), rows)
+    yield from _tables(path, reading, rows)
 
 
 def _whole(path: Path, reading: Reading) -> Table:

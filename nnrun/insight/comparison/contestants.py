@@ -67,13 +67,13 @@ class Contestant:
     @cached_property
     def measured_on(self) -> dict[str, str]:
         """What errors depend on besides the network, in the order in which a difference is told."""
-        info = self.run.data
-        split = info.get("split") or {}
+        document = self.run.data.document  # of an early run, which may lack a key
+        target, split = document.get("target"), document.get("split")
         weights = {key: value for key, value in self.settings.items() if key.startswith(WEIGHTS)}
         return {
             "data": str([self.files.get(part) for part in MEASURED_ON]),
-            "targets": str((info.get("target") or {}).get("name")),
-            "dev sets": "a file" if "dev" in self.files else str(split.get("sha256")),
+            "targets": str(target.get("name") if target else None),
+            "dev sets": "a file" if "dev" in self.files else str(split.get("sha256") if split else None),
             "weights of examples": str([item for item in weights.items() if item[1] is not None]),
         }
 

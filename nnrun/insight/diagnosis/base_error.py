@@ -65,7 +65,7 @@ def estimate(dataset: Dataset) -> BaseEstimate:
     """
     if not dataset.classes:
         raise UsageError("a base error can be estimated for classes only: nearest neighbours bound no regression's")
-    alone = dataset.info["split"]["rule"] not in EXCHANGEABLE
+    alone = dataset.fitted.split["rule"] not in EXCHANGEABLE
     wrong = _by_train(dataset) if alone else _among_themselves(dataset)
     error, rows, classes = float(wrong.mean()), len(wrong), len(dataset.classes)
     low, high = (cover_hart(end, classes) for end in wilson(error, rows))

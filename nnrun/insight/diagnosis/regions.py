@@ -81,9 +81,9 @@ def by_column(
     Raises UsageError for a column that is not there, and where there is no checkpoint; DataError.
     """
     model = trained(run)
-    own, info = model.config.diagnosis, model.dataset.info
+    own, fitted = model.config.diagnosis, model.dataset.fitted
     base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
-    column = column or str(info["target"]["name"])
+    column = column or fitted.target.name
     raw = read_parts(model.config.data)
     named = regions_of({part: raw[part] for part in ("train", "dev")}, column)
     mistakes = {part: model.mistakes(part)[raw.places[part]] for part in named}

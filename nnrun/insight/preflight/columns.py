@@ -111,7 +111,7 @@ def check_scale(context: Context) -> Finding:
     """Scales of the features as the network gets them."""
     x = context.train.x
     scales = np.sqrt(np.square(x, dtype=np.float64).mean(axis=0))
-    features = context.dataset.info["features"]
+    features = context.dataset.fitted.features
     return judge_scale(dict(zip(features, scales, strict=True)), context.config.network.batch_norm)
 
 
@@ -136,4 +136,4 @@ def _pooled(context: Context) -> pd.DataFrame:
 
     frames = [context.frame(part) for part in context.parts]
     pooled = pd.concat(frames)
-    return pooled if context.dataset.info["split"]["rule"] == "files" else pooled.sort_index()
+    return pooled if context.dataset.fitted.split["rule"] == "files" else pooled.sort_index()

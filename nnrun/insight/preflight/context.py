@@ -63,12 +63,12 @@ class Context:
     @property
     def target(self) -> str:
         """Name of the target column."""
-        return str(self.dataset.info["target"]["name"])
+        return self.dataset.fitted.target.name
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns that the network learns from."""
-        return [column["name"] for column in self.dataset.info["columns"]]
+        return self.dataset.fitted.columns
 
     def frame(self, part: str) -> pd.DataFrame:
         """Raw values of one part: the columns that are learned from, and the target."""

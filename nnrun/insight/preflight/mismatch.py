@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Floats
 from nnrun.insight.preflight.context import Context, Finding, Pair
 from nnrun.insight.preflight.distances import large
@@ -146,12 +145,12 @@ def check_mismatch(context: Context) -> Finding:
     alike = [pair for pair, difference in context.differences.items() if not large(difference)]
     owners = _owners(context)
     separations = {pair: _separate(context.dataset, pair, owners) for pair in alike}
-    return judge_mismatch(separations, context.differences, context.dataset.info["split"]["rule"])
+    return judge_mismatch(separations, context.differences, context.dataset.fitted.split["rule"])
 
 
 def _owners(context: Context) -> list[str]:
     """The column of each feature; the columns of `_values` behind them are the target's."""
-    columns = Preprocessor.from_json(context.dataset.info).columns
+    columns = context.dataset.fitted.preprocessor.columns
     outputs = len(context.dataset.classes or [context.target])
     return [column.name for column in columns for _ in column.features] + [context.target] * outputs
 

@@ -77,7 +77,7 @@ def check_duplicates(context: Context) -> Finding:
         seen = np.concatenate([seen, hashes[part]])
     sizes = {part: len(context.parts[part]) for part in found}
     chance = {part: _repeated_by_chance(context, part) for part in found}
-    return judge_duplicates(found, sizes, chance, context.dataset.info["split"]["rule"])
+    return judge_duplicates(found, sizes, chance, context.dataset.fitted.split["rule"])
 
 
 def row_hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
@@ -115,7 +115,7 @@ def judge_duplicates(
 
 def check_distribution(context: Context) -> Finding:
     """Dev against test, and train against dev, column by column and for the target."""
-    return judge_distribution(context.differences, context.dataset.info["split"]["rule"])
+    return judge_distribution(context.differences, context.dataset.fitted.split["rule"])
 
 
 def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) -> Finding:

@@ -72,8 +72,8 @@ def _learned(model: Model) -> str:
         f"TARGET_MEAN, TARGET_DEVIATION = {target.mean!r}, {target.deviation!r}",
         f"DTYPE = {model.config.training.dtype!r}",
         f"COLUMNS: list[Column] = {_stacked(columns)}",
-        f"MISSING_HERE: list[str] = {_packed(model.info.get('format', {}).get('missing', []))}",
-        f"IDENTIFIERS: list[str] = {_packed(model.info.get('left_out', []))}",
+        f"MISSING_HERE: list[str] = {_packed(list(model.fitted.reading.missing))}",
+        f"IDENTIFIERS: list[str] = {_packed(model.fitted.left_out)}",
         f"MEANS = {_packed(preprocessor.means)}",
         f"DEVIATIONS = {_packed(preprocessor.deviations)}",
         f"LAYERS = {_stacked(layers)}  # each: shape and bytes of W, bytes of b, activation",
@@ -83,7 +83,7 @@ def _learned(model: Model) -> str:
 
 def _column(column: Column) -> str:
     """What the kind of the column needs."""
-    known = column.to_json()
+    known = dict(column.to_json())
     needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[column.kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
 

@@ -26,7 +26,7 @@ COLUMNS = 200  # that are looked at
 def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str, Array]) -> Chart:
     """Errors of training and dev part for each class, or each fifth of a number."""
     section, classes = model.config.diagnosis, model.dataset.classes
-    name = str(model.dataset.info["target"]["name"])
+    name = model.dataset.fitted.target.name
     named = regions_of({part: tables[part] for part in mistakes}, name)
     found = compare(mistakes, named, section.base_error, section.tolerance, classes is not None)
     shown = found[:BARS]
@@ -91,7 +91,7 @@ class Slice(NamedTuple):
 
 def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
     """The slices whose 95% interval lies above the dev error, the worst first."""
-    target = str(model.dataset.info["target"]["name"])
+    target = model.dataset.fitted.target.name
     proportions = model.dataset.classes is not None
     columns = [name for name in dev.columns if name != target][:COLUMNS]
     looked_at = list(_slices(dev, mistakes, columns, proportions))

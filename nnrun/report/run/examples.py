@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nnrun.config.sources import BUNDLED
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.table import Table, kind_of
+from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
 from nnrun.models.model import Model
 from nnrun.report.page.charts import Chart, Trace, axis, colour, plain, points
@@ -27,8 +27,7 @@ MOST_POINTS = 1500
 
 def boundary_chart(model: Model, data: Dataset) -> Chart:
     """The two inputs as axes, in their own units; what the network says everywhere, and the dev examples on top."""
-    info, names = data.info, data.info["features"]
-    mean, deviation = np.array(info["means"]), np.array(info["deviations"])
+    names, mean, deviation = data.fitted.features, data.fitted.means, data.fitted.deviations
     x = data.parts["train"].x
     low, high = x.min(axis=0), x.max(axis=0)
     sides = np.linspace(low - MARGIN * (high - low), high + MARGIN * (high - low), SIDE)
@@ -38,7 +37,7 @@ def boundary_chart(model: Model, data: Dataset) -> Chart:
     dev = data.parts[PART]
     raw = dev.x * deviation + mean
     classes = data.classes
-    area = _values(str(info["target"]["name"]), said, own) if classes is None else _classes(classes, said, own)
+    area = _values(data.fitted.target.name, said, own) if classes is None else _classes(classes, said, own)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
     note = "What the network says of every point, paler where it is less sure; dots are dev examples."
     alt = f"Decision regions over {names[0]} and {names[1]}."
@@ -94,18 +93,18 @@ def _dots(classes: list[str] | None, raw: Array, y: Array) -> list[Trace]:
 COLOUR_TYPES = {1: 0, 3: 2}  # of a PNG, by channels: grey, or red, green and blue
 
 
-def shape_of(info: Mapping[str, Any]) -> tuple[int, int, int] | None:
+def shape_of(fitted: Fitted) -> tuple[int, int, int] | None:
     """Height, width and channels of the images that a run is trained on; None where its rows are no images."""
-    bundled = BUNDLED.get(str(info["source"]))  # data.json of an early run has no shape for it
-    shape: Sequence[int] | None = info.get("image") or (bundled.image if bundled else None)
-    if shape is None or len(shape) != 3 or shape[2] not in COLOUR_TYPES or np.prod(shape) != len(info["means"]):
+    bundled = fitted.bundled  # data.json of an early run has no shape for it
+    shape: Sequence[int] | None = fitted.image or (bundled.image if bundled else None)
+    if shape is None or len(shape) != 3 or shape[2] not in COLOUR_TYPES or np.prod(shape) != len(fitted.means):
         return None
     return shape[0], shape[1], shape[2]
 
 
-def pixels(info: Mapping[str, Any], x: Array, shape: tuple[int, int, int]) -> Array:
+def pixels(fitted: Fitted, x: Array, shape: tuple[int, int, int]) -> Array:
     """Prepared features `(rows, n)` → images `(rows, height, width, channels)` of bytes, from black to white."""
-    raw = x * np.array(info["deviations"]) + np.array(info["means"])
+    raw = x * fitted.deviations + fitted.means
     low, high = float(raw.min()), float(raw.max())
     scaled: Array = np.round(255 * (raw - low) / (high - low or 1.0)).astype(np.uint8)
     return scaled.reshape(-1, *shape)
@@ -150,13 +149,12 @@ def worst_part(data: Dataset, of: Classified | Estimated, at: Array, dev: Table 
     chosen = worst(of)
     if not len(chosen):
         return paragraph("The network makes no mistake on the dev part.")
-    info = data.info
-    if shape := shape_of(info):
-        pictures = pixels(info, data.parts[PART].x[at[chosen]], shape)
+    if shape := shape_of(data.fitted):
+        pictures = pixels(data.fitted, data.parts[PART].x[at[chosen]], shape)
         return _gallery(of, chosen, pictures)
     if dev is None:
         return paragraph("The rows cannot be shown: the file that they come from is not there any more.")
-    return _rows(of, chosen, dev, str(info["target"]["name"]))
+    return _rows(of, chosen, dev, data.fitted.target.name)
 
 
 def _gallery(of: Classified | Estimated, chosen: Array, pictures: Array) -> Markup:

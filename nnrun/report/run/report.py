@@ -90,7 +90,7 @@ def _numbers(run: StoredRun, config: Record) -> list[tuple[str, str, str]]:
     if (seconds := record.get("seconds")) is not None:
         epochs = f"{record['epochs']:,} of {config['training']['epochs']:,} epochs"
         told.append(("training", duration(seconds), epochs))
-    widths = [len(data["features"]), *config["network"]["hidden"], len(data["classes"] or [0])]
+    widths = [len(data.features), *config["network"]["hidden"], len(data.classes or [0])]
     weights = parameter_count(widths, config["network"]["batch_norm"])
     shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
     return [*told, ("network", shown, f"{weights:,} parameters, {config['network']['activation']}")]
@@ -141,7 +141,7 @@ def _closer_sections(run: StoredRun) -> list[Section]:
     except NnrunError as error:
         return [left_out("Dev examples", f"{error}.")]
     data, of = known.dataset, predicted(model, known.dataset)
-    tables, target = _tables(known), str(known.dataset.info["target"]["name"])
+    tables, target = _tables(known), known.dataset.fitted.target.name
     sections = _classes(of) if isinstance(of, Classified) else _values(of, target)
     sections += _where(known, tables, target)
     rows = tables.places[PART] if tables else np.arange(len(data.parts[PART].x))
@@ -173,11 +173,11 @@ def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section
         return [left_out(title, "the file that the rows come from is not there any more.")]
     mistakes = {part: model.mistakes(part)[tables.places[part]] for part in ("train", PART)}
     parts: Parts = [errors.by_target(model, tables, mistakes)]
-    if examples.shape_of(model.dataset.info) is None:  # a pixel is no slice that means anything
+    if examples.shape_of(model.dataset.fitted) is None:  # a pixel is no slice that means anything
         parts += [tag("h3", "Slices"), errors.slices_part(model, tables[PART], mistakes[PART])]
     if tables.sampled:
         parts.append(paragraph(f"Measured on a random sample of {len(mistakes[PART]):,} dev rows."))
-    if model.dataset.info.get("weights"):
+    if model.dataset.fitted.weights:
         parts.append(paragraph("Rows are counted here, not weighed."))
     return [Section(title, parts)]
 

@@ -204,14 +204,14 @@ def test_notices_tell_what_is_left_out_and_what_is_in_doubt(csv: Any, load: Any)
         "column 'day' could hold dates like 31/01/2026 or like 01/31/2026; they are read like 31/01/2026 "
         "(dates like 2026-01-31 leave no doubt)",
     ]
-    assert data.info["features"] == ["x", "day month", "day weekday"]
+    assert data.fitted.features == ["x", "day month", "day weekday"]
 
 
 def test_what_a_column_means_is_decided_by_all_rows(csv: Any, load: Any) -> None:
     # By time, only the test rows have a day over 12 or say "no".
     rows = [f"{i},0{i % 9 + 1}/01/2026,yes,{i / 7}" for i in range(8)]
     data = load(csv("t,day,paid,y", *rows, "8,14/01/2026,no,1", "9,15/01/2026,no,2"), target="y", time="t")
-    assert [(column["kind"], column["format"]) for column in data.info["columns"]] == [
+    assert [(column["kind"], column["format"]) for column in data.fitted.document["columns"]] == [
         ("date", "%d/%m/%Y"),
         ("boolean", None),
     ]

@@ -108,11 +108,11 @@ def test_statistics_come_from_training_alone(csv: Any, load: Any) -> None:
     first = load(csv(*rows("8,64,p,1.25")), target="y", time="day")
     second = load(csv(*rows("8,1e6,zebra,-999")), target="y", time="day")
     for key in ("columns", "features", "means", "deviations", "target"):
-        assert first.info[key] == second.info[key]
+        assert first.fitted.document[key] == second.fitted.document[key]
     assert np.array_equal(first.parts["train"].x, second.parts["train"].x)
     assert not np.array_equal(first.parts["test"].x, second.parts["test"].x)
     # x of the training rows: 0, 1, 4, 9, 16, 25.
-    assert first.info["means"][0] == pytest.approx(55 / 6)
+    assert first.fitted.means[0] == pytest.approx(55 / 6)
     assert first.parts["train"].x[:, 0].mean() == pytest.approx(0)
     assert first.parts["train"].x[:, 0].std() == pytest.approx(1)
 
@@ -120,7 +120,7 @@ def test_statistics_come_from_training_alone(csv: Any, load: Any) -> None:
 def test_the_target_of_a_regression_is_standardised(csv: Any, load: Any) -> None:
     data = load(csv(*rows("8,64,p,1.25")), target="y", time="day")
     # Training targets 0 … 5 sevenths: mean 2.5/7, variance (35/12)/49.
-    assert data.info["target"]["mean"] == pytest.approx(2.5 / 7)
+    assert data.fitted.target.mean == pytest.approx(2.5 / 7)
     assert data.target_deviation == pytest.approx(math.sqrt(35 / 12) / 7)
     test = data.parts["test"].y
     assert test.shape == (2, 1)

@@ -20,7 +20,7 @@ ROWS = [f"{i},{'ab'[i % 3 == 0]},{i % 4}" for i in range(60)]  # every third row
 
 def test_a_column_weighs_the_rows(csv: Csv, load: Load) -> None:
     data = load(csv("x,y,w", *ROWS), target="y", weight="w", normalize="none")
-    assert data.info["features"] == ["x"]
+    assert data.fitted.features == ["x"]
     for part in data.parts.values():
         raw = part.x[:, 0] % 4
         np.testing.assert_allclose(part.weights, raw / raw.mean())
@@ -94,7 +94,7 @@ def test_sizes_of_weighted_parts(csv: Csv, load: Load) -> None:
 def test_without_weights_there_are_none(csv: Csv, load: Load) -> None:
     data = load(csv("x,y,w", *ROWS), target="y")
     assert [part.weights for part in data.parts.values()] == [None] * 3
-    assert data.info["weights"] is None
+    assert data.fitted.weights is None
 
 
 MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {

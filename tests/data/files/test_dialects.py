@@ -14,6 +14,7 @@ import pytest
 from nnrun.config.data_section import Data, Format
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.dialect import find_delimiter
+from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import read_chunks, read_source, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
@@ -243,7 +244,7 @@ def test_an_empty_column_behind_a_last_delimiter_is_left_out(tmp_path: Path) -> 
 
 def test_constant_columns_are_kept(tmp_path: Path, load: Any) -> None:
     path = write(tmp_path / "a.csv", "x,same,word,y\n" + "".join(f"{i},5,w,{'ab'[i % 2]}\n" for i in range(10)))
-    assert load(path, target="y").info["features"] == ["x", "same", "word=w"]
+    assert load(path, target="y").fitted.features == ["x", "same", "word=w"]
 
 
 def test_integer_labels_with_gaps_are_classes_by_name(tmp_path: Path, load: Any) -> None:
@@ -268,17 +269,17 @@ def test_a_stranger_s_file_prepares_like_a_clean_one(tmp_path: Path, load: Any) 
     ]
 
 
-def fitted(path: Path, **settings: Any) -> tuple[dict[str, Any], Preprocessor]:
-    info = prepare(Data(source=str(path), target="y", **settings), "float64").info
-    return info, Preprocessor.from_json(info)
+def fitted(path: Path, **settings: Any) -> tuple[Reading, Preprocessor]:
+    learned = prepare(Data(source=str(path), target="y", **settings), "float64").fitted
+    return learned.reading, learned.preprocessor
 
 
 def test_new_files_are_read_with_the_kinds_of_training(tmp_path: Path) -> None:
     rows = [f"{'0x'[i % 2]}1;{i},5;0{i % 7 + 1}.01.2026;{i:03};{'ab'[i % 2]}" for i in range(60)]
-    info, preprocessor = fitted(write(tmp_path / "a.csv", "\n".join(["code;size;day;id;y", *rows])), drop=["id"])
+    reading, preprocessor = fitted(write(tmp_path / "a.csv", "\n".join(["code;size;day;id;y", *rows])), drop=["id"])
     # Alone, the codes would be the number 1, the sizes would have no decimals, and the ids would lose their zeros.
     new = write(tmp_path / "new.csv", "id;more;size;day;code\n007;1;3;03.01.2026;01\n008;1;1.234;04.01.2026;01\n")
-    table = read_table(new, like=info)
+    table = read_table(new, reading)
     assert preprocessor.features == ["code=01", "code=x1", "size", "day weekday"]
     plain = preprocessor.transform(table) * np.array(preprocessor.deviations) + np.array(preprocessor.means)
     # 3 January 2026 is a Saturday.
@@ -287,23 +288,23 @@ def test_new_files_are_read_with_the_kinds_of_training(tmp_path: Path) -> None:
 
 
 def test_a_new_file_with_commas_has_points_whatever_training_had(tmp_path: Path) -> None:
-    info, _ = fitted(write(tmp_path / "a.csv", "\n".join(["x;y", *(f"{i},5;{'ab'[i % 2]}" for i in range(10))])))
-    table = read_table(write(tmp_path / "new.csv", "x,z\n1.5,2\n"), like=info)
+    reading, _ = fitted(write(tmp_path / "a.csv", "\n".join(["x;y", *(f"{i},5;{'ab'[i % 2]}" for i in range(10))])))
+    table = read_table(write(tmp_path / "new.csv", "x,z\n1.5,2\n"), reading)
     assert table.frame["x"].tolist() == [1.5]
 
 
 def test_a_run_knows_whether_commas_group_thousands(tmp_path: Path) -> None:
-    info, _ = fitted(write(tmp_path / "train.csv", "x,y\n" + "".join(f'"1,{i:03}.5",{i}.5\n' for i in range(20))))
-    assert read_table(write(tmp_path / "new.csv", 'x\n"1,234"\n'), like=info).frame["x"].tolist() == [1234]
-    info, _ = fitted(write(tmp_path / "train.csv", "x;y\n" + "".join(f"1,{i:03};{i},5\n" for i in range(20))))
-    assert read_table(write(tmp_path / "new.csv", 'x\n"1,234"\n'), like=info).frame["x"].tolist() == ["1,234"]
+    reading, _ = fitted(write(tmp_path / "train.csv", "x,y\n" + "".join(f'"1,{i:03}.5",{i}.5\n' for i in range(20))))
+    assert read_table(write(tmp_path / "new.csv", 'x\n"1,234"\n'), reading).frame["x"].tolist() == [1234]
+    reading, _ = fitted(write(tmp_path / "train.csv", "x;y\n" + "".join(f"1,{i:03};{i},5\n" for i in range(20))))
+    assert read_table(write(tmp_path / "new.csv", 'x\n"1,234"\n'), reading).frame["x"].tolist() == ["1,234"]
 
 
 def test_what_the_config_says_of_the_format_holds_for_new_files(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "\n".join(["x;y", *(f"{i};{'ab'[i % 2]}" for i in range(10))]))
-    info, _ = fitted(path, format={"missing": [-1], "encoding": "cp1251", "delimiter": ";"})
+    reading, _ = fitted(path, format={"missing": [-1], "encoding": "cp1251", "delimiter": ";"})
     new = write(tmp_path / "new.csv", "x;имя\n-1;5\n2;-1\n", "cp1251")
-    table = read_table(new, like=info)
+    table = read_table(new, reading)
     assert table.columns == ["x", "имя"]
     assert table.frame.isna().to_numpy().tolist() == [[True, False], [False, True]]
 

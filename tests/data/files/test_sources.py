@@ -48,7 +48,7 @@ def test_bundled_files_hold_what_scikit_learn_holds(name: str) -> None:
 def test_another_column_of_a_bundled_set_can_be_the_target(load: Any) -> None:
     data = load("iris", target="petal width (cm)", task="regression")
     assert data.task == "regression"
-    assert data.info["features"][-3:] == ["target=setosa", "target=versicolor", "target=virginica"]
+    assert data.fitted.features[-3:] == ["target=setosa", "target=versicolor", "target=virginica"]
 
 
 def test_csv_oddities(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_npz(tmp_path: Path, load: Any) -> None:
     np.savez(path, images=images, label=np.array(["cat", "dog"] * 10))
     data = load(path, target="label", normalize="none")
     assert (data.n_features, data.classes) == (6, ["cat", "dog"])
-    assert data.info["features"][:2] == ["images[0,0,0]", "images[0,1,0]"]
-    assert data.info["image"] == [2, 3, 1]
+    assert data.fitted.features[:2] == ["images[0,0,0]", "images[0,1,0]"]
+    assert data.fitted.image == [2, 3, 1]
     # Image i begins with 6i, and the odd ones are dogs.
     for part in data.parts.values():
         assert np.array_equal(part.x, part.x[:, :1] + np.arange(6))
@@ -156,8 +156,8 @@ def test_a_file_per_part(csv: Any, load: Any) -> None:
         f"column 'more' of {dev} is not in {train} and is ignored",
         "there is no test set: the dev error, by which models are chosen, is no longer an unbiased estimate",
     ]
-    assert data.info["split"]["rule"] == "files"
-    assert data.info["split"]["sizes"] == {"train": 3, "dev": 2}
+    assert data.fitted.split["rule"] == "files"
+    assert data.fitted.split["sizes"] == {"train": 3, "dev": 2}
     tested = load({"train": train, "dev": dev, "test": train}, target="y")
     assert list(tested.parts) == ["train", "dev", "test"]
 
@@ -167,6 +167,6 @@ def test_labels_match_across_files_whatever_their_type(csv: Any, load: Any) -> N
     train = csv("code,y", "7,0", "x1,1", "8,2", name="train.csv")
     dev = csv("code,y", "8,2", "7,0", name="dev.csv")
     data = load({"train": train, "dev": dev}, target="y", normalize="none")
-    assert data.info["features"] == ["code=7", "code=8", "code=x1"]
+    assert data.fitted.features == ["code=7", "code=8", "code=x1"]
     assert data.parts["dev"].x.tolist() == [[0, 1, 0], [1, 0, 0]]
     assert data.parts["dev"].y.tolist() == [2, 0]

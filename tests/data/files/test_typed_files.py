@@ -29,7 +29,7 @@ DAY = dt.date(2026, 1, 31)
 
 def arrays_of(config: Data) -> tuple[dict[str, Any], dict[str, Any]]:
     prepared = prepare(config, "float32")
-    return prepared.arrays(), prepared.info
+    return prepared.arrays(), prepared.fitted
 
 
 def fit(table: Table) -> Preprocessor:
@@ -84,12 +84,12 @@ def test_parquet_prepares_like_csv(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": range(40), "c": ["p", "q", None, "r"] * 10, "y": ["a", "b"] * 20})
     frame.to_csv(tmp_path / "a.csv", index=False)
     frame.to_parquet(tmp_path / "a.parquet")
-    one, info = arrays_of(Data(source=str(tmp_path / "a.csv"), target="y"))
+    one, fitted = arrays_of(Data(source=str(tmp_path / "a.csv"), target="y"))
     two, other = arrays_of(Data(source=str(tmp_path / "a.parquet"), target="y"))
     assert all(np.array_equal(one[name], two[name]) for name in one)
-    assert info["columns"] == other["columns"]
+    assert fitted.preprocessor.columns == other.preprocessor.columns
     # A run trained on one reads the other.
-    assert read_table(tmp_path / "a.parquet", like=info).frame["x"].tolist() == list(range(40))
+    assert read_table(tmp_path / "a.parquet", fitted.reading).frame["x"].tolist() == list(range(40))
 
 
 def test_a_stored_pandas_index_is_left_out(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_array_s_columns_are_called_by_their_number(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.stack([np.arange(20), np.arange(20) % 2], axis=1).astype(">f4"))
-    assert prepare(Data(source=str(path), target="1"), "float32").info["features"] == ["0"]
+    assert prepare(Data(source=str(path), target="1"), "float32").fitted.features == ["0"]
     assert message(path) == f"{path}: which column is the target? Set data.target; the last are 0, 1"
 
 
@@ -153,8 +153,8 @@ def test_records(tmp_path: Path) -> None:
     kinds = [("size", "<f4"), ("sold", "?"), ("town", "<U5"), ("day", "<M8[D]"), ("y", ">i2")]
     rows = [(i / 2, i % 3 == 0, ["York", "Bath"][i % 2], f"2026-01-{i + 1:02}", i % 2) for i in range(20)]
     np.save(path, np.array(rows, dtype=kinds))
-    info = prepare(Data(source=str(path), target="y"), "float32").info
-    assert info["features"] == ["size", "sold", "town=Bath", "town=York", "day weekday"]
+    fitted = prepare(Data(source=str(path), target="y"), "float32").fitted
+    assert fitted.features == ["size", "sold", "town=Bath", "town=York", "day weekday"]
     assert [len(chunk) for chunk in read_chunks(path, 8)] == [8, 8, 4]
 
 
@@ -220,31 +220,31 @@ def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> Non
     path = tmp_path / "a.npz"
     np.savez(path, x=pixels, y=np.arange(len(pixels)) % 2)
     config = Data(source={"train": str(path), "dev": str(path)}, normalize="none")  # type: ignore[arg-type]
-    arrays, info = arrays_of(config)
-    assert info["image"] == image
+    arrays, fitted = arrays_of(config)
+    assert fitted.image == image
     assert np.array_equal(arrays["train_x"], pixels.reshape(len(pixels), -1))
     height, width, channels = image
-    assert info["features"][-1] == f"x[{height - 1},{width - 1},{channels - 1}]"
+    assert fitted.features[-1] == f"x[{height - 1},{width - 1},{channels - 1}]"
     # A bare array of images serves a run that was trained on them.
     np.save(tmp_path / "new.npy", pixels)
-    table = read_table(tmp_path / "new.npy", like=info)
-    assert np.array_equal(Preprocessor.from_json(info).transform(table), arrays["train_x"])
+    table = read_table(tmp_path / "new.npy", fitted.reading)
+    assert np.array_equal(fitted.preprocessor.transform(table), arrays["train_x"])
 
 
 def test_images_with_a_pixel_left_out_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.zeros((10, 2, 2)) + np.arange(10)[:, None, None], y=np.arange(10) % 2)
-    assert prepare(Data(source=str(path), drop=("x[0,0,0]",)), "float32").info["image"] is None
+    assert prepare(Data(source=str(path), drop=("x[0,0,0]",)), "float32").fitted.image is None
     np.savez(path, x=np.ones((10, 2, 2, 2, 2)), y=np.arange(10) % 2)
-    info = prepare(Data(source=str(path)), "float32").info
-    assert (info["image"], info["features"][:2]) == (None, ["x[0]", "x[1]"])
+    fitted = prepare(Data(source=str(path)), "float32").fitted
+    assert (fitted.image, fitted.features[:2]) == (None, ["x[0]", "x[1]"])
 
 
 def test_new_arrays_need_no_target(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.arange(20.0).reshape(10, 2), label=np.arange(10) % 2)
-    info = prepare(Data(source=str(tmp_path / "a.npz"), target="label"), "float32").info
+    fitted = prepare(Data(source=str(tmp_path / "a.npz"), target="label"), "float32").fitted
     np.savez(tmp_path / "new.npz", anything=np.arange(4.0).reshape(2, 2))
-    assert read_table(tmp_path / "new.npz", like=info).columns == ["x[0]", "x[1]"]
-    chunks = list(read_chunks(tmp_path / "a.npz", 6, like=info))
+    assert read_table(tmp_path / "new.npz", fitted.reading).columns == ["x[0]", "x[1]"]
+    chunks = list(read_chunks(tmp_path / "a.npz", 6, fitted.reading))
     assert [len(chunk) for chunk in chunks] == [6, 4]
     assert chunks[1].frame["label"].tolist() == [0, 1, 0, 1]

@@ -1,0 +1,113 @@
+"""What data.json says of the columns and the target, checked word by word before anything is worked out from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nnrun.config.data_section import Encoding
+from nnrun.data.facts.kinds import DATE_FORMATS
+from nnrun.data.features.columns import DATE_PARTS, Column
+from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.fitted import Document
+from nnrun.engine.metrics import Task
+from nnrun.errors import DataError
+
+_RESTORE = "copy the run again from where it was made, or train again"
+
+
+class _Unit(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    name: str
+    mean: float
+    deviation: float
+
+
+class _Format(BaseModel):
+    delimiter: Literal["auto", ",", ";", "|", "\t"] = "auto"
+    encoding: Encoding = "auto"
+    decimal: Literal["auto", ".", ","] = "auto"
+    usual_decimal: Literal[".", ","] | None = None
+    missing: tuple[str, ...] = ()
+
+
+class _Weights(BaseModel):
+    column: str | None
+    classes: Literal["balanced"] | dict[str, float] | None
+
+
+class _Description(BaseModel):
+    """The keys that prediction needs; others are not looked at."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    task: Task
+    target: _Unit
+    classes: tuple[str, ...] | None
+    columns: tuple[Column, ...]
+    features: tuple[str, ...]
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+    left_out: tuple[str, ...] = ()
+    format: _Format = _Format()
+    weights: _Weights | None = None
+
+
+def checked(path: Path, document: Document) -> tuple[Preprocessor, Target]:
+    """The preprocessing and the target that the document describes, which was read from `path`.
+
+    Raises DataError where it is damaged or contradicts itself.
+    """
+    described = _described(path, document)
+    preprocessor = Preprocessor(described.columns, described.means, described.deviations)
+    unit = described.target
+    if problem := _contradiction(described, preprocessor):
+        raise DataError(f"{path}: {problem}; {_RESTORE}")
+    return preprocessor, Target(unit.name, described.task, described.classes, unit.mean, unit.deviation)
+
+
+def _described(path: Path, document: Document) -> _Description:
+    try:
+        return _Description.model_validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: {key}: {first['msg'].lower()}; {_RESTORE}") from None
+
+
+def _contradiction(described: _Description, preprocessor: Preprocessor) -> str | None:
+    classes = described.classes
+    if (described.task == "classification") != (classes is not None):
+        return f"classes do not fit the task {described.task}"
+    if classes is not None and (len(classes) < 2 or len(set(classes)) < len(classes)):
+        return "classes must be at least two, and all different"
+    by_class = described.weights.classes if described.weights else None
+    if isinstance(by_class, dict) and by_class.keys() != set(classes or ()):
+        return "weights are not those of the classes"
+    if len({column.name for column in described.columns}) < len(described.columns):
+        return "columns with the same name"
+    if wrong := next((column.name for column in described.columns if not _is_sound(column)), None):
+        return f"column {wrong!r} has fills, a vocabulary or a format of another kind"
+    features = preprocessor.features
+    if list(described.features) != features:
+        return "features are not those of the columns"
+    if not len(features) == len(described.means) == len(described.deviations):
+        return f"{len(features)} features, {len(described.means)} means and {len(described.deviations)} deviations"
+    if not all(deviation > 0 for deviation in (*described.deviations, described.target.deviation)):
+        return "a deviation is not above 0"
+    return None
+
+
+def _is_sound(column: Column) -> bool:
+    """Whether a column has what its kind needs, and nothing else."""
+    values, format = len(column.vocabulary), column.format
+    if column.kind == "category":
+        return not column.fills and not column.parts and len(set(column.vocabulary)) == values
+    if column.kind == "date":
+        known = format in DATE_FORMATS and set(column.parts) <= set(DATE_PARTS)
+        return known and not values and len(column.fills) == len(column.parts) == len(set(column.parts))
+    return not values and not column.other and not column.parts and len(column.fills) == 1
