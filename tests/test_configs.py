@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import nnrun
-from nnrun.insight.preflight.checks import open_context, preflight
+from nnrun.insight.preflight.verbs import open_context, preflight
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))

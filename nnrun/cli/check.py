@@ -35,7 +35,7 @@ def check(
     """
     from nnrun.cli.terminal.preparing import preparing
     from nnrun.config.load import load_config
-    from nnrun.insight.preflight.checks import open_context, preflight
+    from nnrun.insight.preflight.verbs import open_context, preflight
 
     loaded = load_config(config or default_config(quiet or json), settings or [])
     blas_threads.need(loaded.config.training.blas_threads)

@@ -46,7 +46,7 @@ def predict(
     from nnrun.errors import UsageError
     from nnrun.models.model import load_model
     from nnrun.models.output import check_output, write_file, write_text
-    from nnrun.models.rows import Predictions, read_rows, rows_at_once
+    from nnrun.models.rows import Predictions
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
 
@@ -58,8 +58,7 @@ def predict(
     model = load_model(StoredRun(find_run(runs, run)))
     blas_threads.need(model.config.training.blas_threads)
     found = Predictions(model)
-    with tidy_end(), closing(read_rows(data, rows_at_once(model), model.fitted.reading)) as tables:
-        frames = found.of(tables)
+    with tidy_end(), closing(found.of_source(data)) as frames:
         if path:
             write_file(path, frames)
         else:

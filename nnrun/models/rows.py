@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,16 @@ class Predictions:
     _has_target: bool = False
     _places: dict[tuple[str, str], str] = field(default_factory=dict)  # (column, what) -> where it is so first
     _counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
+        """Those of a file's rows, `-` for standard input; raises DataError for whatever cannot be read or is unfit."""
+        with closing(read_rows(source, rows_at_once(self.model), self.model.fitted.reading)) as tables:
+            yield from self.of(tables)
+
+    def of_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Those of rows in memory, whatever their index; raises DataError where they do not fit."""
+        (predictions,) = self.of([Table(frame.reset_index(drop=True), "the rows")])
+        return predictions
 
     def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:
         """Identifiers and predictions of each table; raises DataError where columns are missing or cells unfit."""

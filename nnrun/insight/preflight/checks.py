@@ -1,22 +1,15 @@
-"""All checks in their order, with what each finds, from where on, and who says so; and their run."""
+"""All checks in their order, with what each finds, from where on, and who says so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from nnrun.config.load import Loaded
 from nnrun.data.facts import kinds
-from nnrun.data.files.chunks import Heard, nobody
-from nnrun.data.prepare import read_parts
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
 from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows
 from nnrun.insight.preflight.context import Context, Finding
 from nnrun.runs.symptoms import thresholds
-from nnrun.runs.verbs import prepare
 
 
 class Check(NamedTuple):
@@ -168,29 +161,3 @@ CHECKS: dict[str, Check] = {
         after=SIGNALS,
     ),
 }
-
-
-def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
-    """Data and network as `nnrun train` would have them, the prepared data cached under `root`.
-
-    Raises ConfigError and DataError as training does.
-    """
-    dataset, _ = prepare(loaded, root, heard)
-    return Context(loaded, dataset, read_parts(loaded.config.data, heard))
-
-
-def preflight(context: Context) -> Iterator[tuple[str, Finding]]:
-    """The name and the finding of each check, in the order of the table."""
-    failed: set[str] = set()
-    for name, check in CHECKS.items():
-        finding = _run(check, context, failed)
-        if finding.status == "fail":
-            failed.add(name)
-        yield name, finding
-
-
-def _run(check: Check, context: Context, failed: set[str]) -> Finding:
-    if blamed := [name for name in check.after if name in failed]:
-        return Finding("warn", f"not checked, since {blamed[0]} failed", f"mend {blamed[0]} first")
-    with np.errstate(all="ignore"):
-        return check.run(context)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnrun.cli.terminal.streams import say
 from nnrun.errors import UsageError
-from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.base_error import BaseEstimate
     from nnrun.insight.diagnosis.learning_curve import LearningCurve
     from nnrun.insight.diagnosis.regions import Regions
+    from nnrun.runs.stored import StoredRun
 
 
 class Look(NamedTuple):
@@ -26,11 +24,13 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Looks:
-    """Which looks are asked for."""
+    """Which looks are asked for, where a line about a long one goes, and whether lines are drawn in ASCII alone."""
 
     column: str | None
     base: bool
     curve: bool
+    tell: Callable[[str], None]
+    ascii_only: bool
 
     def refuse(self) -> None:
         """UsageError if any is: errors alone have no data behind them."""
@@ -45,27 +45,25 @@ class Looks:
         if self.base:
             yield "base_estimate", _base(run)
         if self.curve:
-            yield "learning_curve", _curve(run)
+            yield "learning_curve", self._curve(run)
+
+    def _curve(self, run: StoredRun) -> Look:
+        from nnrun.insight.diagnosis.learning_curve import learning_curve
+        from nnrun.insight.diagnosis.telling import curve_lines
+
+        curve = learning_curve(run, lambda done, of: self.tell(f"learning curve: {done} of {of} networks trained"))
+        return Look(curve, curve_lines(curve, self.ascii_only))
 
 
 def _regions(run: StoredRun, column: str, base: float | None, tolerance: float | None) -> Look:
     from nnrun.insight.diagnosis.regions import by_column, region_lines
 
-    found = by_column(run, column, base, tolerance)
-    return Look(found, region_lines(found))
+    regions = by_column(run, column, base, tolerance)
+    return Look(regions, region_lines(regions))
 
 
 def _base(run: StoredRun) -> Look:
     from nnrun.insight.diagnosis.base_error import base_error_lines, estimate_base_error
 
-    found = estimate_base_error(run)
-    return Look(found, base_error_lines(found))
-
-
-def _curve(run: StoredRun) -> Look:
-    from nnrun.insight.diagnosis.learning_curve import learning_curve
-    from nnrun.insight.diagnosis.telling import curve_lines
-
-    found = learning_curve(run, lambda done, of: say(f"learning curve: {done} of {of} networks trained"))
-    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return Look(found, curve_lines(found, ascii_only=not unicode))
+    estimate = estimate_base_error(run)
+    return Look(estimate, base_error_lines(estimate))

@@ -1,0 +1,41 @@
+"""The checks of a configuration before its first step, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nnrun.config.load import Loaded
+from nnrun.data.files.chunks import Heard, nobody
+from nnrun.data.prepare import read_parts
+from nnrun.insight.preflight.checks import CHECKS, Check
+from nnrun.insight.preflight.context import Context, Finding
+from nnrun.runs.verbs import prepare
+
+
+def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
+    """Data and network as `nnrun train` would have them, the prepared data cached under `root`.
+
+    Raises ConfigError and DataError as training does.
+    """
+    dataset, _ = prepare(loaded, root, heard)
+    return Context(loaded, dataset, read_parts(loaded.config.data, heard))
+
+
+def preflight(context: Context) -> Iterator[tuple[str, Finding]]:
+    """The name and the finding of each check, in the order of the table."""
+    failed: set[str] = set()
+    for name, check in CHECKS.items():
+        finding = _run(check, context, failed)
+        if finding.status == "fail":
+            failed.add(name)
+        yield name, finding
+
+
+def _run(check: Check, context: Context, failed: set[str]) -> Finding:
+    if blamed := [name for name in check.after if name in failed]:
+        return Finding("warn", f"not checked, since {blamed[0]} failed", f"mend {blamed[0]} first")
+    with np.errstate(all="ignore"):
+        return check.run(context)
