@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
-from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
 from nnrun.runs.verdict import SETS, Verdict, judge
 from nnrun.text import set_name
@@ -86,8 +86,7 @@ def diagnose(
     """
     from nnrun.insight.diagnosis.looks import Looks
 
-    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    gates, looks = _kinds(fail_on), Looks(by, estimate_base, learning_curve, say, ascii_only)
+    gates, looks = _kinds(fail_on), Looks(by, estimate_base, learning_curve, say, ascii_only())
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}

@@ -41,6 +41,11 @@ def in_terminal_letters(line: str) -> str:
     return line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
 
 
+def ascii_only() -> bool:
+    """Whether stdout takes no more than ASCII for sure, as its encoding is not UTF-8."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+
+
 def result(*lines: str) -> None:
     """Print to stdout, at once, so that an OSError is raised here and not when Python exits."""
     try:
