@@ -15,6 +15,7 @@ from nnrun.models.rows import Predictions, read_rows, rows_at_once
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
+from nnrun.runs.records import Final, Row, RunRecord
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 
@@ -47,15 +48,14 @@ class Run:
         return self.directory.status
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """run.json."""
         return self.directory.read_record()
 
     @property
-    def final(self) -> dict[str, float]:
+    def final(self) -> Final:
         """Losses and errors of the best parameters on each part; empty before the first epoch is finished."""
-        final: dict[str, float] = self.record.get("final") or {}
-        return final
+        return self.record.get("final") or {}
 
     @property
     def config(self) -> Config:
@@ -63,7 +63,7 @@ class Run:
         return StoredRun(self.directory).config
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Row]:
         """One record an epoch."""
         return self.directory.metrics()
 

@@ -80,7 +80,7 @@ def _report(
         json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
         return
     lines = [
-        *summary(record, outcome.config.resolved(), outcome.status),
+        *summary(record, outcome.config, outcome.status),
         "",
         f"run      {run.path}",
         *([told(page)] if page else []),

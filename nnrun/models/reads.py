@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from nnrun.runs.finding import search_of
+from nnrun.runs.records import Chosen
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 
@@ -50,7 +50,6 @@ def _enter(run: RunDir, reads: int) -> None:
         run.event("evaluated", epoch=run.read_record().get("best_epoch"))
 
 
-def _chosen(run: RunDir) -> dict[str, Any] | None:
+def _chosen(run: RunDir) -> Chosen | None:
     """What the best run of a search knows of its choice."""
-    chosen: dict[str, Any] | None = run.read_record().get("chosen")
-    return chosen if search_of(run) else None
+    return run.read_record().get("chosen") if search_of(run) else None

@@ -16,6 +16,7 @@ from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, Usag
 from nnrun.files import to_json
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
+from nnrun.runs.records import DataRecord, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, METRICS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
 from nnrun.runs.stored import StoredRun
@@ -123,7 +124,7 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
     return [*overrides, *([] if epochs is None else [f"training.epochs={epochs}"])]
 
 
-def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
+def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: Parent | None) -> RunDir:
     config = loaded.config
 
     def files(run_id: str) -> dict[str, bytes]:
@@ -138,11 +139,11 @@ def first_files(
     text: bytes | None,
     dataset: Dataset,
     argv: Sequence[str],
-    parent: dict[str, Any] | None,
+    parent: Parent | None,
 ) -> dict[str, bytes]:
     """What a run directory holds before training; `text` is the user's file, None where there is none."""
-    resolved = dump_yaml(config.resolved()).encode()
-    record = {
+    resolved, here = dump_yaml(config.resolved()).encode(), describe()
+    record: RunRecord = {
         "schema_version": SCHEMA_VERSION,
         "id": run_id,
         "status": "created",
@@ -150,8 +151,11 @@ def first_files(
         "created": now(),
         "seed": config.seed,
         "parent": parent,
-        **describe(),
-        "data": {"files": dataset.info["files"], **dataset.sizes},
+        "host": here["host"],
+        "versions": here["versions"],
+        "blas": here["blas"],
+        "git": here["git"],
+        "data": _data_record(dataset),
     }
     return {
         CONFIG: resolved if text is None else text,
@@ -159,6 +163,13 @@ def first_files(
         RECORD: to_json(record, indent=2).encode() + b"\n",
         DATA: dataset.written_info,
     }
+
+
+def _data_record(dataset: Dataset) -> DataRecord:
+    record: DataRecord = {"files": dataset.info["files"], "rows": dataset.sizes["rows"]}
+    if "effective_rows" in dataset.sizes:
+        record["effective_rows"] = dataset.sizes["effective_rows"]
+    return record
 
 
 def _refuse_senseless(run: StoredRun, config: Config) -> None:

@@ -15,6 +15,7 @@ from nnrun.text import shortened
 
 Trace = dict[str, Any]
 Axis = dict[str, Any]
+Layout = Mapping[str, Any]  # axes and marks
 
 # Each at least 3:1 against both the light and the dark page, and told apart by the colour-blind (after Okabe and Ito).
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#2a7fc1", "#c7700f", "#1f9470", "#d0504a", "#a063b5", "#7f858c"
@@ -32,7 +33,7 @@ class Chart:
     title: str
     alt: str
     data: Sequence[Trace]
-    layout: Mapping[str, Any] = field(default_factory=dict)
+    layout: Layout = field(default_factory=dict)
     note: str = ""
     table: Markup | None = None
     height: int = 340

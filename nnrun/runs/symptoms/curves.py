@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.config.config import Config
+from nnrun.runs.records import numbers
 from nnrun.runs.symptoms.evidence import Evidence, Sign
 from nnrun.runs.symptoms.layers import statistic
 
@@ -57,7 +58,7 @@ def plateau(evidence: Evidence) -> Sign | None:
     fall, gradient = _fall(evidence), _steepness(evidence)
     if fall is None or abs(fall) >= FLAT or gradient >= FLAT_GRADIENT or not evidence.config.network.hidden:
         return None
-    error = evidence.rows[-1]["train_error"]
+    error = float(_series(evidence, "train_error")[-1])
     if _held_back(evidence.config) and error < NEAR_GUESSING * evidence.guess:
         return None
     why = f"since then the training loss has been flat, with a small gradient, at an error of {100 * error:.0f}%"
@@ -78,7 +79,7 @@ def slow(evidence: Evidence) -> Sign | None:
 
 def _series(evidence: Evidence, key: str) -> Series:
     """One number an epoch, NaN where it is not known."""
-    return np.array([row[key] for row in evidence.rows], float)
+    return np.array([numbers(row)[key] for row in evidence.rows], float)
 
 
 def _tail(values: Series) -> Series:

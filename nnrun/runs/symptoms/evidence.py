@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nnrun.config.config import Config
-from nnrun.runs.recording import Row
+from nnrun.runs.records import Diverged, Layers, Row
 
-Layers = Mapping[str, Mapping[str, float | None]]  # layer -> name of a statistic -> value, None if not finite
 Settings = tuple[str, ...]  # key=value, as --set takes them
 
 
@@ -24,7 +23,7 @@ class Evidence:
     rows: Sequence[Row]
     layers: Sequence[tuple[int, Layers]]
     guess: float = 1.0
-    divergence: Mapping[str, Any] | None = None
+    divergence: Diverged | None = None
 
 
 class Sign(NamedTuple):

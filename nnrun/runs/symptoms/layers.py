@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.runs.symptoms.evidence import Evidence, Layers, Sign
+from nnrun.runs.records import Layers
+from nnrun.runs.symptoms.evidence import Evidence, Sign
 from nnrun.runs.symptoms.thresholds import DEAD, EXPLODED, VANISHED
 
 Look = Callable[[Config, Layers], tuple[str, str] | None]  # layer and why

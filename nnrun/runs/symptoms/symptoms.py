@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.engine.evaluation import ROWS
+from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.cures import bounded, calmer, carried, faster, other_optimizer
 from nnrun.runs.symptoms.curves import (
     ERROR_RISE,
@@ -38,13 +39,14 @@ class Symptom(NamedTuple):
     of_curve: bool = False  # a consequence of whatever else is found, so told only where nothing is
 
 
-def find_symptoms(evidence: Evidence) -> list[dict[str, Any]]:
+def find_symptoms(evidence: Evidence) -> list[FoundSymptom]:
     """All findings as plain data: name, epoch, layer (or None), why, and the cure as settings."""
-    found: list[dict[str, Any]] = []
+    found: list[FoundSymptom] = []
     for name, symptom in SYMPTOMS.items():
         sign = None if found and symptom.of_curve else symptom.rule(evidence)
         if sign:
-            found.append({"name": name, **sign._asdict(), "cure": list(symptom.cure(evidence.config))})
+            cure = list(symptom.cure(evidence.config))
+            found.append({"name": name, "epoch": sign.epoch, "layer": sign.layer, "why": sign.why, "cure": cure})
     return found
 
 
