@@ -33,24 +33,29 @@ class Run:
         self.directory = directory
 
     @property
+    def _stored(self) -> StoredRun:
+        """The run as its directory has it now; it keeps what it has read, where this object reads anew."""
+        return StoredRun(self.directory)
+
+    @property
     def path(self) -> Path:
         """Where it lies."""
-        return self.directory.path
+        return self._stored.path
 
     @property
     def id(self) -> str:
         """Its name."""
-        return self.directory.id
+        return self._stored.id
 
     @property
     def status(self) -> str:
         """created, running, done, diverged, failed or interrupted."""
-        return self.directory.status
+        return self._stored.status
 
     @property
     def record(self) -> RunRecord:
         """run.json."""
-        return self.directory.read_record()
+        return self._stored.written
 
     @property
     def final(self) -> Final:
@@ -60,12 +65,12 @@ class Run:
     @property
     def config(self) -> Config:
         """The resolved configuration."""
-        return StoredRun(self.directory).config
+        return self._stored.config
 
     @property
     def metrics(self) -> list[Row]:
         """One record an epoch."""
-        return self.directory.metrics()
+        return self._stored.rows
 
     def weights(self, checkpoint: str = "best") -> Tensors:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
@@ -79,7 +84,7 @@ class Run:
         """
         import pandas as pd
 
-        model = load_model(StoredRun(self.directory))
+        model = load_model(self._stored)
         if isinstance(data, (str, Path)):
             tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.info)
         else:
@@ -94,7 +99,7 @@ class Run:
         from nnrun.models.model import load_model
         from nnrun.models.verbs import evaluate
 
-        return evaluate(load_model(StoredRun(self.directory)), None if data is None else str(data)).document
+        return evaluate(load_model(self._stored), None if data is None else str(data)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"
