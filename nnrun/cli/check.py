@@ -13,7 +13,7 @@ from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Setting
 from nnrun.cli.streams import json_result, result
 
 if TYPE_CHECKING:
-    from nnrun.insight.preflight.context import Finding
+    from nnrun.runs.symptoms.evidence import Finding
 
 
 FAULT = 6  # exit code

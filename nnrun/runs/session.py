@@ -21,7 +21,7 @@ from nnrun.runs.checkpoints import load_best, load_last, save_best, save_last
 from nnrun.runs.recording import Judge, epoch_row, finals, guess_error, layers_of, wanted
 from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row, RunRecord
 from nnrun.runs.rundir import RunDir, now
-from nnrun.runs.symptoms.evidence import Evidence
+from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
 from nnrun.runs.symptoms.symptoms import find_symptoms
 from nnrun.runs.telling import Beginning, epoch_line, heading, summary
 
@@ -206,7 +206,7 @@ class Session:
         self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: Diverged | None
     ) -> list[FoundSymptom]:
         """What is wrong as the run stands now; an event for each that no earlier process of the run has told."""
-        layers = [(row["epoch"], row["layers"]) for row in rows if "layers" in row] or [at_end]
+        layers = recorded_layers(rows) or [at_end]
         found = find_symptoms(Evidence(self.configs[k], rows, layers, guess_error(self.dataset), divergence))
         known = {event.get("name") for event in run.events()} if found else set()
         for symptom in found:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nnrun.config.data_section import Parts
-from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
+from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
 
 LARGER_DEV = [0.5, 0.4, 0.1]

@@ -14,8 +14,9 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.prepare import read_parts
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
 from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows
-from nnrun.insight.preflight.context import Context, Finding
+from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.verbs import prepare
 
 

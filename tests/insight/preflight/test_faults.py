@@ -14,7 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.checks import open_context, preflight
-from nnrun.insight.preflight.context import Finding
+from nnrun.runs.symptoms.evidence import Finding
 
 BUNDLED = Path(__file__).parents[3] / "nnrun/data/bundled"
 Check = Callable[..., dict[str, Finding]]
