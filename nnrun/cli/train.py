@@ -28,6 +28,7 @@ from nnrun.cli.streams import json_result, result
 from nnrun.installation import command
 
 if TYPE_CHECKING:
+    from nnrun.runs.records import Given
     from nnrun.runs.session import Outcome
 
 
@@ -57,7 +58,8 @@ def train(
     loaded = load_config(config or default_config(quiet), settings or [])
     threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
-        outcome = train_run(loaded, runs, screen, stop, sys.argv)
+        given: Given = {"config": None if config is None else str(config), "settings": settings or []}
+        outcome = train_run(loaded, runs, screen, stop, sys.argv, given)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
     _report(outcome, json, again, settings or [], if_asked(report, outcome.run, runs))
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
