@@ -15,6 +15,7 @@ from nnrun.models.rows import Predictions, read_rows, rows_at_once
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
+from nnrun.runs.records import Final, Row, RunRecord
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 
@@ -34,40 +35,44 @@ class Run:
         self.directory = directory
 
     @property
+    def _stored(self) -> StoredRun:
+        """The run as its directory has it now; it keeps what it has read, where this object reads anew."""
+        return StoredRun(self.directory)
+
+    @property
     def path(self) -> Path:
         """Where it lies."""
-        return self.directory.path
+        return self._stored.path
 
     @property
     def id(self) -> str:
         """Its name."""
-        return self.directory.id
+        return self._stored.id
 
     @property
     def status(self) -> str:
         """created, running, done, diverged, failed or interrupted."""
-        return self.directory.status
+        return self._stored.status
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """run.json."""
-        return self.directory.read_record()
+        return self._stored.written
 
     @property
-    def final(self) -> dict[str, float]:
+    def final(self) -> Final:
         """Losses and errors of the best parameters on each part; empty before the first epoch is finished."""
-        final: dict[str, float] = self.record.get("final") or {}
-        return final
+        return self.record.get("final") or {}
 
     @property
     def config(self) -> Config:
         """The resolved configuration."""
-        return StoredRun(self.directory).config
+        return self._stored.config
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Row]:
         """One record an epoch."""
-        return self.directory.metrics()
+        return self._stored.rows
 
     def weights(self, checkpoint: str = "best") -> Tensors:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
@@ -81,7 +86,7 @@ class Run:
         """
         import pandas as pd
 
-        model = load_model(StoredRun(self.directory))
+        model = load_model(self._stored)
         if isinstance(data, (str, Path)):
             tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.fitted.reading)
         else:
@@ -96,7 +101,7 @@ class Run:
         from nnrun.models.model import load_model
         from nnrun.models.verbs import evaluate
 
-        return evaluate(load_model(StoredRun(self.directory)), None if data is None else str(data)).document
+        return evaluate(load_model(self._stored), None if data is None else str(data)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

@@ -13,7 +13,7 @@ from nnrun.cli.terminal.streams import json_result, result
 from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
-    from nnrun.insight.preflight.context import Finding
+    from nnrun.runs.symptoms.evidence import Finding
 
 
 FAULT = 6  # exit code

@@ -10,6 +10,7 @@ from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
 from nnrun.cli.terminal.streams import json_result, result
 
 if TYPE_CHECKING:
+    from nnrun.runs.records import Row
     from nnrun.runs.stored import StoredRun
 
 
@@ -28,8 +29,7 @@ def show(
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
     from nnrun.runs.finding import find_run
-    from nnrun.runs.records import record_of
-    from nnrun.runs.stored import StoredRun
+    from nnrun.runs.stored import StoredRun, record_of
     from nnrun.text import csv_text
 
     found = StoredRun(find_run(runs, run))
@@ -40,13 +40,13 @@ def show(
     elif json:
         json_result(_whole(found))
     elif csv:
-        result(csv_text([{key: row[key] for key in row if key != "layers"} for row in found.rows]))
+        result(csv_text([{key: value for key, value in row.items() if key != "layers"} for row in found.rows]))
     else:
         result(*_page(found))
 
 
 def _whole(run: StoredRun) -> Values:
-    from nnrun.runs.records import record_of
+    from nnrun.runs.stored import record_of
 
     return {
         **record_of(run),
@@ -60,6 +60,7 @@ def _whole(run: StoredRun) -> Values:
 
 def _page(run: StoredRun) -> list[str]:
     from nnrun.runs.checkpoints import PRUNED, pruned, retraining
+    from nnrun.runs.stored import record_of
     from nnrun.runs.telling import summary
     from nnrun.text import source_name
 
@@ -70,7 +71,7 @@ def _page(run: StoredRun) -> list[str]:
         lines.append(f"parent   {whole['parent']['id']}, from epoch {whole['parent']['epoch']}")
     if pruned(run.directory):
         lines.append(f"note     {PRUNED}; {retraining(run.directory)}")
-    lines += ["", *summary(whole, whole["config"], whole["status"])]
+    lines += ["", *summary(record_of(run), run.config, run.status)]
     if whole["metrics"]:
         lines += ["", *_epochs(whole["metrics"], whole["best_epoch"], whole["config"]["metrics"]["primary"])]
     lines += ["", "config, where it differs from the defaults", *_changed(whole["config"])]
@@ -82,7 +83,7 @@ def _event(event: Values) -> str:
     return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
 
 
-def _epochs(metrics: list[Values], best: int | None, primary: str) -> list[str]:
+def _epochs(metrics: list[Row], best: int | None, primary: str) -> list[str]:
     """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
     from nnrun.runs.telling import epoch_table
     from nnrun.text import columns

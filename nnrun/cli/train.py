@@ -28,6 +28,7 @@ from nnrun.installation import command
 from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
+    from nnrun.runs.records import Given
     from nnrun.runs.session import Outcome
 
 
@@ -57,7 +58,8 @@ def train(
     loaded = load_config(config or default_config(quiet), settings or [])
     blas_threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
-        outcome = train_run(loaded, runs, screen, stop, sys.argv)
+        given: Given = {"config": None if config is None else str(config), "settings": settings or []}
+        outcome = train_run(loaded, runs, screen, stop, sys.argv, given)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
     _report(outcome, json, again, settings or [], if_asked(report, outcome.run, runs))
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
@@ -80,7 +82,7 @@ def _report(
         json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
         return
     lines = [
-        *summary(record, outcome.config.resolved(), outcome.status),
+        *summary(record, outcome.config, outcome.status),
         "",
         f"run      {run.path}",
         *([told(page)] if page else []),

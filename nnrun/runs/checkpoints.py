@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
+from nnrun.runs.records import Checkpoint, Number
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 
 Tensors = dict[str, Array]
@@ -30,14 +30,14 @@ def named(network: Network, theta: Array, state: Array) -> Tensors:
 
 def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
     """Write checkpoints/best: the parameters and running averages of member k's best epoch."""
-    about = {"epoch": int(best.epochs[k]), "scores": best.scores[k].tolist()}
+    about: Checkpoint = {"epoch": int(best.epochs[k]), "scores": best.scores[k].tolist()}
     run.save_checkpoint("best", named(network, best.theta[k], best.state[k]), about)
 
 
 def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
     """Write checkpoints/last: all that member k's training continues from, after the epoch and step `at`."""
     slots = {SLOT + name: vector[k] for name, vector in trainer.optimizer.slots.items()}
-    about = {
+    about: Checkpoint = {
         "epoch": at[0],
         "step": at[1],
         "optimizer": trainer.recipe.optimizer,
@@ -130,13 +130,13 @@ def retraining(run: RunDir) -> str:
     return f"`{command('train', str(run.resolved))}` trains it again"
 
 
-def _with_infinity(values: Sequence[Any]) -> Array:
+def _with_infinity(values: Sequence[Number]) -> Array:
     """JSON has no infinity; a score not known yet was written as null."""
     numbers = np.array(values, float)
     return np.where(np.isnan(numbers), np.inf, numbers)
 
 
-def _fill(run: RunDir, views: Tensors, tensors: dict[str, Any]) -> None:
+def _fill(run: RunDir, views: Tensors, tensors: Tensors) -> None:
     for name, view in views.items():
         known = tensors.get(name)
         if known is None or known.shape != view.shape or known.dtype != view.dtype:

@@ -6,15 +6,15 @@ import platform
 import subprocess
 from functools import cache
 from importlib.metadata import version
-from typing import Any
 
 from nnrun.machine.cores import all_cores, usable_cores
+from nnrun.runs.records import Blas, Environment, Git
 
 PACKAGES = ("nnrun", "numpy", "scikit-learn", "pandas", "safetensors")
 
 
 @cache
-def describe() -> dict[str, Any]:
+def describe() -> Environment:
     """Host, versions, the BLAS kernel in use and the git commit of the current directory, as they were at first."""
     return {
         "host": {
@@ -30,7 +30,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def blas() -> list[dict[str, Any]]:
+def blas() -> list[Blas]:
     """Each BLAS library loaded: its name, version, the kernel it chose for this processor, and its threads at most."""
     from threadpoolctl import threadpool_info
 
@@ -46,7 +46,7 @@ def blas() -> list[dict[str, Any]]:
     ]
 
 
-def git_state() -> dict[str, Any] | None:
+def git_state() -> Git | None:
     """Commit and whether files differ from it; None outside a repository or without git."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:

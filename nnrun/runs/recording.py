@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from nnrun.engine.stopping import Best, scores_of
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
+from nnrun.runs.records import Layers, Row
 
-Row = dict[str, Any]  # what metrics.jsonl holds of an epoch
 Measured = Mapping[str, Array]  # column -> one number a member, such as dev_auc
 
 
@@ -117,9 +117,11 @@ def wanted(config: Config, dataset: Dataset) -> list[str]:
     return [name for name in dict.fromkeys(fitting) if METRICS[name].of]
 
 
-def epoch_row(epoch: Epoch, k: int, trainer: Trainer, dataset: Dataset, measured: Measured) -> Row:
-    """Member k's line of an epoch, but for its time."""
-    numbers = {
+def epoch_row(
+    epoch: Epoch, k: int, trainer: Trainer, dataset: Dataset, measured: Measured, layers: Layers | None, seconds: float
+) -> Row:
+    """Member k's line of an epoch."""
+    known = {
         "learning_rate": epoch.learning_rate,
         "train_loss": epoch.train_loss,
         "cost": epoch.cost,
@@ -127,13 +129,15 @@ def epoch_row(epoch: Epoch, k: int, trainer: Trainer, dataset: Dataset, measured
         "dev_loss": epoch.dev_loss,
         "dev_error": epoch.dev_error,
     }
-    row: Row = {"epoch": epoch.number, "step": epoch.step, **{name: float(v[k]) for name, v in numbers.items()}}
-    row |= _own_unit(dataset, "train", row["train_error"], trainer.on_train.examples)
-    row |= _own_unit(dataset, "dev", row["dev_error"], trainer.on_dev.examples)
-    return row | {name: float(values[k]) for name, values in measured.items()}
+    columns = {name: float(values[k]) for name, values in known.items()}
+    columns |= _own_unit(dataset, "train", columns["train_error"], trainer.on_train.examples)
+    columns |= _own_unit(dataset, "dev", columns["dev_error"], trainer.on_dev.examples)
+    columns |= {name: float(values[k]) for name, values in measured.items()}
+    row = {"epoch": epoch.number, "step": epoch.step, **columns, **({"layers": layers} if layers else {})}
+    return cast(Row, row | {"seconds": round(seconds, 6)})
 
 
-def layers_of(trainer: Trainer) -> list[dict[str, dict[str, float]]]:
+def layers_of(trainer: Trainer) -> Sequence[Layers]:
     """Statistics of every layer for each member, on rows that the training error is measured on."""
     sampled = trainer.on_train.examples
     return layer_statistics(trainer.network, trainer.recipe.loss, trainer.theta, trainer.state, sampled)

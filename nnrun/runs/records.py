@@ -1,74 +1,193 @@
-"""What is known of a run as flat keys: numbers of its best epoch, settings of its config; for lists and comparisons."""
+"""What the files of a run hold, key by key: run.json, lines of metrics.jsonl and events.jsonl, a checkpoint's words.
+
+A number that was not finite stands in a file as null. What older versions did not write may be missing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import NotRequired, TypedDict, cast
 
-from nnrun.errors import DataError
-from nnrun.runs.rundir import RECORD, RESOLVED
-from nnrun.runs.stored import StoredRun
-
-Values = dict[str, Any]
-
-DEEPEST = 20  # levels of a config; nnrun writes 5
-NOTHING = type(None)
-WRITTEN_FIRST = {"status": (str,), "created": (str,), "data": (dict,), "parent": (dict, NOTHING)}
-WRITTEN_LAST = {
-    "final": (dict, NOTHING),
-    "seconds": (int, float, NOTHING),
-    **dict.fromkeys(("epochs", "best_epoch", "trials", "best_trial"), (int, NOTHING)),
-}
-IGNORED = "search."  # keys of the config that training one network ignores
+Number = float | None
+Final = dict[str, Number]  # the numbers of the best epoch by column: `cost`, and `dev_error`, part and metric
+Layers = Mapping[str, Mapping[str, Number]]  # statistics of each layer, from the first to the output
 
 
-def record_of(run: StoredRun) -> Values:
-    """run.json with the status as it is now; DataError where it holds no record of a run.
+class Row(TypedDict):
+    """An epoch: a line of metrics.jsonl. Beside these it has the columns of the primary metric, such as `dev_auc`.
 
-    One run that is running, was killed or failed has not written its result: its epochs are counted, and what
-    stands there from before it was resumed is left out.
+    Errors are shares of wrong classes, or 1 − R²; on train they and the loss are those of a sample.
     """
-    record = dict(run.written)
-    kinds = [(record[key], kind) for key, kind in (WRITTEN_FIRST | WRITTEN_LAST).items() if key in record]
-    whole = record.keys() >= WRITTEN_FIRST.keys() and all(isinstance(value, kind) for value, kind in kinds)
-    if not whole or not isinstance(record["data"].get("rows"), dict):
-        raise DataError(f"{run.path / RECORD}: holds no record of a run")
-    if run.under_way and not run.is_search:
-        seconds = sum(row["seconds"] for row in run.rows)
-        record |= {"epochs": len(run.rows), "seconds": seconds, "final": None, "best_epoch": None}
-    return record | {"status": run.status}
+
+    epoch: int
+    step: int
+    learning_rate: float
+    train_loss: Number
+    cost: Number  # the training loss with penalties
+    train_error: Number
+    dev_loss: Number
+    dev_error: Number
+    train_rmse: NotRequired[Number]  # of a regression, in the target's own unit
+    dev_rmse: NotRequired[Number]
+    layers: NotRequired[Layers]  # where training.layer_statistics asks for them
+    seconds: float
 
 
-def settings_of(run: StoredRun) -> Values:
-    """Every setting of the run by its dotted key, those of a search left out; DataError where they cannot be read."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, where it was built
-    content = run.directory.read(RESOLVED)
-    try:
-        _refuse_bomb(yaml.parse(content, Loader=loader))
-        values = yaml.load(content, Loader=loader)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{run.directory.resolved}: not valid YAML") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{run.directory.resolved}: holds no settings")
-    return {key: value for key, value in _flat(values) if not key.startswith(IGNORED)}
+def numbers(row: Row) -> Mapping[str, Number]:
+    """The columns of an epoch by name, those that a table of metrics names among them."""
+    return cast(Mapping[str, Number], row)
 
 
-def _refuse_bomb(events: Iterable[Any]) -> None:
-    """Before any value is built: an alias may stand for millions of them, and deep nesting overruns the stack of C."""
-    import yaml
+class Diverged(TypedDict):
+    """Where numbers that are not finite were met first."""
 
-    depth = 0
-    for event in events:
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
-            raise ValueError("nnrun writes no such file")
+    epoch: int
+    step: int
+    layer: str
 
 
-def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+class FoundSymptom(TypedDict):
+    """A symptom that a run has: since when, in which layer if in one, and the settings that may help."""
+
+    name: str
+    epoch: int
+    layer: str | None
+    why: str
+    cure: list[str]
+
+
+class Event(TypedDict):
+    """What happened besides epochs: a line of events.jsonl; the latter keys are those of single kinds."""
+
+    time: str
+    event: str  # started, resumed, stopped early, symptom, evaluated, or how the run ended
+    epoch: int | None
+    step: NotRequired[int]
+    best_epoch: NotRequired[int]
+    name: NotRequired[str]
+    layer: NotRequired[str | None]
+    why: NotRequired[str]
+    cure: NotRequired[list[str]]
+
+
+class Checkpoint(TypedDict):
+    """What a checkpoint says of itself: `scores` the best epoch's, the other keys that of the last one."""
+
+    epoch: int
+    scores: NotRequired[list[Number]]  # by which epochs are compared, less is better
+    step: NotRequired[int]
+    optimizer: NotRequired[str]
+    stopping: NotRequired[Mapping[str, list[Number]] | None]  # counters of early stopping
+
+
+class Given(TypedDict):
+    """What `nnrun train` was given: CONFIG as it was typed, None where it was left out, and each `--set`."""
+
+    config: str | None
+    settings: list[str]
+
+
+class Parent(TypedDict):
+    """The run that another one continues, and the epoch it continues from."""
+
+    id: str
+    epoch: int
+
+
+class DataFile(TypedDict):
+    """A file that rows came from; the part is `all` where it was split."""
+
+    part: str
+    name: str
+    sha256: str
+    rows: int
+
+
+class DataSizes(TypedDict):
+    """How many rows each part has, and if they are weighted as how many an error is as sure as."""
+
+    rows: dict[str, int]
+    effective_rows: NotRequired[dict[str, int]]
+
+
+class DataRecord(DataSizes):
+    """The section `data` of run.json."""
+
+    files: list[DataFile]
+
+
+class Host(TypedDict):
+    """The machine."""
+
+    name: str
+    system: str
+    processor: str
+    cores: int
+    usable_cores: NotRequired[int]
+
+
+class Blas(TypedDict):
+    """A BLAS library, the kernel that it chose for the processor, and its threads at most."""
+
+    library: str
+    version: str | None
+    kernel: str | None
+    threads: int
+
+
+class Git(TypedDict):
+    """The commit of the directory that the command ran in, and whether files differed from it."""
+
+    commit: str
+    changed: bool
+
+
+class Environment(TypedDict):
+    """The machine and the software that a run ran on."""
+
+    host: Host
+    versions: dict[str, str]
+    blas: list[Blas]
+    git: Git | None
+
+
+class Chosen(TypedDict):
+    """What stands in a search's best/ and why it may be trusted."""
+
+    trial: int | None
+    final: Final
+    test_reads: int  # how often the test part was read, for this trial and those chosen before it
+
+
+class RunRecord(TypedDict, total=False):
+    """run.json; a run that is not over lacks the keys of its end, and one that is no search's the last ones."""
+
+    schema_version: int
+    id: str
+    status: str
+    argv: list[str]
+    given: Given | None  # None where no command line gives the config: a child, a run of a search
+    created: str
+    seed: int
+    parent: Parent | None
+    host: Host
+    versions: dict[str, str]
+    blas: list[Blas]
+    git: Git | None
+    data: DataRecord
+    started: str
+    process: int
+    error: str | None
+    ended: str
+    seconds: float
+    epochs: int
+    best_epoch: int | None
+    stopped_early: bool
+    divergence: Diverged | None
+    symptoms: list[FoundSymptom]
+    final: Final | None
+    chosen: Chosen
+    trials: int
+    running_seconds: float
+    best_trial: int | None
+    test_reads: int

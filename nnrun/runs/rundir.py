@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import (
@@ -25,6 +25,7 @@ from nnrun.files import (
     write_atomically,
 )
 from nnrun.machine.posix import try_lock
+from nnrun.runs.records import Checkpoint, Event, Row, RunRecord
 from nnrun.runs.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._record: tuple[object, dict[str, Any]] | None = None  # run.json, and which file that was
+        self._record: tuple[object, RunRecord] | None = None  # run.json, and which file that was
         self._appending: dict[str, FileIO] = {}
 
     @classmethod
@@ -121,15 +122,15 @@ class RunDir:
             raise DataError(f"{self.path / file}: not a JSON object, but {type(record).__name__}")
         return record
 
-    def read_record(self) -> dict[str, Any]:
+    def read_record(self) -> RunRecord:
         """run.json as it is now; it is replaced as a whole, so the same file need not be read again."""
         if self._record is None or self._record[0] != _identity(self.path / RECORD):
-            self._record = _identity(self.path / RECORD), self.read_json(RECORD)
-        return dict(self._record[1])
+            self._record = _identity(self.path / RECORD), cast(RunRecord, self.read_json(RECORD))
+        return self._record[1].copy()
 
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
-        content = to_json(self.read_record() | values, indent=2) + "\n"
+        content = to_json({**self.read_record(), **values}, indent=2) + "\n"
         self._record = None
         self.write(RECORD, content)
         self._record = _identity(self.path / RECORD), json.loads(content)
@@ -139,7 +140,7 @@ class RunDir:
         """created, running, done, diverged, failed or interrupted."""
         return self.status_of(self.read_record())
 
-    def status_of(self, record: Mapping[str, Any]) -> str:
+    def status_of(self, record: RunRecord) -> str:
         """The status by run.json and by what is there: a run that no process holds is not running."""
         recorded = str(record.get("status"))
         return "interrupted" if recorded in ("created", "running") and not self._is_locked() else recorded
@@ -154,9 +155,9 @@ class RunDir:
         while rest:  # a disk that is nearly full takes a part without complaint
             rest = rest[self._appending[file].write(rest) :]
 
-    def add_metrics(self, record: Mapping[str, Any]) -> None:
+    def add_metrics(self, row: Row) -> None:
         """Add an epoch to metrics.jsonl."""
-        self.append(METRICS, to_json(record))
+        self.append(METRICS, to_json(row))
 
     def event(self, kind: str, **details: Any) -> None:
         """Add a line to events.jsonl with the time."""
@@ -167,13 +168,13 @@ class RunDir:
         for line in lines:
             self.append(LOG, line)
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Row]:
         """One record an epoch."""
-        return read_json_lines(self.path / METRICS)
+        return cast(list[Row], read_json_lines(self.path / METRICS))
 
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         """What happened besides epochs."""
-        return read_json_lines(self.path / EVENTS)
+        return cast(list[Event], read_json_lines(self.path / EVENTS))
 
     def forget_metrics_after(self, epoch: int) -> None:
         """Drop the records of epochs that will be trained again, and a torn last line."""
@@ -184,7 +185,7 @@ class RunDir:
 
     # checkpoints
 
-    def save_checkpoint(self, name: str, tensors: Tensors, description: Mapping[str, Any]) -> None:
+    def save_checkpoint(self, name: str, tensors: Tensors, description: Checkpoint) -> None:
         """Write checkpoints/NAME.safetensors, the description inside it, and the description as .json for readers."""
         path = self.checkpoint(name)
         write_tensors(path, tensors, description)
@@ -192,7 +193,7 @@ class RunDir:
 
     def load_checkpoint(
         self, name: str, shapes: Mapping[str, tuple[int, ...]] | None = None
-    ) -> tuple[Tensors, dict[str, Any]] | None:
+    ) -> tuple[Tensors, Checkpoint] | None:
         """Tensors and description of `best` or `last`, as `read_tensors` does; None where there is none yet."""
         path = self.checkpoint(name)
         return read_tensors(path, shapes) if path.exists() else None
@@ -220,8 +221,9 @@ class RunDir:
 
     def _holder(self) -> str:
         record = self.read_record()
-        host = (record.get("host") or {}).get("name")
-        return f"process {record['process']} on {host}" if record.get("process") else "another process"
+        host = record.get("host")
+        name = host.get("name") if host else None
+        return f"process {record['process']} on {name}" if record.get("process") else "another process"
 
     def _stop_appending(self) -> None:
         for file in self._appending.values():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,12 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Divergence, Epoch
 from nnrun.runs.assembly import make_trainer
 from nnrun.runs.checkpoints import load_best, load_last, save_best, save_last
-from nnrun.runs.recording import Judge, Row, epoch_row, finals, guess_error, layers_of, wanted
+from nnrun.runs.recording import Judge, epoch_row, finals, guess_error, layers_of, wanted
+from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row, RunRecord
 from nnrun.runs.rundir import RunDir, now
-from nnrun.runs.symptoms.evidence import Evidence, Layers
+from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
 from nnrun.runs.symptoms.symptoms import find_symptoms
-from nnrun.runs.telling import epoch_line, heading, summary
+from nnrun.runs.telling import Beginning, epoch_line, heading, summary
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
@@ -36,7 +36,7 @@ class Outcome:
 
     run: RunDir
     status: str
-    record: dict[str, Any]
+    record: RunRecord
     config: Config
 
 
@@ -46,8 +46,8 @@ class Listener:
     def preparing(self, step: str, done: int, rows: int | None) -> None:
         """A piece of the data is read, measured or written; so many rows are done, of those in all if that is known."""
 
-    def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
-        """Training begins; facts: rows, features, classes, outputs, parameters, batch_size, epoch, notices."""
+    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
+        """Training begins."""
 
     def epoch(self, row: Row) -> None:
         """An epoch is over."""
@@ -120,9 +120,9 @@ class Session:
         run.forget_metrics_after(epoch)
         run.update_record(status="running", started=now(), process=os.getpid(), error=None)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
-        facts = self._facts(notices)
-        run.log(heading(run.id, config.resolved(), facts))
-        listener.started(run, config, facts)
+        beginning = self._beginning(notices)
+        run.log(heading(run.id, config, beginning))
+        listener.started(run, config, beginning)
 
     def _train_epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> None:
         if self.stopping:
@@ -136,9 +136,8 @@ class Session:
             self._look(runs, epoch, self.judge.scores(epoch, measured))
             layers = layers_of(self.trainer) if self.config.training.layer_statistics else None
             for k in here:
-                row = epoch_row(epoch, k, self.trainer, self.dataset, measured)
-                row |= {"layers": layers[k]} if layers else {}
-                row["seconds"] = round((epoch.seconds + spent) / len(here), 6)  # a member's share of the time
+                share = (epoch.seconds + spent) / len(here)  # of the time
+                row = epoch_row(epoch, k, self.trainer, self.dataset, measured, layers[k] if layers else None, share)
                 runs[k].add_metrics(row)
                 runs[k].log([epoch_line(row, self.config.training.epochs, self.config.metrics.primary)])
                 listener.epoch(row)
@@ -184,7 +183,7 @@ class Session:
 
     def _complete(self, k: int, run: RunDir, final: dict[str, float], layers: Layers) -> Outcome:
         status, divergence = self._status(k), self._divergences.get(k)
-        where = divergence._asdict() if divergence else None
+        where = Diverged(epoch=divergence.epoch, step=divergence.step, layer=divergence.layer) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
         rows = run.metrics()
         run.update_record(
@@ -200,14 +199,14 @@ class Session:
         )
         run.event(status, **(where or {"epoch": epochs}))
         record = run.read_record()
-        run.log(summary(record, self.configs[k].resolved(), status))
+        run.log(summary(record, self.configs[k], status))
         return Outcome(run, status, record, self.configs[k])
 
     def _symptoms(
-        self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: dict[str, Any] | None
-    ) -> list[dict[str, Any]]:
+        self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: Diverged | None
+    ) -> list[FoundSymptom]:
         """What is wrong as the run stands now; an event for each that no earlier process of the run has told."""
-        layers = [(row["epoch"], row["layers"]) for row in rows if "layers" in row] or [at_end]
+        layers = recorded_layers(rows) or [at_end]
         found = find_symptoms(Evidence(self.configs[k], rows, layers, guess_error(self.dataset), divergence))
         known = {event.get("name") for event in run.events()} if found else set()
         for symptom in found:
@@ -221,17 +220,17 @@ class Session:
         over = not self.trainer.active[k] or self.trainer.epoch >= self.config.training.epochs
         return "done" if over else "interrupted"
 
-    def _facts(self, notices: Sequence[str]) -> dict[str, Any]:
-        return {
-            "rows": {part: len(arrays.x) for part, arrays in self.dataset.parts.items()},
-            "features": self.dataset.n_features,
-            "classes": self.dataset.classes,
-            "outputs": self.trainer.network.width,
-            "parameters": self.trainer.network.theta.size,
-            "batch_size": self.trainer.recipe.batch_size,
-            "epoch": self.trainer.epoch,
-            "notices": [*notices, *self.dataset.notices, *self._own_notices()],
-        }
+    def _beginning(self, notices: Sequence[str]) -> Beginning:
+        return Beginning(
+            rows={part: len(arrays.x) for part, arrays in self.dataset.parts.items()},
+            features=self.dataset.n_features,
+            classes=self.dataset.classes,
+            outputs=self.trainer.network.width,
+            parameters=self.trainer.network.theta.size,
+            batch_size=self.trainer.recipe.batch_size,
+            epoch=self.trainer.epoch,
+            notices=[*notices, *self.dataset.notices, *self._own_notices()],
+        )
 
     def _own_notices(self) -> list[str]:
         told = augmentation_notices(self.config.regularization.augment)

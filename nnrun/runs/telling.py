@@ -4,35 +4,57 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nnrun.installation import typed_here
+from nnrun.runs.records import DataSizes, Final, FoundSymptom, Row, RunRecord, numbers
 from nnrun.runs.verdict import RULES, of_run, set_sizes
 from nnrun.text import columns, duration, metric_value, number, percent, points, source_name
+
+if TYPE_CHECKING:
+    from nnrun.config.config import Config
+    from nnrun.config.schema import Diagnosis
+
 
 PARTS = ("train", "dev", "test")
 
 
-def heading(name: str, config: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+@dataclass(frozen=True)
+class Beginning:
+    """What is known when training begins: rows of each part, units at both ends, parameters, the epoch before."""
+
+    rows: Mapping[str, int]
+    features: int
+    classes: Sequence[str] | None  # None for a regression
+    outputs: int
+    parameters: int
+    batch_size: int
+    epoch: int
+    notices: Sequence[str]
+
+
+def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     """What is trained on what."""
-    rows = ", ".join(f"{count:,} {part}" for part, count in facts["rows"].items())
-    task = f"{len(facts['classes'])} classes" if facts["classes"] else "regression (error = 1 − R²)"
-    widths = [facts["features"], *config["network"]["hidden"], facts["outputs"]]
-    optimizer, network = config["optimizer"], config["network"]
-    schedule = optimizer["schedule"]["name"]
+    rows = ", ".join(f"{count:,} {part}" for part, count in beginning.rows.items())
+    task = f"{len(beginning.classes)} classes" if beginning.classes else "regression (error = 1 − R²)"
+    optimizer, network = config.optimizer, config.network
+    widths = [beginning.features, *network.hidden, beginning.outputs]
+    schedule = optimizer.schedule.name
     how = [
-        f"{optimizer['name']} {optimizer['learning_rate']:g}" + ("" if schedule == "constant" else f" ({schedule})"),
-        f"batch {facts['batch_size']}",
-        f"{config['training']['epochs']} epochs",
-        f"seed {config['seed']}",
+        f"{optimizer.name} {optimizer.learning_rate:g}" + ("" if schedule == "constant" else f" ({schedule})"),
+        f"batch {beginning.batch_size}",
+        f"{config.training.epochs} epochs",
+        f"seed {config.seed}",
     ]
-    layers = [network["activation"], *(["batch norm"] if network["batch_norm"] else [])]
+    layers = [network.activation, *(["batch norm"] if network.batch_norm else [])]
+    source = config.data.source if isinstance(config.data.source, str) else dict(config.data.source)
     return [
         f"run      {name}",
-        f"data     {source_name(config['data']['source'])}: {rows}; {facts['features']} features, {task}",
-        f"network  {'-'.join(map(str, widths))} ({', '.join(layers)}), {facts['parameters']:,} parameters",
+        f"data     {source_name(source)}: {rows}; {beginning.features} features, {task}",
+        f"network  {'-'.join(map(str, widths))} ({', '.join(layers)}), {beginning.parameters:,} parameters",
         f"training {', '.join(how)}",
-        *(f"note     {notice}" for notice in facts["notices"]),
+        *(f"note     {notice}" for notice in beginning.notices),
     ]
 
 
@@ -41,7 +63,7 @@ def shown_metrics(primary: str) -> list[str]:
     return list(dict.fromkeys(["error", "loss", primary]))
 
 
-def epoch_line(row: Mapping[str, Any], epochs: int, primary: str = "error") -> str:
+def epoch_line(row: Row, epochs: int, primary: str = "error") -> str:
     """One epoch, its columns under those of the epoch before."""
     width = len(str(epochs))
     parts = " ".join(_told_of(part, row, shown_metrics(primary)) for part in ("train", "dev"))
@@ -49,28 +71,28 @@ def epoch_line(row: Mapping[str, Any], epochs: int, primary: str = "error") -> s
     return f"{epoch} {parts} rate {row['learning_rate']:.3g}"
 
 
-def _told_of(part: str, row: Mapping[str, Any], names: Sequence[str]) -> str:
-    error, *others = (metric_value(row.get(f"{part}_{name}"), name) for name in names)
+def _told_of(part: str, row: Row, names: Sequence[str]) -> str:
+    error, *others = (metric_value(numbers(row).get(f"{part}_{name}"), name) for name in names)
     told = [f"{name} {value:<9}" for name, value in zip(names[1:], others, strict=True)]
     return " ".join([f"{part} {error:>6}", *told])
 
 
-def epoch_table(rows: Iterable[Mapping[str, Any]], primary: str = "error") -> list[list[str]]:
+def epoch_table(rows: Iterable[Row], primary: str = "error") -> list[list[str]]:
     """The epochs as rows of cells under their titles."""
     columns = [(part, name) for part in ("train", "dev") for name in shown_metrics(primary)]
     titles = ["epoch", "cost", *(f"{part} {name.replace('_', ' ')}" for part, name in columns), "rate"]
     return [titles, *([*_epoch_cells(row, columns)] for row in rows)]
 
 
-def _epoch_cells(row: Mapping[str, Any], columns: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _epoch_cells(row: Row, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield str(row["epoch"])
     yield number(row["cost"])
     for part, name in columns:
-        yield metric_value(row.get(f"{part}_{name}"), name)
+        yield metric_value(numbers(row).get(f"{part}_{name}"), name)
     yield f"{row['learning_rate']:.3g}"
 
 
-def ending(record: Mapping[str, Any], status: str) -> str:
+def ending(record: RunRecord, status: str) -> str:
     """How the run ended, in a line."""
     where = record.get("divergence")
     if status == "diverged" and where:
@@ -85,7 +107,7 @@ def ending(record: Mapping[str, Any], status: str) -> str:
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
-def result_table(final: Mapping[str, Any]) -> list[str]:
+def result_table(final: Final) -> list[str]:
     """Errors and losses of the best parameters, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     table = [["", *parts], ["error", *(percent(final[f"{part}_error"]) for part in parts)]]
@@ -101,18 +123,17 @@ def result_table(final: Mapping[str, Any]) -> list[str]:
     return [f"{row[0]:<{title}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
 
 
-def _further_metrics(final: Mapping[str, Any], part: str) -> list[str]:
+def _further_metrics(final: Final, part: str) -> list[str]:
     measured = [key.removeprefix(f"{part}_") for key in final if key.startswith(f"{part}_")]
     return [name for name in measured if name not in ("error", "loss", "rmse")]
 
 
-def gaps(record: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]:
+def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
     """The two differences that matter, each with its judgement; nothing where an error is not known."""
-    base = diagnosis["base_error"]
-    verdict = of_run(record["final"], set_sizes(record["data"]), base, diagnosis["tolerance"])
+    verdict = of_run(final, set_sizes(data), section.base_error, section.tolerance)
     if verdict is None:
         return []
-    steps = {"avoidable_bias": f"train − base ({percent(base)})", "variance": "dev − train"}
+    steps = {"avoidable_bias": f"train − base ({percent(section.base_error)})", "variance": "dev − train"}
     return columns(
         [
             [RULES[kind].word, what, f"{points(verdict.gaps[kind].value)} points", verdict.gaps[kind].judgement]
@@ -122,12 +143,12 @@ def gaps(record: Mapping[str, Any], diagnosis: Mapping[str, float]) -> list[str]
     )
 
 
-def summary(record: Mapping[str, Any], config: Mapping[str, Any], status: str) -> list[str]:
+def summary(record: RunRecord, config: Config, status: str) -> list[str]:
     """What a finished run came to."""
     lines = [ending(record, status)]
     final = record.get("final")
     if final:
-        lines += ["", *result_table(final), "", *gaps(record, config["diagnosis"])]
+        lines += ["", *result_table(final), "", *gaps(final, record["data"], config.diagnosis)]
         if "near_zero_weights" in final:
             lines.append(
                 f"weights near zero (below 1% of their layer's largest): {percent(final['near_zero_weights'])}"
@@ -137,7 +158,7 @@ def summary(record: Mapping[str, Any], config: Mapping[str, Any], status: str) -
     return [*lines, *symptoms(record.get("symptoms") or [])]
 
 
-def symptoms(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def symptoms(found: Sequence[FoundSymptom]) -> list[str]:
     """What went wrong in training, each with the change that may help."""
     lines = [""] if found else []
     for symptom in found:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import DataError
 from nnrun.files import to_json, write_atomically
+from nnrun.runs.records import Checkpoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +24,7 @@ _KEY = "nnrun"  # of the description in the file's metadata
 _RESTORE = "copy it again from where it was made, or train again"
 
 
-def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
+def write_tensors(path: Path, tensors: Tensors, description: Checkpoint) -> None:
     """Replace the file as a whole, the description inside it."""
     import numpy as np
     from safetensors.numpy import save
@@ -32,7 +33,7 @@ def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) 
     write_atomically(path, content, durable=True)
 
 
-def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Tensors, dict[str, Any]]:
+def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Tensors, Checkpoint]:
     """Tensors and description; with `shapes`, those alone, compared with the file's before anything is allocated.
 
     Raises DataError for a file that is damaged, of another kind, or without a tensor of such a shape.

@@ -16,6 +16,7 @@ from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, Usag
 from nnrun.files import to_json
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
+from nnrun.runs.records import DataRecord, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, METRICS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
 from nnrun.runs.stored import StoredRun
@@ -29,14 +30,15 @@ def train(
     listener: Listener | None = None,
     told_to_stop: ToldToStop = lambda: False,
     argv: Sequence[str] = (),
+    given: Given | None = None,
 ) -> Outcome:
-    """Train a configuration in a new run directory under `root`.
+    """Train a configuration in a new run directory under `root`, which remembers the command line and what it gave.
 
     Raises ConfigError or DataError before the directory is made.
     """
     listener = listener or Listener()
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
-    run = _create(root, loaded, dataset, argv, parent=None)
+    run = _create(root, loaded, dataset, argv, given=given)
     with run.locked():
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
     return outcome
@@ -123,11 +125,18 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
     return [*overrides, *([] if epochs is None else [f"training.epochs={epochs}"])]
 
 
-def _create(root: Path, loaded: Loaded, dataset: Dataset, argv: Sequence[str], parent: dict[str, Any] | None) -> RunDir:
+def _create(
+    root: Path,
+    loaded: Loaded,
+    dataset: Dataset,
+    argv: Sequence[str],
+    given: Given | None = None,
+    parent: Parent | None = None,
+) -> RunDir:
     config = loaded.config
 
     def files(run_id: str) -> dict[str, bytes]:
-        return first_files(run_id, config, loaded.text, dataset, argv, parent) | {METRICS: b""}
+        return first_files(run_id, config, loaded.text, dataset, argv, parent, given) | {METRICS: b""}
 
     return RunDir.create(root, config.name, files)
 
@@ -138,20 +147,25 @@ def first_files(
     text: bytes | None,
     dataset: Dataset,
     argv: Sequence[str],
-    parent: dict[str, Any] | None,
+    parent: Parent | None,
+    given: Given | None = None,
 ) -> dict[str, bytes]:
     """What a run directory holds before training; `text` is the user's file, None where there is none."""
-    resolved = dump_yaml(config.resolved()).encode()
-    record = {
+    resolved, here = dump_yaml(config.resolved()).encode(), describe()
+    record: RunRecord = {
         "schema_version": SCHEMA_VERSION,
         "id": run_id,
         "status": "created",
-        "argv": [argument.encode(errors="replace").decode() for argument in argv],  # file names may be any bytes
+        "argv": [_text(argument) for argument in argv],
+        "given": _text_of(given) if given else None,
         "created": now(),
         "seed": config.seed,
         "parent": parent,
-        **describe(),
-        "data": {"files": dataset.fitted.files, **dataset.sizes},
+        "host": here["host"],
+        "versions": here["versions"],
+        "blas": here["blas"],
+        "git": here["git"],
+        "data": _data_record(dataset),
     }
     return {
         CONFIG: resolved if text is None else text,
@@ -159,6 +173,23 @@ def first_files(
         RECORD: to_json(record, indent=2).encode() + b"\n",
         DATA: dataset.fitted.written,
     }
+
+
+def _text(argument: str) -> str:
+    """File names may be any bytes."""
+    return argument.encode(errors="replace").decode()
+
+
+def _text_of(given: Given) -> Given:
+    config = None if given["config"] is None else _text(given["config"])
+    return {"config": config, "settings": [_text(setting) for setting in given["settings"]]}
+
+
+def _data_record(dataset: Dataset) -> DataRecord:
+    record: DataRecord = {"files": dataset.fitted.files, "rows": dataset.sizes["rows"]}
+    if "effective_rows" in dataset.sizes:
+        record["effective_rows"] = dataset.sizes["effective_rows"]
+    return record
 
 
 def _refuse_senseless(run: StoredRun, config: Config) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
+from nnrun.runs.records import DataSizes
 from nnrun.text import all_of, points, set_name
 
 SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
@@ -148,7 +149,7 @@ def judge(errors: Mapping[str, float], sizes: Mapping[str, int], tolerance: floa
     return Verdict({set_name: errors[set_name] for set_name in given}, sizes if proportions else {}, tolerance, gaps)
 
 
-def set_sizes(data: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
+def set_sizes(data: DataSizes) -> Mapping[str, int]:
     """Examples that the error of each set is as sure as, by the section `data` of run.json: fewer if rows are weighted.
 
     Kish (1965), Survey Sampling, 8.2.

@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
+from nnrun.runs.records import Final
 from nnrun.search.strategies.stages import Stage
-
-Final = dict[str, float | None]  # the numbers of a run's best epoch, such as dev_error
-
-
-class Chosen(TypedDict):
-    """What stands in best/ and why it may be trusted."""
-
-    trial: int | None
-    final: Final
-    test_reads: int  # how often the test part was read, for this trial and those chosen before it
 
 
 class Expected(TypedDict):

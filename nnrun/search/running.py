@@ -17,13 +17,14 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, NnrunError
 from nnrun.runs.checkpoints import load_best, prune
 from nnrun.runs.recording import finals, wanted
+from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
-from nnrun.search.record import Chosen, Final, SearchRecord, as_search
+from nnrun.search.record import SearchRecord, as_search
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategies import STRATEGIES

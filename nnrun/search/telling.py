@@ -10,9 +10,10 @@ from typing import Any
 from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
 from nnrun.files import to_json
+from nnrun.runs.records import Final
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import Expected, Final, Repeated, SearchRecord
+from nnrun.search.record import Expected, Repeated, SearchRecord
 from nnrun.search.strategies.stages import Stage
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.trials import Metric, TrialRecord

@@ -18,8 +18,8 @@ from nnrun.engine.network import parameter_count
 from nnrun.engine.randomness import PURPOSES
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size
 from nnrun.runs.environment import describe
+from nnrun.runs.records import Final
 from nnrun.runs.session import Outcome
-from nnrun.search.record import Final
 
 LARGEST = 16
 # Numbers of theta times rows of a batch, of all members together, up to which a further member costs less than

@@ -155,6 +155,26 @@ def test_a_changed_config_is_not_named(nnrun: Nnrun, shell: Shell, config: Write
     assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
 
 
+def test_a_run_remembers_what_it_was_given(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    config()
+    shell("nnrun train -q --set=seed=5 --set optimizer.name=sgd")
+    assert json.loads((the_run() / "run.json").read_text())["given"] == {
+        "config": None, "settings": ["seed=5", "optimizer.name=sgd"]
+    }  # fmt: skip
+    assert nnrun("diagnose").next[0].startswith("nnrun train --set seed=5 --set ")
+    shell("nnrun resume latest -q --epochs 5")  # no command line gives this config
+    assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
+
+
+def test_a_run_that_does_not_remember_it_is_changed_by_its_resolved_config(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(), "-q")
+    path = the_run() / "run.json"
+    record = json.loads(path.read_text())
+    assert record.pop("given") == {"config": "config.yaml", "settings": []}
+    path.write_text(json.dumps(record))
+    assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
+
+
 def test_runs_elsewhere_lead_elsewhere(nnrun: Nnrun, shell: Shell, config: Write) -> None:
     nnrun("train", config(), "-q", "--runs", "my runs")
     done = nnrun("diagnose", "--runs", "my runs")

@@ -21,7 +21,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.runs import session, verbs
 from nnrun.runs.finding import list_runs
-from nnrun.runs.recording import Row
+from nnrun.runs.records import Row
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Listener, Outcome
 
@@ -333,7 +333,7 @@ from nnrun.config.load import load_config
 from nnrun.runs.session import Listener
 
 class Limit(Listener):
-    def started(self, run, config, facts):
+    def started(self, run, config, beginning):
         self.metrics = run.path / "metrics.jsonl"
     def epoch(self, row):
         endless = resource.RLIM_INFINITY  # room again after a torn line, if that was not noticed

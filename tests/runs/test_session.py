@@ -14,9 +14,10 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.runs import session, verbs
-from nnrun.runs.recording import Row
+from nnrun.runs.records import Row
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Listener, Outcome, Session
+from nnrun.runs.telling import Beginning
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -30,11 +31,11 @@ SETTINGS = (
 class Recorder(Listener):
     def __init__(self) -> None:
         self.heard: list[str] = []
-        self.facts: Mapping[str, Any] = {}
+        self.beginning: Beginning
 
-    def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
+    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         self.heard.append(f"started {run.status}")
-        self.facts = facts
+        self.beginning = beginning
 
     def epoch(self, row: Row) -> None:
         self.heard.append(f"epoch {row['epoch']}")
@@ -58,29 +59,28 @@ def test_the_listener_hears_everything_in_order(train_run: Train) -> None:
     recorder = Recorder()
     run = train_run("data.source=iris", "network.hidden=[5]", "training.epochs=2", listener=recorder).run
     assert recorder.heard == ["started running", "epoch 1", "epoch 2", "ended done"]
-    assert recorder.facts["rows"] == {"train": 90, "dev": 30, "test": 30}
-    assert recorder.facts["classes"] == ["setosa", "versicolor", "virginica"]
+    assert recorder.beginning.rows == {"train": 90, "dev": 30, "test": 30}
+    assert recorder.beginning.classes == ["setosa", "versicolor", "virginica"]
     # 4·5 + 5 and 5·3 + 3 numbers
-    assert {key: recorder.facts[key] for key in ("features", "parameters", "batch_size", "epoch", "notices")} == {
-        "features": 4, "parameters": 43, "batch_size": 32, "epoch": 0, "notices": []
-    }  # fmt: skip
+    assert recorder.beginning.features == 4 and recorder.beginning.parameters == 43
+    assert (recorder.beginning.batch_size, recorder.beginning.epoch, recorder.beginning.notices) == (32, 0, [])
     recorder = Recorder()
     verbs.resume(run, epochs=3, listener=recorder)
     assert recorder.heard == ["started running", "epoch 3", "ended done"]
-    assert recorder.facts["epoch"] == 2
+    assert recorder.beginning.epoch == 2
 
 
 def test_early_stopping_tells_its_price(train_run: Train) -> None:
     recorder = Recorder()
     train_run(*SETTINGS, "training.epochs=1", listener=recorder)
-    assert any("early stopping" in notice for notice in recorder.facts["notices"])
+    assert any("early stopping" in notice for notice in recorder.beginning.notices)
 
 
 def test_the_record_says_running_while_it_runs(train_run: Train) -> None:
     statuses: list[str] = []
 
     class Reader(Listener):
-        def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
+        def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
             self.run = run
 
         def epoch(self, row: Row) -> None:

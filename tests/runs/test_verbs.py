@@ -145,6 +145,7 @@ def test_with_overrides_a_child_goes_on_from_its_parent(train_run: Train) -> Non
     assert {path: path.read_bytes() for path in parent.path.rglob("*") if path.is_file()} == files
     assert outcome.record["parent"] == {"id": parent.id, "epoch": 6}
     assert outcome.record["argv"] == ["nnrun", "resume"]
+    assert outcome.record["given"] is None
     assert [row["epoch"] for row in child.metrics()] == [7, 8, 9]
     assert {row["learning_rate"] for row in child.metrics()} == {0.001}
     assert child.read("config.yaml") == parent.read("config.yaml")

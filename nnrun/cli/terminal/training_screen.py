@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.live_curves import Curve, curve_lines
 from nnrun.cli.terminal.preparing import is_terminal
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.engine.metrics import scores_of_row
-from nnrun.runs.recording import Row
+from nnrun.runs.records import Row, numbers
 from nnrun.runs.session import Listener, Outcome
-from nnrun.runs.telling import epoch_line, epoch_table, heading
+from nnrun.runs.telling import Beginning, epoch_line, epoch_table, heading
 from nnrun.text import columns, pace, remaining
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ class PlainConsole(Screen, Listener):
         self.epochs = self.heard = 0  # planned, and those of this process
         self.primary = "error"
 
-    def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
+    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """The heading, and with -v all that the run depends on."""
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
         if self.verbose:
             say(run.resolved.read_bytes().decode().rstrip(), _environment(run))
-        say(*heading(run.id, config.resolved(), facts))
+        say(*heading(run.id, config, beginning))
 
     def epoch(self, row: Row) -> None:
         """A line."""
@@ -69,12 +69,12 @@ class LiveConsole(PlainConsole):
         self.started_at = self.refreshed_at = 0.0
         self.over = False
 
-    def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
+    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """The heading stays above the live view, which begins where the run stands."""
-        super().started(run, config, facts)
+        super().started(run, config, beginning)
         for row in run.metrics():
             self._remember(row)
-        self.done = facts["epoch"]
+        self.done = beginning.epoch
         self.started_at = time.monotonic()
         self.live.start()
         self.live.update(self, refresh=True)
@@ -98,12 +98,12 @@ class LiveConsole(PlainConsole):
     def _remember(self, row: Row) -> None:
         self.rows.append(row)
         for name, curve in self.curves.items():
-            curve.add(row[name.replace(" ", "_")])
+            curve.add(numbers(row)[name.replace(" ", "_")])
         if self.best is None or self._scores(row) < self._scores(self.best):
             self.best = row
 
     def _scores(self, row: Row) -> tuple[float, ...]:
-        return scores_of_row(row, self.primary)
+        return scores_of_row(numbers(row), self.primary)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
@@ -183,7 +183,7 @@ class QuietConsole(PlainConsole):
     def preparing(self, step: str, done: int, rows: int | None) -> None:
         """Nothing."""
 
-    def started(self, run: RunDir, config: Config, facts: Mapping[str, Any]) -> None:
+    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """Nothing."""
 
     def epoch(self, row: Row) -> None:

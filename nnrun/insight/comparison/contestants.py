@@ -10,9 +10,9 @@ from string import ascii_uppercase
 
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import find_run
-from nnrun.runs.records import Values, record_of, settings_of
+from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, Values, record_of, settings_of
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
@@ -32,7 +32,7 @@ class Contestant:
         return self.run.name
 
     @cached_property
-    def record(self) -> Values:
+    def record(self) -> RunRecord:
         """What it came to."""
         return record_of(self.run)
 
@@ -57,7 +57,7 @@ class Contestant:
         """A number of each epoch; None where it was not finite, or the epoch is one of its parent's."""
         rows = self.run.rows
         before = int(rows[0]["epoch"]) - 1 if rows else 0
-        return [*[None] * before, *(row.get(key) for row in rows)]
+        return [*[None] * before, *(numbers(row).get(key) for row in rows)]
 
     @cached_property
     def files(self) -> dict[str, str]:

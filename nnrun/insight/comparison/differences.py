@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from statistics import variance
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from nnrun.engine.metrics import METRICS
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
 from nnrun.runs.finding import is_search, list_runs, search_of
-from nnrun.runs.records import Values
+from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, Values
 from nnrun.runs.verdict import Z
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
@@ -24,7 +24,7 @@ SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to sha
 # would make a comparison half as slow again.
 T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
-Finals = dict[int, dict[str, float]]  # the numbers of each run by its seed
+Finals = dict[int, Final]  # the numbers of each run by its seed
 
 
 class Noise(NamedTuple):
@@ -90,7 +90,7 @@ def _free(key: str) -> bool:
 
 def _pooled(key: str, groups: Sequence[Finals]) -> Noise | None:
     """√(Σ (n − 1) s² / Σ (n − 1)) over groups of two runs or more; None where there are none."""
-    values = [[final[key] for final in finals.values() if _is_number(final.get(key))] for finals in groups]
+    values = [[value for final in finals.values() if _is_number(value := final.get(key))] for finals in groups]
     repeated = [each for each in values if len(each) > 1]
     degrees = sum(len(each) - 1 for each in repeated)
     if not degrees:
@@ -99,7 +99,7 @@ def _pooled(key: str, groups: Sequence[Finals]) -> Noise | None:
     return Noise(sqrt(squares / degrees), degrees, degrees + len(repeated))
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
-from nnrun.runs.records import Values, record_of, settings_of
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, Values, record_of, settings_of
 from nnrun.search.ledger import Ledger
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
@@ -27,7 +26,7 @@ class Entry:
     def __init__(self, run: StoredRun) -> None:
         self.run, self.search = run, run.is_search
         try:
-            self.record = record_of(run)
+            self.record: Values = dict(record_of(run))
         except NnrunError:
             self.record = {"status": BROKEN}
         if self.search and self.record["status"] not in (BROKEN, "done"):

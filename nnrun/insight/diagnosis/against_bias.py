@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
-from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
+from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import dead_layer, vanishing
 
 NARROW, WIDE = 32, 64  # units
@@ -78,7 +78,7 @@ def normalise(e: Evidence) -> Move | None:
 def let_signals_through(e: Evidence) -> Move | None:
     """A deep network through which no gradient comes."""
     network = e.config.network
-    stuck = "learned nothing" in e.signs or vanishing(e.layers) or len(network.hidden) >= 2 * DEEP
+    stuck = "learned nothing" in e.signs or vanishing(e.last_layers) or len(network.hidden) >= 2 * DEEP
     if network.batch_norm or len(network.hidden) < DEEP:
         return None
     why = f"Signals fade on their way through {len(network.hidden)} layers: batch norm renews their scale in each."
@@ -88,7 +88,7 @@ def let_signals_through(e: Evidence) -> Move | None:
 def another_activation(e: Evidence) -> Move | None:
     """Activations that saturate, are linear, or have died."""
     network = e.config.network
-    dead = dead_layer(e.layers)
+    dead = dead_layer(e.last_layers)
     if dead and network.activation == "relu":
         why = f"Half of the units of {dead} are always 0; leaky ones keep a gradient."
         return Move(75, why, {"network.activation": "leaky_relu"})
@@ -149,14 +149,14 @@ def longer(e: Evidence) -> Move | None:
         return None
     if e.stopped_early and e.config.regularization.early_stopping:
         patience = e.config.regularization.early_stopping.patience
-        why = f"Training stopped early, after {len(e.curve)} of {epochs} epochs, with the training set not fitted."
+        why = f"Training stopped early, after {len(e.rows)} of {epochs} epochs, with the training set not fitted."
         return Move(50, why, {"regularization.early_stopping.patience": LONGER * patience})
-    short = 0 < len(e.curve) < 8
+    short = 0 < len(e.rows) < 8
     weight = 70 if "still falling" in e.signs or short else 25
     why = (
         "The loss was still falling when training ended"
         if "still falling" in e.signs
-        else (f"{len(e.curve)} epochs are few" if short else "A longer training may still find a way down")
+        else (f"{len(e.rows)} epochs are few" if short else "A longer training may still find a way down")
     )
     return Move(weight, f"{why}: {LONGER} times the epochs.", {"training.epochs": LONGER * epochs})
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
+from nnrun.runs.symptoms.evidence import Evidence
 
 LAMBDA = 1.0  # of a first L2 penalty
 MILD_LAMBDA, MILD_RATE = 0.3, 0.3  # of L2 and dropout together
@@ -81,7 +81,7 @@ def stop_early(e: Evidence) -> Move | None:
     """Training that goes on long after its best epoch."""
     if e.config.regularization.early_stopping or "dev turned" not in e.signs:
         return None
-    why = f"The best epoch was {e.best_epoch} of {len(e.curve)}: early stopping gives the same for less time."
+    why = f"The best epoch was {e.best_epoch} of {len(e.rows)}: early stopping gives the same for less time."
     return Move(30, why, {"regularization.early_stopping": {"patience": 10}})
 
 

@@ -24,9 +24,6 @@ class Move(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-TAKE_A_VALUE = ("--set", "--runs")
-
-
 @dataclass(frozen=True)
 class Origin:
     """CONFIG (None: left out), the settings on top of it, and options such as --runs."""
@@ -49,28 +46,13 @@ def _written(value: Any) -> str:
 
 
 def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
-    """The file and settings of the run's command line, if they still give its config; else its resolved.yaml."""
-    given = _parsed(run.record.get("argv") or [])
-    if given is not None:
-        config, settings = given
+    """The file and settings that the run was given, if they still give its config; else its resolved.yaml."""
+    if given := run.record.get("given"):  # which older runs did not record
+        config, settings = given["config"], given["settings"]
+        path = None if config is None else Path(config)
         try:
-            if load_config(config or usual, settings).config.resolved() == run.config.resolved():
-                return Origin(config, tuple(settings), tuple(options))
+            if load_config(path or usual, settings).config.resolved() == run.config.resolved():
+                return Origin(path, tuple(settings), tuple(options))
         except (NnrunError, OSError):
             pass
     return Origin(run.directory.resolved, (), tuple(options))
-
-
-def _parsed(argv: Sequence[str]) -> tuple[Path | None, list[str]] | None:
-    """CONFIG and settings of a `train` command line; None of any other."""
-    if len(argv) < 2 or argv[1] != "train":
-        return None
-    config, settings, words = None, [], iter(argv[2:])
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name in TAKE_A_VALUE:
-            value = value if equals else next(words, "")
-            settings += [value] if name == "--set" else []
-        elif not word.startswith("-"):
-            config = Path(word)
-    return config, settings

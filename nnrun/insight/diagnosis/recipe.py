@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from nnrun.config.data_section import Parts
 from nnrun.insight.diagnosis import against_bias as bias
 from nnrun.insight.diagnosis import against_variance as variance
-from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Move
+from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
 from nnrun.text import one_of
 

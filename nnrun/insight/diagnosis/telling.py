@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
-from nnrun.insight.diagnosis.evidence import Evidence
+from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.telling import next_line
 from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
 from nnrun.text import columns, percent, points, set_name, wrapped

@@ -11,8 +11,6 @@ from nnrun.config.load import load_config
 from nnrun.engine.metrics import scores_of_row
 from nnrun.errors import UsageError
 from nnrun.files import to_json
-from nnrun.insight.diagnosis import evidence as seen
-from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
 from nnrun.insight.diagnosis.telling import (
@@ -27,8 +25,10 @@ from nnrun.insight.diagnosis.telling import (
     measured_by,
 )
 from nnrun.installation import command
+from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import DIAGNOSIS
-from nnrun.runs.stored import RunRecord, StoredRun
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.evidence import Evidence, evidence_of
 from nnrun.runs.verdict import HIGH, Verdict, of_run, set_sizes, summary
 from nnrun.text import wrapped
 
@@ -70,7 +70,7 @@ class Diagnosis:
 
 def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Diagnosis:
     """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about."""
-    evidence = Evidence(load_config(config).config if named else Config(), verdict)
+    evidence = Evidence(load_config(config).config if named else Config(), verdict=verdict)
     told = summary(verdict)
     whose = config.name if named else "the bundled digits example"
     hint = f"The commands below change {whose}. `nnrun diagnose` on a run reads its curves as well and says more."
@@ -95,7 +95,7 @@ def of_a_run(
     diverged = run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
-    evidence = seen.of_run(run, verdict)
+    evidence = evidence_of(run, verdict)
     actions = [*_to_finish(run), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict) if verdict and not diverged else _diverged(record)
     lines = [f"run      {run.path}", *_state(run, final), *measured_by(evidence), ""]
@@ -115,7 +115,7 @@ def _errors(run: StoredRun) -> Numbers:
     """The final errors; where there are none yet, those of the best epoch so far."""
     if run.final:
         return run.final
-    judged = [row for row in run.rows if row["dev_error"] is not None and row["train_error"] is not None]
+    judged = [numbers(row) for row in run.rows if row["dev_error"] is not None and row["train_error"] is not None]
     primary = run.config.metrics.primary
     return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
 
@@ -139,7 +139,7 @@ def _state(run: StoredRun, final: Numbers) -> list[str]:
 
 
 def _diverged(record: RunRecord) -> str:
-    where = record.get("divergence") or {}
+    where = record.get("divergence")
     place = f" in epoch {where['epoch']}, at layer {where['layer']}" if where else ""
     return f"High bias: training diverged{place}, so the network fits nothing."
 

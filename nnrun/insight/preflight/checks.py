@@ -8,8 +8,9 @@ from typing import NamedTuple
 from nnrun.data.facts import kinds
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
 from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows
-from nnrun.insight.preflight.context import Context, Finding
+from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
+from nnrun.runs.symptoms.evidence import Finding
 
 
 class Check(NamedTuple):

@@ -9,8 +9,9 @@ import numpy as np
 
 from nnrun.data.facts.kinds import is_identifier
 from nnrun.engine.parameters import Array
-from nnrun.insight.preflight.context import Context, Finding, setting
+from nnrun.insight.preflight.context import Context, setting
 from nnrun.insight.preflight.distances import Association, association, codes, sampled
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, listed
 
 if TYPE_CHECKING:

@@ -1,13 +1,13 @@
-"""What the checks look at, and what they come to: the configuration, its data, trainers that nothing is kept of."""
+"""What the checks look at: the configuration, its data, trainers that nothing is kept of."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -143,20 +143,6 @@ def with_values(h: Hyperparameters, members: int, **values: Any) -> Hyperparamet
     flags = {"bias_correction": h.bias_correction, "dampening": h.dampening}
     held = {name: getattr(h, name)[0, 0] for name in vars(h) if name not in flags}
     return Hyperparameters.of(members, **{**held, **flags, **values})
-
-
-Status = Literal["pass", "warn", "fail"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check in a line, what to do about it, and the numbers behind it, perhaps with a picture."""
-
-    status: Status
-    text: str
-    cure: str | None = None
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    picture: str | None = None
 
 
 def setting(key: str, value: object) -> str:

@@ -11,7 +11,8 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import Progress
-from nnrun.insight.preflight.context import Context, Finding, Given, descend, setting, with_values
+from nnrun.insight.preflight.context import Context, Given, descend, setting, with_values
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, number, percent
 
 STEPS = 20

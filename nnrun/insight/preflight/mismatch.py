@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.table import Floats
-from nnrun.insight.preflight.context import Context, Finding, Pair
+from nnrun.insight.preflight.context import Context, Pair
 from nnrun.insight.preflight.distances import large
 from nnrun.insight.preflight.rows import unlike
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import listed
 
 FOLDS = 4

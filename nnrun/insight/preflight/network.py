@@ -15,9 +15,10 @@ from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
 from nnrun.engine.initializers import Auto
 from nnrun.engine.layers import Activate, Dense
 from nnrun.engine.trainer import Trainer
-from nnrun.insight.preflight.context import Context, Finding, descend, setting, with_values
+from nnrun.insight.preflight.context import Context, descend, setting, with_values
 from nnrun.machine.memory import free_memory
 from nnrun.runs.assembly import memory_needed
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.symptoms.thresholds import (
     AMPLIFIED,
     DEAD_AT_START,

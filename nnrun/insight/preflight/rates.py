@@ -12,7 +12,8 @@ import numpy as np
 from nnrun.engine.layers import Mode
 from nnrun.engine.parameters import Buffers
 from nnrun.engine.trainer import sample
-from nnrun.insight.preflight.context import Context, Finding, Given, setting, with_values
+from nnrun.insight.preflight.context import Context, Given, setting, with_values
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import sparkline
 
 LOWEST, HIGHEST = 1e-6, 1e2

@@ -9,8 +9,9 @@ import numpy as np
 
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
-from nnrun.insight.preflight.context import Context, Finding, Pair, Status, setting
+from nnrun.insight.preflight.context import Context, Pair, setting
 from nnrun.insight.preflight.distances import Difference, large
+from nnrun.runs.symptoms.evidence import Finding, Status
 from nnrun.text import counted, listed
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from nnrun.config.load import Loaded
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.prepare import read_parts
 from nnrun.insight.preflight.checks import CHECKS, Check
-from nnrun.insight.preflight.context import Context, Finding
+from nnrun.insight.preflight.context import Context
+from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.verbs import prepare
 
 

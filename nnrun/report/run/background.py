@@ -11,6 +11,7 @@ from nnrun.installation import command
 from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag, unfolded
 from nnrun.report.page.page import Section
 from nnrun.report.run.curves import event_words
+from nnrun.runs.records import Event
 from nnrun.runs.stored import StoredRun
 from nnrun.text import source_name
 
@@ -61,13 +62,13 @@ def _blas(library: Values) -> str:
     return f"{library['library']} {library['version']} ({library['kernel']}), {library['threads']} thread(s)"
 
 
-def events_part(events: Sequence[Values]) -> Markup:
+def events_part(events: Sequence[Event]) -> Markup:
     """What happened besides epochs, in the order of time."""
     rows = [[event["time"][:19].replace("T", " "), _told(event), event.get("epoch", "–")] for event in events]
     return table("Events", ["time", "what", "epoch"], rows, words=(0, 1))
 
 
-def _told(event: Values) -> str:
+def _told(event: Event) -> str:
     where = f" in {event['layer']}" if event.get("layer") else ""
     return f"{event_words(event)}{where}" + (f": {event['why']}" if event.get("why") else "")
 

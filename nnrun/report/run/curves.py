@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from nnrun.report.page import charts
 from nnrun.report.page.charts import (
@@ -16,6 +15,7 @@ from nnrun.report.page.charts import (
     POINTS,
     Axis,
     Chart,
+    Layout,
     Trace,
     axis,
     kept,
@@ -24,9 +24,8 @@ from nnrun.report.page.charts import (
     upright,
 )
 from nnrun.report.page.html import Markup, table
+from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.telling import epoch_table, shown_metrics
-
-Row = Mapping[str, Any]
 
 FEWEST_SMOOTHED = 20  # epochs; fewer are read as they are
 ROUGH = 0.2  # a curve that turns less often is drawn as it is
@@ -38,7 +37,7 @@ ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
 UNMARKED = ("started", "done", "evaluated")  # events that go without saying
 
 
-def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Row], primary: str) -> list[Chart]:
+def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Event], primary: str) -> list[Chart]:
     """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept."""
     marks = _marks(best, events, len(rows))
     further = [name for name in shown_metrics(primary) if name not in ("error", "loss")]
@@ -50,16 +49,16 @@ def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Row], p
     ]
 
 
-def _losses(rows: Sequence[Row], marks: Mapping[str, Any]) -> Chart:
+def _losses(rows: Sequence[Row], marks: Layout) -> Chart:
     curves = [("train loss", "train_loss", BLUE), ("dev loss", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
-    spread = [row[key] for row in rows for _, key, _ in curves if row[key] is not None]
+    spread = [value for row in rows for _, key, _ in curves if (value := numbers(row)[key]) is not None]
     wide = bool(spread) and min(spread) > 0 and max(spread) > DECADES * min(spread)
     y = log_axis("loss", spread) if wide else axis("loss", rangemode="tozero")
     note = f"{_note(len(rows))} Cost is the training loss with penalties."
     return _chart("Loss and cost", rows, curves, y, marks, note)
 
 
-def _by_part(name: str, rows: Sequence[Row], marks: Mapping[str, Any], numbers: Markup | None = None) -> Chart:
+def _by_part(name: str, rows: Sequence[Row], marks: Layout, numbers: Markup | None = None) -> Chart:
     """A metric on the training and on the dev part."""
     words = name.replace("_", " ")
     curves = [(f"{part} {words}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
@@ -73,8 +72,8 @@ def _chart(
     title: str,
     rows: Sequence[Row],
     curves: Sequence[tuple[str, str, str]],
-    y: Mapping[str, Any],
-    marks: Mapping[str, Any],
+    y: Axis,
+    marks: Layout,
     note: str,
     numbers: Markup | None = None,
 ) -> Chart:
@@ -96,7 +95,7 @@ def series(name: str, rows: Sequence[Row], key: str, color: str, log: bool = Fal
 
     On an axis of logarithms it is the logarithms that are averaged, so that the average stays amid what is seen.
     """
-    known = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
+    known = [(row["epoch"], value) for row in rows if (value := numbers(row).get(key)) is not None]
     x, y = [epoch for epoch, _ in known], [value for _, value in known]
     if len(known) < FEWEST_SMOOTHED:
         return [line(name, x, y, color, mode="lines+markers", marker={"size": 5})]
@@ -143,20 +142,24 @@ def _note(epochs: int) -> str:
 
 
 def _course(rows: Sequence[Row], key: str) -> str:
-    values = [row[key] for row in rows if row.get(key) is not None]
+    values = [value for row in rows if (value := numbers(row).get(key)) is not None]
     return f"from {values[0]:.4g} to {values[-1]:.4g}, lowest {min(values):.4g}" if values else "not known"
 
 
-def _marks(best: int | None, events: Sequence[Row], epochs: int) -> dict[str, Any]:
+def _marks(best: int | None, events: Sequence[Event], epochs: int) -> Layout:
     """Uprights at the best epoch and at what happened; `level` keeps their words apart."""
     places = [] if best is None else [(best, f"best epoch {best}", GREY)]
-    told = [event for event in events if event["event"] not in UNMARKED and event.get("epoch") is not None]
-    places += [(event["epoch"], event_words(event), charts.RED) for event in told[:MARKED]]
+    told = [
+        (epoch, event_words(event), charts.RED)
+        for event in events
+        if event["event"] not in UNMARKED and (epoch := event.get("epoch")) is not None
+    ]
+    places += told[:MARKED]
     pairs = [upright(*place, level, leftward=place[0] > epochs / 2) for level, place in enumerate(places)]
     return {"shapes": [shape for shape, _ in pairs], "annotations": [words for _, words in pairs]}
 
 
-def event_words(event: Row) -> str:
+def event_words(event: Event) -> str:
     """An event in a word or two; a symptom by its name."""
     return str(event.get("name") or event["event"]).replace("_", " ")
 

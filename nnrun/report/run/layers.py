@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from nnrun.engine.parameters import Array
-from nnrun.report.page.charts import Chart, axis, colour, dash, kept, line, log_axis, plain
+from nnrun.report.page.charts import Axis, Chart, Trace, axis, colour, dash, kept, line, log_axis, plain
 from nnrun.report.run.curves import epoch_axis
-
-Row = Mapping[str, Any]
+from nnrun.runs.records import Row
 
 MOST_POINTS = 8000  # of a chart, over all its lines
 BINS = 60
@@ -65,7 +63,7 @@ def _map(key: str, layers: Sequence[str], rows: Sequence[Row]) -> Chart:
     table = [[rows[j]["layers"][name].get(key) for j in columns] for name in layers]
     z = table if share else [[math.log10(value) if value else None for value in row] for row in table]
     drawn = [value for row in z for value in row if value is not None]
-    bar: dict[str, Any] = {"title": {"text": what, "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar: Axis = {"title": {"text": what, "side": "right"}, "thickness": 12, "outlinewidth": 0}
     if drawn and not share:
         bar |= _powers(min(drawn), max(drawn))
     trace = {"type": "heatmap", "x": [rows[j]["epoch"] for j in columns], "y": list(range(len(layers))), "z": z,
@@ -78,7 +76,7 @@ def _map(key: str, layers: Sequence[str], rows: Sequence[Row]) -> Chart:
     return Chart(title, alt, [trace], layout, note, height=380)
 
 
-def _powers(low: float, high: float) -> dict[str, Any]:
+def _powers(low: float, high: float) -> Axis:
     """Ticks between two logarithms: powers of ten, about eight, or where there are few of these also 2 and 5 times."""
     powers = list(range(math.floor(low), math.ceil(high) + 1))
     shown = powers[:: math.ceil(len(powers) / 8)]
@@ -87,7 +85,7 @@ def _powers(low: float, high: float) -> dict[str, Any]:
     return {"tickvals": [math.log10(value) for value in values], "ticktext": [f"{value:g}" for value in values]}
 
 
-def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> dict[str, Any]:
+def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> Trace:
     values = [row["layers"][name].get(key) for row in rows]
     chosen = kept(values, max(4, most))
     drawn = line(name, [rows[j]["epoch"] for j in chosen], [values[j] for j in chosen], colour(i), dash=dash(i))

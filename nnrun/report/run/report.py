@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from nnrun.config.config import Config
 from nnrun.data.prepare import RawParts, read_parts
 from nnrun.engine.network import parameter_count
 from nnrun.errors import NnrunError
@@ -32,18 +32,18 @@ from nnrun.report.run.quality import (
     scatter_chart,
 )
 from nnrun.runs.checkpoints import load_weights
+from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
 from nnrun.text import duration, metric_value, number, percent
 
-Record = Mapping[str, Any]
 Parts = list[Markup | Chart]
 
 
 def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     """All that the directory tells; what is not known is left out with a word."""
-    record, config = run.record, run.config.resolved()
+    record, config = run.record, run.config
     found = _diagnosis(run, usual, options)
     verdict = found if isinstance(found, Diagnosis) else None
     sections = [
@@ -67,7 +67,7 @@ def _diagnosis(run: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis
         return error
 
 
-def _lead(record: Record, found: Diagnosis | None) -> Markup:
+def _lead(record: RunRecord, found: Diagnosis | None) -> Markup:
     """The verdict in a sentence, and how the run ended."""
     sentence = [tag("p", found.told, cls="verdict")] if found else []
     final = record.get("final") or {}
@@ -78,7 +78,7 @@ def _lead(record: Record, found: Diagnosis | None) -> Markup:
     return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
 
 
-def _numbers(run: StoredRun, config: Record) -> list[tuple[str, str, str]]:
+def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     record, data = run.record, run.data
     final, rows = record.get("final") or {}, record["data"]["rows"]
     told = []
@@ -88,15 +88,15 @@ def _numbers(run: StoredRun, config: Record) -> list[tuple[str, str, str]]:
             what = "1 − R²" if rmse else "error"
             told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{rmse}{rows[part]:,} examples"))
     if (seconds := record.get("seconds")) is not None:
-        epochs = f"{record['epochs']:,} of {config['training']['epochs']:,} epochs"
+        epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
-    widths = [len(data.features), *config["network"]["hidden"], len(data.classes or [0])]
-    weights = parameter_count(widths, config["network"]["batch_norm"])
+    widths = [len(data.features), *config.network.hidden, len(data.classes or [0])]
+    weights = parameter_count(widths, config.network.batch_norm)
     shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
-    return [*told, ("network", shown, f"{weights:,} parameters, {config['network']['activation']}")]
+    return [*told, ("network", shown, f"{weights:,} parameters, {config.network.activation}")]
 
 
-def _verdict_section(found: Diagnosis | None, record: Record, why_not: str) -> Section:
+def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -> Section:
     if found is None:
         return left_out("Verdict", f"{why_not}.")
     parts: Parts = []
@@ -111,7 +111,7 @@ def _verdict_section(found: Diagnosis | None, record: Record, why_not: str) -> S
     return Section("Verdict", parts)
 
 
-def _metrics_table(final: Record) -> Markup:
+def _metrics_table(final: Final) -> Markup:
     """Every metric of the best epoch, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     names = dict.fromkeys(key.partition("_")[2] for key in final if key.startswith(f"{parts[0]}_")) if parts else ()
@@ -121,7 +121,7 @@ def _metrics_table(final: Record) -> Markup:
     return table("The best epoch by every metric", ["metric", *parts], rows)
 
 
-def _symptom(symptom: Record) -> str:
+def _symptom(symptom: FoundSymptom) -> str:
     where = f" in {symptom['layer']}" if symptom["layer"] else ""
     return f"{symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}"
 

@@ -6,29 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.config.config import Config
-from nnrun.runs.symptoms.evidence import Evidence, Sign
+from nnrun.runs.records import numbers
+from nnrun.runs.symptoms.evidence import Evidence, Finding
 from nnrun.runs.symptoms.layers import statistic
-
-RISE = 0.2  # of the lowest loss
-ERROR_RISE = 0.05
-SWING = 0.5  # from epoch to epoch, of the loss
-FLAT = 0.01  # of the loss
-FLAT_GRADIENT = 2.0  # per cent that the loss changes if the parameters change by one
-NEAR_GUESSING = 0.9  # of the error of a guess
-FEWEST_EPOCHS = 10  # before curves are judged
+from nnrun.runs.symptoms.thresholds import (
+    ERROR_RISE,
+    FEWEST_EPOCHS,
+    FLAT,
+    FLAT_GRADIENT,
+    NEAR_GUESSING,
+    RISE,
+    SWING,
+)
 
 Series = NDArray[np.float64]
 
 
-def divergence(evidence: Evidence) -> Sign | None:
+def divergence(evidence: Evidence) -> Finding | None:
     """Numbers that are not finite."""
     where = evidence.divergence
     if where is None:
         return None
-    return Sign(where["epoch"], where["layer"], f"its numbers ceased to be finite in step {where['step']}")
+    return Finding.since(where["epoch"], where["layer"], f"its numbers ceased to be finite in step {where['step']}")
 
 
-def rising_loss(evidence: Evidence) -> Sign | None:
+def rising_loss(evidence: Evidence) -> Finding | None:
     """What was learned is lost again."""
     losses, errors = _series(evidence, "train_loss"), _series(evidence, "train_error")
     if not _underfits(evidence):
@@ -36,10 +38,12 @@ def rising_loss(evidence: Evidence) -> Sign | None:
     lowest, now = int(losses.argmin()), float(np.median(_tail(losses)))
     if now < (1 + RISE) * losses[lowest] or np.median(_tail(errors)) < errors.min() + ERROR_RISE:
         return None
-    return Sign(lowest + 1, None, f"since then the training loss has risen from {losses[lowest]:.3g} to {now:.3g}")
+    return Finding.since(
+        lowest + 1, None, f"since then the training loss has risen from {losses[lowest]:.3g} to {now:.3g}"
+    )
 
 
-def oscillation(evidence: Evidence) -> Sign | None:
+def oscillation(evidence: Evidence) -> Finding | None:
     """A loss that leaps up and down."""
     if not _underfits(evidence):
         return None
@@ -49,22 +53,22 @@ def oscillation(evidence: Evidence) -> Sign | None:
     if swing < SWING or not (steps > 0).any():
         return None
     why = f"since then the training loss has changed by {100 * swing:.0f}% from one epoch to the next"
-    return Sign(_start_of_tail(evidence), None, why)
+    return Finding.since(_start_of_tail(evidence), None, why)
 
 
-def plateau(evidence: Evidence) -> Sign | None:
+def plateau(evidence: Evidence) -> Finding | None:
     """A flat loss with a small gradient, though the error is not low and no penalty holds it there."""
     fall, gradient = _fall(evidence), _steepness(evidence)
     if fall is None or abs(fall) >= FLAT or gradient >= FLAT_GRADIENT or not evidence.config.network.hidden:
         return None
-    error = evidence.rows[-1]["train_error"]
+    error = float(_series(evidence, "train_error")[-1])
     if _held_back(evidence.config) and error < NEAR_GUESSING * evidence.guess:
         return None
     why = f"since then the training loss has been flat, with a small gradient, at an error of {100 * error:.0f}%"
-    return Sign(_start_of_tail(evidence), None, why)
+    return Finding.since(_start_of_tail(evidence), None, why)
 
 
-def slow(evidence: Evidence) -> Sign | None:
+def slow(evidence: Evidence) -> Finding | None:
     """A loss that hardly falls on a slope, by steps that are too short."""
     fall, rates = _fall(evidence), _series(evidence, "learning_rate")
     if fall is None or not 0 < fall < FLAT or _steepness(evidence) < FLAT_GRADIENT:
@@ -73,12 +77,12 @@ def slow(evidence: Evidence) -> Sign | None:
     if not steady or rates[-1] < rates.max() / 2:
         return None
     why = f"since then the training loss has fallen by {100 * fall:.1g}% only, though its gradient is not small"
-    return Sign(_start_of_tail(evidence), None, why)
+    return Finding.since(_start_of_tail(evidence), None, why)
 
 
 def _series(evidence: Evidence, key: str) -> Series:
     """One number an epoch, NaN where it is not known."""
-    return np.array([row[key] for row in evidence.rows], float)
+    return np.array([numbers(row)[key] for row in evidence.rows], float)
 
 
 def _tail(values: Series) -> Series:

@@ -1,35 +1,138 @@
-"""What rules look at, and what they find."""
+"""What rules look at, and what they come to: in training, before it and after it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import isfinite
+from typing import Any, Literal
 
 from nnrun.config.config import Config
-from nnrun.runs.recording import Row
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.runs.records import Diverged, Layers, Row, numbers
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms import shapes
+from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict
 
-Layers = Mapping[str, Mapping[str, float | None]]  # layer -> name of a statistic -> value, None if not finite
+Numbers = Mapping[str, Any]  # plain values by name, whatever JSON takes
 Settings = tuple[str, ...]  # key=value, as --set takes them
+Status = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule came to: how bad it is, in words, what to do about it, the numbers behind it, perhaps a picture.
+
+    In a training it also has the epoch since when, and the layer where, if it is in one.
+    """
+
+    status: Status
+    text: str
+    cure: str | None = None
+    numbers: Numbers = field(default_factory=dict)
+    picture: str | None = None
+    epoch: int = 0  # before training
+    layer: str | None = None
+
+    @classmethod
+    def since(cls, epoch: int, layer: str | None, text: str) -> Finding:
+        """What is wrong in a training; the table of symptoms has the cure."""
+        return cls("warn", text, epoch=epoch, layer=layer)
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a run recorded: lines of metrics.jsonl, and (epoch, statistics of its layers), oldest first.
-
-    `guess` is the training error of the best constant guess; `divergence` is that of run.json.
-    """
+    """What is known of a training, as far as it is: there is no verdict before its end, no curve of bare numbers."""
 
     config: Config
-    rows: Sequence[Row]
-    layers: Sequence[tuple[int, Layers]]
-    guess: float = 1.0
-    divergence: Mapping[str, Any] | None = None
+    rows: Sequence[Row] = ()  # an epoch each
+    layers: Sequence[tuple[int, Layers]] = ()  # epochs with the statistics of their layers, oldest first
+    guess: float = 1.0  # training error of the best constant guess
+    divergence: Diverged | None = None
+    status: str = "done"
+    best_epoch: int | None = None
+    stopped_early: bool = False
+    verdict: Verdict | None = None
+    signs: frozenset[str] = frozenset()  # names of what the curves of the losses show
+    train_rows: int = 0
+    dev_rows: int = 0
+    features: int = 0
+    image: bool = False  # whether the features are the pixels of an image
+    outputs: int = 1
+
+    @property
+    def bias(self) -> float:
+        """How much speaks for bias, from 0 to 1."""
+        return 1.0 if self.status == "diverged" else self._weight("avoidable_bias")
+
+    @property
+    def variance(self) -> float:
+        """How much speaks for variance, from 0 to 1."""
+        return self._weight("variance")
+
+    def _weight(self, kind: str) -> float:
+        """Its part of all gaps above the base, less where it is in doubt."""
+        if self.verdict is None or self.verdict.judgement(kind) not in (HIGH, UNCLEAR):
+            return 0.0
+        gaps = self.verdict.gaps
+        whole = sum(max(gap.value, 0.0) for gap in gaps.values())
+        sure = 1.0 if gaps[kind].judgement == HIGH else 0.6
+        return sure * max(gaps[kind].value, 0.0) / whole if whole else 0.0
+
+    @property
+    def rate(self) -> float:
+        """The learning rate beside the optimizer's usual one."""
+        return self.config.optimizer.learning_rate / OPTIMIZERS[self.config.optimizer.name].usual_rate
+
+    @property
+    def last_layers(self) -> Layers:
+        """The latest statistics of the layers; empty where none were recorded."""
+        return self.layers[-1][1] if self.layers else {}
+
+    @property
+    def penalty(self) -> float:
+        """The penalties' share of the last epoch's cost."""
+        if not self.rows:
+            return 0.0
+        loss, cost = self.rows[-1]["train_loss"], self.rows[-1]["cost"]
+        return 1 - loss / cost if cost and loss is not None else 0.0
+
+    @property
+    def weights(self) -> int:
+        """How many weights the network has."""
+        widths = [self.features, *self.config.network.hidden, self.outputs]
+        return sum(a * b for a, b in pairwise(widths))
 
 
-class Sign(NamedTuple):
-    """Where a rule sees something, and what."""
+def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
+    """All that the directory of a run shows of how its errors came about."""
+    data, record = run.data, run.record
+    rows = record["data"]["rows"]
+    return Evidence(
+        config=run.config,
+        rows=run.rows,
+        layers=recorded_layers(run.rows),
+        divergence=record.get("divergence"),
+        status=record["status"],
+        best_epoch=record.get("best_epoch"),
+        stopped_early=bool(record.get("stopped_early")),
+        verdict=verdict,
+        signs=shapes.signs(_finite(run.rows, "train_loss"), _finite(run.rows, "dev_loss")),
+        train_rows=rows.get("train", 0),
+        dev_rows=rows.get("dev", 0),
+        features=len(data.features),
+        image=data.image is not None,
+        outputs=len(data.classes) if data.classes else 1,
+    )
 
-    epoch: int
-    layer: str | None
-    why: str
+
+def recorded_layers(rows: Sequence[Row]) -> list[tuple[int, Layers]]:
+    """The epochs whose layers were looked at, with what was seen."""
+    return [(row["epoch"], row["layers"]) for row in rows if "layers" in row]
+
+
+def _finite(rows: Sequence[Row], column: str) -> list[float]:
+    """A column of the epochs, without what is not finite."""
+    values = (numbers(row)[column] for row in rows)
+    return [value for value in values if value is not None and isfinite(value)]

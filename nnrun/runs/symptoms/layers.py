@@ -7,22 +7,24 @@ from collections.abc import Callable
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.runs.symptoms.evidence import Evidence, Layers, Sign
+from nnrun.runs.records import Layers
+from nnrun.runs.symptoms.evidence import Evidence, Finding
 from nnrun.runs.symptoms.thresholds import DEAD, EXPLODED, VANISHED
 
 Look = Callable[[Config, Layers], tuple[str, str] | None]  # layer and why
 
 
-def lasting(look: Look) -> Callable[[Evidence], Sign | None]:
+def lasting(look: Look) -> Callable[[Evidence], Finding | None]:
     """What a look finds in the latest statistics, dated to the epoch since which it finds something every time."""
 
-    def rule(evidence: Evidence) -> Sign | None:
-        found: Sign | None = None
+    def rule(evidence: Evidence) -> Finding | None:
+        found: Finding | None = None
         for epoch, layers in reversed(evidence.layers):
             seen = look(evidence.config, layers)
             if seen is None:
                 break
-            found = Sign(epoch, *(seen if found is None else found[1:]))
+            layer, why = seen if found is None else (found.layer, found.text)
+            found = Finding.since(epoch, layer, why)
         return found
 
     return rule

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median
 
-from nnrun.runs.symptoms.thresholds import DEAD_TO_CHANGE, VANISHED
-
-FEWEST = 8  # epochs; the quarters of a shorter curve say nothing
-FALLING = 0.05  # a quarter of the epochs lowers the loss by this share
-FLAT = 0.01
-RESTLESS = 0.1  # mean step of the loss from epoch to epoch, as a share of it
-BACK_AND_FORTH = 0.6  # of what the loss falls it rises again
-LEARNED = 0.02  # share of the first epoch's loss
-TURNED = 1.1  # the last dev loss, beside the lowest
-EARLY = 0.6  # of the epochs
+from nnrun.runs.records import Layers
+from nnrun.runs.symptoms.thresholds import (
+    BACK_AND_FORTH,
+    DEAD_TO_CHANGE,
+    EARLY,
+    FALLING,
+    FLAT,
+    LEARNED,
+    QUARTERED,
+    RESTLESS,
+    TURNED,
+    VANISHED,
+)
 
 Curve = Sequence[float]
-Layers = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def fall(curve: Curve) -> float:
     0.5
     """
     quarter = len(curve) // 4
-    if len(curve) < FEWEST:
+    if len(curve) < QUARTERED:
         return 0.0
     before = median(curve[-2 * quarter : -quarter])
     return 1 - median(curve[-quarter:]) / before if before > 0 else 0.0
@@ -53,14 +55,14 @@ def still_falling(train: Curve, dev: Curve) -> bool:
 
 def flat(train: Curve, dev: Curve) -> bool:
     """Training had come to rest."""
-    return len(train) >= FEWEST and abs(fall(train)) < FLAT
+    return len(train) >= QUARTERED and abs(fall(train)) < FLAT
 
 
 def jumping(train: Curve, dev: Curve) -> bool:
     """The loss goes up nearly as much as down, in large steps."""
     half = train[len(train) // 2 :]
     steps = [b - a for a, b in pairwise(half)]
-    if len(train) < FEWEST or not mean(half):
+    if len(train) < QUARTERED or not mean(half):
         return False
     rises, falls = sum(s for s in steps if s > 0), -sum(s for s in steps if s < 0)
     return rises >= BACK_AND_FORTH * falls and mean(map(abs, steps)) >= RESTLESS * mean(half)
@@ -73,7 +75,7 @@ def learned_nothing(train: Curve, dev: Curve) -> bool:
 
 def dev_turned(train: Curve, dev: Curve) -> bool:
     """The dev loss had its lowest point early and rose while the training loss went on falling."""
-    if len(dev) < FEWEST:
+    if len(dev) < QUARTERED:
         return False
     lowest = min(dev)
     return dev.index(lowest) < EARLY * len(dev) and dev[-1] > TURNED * lowest and train[-1] < train[dev.index(lowest)]
@@ -134,10 +136,10 @@ def signs(train: Curve, dev: Curve) -> frozenset[str]:
 
 def dead_layer(layers: Layers) -> str | None:
     """A layer half of whose units are always 0."""
-    return next((name for name, found in layers.items() if found.get("dead", 0) >= DEAD_TO_CHANGE), None)
+    return next((name for name, found in layers.items() if (found.get("dead") or 0) >= DEAD_TO_CHANGE), None)
 
 
 def vanishing(layers: Layers) -> bool:
     """Whether hardly any gradient reaches the first layer."""
-    norms = [found["gradient_norm"] for found in layers.values() if found.get("gradient_norm") is not None]
+    norms = [norm for found in layers.values() if (norm := found.get("gradient_norm")) is not None]
     return len(norms) > 1 and norms[0] <= VANISHED * norms[-1]

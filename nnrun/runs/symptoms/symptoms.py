@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nnrun.config.config import Config
+from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.evaluation import ROWS
-from nnrun.runs.symptoms.cures import bounded, calmer, carried, faster, other_optimizer
-from nnrun.runs.symptoms.curves import (
+from nnrun.engine.initializers import INITIALIZERS
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.runs.records import FoundSymptom
+from nnrun.runs.symptoms.curves import divergence, oscillation, plateau, rising_loss, slow
+from nnrun.runs.symptoms.evidence import Evidence, Finding, Settings
+from nnrun.runs.symptoms.layers import dead_units, exploding, lasting, vanishing
+from nnrun.runs.symptoms.thresholds import (
+    DEAD,
     ERROR_RISE,
+    EXPLODED,
     FEWEST_EPOCHS,
     FLAT,
     FLAT_GRADIENT,
     NEAR_GUESSING,
     RISE,
     SWING,
-    divergence,
-    oscillation,
-    plateau,
-    rising_loss,
-    slow,
+    VANISHED,
 )
-from nnrun.runs.symptoms.evidence import Evidence, Settings, Sign
-from nnrun.runs.symptoms.layers import dead_units, exploding, lasting, vanishing
-from nnrun.runs.symptoms.thresholds import DEAD, EXPLODED, VANISHED
 
 
 class Symptom(NamedTuple):
     """A rule, its threshold and source in words, and the change that helps."""
 
-    rule: Callable[[Evidence], Sign | None]
+    rule: Callable[[Evidence], Finding | None]
     when: str
     cure: Callable[[Config], Settings]
     advice: str
@@ -38,14 +39,65 @@ class Symptom(NamedTuple):
     of_curve: bool = False  # a consequence of whatever else is found, so told only where nothing is
 
 
-def find_symptoms(evidence: Evidence) -> list[dict[str, Any]]:
+def find_symptoms(evidence: Evidence) -> list[FoundSymptom]:
     """All findings as plain data: name, epoch, layer (or None), why, and the cure as settings."""
-    found: list[dict[str, Any]] = []
+    found: list[FoundSymptom] = []
     for name, symptom in SYMPTOMS.items():
-        sign = None if found and symptom.of_curve else symptom.rule(evidence)
-        if sign:
-            found.append({"name": name, **sign._asdict(), "cure": list(symptom.cure(evidence.config))})
+        seen = None if found and symptom.of_curve else symptom.rule(evidence)
+        if seen:
+            cure = list(symptom.cure(evidence.config))
+            found.append({"name": name, "epoch": seen.epoch, "layer": seen.layer, "why": seen.text, "cure": cure})
     return found
+
+
+# What helps, as settings for a configuration.
+
+
+def calmer(config: Config) -> Settings:
+    """Steps that do not leap."""
+    if config.data.normalize == "none" and not config.network.batch_norm:
+        return ("data.normalize=standard",)
+    return (f"optimizer.learning_rate={config.optimizer.learning_rate / 10:g}",)
+
+
+def faster(config: Config) -> Settings:
+    """Longer steps."""
+    return (f"optimizer.learning_rate={config.optimizer.learning_rate * 10:g}",)
+
+
+def other_optimizer(config: Config) -> Settings:
+    """Steps whose length does not depend on that of the gradient."""
+    if OPTIMIZERS[config.optimizer.name].adaptive:
+        return faster(config)
+    return ("optimizer.name=adam", f"optimizer.learning_rate={OPTIMIZERS['adam'].usual_rate:g}")
+
+
+def carried(config: Config) -> Settings:
+    """What lets signals and gradients through."""
+    network = config.network
+    if not _starts_well(config):
+        return ("network.init=auto",)
+    if ACTIVATIONS[network.activation].saturates:
+        return ("network.activation=relu",)
+    if not network.batch_norm:
+        return ("network.batch_norm=true",)
+    return (f"network.hidden={list(network.hidden[: (len(network.hidden) + 1) // 2])}".replace(" ", ""),)
+
+
+def bounded(config: Config) -> Settings:
+    """What keeps signals and gradients in bounds."""
+    if not _starts_well(config):
+        return ("network.init=auto",)
+    if not config.network.batch_norm:
+        return ("network.batch_norm=true",)
+    return calmer(config) if config.optimizer.clip_norm else ("optimizer.clip_norm=1",)
+
+
+def _starts_well(config: Config) -> bool:
+    """Whether the initial weights are about as large as those that fit the activation."""
+    width, gain = max(config.network.hidden), ACTIVATIONS[config.network.activation].gain
+    own, fitting = (i.deviation(width, width, gain) for i in (config.network.init.build(), INITIALIZERS["auto"]()))
+    return 0.5 * fitting <= own <= 2 * fitting
 
 
 LESS = "inputs to one scale where they are not; else a tenth of the learning rate"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,10 +15,10 @@ from nnrun.data.files.table import Table
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, Remedy
 from nnrun.insight.preflight.checks import CHECKS, Check
-from nnrun.insight.preflight.context import Context, Finding
+from nnrun.insight.preflight.context import Context
 from nnrun.models.export.formats import FORMATS, Format
 from nnrun.models.model import Model
-from nnrun.runs.symptoms.evidence import Sign
+from nnrun.runs.symptoms.evidence import Evidence, Finding
 from nnrun.runs.symptoms.symptoms import SYMPTOMS, Symptom
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Point, Strategy
@@ -44,9 +43,9 @@ class Diagonal(Strategy):
         return Point(number, self.brief.space.decode([share] * len(self.brief.space.parameters)))
 
 
-def two_epochs(evidence: Any) -> Sign | None:
+def two_epochs(evidence: Evidence) -> Finding | None:
     """A run of two epochs or more."""
-    return Sign(2, None, "it has two epochs") if len(evidence.rows) >= 2 else None
+    return Finding.since(2, None, "it has two epochs") if len(evidence.rows) >= 2 else None
 
 
 def more_epochs(config: Config) -> tuple[str, ...]:
@@ -60,7 +59,7 @@ def odd_seed(context: Context) -> Finding:
     return Finding("warn" if odd else "pass", f"the seed is {'odd' if odd else 'even'}", "take another" if odd else "")
 
 
-def thrice_as_long(evidence: Any) -> Move | None:
+def thrice_as_long(evidence: Evidence) -> Move | None:
     """Whatever is wrong."""
     return Move(100, "Three is a made-up number.", {"training.epochs": 3 * evidence.config.training.epochs})
 

@@ -10,18 +10,19 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.insight.diagnosis.evidence import Evidence
 from nnrun.insight.diagnosis.origin import Origin
 from nnrun.insight.diagnosis.recipe import REMEDIES, moves
+from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import judge
 
+EPOCH = {"train_loss": 0.5, "cost": 0.5}
 BIASED, LOOSE, GOOD = (0.3, 0.31), (0.0, 0.1), (0.005, 0.01)
 
 
 def seen(errors: tuple[float, float], *found: str, values: dict[str, Any] | None = None, **facts: Any) -> Evidence:
     verdict = judge({"base": 0.0, "train": errors[0], "dev": errors[1]}, {}, 0.015)
     known: dict[str, Any] = {"train_rows": 1000, "dev_rows": 300, "features": 20, "outputs": 10}
-    return Evidence(Config.from_values(values or {}), verdict, signs=frozenset(found), **(known | facts))
+    return Evidence(Config.from_values(values or {}), verdict=verdict, signs=frozenset(found), **(known | facts))
 
 
 def first(evidence: Evidence) -> dict[str, Any]:
@@ -62,7 +63,7 @@ SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
         {"network.batch_norm": True},
     ),
     "stopped": (
-        seen(BIASED, stopped_early=True, curve=[{}] * 20, values={"regularization": {"early_stopping": {}}}),
+        seen(BIASED, stopped_early=True, rows=[EPOCH] * 20, values={"regularization": {"early_stopping": {}}}),
         {"regularization.early_stopping.patience": 40},
     ),
     "by heart": (seen(LOOSE), {"regularization.dropout": 0.3, "regularization.l2": 0.3}),
@@ -109,7 +110,7 @@ def test_a_diverged_run_lowers_its_rate_first() -> None:
 
 def test_a_mismatch_is_looked_into_first() -> None:
     verdict = judge({"base": 0.0, "train": 0.01, "train_dev": 0.015, "dev": 0.1}, {}, 0.015)
-    assert moves(Evidence(Config(), verdict), REMEDIES)[0].verb == "check"
+    assert moves(Evidence(Config(), verdict=verdict), REMEDIES)[0].verb == "check"
 
 
 def test_a_setting_is_replaced_not_repeated() -> None:
@@ -123,12 +124,12 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
     """Some situation gets a move from each rule."""
     wide = [
         *(evidence for evidence, _ in SITUATIONS.values()),
-        seen((0.05, 0.1), "dev turned", best_epoch=3, curve=[{}] * 20),
+        seen((0.05, 0.1), "dev turned", best_epoch=3, rows=[EPOCH] * 20),
         seen(BIASED, "jumping"),
         seen(BIASED, values={"optimizer": {"name": "sgd"}}),
         seen(GOOD),
-        Evidence(Config(), judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
-        Evidence(Config(), judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
-        Evidence(Config(), judge({"base": 0.0, "train": 0.0, "train_dev": 0.0, "dev": 0.1}, {}, 0.015)),
+        Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
+        Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
+        Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "train_dev": 0.0, "dev": 0.1}, {}, 0.015)),
     ]
     assert any(REMEDIES[name].propose(evidence) for evidence in wide)

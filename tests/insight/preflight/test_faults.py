@@ -13,8 +13,8 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array
-from nnrun.insight.preflight.context import Finding
 from nnrun.insight.preflight.verbs import open_context, preflight
+from nnrun.runs.symptoms.evidence import Finding
 
 BUNDLED = Path(__file__).parents[3] / "nnrun/data/bundled"
 Check = Callable[..., dict[str, Finding]]

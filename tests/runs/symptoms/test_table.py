@@ -253,7 +253,7 @@ def test_a_run_records_each_once_and_its_summary_tells_them_with_the_cure(train_
         "symptom  vanishing in relu1, epoch 3: nothing of the gradient at the output arrives there",
         "         try --set network.init=auto",
     ]
-    assert summary(outcome.record, load_config(None).config.resolved(), "done")[-2:] == lines
+    assert summary(outcome.record, load_config(None).config, "done")[-2:] == lines
     assert outcome.run.read("log.txt").decode().splitlines()[-2:] == lines
     assert told(resume(outcome.run, epochs=4)) == [expected]  # not once more
 
