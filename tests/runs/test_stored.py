@@ -23,7 +23,7 @@ def test_what_was_read_stays_when_the_files_are_gone(run: RunDir) -> None:
     stored = StoredRun(run)
     first = stored.config, stored.text, stored.data, stored.record, stored.rows, stored.events
     assert stored.config.training.epochs == len(stored.rows) == 2
-    assert stored.data["task"] == "classification" and stored.events[-1]["event"] == "done"
+    assert stored.data.task == "classification" and stored.events[-1]["event"] == "done"
     for file in FILES:
         (run.path / file).unlink()
     again = stored.config, stored.text, stored.data, stored.record, stored.rows, stored.events
