@@ -10,9 +10,8 @@ from pydantic import StringConstraints, ValidationError, ValidationInfo, Validat
 
 from nnrun.config import data_section, schema
 from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
-from nnrun.config.messages import explain
-from nnrun.config.places import Places
-from nnrun.config.sources import with_absolute_sources
+from nnrun.config.data_sources import with_absolute_sources
+from nnrun.config.messages import Places, explain
 from nnrun.engine.metrics import searched_by
 from nnrun.errors import ConfigError
 

@@ -8,9 +8,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from nnrun.config.source import KeyPath
 from nnrun.config.tables import Entries
-from nnrun.config.words import dotted
+from nnrun.config.values import KeyPath, dotted
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.text import closest, one_of
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnrun.config.config import Config
+from nnrun.config.data_sources import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
-from nnrun.config.places import AFTER_THE_FILE, Located, Places
-from nnrun.config.source import KeyPath, parse_value
-from nnrun.config.sources import absolute_source, with_absolute_sources
-from nnrun.config.words import describe, dotted
+from nnrun.config.messages import AFTER_THE_FILE, Located, Places
+from nnrun.config.values import KeyPath, describe, dotted
+from nnrun.config.yaml_text import parse_value
 from nnrun.errors import ConfigError
 
 Values = dict[Any, Any]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.config.sources import BUNDLED
+from nnrun.config.data_sources import BUNDLED
 from nnrun.data.dataset import Dataset
 from nnrun.engine.augmentation import Augmenter, Flip, Pixels
 from nnrun.errors import DataError

@@ -10,12 +10,11 @@ from pydantic import ValidationError
 from nnrun.config.config import Config
 from nnrun.config.hints import SYNONYMS
 from nnrun.config.load import Loaded
-from nnrun.config.messages import explain
-from nnrun.config.places import Located, Places
-from nnrun.config.source import KeyPath
+from nnrun.config.messages import Located, Places, explain
 from nnrun.config.space.parsing import DEFAULT_SPACE, load_space
 from nnrun.config.space.settings import configured, substituted, value_at
 from nnrun.config.space.space import Space
+from nnrun.config.values import KeyPath
 from nnrun.errors import ConfigError
 from nnrun.text import closest, one_of
 

@@ -9,13 +9,12 @@ from typing import Any
 from nnrun.config.config import Config
 from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
-from nnrun.config.places import Located, Places
-from nnrun.config.source import KeyPath
+from nnrun.config.messages import Located, Places
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.settings import as_path, fault, value_at
 from nnrun.config.space.space import Space
-from nnrun.config.words import describe
+from nnrun.config.values import KeyPath, describe
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.errors import ConfigError
 from nnrun.text import closest

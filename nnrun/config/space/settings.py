@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from nnrun.config.config import Config
-from nnrun.config.messages import explain
+from nnrun.config.messages import Places, explain
 from nnrun.config.overrides import Setting, put, reshape
-from nnrun.config.places import Places
 from nnrun.errors import ConfigError
 
 Values = dict[str, Any]

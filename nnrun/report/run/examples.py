@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.sources import BUNDLED
+from nnrun.config.data_sources import BUNDLED
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.table import Table, kind_of
 from nnrun.engine.parameters import Array

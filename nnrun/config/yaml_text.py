@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from nnrun.config.scalars import BUILDERS, PATTERNS, PREFIX
-from nnrun.config.words import describe, dotted
+from nnrun.config.values import BUILDERS, PATTERNS, PREFIX, KeyPath, describe, dotted
 from nnrun.errors import ConfigError
 from nnrun.text import closest
 
-KeyPath = tuple[str | int, ...]
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
 
 
