@@ -5,14 +5,14 @@ A value was written at a line and column of the file, in a `--set` argument, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from nnrun.config.hints import field_at, unknown_key
-from nnrun.config.values import KeyPath, describe, dotted, kind, plain
+from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
 from nnrun.config.yaml_text import Place, Source
 from nnrun.text import closest
 
@@ -95,14 +95,14 @@ class Wrong(NamedTuple):
     type: str
     path: KeyPath  # as written in the file
     value: Any
-    about: dict[str, Any]
     text: str
     nullable: bool
+    allowed: tuple[str, ...]  # names, where it should have been one of them
+    also: str  # what else may stand there
+    at: str | None  # the key in a mapping that is meant, where a name alone is allowed too
 
 
-def explain(
-    error: ValidationError, values: Mapping[Any, Any], places: Places, root: type[BaseModel]
-) -> Iterator[Located]:
+def explain(error: ValidationError, values: Tree, places: Places, root: type[BaseModel]) -> Iterator[Located]:
     """Each problem with its place."""
     for details in error.errors(include_url=False):
         location, about = details["loc"], details.get("ctx", {})
@@ -115,7 +115,9 @@ def explain(
         elif details["type"] == "missing":
             yield places.locate((*path, location[-1]), "is missing")
         else:
-            wrong = Wrong(details["type"], path, details["input"], about, details["msg"], _nullable(root, path, values))
+            nullable, names = _nullable(root, path, values), about.get("allowed", ())
+            more = about.get("also", ""), about.get("at")
+            wrong = Wrong(details["type"], path, details["input"], details["msg"], nullable, names, *more)
             yield places.locate(_choice_path(wrong), phrase(wrong))
 
 
@@ -131,8 +133,7 @@ def written_path(location: Sequence[str | int], values: Any) -> KeyPath:
 
 def _choice_path(wrong: Wrong) -> KeyPath:
     """A wrong name of a table entry is named by its own key if it was written as a mapping."""
-    at = wrong.about.get("at")
-    return (*wrong.path, at) if at and isinstance(wrong.value, dict) else wrong.path
+    return (*wrong.path, wrong.at) if wrong.at and isinstance(wrong.value, dict) else wrong.path
 
 
 def _nullable(root: type[BaseModel], path: KeyPath, values: Any) -> bool:
@@ -192,7 +193,7 @@ def _is_quoted(expected: str, text: str) -> bool:
 
 
 def _unknown_choice(wrong: Wrong) -> str:
-    allowed, also = [str(name) for name in wrong.about["allowed"]], wrong.about.get("also", "")
+    allowed, also = [str(name) for name in wrong.allowed], wrong.also
     value = str(wrong.value["name"] if isinstance(wrong.value, dict) else wrong.value)
     if _is_quoted(also, value):
         return f"expected {', '.join(allowed)} or {also}, got {describe(value)}; remove the quotes"
@@ -205,7 +206,7 @@ _PHRASES: dict[str, Callable[[Wrong], str]] = {
     "out_of_range": lambda wrong: f"{wrong.text}, got {describe(wrong.value)}",
     "wrong_kind": lambda wrong: _wrong_type(wrong.text, wrong),
     "choice": _unknown_choice,
-    "nameless": lambda wrong: f"needs a name; one of {', '.join(wrong.about['allowed'])}",
+    "nameless": lambda wrong: f"needs a name; one of {', '.join(wrong.allowed)}",
     "finite_number": lambda wrong: f"must be a finite number, got {describe(wrong.value)}",
     "string_pattern_mismatch": lambda wrong: (
         f"may hold only letters, digits, - _ and . (1 to 64 of them), got {describe(wrong.value)}"

@@ -9,8 +9,8 @@ import yaml
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space, difference
+from nnrun.config.values import Settings, Tree
 from nnrun.runs.finding import PLAN
 from nnrun.runs.rundir import RunDir
 from nnrun.search.strategies.strategy import Brief
@@ -33,7 +33,7 @@ class Plan:
     seed: int
     epochs: int
     space: Space
-    enqueue: list[Values]
+    enqueue: list[Settings]
 
     @classmethod
     def of(cls, config: Config, space: Space, totals: Sequence[int], limits: Limits, repeat: int | None) -> Plan:
@@ -57,7 +57,7 @@ class Plan:
         values = {name: written[name] for name in _names()}
         return cls(**values | {"space": Space.of(values["space"])})
 
-    def as_dict(self) -> Values:
+    def as_dict(self) -> Tree:
         """Plain values, as the file has them."""
         values = {name: getattr(self, name) for name in _names()}
         return values | {"space": self.space.written()}

@@ -7,8 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
@@ -38,7 +38,7 @@ def setting(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def settings(values: Values) -> str:
+def settings(values: Settings) -> str:
     """The last words of the keys with their values, parameters that are not active left out."""
     active = {key.rpartition(".")[2]: value for key, value in values.items() if value is not None}
     return ", ".join(f"{name} {setting(value)}" for name, value in active.items())

@@ -10,6 +10,7 @@ from typing import Any
 
 from nnrun.config.dump import dump_yaml
 from nnrun.config.space.space import Space
+from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.insight.diagnosis.telling import Action
@@ -97,7 +98,7 @@ def _next(search: StoredRun, records: Sequence[TrialRecord], options: Sequence[s
         yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan.total)))
 
 
-def _wider(space: Space, values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]] | None:
+def _wider(space: Space, values: Settings) -> tuple[list[str], dict[str, Any]] | None:
     """The keys whose value lies at the end of its range, and the space with these ranges moved on."""
     written, keys = space.written(), []
     for parameter in space.active(values):
