@@ -63,7 +63,7 @@ def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> 
             saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
         trainer.restore(saved)
         if stopping and about["stopping"]:
-            stopping.restore({name: _with_infinity(values) for name, values in about["stopping"].items()})
+            stopping.restore(**{name: _with_infinity(values) for name, values in about["stopping"].items()})
         return int(about["epoch"])
 
 
