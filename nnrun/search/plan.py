@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import TypedDict
 
 import yaml
 
@@ -15,9 +16,17 @@ from nnrun.runs.finding import PLAN
 from nnrun.runs.rundir import RunDir
 from nnrun.search.strategies.strategy import Brief
 
-Limits = dict[str, float | None]  # by the names of the command's options; None where there is no limit
-
 FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue")  # what the trials follow from: it may not change
+
+
+class Limits(TypedDict, total=False):
+    """What a resumed search keeps, by the names of the command's options; None or missing where there is no limit."""
+
+    timeout: float | None  # seconds of running time, all calls together
+    target: float | None  # value of the metric
+    trial_timeout: float | None  # seconds
+    trial_memory: int | None  # bytes a worker
+    stack: int | None  # most trials trained as one
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
-from nnrun.search.strategies.stages import Stage
+from nnrun.runs.stored import StoredRun
 
 Final = dict[str, float | None]  # the numbers of a run's best epoch, such as dev_error
 
@@ -38,6 +37,26 @@ class Repeated(TypedDict):
     values: list[float]
 
 
+class Change(TypedDict):
+    """How a stage changed the range of one parameter."""
+
+    key: str
+    old: list[Any]  # low and high, or the choices
+    new: list[Any]
+    why: str
+
+
+class Stage(TypedDict):
+    """One stage after the first of a strategy that goes from coarse to fine."""
+
+    number: int
+    first: int  # its first trial
+    finished: int  # trials that it rests on: those before `first` with a result
+    best: int  # the best of them
+    value: float
+    changes: list[Change]
+
+
 class SearchRecord(TypedDict, total=False):
     """The keys that telling and pages use; those of a search's end are not there before it."""
 
@@ -56,6 +75,6 @@ class SearchRecord(TypedDict, total=False):
     repeats: list[Repeated]
 
 
-def as_search(record: Mapping[str, Any]) -> SearchRecord:
-    """run.json of a search, by its type."""
-    return cast(SearchRecord, record)
+def as_search(run: StoredRun) -> SearchRecord:
+    """run.json of a search with the status of the moment, by its type."""
+    return cast(SearchRecord, run.record)

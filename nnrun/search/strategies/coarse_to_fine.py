@@ -15,7 +15,7 @@ from nnrun.config.space.intervals import Domain
 from nnrun.config.space.settings import fault
 from nnrun.config.space.space import Parameter
 from nnrun.config.values import Settings
-from nnrun.search.strategies.stages import Change, Stage
+from nnrun.search.record import Change, Stage
 from nnrun.search.strategies.strategy import STAGE, Brief, Point, Strategy, draw, generator
 
 SIZE = 12  # trials a stage; never a share of all trials, so that a longer search begins like a shorter one

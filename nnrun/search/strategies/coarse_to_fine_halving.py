@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 
 from nnrun.config.values import Settings
+from nnrun.search.record import Stage
 from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine
 from nnrun.search.strategies.halving import FACTOR
-from nnrun.search.strategies.stages import Stage
 from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, generator
 
 FINALISTS = SIZE // FACTOR

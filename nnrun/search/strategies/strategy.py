@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
-from nnrun.search.strategies.stages import Stage
+from nnrun.search.record import Stage
 
 SEARCH = 100  # keeps these streams apart from those of a run
 POINT, STAGE, GENERATION = 0, 1, 2
