@@ -99,15 +99,9 @@ def search(
     chosen = {"search.trials": trials, "search.strategy": strategy}
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
-    options = _options(
-        workers,
-        repeat,
-        timeout=timeout,
-        target=target,
-        trial_timeout=trial_timeout,
-        trial_memory=trial_memory,
-        stack=stack,
-    )
+    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
+    limits |= {"trial_memory": trial_memory, "stack": stack}
+    options = _options(workers, repeat, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, if_asked(report, outcome.run, runs))
