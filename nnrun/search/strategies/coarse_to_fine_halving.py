@@ -41,6 +41,13 @@ class CoarseToFineHalving(Strategy):
         self._results: dict[int, tuple[float, Settings]] = {}  # by number
         self._zoomed = 0  # stages whose results the zoom has been told
 
+    @classmethod
+    def heading(cls, brief: Brief) -> list[str]:
+        """Until which epoch the trials of a stage train."""
+        short = math.ceil(brief.epochs / FACTOR)
+        best = f"then the best {FINALISTS} of those until epoch {brief.epochs}"
+        return [f"stage    {SIZE} trials until epoch {short}, {best}"]
+
     def tell(self, number: int, values: Settings, value: float) -> None:
         """Keeps the result until its stage is finished."""
         super().tell(number, values, value)
