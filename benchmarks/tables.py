@@ -33,8 +33,8 @@ from made_tables import MADE
 
 from nnrun.config.config import Config
 from nnrun.config.data_section import Data
+from nnrun.config.data_sources import BUNDLED
 from nnrun.config.load import Loaded, load_config
-from nnrun.config.sources import BUNDLED
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates
 from nnrun.data.features.columns import DATE_PARTS

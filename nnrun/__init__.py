@@ -27,4 +27,4 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'nnrun' has no attribute {name!r}")
     refuse_others()
-    return getattr(import_module("nnrun.engine.minimize" if name == "minimize" else "nnrun.api"), name)
+    return getattr(import_module("nnrun.engine.update" if name == "minimize" else "nnrun.api"), name)

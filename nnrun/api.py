@@ -120,7 +120,7 @@ def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RU
     if isinstance(config, Mapping):
         from nnrun.config.dump import dump_yaml
 
-        Config.from_values(config)  # names the key alone where there is no line to point at
+        Config.from_values(dict(config))  # names the key alone where there is no line to point at
         config = _load_config(None, text=dump_yaml(dict(config)))
     loaded = config if isinstance(config, Loaded) else load_config(config)
     return Run(verbs.train(loaded, Path(runs)).run)

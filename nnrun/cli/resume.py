@@ -46,7 +46,7 @@ def resume(
     from nnrun.runs.finding import find_run, is_search
 
     found = find_run(runs, run)
-    of_a_search = {
+    of_a_search: search.Shared = {
         "workers": workers,
         "timeout": timeout,
         "target": target,

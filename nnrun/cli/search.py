@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
@@ -16,11 +16,18 @@ from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
-    from nnrun.search.plan import Plan
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.plan import Limits, Plan
     from nnrun.search.record import SearchRecord
     from nnrun.search.running import SearchOutcome
     from nnrun.search.state import Options
     from nnrun.search.trials import TrialRecord
+
+    class Shared(Limits):
+        """The options that `search` and `resume` have alike."""
+
+        workers: int | None
+        repeat: int | None
 
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
@@ -92,7 +99,9 @@ def search(
     chosen = {"search.trials": trials, "search.strategy": strategy}
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
-    options = _options(workers, timeout, target, trial_timeout, trial_memory, stack, repeat)
+    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
+    limits |= {"trial_memory": trial_memory, "stack": stack}
+    options = _options(workers, repeat, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, if_asked(report, outcome.run, runs))
@@ -108,44 +117,27 @@ def _refuse_unknown(strategy: str | None) -> None:
         raise UsageError(f"--strategy: {unknown_word('no strategy', strategy, list(STRATEGIES))}")
 
 
-def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **limits: Any) -> None:
-    """Resume a search; `limits` as in `_options`."""
+def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: Unpack[Shared]) -> None:
+    """Resume a search."""
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.verbs import resume
 
-    options = _options(**limits)
-    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
-        outcome = resume(run, trials, options, screen, stop)
+    chosen = _options(**options)
+    with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
+        outcome = resume(run, trials, chosen, screen, stop)
     _report(outcome, json)
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
 
 
-def _options(
-    workers: int | None,
-    timeout: float | None,
-    target: float | None,
-    trial_timeout: float | None,
-    trial_memory: int | None,
-    stack: int | None,
-    repeat: int | None,
-) -> Options:
+def _options(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
     from nnrun.errors import UsageError
     from nnrun.machine.posix import LIMITS_MEMORY
     from nnrun.search.state import Options, usual_workers
 
-    if trial_memory is not None and not LIMITS_MEMORY:
+    if limits["trial_memory"] is not None and not LIMITS_MEMORY:
         raise UsageError("--trial-memory: this system does not limit the memory of a process")
-    return Options(
-        workers=workers or usual_workers(LEAST_MEMORY),
-        seconds=timeout,
-        target=target,
-        trial_timeout=trial_timeout,
-        trial_memory=trial_memory,
-        most_stacked=stack,
-        repeat=repeat,
-        in_process=False,
-    )
+    return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
 
 
 def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
@@ -186,22 +178,22 @@ def _summary(run: RunDir, record: SearchRecord, records: list[TrialRecord], plan
     return summary(record, records, plan.space, plan.metric, StoredRun(run).config.optimizer.name)
 
 
-def page(run: RunDir, written: Mapping[str, Any], json: bool, csv: bool) -> None:
+def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.search.ledger import Ledger
     from nnrun.search.plan import Plan
     from nnrun.search.record import as_search
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
-    records, _ = Ledger.of(run).read()
-    plan, record = Plan.read(run), as_search(written)
+    records, _ = Ledger.of(run.directory).read()
+    plan, record = Plan.read(run.directory), as_search(run)
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": records})
     elif csv:
         result(spreadsheet(records, plan.space.keys).rstrip("\n"))
     else:
         if record["status"] != "running" and not record.get("error") and record.get("trials") == len(records):
-            told = _summary(run, record, records, plan)
+            told = _summary(run.directory, record, records, plan)
         else:  # what stands in run.json is from before it was resumed
             told = progress(record, records, plan.total, plan.metric)
         told += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]

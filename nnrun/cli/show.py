@@ -36,7 +36,8 @@ def show(
     if found.is_search:
         from nnrun.cli.search import page
 
-        page(found.directory, record_of(found), json, csv)
+        record_of(found)  # DataError where there is none
+        page(found, json, csv)
     elif json:
         json_result(_whole(found))
     elif csv:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +9,9 @@ from pydantic import StringConstraints, ValidationError, ValidationInfo, Validat
 
 from nnrun.config import data_section, schema
 from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
-from nnrun.config.messages import explain
-from nnrun.config.places import Places
-from nnrun.config.sources import with_absolute_sources
+from nnrun.config.data_sources import with_absolute_sources
+from nnrun.config.messages import Places, explain
+from nnrun.config.values import Settings, Tree
 from nnrun.engine.metrics import searched_by
 from nnrun.errors import ConfigError
 
@@ -73,12 +72,12 @@ class Config(Section):
         return {**search, "metric": searched_by(metrics.primary)}
 
     @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Config:
+    def from_values(cls, values: Tree) -> Config:
         """From plain values as they would stand in a file, paths relative to the current directory."""
-        return cls.checked(with_absolute_sources(dict(values), Path.cwd()), Places())
+        return cls.checked(with_absolute_sources(values, Path.cwd()), Places())
 
     @classmethod
-    def checked(cls, values: Mapping[Any, Any], places: Places) -> Config:
+    def checked(cls, values: Tree, places: Places) -> Config:
         """From plain values whose places are known; a ConfigError lists everything that is wrong."""
         problems = list(places.problems)
         try:
@@ -89,13 +88,13 @@ class Config(Section):
             raise ConfigError([problem.line for problem in sorted(set(problems))])
         return config
 
-    def resolved(self) -> dict[str, Any]:
+    def resolved(self) -> Tree:
         """Plain values with every default filled in; dumped and loaded they give an equal config.
 
         One dropout rate for all layers is written as one number, so that the file stays valid when `--set`
         changes the number of layers.
         """
-        values: dict[str, Any] = _plain(self.model_dump())
+        values: Tree = _plain(self.model_dump())
         rates = values["regularization"]["dropout"]
         if len(set(rates)) <= 1:
             values["regularization"]["dropout"] = rates[0] if rates else 0.0
@@ -109,19 +108,16 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-Values = Mapping[str, Any]
-
-
-def flat(values: Values, prefix: str = "") -> dict[str, Any]:
+def flat(values: Tree, prefix: str = "") -> Settings:
     """Dotted keys of a resolved config; what stands deeper than a section's keys is a value."""
-    found: dict[str, Any] = {}
+    settings: Settings = {}
     for name, value in values.items():
-        inner = isinstance(value, Mapping) and not prefix
-        found |= flat(value, f"{name}.") if inner else {prefix + name: value}
-    return found
+        inner = isinstance(value, dict) and not prefix
+        settings |= flat(value, f"{name}.") if inner else {prefix + name: value}
+    return settings
 
 
-def changed(values: Values) -> dict[str, tuple[Any, Any]]:
+def changed(values: Tree) -> dict[str, tuple[Any, Any]]:
     """The keys of a resolved config whose values differ from their defaults, with both."""
     defaults = flat(Config().resolved())
     return {key: (value, defaults.get(key)) for key, value in flat(values).items() if defaults.get(key) != value}

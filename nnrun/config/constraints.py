@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
-from nnrun.config.words import kind
+from nnrun.config.values import kind
 
 Complaint = tuple[tuple[str, ...], str]  # where, below the thing that is checked, and what is wrong
 

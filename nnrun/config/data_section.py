@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, Tag, model_validator
 
 from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
+from nnrun.config.data_sources import BUNDLED, SourceText
 from nnrun.config.schema import NonNegative
-from nnrun.config.sources import BUNDLED, SourceText
 
 
 def _as_written(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from nnrun.config.scalars import PATTERNS, PREFIX
+from nnrun.config.values import PATTERNS, PREFIX
 
 try:  # three times as fast; the same text
     from yaml import CSafeDumper as SafeDumper

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from nnrun.config.source import KeyPath
 from nnrun.config.tables import Entries
-from nnrun.config.words import dotted
+from nnrun.config.values import KeyPath, Tree, dotted
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.text import closest, one_of
 
@@ -113,7 +112,7 @@ def _keep_prob(value: Any) -> str:
     return f"{hint}, so `dropout: {round(1 - value, 12):g}`"
 
 
-def unknown_key(root: type[BaseModel], path: KeyPath, values: Mapping[Any, Any]) -> str:
+def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
     """The message for a key that does not exist: what was meant, or what is allowed."""
     value: Any = values
     for part in path:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnrun.config.config import Config
+from nnrun.config.data_sources import with_absolute_sources
+from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, reshape
-from nnrun.config.places import Places
-from nnrun.config.source import decode, parse, read_bytes
-from nnrun.config.sources import with_absolute_sources
+from nnrun.config.yaml_text import decode, parse, read_bytes
 
 NOTHING_WRITTEN = b"{}\n"
 

@@ -1,19 +1,22 @@
-"""pydantic's errors → one line a problem, with its place, in the words of YAML."""
+"""One line a problem, with its place: of what pydantic finds, in the words of YAML.
+
+A value was written at a line and column of the file, in a `--set` argument, or nowhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from nnrun.config.hints import field_at, unknown_key
-from nnrun.config.places import Located, Places
-from nnrun.config.scalars import plain
-from nnrun.config.source import KeyPath
-from nnrun.config.words import describe, kind
+from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
+from nnrun.config.yaml_text import Place, Source
 from nnrun.text import closest
 
+AFTER_THE_FILE = 1 << 60  # a line number that sorts what has no line behind what has one
 EXPECTED = {
     "float_type": "a number",
     "int_type": "a whole number",
@@ -28,20 +31,78 @@ EXPECTED = {
 _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
+class Located(NamedTuple):
+    """A problem as it is printed, and where it sorts."""
+
+    line_number: int
+    column: int
+    line: str
+
+
+@dataclass
+class Places:
+    """The places of a file's values and of those that arguments set."""
+
+    name: str = ""
+    positions: dict[KeyPath, Place] = field(default_factory=dict)
+    arguments: dict[KeyPath, str] = field(default_factory=dict)
+    problems: list[Located] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, source: Source) -> Places:
+        """The places in a file, and the problems found while reading it."""
+        places = cls(source.name, dict(source.positions))
+        places.problems = [places._in_file(problem.mark, problem.text) for problem in source.problems]
+        return places
+
+    def replace(self, path: KeyPath, argument: str) -> None:
+        """From now on the value at `path` comes from an argument."""
+        self.forget(path)
+        self.arguments[path] = argument
+
+    def forget(self, path: KeyPath) -> None:
+        """The value at `path`, and what lies in it, is no longer what was written before."""
+        self.positions = {p: place for p, place in self.positions.items() if p[: len(path)] != path}
+        self.arguments = {p: argument for p, argument in self.arguments.items() if p[: len(path)] != path}
+
+    def locate(self, path: KeyPath, message: str, at_key: bool = False) -> Located:
+        """The message about the value at `path` with its place: its own, or else that of what it stands in."""
+        text = f"{dotted(path)}: {message}" if path else message
+        for end in range(len(path), 0, -1):
+            here = path[:end]
+            if argument := self._argument(here):
+                own = here == path and here in self.arguments
+                return Located(AFTER_THE_FILE, 0, f"--set {argument}: {message if own else text}")
+            if here in self.positions:
+                place = self.positions[here]
+                return self._in_file(place.key if at_key or here != path else place.value, text)
+        return Located(AFTER_THE_FILE, 0, text)
+
+    def _argument(self, path: KeyPath) -> str | None:
+        """The argument that gave this value, or made the mapping that holds what it gave."""
+        if path in self.arguments or path in self.positions:
+            return self.arguments.get(path)
+        return next((argument for p, argument in self.arguments.items() if p[: len(path)] == path), None)
+
+    def _in_file(self, mark: tuple[int, int], text: str) -> Located:
+        line, column = mark
+        return Located(line, column, f"{self.name}:{line}:{column}: {text}")
+
+
 class Wrong(NamedTuple):
     """One of pydantic's errors."""
 
     type: str
     path: KeyPath  # as written in the file
     value: Any
-    about: dict[str, Any]
     text: str
     nullable: bool
+    allowed: tuple[str, ...]  # names, where it should have been one of them
+    also: str  # what else may stand there
+    at: str | None  # the key in a mapping that is meant, where a name alone is allowed too
 
 
-def explain(
-    error: ValidationError, values: Mapping[Any, Any], places: Places, root: type[BaseModel]
-) -> Iterator[Located]:
+def explain(error: ValidationError, values: Tree, places: Places, root: type[BaseModel]) -> Iterator[Located]:
     """Each problem with its place."""
     for details in error.errors(include_url=False):
         location, about = details["loc"], details.get("ctx", {})
@@ -54,7 +115,9 @@ def explain(
         elif details["type"] == "missing":
             yield places.locate((*path, location[-1]), "is missing")
         else:
-            wrong = Wrong(details["type"], path, details["input"], about, details["msg"], _nullable(root, path, values))
+            nullable, names = _nullable(root, path, values), about.get("allowed", ())
+            more = about.get("also", ""), about.get("at")
+            wrong = Wrong(details["type"], path, details["input"], details["msg"], nullable, names, *more)
             yield places.locate(_choice_path(wrong), phrase(wrong))
 
 
@@ -70,8 +133,7 @@ def written_path(location: Sequence[str | int], values: Any) -> KeyPath:
 
 def _choice_path(wrong: Wrong) -> KeyPath:
     """A wrong name of a table entry is named by its own key if it was written as a mapping."""
-    at = wrong.about.get("at")
-    return (*wrong.path, at) if at and isinstance(wrong.value, dict) else wrong.path
+    return (*wrong.path, wrong.at) if wrong.at and isinstance(wrong.value, dict) else wrong.path
 
 
 def _nullable(root: type[BaseModel], path: KeyPath, values: Any) -> bool:
@@ -131,7 +193,7 @@ def _is_quoted(expected: str, text: str) -> bool:
 
 
 def _unknown_choice(wrong: Wrong) -> str:
-    allowed, also = [str(name) for name in wrong.about["allowed"]], wrong.about.get("also", "")
+    allowed, also = [str(name) for name in wrong.allowed], wrong.also
     value = str(wrong.value["name"] if isinstance(wrong.value, dict) else wrong.value)
     if _is_quoted(also, value):
         return f"expected {', '.join(allowed)} or {also}, got {describe(value)}; remove the quotes"
@@ -144,7 +206,7 @@ _PHRASES: dict[str, Callable[[Wrong], str]] = {
     "out_of_range": lambda wrong: f"{wrong.text}, got {describe(wrong.value)}",
     "wrong_kind": lambda wrong: _wrong_type(wrong.text, wrong),
     "choice": _unknown_choice,
-    "nameless": lambda wrong: f"needs a name; one of {', '.join(wrong.about['allowed'])}",
+    "nameless": lambda wrong: f"needs a name; one of {', '.join(wrong.allowed)}",
     "finite_number": lambda wrong: f"must be a finite number, got {describe(wrong.value)}",
     "string_pattern_mismatch": lambda wrong: (
         f"may hold only letters, digits, - _ and . (1 to 64 of them), got {describe(wrong.value)}"

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnrun.config.config import Config
+from nnrun.config.data_sources import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
-from nnrun.config.places import AFTER_THE_FILE, Located, Places
-from nnrun.config.source import KeyPath, parse_value
-from nnrun.config.sources import absolute_source, with_absolute_sources
-from nnrun.config.words import describe, dotted
+from nnrun.config.messages import AFTER_THE_FILE, Located, Places
+from nnrun.config.values import KeyPath, Tree, describe, dotted
+from nnrun.config.yaml_text import parse_value
 from nnrun.errors import ConfigError
 
-Values = dict[Any, Any]
 SPACE = "search.space."
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
 
@@ -55,7 +54,7 @@ def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
     return absolute_source(value, folder) if path[:2] == ("data", "source") else value
 
 
-def apply(values: Values, places: Places, arguments: Sequence[str]) -> tuple[Values, list[Setting]]:
+def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree, list[Setting]]:
     """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`."""
     values, settings = copy.deepcopy(values), []
     for order, argument in enumerate(arguments):
@@ -69,10 +68,10 @@ def apply(values: Values, places: Places, arguments: Sequence[str]) -> tuple[Val
     return values, settings
 
 
-def put(values: Values, places: Places, setting: Setting) -> None:
+def put(values: Tree, places: Places, setting: Setting) -> None:
     """Write one value, opening mappings on its way where that is possible; a ConfigError where it is not."""
     *way, last = setting.path
-    inside = values
+    inside: Any = values
     for depth, part in enumerate(way, start=1):
         if not isinstance(inside.get(part), dict):
             here = setting.path[:depth]
@@ -83,7 +82,7 @@ def put(values: Values, places: Places, setting: Setting) -> None:
     places.replace(setting.path, setting.argument)
 
 
-def _opened(path: KeyPath, held: Any, values: Values) -> Values:
+def _opened(path: KeyPath, held: Any, values: Tree) -> Tree:
     """The mapping that a key may hold instead of a name alone or of nothing."""
     field = field_at(Config, path, values)
     if field is not None and is_entry(field) and (held is None or isinstance(held, str)):
@@ -93,7 +92,7 @@ def _opened(path: KeyPath, held: Any, values: Values) -> Values:
     raise ConfigError([f"{dotted(path)} is {describe(held)}, not a mapping; set it as a whole"])
 
 
-def reshape(values: Values, places: Places, settings: Sequence[Setting]) -> list[int] | None:
+def reshape(values: Tree, places: Places, settings: Sequence[Setting]) -> list[int] | None:
     """Settle which holds, hidden or depth and width: the one that an argument gave last.
 
     Returns the `hidden` that depth and width took the place of, if any.
@@ -110,7 +109,7 @@ def reshape(values: Values, places: Places, settings: Sequence[Setting]) -> list
     return None
 
 
-def _hidden_given_up(network: Values) -> list[int] | None:
+def _hidden_given_up(network: Tree) -> list[int] | None:
     whole = network.get("depth") is not None and network.get("width") is not None
     hidden = network.get("hidden", None if whole else Config().network.hidden)
     if not isinstance(hidden, (list, tuple)):

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 
-Node = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+# A type in JSON Schema, as far as the reference reads it; it has the keys that say something.
+Node = TypedDict(
+    "Node",
+    {
+        "$schema": str,
+        "$ref": str,
+        "$defs": "Definitions",
+        "type": str,
+        "description": str,
+        "default": Any,
+        "properties": "dict[str, Node]",
+        "required": list[str],
+        "anyOf": "list[Node]",
+        "oneOf": "list[Node]",
+        "items": "Node",
+        "prefixItems": "list[Node]",
+        "additionalProperties": "Node | bool",
+        "enum": list[str],
+        "const": str,
+        "minimum": float,
+        "exclusiveMinimum": float,
+        "maximum": float,
+        "exclusiveMaximum": float,
+    },
+    total=False,
+)
+Definitions = dict[str, Node]  # the sections, by name
 
 
 class Row(NamedTuple):
@@ -34,7 +62,7 @@ class _Untitled(GenerateJsonSchema):
 
 def json_schema() -> Node:
     """JSON Schema, draft 2020-12, of a YAML file."""
-    return {"$schema": DIALECT, **Config.model_json_schema(schema_generator=_Untitled)}
+    return cast(Node, {"$schema": DIALECT, **Config.model_json_schema(schema_generator=_Untitled)})
 
 
 def reference_rows() -> list[Row]:
@@ -43,7 +71,7 @@ def reference_rows() -> list[Row]:
     return list(_rows(schema, (), schema["$defs"]))
 
 
-def _rows(section: Node, path: tuple[str, ...], definitions: Node, applies: str = "") -> Iterator[Row]:
+def _rows(section: Node, path: tuple[str, ...], definitions: Definitions, applies: str = "") -> Iterator[Row]:
     for name, node in section["properties"].items():
         if applies and name == "name":
             continue
@@ -73,12 +101,12 @@ def _alternatives(node: Node) -> Iterator[Node]:
         yield from _alternatives(alternative)
 
 
-def _items(node: Node, definitions: Node) -> Iterator[Node]:
+def _items(node: Node, definitions: Definitions) -> Iterator[Node]:
     """What the items of a list may be; one that is a name or a mapping is both."""
     return (_followed(item, definitions) for item in _alternatives(node.get("items") or {}))
 
 
-def _followed(node: Node, definitions: Node) -> Node:
+def _followed(node: Node, definitions: Definitions) -> Node:
     reference = node.get("$ref")
     return definitions[reference.rpartition("/")[2]] if reference else node
 
@@ -91,14 +119,19 @@ def _type(node: Node) -> str:
 def _item(node: Node) -> Node:
     """What the items of a list or the values of a mapping are; a single value is its own item."""
     inner = node.get("items") or node.get("additionalProperties") or (node.get("prefixItems") or [node])[0]
-    return next(_alternatives(inner)) if isinstance(inner, dict) else node
+    return node if isinstance(inner, bool) else next(_alternatives(inner))
 
 
 def _range(node: Node) -> str:
     if "enum" in node:
         return ", ".join(node["enum"])
-    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    return ", ".join(f"{sign} {node[word]}" for word, sign in bounds.items() if word in node)
+    bounds = {
+        "≥": node.get("minimum"),
+        ">": node.get("exclusiveMinimum"),
+        "≤": node.get("maximum"),
+        "<": node.get("exclusiveMaximum"),
+    }
+    return ", ".join(f"{sign} {bound}" for sign, bound in bounds.items() if bound is not None)
 
 
 def _yaml(default: Any) -> str:

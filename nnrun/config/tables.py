@@ -24,9 +24,9 @@ class Entry(Section):
     factory: ClassVar[type[Any]]
     name: str
 
-    def options(self) -> dict[str, Any]:
-        """The options without the name."""
-        return self.model_dump(exclude={"name"})
+    def _entry(self) -> Any:
+        """What stands in the table under the name, with these options."""
+        return self.factory(**self.model_dump(exclude={"name"}))
 
 
 class ScheduleEntry(Entry):
@@ -34,7 +34,7 @@ class ScheduleEntry(Entry):
 
     def build(self) -> Schedule:
         """The engine's schedule."""
-        schedule: Schedule = self.factory(**self.options())
+        schedule: Schedule = self._entry()
         return schedule
 
 
@@ -43,7 +43,7 @@ class InitializerEntry(Entry):
 
     def build(self) -> Initializer:
         """The engine's initialiser."""
-        initializer: Initializer = self.factory(**self.options())
+        initializer: Initializer = self._entry()
         return initializer
 
 
@@ -52,7 +52,7 @@ class AugmentationEntry(Entry):
 
     def build(self) -> Augmentation:
         """The engine's augmentation."""
-        augmentation: Augmentation = self.factory(**self.options())
+        augmentation: Augmentation = self._entry()
         return augmentation
 
 
@@ -64,9 +64,10 @@ def _constrained(kind: Any, bounds: Bounds) -> Any:
     return Annotated[kind, bounds] if bounds != Bounds() else kind
 
 
-def _option_fields(factory: type[Any]) -> dict[str, Any]:
+def _option_fields(factory: type[Any]) -> dict[str, tuple[Any, Any]]:
+    """The type and the field of each option, as pydantic wants them."""
     hints = get_type_hints(factory)
-    fields: dict[str, Any] = {}
+    fields = {}
     for option in dataclasses.fields(factory):
         about = dict(option.metadata)
         help_text = about.pop("help")
@@ -80,11 +81,12 @@ def entry_models(table: Mapping[str, type[Any]], base: type[EntryType]) -> dict[
     """A model for each entry of a table, made from the options of its dataclass."""
     models = {}
     for name, factory in table.items():
+        fields: Any = {"name": (Literal[name], Field(description=f"`{name}`")), **_option_fields(factory)}
         model = create_model(
             f"{base.__name__}_{name}",
             __base__=base,
             __doc__=(factory.__doc__ or name).splitlines()[0],
-            **{"name": (Literal[name], Field(description=f"`{name}`")), **_option_fields(factory)},
+            **fields,
         )
         model.factory = factory
         models[name] = model

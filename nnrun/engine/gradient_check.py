@@ -17,7 +17,7 @@ from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
-from nnrun.engine.optimizers import Block, Plan, penalties
+from nnrun.engine.optimizers import Block, Steps, penalties
 from nnrun.engine.parameters import Array, Buffers, Layout
 from nnrun.engine.update import penalty
 
@@ -62,10 +62,10 @@ class _Cost:
         dlogits = self.loss.gradient(logits, self.targets, out=np.empty_like(logits))
         backward(dlogits if self.weights is None else dlogits * self.weights[:, None])
         one = np.ones((1, 1, 1))
-        plan = Plan(steps=one, rates=one, batch_sizes=self.rows * one)
+        steps = Steps(numbers=one, rates=one, batch_sizes=self.rows * one)
         block = Block(theta, g, [], np.empty_like(g), self.network.n_weights)
         for transform in penalties(self.h):
-            transform.update(block, [c[0] for c in transform.constants(plan)])
+            transform.update(block, [c[0] for c in transform.constants(steps)])
         return g
 
     def __call__(self, thetas: Array) -> tuple[Array, list[Array]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PerMember = NDArray[np.float64]  # (members, 1)
+Value = float | bool  # of a hyperparameter: a number, or a flag
+Given = Value | Sequence[float] | NDArray[np.float64]  # a number for all members or one a member, or a flag
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +31,15 @@ class Hyperparameters:
     dampening: bool
 
     @classmethod
-    def of(cls, members: int = 1, **values: Any) -> Hyperparameters:
+    def of(cls, members: int = 1, **values: Given) -> Hyperparameters:
         """For so many members, from numbers or one number a member; the common ones for what is not named.
 
         Raises TypeError for a name that does not exist.
         """
-        given: dict[str, Any] = {**COMMON, **values}
-        flags = {name: given.pop(name) for name in FLAGS}
-        columns: dict[str, Any] = {
-            name: np.broadcast_to(np.array(value, float), members)[:, None] for name, value in given.items()
-        }
-        return cls(**columns, **flags)
+        return cls(**{name: _held(name, value, members) for name, value in {**COMMON, **values}.items()})
 
 
-COMMON: dict[str, Any] = {
+COMMON: dict[str, Value] = {
     "learning_rate": 1e-3,
     "beta1": 0.9,
     "beta2": 0.999,
@@ -55,6 +53,11 @@ COMMON: dict[str, Any] = {
 }
 FLAGS = tuple(name for name, value in COMMON.items() if isinstance(value, bool))  # the same for all members
 NUMBERS = tuple(name for name in COMMON if name not in FLAGS)  # one a member
+
+
+def _held(name: str, value: Given, members: int) -> Any:
+    """A flag as it is, a number once a member."""
+    return value if name in FLAGS else np.broadcast_to(np.array(value, float), members)[:, None]
 
 
 def option(default: Any, help: str, **bounds: float) -> Any:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.hyperparameters import COMMON, Hyperparameters, PerMember
+from nnrun.engine.hyperparameters import COMMON, Given, Hyperparameters, PerMember, Value
 from nnrun.engine.parameters import Array
 
 PerStep = NDArray[np.float64]  # (steps, members, 1)
 TINY = np.finfo(np.float64).tiny  # in place of β = 0, whose logarithm there is none of
 
 
-class Plan(NamedTuple):
+class Steps(NamedTuple):
     """What is known about the steps of one epoch before it starts."""
 
-    steps: PerStep  # numbers of the steps, from 1
+    numbers: PerStep  # of the steps, from 1
     rates: PerStep  # learning rates
     batch_sizes: PerStep  # examples in each batch
 
@@ -45,10 +45,10 @@ class Transform(Protocol):
     def slots(self) -> tuple[str, ...]:
         """Names of the vectors it keeps from step to step, zero at first."""
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """What `update` needs at each step, `(steps, members, 1)` or one for all."""
 
-    def factor(self, plan: Plan) -> PerStep | float:
+    def factor(self, steps: Steps) -> PerStep | float:
         """What the final step is to be multiplied by, besides the learning rate."""
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
@@ -60,18 +60,18 @@ class _Plain:
 
     slots: tuple[str, ...] = ()
 
-    def factor(self, plan: Plan) -> float:
+    def factor(self, steps: Steps) -> float:
         """1."""
         return 1.0
 
 
-def _average_of_sum(beta: PerMember, plan: Plan, bias_correction: bool) -> PerStep:
+def _average_of_sum(beta: PerMember, steps: Steps, bias_correction: bool) -> PerStep:
     """c: a sum kept as s = βs + g times this is the (corrected) weighted average of g; why so: update.py."""
     if not bias_correction:
         return 1 - beta
     # β^t as e^(t·log β): np.power squares where one exponent 2 serves a whole row of members, and so gives a
     # member alone another last bit.
-    return (beta - 1) / np.expm1(plan.steps * np.log(np.maximum(beta, TINY)))
+    return (beta - 1) / np.expm1(steps.numbers * np.log(np.maximum(beta, TINY)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +80,9 @@ class L2(_Plain):
 
     strength: PerMember
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """λ/m."""
-        return (self.strength / plan.batch_sizes,)
+        return (self.strength / steps.batch_sizes,)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """On weights only."""
@@ -97,9 +97,9 @@ class L1(_Plain):
 
     strength: PerMember
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """λ/(2m)."""
-        return (self.strength / (2 * plan.batch_sizes),)
+        return (self.strength / (2 * steps.batch_sizes),)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """On weights only."""
@@ -118,13 +118,13 @@ class Momentum:
     bias_correction: bool
     slots: tuple[str, ...] = ("v",)
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """β."""
         return (self.beta,)
 
-    def factor(self, plan: Plan) -> PerStep | float:
+    def factor(self, steps: Steps) -> PerStep | float:
         """c; v itself is kept as the sum."""
-        return _average_of_sum(self.beta, plan, self.bias_correction) if self.dampening else 1.0
+        return _average_of_sum(self.beta, steps, self.bias_correction) if self.dampening else 1.0
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = βv + g; g = v."""
@@ -138,9 +138,9 @@ class Momentum:
 class Nesterov(Momentum):
     """Momentum that looks ahead: a step along βv + (1 − β)g with the new v (Sutskever et al. 2013)."""
 
-    def factor(self, plan: Plan) -> PerStep | float:
+    def factor(self, steps: Steps) -> PerStep | float:
         """As momentum's, one step ahead: the weights of the gradients in βv + (1 − β)g add up to 1 − β^(t+1)."""
-        return super().factor(plan._replace(steps=plan.steps + 1))
+        return super().factor(steps._replace(numbers=steps.numbers + 1))
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = βv + g; g = g + βv."""
@@ -159,17 +159,17 @@ class RMSprop:
     bias_correction: bool
     slots: tuple[str, ...] = ("S",)
 
-    def _root(self, plan: Plan) -> PerStep:
+    def _root(self, steps: Steps) -> PerStep:
         """√c: what the root of the kept sum must be multiplied by to become √S."""
-        return np.sqrt(_average_of_sum(self.beta, plan, self.bias_correction))
+        return np.sqrt(_average_of_sum(self.beta, steps, self.bias_correction))
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """β, and ε/√c."""
-        return self.beta, self.epsilon / self._root(plan)
+        return self.beta, self.epsilon / self._root(steps)
 
-    def factor(self, plan: Plan) -> PerStep | float:
+    def factor(self, steps: Steps) -> PerStep | float:
         """1/√c."""
-        return 1 / self._root(plan)
+        return 1 / self._root(steps)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """S = βS + g²; g = g/(√S + ε)."""
@@ -194,14 +194,14 @@ class Adam:
     bias_correction: bool
     slots: tuple[str, ...] = ("v", "S")
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """β1, β2, and ε/√c2."""
-        epsilon = self.epsilon / np.sqrt(_average_of_sum(self.beta2, plan, self.bias_correction))
+        epsilon = self.epsilon / np.sqrt(_average_of_sum(self.beta2, steps, self.bias_correction))
         return self.beta1, self.beta2, epsilon
 
-    def factor(self, plan: Plan) -> PerStep | float:
+    def factor(self, steps: Steps) -> PerStep | float:
         """c1/√c2."""
-        mean, square = (_average_of_sum(beta, plan, self.bias_correction) for beta in (self.beta1, self.beta2))
+        mean, square = (_average_of_sum(beta, steps, self.bias_correction) for beta in (self.beta1, self.beta2))
         return mean / np.sqrt(square)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
@@ -223,9 +223,9 @@ class Decay(_Plain):
 
     strength: PerMember
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """1 − α·decay."""
-        return (1 - plan.rates * self.strength,)
+        return (1 - steps.rates * self.strength,)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """On weights only."""
@@ -239,7 +239,7 @@ class Rule(NamedTuple):
     usual_rate: float  # the learning rate beside which others are called high or low
     adaptive: bool  # whether each parameter has a rate of its own, whatever the length of its gradient
     uses_beta1: bool  # whether beta1, which is also momentum's β, steers it
-    usual: Mapping[str, Any] = {}  # hyperparameters where they are not the common ones
+    usual: Mapping[str, Value] = {}  # hyperparameters where they are not the common ones
 
 
 def _adam(h: Hyperparameters) -> list[Transform]:
@@ -265,12 +265,12 @@ OPTIMIZERS: dict[str, Rule] = {
 }  # fmt: skip
 
 
-def usual(name: str) -> dict[str, Any]:
+def usual(name: str) -> dict[str, Value]:
     """The hyperparameters that an optimizer has where nobody sets them; KeyError if there is none of that name."""
     return {**COMMON, **OPTIMIZERS[name].usual}
 
 
-def hyperparameters(name: str, members: int = 1, **values: Any) -> Hyperparameters:
+def hyperparameters(name: str, members: int = 1, **values: Given) -> Hyperparameters:
     """The usual ones of an optimizer but for these values, each a number or one number a member.
 
     Raises KeyError for an optimizer that does not exist, TypeError for a hyperparameter that does not.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -47,6 +46,13 @@ class Best:
         self.epochs[:], self.scores, self.theta, self.state = epoch, scores, theta, state
 
 
+class Counters(TypedDict):
+    """Of an EarlyStopping of one member, as plain numbers."""
+
+    reference: list[list[float | None]]  # the two scores to be bettered, `(1, 2)`; in JSON an infinite one is null
+    waited: list[int]  # epochs since then, `(1,)`
+
+
 class EarlyStopping:
     """Stops a member after `patience` epochs whose scores are not better by more than `min_delta`."""
 
@@ -71,11 +77,10 @@ class EarlyStopping:
         waited: Array = self.waited >= self.patience
         return waited
 
-    def counters(self, k: int) -> dict[str, list[Any]]:
+    def counters(self, k: int) -> Counters:
         """What a checkpoint of member k must hold for `restore` when it is alone."""
         return {"reference": self.reference[k : k + 1].tolist(), "waited": self.waited[k : k + 1].tolist()}
 
-    def restore(self, counters: Mapping[str, Any]) -> None:
-        """Wait on from where the counters were taken."""
-        self.reference = np.array(counters["reference"], float)
-        self.waited = np.array(counters["waited"], int)
+    def restore(self, reference: Array, waited: Array) -> None:
+        """Wait on from where the counters were taken, `(members, 2)` and `(members,)`."""
+        self.reference, self.waited = np.array(reference, float), np.array(waited, int)

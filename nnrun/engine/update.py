@@ -1,4 +1,4 @@
-"""One optimizer at work: its chain bound to theta, walked in blocks that fit the processor's cache.
+"""One optimizer at work: on theta, its chain walked in blocks that fit the processor's cache, or on any function.
 
 Ten passes over a large vector would otherwise cost as much as the products of a step. All constants of an
 epoch are worked out at its start, one row a step. So are factors that leave a formula: from v = s = 0 on,
@@ -15,17 +15,19 @@ transforms and the rate are then one number, and cost one pass over the vector.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.engine.hyperparameters import Hyperparameters, PerMember
-from nnrun.engine.optimizers import Block, PerStep, Plan, chain
+from nnrun.engine.hyperparameters import Given, Hyperparameters, PerMember
+from nnrun.engine.optimizers import Block, PerStep, Steps, chain, hyperparameters
 from nnrun.engine.parameters import Array, empty, zeros
 
 BLOCK_BYTES = 1 << 18
 
+Vector = NDArray[np.float64]  # (n,), of a function's variables
 Part = tuple[slice, slice]  # members, columns
 
 
@@ -69,11 +71,11 @@ class Optimizer:
         rate by; `batch_sizes` the rows of each batch, which penalties are divided by; all `(steps,)`.
         """
         rates = self.h.learning_rate * factors[:, None, None]
-        plan = Plan(steps[:, None, None].astype(float), rates, batch_sizes[:, None, None].astype(float))
+        epoch = Steps(steps[:, None, None].astype(float), rates, batch_sizes[:, None, None].astype(float))
         final = rates
         for transform in self.transforms:
-            final = final * transform.factor(plan)
-        self._constants = [[self._rows(c, rates) for c in t.constants(plan)] for t in self.transforms]
+            final = final * transform.factor(epoch)
+        self._constants = [[self._rows(c, rates) for c in t.constants(epoch)] for t in self.transforms]
         self._final = self._rows(final, rates)
 
     def step(self, index: int) -> None:
@@ -135,3 +137,42 @@ def penalty(weights: Array, h: Hyperparameters, batch_size: int) -> Array:
     if h.l1.any():
         total += h.l1[:, 0] * np.abs(weights).sum(axis=-1, dtype=np.float64)
     return total / (2 * batch_size)
+
+
+class Minimum(NamedTuple):
+    """Where the search ended, the value there, and every point on the way, `(steps + 1, n)`."""
+
+    w: Vector
+    value: float
+    path: Vector
+
+
+def minimize(
+    f: Callable[[Vector], tuple[float, Vector]],
+    start: Sequence[float],
+    optimizer: str = "adam",
+    steps: int = 1000,
+    **values: Given,
+) -> Minimum:
+    """Follow the gradient of `f(w (n,)) -> (value, gradient (n,))` from `start` for so many steps.
+
+    `optimizer` is a name of the optimizer table, `values` its hyperparameters (learning_rate, beta1, …), as usual
+    where not given; but no weight decay, which would move the minimum.
+    Raises TypeError for a hyperparameter that does not exist, KeyError for an optimizer that does not.
+
+    >>> minimum = minimize(lambda w: (w[0] ** 2 - 10 * w[0] + 25, 2 * w - 10), [0.0], "sgd", 200, learning_rate=0.1)
+    >>> round(float(minimum.w[0]), 6)
+    5.0
+    """
+    w = np.array([start], float)
+    g = np.zeros_like(w)
+    moves = Optimizer(
+        optimizer, hyperparameters(optimizer, 1, **{"weight_decay": 0.0, **values}), w, g, n_weights=w.shape[1]
+    )
+    moves.plan(np.arange(1, steps + 1), np.ones(steps), np.ones(steps, int))
+    path = [w[0].copy()]
+    for index in range(steps):
+        g[0] = f(w[0].copy())[1]
+        moves.step(index)
+        path.append(w[0].copy())
+    return Minimum(w[0], float(f(w[0].copy())[0]), np.array(path))

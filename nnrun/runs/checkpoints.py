@@ -63,7 +63,8 @@ def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> 
             saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
         trainer.restore(saved)
         if stopping and about["stopping"]:
-            stopping.restore({name: _with_infinity(values) for name, values in about["stopping"].items()})
+            counters = about["stopping"]
+            stopping.restore(_with_infinity(counters["reference"]), _with_infinity(counters["waited"]))
         return int(about["epoch"])
 
 
@@ -130,7 +131,7 @@ def retraining(run: RunDir) -> str:
     return f"`{command('train', str(run.resolved))}` trains it again"
 
 
-def _with_infinity(values: Sequence[Number]) -> Array:
+def _with_infinity(values: Sequence[Number] | Sequence[Sequence[Number]]) -> Array:
     """JSON has no infinity; a score not known yet was written as null."""
     numbers = np.array(values, float)
     return np.where(np.isnan(numbers), np.inf, numbers)

@@ -6,7 +6,10 @@ A number that was not finite stands in a file as null. What older versions did n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+
+if TYPE_CHECKING:
+    from nnrun.engine.stopping import Counters
 
 Number = float | None
 Final = dict[str, Number]  # the numbers of the best epoch by column: `cost`, and `dev_error`, part and metric
@@ -77,7 +80,7 @@ class Checkpoint(TypedDict):
     scores: NotRequired[list[Number]]  # by which epochs are compared, less is better
     step: NotRequired[int]
     optimizer: NotRequired[str]
-    stopping: NotRequired[Mapping[str, list[Number]] | None]  # counters of early stopping
+    stopping: NotRequired[Counters | None]
 
 
 class Given(TypedDict):

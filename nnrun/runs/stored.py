@@ -72,7 +72,7 @@ class StoredRun:
     @cached_property
     def text(self) -> bytes:
         """resolved.yaml, byte for byte; ConfigError where it cannot be read."""
-        from nnrun.config.source import read_bytes
+        from nnrun.config.yaml_text import read_bytes
 
         return read_bytes(self.directory.resolved)
 

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import forkserver, get_context, parent_process
@@ -22,7 +22,14 @@ from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 from nnrun.machine import blas_threads
 from nnrun.machine.posix import deaf_to_ctrl_c, killed_from_outside, limit_memory
 
-Job = TypeVar("Job", bound=Mapping[str, Any])  # with its list of trials, each of which has the time limit
+
+class AnyJob(TypedDict):
+    """What an executor knows of a job: that it holds trials, each of which has the time limit."""
+
+    trials: list[Any]
+
+
+Job = TypeVar("Job", bound=AnyJob)
 Result = TypeVar("Result")
 Work = Callable[[Job], Result]
 

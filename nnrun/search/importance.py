@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.config.values import Settings
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.search.record import Expected
 from nnrun.search.strategies.strategy import Strategy
@@ -47,7 +47,7 @@ class Importance:
     note: str = ""  # where this search disagrees with the usual order
 
 
-def importances(space: Space, trials: Sequence[tuple[Values, float]], optimizer: str = "adam") -> list[Importance]:
+def importances(space: Space, trials: Sequence[tuple[Settings, float]], optimizer: str = "adam") -> list[Importance]:
     """The parameters, most important first, from settings and results (lower is better; not finite = worst).
 
     Trials outside the space are left out. The shares add up to 1, or are all 0 if no parameter stands out.

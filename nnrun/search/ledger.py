@@ -10,15 +10,26 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from nnrun.files import read_json_lines, to_json, write_atomically
 from nnrun.runs.rundir import RunDir
 
 if TYPE_CHECKING:
+    from nnrun.runs.records import Final
     from nnrun.search.trials import TrialRecord
 
 LEDGER = "trials.jsonl"
+
+
+class Glimpse(TypedDict, total=False):
+    """What a list shows of a trial, unchecked."""
+
+    number: int
+    metric: float | None
+    final: Final
+    epochs: int
+    best_epoch: int | None
 
 
 class Ledger:
@@ -37,9 +48,9 @@ class Ledger:
         records, broken = self._sorted_out()
         return records, len(broken)
 
-    def glance(self) -> list[dict[str, Any]]:
+    def glance(self) -> list[Glimpse]:
         """What stands in the lines, whatever it is: no checksum is looked at. DataError where one holds no object."""
-        return read_json_lines(self.path)
+        return cast(list[Glimpse], read_json_lines(self.path))
 
     def repair(self) -> list[bytes]:
         """Drop the lines that are not whole, so that the next one does not stick to them; those lines."""

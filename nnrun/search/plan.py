@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import TypedDict
 
 import yaml
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space, difference
+from nnrun.config.values import Settings, Tree
 from nnrun.runs.finding import PLAN
 from nnrun.runs.rundir import RunDir
 from nnrun.search.strategies.strategy import Brief
 
-Limits = dict[str, float | None]  # by the names of the command's options; None where there is no limit
-
 FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue")  # what the trials follow from: it may not change
+
+
+class Limits(TypedDict, total=False):
+    """What a resumed search keeps, by the names of the command's options; None or missing where there is no limit."""
+
+    timeout: float | None  # seconds of running time, all calls together
+    target: float | None  # value of the metric
+    trial_timeout: float | None  # seconds
+    trial_memory: int | None  # bytes a worker
+    stack: int | None  # most trials trained as one
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Plan:
     seed: int
     epochs: int
     space: Space
-    enqueue: list[Values]
+    enqueue: list[Settings]
 
     @classmethod
     def of(cls, config: Config, space: Space, totals: Sequence[int], limits: Limits, repeat: int | None) -> Plan:
@@ -57,7 +66,7 @@ class Plan:
         values = {name: written[name] for name in _names()}
         return cls(**values | {"space": Space.of(values["space"])})
 
-    def as_dict(self) -> Values:
+    def as_dict(self) -> Tree:
         """Plain values, as the file has them."""
         values = {name: getattr(self, name) for name in _names()}
         return values | {"space": self.space.written()}

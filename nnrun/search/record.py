@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
 from nnrun.runs.records import Final
-from nnrun.search.strategies.stages import Stage
+from nnrun.runs.stored import StoredRun
 
 
 class Expected(TypedDict):
@@ -29,6 +28,26 @@ class Repeated(TypedDict):
     values: list[float]
 
 
+class Change(TypedDict):
+    """How a stage changed the range of one parameter."""
+
+    key: str
+    old: list[Any]  # low and high, or the choices
+    new: list[Any]
+    why: str
+
+
+class Stage(TypedDict):
+    """One stage after the first of a strategy that goes from coarse to fine."""
+
+    number: int
+    first: int  # its first trial
+    finished: int  # trials that it rests on: those before `first` with a result
+    best: int  # the best of them
+    value: float
+    changes: list[Change]
+
+
 class SearchRecord(TypedDict, total=False):
     """The keys that telling and pages use; those of a search's end are not there before it."""
 
@@ -47,6 +66,6 @@ class SearchRecord(TypedDict, total=False):
     repeats: list[Repeated]
 
 
-def as_search(record: Mapping[str, Any]) -> SearchRecord:
-    """run.json of a search, by its type."""
-    return cast(SearchRecord, record)
+def as_search(run: StoredRun) -> SearchRecord:
+    """run.json of a search with the status of the moment, by its type."""
+    return cast(SearchRecord, run.record)

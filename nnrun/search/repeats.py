@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 
 from nnrun.config.config import Config
-from nnrun.config.space.settings import Values
+from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -26,7 +26,7 @@ BEST = 3
 class Same(Strategy):
     """The same settings again and again."""
 
-    def __init__(self, brief: Brief, values: Values) -> None:
+    def __init__(self, brief: Brief, values: Settings) -> None:
         super().__init__(brief)
         self.values = values
 

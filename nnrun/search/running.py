@@ -129,7 +129,7 @@ class SearchOutcome:
 
 def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) -> SearchOutcome:
     """Run the trials that are not finished, and close the search."""
-    clock = Clock(_ran_before(search), math.inf if search.options.seconds is None else search.options.seconds)
+    clock = Clock(_ran_before(search), math.inf if search.options.timeout is None else search.options.timeout)
     search.folder.mkdir(exist_ok=True)
     search.run.update_record(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
@@ -141,7 +141,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
         _note_end(search, clock, error)
         raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
-    return SearchOutcome(search.run, status, records, as_search(search.run.read_record()))
+    return SearchOutcome(search.run, status, records, as_search(StoredRun(search.run)))
 
 
 def _run(

@@ -1,4 +1,7 @@
-"""What the server of workers loads before it forks them; imported by nobody else."""
+"""What the server of workers loads before it forks them, by this name.
+
+It stands alone because loading it changes the process: it is imported by nobody else.
+"""
 
 import sys
 

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
@@ -21,13 +21,7 @@ from nnrun.search.plan import Limits, Plan
 from nnrun.search.trials import LARGEST, Metric, SharedJob
 
 MEMORY_SHARE = 0.8
-KEPT = {  # options of the command that a resumed search keeps, and where they stand here
-    "timeout": "seconds",
-    "target": "target",
-    "trial_timeout": "trial_timeout",
-    "trial_memory": "trial_memory",
-    "stack": "most_stacked",
-}
+Number = TypeVar("Number", int, float)
 
 
 def usual_workers(least_memory: int) -> int:
@@ -37,30 +31,41 @@ def usual_workers(least_memory: int) -> int:
 
 @dataclass(frozen=True)
 class Options:
-    """How many trials, for how long and where, of which no trial's numbers depend; None: as before, or no limit."""
+    """The command's options, on which no trial's numbers depend; None: as before, or no limit."""
 
     workers: int = 1
-    seconds: float | None = None  # of running time, all calls together
+    timeout: float | None = None  # these five are explained in `Limits`
     target: float | None = None
     trial_timeout: float | None = None
     trial_memory: int | None = None
-    most_stacked: int | None = None
+    stack: int | None = None
     repeat: int | None = None  # trainings with new seeds of each of the best trials
     in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
 
     def kept(self) -> Limits:
         """What search.yaml holds of them; null where there is no limit."""
-        values = {word: getattr(self, field) for word, field in KEPT.items()}
-        return {word: None if value in (None, math.inf, -math.inf) else value for word, value in values.items()}
+        return {
+            "timeout": _finite(self.timeout),
+            "target": _finite(self.target),
+            "trial_timeout": _finite(self.trial_timeout),
+            "trial_memory": self.trial_memory,
+            "stack": self.stack,
+        }
 
     def after(self, kept: Limits) -> Options:
         """With the limits of earlier calls, where this one gives none."""
-        left_out: dict[str, Any] = {f: kept.get(word) for word, f in KEPT.items() if getattr(self, f) is None}
-        return replace(self, **left_out)
+        return replace(
+            self,
+            timeout=_first(self.timeout, kept.get("timeout")),
+            target=_first(self.target, kept.get("target")),
+            trial_timeout=_first(self.trial_timeout, kept.get("trial_timeout")),
+            trial_memory=_first(self.trial_memory, kept.get("trial_memory")),
+            stack=_first(self.stack, kept.get("stack")),
+        )
 
     def stacked(self, worth: int) -> int:
         """How many trials to stack where so many are worth it."""
-        return min(self.most_stacked or LARGEST, worth)
+        return min(self.stack or LARGEST, worth)
 
     def executor(self) -> Executor:
         """Workers that can be killed, or this process."""
@@ -68,6 +73,15 @@ class Options:
             return Inline()
         memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)
         return Pool(self.workers, self.trial_timeout, memory)
+
+
+def _finite(limit: float | None) -> float | None:
+    """Infinity is how a call lifts a limit."""
+    return None if limit is None or math.isinf(limit) else limit
+
+
+def _first(limit: Number | None, otherwise: Number | None) -> Number | None:
+    return otherwise if limit is None else limit
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from nnrun.config.space.settings import Values
-from nnrun.config.space.space import Space
+from nnrun.config.space.space import Parameter, Space
+from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.runs.records import Final
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import Expected, Repeated, SearchRecord
-from nnrun.search.strategies.stages import Stage
+from nnrun.search.record import Expected, Repeated, SearchRecord, Stage
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.trials import Metric, TrialRecord
 from nnrun.text import columns, duration, number, percent
@@ -39,7 +38,7 @@ def setting(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def settings(values: Values) -> str:
+def settings(values: Settings) -> str:
     """The last words of the keys with their values, parameters that are not active left out."""
     active = {key.rpartition(".")[2]: value for key, value in values.items() if value is not None}
     return ", ".join(f"{name} {setting(value)}" for name, value in active.items())
@@ -64,7 +63,7 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None) -
     return [
         f"search   {run_id}",
         f"strategy {plan.strategy}, {plan.total} trials, {plan.metric}{at_work}",
-        *(f"space    {key}: {_range(written)}" for key, written in space.written().items()),
+        *(f"space    {parameter.key}: {_range(parameter)}" for parameter in space.parameters),
         *(f"note     {notice}" for notice in space.notices),
     ]
 
@@ -74,12 +73,10 @@ def outlook(plan: Plan) -> list[str]:
     return STRATEGIES[plan.strategy].heading(plan.brief())
 
 
-def _range(written: Mapping[str, Any]) -> str:
-    (name, domain), *conditions = written.items()
-    text = f"{name} [{', '.join(map(setting, domain))}]"
-    for _, condition in conditions:
-        text += " when " + " and ".join(f"{key} is {' or '.join(map(setting, of))}" for key, of in condition.items())
-    return text
+def _range(parameter: Parameter) -> str:
+    text = f"{parameter.domain.name} [{', '.join(map(setting, parameter.domain.written()))}]"
+    conditions = [f"{key} is {' or '.join(map(setting, of.options))}" for key, of in parameter.when]
+    return f"{text} when {' and '.join(conditions)}" if conditions else text
 
 
 def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from numpy.random import SeedSequence
 
 from nnrun.config.config import Config
-from nnrun.config.space.settings import Values
+from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset
 from nnrun.engine.network import parameter_count
 from nnrun.engine.randomness import PURPOSES
@@ -28,7 +28,7 @@ LARGEST = 16
 WORTH_STACKING = 4_000_000
 
 
-def signature(values: Mapping[str, Any]) -> str:
+def signature(values: Tree) -> str:
     """Equal for resolved configurations that differ as members of one trainer may, and in nothing else."""
     shared = {
         name: {key: value for key, value in section.items() if key not in OF_A_MEMBER.get(name, ())}
@@ -51,8 +51,8 @@ class TrialJob(TypedDict):
     """What a worker needs to know of one trial."""
 
     number: int
-    values: Values  # its settings by dotted key
-    config: Values  # with these in their places, section by section
+    values: Settings  # its settings by dotted key
+    config: Tree  # with these in their places, section by section
     resume: int | None  # the trial whose last checkpoint it continues
 
 
@@ -82,7 +82,7 @@ class TrialResult(TypedDict):
     """What a trial came to. One that never trained has none of the keys that may be missing."""
 
     number: int
-    values: Values
+    values: Settings
     seed: int | None
     status: str  # done, diverged or failed
     final: Final
@@ -132,8 +132,8 @@ class Trial:
     """A trial that is not finished: its settings, its plain config, and how often it was begun."""
 
     number: int
-    values: Values
-    config: Values
+    values: Settings
+    config: Tree
     attempts: int = 0
     kills: int = 0
     resume: int | None = None  # the trial whose last checkpoint it continues
@@ -185,7 +185,7 @@ def cohort(queue: Sequence[Trial], share: int) -> list[int]:
     return same[: max(1, min(share, first.most))]
 
 
-def failed(number: int, values: Values, why: str) -> TrialResult:
+def failed(number: int, values: Settings, why: str) -> TrialResult:
     """The record of a trial that came to nothing, and the reason in one line."""
     return {
         "number": number,
@@ -198,7 +198,7 @@ def failed(number: int, values: Values, why: str) -> TrialResult:
     }
 
 
-def record_of(number: int, values: Values, outcome: Outcome) -> TrialResult:
+def record_of(number: int, values: Settings, outcome: Outcome) -> TrialResult:
     """What a trial came to whose training has ended."""
     record, final = outcome.record, outcome.record.get("final") or {}
     return {

@@ -13,8 +13,8 @@ import jsonschema
 import numpy as np
 import pytest
 
+from nnrun.config.data_sources import BUNDLED
 from nnrun.config.load import load_config
-from nnrun.config.sources import BUNDLED
 from tests.cli.conftest import Done
 
 Nnrun = Callable[..., Done]

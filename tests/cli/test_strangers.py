@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.made_tables import MADE
 from nnrun.config.data_section import Data
-from nnrun.config.sources import BUNDLED
+from nnrun.config.data_sources import BUNDLED
 from nnrun.data.files.sources import read_source
 from tests.cli.conftest import Done
 

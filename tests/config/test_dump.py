@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.dump import dump_yaml
-from nnrun.config.source import parse_value
+from nnrun.config.yaml_text import parse_value
 
 TREACHEROUS = [
     "on",

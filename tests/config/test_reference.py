@@ -7,8 +7,8 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.config.hints import every_key
 from nnrun.config.reference import DIALECT, json_schema, reference_rows
-from nnrun.config.source import parse
-from nnrun.config.words import dotted
+from nnrun.config.values import dotted
+from nnrun.config.yaml_text import parse
 
 EXAMPLE = Path(__file__).with_name("example.yaml").read_text(encoding="utf-8")
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.config import Config
+from nnrun.config.data_sources import BUNDLED
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
-from nnrun.config.sources import BUNDLED
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES

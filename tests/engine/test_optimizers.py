@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from nnrun.engine.hyperparameters import Hyperparameters
-from nnrun.engine.minimize import Vector, minimize
 from nnrun.engine.optimizers import OPTIMIZERS
-from nnrun.engine.update import BLOCK_BYTES, Optimizer, clip_by_norm, penalty
+from nnrun.engine.update import BLOCK_BYTES, Optimizer, Vector, clip_by_norm, minimize, penalty
 
 
 def three_steps(optimizer: str, **values: Any) -> list[float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnrun.engine.batches
-import nnrun.engine.minimize
+import nnrun.engine.update
 from nnrun.engine.stopping import Best, EarlyStopping, scores_of
 
 NAN = float("nan")
@@ -95,11 +95,11 @@ def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
         first.see(row, BOTH)
     for k in (0, 1):  # each alone, as from its own checkpoint
         alone = EarlyStopping(1, 3, 0.0)
-        alone.restore(first.counters(k))
+        alone.restore(**first.counters(k))
         assert [bool(alone.see(row[k : k + 1], ON)[0]) for row in scores[3:]] == [both[k] for both in expected[3:]]
 
 
-@pytest.mark.parametrize("module", [nnrun.engine.batches, nnrun.engine.minimize])
+@pytest.mark.parametrize("module", [nnrun.engine.batches, nnrun.engine.update])
 def test_examples_in_docstrings(module: object) -> None:
     failed, tried = doctest.testmod(module)
     assert (failed, tried > 0) == (0, True)

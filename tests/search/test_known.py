@@ -60,7 +60,7 @@ def test_every_strategy_takes_them(search: Search, stored: Stored, strategy: str
     assert [record["number"] for record in outcome.records] == list(range(17))
     assert [record["epochs"] for record in outcome.records[:4]] == [9] * 4, "they train to the end"
     assert outcome.records[1]["values"]["optimizer.learning_rate"] == 0.02
-    assert stored(search(*settings, workers=2, most_stacked=1).run) == stored(outcome.run)
+    assert stored(search(*settings, workers=2, stack=1).run) == stored(outcome.run)
 
 
 def test_more_of_them_than_trials(search: Search, stored: Stored) -> None:

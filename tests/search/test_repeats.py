@@ -78,7 +78,7 @@ def test_a_repeat_is_an_ordinary_run(search: Search, tmp_path: Path) -> None:
 
 
 def test_workers_and_stacking_change_nothing(search: Search) -> None:
-    one, two = search(repeat=3), search(repeat=3, workers=2, most_stacked=1)
+    one, two = search(repeat=3), search(repeat=3, workers=2, stack=1)
     assert results(one) == results(two)
 
 
@@ -105,7 +105,7 @@ def test_a_finished_search_gets_repeats_and_more_of_them_and_none_is_trained_twi
 def test_told_to_stop_among_the_repeats_it_goes_on_there(search: Search) -> None:
     run = search("search.trials=4").run
     heard: list[str] = []
-    part = again(run, repeat=3, most_stacked=1, say=heard.append, told_to_stop=lambda: len(heard) > 3)
+    part = again(run, repeat=3, stack=1, say=heard.append, told_to_stop=lambda: len(heard) > 3)
     assert part.status == "interrupted"
     assert sum(each["n"] for each in results(part)) == 4
     assert again(run).status == "done"
@@ -123,19 +123,19 @@ def test_killed_among_the_repeats_it_goes_on_there(search: Search) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        again(run, say=say, repeat=3, most_stacked=1)
+        again(run, say=say, repeat=3, stack=1)
     trained = {path: path.stat().st_mtime_ns for path in run.path.glob("repeats/*/*/run.json")}
     assert len(trained) == 5
-    outcome = again(run, most_stacked=1)
+    outcome = again(run, stack=1)
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
     assert results(outcome) == results(whole)
 
 
 def test_out_of_time_there_are_none(search: Search) -> None:
     run = search("search.trials=4").run
-    outcome = again(run, seconds=0.0, repeat=3)
+    outcome = again(run, timeout=0.0, repeat=3)
     assert [each["n"] for each in results(outcome)] == [0, 0, 0]
-    assert results(again(run, seconds=600.0)) == results(search("search.trials=4", repeat=3))
+    assert results(again(run, timeout=600.0)) == results(search("search.trials=4", repeat=3))
 
 
 def test_repeats_that_diverge_are_counted_apart(search: Search) -> None:

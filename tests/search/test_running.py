@@ -46,8 +46,8 @@ def test_a_call_that_was_killed_counts_until_its_last_trial(search: Search) -> N
 
 
 def test_limits_are_kept_and_new_ones_take_their_places(search: Search) -> None:
-    run = search("search.trials=2", trial_timeout=60.0, most_stacked=2).run
-    again(run, most_stacked=1, target=0.5)
+    run = search("search.trials=2", trial_timeout=60.0, stack=2).run
+    again(run, stack=1, target=0.5)
     assert yaml.safe_load(run.read("search.yaml"))["limits"] == {
         "timeout": None,
         "target": 0.5,
@@ -62,12 +62,12 @@ def test_limits_are_kept_and_new_ones_take_their_places(search: Search) -> None:
     [
         ([], {}, "trials"),
         ([], {"target": 1.0}, "target"),
-        ([], {"seconds": 0.0}, "timeout"),
+        ([], {"timeout": 0.0}, "timeout"),
         (["search.strategy=grid", "search.space={network.width: {choice: [3, 4]}}"], {}, "points"),
     ],
 )
 def test_it_says_what_ended_it(search: Search, settings: list[str], options: dict[str, Any], why: str) -> None:
-    assert search(*settings, most_stacked=1, **options).record["ended_by"] == why
+    assert search(*settings, stack=1, **options).record["ended_by"] == why
 
 
 # errors in the middle
@@ -95,7 +95,7 @@ def test_an_error_in_the_loop_is_recorded_and_loses_nothing(
     search: Search, stored: Stored, config_text: str, tmp_path: Path, error: BaseException, status: str, words: str
 ) -> None:
     with pytest.raises(type(error)):
-        begin(load_config(None, text=config_text), tmp_path / "broken", Options(most_stacked=1), Breaks(error))
+        begin(load_config(None, text=config_text), tmp_path / "broken", Options(stack=1), Breaks(error))
     [path] = (tmp_path / "broken").glob("2*")
     run = RunDir(path)
     record = run.read_json("run.json")
@@ -104,7 +104,7 @@ def test_an_error_in_the_loop_is_recorded_and_loses_nothing(
     assert len(run.read("trials.csv").splitlines()) == 1 + 5
     outcome = again(run)
     assert (outcome.status, outcome.record["error"]) == ("done", None)
-    assert stored(run) == stored(search(most_stacked=1).run)
+    assert stored(run) == stored(search(stack=1).run)
 
 
 # the test part
@@ -146,7 +146,7 @@ def test_killed_between_best_and_the_record_the_count_is_right(search: Search) -
 
 @pytest.mark.parametrize("with_directories", [True, False])
 def test_a_torn_line_is_told(search: Search, with_directories: bool) -> None:
-    run = search("search.trials=3", most_stacked=1).run
+    run = search("search.trials=3", stack=1).run
     content = run.read("trials.jsonl")
     (run.path / "trials.jsonl").write_bytes(content[:-40])
     if not with_directories:
@@ -162,7 +162,7 @@ def test_a_torn_line_is_told(search: Search, with_directories: bool) -> None:
 
 
 def test_lines_broken_in_the_middle_are_told(search: Search) -> None:
-    run = search("search.trials=3", most_stacked=1).run
+    run = search("search.trials=3", stack=1).run
     lines = run.read("trials.jsonl").splitlines(keepends=True)
     (run.path / "trials.jsonl").write_bytes(b"".join(line.replace(b"done", b"dune") for line in lines[:2]) + lines[2])
     told: list[str] = []

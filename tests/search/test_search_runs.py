@@ -75,10 +75,10 @@ def test_a_pruned_trial_says_so_and_is_trained_again_to_the_same_bytes(search: S
 @pytest.mark.parametrize("strategy", ["random", "coarse_to_fine", "halving"])
 def test_workers_and_stacking_change_nothing(search: Search, stored: Stored, strategy: str) -> None:
     settings = [f"search.strategy={strategy}", "search.trials=15", "training.epochs=9"]
-    alone = search(*settings, workers=1, most_stacked=1)
+    alone = search(*settings, workers=1, stack=1)
     assert [record["number"] for record in alone.records] == list(range(15))
     for workers, most in ((1, 16), (2, 1), (2, 16)):
-        other = search(*settings, workers=workers, most_stacked=most)
+        other = search(*settings, workers=workers, stack=most)
         assert stored(other.run) == stored(alone.run)
         for key in ("best_trial", "best_epoch", "final", "counts", "status", "stages", "notes"):
             assert other.record[key] == alone.record[key]
@@ -89,7 +89,7 @@ def test_workers_and_stacking_change_nothing(search: Search, stored: Stored, str
 def test_members_that_end_early_are_as_if_alone(search: Search, stored: Stored) -> None:
     settings = ["regularization.early_stopping={patience: 2}", "training.epochs=30", "network.batch_norm=true"]
     settings += ["search.space={optimizer.learning_rate: {log: [1e-3, 1e4]}}", "optimizer.name=sgd"]
-    alone, together = (search(*settings, most_stacked=most) for most in (1, 16))
+    alone, together = (search(*settings, stack=most) for most in (1, 16))
     assert stored(alone.run) == stored(together.run)
     assert len({record["epochs"] for record in alone.records}) > 2
 
@@ -194,8 +194,8 @@ def test_of_two_processes_on_one_search_the_second_is_refused(search: Search) ->
 
 
 def test_told_to_stop_and_resumed_it_comes_to_the_same_end(search: Search, stored: Stored) -> None:
-    whole = search(most_stacked=1)
-    part = search(most_stacked=1, told_to_stop=after(5))
+    whole = search(stack=1)
+    part = search(stack=1, told_to_stop=after(5))
     assert part.status == "interrupted"
     assert 0 < len(part.records) < 12
     outcome = again(part.run)
@@ -213,17 +213,17 @@ def test_told_to_stop_after_the_last_trial_it_is_done(search: Search, tmp_path: 
 
 
 def test_it_ends_at_the_target_and_out_of_time(search: Search, stored: Stored) -> None:
-    whole = search(most_stacked=1)
+    whole = search(stack=1)
     values = [record["metric"] for record in whole.records]
     target = sorted(values)[3]
     reached = next(i for i, value in enumerate(values) if value <= target)
-    early = search(most_stacked=1, target=target)
+    early = search(stack=1, target=target)
     assert early.status == "done"
     assert stored(early.run)[0] == stored(whole.run)[0][: reached + 1]
-    none = search(seconds=0.0)
+    none = search(timeout=0.0)
     assert none.records == []
     assert again(none.run).records == [], "the limit is kept"
-    assert again(none.run, seconds=math.inf).record["best_trial"] == whole.record["best_trial"]
+    assert again(none.run, timeout=math.inf).record["best_trial"] == whole.record["best_trial"]
 
 
 # the end

@@ -61,7 +61,7 @@ def rows(outcome: SearchOutcome) -> list[dict[str, Any]]:
 
 def test_it_is_written_when_a_search_stops_and_when_it_ends(search: Search) -> None:
     looks = iter([False] * 4)
-    part = search(most_stacked=1, told_to_stop=lambda: next(looks, True))
+    part = search(stack=1, told_to_stop=lambda: next(looks, True))
     assert part.status == "interrupted"
     assert [row["number"] for row in rows(part)] == [str(record["number"]) for record in part.records]
     whole = resume(part.run, None, Options(), Watcher())

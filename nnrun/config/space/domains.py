@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from nnrun.config.space.intervals import LARGEST_WHOLE, Domain, Interval, Log, OneMinusLog, Uniform, Wrong
-from nnrun.config.words import describe
+from nnrun.config.values import describe
 
 
 @dataclass(frozen=True)

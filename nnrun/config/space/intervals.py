@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar
 
-from nnrun.config.words import describe
+from nnrun.config.values import describe
 
 Wrong = tuple[tuple[int, ...], str]  # the item of the range, or the range itself, and what is wrong with it
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
 
 from nnrun.config.config import Config
 from nnrun.config.hints import SYNONYMS
 from nnrun.config.load import Loaded
-from nnrun.config.messages import explain
-from nnrun.config.places import Located, Places
-from nnrun.config.source import KeyPath
+from nnrun.config.messages import Located, Places, explain
 from nnrun.config.space.parsing import DEFAULT_SPACE, load_space
 from nnrun.config.space.settings import configured, substituted, value_at
 from nnrun.config.space.space import Space
+from nnrun.config.values import KeyPath, Settings
 from nnrun.errors import ConfigError
 from nnrun.text import closest, one_of
 
-Settings = Mapping[str, Any]
 Finding = tuple[KeyPath, str]  # where, below search.enqueue, and what is wrong
 DEPTH, WIDTH = "network.depth", "network.width"
 NOT_SEARCHED = "is not a key of search.space"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
-from nnrun.config.places import Located, Places
-from nnrun.config.source import KeyPath
+from nnrun.config.messages import Located, Places
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.settings import as_path, fault, value_at
-from nnrun.config.space.space import Space
-from nnrun.config.words import describe
+from nnrun.config.space.space import Space, WrittenRange, WrittenSpace
+from nnrun.config.values import KeyPath, Settings, Tree, describe
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.errors import ConfigError
 from nnrun.text import closest
@@ -23,7 +22,7 @@ from nnrun.text import closest
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
 ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
 WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
-DEFAULT_SPACE: dict[str, dict[str, Any]] = {
+DEFAULT_SPACE: WrittenSpace = {
     "optimizer.learning_rate": {"log": [1e-4, 1e-1]},
     "optimizer.beta1": {"one_minus_log": [0.9, 0.999], "when": {"optimizer.name": WITH_BETA1}},
     "regularization.l2": {"log": [1e-4, 10]},
@@ -31,7 +30,6 @@ DEFAULT_SPACE: dict[str, dict[str, Any]] = {
     "training.batch_size": {"choice": [32, 64, 128]},
 }
 
-Written = Mapping[str, Mapping[str, Any]]
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
 
 
@@ -40,7 +38,7 @@ def load_space(loaded: Loaded) -> Space:
     return parse_space(loaded.config.search.space or DEFAULT_SPACE, loaded.config, loaded.places)
 
 
-def parse_space(written: Written, config: Config, places: Places | None = None) -> Space:
+def parse_space(written: WrittenSpace, config: Config, places: Places | None = None) -> Space:
     """The space that a file describes, conditions on keys that are not searched decided by the config.
 
     Raises ConfigError with everything that is wrong.
@@ -61,7 +59,7 @@ def _located(places: Places, path: KeyPath, message: str) -> Located:
     return places.locate(("search", "space", *path), message, at_key)
 
 
-def _findings(written: Written, config: Config) -> Iterator[Finding]:
+def _findings(written: WrittenSpace, config: Config) -> Iterator[Finding]:
     for key, entry in written.items():
         if problem := _key_problem(key, written, config):
             yield (key,), problem
@@ -80,7 +78,7 @@ def _unknown(key: str, config: Config) -> str | None:
     return None
 
 
-def _key_problem(key: str, written: Written, config: Config) -> str | None:
+def _key_problem(key: str, written: WrittenSpace, config: Config) -> str | None:
     """Why this key cannot be searched."""
     if problem := _unknown(key, config):
         return problem
@@ -98,7 +96,7 @@ def _key_problem(key: str, written: Written, config: Config) -> str | None:
     return None
 
 
-def _opened(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+def _opened(values: Tree, path: tuple[str, ...]) -> Tree:
     """The values with mappings down to the path, and null at its end."""
     inner = values.get(path[0])
     if len(path) == 1:
@@ -106,7 +104,7 @@ def _opened(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return {**values, path[0]: _opened(inner if isinstance(inner, dict) else {}, path[1:])}
 
 
-def _range_findings(key: str, entry: Mapping[str, Any], config: Config) -> Iterator[Finding]:
+def _range_findings(key: str, entry: WrittenRange, config: Config) -> Iterator[Finding]:
     names = [name for name in entry if name != "when"]
     unknown = [name for name in names if name not in DOMAINS]
     for name in unknown:
@@ -152,7 +150,7 @@ def _takes(key: str, number: float, config: Config) -> bool:
     return problem is None or problem[0] in ("out_of_range", "complaints")
 
 
-def _condition_findings(key: str, entry: Mapping[str, Any], written: Written, config: Config) -> Iterator[Finding]:
+def _condition_findings(key: str, entry: WrittenRange, written: WrittenSpace, config: Config) -> Iterator[Finding]:
     conditions = entry.get("when", {})
     if not isinstance(conditions, dict) or ("when" in entry and not conditions):
         yield (key, "when"), f"expected a mapping such as {{optimizer.name: adam}}, got {describe(conditions)}"
@@ -168,7 +166,7 @@ def _condition_findings(key: str, entry: Mapping[str, Any], written: Written, co
                 yield (key, "when", other, *(item if isinstance(allowed, list) else ())), message
 
 
-def _unmet(key: str, options: list[Any], written: Written, config: Config) -> Iterator[Wrong]:
+def _unmet(key: str, options: list[Any], written: WrittenSpace, config: Config) -> Iterator[Wrong]:
     """The options of a condition that its key can never have."""
     if key in written:
         yield from _unmet_in_range(written[key], options)
@@ -178,7 +176,7 @@ def _unmet(key: str, options: list[Any], written: Written, config: Config) -> It
             yield (i,), problem[1]
 
 
-def _unmet_in_range(entry: Mapping[str, Any], options: list[Any]) -> Iterator[Wrong]:
+def _unmet_in_range(entry: WrittenRange, options: list[Any]) -> Iterator[Wrong]:
     name = next((name for name in entry if name in DOMAINS), None)
     if name is None or DOMAINS[name].wrong(entry[name]):
         return  # reported where it stands
@@ -191,7 +189,7 @@ def _unmet_in_range(entry: Mapping[str, Any], options: list[Any]) -> Iterator[Wr
             yield (i,), f"{describe(option)} is not in its range {{{name}: {domain.written()}}}"
 
 
-def _circles(written: Written) -> Iterator[Finding]:
+def _circles(written: WrittenSpace) -> Iterator[Finding]:
     """Parameters whose conditions lead back to themselves; each circle once, at its first key."""
     reported: set[str] = set()
     for key in written:
@@ -201,7 +199,7 @@ def _circles(written: Written) -> Iterator[Finding]:
             yield (key, "when"), f"the conditions go in a circle: {' → '.join([*trail, key])}"
 
 
-def _way_back(key: str, written: Written) -> list[str]:
+def _way_back(key: str, written: WrittenSpace) -> list[str]:
     """The keys on the way from a parameter over its conditions back to it; empty if there is none."""
     ways = [[key]]
     seen: set[str] = set()
@@ -232,11 +230,11 @@ def _decided(space: Space, config: Config) -> Space:
     return Space(tuple(kept), tuple(notices))
 
 
-def _never(key: str, allowed: Choice, values: Mapping[str, Any]) -> bool:
+def _never(key: str, allowed: Choice, values: Settings) -> bool:
     return key in values and not allowed.contains(values[key])
 
 
-def _why(key: str, values: Mapping[str, Any]) -> str:
+def _why(key: str, values: Settings) -> str:
     if key not in values:
         return f"{key} is not"
     value = values[key]

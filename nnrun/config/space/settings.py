@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from nnrun.config.config import Config
-from nnrun.config.messages import explain
+from nnrun.config.messages import Places, explain
 from nnrun.config.overrides import Setting, put, reshape
-from nnrun.config.places import Places
+from nnrun.config.values import Settings, Tree
 from nnrun.errors import ConfigError
-
-Values = dict[str, Any]
 
 
 def as_path(key: str) -> tuple[str, ...]:
@@ -21,9 +18,9 @@ def as_path(key: str) -> tuple[str, ...]:
     return tuple(key.split("."))
 
 
-def written(config: Config) -> dict[str, Any]:
+def written(config: Config) -> Tree:
     """The values that the user gave, without the defaults: some of these depend on what a trial changes."""
-    kept: dict[str, Any] = _restricted(config.resolved(), config.model_dump(exclude_unset=True))
+    kept: Tree = _restricted(config.resolved(), config.model_dump(exclude_unset=True))
     return kept
 
 
@@ -33,7 +30,7 @@ def _restricted(values: Any, given: Any) -> Any:
     return {name: _restricted(value, given[name]) for name, value in values.items() if name in given}
 
 
-def substituted(config: Config, settings: Mapping[str, Any]) -> Values:
+def substituted(config: Config, settings: Settings) -> Tree:
     """The config's plain values with these settings in their places.
 
     Raises ConfigError where a key lies in something that is no mapping.
@@ -46,7 +43,7 @@ def substituted(config: Config, settings: Mapping[str, Any]) -> Values:
     return values
 
 
-def configured(config: Config, settings: Mapping[str, Any]) -> Config:
+def configured(config: Config, settings: Settings) -> Config:
     """The config with these settings; a ConfigError says what in it contradicts itself."""
     return Config.checked(substituted(config, settings), Places())
 

@@ -10,8 +10,13 @@ from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import Values, configured, value_at
+from nnrun.config.space.settings import configured, value_at
+from nnrun.config.values import Settings
 
+# The range of a key as the file has it, of which `when` is not known to be a mapping before it is checked:
+# {name of a domain: its ends or choices, when: {other key: value, or a list of them}}.
+WrittenRange = dict[str, Any]
+WrittenSpace = Mapping[str, WrittenRange]  # by dotted key
 MIDDLE = 0.5  # where a parameter without a value is put
 
 
@@ -23,7 +28,7 @@ class Parameter:
     domain: Domain
     when: tuple[tuple[str, Choice], ...] = ()
 
-    def written(self) -> dict[str, Any]:
+    def written(self) -> WrittenRange:
         """As it would be written in the file."""
         range_ = {self.domain.name: self.domain.written()}
         conditions = {key: allowed.written() for key, allowed in self.when}
@@ -38,11 +43,11 @@ class Space:
     notices: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, written: Mapping[str, Mapping[str, Any]]) -> Space:
+    def of(cls, written: WrittenSpace) -> Space:
         """From the canonical form, or from any other that is known to be valid."""
         return cls(tuple(_parameter(key, written[key]) for key in sorted(written)))
 
-    def written(self) -> dict[str, dict[str, Any]]:
+    def written(self) -> dict[str, WrittenRange]:
         """The canonical form, made of plain values: equal for equal spaces."""
         return {parameter.key: parameter.written() for parameter in self.parameters}
 
@@ -51,7 +56,7 @@ class Space:
         """The dotted keys."""
         return [parameter.key for parameter in self.parameters]
 
-    def decode(self, units: Sequence[float]) -> Values:
+    def decode(self, units: Sequence[float]) -> Settings:
         """The settings at a point of the unit cube, one coordinate a parameter; null where a parameter is not active.
 
         Raises ValueError unless there are as many coordinates as parameters.
@@ -59,7 +64,7 @@ class Space:
         drawn = {p.key: p.domain.from_unit(float(u)) for p, u in zip(self.parameters, units, strict=True)}
         return {key: drawn[key] if active else None for key, active in self._active(drawn)}
 
-    def encode(self, settings: Mapping[str, Any]) -> list[float] | None:
+    def encode(self, settings: Settings) -> list[float] | None:
         """The point of these settings, 0.5 where a parameter is not active; None if they lie outside the space."""
         units = []
         for parameter, (key, active) in zip(self.parameters, self._active(settings), strict=True):
@@ -68,27 +73,27 @@ class Space:
                 units.append(parameter.domain.to_unit(value) if active else MIDDLE)
         return units if len(units) == len(self.parameters) else None
 
-    def contains(self, settings: Mapping[str, Any]) -> bool:
+    def contains(self, settings: Settings) -> bool:
         """Whether the settings lie in the space: every active parameter in its range, every other null."""
         return self.encode(settings) is not None
 
-    def read(self, config: Config) -> Values:
+    def read(self, config: Config) -> Settings:
         """The settings that a configuration has; null where it has none and where a parameter is not active."""
         held = {p.key: _spelled(p, config) for p in self.parameters}
         return {key: held[key] if active else None for key, active in self._active(held)}
 
-    def configure(self, config: Config, settings: Mapping[str, Any]) -> Config:
+    def configure(self, config: Config, settings: Settings) -> Config:
         """The configuration of a trial; a parameter that is not active keeps the config's own value.
 
         Raises ConfigError where the settings contradict each other or the rest of the config.
         """
         return configured(config, {parameter.key: settings[parameter.key] for parameter in self.active(settings)})
 
-    def active(self, settings: Mapping[str, Any]) -> list[Parameter]:
+    def active(self, settings: Settings) -> list[Parameter]:
         """The parameters that exist with these values of the others."""
         return [p for p, (_, active) in zip(self.parameters, self._active(settings), strict=True) if active]
 
-    def _active(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    def _active(self, settings: Settings) -> Iterator[tuple[str, bool]]:
         """Which parameters exist with these values of the others."""
         by_key = {parameter.key: parameter for parameter in self.parameters}
 
@@ -99,7 +104,7 @@ class Space:
         return ((key, holds(key)) for key in by_key)
 
 
-def _parameter(key: str, written: Mapping[str, Any]) -> Parameter:
+def _parameter(key: str, written: WrittenRange) -> Parameter:
     name = next(name for name in written if name != "when")
     conditions = sorted(written.get("when", {}).items())
     when = tuple((other, Choice(tuple(value if isinstance(value, list) else [value]))) for other, value in conditions)
@@ -116,7 +121,7 @@ def _spelled(parameter: Parameter, config: Config) -> Any:
     return next((o for o in options if value_at(configured(config, {key: o}), key) == value), value)
 
 
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def difference(old: WrittenSpace, new: WrittenSpace) -> list[str]:
     """What has changed from one canonical form of a space to another, a line a parameter."""
     lines = []
     for key in sorted({*old, *new}):

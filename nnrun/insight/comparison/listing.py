@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.stored import StoredRun, Values, record_of, settings_of
-from nnrun.search.ledger import Ledger
+from nnrun.search.ledger import Glimpse, Ledger
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
 BROKEN = "unreadable"  # in place of a status
@@ -74,7 +74,8 @@ def _so_far(run: StoredRun) -> Values:
         records = Ledger.of(run.directory).glance()
     except NnrunError:  # `nnrun resume` will mend it
         return {}
-    best = min((r for r in records if r.get("metric") is not None), key=lambda r: float(r["metric"]), default={})
+    finished = (record for record in records if record.get("metric") is not None)
+    best: Glimpse = min(finished, key=lambda record: float(record["metric"] or 0), default=Glimpse())
     return {
         "trials": len(records),
         "best_trial": best.get("number"),

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import quantiles
 
 from nnrun.config.dump import dump_yaml
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.insight.diagnosis.telling import Action, Spread
@@ -100,7 +100,7 @@ def _next(search: StoredRun, records: Sequence[TrialRecord], options: Sequence[s
         yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan.total)))
 
 
-def _wider(space: Space, values: Values) -> tuple[list[str], str] | None:
+def _wider(space: Space, values: Settings) -> tuple[list[str], str] | None:
     """The keys whose value lies at the end of its range, and the space, in YAML, with these ranges moved on."""
     written, keys = space.written(), []
     for parameter in space.active(values):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnrun.config.data_section import Data, Parts
+from nnrun.config.data_sources import BUNDLED
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
-from nnrun.config.sources import BUNDLED
 from nnrun.data.facts.survey import Survey
 from nnrun.data.files.sources import read_source
 from nnrun.errors import UsageError

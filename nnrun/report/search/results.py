@@ -37,7 +37,7 @@ class Results:
     def of(cls, run: StoredRun) -> Results:
         """From its directory."""
         trials, _ = Ledger.of(run.directory).read()
-        return cls(run, as_search(run.record), Plan.read(run.directory), run.config, trials)
+        return cls(run, as_search(run), Plan.read(run.directory), run.config, trials)
 
     @cached_property
     def strategy(self) -> Strategy:

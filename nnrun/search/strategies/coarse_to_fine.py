@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from nnrun.config.config import Config
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import Values, fault
+from nnrun.config.space.settings import fault
 from nnrun.config.space.space import Parameter
-from nnrun.search.strategies.stages import Change, Stage
+from nnrun.config.values import Settings
+from nnrun.search.record import Change, Stage
 from nnrun.search.strategies.strategy import STAGE, Brief, Point, Strategy, draw, generator
 
 SIZE = 12  # trials a stage; never a share of all trials, so that a longer search begins like a shorter one
@@ -112,7 +113,7 @@ class CoarseToFine(Strategy):
         self._boxes: list[list[Part]] = [[_whole(parameter.domain) for parameter in brief.space.parameters]]
         self._stages: list[Stage] = []
 
-    def tell(self, number: int, values: Values, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float) -> None:
         """Keeps what the boxes are made of; a failed trial counts only as finished."""
         super().tell(number, values, value)
         units = self.brief.space.encode(values)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from nnrun.config.space.settings import Values
+from nnrun.config.values import Settings
+from nnrun.search.record import Stage
 from nnrun.search.strategies.coarse_to_fine import SIZE, CoarseToFine
 from nnrun.search.strategies.halving import FACTOR
-from nnrun.search.strategies.stages import Stage
 from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, generator
 
 FINALISTS = SIZE // FACTOR
@@ -38,10 +38,17 @@ class CoarseToFineHalving(Strategy):
         super().__init__(brief)
         awaited = frozenset(_fresh_from(number) for number in brief.awaited if _is_fresh(number))
         self._zoom = CoarseToFine(replace(brief, first=_fresh_from(brief.first), awaited=awaited))
-        self._results: dict[int, tuple[float, Values]] = {}  # by number
+        self._results: dict[int, tuple[float, Settings]] = {}  # by number
         self._zoomed = 0  # stages whose results the zoom has been told
 
-    def tell(self, number: int, values: Values, value: float) -> None:
+    @classmethod
+    def heading(cls, brief: Brief) -> list[str]:
+        """Until which epoch the trials of a stage train."""
+        short = math.ceil(brief.epochs / FACTOR)
+        best = f"then the best {FINALISTS} of those until epoch {brief.epochs}"
+        return [f"stage    {SIZE} trials until epoch {short}, {best}"]
+
+    def tell(self, number: int, values: Settings, value: float) -> None:
         """Keeps the result until its stage is finished."""
         super().tell(number, values, value)
         self._results[number] = value, dict(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from nnrun.config.space.settings import Values
+from nnrun.config.values import Settings
 from nnrun.search.strategies.strategy import Brief, Point, Strategy, draw
 
 FACTOR = 3
@@ -68,7 +68,7 @@ class Halving(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(replace(brief, awaited=frozenset()))
         self.rungs = rung_table(brief)
-        self._results: dict[int, tuple[float, Values]] = {}
+        self._results: dict[int, tuple[float, Settings]] = {}
         self._survivors: dict[int, list[int]] = {}  # by the first number of the rung that they reach
 
     @classmethod
@@ -81,7 +81,7 @@ class Halving(Strategy):
             for below, rung in zip([*rungs[:1], *rungs], rungs, strict=False)
         ]
 
-    def tell(self, number: int, values: Values, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float) -> None:
         """Keeps the result for the promotion; trials before the first bracket take no part."""
         super().tell(number, values, value)
         if number >= self.brief.first:

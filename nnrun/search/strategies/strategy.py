@@ -12,9 +12,9 @@ from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
-from nnrun.search.strategies.stages import Stage
+from nnrun.config.values import Settings
+from nnrun.search.record import Stage
 
 SEARCH = 100  # keeps these streams apart from those of a run
 POINT, STAGE, GENERATION = 0, 1, 2
@@ -37,7 +37,7 @@ class Point:
     """The settings of one trial; null where a parameter is not active."""
 
     number: int
-    values: Values
+    values: Settings
     epochs: int | None = None  # train until this epoch; None: to the config's end
     resume: int | None = None  # the trial whose last checkpoint it continues
 
@@ -72,7 +72,7 @@ class Strategy(ABC):
             self._next += 1
         return points
 
-    def tell(self, number: int, values: Values, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float) -> None:
         """The result of a trial, lower is better; nan or infinite if it failed or diverged."""
         self._told.add(number)
 
@@ -174,7 +174,7 @@ class Grid(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         self._points = _grid(brief)
-        self._found: list[Values] = []
+        self._found: list[Settings] = []
 
     def propose(self, number: int) -> Point | None:
         """The next point of the grids; None when all combinations of all values have been given."""
@@ -206,7 +206,7 @@ class _Axis:
         return False
 
 
-def _grid(brief: Brief) -> Iterator[Values]:
+def _grid(brief: Brief) -> Iterator[Settings]:
     """The settings of all grids, coarse ones first, each once; ends only if every range does.
 
     What a finer grid adds comes in a shuffled order, so that a part of it is spread over the whole space.

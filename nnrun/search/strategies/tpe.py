@@ -7,8 +7,8 @@ from typing import Any
 
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import MIDDLE, Parameter
+from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.installation import lacking
 from nnrun.search.strategies.strategy import GENERATION, Brief, Point, Strategy, draw, generator
@@ -34,10 +34,10 @@ class Tpe(Strategy):
     def __init__(self, brief: Brief) -> None:
         super().__init__(brief)
         self._optuna = _optuna()
-        self._results: dict[int, tuple[float, Values]] = {}
+        self._results: dict[int, tuple[float, Settings]] = {}
         self._generation = -1, list[Point]()
 
-    def tell(self, number: int, values: Values, value: float) -> None:
+    def tell(self, number: int, values: Settings, value: float) -> None:
         """Keeps the result; a failed trial counts as infinitely bad, so that its like is avoided."""
         super().tell(number, values, value)
         if self.brief.space.contains(values):
@@ -69,7 +69,7 @@ class Tpe(Strategy):
         study.add_trials([self._stored(*self._results[number]) for number in earlier])
         return [Point(begin + i, self._suggested(study.ask())) for i in range(SIZE)]
 
-    def _stored(self, value: float, values: Values) -> Any:
+    def _stored(self, value: float, values: Settings) -> Any:
         """A result as Optuna stores it: coordinates of the active parameters."""
         units = dict(zip(self.brief.space.keys, self.brief.space.encode(values) or [], strict=True))
         active = self.brief.space.active(values)
@@ -77,9 +77,10 @@ class Tpe(Strategy):
         distributions = {p.key: self._distribution(p.domain) for p in active}
         return self._optuna.trial.create_trial(value=value, params=params, distributions=distributions)
 
-    def _suggested(self, trial: Any) -> Values:
+    def _suggested(self, trial: Any) -> Settings:
         """The settings of a new trial; a parameter is suggested once those that it depends on are."""
-        space, units, drawn = self.brief.space, dict[str, float](), Values()
+        drawn: Settings = {}
+        space, units = self.brief.space, dict[str, float]()
         while missing := [p for p in space.active(drawn) if p.key not in units]:
             for p in missing:
                 units[p.key] = _suggested_unit(trial, p)

@@ -190,10 +190,10 @@ def test_every_kind_of_range_is_read() -> None:
 
 def test_the_options_of_the_schedule_in_the_config_can_be_searched() -> None:
     config = Config.from_values({"optimizer": {"schedule": {"name": "exponential"}}})
-    option = next(name for name in config.optimizer.schedule.options())
+    option = next(name for name in config.optimizer.schedule.model_dump() if name != "name")
     space = parse_space({f"optimizer.schedule.{option}": {"uniform": [0.5, 0.9]}}, config)
     trial = space.configure(config, {f"optimizer.schedule.{option}": 0.75})
-    assert trial.optimizer.schedule.options()[option] == 0.75
+    assert trial.optimizer.schedule.model_dump()[option] == 0.75
 
 
 def test_without_a_space_the_usual_one_is_searched() -> None:

@@ -14,7 +14,7 @@ from nnrun.engine.hyperparameters import PerMember, option
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.losses import LOSSES, NamedLoss, SoftmaxCrossEntropy, SquaredError
 from nnrun.engine.metrics import METRICS, Metric
-from nnrun.engine.optimizers import OPTIMIZERS, Block, PerStep, Plan, Rule
+from nnrun.engine.optimizers import OPTIMIZERS, Block, PerStep, Rule, Steps
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES, Factors, Progress
 
@@ -55,11 +55,11 @@ class SignOfMomentum:
     beta: PerMember
     slots: tuple[str, ...] = ("v",)
 
-    def constants(self, plan: Plan) -> tuple[PerStep, ...]:
+    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """β."""
         return (self.beta,)
 
-    def factor(self, plan: Plan) -> PerStep | float:
+    def factor(self, steps: Steps) -> PerStep | float:
         """1."""
         return 1.0
 

@@ -23,6 +23,11 @@ def made(**about: Any) -> CoarseToFineHalving:
     return CoarseToFineHalving(Brief(SPACE, 3, (50,), epochs=30, **about))
 
 
+def test_the_lengths_of_a_stage_are_told_before_it_begins() -> None:
+    told = CoarseToFineHalving.heading(Brief(SPACE, 3, (50,), epochs=50))
+    assert told == ["stage    12 trials until epoch 17, then the best 4 of those until epoch 50"]
+
+
 def play(strategy: CoarseToFineHalving, loss: Loss, trials: int, begin: int = 0) -> dict[int, Point]:
     points: dict[int, Point] = {}
     while begin + len(points) < trials:

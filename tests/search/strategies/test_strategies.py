@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.config.space.settings import Values
 from nnrun.config.space.space import Space
+from nnrun.config.values import Settings
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Grid, Point, Strategy
 
@@ -26,7 +26,7 @@ def made(name: str, space: Space = SPACE, seed: int = 3, totals: tuple[int, ...]
     return STRATEGIES[name](Brief(space, seed, totals, **about))
 
 
-def loss(values: Values) -> float:
+def loss(values: Settings) -> float:
     """Best at a rate of 0.01; every rate above 0.5 diverges."""
     rate = values["optimizer.learning_rate"]
     return math.nan if rate > 0.5 else abs(math.log10(rate) + 2) + (values.get("network.width") or 0) / 1000

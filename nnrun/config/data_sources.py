@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from nnrun.config.constraints import complain
+from nnrun.config.values import Tree
 from nnrun.text import closest
 
 
@@ -64,7 +65,7 @@ def absolute(text: str, folder: Path) -> str:
     return str(path.parent.resolve() / path.name)  # a link to a file keeps its name, which tells the format
 
 
-def with_absolute_sources(values: dict[Any, Any], folder: Path) -> dict[Any, Any]:
+def with_absolute_sources(values: Tree, folder: Path) -> Tree:
     """A copy of a file's values in which `data.source` holds absolute paths; anything malformed is left alone."""
     data = values.get("data")
     if not isinstance(data, dict) or "source" not in data:

@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from nnrun.config.scalars import BUILDERS, PATTERNS, PREFIX
-from nnrun.config.words import describe, dotted
+from nnrun.config.values import BUILDERS, PATTERNS, PREFIX, KeyPath, Tree, describe, dotted
 from nnrun.errors import ConfigError
 from nnrun.text import closest
 
-KeyPath = tuple[str | int, ...]
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
 
 
@@ -44,7 +42,7 @@ class Source:
     """The values of one YAML file, where each stands, and the mistakes that did not stop the reading."""
 
     name: str
-    values: dict[Any, Any]
+    values: Tree
     positions: dict[KeyPath, Place]
     problems: list[Problem] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.config.source import Mark, Place, decode, parse, parse_value, read_bytes
+from nnrun.config.yaml_text import Mark, Place, decode, parse, parse_value, read_bytes
 from nnrun.errors import ConfigError
 
 
