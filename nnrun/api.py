@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.config.config import Config
-from nnrun.config.load import Loaded
+from nnrun.config.load import Loaded, load_values
 from nnrun.config.load import load_config as _load_config
-from nnrun.data.files.table import Table
 from nnrun.models.model import load_model
-from nnrun.models.rows import Predictions, read_rows, rows_at_once
+from nnrun.models.rows import Predictions
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
-from nnrun.runs.records import Final, Row, RunRecord
-from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nnrun.config.config import Config
     from nnrun.models.verbs import EvaluationDocument
+    from nnrun.runs.records import Final, Row, RunRecord
+    from nnrun.runs.rundir import RunDir
 
 
 RUNS = "runs"
@@ -86,19 +85,16 @@ class Run:
         """
         import pandas as pd
 
-        model = load_model(self._stored)
+        predictions = Predictions(load_model(self._stored))
         if isinstance(data, (str, Path)):
-            tables: Iterable[Table] = read_rows(str(data), rows_at_once(model), model.fitted.reading)
-        else:
-            tables = [Table(pd.DataFrame(data).reset_index(drop=True), "the rows")]
-        return pd.concat(Predictions(model).of(tables), ignore_index=True)
+            return pd.concat(predictions.of_source(str(data)), ignore_index=True)
+        return predictions.of_frame(pd.DataFrame(data))
 
     def evaluate(self, data: str | Path | None = None) -> EvaluationDocument:
         """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
 
         On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.
         """
-        from nnrun.models.model import load_model
         from nnrun.models.verbs import evaluate
 
         return evaluate(load_model(self._stored), None if data is None else str(data)).document
@@ -118,10 +114,7 @@ def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RU
     Raises ConfigError or DataError; divergence is no error here but the run's status.
     """
     if isinstance(config, Mapping):
-        from nnrun.config.dump import dump_yaml
-
-        Config.from_values(dict(config))  # names the key alone where there is no line to point at
-        config = _load_config(None, text=dump_yaml(dict(config)))
+        config = load_values(config)
     loaded = config if isinstance(config, Loaded) else load_config(config)
     return Run(verbs.train(loaded, Path(runs)).run)
 

@@ -18,6 +18,19 @@ WINGS = ["errors", "text", "installation", "machine", "files", "engine", "config
 STRANGERS = [["models", "search"], ["insight.scaffold", "insight.preflight", "insight.diagnosis", "insight.comparison"]]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
+# How cli and api enter a wing or a room: by its verbs and by what it tells, and by these modules, whose words commands
+# hand to and fro. Those before `engine` are open: they are what every wing stands on. Imports for types alone are free.
+OPEN = WINGS[: WINGS.index("engine")]
+USUAL_DOORS = {"verbs", "telling"}
+MORE_DOORS = {
+    "engine": {"metrics"},  # the names that --require takes, and which of two epochs is better
+    "config": {"load", "reference"},
+    "runs": {"finding", "stored", "session", "checkpoints", "records", "verdict"},
+    "models": {"model", "rows", "output", "export.formats"},
+    "search": {"stored", "trials", "state", "study", "executors"},
+    "insight": {"comparison.listing", "comparison.differences", "diagnosis.looks", "diagnosis.searches"},
+}
+
 # A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.
 FILES = {
     "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
@@ -50,10 +63,12 @@ def lies_in(module: str, place: str) -> bool:
 
 def imported(path: Path, everywhere: bool = True) -> set[str]:
     """Names of nnrun's modules that a file imports, also inside functions and for types only."""
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if everywhere else iter(tree.body)
+    return imported_by(ast.parse(path.read_text()), everywhere)
+
+
+def imported_by(tree: ast.Module, everywhere: bool = True) -> set[str]:
     found: set[str] = set()
-    for node in nodes:
+    for node in ast.walk(tree) if everywhere else iter(tree.body):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "nnrun":
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
         elif isinstance(node, ast.Import):
@@ -93,6 +108,41 @@ def test_there_is_no_cycle() -> None:
 
     for module in graph:
         visit(module, ())
+
+
+def loaded(path: Path) -> set[str]:
+    """Names of nnrun's modules that a file imports when it runs, not for types only."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    return imported_by(tree)
+
+
+def is_door(module: str) -> bool:
+    """A package stands for itself: what is taken from it is looked at too."""
+    _, wing, *rooms = module.split(".")
+    inside = ".".join(rooms)
+    package = (PACKAGE / wing / Path(*rooms) / "__init__.py").exists()
+    return wing in OPEN or package or rooms[-1] in USUAL_DOORS or inside in MORE_DOORS.get(wing, ())
+
+
+def enters(path: Path) -> set[str]:
+    """What a module of cli or api takes from other wings."""
+    return {module for module in loaded(path) if wing_of(module) not in (None, "cli", "api")}
+
+
+OUTSIDE = [path for path in MODULES if wing_of(name_of(path)) in ("cli", "api")]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
+def test_wings_are_entered_by_their_doors(path: Path) -> None:
+    assert [module for module in enters(path) if not is_door(module)] == []
+
+
+def test_there_is_no_door_that_nobody_takes() -> None:
+    taken = {module.removeprefix("nnrun.") for path in OUTSIDE for module in enters(path)}
+    assert {f"{wing}.{door}" for wing, doors in MORE_DOORS.items() for door in doors} - taken == set()
 
 
 def test_every_module_has_a_wing() -> None:

@@ -109,12 +109,12 @@ def diagnose(
 def _of_numbers(
     run: str | None, errors: dict[str, str | None], sizes: dict[str, int | None], tolerance: str | None
 ) -> Diagnosis:
-    from nnrun.config.schema import Diagnosis as Section
+    from nnrun.config.load import load_values
     from nnrun.insight.diagnosis.verbs import of_numbers
 
     if run is not None:
         raise UsageError(f"both the run {run} and errors of its own were given; a run brings its errors along")
-    largest = Section().tolerance if tolerance is None else typed_tolerance(tolerance)
+    largest = load_values({}).config.diagnosis.tolerance if tolerance is None else typed_tolerance(tolerance)
     verdict = typed_verdict(errors, sizes, largest)
     config = default_config(quiet=True)
     return of_numbers(verdict, config, named=not config.is_absolute(), assumed=errors["base"] is None)

@@ -74,8 +74,9 @@ def evaluate(
 
 
 def _gate(text: str) -> Gate:
+    from nnrun.engine.metrics import METRICS
     from nnrun.errors import UsageError
-    from nnrun.models.verbs import FILE, known_metrics
+    from nnrun.models.verbs import FILE
     from nnrun.runs.telling import PARTS
 
     written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+)\s*(%?)\s*", text)
@@ -87,8 +88,8 @@ def _gate(text: str) -> Gate:
     except ValueError:
         raise UsageError(f"--require {text!r}: write a metric, a sign and a number, such as 'dev_error<0.05'") from None
     part, _, metric = name.partition("_")
-    if part not in (*PARTS, FILE) or metric not in known_metrics():
-        known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(known_metrics())}"
+    if part not in (*PARTS, FILE) or metric not in METRICS:
+        known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(METRICS)}"
         raise UsageError(f"--require {text}: no metric {name!r}; a name is {known}")
     return gate
 

@@ -17,11 +17,10 @@ from nnrun.installation import command
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
     from nnrun.runs.stored import StoredRun
-    from nnrun.search.plan import Limits, Plan
-    from nnrun.search.record import SearchRecord
+    from nnrun.search.plan import Limits
     from nnrun.search.running import SearchOutcome
     from nnrun.search.state import Options
-    from nnrun.search.trials import TrialRecord
+    from nnrun.search.stored import StoredSearch
 
     class Shared(Limits):
         """The options that `search` and `resume` have alike."""
@@ -93,9 +92,9 @@ def search(
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.config.load import load_config
-    from nnrun.search.verbs import begin
+    from nnrun.search.verbs import begin, refuse_unknown
 
-    _refuse_unknown(strategy)
+    refuse_unknown(strategy)
     chosen = {"search.trials": trials, "search.strategy": strategy}
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
@@ -106,15 +105,6 @@ def search(
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, if_asked(report, outcome.run, runs))
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
-
-
-def _refuse_unknown(strategy: str | None) -> None:
-    from nnrun.errors import UsageError
-    from nnrun.search.strategies.strategies import STRATEGIES
-    from nnrun.search.verbs import unknown_word
-
-    if strategy is not None and strategy not in STRATEGIES:
-        raise UsageError(f"--strategy: {unknown_word('no strategy', strategy, list(STRATEGIES))}")
 
 
 def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: Unpack[Shared]) -> None:
@@ -142,22 +132,24 @@ def _options(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) 
 
 def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
     """The result on stdout: the best trials, what mattered, what to type next."""
+    from nnrun.runs.stored import StoredRun
     from nnrun.runs.telling import next_line
-    from nnrun.search.plan import Plan
+    from nnrun.search.stored import StoredSearch
 
-    run, record = outcome.run, outcome.record
+    run = outcome.run
     if json:
         written = {"report": str(page)} if page else {}
-        json_result({**record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
+        json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
         return
-    plan = Plan.read(run)
-    lines = [*_summary(run, record, outcome.records, plan), "", f"search   {run.path}", *([told(page)] if page else [])]
-    commands = _next_commands(run, record, plan, reported=page is not None)
+    search = StoredSearch(StoredRun(run))
+    lines = [*_summary(search), "", f"search   {run.path}", *([told(page)] if page else [])]
+    commands = _next_commands(search, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 
-def _next_commands(run: RunDir, record: SearchRecord, plan: Plan, reported: bool) -> Iterator[list[str]]:
+def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
+    run, record, plan = search.run, search.record, search.plan
     if record["best_trial"] is not None:
         yield ["diagnose", str(run.path)]
         if not reported:
@@ -171,30 +163,25 @@ def _next_commands(run: RunDir, record: SearchRecord, plan: Plan, reported: bool
         yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 
 
-def _summary(run: RunDir, record: SearchRecord, records: list[TrialRecord], plan: Plan) -> list[str]:
-    from nnrun.runs.stored import StoredRun
+def _summary(search: StoredSearch) -> list[str]:
     from nnrun.search.telling import summary
 
-    return summary(record, records, plan.space, plan.metric, StoredRun(run).config.optimizer.name)
+    plan = search.plan
+    return summary(search.record, search.trials, plan.space, plan.metric, search.run.config.optimizer.name)
 
 
 def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
-    from nnrun.search.ledger import Ledger
-    from nnrun.search.plan import Plan
-    from nnrun.search.record import as_search
+    from nnrun.search.stored import StoredSearch
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
-    records, _ = Ledger.of(run.directory).read()
-    plan, record = Plan.read(run.directory), as_search(run)
+    search = StoredSearch(run)
+    record, plan, trials = search.record, search.plan, search.trials
     if json:
-        json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": records})
+        json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": trials})
     elif csv:
-        result(spreadsheet(records, plan.space.keys).rstrip("\n"))
+        result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
     else:
-        if record["status"] != "running" and not record.get("error") and record.get("trials") == len(records):
-            told = _summary(run.directory, record, records, plan)
-        else:  # what stands in run.json is from before it was resumed
-            told = progress(record, records, plan.total, plan.metric)
-        told += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]
-        result(*heading(run.id, plan, plan.space), "", *told)
+        lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
+        lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]
+        result(*heading(run.id, plan, plan.space), "", *lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,11 +10,9 @@ from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
 from nnrun.cli.terminal.streams import json_result, result
 
 if TYPE_CHECKING:
-    from nnrun.runs.records import Row
+    from nnrun.runs.records import Event, Row, RunRecord
     from nnrun.runs.stored import StoredRun
 
-
-Values = dict[str, Any]
 
 EPOCHS_SHOWN = 12
 
@@ -39,48 +37,38 @@ def show(
         record_of(found)  # DataError where there is none
         page(found, json, csv)
     elif json:
-        json_result(_whole(found))
+        json_result(_whole(found, record_of(found)))
     elif csv:
         result(csv_text([{key: value for key, value in row.items() if key != "layers"} for row in found.rows]))
     else:
-        result(*_page(found))
+        result(*_page(found, record_of(found)))
 
 
-def _whole(run: StoredRun) -> Values:
-    from nnrun.runs.stored import record_of
-
-    return {
-        **record_of(run),
-        "id": run.id,
-        "path": str(run.path),
-        "config": run.config.resolved(),
-        "metrics": run.rows,
-        "events": run.events,
-    }
+def _whole(run: StoredRun, record: RunRecord) -> object:
+    about = {"id": run.id, "path": str(run.path), "config": run.config.resolved()}
+    return {**record, **about, "metrics": run.rows, "events": run.events}
 
 
-def _page(run: StoredRun) -> list[str]:
-    from nnrun.runs.checkpoints import PRUNED, pruned, retraining
-    from nnrun.runs.stored import record_of
-    from nnrun.runs.telling import summary
+def _page(run: StoredRun, record: RunRecord) -> list[str]:
+    from nnrun.runs.checkpoints import why_pruned
+    from nnrun.runs.telling import changes, summary
     from nnrun.text import source_name
 
-    whole = _whole(run)
-    rows = ", ".join(f"{count:,} {part}" for part, count in whole["data"]["rows"].items())
-    lines = [f"run      {run.path}", f"data     {source_name(whole['config']['data']['source'])}: {rows}"]
-    if whole["parent"]:
-        lines.append(f"parent   {whole['parent']['id']}, from epoch {whole['parent']['epoch']}")
-    if pruned(run.directory):
-        lines.append(f"note     {PRUNED}; {retraining(run.directory)}")
-    lines += ["", *summary(record_of(run), run.config, run.status)]
-    if whole["metrics"]:
-        lines += ["", *_epochs(whole["metrics"], whole["best_epoch"], whole["config"]["metrics"]["primary"])]
-    lines += ["", "config, where it differs from the defaults", *_changed(whole["config"])]
-    lines += ["", "events", *map(_event, whole["events"])]
-    return lines
+    config = run.config
+    rows = ", ".join(f"{count:,} {part}" for part, count in record["data"]["rows"].items())
+    lines = [f"run      {run.path}", f"data     {source_name(config.resolved()['data']['source'])}: {rows}"]
+    if parent := record["parent"]:
+        lines.append(f"parent   {parent['id']}, from epoch {parent['epoch']}")
+    if why := why_pruned(run.directory):
+        lines.append(f"note     {why}")
+    lines += ["", *summary(record, config, run.status)]
+    if run.rows:
+        lines += ["", *_epochs(run.rows, record["best_epoch"], config.metrics.primary)]
+    lines += ["", "config, where it differs from the defaults", *changes(config)]
+    return [*lines, "", "events", *map(_event, run.events)]
 
 
-def _event(event: Values) -> str:
+def _event(event: Event) -> str:
     return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
 
 
@@ -96,10 +84,3 @@ def _epochs(metrics: list[Row], best: int | None, primary: str) -> list[str]:
     table = epoch_table(some, primary)
     right = range(len(table[0]))
     return columns([[*cells, mark] for cells, mark in zip(table, marks, strict=True)], right)
-
-
-def _changed(values: Values) -> list[str]:
-    from nnrun.config.config import changed
-    from nnrun.config.dump import one_line
-
-    return [f"  {key}: {one_line(value)}" for key, (value, _) in changed(values).items()] or ["  nothing"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnrun.config.config import Config
 from nnrun.config.data_sources import with_absolute_sources
+from nnrun.config.dump import dump_yaml
 from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, reshape
 from nnrun.config.yaml_text import decode, parse, read_bytes
@@ -49,6 +50,15 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
     return Loaded(config, content, path, notices, places)
+
+
+def load_values(values: Mapping[str, object]) -> Loaded:
+    """Plain values as they would stand in a file; a ConfigError names the keys alone, as there is no line to point at.
+
+    Relative paths are relative to the current directory.
+    """
+    Config.from_values(dict(values))
+    return load_config(None, text=dump_yaml(dict(values)))
 
 
 def _content(path: Path | None, text: str | bytes | None) -> bytes:

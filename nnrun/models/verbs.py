@@ -16,7 +16,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.facts.survey import check_target
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
-from nnrun.engine.metrics import METRICS, Task
+from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import Linear, constant, linear
@@ -113,11 +113,6 @@ class Evaluation:
         self.rows[part] = scores[NETWORK].rows
         if self.model.target.classes is not None:
             self.counts[part] = scores[NETWORK].counts()
-
-
-def known_metrics() -> list[str]:
-    """The names that follow a part in the name of a number, such as `auc` in dev_auc."""
-    return list(METRICS)
 
 
 def evaluate(model: Model, data: str | None = None) -> Evaluation:

@@ -109,10 +109,9 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
     Raises UsageError where there is none, DataError where it is damaged or has other shapes.
     """
     loaded = run.load_checkpoint(name, shapes)
-    if loaded is None and pruned(run):
-        raise UsageError(f"{run.path}: {PRUNED}; {retraining(run)}")
     if loaded is None:
-        raise UsageError(f"{run.id} has no checkpoint {name!r} yet")
+        why = why_pruned(run)
+        raise UsageError(f"{run.path}: {why}" if why else f"{run.id} has no checkpoint {name!r} yet")
     return loaded[0]
 
 
@@ -121,14 +120,11 @@ def prune(run: RunDir) -> None:
     shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
 
 
-def pruned(run: RunDir) -> bool:
-    """Whether that was done."""
-    return not (run.path / CHECKPOINTS).exists()
-
-
-def retraining(run: RunDir) -> str:
-    """How to get pruned checkpoints back."""
-    return f"`{command('train', str(run.resolved))}` trains it again"
+def why_pruned(run: RunDir) -> str | None:
+    """Where that was done: why, and how to get them back."""
+    if (run.path / CHECKPOINTS).exists():
+        return None
+    return f"{PRUNED}; `{command('train', str(run.resolved))}` trains it again"
 
 
 def _with_infinity(values: Sequence[Number] | Sequence[Sequence[Number]]) -> Array:

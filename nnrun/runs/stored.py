@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from nnrun.config.values import Settings
 from nnrun.errors import DataError
 from nnrun.runs.finding import best_in, is_search, name_of
 from nnrun.runs.records import Event, Final, Row, RunRecord
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.config.load import Loaded
     from nnrun.data.fitted import Document, Fitted
-
-Values = dict[str, Any]  # settings by dotted key: whatever YAML holds
 
 UNDER_WAY = ("created", "running", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
@@ -149,7 +148,7 @@ def record_of(run: StoredRun) -> RunRecord:
     return record | {"status": run.status}
 
 
-def settings_of(run: StoredRun) -> Values:
+def settings_of(run: StoredRun) -> Settings:
     """Every setting of the run by its dotted key, those of a search left out; DataError where they cannot be read."""
     import yaml
 

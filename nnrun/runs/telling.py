@@ -171,3 +171,11 @@ def symptoms(found: Sequence[FoundSymptom]) -> list[str]:
 def next_line(command: str) -> str:
     """What to type next, as a shell runs it here."""
     return f"next     {typed_here(command)}"
+
+
+def changes(config: Config) -> list[str]:
+    """The settings that differ from the defaults, a line each."""
+    from nnrun.config.config import changed
+    from nnrun.config.dump import one_line
+
+    return [f"  {key}: {one_line(value)}" for key, (value, _) in changed(config.resolved()).items()] or ["  nothing"]

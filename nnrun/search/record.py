@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from nnrun.runs.records import Final
-from nnrun.runs.stored import StoredRun
 
 
 class Expected(TypedDict):
@@ -64,8 +63,3 @@ class SearchRecord(TypedDict, total=False):
     notes: list[str]
     stages: list[Stage]
     repeats: list[Repeated]
-
-
-def as_search(run: StoredRun) -> SearchRecord:
-    """run.json of a search with the status of the moment, by its type."""
-    return cast(SearchRecord, run.record)

@@ -24,9 +24,10 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
-from nnrun.search.record import SearchRecord, as_search
+from nnrun.search.record import SearchRecord
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
+from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
@@ -141,7 +142,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
         _note_end(search, clock, error)
         raise
     search.run.update_record(status=status, ended=now(), running_seconds=clock.seconds)
-    return SearchOutcome(search.run, status, records, as_search(StoredRun(search.run)))
+    return SearchOutcome(search.run, status, records, StoredSearch(StoredRun(search.run)).record)
 
 
 def _run(

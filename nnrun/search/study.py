@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
-from nnrun.config.space.space import Space
 from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.ledger import Ledger
+from nnrun.search.plan import Plan
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, Metric, SharedJob, Trial, TrialRecord, TrialResult, cohort, entry, failed
 
@@ -39,7 +39,7 @@ class Watcher:
     def preparing(self, step: str, done: int, rows: int | None) -> None:
         """A piece of the data is prepared, as a Listener hears it."""
 
-    def started(self, run: RunDir, space: Space) -> None:
+    def started(self, run: RunDir, plan: Plan) -> None:
         """The search has its directory and begins, or goes on."""
 
     def say(self, line: str) -> None:

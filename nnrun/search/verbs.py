@@ -49,8 +49,8 @@ def begin(
         _refuse_misfit(loaded, dataset)
         run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
-            watcher.started(run, space)
             plan = Plan.read(run)
+            watcher.started(run, plan)
             return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop)
 
 
@@ -58,7 +58,7 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
     """The space and the given trials; a ConfigError lists all that is wrong with the section `search`."""
     search = loaded.config.search
     problems = [
-        loaded.locate(("search", key), unknown_word(f"no {key}", word, names))
+        loaded.locate(("search", key), _unknown_word(f"no {key}", word, names))
         for key, word, names in (
             ("strategy", search.strategy, list(STRATEGIES)),
             ("metric", search.metric.removeprefix("-"), FINALS),
@@ -78,7 +78,13 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
     return found
 
 
-def unknown_word(what: str, word: str, names: Sequence[str]) -> str:
+def refuse_unknown(strategy: str | None) -> None:
+    """UsageError for the name of no strategy; None stands for that of the config."""
+    if strategy is not None and strategy not in STRATEGIES:
+        raise UsageError(f"--strategy: {_unknown_word('no strategy', strategy, list(STRATEGIES))}")
+
+
+def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     """`no strategy 'rundom'; did you mean random? allowed: …`."""
     close = closest(word.lower(), names)
     hint = f"did you mean {close}? " if close else ""
@@ -135,7 +141,7 @@ def resume(
         space, known = load_known(loaded)
         _refuse_changes(run, plan, Plan.of(loaded.config, space, plan.totals, plan.limits, plan.repeat))
         plan = _extended(run, plan, trials, options)
-        watcher.started(run, space)
+        watcher.started(run, plan)
         search = Search(run, loaded.config, dataset, plan, options, executor, known)
         return go_on(search, watcher, told_to_stop)
 

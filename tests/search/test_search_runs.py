@@ -17,7 +17,7 @@ from nnrun.api import load_run
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs import verbs
-from nnrun.runs.checkpoints import prune, pruned
+from nnrun.runs.checkpoints import prune, why_pruned
 from nnrun.runs.rundir import RunDir
 from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
@@ -52,11 +52,11 @@ def test_trials_that_are_not_among_the_best_lose_their_checkpoints(
     trials = [RunDir(outcome.run.path / "trials" / f"{n:04d}") for n in range(12)]
     ranked = sorted(range(12), key=lambda n: Metric("dev_error").rank(outcome.records[n]))
     kept = [trials[number] for number in ranked[:3]]
-    assert {run.id for run in trials if not pruned(run)} == {run.id for run in kept}
+    assert {run.id for run in trials if not why_pruned(run)} == {run.id for run in kept}
 
     (trials[ranked[5]].path / "checkpoints").mkdir()  # spared by a kill
     again(outcome.run)
-    assert {run.id for run in trials if not pruned(run)} == {run.id for run in kept}
+    assert {run.id for run in trials if not why_pruned(run)} == {run.id for run in kept}
 
 
 def test_a_pruned_trial_says_so_and_is_trained_again_to_the_same_bytes(search: Search, tmp_path: Path) -> None:

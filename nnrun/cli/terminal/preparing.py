@@ -65,13 +65,15 @@ def _bar() -> Progress:
     return bar
 
 
+def silent(step: str, done: int, rows: int | None) -> None:
+    """Says nothing of it."""
+
+
 @contextmanager
 def preparing(quiet: bool) -> Iterator[Heard]:
     """For a command without a view of its own."""
-    from nnrun.data.files.chunks import nobody
-
     preparation = Preparation()
     try:
-        yield nobody if quiet else preparation
+        yield silent if quiet else preparation
     finally:
         preparation.close()

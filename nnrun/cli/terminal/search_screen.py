@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any
 from nnrun.cli.terminal.preparing import is_terminal
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.terminal.streams import in_terminal_letters, say
-from nnrun.config.space.space import Space
-from nnrun.runs.rundir import RunDir
-from nnrun.search.plan import Plan
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
 from nnrun.search.trials import Metric, TrialRecord
@@ -23,6 +19,10 @@ from nnrun.text import remaining
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+
+    from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Plan
+    from nnrun.search.state import Options
 
 
 TRIALS_BETWEEN_PACES = 10
@@ -43,12 +43,12 @@ class SearchConsole(Screen, Watcher):
         """The number of trials that were asked for."""
         return self.plan.total
 
-    def started(self, run: RunDir, space: Space) -> None:
+    def started(self, run: RunDir, plan: Plan) -> None:
         """The heading."""
         self.preparation.close()
-        self.plan, self.begun = Plan.read(run), time.monotonic()
-        say(*heading(run.id, self.plan, space, self.options.workers))
-        say(*outlook(self.plan))
+        self.plan, self.begun = plan, time.monotonic()
+        say(*heading(run.id, plan, plan.space, self.options.workers))
+        say(*outlook(plan))
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
@@ -87,9 +87,9 @@ class LiveSearchConsole(SearchConsole):
             self._draw()
         super().__exit__(kind, error, tb)
 
-    def started(self, run: RunDir, space: Space) -> None:
+    def started(self, run: RunDir, plan: Plan) -> None:
         """The heading stays above the live view."""
-        super().started(run, space)
+        super().started(run, plan)
         self.live.start()
         self.live.update(self)
 
@@ -176,7 +176,7 @@ class QuietSearchConsole(SearchConsole):
     def preparing(self, step: str, done: int, rows: int | None) -> None:
         """Nothing."""
 
-    def started(self, run: RunDir, space: Space) -> None:
+    def started(self, run: RunDir, plan: Plan) -> None:
         """Nothing."""
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:

@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from string import ascii_uppercase
 
+from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import find_run
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD
-from nnrun.runs.stored import StoredRun, Values, record_of, settings_of
+from nnrun.runs.stored import StoredRun, record_of, settings_of
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
@@ -37,12 +38,12 @@ class Contestant:
         return record_of(self.run)
 
     @cached_property
-    def settings(self) -> Values:
+    def settings(self) -> Settings:
         """Its config by dotted key."""
         return settings_of(self.run)
 
     @property
-    def metrics(self) -> Values:
+    def metrics(self) -> Settings:
         """The facts, and each number of the best epoch."""
         final = self.record.get("final") or {}
         numbers = {key: value for key, value in final.items() if isinstance(value, (int, float))}

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import variance
 from typing import Any, NamedTuple, TypeGuard
 
+from nnrun.config.values import Settings
 from nnrun.engine.metrics import METRICS
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
@@ -16,7 +17,7 @@ from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants,
 from nnrun.runs.finding import is_search, list_runs, search_of
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import StoredRun, Values
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import Z
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
@@ -165,7 +166,7 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     )
 
 
-def _rows(runs: Sequence[Values]) -> Rows:
+def _rows(runs: Sequence[Settings]) -> Rows:
     keys = dict.fromkeys(key for values in runs for key in values if key not in FACTS)
     facts = [key for key in FACTS if any(key in values for values in runs)]
     return {key: [values.get(key) for values in runs] for key in [*keys, *facts]}

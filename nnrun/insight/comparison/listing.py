@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
-from nnrun.runs.stored import StoredRun, Values, record_of, settings_of
+from nnrun.runs.stored import StoredRun, record_of, settings_of
 from nnrun.search.ledger import Glimpse, Ledger
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
@@ -26,14 +27,14 @@ class Entry:
     def __init__(self, run: StoredRun) -> None:
         self.run, self.search = run, run.is_search
         try:
-            self.record: Values = dict(record_of(run))
+            self.record: Settings = dict(record_of(run))
         except NnrunError:
             self.record = {"status": BROKEN}
         if self.search and self.record["status"] not in (BROKEN, "done"):
             self.record |= _so_far(run)
 
     @property
-    def facts(self) -> Values:
+    def facts(self) -> Settings:
         """What is told of it, the numbers of its best epoch or trial aside."""
         name = ID.fullmatch(self.run.id)
         keys = ("status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent")
@@ -47,11 +48,11 @@ class Entry:
     @property
     def final(self) -> dict[str, float | None]:
         """The numbers of the best epoch, of a search those of its best trial."""
-        final: Values = self.record.get("final") or {}
+        final: Settings = self.record.get("final") or {}
         return {key: value for key, value in final.items() if value is None or isinstance(value, (int, float))}
 
     @cached_property
-    def settings(self) -> Values:
+    def settings(self) -> Settings:
         """Its config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
         try:
             return settings_of(self.run.best or self.run)
@@ -68,7 +69,7 @@ class Entry:
         return facts[key] if key in facts else self.settings.get(key)
 
 
-def _so_far(run: StoredRun) -> Values:
+def _so_far(run: StoredRun) -> Settings:
     """The best of the trials that a search has finished until now."""
     try:
         records = Ledger.of(run.directory).glance()
@@ -170,7 +171,7 @@ LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and sever
 SHOWN = {"id", "status", "seconds", *(f"{part}_error" for part in PARTS)}  # that always have a column, if there is room
 
 
-def plain(entry: Entry) -> Values:
+def plain(entry: Entry) -> Settings:
     """A run in a JSON list."""
     errors = {f"{part}_error": entry.final.get(f"{part}_error") for part in PARTS}
     return {**entry.facts, **errors, "final": entry.final or None}

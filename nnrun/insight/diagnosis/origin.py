@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
+from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
@@ -19,7 +20,7 @@ class Move(NamedTuple):
 
     weight: float
     why: str
-    settings: Mapping[str, Any]
+    settings: Settings
     verb: str = "train"
     options: tuple[str, ...] = ()
 

@@ -17,8 +17,7 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
-from nnrun.search.ledger import Ledger
-from nnrun.search.plan import Plan
+from nnrun.search.stored import StoredSearch
 from nnrun.search.trials import TrialRecord
 from nnrun.text import columns, percent
 
@@ -34,7 +33,8 @@ def of_a_search(
 
     Raises UsageError where no trial has ended well yet.
     """
-    records, _ = Ledger.of(search.directory).read()
+    stored = StoredSearch(search)
+    records = stored.trials
     if search.best is None:
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
         raise UsageError(f"{search.id} has no best trial yet ({counts}); `nnrun resume {search.path}` goes on")
@@ -43,7 +43,7 @@ def of_a_search(
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
-    actions = [*_next(search, records, options), *found.actions]
+    actions = [*_next(stored, options), *found.actions]
     return replace(found, lines=lines, actions=actions[:MOST], spread=spread)
 
 
@@ -82,22 +82,22 @@ def _spread_lines(spread: Spread) -> list[str]:
     return lines
 
 
-def _next(search: StoredRun, records: Sequence[TrialRecord], options: Sequence[str]) -> Iterator[Action]:
+def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     """Where the best trial lies at an end of a range or came late, the search has not seen enough."""
+    run, records, plan = search.run, search.trials, search.plan
     number = search.record["best_trial"]
     best = next((record for record in records if record["number"] == number), None)
-    plan = Plan.read(search.directory)
     if number is None or best is None:
         return
     if wider := _wider(plan.space, best["values"]):
         keys, space = wider
-        words = ["search", str(search.directory.resolved), "--trials", str(plan.total)]
+        words = ["search", str(run.directory.resolved), "--trials", str(plan.total)]
         words += ["--set", f"search.space={space}", *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
         yield Action(why, command(*words))
     if number >= LATE * len(records) and len(records) > 1:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
-        yield Action(why, command("resume", str(search.path), "--trials", str(2 * plan.total)))
+        yield Action(why, command("resume", str(run.path), "--trials", str(2 * plan.total)))
 
 
 def _wider(space: Space, values: Settings) -> tuple[list[str], str] | None:

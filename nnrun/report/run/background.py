@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from nnrun.config.config import changed
 from nnrun.config.dump import one_line
@@ -11,11 +10,9 @@ from nnrun.installation import command
 from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag, unfolded
 from nnrun.report.page.page import Section
 from nnrun.report.run.curves import event_words
-from nnrun.runs.records import Event
+from nnrun.runs.records import Blas, Event, Host, RunRecord
 from nnrun.runs.stored import StoredRun
 from nnrun.text import source_name
-
-Values = Mapping[str, Any]
 
 
 def config_section(run: StoredRun) -> Section:
@@ -28,12 +25,12 @@ def config_section(run: StoredRun) -> Section:
     return Section("Config", [told if rows else paragraph("Everything is as by default."), whole])
 
 
-def environment_section(record: Values) -> Section:
+def environment_section(record: RunRecord) -> Section:
     """Data files, machine and versions."""
     return Section("Data and environment", [_files(record), _machine(record)])
 
 
-def _files(record: Values) -> Markup:
+def _files(record: RunRecord) -> Markup:
     rows = [
         [file["name"], file["part"], f"{file['rows']:,}", code(file["sha256"][:16])] for file in record["data"]["files"]
     ]
@@ -42,7 +39,7 @@ def _files(record: Values) -> Markup:
     return table(caption, ["file", "part", "rows", "SHA-256, first 16 digits"], rows, words=(0, 1, 3))
 
 
-def _machine(record: Values) -> Markup:
+def _machine(record: RunRecord) -> Markup:
     host = record["host"]
     rows = [["machine", f"{host['system']}, {host['processor']}, {_cores(host)}"]]
     rows += [["BLAS", ", ".join(_blas(library) for library in record.get("blas") or []) or "unknown"]]
@@ -53,12 +50,12 @@ def _machine(record: Values) -> Markup:
     return table("Environment", ["what", "which"], rows, words=(0, 1))
 
 
-def _cores(host: Values) -> str:
+def _cores(host: Host) -> str:
     usable = host.get("usable_cores", host["cores"])  # which older runs did not record
     return f"{host['cores']} cores" + ("" if usable == host["cores"] else f", of which {usable} could be used")
 
 
-def _blas(library: Values) -> str:
+def _blas(library: Blas) -> str:
     return f"{library['library']} {library['version']} ({library['kernel']}), {library['threads']} thread(s)"
 
 

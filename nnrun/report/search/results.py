@@ -12,9 +12,9 @@ from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.report.page.charts import Axis, axis, log_axis
 from nnrun.runs.stored import StoredRun
-from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord, as_search
+from nnrun.search.record import SearchRecord
+from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
@@ -36,8 +36,8 @@ class Results:
     @classmethod
     def of(cls, run: StoredRun) -> Results:
         """From its directory."""
-        trials, _ = Ledger.of(run.directory).read()
-        return cls(run, as_search(run), Plan.read(run.directory), run.config, trials)
+        search = StoredSearch(run)
+        return cls(run, search.record, search.plan, run.config, search.trials)
 
     @cached_property
     def strategy(self) -> Strategy:

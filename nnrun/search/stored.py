@@ -1,0 +1,41 @@
+"""A search as its directory has it: each file is read when it is first asked for, and once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from nnrun.runs.stored import StoredRun
+from nnrun.search.ledger import Ledger
+from nnrun.search.plan import Plan
+from nnrun.search.record import SearchRecord
+from nnrun.search.trials import TrialRecord
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSearch:
+    """What is known of a search beside what every run has; it is only read."""
+
+    run: StoredRun
+
+    @cached_property
+    def plan(self) -> Plan:
+        """search.yaml; DataError where it holds none."""
+        return Plan.read(self.run.directory)
+
+    @property
+    def record(self) -> SearchRecord:
+        """run.json with the status of the moment."""
+        return cast(SearchRecord, self.run.record)
+
+    @cached_property
+    def trials(self) -> list[TrialRecord]:
+        """Every whole record of trials.jsonl by number."""
+        return Ledger.of(self.run.directory).read()[0]
+
+    @property
+    def closed(self) -> bool:
+        """Whether the result in run.json is that of these trials; it may be from before the search was resumed."""
+        record = self.record
+        return record["status"] != "running" and not record.get("error") and record.get("trials") == len(self.trials)
