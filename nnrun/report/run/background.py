@@ -82,6 +82,6 @@ def _again(run: StoredRun) -> Iterator[tuple[str, str]]:
     yield "This page:", command("report", str(run.path))
 
 
-def _provided(record: Values) -> Iterator[Markup]:
+def _provided(record: RunRecord) -> Iterator[Markup]:
     names = ", ".join(dict.fromkeys(source_name(file["name"]) for file in record["data"]["files"]))
     yield tag("p", f"It needs {names} as it was, and for the last digits this machine's NumPy and BLAS.", cls="quiet")

@@ -59,7 +59,7 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     sections += [
         _space_section(found),
         background.config_section(search),
-        background.environment_section(found.record),
+        background.environment_section(search.record),
         background.again_section(search),
     ]
     lead = join([_lead(found, items), facts(_numbers(found))])
