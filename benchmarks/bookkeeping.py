@@ -28,7 +28,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Budget, Study, Watcher
-from nnrun.search.trials import Answer, Job, Metric, Trial, TrialRecord
+from nnrun.search.trials import Answer, Job, Objective, Trial, TrialRecord
 
 SPACE: dict[str, dict[str, Any]] = {
     "network.width": {"choice": [32, 64, 128]},
@@ -50,7 +50,7 @@ def null_work(job: Job) -> Answer:
     """What a worker would return."""
     trials = [(trial["number"], trial["values"]) for trial in job["trials"]]
     return {
-        "records": [
+        "results": [
             {"number": n, "values": values, "status": "done", "final": {"dev_error": objective(values)}, "curve": []}
             for n, values in trials
         ]
@@ -78,7 +78,7 @@ def nnrun(strategy: str, trials: int, folder: Path) -> list[float]:
     brief = Brief(Space.of(SPACE), 0, [trials])
     ledger = Ledger(folder / "trials.jsonl")
     study = Study(
-        STRATEGIES[strategy](brief), make, [], Metric("dev_error"), ledger, Inline(), null_work, {}, watcher=clock
+        STRATEGIES[strategy](brief), make, [], Objective("dev_error"), ledger, Inline(), null_work, {}, watcher=clock
     )
     study.run(Budget(trials))
     return clock.times

@@ -1,4 +1,4 @@
-"""The sections of the YAML file: each key once, with type, bounds, default and one line of help.
+"""The sections of the YAML file but `data`: each key once, with type, bounds, default and one line of help.
 
 Validating also resolves: what may be left open in the file (null, a name alone, one dropout rate for all layers,
 depth and width) is filled in, so that the rest of the program never meets an open value.

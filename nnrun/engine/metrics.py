@@ -139,7 +139,8 @@ class Metric:
 
     `of(y, predictions, weights)` works it out from all rows of a part; None where training measures it in passing.
     Classes: y `(m,)` whole numbers, predictions `(m, classes)` probabilities. Values: both `(m, width)`, in the
-    target's own unit. Weights `(m,)` or None.
+    target's own unit. Weights `(m,)` or None. The same prediction for all rows gives a number too, and NaN only
+    where the targets leave nothing to measure: by that it is known whether a metric can decide between epochs.
     """
 
     help: str

@@ -32,7 +32,7 @@ from nnrun.runs.stored import StoredRun
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
-READERS = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
+TEST_READ_BY = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
 
 
 class Predictor(Protocol):
@@ -240,7 +240,7 @@ def _reads(run: RunDir) -> int:
     chosen = run.read_record().get("chosen")
     if chosen and search_of(run):
         return int(chosen["test_reads"])
-    return sum(event["event"] in READERS for event in run.events())
+    return sum(event["event"] in TEST_READ_BY for event in run.events())
 
 
 def _enter(run: RunDir, reads: int) -> None:

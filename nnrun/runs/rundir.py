@@ -1,4 +1,4 @@
-"""The run directory: the only store, and the only module that knows what lies in it."""
+"""The run directory, the only store: the names of its files, and how they are written and read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 CONFIG, RESOLVED, RECORD, DATA = "config.yaml", "resolved.yaml", "run.json", "data.json"
-METRICS, EVENTS, LOG, LOCK, CHECKPOINTS = "metrics.jsonl", "events.jsonl", "log.txt", "run.lock", "checkpoints"
+EPOCHS, EVENTS, LOG, LOCK, CHECKPOINTS = "metrics.jsonl", "events.jsonl", "log.txt", "run.lock", "checkpoints"
 DIAGNOSIS, CURVE, PAGE = "diagnosis.json", "learning_curve.json", "report.html"  # what was worked out of a run
 UNFINISHED = ".creating-"  # a directory that is not a run yet
 
@@ -44,6 +44,7 @@ class RunDir:
 
     config.yaml  resolved.yaml  run.json  data.json  metrics.jsonl  events.jsonl  log.txt
     checkpoints/{best,last}.safetensors, each with its description as .json
+    run.lock; what was worked out of a run: diagnosis.json  learning_curve.json  report.html
     """
 
     def __init__(self, path: Path) -> None:
@@ -157,7 +158,7 @@ class RunDir:
 
     def add_metrics(self, row: Row) -> None:
         """Add an epoch to metrics.jsonl."""
-        self.append(METRICS, to_json(row))
+        self.append(EPOCHS, to_json(row))
 
     def event(self, kind: str, **details: Any) -> None:
         """Add a line to events.jsonl with the time."""
@@ -170,7 +171,7 @@ class RunDir:
 
     def metrics(self) -> list[Row]:
         """One record an epoch."""
-        return cast(list[Row], read_json_lines(self.path / METRICS))
+        return cast(list[Row], read_json_lines(self.path / EPOCHS))
 
     def events(self) -> list[Event]:
         """What happened besides epochs."""
@@ -181,7 +182,7 @@ class RunDir:
         records = self.metrics()
         kept = [record for record in records if record["epoch"] <= epoch]
         if len(kept) < len(records):
-            self.write(METRICS, "".join(to_json(record) + "\n" for record in kept))
+            self.write(EPOCHS, "".join(to_json(record) + "\n" for record in kept))
 
     # checkpoints
 
@@ -210,7 +211,7 @@ class RunDir:
         with (self.path / LOCK).open("w") as lock:
             if not lock_exclusively(lock.fileno()):
                 raise UsageError(f"{self.path}: {self._holder()} is training this run")
-            for file in (METRICS, EVENTS, LOG):
+            for file in (EPOCHS, EVENTS, LOG):
                 drop_torn_line(self.path / file)
             for folder in (self.path, self.path / CHECKPOINTS):
                 drop_unfinished(folder)

@@ -17,7 +17,7 @@ from nnrun.files import to_json
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
 from nnrun.runs.records import DataRecord, Given, Parent, RunRecord
-from nnrun.runs.rundir import CONFIG, DATA, METRICS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
+from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
 from nnrun.runs.stored import StoredRun
 
@@ -136,7 +136,7 @@ def _create(
     config = loaded.config
 
     def files(run_id: str) -> dict[str, bytes]:
-        return first_files(run_id, config, loaded.text, dataset, argv, parent, given) | {METRICS: b""}
+        return first_files(run_id, config, loaded.text, dataset, argv, parent, given) | {EPOCHS: b""}
 
     return RunDir.create(root, config.name, files)
 

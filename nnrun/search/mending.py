@@ -10,12 +10,12 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
-from nnrun.search.trials import Metric, entry, record_of
+from nnrun.search.trials import Objective, entry, trial_result
 
 NUMBER = re.compile(rb'"number": (\d+)[,}]')
 
 
-def mend(ledger: Ledger, folder: Path, metric: Metric) -> list[str]:
+def mend(ledger: Ledger, folder: Path, metric: Objective) -> list[str]:
     """Drop lines that are not whole, enter trials that are complete but for their line; what is to be told of it."""
     torn = ledger.torn()
     broken = ledger.repair()
@@ -44,7 +44,7 @@ def _trials(numbers: Sequence[int]) -> str:
     return f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
-def _enter(ledger: Ledger, folder: Path, metric: Metric) -> list[int]:
+def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
     """Trials whose directories are complete but which have no line: a kill may fall between the two."""
     known = {record["number"] for record in ledger.read()[0]}
     entered = []
@@ -54,7 +54,7 @@ def _enter(ledger: Ledger, folder: Path, metric: Metric) -> list[int]:
         record = run.read_record()
         if record["status"] in ("done", "diverged"):
             outcome = Outcome(run, record["status"], record, StoredRun(run).config)
-            found = record_of(int(run.id), run.read_json("values.json"), outcome)
+            found = trial_result(int(run.id), run.read_json("values.json"), outcome)
             ledger.append(entry(found | {"attempt": None}, metric))
             entered.append(int(run.id))
     return entered

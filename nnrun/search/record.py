@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from nnrun.runs.records import Final
 
@@ -47,12 +47,15 @@ class Stage(TypedDict):
     changes: list[Change]
 
 
+EndedBy = Literal["trials", "target", "timeout", "points", "signal"]  # points: there are no more of them
+
+
 class SearchRecord(TypedDict, total=False):
     """The keys that telling and pages use; those of a search's end are not there before it."""
 
     status: str
     error: str | None
-    ended_by: str  # trials, target, timeout, points or signal
+    ended_by: EndedBy
     seconds: float  # of training, all trials together
     trials: int
     counts: dict[str, int]  # by status

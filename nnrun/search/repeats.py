@@ -17,7 +17,7 @@ from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
-from nnrun.search.trials import Metric, Trial, TrialRecord, repeat_seed, signature, stacked
+from nnrun.search.trials import Objective, Trial, TrialRecord, repeat_seed, signature, stacked
 from nnrun.search.worker import train_trials
 
 BEST = 3
@@ -64,7 +64,7 @@ def repeat(
     return found
 
 
-def best_settings(records: Sequence[TrialRecord], metric: Metric) -> list[TrialRecord]:
+def best_settings(records: Sequence[TrialRecord], metric: Objective) -> list[TrialRecord]:
     """The best trials with a result, of those with equal settings (as halving has them) the best one."""
     different: dict[str, TrialRecord] = {}
     for record in sorted((r for r in records if r["metric"] is not None), key=metric.rank):

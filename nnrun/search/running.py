@@ -24,7 +24,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
-from nnrun.search.record import SearchRecord
+from nnrun.search.record import EndedBy, SearchRecord
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.stored import StoredSearch
@@ -37,7 +37,7 @@ from nnrun.search.worker import train_trials
 
 
 def close(
-    search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: str
+    search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: EndedBy
 ) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
     for abandoned in search.folder.glob(f"{UNFINISHED}*"):  # by workers that were killed
@@ -167,8 +167,8 @@ def _run(
     return status, records
 
 
-def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[], bool]) -> str:
-    """What ended the study: trials, target, signal, timeout or points (there are no more of them)."""
+def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[], bool]) -> EndedBy:
+    """What ended the study."""
     best = study.best()
     if study.finished >= budget.trials:
         return "trials"

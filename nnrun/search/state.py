@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, cast
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
@@ -18,10 +18,9 @@ from nnrun.runs.verbs import CACHE
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Limits, Plan
-from nnrun.search.trials import LARGEST, Metric, SharedJob
+from nnrun.search.trials import LARGEST, Objective, SharedJob
 
 MEMORY_SHARE = 0.8
-Number = TypeVar("Number", int, float)
 
 
 def usual_workers(least_memory: int) -> int:
@@ -34,7 +33,7 @@ class Options:
     """The command's options, on which no trial's numbers depend; None: as before, or no limit."""
 
     workers: int = 1
-    timeout: float | None = None  # these five are explained in `Limits`
+    timeout: float | None = None  # this and the next four are explained in `Limits`, and kept by their names
     target: float | None = None
     trial_timeout: float | None = None
     trial_memory: int | None = None
@@ -44,24 +43,12 @@ class Options:
 
     def kept(self) -> Limits:
         """What search.yaml holds of them; null where there is no limit."""
-        return {
-            "timeout": _finite(self.timeout),
-            "target": _finite(self.target),
-            "trial_timeout": _finite(self.trial_timeout),
-            "trial_memory": self.trial_memory,
-            "stack": self.stack,
-        }
+        return cast(Limits, {name: _finite(getattr(self, name)) for name in Limits.__annotations__})
 
     def after(self, kept: Limits) -> Options:
         """With the limits of earlier calls, where this one gives none."""
-        return replace(
-            self,
-            timeout=_first(self.timeout, kept.get("timeout")),
-            target=_first(self.target, kept.get("target")),
-            trial_timeout=_first(self.trial_timeout, kept.get("trial_timeout")),
-            trial_memory=_first(self.trial_memory, kept.get("trial_memory")),
-            stack=_first(self.stack, kept.get("stack")),
-        )
+        names = [name for name in Limits.__annotations__ if getattr(self, name) is None]
+        return replace(self, **cast(Any, {name: limit for name, limit in kept.items() if name in names}))
 
     def stacked(self, worth: int) -> int:
         """How many trials to stack where so many are worth it."""
@@ -78,10 +65,6 @@ class Options:
 def _finite(limit: float | None) -> float | None:
     """Infinity is how a call lifts a limit."""
     return None if limit is None or math.isinf(limit) else limit
-
-
-def _first(limit: Number | None, otherwise: Number | None) -> Number | None:
-    return otherwise if limit is None else limit
 
 
 @dataclass(frozen=True)
@@ -102,9 +85,9 @@ class Search:
         return self.plan.space
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> Objective:
         """What is minimised."""
-        return Metric(self.plan.metric)
+        return Objective(self.plan.metric)
 
     @property
     def total(self) -> int:

@@ -15,7 +15,18 @@ from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.strategies.strategy import Point, Strategy
-from nnrun.search.trials import Answer, Job, Metric, SharedJob, Trial, TrialRecord, TrialResult, cohort, entry, failed
+from nnrun.search.trials import (
+    Answer,
+    Job,
+    Objective,
+    SharedJob,
+    Trial,
+    TrialRecord,
+    TrialResult,
+    cohort,
+    entry,
+    failed,
+)
 
 ATTEMPTS = 2  # of a trial that crashes by itself
 KILLS = 20  # from outside, after which a trial is given up all the same
@@ -62,7 +73,7 @@ class Study:
     strategy: Strategy
     make: Callable[[Point], Trial | TrialResult]  # a result at once where the settings contradict themselves
     given: Sequence[Point]  # trials that no strategy chose: the config as written
-    metric: Metric
+    metric: Objective
     ledger: Ledger
     executor: Executor
     work: Work[Job, Answer]
@@ -160,8 +171,8 @@ class Study:
         """Records, or another attempt; a cohort that failed is run again trial by trial, to find the culprit."""
         error = future.exception()
         result = Failure(error=_words(error)) if error else future.result()
-        if "records" in result:
-            for trial, record in zip(trials, result["records"], strict=True):
+        if "results" in result:
+            for trial, record in zip(trials, result["results"], strict=True):
                 self._finish(record | {"attempt": trial.attempts})
             return
         if result.get("disk_full"):  # no trial's fault, and the next ones would meet it too

@@ -13,15 +13,15 @@ from nnrun.files import to_json
 from nnrun.runs.records import Final
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import Expected, Repeated, SearchRecord, Stage
+from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.trials import Metric, TrialRecord
+from nnrun.search.trials import Objective, TrialRecord
 from nnrun.text import columns, duration, number, percent
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
-ENDINGS = {
+ENDINGS: dict[EndedBy, str] = {
     "trials": "finished",
     "target": "target reached after",
     "timeout": "time is up after",
@@ -100,7 +100,7 @@ def ending(record: SearchRecord) -> str:
 
 def best_table(records: Sequence[TrialRecord], metric: str) -> list[str]:
     """The best few trials with their settings."""
-    ranked = sorted(records, key=Metric(metric).rank)[:BEST_SHOWN]
+    ranked = sorted(records, key=Objective(metric).rank)[:BEST_SHOWN]
     if not ranked:
         return []
     keys = list(ranked[0]["values"])

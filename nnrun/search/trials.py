@@ -15,7 +15,6 @@ from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset
 from nnrun.engine.network import parameter_count
-from nnrun.engine.randomness import PURPOSES
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size
 from nnrun.runs.environment import describe
 from nnrun.runs.records import Final
@@ -99,18 +98,17 @@ class TrialResult(TypedDict):
 class TrialRecord(TrialResult):
     """The ledger's line of a finished trial."""
 
-    metric: float | None  # what is minimised, as `Metric` reads it; None where the trial has no value
+    metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
     time: float  # when it was entered, in seconds since 1970
 
 
 class Answer(TypedDict):
     """What a worker returns: a result a trial, in the order of the job."""
 
-    records: list[TrialResult]
+    results: list[TrialResult]
 
 
-TRIAL = max(PURPOSES.values()) + 1
-REPEAT = TRIAL + 1
+TRIAL, REPEAT = 5, 6  # beside the numbers in `randomness.PURPOSES`; another number would be another seed
 
 
 def trial_seed(seed: int, number: int) -> int:
@@ -147,7 +145,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Metric:
+class Objective:
     """What is minimised: a name among a run's final numbers, with a leading - to maximise it."""
 
     name: str
@@ -170,7 +168,7 @@ def _or_last(value: float | None) -> float:
     return math.inf if value is None or math.isnan(value) else value
 
 
-def entry(record: TrialResult, metric: Metric) -> TrialRecord:
+def entry(record: TrialResult, metric: Objective) -> TrialRecord:
     """A trial's record as the ledger holds it: with its value of the metric, and the time."""
     value = metric.value(record)
     return {**record, "metric": None if math.isnan(value) else value, "time": time.time()}
@@ -198,7 +196,7 @@ def failed(number: int, values: Settings, why: str) -> TrialResult:
     }
 
 
-def record_of(number: int, values: Settings, outcome: Outcome) -> TrialResult:
+def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult:
     """What a trial came to whose training has ended."""
     record, final = outcome.record, outcome.record.get("final") or {}
     return {

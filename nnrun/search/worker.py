@@ -11,10 +11,10 @@ from nnrun.config.dump import dump_yaml
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.files import to_json
 from nnrun.runs.records import Parent
-from nnrun.runs.rundir import METRICS, RunDir
+from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Listener, Session
 from nnrun.runs.verbs import first_files
-from nnrun.search.trials import Answer, Job, TrialJob, record_of
+from nnrun.search.trials import Answer, Job, TrialJob, trial_result
 
 
 def train_trials(job: Job) -> Answer:
@@ -35,7 +35,7 @@ def train_trials(job: Job) -> Answer:
             locks.enter_context(run.locked())
         outcomes = session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
     pairs = zip(job["trials"], outcomes, strict=True)
-    return {"records": [record_of(trial["number"], trial["values"], outcome) for trial, outcome in pairs]}
+    return {"results": [trial_result(trial["number"], trial["values"], outcome) for trial, outcome in pairs]}
 
 
 _DATASETS: dict[tuple[str, str], Dataset] = {}  # mapped once a worker, not once a trial
@@ -56,5 +56,5 @@ def _directory(folder: Path, trial: TrialJob, config: Config, dataset: Dataset, 
     origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"]}
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
     files |= {"values.json": to_json(trial["values"]).encode() + b"\n"}  # the ledger can be rebuilt from here
-    files |= {METRICS: b"" if parent is None else parent.read(METRICS)}
+    files |= {EPOCHS: b"" if parent is None else parent.read(EPOCHS)}
     return RunDir.create_at(path, files)

@@ -19,7 +19,7 @@ from nnrun.search.state import Options
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
-from nnrun.search.trials import Metric, Trial, TrialRecord, TrialResult
+from nnrun.search.trials import Objective, Trial, TrialRecord, TrialResult
 from nnrun.search.verbs import begin
 
 CONFIG = """
@@ -123,7 +123,7 @@ def study(tmp_path: Path) -> Callable[..., Study]:
             strategy=STRATEGIES[strategy](Brief(SPACE, 0, [1000])),
             make=make or plain,
             given=[],
-            metric=Metric(metric),
+            metric=Objective(metric),
             ledger=Ledger(tmp_path / "trials.jsonl"),
             executor=executor or Inline(),
             work=work,

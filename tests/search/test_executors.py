@@ -44,7 +44,7 @@ def misbehave(job: Job) -> Job:
         if number == job["at"]:
             HOW[job["how"]](job)
         records.append({"number": number, "values": trial["values"], "status": "done", "final": {"dev_error": 0.5}})
-    return {"records": records}
+    return {"results": records}
 
 
 def _raise(job: Job) -> None:

@@ -18,7 +18,7 @@ from nnrun.search.repeats import best_settings
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.telling import repeat_lines
-from nnrun.search.trials import Metric, TrialRecord, repeat_seed, trial_seed
+from nnrun.search.trials import Objective, TrialRecord, repeat_seed, trial_seed
 from nnrun.search.verbs import resume
 from tests.search.conftest import Hearing
 
@@ -43,7 +43,7 @@ def results(outcome: SearchOutcome) -> list[dict[str, Any]]:
 
 def test_the_best_three_are_trained_again_with_new_seeds(search: Search) -> None:
     outcome = search(repeat=4)
-    ranked = sorted(outcome.records, key=Metric("dev_error").rank)[:3]
+    ranked = sorted(outcome.records, key=Objective("dev_error").rank)[:3]
     assert [each["trial"] for each in results(outcome)] == [record["number"] for record in ranked]
     for record, each in zip(ranked, results(outcome), strict=True):
         trained = repeats(outcome.run)[record["number"]]
@@ -153,7 +153,7 @@ def record(number: int, metric: float | None, **values: Any) -> TrialRecord:
 
 def test_of_trials_with_equal_settings_the_best_is_trained_again() -> None:
     records = [record(0, 0.3, a=1), record(1, 0.1, a=2), record(2, None, a=3), record(3, 0.2, a=2), record(4, 0.4, a=4)]
-    assert [each["number"] for each in best_settings(records, Metric("dev_error"))] == [1, 0, 4]
+    assert [each["number"] for each in best_settings(records, Objective("dev_error"))] == [1, 0, 4]
 
 
 def test_the_summary_tells_mean_and_deviation_and_which_is_better() -> None:

@@ -23,7 +23,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.trials import Metric, trial_seed
+from nnrun.search.trials import Objective, trial_seed
 from nnrun.search.verbs import resume
 
 Search = Callable[..., SearchOutcome]
@@ -50,7 +50,7 @@ def test_trials_that_are_not_among_the_best_lose_their_checkpoints(
     monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 3)
     outcome = search(f"search.strategy={strategy}", "training.epochs=9")
     trials = [RunDir(outcome.run.path / "trials" / f"{n:04d}") for n in range(12)]
-    ranked = sorted(range(12), key=lambda n: Metric("dev_error").rank(outcome.records[n]))
+    ranked = sorted(range(12), key=lambda n: Objective("dev_error").rank(outcome.records[n]))
     kept = [trials[number] for number in ranked[:3]]
     assert {run.id for run in trials if not why_pruned(run)} == {run.id for run in kept}
 

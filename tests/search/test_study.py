@@ -13,7 +13,7 @@ from nnrun.errors import NnrunError
 from nnrun.search.ledger import Ledger
 from nnrun.search.strategies.strategy import Point
 from nnrun.search.study import CHECKPOINTS_KEPT, LOOK_AHEAD, Budget, Study, Watcher
-from nnrun.search.trials import Metric, Trial, failed
+from nnrun.search.trials import Objective, Trial, failed
 
 Studies = Callable[..., Study]
 Job = dict[str, Any]
@@ -26,7 +26,7 @@ def record(number: int, values: Job, status: str = "done", **final: Any) -> Job:
 def by_rate(job: Job) -> Job:
     """The dev error of a trial is its learning rate."""
     rates = [(t["number"], t["values"], t["values"]["optimizer.learning_rate"]) for t in job["trials"]]
-    return {"records": [record(n, values, dev_error=rate) for n, values, rate in rates]}
+    return {"results": [record(n, values, dev_error=rate) for n, values, rate in rates]}
 
 
 # bookkeeping
@@ -35,9 +35,9 @@ def by_rate(job: Job) -> Job:
 def test_the_work_of_a_step_does_not_grow(study: Studies, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Ledger] = []
     ranked: list[Any] = []
-    read, rank = Ledger.read, Metric.rank
+    read, rank = Ledger.read, Objective.rank
     monkeypatch.setattr(Ledger, "read", lambda ledger: reads.append(ledger) or read(ledger))
-    monkeypatch.setattr(Metric, "rank", lambda metric, r: ranked.append(r) or rank(metric, r))
+    monkeypatch.setattr(Objective, "rank", lambda metric, r: ranked.append(r) or rank(metric, r))
     one = study(by_rate)
     one.run(Budget(300))
     assert len(reads) == 1
@@ -69,7 +69,7 @@ def test_the_watcher_hears_of_every_trial_and_the_best_so_far(study: Studies) ->
 
 
 def finals(*results: Job) -> Callable[[Job], Job]:
-    return lambda job: {"records": [record(t["number"], t["values"], **results[t["number"]]) for t in job["trials"]]}
+    return lambda job: {"results": [record(t["number"], t["values"], **results[t["number"]]) for t in job["trials"]]}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_only_the_best_hundred_trials_keep_their_checkpoints(study: Studies, sto
 def test_a_checkpoint_goes_as_soon_as_its_trial_is_outranked(study: Studies) -> None:
     """Every trial is worse than the one before, so each from the 101st on goes when it ends."""
     retired: list[int] = []
-    one = study(lambda job: {"records": [record(t["number"], {}, dev_error=t["number"]) for t in job["trials"]]})
+    one = study(lambda job: {"results": [record(t["number"], {}, dev_error=t["number"]) for t in job["trials"]]})
     one.retire = retired.append
     one.watcher = Noting(lambda number: retired == list(range(CHECKPOINTS_KEPT, number + 1)))
     one.run(Budget(110))

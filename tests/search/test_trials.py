@@ -9,7 +9,19 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
-from nnrun.search.trials import LARGEST, WORTH_STACKING, Trial, cohort, signature, stacked
+from nnrun.engine.randomness import PURPOSES
+from nnrun.search.trials import (
+    LARGEST,
+    REPEAT,
+    TRIAL,
+    WORTH_STACKING,
+    Trial,
+    cohort,
+    repeat_seed,
+    signature,
+    stacked,
+    trial_seed,
+)
 
 
 def signed(**changes: Any) -> str:
@@ -73,3 +85,8 @@ def test_the_first_goes_with_others_of_its_shape_up_to_its_share() -> None:
 def test_who_has_to_train_alone_does() -> None:
     assert cohort(queue("a", "a", alone=(0,)), 9) == [0]
     assert cohort(queue("a", "a", "a", alone=(1,)), 9) == [0, 2]
+
+
+def test_seeds_of_trials_are_those_of_older_searches_and_no_purpose_of_a_run_has_their_numbers() -> None:
+    assert (trial_seed(0, 1), repeat_seed(0, 1, 1)) == (1565899405, 1750465419)
+    assert {TRIAL, REPEAT}.isdisjoint(PURPOSES.values())

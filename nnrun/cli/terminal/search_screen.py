@@ -14,7 +14,7 @@ from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
-from nnrun.search.trials import Metric, TrialRecord
+from nnrun.search.trials import Objective, TrialRecord
 from nnrun.text import remaining
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class LiveSearchConsole(SearchConsole):
     def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
         self.counts[record["status"]] += 1
-        insort(self.ranked, record, key=Metric(self.plan.metric).rank)
+        insort(self.ranked, record, key=Objective(self.plan.metric).rank)
         del self.ranked[BEST_SHOWN:]
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:

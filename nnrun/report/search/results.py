@@ -18,7 +18,7 @@ from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
-from nnrun.search.trials import Metric, TrialRecord
+from nnrun.search.trials import Objective, TrialRecord
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 
@@ -58,7 +58,7 @@ class Results:
     def ranked(self) -> list[TrialRecord]:
         """The trials with a value, the best first."""
         found = [trial for trial in self.trials if trial["metric"] is not None]
-        return sorted(found, key=Metric(self.plan.metric).rank)
+        return sorted(found, key=Objective(self.plan.metric).rank)
 
     @property
     def best(self) -> TrialRecord | None:

@@ -1,4 +1,4 @@
-"""Which point comes next: the interface, the table, and the strategies that do not look at results."""
+"""Which point comes next: the interface, and the strategies that do not look at results."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.state import Options
-from nnrun.search.trials import Metric
+from nnrun.search.trials import Objective
 from tests.cli.conftest import REMAINING, OnTerminal, send_both
 
 OnTerminalFixture = Callable[..., OnTerminal]
@@ -46,7 +46,7 @@ COUNTS = "1 running, 11 done, 4 diverged, 0 failed"
 
 def best_trials() -> list[dict[str, Any]]:
     (path,) = Path("runs").glob("*/trials.jsonl")
-    return sorted(Ledger(path).read()[0], key=Metric("dev_error").rank)
+    return sorted(Ledger(path).read()[0], key=Objective("dev_error").rank)
 
 
 def shown(screen: OnTerminal) -> list[str]:

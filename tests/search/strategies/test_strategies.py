@@ -120,7 +120,7 @@ def test_what_depends_on_a_given_trial_is_not_proposed_before_it_is_told(name: s
 def test_it_tells_of_itself_before_the_first_trial(name: str) -> None:
     strategy = made(name)
     assert strategy.stages() == [] and strategy.warnings() == []
-    assert bool(strategy.heading(strategy.brief)) == (name == "halving")
+    assert bool(strategy.heading(strategy.brief)) == ("halving" in name)  # as their trials train for different times
 
 
 @every_strategy
