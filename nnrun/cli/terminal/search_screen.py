@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nnrun.cli.terminal.preparing import is_terminal
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.terminal.streams import in_terminal_letters, say
+from nnrun.runs.verdict import error_kind
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
 from nnrun.search.trials import Metric, TrialRecord
@@ -47,7 +48,7 @@ class SearchConsole(Screen, Watcher):
         """The heading."""
         self.preparation.close()
         self.plan, self.begun = plan, time.monotonic()
-        say(*heading(run.id, plan, plan.space, self.options.workers))
+        say(*heading(run.id, plan, plan.space, self.options.workers, error_kind(run.read_record()["data"])))
         say(*outlook(plan))
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
