@@ -47,7 +47,8 @@ def head(runs: Sequence[Contestant], key: str, title: str, width: int, cut: bool
 def drawn(curves: Sequence[Curve], width: int) -> list[str]:
     """A line of bars each, a bar for one epoch or for the mean of several; shorter runs end earlier."""
     size = max(1.0, max(map(len, curves)) / width)  # epochs of a bar
-    binned = [_binned(curve, size) for curve in curves]
+    floor = min((value for curve in curves for value in positive(curve)), default=1.0)
+    binned = [_binned(curve, size, floor) for curve in curves]
     logs = [log(value) for values in binned for value in values if value]
     return ["".join(_bar(value, min(logs), max(logs)) for value in values) for values in binned]
 
@@ -56,9 +57,8 @@ def _bar(value: float | None, low: float, high: float) -> str:
     return sparkline([log(value)], low, high) if value else " "
 
 
-def _binned(curve: Curve, size: float) -> list[float | None]:
-    """Means of equally many epochs, None where there are none; an error of 0 counts as the smallest one above it."""
-    floor = min(positive(curve), default=1.0)
+def _binned(curve: Curve, size: float, floor: float) -> list[float | None]:
+    """Means of equally many epochs, None where there are none; an error of 0 counts as the smallest of all above it."""
     bins: list[list[float]] = [[] for _ in range(max(1, round(len(curve) / size)))] if curve else []
     for index, value in enumerate(curve):
         if value is not None:

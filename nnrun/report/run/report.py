@@ -33,6 +33,7 @@ from nnrun.report.run.quality import (
     residual_chart,
     scatter_chart,
 )
+from nnrun.runs.assembly import layer_widths
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.rundir import now
@@ -95,7 +96,7 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     if (seconds := record.get("seconds")) is not None:
         epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
-    widths = [len(data.features), *config.network.hidden, len(data.classes or [0])]
+    widths = layer_widths(config, len(data.features), data.classes)
     weights = parameter_count(widths, config.network.batch_norm)
     shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
     return [*told, ("network", shown, f"{weights:,} parameters, {config.network.activation}")]
