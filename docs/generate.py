@@ -21,11 +21,12 @@ import typer
 import nnrun
 from nnrun import errors
 from nnrun.cli.app import app
+from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
-from nnrun.config.space.parsing import DEFAULT_SPACE
+from nnrun.config.space.usual import usual_space
 from nnrun.engine import metrics as metrics_table
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
@@ -58,7 +59,9 @@ SPACE = """\
 ### The space of a search
 
 `search.space` maps dotted keys of `network`, `regularization`, `optimizer` and `training` to a range each. Left out, it
-is the space below. A range is checked against the key's own bounds before the first trial."""
+starts from the config: a quarter, half, one and two times its widths, and half, one and two times its batch size, or of
+that which `auto` means on the data. Layers of different widths keep their shape. For the defaults that is the space
+below, with other batch sizes on larger data. A range is checked against the key's own bounds before the first trial."""
 
 WHEN = """\
 `when` names values of other keys with which alone a parameter exists: `when: {optimizer.name: adam}`, or a list of
@@ -441,7 +444,7 @@ def key_row(row: Row) -> list[str]:
 def search_space() -> Iterator[str]:
     """The usual space, the ranges, conditions and strategies."""
     yield SPACE
-    yield f"```yaml\nsearch:\n  space:\n{textwrap.indent(usual_space(), '    ')}```"
+    yield f"```yaml\nsearch:\n  space:\n{textwrap.indent(usual_ranges(), '    ')}```"
     yield table(["range", "form", "values"], map(range_row, DOMAINS.values()))
     yield WHEN
     yield STRATEGY
@@ -449,9 +452,9 @@ def search_space() -> Iterator[str]:
     yield table(["strategy", "trials"], ([code(name), kind.help] for name, kind in STRATEGIES.items()))
 
 
-def usual_space() -> str:
+def usual_ranges() -> str:
     """A line a parameter."""
-    return "".join(f"{key}: {dump_yaml(entry, one_line=True)}" for key, entry in DEFAULT_SPACE.items())
+    return "".join(f"{key}: {dump_yaml(entry, one_line=True)}" for key, entry in usual_space(Config()).items())
 
 
 def range_row(domain: type[Domain]) -> list[str]:
