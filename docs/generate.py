@@ -272,8 +272,24 @@ the target and the predictions stay in memory, 8 bytes each. A column that is mi
 class that the run does not know are errors with their place and exit code 4. `--json` prints everything as one
 document: metrics by part, for network and baselines, each class, and the confusion matrix, true classes in rows. On a
 screen classes are those of dev, which may be looked at as often as one likes; of more than 20 classes it shows those
-with the lowest F1, and where the matrix is wider than the screen the commonest mistakes. With weights
-(`data.weight`, `data.class_weight`) metrics are weighted as in training, while classes and the matrix count rows.
+with the lowest F1, and where the matrix is wider than the screen the commonest mistakes. Classes
+and the matrix count rows, whatever their weights.
+
+## Rows that do not count alike
+
+With `data.weight` or `data.class_weight` all numbers of a run are weighted as in training. Wherever they are shown they
+are called so: `balanced error` where every class counts alike, `weighted error` else. Beside it stands the plain error,
+every row counting once; in `run.json` that is `dev_plain_error`. `nnrun evaluate` has every metric on both scales, in
+`--json` under `metrics` and `plain`; `--require 'dev_plain_error<15%'` goes by the plain one. `nnrun diagnose` with
+`--by`, `--estimate-base` and `--learning-curve` stays on the run's own scale.
+
+A network that learned from weighted classes takes rare ones for likelier than they are. With `data.correct_prior`, the
+default, what predict, evaluate and export give out is corrected: the logit of each class less the logarithm of what a
+row of it counted in training, so that probabilities are those of the rows as they are (Elkan 2001; Saerens, Latinne &
+Decaestecker 2002). The predicted class stays the one that the weights make it, p·w being largest, so it need not be the
+most probable one. Plain metrics of probabilities, such as `plain calibration_error`, and the calibration chart of the
+report measure what is given out; weighted ones what was trained. Runs of versions that did not note how many rows each
+class had are not corrected; `predict` says so.
 
 The test part is worth less each time that something is decided by it, so reads of it are counted: one when training
 ends, and one each time that `nnrun evaluate` measures the parts of a run's own data. Trials of a search leave it alone;
