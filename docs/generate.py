@@ -21,11 +21,12 @@ import typer
 import nnrun
 from nnrun import errors
 from nnrun.cli.app import app
+from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
-from nnrun.config.space.parsing import DEFAULT_SPACE
+from nnrun.config.space.usual import usual_space
 from nnrun.engine import metrics as metrics_table
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
@@ -58,7 +59,9 @@ SPACE = """\
 ### The space of a search
 
 `search.space` maps dotted keys of `network`, `regularization`, `optimizer` and `training` to a range each. Left out, it
-is the space below. A range is checked against the key's own bounds before the first trial."""
+starts from the config: a quarter, half, one and two times its widths, and half, one and two times its batch size, or of
+that which `auto` means on the data. Layers of different widths keep their shape. For the defaults that is the space
+below, with other batch sizes on larger data. A range is checked against the key's own bounds before the first trial."""
 
 WHEN = """\
 `when` names values of other keys with which alone a parameter exists: `when: {optimizer.name: adam}`, or a list of
@@ -269,8 +272,24 @@ the target and the predictions stay in memory, 8 bytes each. A column that is mi
 class that the run does not know are errors with their place and exit code 4. `--json` prints everything as one
 document: metrics by part, for network and baselines, each class, and the confusion matrix, true classes in rows. On a
 screen classes are those of dev, which may be looked at as often as one likes; of more than 20 classes it shows those
-with the lowest F1, and where the matrix is wider than the screen the commonest mistakes. With weights
-(`data.weight`, `data.class_weight`) metrics are weighted as in training, while classes and the matrix count rows.
+with the lowest F1, and where the matrix is wider than the screen the commonest mistakes. Classes
+and the matrix count rows, whatever their weights.
+
+## Rows that do not count alike
+
+With `data.weight` or `data.class_weight` all numbers of a run are weighted as in training. Wherever they are shown they
+are called so: `balanced error` where every class counts alike, `weighted error` else. Beside it stands the plain error,
+every row counting once; in `run.json` that is `dev_plain_error`. `nnrun evaluate` has every metric on both scales, in
+`--json` under `metrics` and `plain`; `--require 'dev_plain_error<15%'` goes by the plain one. `nnrun diagnose` with
+`--by`, `--estimate-base` and `--learning-curve` stays on the run's own scale.
+
+A network that learned from weighted classes takes rare ones for likelier than they are. With `data.correct_prior`, the
+default, what predict, evaluate and export give out is corrected: the logit of each class less the logarithm of what a
+row of it counted in training, so that probabilities are those of the rows as they are (Elkan 2001; Saerens, Latinne &
+Decaestecker 2002). The predicted class stays the one that the weights make it, p·w being largest, so it need not be the
+most probable one. Plain metrics of probabilities, such as `plain calibration_error`, and the calibration chart of the
+report measure what is given out; weighted ones what was trained. Runs of versions that did not note how many rows each
+class had are not corrected; `predict` says so.
 
 The test part is worth less each time that something is decided by it, so reads of it are counted: one when training
 ends, and one each time that `nnrun evaluate` measures the parts of a run's own data. Trials of a search leave it alone;
@@ -441,7 +460,7 @@ def key_row(row: Row) -> list[str]:
 def search_space() -> Iterator[str]:
     """The usual space, the ranges, conditions and strategies."""
     yield SPACE
-    yield f"```yaml\nsearch:\n  space:\n{textwrap.indent(usual_space(), '    ')}```"
+    yield f"```yaml\nsearch:\n  space:\n{textwrap.indent(usual_ranges(), '    ')}```"
     yield table(["range", "form", "values"], map(range_row, DOMAINS.values()))
     yield WHEN
     yield STRATEGY
@@ -449,9 +468,9 @@ def search_space() -> Iterator[str]:
     yield table(["strategy", "trials"], ([code(name), kind.help] for name, kind in STRATEGIES.items()))
 
 
-def usual_space() -> str:
+def usual_ranges() -> str:
     """A line a parameter."""
-    return "".join(f"{key}: {dump_yaml(entry, one_line=True)}" for key, entry in DEFAULT_SPACE.items())
+    return "".join(f"{key}: {dump_yaml(entry, one_line=True)}" for key, entry in usual_space(Config()).items())
 
 
 def range_row(domain: type[Domain]) -> list[str]:

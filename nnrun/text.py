@@ -93,6 +93,12 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def metric_name(name: str, kind: str = "") -> str:
+    """A metric as it is called: `balanced error` where each class counts alike, and `plain error` beside it."""
+    words = name.replace("_", " ")
+    return words if not kind or words.startswith(("plain ", f"{kind} ")) else f"{kind} {words}"
+
+
 def metric_value(value: float | None, name: str) -> str:
     """A metric as it stands on screen: an error in per cent, anything else as a number."""
     return percent(value) if name.endswith("error") else number(value)

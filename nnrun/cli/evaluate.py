@@ -76,7 +76,7 @@ def evaluate(
 def _gate(text: str) -> Gate:
     from nnrun.engine.metrics import METRICS
     from nnrun.errors import UsageError
-    from nnrun.models.verbs import FILE
+    from nnrun.models.verbs import FILE, PLAIN
     from nnrun.runs.telling import PARTS
 
     written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+)\s*(%?)\s*", text)
@@ -88,7 +88,7 @@ def _gate(text: str) -> Gate:
     except ValueError:
         raise UsageError(f"--require {text!r}: write a metric, a sign and a number, such as 'dev_error<0.05'") from None
     part, _, metric = name.partition("_")
-    if part not in (*PARTS, FILE) or metric not in METRICS:
+    if part not in (*PARTS, FILE) or metric.removeprefix(PLAIN) not in METRICS:
         known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(METRICS)}"
         raise UsageError(f"--require {text}: no metric {name!r}; a name is {known}")
     return gate

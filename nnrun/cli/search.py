@@ -172,6 +172,7 @@ def _summary(search: StoredSearch) -> list[str]:
 
 def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
+    from nnrun.runs.verdict import error_kind
     from nnrun.search.stored import StoredSearch
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
@@ -184,4 +185,5 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]
-        result(*heading(run.id, plan, plan.space), "", *lines)
+        kind = error_kind(record["data"]) if "data" in record else ""
+        result(*heading(run.id, plan, plan.space, kind=kind), "", *lines)

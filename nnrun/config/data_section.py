@@ -109,6 +109,11 @@ class Data(Section):
         ]
         | None
     ) = key(None, "balanced = every class counts alike; or {class: weight}, 1 for the others")
+    correct_prior: bool = key(
+        True,
+        "with class weights: whether predict, evaluate and export give probabilities as they are in the data, not in "
+        "the weighted rows; the predicted class goes by the weights either way",
+    )
     weight: str | None = key(None, "column that says how much each row counts, from 0 on")
 
     @model_validator(mode="after")

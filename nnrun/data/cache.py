@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 5
+CACHE_FORMAT = 6
 
 _UNFINISHED = ".unfinished-"
 _LOCK = "lock"  # in an unfinished folder, held by the process that fills it
@@ -41,7 +41,7 @@ def cache_key(config: Data, dtype: str) -> str:
     described = {
         "format": CACHE_FORMAT,
         "dtype": dtype,
-        "data": config.model_dump(mode="json"),
+        "data": config.model_dump(mode="json", exclude={"correct_prior"}),  # which changes no array
         "files": files,
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

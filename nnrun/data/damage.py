@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from nnrun.config.data_section import Encoding
 from nnrun.data.facts.kinds import DATE_FORMATS
@@ -38,6 +38,7 @@ class _Format(BaseModel):
 class _Weights(BaseModel):
     column: str | None
     classes: Literal["balanced"] | dict[str, float] | None
+    rows: dict[str, NonNegativeInt] | None = None
 
 
 class _Description(BaseModel):

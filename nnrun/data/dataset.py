@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
-from nnrun.data.features.weights import effective_rows, part_weights
+from nnrun.data.features.weights import ErrorKind, effective_rows, error_kind, part_weights
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.table import Arrays
 from nnrun.data.fitted import Fitted
@@ -60,6 +60,12 @@ class Dataset:
         weighted = {name: part.weights for name, part in self.parts.items() if part.weights is not None}
         effective = {name: effective_rows(weights) for name, weights in weighted.items()}
         return {"rows": rows, "effective_rows": effective} if effective else {"rows": rows}
+
+    @property
+    def error_kind(self) -> ErrorKind | None:
+        """What its errors are where rows do not count alike."""
+        written = self.fitted.weights
+        return error_kind(written["column"], written["classes"]) if written else None
 
 
 def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -> Dataset:

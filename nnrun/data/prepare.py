@@ -16,7 +16,7 @@ from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
-from nnrun.data.features.weights import describe_weights, read_weights, weight_notices
+from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, nobody
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources, source_files
@@ -124,11 +124,14 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
     Raises DataError for data that is missing, malformed or unfit for the task.
     """
     data = divided(config, heard)
-    learners, target = _learn(data)
+    learners, goal = _learn(data)
+    target = goal.target
     preprocessor = Preprocessor.learned(learners, config.normalize)
     if not preprocessor.n_features:
         raise no_feature(data.reference.head, data.target)
     weights = describe_weights(config, data.classes)
+    if weights and weights["classes"] == BALANCED:
+        weights["rows"] = goal.class_rows
     document: Document = {
         "source": _source(config),
         "files": [_describe_file(part, data) for part in data.sources],
@@ -186,14 +189,14 @@ def _sample(rows: int, most: int) -> Indices:
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False, shuffle=False))
 
 
-def _learn(data: Divided) -> tuple[list[Learner], Target]:
+def _learn(data: Divided) -> tuple[list[Learner], TargetLearner]:
     learners = [Learner(name, meaning) for name, meaning in data.features.items()]
     goal = TargetLearner(data.target, data.task, data.classes)
     for _, rows in data.walk("measuring", ["train"]):
         goal.see(rows)
         for learner in learners:
             learner.see(rows)
-    return learners, goal.target
+    return learners, goal
 
 
 def divided(config: Data, heard: Heard = nobody) -> Divided:

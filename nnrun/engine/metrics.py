@@ -147,6 +147,7 @@ class Metric:
     tasks: tuple[Task, ...]
     of: Callable[[Any, Any, Any], float] | None
     higher_is_better: bool = False
+    decides: bool = False  # looks at nothing but the class with the largest probability
 
     def to_minimise(self, value: Any) -> Any:
         """The number, or an array of them, with the sign that makes less better."""
@@ -160,7 +161,7 @@ METRICS: dict[str, Metric] = {
     "error": Metric("share of wrong classes; for a regression 1 − R²", BOTH, None),
     "loss": Metric("mean loss as in training: log loss of classes, of numbers `training.loss`", BOTH, None),
     "balanced_error": Metric(
-        "share of wrong classes, the mean over the classes that occur", _CLASSES, balanced_error
+        "share of wrong classes, the mean over the classes that occur", _CLASSES, balanced_error, decides=True
     ),
     "auc": Metric(
         "area under the ROC curve; of more than two classes the mean of each against the rest",
@@ -172,7 +173,7 @@ METRICS: dict[str, Metric] = {
     ),
     "f1": Metric(
         "harmonic mean of precision and recall, the mean over the classes", _CLASSES, f1,
-        higher_is_better=True,
+        higher_is_better=True, decides=True,
     ),
     "brier": Metric(
         "mean squared distance of the probabilities from the truth, halved for two classes", _CLASSES, brier

@@ -11,6 +11,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.damage import checked
 from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.features.weights import class_factors, prior_shift
 from nnrun.data.files.table import Floats, Table, check_fits
 from nnrun.data.fitted import Fitted
 from nnrun.engine.evaluation import logits_in_chunks
@@ -38,7 +39,7 @@ class Model:
     weights: Tensors
 
     def predict(self, table: Table) -> Array:
-        """Probabilities `(m, classes)`, or values `(m,)` float64 in the target's own unit.
+        """Probabilities `(m, classes)`, or values `(m,)` float64 in the target's own unit; see `decided`.
 
         The table needs the columns that the run learned from, in any order, and may have more. Raises DataError at
         the first cell that does not fit its column.
@@ -56,11 +57,32 @@ class Model:
         """The same from prepared features `(m, n)`, such as those of a `Part`."""
         predictions = np.empty((len(x), len(self.target.classes or [0])), x.dtype)
         for rows, logits in self.logits(x):
-            predictions[rows] = self.loss.predict(logits)
+            predictions[rows] = self.loss.predict(logits if self.shift is None else logits + self.shift)
         if self.target.classes is not None:
             return predictions
         own: Floats = predictions[:, 0] * np.float64(self.target.deviation) + self.target.mean
         return own
+
+    def decided(self, probabilities: Array) -> Array:
+        """The code of the class that is predicted, `(m,)`: where classes are weighted, the one that weighs most."""
+        weighed = probabilities if self.factors is None else probabilities * self.factors
+        codes: Array = weighed.argmax(axis=1)
+        return codes
+
+    @cached_property
+    def factors(self) -> Array | None:
+        """How much a row of each class counted in training `(classes,)`, where probabilities are corrected for it."""
+        if not self.config.data.correct_prior:
+            return None
+        return class_factors(self.fitted.weights, self.fitted.classes)
+
+    @cached_property
+    def shift(self) -> Array | None:
+        """What is added to the logits `(width,)`, so that probabilities are those of the data; None for nothing."""
+        if self.factors is None:
+            return None
+        shift = prior_shift(self.factors)
+        return (shift if self.loss.width > 1 else shift[1:] - shift[:1]).astype(self.config.training.dtype)
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) of prepared features, chunk by chunk; overwritten by the next one."""

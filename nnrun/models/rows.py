@@ -86,6 +86,7 @@ class Predictions:
             *self._read,
             *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
+            *probability_notices(self.model),
             *(
                 f"{counted(count, 'value')} of column {column!r} {'was' if count == 1 else 'were'} {what} "
                 f"(the first: {self._places[column, what]})"
@@ -123,7 +124,7 @@ class Predictions:
         if self.model.target.classes is None:
             yield predicted
             return
-        yield np.array(self.model.target.classes, dtype=object)[predicted.argmax(axis=1)]
+        yield np.array(self.model.target.classes, dtype=object)[self.model.decided(predicted)]
         yield from predicted.T
 
     def _look_at(self, table: Table, column: Column) -> None:
@@ -141,6 +142,22 @@ class Predictions:
         if where.any():
             self._places.setdefault((column, what), table.at_cell(table.first(where), column))
             self._counts[column, what] = self._counts.get((column, what), 0) + int(where.sum())
+
+
+def probability_notices(model: Model) -> list[str]:
+    """What the probabilities of a network are whose classes are weighted."""
+    written = model.fitted.weights
+    if written is None or written["classes"] is None:
+        return []
+    if model.factors is not None:
+        return [
+            "probabilities are those of the rows as they are, while the class is chosen by the weights of "
+            "data.class_weight, so it need not be the most probable one"
+        ]
+    return [
+        "probabilities are those of rows weighted by data.class_weight, so those of rare classes are too high; a run "
+        "trained with data.correct_prior=true corrects them"
+    ]
 
 
 def require_features(model: Model, table: Table) -> None:

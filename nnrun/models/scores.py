@@ -16,10 +16,14 @@ from nnrun.engine.parameters import Array
 
 @dataclass
 class Scores:
-    """What a model came to on some rows; of each row it keeps the target, the prediction and the weight."""
+    """What a model came to on some rows; of each row it keeps the target, the prediction and the weight.
+
+    `shift` is added to logits, as `Model.shift` says; classes are decided without it.
+    """
 
     loss: Loss
     target: Target
+    shift: Array | None = None
     _y: list[Array] = field(default_factory=list)
     _predicted: list[Array] = field(default_factory=list)
     _losses: list[Array] = field(default_factory=list)
@@ -27,7 +31,7 @@ class Scores:
 
     def add(self, logits: Array, y: Array) -> None:
         """Rows with logits `(rows, width)` and targets as the loss takes them."""
-        logits = logits.astype(np.float64)
+        logits = logits.astype(np.float64) if self.shift is None else logits + self.shift.astype(np.float64)
         targets = self.loss.targets(y, logits.dtype)
         self._losses.append(self.loss.sums(logits[:, None], targets[:, None])[0])  # each row as a batch of its own
         predicted = self.loss.predict(logits)
@@ -49,23 +53,30 @@ class Scores:
     def metrics(self) -> dict[str, float]:
         """Each metric of the task by name."""
         self._join()
-        y, predicted, weights = self._rows()
+        (y, predicted, weights), deciding = self._rows(), self._deciding()
         measured = {"loss": float(np.average(self._losses[0], weights=weights)), "error": self._error()}
-        return {
-            name: measured[name] if metric.of is None else metric.of(y, predicted, weights)
-            for name, metric in metrics_of(self.target.task).items()
-        }
+        for name, metric in metrics_of(self.target.task).items():
+            if metric.of is not None:
+                measured[name] = metric.of(y, deciding if metric.decides else predicted, weights)
+        return {name: measured[name] for name in metrics_of(self.target.task)}
 
     def counts(self) -> Array:
         """The confusion matrix `(classes, classes)`, true classes in rows; rows are counted, not weighed."""
         self._join()
-        return confusion(self._y[0], self._predicted[0])
+        return confusion(self._y[0], self._deciding())
 
     def _error(self) -> float:
         if self.target.classes is None:
             return 1 - r2(*self._rows())
-        counts = confusion(*self._rows())
+        counts = confusion(self._y[0], self._deciding(), self.weights)
         return float((counts.sum() - counts.trace()) / counts.sum())
+
+    def _deciding(self) -> Array:
+        """Of which the largest a row is the class that is predicted."""
+        if self.shift is None:
+            return self._predicted[0]
+        shift = self.shift.astype(np.float64)
+        return self._predicted[0] * np.exp(-(shift if len(shift) > 1 else np.append(0, shift)))
 
     def _rows(self) -> tuple[Array, Array, Array | None]:
         return self._y[0], self._predicted[0], self.weights

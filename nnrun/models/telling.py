@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from nnrun.engine.parameters import Array
 from nnrun.models.scores import by_class
-from nnrun.models.verbs import FILE, NETWORK, Evaluation
-from nnrun.text import WIDTH, columns, counted, metric_value, number, percent, shortened, wrapped
+from nnrun.models.verbs import FILE, NETWORK, Evaluation, Metrics
+from nnrun.text import WIDTH, columns, counted, metric_name, metric_value, number, percent, shortened, wrapped
 
 CLASSES_SHOWN = 20
 CONFUSIONS_SHOWN = 10
@@ -40,18 +40,27 @@ def _data(found: Evaluation) -> str:
 
 
 def metric_table(found: Evaluation, judged: str) -> list[str]:
-    """A row a metric: the network on each part, the baselines on one."""
+    """A row a metric: the network on each part, the baselines on one.
+
+    Where rows are weighted, below that a row for each metric with every row counting once, of what is given out.
+    """
     told = [name for name in BASELINES if name in found.results[judged]]
     cells = [["", *found.results, *(f"{name}, {judged}" for name in told)]]
-    for name in found.results[judged][NETWORK]:
-        row = [_of(found, part, NETWORK, name) for part in found.results]
-        title = "error (1 − R²)" if name == "error" and found.model.target.classes is None else name
-        cells.append([title, *row, *(_of(found, judged, baseline, name) for baseline in told)])
-    return columns(cells, right=range(1, len(cells[0])))
+    kinds = {found.error_kind: found.results} | ({"plain": found.plain} if found.plain else {})
+    for kind, results in kinds.items():
+        for name in results[judged][NETWORK]:
+            if found.error_kind == name.partition("_")[0]:
+                continue  # a balanced error, balanced or not
+            row = [_of(results, part, NETWORK, name) for part in results]
+            title = "error (1 − R²)" if name == "error" and found.model.target.classes is None else name
+            title = metric_name(title, kind) if kind else title
+            cells.append([title, *row, *(_of(results, judged, baseline, name) for baseline in told)])
+        cells.append([""] * len(cells[0]))
+    return columns(cells[:-1], right=range(1, len(cells[0])))
 
 
-def _of(found: Evaluation, part: str, predictor: str, name: str) -> str:
-    value = found.results[part][predictor][name]
+def _of(results: Mapping[str, Metrics], part: str, predictor: str, name: str) -> str:
+    value = results[part][predictor][name]
     return "–" if np.isnan(value) else metric_value(value, name)
 
 
@@ -101,10 +110,11 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
     if found.linear_rows is not None:
         fitted = f"{MODELS[task]} on {found.linear_rows:,} training rows"
         yield from wrapped(f"constant guesses {GUESSES[task]}; linear is {fitted}", "baseline ")
-    behind = [name for name in BASELINES if name in results and results[NETWORK]["error"] >= results[name]["error"]]
-    if behind:
-        whom = " and ".join(behind)
-        yield from wrapped(f"the network does not beat {whom} on {judged}: its error is no lower", "note     ")
+    for kind, of in {found.error_kind: results, "plain": found.plain.get(judged, {})}.items():
+        behind = [name for name in BASELINES if name in of and of[NETWORK]["error"] >= of[name]["error"]]
+        if behind:
+            what = f"does not beat {' and '.join(behind)} on {judged}: its {metric_name('error', kind)} is no lower"
+            yield from wrapped(f"the network {what}", "note     ")
     if found.test_reads is not None:
         times = "once" if found.test_reads == 1 else f"{found.test_reads} times"
         yield from wrapped(f"test part read {times}, this one included", "test     ")

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.facts.survey import check_target
-from nnrun.data.features.weights import part_weights, read_weights, weight_notices
+from nnrun.data.features.weights import error_kind, part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
 from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import Linear, constant, linear
 from nnrun.models.model import Model
-from nnrun.models.rows import read_rows, require_features, rows_at_once
+from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once
 from nnrun.models.scores import ClassScores, Scores, by_class
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
@@ -33,6 +33,7 @@ from nnrun.runs.stored import StoredRun
 NETWORK = "network"
 FILE = "data"  # in place of a part
 TEST_READ_BY = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
+PLAIN = "plain_"  # before the name of a metric in which every row counts once
 
 
 class Predictor(Protocol):
@@ -42,11 +43,15 @@ class Predictor(Protocol):
         """(rows, logits `(rows, width)`) chunk by chunk."""
 
 
+Metrics = dict[str, dict[str, float]]  # by predictor, then by metric
+
+
 class PartScores(TypedDict):
-    """Rows of a part, and each metric of each predictor on them."""
+    """Rows of a part, and each metric of each predictor on them; `plain` where rows do not count alike in `metrics`."""
 
     rows: int
-    metrics: dict[str, dict[str, float]]
+    metrics: Metrics
+    plain: NotRequired[Metrics]
 
 
 class EvaluationDocument(TypedDict):
@@ -72,20 +77,29 @@ class Evaluation:
     model: Model
     source: str | None  # the file, if it is not the run's own data
     rows: dict[str, int] = field(default_factory=dict)
-    results: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)  # part -> predictor -> metric
+    results: dict[str, Metrics] = field(default_factory=dict)  # by part, by the weights of training
+    plain: dict[str, Metrics] = field(default_factory=dict)  # by part, every row counting once; empty if it does anyway
     counts: dict[str, Array] = field(default_factory=dict)  # part -> the network's confusion matrix
     linear_rows: int | None = None  # of training, behind the linear baseline
     test_reads: int | None = None
     notes: list[str] = field(default_factory=list)
 
     def value(self, name: str) -> float | None:
-        """The network's metric by a name such as dev_auc; None if there is no such."""
+        """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
         part, _, metric = name.partition("_")
-        return self.results.get(part, {}).get(NETWORK, {}).get(metric)
+        plain = self.plain if metric.startswith(PLAIN) and self.plain else self.results
+        return plain.get(part, {}).get(NETWORK, {}).get(metric.removeprefix(PLAIN))
 
     def values(self) -> list[str]:
         """The names of those that there are."""
-        return [f"{part}_{metric}" for part, of in self.results.items() for metric in of[NETWORK]]
+        found = [f"{part}_{metric}" for part, of in self.results.items() for metric in of[NETWORK]]
+        return [*found, *(f"{part}_{PLAIN}{metric}" for part, of in self.plain.items() for metric in of[NETWORK])]
+
+    @property
+    def error_kind(self) -> str:
+        """What stands before the names of `results`; empty where rows count alike."""
+        written = self.model.fitted.weights
+        return (error_kind(written["column"], written["classes"]) or "") if written else ""
 
     @property
     def document(self) -> EvaluationDocument:
@@ -96,7 +110,7 @@ class Evaluation:
             "path": str(self.model.run.path),
             "data": self.source,
             "task": self.model.target.task,
-            "parts": {part: {"rows": self.rows[part], "metrics": of} for part, of in self.results.items()},
+            "parts": {part: self._of_part(part) for part in self.results},
             "classes": {part: self._by_class(counts) for part, counts in self.counts.items()},
             "confusion": {part: counts.tolist() for part, counts in self.counts.items()},
             "linear_rows": self.linear_rows,
@@ -104,12 +118,18 @@ class Evaluation:
             "notes": self.notes,
         }
 
+    def _of_part(self, part: str) -> PartScores:
+        found: PartScores = {"rows": self.rows[part], "metrics": self.results[part]}
+        return found | {"plain": self.plain[part]} if self.plain else found
+
     def _by_class(self, counts: Array) -> list[ClassScores]:
         return list(by_class(counts, self.model.target.classes or ()))
 
-    def enter(self, part: str, scores: Mapping[str, Scores]) -> None:
-        """What each predictor came to on a part."""
+    def enter(self, part: str, scores: Mapping[str, Scores], plain: Mapping[str, Scores]) -> None:
+        """What each predictor came to on a part, by the weights of training and with every row counting once."""
         self.results[part] = {name: of.metrics() for name, of in scores.items()}
+        if plain:
+            self.plain[part] = {name: of.metrics() for name, of in plain.items()}
         self.rows[part] = scores[NETWORK].rows
         if self.model.target.classes is not None:
             self.counts[part] = scores[NETWORK].counts()
@@ -124,6 +144,7 @@ def evaluate(model: Model, data: str | None = None) -> Evaluation:
     found = Evaluation(model, data)
     if weighed := weight_notices(model.fitted.weights):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
+    found.notes += probability_notices(model)
     if data is None:
         _on_own_parts(found, trained(model.run).dataset)
     else:
@@ -139,10 +160,12 @@ def _on_own_parts(found: Evaluation, dataset: Dataset) -> None:
             found.notes.append(f"the test part is not read: {reason}")
             continue
         measured = examples(dataset, part)
-        scores = _scores(found, predictors, weights_of(measured))
+        scores, plain = _scores(found, predictors, weights_of(measured)), _plain_scores(found, predictors)
         for name, predictor in predictors.items():
-            scores[name].add_all(predictor.logits(measured.x), measured.y)
-        found.enter(part, scores)
+            for of in (scores, plain):
+                if name in of:
+                    of[name].add_all(predictor.logits(measured.x), measured.y)
+        found.enter(part, scores, plain)
     if "test" in found.results:
         found.test_reads = count_read(found.model.run.directory)
 
@@ -153,17 +176,19 @@ def _on_file(found: Evaluation, data: str) -> None:
     except DataError as error:
         predictors = {NETWORK: found.model}
         found.notes.append(f"there is nothing to fit baselines on ({error})")
-    scores, weighing = _scores(found, predictors), _Weighing(found.model)
+    scores, plain, weighing = _scores(found, predictors), _plain_scores(found, predictors), _Weighing(found.model)
     with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
         for table in tables:
             x, y = _prepared(found.model, table)
             weighing.add(table, y)
             for name, predictor in predictors.items():
-                scores[name].add_all(predictor.logits(x), y)
-    for of in scores.values():
-        of.weights = weighing.weights()
+                for of in (scores, plain):
+                    if name in of:
+                        of[name].add_all(predictor.logits(x), y)
+    for weighted in scores.values():
+        weighted.weights = weighing.weights()
     found.notes += weighing.notes()
-    found.enter(FILE, scores)
+    found.enter(FILE, scores, plain)
 
 
 class _Weighing:
@@ -211,6 +236,14 @@ def _predictors(found: Evaluation, dataset: Dataset) -> dict[str, Predictor]:
 
 def _scores(found: Evaluation, predictors: Mapping[str, Predictor], weights: Array | None = None) -> dict[str, Scores]:
     return {name: Scores(found.model.loss, found.model.target, weights=weights) for name in predictors}
+
+
+def _plain_scores(found: Evaluation, predictors: Mapping[str, Predictor]) -> dict[str, Scores]:
+    """Those in which every row counts once, of the probabilities that are given out; empty where it does anyway."""
+    if not found.error_kind:
+        return {}
+    model = found.model
+    return {name: Scores(model.loss, model.target, model.shift) for name in predictors}
 
 
 def why_not(run: StoredRun) -> str | None:

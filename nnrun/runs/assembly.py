@@ -108,6 +108,12 @@ def usual_batch_size(rows: int) -> int:
     return min(512, max(64, 1 << math.ceil(math.log2(rows) / 2)))
 
 
+def layer_widths(config: Config, features: int, classes: Sequence[str] | None) -> list[int]:
+    """Units from the features to the outputs, of which two classes have one."""
+    task: Task = "classification" if classes else "regression"
+    return [features, *config.network.hidden, named_loss(config.training.loss, task, len(classes or [0])).width]
+
+
 def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
     parameters, needed = memory_needed(config, dataset)
@@ -121,8 +127,7 @@ def check_memory(config: Config, dataset: Dataset) -> None:
 
 def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
     """Parameters of the network, and about how many bytes training takes beside the data."""
-    outputs = len(dataset.classes) if dataset.classes else 1
-    widths = [dataset.n_features, *config.network.hidden, outputs]
+    widths = layer_widths(config, dataset.n_features, dataset.classes)
     parameters = parameter_count(widths, config.network.batch_norm)
     activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
     return parameters, np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)

@@ -12,6 +12,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Evaluator, Examples, layer_statistics, near_zero_share
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS, misfit, primary_keys
+from nnrun.engine.network import Bound
 from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best, scores_of
 from nnrun.engine.trainer import Epoch, Trainer
@@ -167,9 +168,11 @@ def finals(
         evaluator = Evaluator(trainer.network, trainer.recipe.loss, measured)
         kept = _Predictions(evaluator, dataset) if names else None
         losses, errors = evaluator(bound)
+        plain = _plain_errors(evaluator, bound)
         further = {f"{part}_{name}": kept.measure(name) for name in names} if kept else {}
         for k, (final, loss, error) in enumerate(zip(members, losses, errors, strict=True)):
             final |= {f"{part}_loss": float(loss), f"{part}_error": float(error)}
+            final |= {f"{part}_plain_error": float(error) for error in plain[k : k + 1]}
             final |= _own_unit(dataset, part, float(error), measured)
             final |= {column: float(values[k]) for column, values in further.items()}
     for k, (final, penalty) in enumerate(zip(members, trainer.penalty_of(best.theta), strict=True)):
@@ -177,6 +180,14 @@ def finals(
         if trainer.recipe.hyperparameters.l1[k].any():
             final["near_zero_weights"] = _near_zero(trainer, best, k)
     return [final if epoch else {} for final, epoch in zip(members, best.epochs, strict=True)]
+
+
+def _plain_errors(weighing: Evaluator, bound: Sequence[Bound]) -> Array:
+    """What the error of each member is where every row counts once, `(members,)`; none where it is that already."""
+    weighted = weighing.examples
+    if weighted.weights is None:
+        return np.empty(0)
+    return Evaluator(weighing.network, weighing.loss, Examples(weighted.x, weighted.y))(bound)[1]
 
 
 def _near_zero(trainer: Trainer, best: Best, k: int) -> float:

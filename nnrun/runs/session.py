@@ -230,6 +230,7 @@ class Session:
             batch_size=self.trainer.recipe.batch_size,
             epoch=self.trainer.epoch,
             notices=[*notices, *self.dataset.notices, *self._own_notices()],
+            error_kind=self.dataset.error_kind or "",
         )
 
     def _own_notices(self) -> list[str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from nnrun.installation import typed_here
 from nnrun.runs.records import DataSizes, Final, FoundSymptom, Row, RunRecord, numbers
-from nnrun.runs.verdict import RULES, of_run, set_sizes
-from nnrun.text import columns, duration, metric_value, number, percent, points, source_name
+from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
+from nnrun.text import columns, duration, metric_name, metric_value, number, percent, points, source_name
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -32,12 +32,16 @@ class Beginning:
     batch_size: int
     epoch: int
     notices: Sequence[str]
+    error_kind: str = ""  # as in `verdict.error_kind`
 
 
 def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     """What is trained on what."""
     rows = ", ".join(f"{count:,} {part}" for part, count in beginning.rows.items())
-    task = f"{len(beginning.classes)} classes" if beginning.classes else "regression (error = 1 − R²)"
+    kind = beginning.error_kind
+    task = f"{len(beginning.classes)} classes" if beginning.classes else "regression"
+    if kind or not beginning.classes:
+        task += f" (error = {metric_name('error' if beginning.classes else '1 − R²', kind)})"
     optimizer, network = config.optimizer, config.network
     widths = [beginning.features, *network.hidden, beginning.outputs]
     schedule = optimizer.schedule.name
@@ -107,25 +111,25 @@ def ending(record: RunRecord, status: str) -> str:
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
-def result_table(final: Final) -> list[str]:
-    """Errors and losses of the best parameters, a column a part."""
+def result_table(final: Final, kind: str = "") -> list[str]:
+    """Errors and losses of the best parameters, a column a part; `kind` as in `error_kind`."""
     parts = [part for part in PARTS if f"{part}_error" in final]
-    table = [["", *parts], ["error", *(percent(final[f"{part}_error"]) for part in parts)]]
-    if f"{parts[0]}_rmse" in final:
-        table[1][0] = "1 − R²"
-        table.append(["rmse", *(number(final[f"{part}_rmse"]) for part in parts)])
-    table.append(["loss", *(number(final[f"{part}_loss"]) for part in parts)])
-    for name in _further_metrics(final, parts[0]):
-        table.append([name, *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
+    table = [["", *parts]]
+    for name in _measured(final, parts[0]):
+        title = name.replace("error", "1 − R²") if f"{parts[0]}_rmse" in final else name
+        table.append([metric_name(title, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
     table.append(["cost", number(final["cost"])])
-    title = max(9, *(len(row[0]) + 1 for row in table))
+    first = max(9, *(len(row[0]) + 1 for row in table))
     width = max(9, *(len(cell) + 2 for row in table for cell in row[1:]))
-    return [f"{row[0]:<{title}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
+    return [f"{row[0]:<{first}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
 
 
-def _further_metrics(final: Final, part: str) -> list[str]:
+FIRST = ("error", "plain_error", "rmse", "loss")  # of the metrics of a part, as far as it has them
+
+
+def _measured(final: Final, part: str) -> list[str]:
     measured = [key.removeprefix(f"{part}_") for key in final if key.startswith(f"{part}_")]
-    return [name for name in measured if name not in ("error", "loss", "rmse")]
+    return [*(name for name in FIRST if name in measured), *(name for name in measured if name not in FIRST)]
 
 
 def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
@@ -148,7 +152,8 @@ def summary(record: RunRecord, config: Config, status: str) -> list[str]:
     lines = [ending(record, status)]
     final = record.get("final")
     if final:
-        lines += ["", *result_table(final), "", *gaps(final, record["data"], config.diagnosis)]
+        table = result_table(final, error_kind(record["data"]))
+        lines += ["", *table, "", *gaps(final, record["data"], config.diagnosis)]
         if "near_zero_weights" in final:
             lines.append(
                 f"weights near zero (below 1% of their layer's largest): {percent(final['near_zero_weights'])}"

@@ -189,6 +189,8 @@ def _data_record(dataset: Dataset) -> DataRecord:
     record: DataRecord = {"files": dataset.fitted.files, "rows": dataset.sizes["rows"]}
     if "effective_rows" in dataset.sizes:
         record["effective_rows"] = dataset.sizes["effective_rows"]
+    if kind := dataset.error_kind:
+        record["error_kind"] = kind
     return record
 
 

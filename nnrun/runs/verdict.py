@@ -157,6 +157,11 @@ def set_sizes(data: DataSizes) -> Mapping[str, int]:
     return data.get("effective_rows", data["rows"])
 
 
+def error_kind(data: DataSizes) -> str:
+    """`balanced` or `weighted`, which stands before the name of a run's numbers; empty where rows count alike."""
+    return data.get("error_kind", "weighted" if "effective_rows" in data else "")
+
+
 def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: float, tolerance: float) -> Verdict | None:
     """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from nnrun.runs.records import Final
+from nnrun.runs.records import DataSizes, Final
 
 
 class Expected(TypedDict):
@@ -54,6 +54,7 @@ class SearchRecord(TypedDict, total=False):
     """The keys that telling and pages use; those of a search's end are not there before it."""
 
     status: str
+    data: DataSizes
     error: str | None
     ended_by: EndedBy
     seconds: float  # of training, all trials together

@@ -21,6 +21,7 @@ from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
+from nnrun.search import duration
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
@@ -151,6 +152,7 @@ def _run(
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
+    watcher.outlook(lambda: duration.told(search))
     strategy = strategy_of(search.known, search.space, search.plan.totals)
     study = _study(search, strategy, watcher)
     target = search.options.target

@@ -53,6 +53,9 @@ class Watcher:
     def started(self, run: RunDir, plan: Plan) -> None:
         """The search has its directory and begins, or goes on."""
 
+    def outlook(self, told: Callable[[], list[str]]) -> None:
+        """Lines on how long it may take, which are worked out where they are wanted."""
+
     def say(self, line: str) -> None:
         """Something to know besides trials."""
 

@@ -11,12 +11,13 @@ from nnrun.config.space.space import Parameter, Space
 from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.runs.records import Final
+from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
 from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.trials import Objective, TrialRecord
-from nnrun.text import columns, duration, number, percent
+from nnrun.text import columns, duration, metric_name, number, percent
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
@@ -57,12 +58,13 @@ def shown(value: float | None, metric: str) -> str:
     return percent(value) if metric.endswith("error") else f"{value:.4g}"
 
 
-def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None) -> list[str]:
-    """What is searched, how, and by how many workers, if any are at work."""
+def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, kind: str = "") -> list[str]:
+    """What is searched, how, and by how many workers, if any are at work; `kind` as in `verdict.error_kind`."""
+    metric = f"{plan.metric} ({metric_name(plan.metric.partition('_')[2], kind)})" if kind else plan.metric
     at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
     return [
         f"search   {run_id}",
-        f"strategy {plan.strategy}, {plan.total} trials, {plan.metric}{at_work}",
+        f"strategy {plan.strategy}, {plan.total} trials, {metric}{at_work}",
         *(f"space    {parameter.key}: {_range(parameter)}" for parameter in space.parameters),
         *(f"note     {notice}" for notice in space.notices),
     ]
@@ -149,15 +151,19 @@ def test_line(record: SearchRecord, metric: str) -> list[str]:
         return []
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
-    dev, test = (_told_of(final, part, metric) for part in ("dev", "test"))
+    kind = error_kind(record["data"]) if "data" in record else ""
+    dev, test = (_told_of(final, part, metric, kind) for part in ("dev", "test"))
     test = f"{test} (test part read {times})" if "test_error" in final else "no test part"
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
 
 
-def _told_of(final: Final, part: str, metric: str) -> str:
+def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
     name = metric.partition("_")[2]
     further = "" if name == "error" or f"{part}_{name}" not in final else f" {name} {number(final[f'{part}_{name}'])}"
-    return f"{part} {percent(final.get(f'{part}_error'))}{further}"
+    if not kind:
+        return f"{part} {percent(final.get(f'{part}_error'))}{further}"
+    error, plain = (percent(final.get(f"{part}_{name}")) for name in ("error", "plain_error"))
+    return f"{part} {kind} error {error} (plain {plain}){further}"
 
 
 def expected_line(expected: Expected | None, metric: str) -> list[str]:

@@ -15,7 +15,7 @@ from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset
 from nnrun.engine.network import parameter_count
-from nnrun.runs.assembly import OF_A_MEMBER, batch_size
+from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
 from nnrun.runs.environment import describe
 from nnrun.runs.records import Final
 from nnrun.runs.session import Outcome
@@ -39,8 +39,7 @@ def signature(values: Tree) -> str:
 
 def stacked(config: Config, dataset: Dataset) -> int:
     """How many members of this shape are worth stacking."""
-    outputs = len(dataset.classes) if dataset.classes else 1
-    widths = [dataset.n_features, *config.network.hidden, outputs]
+    widths = layer_widths(config, dataset.n_features, dataset.classes)
     rows = batch_size(config, len(dataset.parts["train"].x))
     work = parameter_count(widths, config.network.batch_norm) * rows
     return max(1, min(LARGEST, WORTH_STACKING // work))

@@ -14,6 +14,7 @@ from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.runs.assembly import batch_size
 from nnrun.runs.finding import PLAN
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -42,11 +43,12 @@ def begin(
 
     Raises ConfigError or DataError before the directory is made.
     """
-    config, (space, known) = loaded.config, _checked(loaded)
+    config, (space, known) = loaded.config, _checked(loaded)  # before the data are read, as that may take a while
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
         dataset, _ = prepare(loaded, root, until_told(watcher.preparing, told_to_stop))
         _refuse_misfit(loaded, dataset)
+        space, known = load_known(loaded, _batch(loaded, dataset))
         run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
             plan = Plan.read(run)
@@ -108,6 +110,11 @@ def _refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
         raise ConfigError([loaded.locate(("search", "metric"), message)])
 
 
+def _batch(loaded: Loaded, dataset: Dataset) -> int:
+    """The batch size that the config means on these data."""
+    return batch_size(loaded.config, len(dataset.parts["train"].x))
+
+
 def _create(
     loaded: Loaded, root: Path, space: Space, dataset: Dataset, options: Options, argv: Sequence[str]
 ) -> RunDir:
@@ -138,7 +145,7 @@ def resume(
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         if not same_data(StoredRun(run), dataset):
             raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
-        space, known = load_known(loaded)
+        space, known = load_known(loaded, begun=plan.space)
         _refuse_changes(run, plan, Plan.of(loaded.config, space, plan.totals, plan.limits, plan.repeat))
         plan = _extended(run, plan, trials, options)
         watcher.started(run, plan)

@@ -326,4 +326,6 @@ def test_weighted_rows_are_counted_by_what_they_are_worth(nnrun: Nnrun, here: Pa
     done = nnrun("diagnose")
     # 36 rows of dev are an a, 4 are a b: (1 + 1)² / (1/36 + 1/4) = 14.4
     assert re.search(r"^dev .* 14 examples$", done.out, re.MULTILINE)
-    assert "as sure as those of so many examples without weights" in " ".join(done.out.split())
+    told = " ".join(done.out.split())
+    assert "All errors here are balanced, and so many examples stand for those without weights" in told
+    assert "plain errors, every row counting once: train" in told

@@ -513,3 +513,11 @@ def test_a_limit_that_the_system_does_not_hold_is_refused(
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith("--trial-memory: this system does not limit the memory of a process\n")
     assert not Path("runs").exists()
+
+
+def test_it_is_told_before_the_first_trial_and_not_where_quiet_is_asked_for(nnrun: Nnrun, here: Path) -> None:
+    settings = ("--trials", "2", "--set", "training.epochs=2", "--workers", "1")
+    lines = nnrun("search", *settings).err.splitlines()
+    places = [i for i, line in enumerate(lines) if line.startswith(("time     about ", "1/2  trial"))]
+    assert [lines[i][:4] for i in places] == ["time", "1/2 "]
+    assert "time " not in nnrun("search", *settings, "-q").err

@@ -39,6 +39,7 @@ def test_defaults() -> None:
             "drop": [],
             "format": {"delimiter": "auto", "encoding": "auto", "decimal": "auto", "missing": []},
             "class_weight": None,
+            "correct_prior": True,
             "weight": None,
         },
         "network": {

@@ -222,7 +222,7 @@ def test_the_layers_of_a_deep_network_are_a_map() -> None:
 def classified() -> Classified:
     """Four dev examples: a taken for b twice, once nearly certainly."""
     p = np.array([[0.9, 0.1], [0.4, 0.6], [0.05, 0.95], [0.3, 0.7]])
-    return Classified(["a", "b"], np.array([0, 0, 0, 1]), p)
+    return Classified(["a", "b"], np.array([0, 0, 0, 1]), p.argmax(axis=1), p)
 
 
 def test_the_confusions_are_counted() -> None:
@@ -233,7 +233,7 @@ def test_the_confusions_are_counted() -> None:
 
 def test_many_classes_have_no_matrix_but_their_confusions() -> None:
     names = [f"class {i}" for i in range(30)]
-    of = Classified(names, np.array([3]), np.eye(30)[[5]])
+    of = Classified(names, np.array([3]), np.array([5]), np.eye(30)[[5]])
     assert 'class="matrix"' not in confusion_part(of)
     assert "class 3 taken for class 5: once" in confusion_part(of)
 

@@ -17,7 +17,7 @@ from nnrun.engine.layers import BatchNorm, Dropout
 from nnrun.engine.losses import Huber, SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from nnrun.errors import ConfigError, MisfitError
 from nnrun.machine import memory
-from nnrun.runs.assembly import batch_size, check_memory, make_loss, make_trainer
+from nnrun.runs.assembly import batch_size, check_memory, layer_widths, make_loss, make_trainer, memory_needed
 from nnrun.runs.session import Outcome
 
 GIGA = 10**9
@@ -162,3 +162,11 @@ def test_a_full_batch_counts(data: Callable[[str], Dataset], monkeypatch: pytest
             check_memory(config("network.hidden=[1000000]", f"training.batch_size={size}"), data("digits"))
         told.append(float(str(caught.value).partition("about ")[2].partition(" GB")[0]))
     assert told[0] > told[1]
+
+
+@pytest.mark.parametrize(("source", "outputs"), [("breast_cancer", 1), ("iris", 3), ("diabetes", 1)])
+def test_all_count_the_parameters_that_are_trained(data: Callable[[str], Dataset], source: str, outputs: int) -> None:
+    """Two classes have one output: what check and the report count is what training allocates."""
+    asked, dataset = config(f"data.source={source}", "network.hidden=[8, 4]"), data(source)
+    assert layer_widths(asked, dataset.n_features, dataset.classes) == [dataset.n_features, 8, 4, outputs]
+    assert memory_needed(asked, dataset)[0] == make_trainer([asked], dataset).network.theta.size

@@ -48,6 +48,34 @@ def test_what_chance_explains_is_taken_off() -> None:
     assert np.mean([by_key(importances(SPACE, found))["optimizer.learning_rate"] for found in drawn]) > 0.75
 
 
+def share_of_the_first(found: Trials) -> float:
+    return importances(SPACE, found)[0].share
+
+
+def test_where_nothing_matters_nothing_is_said_to() -> None:
+    """One parameter in a hundred seems to by chance, so of four parameters one in 4% of all searches."""
+    drawn = [trials(30, seed, SPACE, {}) for seed in range(40)]
+    assert sum(share_of_the_first(found) > 0 for found in drawn) <= 5
+
+
+def test_equally_good_trials_are_equally_good_in_any_order() -> None:
+    """Where most trials have no error at all, the order in which they came tells nothing."""
+    drawn = [trials(30, seed, SPACE, {}) for seed in range(20)]
+    tied = [[(values, 0.0 if i < 25 else 0.1 * i) for i, (values, _) in enumerate(found)] for found in drawn]
+    assert sum(share_of_the_first(found) > 0 for found in tied) <= 3
+    found = trials(60, 0, SPACE, {"network.width": 1.0})
+    rounded = [(values, max(0.2, value)) for values, value in found]
+    assert importances(SPACE, rounded[::-1])[0].key == importances(SPACE, rounded)[0].key == "network.width"
+
+
+def test_a_rate_that_matters_stays_first_among_ties() -> None:
+    """Rates within a decade of the best reach an error of 0, the others do not."""
+    for seed in range(5):
+        found = [(v, max(0.0, r - 0.1)) for v, r in trials(40, seed, SPACE, {"optimizer.learning_rate": 1.0})]
+        first = importances(SPACE, found)[0]
+        assert (first.key, first.share > 0.5) == ("optimizer.learning_rate", True)
+
+
 def test_the_order_follows_the_weights() -> None:
     found = importances(SPACE, trials(1000, 0, SPACE, {"optimizer.learning_rate": 2, "network.width": 1}))
     assert [importance.key for importance in found[:2]] == ["optimizer.learning_rate", "network.width"]

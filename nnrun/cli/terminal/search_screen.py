@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnrun.cli.terminal.preparing import is_terminal
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.terminal.streams import in_terminal_letters, say
+from nnrun.runs.verdict import error_kind
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
 from nnrun.search.trials import Objective, TrialRecord
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
     from nnrun.search.state import Options
 
 
-TRIALS_BETWEEN_PACES = 10
+TRIALS_BETWEEN_PACES, SECONDS_BETWEEN_PACES = 10, 60
 
 
 class SearchConsole(Screen, Watcher):
-    """One line a trial on stderr, with the pace every tenth time."""
+    """One line a trial on stderr, with the pace every tenth time, or after a minute."""
 
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
         self.plan: Plan
         self.begun = time.monotonic()
+        self.paced_at = self.begun
         self.heard = 0
 
     @property
@@ -47,14 +49,22 @@ class SearchConsole(Screen, Watcher):
         """The heading."""
         self.preparation.close()
         self.plan, self.begun = plan, time.monotonic()
-        say(*heading(run.id, plan, plan.space, self.options.workers))
+        self.paced_at = self.begun
+        say(*heading(run.id, plan, plan.space, self.options.workers, error_kind(run.read_record()["data"])))
         say(*outlook(plan))
+
+    def outlook(self, told: Callable[[], list[str]]) -> None:
+        """As it is, before the first trial."""
+        for line in told():
+            self.say(line)
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
         self.heard += 1
         say(trial_line(record, best, finished, self.total, self.plan.metric))
-        if self.heard % TRIALS_BETWEEN_PACES == 0 and finished < self.total:
+        waited = time.monotonic() - self.paced_at >= SECONDS_BETWEEN_PACES
+        if (waited or self.heard % TRIALS_BETWEEN_PACES == 0) and finished < self.total:
+            self.paced_at = time.monotonic()
             say(self.pace(finished))
 
     def say(self, line: str) -> None:
@@ -180,6 +190,9 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
+        """Nothing."""
+
+    def outlook(self, told: Callable[[], list[str]]) -> None:
         """Nothing."""
 
     def say(self, line: str) -> None:

@@ -10,26 +10,28 @@ from nnrun.config.config import Config
 from nnrun.config.hints import SYNONYMS
 from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places, explain
-from nnrun.config.space.parsing import DEFAULT_SPACE, load_space
+from nnrun.config.space.parsing import load_space
 from nnrun.config.space.settings import configured, substituted, value_at
 from nnrun.config.space.space import Space
+from nnrun.config.space.usual import usual_space
 from nnrun.config.values import KeyPath, Settings
 from nnrun.errors import ConfigError
 from nnrun.text import closest, one_of
 
 Finding = tuple[KeyPath, str]  # where, below search.enqueue, and what is wrong
-DEPTH, WIDTH = "network.depth", "network.width"
+HIDDEN, DEPTH, WIDTH = "network.hidden", "network.depth", "network.width"
 NOT_SEARCHED = "is not a key of search.space"
 
 
-def load_known(loaded: Loaded) -> tuple[Space, list[Config]]:
+def load_known(loaded: Loaded, batch: int | None = None, begun: Space | None = None) -> tuple[Space, list[Config]]:
     """The space of a loaded file, and the configs of the trials that the user gives; that of trial 0 comes first.
 
+    `batch` is as in `usual_space`; a search that has `begun` in the usual space keeps it, whatever is usual now.
     Raises ConfigError with everything that is wrong with either.
     """
     problems: list[str] = []
     try:
-        space = load_space(loaded)
+        space = load_space(loaded, batch) if begun is None or loaded.config.search.space else begun
     except ConfigError as error:
         space, problems = None, error.problems
     entries = loaded.config.search.enqueue
@@ -52,6 +54,8 @@ def _active(entry: Settings, config: Config, space: Space) -> list[str]:
     """The keys of an entry that exist with its values, and with the config's own where it leaves a key out."""
     own = space.read(config)
     active = {parameter.key for parameter in space.active({**own, **entry})}
+    if HIDDEN in own:  # layers that keep their shape may be given by depth and width all the same
+        active |= {WIDTH, DEPTH} & set(entry)
     if entry.get(WIDTH) is None and entry.get(DEPTH) == own.get(DEPTH):
         active -= {WIDTH, DEPTH}  # the depth alone would make all layers as wide as the first one
     return [key for key in entry if key in active]
@@ -59,8 +63,9 @@ def _active(entry: Settings, config: Config, space: Space) -> list[str]:
 
 def _findings(i: int, entry: Settings, config: Config, space: Space | None) -> Iterator[Finding]:
     """What is wrong with one entry; its values can only be judged where the space is known."""
-    keys = list(config.search.space or DEFAULT_SPACE)
-    unknown = [key for key in entry if key not in keys]
+    keys = list(config.search.space or (space.keys if space else usual_space(config)))
+    alike = [DEPTH, WIDTH] if HIDDEN in keys else []
+    unknown = [key for key in entry if key not in [*keys, *alike]]
     for key in unknown:
         yield (i, key), f"{NOT_SEARCHED}; {_meant(key, keys)}"
     if space is None:

@@ -14,28 +14,20 @@ from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.settings import as_path, fault, value_at
 from nnrun.config.space.space import Space, WrittenRange, WrittenSpace
+from nnrun.config.space.usual import usual_space
 from nnrun.config.values import KeyPath, Settings, Tree, describe
-from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.errors import ConfigError
 from nnrun.text import closest
 
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
 ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
-WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
-DEFAULT_SPACE: WrittenSpace = {
-    "optimizer.learning_rate": {"log": [1e-4, 1e-1]},
-    "optimizer.beta1": {"one_minus_log": [0.9, 0.999], "when": {"optimizer.name": WITH_BETA1}},
-    "regularization.l2": {"log": [1e-4, 10]},
-    "network.width": {"choice": [16, 32, 64, 128]},
-    "training.batch_size": {"choice": [32, 64, 128]},
-}
-
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
 
 
-def load_space(loaded: Loaded) -> Space:
-    """The space of a loaded file, or the usual one where it has none."""
-    return parse_space(loaded.config.search.space or DEFAULT_SPACE, loaded.config, loaded.places)
+def load_space(loaded: Loaded, batch: int | None = None) -> Space:
+    """The space of a loaded file, or the usual one around its config where it has none; `batch` as in `usual_space`."""
+    config = loaded.config
+    return parse_space(config.search.space or usual_space(config, batch), config, loaded.places)
 
 
 def parse_space(written: WrittenSpace, config: Config, places: Places | None = None) -> Space:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
@@ -131,11 +132,19 @@ class TargetLearner:
     def __init__(self, name: str, task: Task, classes: tuple[str, ...] | None) -> None:
         self._start = Target(name, task, classes)
         self._moments = Moments()
+        self._rows = Counter[str]()
 
     def see(self, table: Table) -> None:
         """Take in the next rows."""
         if self._start.classes is None:
             self._moments += Moments.of(numbers(table, self._start.name))
+        else:
+            self._rows.update(labels(table.frame[self._start.name]).dropna())
+
+    @property
+    def class_rows(self) -> dict[str, int]:
+        """How many rows of each class there were."""
+        return {name: int(self._rows[name]) for name in self._start.classes or ()}
 
     @property
     def target(self) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,14 @@ ByClass = Literal["balanced"] | dict[str, float]
 
 
 class WrittenWeights(TypedDict):
-    """The weights as data.json has them: the column's name, and how much a row of each class counts."""
+    """The weights as data.json has them: the column's name, and how much a row of each class counts.
+
+    `rows` are those of each class in the training part, which runs of early versions lack.
+    """
 
     column: str | None
     classes: ByClass | None
+    rows: NotRequired[dict[str, int]]
 
 
 def describe_weights(config: Data, classes: Sequence[str] | None) -> WrittenWeights | None:
@@ -91,6 +95,42 @@ def part_weights(
         raise DataError(f"the weights of the {part} part are 0 in every row; nothing would count", ("data", key))
     weights /= mean
     return weights
+
+
+def class_factors(written: WrittenWeights | None, classes: Sequence[str] | None) -> Floats | None:
+    """How much a row of each class counted in training `(classes,)`, those of a weighting column aside; mean 1.
+
+    None where all counted alike, or a run of an early version does not say how many there were.
+    """
+    by_class = written["classes"] if written else None
+    if written is None or by_class is None or classes is None:
+        return None
+    if by_class == BALANCED:
+        if "rows" not in written:
+            return None
+        factors = np.array([1 / max(1, written["rows"].get(name, 0)) for name in classes])
+    else:
+        factors = np.array([by_class[name] for name in classes])
+    return np.asarray(factors / factors.mean())
+
+
+def prior_shift(factors: Floats) -> Floats:
+    """What has to be added to the logits `(classes,)` of a network that learned from rows counted by these factors.
+
+    Its probabilities are then those of the rows as they are: p ∝ q / w (Elkan 2001, IJCAI; Saerens et al. 2002). A
+    class that counted nothing was not learned, and is left where it is.
+    """
+    return -np.log(factors, where=factors > 0, out=np.zeros_like(factors))
+
+
+ErrorKind = Literal["balanced", "weighted"]
+
+
+def error_kind(weight: str | None, class_weight: object) -> ErrorKind | None:
+    """What errors of a run are if rows do not count alike: balanced where every class counts the same."""
+    if weight is None and class_weight is None:
+        return None
+    return "balanced" if weight is None and class_weight == BALANCED else "weighted"
 
 
 def effective_rows(weights: npt.NDArray[Any]) -> int:

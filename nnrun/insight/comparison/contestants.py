@@ -14,9 +14,12 @@ from nnrun.runs.finding import find_run
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun, record_of, settings_of
+from nnrun.runs.telling import PARTS
+from nnrun.runs.verdict import error_kind
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
+WEIGHED = "weights of examples"
 MEASURED_ON = ("all", "dev", "test")  # files that errors of dev and test come from
 
 
@@ -47,7 +50,14 @@ class Contestant:
         """The facts, and each number of the best epoch."""
         final = self.record.get("final") or {}
         numbers = {key: value for key, value in final.items() if isinstance(value, (int, float))}
+        if not self.kind:  # one scale that runs have in common whose rows count differently
+            numbers |= {f"{part}_plain_error": numbers[key] for part in PARTS if (key := f"{part}_error") in numbers}
         return {**numbers, **{key: self.record.get(key) for key in FACTS}}
+
+    @property
+    def kind(self) -> str:
+        """What its errors are, see `error_kind`."""
+        return error_kind(self.record["data"])
 
     @property
     def primary(self) -> str:
@@ -75,7 +85,7 @@ class Contestant:
             "data": str([self.files.get(part) for part in MEASURED_ON]),
             "targets": str(target.get("name") if target else None),
             "dev sets": "a file" if "dev" in self.files else str(split.get("sha256") if split else None),
-            "weights of examples": str([item for item in weights.items() if item[1] is not None]),
+            WEIGHED: str([item for item in weights.items() if item[1] is not None]),
         }
 
     @property
@@ -130,11 +140,13 @@ def incomparable(runs: Sequence[Contestant]) -> str | None:
         for run in runs:
             kinds.setdefault(run.measured_on[what], []).append(run)
         if len(kinds) > 1:
-            return (
-                f"different {what}, so their errors cannot be compared: {'; '.join(_kind(*k) for k in kinds.values())}"
-            )
+            told = _kinds(what, list(kinds.values()))
+            return f"different {what}, so their errors cannot be compared: {told}"
     return None
 
 
-def _kind(*runs: Contestant) -> str:
-    return f"{', '.join(run.label for run in runs)} ({runs[0].data_name})"
+def _kinds(what: str, kinds: Sequence[Sequence[Contestant]]) -> str:
+    """The runs of each kind by their letters, with what tells them apart, where names do."""
+    names = [f"{of[0].kind or 'plain'} errors" if what == WEIGHED else of[0].data_name for of in kinds]
+    told = [f" ({name})" if len(set(names)) > 1 else "" for name in names]
+    return "; ".join(f"{', '.join(run.label for run in of)}{name}" for of, name in zip(kinds, told, strict=True))

@@ -18,7 +18,9 @@ from nnrun.runs.finding import is_search, list_runs, search_of
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.telling import PARTS
 from nnrun.runs.verdict import Z
+from nnrun.text import metric_name
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
 # Student's t, two-sided, 1 to 10 degrees of freedom. By hand, within 0.1%: scipy.special.stdtrit, which has it exactly,
@@ -132,6 +134,12 @@ class Comparison:
             return None
         return abs(difference) <= self.noise[key].band
 
+    def title(self, key: str) -> str:
+        """A number by its true name: that of the run's file, and what errors are where rows do not count alike."""
+        kinds, (part, _, name) = {run.kind for run in self.runs}, key.partition("_")
+        kind = kinds.pop() if len(kinds) == 1 else ""
+        return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and part in PARTS else key
+
     @property
     def primary(self) -> str:
         """The number that decides, of the first run."""
@@ -155,6 +163,8 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     if len({str(run.files) for run in runs}) == 1:  # the same content under another path
         config = {key: values for key, values in config.items() if key.split(".")[:2] != ["data", "source"]}
     metrics = _rows([run.metrics for run in runs])
+    if not any(run.kind for run in runs):
+        metrics = {key: values for key, values in metrics.items() if "_plain_" not in key}
     keep: Callable[[list[Cell]], bool] = (lambda values: True) if everything else _differ
     return Comparison(
         runs=runs,

@@ -14,6 +14,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.stored import StoredRun, record_of, settings_of
+from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Glimpse, Ledger
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
@@ -193,6 +194,7 @@ def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width:
         Column("epochs", [_epochs(entry) for entry in entries], rank=3),
         Column("best", [_best(entry) for entry in entries], rank=6),
         *_errors(entries),
+        *_kinds(entries),
         Column("time", [_time(entry) for entry in entries], rank=5),
         Column("from", [_beginning(_parent(entry), ids) for entry in entries], rank=4, right=False),
     ]
@@ -204,6 +206,15 @@ def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width:
 def _errors(entries: Sequence[Entry]) -> Iterator[Column]:
     for part, rank in {"train": 2, "dev": 0, "test": 1}.items():
         yield Column(part, [percent(entry.final.get(f"{part}_error")) for entry in entries], rank)
+
+
+def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:
+    """What the errors of each run are, and the plain dev error, if rows of any do not count alike."""
+    kinds = [error_kind(entry.record["data"]) if entry.record.get("data") else "" for entry in entries]
+    if any(kinds):
+        yield Column("error is", [kind or "plain" for kind in kinds], 0, right=False)
+        keys = ["dev_plain_error" if kind else "dev_error" for kind in kinds]
+        yield Column("plain dev", [percent(e.final.get(key)) for e, key in zip(entries, keys, strict=True)], 1)
 
 
 def shown(key: str, value: Any) -> str:

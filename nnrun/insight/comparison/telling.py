@@ -28,7 +28,7 @@ WIDEST, NARROWEST = 40, 8  # columns of bars
 Curve = list[float | None]
 
 
-def head(runs: Sequence[Contestant], key: str, width: int, cut: bool) -> list[str]:
+def head(runs: Sequence[Contestant], key: str, title: str, width: int, cut: bool) -> list[str]:
     """A line a run: its letter, its name and, where there is room, a number of its epochs and the last of them."""
     names = [run.name for run in runs]
     label = max(len(run.label) for run in runs)
@@ -41,13 +41,14 @@ def head(runs: Sequence[Contestant], key: str, width: int, cut: bool) -> list[st
         return columns([[run.label, name] for run, name in zip(runs, names, strict=True)])
     bars = drawn(curves, min(room, WIDEST))
     rows = [[run.label, name, bar, end] for run, name, bar, end in zip(runs, names, bars, last, strict=True)]
-    return columns([["", "", f"{key.replace('_', ' ')} by epoch", "last"], *rows], right=(3,))
+    return columns([["", "", f"{title.replace('_', ' ')} by epoch", "last"], *rows], right=(3,))
 
 
 def drawn(curves: Sequence[Curve], width: int) -> list[str]:
     """A line of bars each, a bar for one epoch or for the mean of several; shorter runs end earlier."""
     size = max(1.0, max(map(len, curves)) / width)  # epochs of a bar
-    binned = [_binned(curve, size) for curve in curves]
+    floor = min((value for curve in curves for value in positive(curve)), default=1.0)
+    binned = [_binned(curve, size, floor) for curve in curves]
     logs = [log(value) for values in binned for value in values if value]
     return ["".join(_bar(value, min(logs), max(logs)) for value in values) for values in binned]
 
@@ -56,9 +57,8 @@ def _bar(value: float | None, low: float, high: float) -> str:
     return sparkline([log(value)], low, high) if value else " "
 
 
-def _binned(curve: Curve, size: float) -> list[float | None]:
-    """Means of equally many epochs, None where there are none; an error of 0 counts as the smallest one above it."""
-    floor = min(positive(curve), default=1.0)
+def _binned(curve: Curve, size: float, floor: float) -> list[float | None]:
+    """Means of equally many epochs, None where there are none; an error of 0 counts as the smallest of all above it."""
     bins: list[list[float]] = [[] for _ in range(max(1, round(len(curve) / size)))] if curve else []
     for index, value in enumerate(curve):
         if value is not None:
@@ -79,7 +79,8 @@ MARK = "~"  # the same in a narrow column
 
 def told(comparison: Comparison, width: int, cut: bool, measure: str, everything: bool) -> list[str]:
     """All of it; `measure` is the command that would tell the noise of the reference run."""
-    lines = [*head(comparison.runs, comparison.curve, width, cut), ""]
+    curve = comparison.curve
+    lines = [*head(comparison.runs, curve, comparison.title(curve), width, cut), ""]
     if comparison.apart:
         lines = [*folded(f"note     these runs have {comparison.apart}", width), "", *lines]
     legend = Legend(max(WIDEST_CELL, width // 4) if len(comparison.runs) == 2 else WIDEST_CELL)
@@ -96,7 +97,10 @@ def _pair(comparison: Comparison, legend: Legend, width: int) -> list[str]:
     labels = [run.label for run in comparison.runs]
     config = [[key, *legend.cut(config_cells(values))] for key, values in comparison.config.items()]
     lines = columns([["config", *labels], *config], right=(1, 2)) if config else ["config   no setting differs"]
-    rows = [["result", *labels], *([key, *metric_cells(key, values)] for key, values in comparison.metrics.items())]
+    rows = [
+        ["result", *labels],
+        *([comparison.title(k), *metric_cells(k, values)] for k, values in comparison.metrics.items()),
+    ]
     if not comparison.apart:
         differences = [
             [f"{labels[1]} - {labels[0]}", ""],
@@ -137,7 +141,7 @@ def _columns(comparison: Comparison, legend: Legend, everything: bool) -> Iterat
     """The number that decides, how far from the best, the settings, the other errors."""
     metrics, first = comparison.metrics, comparison.primary
     if first in metrics:
-        yield Column(first, metric_cells(first, metrics[first]))
+        yield Column(comparison.title(first), metric_cells(first, metrics[first]))
         if not comparison.apart:
             yield _from_best(comparison, first)
     keys = [*comparison.config, *metrics]
@@ -145,7 +149,7 @@ def _columns(comparison: Comparison, legend: Legend, everything: bool) -> Iterat
         yield Column(legend.title(key, keys), legend.cut(config_cells(values)))
     for key, values in metrics.items():
         if key != first and (everything or key.endswith("_error") or key in FACTS):
-            yield Column(legend.title(key, keys), legend.cut(metric_cells(key, values)))
+            yield Column(legend.title(comparison.title(key), keys), legend.cut(metric_cells(key, values)))
 
 
 def _from_best(comparison: Comparison, key: str) -> Column:
@@ -180,8 +184,8 @@ def _noise(comparison: Comparison, width: int, measure: str) -> list[str]:
     band = band_cell(key, noise.band) + (" points" if key.endswith("_error") else "")
     mark = f"{MARK} " if len(comparison.runs) > 2 else ""
     text = (
-        f"{mark}{WITHIN}: such a difference comes of the seed alone; for {key} up to {band} in 19 of 20 cases, "
-        f"judged by {noise.runs} runs that share everything else"
+        f"{mark}{WITHIN}: such a difference comes of the seed alone; for {comparison.title(key)} up to {band} in 19 of "
+        f"20 cases, judged by {noise.runs} runs that share everything else"
     )
     return folded(text, width)
 

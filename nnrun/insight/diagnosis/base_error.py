@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset
+from nnrun.data.split import PARTS
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
 from nnrun.models.trained import trained
@@ -36,6 +37,7 @@ class BaseEstimate(TypedDict):
     features: int
     classes: int
     method: str
+    error_kind: NotRequired[str]  # what it is an estimate of, where rows do not count alike
     caveats: list[str]
 
 
@@ -69,7 +71,7 @@ def estimate(dataset: Dataset) -> BaseEstimate:
     wrong = _by_train(dataset) if alone else _among_themselves(dataset)
     error, rows, classes = float(wrong.mean()), len(wrong), len(dataset.classes)
     low, high = (cover_hart(end, classes) for end in wilson(error, rows))
-    return {
+    found: BaseEstimate = {
         "base_error": cover_hart(error, classes),
         "low": low,
         "high": high,
@@ -78,34 +80,42 @@ def estimate(dataset: Dataset) -> BaseEstimate:
         "features": dataset.n_features,
         "classes": classes,
         "method": "dev against train" if alone else "leave one out",
-        "caveats": _caveats(rows, dataset.n_features),
+        "caveats": [*_drawn(dataset), *_caveats(rows, dataset.n_features)],
     }
+    return found | {"error_kind": dataset.error_kind} if dataset.error_kind else found
 
 
 def _among_themselves(dataset: Dataset) -> Array:
     parts = [_rows(dataset, part) for part in ("train", "dev")]
-    x, y = _sample((np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])))
+    x, y = _sample(np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts]))
     wrong: Array = y[_nearest(x, None)] != y
     return wrong
 
 
 def _by_train(dataset: Dataset) -> Array:
-    (x, y), (others, classes) = _sample(_rows(dataset, "dev")), _sample(_rows(dataset, "train"))
+    (x, y), (others, classes) = _sample(*_rows(dataset, "dev")), _sample(*_rows(dataset, "train"))
     wrong: Array = classes[_nearest(others, x)] != y
     return wrong
 
 
 def _rows(dataset: Dataset, part: str) -> Rows:
-    """Features on one scale, whatever the config says, as distances add them up."""
-    train = np.asarray(dataset.parts["train"].x, float)
+    """Features on one scale, whatever the config says, as distances add them up.
+
+    Where rows are weighted, each is there with a chance that goes by its weight: the error of neighbours among those
+    that are left is then of the kind that the run's errors are.
+    """
+    train, rows = np.asarray(dataset.parts["train"].x, float), dataset.parts[part]
     deviation = train.std(axis=0)
-    x = (dataset.parts[part].x - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    return x, dataset.parts[part].y
+    x = (rows.x - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    if rows.weights is None:
+        return x, rows.y
+    there = stream(0, "sample", PARTS.index(part)).random(len(x)) * rows.weights.max() < rows.weights
+    return x[there], rows.y[there]
 
 
-def _sample(rows: Rows) -> Rows:
-    chosen = stream(0, "sample").permutation(len(rows[0]))[:MOST]
-    return rows[0][chosen], rows[1][chosen]
+def _sample(x: Array, y: Array) -> Rows:
+    chosen = stream(0, "sample").permutation(len(x))[:MOST]
+    return x[chosen], y[chosen]
 
 
 def _nearest(among: Array, x: Array | None) -> Array:
@@ -114,6 +124,11 @@ def _nearest(among: Array, x: Array | None) -> Array:
 
     found: Array = NearestNeighbors(n_neighbors=1).fit(among).kneighbors(x, return_distance=False)
     return found[:, 0]
+
+
+def _drawn(dataset: Dataset) -> list[str]:
+    kind = dataset.error_kind
+    return [f"rows were drawn by their weights, as the errors of this run are {kind}"] if kind else []
 
 
 def _caveats(rows: int, features: int) -> list[str]:
@@ -132,6 +147,7 @@ def _caveats(rows: int, features: int) -> list[str]:
 def base_error_lines(estimate: BaseEstimate) -> list[str]:
     """The estimate on screen, what it rests on, and how to use it."""
     error, rate = estimate["base_error"], percent(estimate["nearest_neighbour_error"])
+    kind = estimate.get("error_kind", "")
     interval = f"{100 * estimate['low']:.1f} to {100 * estimate['high']:.1f}"
     how = (
         f"the nearest neighbour has another class for {rate} of {estimate['rows']:,} examples ({estimate['method']}, "
@@ -139,7 +155,7 @@ def base_error_lines(estimate: BaseEstimate) -> list[str]:
         "error is then at least this"
     )
     return [
-        f"base error, estimated: {percent(error)} (95%: {interval})",
+        f"base error, estimated: {percent(error)}{' ' + kind if kind else ''} (95%: {interval})",
         *wrapped(how),
         *(line for caveat in estimate["caveats"] for line in wrapped(caveat, "note     ")),
         *wrapped(f"it is not used here; --base-error {percent(error)} would", "note     "),

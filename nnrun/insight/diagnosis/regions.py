@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnrun.data.features.weights import effective_rows
 from nnrun.data.files.table import kind_of, labels, numbers, suggest
 from nnrun.data.prepare import read_parts
+from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.models.trained import trained
+from nnrun.models.trained import Trained, trained
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
@@ -86,11 +89,12 @@ def by_column(
     column = column or fitted.target.name
     raw = read_parts(model.config.data)
     named = regions_of({part: raw[part] for part in ("train", "dev")}, column)
-    mistakes = {part: model.mistakes(part)[raw.places[part]] for part in named}
-    proportions = model.dataset.classes is not None
+    mistakes = mistakes_at(model, raw.places, [*named])
+    proportions, kind = model.dataset.classes is not None, model.dataset.error_kind
+    unit = "share of wrong classes" if proportions else "1 − R²"
     return {
         "column": column,
-        "unit": "share of wrong classes" if proportions else "1 − R²",
+        "unit": f"{unit}, {kind}" if kind else unit,
         "base": base,
         "tolerance": tolerance,
         "sampled": raw.sampled,
@@ -98,8 +102,55 @@ def by_column(
     }
 
 
+@dataclass(frozen=True, eq=False)
+class Mistakes:
+    """How wrong each row is `(rows,)`, and how much it counts; without weights all count alike."""
+
+    values: Part
+    weights: Part | None = None
+
+    def at(self, rows: Any) -> Mistakes:
+        """These rows alone."""
+        return Mistakes(self.values[rows], None if self.weights is None else self.weights[rows])
+
+    @property
+    def total(self) -> float:
+        """The sum over rows, each as it counts."""
+        return float(self.values.sum() if self.weights is None else self.values @ self.weights)
+
+    @property
+    def size(self) -> int:
+        """As how many rows that count alike the mean is as sure as; 0 where nothing counts."""
+        if self.weights is None or not self.weights.any():
+            return 0 if self.weights is not None else len(self.values)
+        return effective_rows(self.weights)
+
+    @property
+    def mean(self) -> float:
+        """The error on them."""
+        return float(np.average(self.values, weights=self.weights))
+
+    @property
+    def half(self) -> float:
+        """Half the 95% interval of the mean, infinite for a single value."""
+        if self.size < 2:
+            return inf
+        squares = float(np.average(np.square(self.values - self.mean), weights=self.weights))
+        return Z * sqrt(squares / (self.size - 1))
+
+
+def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
+    """Those of the run's best network on these rows of each part, weighted as its errors are."""
+    found = {}
+    for part in parts:
+        weights = model.dataset.parts[part].weights
+        exact = None if weights is None else weights.astype(np.float64)
+        found[part] = Mistakes(model.mistakes(part), exact).at(places[part])
+    return found
+
+
 def compare(
-    mistakes: Mapping[str, Part], named: Mapping[str, Labels], base: float, tolerance: float, proportions: bool
+    mistakes: Mapping[str, Mistakes], named: Mapping[str, Labels], base: float, tolerance: float, proportions: bool
 ) -> list[Region]:
     """Each region's errors and gaps, from the mistakes `(rows,)` and the regions `(rows,)` of training and dev set.
 
@@ -107,47 +158,42 @@ def compare(
     """
     regions: list[Region] = []
     for name in dict.fromkeys([*named["train"], *named["dev"]]):
-        train, dev = (mistakes[part][named[part] == name] for part in ("train", "dev"))
+        train, dev = (mistakes[part].at(named[part] == name) for part in ("train", "dev"))
         regions.append(
             {
                 "region": name,
                 "train": error_of(train, proportions),
                 "dev": error_of(dev, proportions),
-                "share_of_dev": float(dev.sum() / mistakes["dev"].sum()) if mistakes["dev"].any() else 0.0,
-                "bias": _gap(train, np.array([base]), tolerance, proportions, exact=True),
+                "share_of_dev": dev.total / mistakes["dev"].total if mistakes["dev"].total else 0.0,
+                "bias": _gap(train, Mistakes(np.array([base])), tolerance, proportions, exact=True),
                 "variance": _gap(dev, train, tolerance, proportions),
             }
         )
     return sorted(regions, key=lambda region: [-(error["error"] or 0.0) for error in (region["dev"], region["train"])])
 
 
-def error_of(values: Part, proportions: bool) -> PartError:
+def error_of(found: Mistakes, proportions: bool) -> PartError:
     """Rows, error, and its 95% interval: Wilson's of a proportion, else that of a mean."""
-    if not len(values):
-        return {"rows": 0, "error": None, "low": None, "high": None}
-    mean = float(values.mean())
-    low, high = wilson(mean, len(values)) if proportions else (mean - _half(values), mean + _half(values))
-    return {"rows": len(values), "error": mean, "low": _known(low), "high": _known(high)}
+    rows = len(found.values)
+    if not found.size:
+        return {"rows": rows, "error": None, "low": None, "high": None}
+    low, high = wilson(found.mean, found.size) if proportions else (found.mean - found.half, found.mean + found.half)
+    return {"rows": rows, "error": found.mean, "low": _known(low), "high": _known(high)}
 
 
-def _gap(above: Part, below: Part, tolerance: float, proportions: bool, exact: bool = False) -> Step:
+def _gap(above: Mistakes, below: Mistakes, tolerance: float, proportions: bool, exact: bool = False) -> Step:
     """The step from one error to the other, its 95% interval and the judgement; `exact`: the lower one is given."""
-    if not len(above) or not len(below):
+    if not above.size or not below.size:
         return {"value": None, "low": None, "high": None, "judgement": UNCLEAR}
-    first, second = float(above.mean()), float(below.mean())
+    first, second = above.mean, below.mean
     if proportions:
-        low, high = difference(first, second, len(above), None if exact else len(below))
+        low, high = difference(first, second, above.size, None if exact else below.size)
     else:
-        half = sqrt(_half(above) ** 2 + (0.0 if exact else _half(below)) ** 2)
+        half = sqrt(above.half**2 + (0.0 if exact else below.half) ** 2)
         low, high = first - second - half, first - second + half
     return {
         "value": first - second, "low": _known(low), "high": _known(high), "judgement": judgement(low, high, tolerance)
     }  # fmt: skip
-
-
-def _half(values: Part) -> float:
-    """Half the 95% interval of the mean, infinite for a single value."""
-    return Z * float(values.std(ddof=1)) / sqrt(len(values)) if len(values) > 1 else inf
 
 
 def _known(bound: float) -> float | None:

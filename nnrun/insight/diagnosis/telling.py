@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnrun.insight.diagnosis.learning_curve import LearningCurve, Size
 
 BAR = 30  # characters for the largest error
-WEIGHTED = "Rows are weighted: the errors are as sure as those of so many examples without weights (Kish 1965)."
+WEIGHTED = "so many examples stand for those without weights whose error would be as sure (Kish 1965)"
 MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
 
@@ -66,6 +66,16 @@ def explanation(verdict: Verdict, told: str, proportions: bool = True, assumed: 
     )
     notes.append(f"{base}; a gap above {100 * verdict.tolerance:g} points is high")
     return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
+
+
+def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
+    """What the errors are where rows do not count alike, and the plain ones beside them."""
+    if not kind:
+        return []
+    plain = {part: final.get(f"{part}_plain_error") for part in SETS}
+    told = ", ".join(f"{set_name(part)} {percent(error)}" for part, error in plain.items() if error is not None)
+    beside = f"; plain errors, every row counting once: {told}" if told else ""
+    return wrapped(f"All errors here are {kind}, and {WEIGHTED}{beside}.", "note     ")
 
 
 def measured_by(evidence: Evidence) -> list[str]:

@@ -14,7 +14,6 @@ from nnrun.files import to_json
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
 from nnrun.insight.diagnosis.telling import (
-    WEIGHTED,
     Action,
     Document,
     Spread,
@@ -23,13 +22,14 @@ from nnrun.insight.diagnosis.telling import (
     explanation,
     ladder,
     measured_by,
+    weighing,
 )
 from nnrun.installation import command
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Evidence, evidence_of
-from nnrun.runs.verdict import HIGH, Verdict, of_run, set_sizes, summary
+from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
 from nnrun.text import wrapped
 
 ENDED = ("done", "diverged")
@@ -104,7 +104,7 @@ def of_a_run(
     else:
         assumed = base is None and not section.base_error
         lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
-        lines += wrapped(WEIGHTED, "note     ") if verdict.sizes and "effective_rows" in record["data"] else []
+        lines += weighing(final, error_kind(record["data"]))
     found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
     if run.status != "running":
         run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")

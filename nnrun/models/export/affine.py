@@ -25,6 +25,7 @@ class Affine(NamedTuple):
 def affine_layers(model: Model, writable: Collection[str]) -> list[Affine]:
     """All layers, the output layer last with `linear`; UsageError for an activation that is not `writable`.
 
+    What corrects the probabilities is part of the last one's b.
     γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε), worked out in float64.
     """
     layers: list[Affine] = []
@@ -41,6 +42,8 @@ def affine_layers(model: Model, writable: Collection[str]) -> list[Affine]:
             if layer.name not in writable:
                 raise UsageError(f"this format has no activation {layer.name}; export a run with {one_of(writable)}")
             layers.append(layers.pop()._replace(activation=layer.name))
+    if model.shift is not None:
+        layers[-1] = layers[-1]._replace(b=layers[-1].b + model.shift)
     dtype = model.config.training.dtype
     return [Affine(W.astype(dtype), b.astype(dtype), activation) for W, b, activation in layers]
 

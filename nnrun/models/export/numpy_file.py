@@ -69,6 +69,7 @@ def _learned(model: Model) -> str:
         f"RUN = {model.run.id!r}",
         f"TARGET = {target.name!r}",
         f"CLASSES: list[str] | None = {None if classes is None else _packed(classes)}",
+        f"CLASS_WEIGHTS: list[float] | None = {None if model.factors is None else _packed(model.factors.tolist())}",
         f"TARGET_MEAN, TARGET_DEVIATION = {target.mean!r}, {target.deviation!r}",
         f"DTYPE = {model.config.training.dtype!r}",
         f"COLUMNS: list[Column] = {_stacked(columns)}",

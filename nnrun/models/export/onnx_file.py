@@ -71,7 +71,8 @@ def _add_classes(model: Model, graph: Graph, logits: str) -> dict[str, str]:
         shares = graph.node("Concat", graph.node("Sub", graph.constant([[1]], dtype), yes), yes, axis=1)
     else:
         shares = graph.node("Softmax", logits, axis=1)
-    code = graph.node("ArgMax", shares, axis=1, keepdims=0)
+    weighed = shares if model.factors is None else graph.node("Mul", shares, graph.constant(model.factors, dtype))
+    code = graph.node("ArgMax", weighed, axis=1, keepdims=0)
     keys = list(range(len(classes)))
     label = graph.node("LabelEncoder", code, domain=ML, keys_int64s=keys, values_strings=classes)
     return {

@@ -33,6 +33,7 @@ import numpy.typing as npt
 RUN = ""  # the run of nnrun that this file was written from
 TARGET = ""  # what is predicted
 CLASSES: list[str] | None = None
+CLASS_WEIGHTS: list[float] | None = None  # by which the class is chosen among the probabilities
 TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
 DTYPE = "float32"
 COLUMNS: list[Column] = []
@@ -232,7 +233,7 @@ def _answers(table: list[dict[str, str]]) -> Iterator[list[Any]]:
         if CLASSES is None:
             yield [predicted]
         else:
-            yield [CLASSES[int(predicted.argmax())], *predicted]
+            yield [CLASSES[int((predicted * (CLASS_WEIGHTS or 1.0)).argmax())], *predicted]
 
 
 def _records(path: str) -> Iterator[dict[str, str]]:

@@ -9,13 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.data.files.table import Table
-from nnrun.engine.parameters import Array
-from nnrun.insight.diagnosis.regions import PartError, Region, compare, error_of, interval, regions_of
+from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare, error_of, interval, regions_of
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, short
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.runs.verdict import RULES, Verdict, wilson
-from nnrun.text import percent, points, set_name
+from nnrun.text import metric_name, percent, points, set_name
 
 BARS = 25  # of a chart
 FEWEST = 10  # dev rows that a slice is judged by
@@ -23,9 +22,9 @@ SLICES = 12
 COLUMNS = 200  # that are looked at
 
 
-def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str, Array]) -> Chart:
+def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str, Mistakes]) -> Chart:
     """Errors of training and dev part for each class, or each fifth of a number."""
-    section, classes = model.config.diagnosis, model.dataset.classes
+    section, classes, kind = model.config.diagnosis, model.dataset.classes, model.dataset.error_kind or ""
     name = model.dataset.fitted.target.name
     named = regions_of({part: tables[part] for part in mistakes}, name)
     found = compare(mistakes, named, section.base_error, section.tolerance, classes is not None)
@@ -34,7 +33,7 @@ def by_target(model: Trained, tables: Mapping[str, Table], mistakes: Mapping[str
     names = [short(region["region"]) for region in shown]
     layout = {
         "xaxis": axis("", tickvals=list(range(len(shown))), ticktext=names),
-        "yaxis": axis("error" if classes else "1 − R²", percent=True, rangemode="tozero"),
+        "yaxis": axis(metric_name("error" if classes else "1 − R²", kind), percent=True, rangemode="tozero"),
         "barmode": "group",
         "bargap": 0.25,
     }
@@ -89,18 +88,18 @@ class Slice(NamedTuple):
         return -inf if low is None else low
 
 
-def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
+def slices_part(model: Trained, dev: Table, mistakes: Mistakes) -> Markup:
     """The slices whose 95% interval lies above the dev error, the worst first."""
     target = model.dataset.fitted.target.name
     proportions = model.dataset.classes is not None
     columns = [name for name in dev.columns if name != target][:COLUMNS]
     looked_at = list(_slices(dev, mistakes, columns, proportions))
-    whole = float(mistakes.mean())
+    whole = mistakes.mean
     worse = sorted((s for s in looked_at if s.low > whole), key=lambda s: -s.low)
     told = (
         f"{len(looked_at):,} slices of {len(columns)} columns with at least {FEWEST} dev rows were compared with the "
     )
-    told += f"dev error of {percent(whole)}. "
+    told += f"{metric_name('error', model.dataset.error_kind or '')} on dev, {percent(whole)}. "
     if not worse:
         return paragraph(told, "None is clearly worse: no 95% interval lies above it.")
     chance = len(looked_at) / 40  # 2.5% of the intervals lie above what they estimate
@@ -114,12 +113,12 @@ def slices_part(model: Trained, dev: Table, mistakes: Array) -> Markup:
     return join([paragraph(told), table("Slices that are worse than the whole", heads, rows, words=(0, 1))])
 
 
-def _slices(dev: Table, mistakes: Array, columns: Sequence[str], proportions: bool) -> Iterator[Slice]:
+def _slices(dev: Table, mistakes: Mistakes, columns: Sequence[str], proportions: bool) -> Iterator[Slice]:
     for column in columns:
         names = regions_of({"train": dev}, column)["train"]  # bins of the dev part's own values
         for value, count in zip(*np.unique(names.astype(str), return_counts=True), strict=True):
             if FEWEST <= count < len(names):
-                yield Slice(column, value, error_of(mistakes[names == value], proportions))
+                yield Slice(column, value, error_of(mistakes.at(names == value), proportions))
 
 
 def ladder_chart(verdict: Verdict) -> Chart:

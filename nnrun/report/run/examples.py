@@ -37,7 +37,7 @@ def boundary_chart(model: Model, data: Dataset) -> Chart:
     dev = data.parts[PART]
     raw = dev.x * deviation + mean
     classes = data.classes
-    area = _values(data.fitted.target.name, said, own) if classes is None else _classes(classes, said, own)
+    area = _values(data.fitted.target.name, said, own) if classes is None else _classes(model, classes, said, own)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
     note = "What the network says of every point, paler where it is less sure; dots are dev examples."
     alt = f"Decision regions over {names[0]} and {names[1]}."
@@ -46,12 +46,13 @@ def boundary_chart(model: Model, data: Dataset) -> Chart:
     )
 
 
-def _classes(classes: list[str], said: Array, own: Array) -> list[Trace]:
-    """A heat map for each class where it is the likeliest, its opacity how likely."""
-    likeliest, sure = said.argmax(axis=1), said.max(axis=1)
+def _classes(model: Model, classes: list[str], said: Array, own: Array) -> list[Trace]:
+    """A heat map for each class where the network says it, its opacity how likely it is."""
+    decided = model.decided(said)
+    sure = said[np.arange(len(said)), decided]
     maps = []
     for k in range(len(classes)):
-        z = np.where(likeliest == k, np.round(sure, 3), np.nan).reshape(SIDE, SIDE)
+        z = np.where(decided == k, np.round(sure, 3), np.nan).reshape(SIDE, SIDE)
         if np.isfinite(z).any():
             maps.append(_map(own, z, [[0, _faded(colour(k), 0.08)], [1, _faded(colour(k), 0.5)]], 1 / len(classes), 1))
     return maps

@@ -21,22 +21,20 @@ PART = "dev"
 
 @dataclass(frozen=True, eq=False)
 class Classified:
-    """Of each dev row its class `(rows,)` and the probability of every class `(rows, classes)`."""
+    """Of each dev row its class, what the network said `(rows,)`, and the probability of every class `(rows, classes)`.
+
+    Where classes are weighted, what it said need not be the most probable one.
+    """
 
     classes: list[str]
     true: Array
+    said: Array
     p: Array
 
     @property
-    def said(self) -> Array:
-        """The most probable class `(rows,)`; of equal ones the first."""
-        found: Array = self.p.argmax(axis=1)
-        return found
-
-    @property
     def sureness(self) -> Array:
-        """The probability of that class `(rows,)`."""
-        found: Array = self.p.max(axis=1)
+        """The probability of what it said `(rows,)`."""
+        found: Array = self.p[np.arange(len(self.said)), self.said]
         return found
 
     @property
@@ -52,7 +50,7 @@ class Classified:
 
     def at(self, rows: Array) -> Classified:
         """These rows alone."""
-        return Classified(self.classes, self.true[rows], self.p[rows])
+        return Classified(self.classes, self.true[rows], self.said[rows], self.p[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,7 @@ def predicted(model: Model, data: Dataset) -> Classified | Estimated:
     part = data.parts[PART]
     said = model.predict_features(part.x).astype(np.float64)
     if data.classes is not None:
-        return Classified(data.classes, np.asarray(part.y), said)
+        return Classified(data.classes, np.asarray(part.y), model.decided(said), said)
     return Estimated(part.y[:, 0] * model.target.deviation + model.target.mean, said)
 
 
@@ -84,7 +82,7 @@ MOST_POINTS = 3000
 
 def confusion_part(of: Classified) -> Markup:
     """The matrix, where it can be read, the most frequent confusions, and precision and recall of each class."""
-    counts = confusion(of.true, of.p).astype(int)
+    counts = confusion(of.true, np.eye(len(of.classes))[of.said]).astype(int)
     parts = [_matrix(of.classes, counts)] if len(of.classes) <= MANY_CLASSES else []
     return join([*parts, _mixed_up(of.classes, counts), _by_class(of.classes, counts)])
 
@@ -131,7 +129,7 @@ def _mixed_up(classes: list[str], counts: Array) -> Markup:
 
 def calibration_chart(of: Classified) -> Chart:
     """How often the network is right, by how sure it is; on the diagonal it is as good as it says."""
-    sure, right = of.sureness, ~of.wrong
+    sure, right = of.p.max(axis=1), of.p.argmax(axis=1) == of.true
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     sizes = np.bincount(bins, minlength=BINS)
     used = np.flatnonzero(sizes)

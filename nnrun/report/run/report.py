@@ -11,6 +11,8 @@ from nnrun.config.config import Config
 from nnrun.data.prepare import RawParts, read_parts
 from nnrun.engine.network import parameter_count
 from nnrun.errors import NnrunError
+from nnrun.insight.diagnosis.regions import mistakes_at
+from nnrun.insight.diagnosis.telling import weighing
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.trained import Trained, trained
 from nnrun.report.page.charts import Chart
@@ -31,12 +33,14 @@ from nnrun.report.run.quality import (
     residual_chart,
     scatter_chart,
 )
+from nnrun.runs.assembly import layer_widths
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
-from nnrun.text import duration, metric_value, number, percent
+from nnrun.runs.verdict import error_kind
+from nnrun.text import duration, metric_name, metric_value, number, percent
 
 Parts = list[Markup | Chart]
 
@@ -75,22 +79,24 @@ def _lead(record: RunRecord, found: Diagnosis | None) -> Markup:
     note = (
         "" if unbiased else " There is no test set, and the best epoch was chosen by the dev error, which flatters it."
     )
+    note += "".join(f" {line.strip()}" for line in weighing(final, error_kind(record["data"]))).replace("note     ", "")
     return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
 
 
 def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     record, data = run.record, run.data
-    final, rows = record.get("final") or {}, record["data"]["rows"]
+    final, rows, kind = record.get("final") or {}, record["data"]["rows"], error_kind(record["data"])
     told = []
     for part in ("test", "dev", "train"):
         if final.get(f"{part}_error") is not None:
             rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
-            what = "1 − R²" if rmse else "error"
-            told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{rmse}{rows[part]:,} examples"))
+            what = metric_name("1 − R²" if rmse else "error", kind)
+            plain = f"plain {percent(final[f'{part}_plain_error'])}, " if f"{part}_plain_error" in final else ""
+            told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{plain}{rmse}{rows[part]:,} examples"))
     if (seconds := record.get("seconds")) is not None:
         epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
-    widths = [len(data.features), *config.network.hidden, len(data.classes or [0])]
+    widths = layer_widths(config, len(data.features), data.classes)
     weights = parameter_count(widths, config.network.batch_norm)
     shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
     return [*told, ("network", shown, f"{weights:,} parameters, {config.network.activation}")]
@@ -103,7 +109,7 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
     if found.verdict:
         parts += [ladder_chart(found.verdict), steps_table(found.verdict)]
     if final := record.get("final"):
-        parts.append(_metrics_table(final))
+        parts.append(_metrics_table(final, error_kind(record["data"])))
     if symptoms := record.get("symptoms"):
         parts += [tag("h3", "What went wrong in training"), listing(map(_symptom, symptoms))]
     if found.actions:
@@ -111,12 +117,13 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
     return Section("Verdict", parts)
 
 
-def _metrics_table(final: Final) -> Markup:
+def _metrics_table(final: Final, kind: str) -> Markup:
     """Every metric of the best epoch, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     names = dict.fromkeys(key.partition("_")[2] for key in final if key.startswith(f"{parts[0]}_")) if parts else ()
     rows = [
-        [name.replace("_", " "), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)] for name in names
+        [metric_name(name, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
+        for name in names
     ]
     return table("The best epoch by every metric", ["metric", *parts], rows)
 
@@ -171,14 +178,12 @@ def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section
     title = "Where it fails"
     if tables is None:
         return [left_out(title, "the file that the rows come from is not there any more.")]
-    mistakes = {part: model.mistakes(part)[tables.places[part]] for part in ("train", PART)}
+    mistakes = mistakes_at(model, tables.places, ("train", PART))
     parts: Parts = [errors.by_target(model, tables, mistakes)]
     if examples.shape_of(model.dataset.fitted) is None:  # a pixel is no slice that means anything
         parts += [tag("h3", "Slices"), errors.slices_part(model, tables[PART], mistakes[PART])]
     if tables.sampled:
-        parts.append(paragraph(f"Measured on a random sample of {len(mistakes[PART]):,} dev rows."))
-    if model.dataset.fitted.weights:
-        parts.append(paragraph("Rows are counted here, not weighed."))
+        parts.append(paragraph(f"Measured on a random sample of {len(mistakes[PART].values):,} dev rows."))
     return [Section(title, parts)]
 
 

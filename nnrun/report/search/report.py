@@ -39,6 +39,7 @@ from nnrun.report.search.progress import best_so_far_charts, curves_chart, survi
 from nnrun.report.search.results import Results
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import Importance
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
 from nnrun.search.trials import TrialRecord
@@ -98,7 +99,9 @@ def _lead(found: Results, items: Sequence[Importance]) -> Markup:
     """What won and why, and how the search ended."""
     over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
     how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
-    return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.")])
+    kind = error_kind(found.record["data"]) if "data" in found.record else ""
+    note = f" All errors here are {kind}: rows do not count alike." if kind else ""
+    return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.{note}")])
 
 
 def _won(found: Results, items: Sequence[Importance]) -> str:

@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.config.space.parsing import DEFAULT_SPACE, load_space, parse_space
+from nnrun.config.space.parsing import load_space, parse_space
+from nnrun.config.space.usual import usual_space
 from nnrun.errors import ConfigError
 
 RANGES = "uniform, int, log, int_log, one_minus_log, choice, quantized"
@@ -197,11 +199,32 @@ def test_the_options_of_the_schedule_in_the_config_can_be_searched() -> None:
 
 
 def test_without_a_space_the_usual_one_is_searched() -> None:
-    assert load_space(load_config(None)).keys == sorted(DEFAULT_SPACE)
+    assert load_space(load_config(None)).keys == sorted(usual_space(Config()))
     assert all("when" not in entry for entry in load_space(load_config(None)).written().values())
     sgd = load_space(load_config(None, ["optimizer.name=sgd"]))
-    assert sgd.keys == sorted(set(DEFAULT_SPACE) - {"optimizer.beta1"})
+    assert sgd.keys == sorted(set(usual_space(Config())) - {"optimizer.beta1"})
     assert sgd.notices == ("optimizer.beta1 is not searched: optimizer.name is sgd",)
+
+
+def usual(*settings: str, batch: int | None = None) -> dict[str, Any]:
+    return {key: entry.get("choice") for key, entry in load_space(load_config(None, settings), batch).written().items()}
+
+
+def test_the_usual_space_starts_from_the_config() -> None:
+    shaped = usual("network.hidden=[64, 32]", "training.batch_size=100")
+    assert shaped["network.hidden"] == [[16, 8], [32, 16], [64, 32], [128, 64]]
+    assert "network.width" not in shaped
+    assert shaped["training.batch_size"] == [50, 100, 200]
+    assert usual("network.hidden=[20, 20]")["network.width"] == [5, 10, 20, 40]
+    assert usual("network.hidden=[1, 2]")["network.hidden"] == [[1, 1], [1, 2], [2, 4]]
+    assert usual("network.hidden=[]")["network.width"] == [16, 32, 64, 128]
+
+
+def test_the_usual_batch_sizes_are_around_that_which_auto_means_on_the_data() -> None:
+    assert usual(batch=512)["training.batch_size"] == [256, 512, 1024]
+    assert usual("training.batch_size=1", batch=1)["training.batch_size"] == [1, 2]
+    assert usual()["training.batch_size"] == [32, 64, 128], "the data are not read yet"
+    assert "training.batch_size" not in usual("training.batch_size=full", batch=900), "all rows at once stay so"
 
 
 def test_the_usual_space_fits_every_optimizer_and_shape() -> None:

@@ -84,7 +84,8 @@ def test_errors_that_cannot_be_compared(
 def test_another_split_is_another_dev_set_but_another_training_file_is_not(make_run: MakeRun, root: Root) -> None:
     a, b, c, d = (make_run(letter) for letter in "abcd")
     (b.path / "data.json").write_text('{"split": {"sha256": "other"}}')
-    assert str(compare(root, [a.id, b.id]).apart).startswith("different dev sets")
+    told_apart = str(compare(root, [a.id, b.id]).apart)
+    assert told_apart == "different dev sets, so their errors cannot be compared: A; B", "one file, which tells nothing"
     for run, train in ((c, "t1"), (d, "t2")):
         files = [{"part": "train", "name": "t", "sha256": train}, {"part": "dev", "name": "v", "sha256": "v1"}]
         run.update_record(data={"files": files, "rows": {}})
@@ -271,6 +272,7 @@ def test_curves_share_their_scales() -> None:
     # Eight epochs in four bars: means of two each. An error of 0 counts as the smallest one above it.
     assert drawn([[1.0, 1.0, 0.1, 0.1, 0.01, 0.01, 0.001, 0.0]], 4) == ["█▆▃▁"]
     assert drawn([[None, None, 1.0, 0.001], [1.0, None, 1.0]], 40) == ["  █▁", "█ █"]
+    assert drawn([[1.0, 0.1, 0.0], [1.0, 0.01, 0.0]], 40) == ["█▅▁", "█▁▁"]  # 0 is at one height in all curves
 
 
 def test_different_values_are_written_differently() -> None:

@@ -61,6 +61,20 @@ def test_the_estimate_finds_the_share_of_labels_that_are_noise(tmp_path: Path) -
     assert found["low"] < 0.2 < found["high"]
 
 
+def test_where_classes_are_weighted_the_estimate_is_of_that_error(tmp_path: Path) -> None:
+    """Nothing tells the class of a tenth of the rows: always saying q is wrong for 10%, but for half of the classes."""
+    rng = np.random.default_rng(4)
+    lines = [f"{a},{b},0,{'q' if i % 10 else 'p'}" for i, (a, b) in enumerate(rng.standard_normal((4000, 2)))]
+    plain = estimate(dataset(tmp_path, lines))
+    balanced = estimate(dataset(tmp_path, lines, class_weight="balanced"))
+    assert plain["base_error"] == pytest.approx(0.1, abs=0.02)
+    assert "error_kind" not in plain
+    assert balanced["base_error"] > 0.35
+    assert balanced["rows"] == pytest.approx(640, abs=80)  # a tenth of 3,200, and as many others
+    assert "% balanced (95%" in base_error_lines(balanced)[0]
+    assert "rows were drawn by their weights" in balanced["caveats"][0]
+
+
 def test_scales_do_not_matter_even_where_the_config_leaves_them(tmp_path: Path) -> None:
     """b tells the class, a is noise a thousand times as large."""
     rng = np.random.default_rng(2)

@@ -11,7 +11,17 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.insight.diagnosis.regions import PartError, Region, Step, by_column, compare, region_lines
+from nnrun.insight.diagnosis.regions import (
+    Mistakes,
+    PartError,
+    Region,
+    Step,
+    by_column,
+    compare,
+    error_of,
+    mistakes_at,
+    region_lines,
+)
 from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.session import Outcome
@@ -29,7 +39,9 @@ def mistakes(**counts: tuple[int, int]) -> tuple[np.ndarray[Any, Any], np.ndarra
 
 def judged(**parts: dict[str, tuple[int, int]]) -> dict[str, tuple[str, str]]:
     made = {part: mistakes(**counts) for part, counts in parts.items()}
-    found = compare({p: m for p, (m, _) in made.items()}, {p: n for p, (_, n) in made.items()}, 0.0, 0.015, True)
+    found = compare(
+        {p: Mistakes(m) for p, (m, _) in made.items()}, {p: n for p, (_, n) in made.items()}, 0.0, 0.015, True
+    )
     return {region["region"]: (region["bias"]["judgement"], region["variance"]["judgement"]) for region in found}
 
 
@@ -49,7 +61,7 @@ def test_a_region_has_bias_or_variance_by_the_rule_of_the_whole_set() -> None:
 def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistakes() -> None:
     train, names = mistakes(a=(0, 10), b=(0, 10), c=(0, 10))
     dev, of_dev = mistakes(b=(1, 9), a=(3, 7))
-    found = compare({"train": train, "dev": dev}, {"train": names, "dev": of_dev}, 0.0, 0.015, True)
+    found = compare({"train": Mistakes(train), "dev": Mistakes(dev)}, {"train": names, "dev": of_dev}, 0.0, 0.015, True)
     assert [region["region"] for region in found] == ["a", "b", "c"]
     worst, last = found[0], found[-1]
     # Wilson's interval of 3 in 10, z = 1.96: (0.3 + 0.192 ± 1.96 · √(0.021 + 0.0096)) / 1.384
@@ -63,7 +75,7 @@ def test_the_worst_comes_first_with_wilson_intervals_and_its_share_of_the_mistak
 
 
 def test_errors_that_are_no_proportions_have_the_interval_of_a_mean() -> None:
-    values = {"train": np.array([0.1, 0.3, 0.2, 0.2]), "dev": np.array([0.9, 1.1, 5.0])}
+    values = {"train": Mistakes(np.array([0.1, 0.3, 0.2, 0.2])), "dev": Mistakes(np.array([0.9, 1.1, 5.0]))}
     named = {"train": np.array(["x"] * 4, object), "dev": np.array(["x", "x", "y"], object)}
     alone, both = compare(values, named, 0.0, 0.015, proportions=False)
     assert (alone["region"], alone["dev"]["low"], alone["variance"]["judgement"]) == ("y", None, "unclear")
@@ -97,6 +109,28 @@ def test_classes_are_the_regions_unless_a_column_is_named(train_run: Train) -> N
     assert sum(region["dev"]["rows"] for region in found["regions"]) == 30
     total = sum(region["dev"]["rows"] * region["dev"]["error"] for region in found["regions"]) / 30
     assert total == pytest.approx(outcome.record["final"]["dev_error"])
+
+
+def test_rows_count_as_in_the_errors_of_the_run(train_run: Train) -> None:
+    """What all regions come to is the run's own error, with class weights too, by a column that is not the target."""
+    settings = ("data.source=breast_cancer", "data.class_weight=balanced", "network.hidden=[4]", "training.epochs=3")
+    outcome = train_run(*settings)
+    model = trained(StoredRun(outcome.run))
+    found = mistakes_at(model, {"dev": np.arange(len(model.dataset.parts["dev"].y))}, ["dev"])["dev"]
+    assert found.mean == pytest.approx(outcome.record["final"]["dev_error"], rel=1e-6)
+    assert found.size == outcome.record["data"]["effective_rows"]["dev"] < len(found.values)
+    regions = by_column(StoredRun(outcome.run), "mean radius")
+    assert regions["unit"] == "share of wrong classes, balanced"
+    assert sum(region["share_of_dev"] for region in regions["regions"]) == pytest.approx(1)
+
+
+def test_weights_of_one_size_change_nothing_but_those_that_differ_do() -> None:
+    wrong = np.repeat([1.0, 0.0], [3, 7])
+    alike, none = error_of(Mistakes(wrong, np.full(10, 2.0)), True), error_of(Mistakes(wrong), True)
+    assert alike == pytest.approx(none)
+    weighed = Mistakes(wrong, np.where(wrong, 3.0, 1.0))  # 9 of 16; (Σw)² / Σw² = 256 / 34
+    assert (weighed.mean, weighed.size, weighed.total) == (9 / 16, 8, 9)
+    assert error_of(Mistakes(wrong, np.zeros(10)), True) == {"rows": 10, "error": None, "low": None, "high": None}
 
 
 def test_numbers_are_put_into_fifths_of_the_training_set(train_run: Train) -> None:
