@@ -78,7 +78,8 @@ CHECKS: dict[str, Check] = {
     "distribution": Check(
         rows.check_distribution,
         "a dev set unlike the test set (fail); a training part unlike both, or parts split by time or group (warn)",
-        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm), and a distance of"
+        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm) and pairs of parts, so one "
+        f"random split in {1 / distances.SIGNIFICANCE:.0f} is told so by chance; and a distance of"
         f" {distances.LARGE:g}",
         "Holm 1979; Ng, Machine Learning Yearning, ch. 6",
         after=("rows",),
@@ -156,8 +157,8 @@ CHECKS: dict[str, Check] = {
         rates.check_rates,
         "a learning rate beyond where the loss diverges, or far too low (warn)",
         f"range test from {rates.LOWEST:g} to {rates.HIGHEST:g}; steepest fall, at most a tenth of where the smoothed "
-        f"loss is {rates.DIVERGED:g} times its lowest; no suggestion below a fall of {rates.LEAST_FALL:.0%}; "
-        f"low: 1/{rates.TOO_LOW:g} of the suggestion",
+        f"loss is {rates.DIVERGED:g} times its lowest; suggested where {rates.TRIAL_STEPS} steps on the same batches "
+        f"lower the loss by {rates.LEAST_FALL:.0%} there, and by less than {rates.USELESS:.0%} of that at the config's",
         "Smith 2017, Cyclical Learning Rates",
         after=SIGNALS,
     ),

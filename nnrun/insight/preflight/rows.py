@@ -10,7 +10,7 @@ import numpy as np
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
 from nnrun.insight.preflight.context import Context, Pair, setting
-from nnrun.insight.preflight.distances import Difference, large
+from nnrun.insight.preflight.distances import SIGNIFICANCE, Difference, large
 from nnrun.runs.symptoms.evidence import Finding, Status
 from nnrun.text import counted, listed
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FEW_REPEATED = 0.01  # share of a part's rows
 BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
 SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
+BY_LOT = ("stratified", "random")  # splits whose parts differ by chance alone
 
 
 def check_schema(context: Context) -> Finding:
@@ -116,12 +117,12 @@ def judge_duplicates(
 
 def check_distribution(context: Context) -> Finding:
     """Dev against test, and train against dev, column by column and for the target."""
-    return judge_distribution(context.differences, context.dataset.fitted.split["rule"])
+    return judge_distribution(context.differences, context.dataset.fitted.split["rule"], context.config.data.split_seed)
 
 
-def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) -> Finding:
+def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str, seed: int = 0) -> Finding:
     """What differs and by how much."""
-    found = {pair: large(each) for pair, each in pairs.items()}
+    found = {pair: large(each, len(pairs)) for pair, each in pairs.items()}
     numbers = {"-".join(pair): {d.column: d.distance for d in each} for pair, each in found.items()}
     differing = {pair: each for pair, each in found.items() if each}
     if not differing:
@@ -131,19 +132,29 @@ def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) ->
         f"{' and '.join(pair)} differ in {listed([f'{d.column} ({d.distance:.2f})' for d in each])}"
         for pair, each in differing.items()
     )
-    return Finding(*unlike(differing, told, pairs, rule), numbers)
+    return Finding(*unlike(differing, told, pairs, rule, seed), numbers)
 
 
-def unlike(differing: Collection[Pair], told: str, pairs: Collection[Pair], rule: str) -> tuple[Status, str, str]:
+def unlike(
+    differing: Collection[Pair], told: str, pairs: Collection[Pair], rule: str, seed: int
+) -> tuple[Status, str, str]:
     """How bad it is that parts differ, what is told of it, and the cure.
 
     A dev set that is not like the test set aims at the wrong mark. A training set may come from elsewhere as long as
-    dev and test agree, and parts split by time or group are meant to differ.
+    dev and test agree, and parts split by time or group are meant to differ. Parts drawn by lot differ by chance, which
+    is told of one split in a hundred, and another lot is the cure.
     """
+    if rule in BY_LOT:
+        chance = f"{told}; the rows are split at random, and of {1 / SIGNIFICANCE:.0f} such splits one is told so"
+        return "warn", chance, f"{setting('data.split_seed', seed + 1)} splits them anew"
     wrong = ("dev", "test") in differing or ("dev", "test") not in pairs
     cure = "draw dev and test at random from the rows that matter in use"
     if not wrong:
         cure = "train may come from elsewhere; the verdict on a run then needs a part of train that is kept out of it"
     if rule == "files":
-        cure += f"; one file is split at random: {setting('data.source', 'all.csv')}"
+        cure += "; all rows in one file, named by data.source alone, are split at random"
+    elif rule in SEPARATE:
+        cure = (
+            "none is needed if the network is to be used on later rows or other groups: these parts are meant to differ"
+        )
     return "fail" if wrong and rule not in SEPARATE else "warn", told, cure
