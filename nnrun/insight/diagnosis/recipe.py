@@ -15,7 +15,7 @@ from nnrun.insight.diagnosis import against_variance as variance
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
-from nnrun.text import counted, one_of
+from nnrun.text import all_of, counted, one_of
 
 MOST, FEWEST = 5, 3
 WORTH_SAYING = 10.0  # below this a move only fills the list up
@@ -130,10 +130,30 @@ def fresh_dev(e: Evidence) -> Move | None:
     """A dev set that was chosen by for too long."""
     found = e.verdict.judgement("dev_overfit") if e.verdict else None
     data = e.config.data
-    if found != HIGH or isinstance(data.source, Parts) or data.time is not None:  # a split by time draws nothing
-        return None
+    if found != HIGH or isinstance(data.source, Parts) or data.time is not None or _beyond_the_mean(e):
+        return None  # a split by time draws nothing
     why = "Epochs and settings fit this dev set by chance: another split of the same data shows what is left of it."
     return Move(60 * e.weight("dev_overfit"), why, {"data.split_seed": data.split_seed + 1})
+
+
+def _beyond_the_mean(e: Evidence) -> list[str]:
+    """The sets on which their mean target would do better, 1 − R² above 1, and far worse than the training set."""
+    if e.verdict is None or e.verdict.sizes:  # proportions, or nothing to compare
+        return []
+    errors = e.verdict.errors
+    return [part for part in ("dev", "test") if errors.get(part, 0.0) > max(1.0, 2 * errors["train"])]
+
+
+def look_at_rows(e: Evidence) -> Move | None:
+    """A regression whose error on a set is a matter of few rows, or of a target that hardly varies there."""
+    sets = _beyond_the_mean(e)
+    if not sets:
+        return None
+    why = (
+        f"On {all_of(sets)} the mean of the target would do better: a few rows far from all others, or a target that "
+        "hardly varies there. See which."
+    )
+    return Move(200, why, {}, "check")
 
 
 def compare_sets(e: Evidence) -> Move | None:
@@ -214,6 +234,7 @@ REMEDIES: dict[str, Remedy] = {
     "search regularisation": Remedy("variance", "always", variance.search_strength),
     "small batches": Remedy("variance", "no batch norm yet", variance.small_batches),
     "early stopping": Remedy("variance", "dev turned, and no early stopping yet", variance.stop_early),
+    "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", larger_dev),

@@ -17,7 +17,7 @@ from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, number, percent
 
 STEPS = 20
-RISE = 0.01  # share of the cost; less is rounding, or the last digits of a cost that has settled
+RISE = 0.01  # share of the first cost; less is rounding, or the last digits of a cost that has settled
 LOWER, TRIES = 10.0, 7  # the rate is divided by it until the cost falls
 BATCH_ROWS = 8
 MOST_STEPS, FEWEST_STEPS = 1_000, 100
@@ -59,8 +59,11 @@ def first_factors(context: Context, steps: int) -> tuple[float, ...]:
 
 
 def rises(costs: Sequence[float]) -> int:
-    """How often the cost did not fall; one that is not finite has not."""
-    found: Array = ~(np.diff(costs) <= RISE * np.abs(costs[:-1]))
+    """How often the cost did not fall; one that is not finite has not.
+
+    Rises are measured by the first cost: near the end of learning the last hundredths go up and down at any rate.
+    """
+    found: Array = ~(np.diff(costs) <= RISE * abs(costs[0]))
     return int(found.sum())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
+from nnrun.data.split import PARTS, part_sizes
 from nnrun.insight.preflight.context import Context, Pair, setting
 from nnrun.insight.preflight.distances import SIGNIFICANCE, Difference, large
 from nnrun.runs.symptoms.evidence import Finding, Status
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LEAST_OF_ASKED = 0.5  # of the rows that data.split asks for
 FEW_REPEATED = 0.01  # share of a part's rows
 BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
 SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
@@ -46,10 +48,32 @@ def check_rows(context: Context) -> Finding:
     """Rows of each part, and of each class there."""
     parts, classes = context.dataset.parts, context.dataset.classes
     sizes = {part: len(arrays.y) for part, arrays in parts.items()}
+    if lopsided := _lopsided(context, sizes):
+        return lopsided
     if classes is None:
         return judge_rows(sizes, {})
     found = {part: np.bincount(arrays.y, minlength=len(classes)).tolist() for part, arrays in parts.items()}
     return judge_rows(sizes, {part: dict(zip(classes, counts, strict=True)) for part, counts in found.items()})
+
+
+def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
+    """Groups that are too large to be dealt out as the config asks."""
+    split, rows = context.dataset.fitted.split, sum(sizes.values())
+    if split["rule"] != "groups" or split["ratios"] is None:
+        return None
+    asked = dict(zip(PARTS, part_sizes(rows, context.config.data.split), strict=True))
+    return judge_groups(sizes, {part: asked[part] for part in sizes}, str(context.config.data.group))
+
+
+def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: str) -> Finding | None:
+    """A part with less than half of what it should have, since whole groups go into one part; else None."""
+    short = [part for part in sizes if sizes[part] < LEAST_OF_ASKED * asked[part]]
+    if not short:
+        return None
+    part = short[0]
+    text = f"{part} has {sizes[part]:,} of {sum(sizes.values()):,} rows, where data.split asks for {asked[part]:,.0f}"
+    cure = f"name a column with more and smaller groups, or leave out rows of the largest value of {group}"
+    return Finding("warn", f"{text}: a few groups of {group} hold most rows", cure, {"rows": dict(sizes)})
 
 
 def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:

@@ -130,6 +130,7 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         seen(GOOD),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
+        Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.1, "dev": 4.0}, {}, 0.015, proportions=False)),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "train_dev": 0.0, "dev": 0.1}, {}, 0.015)),
     ]
     assert any(REMEDIES[name].propose(evidence) for evidence in wide)

@@ -239,6 +239,7 @@ def test_a_cost_that_does_not_fall_is_counted() -> None:
     assert rises([3, 2, 2.5, 1]) == 1
     assert rises([3.0, math.nan, math.nan]) == 2
     assert rises([1.0, 1.009]) == 0, "it has settled"
+    assert rises([1.6, 0.06, 0.07, 0.065]) == 0, "and so has this"
 
 
 @pytest.mark.parametrize(
