@@ -364,9 +364,11 @@ RECIPE = """\
 Each rule looks at the config, the curves, the layers (with `training.layer_statistics`) and the verdict. It weighs
 how much speaks for it, times how much of the whole gap is its kind's: bias counts one and a half times, since a
 network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
-then the bias comes of stopping, and variance is the problem. The three to five weightiest moves are printed, each as
-a command. It names the config the run was trained from if that still gives the same settings, else the run's
-resolved.yaml.
+then the bias comes of stopping, and variance is the problem. Where nobody gave a base error and a linear model does no
+worse on the dev set, the rest may be noise: remedies against bias count less, and the sentence says what they hang on.
+No two moves pull the same way and back, and none changes what a search has just chosen. The three to five weightiest
+moves are printed, each as a command. It names the config the run was trained from if that still gives the same
+settings, else the run's resolved.yaml.
 
 The remedies are those of Ng, *Machine Learning Yearning* (2018), chapters 25 (bias) and 27 (variance); the papers
 behind each technique stand in [techniques.md](techniques.md). Weights were set by the benchmark below."""

@@ -76,13 +76,20 @@ def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
 
 
+MOST_SHOWN = 10.0  # ten times all: beyond it an error is beyond measure
+
+
 def percent(error: float | None) -> str:
-    """An error as it stands on screen: 0.0253 → 2.5%."""
-    return "–" if error is None else f"{100 * error:.1f}%"
+    """An error as it stands on screen: 0.0253 → 2.5%; 1 − R² has no upper end, and digits beyond this say nothing."""
+    if error is None or math.isnan(error):
+        return "–"
+    return f"{100 * error:.1f}%" if error < MOST_SHOWN else f"> {100 * MOST_SHOWN:.0f}%"
 
 
 def points(step: float) -> str:
     """A difference of errors as it stands on screen: 0.026 → +2.6."""
+    if abs(step) >= MOST_SHOWN:
+        return f"{'+' if step > 0 else '-'}{100 * MOST_SHOWN:.0f} or more"
     return f"{round(100 * step, 1) + 0.0:+.1f}"
 
 

@@ -144,8 +144,15 @@ def _absent_from_train(target: TargetFacts, split: Split, label: str, locate: Lo
     count, row = len(rows), rows[np.argmin(split.part_of[rows])]  # the first row in the first part that has one
     return (
         f"{locate(int(row), target.name)}: class {label!r} has {count} {'row' if count == 1 else 'rows'} "
-        "and none came into the training part; add rows of it, remove it, or try another data.split_seed"
+        f"and none came into the training part; {_CURES.get(split.rule, _BY_LOT)}"
     )
+
+
+_BY_LOT = "add rows of it, remove it, or try another data.split_seed"
+_CURES = {  # of rules that draw nothing
+    "time": "it comes after the rows that train: give the training part more in data.split, or leave its rows out",
+    "files": "add rows of it to the training file, or remove it",
+}
 
 
 def _extra_columns(found: Mapping[str, Survey]) -> list[str]:

@@ -17,6 +17,9 @@ CHUNK = 512  # rows that go through the network at once: 16 members of 128 units
 SUMMED = 1 << 20  # rows whose targets are copied at once
 
 
+ROUNDING = 1e-6  # of a value; targets that deviate from their mean by no more are equal but for their last digits
+
+
 class Examples:
     """Inputs x `(rows, n)` with y: class indices `(rows,)` or values `(rows, width)`; perhaps weights `(rows,)`.
 
@@ -47,7 +50,9 @@ class Examples:
             mean = self.y.mean(axis=0)
         else:
             mean = np.einsum("i,ij->j", self.weights, self.y, dtype=np.float64) / self.total
-        return sum(_squares(self.take(rows), mean) for rows in _pieces(len(self), SUMMED)) / int(self.y.shape[1])
+        found = sum(_squares(self.take(rows), mean) for rows in _pieces(len(self), SUMMED)) / int(self.y.shape[1])
+        dust = self.total * float(np.square(ROUNDING * mean).sum())
+        return found if found > dust else 0.0
 
 
 def _pieces(rows: int, size: int) -> Iterator[slice]:

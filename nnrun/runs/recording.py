@@ -101,9 +101,13 @@ def _refuse_misfit(primary: str, dataset: Dataset) -> None:
     key, metric = ("metrics", "primary"), METRICS[primary]
     if problem := misfit(primary, dataset.task):
         raise MisfitError(key, f"{primary} {problem}; use error")
+    dev = examples(dataset, "dev")
+    if primary == "error" and not dev.error_scale:
+        rows = f"all {len(dev):,} rows have" if len(dev) > 1 else "its only row has"
+        what = f"1 − R² is not defined on the dev set: {rows} the same target"
+        raise MisfitError(("data", "split"), f"{what}; take other rows for it, or go by metrics.primary: rmse")
     if metric.of is None:
         return
-    dev = examples(dataset, "dev")
     y = in_own_unit(dataset, dev.y)
     constant = np.ones((len(y), len(dataset.classes))) if dataset.classes else np.zeros_like(y)
     if np.isnan(metric.of(y, constant, weights_of(dev))):

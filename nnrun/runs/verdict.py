@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import sqrt
 
 from nnrun.runs.records import DataSizes
-from nnrun.text import all_of, points, set_name
+from nnrun.text import all_of, percent, points, set_name
 
 SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
 Z = 1.959963984540054  # 97.5% of a normal distribution lie below; statistics.NormalDist would be loaded for it alone
@@ -93,6 +93,11 @@ class Verdict:
     sizes: Mapping[str, int]
     tolerance: float
     gaps: Mapping[str, Gap]
+
+    @property
+    def perfect(self) -> bool:
+        """Whether no set shows a single error."""
+        return not any(error for part, error in self.errors.items() if part != "base")
 
     def judgement(self, kind: str) -> str | None:
         """high, low or unclear; None where the sets for it are not given."""
@@ -189,13 +194,18 @@ def deciding_size(verdict: Verdict, kind: str) -> int | None:
     return None
 
 
-def summary(verdict: Verdict) -> str:
-    """One sentence: what is high, what is likely but unclear, what is low, and which errors fell where they rise."""
+def summary(verdict: Verdict, noise: str = "") -> str:
+    """One sentence: what is high, what is likely but unclear, what is low, and which errors fell where they rise.
+
+    `noise` is what the bias hangs on where the rest of the error may be noise that nobody can learn.
+    """
+    if verdict.perfect and len(verdict.errors) > 1:
+        return _good_news(verdict)
     found: dict[str, list[str]] = {HIGH: [], "likely": [], UNCLEAR: [], LOW: []}
     for kind, gap in verdict.gaps.items():
         word, size = SHORT.get(kind, RULES[kind].word), f"{points(gap.value)} points"
         if gap.judgement == HIGH:
-            found[HIGH].append(f"high {word} ({size})")
+            found[HIGH].append(f"high {word} ({size}){noise if kind == 'avoidable_bias' else ''}")
         elif gap.judgement == UNCLEAR:
             likely = round(gap.value, DIGITS) > verdict.tolerance
             found["likely" if likely else UNCLEAR].append(f"{word} ({size}, 95% interval {gap.interval})")
@@ -207,3 +217,15 @@ def summary(verdict: Verdict) -> str:
     parts += [f"the {set_name(gap.end)} error is below the {set_name(gap.start)} error" for gap in fell]
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _good_news(verdict: Verdict) -> str:
+    """What no error on any set comes to, and how far the smallest of them can be trusted."""
+    measured = [part for part in verdict.errors if part != "base"]
+    sizes = {part: verdict.sizes[part] for part in measured if part in verdict.sizes and part != "train"}
+    text = f"No error on {all_of([set_name(part) for part in measured])}: nothing is left to gain"
+    if not sizes:
+        return f"{text}."
+    part = min(sizes, key=lambda part: sizes[part])
+    most = percent(wilson(0.0, sizes[part])[1])
+    return f"{text} (of {sizes[part]:,} {set_name(part)} examples; the true error may be up to {most}, 95%)."

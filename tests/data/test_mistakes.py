@@ -256,7 +256,7 @@ def test_class_that_is_absent_from_training(csv: Any, load: Any) -> None:
     path = csv("day,x,y", *(f"{i},{i},{'ab'[i % 2]}" for i in range(9)), "9,9,c")
     assert message(load, path, target="y", time="day") == (
         f"{path}:11:3: class 'c' has 1 row and none came into the training part; "
-        "add rows of it, remove it, or try another data.split_seed"
+        "it comes after the rows that train: give the training part more in data.split, or leave its rows out"
     )
 
 

@@ -122,3 +122,17 @@ def test_the_errors_of_a_run() -> None:
     }
     assert of_run({"train_error": 0.1}, {}, 0.0, 0.015) is None
     assert of_run({"train_error": None, "dev_error": 0.1}, {}, 0.0, 0.015) is None
+
+
+def test_no_error_anywhere_is_good_news_with_its_measure_of_trust() -> None:
+    verdict = judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.0}, {"train": 106, "dev": 36, "test": 36}, 0.015)
+    assert summary(verdict) == (
+        "No error on train, dev and test: nothing is left to gain (of 36 dev examples; the true error may be up to "
+        "9.6%, 95%)."
+    )
+    assert summary(judged(train=0.0, dev=0.0)) == "No error on train and dev: nothing is left to gain."
+
+
+def test_a_bias_that_may_be_noise_says_what_it_hangs_on() -> None:
+    found = summary(judged(train=0.15, dev=0.16), " if the base error is 0")
+    assert found == "High bias (+15.0 points) if the base error is 0; variance (+1.0 points) low."

@@ -12,7 +12,7 @@ NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
 GREEDY = 0.2  # share of the cost that penalties take
 STRONG = 3.0  # λ of L2
-SLOW = 0.3  # of the usual rate
+SLOW, CRAWLING, HOPELESS = 0.3, 0.15, 0.003  # of the usual rate
 FAST = 3  # times the usual rate
 LONGER = 4
 ONE_RATE = [name for name, rule in OPTIMIZERS.items() if not rule.adaptive]  # optimizers with one for all parameters
@@ -22,18 +22,17 @@ def lower_rate(e: Evidence) -> Move | None:
     """A rate that throws the parameters about, or to infinity."""
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
-        lower = min(rate / 10, OPTIMIZERS[e.config.optimizer.name].usual_rate)
         why = "Training met numbers that are not finite: its steps are too large."
-        return Move(100, why, {"optimizer.learning_rate": _digits(lower)})
+        return Move(100, why, {"optimizer.learning_rate": _after_divergence(e)})
     if "jumping" in e.signs:
         why = "The training loss jumps up as much as down: a third of the learning rate."
         return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
     absurd = e.rate > 10 * FAST
     if absurd or (e.rate > FAST and "still falling" not in e.signs):
-        to = 10 if absurd else 3
+        lower = min(rate / 10, FAST * _usual(e)) if absurd else rate / 3
         why = f"The learning rate is {e.rate:.3g} times the usual one for {e.config.optimizer.name}."
         weight = 90 if absurd or "learned nothing" in e.signs else 50
-        return Move(weight, why, {"optimizer.learning_rate": _digits(rate / to)})
+        return Move(weight, why, {"optimizer.learning_rate": _digits(lower)})
     return None
 
 
@@ -43,7 +42,7 @@ def shorter_steps(e: Evidence) -> Move | None:
         return None
     settings = {"optimizer.clip_norm": 1.0}
     if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
-        settings["optimizer.learning_rate"] = _digits(e.config.optimizer.learning_rate / 10)
+        settings["optimizer.learning_rate"] = _after_divergence(e)
     return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
 
 
@@ -103,11 +102,12 @@ def another_activation(e: Evidence) -> Move | None:
 def higher_rate(e: Evidence) -> Move | None:
     """A rate with which the network crawls."""
     calm = "jumping" not in e.signs and e.status != "diverged"
-    if not calm or e.rate >= SLOW or not {"still falling", "learned nothing"} & e.signs:
+    hopeless = 0 < e.rate < HOPELESS
+    if not calm or e.rate >= SLOW or not (hopeless or {"still falling", "learned nothing"} & e.signs):
         return None
-    times = 10 if e.rate <= 0.15 else 3
-    why = f"The loss falls evenly and slowly, at a learning rate of {e.rate:.2g} times the usual one."
-    return Move(83, why, {"optimizer.learning_rate": _digits(times * e.config.optimizer.learning_rate)})
+    higher = _usual(e) if e.rate <= CRAWLING else 3 * e.config.optimizer.learning_rate
+    why = f"The learning rate is {e.rate:.2g} times the usual one for {e.config.optimizer.name}, and the loss is high."
+    return Move(93 if hopeless else 83, why, {"optimizer.learning_rate": _digits(higher)})
 
 
 def less_regularisation(e: Evidence) -> Move | None:
@@ -179,6 +179,15 @@ def larger(e: Evidence) -> Move | None:
     rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
     why = f"{rest}twice the width gives the network room."
     return Move(60 if rest else 42, why[0].upper() + why[1:], {"network.hidden": [2 * width for width in hidden]})
+
+
+def _after_divergence(e: Evidence) -> float:
+    """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
+    return _digits(min(e.config.optimizer.learning_rate / 10, _usual(e)))
+
+
+def _usual(e: Evidence) -> float:
+    return OPTIMIZERS[e.config.optimizer.name].usual_rate
 
 
 def _digits(value: float) -> float:

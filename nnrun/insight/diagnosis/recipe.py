@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import mean
+from typing import Any
 
+from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
+from nnrun.config.space.settings import value_at
 from nnrun.insight.diagnosis import against_bias as bias
 from nnrun.insight.diagnosis import against_variance as variance
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
-from nnrun.text import one_of
+from nnrun.text import all_of, counted, one_of
 
 MOST, FEWEST = 5, 3
 WORTH_SAYING = 10.0  # below this a move only fills the list up
 BIAS_FIRST = 1.5
-LARGER_DEV = [0.5, 0.4, 0.1]
+VARIANCE_LATER = 0.3  # where the bias is no smaller: what holds a network back does not help it to fit
+NOISE = 0.4  # of the need of remedies against what may be noise
 SMALL = 1_000  # dev examples: one wrong is a tenth of a point
+USUAL_SPLIT = (0.6, 0.2, 0.2)  # what `auto` is for so few rows
+LARGEST_DEV = 0.4  # of all rows
+HOLDING = {f"regularization.{key}" for key in ("l2", "l1", "dropout", "input_dropout", "augment")}
+WIDTHS = "network.hidden"
 
 
 @dataclass(frozen=True)
@@ -35,12 +44,44 @@ def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
     for remedy in remedies.values():
         weight = _need(evidence, remedy.against)
         move = remedy.propose(evidence) if weight > 0 else None
-        if move is not None:
+        if move is not None and not decided(move, evidence.searched):
             found.append((weight * move.weight, move))
-    found.sort(key=lambda item: -item[0])
-    worth = sum(weight >= WORTH_SAYING for weight, _ in found)
-    chosen = [move for _, move in found]
-    return chosen[: min(MOST, max(FEWEST, worth))]
+    chosen: list[tuple[float, Move]] = []
+    for weight, move in sorted(found, key=lambda item: -item[0]):
+        if not any(opposed(evidence.config, move, better) for _, better in chosen):
+            chosen.append((weight, move))
+    worth = sum(weight >= WORTH_SAYING for weight, _ in chosen)
+    return [move for _, move in chosen[: min(MOST, max(FEWEST, worth))]]
+
+
+def decided(move: Move, searched: frozenset[str]) -> bool:
+    """Whether a search has chosen among values of what the move changes, and so knows better."""
+    widths = {WIDTHS} if {"network.width", "network.depth"} & searched else set()
+    changed = set(HOLDING) if "search.space" in move.settings else set(move.settings)
+    return bool(changed & (searched | widths))
+
+
+def opposed(config: Config, one: Move, other: Move) -> bool:
+    """Whether one of them holds the network back where the other frees it, or widens it where the other narrows it."""
+    first, second = _directions(config, one), _directions(config, other)
+    return any(first[section] * second[section] < 0 for section in first.keys() & second.keys())
+
+
+def _directions(config: Config, move: Move) -> dict[str, float]:
+    """For what regularises and for the width: above 0 where the move brings more of it, below 0 where less."""
+    found: dict[str, float] = {}
+    for key, value in move.settings.items():
+        if key in HOLDING or key == WIDTHS:
+            change = _amount(value) - _amount(value_at(config, key))
+            found.setdefault("holding" if key in HOLDING else key, change)
+    return found
+
+
+def _amount(value: Any) -> float:
+    """A strength, or the mean of a list of them; of names how many there are."""
+    if not isinstance(value, list | tuple):
+        return float(value)
+    return mean(value) if value and not isinstance(value[0], str) else float(len(value))
 
 
 def _need(evidence: Evidence, against: str) -> float:
@@ -49,10 +90,17 @@ def _need(evidence: Evidence, against: str) -> float:
     whole = min(1.0, of_bias + of_variance)
     if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
         of_bias, of_variance = 0.2 * of_bias, max(of_variance, 0.8 * of_bias)
-    if of_bias >= 0.5 * of_variance:  # a network that cannot fit its training set is mended first
+    if evidence.noise:
+        of_bias *= NOISE
+    elif of_bias >= 0.5 * of_variance:  # a network that cannot fit its training set is mended first
+        of_variance *= VARIANCE_LATER if of_bias >= of_variance and _sure(evidence) else 1.0
         of_bias *= BIAS_FIRST
     both = max(of_bias, of_variance, whole)
     return {"bias": of_bias, "variance": of_variance, "both": both, "either": 1.0}[against]
+
+
+def _sure(evidence: Evidence) -> bool:
+    return evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
 
 
 # What remains to be done where nothing is wrong, or where it cannot be told.
@@ -66,21 +114,46 @@ def larger_dev(e: Evidence) -> Move | None:
         UNCLEAR not in words
         or HIGH in words
         or isinstance(data.source, Parts)
-        or data.split == tuple(LARGER_DEV)
         or not 0 < e.dev_rows < SMALL
+        or e.perfect
     ):
         return None
-    why = f"{e.dev_rows} dev examples are too few to tell: more of them, at the cost of the others."
-    return Move(14, why, {"data.split": LARGER_DEV})
+    train, dev, *test = USUAL_SPLIT if isinstance(data.split, str) else data.split
+    moved = round(train / 4, 3)
+    if dev + moved > LARGEST_DEV:
+        return None
+    why = f"{counted(e.dev_rows, 'dev example')} cannot tell: a quarter of the training examples beside them would."
+    return Move(14, why, {"data.split": [round(train - moved, 3), round(dev + moved, 3), *test]})
 
 
 def fresh_dev(e: Evidence) -> Move | None:
     """A dev set that was chosen by for too long."""
     found = e.verdict.judgement("dev_overfit") if e.verdict else None
-    if found != HIGH or isinstance(e.config.data.source, Parts):
-        return None
+    data = e.config.data
+    if found != HIGH or isinstance(data.source, Parts) or data.time is not None or _beyond_the_mean(e):
+        return None  # a split by time draws nothing
     why = "Epochs and settings fit this dev set by chance: another split of the same data shows what is left of it."
-    return Move(60, why, {"data.split_seed": e.config.data.split_seed + 1})
+    return Move(60 * e.weight("dev_overfit"), why, {"data.split_seed": data.split_seed + 1})
+
+
+def _beyond_the_mean(e: Evidence) -> list[str]:
+    """The sets on which their mean target would do better, 1 − R² above 1, and far worse than the training set."""
+    if e.verdict is None or e.verdict.sizes:  # proportions, or nothing to compare
+        return []
+    errors = e.verdict.errors
+    return [part for part in ("dev", "test") if errors.get(part, 0.0) > max(1.0, 2 * errors["train"])]
+
+
+def look_at_rows(e: Evidence) -> Move | None:
+    """A regression whose error on a set is a matter of few rows, or of a target that hardly varies there."""
+    sets = _beyond_the_mean(e)
+    if not sets:
+        return None
+    why = (
+        f"On {all_of(sets)} the mean of the target would do better: a few rows far from all others, or a target that "
+        "hardly varies there. See which."
+    )
+    return Move(200, why, {}, "check")
 
 
 def compare_sets(e: Evidence) -> Move | None:
@@ -109,20 +182,24 @@ def another_split(e: Evidence) -> Move | None:
 
 def longest_yet(e: Evidence) -> Move | None:
     """Whether anything is left to gain by training on."""
+    if e.perfect:
+        return None
     why = "Twice the epochs show whether anything is left to gain."
     return Move(4, why, {"training.epochs": 2 * e.config.training.epochs})
 
 
 def search(e: Evidence) -> Move | None:
     """Better settings of everything at once."""
+    if e.perfect or e.searched:
+        return None
     why = "What the rate, width and regularisation should be together, a search finds: 30 trials."
-    return Move(8, why, {}, "search", ("--trials", "30"))
+    return Move(45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
 
 
 def cheaper(e: Evidence) -> Move | None:
     """A network of half the size, where this one has nothing left to learn."""
     hidden = e.config.network.hidden
-    if e.bias or e.variance or not hidden or max(hidden) < 16:
+    if (not e.perfect and (e.bias or e.variance)) or not hidden or max(hidden) < 16:
         return None
     why = "Both gaps are small: half the width may do as well, for less."
     return Move(7, why, {"network.hidden": [max(8, width // 2) for width in hidden]})
@@ -157,10 +234,11 @@ REMEDIES: dict[str, Remedy] = {
     "search regularisation": Remedy("variance", "always", variance.search_strength),
     "small batches": Remedy("variance", "no batch norm yet", variance.small_batches),
     "early stopping": Remedy("variance", "dev turned, and no early stopping yet", variance.stop_early),
+    "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", larger_dev),
-    "search": Remedy("either", "always", search),
+    "search": Remedy("either", "always, but after a search; sooner where the bias may be noise", search),
     "half the network": Remedy("either", "no bias and no variance", cheaper),
     "another seed": Remedy("either", "always", another_seed),
     "another split": Remedy("either", "one source for all sets, not split by time", another_split),

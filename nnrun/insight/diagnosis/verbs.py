@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnrun.config.config import Config
@@ -33,6 +33,8 @@ from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, sum
 from nnrun.text import wrapped
 
 ENDED = ("done", "diverged")
+NOISE = " if the base error is 0, which --base-error states"
+BOUNDED = " and --estimate-base bounds"  # for classes
 
 Numbers = Mapping[str, float | None]  # of one epoch, such as dev_error; empty where none is finished
 
@@ -79,10 +81,16 @@ def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Di
 
 
 def of_a_run(
-    run: StoredRun, base: float | None, tolerance: float | None, usual: Path, options: Sequence[str]
+    run: StoredRun,
+    base: float | None,
+    tolerance: float | None,
+    usual: Path,
+    options: Sequence[str],
+    searched: frozenset[str] = frozenset(),
 ) -> Diagnosis:
     """A run by its best epoch: the final errors, or those so far; written to its diagnosis.json unless it is running.
 
+    `searched` are the keys among whose values a search has chosen this run's.
     Raises UsageError where there is nothing to judge yet.
     """
     record, final, section = run.record, _errors(run), run.config.diagnosis
@@ -95,14 +103,14 @@ def of_a_run(
     diverged = run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
-    evidence = evidence_of(run, verdict)
-    actions = [*_to_finish(run), *_actions(evidence, origin_of(run, usual, options))]
-    told = summary(verdict) if verdict and not diverged else _diverged(record)
+    assumed = base is None and not section.base_error
+    evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed)
+    actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
+    told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     lines = [f"run      {run.path}", *_state(run, final), *measured_by(evidence), ""]
     if verdict is None:
         lines += wrapped(told)
     else:
-        assumed = base is None and not section.base_error
         lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
         lines += weighing(final, error_kind(record["data"]))
     found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
@@ -148,6 +156,27 @@ def _to_finish(run: StoredRun) -> list[Action]:
     if run.status != "interrupted":
         return []
     return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
+
+
+def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool) -> Evidence:
+    """With a linear model's error beside it where that decides: a high bias, training at its end, no base error."""
+    high = evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
+    if not (assumed and high and evidence.all_tried):
+        return evidence
+    from nnrun.insight.diagnosis.baseline import linear_dev_error
+
+    return replace(evidence, linear_error=linear_dev_error(run))
+
+
+def _noise(run: StoredRun, evidence: Evidence) -> str:
+    return (NOISE + (BOUNDED if run.data.classes else "")) if evidence.noise else ""
+
+
+def _to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
+    if not evidence.noise or run.data.classes is None:  # neighbours bound no regression's error
+        return []
+    why = "A linear model makes no fewer mistakes, so the rest may be noise: bound what is possible at all."
+    return [Action(why, command("diagnose", str(run.path), "--estimate-base"))]
 
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nnrun.data.facts import kinds
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
-from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows
+from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -60,6 +60,27 @@ CHECKS: dict[str, Check] = {
         f"more than {columns.MOSTLY_MISSING:.0%} of the training part",
         "–",
     ),
+    "sentinels": Check(
+        values.check_sentinels,
+        "-999 and the like for a missing value, undeclared (warn)",
+        f"nines with a sign, in {values.OFTEN:.0%} of the training rows, {values.APART:g} widths of all others away",
+        "–",
+    ),
+    "far": Check(
+        values.check_far,
+        "a number that alone decides an error or a scale (warn)",
+        f"{values.FAR:g} times as far from the median as the middle 98% of the training rows are wide",
+        "–",
+    ),
+    "target": Check(
+        values.check_target,
+        "classes that differ by blanks or case alone, or have few rows; a target that hardly varies in a part, or of "
+        "which few rows make all (warn)",
+        f"{values.MANY_CLASSES} classes or more, {values.FEW_OF_A_CLASS} rows in the median; {values.HARDLY:.0%} of "
+        f"the deviation in train; {values.FEW:.0%} of the rows make {values.ALONE:.0%} of the squared deviations, or "
+        f"{values.MOSTLY:.0%} have one value",
+        "–",
+    ),
     "leak": Check(
         columns.check_leak,
         "a copy or a recoding of the target among the columns (fail)",
@@ -78,7 +99,8 @@ CHECKS: dict[str, Check] = {
     "distribution": Check(
         rows.check_distribution,
         "a dev set unlike the test set (fail); a training part unlike both, or parts split by time or group (warn)",
-        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm), and a distance of"
+        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm) and pairs of parts, so one "
+        f"random split in {1 / distances.SIGNIFICANCE:.0f} is told so by chance; and a distance of"
         f" {distances.LARGE:g}",
         "Holm 1979; Ng, Machine Learning Yearning, ch. 6",
         after=("rows",),
@@ -140,7 +162,8 @@ CHECKS: dict[str, Check] = {
     "cost": Check(
         learning.check_cost,
         "a learning rate that is too high (fail: the cost ends where it began or above; warn: it rises in between)",
-        f"each of {learning.STEPS} full-batch steps, dropout off; a rise by {learning.RISE:.0%} or less does not count",
+        f"each of {learning.STEPS} full-batch steps, dropout off; rises by more than {learning.RISE:.0%} of the first "
+        "cost count",
         "Ng, Deep Learning Specialization, course 2",
         after=SIGNALS,
     ),
@@ -156,8 +179,8 @@ CHECKS: dict[str, Check] = {
         rates.check_rates,
         "a learning rate beyond where the loss diverges, or far too low (warn)",
         f"range test from {rates.LOWEST:g} to {rates.HIGHEST:g}; steepest fall, at most a tenth of where the smoothed "
-        f"loss is {rates.DIVERGED:g} times its lowest; no suggestion below a fall of {rates.LEAST_FALL:.0%}; "
-        f"low: 1/{rates.TOO_LOW:g} of the suggestion",
+        f"loss is {rates.DIVERGED:g} times its lowest; suggested where {rates.TRIAL_STEPS} steps on the same batches "
+        f"lower the loss by {rates.LEAST_FALL:.0%} there, and by less than {rates.USELESS:.0%} of that at the config's",
         "Smith 2017, Cyclical Learning Rates",
         after=SIGNALS,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +24,15 @@ LARGEST_SCALE = 10.0  # root mean square of a feature; normalised ones have 1
 SPREAD = 100.0  # the largest scale over the median one
 
 
+PIXELS = "the columns are an image's pixels, which are judged together"
+
+
 def check_constant(context: Context) -> Finding:
     """Columns with one value in the training part."""
     frame = context.frame("train")
     found = [name for name in context.columns if frame[name].nunique(dropna=False) <= 1]
+    if context.image:
+        return judge_constant_pixels(len(found), len(context.columns))
     return judge_constant(found, list(context.config.data.drop))
 
 
@@ -37,8 +43,19 @@ def judge_constant(found: list[str], dropped: list[str]) -> Finding:
     )
 
 
+def judge_constant_pixels(constant: int, pixels: int) -> Finding:
+    """A border that is always empty is no fault: without it the others would be no image."""
+    numbers = {"columns": [], "constant_pixels": constant}
+    if constant < pixels:
+        return Finding("pass", f"{constant:,} of {pixels:,} pixels never vary in the training part", numbers=numbers)
+    cure = "give data.source images that differ from each other"
+    return Finding("fail", "no pixel varies in the training part: all images are one", cure, numbers)
+
+
 def check_identifiers(context: Context) -> Finding:
     """Columns that number or name the rows."""
+    if context.image:
+        return Finding("pass", PIXELS)
     frame = _pooled(context)
     found = [name for name in context.columns if is_identifier(frame[name])]
     return judge_identifiers(found, list(context.config.data.drop))
@@ -70,6 +87,9 @@ def judge_missing(shares: Mapping[str, float], context: Context | None = None) -
     if not shares:
         return Finding("pass", "no value is missing in the training part", numbers=numbers)
     worst = max(shares, key=lambda name: shares[name])
+    if context is not None and context.image:
+        text = f"{counted(len(shares), 'pixel')} with gaps, at most {shares[worst]:.1%} ({worst}); filled and marked"
+        return Finding("pass", text, numbers=numbers)
     empty = [name for name, share in shares.items() if share > MOSTLY_MISSING]
     if empty:
         text = f"mostly missing: {listed([f'{name} ({shares[name]:.0%})' for name in empty])}"
@@ -86,7 +106,10 @@ def check_leak(context: Context) -> Finding:
     classes = context.dataset.task == "classification"
     target = codes(frame[context.target]) if classes else np.asarray(frame[context.target], float)
     found = {name: association(frame[name], target, classes) for name in context.columns}
-    return judge_leak(found, context.target, list(context.config.data.drop))
+    leak = judge_leak(found, context.target, list(context.config.data.drop))
+    if leak.cure is None or not context.image:
+        return leak
+    return replace(leak, cure=f"look at the images: whoever made them may have written {context.target} into a corner")
 
 
 def judge_leak(found: Mapping[str, Association], target: str, dropped: list[str]) -> Finding:
@@ -104,7 +127,9 @@ def judge_leak(found: Mapping[str, Association], target: str, dropped: list[str]
     named = copies or telling
     gives = "gives" if len(named) == 1 else "give"
     text = f"{listed(named)} {gives} {target} away: {share:.1%} explained by one column"
-    cure = f"{setting('data.drop', [*dropped, *named])}, unless it is known before {target} is"
+    cure = f"{setting('data.drop', [*dropped, *named])} unless it is known before {target} is"
+    if len(named) == len(found):  # then nothing would be left to learn from
+        cure = f"fine if it is known before {target} is; else find columns that are"
     return Finding("fail" if copies and len(found) > 1 else "warn", text, cure, numbers)
 
 

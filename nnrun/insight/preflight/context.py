@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -14,6 +14,8 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded
+from nnrun.config.space.settings import configured
+from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.data.prepare import RawParts
 from nnrun.engine.evaluation import Examples
@@ -24,6 +26,7 @@ from nnrun.engine.trainer import Recipe, Trainer, sample
 from nnrun.engine.update import penalty
 from nnrun.insight.preflight.distances import Difference, differences
 from nnrun.runs.assembly import examples, memory_needed, recipe
+from nnrun.runs.symptoms.evidence import Finding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +73,11 @@ class Context:
         """Names of the columns that the network learns from."""
         return self.dataset.fitted.columns
 
+    @property
+    def image(self) -> bool:
+        """Whether the columns are the pixels of an image: none of them can be dropped without the others."""
+        return self.dataset.fitted.image is not None
+
     def frame(self, part: str) -> pd.DataFrame:
         """Raw values of one part: the columns that are learned from, and the target."""
         return self.parts[part].frame[[*self.columns, self.target]]
@@ -96,6 +104,18 @@ class Context:
         """The training part, or a fixed random sample of it, smaller for large networks."""
         parameters = memory_needed(self.config, self.dataset)[0]
         return sample(examples(self.dataset, "train"), min(MOST_ROWS, max(FEWEST_ROWS, WORK // parameters)))
+
+    def tried(self, settings: Settings) -> Context:
+        """The same data with other settings of network or optimizer, to see whether a cure cures."""
+        return replace(self, loaded=replace(self.loaded, config=configured(self.config, settings)))
+
+    def first_cure(self, ways: Iterable[Settings], run: Callable[[Context], Finding], otherwise: str) -> str:
+        """The first of these settings with which the check passes, as options; else a word of advice."""
+        for settings in ways:
+            tried = self.tried(settings)
+            if tried.config != self.config and run(tried).status == "pass":
+                return " ".join(setting(key, value) for key, value in settings.items())
+        return otherwise
 
     def trainer(self, recipe: Recipe, train: Examples, members: int = 1) -> Trainer:
         """The network before its first step, drawn as training draws it; members share its weights."""

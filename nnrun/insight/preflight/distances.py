@@ -143,6 +143,6 @@ def holm(found: Sequence[Difference], significance: float = SIGNIFICANCE) -> lis
     return ordered[:kept]
 
 
-def large(found: Sequence[Difference]) -> list[Difference]:
-    """Those that are no chance and far enough apart to matter."""
-    return [d for d in holm(found) if d.distance >= LARGE]
+def large(found: Sequence[Difference], pairs: int) -> list[Difference]:
+    """Those that are no chance, though so many pairs of parts were looked at, and far enough apart to matter."""
+    return [d for d in holm(found, SIGNIFICANCE / pairs) if d.distance >= LARGE]

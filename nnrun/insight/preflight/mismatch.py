@@ -143,10 +143,13 @@ SIGNIFICANCE = 0.01  # chance of a finding where the parts are alike
 
 def check_mismatch(context: Context) -> Finding:
     """A classifier for each two parts that are alike in every column; the others `distribution` has told."""
-    alike = [pair for pair, difference in context.differences.items() if not large(difference)]
+    alike = [
+        pair for pair, difference in context.differences.items() if not large(difference, len(context.differences))
+    ]
     owners = _owners(context)
     separations = {pair: _separate(context.dataset, pair, owners) for pair in alike}
-    return judge_mismatch(separations, context.differences, context.dataset.fitted.split["rule"])
+    split, seed = context.dataset.fitted.split, context.config.data.split_seed
+    return judge_mismatch(separations, context.differences, split["rule"], seed)
 
 
 def _owners(context: Context) -> list[str]:
@@ -172,7 +175,9 @@ def _values(dataset: Dataset, name: str) -> Floats:
     return np.asarray(np.hstack([part.x[rows], target]), float)
 
 
-def judge_mismatch(separations: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str) -> Finding:
+def judge_mismatch(
+    separations: Mapping[Pair, Separation], pairs: Collection[Pair], rule: str, seed: int = 0
+) -> Finding:
     """Parts that are told apart often enough to matter, and too often for chance."""
     numbers = {"-".join(pair): separation._asdict() for pair, separation in separations.items()}
     if not separations:
@@ -186,4 +191,4 @@ def judge_mismatch(separations: Mapping[Pair, Separation], pairs: Collection[Pai
         f"a classifier can tell {' from '.join(pair)} (AUC {test.auc:.2f}) by {listed(test.by)}"
         for pair, test in apart.items()
     )
-    return Finding(*unlike(apart, told, pairs, rule), numbers)
+    return Finding(*unlike(apart, told, pairs, rule, seed), numbers)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 
 import numpy as np
 
-from nnrun.engine.evaluation import layer_statistics
+from nnrun.config.values import Settings
+from nnrun.engine.evaluation import Evaluator, layer_statistics
 from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
-from nnrun.engine.initializers import Auto
 from nnrun.engine.layers import Activate, Dense
-from nnrun.engine.trainer import Trainer
+from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.insight.preflight.context import Context, descend, setting, with_values
 from nnrun.machine.memory import free_memory
 from nnrun.runs.assembly import memory_needed
@@ -29,8 +29,9 @@ from nnrun.runs.symptoms.thresholds import (
 )
 from nnrun.text import counted, listed, number, remaining
 
-TIMED_STEPS = 20
+FEWEST_TIMED, MOST_TIMED = 2, 200
 SECONDS_TIMED = 0.3
+EPOCH_SECONDS = 0.001  # lines of an epoch that are written, and the rows that are shuffled
 LONG_SECONDS = 3600.0
 MUCH_MEMORY = 0.5  # share of what is free
 FIRST_LOSS_LOW = 0.5  # times the loss of logits of 0
@@ -44,32 +45,51 @@ GRADIENT_LIMIT = 20_000_000  # parameters, copies of which are evaluated in floa
 def check_size(context: Context) -> Finding:
     """Parameters, memory, and the time of a few real steps."""
     parameters, needed = memory_needed(context.config, context.dataset)
+    return judge_size(parameters, needed / free_memory(), needed, _seconds(context), lambda: _smaller_batch(context))
+
+
+def _seconds(context: Context) -> float:
+    """Of a whole training: its steps, the rows that each epoch is measured on, and what an epoch writes."""
     trainer = context.trainer(context.recipe, context.train)
-    per_step = _seconds_a_step(trainer)
-    rows = len(context.dataset.parts["train"].x)
-    steps = context.config.training.epochs * max(1, math.ceil(rows / trainer.recipe.batch_size))
-    return judge_size(parameters, needed / free_memory(), needed, per_step * steps)
+    train, dev = (len(context.dataset.parts[part].x) for part in ("train", "dev"))
+    steps = max(1, math.ceil(train / trainer.recipe.batch_size))
+    measured = min(train, max(TRAIN_SAMPLE, dev)) + dev
+    step = _seconds_each(chain.from_iterable(trainer.steps() for _ in count()))
+    whole = Evaluator(trainer.network, trainer.recipe.loss, context.train)
+    evaluation = _seconds_each(whole(trainer.bound) for _ in count()) / len(context.train)
+    return context.config.training.epochs * (steps * step + measured * evaluation + EPOCH_SECONDS)
 
 
-def _seconds_a_step(trainer: Trainer) -> float:
-    taken: list[float] = []
-    started = time.perf_counter()
-    while len(taken) < TIMED_STEPS and time.perf_counter() - started < SECONDS_TIMED:
-        before = time.perf_counter()
-        for _ in trainer.steps():
-            taken.append(time.perf_counter() - before)
-            before = time.perf_counter()
-            if time.perf_counter() - started > SECONDS_TIMED:
-                break
-    return statistics.median(taken)
+def _seconds_each(things: Iterator[object]) -> float:
+    """The mean over some tenths of a second; the first one, which allocates what the others use again, is left out."""
+    next(things)
+    started, done = time.perf_counter(), 0
+    while done < FEWEST_TIMED or (done < MOST_TIMED and time.perf_counter() - started < SECONDS_TIMED):
+        next(things)
+        done += 1
+    return (time.perf_counter() - started) / done
 
 
-def judge_size(parameters: int, share: float, needed: int, seconds: float) -> Finding:
-    """Parameters, share of the free memory, bytes beside the data, and seconds of all steps."""
+def _smaller_batch(context: Context) -> str | None:
+    """The batch size that halves what is needed often enough; None where the network itself is too large."""
+    batch = context.recipe.batch_size
+    while batch > 1:
+        batch //= 2
+        smaller = context.tried({"training.batch_size": batch}).config
+        if memory_needed(smaller, context.dataset)[1] <= MUCH_MEMORY * free_memory():
+            return setting("training.batch_size", batch)
+    return None
+
+
+def judge_size(
+    parameters: int, share: float, needed: int, seconds: float, smaller: Callable[[], str | None] = lambda: None
+) -> Finding:
+    """Parameters, share of the free memory, bytes beside the data, seconds of all steps, and a batch that would fit."""
     numbers = {"parameters": parameters, "memory_bytes": needed, "seconds": seconds}
     text = f"{parameters:,} parameters, {needed / 1e6:,.0f} MB, about {remaining(max(1.0, seconds))} to train"
     if share > MUCH_MEMORY:
-        return Finding("warn", f"{text}; {share:.0%} of the free memory", setting("training.batch_size", 64), numbers)
+        told = f"{text}; {share:.0%} of the free memory"
+        return Finding("warn", told, smaller() or "a network with fewer or narrower layers", numbers)
     if seconds > LONG_SECONDS:
         return Finding("warn", text, "fewer epochs or a smaller network while you are still trying", numbers)
     return Finding("pass", text, numbers=numbers)
@@ -127,63 +147,75 @@ def ratio(a: float, b: float) -> float:
 
 def check_layers(context: Context) -> Finding:
     """Outputs and gradients of each hidden layer, on a sample of the training rows."""
+    found = _layers(context)
+    return found if found.status == "pass" else replace(found, cure=_better_start(context, _layers))
+
+
+def _layers(context: Context) -> Finding:
     trainer = context.trainer(context.plain, context.train)
     (found,) = layer_statistics(trainer.network, trainer.recipe.loss, trainer.theta, trainer.state, context.train)
     hidden = [name for name, layer in trainer.network.layers if isinstance(layer, Activate)]
     if not hidden:
         return Finding("pass", "no hidden layer")
     values = {key: [found[name][key] for name in hidden] for key in ("output_std", "gradient_norm", "dead")}
-    signals = Signals(hidden, values["output_std"], values["gradient_norm"], values["dead"])
-    return judge_layers(signals, _better_start(context))
+    return judge_layers(Signals(hidden, values["output_std"], values["gradient_norm"], values["dead"]))
 
 
-def judge_layers(signals: Signals, cure: str = "") -> Finding:
+def judge_layers(signals: Signals) -> Finding:
     """Whether the first hidden layer's signal reaches the last one, and the last one's gradient the first."""
     out, back, dead = signals.output_ratio, signals.gradient_ratio, max(signals.dead)
     numbers = {"outputs_last_to_first": out, "gradients_first_to_last": back, "dead": dead}
     text = f"outputs ×{out:.2g} from first to last hidden layer, gradients ×{back:.2g} back"
     if out < VANISHED or back < VANISHED:
-        return Finding("fail", f"vanishing: {text}", cure, numbers)
+        return Finding("fail", f"vanishing: {text}", None, numbers)
     if out > EXPLODED or back > EXPLODED:
-        return Finding("fail", f"exploding: {text}", cure, numbers)
+        return Finding("fail", f"exploding: {text}", None, numbers)
     if dead > MANY_DEAD_AT_START:
         worst = signals.layers[list(signals.dead).index(dead)]
         told = f"{dead:.0%} of the units of {worst} are 0 for every row"
-        return Finding(
-            "fail" if dead >= DEAD_AT_START else "warn", told, setting("network.activation", "leaky_relu"), numbers
-        )
+        return Finding("fail" if dead >= DEAD_AT_START else "warn", told, None, numbers)
     if not (WEAKENED <= out <= AMPLIFIED and WEAKENED <= back <= AMPLIFIED):
-        return Finding("warn", f"uneven: {text}", cure, numbers)
+        return Finding("warn", f"uneven: {text}", None, numbers)
     return Finding("pass", text, numbers=numbers)
 
 
-def _better_start(context: Context) -> str:
-    """Settings under which signals keep their size."""
-    network = context.config.network
-    init = [] if network.init.build() == Auto() else [setting("network.init", "auto")]
-    norm = [] if network.batch_norm else [setting("network.batch_norm", True)]
-    return " ".join(init or norm) or "fewer hidden layers"
+WAYS_OUT: tuple[Settings, ...] = (
+    {"network.init": "auto"},
+    {"network.batch_norm": True},
+    {"network.init": "auto", "network.batch_norm": True},
+    {"network.activation": "leaky_relu"},
+)
+
+
+def _better_start(context: Context, run: Callable[[Context], Finding]) -> str:
+    """Settings under which signals keep their size: tried, not supposed."""
+    return context.first_cure(WAYS_OUT, run, "fewer hidden layers")
 
 
 def check_first_loss(context: Context) -> Finding:
     """The loss before the first step, beside that of logits of zero."""
+    found = _first_loss(context)
+    return found if found.status == "pass" else replace(found, cure=_better_start(context, _first_loss))
+
+
+def _first_loss(context: Context) -> Finding:
     trainer = context.full_batch(context.train)
     (before,) = descend(trainer, 1)
     loss, (_, targets, _) = trainer.recipe.loss, next(trainer.batches.epoch(1))
     nothing = float(loss.sums(np.zeros_like(targets), targets, context.train.weights)[0][0]) / context.train.total
-    return judge_first_loss(float(before.loss[0]), nothing, len(context.dataset.classes or ()), _better_start(context))
+    return judge_first_loss(float(before.loss[0]), nothing, len(context.dataset.classes or ()))
 
 
-def judge_first_loss(first: float, nothing: float, classes: int, cure: str = "") -> Finding:
+def judge_first_loss(first: float, nothing: float, classes: int) -> Finding:
     """The first loss and that of logits of zero: ln C for C classes, the mean square of the target for values."""
     known = f"ln {classes}" if classes else "that of the mean"
     numbers = {"first": first, "expected": nothing}
     text = f"{number(first)}, and {known} is {number(nothing)}"
     large, far = (LARGE_FOR_CLASSES, FAR_FOR_CLASSES) if classes else (LARGE_FOR_VALUES, FAR_FOR_VALUES)
     if not FIRST_LOSS_LOW * nothing <= first <= far * nothing:  # NaN is in no range
-        return Finding("fail", f"far from knowing nothing: {text}", cure, numbers)
+        return Finding("fail", f"far from knowing nothing: {text}", None, numbers)
     if first > large * nothing:
-        return Finding("warn", f"large: {text}", cure, numbers)
+        return Finding("warn", f"large: {text}", None, numbers)
     return Finding("pass", text, numbers=numbers)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import NamedTuple
 
 import numpy as np
 
+from nnrun.engine.evaluation import Evaluator
 from nnrun.engine.layers import Mode
 from nnrun.engine.parameters import Buffers
+from nnrun.engine.schedules import Constant
 from nnrun.engine.trainer import sample
 from nnrun.insight.preflight.context import Context, Given, setting, with_values
+from nnrun.runs.assembly import recipe
 from nnrun.runs.symptoms.evidence import Finding
-from nnrun.text import sparkline
+from nnrun.text import number, sparkline
 
 LOWEST, HIGHEST = 1e-6, 1e2
 STEPS, FEWEST_STEPS = 120, 40
@@ -24,7 +27,8 @@ MEASURED_ROWS = 256
 DIVERGED = 4.0  # times the lowest smoothed loss
 LEAST_FALL = 0.1  # share of the first loss; a curve that falls by less says nothing
 SAFETY = 10.0  # below where the loss diverges
-TOO_LOW = 300.0  # times below the suggestion
+TRIAL_STEPS = 300
+USELESS = 0.1  # of the fall at the other rate: what is less is no matter of taste
 WIDTH = 48
 
 
@@ -44,7 +48,43 @@ def check_rates(context: Context) -> Finding:
         return Finding("pass", "no suggestion: the network is too large to try in seconds")
     rates = np.geomspace(LOWEST, HIGHEST, steps)
     losses = _losses(context, rates.tolist())
-    return judge_rates(rates[: len(losses)].tolist(), losses, context.config.optimizer.learning_rate)
+    configured = context.config.optimizer.learning_rate
+    tried, found = rates[: len(losses)].tolist(), find_rate(rates[: len(losses)].tolist(), losses)
+    both = None if found.suggestion is None else _trial(context, round_rate(found.suggestion))
+    return judge_rates(tried, losses, configured, both)
+
+
+class Trial(NamedTuple):
+    """The loss on the same rows before and after so many steps on the same batches, at the config's rate and another.
+
+    NaN where numbers ceased to be finite.
+    """
+
+    steps: int
+    first: float
+    configured: float
+    other: float
+
+    @property
+    def useless(self) -> bool:
+        """Whether the config's rate gets nowhere while the other one learns."""
+        there, here = self.first - self.other, self.first - self.configured
+        return there > LEAST_FALL * self.first and not here >= USELESS * there
+
+
+def _trial(context: Context, rate: float) -> Trial:
+    """Two members with the same weights and batches, each at its rate throughout."""
+    parameters = context.plain.mlp.network().theta.size
+    steps = max(FEWEST_STEPS, min(TRIAL_STEPS, STEP_WORK // (6 * parameters * context.recipe.batch_size)))
+    configs = [context.config, context.tried({"optimizer.learning_rate": rate}).config]
+    both = replace(recipe(configs, context.dataset), schedule=Constant())
+    trainer, rows = context.trainer(both, context.train, 2), sample(context.train, MEASURED_ROWS)
+    whole = Evaluator(trainer.network, both.loss, rows)
+    first = float(whole(trainer.bound)[0][0])
+    for _ in islice(chain.from_iterable(trainer.steps() for _ in count()), steps):
+        pass
+    here, there = (float(loss) for loss in whole(trainer.bound)[0])
+    return Trial(steps, first, here, there)
 
 
 def _losses(context: Context, rates: Sequence[float]) -> list[float]:
@@ -54,15 +94,15 @@ def _losses(context: Context, rates: Sequence[float]) -> list[float]:
     the first steps change.
     """
     h = with_values(context.recipe.hyperparameters, 1, learning_rate=1.0)
-    recipe = replace(context.recipe, hyperparameters=h, schedule=Given(tuple(rates)))
-    trainer, rows = context.trainer(recipe, context.train), sample(context.train, MEASURED_ROWS)
+    rising = replace(context.recipe, hyperparameters=h, schedule=Given(tuple(rates)))
+    trainer, rows = context.trainer(rising, context.train), sample(context.train, MEASURED_ROWS)
     mode = Mode(train=True, buffers=Buffers(rows.x.dtype))
-    targets = recipe.loss.targets(rows.y[None], rows.x.dtype)
+    targets = rising.loss.targets(rows.y[None], rows.x.dtype)
     losses: list[float] = []
     steps = chain.from_iterable(trainer.steps() for _ in count())
     for _ in rates:
         logits, _backward = trainer.network.forward(trainer.bound, rows.x[None], mode)
-        losses.append(float(recipe.loss.sums(logits, targets, rows.weights)[0][0]) / rows.total)
+        losses.append(float(rising.loss.sums(logits, targets, rows.weights)[0][0]) / rows.total)
         if not losses[-1] < 2 * DIVERGED * losses[0]:
             break
         next(steps)
@@ -94,21 +134,37 @@ def _smooth(losses: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.
     return np.where(np.isfinite(losses), averages, np.nan)
 
 
-def judge_rates(rates: Sequence[float], losses: Sequence[float], configured: float) -> Finding:
-    """The curve beside the rate of the config."""
+def round_rate(rate: float) -> float:
+    """One digit, as it is suggested."""
+    return float(f"{rate:.1g}")
+
+
+def judge_rates(
+    rates: Sequence[float], losses: Sequence[float], configured: float, trial: Trial | None = None
+) -> Finding:
+    """The curve beside the rate of the config; another one is suggested where a trial of both speaks for it."""
     found = find_rate(rates, losses)
-    numbers = {"suggestion": found.suggestion, "diverges": found.diverges, "rates": list(rates), "losses": list(losses)}
+    useless = trial is not None and trial.useless
+    suggestion = found.suggestion if useless else None
+    numbers = {
+        "suggestion": suggestion, "steepest": found.suggestion, "diverges": found.diverges,
+        "trial": trial._asdict() if trial else None, "rates": list(rates), "losses": list(losses),
+    }  # fmt: skip
     picture = plot(rates, losses)
     beyond = "" if found.diverges is None else f", diverges at {found.diverges:.1g}"
     if found.suggestion is None:
         return Finding("pass", f"no suggestion: the loss hardly falls{beyond}", None, numbers, picture)
-    text = f"suggests {found.suggestion:.1g}{beyond}; the config has {configured:g}"
-    cure = setting("optimizer.learning_rate", float(f"{found.suggestion:.1g}"))
-    if found.diverges is not None and configured >= found.diverges:
-        return Finding("warn", text, cure, numbers, picture)
-    if configured < found.suggestion / TOO_LOW:
-        return Finding("warn", f"{text}, which is slow", cure, numbers, picture)
-    return Finding("pass", text, None, numbers, picture)
+    if trial is None or not useless:
+        told = f", loss {number(trial.first)} → {number(trial.configured)} in {trial.steps} steps" if trial else ""
+        return Finding(
+            "pass", f"the config's rate of {configured:g} is within what works{told}{beyond}", None, numbers, picture
+        )
+    other = round_rate(found.suggestion)
+    text = (
+        f"suggests {other:g}: from a loss of {number(trial.first)}, {trial.steps} steps lead to {number(trial.other)}, "
+        f"and at the config's {configured:g} to {number(trial.configured)}{beyond}"
+    )
+    return Finding("warn", text, setting("optimizer.learning_rate", other), numbers, picture)
 
 
 def plot(rates: Sequence[float], losses: Sequence[float]) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
+from nnrun.data.split import PARTS, part_sizes
 from nnrun.insight.preflight.context import Context, Pair, setting
-from nnrun.insight.preflight.distances import Difference, large
+from nnrun.insight.preflight.distances import SIGNIFICANCE, Difference, large
 from nnrun.runs.symptoms.evidence import Finding, Status
 from nnrun.text import counted, listed
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LEAST_OF_ASKED = 0.5  # of the rows that data.split asks for
 FEW_REPEATED = 0.01  # share of a part's rows
 BY_CHANCE = 10.0  # times as many repeated rows as columns without any connection would have
 SEPARATE = ("groups", "time")  # splits whose parts are meant to differ
+BY_LOT = ("stratified", "random")  # splits whose parts differ by chance alone
 
 
 def check_schema(context: Context) -> Finding:
@@ -45,10 +48,32 @@ def check_rows(context: Context) -> Finding:
     """Rows of each part, and of each class there."""
     parts, classes = context.dataset.parts, context.dataset.classes
     sizes = {part: len(arrays.y) for part, arrays in parts.items()}
+    if lopsided := _lopsided(context, sizes):
+        return lopsided
     if classes is None:
         return judge_rows(sizes, {})
     found = {part: np.bincount(arrays.y, minlength=len(classes)).tolist() for part, arrays in parts.items()}
     return judge_rows(sizes, {part: dict(zip(classes, counts, strict=True)) for part, counts in found.items()})
+
+
+def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
+    """Groups that are too large to be dealt out as the config asks."""
+    split, rows = context.dataset.fitted.split, sum(sizes.values())
+    if split["rule"] != "groups" or split["ratios"] is None:
+        return None
+    asked = dict(zip(PARTS, part_sizes(rows, context.config.data.split), strict=True))
+    return judge_groups(sizes, {part: asked[part] for part in sizes}, str(context.config.data.group))
+
+
+def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: str) -> Finding | None:
+    """A part with less than half of what it should have, since whole groups go into one part; else None."""
+    short = [part for part in sizes if sizes[part] < LEAST_OF_ASKED * asked[part]]
+    if not short:
+        return None
+    part = short[0]
+    text = f"{part} has {sizes[part]:,} of {sum(sizes.values()):,} rows, where data.split asks for {asked[part]:,.0f}"
+    cure = f"name a column with more and smaller groups, or leave out rows of the largest value of {group}"
+    return Finding("warn", f"{text}: a few groups of {group} hold most rows", cure, {"rows": dict(sizes)})
 
 
 def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:
@@ -116,12 +141,12 @@ def judge_duplicates(
 
 def check_distribution(context: Context) -> Finding:
     """Dev against test, and train against dev, column by column and for the target."""
-    return judge_distribution(context.differences, context.dataset.fitted.split["rule"])
+    return judge_distribution(context.differences, context.dataset.fitted.split["rule"], context.config.data.split_seed)
 
 
-def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) -> Finding:
+def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str, seed: int = 0) -> Finding:
     """What differs and by how much."""
-    found = {pair: large(each) for pair, each in pairs.items()}
+    found = {pair: large(each, len(pairs)) for pair, each in pairs.items()}
     numbers = {"-".join(pair): {d.column: d.distance for d in each} for pair, each in found.items()}
     differing = {pair: each for pair, each in found.items() if each}
     if not differing:
@@ -131,19 +156,29 @@ def judge_distribution(pairs: Mapping[Pair, Sequence[Difference]], rule: str) ->
         f"{' and '.join(pair)} differ in {listed([f'{d.column} ({d.distance:.2f})' for d in each])}"
         for pair, each in differing.items()
     )
-    return Finding(*unlike(differing, told, pairs, rule), numbers)
+    return Finding(*unlike(differing, told, pairs, rule, seed), numbers)
 
 
-def unlike(differing: Collection[Pair], told: str, pairs: Collection[Pair], rule: str) -> tuple[Status, str, str]:
+def unlike(
+    differing: Collection[Pair], told: str, pairs: Collection[Pair], rule: str, seed: int
+) -> tuple[Status, str, str]:
     """How bad it is that parts differ, what is told of it, and the cure.
 
     A dev set that is not like the test set aims at the wrong mark. A training set may come from elsewhere as long as
-    dev and test agree, and parts split by time or group are meant to differ.
+    dev and test agree, and parts split by time or group are meant to differ. Parts drawn by lot differ by chance, which
+    is told of one split in a hundred, and another lot is the cure.
     """
+    if rule in BY_LOT:
+        chance = f"{told}; the rows are split at random, and of {1 / SIGNIFICANCE:.0f} such splits one is told so"
+        return "warn", chance, f"{setting('data.split_seed', seed + 1)} splits them anew"
     wrong = ("dev", "test") in differing or ("dev", "test") not in pairs
     cure = "draw dev and test at random from the rows that matter in use"
     if not wrong:
         cure = "train may come from elsewhere; the verdict on a run then needs a part of train that is kept out of it"
     if rule == "files":
-        cure += f"; one file is split at random: {setting('data.source', 'all.csv')}"
+        cure += "; all rows in one file, named by data.source alone, are split at random"
+    elif rule in SEPARATE:
+        cure = (
+            "none is needed if the network is to be used on later rows or other groups: these parts are meant to differ"
+        )
     return "fail" if wrong and rule not in SEPARATE else "warn", told, cure

@@ -13,7 +13,8 @@ from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.records import Diverged, Layers, Row, numbers
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
-from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict
+from nnrun.runs.symptoms.thresholds import QUARTERED
+from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, wilson
 
 Numbers = Mapping[str, Any]  # plain values by name, whatever JSON takes
 Settings = tuple[str, ...]  # key=value, as --set takes them
@@ -60,25 +61,47 @@ class Evidence:
     features: int = 0
     image: bool = False  # whether the features are the pixels of an image
     outputs: int = 1
+    linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
+    searched: frozenset[str] = frozenset()  # keys that a search has chosen among
 
     @property
     def bias(self) -> float:
         """How much speaks for bias, from 0 to 1."""
-        return 1.0 if self.status == "diverged" else self._weight("avoidable_bias")
+        return 1.0 if self.status == "diverged" else self.weight("avoidable_bias")
 
     @property
     def variance(self) -> float:
         """How much speaks for variance, from 0 to 1."""
-        return self._weight("variance")
+        return self.weight("variance")
 
-    def _weight(self, kind: str) -> float:
-        """Its part of all gaps above the base, less where it is in doubt."""
+    def weight(self, kind: str) -> float:
+        """Its part of all gaps above the base, less where it is in doubt; 1 − R² may be beyond 1, and counts as 1."""
         if self.verdict is None or self.verdict.judgement(kind) not in (HIGH, UNCLEAR):
             return 0.0
         gaps = self.verdict.gaps
-        whole = sum(max(gap.value, 0.0) for gap in gaps.values())
+        whole = sum(min(max(gap.value, 0.0), 1.0) for gap in gaps.values())
         sure = 1.0 if gaps[kind].judgement == HIGH else 0.6
-        return sure * max(gaps[kind].value, 0.0) / whole if whole else 0.0
+        return sure * min(max(gaps[kind].value, 0.0), 1.0) / whole if whole else 0.0
+
+    @property
+    def perfect(self) -> bool:
+        """Whether no set shows an error."""
+        return self.verdict is not None and self.verdict.perfect
+
+    @property
+    def all_tried(self) -> bool:
+        """Whether training came to an end of its own: nothing in the curves says that it could have gone on."""
+        unrest = {"still falling", "jumping", "learned nothing"} & self.signs
+        return self.status == "done" and not unrest and len(self.rows) >= QUARTERED
+
+    @property
+    def noise(self) -> bool:
+        """Whether what is called bias may be noise: nobody gave a base error, and a linear network does no better."""
+        if self.linear_error is None or self.verdict is None or not self.all_tried:
+            return False
+        size = self.verdict.sizes.get("dev")  # none of a regression
+        most = wilson(self.linear_error, size)[1] if size else self.linear_error
+        return self.verdict.errors["train"] <= most + self.verdict.tolerance
 
     @property
     def rate(self) -> float:

@@ -52,17 +52,25 @@ def find_symptoms(evidence: Evidence) -> list[FoundSymptom]:
 
 # What helps, as settings for a configuration.
 
+FAR = 1000.0  # times the usual rate
+
 
 def calmer(config: Config) -> Settings:
     """Steps that do not leap."""
     if config.data.normalize == "none" and not config.network.batch_norm:
         return ("data.normalize=standard",)
-    return (f"optimizer.learning_rate={config.optimizer.learning_rate / 10:g}",)
+    return (f"optimizer.learning_rate={_nearer(config, 0.1):g}",)
 
 
 def faster(config: Config) -> Settings:
     """Longer steps."""
-    return (f"optimizer.learning_rate={config.optimizer.learning_rate * 10:g}",)
+    return (f"optimizer.learning_rate={_nearer(config, 10):g}",)
+
+
+def _nearer(config: Config, factor: float) -> float:
+    """So many times the rate; where that is still far from the optimizer's usual one, as with 1e6, that one."""
+    rate, usual = config.optimizer.learning_rate, OPTIMIZERS[config.optimizer.name].usual_rate
+    return rate * factor if 1 / FAR < rate / usual < FAR else usual
 
 
 def other_optimizer(config: Config) -> Settings:

@@ -40,7 +40,7 @@ SITUATIONS: dict[str, tuple[Evidence, dict[str, Any]]] = {
     "at rest": (seen(BIASED, "flat"), {"network.hidden": [128, 64]}),
     "slow": (
         seen(BIASED, "still falling", values={"optimizer": {"learning_rate": 1e-5}}),
-        {"optimizer.learning_rate": 1e-4},
+        {"optimizer.learning_rate": 1e-3},
     ),
     "fast": (
         seen(BIASED, "jumping", values={"optimizer": {"learning_rate": 0.01}}),
@@ -130,6 +130,88 @@ def test_every_rule_of_the_table_can_speak(name: str) -> None:
         seen(GOOD),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.01, "dev": 0.02}, {"dev": 100}, 0.015), dev_rows=100),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)),
+        Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.1, "dev": 4.0}, {}, 0.015, proportions=False)),
         Evidence(Config(), verdict=judge({"base": 0.0, "train": 0.0, "train_dev": 0.0, "dev": 0.1}, {}, 0.015)),
     ]
     assert any(REMEDIES[name].propose(evidence) for evidence in wide)
+
+
+# one list, one direction
+
+
+@pytest.mark.parametrize("errors", [(0.03, 0.31), (0.15, 0.30), (0.2, 0.3), (0.3, 0.31)])
+@pytest.mark.parametrize("l2", [0.0, 0.1, 3.0])
+def test_no_list_both_loosens_and_tightens(errors: tuple[float, float], l2: float) -> None:
+    evidence = seen(errors, "flat", values={"regularization": {"l2": l2, "dropout": 0.2}})
+    found = moves(evidence, REMEDIES)
+    lambdas = [move.settings["regularization.l2"] for move in found if "regularization.l2" in move.settings]
+    rates = [move.settings["regularization.dropout"] for move in found if "regularization.dropout" in move.settings]
+    widths = [sum(move.settings["network.hidden"]) for move in found if "network.hidden" in move.settings]
+    steps = [value - l2 for value in lambdas] + [value - 0.2 for value in rates]
+    assert not (min(steps, default=0) < 0 < max(steps, default=0)), [move.settings for move in found]
+    assert not (min(widths, default=96) < 96 < max(widths, default=96)), "64 and 32 units unless given"
+
+
+def test_where_both_are_high_bias_comes_first_and_no_sentence_denies_the_numbers() -> None:
+    evidence = seen((0.15, 0.30))
+    assert first(evidence) == {"network.hidden": [128, 64]}
+    assert not any("by heart" in move.why for move in moves(evidence, REMEDIES))
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1e-4])
+@pytest.mark.parametrize("found", [("flat",), ("still falling",), ("learned nothing",)])
+def test_a_rate_far_too_low_goes_to_the_usual_one_at_once(rate: float, found: tuple[str, ...]) -> None:
+    evidence = seen((0.9, 0.9), *found, values={"optimizer": {"name": "sgd", "learning_rate": rate}})
+    assert first(evidence) == {"optimizer.learning_rate": 0.1}
+
+
+def test_after_a_divergence_no_command_keeps_a_rate_that_diverges() -> None:
+    evidence = seen(BIASED, status="diverged", values={"optimizer": {"name": "sgd", "learning_rate": 1e6}})
+    rates = [move.settings.get("optimizer.learning_rate", 0) for move in moves(evidence, REMEDIES)]
+    assert rates and max(rates) <= 0.1
+
+
+def test_the_cause_comes_before_another_split() -> None:
+    verdict = judge({"base": 0.0, "train": 0.1, "dev": 0.12, "test": 0.16}, {}, 0.015)
+    held = Config.from_values({"regularization": {"l2": 300}})
+    assert moves(Evidence(held, verdict=verdict), REMEDIES)[0].settings == {"regularization.l2": 30}
+
+
+def test_a_split_by_time_has_no_seed_to_change() -> None:
+    config = Config.from_values({"data": {"source": "a.csv", "target": "y", "time": "when"}})
+    verdict = judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.1}, {}, 0.015)
+    assert not any("data.split_seed" in m.settings for m in moves(Evidence(config, verdict=verdict), REMEDIES))
+
+
+def test_what_a_search_has_chosen_is_not_advised_against() -> None:
+    searched = frozenset({"optimizer.learning_rate", "regularization.l2", "network.width", "regularization.dropout"})
+    for errors in (LOOSE, BIASED):
+        found = moves(seen(errors, "still falling", searched=searched), REMEDIES)
+        assert found
+        assert not any(searched & move.settings.keys() for move in found)
+        assert not any({"search.space", "network.hidden"} & move.settings.keys() for move in found)
+
+
+def test_no_error_at_all_asks_for_nothing_but_a_cheaper_network() -> None:
+    verdict = judge({"base": 0.0, "train": 0.0, "dev": 0.0, "test": 0.0}, {"train": 90, "dev": 30, "test": 30}, 0.015)
+    found = moves(Evidence(Config(), verdict=verdict, dev_rows=30), REMEDIES)
+    assert found[0].settings == {"network.hidden": [32, 16]}
+    assert not any("data.split" in move.settings for move in found)
+
+
+def test_a_larger_dev_set_leaves_the_test_set_alone() -> None:
+    verdict = judge({"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.02}, {"train": 300, "dev": 100}, 0.015)
+    found = moves(Evidence(Config(), verdict=verdict, dev_rows=100), REMEDIES)
+    (split,) = [move.settings["data.split"] for move in found if "data.split" in move.settings]
+    assert split == [0.45, 0.35, 0.2]
+
+
+def test_where_a_linear_model_does_no_worse_the_rest_may_be_noise() -> None:
+    rows = [EPOCH] * 20
+    doubtful = seen((0.12, 0.13), "flat", rows=rows, linear_error=0.12)
+    assert doubtful.noise
+    assert moves(doubtful, REMEDIES)[0].verb == "search"
+    worse_than_linear = seen((0.12, 0.13), "flat", rows=rows, linear_error=0.05)
+    assert not worse_than_linear.noise, "what a linear model can do is no noise"
+    assert first(worse_than_linear) == {"network.hidden": [128, 64]}
+    assert not seen((0.12, 0.13), "still falling", rows=rows, linear_error=0.12).noise, "training was not over"

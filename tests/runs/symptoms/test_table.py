@@ -115,7 +115,7 @@ def test_divergence() -> None:
     (found,) = found_in("optimizer.learning_rate=10", divergence=where, curve=rows([2.0, 3.0]))
     assert found == {
         "name": "divergence", "epoch": 3, "layer": "dense2", "why": "its numbers ceased to be finite in step 70",
-        "cure": ["optimizer.learning_rate=1"],
+        "cure": ["optimizer.learning_rate=0.001"],
     }  # fmt: skip
 
 
@@ -271,4 +271,4 @@ def test_a_run_without_symptoms_says_nothing(train_run: Train) -> None:
 
 def test_a_diverged_run_is_told_to_take_shorter_steps(train_run: Train) -> None:
     outcome = train_run("data.source=iris", "optimizer.name=sgd", "optimizer.learning_rate=1e8")
-    assert [(s["name"], s["cure"]) for s in told(outcome)] == [("divergence", ["optimizer.learning_rate=1e+07"])]
+    assert [(s["name"], s["cure"]) for s in told(outcome)] == [("divergence", ["optimizer.learning_rate=0.1"])]

@@ -1,0 +1,57 @@
+"""The error of a linear model on the dev set: what a network should at least do better than."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.data.dataset import Dataset
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.trainer import sample
+from nnrun.errors import NnrunError
+from nnrun.models.trained import trained
+from nnrun.runs.assembly import examples
+from nnrun.runs.stored import StoredRun
+
+ROWS = 5_000  # of each set, as many as settle an error to a point
+MOST_FEATURES = 2_000  # the fit grows with their cube
+RIDGE = 10.0  # beside a feature's sum of squares, which is the number of rows
+
+Array = NDArray[np.float64]
+
+
+def linear_dev_error(run: StoredRun) -> float | None:
+    """By ridge regression of the classes or values on the run's features; None where its data are no longer there."""
+    try:
+        return of_dataset(trained(run).dataset)
+    except (NnrunError, OSError):
+        return None
+
+
+def of_dataset(dataset: Dataset) -> float | None:
+    """The same of a data set; None where it has too many features to try in a second."""
+    if dataset.n_features > MOST_FEATURES:
+        return None
+    train, dev = (sample(examples(dataset, part), ROWS) for part in ("train", "dev"))
+    goal = np.eye(len(dataset.classes))[train.y] if dataset.classes else np.asarray(train.y, np.float64)
+    told = _with_one(dev) @ _fit(train, goal)
+    weights = np.ones(len(dev)) if dev.weights is None else dev.weights
+    if dataset.classes:
+        return float(np.average(told.argmax(axis=1) != dev.y, weights=weights))
+    left = float((weights[:, None] * np.square(told - dev.y)).sum() / dev.y.shape[1])
+    return left / dev.error_scale if dev.error_scale else None
+
+
+def _fit(train: Examples, goal: Array) -> Array:
+    """Coefficients `(n + 1, k)`, the last row the intercept, which no penalty holds."""
+    x = _with_one(train)
+    weighted = x.T if train.weights is None else x.T * train.weights
+    penalty = np.diag([*[RIDGE] * (x.shape[1] - 1), 0.0])
+    found: Any = np.linalg.lstsq(weighted @ x + penalty, weighted @ goal, rcond=None)[0]
+    return np.asarray(found, np.float64)
+
+
+def _with_one(rows: Examples) -> Array:
+    return np.column_stack([np.asarray(rows.x, np.float64), np.ones(len(rows))])

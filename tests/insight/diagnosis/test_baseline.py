@@ -1,0 +1,62 @@
+"""What a linear model comes to on the dev set, and what a diagnosis makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.insight.diagnosis.baseline import linear_dev_error
+from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
+from nnrun.runs import verbs
+from nnrun.runs.stored import StoredRun
+
+
+def trained(folder: Path, frame: pd.DataFrame, *settings: str) -> StoredRun:
+    frame.to_csv(folder / "table.csv", index=False)
+    given = [f"data.source={folder}/table.csv", "data.target=y", "training.epochs=30", *settings]
+    return StoredRun(verbs.train(load_config(None, given), folder / "runs").run)
+
+
+def diagnosed(run: StoredRun, base: float | None = None) -> Diagnosis:
+    return of_a_run(run, base, None, Path("config.yaml"), ())
+
+
+def noisy(rows: int) -> pd.DataFrame:
+    """A class that follows one column, but for a fifth of the rows, which nobody can know."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, 3))
+    turned = rng.random(rows) < 0.2
+    return pd.DataFrame(x, columns=list("abc")).assign(y=np.where((x[:, 0] > 0) ^ turned, "yes", "no"))
+
+
+def test_the_error_of_a_linear_model_is_that_of_the_noise(tmp_path: Path) -> None:
+    run = trained(tmp_path, noisy(3000), "network.hidden=[8]")
+    assert linear_dev_error(run) == pytest.approx(0.2, abs=0.03)
+    found = diagnosed(run)
+    assert "if the base error is 0, which --base-error states and --estimate-base bounds" in found.told
+    assert found.actions[0].command.endswith("--estimate-base")
+    assert found.document["verdict"]["bias"] == "high", "the arithmetic stays as it is"
+    assert "if the base error" not in diagnosed(run, base=0.1).told, "now somebody gave one"
+
+
+def test_of_a_regression_it_is_1_minus_r2(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2000, 2))
+    frame = pd.DataFrame(x, columns=["a", "b"]).assign(y=3 * x[:, 0] + np.sqrt(3) * rng.standard_normal(2000))
+    assert linear_dev_error(trained(tmp_path, frame)) == pytest.approx(0.25, abs=0.03)  # 3 of 9 + 3
+
+
+def test_a_network_that_a_linear_model_beats_is_biased_whatever_the_noise(tmp_path: Path) -> None:
+    run = trained(tmp_path, noisy(1500), "network.hidden=[8]", "regularization.l2=1000")
+    assert "if the base error" not in diagnosed(run).told
+
+
+def test_without_the_data_it_is_not_known(tmp_path: Path) -> None:
+    run = trained(tmp_path, noisy(300))
+    (tmp_path / "table.csv").unlink()
+    assert linear_dev_error(run) is None
+    assert diagnosed(run).told.startswith("High bias")
