@@ -51,8 +51,10 @@ def _init(
     data: str, target: str | None, dev: Path | None, test: Path | None, output: Path, json: bool, quiet: bool
 ) -> None:
     from nnrun.insight.scaffold.verbs import scaffold
+    from nnrun.models.output import check_spares
 
     if output != STDOUT:
+        check_spares(output, [Path(data), *filter(None, (dev, test))])
         _check_free(output)
     found = scaffold(_source(data, dev, test), target, CONFIG if output == STDOUT else output)
     if output != STDOUT:
