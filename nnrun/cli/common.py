@@ -13,7 +13,6 @@ import typer
 
 from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError
-from nnrun.installation import shipped
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -84,7 +83,9 @@ def default_config(quiet: bool) -> Path:
     """A config in the current directory, else the bundled one; says which."""
     found = next((Path(name) for name in CONFIGS if Path(name).is_file()), None)
     if found is None:
-        found = shipped() / "configs/digits.yaml"
+        from nnrun.config.load import EXAMPLE
+
+        found = EXAMPLE
         words = "the bundled digits example (no nnrun.yaml or config.yaml here)"
     else:
         words = str(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ from nnrun.errors import ConfigError
 
 SPACE = "search.space."
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
+
+# What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name; a word.
+OF_LINES, OF_ITEMS, OF_TEXT = ("|", ">"), ("-", "?", ":", "!", "&"), (",", "@", "`", "%", "*", "&", "!")
 
 
 class Setting(NamedTuple):
@@ -35,10 +39,22 @@ def parse_setting(argument: str) -> Setting:
         raise ConfigError(["expected key=value"])
     if "" in path:
         raise ConfigError([f"{describe(name)} is not a key; write section.key=value"])
-    value = parse_value(text)
+    value = _value(text.strip())
     if value is None and text.strip() not in ("null", "~"):
         raise ConfigError(["the value is missing; write null for none"])
     return Setting(path, _with_absolute_paths(path, value, Path.cwd()), argument)
+
+
+def _value(text: str) -> Any:
+    """As YAML has it; a mark that means something in a file alone, such as `|` or `@`, stands for itself here."""
+    if text[:1] in OF_LINES or text in OF_ITEMS or re.match(r"#\S", text):
+        return text
+    try:
+        return parse_value(text)
+    except ConfigError:
+        if text[:1] in OF_TEXT:
+            return text
+        raise
 
 
 def _path(name: str) -> KeyPath:
