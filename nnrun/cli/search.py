@@ -45,7 +45,10 @@ Workers = Annotated[
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
 ]
-Target = Annotated[float | None, typer.Option(metavar="VALUE", help="End at a value as low as this, such as 0.02.")]
+Target = Annotated[
+    float | None,
+    typer.Option(metavar="VALUE", help="End at a value as good as this, such as 0.02."),
+]
 TrialTimeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Give up a trial that takes longer.", min=0)
 ]

@@ -19,7 +19,7 @@ from nnrun.errors import ConfigError
 SPACE = "search.space."
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
 
-# What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name; a word.
+# What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
 OF_LINES, OF_ITEMS, OF_TEXT = ("|", ">"), ("-", "?", ":", "!", "&"), (",", "@", "`", "%", "*", "&", "!")
 
 
