@@ -14,6 +14,7 @@ from typing import Any
 WIDTH = 80  # of a screen
 HEIGHTS = "▁▂▃▄▅▆▇█"
 FEW, MANY = 3, 10  # items that a line names before it only counts the rest
+JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some scripts are joined
 LONGEST = 40  # characters of a name in a message
 
 _short = reprlib.Repr()
@@ -62,6 +63,21 @@ def shown_name(name: str) -> str:
     plain = name.isprintable() and name == name.strip() and name
     text = name if plain else repr(name)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def on_screen(line: str) -> str:
+    """A line as a terminal or a log may have it: what would move the cursor, colour or turn the text is shown as \\x1b.
+
+    Letters of all scripts stay as they are, and so do spaces and the marks by which letters are joined.
+    """
+    return line if line.isprintable() else "".join(map(_letter_on_screen, line))
+
+
+def _letter_on_screen(letter: str) -> str:
+    from unicodedata import category
+
+    harmless = category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or letter in JOINERS
+    return letter if harmless else letter.encode("unicode_escape").decode()
 
 
 def visible(text: str) -> str:
@@ -153,7 +169,8 @@ def wrapped(text: str, head: str = "") -> list[str]:
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Rows of cells under each other; columns in `right` are flush right."""
+    """Rows of cells under each other, each as wide as it is on screen; columns in `right` are flush right."""
+    rows = [[on_screen(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from nnrun.cli.terminal.streams import json_result, say
-from nnrun.errors import ConfigError, DataError, NnrunError
+from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -69,13 +69,13 @@ def _words(error: Exception) -> str:
 
 def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) -> None:
     if options.get("debug"):
-        say("".join(traceback.format_exception(error)).rstrip())
+        say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
+    problems = error.problems if isinstance(error, ConfigError) else [message]
     if options.get("json"):
-        problems = error.problems if isinstance(error, ConfigError) else [message]
         json_result({"schema_version": 1, "error": {"exit_code": code, "problems": problems}})
     else:  # what begins with a file and a line stays so, for editors that jump there
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
-        say(*(prefix + line for line in message.split("\n")))
+        say(*(prefix + line for line in (message.split("\n") if isinstance(error, UsageError) else problems)))
     raise typer.Exit(code)
 
 

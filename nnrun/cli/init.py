@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import Debug, Json, Quiet, explained
-from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.cli.terminal.streams import content_result, json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _init(
     if json:
         _print_json(found, output)
     elif output == STDOUT:
-        result(found.text.rstrip("\n"))
+        content_result(found.text)
     elif not quiet:
         result(*_lines(found, output))
 

@@ -27,6 +27,7 @@ from nnrun.files import (
 from nnrun.machine.posix import try_lock
 from nnrun.runs.records import Checkpoint, Event, Row, RunRecord
 from nnrun.runs.tensors import read_tensors, write_tensors
+from nnrun.text import on_screen
 
 if TYPE_CHECKING:
     from nnrun.runs.tensors import Tensors
@@ -166,7 +167,7 @@ class RunDir:
     def log(self, lines: Iterable[str]) -> None:
         """Add lines to log.txt."""
         for line in lines:
-            self.append(LOG, line)
+            self.append(LOG, on_screen(line))
 
     def metrics(self) -> list[Row]:
         """One record an epoch."""

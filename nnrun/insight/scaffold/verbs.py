@@ -111,7 +111,7 @@ def document(name: str, head: str, choices: Mapping[str, Choice], commands: Sequ
             section = key.partition(".")[0]
             lines += ["", f"{section}:"]
         lines += [INDENT + line for line in _setting(key.partition(".")[2], choice)]
-    lines += ["", "# What to run next:", *(f"#   {command}" for command in commands)]
+    lines += ["", "# What to run next:", *(f"#   {visible(command)}" for command in commands)]
     return "\n".join(lines) + "\n"
 
 
