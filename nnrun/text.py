@@ -8,6 +8,7 @@ import math
 import reprlib
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
@@ -15,6 +16,7 @@ WIDTH = 80  # of a screen
 HEIGHTS = "▁▂▃▄▅▆▇█"
 FEW, MANY = 3, 10  # items that a line names before it only counts the rest
 JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some scripts are joined
+LONGEST_WORD, MOST_WORDS = 100, 5_000  # that what was meant is looked for by, and among
 LONGEST = 40  # characters of a name in a message
 
 _short = reprlib.Repr()
@@ -86,10 +88,16 @@ def visible(text: str) -> str:
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """What was probably meant by a word that is not known; None where nothing is alike by the share `cutoff`."""
+    """What was probably meant by a word that is not known; None where nothing is alike by the share `cutoff`.
+
+    Nobody misspells a word of a hundred letters, or chooses among so many words that it would take seconds.
+    """
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+    if len(word) > LONGEST_WORD:
+        return None
+    likely = [name for name in islice(known, MOST_WORDS) if len(name) <= 2 * LONGEST_WORD]
+    return next(iter(get_close_matches(word, likely, n=1, cutoff=cutoff)), None)
 
 
 def percent(error: float | None) -> str:

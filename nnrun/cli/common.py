@@ -13,6 +13,7 @@ import typer
 
 from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
+from nnrun.text import shortened
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -36,6 +37,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 RUNS = Path("runs")
 CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
 GATE_FAILED = 6  # of those that a command was asked to hold
+LONGEST = 4_000  # characters of a message; a name or a path may be made of more
 PIPE_CLOSED = 141  # as the shell reports a process that SIGPIPE ended
 
 
@@ -70,13 +72,20 @@ def _words(error: Exception) -> str:
 def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) -> None:
     if options.get("debug"):
         say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
-    problems = error.problems if isinstance(error, ConfigError) else [message]
+    problems = [shortened(line, LONGEST) for line in _problems(error, message)]
     if options.get("json"):
         json_result({"schema_version": 1, "error": {"exit_code": code, "problems": problems}})
     else:  # what begins with a file and a line stays so, for editors that jump there
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
-        say(*(prefix + line for line in (message.split("\n") if isinstance(error, UsageError) else problems)))
+        say(*(prefix + line for line in problems))
     raise typer.Exit(code)
+
+
+def _problems(error: Exception, message: str) -> list[str]:
+    """A line each; what comes from data has no lines of its own."""
+    if isinstance(error, ConfigError):
+        return error.problems
+    return message.split("\n") if isinstance(error, UsageError) else [message]
 
 
 def default_config(quiet: bool) -> Path:

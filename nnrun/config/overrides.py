@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from nnrun.config.config import Config
 from nnrun.config.data_sources import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
-from nnrun.config.messages import AFTER_THE_FILE, Located, Places
+from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places
 from nnrun.config.values import KeyPath, Tree, describe, dotted
 from nnrun.config.yaml_text import parse_value
 from nnrun.errors import ConfigError
+from nnrun.text import shortened
 
 SPACE = "search.space."
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
@@ -79,7 +80,7 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
             put(values, places, setting)
             settings.append(setting)
         except ConfigError as error:
-            lines = [f"--set {argument}: {problem}" for problem in error.problems]
+            lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
     return values, settings
 
