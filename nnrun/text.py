@@ -6,13 +6,14 @@ import csv
 import io
 import math
 import reprlib
+import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-WIDTH = 80  # of a screen
+WIDTH, NARROWEST = 80, 20  # of a screen, and of what stands beside a head
 HEIGHTS = "▁▂▃▄▅▆▇█"
 FEW, MANY = 3, 10  # items that a line names before it only counts the rest
 JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some scripts are joined
@@ -169,9 +170,10 @@ def remaining(seconds: float) -> str:
 
 
 def wrapped(text: str, head: str = "") -> list[str]:
-    """Lines of the width of a screen, those after the first indented."""
+    """Lines of the width of a screen, or of the terminal where it is narrower; those after the first are indented."""
+    width = max(len(head) + NARROWEST, min(WIDTH, shutil.get_terminal_size().columns))
     return textwrap.wrap(
-        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
+        text, width, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
 

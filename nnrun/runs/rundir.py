@@ -20,6 +20,7 @@ from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
     lock_exclusively,
+    naming,
     read_json_lines,
     to_json,
     write_atomically,
@@ -79,7 +80,8 @@ class RunDir:
         try:
             (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
-                (unfinished / file).write_bytes(content)
+                with naming(path / file):
+                    (unfinished / file).write_bytes(content)
             return cls(_rename(unfinished, path))
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -153,8 +155,9 @@ class RunDir:
         if file not in self._appending:
             self._appending[file] = FileIO(self.path / file, "a")
         rest = line.encode() + b"\n"
-        while rest:  # a disk that is nearly full takes a part without complaint
-            rest = rest[self._appending[file].write(rest) :]
+        with naming(self.path / file):
+            while rest:  # a disk that is nearly full takes a part without complaint
+                rest = rest[self._appending[file].write(rest) :]
 
     def add_metrics(self, row: Row) -> None:
         """Add an epoch to metrics.jsonl."""
