@@ -129,9 +129,18 @@ def written_path(location: Sequence[str | int], values: Any) -> KeyPath:
     path: KeyPath = ()
     for part in location:
         items = values if isinstance(values, dict) else dict(enumerate(values)) if isinstance(values, list) else {}
+        part = next((key for key in (part, _number(part)) if key in items), part)
         if part in items:
             path, values = (*path, part), items[part]
     return path
+
+
+def _number(part: str | int) -> str | int:
+    """A key that is a number, which pydantic hands on as text."""
+    try:
+        return int(part)
+    except ValueError:
+        return part
 
 
 def _choice_path(wrong: Wrong) -> KeyPath:

@@ -54,3 +54,8 @@ def test_a_long_argument_is_cut() -> None:
 def test_nobody_misspells_a_word_of_a_thousand_letters() -> None:
     assert closest("learning_rate" * 100, ["learning_rate"]) is None
     assert closest("learning_rat", ["learning_rate", "x" * 1_000_000]) == "learning_rate"
+
+
+def test_a_section_that_is_called_by_a_number() -> None:
+    with pytest.raises(ConfigError, match="config.yaml:1:1: 12: unknown key; allowed here"):
+        load_config(Path("config.yaml"), text="12: 3\nseed: 1\n")
