@@ -97,6 +97,7 @@ CODES = {
     "ended well, and some diverged.",
     6: "`nnrun check` found a fault, `nnrun diagnose --fail-on` what it forbids, or what `nnrun evaluate --require` "
     "wants does not hold.",
+    129: "The terminal was closed (SIGHUP); the same as 130.",
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",

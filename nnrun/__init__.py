@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Run", "load_config", "load_run", "minimize", "resume", "train"]
+__all__ = ["Run", "check_gradient", "load_config", "load_run", "minimize", "resume", "train"]
+_OF_THE_ENGINE = {"check_gradient": "nnrun.engine.gradient_check", "minimize": "nnrun.engine.update"}
 
 
 def __getattr__(name: str) -> Any:
@@ -27,4 +28,9 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'nnrun' has no attribute {name!r}")
     refuse_others()
-    return getattr(import_module("nnrun.engine.update" if name == "minimize" else "nnrun.api"), name)
+    return getattr(import_module(_OF_THE_ENGINE.get(name, "nnrun.api")), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, of which none is loaded yet."""
+    return sorted(__all__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+MOST, LONGEST = 100, 1000  # problems of a config that are told, and characters of each
+
 
 class NnrunError(Exception):
     """Something went wrong that a message can explain; the command line prints it without a traceback."""
@@ -18,12 +20,17 @@ class UsageError(NnrunError):
 
 
 class ConfigError(NnrunError):
-    """The configuration is invalid; holds every problem found, one line each."""
+    """The configuration is invalid; holds the problems found, one line each: the first of very many, cut where long.
+
+    `more` are those that were not put into words.
+    """
 
     exit_code = 3
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = list(problems)
+    def __init__(self, problems: Sequence[str], more: int = 0) -> None:
+        self.problems = [line if len(line) <= LONGEST else f"{line[:LONGEST]}…" for line in problems[:MOST]]
+        if untold := max(0, len(problems) - MOST) + more:
+            self.problems.append(f"… and {untold:,} more")
         super().__init__("\n".join(self.problems))
 
 

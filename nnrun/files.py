@@ -50,6 +50,17 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of the block tells this file's name; one of a write, such as of a full disk, knows none itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
 def _make_names_durable(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -6,14 +6,18 @@ import csv
 import io
 import math
 import reprlib
+import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-WIDTH = 80  # of a screen
+WIDTH, NARROWEST = 80, 20  # of a screen, and of what stands beside a head
 HEIGHTS = "▁▂▃▄▅▆▇█"
 FEW, MANY = 3, 10  # items that a line names before it only counts the rest
+JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some scripts are joined
+LONGEST_WORD, MOST_WORDS = 100, 5_000  # that what was meant is looked for by, and among
 LONGEST = 40  # characters of a name in a message
 
 _short = reprlib.Repr()
@@ -64,16 +68,37 @@ def shown_name(name: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def on_screen(line: str) -> str:
+    """A line as a terminal or a log may have it: what would move the cursor, colour or turn the text is shown as \\x1b.
+
+    Letters of all scripts stay as they are, and so do spaces and the marks by which letters are joined.
+    """
+    return line if line.isprintable() else "".join(map(_letter_on_screen, line))
+
+
+def _letter_on_screen(letter: str) -> str:
+    from unicodedata import category
+
+    harmless = category(letter) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or letter in JOINERS
+    return letter if harmless else letter.encode("unicode_escape").decode()
+
+
 def visible(text: str) -> str:
     """The text with all that cannot be seen, line breaks too, as escapes."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """What was probably meant by a word that is not known; None where nothing is alike by the share `cutoff`."""
+    """What was probably meant by a word that is not known; None where nothing is alike by the share `cutoff`.
+
+    Nobody misspells a word of a hundred letters, or chooses among so many words that it would take seconds.
+    """
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+    if len(word) > LONGEST_WORD:
+        return None
+    likely = [name for name in islice(known, MOST_WORDS) if len(name) <= 2 * LONGEST_WORD]
+    return next(iter(get_close_matches(word, likely, n=1, cutoff=cutoff)), None)
 
 
 MOST_SHOWN = 10.0  # ten times all: beyond it an error is beyond measure
@@ -158,15 +183,17 @@ def remaining(seconds: float) -> str:
 
 
 def wrapped(text: str, head: str = "") -> list[str]:
-    """Lines of the width of a screen, those after the first indented."""
+    """Lines of the width of a screen, or of the terminal where it is narrower; those after the first are indented."""
+    width = max(len(head) + NARROWEST, min(WIDTH, shutil.get_terminal_size().columns))
     return textwrap.wrap(
-        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
+        text, width, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Rows of cells under each other; columns in `right` are flush right."""
+    """Rows of cells under each other, each as wide as it is on screen; columns in `right` are flush right."""
+    rows = [[on_screen(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  ".join(

@@ -28,7 +28,8 @@ from nnrun.installation import shipped
 app = typer.Typer(
     name="nnrun",
     help="Train neural networks described in YAML, understand them, and repeat them bit for bit.",
-    epilog="\b\nStart with:\n  nnrun train                a bundled example\n  nnrun train config.yaml    your own\n"
+    epilog="\b\nStart with:\n  nnrun init table.csv       a config for a table of your own\n"
+    "  nnrun train                a bundled example\n  nnrun train config.yaml    your own\n"
     "  nnrun list                 what came of it\n"
     "  nnrun configs              more examples, one technique each\n\n"
     f"\b\nThe documentation, in Markdown:\n  {shipped() / 'README.md'}",

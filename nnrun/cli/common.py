@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from nnrun.cli.terminal.streams import json_result, say
-from nnrun.errors import ConfigError, DataError, NnrunError
-from nnrun.installation import shipped
+from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
+from nnrun.text import shortened
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -37,6 +37,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 RUNS = Path("runs")
 CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
 GATE_FAILED = 6  # of those that a command was asked to hold
+LONGEST = 4_000  # characters of a message; a name or a path may be made of more
 PIPE_CLOSED = 141  # as the shell reports a process that SIGPIPE ended
 
 
@@ -70,21 +71,30 @@ def _words(error: Exception) -> str:
 
 def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) -> None:
     if options.get("debug"):
-        say("".join(traceback.format_exception(error)).rstrip())
+        say(*"".join(traceback.format_exception(error)).rstrip().split("\n"))
+    problems = [shortened(line, LONGEST) for line in _problems(error, message)]
     if options.get("json"):
-        problems = error.problems if isinstance(error, ConfigError) else [message]
         json_result({"schema_version": 1, "error": {"exit_code": code, "problems": problems}})
     else:  # what begins with a file and a line stays so, for editors that jump there
         prefix = "" if isinstance(error, (ConfigError, DataError)) else "nnrun: "
-        say(*(prefix + line for line in message.split("\n")))
+        say(*(prefix + line for line in problems))
     raise typer.Exit(code)
+
+
+def _problems(error: Exception, message: str) -> list[str]:
+    """A line each; what comes from data has no lines of its own."""
+    if isinstance(error, ConfigError):
+        return error.problems
+    return message.split("\n") if isinstance(error, UsageError) else [message]
 
 
 def default_config(quiet: bool) -> Path:
     """A config in the current directory, else the bundled one; says which."""
     found = next((Path(name) for name in CONFIGS if Path(name).is_file()), None)
     if found is None:
-        found = shipped() / "configs/digits.yaml"
+        from nnrun.config.load import EXAMPLE
+
+        found = EXAMPLE
         words = "the bundled digits example (no nnrun.yaml or config.yaml here)"
     else:
         words = str(found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, elsewhere, explained
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import csv_result, json_result, result
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def compare(
     if json:
         json_result(telling.plain(found))
     elif csv:
-        result(telling.as_csv(found))
+        csv_result(telling.as_csv(found))
     elif markdown:
         result(*telling.markdown(found))
     else:

@@ -100,7 +100,7 @@ def diagnose(
     if json:
         json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
-        result(*map(_painted, found.page), *(line for look in closer.values() for line in ("", *look.lines)))
+        result(*found.page, *(line for look in closer.values() for line in ("", *look.lines)), paint=_painted)
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
         raise typer.Exit(GATE_FAILED)

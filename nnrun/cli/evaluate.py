@@ -102,4 +102,5 @@ def _broken(gate: Gate, found: Evaluation) -> list[str]:
     value = found.value(gate.name)
     if value is None:
         raise UsageError(f"--require {gate.text}: no {gate.name} was measured; there are {', '.join(found.values())}")
-    return [] if gate.holds(value) else [f"{gate.name} is {number(value)}, which --require {gate.text} forbids"]
+    is_so = "has no value on these rows" if value != value else f"is {number(value)}"
+    return [] if gate.holds(value) else [f"{gate.name} {is_so}, which --require {gate.text} forbids"]

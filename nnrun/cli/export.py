@@ -52,7 +52,7 @@ def export(
     from nnrun.models.export.formats import FORMATS, format_for
     from nnrun.models.export.formats import export as write
     from nnrun.models.model import load_model
-    from nnrun.models.output import check_free
+    from nnrun.models.output import check_free, check_spares
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
     from nnrun.text import wrapped
@@ -63,6 +63,7 @@ def export(
     check_free(path, force)
     chosen.require()
     model = load_model(StoredRun(find_run(runs, run)))
+    check_spares(path, model.learned_from)
     with tidy_end():
         done = write(model, chosen, path)
     size = path.stat().st_size

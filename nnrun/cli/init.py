@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import Debug, Json, Quiet, explained
-from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.cli.terminal.streams import content_result, json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ def _init(
     data: str, target: str | None, dev: Path | None, test: Path | None, output: Path, json: bool, quiet: bool
 ) -> None:
     from nnrun.insight.scaffold.verbs import scaffold
+    from nnrun.models.output import check_spares
 
     if output != STDOUT:
+        check_spares(output, [Path(data), *filter(None, (dev, test))])
         _check_free(output)
     found = scaffold(_source(data, dev, test), target, CONFIG if output == STDOUT else output)
     if output != STDOUT:
@@ -60,7 +62,7 @@ def _init(
     if json:
         _print_json(found, output)
     elif output == STDOUT:
-        result(found.text.rstrip("\n"))
+        content_result(found.text)
     elif not quiet:
         result(*_lines(found, output))
 

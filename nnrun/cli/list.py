@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import csv_result, json_result, result
 
 Sort = Annotated[
     str | None,
@@ -59,7 +59,7 @@ def list_(
     if json:
         json_result({"schema_version": 1, "runs": [plain(entry) for entry in found]})
     elif csv:
-        result(as_csv(found))
+        csv_result(as_csv(found))
     elif found:
         ids = [entry.run.id for entry in entries]
         result(*table(found, ids, sort, shutil.get_terminal_size().columns, cut=sys.stdout.isatty()))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nnrun.models.rows import Predictions
 
 
-STDOUT = "-"
+STDIN = STDOUT = "-"
+IN, OUT = 0, 1  # the numbers of the streams
 
 Rows = Annotated[
     str, typer.Argument(metavar="DATA", help="File with the columns that the run learned from; - is stdin.")
@@ -45,7 +46,7 @@ def predict(
     """
     from nnrun.errors import UsageError
     from nnrun.models.model import load_model
-    from nnrun.models.output import check_output, write_file, write_text
+    from nnrun.models.output import check_output, check_spares, write_file, write_text
     from nnrun.models.rows import Predictions
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
@@ -56,6 +57,8 @@ def predict(
     if path:
         check_output(path, force)
     model = load_model(StoredRun(find_run(runs, run)))
+    rows = IN if data == STDIN else Path(data)
+    check_spares(path or OUT, [rows, *model.learned_from])
     blas_threads.need(model.config.training.blas_threads)
     found = Predictions(model)
     with tidy_end(), closing(found.of_source(data)) as frames:

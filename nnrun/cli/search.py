@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import csv_result, json_result, result
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ Workers = Annotated[
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
 ]
-Target = Annotated[float | None, typer.Option(metavar="VALUE", help="End at a value as low as this, such as 0.02.")]
+Target = Annotated[
+    float | None,
+    typer.Option(metavar="VALUE", help="End at a value as good as this, such as 0.02."),
+]
 TrialTimeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Give up a trial that takes longer.", min=0)
 ]
@@ -181,7 +184,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": trials})
     elif csv:
-        result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
+        csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, explained
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import csv_result, json_result, result
 
 if TYPE_CHECKING:
     from nnrun.runs.records import Event, Row, RunRecord
@@ -39,7 +39,8 @@ def show(
     elif json:
         json_result(_whole(found, record_of(found)))
     elif csv:
-        result(csv_text([{key: value for key, value in row.items() if key != "layers"} for row in found.rows]))
+        rows = [{key: value for key, value in row.items() if key != "layers"} for row in found.rows]
+        csv_result(csv_text(rows))
     else:
         result(*_page(found, record_of(found)))
 

@@ -13,7 +13,7 @@ from nnrun.config.data_sources import with_absolute_sources
 from nnrun.config.messages import Places, explain
 from nnrun.config.values import Settings, Tree
 from nnrun.engine.metrics import searched_by
-from nnrun.errors import ConfigError
+from nnrun.errors import MOST, ConfigError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
@@ -79,13 +79,14 @@ class Config(Section):
     @classmethod
     def checked(cls, values: Tree, places: Places) -> Config:
         """From plain values whose places are known; a ConfigError lists everything that is wrong."""
-        problems = list(places.problems)
+        problems, more = list(places.problems), 0
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
             problems += explain(error, values, places, cls)
+            more = max(0, error.error_count() - MOST)
         if problems:
-            raise ConfigError([problem.line for problem in sorted(set(problems))])
+            raise ConfigError([problem.line for problem in sorted(set(problems))], more)
         return config
 
     def resolved(self) -> Tree:

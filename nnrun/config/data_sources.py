@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,9 @@ from pydantic import AfterValidator
 
 from nnrun.config.constraints import complain
 from nnrun.config.values import Tree
-from nnrun.text import closest
+from nnrun.text import closest, shown
+
+DOWNLOAD = "nnrun reads files: download it first, then name the file"
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,16 @@ def meant_bundled(word: str) -> str | None:
     return closest(word, BUNDLED, cutoff=0.7)
 
 
+def is_address(text: str) -> bool:
+    """Whether it is one of the web or a store, such as https://…, also where a path has been made of it."""
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", text) is not None
+
+
 def _a_source(text: str) -> str:
     if not text or "\0" in text:
         raise complain(((), "must name a bundled data set or a file"))
+    if is_address(text):
+        raise complain(((), f"{shown(text)} is an address; {DOWNLOAD}"))
     if meant := meant_bundled(text):
         raise complain(((), f"no data set {text!r}; did you mean {meant}? (for a file of that name write ./{text})"))
     return text
@@ -57,7 +67,7 @@ SourceText = Annotated[str, AfterValidator(_a_source)]
 
 def absolute(text: str, folder: Path) -> str:
     """The absolute path of a data file; bundled names, and what looks like a misspelled one, stay as they are."""
-    if text in BUNDLED or not text or "\0" in text:
+    if text in BUNDLED or not text or "\0" in text or is_address(text):
         return text
     if meant_bundled(text) and not (folder / text).exists():
         return text

@@ -12,8 +12,12 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, reshape
 from nnrun.config.yaml_text import decode, parse, read_bytes
+from nnrun.errors import ConfigError
+from nnrun.installation import command, shipped
 
 NOTHING_WRITTEN = b"{}\n"
+EXAMPLE = shipped() / "configs/digits.yaml"  # taken where nobody names a config: nothing that is wrong stands there
+TABLES = (".csv", ".tsv", ".parquet", ".npy", ".npz", ".gz")
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,11 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     Raises ConfigError with every problem found, a line each.
     """
     name = "<text>" if path is None else str(path)
+    if path is not None and path.suffix.lower() in TABLES and path.is_file():
+        raise ConfigError([f"{name}: a table, where a config is needed; `{_making(path)}` writes one for it"])
     content = _content(path, text)
     source = parse(decode(content, name), name)
-    places = Places.of(source)
+    places = Places(name) if path == EXAMPLE else Places.of(source)
     written = with_absolute_sources(source.values, Path.cwd() if path is None else path.parent)
     values, settings = apply(written, places, overrides)
     replaced = reshape(values, places, settings)
@@ -59,6 +65,10 @@ def load_values(values: Mapping[str, object]) -> Loaded:
     """
     Config.from_values(dict(values))
     return load_config(None, text=dump_yaml(dict(values)))
+
+
+def _making(path: Path) -> str:
+    return command("init", str(path))
 
 
 def _content(path: Path | None, text: str | bytes | None) -> bytes:

@@ -14,9 +14,11 @@ from pydantic import BaseModel, ValidationError
 from nnrun.config.hints import field_at, unknown_key
 from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
 from nnrun.config.yaml_text import Place, Source
-from nnrun.text import closest
+from nnrun.errors import MOST
+from nnrun.text import closest, shortened
 
 AFTER_THE_FILE = 1 << 60  # a line number that sorts what has no line behind what has one
+LONGEST_ARGUMENT = 200  # characters of it in a message
 EXPECTED = {
     "float_type": "a number",
     "int_type": "a whole number",
@@ -72,7 +74,8 @@ class Places:
             here = path[:end]
             if argument := self._argument(here):
                 own = here == path and here in self.arguments
-                return Located(AFTER_THE_FILE, 0, f"--set {argument}: {message if own else text}")
+                told = shortened(argument, LONGEST_ARGUMENT)
+                return Located(AFTER_THE_FILE, 0, f"--set {told}: {message if own else text}")
             if here in self.positions:
                 place = self.positions[here]
                 return self._in_file(place.key if at_key or here != path else place.value, text)
@@ -103,8 +106,8 @@ class Wrong(NamedTuple):
 
 
 def explain(error: ValidationError, values: Tree, places: Places, root: type[BaseModel]) -> Iterator[Located]:
-    """Each problem with its place."""
-    for details in error.errors(include_url=False):
+    """Each problem with its place; of very many the first."""
+    for details in error.errors(include_url=False)[:MOST]:
         location, about = details["loc"], details.get("ctx", {})
         path = written_path(location, values)
         if details["type"] in ("extra_forbidden", "invalid_key"):
@@ -126,9 +129,18 @@ def written_path(location: Sequence[str | int], values: Any) -> KeyPath:
     path: KeyPath = ()
     for part in location:
         items = values if isinstance(values, dict) else dict(enumerate(values)) if isinstance(values, list) else {}
+        part = next((key for key in (part, _number(part)) if key in items), part)
         if part in items:
             path, values = (*path, part), items[part]
     return path
+
+
+def _number(part: str | int) -> str | int:
+    """A key that is a number, which pydantic hands on as text."""
+    try:
+        return int(part)
+    except ValueError:
+        return part
 
 
 def _choice_path(wrong: Wrong) -> KeyPath:

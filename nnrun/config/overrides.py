@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +11,17 @@ from typing import Any, NamedTuple
 from nnrun.config.config import Config
 from nnrun.config.data_sources import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
-from nnrun.config.messages import AFTER_THE_FILE, Located, Places
+from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places
 from nnrun.config.values import KeyPath, Tree, describe, dotted
 from nnrun.config.yaml_text import parse_value
 from nnrun.errors import ConfigError
+from nnrun.text import shortened
 
 SPACE = "search.space."
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
+
+# What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
+OF_LINES, OF_ITEMS, OF_TEXT = ("|", ">"), ("-", "?", ":", "!", "&"), (",", "@", "`", "%", "*", "&", "!")
 
 
 class Setting(NamedTuple):
@@ -35,10 +40,22 @@ def parse_setting(argument: str) -> Setting:
         raise ConfigError(["expected key=value"])
     if "" in path:
         raise ConfigError([f"{describe(name)} is not a key; write section.key=value"])
-    value = parse_value(text)
+    value = _value(text.strip())
     if value is None and text.strip() not in ("null", "~"):
         raise ConfigError(["the value is missing; write null for none"])
     return Setting(path, _with_absolute_paths(path, value, Path.cwd()), argument)
+
+
+def _value(text: str) -> Any:
+    """As YAML has it; a mark that means something in a file alone, such as `|` or `@`, stands for itself here."""
+    if text[:1] in OF_LINES or text in OF_ITEMS or re.match(r"#\S", text):
+        return text
+    try:
+        return parse_value(text)
+    except ConfigError:
+        if text[:1] in OF_TEXT:
+            return text
+        raise
 
 
 def _path(name: str) -> KeyPath:
@@ -63,7 +80,7 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
             put(values, places, setting)
             settings.append(setting)
         except ConfigError as error:
-            lines = [f"--set {argument}: {problem}" for problem in error.problems]
+            lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
     return values, settings
 

@@ -15,6 +15,7 @@ Tree = dict[str, Any]  # a configuration as a file has it: mappings in mappings,
 Settings = dict[str, Any]  # some of its values by dotted key, `optimizer.learning_rate`
 KeyPath = tuple[str | int, ...]  # the same key in parts; a number for an item of a list
 
+LONGEST_KEY = 60  # characters of one in a message
 MOST_BITS = 4096
 PREFIX = "tag:yaml.org,2002:"
 
@@ -94,5 +95,6 @@ def dotted(path: Iterable[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]" if text else str(part)
         else:
-            text += ("." if text else "") + (part if part.isprintable() and part else repr(part))
+            plain = part.isprintable() and 0 < len(part) <= LONGEST_KEY
+            text += ("." if text else "") + (part if plain else shown(part))
     return text

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from nnrun.config.data_sources import DOWNLOAD, is_address
 from nnrun.config.values import BUILDERS, PATTERNS, PREFIX, KeyPath, Tree, describe, dotted
 from nnrun.errors import ConfigError
 from nnrun.text import closest
@@ -244,6 +245,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
+        if is_address(str(path)):
+            raise ConfigError([f"{path}: an address; {DOWNLOAD}"]) from None
         raise ConfigError([f"{path}: no such file{_neighbour(path)}"]) from None
     except IsADirectoryError:
         raise ConfigError([f"{path}: is a directory; a YAML file is needed"]) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NotRequired, TypedDict
@@ -16,6 +17,7 @@ from nnrun.data.files.table import Floats, Kind
 from nnrun.data.split import Rule
 from nnrun.engine.metrics import Task
 from nnrun.files import to_json
+from nnrun.text import listed, shown_name
 
 
 class WrittenFile(TypedDict):
@@ -179,6 +181,22 @@ class Fitted:
         """Whether the rows and their parts are the same, wherever the files lie."""
         return self._rows == other._rows
 
+    def differences(self, other: Fitted) -> Iterator[str]:
+        """What a network that learned from this would misread in the other: inputs or outputs that mean something else.
+
+        Means and deviations may differ, as those of other rows do.
+        """
+        pairs = {
+            "target": (self.target.name, other.target.name),
+            "task": (self.task, other.task),
+            "normalize": (self.document["normalize"], other.document["normalize"]),
+        }
+        yield from (f"{what} {shown_name(old)} → {shown_name(new)}" for what, (old, new) in pairs.items() if old != new)
+        names = {"features": (self.features, other.features), "classes": (self.classes or [], other.classes or [])}
+        for what, (old_names, new_names) in names.items():
+            if old_names != new_names:
+                yield f"{what}: {_change(old_names, new_names)}"
+
     @property
     def _rows(self) -> tuple[str, list[tuple[str, str, int]]]:
         return self.split["sha256"], [(file["part"], file["sha256"], file["rows"]) for file in self.files]
@@ -189,3 +207,11 @@ class Fitted:
     def written(self) -> bytes:
         """The content of a run's data.json; the runs of a search share it."""
         return to_json(self.document, indent=2).encode() + b"\n"
+
+
+def _change(old: Sequence[str], new: Sequence[str]) -> str:
+    """Which names are gone and which are new."""
+    gone = [shown_name(name) for name in old if name not in set(new)]
+    fresh = [shown_name(name) for name in new if name not in set(old)]
+    told = [f"{listed(names)} {word}" for names, word in ((gone, "gone"), (fresh, "new")) if names]
+    return ", ".join(told) or "in another order"

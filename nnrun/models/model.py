@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from nnrun.config.config import Config
 from nnrun.data.damage import checked
 from nnrun.data.features.preprocess import Preprocessor, Target
 from nnrun.data.features.weights import class_factors, prior_shift
+from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Floats, Table, check_fits
 from nnrun.data.fitted import Fitted
 from nnrun.engine.evaluation import logits_in_chunks
@@ -37,6 +39,11 @@ class Model:
     network: Network
     loss: Loss
     weights: Tensors
+
+    @property
+    def learned_from(self) -> list[Path]:
+        """The files that the run was trained on, without which it cannot be resumed or evaluated."""
+        return list(source_files(self.config.data).values())
 
     def predict(self, table: Table) -> Array:
         """Probabilities `(m, classes)`, or values `(m,)` float64 in the target's own unit; see `decided`.

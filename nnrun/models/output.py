@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnrun.errors import UsageError
 from nnrun.files import replacing
 from nnrun.installation import lacking
+from nnrun.runs.finding import is_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +35,27 @@ def check_free(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path}: not a regular file; name one that is not there yet")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists; choose another name, or --force to replace it")
+    if path.exists() and is_record(path):
+        raise UsageError(f"{path}: is a file of a run, which would be damaged; choose another name")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent}: no such folder; make it first")
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"{path.parent}: nothing can be written there; choose another folder")
+
+
+def check_spares(output: Path | int, read: Iterable[Path | int]) -> None:
+    """Raise UsageError where what is written would take the place of a file that is read.
+
+    Whatever name it goes by, and also where it is named by a stream's number, as a shell has opened it.
+    """
+    for file in read:
+        with suppress(OSError):  # one that is not there is not lost
+            if os.path.samefile(output, file) and stat.S_ISREG(os.stat(output).st_mode):  # noqa: PTH116, PTH121  or a number
+                raise UsageError(f"{_named(output, file)}: is read here and would be lost; write to another file")
+
+
+def _named(output: Path | int, file: Path | int) -> str:
+    return str(next((one for one in (output, file) if isinstance(one, Path)), "standard output"))
 
 
 def require_pyarrow() -> None:

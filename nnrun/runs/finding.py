@@ -11,6 +11,8 @@ from nnrun.text import closest
 
 PLAN = "search.yaml"  # it makes a directory a search's; `nnrun.search.plan` knows what stands there
 
+WRITTEN = (".yaml", ".json", ".jsonl", ".txt", ".safetensors", ".html", ".lock")  # endings of what runs consist of
+
 
 def list_runs(root: Path) -> list[RunDir]:
     """All runs under `root`, oldest first."""
@@ -56,6 +58,12 @@ def search_of(run: RunDir) -> RunDir | None:
     """The search that a run is a trial, a repeat or the best run of."""
     above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:3]]
     return next((directory for directory in above if is_search(directory)), None)
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file is one that a run or a search consists of, and not one that was put beside them."""
+    above = list(path.resolve().parents)[:3]
+    return path.suffix in WRITTEN and any(RunDir(folder).exists for folder in above)
 
 
 def name_of(run: RunDir) -> str:

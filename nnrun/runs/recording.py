@@ -20,6 +20,7 @@ from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
 from nnrun.runs.records import Layers, Row
 
+DEFINED = {"classification": "error", "regression": "rmse"}  # whatever rows a part has
 Measured = Mapping[str, Array]  # column -> one number a member, such as dev_auc
 
 
@@ -98,21 +99,23 @@ def weights_of(measured: Examples) -> Array | None:
 
 def _refuse_misfit(primary: str, dataset: Dataset) -> None:
     """MisfitError unless the metric fits the task, and is defined on the dev set whatever is predicted."""
-    key, metric = ("metrics", "primary"), METRICS[primary]
+    key = ("metrics", "primary")
     if problem := misfit(primary, dataset.task):
         raise MisfitError(key, f"{primary} {problem}; use error")
-    dev = examples(dataset, "dev")
-    if primary == "error" and not dev.error_scale:
-        rows = f"all {len(dev):,} rows have" if len(dev) > 1 else "its only row has"
-        what = f"1 − R² is not defined on the dev set: {rows} the same target"
-        raise MisfitError(("data", "split"), f"{what}; take other rows for it, or go by metrics.primary: rmse")
-    if metric.of is None:
-        return
-    y = in_own_unit(dataset, dev.y)
-    constant = np.ones((len(y), len(dataset.classes))) if dataset.classes else np.zeros_like(y)
-    if np.isnan(metric.of(y, constant, weights_of(dev))):
-        what = "rows of one class only" if dataset.classes else "equal targets only"
-        raise MisfitError(key, f"{primary} is not defined on the dev set, which has {what}; use error, or split anew")
+    if problem := undefined(primary, dataset, "dev"):
+        raise MisfitError(key, f"{primary} {problem}; use {DEFINED[dataset.task]}, or split so that it has others too")
+
+
+def undefined(name: str, dataset: Dataset, part: str) -> str | None:
+    """Why a metric that fits the task has no value on a part, whatever is predicted; to be put behind its name."""
+    measured = examples(dataset, part)
+    if not dataset.classes:  # but for what rounding leaves of a variance
+        alike = name in ("error", "r2") and not measured.error_scale
+        return f"is not defined on the {part} set, which has equal targets only" if alike else None
+    measure, constant = METRICS[name].of, np.ones((len(measured), len(dataset.classes)))
+    if measure is None or not np.isnan(measure(measured.y, constant, weights_of(measured))):
+        return None
+    return f"is not defined on the {part} set, which has rows of one class only"
 
 
 def wanted(config: Config, dataset: Dataset) -> list[str]:

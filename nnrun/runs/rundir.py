@@ -20,6 +20,7 @@ from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
     lock_exclusively,
+    naming,
     read_json_lines,
     to_json,
     write_atomically,
@@ -27,6 +28,7 @@ from nnrun.files import (
 from nnrun.machine.posix import try_lock
 from nnrun.runs.records import Checkpoint, Event, Row, RunRecord
 from nnrun.runs.tensors import read_tensors, write_tensors
+from nnrun.text import on_screen
 
 if TYPE_CHECKING:
     from nnrun.runs.tensors import Tensors
@@ -79,7 +81,8 @@ class RunDir:
         try:
             (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
-                (unfinished / file).write_bytes(content)
+                with naming(path / file):
+                    (unfinished / file).write_bytes(content)
             return cls(_rename(unfinished, path))
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -153,8 +156,9 @@ class RunDir:
         if file not in self._appending:
             self._appending[file] = FileIO(self.path / file, "a")
         rest = line.encode() + b"\n"
-        while rest:  # a disk that is nearly full takes a part without complaint
-            rest = rest[self._appending[file].write(rest) :]
+        with naming(self.path / file):
+            while rest:  # a disk that is nearly full takes a part without complaint
+                rest = rest[self._appending[file].write(rest) :]
 
     def add_metrics(self, row: Row) -> None:
         """Add an epoch to metrics.jsonl."""
@@ -167,7 +171,7 @@ class RunDir:
     def log(self, lines: Iterable[str]) -> None:
         """Add lines to log.txt."""
         for line in lines:
-            self.append(LOG, line)
+            self.append(LOG, on_screen(line))
 
     def metrics(self) -> list[Row]:
         """One record an epoch."""

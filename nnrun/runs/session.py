@@ -234,7 +234,4 @@ class Session:
         )
 
     def _own_notices(self) -> list[str]:
-        told = augmentation_notices(self.config.regularization.augment)
-        if self.stopping:
-            told.append("early stopping serves two aims at once, fitting the training set and not overfitting it")
-        return told
+        return augmentation_notices(self.config.regularization.augment)

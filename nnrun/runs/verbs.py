@@ -55,8 +55,8 @@ def resume(
     """Continue a run in place, to `epochs` in total if given; with overrides, as a child run beside it.
 
     Raises UsageError where that makes no sense: a schedule shaped by the planned total with another total, fewer
-    epochs than are trained, a diverged run without a change, overrides that change the network's shape; DataError
-    where the data changed.
+    epochs than are trained, a diverged run without a change, overrides that change the network's shape, its features,
+    classes or target; DataError where the data changed.
     """
     if search := search_of(run):
         raise UsageError(
@@ -71,6 +71,7 @@ def resume(
     listener = listener or Listener()
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     if overrides:
+        _refuse_other_meaning(before, dataset)
         session.load(run, with_scores=_judged_alike(before, loaded.config, dataset))
         if not same_data(before, dataset):
             loaded.notices.append(f"{run.id} may have been trained on rows that are dev or test here")
@@ -208,6 +209,12 @@ def _refuse_senseless(run: StoredRun, config: Config) -> None:
         raise UsageError(
             f"{run.id} diverged and would do so again; change something, such as --set optimizer.learning_rate={rate:g}"
         )
+
+
+def _refuse_other_meaning(run: StoredRun, dataset: Dataset) -> None:
+    """The parent's weights stand for its features and classes, whatever others have their number."""
+    if found := list(run.data.differences(dataset.fitted)):
+        raise UsageError(f"{run.id} did not learn this, so a child cannot go on from it: {'; '.join(found)}")
 
 
 def same_data(run: StoredRun, dataset: Dataset) -> bool:

@@ -219,7 +219,8 @@ def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:
 
 def prepare(memory: int | None) -> None:
     """What a worker does first: limit its memory, leave signals to the parent, end when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the search ends its workers itself
+        signal.signal(number, signal.SIG_IGN)
     if memory is not None:
         limit_memory(memory)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from nnrun.files import read_json_lines, to_json, write_atomically
+from nnrun.files import naming, read_json_lines, to_json, write_atomically
 from nnrun.runs.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Ledger:
 
     def append(self, record: TrialRecord) -> None:
         """Add a record; it is on the disk when this returns."""
-        with self.path.open("ab") as file:
+        with naming(self.path), self.path.open("ab") as file:
             file.write(_line(record))
             file.flush()
             os.fsync(file.fileno())

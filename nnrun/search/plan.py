@@ -23,7 +23,7 @@ class Limits(TypedDict, total=False):
     """What a resumed search keeps, by the names of the command's options; None or missing where there is no limit."""
 
     timeout: float | None  # seconds of running time, all calls together
-    target: float | None  # value of the metric
+    target: float | None  # value of the metric as it is read, also where more of it is better
     trial_timeout: float | None  # seconds
     trial_memory: int | None  # bytes a worker
     stack: int | None  # most trials trained as one

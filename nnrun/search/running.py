@@ -156,7 +156,7 @@ def _run(
     strategy = strategy_of(search.known, search.space, search.plan.totals)
     study = _study(search, strategy, watcher)
     target = search.options.target
-    budget = Budget(search.total, clock.left, -math.inf if target is None else target)
+    budget = Budget(search.total, clock.left, -math.inf if target is None else search.metric.to_minimise(target))
     study.run(budget, told_to_stop)
     records = study.records
     ended_by = _reason(study, budget, clock, told_to_stop)

@@ -154,7 +154,11 @@ class Objective:
         number = (record.get("final") or {}).get(self.name.removeprefix("-"))
         if record["status"] != "done" or number is None:
             return math.nan
-        return -float(number) if self.name.startswith("-") else float(number)
+        return self.to_minimise(float(number))
+
+    def to_minimise(self, number: float) -> float:
+        """A value as it is read, with the sign that makes less better."""
+        return -number if self.name.startswith("-") else number
 
     def rank(self, record: TrialResult) -> tuple[float, float, int]:
         """By the metric, then the dev loss, then the number; what has no value comes last."""

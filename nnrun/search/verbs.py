@@ -16,6 +16,7 @@ from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.finding import PLAN
+from nnrun.runs.recording import DEFINED, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verbs import first_files, prepare, same_data, until_told
@@ -104,10 +105,15 @@ def _wrong_way(metric: str) -> str | None:
 def _refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
     metric = loaded.config.search.metric
     part, _, name = metric.partition("_")
-    if name in METRICS and (problem := misfit(name, dataset.task)):
-        same_way = part.removeprefix("-") if METRICS[name].higher_is_better else part
-        message = f"{metric} {problem}; use {same_way}_error"
-        raise ConfigError([loaded.locate(("search", "metric"), message)])
+    if name not in METRICS:
+        return
+    measured = part.removeprefix("-")
+    if problem := misfit(name, dataset.task):
+        problem += f"; use {measured if METRICS[name].higher_is_better else part}_error"
+    elif problem := undefined(name, dataset, measured):
+        problem += f"; use {measured}_{DEFINED[dataset.task]}"
+    if problem:
+        raise ConfigError([loaded.locate(("search", "metric"), f"{metric} {problem}")])
 
 
 def _batch(loaded: Loaded, dataset: Dataset) -> int:

@@ -418,6 +418,16 @@ def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun,
     assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
 
 
+@pytest.mark.parametrize(("target", "ended"), [("0.9999", "finished 3 trials"), ("0.3", "target reached")])
+def test_a_target_of_a_metric_of_which_more_is_better(
+    nnrun: Nnrun, config: Callable[..., Path], target: str, ended: str
+) -> None:
+    config(SMALL)
+    one_by_one = ("--trials", "3", "--workers", "1", "--stack", "1")
+    done = nnrun("search", "--set", "metrics.primary=auc", "--target", target, *one_by_one)
+    assert done.out.startswith(ended), done.out + done.err
+
+
 def test_time_is_counted_over_all_calls(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
     done = nnrun("search", "--timeout", "1e-06", "--workers", "1")

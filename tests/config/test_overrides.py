@@ -58,6 +58,18 @@ def test_a_mistake_names_the_argument(override: str, line: str) -> None:
     assert problems(override) == [f"--set {override}: {line}"]
 
 
+@pytest.mark.parametrize("mark", [",", "|", ";"])
+def test_a_mark_of_yaml_stands_for_itself(mark: str) -> None:
+    key = "decimal" if mark == "," else "delimiter"
+    loaded = load_config(Path("config.yaml"), [f"data.format.{key}={mark}"], BASE)
+    assert getattr(loaded.config.data.format, key) == mark
+
+
+@pytest.mark.parametrize("text", ["@user", "`x`", "%", "*", "& co", "!", "#rooms", "-", "?", ">50k", "| a"])
+def test_a_column_may_be_called_so(text: str) -> None:
+    assert load_config(Path("config.yaml"), [f"data.target={text}"], BASE).config.data.target == text
+
+
 def test_mistakes_in_arguments_follow_those_in_the_file() -> None:
     assert problems("a.b", "seed=x", "optimizer.name=sdg", text="seed: 1\nnetwork: {hiden: [3]}\n") == [
         "config.yaml:2:11: network.hiden: unknown key; did you mean hidden?",

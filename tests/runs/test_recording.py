@@ -157,6 +157,15 @@ def test_a_metric_that_the_dev_set_leaves_undefined(tmp_path: Path) -> None:
     prepare(load_config(None, [*values, "metrics.primary=f1"]), tmp_path)
 
 
+def test_targets_that_are_equal_on_the_dev_set_leave_the_error_undefined(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 7},{i if i < 60 else 5}\n" for i in range(100))
+    (tmp_path / "t.csv").write_text("when,x,y\n" + rows)
+    values = [f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.task=regression", "data.time=when"]
+    with pytest.raises(ConfigError, match=r"metrics\.primary: error is not defined on the dev set, .*; use rmse"):
+        prepare(load_config(None, values), tmp_path)
+    prepare(load_config(None, [*values, "metrics.primary=rmse"]), tmp_path)
+
+
 def test_the_metric_of_a_search_follows_the_primary_one() -> None:
     def metric(*settings: str) -> str:
         return load_config(None, settings).config.search.metric

@@ -162,6 +162,42 @@ def test_a_child_whose_override_changes_nothing_is_the_run_continued(train_run: 
     assert bits(parent)["metrics"] + bits(child)["metrics"] == bits(whole)["metrics"]
 
 
+OTHERS = {
+    "data.target=z": "target y → z; features: z gone, y new",
+    "data.drop=[b]": "features: b gone",
+    "data.source=turned.csv": "features: in another order",
+    "data.source=more.csv": "features: b gone, c new; classes: no and yes gone, maybe and never new",
+    "data.normalize=none": "normalize standard → none",
+}
+
+
+@pytest.mark.parametrize("override", OTHERS)
+def test_a_child_goes_on_with_the_features_classes_and_target_of_its_parent(
+    train_run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = [(i, i % 7, f"{i % 7 > 3}", "yes" if i % 2 else "no") for i in range(60)]
+    (tmp_path / "d.csv").write_text("a,b,z,y\n" + "".join(f"{a},{b},{z},{y}\n" for a, b, z, y in cells))
+    (tmp_path / "turned.csv").write_text("b,a,z,y\n" + "".join(f"{b},{a},{z},{y}\n" for a, b, z, y in cells))
+    other = {"yes": "maybe", "no": "never"}
+    (tmp_path / "more.csv").write_text("a,c,z,y\n" + "".join(f"{a},{b},{z},{other[y]}\n" for a, b, z, y in cells))
+    run = train_run("data.source=d.csv", "data.target=y", "training.epochs=2").run
+    before = sorted((tmp_path / "runs").iterdir())
+    with pytest.raises(UsageError, match="did not learn this, so a child cannot go on from it") as refused:
+        verbs.resume(run, overrides=[override])
+    assert OTHERS[override].replace(" and ", ", ") in str(refused.value).replace(" and ", ", ")
+    assert sorted((tmp_path / "runs").iterdir()) == before
+
+
+def test_a_child_goes_on_with_other_rows(train_run: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, last in (("d.csv", 60), ("more.csv", 90)):
+        rows = "".join(f"{i},{i % 7},{'yes' if i % 2 else 'no'}\n" for i in range(last))
+        (tmp_path / name).write_text(f"a,b,y\n{rows}")
+    run = train_run("data.source=d.csv", "data.target=y", "training.epochs=2").run
+    assert verbs.resume(run, 3, ["data.source=more.csv"]).status == "done"
+
+
 def test_a_child_that_is_interrupted_can_be_resumed(train_run: Train, bits: Bits) -> None:
     parent = train_run(*EVERYTHING, "training.epochs=3").run
     override = ["optimizer.learning_rate=0.01", "training.epochs=8"]

@@ -192,6 +192,13 @@ def test_a_metric_of_which_more_is_better_has_to_be_maximised(search: Search) ->
     assert str(caught.value).endswith("-dev_auc needs classes to predict, and the target is a number; use dev_error")
 
 
+def test_a_metric_that_the_dev_set_leaves_undefined(search: Search, tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 7},{'late' if i > 40 or i % 2 else 'early'}\n" for i in range(100))
+    (tmp_path / "t.csv").write_text("when,x,y\n" + rows)
+    with pytest.raises(ConfigError, match=r"-dev_auc is not defined on the dev set, which has .*; use dev_error"):
+        search(f"data.source={tmp_path / 't.csv'}", "data.target=y", "data.time=when", "search.metric=-dev_auc")
+
+
 def test_trials_are_compared_by_the_primary_metric(search: Search) -> None:
     outcome = search("metrics.primary=auc", "search.trials=3", "data.source=breast_cancer")
     finals = {record["number"]: record["final"] for record in outcome.records}

@@ -1,18 +1,23 @@
-"""Ctrl-C and SIGTERM: the first asks training to stop at the last whole epoch, a second one stops at once."""
+"""Ctrl-C, SIGTERM and SIGHUP, which comes when a terminal closes.
+
+The first asks training to stop at the last whole epoch, a second one stops at once.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from nnrun.cli.terminal.screen import Screen
 from nnrun.errors import StoppedError
 
-HANDLED = (signal.SIGINT, signal.SIGTERM)
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+Handler = Callable[[int, FrameType | None], None]
 
 
 class StopRequest:
@@ -28,7 +33,7 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C, 143 after SIGTERM."""
+        """130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
         return 128 + (self.signal or signal.SIGINT)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
@@ -39,11 +44,18 @@ class StopRequest:
         self.screen.stopping()
 
 
+def _caught(handler: Handler) -> dict[int, Any]:
+    """What each signal did before; SIGHUP stays ignored where `nohup` wants it so."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handled = [number for number in HANDLED if number != signal.SIGHUP or not ignored]
+    return {number: signal.signal(number, handler) for number in handled}
+
+
 @contextmanager
 def stop_request(screen: Screen) -> Iterator[StopRequest]:
-    """Catch both signals while the block runs."""
+    """Catch the signals while the block runs."""
     request = StopRequest(screen)
-    before = {number: signal.signal(number, request._receive) for number in HANDLED}
+    before = _caught(request._receive)
     try:
         yield request
     except StoppedError as error:
@@ -56,14 +68,14 @@ def stop_request(screen: Screen) -> Iterator[StopRequest]:
 
 @contextmanager
 def tidy_end() -> Iterator[None]:
-    """Let either signal end the process through the clean-up of the block, with 130 or 143; a second one at once."""
+    """Let any signal end the process through the clean-up of the block, with 128 + its number; a second one at once."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         for handled in HANDLED:
             signal.signal(handled, signal.SIG_DFL)
         sys.exit(128 + number)
 
-    before = {number: signal.signal(number, leave) for number in HANDLED}
+    before = _caught(leave)
     try:
         yield
     finally:

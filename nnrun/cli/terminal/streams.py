@@ -6,8 +6,11 @@ import codecs
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
+
+from nnrun.text import on_screen
 
 PLAIN = {"–": "-", "−": "-", "·": "-", "×": "x", "…": "...", "²": "^2", "β": "beta", "λ": "lambda", "√": "sqrt",
          "▁": "1", "▂": "2", "▃": "3", "▄": "4", "▅": "5", "▆": "6", "▇": "7", "█": "8", "‖": "||",
@@ -24,7 +27,7 @@ def say(*lines: str) -> None:
     """Print to stderr: everything but results. A run does not end because nobody reads about it any more."""
     try:
         for line in lines:
-            print(line, file=sys.stderr, flush=True)
+            print(on_screen(line), file=sys.stderr, flush=True)
     except OSError:
         _give_up(sys.stderr)
 
@@ -36,8 +39,8 @@ def say_at_once(text: str) -> None:
 
 
 def in_terminal_letters(line: str) -> str:
-    """A line in the letters that the encoding of stderr has."""
-    encoding = sys.stderr.encoding or "utf-8"
+    """A line as `say` has it, in the letters that the encoding of stderr has; for what is drawn by other means."""
+    encoding, line = sys.stderr.encoding or "utf-8", on_screen(line)
     return line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
 
 
@@ -46,8 +49,13 @@ def ascii_only() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
 
 
-def result(*lines: str) -> None:
-    """Print to stdout, at once, so that an OSError is raised here and not when Python exits."""
+def result(*lines: str, paint: Callable[[str], str] = str) -> None:
+    """Print lines to stdout; `paint` puts colours to what is safe to be shown."""
+    _print(*(paint(on_screen(line)) for line in lines))
+
+
+def _print(*lines: str) -> None:
+    """At once, so that an OSError is raised here and not when Python exits."""
     try:
         print(*lines, sep="\n", flush=True)
     except OSError:
@@ -56,7 +64,12 @@ def result(*lines: str) -> None:
 
 
 def content_result(content: str) -> None:
-    """Print the content of a file to stdout as it would stand on the disk, UTF-8 whatever the terminal speaks."""
+    """Print the content of a file to stdout as it would stand on the disk, UTF-8 whatever the terminal speaks.
+
+    A terminal itself is shown it as all else.
+    """
+    if sys.stdout.isatty():
+        return result(*content.removesuffix("\n").split("\n"))
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(content.encode())
@@ -64,6 +77,14 @@ def content_result(content: str) -> None:
     except OSError:
         _give_up(sys.stdout)
         raise
+
+
+def csv_result(text: str) -> None:
+    """Print a table for other programs, names as they are; to a terminal as all else."""
+    if sys.stdout.isatty():
+        result(*text.split("\n"))
+    else:
+        _print(text)
 
 
 def json_result(value: Any) -> None:
@@ -77,7 +98,15 @@ def json_result(value: Any) -> None:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(json.loads(text), indent=2)
-    result(text)
+    _print(*map(_escaped, text.split("\n")))
+
+
+def _escaped(line: str) -> str:
+    """The same JSON, in which no letter is left that a terminal would obey."""
+    import json
+
+    shown = (letter if on_screen(letter) == letter else json.dumps(letter)[1:-1] for letter in line)
+    return line if line.isprintable() else "".join(shown)
 
 
 def _safe(stream: TextIO | None) -> TextIO:

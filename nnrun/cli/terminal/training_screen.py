@@ -44,7 +44,7 @@ class PlainConsole(Screen, Listener):
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
         if self.verbose:
-            say(run.resolved.read_bytes().decode().rstrip(), _environment(run))
+            say(*run.resolved.read_bytes().decode().rstrip().split("\n"), _environment(run))
         say(*heading(run.id, config, beginning))
 
     def epoch(self, row: Row) -> None:

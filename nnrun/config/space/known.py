@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -15,7 +16,7 @@ from nnrun.config.space.settings import configured, substituted, value_at
 from nnrun.config.space.space import Space
 from nnrun.config.space.usual import usual_space
 from nnrun.config.values import KeyPath, Settings
-from nnrun.errors import ConfigError
+from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest, one_of
 
 Finding = tuple[KeyPath, str]  # where, below search.enqueue, and what is wrong
@@ -35,8 +36,9 @@ def load_known(loaded: Loaded, batch: int | None = None, begun: Space | None = N
     except ConfigError as error:
         space, problems = None, error.problems
     entries = loaded.config.search.enqueue
-    found = [(*finding,) for i, entry in enumerate(entries) for finding in _findings(i, entry, loaded.config, space)]
-    problems += [place.line for place in sorted({_located(loaded.places, *finding) for finding in found})]
+    found = (finding for i, entry in enumerate(entries) for finding in _findings(i, entry, loaded.config, space))
+    told = {_located(loaded.places, *finding) for finding in islice(found, MOST)}
+    problems += [place.line for place in sorted(told)]
     if space is None or problems:
         raise ConfigError(problems)
     return space, [loaded.config, *(_config(entry, loaded.config, space) for entry in entries)]

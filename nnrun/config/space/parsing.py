@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from nnrun.config.config import Config
@@ -16,7 +17,7 @@ from nnrun.config.space.settings import as_path, fault, value_at
 from nnrun.config.space.space import Space, WrittenRange, WrittenSpace
 from nnrun.config.space.usual import usual_space
 from nnrun.config.values import KeyPath, Settings, Tree, describe
-from nnrun.errors import ConfigError
+from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest
 
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
@@ -36,7 +37,7 @@ def parse_space(written: WrittenSpace, config: Config, places: Places | None = N
     Raises ConfigError with everything that is wrong.
     """
     places = places or Places()
-    problems = [_located(places, path, message) for path, message in _findings(written, config)]
+    problems = [_located(places, path, message) for path, message in islice(_findings(written, config), MOST)]
     if problems:
         raise ConfigError([problem.line for problem in sorted(set(problems))])
     space = _decided(Space.of(written), config)

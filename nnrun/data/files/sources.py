@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_sources import BUNDLED, DOWNLOAD, is_address
 from nnrun.data.files.array_file import read_npy, read_npz
 from nnrun.data.files.chunks import Source, Whole
 from nnrun.data.files.csv_file import read_csv
@@ -107,6 +107,8 @@ def check_file(path: Path) -> None:
     try:
         if path.is_dir():
             raise DataError(f"{path}: this is a directory; name a {one_of(READERS)} file", SOURCE)
+        if not path.exists() and is_address(str(path)):
+            raise DataError(f"{path}: an address; {DOWNLOAD}", SOURCE)
         if not path.exists():
             raise DataError(f"{path}: no such file{_similar_file(path)}", SOURCE)
         if not path.is_file():

@@ -118,8 +118,15 @@ def require_column(table: Table, name: str, key: str) -> None:
     """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
     if name in table.columns:
         return
-    hint = suggest(name, table.columns) or f"; the columns are {listed(table.columns, MANY)}"
+    hint = suggest(name, table.columns) or _there(table.columns, key)
     raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
+
+
+def _there(columns: Sequence[str], key: str) -> str:
+    """What there is instead; a target mostly stands last."""
+    if key == "target" and len(columns) > MANY:
+        return f"; the last columns are {', '.join(columns[-MANY:])}"
+    return f"; the columns are {listed(columns, MANY)}"
 
 
 def require_single(table: Table, name: str, key: str) -> None:

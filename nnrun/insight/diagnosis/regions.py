@@ -30,6 +30,7 @@ FEW_VALUES = 10  # numbers with no more different values than this are not put i
 SHOWN = 20
 NAME_WIDTH = 22  # characters of a column or a value in the table
 MISSING = "(missing)"
+TARGET = "target"  # by which it may be called, whatever its name is
 
 Part = NDArray[np.float64]  # one number a row: how wrong it is
 Labels = NDArray[np.object_]
@@ -80,15 +81,19 @@ def by_column(
 ) -> Regions:
     """Errors of training and dev set for each value of a column of the source, or each fifth of its numbers.
 
-    Without a column the target's. Base error and tolerance are the config's if not given.
+    Without a column, or by `target` where none is called so, the target's. Base error and tolerance are the config's if
+    not given.
     Raises UsageError for a column that is not there, and where there is no checkpoint; DataError.
     """
     model = trained(run)
     own, fitted = model.config.diagnosis, model.dataset.fitted
     base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
-    column = column or fitted.target.name
     raw = read_parts(model.config.data)
-    named = regions_of({part: raw[part] for part in ("train", "dev")}, column)
+    tables = {part: raw[part] for part in ("train", "dev")}
+    if column is None or (column == TARGET and TARGET not in tables["train"].columns):
+        column = fitted.target.name
+    _require(tables, column, fitted.target.name)
+    named = regions_of(tables, column)
     mistakes = mistakes_at(model, raw.places, [*named])
     proportions, kind = model.dataset.classes is not None, model.dataset.error_kind
     unit = "share of wrong classes" if proportions else "1 − R²"
@@ -149,6 +154,14 @@ def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str
     return found
 
 
+def _require(tables: Mapping[str, Table], column: str, target: str) -> None:
+    for table in tables.values():
+        if column not in table.columns:
+            others = [name for name in table.columns if name != target]
+            hint = suggest(column, table.columns) or f"; the target is {target!r}, the columns {listed(others, MANY)}"
+            raise UsageError(f"{table.name} has no column {column!r}{hint}")
+
+
 def compare(
     mistakes: Mapping[str, Mistakes], named: Mapping[str, Labels], base: float, tolerance: float, proportions: bool
 ) -> list[Region]:
@@ -201,14 +214,7 @@ def _known(bound: float) -> float | None:
 
 
 def regions_of(tables: Mapping[str, Table], column: str) -> dict[str, Labels]:
-    """The region `(rows,)` of each row of each part: its value, or the bin of its number; bins are those of `train`.
-
-    Raises UsageError for a column that is not there.
-    """
-    for table in tables.values():
-        if column not in table.columns:
-            hint = suggest(column, table.columns) or f"; the columns are {listed(table.columns, MANY)}"
-            raise UsageError(f"{table.name} has no column {column!r}{hint}")
+    """The region `(rows,)` of each row of each part: its value, or the bin of its number; bins are those of `train`."""
     train = tables["train"].frame[column]
     if kind_of(train) != "number" or train.nunique() <= FEW_VALUES:
         return {part: _by_value(table, column) for part, table in tables.items()}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from nnrun.config.config import Config
 from nnrun.config.data_section import Data, Parts
 from nnrun.config.data_sources import BUNDLED
 from nnrun.config.dump import dump_yaml
@@ -59,6 +60,7 @@ def scaffold(source: str | Mapping[str, str], target: str | None, config: Path) 
 
 
 def _data(source: str | Mapping[str, str], target: str | None) -> Data:
+    Config.from_values({"data": {"source": source}})  # ConfigError where it names nothing that there could be
     if isinstance(source, str):
         return Data(source=source, target=target)
     return Data(source=Parts(**source), target=target)
@@ -109,7 +111,7 @@ def document(name: str, head: str, choices: Mapping[str, Choice], commands: Sequ
             section = key.partition(".")[0]
             lines += ["", f"{section}:"]
         lines += [INDENT + line for line in _setting(key.partition(".")[2], choice)]
-    lines += ["", "# What to run next:", *(f"#   {command}" for command in commands)]
+    lines += ["", "# What to run next:", *(f"#   {visible(command)}" for command in commands)]
     return "\n".join(lines) + "\n"
 
 

@@ -160,7 +160,7 @@ def test_wrong_columns_and_runs_are_told(train_run: Train, tmp_path: Path) -> No
     run = train_run("data.source=iris", "training.epochs=2").run
     with pytest.raises(UsageError, match=r"iris has no column 'petal_lenght'; did you mean 'petal length \(cm\)'\?"):
         by_column(StoredRun(run), "petal_lenght")
-    with pytest.raises(UsageError, match="the columns are"):
+    with pytest.raises(UsageError, match="the target is 'target', the columns sepal length"):
         by_column(StoredRun(run), "zzz")
     (run.path / "checkpoints/best.safetensors").unlink()
     with pytest.raises(UsageError, match="has no checkpoint 'best' yet"):
