@@ -136,7 +136,10 @@ def _header_hint(table: Table) -> str:
     if table.lines is None:
         return ""
     if all(_is_number(name) for name in table.columns):
-        return " (the first line holds numbers only: is the line with the column names missing?)"
+        return (
+            " (the first line holds numbers only: is the line with the column names missing? Then set "
+            "data.format.header to false)"
+        )
     return ""
 
 
