@@ -182,5 +182,6 @@ def _table(path: Path, header: Header, dialect: Dialect, text: str, lines: array
         first_row=start,
         repeated=header.repeated,
         decimal=dialect.decimal,
+        names_doubted=dialect.layout.data_first,
     )
     return table.without_unnamed(header.unnamed)

@@ -21,6 +21,7 @@ _RECORDS = 200  # of them, to find the delimiter
 
 _STATED = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line by which Excel knows the delimiter
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d+)*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
+_MOST = 0.75  # of the records, with spaces between fields as in prose
 _GAPS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?", "-")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"|[^\s"]\S*')
 
@@ -31,15 +32,15 @@ Rows = Sequence[Sequence[str]]
 class Layout:
     """`above` are lines above the names that are none: comments, blank ones, one that names the delimiter.
 
-    `below_title` is the line of the names if a title stands above them, else 0; `width` the fields of the first record.
-    `row_names`: the names lack one, for the first field of each row. `data_first`: the names look like a row of data.
+    `below_title` is the line of the names if a title stands above them, else 0; `first` are the fields of the names.
+    `row_names`: they lack one, for the first field of each row. `data_first`: they look like a row of data.
     """
 
     delimiter: str
     above: int = 0
     comments: int = 0
     below_title: int = 0
-    width: int = 1
+    first: tuple[str, ...] = ()
     row_names: bool = False
     data_first: bool = False
 
@@ -73,7 +74,7 @@ def find_layout(head: str, delimiter: str = "auto", header: bool | None = None) 
         above,
         comments=sum(_is_comment([line]) for line in lines[:above]),
         below_title=above + _line(lines[above:], found, title) if title else 0,
-        width=len(names),
+        first=tuple(name.strip() for name in names),
         row_names=row_names,
         data_first=header is None and not row_names and looks_like_data(names, rows),
     )
@@ -145,11 +146,13 @@ def _score(records: Rows) -> tuple[float, float, int]:
 
 
 def _is_spaced(records: Rows) -> bool:
-    """Whether all records have as many fields, two at least and numbers among them; the names may lack one."""
+    """Whether most records have as many fields, two at least and numbers among them; the names may lack one."""
     rows = records[1:]
-    widths = {len(row) for row in rows}
-    width = max(widths, default=0)
-    return width > 1 and len(widths) == 1 and len(records[0]) in (width, width - 1) and any(map(is_number, rows[0]))
+    width = _width(rows)
+    fitting = [row for row in rows if len(row) == width]
+    if width < 2 or len(records[0]) not in (width, width - 1) or len(fitting) < _MOST * len(rows):
+        return False
+    return any(map(is_number, fitting[0]))
 
 
 def _title(records: Rows) -> int:
@@ -183,14 +186,14 @@ def _lacks_one(names: Sequence[str], rows: Rows) -> bool:
 
 def has_names(names: Sequence[str], rows: Rows) -> bool:
     """Whether a word stands above numbers."""
-    return any(name.strip() and not is_number(name) and _are_numbers(column) for name, column in _columns(names, rows))
+    return any(not is_number(name) and _are_numbers(column) for name, column in _columns(names, rows))
 
 
 def looks_like_data(names: Sequence[str], rows: Rows) -> bool:
     """Whether the names look like one more row: numbers above numbers, and words that occur below."""
     if len(rows) < 2 or has_names(names, rows):
         return False
-    columns = [(name, column) for name, column in _columns(names, rows) if name.strip()]
+    columns = list(_columns(names, rows))
     numbers = [name for name, column in columns if is_number(name) and _are_numbers(column)]
     words = [name.strip() in map(str.strip, column) for name, column in columns if not is_number(name)]
     if 2 * sum(words) > len(words):
@@ -206,8 +209,9 @@ def _may_be_names(numbers: Sequence[str]) -> bool:
 
 
 def _columns(names: Sequence[str], rows: Rows) -> Iterator[tuple[str, list[str]]]:
-    fitting = [row for row in rows if len(row) == len(names)]
-    yield from ((name, [row[place] for row in fitting]) for place, name in enumerate(names))
+    """Those whose name says something, without rows that repeat all names."""
+    fitting = [row for row in rows if len(row) == len(names) and row != names]
+    yield from ((name, [row[at] for row in fitting]) for at, name in enumerate(names) if name.strip() not in _GAPS)
 
 
 def _are_numbers(column: Sequence[str]) -> bool:

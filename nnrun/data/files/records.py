@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from nnrun.data.files.dialect import Dialect
-from nnrun.data.files.layout import COMMENT, SPACE, is_number, split_spaces
+from nnrun.data.files.layout import COMMENT, SPACE, split_spaces
 from nnrun.errors import DataError
 
 _LONGEST_FIELD = 1 << 24  # characters; a quote that is never closed must not swallow the whole of a large file
@@ -49,14 +49,14 @@ class Records:
     def header(self) -> list[str]:
         """The fields of the first record that is not blank; c1, c2, … where the file has no names."""
         layout = self._dialect.layout
-        if layout.width and not self._dialect.has_names:
-            return [f"c{number}" for number in range(1, layout.width + 1)]
+        if layout.first and not self._dialect.has_names:
+            return [f"c{number}" for number, _ in enumerate(layout.first, 1)]
         with self._explained():
             for record in self._reader:
                 self._lines.clear()
                 if not _is_blank(record):
                     self.header_line, self._start = self._start, self._line + 1
-                    self._names = [] if any(map(is_number, record)) or len(record) == 1 else record
+                    self._names = [] if layout.data_first or len(record) == 1 else record
                     return [*([""] if layout.row_names else []), *(name.strip() for name in record)]
                 self._start = self._line + 1
         raise DataError(f"{self._path}: the file is empty; a line of column names and at least one row are needed")
@@ -86,7 +86,7 @@ class Records:
         if record == self._names:
             return (
                 f"{self._path}:{self._start}: the names of the columns once more, as where two files were put "
-                "together; remove this line"
+                "together; remove this line, or if no line holds names, set data.format.header to false"
             )
         if record[0].startswith(COMMENT) and len(record) < width:
             return f"{self._path}:{self._start}: a comment among the rows; remove this line"

@@ -33,7 +33,8 @@ class Table:
     """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept.
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
-    columns had, `image` is the shape (height, width, channels) of what the features of a row together are.
+    columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
+    the features of a row together are.
     """
 
     frame: pd.DataFrame
@@ -47,6 +48,7 @@ class Table:
     repeated: frozenset[str] = frozenset()
     decimal: str = "."
     image: tuple[int, int, int] | None = None
+    names_doubted: bool = False
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -135,6 +137,8 @@ def require_single(table: Table, name: str, key: str) -> None:
 def _header_hint(table: Table) -> str:
     if table.lines is None:
         return ""
+    if table.names_doubted:
+        return " (the first line looks like a row: if it is one, set data.format.header to false)"
     if all(_is_number(name) for name in table.columns):
         return (
             " (the first line holds numbers only: is the line with the column names missing? Then set "

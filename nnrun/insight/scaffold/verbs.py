@@ -149,7 +149,7 @@ def told(overview: Overview, choices: Mapping[str, Choice]) -> Iterator[tuple[st
             yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
 
 
-THOUGHTS = ("data.class_weight", "data.group", "data.time")
+THOUGHTS = ("data.format", "data.class_weight", "data.group", "data.time")
 
 
 def kinds_of(overview: Overview) -> str:
