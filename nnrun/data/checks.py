@@ -33,16 +33,18 @@ def choose_target(config: Data, table: Table) -> str:
     require_single(table, name, "target")
     if config.weight is not None:
         require_column(table, config.weight, "weight")
+        table.require_readable([config.weight])
     return name
 
 
 def check_roles(config: Data, table: Table, target: str) -> None:
-    """Raise DataError if a column is missing that splits the rows or is dropped, or is the target."""
+    """Raise DataError if a column is missing that splits the rows or is dropped, or is the target, or is unreadable."""
     for key, column in (("group", config.group), ("time", config.time)):
         if column is not None:
             require_single(table, column, key)
     for column in config.drop:
         require_column(table, column, "drop")
+    table.require_readable(name for name in table.columns if name not in config.drop)
     if target in (*config.drop, config.group, config.time, config.weight):
         others = "drop, group, time and weight"
         raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
@@ -101,6 +103,7 @@ def check_memory(found: Survey, meanings: Mapping[str, Meaning]) -> None:
 def check_same_columns(found: Mapping[str, Survey], reference: Survey, features: Iterable[str]) -> None:
     """Raise DataError if a source lacks a column that the training source has."""
     for survey in found.values():
+        survey.head.require_readable(features)
         for name in features:
             if name not in survey.columns:
                 raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from nnrun.data.files.table import Table
 from nnrun.errors import DataError
 from nnrun.installation import lacking
 
-_PANDAS_INDEX = "__index_level_0__"
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # where pandas puts row numbers, of a filtered frame for one
 
 
 def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
-    """Tables of at most so many rows; raises DataError for nested columns and for what is no Parquet file."""
+    """Tables of at most so many rows; raises DataError for what is no Parquet file.
+
+    Columns of other types than numbers, text and dates have no values, and the table says what they are.
+    """
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -36,14 +40,13 @@ def _first_line(error: BaseException) -> str:
 
 def _tables(path: Path, file: Any, rows: int | None) -> Iterator[Table]:
     schema = file.schema_arrow
-    for field in schema:
-        _check_type(path, field)
-    if not file.metadata.num_rows or not len(schema):
+    kept = [place for place, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
+    if not file.metadata.num_rows or not kept:
         raise DataError(f"{path}: no rows; at least one row and one column are needed")
-    header = name_columns(["" if name == _PANDAS_INDEX else name for name in schema.names], path.name)
+    header = name_columns([schema.names[place] for place in kept], path.name)
     start = 0
     for batch in _batches(file, rows):
-        table = _table(path, header, batch, start)
+        table = _table(path, header, batch.select(kept), start)
         start += len(table)
         yield table
 
@@ -69,15 +72,27 @@ def _batches(file: Any, rows: int | None) -> Iterator[Any]:
 
 def _table(path: Path, header: Header, batch: Any, start: int) -> Table:
     import pandas as pd
+    import pyarrow as pa
 
-    plain = batch.rename_columns(header.names).cast(_plain_schema(batch.schema, header.names))
-    frame = plain.to_pandas(ignore_metadata=True, date_as_object=False)
+    plain = batch.rename_columns(header.names)
+    unreadable = {field.name: what for field in plain.schema if (what := _unreadable(field.type))}
+    for name in unreadable:
+        place = plain.schema.get_field_index(name)
+        plain = plain.set_column(place, name, pa.nulls(len(plain), pa.float64()))
+    frame = plain.cast(_plain_schema(plain.schema)).to_pandas(ignore_metadata=True, date_as_object=False)
     frame.index = pd.RangeIndex(start, start + len(frame))
-    table = Table(frame, str(path), first_row=start, notices=header.notices, repeated=header.repeated)
+    table = Table(
+        frame,
+        str(path),
+        first_row=start,
+        notices=header.notices,
+        repeated=header.repeated,
+        unreadable=unreadable,
+    )
     return table.without_unnamed(header.unnamed)
 
 
-def _plain_schema(schema: Any, names: list[str]) -> Any:
+def _plain_schema(schema: Any) -> Any:
     """The types with dictionaries unfolded and decimals as float64."""
     import pyarrow as pa
 
@@ -86,20 +101,18 @@ def _plain_schema(schema: Any, names: list[str]) -> Any:
             return plain(type.value_type)
         return pa.float64() if pa.types.is_decimal(type) else type
 
-    return pa.schema([pa.field(name, plain(field.type)) for name, field in zip(names, schema, strict=True)])
+    return pa.schema([pa.field(field.name, plain(field.type)) for field in schema])
 
 
-def _check_type(path: Path, field: Any) -> None:
+def _unreadable(type: Any) -> str:
+    """What a column of this type is, and what to do, if it is neither numbers nor text nor dates."""
     from pyarrow import types
 
-    type = field.type.value_type if types.is_dictionary(field.type) else field.type
+    type = type.value_type if types.is_dictionary(type) else type
     if types.is_nested(type):
-        raise DataError(
-            f"{path}: column {field.name!r} is nested ({type}); unfold it into columns of its own, or leave it out"
-        )
+        return f"nested ({type}); unfold it into columns of its own"
     plain = (
         types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_string, types.is_large_string,
         types.is_string_view, types.is_date, types.is_timestamp, types.is_null,
     )  # fmt: skip
-    if not any(test(type) for test in plain):
-        raise DataError(f"{path}: column {field.name!r} is of type {type}; write it as numbers, text or dates")
+    return "" if any(test(type) for test in plain) else f"of type {type}; write it as numbers, text or dates"

@@ -34,7 +34,7 @@ class Table:
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
     columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
-    the features of a row together are.
+    the features of a row together are. `unreadable` columns stand here without values, each with what it is.
     """
 
     frame: pd.DataFrame
@@ -49,6 +49,7 @@ class Table:
     decimal: str = "."
     image: tuple[int, int, int] | None = None
     names_doubted: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -95,6 +96,12 @@ class Table:
             return f"{self.name}: row {row + 1}"
         return f"{self.name}:{self.lines[row - self.first_row]}:{self.fields[column]}"
 
+    def require_readable(self, columns: Iterable[str]) -> None:
+        """Raise DataError at the first of these columns that could not be read."""
+        for name in columns:
+            if what := self.unreadable.get(name):
+                raise DataError(f"{self.name}: column {name!r} is {what}, or name it in data.drop")
+
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
         """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
         return int(self.frame.index[int(np.argmax(mask))])
@@ -127,6 +134,7 @@ def require_column(table: Table, name: str, key: str) -> None:
 def require_single(table: Table, name: str, key: str) -> None:
     """Raise DataError unless there is one column of that name, and only one."""
     require_column(table, name, key)
+    table.require_readable([name])
     if name in table.repeated:
         raise DataError(
             f"{table.at_column(name)}: several columns are called {name!r}, but data.{key} must name one; rename them",

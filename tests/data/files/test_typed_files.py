@@ -21,7 +21,9 @@ from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.sources import read_chunks, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
+from nnrun.data.split import PARTS
 from nnrun.errors import DataError
+from nnrun.insight.scaffold.verbs import scaffold
 from nnrun.installation import installing
 
 DAY = dt.date(2026, 1, 31)
@@ -96,6 +98,33 @@ def test_a_stored_pandas_index_is_left_out(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [1, 2, 3]}).iloc[::-1]
     frame.to_parquet(tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet").columns == ["x"]
+
+
+def test_a_filtered_frame_loses_its_row_numbers_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    frame = pd.DataFrame({"x": range(8), "y": list("abababab")})
+    frame[frame["x"] % 3 > 0].to_parquet(path)
+    assert read_table(path).frame.to_numpy().tolist() == [[x, "ab"[x % 2]] for x in (1, 2, 4, 5, 7)]
+    frame.set_index([frame["x"].rename(None), frame["y"].rename(None)]).to_parquet(path)
+    assert (read_table(path).columns, len(read_table(path))) == (["x", "y"], 8)
+
+
+def test_columns_of_other_types_can_be_left_out(tmp_path: Path) -> None:
+    odd = {"list": [[1]] * 40, "bytes": [b"x"] * 40, "time": [dt.time(1)] * 40, "span": [dt.timedelta(1)] * 40}
+    path = write(tmp_path / "a.parquet", x=list(range(40)), y=["a", "b"] * 20, **odd)
+    said = message(path, target="y", drop=["list", "bytes", "span"])
+    assert said == (
+        f"{path}: column 'time' is of type time64[us]; write it as numbers, text or dates, or name it in data.drop"
+    )
+    arrays, fitted = arrays_of(Data(source=str(path), target="y", drop=tuple(odd)))  # as the message says
+    assert (fitted.features, sum(len(arrays[f"{part}_x"]) for part in PARTS)) == (["x"], 40)
+    assert "column 'list' is nested" in message(path, target="list")
+
+
+def test_init_leaves_out_columns_of_other_types(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", x=[1.5, 2.5] * 60, y=["a", "b"] * 60, bytes=[b"x"] * 120)
+    found = scaffold(str(path), "y", tmp_path / "config.yaml").overview.left_out
+    assert [(column.name, column.why) for column in found] == [("bytes", "of type binary")]
 
 
 def test_parquet_chunks(tmp_path: Path) -> None:
