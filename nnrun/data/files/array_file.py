@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -19,12 +21,13 @@ from nnrun.errors import DataError
 
 # What NumPy and zipfile raise on files that are damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (
-    ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
+    ValueError, EOFError, LookupError, AttributeError, TypeError, RuntimeError, MemoryError, ArithmeticError,
+    SyntaxError, TokenError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _LEAST_MAPPED = 1 << 24  # bytes of an array in an archive; a smaller one is read, which also checks its checksum
 _LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of its name and extra field, which follow
 _ENCRYPTED = 1
+_HALVES = (0xD800, 0xDFFF)  # code points that UTF-16 uses in pairs
 _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
 Array = npt.NDArray[Any]
@@ -77,6 +80,8 @@ def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
 
     for name in values.dtype.names or ():
         field = values.dtype[name]
+        if not _is_text(name):
+            raise DataError(f"{path}: field {name!r} has a name that is no text; rename it")
         if field.shape or field.kind not in _CELLS:
             raise DataError(f"{path}: field {name!r} is of type {field}; it must hold one number, text or date a row")
     if values.ndim != 1 or not len(values):
@@ -85,6 +90,8 @@ def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
     for start in range(0, len(values), step):
         part = np.asarray(values[start : start + step])
         columns = {name: _native(part[name]) for name in part.dtype.names or ()}
+        for name, cells in columns.items():
+            _check_text(path, f"field {name!r}", cells, start)
         frame = pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(part)))
         yield Table(frame, str(path), first_row=start)
 
@@ -177,12 +184,32 @@ def _checked_target(path: Path, name: str, y: Array) -> Array:
     _check_dtype(path, name, y, _LABELS, "numbers or text")
     if y.ndim != 1 and y.shape[1:] != (1,):
         raise DataError(f"{path}: array {name!r} has shape {y.shape}; it must hold one value a row: (rows,)")
-    return y.reshape(-1)
+    y = y.reshape(-1)
+    _check_text(path, f"array {name!r}", y)
+    return y
 
 
 def _check_dtype(path: Path, name: str, values: Array, kinds: str, wanted: str) -> None:
     if values.dtype.kind not in kinds:
         raise DataError(f"{path}: array {name!r} is of type {values.dtype}; it must hold {wanted}")
+
+
+def _check_text(path: Path, what: str, values: Array, start: int = 0) -> None:
+    """Raise DataError at the first text `(m,)` with what is no character by itself, half of a pair of UTF-16 say."""
+    if values.dtype.kind != "U" or not values.dtype.itemsize:
+        return
+    codes = np.ascontiguousarray(values).view(np.uint32).reshape(len(values), -1)
+    wrong = (((codes >= _HALVES[0]) & (codes <= _HALVES[1])) | (codes > sys.maxunicode)).any(axis=1)
+    if wrong.any():
+        raise DataError(f"{path}: row {start + int(np.argmax(wrong)) + 1} of {what} is no text; write it anew")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_shape(path: Path, what: str, x: Array) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,11 @@ def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple
             dtype={column: str for column in names if column in dialect.text},
             low_memory=False,
         )
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{name}: {shown(error.object[error.start])} is only half of a character; name the file's encoding in "
+            "data.format.encoding"
+        ) from None
     except (ValueError, OverflowError) as error:
         raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
     return frame, _mend(frame, dialect)
@@ -90,12 +96,19 @@ def _with_other_mark(column: str, series: pd.Series[Any], dialect: Dialect) -> l
 
 
 def _without_big_integers(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Whole numbers beyond 64 bits arrive as Python objects; they become float64."""
+    """Whole numbers beyond 64 bits arrive as Python objects; they become float64, those beyond that infinite."""
     from pandas.api import types
 
     if series.dtype != object:
         return series
-    return series.astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
+    return series.map(_as_float).astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
+
+
+def _as_float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _unit(series: pd.Series[Any]) -> str:

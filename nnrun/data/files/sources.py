@@ -161,7 +161,12 @@ def _whole(path: Path, reading: Reading) -> Table:
 def _tables(path: Path, reading: Reading, rows: int | None) -> Iterator[Table]:
     reader = _reader(path)
     try:
-        yield from reader(path, reading, rows)
+        found = 0
+        for table in reader(path, reading, rows):
+            found += len(table)
+            yield table
+        if not found:  # what a damaged file says of its rows need not be so
+            raise DataError(f"{path}: no rows; at least one row and one column are needed")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{path}: a damaged gzip file; pack it again") from None
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
 from decimal import Decimal
@@ -18,7 +19,7 @@ from nnrun.config.data_section import Data
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.sources import read_chunks, read_table
+from nnrun.data.files.sources import READERS, read_chunks, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
 from nnrun.data.split import PARTS
@@ -277,3 +278,68 @@ def test_new_arrays_need_no_target(tmp_path: Path) -> None:
     chunks = list(read_chunks(tmp_path / "a.npz", 6, fitted.reading))
     assert [len(chunk) for chunk in chunks] == [6, 4]
     assert chunks[1].frame["label"].tolist() == [0, 1, 0, 1]
+
+
+def test_no_byte_of_an_array_s_header_ends_in_an_internal_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(40.0).reshape(20, 2))
+    whole = path.read_bytes()
+    for place in range(8, 70):
+        for wrong in (b"'", b"(", b"\\", b"\0", b"9", b"]", b"\xff", b'"""'):
+            path.write_bytes(whole[:place] + wrong + whole[place + len(wrong) :])
+            with contextlib.suppress(DataError):
+                read_table(path)
+
+
+def test_a_header_that_cannot_be_tokenised(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(40.0).reshape(20, 2))
+    path.write_bytes(path.read_bytes().replace(b"(20, 2)", b"((20, 2"))
+    assert "not a usable .npy file" in message(path, target="0")
+
+
+@pytest.mark.parametrize("wrong", [0xD800, 0xDFFF, 0x110000])
+def test_text_that_is_no_text_has_its_row(tmp_path: Path, wrong: int) -> None:
+    labels = np.array(["a", "bb"] * 20)
+    labels.view(np.uint32)[6] = wrong
+    np.savez(tmp_path / "a.npz", x=np.arange(40.0).reshape(40, 1), y=labels)
+    assert message(tmp_path / "a.npz", target="y").endswith("row 4 of array 'y' is no text; write it anew")
+    records = np.zeros(40, [("x", float), ("y", "U2")])
+    records["y"] = labels
+    np.save(tmp_path / "a.npy", records)
+    assert message(tmp_path / "a.npy", target="y").endswith("row 4 of field 'y' is no text; write it anew")
+
+
+def test_half_a_character_in_a_text_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"x,y\n1,+2AA-\n")
+    assert message(path, target="y", format={"encoding": "utf-7"}) == (
+        "a.csv: '\\ud800' is only half of a character; name the file's encoding in data.format.encoding"
+    )
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_whole_numbers_beyond_floats_are_infinite(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"x,y\n{sign}{'9' * 400},a\n1,b\n" * 1 + "2,a\n3,b\n" * 10)
+    assert message(path, target="y").startswith(f"{path}:2:1: the value in column 'x' is infinite")
+
+
+def test_row_groups_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    full, empty = pa.table({"x": [1.0, 2.0]}), pa.table({"x": pa.array([], pa.float64())})
+    with parquet.ParquetWriter(path, full.schema) as writer:
+        for table in (empty, full, empty, full, empty):
+            writer.write_table(table)
+    for rows in (1, 3, 5):
+        assert [x for chunk in read_chunks(path, rows) for x in chunk.frame["x"]] == [1, 2, 1, 2]
+
+
+def test_a_reader_that_finds_no_row_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a damaged file counts rows that are not there."""
+    monkeypatch.setitem(READERS, ".parquet", lambda path, reading, rows: iter(()))
+    path = write(tmp_path / "a.parquet", x=[1.0, 2.0], y=[1, 2])
+    told = f"{path}: no rows; at least one row and one column are needed"
+    assert message(path, target="y") == told
+    with pytest.raises(DataError, match="no rows"):
+        list(read_chunks(path, 5))
