@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.facts.kinds import Meaning, ambiguity
+from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.columns import widest
 from nnrun.data.files.sources import target_name
@@ -72,6 +72,11 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
         *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *(ambiguity(name, meaning) for name, meaning in kept.items() if meaning.alternative),
+        *(
+            stand_in(name, found.columns[name].texts)
+            for name, meaning in kept.items()
+            if meaning.kind == "date" and found.columns[name].texts.stand_ins
+        ),
     ]
 
 
