@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
+from nnrun.machine.memory import lacking
 
 # What NumPy and zipfile raise on files that are damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (
@@ -126,8 +128,20 @@ def _archive(path: Path) -> dict[str, Array]:
             raise ValueError("no archive")
         handle.seek(0)
         with np.load(handle, allow_pickle=False) as archive:
-            mapped = {name: _mapped(path, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
+            members = {name: archive.zip.getinfo(f"{name}.npy") for name in archive.files}
+            mapped = {name: _mapped(path, member) for name, member in members.items()}
+            for name, member in members.items():
+                if mapped[name] is None:
+                    _check_size(path, name, member)
             return {name: _native(archive[name]) if values is None else values for name, values in mapped.items()}
+
+
+def _check_size(path: Path, name: str, member: zipfile.ZipInfo) -> None:
+    """Raise DataError for an array that unpacks to too much for its size, or for the memory that is free."""
+    cure = "write plain arrays with numpy.savez"
+    check_unpacked(path, member.compress_size, member.file_size, cure)
+    if told := lacking(member.file_size):
+        raise DataError(f"{path}: array {name!r} takes {told}; {cure}, which are read in pieces")
 
 
 def _mapped(path: Path, member: zipfile.ZipInfo) -> Array | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
+from nnrun.data.files.bombs import MOST_FIELDS
 from nnrun.data.files.decimals import MARKS, Decimal, find_decimal
-from nnrun.data.files.layout import NAMES, SPACE, Layout, find_layout, whole_lines
+from nnrun.data.files.layout import DELIMITERS, NAMES, SPACE, Layout, find_layout, whole_lines
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.text_file import check_encoding, check_is_text, find_encoding, open_text
 from nnrun.errors import DataError
@@ -53,6 +55,7 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
     with open_text(path, encoding) as handle:
         pieces = whole_lines(handle)
         head = next(pieces, "")
+        _check_width(path, head)
         layout = find_layout(head, reading.delimiter, reading.header)
         _check_title(path, layout)
         decimal = _decimal(chain([head], pieces), layout.delimiter, reading)
@@ -67,6 +70,13 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
         reading.missing,
         reading.text,
     )
+
+
+def _check_width(path: Path, head: str) -> None:
+    lines = enumerate(islice(io.StringIO(head, newline=""), 20), 1)
+    wide = next((number for number, line in lines if any(line.count(one) > MOST_FIELDS for one in DELIMITERS)), 0)
+    if wide:
+        raise DataError(f"{path}:{wide}: a line of more than {MOST_FIELDS:,} fields; this is no table")
 
 
 def _decimal(pieces: Iterator[str], delimiter: str, reading: Reading) -> Decimal:

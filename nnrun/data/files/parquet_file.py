@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
-from nnrun.installation import lacking
+from nnrun.installation import lacking as missing_extra
+from nnrun.machine.memory import lacking
 
+_SAMPLE = 16  # rows by which the size of one is judged
+_LONG = 1 << 13  # bytes of a cell; the same one again takes next to no place in the file
+_BYTES_A_ROW = 30  # that stay in memory while rows are split
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # where pandas puts row numbers, of a filtered frame for one
 
 
@@ -24,7 +30,7 @@ def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Itera
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise DataError(f"{path}: {lacking('Parquet files need', 'parquet')}") from None
+        raise DataError(f"{path}: {missing_extra('Parquet files need', 'parquet')}") from None
     try:
         with parquet.ParquetFile(path) as file:
             yield from _tables(path, file, rows)
@@ -43,12 +49,28 @@ def _tables(path: Path, file: Any, rows: int | None) -> Iterator[Table]:
     kept = [place for place, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
     if not file.metadata.num_rows or not kept:
         raise DataError(f"{path}: no rows; at least one row and one column are needed")
+    _check_size(path, file)
     header = name_columns([schema.names[place] for place in kept], path.name)
     start = 0
     for batch in _batches(file, rows):
         table = _table(path, header, batch.select(kept), start)
         start += len(table)
         yield table
+
+
+def _check_size(path: Path, file: Any) -> None:
+    """Raise DataError for what unpacks to too much for its size, and for more rows than memory has room for."""
+    found = file.metadata
+    unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
+    check_unpacked(path, path.stat().st_size, unpacked, "if it is sound, write it anew without compression")
+    for batch in islice(file.iter_batches(batch_size=_SAMPLE), 1):
+        widths = [column.nbytes / max(1, len(batch)) for column in batch.columns]
+        long = sum(width for width in widths if width > _LONG)
+        check_unpacked(
+            path, path.stat().st_size, round(long * found.num_rows), "its texts are too long, leave them out"
+        )
+    if told := lacking(_BYTES_A_ROW * found.num_rows):
+        raise DataError(f"{path}: its {found.num_rows:,} rows take {told}; write fewer rows")
 
 
 def _batches(file: Any, rows: int | None) -> Iterator[Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from nnrun.data.files.bombs import LONGEST_LINE, Unpacked
 from nnrun.errors import DataError
 
 _GZIP = b"\x1f\x8b"
@@ -36,7 +36,7 @@ def open_binary(path: Path) -> BinaryIO:
     """The file's bytes, unpacked if it is gzipped, whatever it is called."""
     with path.open("rb") as handle:
         packed = handle.read(len(_GZIP)) == _GZIP
-    return cast(BinaryIO, gzip.open(path) if packed else path.open("rb"))
+    return cast(BinaryIO, Unpacked(path) if packed else path.open("rb"))
 
 
 def open_text(path: Path, encoding: str) -> TextIO:
@@ -99,8 +99,16 @@ def _first_undecodable(path: Path, encoding: str) -> int | None:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
+    """All bytes; raises DataError for a line without end."""
+    lines = length = 0  # before the last line end, and behind it
     with open_binary(path) as handle:
         while block := handle.read(_BLOCK):
+            end = max(block.rfind(b"\n"), block.rfind(b"\r")) + 1
+            lines, length = lines + block.count(b"\n"), len(block) - end + (0 if end else length)
+            if length > LONGEST_LINE:
+                raise DataError(
+                    f"{path}:{lines + 1}: a line of more than {LONGEST_LINE >> 20} MiB; a table has a line a row"
+                )
             yield block
 
 
