@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -29,6 +30,7 @@ _UNUSABLE = (
 _LEAST_MAPPED = 1 << 24  # bytes of an array in an archive; a smaller one is read, which also checks its checksum
 _LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of its name and extra field, which follow
 _ENCRYPTED = 1
+_PART = re.compile(r"[xy]_?(train|dev|val|valid|test)", re.IGNORECASE)
 _HALVES = (0xD800, 0xDFFF)  # code points that UTF-16 uses in pairs
 _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
@@ -39,6 +41,7 @@ Shape = tuple[int, ...]
 def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows: an array of features `(m, …)` and, if it is there, one of targets `(m,)`."""
     arrays = _load(path, ".npz archive", "numpy.savez", _archive)
+    _check_parts(path, arrays)
     y_name = _target_array(path, arrays, reading)
     x_name = _feature_array(path, arrays, reading.target)
     x = arrays[x_name]
@@ -69,12 +72,14 @@ def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
 def _tables(path: Path, x: Array, names: Sequence[str], rows: int | None) -> Iterator[Table]:
     import pandas as pd
 
+    told = f"{path.name}: arrays of shape {x.shape[1:]} have their channels first, so they are not taken for images"
+    notices = (f"{told}; for augmentation write x.transpose(0, 2, 3, 1)",) if _channels_first(x.shape[1:]) else ()
     step = rows or len(x)
     flat = x.reshape(len(x), -1)
     for start in range(0, len(x), step):
         part = _native(np.asarray(flat[start : start + step]))
         frame = pd.DataFrame(part, columns=list(names), index=pd.RangeIndex(start, start + len(part)))
-        yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]))
+        yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
 
 
 def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
@@ -108,9 +113,16 @@ def _names(array: str, shape: Shape, reading: Reading, names: Sequence[str] | No
 
 def _image(shape: Shape) -> tuple[int, int, int] | None:
     """Height, width and channels of an image of this shape, None for what is no image."""
+    if _channels_first(shape):
+        return None
     if len(shape) == 3:
         return shape[0], shape[1], shape[2]
     return (shape[0], shape[1], 1) if len(shape) == 2 else None
+
+
+def _channels_first(shape: Shape) -> bool:
+    """Whether an image of this shape is channels, height, width, as in (3, 32, 32)."""
+    return len(shape) == 3 and shape[0] in (1, 3, 4) and min(shape[1:]) > 4
 
 
 def _load(path: Path, what: str, writer: str, load: Callable[[Path], Any]) -> Any:
@@ -172,6 +184,16 @@ def _plain(path: Path) -> Array:
 
 def _native(values: Array) -> Array:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _check_parts(path: Path, arrays: Collection[str]) -> None:
+    """Raise DataError for an archive that holds the parts of the data, such as x_train, y_train, x_test and y_test."""
+    parts = [name for name in arrays if _PART.fullmatch(name)]
+    if len(parts) > 1 and not {"x", "X"} & set(arrays):
+        raise DataError(
+            f"{path}: {', '.join(parts)} are parts of the data; write an archive for each with an x and a y, as "
+            "numpy.savez('train.npz', x=…, y=…), and name them in data.source: {train: …, dev: …}"
+        )
 
 
 def _target_array(path: Path, arrays: dict[str, Array], reading: Reading) -> str | None:

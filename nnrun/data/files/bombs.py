@@ -9,7 +9,7 @@ from nnrun.errors import DataError
 
 HARMLESS = 1 << 28  # bytes; below them anything may be unpacked
 MOST_TIMES = 400  # its size that a file may unpack to; tables come to some 50, a file of one byte repeated to 1,000
-LONGEST_LINE = 1 << 25  # bytes
+LONGEST_LINE = 1 << 24  # bytes
 MOST_FIELDS = 1 << 21
 
 

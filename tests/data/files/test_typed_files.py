@@ -261,6 +261,30 @@ def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> Non
     assert np.array_equal(fitted.preprocessor.transform(table), arrays["train_x"])
 
 
+def test_channels_that_come_first_make_no_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    pixels = np.random.default_rng(0).normal(size=(40, 3, 8, 8))
+    np.savez(path, x=pixels, y=np.arange(40) % 2)
+    fitted = prepare(Data(source=str(path)), "float32").fitted
+    assert (fitted.image, fitted.features[-1]) == (None, "x[191]")
+    assert fitted.notices[0] == (
+        "a.npz: arrays of shape (3, 8, 8) have their channels first, so they are not taken for images; for "
+        "augmentation write x.transpose(0, 2, 3, 1)"
+    )
+    np.savez(path, x=pixels.transpose(0, 2, 3, 1), y=np.arange(40) % 2)  # as it says
+    assert prepare(Data(source=str(path)), "float32").fitted.image == [8, 8, 3]
+
+
+def test_an_archive_of_parts_is_answered_with_what_to_write(tmp_path: Path) -> None:
+    path, x, y = tmp_path / "a.npz", np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    assert message(path).startswith(f"{path}: x_train, y_train, x_test, y_test are parts of the data; write an archive")
+    np.savez(tmp_path / "train.npz", x=x, y=y)  # as it says
+    np.savez(tmp_path / "dev.npz", x=x, y=y)
+    parts = {"train": str(tmp_path / "train.npz"), "dev": str(tmp_path / "dev.npz")}
+    assert prepare(Data(source=parts), "float32").data.division.sizes == {"train": 20, "dev": 20}  # type: ignore[arg-type]
+
+
 def test_images_with_a_pixel_left_out_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.zeros((10, 2, 2)) + np.arange(10)[:, None, None], y=np.arange(10) % 2)
