@@ -33,7 +33,18 @@ Cell = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | 
 class Format(Section):
     """How text files are written, where that is not to be found out from the file."""
 
-    delimiter: Annotated[Literal["auto", ",", ";", "|", "tab"], OneOf()] = key("auto", "what stands between two fields")
+    delimiter: Annotated[Literal["auto", ",", ";", "|", "tab", "space"], OneOf()] = key(
+        "auto", "what stands between two fields"
+    )
+    header: Annotated[
+        Annotated[Literal["auto"], OneOf(also="true or false"), Tag(kind_tag("text"))]
+        | Annotated[bool, Tag(kind_tag("true/false"))],
+        by_kind("auto, true or false"),
+    ] = key(
+        "auto",
+        "whether column names stand above the rows; false = they are called c1, c2, …; auto = true, and a line that "
+        "looks like a row is told",
+    )
     encoding: Encoding = key(
         "auto", "auto = UTF-8, UTF-16 with a byte-order mark, else cp1252; or a name such as latin-1"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.data.facts.kinds import Meaning, ambiguity
+from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.columns import widest
 from nnrun.data.files.sources import target_name
@@ -33,16 +33,18 @@ def choose_target(config: Data, table: Table) -> str:
     require_single(table, name, "target")
     if config.weight is not None:
         require_column(table, config.weight, "weight")
+        table.require_readable([config.weight])
     return name
 
 
 def check_roles(config: Data, table: Table, target: str) -> None:
-    """Raise DataError if a column is missing that splits the rows or is dropped, or is the target."""
+    """Raise DataError if a column is missing that splits the rows or is dropped, or is the target, or is unreadable."""
     for key, column in (("group", config.group), ("time", config.time)):
         if column is not None:
             require_single(table, column, key)
     for column in config.drop:
         require_column(table, column, "drop")
+    table.require_readable(name for name in table.columns if name not in config.drop)
     if target in (*config.drop, config.group, config.time, config.weight):
         others = "drop, group, time and weight"
         raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
@@ -70,6 +72,11 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
         *(f"column {name!r} only splits the rows ({role}), it is no feature" for role, name in roles.items() if name),
         *(f"column {name!r} is left out: {reason}" for name, reason in reasons.items() if reason),
         *(ambiguity(name, meaning) for name, meaning in kept.items() if meaning.alternative),
+        *(
+            stand_in(name, found.columns[name].texts)
+            for name, meaning in kept.items()
+            if meaning.kind == "date" and found.columns[name].texts.stand_ins
+        ),
     ]
 
 
@@ -101,6 +108,7 @@ def check_memory(found: Survey, meanings: Mapping[str, Meaning]) -> None:
 def check_same_columns(found: Mapping[str, Survey], reference: Survey, features: Iterable[str]) -> None:
     """Raise DataError if a source lacks a column that the training source has."""
     for survey in found.values():
+        survey.head.require_readable(features)
         for name in features:
             if name not in survey.columns:
                 raise DataError(

@@ -28,11 +28,12 @@ class _Unit(BaseModel):
 
 
 class _Format(BaseModel):
-    delimiter: Literal["auto", ",", ";", "|", "\t"] = "auto"
+    delimiter: Literal["auto", ",", ";", "|", "\t", " "] = "auto"
     encoding: Encoding = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
     usual_decimal: Literal[".", ","] | None = None
     missing: tuple[str, ...] = ()
+    header: bool | None = None
 
 
 class _Weights(BaseModel):

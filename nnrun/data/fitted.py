@@ -102,6 +102,7 @@ class Fitted:
             frozenset(text.union(self.left_out)),
             tuple(self.columns),
             target["name"],
+            header=format.get("header"),
         )
 
     # what a network is given

@@ -97,7 +97,9 @@ class Predictions:
     def _begin(self, table: Table) -> None:
         require_features(self.model, table)
         known = {column.name for column in self.model.preprocessor.columns}
-        left_out = [name for name in self.model.fitted.left_out if name in table.columns]
+        left_out = [
+            name for name in self.model.fitted.left_out if name in table.columns and name not in table.unreadable
+        ]
         self.identifiers = [name for name in left_out if name not in known]
         if taken := set(self.identifiers) & set(prediction_columns(self.model)):
             name = min(taken)
@@ -171,6 +173,7 @@ def require_features(model: Model, table: Table) -> None:
         )
     missing = [name for name in wanted if name not in table.columns]
     if not missing:
+        table.require_readable(wanted)
         return
     hint = suggest(missing[0], [name for name in table.columns if name not in wanted])
     what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listed([*map(repr, missing)], MANY)}"

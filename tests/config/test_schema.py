@@ -37,7 +37,7 @@ def test_defaults() -> None:
             "group": None,
             "time": None,
             "drop": [],
-            "format": {"delimiter": "auto", "encoding": "auto", "decimal": "auto", "missing": []},
+            "format": {"delimiter": "auto", "header": "auto", "encoding": "auto", "decimal": "auto", "missing": []},
             "class_weight": None,
             "correct_prior": True,
             "weight": None,

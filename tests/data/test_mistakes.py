@@ -54,7 +54,7 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "a title above the names": (
         ["Sales of 2026", "x,y", "1,a"],
         {},
-        ":2:2: 2 fields where the header has 1; if the column names stand further down, remove what stands above them",
+        ":1: a title above the table; the names of its columns seem to stand in line 2; remove what stands above them",
     ),
     "ragged after a quoted newline and an empty line": (
         ["x,z,y", '1,"two', 'lines",a', "", "3,b"],
@@ -122,7 +122,8 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         ["5.1,3.5", "4.9,3.0"],
         {"target": "label"},
         ":1: no column 'label'; the columns are 5.1, 3.5 "
-        "(the first line holds numbers only: is the line with the column names missing?)",
+        "(the first line holds numbers only: is the line with the column names missing? Then set data.format.header to "
+        "false)",
     ),
     "semicolons": (
         ["one;label", "1;2"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Distinct
 from nnrun.data.files.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers, refuse_first
+from nnrun.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +27,11 @@ _DAYS = (
     "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y",
     "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_TIMES_OF_DAY = tuple(time.strip() for time in _TIMES[1:])
 
 # In order of preference: where day and month cannot be told apart, the day comes first.
-DATE_FORMATS = (ISO, *(day + time for time in _TIMES for day in _DAYS))
+DATE_FORMATS = (ISO, *(day + time for time in _TIMES for day in _DAYS), *_TIMES_OF_DAY)
 
 # Text with more values than this, all different, is an identifier; with many and wordy ones it is free text.
 _IDENTIFIER_VALUES = 50
@@ -39,7 +42,9 @@ _MOSTLY_DIFFERENT = 0.5  # of the rows
 LEAST_ROWS = 5  # of a category that is to have a feature of its own where there are many
 
 _ISO_LIKE = re.compile(r"\d{4}-\d{1,2}\b")
-_DATE_LIKE = re.compile(r"\d{1,4}[-/. ]\w{1,9}[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2}, \d{4}")
+_DATE_LIKE = re.compile(r"\d{1,4}[-/. ]\w{1,9}[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2}, \d{4}|\d{1,2}:\d{2}")
+# Dates that programs write where there is none.
+_STAND_INS = r"(?:9999-\d\d-\d\d|(?:0001|1900)-01-01|\d\d[./-]\d\d[./-]9999|01[./-]01[./-](?:0001|1900))\b"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Texts:
         self.distinct = Distinct()
         self.present = self.characters = self.spaces = 0
         self._words: set[str] = set()  # in lower case, no more than tell that they are no pair of TRUTH
+        self.stand_ins: Counter[str] = Counter()  # rows of dates that may mean that there is none
         self._formats: list[str] | None = None  # those that read every value so far, the preferred first
 
     def see(self, series: pd.Series[Any]) -> None:
@@ -74,7 +80,10 @@ class Texts:
             self._words |= {value.lower() for value in different[: _IDENTIFIER_VALUES + 1]}
         if self._formats is None:
             self._formats = possible_formats(different[0])
-        self._formats = [format for format in self._formats if _all_read(different, format)]
+        self._formats = _still_read(different, self._formats)
+        if self._formats:
+            far = values[values.str.match(_STAND_INS)]
+            self.stand_ins.update({str(text)[:10]: int(rows) for text, rows in far.value_counts().items()})
 
     @property
     def formats(self) -> list[str]:
@@ -86,7 +95,10 @@ class Texts:
         """Boolean if both words of one pair of TRUTH are there and no other, a date if one format reads all values."""
         if self._words in [set(pair) for pair in TRUTH]:
             return Meaning("boolean")
-        return Meaning("date", *self.formats[:2]) if self.formats else Meaning("category")
+        if not self.formats:
+            return Meaning("category")
+        first, *others = self.formats
+        return Meaning("date", first, next((other for other in others if day_of(other) != day_of(first)), None))
 
     @property
     def reason_to_leave_out(self) -> str | None:
@@ -113,16 +125,39 @@ def possible_formats(value: str) -> list[str]:
     return [format for format in DATE_FORMATS[1:] if _all_read([value], format)]
 
 
+def _still_read(values: list[str], formats: list[str]) -> list[str]:
+    """Those of the formats that read these values too; if none does, those with a time of day behind the date."""
+    reading = [format for format in formats if _all_read(values, format)]
+    longer = (f"{day}{time}" for time in _TIMES[1:] for day in map(day_of, formats) if day)
+    return reading or list(dict.fromkeys(format for format in longer if _all_read(values, format)))
+
+
+def day_of(format: str) -> str:
+    """The format without its time of day; nothing is left of one that has no date."""
+    return next((day for day in (*_DAYS, ISO) if format.startswith(day)), "")
+
+
 def _all_read(values: list[str], format: str) -> bool:
     return not np.isnat(read_dates(values, format)).any()
 
 
 def read_dates(values: Any, format: str) -> npt.NDArray[np.datetime64]:
-    """Dates `(m,)` in UTC, NaT where the text is none in this format."""
+    """Dates `(m,)` in UTC, NaT where the text is none in this format; the time of day, or its end, may be absent."""
+    index = np.asarray(values, dtype=object)
+    found = _read(index, format)
+    time = format.removeprefix(day_of(format))
+    for shorter in [other for other in reversed(_TIMES) if time.startswith(other) and other != time and day_of(format)]:
+        late = np.isnat(found) if len(index) else np.zeros(0, bool)
+        if late.any():
+            found[late] = _read(index[late], day_of(format) + shorter)
+    return found
+
+
+def _read(values: npt.NDArray[np.object_], format: str) -> npt.NDArray[np.datetime64]:
     import pandas as pd
 
     dates = pd.to_datetime(pd.Index(values, dtype=object), format=format, errors="coerce", utc=True)
-    return np.asarray(dates.tz_localize(None).to_numpy())
+    return np.array(dates.tz_localize(None).to_numpy().astype("M8[us]"))
 
 
 def truths(table: Table, column: str) -> Floats:
@@ -162,6 +197,15 @@ def ambiguity(column: str, meaning: Meaning) -> str:
     return (
         f"column {column!r} could hold dates like {first} or like {other}; they are read like {first} "
         "(dates like 2026-01-31 leave no doubt)"
+    )
+
+
+def stand_in(column: str, texts: Texts) -> str:
+    """The notice on a column with dates that may mean that there is none."""
+    (date, rows), *_ = texts.stand_ins.most_common(1)
+    return (
+        f"column {column!r} holds {date} in {counted(rows, 'row')}, as where there is no date; if it means that, add "
+        "it to data.format.missing"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import ISO, dates, possible_formats, read_dates
+from nnrun.data.facts.kinds import ISO, dates, day_of, possible_formats, read_dates
 from nnrun.data.facts.tallies import Coded
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.table import Indices, Table, fractional, kind_of, labels, numbers
@@ -64,7 +64,10 @@ class TimeFacts:
         if not formats:
             raise _no_time(table, name, next(iter(self._pieces), None))
         read = {format: _microseconds(dates(table, name, format)) for format in formats}
-        self._pieces = {format: [*self._pieces.get(format, []), times] for format, times in read.items()}
+        known = self._pieces  # of dates alone, where those that follow have a time of day too
+        self._pieces = {
+            format: [*known.get(format, known.get(day_of(format), [])), times] for format, times in read.items()
+        }
 
     @property
     def times(self) -> npt.NDArray[Any]:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
+import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
+from nnrun.machine.memory import lacking
 
 # What NumPy and zipfile raise on files that are damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (
-    ValueError, EOFError, KeyError, AttributeError, TypeError, RuntimeError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
+    ValueError, EOFError, LookupError, AttributeError, TypeError, RuntimeError, MemoryError, ArithmeticError,
+    SyntaxError, TokenError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _LEAST_MAPPED = 1 << 24  # bytes of an array in an archive; a smaller one is read, which also checks its checksum
 _LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of its name and extra field, which follow
 _ENCRYPTED = 1
+_PART = re.compile(r"[xy]_?(train|dev|val|valid|test)", re.IGNORECASE)
+_HALVES = (0xD800, 0xDFFF)  # code points that UTF-16 uses in pairs
 _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
 Array = npt.NDArray[Any]
@@ -34,6 +41,7 @@ Shape = tuple[int, ...]
 def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows: an array of features `(m, …)` and, if it is there, one of targets `(m,)`."""
     arrays = _load(path, ".npz archive", "numpy.savez", _archive)
+    _check_parts(path, arrays)
     y_name = _target_array(path, arrays, reading)
     x_name = _feature_array(path, arrays, reading.target)
     x = arrays[x_name]
@@ -64,12 +72,14 @@ def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
 def _tables(path: Path, x: Array, names: Sequence[str], rows: int | None) -> Iterator[Table]:
     import pandas as pd
 
+    told = f"{path.name}: arrays of shape {x.shape[1:]} have their channels first, so they are not taken for images"
+    notices = (f"{told}; for augmentation write x.transpose(0, 2, 3, 1)",) if _channels_first(x.shape[1:]) else ()
     step = rows or len(x)
     flat = x.reshape(len(x), -1)
     for start in range(0, len(x), step):
         part = _native(np.asarray(flat[start : start + step]))
         frame = pd.DataFrame(part, columns=list(names), index=pd.RangeIndex(start, start + len(part)))
-        yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]))
+        yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
 
 
 def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
@@ -77,6 +87,8 @@ def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
 
     for name in values.dtype.names or ():
         field = values.dtype[name]
+        if not _is_text(name):
+            raise DataError(f"{path}: field {name!r} has a name that is no text; rename it")
         if field.shape or field.kind not in _CELLS:
             raise DataError(f"{path}: field {name!r} is of type {field}; it must hold one number, text or date a row")
     if values.ndim != 1 or not len(values):
@@ -85,6 +97,8 @@ def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
     for start in range(0, len(values), step):
         part = np.asarray(values[start : start + step])
         columns = {name: _native(part[name]) for name in part.dtype.names or ()}
+        for name, cells in columns.items():
+            _check_text(path, f"field {name!r}", cells, start)
         frame = pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(part)))
         yield Table(frame, str(path), first_row=start)
 
@@ -99,9 +113,16 @@ def _names(array: str, shape: Shape, reading: Reading, names: Sequence[str] | No
 
 def _image(shape: Shape) -> tuple[int, int, int] | None:
     """Height, width and channels of an image of this shape, None for what is no image."""
+    if _channels_first(shape):
+        return None
     if len(shape) == 3:
         return shape[0], shape[1], shape[2]
     return (shape[0], shape[1], 1) if len(shape) == 2 else None
+
+
+def _channels_first(shape: Shape) -> bool:
+    """Whether an image of this shape is channels, height, width, as in (3, 32, 32)."""
+    return len(shape) == 3 and shape[0] in (1, 3, 4) and min(shape[1:]) > 4
 
 
 def _load(path: Path, what: str, writer: str, load: Callable[[Path], Any]) -> Any:
@@ -119,8 +140,20 @@ def _archive(path: Path) -> dict[str, Array]:
             raise ValueError("no archive")
         handle.seek(0)
         with np.load(handle, allow_pickle=False) as archive:
-            mapped = {name: _mapped(path, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
+            members = {name: archive.zip.getinfo(f"{name}.npy") for name in archive.files}
+            mapped = {name: _mapped(path, member) for name, member in members.items()}
+            for name, member in members.items():
+                if mapped[name] is None:
+                    _check_size(path, name, member)
             return {name: _native(archive[name]) if values is None else values for name, values in mapped.items()}
+
+
+def _check_size(path: Path, name: str, member: zipfile.ZipInfo) -> None:
+    """Raise DataError for an array that unpacks to too much for its size, or for the memory that is free."""
+    cure = "write plain arrays with numpy.savez"
+    check_unpacked(path, member.compress_size, member.file_size, cure)
+    if told := lacking(member.file_size):
+        raise DataError(f"{path}: array {name!r} takes {told}; {cure}, which are read in pieces")
 
 
 def _mapped(path: Path, member: zipfile.ZipInfo) -> Array | None:
@@ -153,6 +186,16 @@ def _native(values: Array) -> Array:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
+def _check_parts(path: Path, arrays: Collection[str]) -> None:
+    """Raise DataError for an archive that holds the parts of the data, such as x_train, y_train, x_test and y_test."""
+    parts = [name for name in arrays if _PART.fullmatch(name)]
+    if len(parts) > 1 and not {"x", "X"} & set(arrays):
+        raise DataError(
+            f"{path}: {', '.join(parts)} are parts of the data; write an archive for each with an x and a y, as "
+            "numpy.savez('train.npz', x=…, y=…), and name them in data.source: {train: …, dev: …}"
+        )
+
+
 def _target_array(path: Path, arrays: dict[str, Array], reading: Reading) -> str | None:
     name = reading.target
     if name in arrays:
@@ -177,12 +220,32 @@ def _checked_target(path: Path, name: str, y: Array) -> Array:
     _check_dtype(path, name, y, _LABELS, "numbers or text")
     if y.ndim != 1 and y.shape[1:] != (1,):
         raise DataError(f"{path}: array {name!r} has shape {y.shape}; it must hold one value a row: (rows,)")
-    return y.reshape(-1)
+    y = y.reshape(-1)
+    _check_text(path, f"array {name!r}", y)
+    return y
 
 
 def _check_dtype(path: Path, name: str, values: Array, kinds: str, wanted: str) -> None:
     if values.dtype.kind not in kinds:
         raise DataError(f"{path}: array {name!r} is of type {values.dtype}; it must hold {wanted}")
+
+
+def _check_text(path: Path, what: str, values: Array, start: int = 0) -> None:
+    """Raise DataError at the first text `(m,)` with what is no character by itself, half of a pair of UTF-16 say."""
+    if values.dtype.kind != "U" or not values.dtype.itemsize:
+        return
+    codes = np.ascontiguousarray(values).view(np.uint32).reshape(len(values), -1)
+    wrong = (((codes >= _HALVES[0]) & (codes <= _HALVES[1])) | (codes > sys.maxunicode)).any(axis=1)
+    if wrong.any():
+        raise DataError(f"{path}: row {start + int(np.argmax(wrong)) + 1} of {what} is no text; write it anew")
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_shape(path: Path, what: str, x: Array) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import math
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from nnrun.data.files.dialect import UNITS, Dialect, dialect_notice, find_dialect, open_text, stated_delimiter
+from nnrun.data.files.decimals import MARKS, UNITS
+from nnrun.data.files.dialect import Dialect, dialect_notice, find_dialect
 from nnrun.data.files.reading import Header, Reading, name_columns
+from nnrun.data.files.records import Records
 from nnrun.data.files.table import Table
+from nnrun.data.files.text_file import open_text
 from nnrun.errors import DataError
 from nnrun.text import shown
 
@@ -45,6 +47,11 @@ def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple
             dtype={column: str for column in names if column in dialect.text},
             low_memory=False,
         )
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{name}: {shown(error.object[error.start])} is only half of a character; name the file's encoding in "
+            "data.format.encoding"
+        ) from None
     except (ValueError, OverflowError) as error:
         raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
     return frame, _mend(frame, dialect)
@@ -63,6 +70,7 @@ def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
         bare = series.str.replace(unit, "", regex=False) if unit else series
         mark = _grouping(bare, dialect.decimal) if series.dtype.kind != "f" else None
         if mark is None:
+            notices += _with_other_mark(str(column), bare, dialect)
             continue
         if _certain(bare, mark, dialect):
             frame[column] = _ungrouped(bare, mark, dialect.decimal)
@@ -75,13 +83,32 @@ def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
     return notices
 
 
+def _with_other_mark(column: str, series: pd.Series[Any], dialect: Dialect) -> list[str]:
+    """The notice on a column of text that would be numbers if decimals had the other mark."""
+    other = "." if dialect.decimal == "," else ","
+    if series.dtype.kind == "f" or _grouping(series, other) != "":
+        return []
+    told = f"column {column!r} is text like {shown(series.dropna().iloc[0])}"
+    names, mine = MARKS[other], MARKS[dialect.decimal]
+    if dialect.decimal_is_known:
+        return [f"{told}, with decimal {names} where other numbers have {mine}; write it with {mine}"]
+    return [f"{told}; if its {names} mark decimals, set data.format.decimal to '{other}'"]
+
+
 def _without_big_integers(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Whole numbers beyond 64 bits arrive as Python objects; they become float64."""
+    """Whole numbers beyond 64 bits arrive as Python objects; they become float64, those beyond that infinite."""
     from pandas.api import types
 
     if series.dtype != object:
         return series
-    return series.astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
+    return series.map(_as_float).astype("float64") if types.infer_dtype(series, skipna=True) == "integer" else series
+
+
+def _as_float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _unit(series: pd.Series[Any]) -> str:
@@ -133,18 +160,11 @@ def _ungrouped(series: pd.Series[Any], mark: str, decimal: str) -> pd.Series[Any
     return text.str.replace(decimal, ".", regex=False).astype("float64")
 
 
-_LONGEST_FIELD = 1 << 24  # characters; a quote that is never closed must not swallow the whole of a large file
-_TOO_FEW = "add the missing fields (an unknown value is an empty field between {})"
-_TOO_MANY = "put quotes around a value that contains {}"
-_NO_HEADER = "if the column names stand further down, remove what stands above them"
-_EMPTY_END = "remove the {} at its end, or put as many behind the column names"
-
-
 def read_csv(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
     """Tables of at most so many rows, or one of all for None; raises DataError with the place of what is malformed."""
     dialect = find_dialect(path, reading)
     with open_text(path, dialect.encoding) as handle:
-        records = _Records(path, handle, dialect)
+        records = Records(path, handle, dialect)
         header = name_columns(records.header(), path.name)
         notices = (*dialect_notice(path.name, reading, dialect), *header.notices)
         start = 0
@@ -154,90 +174,6 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
             start += len(table)
     if not start:
         raise DataError(f"{path}:{records.header_line}: a header but no rows; add the data below it")
-
-
-class _Records:
-    """Walks through a file once and keeps the text of what was taken; pandas would fill a short record silently."""
-
-    def __init__(self, path: Path, handle: TextIO, dialect: Dialect) -> None:
-        self.header_line = 1
-        self._path, self._handle, self._dialect = path, handle, dialect
-        self._lines: list[str] = []  # of the record that is being read
-        self._taken: list[str] = []
-        self._start = 1  # line of the next record
-        csv.field_size_limit(_LONGEST_FIELD)
-        self._reader = csv.reader(self._read_lines(), strict=True, skipinitialspace=True, delimiter=dialect.delimiter)
-
-    def _read_lines(self) -> Iterator[str]:
-        for line in self._handle:
-            self._lines.append(line)
-            yield line
-
-    def header(self) -> list[str]:
-        """The fields of the first record that is neither blank nor names the delimiter."""
-        with self._explained():
-            for record in self._reader:
-                skipped = _is_blank(record) or stated_delimiter("".join(self._lines))
-                self._lines.clear()
-                if not skipped:
-                    self.header_line, self._start = self._start, self._reader.line_num + 1
-                    return [name.strip() for name in record]
-                self._start = self._reader.line_num + 1
-        raise DataError(f"{self._path}: the file is empty; a line of column names and at least one row are needed")
-
-    def take(self, most: int | None, width: int) -> array[int]:
-        """The first line of each of the next records; `text` then has all of them, blank ones left out."""
-        starts = array("q")
-        self._taken.clear()
-        with self._explained():
-            for record in self._reader:
-                if not _is_blank(record):
-                    if len(record) != width:
-                        raise DataError(self._ragged(record, width))
-                    starts.append(self._start)
-                    self._taken.extend(self._lines)
-                self._lines.clear()
-                self._start = self._reader.line_num + 1
-                if len(starts) == most:
-                    break
-        return starts
-
-    def text(self) -> str:
-        """What was taken last, as it stands in the file."""
-        return "".join(self._taken)
-
-    def _ragged(self, record: list[str], width: int) -> str:
-        fields = len(record)
-        unit = "field" if fields == 1 else "fields"
-        advice = _advice(record, width).format(self._dialect.separators)
-        place = f"{self._path}:{self._start}:{min(fields, width) + 1}"
-        return f"{place}: {fields} {unit} where the header has {width}; {advice}"
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except csv.Error as error:
-            if "unexpected end" not in str(error) and "field limit" not in str(error):
-                place = f"{self._path}:{self._reader.line_num}"
-                raise DataError(f"{place}: {error}; check the quotes on this line and before it") from None
-            first = next(csv.reader(self._lines[:1], skipinitialspace=True, delimiter=self._dialect.delimiter))
-            raise DataError(
-                f"{self._path}:{self._start}:{len(first)}: a quote opens here and is never closed; close it, or double "
-                "it where it is part of the value"
-            ) from None
-
-
-def _advice(record: list[str], width: int) -> str:
-    if len(record) < width:
-        return _TOO_FEW
-    if not any(field.strip() for field in record[width:]):
-        return _EMPTY_END
-    return _NO_HEADER if width == 1 else _TOO_MANY
-
-
-def _is_blank(record: list[str]) -> bool:
-    return not record or (len(record) == 1 and not record[0].strip())
 
 
 def _table(path: Path, header: Header, dialect: Dialect, text: str, lines: array[int], start: int) -> Table:
@@ -259,5 +195,6 @@ def _table(path: Path, header: Header, dialect: Dialect, text: str, lines: array
         first_row=start,
         repeated=header.repeated,
         decimal=dialect.decimal,
+        names_doubted=dialect.layout.data_first,
     )
     return table.without_unnamed(header.unnamed)

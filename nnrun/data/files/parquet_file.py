@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
-from nnrun.installation import lacking
+from nnrun.installation import lacking as missing_extra
+from nnrun.machine.memory import lacking
 
-_PANDAS_INDEX = "__index_level_0__"
+_SAMPLE = 16  # rows by which the size of one is judged
+_LONG = 1 << 13  # bytes of a cell; the same one again takes next to no place in the file
+_BYTES_A_ROW = 30  # that stay in memory while rows are split
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # where pandas puts row numbers, of a filtered frame for one
 
 
 def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
-    """Tables of at most so many rows; raises DataError for nested columns and for what is no Parquet file."""
+    """Tables of at most so many rows; raises DataError for what is no Parquet file.
+
+    Columns of other types than numbers, text and dates have no values, and the table says what they are.
+    """
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise DataError(f"{path}: {lacking('Parquet files need', 'parquet')}") from None
+        raise DataError(f"{path}: {missing_extra('Parquet files need', 'parquet')}") from None
     try:
         with parquet.ParquetFile(path) as file:
             yield from _tables(path, file, rows)
@@ -36,16 +46,31 @@ def _first_line(error: BaseException) -> str:
 
 def _tables(path: Path, file: Any, rows: int | None) -> Iterator[Table]:
     schema = file.schema_arrow
-    for field in schema:
-        _check_type(path, field)
-    if not file.metadata.num_rows or not len(schema):
+    kept = [place for place, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
+    if not file.metadata.num_rows or not kept:
         raise DataError(f"{path}: no rows; at least one row and one column are needed")
-    header = name_columns(["" if name == _PANDAS_INDEX else name for name in schema.names], path.name)
+    _check_size(path, file)
+    header = name_columns([schema.names[place] for place in kept], path.name)
     start = 0
     for batch in _batches(file, rows):
-        table = _table(path, header, batch, start)
+        table = _table(path, header, batch.select(kept), start)
         start += len(table)
         yield table
+
+
+def _check_size(path: Path, file: Any) -> None:
+    """Raise DataError for what unpacks to too much for its size, and for more rows than memory has room for."""
+    found = file.metadata
+    unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
+    check_unpacked(path, path.stat().st_size, unpacked, "if it is sound, write it anew without compression")
+    for batch in islice(file.iter_batches(batch_size=_SAMPLE), 1):
+        widths = [column.nbytes / max(1, len(batch)) for column in batch.columns]
+        long = sum(width for width in widths if width > _LONG)
+        check_unpacked(
+            path, path.stat().st_size, round(long * found.num_rows), "its texts are too long, leave them out"
+        )
+    if told := lacking(_BYTES_A_ROW * found.num_rows):
+        raise DataError(f"{path}: its {found.num_rows:,} rows take {told}; write fewer rows")
 
 
 def _batches(file: Any, rows: int | None) -> Iterator[Any]:
@@ -69,15 +94,27 @@ def _batches(file: Any, rows: int | None) -> Iterator[Any]:
 
 def _table(path: Path, header: Header, batch: Any, start: int) -> Table:
     import pandas as pd
+    import pyarrow as pa
 
-    plain = batch.rename_columns(header.names).cast(_plain_schema(batch.schema, header.names))
-    frame = plain.to_pandas(ignore_metadata=True, date_as_object=False)
+    plain = batch.rename_columns(header.names)
+    unreadable = {field.name: what for field in plain.schema if (what := _unreadable(field.type))}
+    for name in unreadable:
+        place = plain.schema.get_field_index(name)
+        plain = plain.set_column(place, name, pa.nulls(len(plain), pa.float64()))
+    frame = plain.cast(_plain_schema(plain.schema)).to_pandas(ignore_metadata=True, date_as_object=False)
     frame.index = pd.RangeIndex(start, start + len(frame))
-    table = Table(frame, str(path), first_row=start, notices=header.notices, repeated=header.repeated)
+    table = Table(
+        frame,
+        str(path),
+        first_row=start,
+        notices=header.notices,
+        repeated=header.repeated,
+        unreadable=unreadable,
+    )
     return table.without_unnamed(header.unnamed)
 
 
-def _plain_schema(schema: Any, names: list[str]) -> Any:
+def _plain_schema(schema: Any) -> Any:
     """The types with dictionaries unfolded and decimals as float64."""
     import pyarrow as pa
 
@@ -86,20 +123,18 @@ def _plain_schema(schema: Any, names: list[str]) -> Any:
             return plain(type.value_type)
         return pa.float64() if pa.types.is_decimal(type) else type
 
-    return pa.schema([pa.field(name, plain(field.type)) for name, field in zip(names, schema, strict=True)])
+    return pa.schema([pa.field(field.name, plain(field.type)) for field in schema])
 
 
-def _check_type(path: Path, field: Any) -> None:
+def _unreadable(type: Any) -> str:
+    """What a column of this type is, and what to do, if it is neither numbers nor text nor dates."""
     from pyarrow import types
 
-    type = field.type.value_type if types.is_dictionary(field.type) else field.type
+    type = type.value_type if types.is_dictionary(type) else type
     if types.is_nested(type):
-        raise DataError(
-            f"{path}: column {field.name!r} is nested ({type}); unfold it into columns of its own, or leave it out"
-        )
+        return f"nested ({type}); unfold it into columns of its own"
     plain = (
         types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_string, types.is_large_string,
         types.is_string_view, types.is_date, types.is_timestamp, types.is_null,
     )  # fmt: skip
-    if not any(test(type) for test in plain):
-        raise DataError(f"{path}: column {field.name!r} is of type {type}; write it as numbers, text or dates")
+    return "" if any(test(type) for test in plain) else f"of type {type}; write it as numbers, text or dates"

@@ -19,6 +19,7 @@ class WrittenFormat(TypedDict, total=False):
     decimal: str
     usual_decimal: str | None
     missing: list[str]
+    header: bool | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Reading:
 
     `decimal` is binding, `usual_decimal` the mark of the file that a run was trained with. `text` are columns whose
     values stay text even where all look like numbers, `features` those of a run in order, for arrays without names.
-    `target` is the array of targets in a file of arrays.
+    `target` is the array of targets in a file of arrays. `header` says whether a text file has names, None if that is
+    to be taken for granted but to be doubted where it does not look so.
     """
 
     delimiter: str = "auto"
@@ -39,12 +41,20 @@ class Reading:
     features: tuple[str, ...] = ()
     target: str = "y"
     target_needed: bool = False
+    header: bool | None = None
 
     @classmethod
     def by(cls, format: Format, target: str | None = None) -> Reading:
         """As the configuration says."""
-        delimiter = "\t" if format.delimiter == "tab" else format.delimiter
-        return cls(delimiter, format.encoding, format.decimal, format.missing, target=target or "y", target_needed=True)
+        return cls(
+            {"tab": "\t", "space": " "}.get(format.delimiter, format.delimiter),
+            format.encoding,
+            format.decimal,
+            format.missing,
+            target=target or "y",
+            target_needed=True,
+            header=None if format.header == "auto" else format.header,
+        )
 
     def to_json(self, usual_decimal: str) -> WrittenFormat:
         """What data.json keeps for reading new files, with the decimal mark that the training file had."""
@@ -54,6 +64,7 @@ class Reading:
             "decimal": self.decimal,
             "usual_decimal": usual_decimal,
             "missing": list(self.missing),
+            "header": self.header,
         }
 
 

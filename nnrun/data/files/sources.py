@@ -15,6 +15,7 @@ from nnrun.config.data_sources import BUNDLED, DOWNLOAD, is_address
 from nnrun.data.files.array_file import read_npy, read_npz
 from nnrun.data.files.chunks import Source, Whole
 from nnrun.data.files.csv_file import read_csv
+from nnrun.data.files.dialect import find_dialect
 from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
@@ -67,6 +68,16 @@ def open_sources(config: Data) -> dict[str, Source]:
     if not files:
         return {"all": Whole(_read_bundled(str(config.source)))}
     return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+
+
+def lacks_names(config: Data) -> bool:
+    """Whether the first text file's first line looks like a row, and nothing was said of it; DataError as above."""
+    text = [path for path in source_files(config).values() if _reader(path) is read_csv]
+    for path in text[:1]:
+        check_file(path)
+        layout = find_dialect(path, Reading.by(config.format)).layout
+        return layout.data_first and config.target not in layout.first
+    return False
 
 
 def read_source(config: Data) -> dict[str, Table]:
@@ -152,7 +163,12 @@ def _whole(path: Path, reading: Reading) -> Table:
 def _tables(path: Path, reading: Reading, rows: int | None) -> Iterator[Table]:
     reader = _reader(path)
     try:
-        yield from reader(path, reading, rows)
+        found = 0
+        for table in reader(path, reading, rows):
+            found += len(table)
+            yield table
+        if not found:  # what a damaged file says of its rows need not be so
+            raise DataError(f"{path}: no rows; at least one row and one column are needed")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{path}: a damaged gzip file; pack it again") from None
     except OSError as error:

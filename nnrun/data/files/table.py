@@ -33,7 +33,8 @@ class Table:
     """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept.
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
-    columns had, `image` is the shape (height, width, channels) of what the features of a row together are.
+    columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
+    the features of a row together are. `unreadable` columns stand here without values, each with what it is.
     """
 
     frame: pd.DataFrame
@@ -47,6 +48,8 @@ class Table:
     repeated: frozenset[str] = frozenset()
     decimal: str = "."
     image: tuple[int, int, int] | None = None
+    names_doubted: bool = False
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -93,6 +96,12 @@ class Table:
             return f"{self.name}: row {row + 1}"
         return f"{self.name}:{self.lines[row - self.first_row]}:{self.fields[column]}"
 
+    def require_readable(self, columns: Iterable[str]) -> None:
+        """Raise DataError at the first of these columns that could not be read."""
+        for name in columns:
+            if what := self.unreadable.get(name):
+                raise DataError(f"{self.name}: column {name!r} is {what}, or name it in data.drop")
+
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
         """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
         return int(self.frame.index[int(np.argmax(mask))])
@@ -132,6 +141,7 @@ def _there(columns: Sequence[str], key: str) -> str:
 def require_single(table: Table, name: str, key: str) -> None:
     """Raise DataError unless there is one column of that name, and only one."""
     require_column(table, name, key)
+    table.require_readable([name])
     if name in table.repeated:
         raise DataError(
             f"{table.at_column(name)}: several columns are called {name!r}, but data.{key} must name one; rename them",
@@ -142,8 +152,13 @@ def require_single(table: Table, name: str, key: str) -> None:
 def _header_hint(table: Table) -> str:
     if table.lines is None:
         return ""
+    if table.names_doubted:
+        return " (the first line looks like a row: if it is one, set data.format.header to false)"
     if all(_is_number(name) for name in table.columns):
-        return " (the first line holds numbers only: is the line with the column names missing?)"
+        return (
+            " (the first line holds numbers only: is the line with the column names missing? Then set "
+            "data.format.header to false)"
+        )
     return ""
 
 

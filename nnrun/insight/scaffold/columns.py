@@ -61,6 +61,8 @@ def whole(table: Table, found: ColumnFacts, target: str) -> JudgedColumn:
 def judged(table: Table, found: ColumnFacts, target: str) -> JudgedColumn:
     """A column and whether it is better left out."""
     column, series = whole(table, found, target), table.frame[found.name]
+    if what := table.unreadable.get(found.name):
+        return replace(column, kind="unreadable", role="left out", why=what.partition(";")[0])
     verdict = next(filter(None, (rule(series, found) for rule in LEFT_OUT)), None)
     if column.role == "target" or verdict is None:
         return column

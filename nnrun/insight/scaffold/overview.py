@@ -14,7 +14,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.columns import Learner
 from nnrun.data.files.chunks import Chunks
-from nnrun.data.files.sources import open_sources, source_files, target_name
+from nnrun.data.files.sources import lacks_names, open_sources, source_files, target_name
 from nnrun.data.files.table import Table, require_single
 from nnrun.data.prepare import Divided, divided
 from nnrun.engine.metrics import Task
@@ -33,7 +33,7 @@ class Overview:
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `image` is height, width and channels where
     the features are pixels; `groups` and `dates` are columns by which the rows could be split; `reading` says how the
-    files were read, `notices` what else there is to know.
+    files were read, `has_names` whether the first line holds the names, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -48,6 +48,7 @@ class Overview:
     groups: list[str]
     dates: list[str]
     reading: list[str]
+    has_names: bool
     notices: list[str]
 
     @property
@@ -84,10 +85,13 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
     as in training. Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the
     target is open.
     """
+    has_names = not lacks_names(config)
+    if not has_names:
+        config = config.model_copy(update={"format": config.format.model_copy(update={"header": False})})
     table = _first_piece(config)
     target = target_name(config)
     if target is None:
-        raise UsageError(_which_target(table))
+        raise UsageError(_which_target(table, has_names))
     require_single(table, target, "target")
     found = Survey(table, target, "auto")
     found.see(table)
@@ -111,6 +115,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
         groups=[column.name for column in used if may_group(table.frame[column.name], column.kind)],
         dates=[column.name for column in used if column.kind == "date"],
         reading=_reading(data, len(table)),
+        has_names=has_names,
         notices=[*data.notices, *data.division.notices],
     )
 
@@ -170,10 +175,11 @@ def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn
         raise DataError(f"{table.at_header()}: no column to learn {target!r} from{told}; add columns")
 
 
-def _which_target(table: Table) -> str:
+def _which_target(table: Table, has_names: bool) -> str:
     """The question, the columns with their kinds, and what is often the answer."""
     columns = [judged(table, ColumnFacts.of(table, name), "") for name in table.columns]
     width = max(len(repr(column.name)) for column in columns)
     lines = [f"  {column.name!r:<{width}}  {column.kind}, {column.distinct:,} different" for column in columns]
     likely = " or ".join(f"--target {name!r}" for name in likely_targets(table)[:3])
-    return "\n".join([f"which column of {table.name} is to be predicted? Perhaps {likely}; there are:", *lines])
+    called = "" if has_names else " (the first line looks like a row, so the columns are called c1, c2, …)"
+    return "\n".join([f"which column of {table.name} is to be predicted? Perhaps {likely}; there are{called}:", *lines])

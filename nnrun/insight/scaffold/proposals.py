@@ -99,6 +99,14 @@ def _time(overview: Overview) -> Choice | None:
     return Choice(overview.dates[0], f"{shown_name(overview.dates[0])} is a time; {reason}", active=False)
 
 
+def _header(overview: Overview) -> Choice | None:
+    """Where the first line of a file looks like a row: that there are no names."""
+    if overview.has_names:
+        return None
+    reason = "the first line looks like a row, so the columns are called c1, c2, …; true if it holds their names"
+    return Choice(False, reason)
+
+
 def _split(overview: Overview) -> Choice | None:
     """60/20/20; without a test part below 100 rows."""
     if len(overview.files) > 1:
@@ -213,6 +221,7 @@ CHOICES: dict[str, Rule] = {
     "data.source": _source,
     "data.target": _target,
     "data.task": _task,
+    "data.format.header": _header,
     "data.drop": _drop,
     "data.group": _group,
     "data.time": _time,

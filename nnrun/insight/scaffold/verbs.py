@@ -122,7 +122,9 @@ def _setting(key: str, choice: Choice) -> Iterator[str]:
         for item, note in zip(choice.value, choice.notes, strict=True):
             yield f"{INDENT}- {_plain(item)}  # {visible(note)}"
     else:
-        yield f"{'' if choice.active else '# '}{key}: {_plain(choice.value)}"
+        name, *inner = key.split(".")  # of a section within the section
+        value = {inner[0]: choice.value} if inner else choice.value
+        yield f"{'' if choice.active else '# '}{name}: {_plain(value)}"
 
 
 def _comment(text: str) -> list[str]:
@@ -151,7 +153,7 @@ def told(overview: Overview, choices: Mapping[str, Choice]) -> Iterator[tuple[st
             yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
 
 
-THOUGHTS = ("data.class_weight", "data.group", "data.time")
+THOUGHTS = ("data.format.header", "data.class_weight", "data.group", "data.time")
 
 
 def kinds_of(overview: Overview) -> str:

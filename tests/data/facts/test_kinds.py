@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, example
+from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, read_dates
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Normalize, Preprocessor
 from nnrun.data.files.table import Table
@@ -216,3 +216,58 @@ def test_what_a_column_means_is_decided_by_all_rows(csv: Any, load: Any) -> None
         ("boolean", None),
     ]
     assert not data.notices[1:]
+
+
+@pytest.mark.parametrize(
+    ("values", "format"),
+    [
+        (["31.01.2026 13:30:05.000", "01.02.2026 00:05:06.125"], "%d.%m.%Y %H:%M:%S.%f"),
+        (["31.01.2026", "01.02.2026 13:30"], "%d.%m.%Y %H:%M"),
+        (["31.01.2026 13:30", "01.02.2026"], "%d.%m.%Y %H:%M"),
+        (["31.01.2026", "01.02.2026 13:30:05.125", "01.02.2026 13:30:05"], "%d.%m.%Y %H:%M:%S.%f"),
+        (["1/31/2026", "2/1/2026 1:30 PM"], "%m/%d/%Y %I:%M %p"),
+        (["2026-01-31", "2026-02-01 13:30"], "ISO8601"),
+        (["13:30", "9:05"], "%H:%M"),
+        (["13:30:05", "00:00:59"], "%H:%M:%S"),
+        (["1:30 PM", "12:05 AM"], "%I:%M %p"),
+        (["9999-12-31", "1900-01-01", "2026-01-31"], "ISO8601"),
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_times_of_day_with_and_without_a_date(values: list[str], format: str, pieces: int) -> None:
+    texts = Texts()
+    for part in np.array_split(np.array(values, dtype=object), pieces):
+        texts.see(pd.Series(part))
+    assert (texts.meaning.kind, texts.meaning.format, texts.meaning.alternative) == ("date", format, None)
+    assert not np.isnat(read_dates(values, format)).any()
+
+
+@pytest.mark.parametrize("values", [["13:30", "24:10"], ["1:2", "3:4"], ["13:30", "31.01.2026"], ["31.01.2026 25:00"]])
+def test_what_is_no_time_of_day(values: list[str]) -> None:
+    assert facts(values).meaning == Meaning("category")
+
+
+def test_a_date_without_a_time_is_midnight() -> None:
+    fitted = fit(at=["31.01.2026", "31.01.2026 13:30", "31.01.2026 23:59"])
+    assert fitted.features == ["at hour"]
+    assert fitted.transform(table(at=["01.02.2027", "01.02.2027 9:00"])).tolist() == [[0], [9]]
+    assert fit(at=["13:30", "9:05"]).features == ["at hour"]
+
+
+def test_rows_are_split_by_times_that_come_late(csv: Any, load: Any) -> None:
+    rows = [f"{day:02}.01.2026{' 13:30' if day > 20 else ''},{day},{'ab'[day % 2]}" for day in range(1, 31)]
+    data = load(csv("at,x,y", *reversed(rows)), target="y", time="at", normalize="none")
+    assert sorted(data.parts["train"].x[:, 0]) == list(range(1, 19))
+
+
+def test_dates_that_stand_for_none_are_told(csv: Any, load: Any) -> None:
+    ends = ["9999-12-31", "2026-01-05", "2026-02-07"]
+    path = csv("end,x,y", *(f"{ends[i % 3]},{i},{'ab'[i % 2]}" for i in range(30)))
+    told = (
+        "column 'end' holds 9999-12-31 in 10 rows, as where there is no date; if it means that, add it to "
+        "data.format.missing"
+    )
+    assert told in load(path, target="y").notices
+    data = load(path, target="y", format={"missing": ["9999-12-31"]})  # as the notice says
+    assert told not in data.notices
+    assert "end is missing" in data.fitted.features

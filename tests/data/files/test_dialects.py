@@ -13,7 +13,7 @@ import pytest
 
 from nnrun.config.data_section import Data, Format
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.dialect import find_delimiter
+from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import read_chunks, read_source, read_table
 from nnrun.data.files.table import Table
@@ -62,7 +62,7 @@ def test_what_csv_files_mostly_have_is_not_told(tmp_path: Path) -> None:
     ],
 )
 def test_delimiters_by_the_first_records(text: str, delimiter: str) -> None:
-    assert find_delimiter(text) == delimiter
+    assert find_layout(text).delimiter == delimiter
 
 
 @pytest.mark.parametrize("line", ["sep=;\n", '"sep=;"\r\n', "\nSEP=;\n"])
@@ -134,6 +134,66 @@ def test_decimal_commas(tmp_path: Path, delimiter: str) -> None:
 def test_points_in_a_file_with_semicolons(tmp_path: Path) -> None:
     table = read_table(write(tmp_path / "a.csv", 'a;b\n1.5;"one, two"\n2.5;1,2\n3.5;x\n'))
     assert (table.frame["a"].tolist(), table.decimal) == ([1.5, 2.5, 3.5], ".")
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "mark"),
+    [
+        (["9.271;34.432;12,39"], [9271, 34432, 12.39], ","),  # one comma settles it, however many points there are
+        (["9.271;34.432;7", "1.000;1.500;-0,123"], [9271, 34432, 7], ","),  # no thousands begin with 0
+        (["9.271;1.234.567;8"], [9271, 1234567, 8], ","),
+        (["9.271;0,125 €;8"], [9271, 0.125, 8], ","),
+        (["9,271;34,432;12.39"], [9271, 34432, 12.39], "."),
+        (["9.271;34.432;.5"], [9.271, 34.432, 0.5], "."),
+        (["9.271;1234.567;8"], [9.271, 1234.567, 8], "."),
+    ],
+)
+def test_one_number_settles_the_decimal_mark_of_all_columns(
+    tmp_path: Path, rows: list[str], values: list[float], mark: str
+) -> None:
+    table = read_table(write(tmp_path / "a.csv", "\n".join(["a;b;c", *rows]) + "\n"))
+    assert (table.frame.iloc[0].tolist(), table.decimal) == (values, mark)
+    assert not any("no number tells" in notice for notice in table.notices)
+
+
+def test_a_number_far_down_settles_the_decimal_mark(tmp_path: Path) -> None:
+    rows = ["9.271;34.432"] * 40_000  # more than is looked at for the delimiter
+    table = read_table(write(tmp_path / "a.csv", "\n".join(["a;b", *rows, "1,5;2"]) + "\n"))
+    assert table.frame.iloc[[0, -1]].to_numpy().tolist() == [[9271, 34432], [1.5, 2]]
+
+
+def test_a_header_longer_than_what_is_looked_at(tmp_path: Path) -> None:
+    names = [f"the long name of column number {number:05} of this table" for number in range(6000)]
+    row = ";".join(["9.271", "12,39"] * 3000)
+    table = read_table(write(tmp_path / "a.csv", "\n".join([";".join(names), row, row]) + "\n"))
+    assert (len(table.columns), table.frame.iloc[0, :2].tolist()) == (6000, [9271, 12.39])
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "words", "other"),
+    [("9.271", 9.271, "points mark decimals", ","), ("9,271", 9.271, "commas mark decimals", ".")],
+)
+def test_a_decimal_mark_that_nothing_settles_is_told(
+    tmp_path: Path, number: str, value: float, words: str, other: str
+) -> None:
+    path = write(tmp_path / "a.csv", f"a;b\n{number};1\n-4{number};2\n")
+    table = read(path)
+    assert table.frame["a"].tolist() == [value, -49.271]
+    assert table.notices[-1] == (
+        f"a.csv: {number} is read as 9.271, as no number tells whether {words} or group thousands; if they group "
+        f"thousands, set data.format.decimal to '{other}'"
+    )
+    settled = read(path, decimal=other)
+    assert (settled.frame["a"].tolist(), len(settled.notices)) == ([9271, -49271], 1)
+
+
+def test_numbers_with_the_other_mark_are_told(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", 'a,b\n"12,39",1\n"2,5",2\n')).notices == (
+        "column 'a' is text like '12,39'; if its commas mark decimals, set data.format.decimal to ','",
+    )
+    assert read(write(tmp_path / "b.csv", "a;b\n12,39;1.25\n2,5;2.25\n3,5;\n;1.5\n;2.5\n")).notices[1:] == (
+        "column 'a' is text like '12,39', with decimal commas where other numbers have points; write it with points",
+    )
 
 
 def test_a_decimal_mark_may_be_named(tmp_path: Path) -> None:

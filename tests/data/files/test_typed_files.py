@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
 from decimal import Decimal
@@ -18,10 +19,12 @@ from nnrun.config.data_section import Data
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.sources import read_chunks, read_table
+from nnrun.data.files.sources import READERS, read_chunks, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
+from nnrun.data.split import PARTS
 from nnrun.errors import DataError
+from nnrun.insight.scaffold.verbs import scaffold
 from nnrun.installation import installing
 
 DAY = dt.date(2026, 1, 31)
@@ -96,6 +99,33 @@ def test_a_stored_pandas_index_is_left_out(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [1, 2, 3]}).iloc[::-1]
     frame.to_parquet(tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet").columns == ["x"]
+
+
+def test_a_filtered_frame_loses_its_row_numbers_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    frame = pd.DataFrame({"x": range(8), "y": list("abababab")})
+    frame[frame["x"] % 3 > 0].to_parquet(path)
+    assert read_table(path).frame.to_numpy().tolist() == [[x, "ab"[x % 2]] for x in (1, 2, 4, 5, 7)]
+    frame.set_index([frame["x"].rename(None), frame["y"].rename(None)]).to_parquet(path)
+    assert (read_table(path).columns, len(read_table(path))) == (["x", "y"], 8)
+
+
+def test_columns_of_other_types_can_be_left_out(tmp_path: Path) -> None:
+    odd = {"list": [[1]] * 40, "bytes": [b"x"] * 40, "time": [dt.time(1)] * 40, "span": [dt.timedelta(1)] * 40}
+    path = write(tmp_path / "a.parquet", x=list(range(40)), y=["a", "b"] * 20, **odd)
+    said = message(path, target="y", drop=["list", "bytes", "span"])
+    assert said == (
+        f"{path}: column 'time' is of type time64[us]; write it as numbers, text or dates, or name it in data.drop"
+    )
+    arrays, fitted = arrays_of(Data(source=str(path), target="y", drop=tuple(odd)))  # as the message says
+    assert (fitted.features, sum(len(arrays[f"{part}_x"]) for part in PARTS)) == (["x"], 40)
+    assert "column 'list' is nested" in message(path, target="list")
+
+
+def test_init_leaves_out_columns_of_other_types(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", x=[1.5, 2.5] * 60, y=["a", "b"] * 60, bytes=[b"x"] * 120)
+    found = scaffold(str(path), "y", tmp_path / "config.yaml").overview.left_out
+    assert [(column.name, column.why) for column in found] == [("bytes", "of type binary")]
 
 
 def test_parquet_chunks(tmp_path: Path) -> None:
@@ -231,6 +261,30 @@ def test_images(tmp_path: Path, shape: tuple[int, ...], image: list[int]) -> Non
     assert np.array_equal(fitted.preprocessor.transform(table), arrays["train_x"])
 
 
+def test_channels_that_come_first_make_no_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    pixels = np.random.default_rng(0).normal(size=(40, 3, 8, 8))
+    np.savez(path, x=pixels, y=np.arange(40) % 2)
+    fitted = prepare(Data(source=str(path)), "float32").fitted
+    assert (fitted.image, fitted.features[-1]) == (None, "x[191]")
+    assert fitted.notices[0] == (
+        "a.npz: arrays of shape (3, 8, 8) have their channels first, so they are not taken for images; for "
+        "augmentation write x.transpose(0, 2, 3, 1)"
+    )
+    np.savez(path, x=pixels.transpose(0, 2, 3, 1), y=np.arange(40) % 2)  # as it says
+    assert prepare(Data(source=str(path)), "float32").fitted.image == [8, 8, 3]
+
+
+def test_an_archive_of_parts_is_answered_with_what_to_write(tmp_path: Path) -> None:
+    path, x, y = tmp_path / "a.npz", np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    assert message(path).startswith(f"{path}: x_train, y_train, x_test, y_test are parts of the data; write an archive")
+    np.savez(tmp_path / "train.npz", x=x, y=y)  # as it says
+    np.savez(tmp_path / "dev.npz", x=x, y=y)
+    parts = {"train": str(tmp_path / "train.npz"), "dev": str(tmp_path / "dev.npz")}
+    assert prepare(Data(source=parts), "float32").data.division.sizes == {"train": 20, "dev": 20}  # type: ignore[arg-type]
+
+
 def test_images_with_a_pixel_left_out_are_none(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, x=np.zeros((10, 2, 2)) + np.arange(10)[:, None, None], y=np.arange(10) % 2)
@@ -248,3 +302,68 @@ def test_new_arrays_need_no_target(tmp_path: Path) -> None:
     chunks = list(read_chunks(tmp_path / "a.npz", 6, fitted.reading))
     assert [len(chunk) for chunk in chunks] == [6, 4]
     assert chunks[1].frame["label"].tolist() == [0, 1, 0, 1]
+
+
+def test_no_byte_of_an_array_s_header_ends_in_an_internal_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(40.0).reshape(20, 2))
+    whole = path.read_bytes()
+    for place in range(8, 70):
+        for wrong in (b"'", b"(", b"\\", b"\0", b"9", b"]", b"\xff", b'"""'):
+            path.write_bytes(whole[:place] + wrong + whole[place + len(wrong) :])
+            with contextlib.suppress(DataError):
+                read_table(path)
+
+
+def test_a_header_that_cannot_be_tokenised(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(40.0).reshape(20, 2))
+    path.write_bytes(path.read_bytes().replace(b"(20, 2)", b"((20, 2"))
+    assert "not a usable .npy file" in message(path, target="0")
+
+
+@pytest.mark.parametrize("wrong", [0xD800, 0xDFFF, 0x110000])
+def test_text_that_is_no_text_has_its_row(tmp_path: Path, wrong: int) -> None:
+    labels = np.array(["a", "bb"] * 20)
+    labels.view(np.uint32)[6] = wrong
+    np.savez(tmp_path / "a.npz", x=np.arange(40.0).reshape(40, 1), y=labels)
+    assert message(tmp_path / "a.npz", target="y").endswith("row 4 of array 'y' is no text; write it anew")
+    records = np.zeros(40, [("x", float), ("y", "U2")])
+    records["y"] = labels
+    np.save(tmp_path / "a.npy", records)
+    assert message(tmp_path / "a.npy", target="y").endswith("row 4 of field 'y' is no text; write it anew")
+
+
+def test_half_a_character_in_a_text_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"x,y\n1,+2AA-\n")
+    assert message(path, target="y", format={"encoding": "utf-7"}) == (
+        "a.csv: '\\ud800' is only half of a character; name the file's encoding in data.format.encoding"
+    )
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_whole_numbers_beyond_floats_are_infinite(tmp_path: Path, sign: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"x,y\n{sign}{'9' * 400},a\n1,b\n" * 1 + "2,a\n3,b\n" * 10)
+    assert message(path, target="y").startswith(f"{path}:2:1: the value in column 'x' is infinite")
+
+
+def test_row_groups_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    full, empty = pa.table({"x": [1.0, 2.0]}), pa.table({"x": pa.array([], pa.float64())})
+    with parquet.ParquetWriter(path, full.schema) as writer:
+        for table in (empty, full, empty, full, empty):
+            writer.write_table(table)
+    for rows in (1, 3, 5):
+        assert [x for chunk in read_chunks(path, rows) for x in chunk.frame["x"]] == [1, 2, 1, 2]
+
+
+def test_a_reader_that_finds_no_row_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a damaged file counts rows that are not there."""
+    monkeypatch.setitem(READERS, ".parquet", lambda path, reading, rows: iter(()))
+    path = write(tmp_path / "a.parquet", x=[1.0, 2.0], y=[1, 2])
+    told = f"{path}: no rows; at least one row and one column are needed"
+    assert message(path, target="y") == told
+    with pytest.raises(DataError, match="no rows"):
+        list(read_chunks(path, 5))
