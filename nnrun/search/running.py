@@ -24,7 +24,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
-from nnrun.search.record import SearchRecord
+from nnrun.search.record import SearchRecord, TrialRecord, TrialResult
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.stored import StoredSearch
@@ -32,7 +32,7 @@ from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
-from nnrun.search.trials import Trial, TrialRecord, TrialResult, failed, signature, stacked, trial_seed
+from nnrun.search.trials import Trial, failed, signature, stacked, trial_seed
 from nnrun.search.worker import train_trials
 
 
@@ -112,7 +112,7 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
 def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
     session = Session([StoredRun(run).config], dataset)
-    session.trainer.epoch = run.read_record()["epochs"]
+    session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)
     return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]}

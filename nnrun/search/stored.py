@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
+from nnrun.errors import DataError
+from nnrun.runs.reading import RESTORE, misfit
+from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord
-from nnrun.search.trials import TrialRecord
+from nnrun.search.record import SearchRecord, TrialRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +29,15 @@ class StoredSearch:
     @property
     def record(self) -> SearchRecord:
         """run.json with the status of the moment."""
-        return cast(SearchRecord, self.run.record)
+        record = self.run.record
+        if problem := misfit(record, SearchRecord):
+            raise DataError(f"{self.run.path / RECORD}: {problem}; {RESTORE}")
+        return cast(SearchRecord, record)
 
     @cached_property
     def trials(self) -> list[TrialRecord]:
-        """Every whole record of trials.jsonl by number."""
-        return Ledger.of(self.run.directory).read()[0]
+        """Every record of trials.jsonl by number; DataError where a line is damaged, which resuming mends."""
+        return Ledger.of(self.run.directory, self.plan.space).read_whole()
 
     @property
     def closed(self) -> bool:

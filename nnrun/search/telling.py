@@ -13,9 +13,9 @@ from nnrun.files import to_json
 from nnrun.runs.records import Final
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import Expected, Repeated, SearchRecord, Stage
+from nnrun.search.record import Expected, Repeated, SearchRecord, Stage, TrialRecord
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.trials import Metric, TrialRecord
+from nnrun.search.trials import Metric
 from nnrun.text import columns, duration, number, percent
 
 BEST_SHOWN = 5

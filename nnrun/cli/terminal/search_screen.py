@@ -14,7 +14,7 @@ from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
-from nnrun.search.trials import Metric, TrialRecord
+from nnrun.search.trials import Metric
 from nnrun.text import remaining
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nnrun.runs.rundir import RunDir
     from nnrun.search.plan import Plan
+    from nnrun.search.record import TrialRecord
     from nnrun.search.state import Options
 
 

@@ -40,8 +40,8 @@ from nnrun.report.search.results import Results
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
+from nnrun.search.record import TrialRecord
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
-from nnrun.search.trials import TrialRecord
 from nnrun.text import duration, percent
 
 Parts = list[Markup | Chart | Grid]
