@@ -112,12 +112,46 @@ def drop_unfinished(folder: Path) -> None:
         temporary.unlink()
 
 
+@contextmanager
+def filling(root: Path, beginning: str) -> Iterator[Path]:
+    """A new folder so named for the block to fill and rename; what is left of it is removed at the end.
+
+    It is held by a lock on the folder itself, which the system lets go when the process dies: those that nobody holds
+    were left by killed processes, and are removed first.
+    """
+    drop_abandoned(root, beginning)
+    folder, descriptor = _held(root, beginning)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _held(root: Path, beginning: str) -> tuple[Path, int]:
+    """Another process may remove the folder in the instant before it is held; then another one is made."""
+    while True:
+        folder = root / f"{beginning}{secrets.token_hex(8)}"
+        folder.mkdir()
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            lock_exclusively(descriptor)  # whoever removes it holds it until it is gone
+            if folder.exists():
+                return folder, descriptor
+            os.close(descriptor)
+
+
 def drop_abandoned(root: Path, beginning: str) -> None:
-    """Remove folders so named, which processes that were killed while filling them left more than a day ago."""
+    """Remove folders so named that nobody holds; where a disk knows no locks, those of more than a day ago."""
     for folder in root.glob(f"{beginning}*"):
-        with suppress(FileNotFoundError):  # another process has just finished it
-            if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
-                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process has just finished or removed it
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                old = time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED
+                if try_lock(descriptor, exclusive=True) or old:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def drop_torn_line(path: Path) -> None:

@@ -14,8 +14,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from nnrun.errors import DataError
-from nnrun.files import unsealed
+from nnrun.files import CHECKSUM, unsealed
 
+LAYOUT = b"{\n"
 RESTORE = "copy it again from where it was made, or train again"
 LARGEST = 1 << 63  # of a count; seeds may be larger
 MOST_BITS = 4096  # of a whole number that a config may have
@@ -42,25 +43,44 @@ class Found(dict[str, Any]):
 
 
 def read_record(content: bytes, where: str, kind: Any) -> Found:
-    """The record that a file or a line holds, without its checksum; early ones have none.
+    """The record that a line holds, without its checksum; early ones have none.
 
     Raises DataError where it is no JSON object, is not what was written, or has a value of another type.
     """
+    record = _parsed(content, where)
+    if unsealed(record) is None:
+        raise DataError(
+            f"{where}: damaged, or changed by another program: its checksum is of other values; {RESTORE}, "
+            "or take the checksum out if the change is yours"
+        )
+    return _fitting(record, where, kind)
+
+
+def read_document(content: bytes, where: str, kind: Any) -> Found:
+    """The same of a file that nnrun writes over many lines.
+
+    A program that changes it writes it anew in a layout of its own, and is believed; damage leaves the layout.
+    """
+    if content.startswith(LAYOUT):
+        return read_record(content, where, kind)
+    return _fitting(_parsed(content, where), where, kind)
+
+
+def _parsed(content: bytes, where: str) -> Found:
     try:
         record = json.loads(content, object_hook=partial(Found, where=where))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not valid JSON ({error}); {RESTORE}") from None
     if not isinstance(record, Found):
         raise DataError(f"{where}: not a JSON object, but {_said(record)}; {RESTORE}")
-    whole = unsealed(record)
-    if whole is None:
-        raise DataError(
-            f"{where}: damaged, or changed by another program: its checksum is of other values; {RESTORE}, "
-            "or take the checksum out if the change is yours"
-        )
-    if problem := misfit(whole, kind):
+    return record
+
+
+def _fitting(record: Found, where: str, kind: Any) -> Found:
+    record.pop(CHECKSUM, None)
+    if problem := misfit(record, kind):
         raise DataError(f"{where}: {problem}; {RESTORE}")
-    return Found(whole, where)
+    return record
 
 
 def read_lines(content: bytes, path: Path, kind: Any) -> list[Found]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 from nnrun.errors import DataError, UsageError
 from nnrun.files import (
     checksum,
-    drop_abandoned,
     drop_torn_line,
     drop_unfinished,
+    filling,
     is_whole,
     lock_exclusively,
     sealed,
@@ -26,7 +25,7 @@ from nnrun.files import (
     write_atomically,
 )
 from nnrun.machine.posix import try_lock
-from nnrun.runs.reading import RESTORE, Found, read_lines, read_record
+from nnrun.runs.reading import RESTORE, Found, read_document, read_lines
 from nnrun.runs.records import Checkpoint, Event, Row, RunRecord, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
 
@@ -61,7 +60,6 @@ class RunDir:
         """
         try:
             root.mkdir(parents=True, exist_ok=True)
-            drop_abandoned(root, UNFINISHED)
         except OSError as error:
             raise _cannot_make(root, error) from error
         while True:
@@ -72,19 +70,15 @@ class RunDir:
     @classmethod
     def create_at(cls, path: Path, files: Mapping[str, bytes]) -> RunDir:
         """A new directory of this name; FileExistsError where there is one with something in it."""
-        try:
-            unfinished = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
-            unfinished.mkdir()
-        except OSError as error:
-            raise _cannot_make(path.parent, error) from error
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                unfinished = stack.enter_context(filling(path.parent, UNFINISHED))
+            except OSError as error:
+                raise _cannot_make(path.parent, error) from error
             (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
                 (unfinished / file).write_bytes(content)
             return cls(_rename(unfinished, path))
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
 
     @property
     def id(self) -> str:
@@ -126,7 +120,7 @@ class RunDir:
 
     def read_json(self, file: str, kind: Any = dict) -> Found:
         """A JSON object, as a TypedDict has it; DataError where it is missing or damaged."""
-        return read_record(self.read(file), str(self.path / file), kind)
+        return read_document(self.read(file), str(self.path / file), kind)
 
     def read_record(self) -> RunRecord:
         """run.json as it is now; it is replaced as a whole, so the same file need not be read again."""

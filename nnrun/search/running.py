@@ -15,6 +15,7 @@ from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, NnrunError
+from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import load_best, prune
 from nnrun.runs.recording import finals, wanted
 from nnrun.runs.records import Chosen, Final
@@ -40,8 +41,7 @@ def close(
     search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: str
 ) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
-    for abandoned in search.folder.glob(f"{UNFINISHED}*"):  # by workers that were killed
-        shutil.rmtree(abandoned, ignore_errors=True)
+    drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
     chosen = _choose(search.run, search.dataset, None if ended_by == "signal" else best)
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
     search.run.update_record(

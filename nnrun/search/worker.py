@@ -55,6 +55,7 @@ def _directory(folder: Path, trial: TrialJob, config: Config, dataset: Dataset, 
         shutil.rmtree(path)
     origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"] or 0}
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
-    files |= {"values.json": to_json(sealed(trial["values"])).encode() + b"\n"}  # the ledger can be rebuilt from here
+    values = to_json(sealed(trial["values"]), indent=2)  # the ledger can be rebuilt from here
+    files |= {"values.json": values.encode() + b"\n"}
     files |= {METRICS: b"" if parent is None else parent.read(METRICS)}
     return RunDir.create_at(path, files)

@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.errors import DataError
 from nnrun.files import is_whole, sealed, sealed_text, to_json
-from nnrun.runs.reading import read_lines, read_record
+from nnrun.runs.reading import read_document, read_lines, read_record
 from nnrun.runs.records import Event, Row, RunRecord
 
 RECORD: dict[str, Any] = {
@@ -79,6 +79,15 @@ def test_a_wrong_type_is_told_by_its_key(key: str, value: Any, problem: str) -> 
 def test_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match=r"^run\.json: (not (valid JSON|a JSON object)|epochs is inf)"):
         read_record(content, "run.json", RunRecord)
+
+
+def test_a_program_that_changes_a_file_is_believed() -> None:
+    """Its layout is another one; what only looks like nnrun's file is compared with the checksum."""
+    changed = sealed(RECORD) | {"status": "failed"}
+    assert read_document(json.dumps(changed).encode(), "run.json", RunRecord) == RECORD | {"status": "failed"}
+    for content in (to_json(changed, indent=2), written(RECORD).decode().replace("0.1", "0.3")):
+        with pytest.raises(DataError, match=r"^run\.json: damaged, or changed by another program"):
+            read_document(content.encode(), "run.json", RunRecord)
 
 
 def test_a_key_that_is_missing_is_told_when_it_is_asked_for() -> None:
