@@ -39,9 +39,7 @@ MORE = {"run": ("--epochs", "5"), "search": ("--trials", "4", "--workers", "1")}
 CHANGING = re.compile(
     rf"{DURATION}|\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[+-]\d\d:\d\d)?|\"?\d+\.\d{{6}}\"?"
 )
-NOTICED = re.compile(
-    r"unreadable|damaged|dropped|restored|prepared anew|copy it again|this is not a whole run directory"
-)
+NOTICED = re.compile(r"unreadable|damaged|dropped|restored|prepared anew|copy it again|is not a whole run directory")
 Damage = Callable[[bytes, random.Random], bytes]
 
 
