@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nnrun.files import drop_torn_line, drop_unfinished, replacing, to_json, write_atomically
+from nnrun import files
+from nnrun.files import (
+    drop_abandoned,
+    drop_torn_line,
+    drop_unfinished,
+    filling,
+    replacing,
+    to_json,
+    write_atomically,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -98,3 +109,47 @@ def test_a_missing_file_stays_so(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     drop_torn_line(path)
     assert not path.exists()
+
+
+FILL = """
+import sys
+from pathlib import Path
+from nnrun.files import filling
+with filling(Path(sys.argv[1]), ".creating-") as folder:
+    (folder / "half").touch()
+    print(folder.name, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_folder_that_is_being_filled_stays_until_its_process_dies(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FILL, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        drop_abandoned(tmp_path, ".creating-")
+        assert names(tmp_path) == [name]
+        process.kill()
+        process.wait()
+    with filling(tmp_path, ".creating-") as folder:
+        assert names(tmp_path) == [folder.name], "that of the killed one is gone at once"
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_taken_away_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process, which is clearing away, comes in the instant between the two."""
+    taken: list[int] = []
+
+    def lock(descriptor: int) -> bool:
+        if not taken:
+            taken.append(descriptor)
+            drop_abandoned(tmp_path, ".creating-")
+        return True
+
+    monkeypatch.setattr(files, "lock_exclusively", lock)
+    with filling(tmp_path, ".creating-") as folder:
+        assert folder.is_dir()
+    assert len(taken) == 1

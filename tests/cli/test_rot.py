@@ -71,8 +71,9 @@ class Bench:
         os.chdir(self.here)
         names = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)"
         Path("flower.csv").write_text(f"{names}\n5.1,3.5,1.4,0.2\n")
-        self.call("train", *SETTINGS)
-        self.call("search", *SETTINGS, "--trials", "3", "--workers", "1")
+        for command in (("train", *SETTINGS), ("search", *SETTINGS, "--trials", "3", "--workers", "1")):
+            done = self.call(*command)
+            assert done.code == 0, done.err + done.out
         for folder in Path("runs").glob("[!.]*"):
             (folder.rename(Path("runs") / ("search" if (folder / "search.yaml").exists() else "run")))
         shutil.copytree("runs", self.whole, symlinks=True)
