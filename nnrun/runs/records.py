@@ -198,7 +198,7 @@ class RunRecord(TypedDict, total=False):
     final: Final | None
     written: dict[str, Written] | None  # each of metrics.jsonl and events.jsonl; None while a run goes on
     chosen: Chosen
-    trials: int
+    trials: int | None
     running_seconds: float
     best_trial: int | None
     test_reads: int
