@@ -192,7 +192,12 @@ RUN_DIRECTORY = """\
 
 `runs/<date>-<time>-<name>-<4 hex digits>/`, complete in itself: it can be copied elsewhere. Files are replaced as a
 whole, so a reader never meets half of one; a torn last line of a `.jsonl` file is ignored. Numbers that are not
-finite are null. Nothing is pickled. `runs/.cache` holds prepared data and may be deleted."""
+finite are null. Nothing is pickled. `runs/.cache` holds prepared data and may be deleted.
+
+What nnrun reads has checksums: JSON files the key `checksum`, `resolved.yaml` and `search.yaml` a comment in front,
+checkpoints an entry of their description, `metrics.jsonl` and `events.jsonl` one of all their lines in `run.json` when
+the run has ended. Damage is exit code 4, told by file and key, or line; `nnrun list` says `unreadable`. Files without
+checksums are early ones and are read. Who changes `resolved.yaml` on purpose takes the comment out."""
 
 
 SEARCH_DIRECTORY = """\

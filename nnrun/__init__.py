@@ -13,7 +13,9 @@ The same from Python:
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # as `typing` says it, which takes longer to load than to be killed in
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Run", "check_gradient", "load_config", "load_run", "minimize", "resume", "train"]
 _OF_THE_ENGINE = {"check_gradient": "nnrun.engine.gradient_check", "minimize": "nnrun.engine.update"}

@@ -1,13 +1,20 @@
 """The process: settings that must stand before NumPy loads, then the command line."""
 
 import gc
+import signal
 import sys
+from types import FrameType
 
-from nnrun.errors import UsageError
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
+    signal.signal(signal.SIGTERM, _leave)  # until a command takes it over; the first of all, as loading takes a while
+    from nnrun.errors import UsageError
+
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less
     try:
         from nnrun.machine import blas_threads, systems

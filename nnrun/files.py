@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nnrun.errors import DataError
 from nnrun.machine.posix import try_lock
 
 TEMPORARY = ".temporary"
+CHECKSUM = "checksum"  # a key of a record
+SEAL = "# checksum: "
 LOCK_ATTEMPTS = 10
 SECONDS_UNTIL_ABANDONED = 24 * 3600
 
@@ -84,25 +86,35 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The records of an append-only file; a torn last line is forgiven, a missing file is empty.
-
-    Raises DataError at any other line that is no JSON object.
-    """
-    if not path.exists():
-        return []
-    *lines, _torn = path.read_bytes().split(b"\n")
-    return [_record(line, path, number) for number, line in enumerate(lines, start=1)]
+def checksum(content: bytes) -> str:
+    """Sixteen letters by which damaged bytes are told from those that were written."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with a checksum of all its other keys in their order."""
+    content = {key: value for key, value in record.items() if key != CHECKSUM}
+    return content | {CHECKSUM: checksum(to_json(content).encode())}
+
+
+def unsealed(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The record without its checksum, if it has one; None where that is of another content."""
+    content = {key: value for key, value in record.items() if key != CHECKSUM}
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}:{number}: not valid JSON ({error})") from None
-    if not isinstance(record, dict):
-        raise DataError(f"{path}:{number}: not a JSON object, but {type(record).__name__}")
-    return record
+        return content if CHECKSUM not in record or sealed(content) == record else None
+    except (ValueError, RecursionError):  # halves of letters, or nested deeper than what nnrun writes
+        return None
+
+
+def sealed_text(text: str) -> str:
+    """Text of YAML under a comment with its checksum; in front, where a file that is cut short keeps it."""
+    return f"{SEAL}{checksum(text.encode())}\n{text}"
+
+
+def is_whole(text: bytes) -> bool:
+    """Whether such text is what was written; early ones have no such comment."""
+    first, _, rest = text.partition(b"\n")
+    return not first.startswith(SEAL.encode()) or first[len(SEAL) :] == checksum(rest).encode()
 
 
 def drop_unfinished(folder: Path) -> None:
@@ -111,12 +123,46 @@ def drop_unfinished(folder: Path) -> None:
         temporary.unlink()
 
 
+@contextmanager
+def filling(root: Path, beginning: str) -> Iterator[Path]:
+    """A new folder so named for the block to fill and rename; what is left of it is removed at the end.
+
+    It is held by a lock on the folder itself, which the system lets go when the process dies: those that nobody holds
+    were left by killed processes, and are removed first.
+    """
+    drop_abandoned(root, beginning)
+    folder, descriptor = _held(root, beginning)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _held(root: Path, beginning: str) -> tuple[Path, int]:
+    """Another process may remove the folder in the instant before it is held; then another one is made."""
+    while True:
+        folder = root / f"{beginning}{secrets.token_hex(8)}"
+        folder.mkdir()
+        with suppress(FileNotFoundError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            lock_exclusively(descriptor)  # whoever removes it holds it until it is gone
+            if folder.exists():
+                return folder, descriptor
+            os.close(descriptor)
+
+
 def drop_abandoned(root: Path, beginning: str) -> None:
-    """Remove folders so named, which processes that were killed while filling them left more than a day ago."""
+    """Remove folders so named that nobody holds; where a disk knows no locks, those of more than a day ago."""
     for folder in root.glob(f"{beginning}*"):
-        with suppress(FileNotFoundError):  # another process has just finished it
-            if time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
-                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process has just finished or removed it
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                old = time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED
+                if try_lock(descriptor, exclusive=True) or old:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def drop_torn_line(path: Path) -> None:

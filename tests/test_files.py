@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nnrun.errors import NnrunError
-from nnrun.files import drop_torn_line, drop_unfinished, read_json_lines, replacing, to_json, write_atomically
+from nnrun import files
+from nnrun.files import (
+    drop_abandoned,
+    drop_torn_line,
+    drop_unfinished,
+    filling,
+    replacing,
+    to_json,
+    write_atomically,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -51,13 +61,6 @@ def test_an_error_names_the_file_that_was_meant(tmp_path: Path, name: str | None
     assert names(tmp_path) == []
 
 
-def test_a_line_that_is_no_object_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"epoch": 1}\n[2]\n')
-    with pytest.raises(NnrunError, match=r"metrics\.jsonl:2: not a JSON object, but list"):
-        read_json_lines(path)
-
-
 def test_what_a_kill_left_is_told_apart_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill between writing and renaming: neither the rename nor the clearing up happens."""
     monkeypatch.setattr(Path, "replace", lambda self, target: None)
@@ -87,42 +90,66 @@ def test_floats_come_back_with_every_bit() -> None:
     assert json.loads(to_json(numbers)) == numbers
 
 
-def test_a_torn_last_line_is_forgiven_and_dropped(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3, "tra')
-    assert read_json_lines(path) == [{"epoch": 1}, {"epoch": 2}]
     drop_torn_line(path)
     assert path.read_bytes() == b'{"epoch": 1}\n{"epoch": 2}\n'
 
 
-def test_a_torn_letter_is_forgiven(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    path.write_bytes('{"name": "ö"}\n{"name": "ö'.encode()[:-1])  # half of a letter of two bytes
-    assert read_json_lines(path) == [{"name": "ö"}]
-
-
-def test_every_cut_of_a_file_can_be_read(tmp_path: Path) -> None:
+def test_every_cut_of_a_file_ends_with_a_line(tmp_path: Path) -> None:
     path, whole = tmp_path / "metrics.jsonl", b'{"epoch": 1}\n{"epoch": 2}\n'
     for size in range(len(whole) + 1):
         path.write_bytes(whole[:size])
-        expected = [{"epoch": 1}, {"epoch": 2}][: whole[:size].count(b"\n")]
-        assert read_json_lines(path) == expected
         drop_torn_line(path)
-        assert read_json_lines(path) == expected
-        assert path.read_bytes() == whole[: 13 * len(expected)]
+        assert path.read_bytes() == whole[: 13 * whole[:size].count(b"\n")]
 
 
-def test_a_missing_or_empty_file_has_no_records(tmp_path: Path) -> None:
+def test_a_missing_file_stays_so(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    assert read_json_lines(path) == []
     drop_torn_line(path)
     assert not path.exists()
-    path.touch()
-    assert read_json_lines(path) == []
 
 
-def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"epoch": 1}\n{"epoch": 2{"epoch": 3}\n{"epoch": 4}\n')
-    with pytest.raises(NnrunError, match=r"metrics\.jsonl:2: not valid JSON"):
-        read_json_lines(path)
+FILL = """
+import sys
+from pathlib import Path
+from nnrun.files import filling
+with filling(Path(sys.argv[1]), ".creating-") as folder:
+    (folder / "half").touch()
+    print(folder.name, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_folder_that_is_being_filled_stays_until_its_process_dies(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FILL, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        drop_abandoned(tmp_path, ".creating-")
+        assert names(tmp_path) == [name]
+        process.kill()
+        process.wait()
+    with filling(tmp_path, ".creating-") as folder:
+        assert names(tmp_path) == [folder.name], "that of the killed one is gone at once"
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_taken_away_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process, which is clearing away, comes in the instant between the two."""
+    taken: list[int] = []
+
+    def lock(descriptor: int) -> bool:
+        if not taken:
+            taken.append(descriptor)
+            drop_abandoned(tmp_path, ".creating-")
+        return True
+
+    monkeypatch.setattr(files, "lock_exclusively", lock)
+    with filling(tmp_path, ".creating-") as folder:
+        assert folder.is_dir()
+    assert len(taken) == 1

@@ -106,7 +106,7 @@ def _next_commands(
             yield ["report", name]
         yield ["show", name]
         if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
-            yield ["resume", name, "--epochs", str(2 * record["epochs"])]
+            yield ["resume", name, "--epochs", str(2 * (record["epochs"] or 0))]
         yield [*again, *_with(settings, "seed", str(config.seed + 1))]
 
 

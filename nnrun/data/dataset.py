@@ -74,9 +74,10 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
     A cache that cannot be written costs a notice, unless the data is larger than memory: then it is a DataError.
     """
     entry = cache / cache_key(config, dtype)
-    cached = load_entry(entry, dtype)
+    there, cached = entry.exists(), load_entry(entry, dtype)
     if cached is not None:
         return _dataset(cached)
+    healed = [f"{entry}: the prepared data there was damaged; it is prepared anew"] if there else []
     prepared = prepare(config, dtype, heard)
     try:
         store_entry(entry, prepared)
@@ -84,8 +85,8 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
         notice = f"{cache}: the prepared data could not be cached ({(error.strerror or str(error)).lower()})"
         if prepared.data.in_pieces:
             raise DataError(f"{notice}, and it is too large to be held in memory instead; {_ADVICE}") from None
-        return _dataset(_in_memory(prepared), notice)
-    return _dataset(load_entry(entry, dtype) or _in_memory(prepared))
+        return _dataset(_in_memory(prepared), *healed, notice)
+    return _dataset(load_entry(entry, dtype) or _in_memory(prepared), *healed)
 
 
 def _in_memory(prepared: Prepared) -> Entry:

@@ -16,7 +16,7 @@ from nnrun.data.files.reading import Reading, WrittenFormat
 from nnrun.data.files.table import Floats, Kind
 from nnrun.data.split import Rule
 from nnrun.engine.metrics import Task
-from nnrun.files import to_json
+from nnrun.files import sealed, to_json
 from nnrun.text import listed, shown_name
 
 
@@ -207,7 +207,7 @@ class Fitted:
     @cached_property
     def written(self) -> bytes:
         """The content of a run's data.json; the runs of a search share it."""
-        return to_json(self.document, indent=2).encode() + b"\n"
+        return to_json(sealed(self.document), indent=2).encode() + b"\n"
 
 
 def _change(old: Sequence[str], new: Sequence[str]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import numpy as np
 
+from nnrun.engine.counters import Counters
 from nnrun.engine.parameters import Array
 
 
@@ -44,13 +43,6 @@ class Best:
     def put(self, epoch: int, scores: Array, theta: Array, state: Array) -> None:
         """Take over what an earlier process found: scores `(members, 2)` and vectors `(members, size)`."""
         self.epochs[:], self.scores, self.theta, self.state = epoch, scores, theta, state
-
-
-class Counters(TypedDict):
-    """Of an EarlyStopping of one member, as plain numbers."""
-
-    reference: list[list[float | None]]  # the two scores to be bettered, `(1, 2)`; in JSON an infinite one is null
-    waited: list[int]  # epochs since then, `(1,)`
 
 
 class EarlyStopping:

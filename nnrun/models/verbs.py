@@ -283,3 +283,4 @@ def _enter(run: RunDir, reads: int) -> None:
         search.update_record(test_reads=reads)
     else:
         run.event("evaluated", epoch=run.read_record().get("best_epoch"))
+        run.update_record(written=run.written())

@@ -6,10 +6,9 @@ A number that was not finite stands in a file as null. What older versions did n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
-if TYPE_CHECKING:
-    from nnrun.engine.stopping import Counters
+from nnrun.engine.counters import Counters
 
 Number = float | None
 Final = dict[str, Number]  # the numbers of the best epoch by column: `cost`, and `dev_error`, part and metric
@@ -81,6 +80,7 @@ class Checkpoint(TypedDict):
     step: NotRequired[int]
     optimizer: NotRequired[str]
     stopping: NotRequired[Counters | None]
+    tensors: NotRequired[str]  # a checksum, in the file alone
 
 
 class Given(TypedDict):
@@ -158,6 +158,13 @@ class Environment(TypedDict):
     git: Git | None
 
 
+class Written(TypedDict):
+    """How far a file that only grows had come, and a checksum of all until there."""
+
+    bytes: int
+    checksum: str
+
+
 class Chosen(TypedDict):
     """What stands in a search's best/ and why it may be trusted."""
 
@@ -187,14 +194,15 @@ class RunRecord(TypedDict, total=False):
     error: str | None
     ended: str
     seconds: float
-    epochs: int
+    epochs: int | None  # None of a search without a result
     best_epoch: int | None
     stopped_early: bool
     divergence: Diverged | None
     symptoms: list[FoundSymptom]
     final: Final | None
+    written: dict[str, Written] | None  # each of metrics.jsonl and events.jsonl; None while a run goes on
     chosen: Chosen
-    trials: int
+    trials: int | None
     running_seconds: float
     best_trial: int | None
     test_reads: int

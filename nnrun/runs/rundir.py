@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -16,17 +14,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import (
-    drop_abandoned,
+    checksum,
     drop_torn_line,
     drop_unfinished,
+    filling,
+    is_whole,
     lock_exclusively,
     naming,
-    read_json_lines,
+    sealed,
     to_json,
     write_atomically,
 )
 from nnrun.machine.posix import try_lock
-from nnrun.runs.records import Checkpoint, Event, Row, RunRecord
+from nnrun.runs.reading import RESTORE, Found, read_document, read_lines
+from nnrun.runs.records import Checkpoint, Event, Row, RunRecord, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
 from nnrun.text import on_screen
 
@@ -51,7 +52,7 @@ class RunDir:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._record: tuple[object, RunRecord] | None = None  # run.json, and which file that was
+        self._record: tuple[object, Found] | None = None  # run.json, and which file that was
         self._appending: dict[str, FileIO] = {}
 
     @classmethod
@@ -62,7 +63,6 @@ class RunDir:
         """
         try:
             root.mkdir(parents=True, exist_ok=True)
-            drop_abandoned(root, UNFINISHED)
         except OSError as error:
             raise _cannot_make(root, error) from error
         while True:
@@ -73,20 +73,16 @@ class RunDir:
     @classmethod
     def create_at(cls, path: Path, files: Mapping[str, bytes]) -> RunDir:
         """A new directory of this name; FileExistsError where there is one with something in it."""
-        try:
-            unfinished = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
-            unfinished.mkdir()
-        except OSError as error:
-            raise _cannot_make(path.parent, error) from error
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                unfinished = stack.enter_context(filling(path.parent, UNFINISHED))
+            except OSError as error:
+                raise _cannot_make(path.parent, error) from error
             (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
                 with naming(path / file):
                     (unfinished / file).write_bytes(content)
             return cls(_rename(unfinished, path))
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
 
     @property
     def id(self) -> str:
@@ -116,28 +112,32 @@ class RunDir:
         """Replace a file of the run as a whole."""
         write_atomically(self.path / file, content.encode())
 
-    def read_json(self, file: str) -> dict[str, Any]:
-        """run.json or data.json; DataError where it is missing or damaged."""
-        try:
-            record = json.loads(self.read(file))
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{self.path / file}: not valid JSON ({error})") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{self.path / file}: not a JSON object, but {type(record).__name__}")
-        return record
+    def read_yaml(self, file: str) -> bytes:
+        """The text of resolved.yaml or of a search's plan; DataError where it is missing or damaged."""
+        content = self.read(file)
+        if not is_whole(content):
+            raise DataError(
+                f"{self.path / file}: damaged, or changed by hand: its checksum is of another text; {RESTORE}, or take "
+                "out the line with the checksum if the change is yours"
+            )
+        return content
+
+    def read_json(self, file: str, kind: Any = dict) -> Found:
+        """A JSON object, as a TypedDict has it; DataError where it is missing or damaged."""
+        return read_document(self.read(file), str(self.path / file), kind)
 
     def read_record(self) -> RunRecord:
         """run.json as it is now; it is replaced as a whole, so the same file need not be read again."""
-        if self._record is None or self._record[0] != _identity(self.path / RECORD):
-            self._record = _identity(self.path / RECORD), cast(RunRecord, self.read_json(RECORD))
-        return self._record[1].copy()
+        now_there = _identity(self.path / RECORD)
+        if self._record is None or self._record[0] != now_there:
+            self._record = now_there, self.read_json(RECORD, RunRecord)
+        return cast(RunRecord, self._record[1].copy())
 
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
-        content = to_json({**self.read_record(), **values}, indent=2) + "\n"
+        record = {**self.read_record(), **values}
         self._record = None
-        self.write(RECORD, content)
-        self._record = _identity(self.path / RECORD), json.loads(content)
+        self.write(RECORD, to_json(sealed(record), indent=2) + "\n")
 
     @property
     def status(self) -> str:
@@ -175,11 +175,33 @@ class RunDir:
 
     def metrics(self) -> list[Row]:
         """One record an epoch."""
-        return cast(list[Row], read_json_lines(self.path / EPOCHS))
+        return cast(list[Row], self._lines(EPOCHS, Row))
 
     def events(self) -> list[Event]:
         """What happened besides epochs."""
-        return cast(list[Event], read_json_lines(self.path / EVENTS))
+        return cast(list[Event], self._lines(EVENTS, Event))
+
+    def written(self) -> dict[str, Written]:
+        """The length and checksum of each file that only grows, for run.json to have when nothing more is to come."""
+        contents = {file: self._content(file) for file in (EPOCHS, EVENTS)}
+        return {file: {"bytes": len(content), "checksum": checksum(content)} for file, content in contents.items()}
+
+    def _lines(self, file: str, kind: Any) -> list[Found]:
+        """What was written when run.json was completed must still be there; more may have come since."""
+        while True:
+            known = self._known(file)
+            content = self._content(file)
+            if known is None or checksum(content[: known["bytes"]]) == known["checksum"]:
+                return read_lines(content, self.path / file, kind)
+            if known == self._known(file):  # else the run has been resumed in between
+                raise DataError(f"{self.path / file}: damaged: its checksum in {RECORD} is of other lines; {RESTORE}")
+
+    def _known(self, file: str) -> Written | None:
+        return (self.read_record().get("written") or {}).get(file) if self.exists else None
+
+    def _content(self, file: str) -> bytes:
+        path = self.path / file
+        return path.read_bytes() if path.exists() else b""
 
     def forget_metrics_after(self, epoch: int) -> None:
         """Drop the records of epochs that will be trained again, and a torn last line."""

@@ -117,8 +117,8 @@ class Session:
 
     def _open(self, run: RunDir, config: Config, listener: Listener, notices: Sequence[str]) -> None:
         epoch = self.trainer.epoch
+        run.update_record(status="running", started=now(), process=os.getpid(), error=None, written=None)
         run.forget_metrics_after(epoch)
-        run.update_record(status="running", started=now(), process=os.getpid(), error=None)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
         beginning = self._beginning(notices)
         run.log(heading(run.id, config, beginning))
@@ -186,6 +186,8 @@ class Session:
         where = Diverged(epoch=divergence.epoch, step=divergence.step, layer=divergence.layer) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
         rows = run.metrics()
+        symptoms = self._symptoms(k, run, rows, (epochs, layers), where)
+        run.event(status, **(where or {"epoch": epochs}))
         run.update_record(
             status=status,
             ended=now(),
@@ -194,10 +196,10 @@ class Session:
             best_epoch=int(self.best.epochs[k]) or None,
             stopped_early=bool(self.stopping and not self.trainer.active[k] and not divergence),
             divergence=where,
-            symptoms=self._symptoms(k, run, rows, (epochs, layers), where),
+            symptoms=symptoms,
             final=final,
+            written=run.written(),
         )
-        run.event(status, **(where or {"epoch": epochs}))
         record = run.read_record()
         run.log(summary(record, self.configs[k], status))
         return Outcome(run, status, record, self.configs[k])

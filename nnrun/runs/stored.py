@@ -8,26 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, Tree
 from nnrun.errors import DataError
 from nnrun.runs.finding import best_in, is_search, name_of
+from nnrun.runs.reading import RESTORE
 from nnrun.runs.records import Event, Final, Row, RunRecord
 from nnrun.runs.rundir import DATA, RECORD, RESOLVED, RunDir
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.config.load import Loaded
-    from nnrun.data.fitted import Document, Fitted
+    from nnrun.data.fitted import Fitted
 
 UNDER_WAY = ("created", "running", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
-NOTHING = type(None)
-WRITTEN_FIRST = {"status": (str,), "created": (str,), "data": (dict,), "parent": (dict, NOTHING)}
-WRITTEN_LAST = {
-    "final": (dict, NOTHING),
-    "seconds": (int, float, NOTHING),
-    **dict.fromkeys(("epochs", "best_epoch", "trials", "best_trial"), (int, NOTHING)),
-}
+WRITTEN_FIRST = {"status", "created", "data", "parent"}
 IGNORED = "search."  # keys of the config that training one network ignores
 
 
@@ -70,10 +65,11 @@ class StoredRun:
 
     @cached_property
     def text(self) -> bytes:
-        """resolved.yaml, byte for byte; ConfigError where it cannot be read."""
+        """resolved.yaml, byte for byte; ConfigError where it cannot be read, DataError where it is damaged."""
         from nnrun.config.yaml_text import read_bytes
 
-        return read_bytes(self.directory.resolved)
+        read_bytes(self.directory.resolved)
+        return self.directory.read_yaml(RESOLVED)
 
     @cached_property
     def config(self) -> Config:
@@ -89,9 +85,9 @@ class StoredRun:
     @cached_property
     def data(self) -> Fitted:
         """data.json: the columns, the target and the split; DataError where it is missing or damaged."""
-        from nnrun.data.fitted import Fitted
+        from nnrun.data.fitted import Document, Fitted
 
-        return Fitted(cast("Document", self.directory.read_json(DATA)))
+        return Fitted(cast(Document, self.directory.read_json(DATA, Document)))
 
     # what became of it
 
@@ -137,10 +133,8 @@ def record_of(run: StoredRun) -> RunRecord:
     One run that is running, was killed or failed has not written its result: its epochs are counted, and what
     stands there from before it was resumed is left out.
     """
-    record, written = run.written, dict(run.written)
-    kinds = [(written[key], kind) for key, kind in (WRITTEN_FIRST | WRITTEN_LAST).items() if key in written]
-    whole = written.keys() >= WRITTEN_FIRST.keys() and all(isinstance(value, kind) for value, kind in kinds)
-    if not whole or not isinstance(record["data"].get("rows"), dict):
+    record = run.written
+    if not record.keys() >= WRITTEN_FIRST or "rows" not in record["data"]:
         raise DataError(f"{run.path / RECORD}: holds no record of a run")
     if run.under_way and not run.is_search:
         seconds = sum(row["seconds"] for row in run.rows)
@@ -150,18 +144,24 @@ def record_of(run: StoredRun) -> RunRecord:
 
 def settings_of(run: StoredRun) -> Settings:
     """Every setting of the run by its dotted key, those of a search left out; DataError where they cannot be read."""
+    values = yaml_of(run.directory, RESOLVED)
+    return {key: value for key, value in _flat(values) if not key.startswith(IGNORED)}
+
+
+def yaml_of(directory: RunDir, file: str) -> Tree:
+    """The plain values of a file that nnrun wrote; DataError where it is damaged."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast, where it was built
-    content = run.directory.read(RESOLVED)
+    content = directory.read_yaml(file)
     try:
         _refuse_bomb(yaml.parse(content, Loader=loader))
         values = yaml.load(content, Loader=loader)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f"{run.directory.resolved}: not valid YAML") from error
+        raise DataError(f"{directory.path / file}: not valid YAML; {RESTORE}") from error
     if not isinstance(values, dict):
-        raise DataError(f"{run.directory.resolved}: holds no settings")
-    return {key: value for key, value in _flat(values) if not key.startswith(IGNORED)}
+        raise DataError(f"{directory.path / file}: holds no settings; {RESTORE}")
+    return values
 
 
 def _refuse_bomb(events: Iterable[Any]) -> None:

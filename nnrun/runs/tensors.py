@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import mmap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.errors import DataError
-from nnrun.files import to_json, write_atomically
+from nnrun.files import sealed, to_json, write_atomically
+from nnrun.runs.reading import RESTORE, read_record
 from nnrun.runs.records import Checkpoint
 
 if TYPE_CHECKING:
@@ -20,8 +24,7 @@ if TYPE_CHECKING:
 LARGEST_HEADER = 1 << 24  # bytes; a network of a thousand layers needs a hundredth of it
 _LENGTH = 8  # bytes in front of the header, little-endian
 _TYPES = ("F32", "F64")
-_KEY = "nnrun"  # of the description in the file's metadata
-_RESTORE = "copy it again from where it was made, or train again"
+_KEY = "nnrun"  # of the description in the file's metadata, alone there: the library writes several in any order
 
 
 def write_tensors(path: Path, tensors: Tensors, description: Checkpoint) -> None:
@@ -29,8 +32,10 @@ def write_tensors(path: Path, tensors: Tensors, description: Checkpoint) -> None
     import numpy as np
     from safetensors.numpy import save
 
-    content = save({key: np.ascontiguousarray(t) for key, t in tensors.items()}, {_KEY: to_json(description)})
-    write_atomically(path, content, durable=True)
+    whole = {key: np.ascontiguousarray(t) for key, t in tensors.items()}
+    with _parted(save(whole)) as parted:
+        about = sealed({**description, "tensors": _checksum(*parted)})
+    write_atomically(path, save(whole, {_KEY: to_json(about)}), durable=True)
 
 
 def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Tensors, Checkpoint]:
@@ -48,9 +53,11 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None
             if shapes is not None:
                 _check_shapes(path, {name: tuple(found.get_shape()) for name, found in slices.items()}, shapes)
             names = slices if shapes is None else shapes
-            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()[_KEY])
+            about = read_record(file.metadata()[_KEY].encode(), f"{path}: not a checkpoint of nnrun", Checkpoint)
+            _check_sum(path, about.pop("tensors", None))
+            return {name: file.get_tensor(name) for name in names}, cast(Checkpoint, about)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path}: not a checkpoint of nnrun ({error}); {_RESTORE}") from error
+        raise DataError(f"{path}: not a checkpoint of nnrun ({error}); {RESTORE}") from error
 
 
 def _check_header(path: Path) -> None:
@@ -59,6 +66,31 @@ def _check_header(path: Path) -> None:
         length = int.from_bytes(file.read(_LENGTH), "little")
     if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
         raise ValueError(f"its header would be {length:,} bytes")
+
+
+def _check_sum(path: Path, known: str | None) -> None:
+    """Early files have no checksum."""
+    if known is None:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as all_, _parted(all_) as parted:
+        if known != _checksum(*parted):
+            raise ValueError("the checksum of its tensors is of other numbers")
+
+
+@contextmanager
+def _parted(content: bytes | mmap.mmap) -> Iterator[tuple[dict[str, Any], memoryview]]:
+    """The header and the bytes behind it, in place."""
+    start = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    with memoryview(content) as whole, whole[start:] as data:
+        yield json.loads(content[_LENGTH:start]), data
+
+
+def _checksum(header: Mapping[str, Any], data: memoryview) -> str:
+    """Of every tensor's name, type, shape and place, and of the bytes."""
+    places = {name: place for name, place in header.items() if name != "__metadata__"}
+    found = hashlib.blake2b(json.dumps(places, sort_keys=True).encode(), digest_size=16)
+    found.update(data)
+    return found.hexdigest()
 
 
 def _check_types(found: Mapping[str, str]) -> None:
@@ -74,5 +106,5 @@ def _check_shapes(path: Path, found: Mapping[str, tuple[int, ...]], shapes: Mapp
             there = f"is {list(found[name])}" if name in found else "is missing"
             raise DataError(
                 f"{path}: {name} {there}, where this run's network has {list(shape)}; "
-                f"it is not this run's checkpoint: {_RESTORE}"
+                f"it is not this run's checkpoint: {RESTORE}"
             )

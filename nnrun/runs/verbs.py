@@ -13,7 +13,7 @@ from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
-from nnrun.files import to_json
+from nnrun.files import sealed, sealed_text, to_json
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
 from nnrun.runs.records import DataRecord, Given, Parent, RunRecord
@@ -96,7 +96,7 @@ def _go_on(run: StoredRun, config: Config, dataset: Dataset, session: Session) -
             f"{run.id} has trained {session.trainer.epoch} epochs already; the new total must be larger than that, "
             f"got {config.training.epochs}"
         )
-    run.directory.write(RESOLVED, dump_yaml(config.resolved()))
+    run.directory.write(RESOLVED, sealed_text(dump_yaml(config.resolved())))
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
@@ -152,7 +152,7 @@ def first_files(
     given: Given | None = None,
 ) -> dict[str, bytes]:
     """What a run directory holds before training; `text` is the user's file, None where there is none."""
-    resolved, here = dump_yaml(config.resolved()).encode(), describe()
+    resolved, here = dump_yaml(config.resolved()), describe()
     record: RunRecord = {
         "schema_version": SCHEMA_VERSION,
         "id": run_id,
@@ -169,9 +169,9 @@ def first_files(
         "data": _data_record(dataset),
     }
     return {
-        CONFIG: resolved if text is None else text,
-        RESOLVED: resolved,
-        RECORD: to_json(record, indent=2).encode() + b"\n",
+        CONFIG: resolved.encode() if text is None else text,
+        RESOLVED: sealed_text(resolved).encode(),
+        RECORD: to_json(sealed(record), indent=2).encode() + b"\n",
         DATA: dataset.fitted.written,
     }
 

@@ -19,9 +19,8 @@ from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.engine.optimizers import OPTIMIZERS
-from nnrun.search.record import Expected
+from nnrun.search.record import Expected, TrialRecord
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.trials import TrialRecord
 
 BEST_SHARE = 0.3  # of the trials, that are compared with all; with a fifth, 30 trials tell a third less often
 SHUFFLES = 1000  # how often the best are drawn by lot, to see what chance alone would give

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from nnrun.config.values import Settings
+from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
 from nnrun.runs.stored import StoredRun
@@ -51,10 +54,11 @@ def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
     for run in map(RunDir, sorted(folder.glob("[0-9]*"))):
         if not (run.id.isdigit() and run.exists) or int(run.id) in known:
             continue
-        record = run.read_record()
-        if record["status"] in ("done", "diverged"):
-            outcome = Outcome(run, record["status"], record, StoredRun(run).config)
-            found = trial_result(int(run.id), run.read_json("values.json"), outcome)
-            ledger.append(entry(found | {"attempt": None}, metric))
-            entered.append(int(run.id))
+        with suppress(NnrunError):  # what is damaged there is trained again
+            record = run.read_record()
+            if record["status"] in ("done", "diverged"):
+                outcome = Outcome(run, record["status"], record, StoredRun(run).config)
+                found = trial_result(int(run.id), run.read_json("values.json", Settings), outcome)
+                ledger.append(entry(found | {"attempt": None}, metric))
+                entered.append(int(run.id))
     return entered

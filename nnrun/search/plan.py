@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TypedDict
 
-import yaml
-
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
-from nnrun.config.space.space import Space, difference
+from nnrun.config.space.space import Space, WrittenRange, difference
 from nnrun.config.values import Settings, Tree
+from nnrun.errors import DataError
+from nnrun.files import sealed_text
 from nnrun.runs.finding import PLAN
+from nnrun.runs.reading import RESTORE, lacking, misfit
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import yaml_of
 from nnrun.search.strategies.strategy import Brief
 
 FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue")  # what the trials follow from: it may not change
@@ -27,6 +29,21 @@ class Limits(TypedDict, total=False):
     trial_timeout: float | None  # seconds
     trial_memory: int | None  # bytes a worker
     stack: int | None  # most trials trained as one
+
+
+class WrittenPlan(TypedDict):
+    """The types of what stands in search.yaml."""
+
+    schema_version: int
+    totals: list[int]
+    limits: Limits
+    repeat: int | None
+    strategy: str
+    metric: str
+    seed: int
+    epochs: int
+    space: dict[str, WrittenRange]
+    enqueue: list[Settings]
 
 
 @dataclass(frozen=True)
@@ -62,9 +79,17 @@ class Plan:
     @classmethod
     def read(cls, run: RunDir) -> Plan:
         """That of a search; DataError where it has none."""
-        written = yaml.safe_load(run.read(PLAN))
+        where, written = run.path / PLAN, yaml_of(run, PLAN)
+        missing = lacking(written, WrittenPlan)
+        problem = f"{', '.join(missing)} missing" if missing else misfit(written, WrittenPlan)
+        if problem is None and not written["totals"]:
+            problem = "totals is empty"
+        if problem is None and not (space := _space(written["space"])):
+            problem = "space is none"
+        if problem:
+            raise DataError(f"{where}: {problem}; {RESTORE}")
         values = {name: written[name] for name in _names()}
-        return cls(**values | {"space": Space.of(values["space"])})
+        return cls(**values | {"space": space})
 
     def as_dict(self) -> Tree:
         """Plain values, as the file has them."""
@@ -73,7 +98,7 @@ class Plan:
 
     def text(self) -> str:
         """The file."""
-        return dump_yaml(self.as_dict())
+        return sealed_text(dump_yaml(self.as_dict()))
 
     @property
     def total(self) -> int:
@@ -97,6 +122,16 @@ class Plan:
         lines = difference(old["space"], new["space"])
         lines += [f"{name}: {one_line(old[name])} → {one_line(new[name])}" for name in names if name != "space"]
         return names, lines
+
+
+def _space(written: dict[str, WrittenRange]) -> Space | None:
+    """None where no space would be written so."""
+    try:
+        space = Space.of(written)
+        wrong = [p.key for p in space.parameters if p.domain.wrong(p.domain.written())]
+        return space if space.written() == written and not wrong else None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, StopIteration):
+        return None
 
 
 def _names() -> list[str]:

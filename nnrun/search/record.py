@@ -1,10 +1,46 @@
-"""What a search leaves in its run.json, beside what every run has there."""
+"""What a search leaves: a line of its ledger a trial, and in run.json what stands there beside what every run has."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
+from nnrun.config.values import Settings
 from nnrun.runs.records import DataSizes, Final
+
+Ending = Literal["done", "diverged", "failed"]
+
+
+class Where(TypedDict):
+    """The place of the first number that is not finite."""
+
+    epoch: int
+    step: int
+    layer: str
+
+
+class TrialResult(TypedDict):
+    """What a trial came to. One that never trained has none of the keys that may be missing."""
+
+    number: int
+    values: Settings
+    seed: int | None
+    status: Ending
+    final: Final
+    best_epoch: NotRequired[int | None]
+    epochs: NotRequired[int]
+    divergence: NotRequired[Where | None]
+    curve: list[float | None]  # the dev error, epoch by epoch
+    seconds: NotRequired[float]
+    host: NotRequired[str]
+    error: str | None
+    attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left
+
+
+class TrialRecord(TrialResult):
+    """The ledger's line of a finished trial."""
+
+    metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
+    time: float  # when it was entered, in seconds since 1970
 
 
 class Expected(TypedDict):

@@ -12,12 +12,12 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
-from nnrun.search.record import Repeated
+from nnrun.search.record import Repeated, TrialRecord
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
-from nnrun.search.trials import Objective, Trial, TrialRecord, repeat_seed, signature, stacked
+from nnrun.search.trials import Objective, Trial, repeat_seed, signature, stacked
 from nnrun.search.worker import train_trials
 
 BEST = 3
@@ -76,7 +76,7 @@ def _study(search: Search, record: TrialRecord, watcher: Watcher) -> Study:
     number = record["number"]
     folder = search.run.path / "repeats" / f"{number:04d}"
     folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(folder / LEDGER)
+    ledger = Ledger(folder / LEDGER, search.space)
     mend(ledger, folder, search.metric)
     config = StoredRun(RunDir(search.folder / f"{number:04d}")).config
     return Study(

@@ -15,6 +15,7 @@ from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, NnrunError
+from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import load_best, prune
 from nnrun.runs.recording import finals, wanted
 from nnrun.runs.records import Chosen, Final
@@ -25,7 +26,7 @@ from nnrun.search import duration
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.mending import mend
-from nnrun.search.record import EndedBy, SearchRecord
+from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
 from nnrun.search.stored import StoredSearch
@@ -33,7 +34,7 @@ from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
-from nnrun.search.trials import Trial, TrialRecord, TrialResult, failed, signature, stacked, trial_seed
+from nnrun.search.trials import Trial, failed, signature, stacked, trial_seed
 from nnrun.search.worker import train_trials
 
 
@@ -41,8 +42,7 @@ def close(
     search: Search, records: Sequence[TrialRecord], best: TrialRecord | None, strategy: Strategy, ended_by: EndedBy
 ) -> str:
     """Put the best trial into best/, and its results and those of all trials into run.json; the status to come."""
-    for abandoned in search.folder.glob(f"{UNFINISHED}*"):  # by workers that were killed
-        shutil.rmtree(abandoned, ignore_errors=True)
+    drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
     chosen = _choose(search.run, search.dataset, None if ended_by == "signal" else best)
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
     search.run.update_record(
@@ -113,7 +113,7 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
 def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
     session = Session([StoredRun(run).config], dataset)
-    session.trainer.epoch = run.read_record()["epochs"]
+    session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)
     return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]}

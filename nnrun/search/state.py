@@ -102,7 +102,7 @@ class Search:
     @property
     def ledger(self) -> Ledger:
         """The finished trials."""
-        return Ledger.of(self.run)
+        return Ledger.of(self.run, self.space)
 
     @property
     def folder(self) -> Path:

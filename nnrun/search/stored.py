@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
+from nnrun.errors import DataError
+from nnrun.installation import command
+from nnrun.runs.reading import RESTORE, misfit
+from nnrun.runs.rundir import RECORD
 from nnrun.runs.stored import StoredRun
-from nnrun.search.ledger import Ledger
+from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord
-from nnrun.search.trials import TrialRecord
+from nnrun.search.record import SearchRecord, TrialRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +30,21 @@ class StoredSearch:
     @property
     def record(self) -> SearchRecord:
         """run.json with the status of the moment."""
-        return cast(SearchRecord, self.run.record)
+        record = self.run.record
+        if problem := misfit(record, SearchRecord):
+            raise DataError(f"{self.run.path / RECORD}: {problem}; {RESTORE}")
+        return cast(SearchRecord, record)
 
     @cached_property
     def trials(self) -> list[TrialRecord]:
-        """Every whole record of trials.jsonl by number."""
-        return Ledger.of(self.run.directory).read()[0]
+        """Every record of trials.jsonl by number; DataError where a line is damaged, which resuming mends."""
+        found = Ledger.of(self.run.directory, self.plan.space).read_whole()
+        counted = 0 if self.run.under_way else self.record.get("trials") or 0
+        if len(found) < counted:
+            mending = command("resume", str(self.run.path))
+            where = self.run.path / LEDGER
+            raise DataError(f"{where}: damaged: {len(found)} of {counted} trials are there; `{mending}` mends it")
+        return found
 
     @property
     def closed(self) -> bool:

@@ -14,19 +14,9 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
+from nnrun.search.record import TrialRecord, TrialResult
 from nnrun.search.strategies.strategy import Point, Strategy
-from nnrun.search.trials import (
-    Answer,
-    Job,
-    Objective,
-    SharedJob,
-    Trial,
-    TrialRecord,
-    TrialResult,
-    cohort,
-    entry,
-    failed,
-)
+from nnrun.search.trials import Answer, Job, Objective, SharedJob, Trial, cohort, entry, failed
 
 ATTEMPTS = 2  # of a trial that crashes by itself
 KILLS = 20  # from outside, after which a trial is given up all the same

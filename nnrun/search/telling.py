@@ -14,9 +14,9 @@ from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage
+from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord
 from nnrun.search.strategies.strategies import STRATEGIES
-from nnrun.search.trials import Objective, TrialRecord
+from nnrun.search.trials import Objective
 from nnrun.text import columns, duration, metric_name, number, percent
 
 BEST_SHOWN = 5

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import TypedDict, cast
 
 from numpy.random import SeedSequence
 
@@ -17,8 +17,8 @@ from nnrun.data.dataset import Dataset
 from nnrun.engine.network import parameter_count
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
 from nnrun.runs.environment import describe
-from nnrun.runs.records import Final
 from nnrun.runs.session import Outcome
+from nnrun.search.record import Ending, TrialRecord, TrialResult
 
 LARGEST = 16
 # Numbers of theta times rows of a batch, of all members together, up to which a further member costs less than
@@ -66,39 +66,6 @@ class Job(SharedJob):
     """What a worker takes: trials of one shape."""
 
     trials: list[TrialJob]
-
-
-class Where(TypedDict):
-    """The place of the first number that is not finite."""
-
-    epoch: int
-    step: int
-    layer: str
-
-
-class TrialResult(TypedDict):
-    """What a trial came to. One that never trained has none of the keys that may be missing."""
-
-    number: int
-    values: Settings
-    seed: int | None
-    status: str  # done, diverged or failed
-    final: Final
-    best_epoch: NotRequired[int | None]
-    epochs: NotRequired[int]
-    divergence: NotRequired[Where | None]
-    curve: list[float | None]  # the dev error, epoch by epoch
-    seconds: NotRequired[float]
-    host: NotRequired[str]
-    error: str | None
-    attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left
-
-
-class TrialRecord(TrialResult):
-    """The ledger's line of a finished trial."""
-
-    metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
-    time: float  # when it was entered, in seconds since 1970
 
 
 class Answer(TypedDict):
@@ -206,10 +173,10 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
         "number": number,
         "values": values,
         "seed": record["seed"],
-        "status": outcome.status,
+        "status": cast(Ending, outcome.status),
         "final": final,
         "best_epoch": record["best_epoch"],
-        "epochs": record["epochs"],
+        "epochs": record["epochs"] or 0,
         "divergence": record["divergence"],
         "curve": [row["dev_error"] for row in outcome.run.metrics()],
         "seconds": record["seconds"],

@@ -9,7 +9,7 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.files import to_json
+from nnrun.files import sealed, to_json
 from nnrun.runs.records import Parent
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Listener, Session
@@ -53,8 +53,9 @@ def _directory(folder: Path, trial: TrialJob, config: Config, dataset: Dataset, 
     path = folder / f"{trial['number']:04d}"
     if path.exists():
         shutil.rmtree(path)
-    origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"]}
+    origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"] or 0}
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
-    files |= {"values.json": to_json(trial["values"]).encode() + b"\n"}  # the ledger can be rebuilt from here
+    values = to_json(sealed(trial["values"]), indent=2)  # the ledger can be rebuilt from here
+    files |= {"values.json": values.encode() + b"\n"}
     files |= {EPOCHS: b"" if parent is None else parent.read(EPOCHS)}
     return RunDir.create_at(path, files)

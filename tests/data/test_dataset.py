@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.sources import read_table
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import prepare, read_parts
+from nnrun.machine.posix import try_lock
 
 LINES = ["x,color,y", *(f"{i / 3},{['red', 'blue', ''][i % 3]},{'ab'[i % 2]}" for i in range(60))]
 
@@ -274,10 +274,82 @@ def test_a_concurrent_winner_is_kept(csv: Any, load: Any, tmp_path: Path, monkey
 
 
 def test_leftovers_of_killed_processes_are_cleared(csv: Any, load: Any, tmp_path: Path) -> None:
-    old, young = (tmp_path / "cache" / f".unfinished-{name}" for name in ("old", "young"))
-    for directory in (old, young):
+    left, filled = (tmp_path / "cache" / f".unfinished-{name}" for name in ("left", "filled"))
+    for directory in (left, filled):
         directory.mkdir(parents=True)
-    two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(old, (two_days_ago, two_days_ago))
+    descriptor = os.open(filled, os.O_RDONLY)
+    assert try_lock(descriptor, exclusive=True), "as the process that fills it holds it"
     load(csv(*LINES), target="y")
-    assert not old.exists() and young.exists()
+    assert not left.exists() and filled.exists()
+    os.close(descriptor)
+
+
+def other_time(path: Path, content: bytes) -> None:
+    """Other content of the same size at the same time, as a program that copies times leaves it."""
+    status = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_file_swapped_for_one_of_the_same_size_and_time_is_read_again(csv: Any, load: Any) -> None:
+    path = csv(*LINES)
+    load(path, target="y", normalize="none")
+    content = path.read_bytes()
+    other_time(path, content.replace(b"1", b"7"))
+    assert path.stat().st_size == len(content)
+    assert max(part.x.max() for part in load(path, target="y", normalize="none").parts.values()) >= 7
+
+
+def zeroed(content: bytearray) -> None:
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+
+
+def flipped(content: bytearray) -> None:
+    content[-3] ^= 4
+
+
+def truncated(content: bytearray) -> None:
+    del content[len(content) // 2 :]
+
+
+@pytest.mark.parametrize("rot", [zeroed, flipped, truncated])
+def test_rot_of_every_file_of_an_entry_is_noticed_told_and_healed(
+    csv: Any, load: Any, tmp_path: Path, rot: Any
+) -> None:
+    path = csv(*LINES)
+    first = load(path, target="y")
+    assert load(path, target="y").notices == first.notices
+    expected = {part: (data.x.copy(), data.y.copy()) for part, data in first.parts.items()}
+    [entry] = entries(tmp_path / "cache")
+    files = entries(entry)
+    assert len(files) == 8, "two arrays a part, data.json and the manifest"
+    for file in files:
+        whole = file.read_bytes()
+        content = bytearray(whole)
+        rot(content)
+        file.write_bytes(content)
+        again = load(path, target="y")
+        told = [f"{entry}: the prepared data there was damaged; it is prepared anew"]
+        assert again.notices == first.notices + (told if content != whole else []), file.name
+        for part, (x, y) in expected.items():
+            assert np.array_equal(again.parts[part].x, x) and np.array_equal(again.parts[part].y, y)
+        assert load(path, target="y").notices == first.notices, "once is enough"
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from nnrun.config.data_section import Data
+from nnrun.data.dataset import load_dataset
+data = load_dataset(Data(source=sys.argv[1], target="y"), "float64", Path(sys.argv[2]))
+print(data.fitted.split["sha256"], data.notices, float(data.parts["train"].x.sum()))
+"""
+
+
+def test_twenty_processes_at_once_share_one_entry(csv: Any, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LOAD, str(csv(*LINES)), str(tmp_path / "cache")]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(20)]
+    told = {process.communicate()[0] for process in processes}
+    assert [process.returncode for process in processes] == [0] * 20
+    assert len(told) == 1, "none took what another was making for damaged"
+    assert len(entries(tmp_path / "cache")) == 1

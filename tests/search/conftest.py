@@ -14,12 +14,13 @@ from nnrun.config.space.space import Space
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Inline, Work
 from nnrun.search.ledger import Ledger
+from nnrun.search.record import TrialRecord, TrialResult
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
-from nnrun.search.trials import Objective, Trial, TrialRecord, TrialResult
+from nnrun.search.trials import Objective, Trial
 from nnrun.search.verbs import begin
 
 CONFIG = """

@@ -1,6 +1,7 @@
 """search.yaml: the same bytes as ever, read back as it was written, and compared with what a config says now."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.config.space.known import load_known
 from nnrun.errors import DataError
+from nnrun.files import sealed_text
 from nnrun.runs.rundir import RunDir
 from nnrun.search.plan import Plan
 
@@ -47,10 +49,34 @@ def plan_of(*settings: str) -> Plan:
 
 
 def test_it_is_written_as_ever(tmp_path: Path) -> None:
-    assert plan_of().text() == WRITTEN
-    (tmp_path / "search.yaml").write_text(WRITTEN)
-    assert Plan.read(RunDir(tmp_path)) == plan_of()
-    assert Plan.read(RunDir(tmp_path)).text() == WRITTEN
+    assert plan_of().text() == sealed_text(WRITTEN)
+    for text in (WRITTEN, sealed_text(WRITTEN)):  # early ones have no checksum
+        (tmp_path / "search.yaml").write_text(text)
+        assert Plan.read(RunDir(tmp_path)) == plan_of()
+        assert Plan.read(RunDir(tmp_path)).text() == sealed_text(WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (WRITTEN, "", "holds no settings"),
+        (WRITTEN, "- 1", "holds no settings"),
+        (WRITTEN, "[" * 10_000, "not valid YAML"),
+        ("seed: 3", "seed: 4", "damaged, or changed by hand: its checksum is of another text"),
+        ("totals: [20, 30]", "totals: x", "totals is 'x' where a list belongs"),
+        ("totals: [20, 30]", "totals: []", "totals is empty"),
+        ("totals: [20, 30]", "totals: [-1]", "totals.0 is -1 where a whole number belongs"),
+        ("timeout: 60.0", "timeout: x", "limits.timeout is 'x' where a number belongs"),
+        ("repeat: null\n", "", "repeat missing"),
+        ("log: [0.0001, 1.0]", "log: [x]", "space is none"),
+        ("log: [0.0001, 1.0]", "lag: [0.0001, 1.0]", "space is none"),
+    ],
+)
+def test_a_damaged_one_is_refused_by_name(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    text = sealed_text(WRITTEN).replace(old, new) if old == "seed: 3" else WRITTEN.replace(old, new)
+    (tmp_path / "search.yaml").write_text(text)
+    with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'search.yaml'}: {problem}; ")):
+        Plan.read(RunDir(tmp_path))
 
 
 def test_a_directory_without_one_is_refused(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from nnrun.errors import ConfigError
 from nnrun.runs.rundir import RunDir
 from nnrun.search import running
 from nnrun.search.ledger import Ledger
+from nnrun.search.record import TrialRecord
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.trials import TrialRecord
 from nnrun.search.verbs import begin, resume
 from tests.search.conftest import Hearing
 

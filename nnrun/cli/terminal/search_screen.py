@@ -15,7 +15,7 @@ from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.runs.verdict import error_kind
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
-from nnrun.search.trials import Objective, TrialRecord
+from nnrun.search.trials import Objective
 from nnrun.text import remaining
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from nnrun.runs.rundir import RunDir
     from nnrun.search.plan import Plan
+    from nnrun.search.record import TrialRecord
     from nnrun.search.state import Options
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.space.domains import DOMAINS, Choice
-from nnrun.config.space.intervals import Domain
+from nnrun.config.space.intervals import Domain, is_number
 from nnrun.config.space.settings import configured, value_at
 from nnrun.config.values import Settings
 
@@ -72,6 +72,15 @@ class Space:
             if parameter.domain.contains(value) if active else value is None:
                 units.append(parameter.domain.to_unit(value) if active else MIDDLE)
         return units if len(units) == len(self.parameters) else None
+
+    def misfit(self, settings: Settings) -> str | None:
+        """The first parameter that the settings lack, or of which they have no value of its kind, in range or not."""
+        for parameter in self.parameters:
+            value = settings.get(parameter.key)
+            fits = value is None or isinstance(parameter.domain, Choice) or is_number(value)
+            if parameter.key not in settings or not fits:
+                return parameter.key
+        return None
 
     def contains(self, settings: Settings) -> bool:
         """Whether the settings lie in the space: every active parameter in its range, every other null."""

@@ -15,7 +15,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.stored import StoredRun, record_of, settings_of
 from nnrun.runs.verdict import error_kind
-from nnrun.search.ledger import Glimpse, Ledger
+from nnrun.search.ledger import Ledger
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
 BROKEN = "unreadable"  # in place of a status
@@ -29,10 +29,10 @@ class Entry:
         self.run, self.search = run, run.is_search
         try:
             self.record: Settings = dict(record_of(run))
+            if self.search and self.record["status"] != "done":
+                self.record |= _so_far(run)
         except NnrunError:
             self.record = {"status": BROKEN}
-        if self.search and self.record["status"] not in (BROKEN, "done"):
-            self.record |= _so_far(run)
 
     @property
     def facts(self) -> Settings:
@@ -72,17 +72,11 @@ class Entry:
 
 def _so_far(run: StoredRun) -> Settings:
     """The best of the trials that a search has finished until now."""
-    try:
-        records = Ledger.of(run.directory).glance()
-    except NnrunError:  # `nnrun resume` will mend it
-        return {}
-    finished = (record for record in records if record.get("metric") is not None)
-    best: Glimpse = min(finished, key=lambda record: float(record["metric"] or 0), default=Glimpse())
-    return {
-        "trials": len(records),
-        "best_trial": best.get("number"),
-        **{key: best.get(key) for key in ("final", "epochs", "best_epoch")},
-    }
+    records = Ledger.of(run.directory).read_whole()
+    finished = (record for record in records if record["metric"] is not None)
+    best = min(finished, key=lambda record: record["metric"] or 0, default=None)
+    keys = {"best_trial": "number", "final": "final", "epochs": "epochs", "best_epoch": "best_epoch"}
+    return {"trials": len(records), **{key: best.get(name) if best else None for key, name in keys.items()}}
 
 
 WRITTEN = re.compile(r"\s*(?P<key>[^\s<>=!]+)\s*(?P<comparison><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)\s*")

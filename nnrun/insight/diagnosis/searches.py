@@ -17,8 +17,8 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
+from nnrun.search.record import TrialRecord
 from nnrun.search.stored import StoredSearch
-from nnrun.search.trials import TrialRecord
 from nnrun.text import columns, percent
 
 EDGE = 0.05  # of a range, in its own scale

@@ -12,9 +12,8 @@ from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
 from nnrun.report.search.scales import place, scale_axis, ticks
 from nnrun.search.importance import Importance, importances
-from nnrun.search.record import Stage
+from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER, setting
-from nnrun.search.trials import TrialRecord
 from nnrun.text import percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn

@@ -41,8 +41,8 @@ from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import Importance
+from nnrun.search.record import TrialRecord
 from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
-from nnrun.search.trials import TrialRecord
 from nnrun.text import duration, percent
 
 Parts = list[Markup | Chart | Grid]
@@ -67,11 +67,12 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
 
 
-def _diagnosis(search: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | None:
+def _diagnosis(search: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
+    """Or why there is none."""
     try:
         return of_a_search(search, None, None, usual, options)
-    except NnrunError:
-        return None
+    except NnrunError as error:
+        return error
 
 
 def _pictures(found: Results, items: Sequence[Importance]) -> Iterator[Section]:
@@ -132,7 +133,7 @@ def _numbers(found: Results) -> list[tuple[str, str, str]]:
     return [*told, ("strategy", found.plan.strategy.replace("_", " "), f"seed {found.plan.seed}")]
 
 
-def _best_section(found: Results, judged: Diagnosis | None) -> Section:
+def _best_section(found: Results, judged: Diagnosis | NnrunError) -> Section:
     best = found.best
     if best is None:
         return left_out("The best config", "no trial has a result.")
@@ -140,7 +141,7 @@ def _best_section(found: Results, judged: Diagnosis | None) -> Section:
     parts: Parts = [table(f"Settings of trial {best['number']}", ["key", "value"], rows, words=(0, 1))]
     parts += [tag("h3", "How to use it"), commands(_uses(found))]
     parts += [tag("h3", "How sure that is"), listing(_sureness(found, judged)), *_repeats(found)]
-    if judged and judged.actions:
+    if isinstance(judged, Diagnosis) and judged.actions:
         parts += [tag("h3", "What to try next"), commands([(a.why, a.command) for a in judged.actions])]
     return Section("The best config", parts)
 
@@ -157,12 +158,12 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
     yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
 
 
-def _sureness(found: Results, judged: Diagnosis | None) -> Iterator[str]:
+def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
     """What speaks for and against the result."""
     metric = found.plan.metric
     yield f"It was chosen for its {found.metric} among {len(found.ranked):,} trials: that number is a little too good."
-    if judged:
-        yield f"Its verdict: {judged.told}"
+    told = judged.told if isinstance(judged, Diagnosis) else f"there is none ({judged})."
+    yield f"Its verdict: {told}"
     for line in expected_line(found.record.get("random_search_expected"), metric):
         yield f"{sentence_case(' '.join(line.split()))}."
     yield from (f"{note}." for note in found.record.get("notes") or [])

@@ -13,12 +13,12 @@ from nnrun.config.space.space import Space
 from nnrun.report.page.charts import Axis, axis, log_axis
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord
+from nnrun.search.record import SearchRecord, TrialRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
-from nnrun.search.trials import Objective, TrialRecord
+from nnrun.search.trials import Objective
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 

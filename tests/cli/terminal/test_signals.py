@@ -180,3 +180,23 @@ def test_ctrl_c_while_the_program_is_being_loaded(here: Path, command: str, modu
     assert (done.returncode, done.stdout) == (130, "")
     assert "Traceback" not in done.stderr
     assert not Path("runs").exists()
+
+
+TOLD_WHILE_LOADING = """
+import os, signal, sys
+class Tell:
+    def find_spec(self, name, path=None, target=None):
+        if name == "MODULE":
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Tell())
+sys.argv[1:] = ["list"]
+from nnrun.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["nnrun.errors", "nnrun.cli.app", "nnrun.insight.comparison.listing"])
+def test_sigterm_while_a_command_still_loads(here: Path, module: str) -> None:
+    script = TOLD_WHILE_LOADING.replace("MODULE", module)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (143, "")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nnrun.errors import UsageError
+from nnrun.files import sealed
 from nnrun.insight.comparison.listing import Condition, Entry, as_csv, as_number, plain, select, table
 from nnrun.runs.stored import StoredRun
 from nnrun.text import yaml_text
@@ -107,10 +108,12 @@ def test_a_search_under_way_shows_the_best_so_far(make_search: MakeRun) -> None:
     run = make_search("a", status="running", trials=None, best_trial=None, final=None)
     lines = [
         {"number": 0, "metric": 0.2, "final": {"dev_error": 0.2}, "epochs": 3, "best_epoch": 2},
-        {"number": 1, "metric": None, "final": None},
+        {"number": 1, "metric": None, "final": {}},
         {"number": 2, "metric": 0.1, "final": {"dev_error": 0.1}, "epochs": 3, "best_epoch": 3},
     ]
-    (run.path / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"number": 3, "met')
+    whole = {"values": {}, "seed": 0, "status": "done", "curve": [], "error": None, "time": 0.0}
+    written = "".join(json.dumps(sealed(line | whole)) + "\n" for line in lines)
+    (run.path / "trials.jsonl").write_text(written + '{"number": 3, "met')
     entry = Entry(StoredRun(run))
     assert entry.facts["status"] == "interrupted"
     assert (entry.facts["trials"], entry.facts["best_trial"], entry.value("dev_error")) == (3, 2, 0.1)
