@@ -114,7 +114,10 @@ class RunDir:
 
     def read_yaml(self, file: str) -> bytes:
         """The text of resolved.yaml or of a search's plan; DataError where it is missing or damaged."""
-        content = self.read(file)
+        return self.whole(file, self.read(file))
+
+    def whole(self, file: str, content: bytes) -> bytes:
+        """The same of what was read already."""
         if not is_whole(content):
             raise DataError(
                 f"{self.path / file}: damaged, or changed by hand: its checksum is of another text; {RESTORE}, or take "
@@ -135,9 +138,9 @@ class RunDir:
 
     def update_record(self, **values: Any) -> None:
         """Set keys of run.json."""
-        record = {**self.read_record(), **values}
-        self._record = None
-        self.write(RECORD, to_json(sealed(record), indent=2) + "\n")
+        text = to_json(sealed({**self.read_record(), **values}), indent=2) + "\n"
+        self.write(RECORD, text)
+        self._record = _identity(self.path / RECORD), read_document(text.encode(), str(self.path / RECORD), RunRecord)
 
     @property
     def status(self) -> str:

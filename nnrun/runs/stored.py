@@ -68,8 +68,7 @@ class StoredRun:
         """resolved.yaml, byte for byte; ConfigError where it cannot be read, DataError where it is damaged."""
         from nnrun.config.yaml_text import read_bytes
 
-        read_bytes(self.directory.resolved)
-        return self.directory.read_yaml(RESOLVED)
+        return self.directory.whole(RESOLVED, read_bytes(self.directory.resolved))
 
     @cached_property
     def config(self) -> Config:

@@ -46,7 +46,7 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None
     from safetensors import SafetensorError, safe_open
 
     try:
-        _check_header(path)
+        _check_whole(path)
         with safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             _check_types({name: found.get_dtype() for name, found in slices.items()})
@@ -54,27 +54,25 @@ def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None
                 _check_shapes(path, {name: tuple(found.get_shape()) for name, found in slices.items()}, shapes)
             names = slices if shapes is None else shapes
             about = read_record(file.metadata()[_KEY].encode(), f"{path}: not a checkpoint of nnrun", Checkpoint)
-            _check_sum(path, about.pop("tensors", None))
+            about.pop("tensors", None)
             return {name: file.get_tensor(name) for name in names}, cast(Checkpoint, about)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not a checkpoint of nnrun ({error}); {RESTORE}") from error
 
 
-def _check_header(path: Path) -> None:
-    """Before the library reads the header, which it holds in memory."""
+def _check_whole(path: Path) -> None:
+    """Before the library reads it: a header that memory can hold, and the bytes that were written.
+
+    Early files have no checksum.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH), "little")
-    if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
-        raise ValueError(f"its header would be {length:,} bytes")
-
-
-def _check_sum(path: Path, known: str | None) -> None:
-    """Early files have no checksum."""
-    if known is None:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as all_, _parted(all_) as parted:
-        if known != _checksum(*parted):
-            raise ValueError("the checksum of its tensors is of other numbers")
+        if length > min(LARGEST_HEADER, path.stat().st_size - _LENGTH):
+            raise ValueError(f"its header would be {length:,} bytes")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content, _parted(content) as (header, data):
+            known = json.loads(header["__metadata__"][_KEY]).get("tensors")
+            if known is not None and known != _checksum(header, data):
+                raise ValueError("the checksum of its tensors is of other numbers")
 
 
 @contextmanager
