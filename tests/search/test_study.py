@@ -20,7 +20,16 @@ Job = dict[str, Any]
 
 
 def record(number: int, values: Job, status: str = "done", **final: Any) -> Job:
-    return {"number": number, "values": values, "status": status, "final": final, "error": None}
+    whole = {
+        "number": number,
+        "values": values,
+        "seed": 0,
+        "status": status,
+        "final": final,
+        "curve": [],
+        "error": None,
+    }
+    return whole
 
 
 def by_rate(job: Job) -> Job:
