@@ -20,7 +20,7 @@ Job = dict[str, Any]
 
 
 def record(number: int, values: Job, status: str = "done", **final: Any) -> Job:
-    whole = {
+    return {
         "number": number,
         "values": values,
         "seed": 0,
@@ -29,7 +29,6 @@ def record(number: int, values: Job, status: str = "done", **final: Any) -> Job:
         "curve": [],
         "error": None,
     }
-    return whole
 
 
 def by_rate(job: Job) -> Job:
