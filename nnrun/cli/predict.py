@@ -26,6 +26,12 @@ Rows = Annotated[
 Output = Annotated[
     str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
 ]
+Identifiers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="Column to stand before each prediction (may be repeated).", show_default=False
+    ),
+]
 
 
 @explained
@@ -33,6 +39,7 @@ def predict(
     run: RunArgument,
     data: Rows,
     output: Output = STDOUT,
+    id: Identifiers = None,
     force: Force = False,
     runs: Runs = RUNS,
     quiet: Quiet = False,
@@ -57,7 +64,7 @@ def predict(
         check_output(path, force)
     model = load_model(StoredRun(find_run(runs, run)))
     blas_threads.need(model.config.training.blas_threads)
-    found = Predictions(model)
+    found = Predictions(model, id or ())
     with tidy_end(), closing(found.of_source(data)) as frames:
         if path:
             write_file(path, frames)
@@ -83,7 +90,7 @@ def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
 def _by(found: Predictions) -> str:
     if found.identifiers:
         return f"known by {', '.join(found.identifiers)}"
-    return "numbered from 1, as no column identifies them"
+    return "numbered from 1, as no column identifies them; --id COLUMN names one"
 
 
 def _print_json(found: Predictions, path: Path | None) -> None:

@@ -5,7 +5,7 @@ The test part is worth something as long as few look at it, so its reads are cou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypedDict
@@ -29,6 +29,7 @@ from nnrun.runs.finding import search_of
 from nnrun.runs.recording import weights_of
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.text import counted
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
@@ -155,7 +156,7 @@ def _on_file(found: Evaluation, data: str) -> None:
         found.notes.append(f"there is nothing to fit baselines on ({error})")
     scores, weighing = _scores(found, predictors), _Weighing(found.model)
     with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
-        for table in tables:
+        for table in _with_target(found, tables):
             x, y = _prepared(found.model, table)
             weighing.add(table, y)
             for name, predictor in predictors.items():
@@ -164,6 +165,21 @@ def _on_file(found: Evaluation, data: str) -> None:
         of.weights = weighing.weights()
     found.notes += weighing.notes()
     found.enter(FILE, scores)
+
+
+def _with_target(found: Evaluation, tables: Iterable[Table]) -> Iterator[Table]:
+    """All rows, or, where training left out those without a target, the others; notes how many there were."""
+    name, lacking = found.model.target.name, 0
+    for table in tables:
+        if found.model.config.data.missing_target == "error" or name not in table.columns:
+            yield table
+            continue
+        there = table.frame[name].notna().to_numpy(dtype=bool)
+        lacking += int(np.count_nonzero(~there))
+        if there.any():
+            yield table.take(np.flatnonzero(there))
+    if lacking:
+        found.notes.append(f"{counted(lacking, 'row')} without a target left out (data.missing_target)")
 
 
 class _Weighing:

@@ -122,14 +122,13 @@ _COMMA = re.compile(r"[+-]?(\d*,\d+(e[+-]?\d+)?|\d{1,3}([.'’\s]\d{3})+,\d+)", 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is written, and which of its columns stay text."""
+    """How a text file is written, and what was known of it before."""
 
     delimiter: str
     encoding: str
     decimal: str
     decimal_is_known: bool  # from the configuration or the run, not guessed
-    missing: tuple[str, ...]
-    text: frozenset[str]
+    reading: Reading
 
     @property
     def separators(self) -> str:
@@ -146,7 +145,7 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
     usual = None if delimiter == "," else reading.usual_decimal
     decimal = reading.decimal if reading.decimal != "auto" else usual or find_decimal(head, delimiter)
     known = decimal in (reading.decimal, reading.usual_decimal)
-    return Dialect(delimiter, encoding, decimal, known, reading.missing, reading.text)
+    return Dialect(delimiter, encoding, decimal, known, reading)
 
 
 def _encoding(path: Path, known: str) -> str:

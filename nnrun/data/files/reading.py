@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from nnrun.config.data_section import Format
+    from nnrun.config.data_section import Data
 
 
 class WrittenFormat(TypedDict, total=False):
@@ -19,6 +19,7 @@ class WrittenFormat(TypedDict, total=False):
     decimal: str
     usual_decimal: str | None
     missing: list[str]
+    usual_missing: bool
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,10 @@ class Reading:
     """What is known before the file is opened; `auto` is found out from it.
 
     `decimal` is binding, `usual_decimal` the mark of the file that a run was trained with. `text` are columns whose
-    values stay text even where all look like numbers, `features` those of a run in order, for arrays without names.
-    `target` is the array of targets in a file of arrays.
+    values stay text even where all look like numbers, `numbers` those that are numbers whatever zeros they begin with,
+    `features` those of a run in order, for arrays without names. `target` is the column of targets, and the array of
+    them in a file of arrays; its `classes` are no missing values, None: found out. With `usual_missing` not only
+    `missing` and empty fields mean a missing value.
     """
 
     delimiter: str = "auto"
@@ -39,12 +42,25 @@ class Reading:
     features: tuple[str, ...] = ()
     target: str = "y"
     target_needed: bool = False
+    numbers: frozenset[str] = frozenset()
+    classes: frozenset[str] | None = None
+    usual_missing: bool = True
 
     @classmethod
-    def by(cls, format: Format, target: str | None = None) -> Reading:
+    def by(cls, config: Data) -> Reading:
         """As the configuration says."""
-        delimiter = "\t" if format.delimiter == "tab" else format.delimiter
-        return cls(delimiter, format.encoding, format.decimal, format.missing, target=target or "y", target_needed=True)
+        format, usual = config.format, isinstance(config.format.missing, tuple)
+        return cls(
+            "\t" if format.delimiter == "tab" else format.delimiter,
+            format.encoding,
+            format.decimal,
+            format.missing if isinstance(format.missing, tuple) else format.missing.only,
+            text=frozenset(name for name, kind in config.declared.items() if kind in ("category", "text")),
+            numbers=frozenset(name for name, kind in config.declared.items() if kind == "number"),
+            target=config.target or "y",
+            target_needed=True,
+            usual_missing=usual,
+        )
 
     def to_json(self, usual_decimal: str) -> WrittenFormat:
         """What data.json keeps for reading new files, with the decimal mark that the training file had."""
@@ -54,6 +70,7 @@ class Reading:
             "decimal": self.decimal,
             "usual_decimal": usual_decimal,
             "missing": list(self.missing),
+            **({} if self.usual_missing else {"usual_missing": False}),
         }
 
 

@@ -66,7 +66,7 @@ def open_sources(config: Data) -> dict[str, Source]:
     files = source_files(config)
     if not files:
         return {"all": Whole(_read_bundled(str(config.source)))}
-    return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+    return {part: File(path, Reading.by(config)) for part, path in files.items()}
 
 
 def read_source(config: Data) -> dict[str, Table]:

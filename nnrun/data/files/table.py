@@ -114,12 +114,12 @@ def suggest(name: str, options: Iterable[str]) -> str:
     return f"; did you mean {known[close]!r}?" if close else ""
 
 
-def require_column(table: Table, name: str, key: str) -> None:
+def require_column(table: Table, name: str, key: str | None = None) -> None:
     """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
     if name in table.columns:
         return
     hint = suggest(name, table.columns) or f"; the columns are {listed(table.columns, MANY)}"
-    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
+    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key) if key else ())
 
 
 def require_single(table: Table, name: str, key: str) -> None:
@@ -200,7 +200,8 @@ def refuse_first(table: Table, column: str, wrong: npt.NDArray[np.bool_], what: 
     """Raise DataError, with its place and what it is, at the first cell of the column that the mask `(m,)` marks."""
     if wrong.any():
         row = table.first(wrong)
-        value = shown(table.frame[column][row])
+        cell = table.frame[column][row]
+        value = shown(cell.item() if isinstance(cell, np.generic) else cell)
         raise DataError(f"{table.at_cell(row, column)}: {value} in column {column!r} {what}")
 
 
