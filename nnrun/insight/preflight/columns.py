@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnrun.data.facts.kinds import is_identifier
+from nnrun.data.facts.tallies import varies
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.insight.preflight.distances import Association, association, codes, sampled
@@ -26,8 +27,15 @@ SPREAD = 100.0  # the largest scale over the median one
 def check_constant(context: Context) -> Finding:
     """Columns with one value in the training part."""
     frame = context.frame("train")
-    found = [name for name in context.columns if frame[name].nunique(dropna=False) <= 1]
+    found = [name for name in context.columns if not _varies(frame[name])]
     return judge_constant(found, list(context.config.data.drop))
+
+
+def _varies(series: pd.Series[Any]) -> bool:
+    """Whether a column has different values, of numbers more than what rounding leaves; a missing one is a value."""
+    if series.dtype.kind == "f" and not series.hasnans:
+        return varies(series.to_numpy(dtype=np.float64))
+    return series.nunique(dropna=False) > 1
 
 
 def judge_constant(found: list[str], dropped: list[str]) -> Finding:

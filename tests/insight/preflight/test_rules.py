@@ -25,6 +25,7 @@ from nnrun.insight.preflight.network import (
 )
 from nnrun.insight.preflight.rates import find_rate, judge_rates, plot
 from nnrun.insight.preflight.rows import judge_distribution, judge_duplicates, judge_rows
+from nnrun.insight.preflight.unordered import is_unordered, judge_kinds
 from nnrun.text import listed
 
 BOTH = (("train", "dev"), ("dev", "test"))
@@ -324,3 +325,16 @@ def test_a_setting_can_be_typed() -> None:
     assert setting("data.drop", ["mean radius", "it's", "a, b"]) == (
         "--set 'data.drop=[mean radius, it'\"'\"'s, '\"'\"'a, b'\"'\"']'"
     )
+
+
+def test_numbers_whose_order_says_nothing() -> None:
+    draw = np.random.default_rng(0)
+    store, age, bent, noise = draw.integers(1, 13, (4, 600))
+    own = np.array([0, 3, -4, 5, -2, 4, -5, 1, 4, -3, 2, -4, 3])
+    sales = (own[store] + 0.5 * age + 0.1 * (bent - 6) ** 2 + draw.random(600))[:, None]
+    named = {"store": store, "age": age, "bent": bent, "noise": noise}
+    assert [name for name, values in named.items() if is_unordered(pd.Series(values), sales)] == ["store"]
+    assert not is_unordered(pd.Series(store / 2), sales) and not is_unordered(pd.Series(store % 5), sales)
+    found = judge_kinds(["store"], {"note": "drop"})
+    assert found.status == "warn" and found.cure == "--set 'data.kinds={note: drop, store: category}'"
+    assert judge_kinds([], {}).status == "pass"
