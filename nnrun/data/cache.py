@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 6
+CACHE_FORMAT = 7
 
 _UNFINISHED = ".unfinished-"
 _LOCK = "lock"  # in an unfinished folder, held by the process that fills it
