@@ -13,7 +13,7 @@ from nnrun.errors import ConfigError, DataError
 from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.insight.preflight.checks import CHECKS
 from nnrun.insight.preflight.rows import judge_groups
-from nnrun.insight.preflight.values import judge_classes, judge_values, sentinel
+from nnrun.insight.preflight.values import judge_classes, judge_sentinels, judge_values, sentinel
 from nnrun.insight.preflight.verbs import open_context
 from nnrun.runs import verbs
 from nnrun.runs.stored import StoredRun
@@ -129,3 +129,8 @@ def test_one_group_with_nearly_all_rows(tmp_path: Path) -> None:
     assert "a few groups of group hold most rows" in found.text
     sizes = {"train": 60, "dev": 20, "test": 20}
     assert judge_groups(sizes, sizes, "group") is None
+
+
+def test_the_cure_of_a_sentinel_keeps_that_only_what_is_listed_is_missing() -> None:
+    found = judge_sentinels({"x": -999.0}, ["NA"], "data.format.missing.only")
+    assert found.cure == "--set 'data.format.missing.only=[NA, -999, -999.0]'"
