@@ -41,7 +41,7 @@ from nnrun.data.features.columns import DATE_PARTS
 from nnrun.data.files.sources import read_source
 from nnrun.data.files.table import Table, labels
 from nnrun.data.prepare import read_parts
-from nnrun.insight.scaffold.verbs import scaffold
+from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.verbs import train
 
@@ -83,7 +83,7 @@ def table_files(folder: Path, rows: int) -> Iterator[tuple[str, Path, str]]:
 def proposal(path: Path, target: str) -> Path:
     """The config that `nnrun init` writes beside the file."""
     config = path.with_name(f"{path.name}.yaml")
-    config.write_text(scaffold(str(path), target, config).text, encoding="utf-8")
+    config.write_text(scaffold(str(path), Wishes(target), config).text, encoding="utf-8")
     return config
 
 

@@ -405,15 +405,17 @@ nnrun init                                         # lists the bundled sets
 
 The table is read once, nothing is trained. What is written is a beginning that trains as it stands: each key has its
 reason above it, with this table's own numbers, and is there to be changed. Settings that are a question of what the
-model is for (whether new rows come from other customers, or from later days) are written as comments. An existing
-file is never overwritten.
+model is for (whether new rows come from other customers, or from later days) are written as comments. A column with
+many gaps stays in: that a value is missing may tell. An existing file is only replaced with `--force`. What you know
+is said with `--task`, `--group`, `--time` and `--drop` (repeatable), and stands in the config as you said it.
 
 The first line tells editors where the JSON Schema is: `nnrun.schema.json` beside the config, written with it if it is
 not there, so that completion works without a network. `nnrun schema > nnrun.schema.json` renews it. Without it the
 config works as well.
 
 Without `--target` the columns are listed, with those that are often the target (exit code 2). Whatever training would
-refuse is refused here, with its place (exit code 4): rows without a target, a target with one value or a different
+refuse is refused here, with its place (exit code 4): a file that is not there, which is told before anything of the
+config, a target without any value, a target with one value or a different
 one in each row, words among numbers, a table without a column to learn from.
 
 ## What is proposed"""

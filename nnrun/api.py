@@ -77,15 +77,15 @@ class Run:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
         return load_weights(self.directory, checkpoint)
 
-    def predict(self, data: Any) -> pd.DataFrame:
+    def predict(self, data: Any, id: Sequence[str] = ()) -> pd.DataFrame:
         """What the best network says of new rows, in the columns that `nnrun predict` writes.
 
-        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries. Raises DataError for
-        rows that do not fit.
+        `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id` names columns to
+        stand before each prediction. Raises DataError for rows that do not fit.
         """
         import pandas as pd
 
-        predictions = Predictions(load_model(self._stored))
+        predictions = Predictions(load_model(self._stored), id)
         if isinstance(data, (str, Path)):
             return pd.concat(predictions.of_source(str(data)), ignore_index=True)
         return predictions.of_frame(pd.DataFrame(data))

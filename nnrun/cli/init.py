@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import Debug, Json, Quiet, explained
+from nnrun.cli.common import Debug, Force, Json, Quiet, explained
 from nnrun.cli.terminal.streams import content_result, json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
-    from nnrun.insight.scaffold.verbs import Scaffold
+    from nnrun.insight.scaffold.verbs import Scaffold, Wishes
 
 
 CONFIG, STDOUT = Path("config.yaml"), Path("-")
@@ -32,6 +32,13 @@ def init(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where the config goes; - prints it.")
     ] = CONFIG,
+    task: Annotated[
+        str, typer.Option(metavar="TASK", help="What the target is: auto, classification or regression.")
+    ] = "auto",
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Split by it: the newest rows test.")] = None,
+    group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Keep rows of equal values in one part.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; repeatable.")] = None,
+    force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -41,22 +48,24 @@ def init(
     Example:  nnrun init customers.csv --target churned
     """
     if data is None:
-        _refuse(target=target, dev=dev, test=test)
+        _refuse(target=target, dev=dev, test=test, time=time, group=group, drop=drop)
         _list(json)
-    else:
-        _init(data, target, dev, test, output, json, quiet)
-
-
-def _init(
-    data: str, target: str | None, dev: Path | None, test: Path | None, output: Path, json: bool, quiet: bool
-) -> None:
-    from nnrun.insight.scaffold.verbs import scaffold
+        return
+    from nnrun.insight.scaffold.verbs import check_source, wishes
     from nnrun.models.output import check_spares
 
+    source = _source(data, dev, test)
+    check_source(source)
     if output != STDOUT:
         check_spares(output, [Path(data), *filter(None, (dev, test))])
-        _check_free(output)
-    found = scaffold(_source(data, dev, test), target, CONFIG if output == STDOUT else output)
+        _check_free(output, force)
+    _init(source, wishes(target, task, time, group, tuple(drop or ())), output, json, quiet)
+
+
+def _init(source: str | dict[str, str], said: Wishes, output: Path, json: bool, quiet: bool) -> None:
+    from nnrun.insight.scaffold.verbs import scaffold
+
+    found = scaffold(source, said, CONFIG if output == STDOUT else output)
     if output != STDOUT:
         _write(output, found.text, quiet or json)
     if json:
@@ -84,14 +93,16 @@ def _source(data: str, dev: Path | None, test: Path | None) -> str | dict[str, s
     return {"train": data, "dev": str(dev), **({} if test is None else {"test": str(test)})}
 
 
-def _check_free(output: Path) -> None:
+def _check_free(output: Path, force: bool) -> None:
     """Before anything is read, as reading may take a while."""
     from nnrun.errors import UsageError
 
     if output.is_dir():
         raise UsageError(f"{output}: is a folder; name a file in it: -o {output / CONFIG}")
-    if output.exists() or output.is_symlink():
-        raise UsageError(f"{output}: exists and is not overwritten; name another file with -o, or - to print")
+    if (output.exists() or output.is_symlink()) and not force:
+        raise UsageError(
+            f"{output}: exists and is not overwritten; name another file with -o, - to print, or --force to replace it"
+        )
     if not output.parent.is_dir():
         raise UsageError(f"{output}: there is no folder {output.parent}")
 

@@ -27,6 +27,12 @@ Rows = Annotated[
 Output = Annotated[
     str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
 ]
+Identifiers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="Column to stand before each prediction (may be repeated).", show_default=False
+    ),
+]
 
 
 @explained
@@ -34,6 +40,7 @@ def predict(
     run: RunArgument,
     data: Rows,
     output: Output = STDOUT,
+    id: Identifiers = None,
     force: Force = False,
     runs: Runs = RUNS,
     quiet: Quiet = False,
@@ -60,7 +67,7 @@ def predict(
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
     blas_threads.need(model.config.training.blas_threads)
-    found = Predictions(model)
+    found = Predictions(model, id or ())
     with tidy_end(), closing(found.of_source(data)) as frames:
         if path:
             write_file(path, frames)
@@ -86,7 +93,7 @@ def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
 def _by(found: Predictions) -> str:
     if found.identifiers:
         return f"known by {', '.join(found.identifiers)}"
-    return "numbered from 1, as no column identifies them"
+    return "numbered from 1, as no column identifies them; --id COLUMN names one"
 
 
 def _print_json(found: Predictions, path: Path | None) -> None:

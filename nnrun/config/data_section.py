@@ -30,6 +30,15 @@ Encoding = Annotated[str, AfterValidator(_an_encoding)]
 Cell = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int | float)]
 
 
+Cells = Annotated[tuple[Cell, ...], Strict(False)]
+
+
+class Only(Section):
+    """Values that mean a missing one, and no others; an empty field always does."""
+
+    only: Cells = key([], "values that mean a missing one")
+
+
 class Format(Section):
     """How text files are written, where that is not to be found out from the file."""
 
@@ -49,8 +58,11 @@ class Format(Section):
         "auto", "auto = UTF-8, UTF-16 with a byte-order mark, else cp1252; or a name such as latin-1"
     )
     decimal: Annotated[Literal["auto", ".", ","], OneOf()] = key("auto", "decimal mark; the other one groups thousands")
-    missing: Annotated[tuple[Cell, ...], Strict(False)] = key(
-        [], "values that mean a missing one, beside those that usually do (NA, null, NaN, ?, - and empty fields)"
+    missing: Annotated[
+        Annotated[Cells, Tag(kind_tag("list"))] | Annotated[Only, Tag(kind_tag("mapping"))],
+        by_kind("a list of values or {only: a list of values}"),
+    ] = key(
+        [], "values that mean a missing one, beside those that usually do (NA, null, NaN, ?, -); {only: …} = no others"
     )
 
 
@@ -82,6 +94,14 @@ Fractions = Annotated[
 ]
 
 
+Declared = Literal["number", "category", "boolean", "date", "text", "drop"]
+Kinds = Annotated[
+    dict[str | int, Annotated[Declared, OneOf()]],
+    AfterValidator(lambda kinds: {str(name): kind for name, kind in kinds.items()}),
+]
+_Count = Annotated[int, Bounds(ge=1)]
+
+
 class Parts(Section):
     """A file for each part of the data."""
 
@@ -111,6 +131,18 @@ class Data(Section):
     group: str | None = key(None, "column whose equal values stay in one part")
     time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
     drop: Columns = key([], "columns to leave out")
+    kinds: Kinds = key(
+        {}, "column to number, category, boolean, date, text or drop, where it is not what its cells look like"
+    )
+    max_categories: _Count = key(100, "values of a category with a feature of their own; the others share one")
+    rare_below: Annotated[
+        Annotated[Literal["auto"], OneOf(also="a whole number"), Tag(kind_tag("text"))]
+        | Annotated[_Count, Tag(kind_tag("whole number"))],
+        by_kind("auto or a whole number"),
+    ] = key("auto", "training rows below which a value has none; auto = 5, and 0.1%, in columns of more than 30 values")
+    missing_target: Annotated[Literal["error", "drop"], OneOf()] = key(
+        "error", "what to do with rows whose target is missing; drop = leave them out, and say how many"
+    )
     format: Format = key(Format(), "how text files are written")
     class_weight: (
         Annotated[
@@ -126,6 +158,11 @@ class Data(Section):
         "the weighted rows; the predicted class goes by the weights either way",
     )
     weight: str | None = key(None, "column that says how much each row counts, from 0 on")
+
+    @property
+    def declared(self) -> dict[str, Declared]:
+        """What the configuration says that columns are; those of `drop` are to be dropped."""
+        return {str(name): kind for name, kind in self.kinds.items()} | dict.fromkeys(self.drop, "drop")
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Data:

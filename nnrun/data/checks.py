@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.columns import widest
@@ -44,7 +45,14 @@ def check_roles(config: Data, table: Table, target: str) -> None:
             require_single(table, column, key)
     for column in config.drop:
         require_column(table, column, "drop")
-    table.require_readable(name for name in table.columns if name not in config.drop)
+    for name in map(str, config.kinds):
+        require_column(table, name, "kinds")
+    if target in map(str, config.kinds):
+        raise DataError(
+            f"{table.at_column(target)}: {target!r} is the target, and data.task says what it is; take it out of "
+            "data.kinds",
+            ("data", "kinds"),
+        )
     if target in (*config.drop, config.group, config.time, config.weight):
         others = "drop, group, time and weight"
         raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
@@ -58,14 +66,16 @@ def no_feature(table: Table, target: str) -> DataError:
 def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str, Meaning], list[str]]:
     """What each column to learn from means, and a notice for each that is left out without being named in `drop`."""
     roles = {"group": config.group, "time": config.time}
-    unused = {target, config.weight, *config.drop, *roles.values()}
+    dropped = [name for name, kind in config.declared.items() if kind == "drop"]
+    unused = {target, config.weight, *dropped, *roles.values()}
     columns = [name for name in found.columns if name not in unused]
     for name in columns:
         if not found.columns[name].present:
             raise DataError(f"{found.head.at_column(name)}: column {name!r} has no value at all; add it to data.drop")
     check_slips(found, columns if config.task == "classification" else [*columns, target])
-    reasons = {name: found.columns[name].reason_to_leave_out for name in columns}
-    kept = {name: found.columns[name].meaning for name, reason in reasons.items() if reason is None}
+    least = None if config.rare_below == "auto" else config.rare_below
+    reasons = {name: found.columns[name].reason_to_leave_out(least) for name in columns}
+    kept = {name: _declared(found, name) for name, reason in reasons.items() if reason is None}
     if not kept:
         raise no_feature(found.head, target)
     return kept, [
@@ -77,14 +87,48 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
             for name, meaning in kept.items()
             if meaning.kind == "date" and found.columns[name].texts.stand_ins
         ),
+        *filter(None, (_many_numbers(found.columns[name]) for name in columns)),
     ]
+
+
+def _declared(found: Survey, name: str) -> Meaning:
+    """What a column means; raises DataError at the first value that is none of the kind it is declared to be."""
+    facts = found.columns[name]
+    what, key = f"but data.kinds says that column {name!r} holds", ("data", "kinds")
+    if facts.declared == "number" and facts.slips:
+        place, text = facts.first_slip
+        raise DataError(f"{place}: {shown(text)} is not a number, {what} numbers; {CORRECT}", key)
+    if facts.declared == "date" and facts.meaning.format is None:
+        place = found.head.at_column(name)
+        raise DataError(f"{place}: no format of dates reads all values, {what} dates; docs/data.md lists them", key)
+    if facts.declared in ("number", "boolean") and facts.kind == "date":
+        raise DataError(f"{found.head.at_column(name)}: the values are dates, {what} {facts.declared}s", key)
+    return facts.meaning
+
+
+SOME_NUMBERS = 0.2  # share of the values of a column of text from which on it is told that they are numbers
+
+
+def _many_numbers(facts: ColumnFacts) -> str | None:
+    """The notice on a column that is text because of some of its values, while many others are numbers."""
+    numbers = facts.present - facts.slips
+    if facts.declared or not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
+        return None
+    if numbers < SOME_NUMBERS * facts.present or facts.meaning.kind == "date":
+        return None
+    place, text = facts.first_slip
+    return (
+        f"column {facts.name!r} is taken for text: {numbers:,} of {facts.present:,} values are numbers, "
+        f"{facts.slips:,} are not, the first {shown(text)} ({place}); rewrite these, or list them in "
+        f"data.format.missing, to learn from numbers; data.kinds: {{{facts.name}: category}} says it is text"
+    )
 
 
 def check_slips(found: Survey, columns: Iterable[str]) -> None:
     """Raise DataError at the first text cell of a column that otherwise holds many different numbers."""
     for name in columns:
         facts = found.columns[name]
-        if not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
+        if facts.declared or not facts.slips or facts.kind != "category" or len(facts.texts.distinct) <= FEW_VALUES:
             continue
         if facts.slips <= (1 - MOSTLY_NUMBERS) * facts.present:
             place, text = facts.first_slip
@@ -94,9 +138,11 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
             )
 
 
-def check_memory(found: Survey, meanings: Mapping[str, Meaning]) -> None:
-    """Raise DataError if the categories, one feature each, need more memory than is free."""
-    widths = {name: widest(meaning, len(found.columns[name].texts.distinct)) for name, meaning in meanings.items()}
+def check_memory(found: Survey, meanings: Mapping[str, Meaning], most: int) -> None:
+    """Raise DataError if the categories, one feature each, `most` a column, need more memory than is free."""
+    widths = {
+        name: widest(meaning, len(found.columns[name].texts.distinct), most) for name, meaning in meanings.items()
+    }
     if told := lacking(sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize):
         name = max(widths, key=lambda name: widths[name])
         raise DataError(

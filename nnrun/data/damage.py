@@ -34,6 +34,7 @@ class _Format(BaseModel):
     usual_decimal: Literal[".", ","] | None = None
     missing: tuple[str, ...] = ()
     header: bool | None = None
+    usual_missing: bool = True
 
 
 class _Weights(BaseModel):
@@ -55,6 +56,7 @@ class _Description(BaseModel):
     means: tuple[float, ...]
     deviations: tuple[float, ...]
     left_out: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
     format: _Format = _Format()
     weights: _Weights | None = None
 
@@ -107,8 +109,14 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
 def _is_sound(column: Column) -> bool:
     """Whether a column has what its kind needs, and nothing else."""
     values, format = len(column.vocabulary), column.format
+    if column.pooled and not column.other:
+        return False
     if column.kind == "category":
-        return not column.fills and not column.parts and len(set(column.vocabulary)) == values
+        return (
+            not column.fills
+            and not column.parts
+            and len({*column.vocabulary, *column.pooled}) == values + len(column.pooled)
+        )
     if column.kind == "date":
         known = format in DATE_FORMATS and set(column.parts) <= set(DATE_PARTS)
         return known and not values and len(column.fills) == len(column.parts) == len(set(column.parts))

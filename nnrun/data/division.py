@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.facts.survey import Survey, TargetFacts
 from nnrun.data.files.table import Table
-from nnrun.data.split import PARTS, Rule, Split, TooFewError, part_sizes, split_rows
+from nnrun.data.split import NO_PART, PARTS, Rule, Split, TooFewError, part_sizes, split_rows
 from nnrun.errors import DataError
+from nnrun.text import counted
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -67,34 +68,64 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
         splits = {"all": _split(config, found["all"], classes is not None)}
         notices = [*splits["all"].notices]
     else:
-        splits = {part: _whole(part, survey.rows) for part, survey in found.items()}
+        splits = {part: _whole(part, survey) for part, survey in found.items()}
         notices = _extra_columns(found)
+    notices += _without_target(found)
     notices += _classes_absent(found, splits, classes, locate)
     sizes = Division(splits).sizes
     return Division(splits, notices if "test" in sizes else [*notices, NO_TEST])
 
 
-def _whole(part: str, rows: int) -> Split:
-    return Split(np.full(rows, PARTS.index(part), np.int8), "files", [])
+def _whole(part: str, found: Survey) -> Split:
+    rows = np.full(_usable(found), PARTS.index(part), np.int8)
+    return _over_all(Split(rows, "files", []), found)
 
 
 def _split(config: Data, found: Survey, by_class: bool) -> Split:
+    there = found.target.there
+    kept = slice(None) if there is None else there
     with _explained(found):
-        return split_rows(
-            found.rows,
+        split = split_rows(
+            _usable(found),
             config.split,
             config.split_seed,
-            classes=found.target.labels.codes if by_class and found.target.labels else None,
-            groups=None if found.group is None else found.group.codes,
-            times=None if found.time is None else found.time.times,
+            classes=found.target.labels.codes[kept] if by_class and found.target.labels else None,
+            groups=None if found.group is None else found.group.codes[kept],
+            times=None if found.time is None else found.time.times[kept],
         )
+    return _over_all(split, found)
+
+
+def _over_all(split: Split, found: Survey) -> Split:
+    """Of the rows with a target a split of all rows; those without one are in no part."""
+    there = found.target.there
+    if there is None:
+        return split
+    part_of = np.full(found.rows, NO_PART, np.int8)
+    part_of[there] = split.part_of
+    return replace(split, part_of=part_of)
+
+
+def _usable(found: Survey) -> int:
+    """Rows with a target."""
+    return found.rows - (found.target.column.missing if found.target.may_be_missing else 0)
+
+
+def _without_target(found: Mapping[str, Survey]) -> list[str]:
+    told = []
+    for survey in found.values():
+        if survey.target.there is not None:
+            column = survey.target.column
+            rows = f"{counted(column.missing, 'row')} of {survey.rows:,}"
+            told.append(f"{rows} without a target left out (data.missing_target), the first: {column.first_missing}")
+    return told
 
 
 def check_rows(config: Data, found: Mapping[str, Survey]) -> None:
     """Raise DataError if the one source has fewer rows than there are parts."""
     if "all" in found:
         with _explained(found["all"]):
-            part_sizes(found["all"].rows, config.split)
+            part_sizes(_usable(found["all"]), config.split)
 
 
 @contextmanager

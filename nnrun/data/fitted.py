@@ -57,6 +57,7 @@ class Document(WrittenFeatures):
     target: WrittenTarget
     classes: list[str] | None
     left_out: NotRequired[list[str]]
+    identifiers: NotRequired[list[str]]
     format: NotRequired[WrittenFormat]
     image: NotRequired[list[int] | None]
     normalize: Normalize
@@ -90,9 +91,11 @@ class Fitted:
     def reading(self) -> Reading:
         """How new files are read: columns keep their kinds, the target may be absent."""
         target, format = self.document["target"], self.document.get("format", {})
-        text = {column["name"] for column in self.document["columns"] if column["kind"] in ("category", "date")}
+        columns, classes = self.document["columns"], None
+        text = {column["name"] for column in columns if column["kind"] in ("category", "date")}
         if target.get("kind") == "category":
             text.add(target["name"])
+            classes = frozenset(self.classes or ())
         return Reading(
             format.get("delimiter", "auto"),
             format.get("encoding", "auto"),
@@ -102,6 +105,9 @@ class Fitted:
             frozenset(text.union(self.left_out)),
             tuple(self.columns),
             target["name"],
+            numbers=frozenset(column["name"] for column in columns if column["kind"] == "number"),
+            classes=classes,
+            usual_missing=format.get("usual_missing", True),
             header=format.get("header"),
         )
 
@@ -116,6 +122,11 @@ class Fitted:
     def left_out(self) -> list[str]:
         """Names of those that are neither learned from nor the target."""
         return self.document.get("left_out", [])
+
+    @property
+    def identifiers(self) -> list[str]:
+        """Those of them that had another value in each row, and in an early run all of them."""
+        return self.document.get("identifiers", self.left_out)
 
     @property
     def features(self) -> list[str]:

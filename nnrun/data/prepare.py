@@ -14,6 +14,7 @@ from nnrun.data.checks import check_memory, check_roles, check_same_columns, cho
 from nnrun.data.division import Division, check_rows, divide
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
+from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
@@ -43,6 +44,7 @@ class Divided:
     task: Task
     classes: tuple[str, ...] | None
     features: dict[str, Meaning]
+    limits: Limits
     notices: list[str]
 
     @property
@@ -87,7 +89,7 @@ class Prepared:
             found[f"{part}_x"] = (rows, self.preprocessor.n_features), self.dtype
             found[f"{part}_y"] = ((rows,), "int64") if self.data.classes else ((rows, 1), self.dtype)
             if self.weight:
-                found[f"{part}_w"] = (rows,), self.dtype
+                found[f"{part}_w"] = (rows,), "float64"  # whatever their size: they are divided by their mean later
         return found
 
     def pieces(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -106,7 +108,7 @@ class Prepared:
                 yield f"{part}_x", x
             yield f"{part}_y", self.target.encode(table, self.dtype)
             if self.weight:
-                yield f"{part}_w", read_weights(table, self.weight).astype(self.dtype)
+                yield f"{part}_w", read_weights(table, self.weight)
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""
@@ -144,13 +146,20 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
         },
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
-        "format": Reading.by(config.format).to_json(data.reference.head.decimal),
+        "identifiers": [name for name in _left_out(data) if data.reference.columns[name].identifies],
+        "format": Reading.by(config).to_json(data.reference.head.decimal),
         "image": data.image,
         "normalize": config.normalize,
         **preprocessor.to_json(),
         "weights": weights,
         "split": _describe_split(config, data.division),
-        "notices": [*_of_files(data), *data.notices, *weight_notices(weights), *data.division.notices],
+        "notices": [
+            *_of_files(data),
+            *data.notices,
+            *(notice for learner in learners for notice in learner.notices),
+            *weight_notices(weights),
+            *data.division.notices,
+        ],
     }
     return Prepared(data, preprocessor, target, config.weight, dtype, Fitted(document))
 
@@ -190,7 +199,7 @@ def _sample(rows: int, most: int) -> Indices:
 
 
 def _learn(data: Divided) -> tuple[list[Learner], TargetLearner]:
-    learners = [Learner(name, meaning) for name, meaning in data.features.items()]
+    learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
     goal = TargetLearner(data.target, data.task, data.classes)
     for _, rows in data.walk("measuring", ["train"]):
         goal.see(rows)
@@ -217,14 +226,15 @@ def divided(config: Data, heard: Heard = nobody) -> Divided:
         target.check_varies(place)
     features, notices = choose_features(config, reference, target.name)
     if all(chunks.is_one for chunks in sources.values()):  # of more than that, a piece at a time is in memory
-        check_memory(reference, features)
+        check_memory(reference, features, config.max_categories)
     check_same_columns(found, reference, features)
 
     def locate(row: int, column: str) -> str:
         return next(t.at_cell(row, column) for t in sources["all"].walk("reading") if row in t.frame.index)
 
     division = divide(config, found, classes, locate)
-    return Divided(sources, found, division, target.name, task, classes, features, notices)
+    limits = Limits(config.max_categories, None if config.rare_below == "auto" else config.rare_below)
+    return Divided(sources, found, division, target.name, task, classes, features, limits, notices)
 
 
 def _beginning(config: Data, part: str) -> Callable[[Table], Survey]:
@@ -232,8 +242,10 @@ def _beginning(config: Data, part: str) -> Callable[[Table], Survey]:
         target = choose_target(config, first)
         if part in ("all", "train"):
             check_roles(config, first, target)
-        keys = (config.group, config.time) if part == "all" else ()
-        return Survey(first, target, config.task, *keys)
+            first.require_readable(name for name in first.columns if config.declared.get(name) != "drop")
+        group, time = (config.group, config.time) if part == "all" else (None, None)
+        may_lack = config.missing_target == "drop"
+        return Survey(first, target, config.task, group, time, config.declared, may_lack)
 
     return begin
 

@@ -15,6 +15,7 @@ from nnrun.data.files.table import Floats, Indices
 AUTO_FRACTION = 0.2
 AUTO_LIMIT = 10_000
 PARTS = ("train", "dev", "test")
+NO_PART = -1  # of a row that is left out
 
 Rule = Literal["stratified", "random", "groups", "time", "files"]
 Ratios = Literal["auto"] | Sequence[float]
@@ -27,7 +28,7 @@ STRETCH = 1 << 20  # rows that are looked at together, where their numbers would
 
 @dataclass(frozen=True)
 class Split:
-    """The part of each row as its place in PARTS `(n,)`, the rule, and what the user should know about it."""
+    """The part of each row as its place in PARTS `(n,)`, NO_PART for one that is left out; the rule, and notices."""
 
     part_of: Assignment
     rule: Rule
@@ -36,7 +37,7 @@ class Split:
     @property
     def sizes(self) -> dict[str, int]:
         """Rows of each part that has any."""
-        counts = np.bincount(self.part_of, minlength=len(PARTS)).tolist()
+        counts = np.bincount(self.part_of + 1, minlength=len(PARTS) + 1)[1:].tolist()
         return {part: count for part, count in zip(PARTS, counts, strict=True) if count}
 
     def rows(self, part: str) -> Iterator[Indices]:

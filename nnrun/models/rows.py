@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.data.features.categories import MOST_POOLED, OTHER
 from nnrun.data.files.sources import read_chunks
-from nnrun.data.files.table import Table, labels, suggest
+from nnrun.data.files.table import Table, labels, require_column, suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.model import Model
@@ -46,6 +47,7 @@ class Predictions:
     """Frames of predictions, one a table; what it counts is complete after the last of them."""
 
     model: Model
+    wanted: Sequence[str] = ()  # columns to be carried through; none: those that were left out and identify the rows
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _read: dict[str, None] = field(default_factory=dict)  # notices on how the file was read, each once
@@ -56,7 +58,10 @@ class Predictions:
 
     def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
         """Those of a file's rows, `-` for standard input; raises DataError for whatever cannot be read or is unfit."""
-        with closing(read_rows(source, rows_at_once(self.model), self.model.fitted.reading)) as tables:
+        reading = self.model.fitted.reading
+        features = {column.name for column in self.model.preprocessor.columns}
+        as_they_are = replace(reading, text=reading.text.union(set(self.wanted) - features))
+        with closing(read_rows(source, rows_at_once(self.model), as_they_are)) as tables:
             yield from self.of(tables)
 
     def of_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -96,16 +101,16 @@ class Predictions:
 
     def _begin(self, table: Table) -> None:
         require_features(self.model, table)
-        known = {column.name for column in self.model.preprocessor.columns}
-        left_out = [
-            name for name in self.model.fitted.left_out if name in table.columns and name not in table.unreadable
-        ]
-        self.identifiers = [name for name in left_out if name not in known]
+        for name in self.wanted:
+            require_column(table, name)
+        table.require_readable(self.wanted)
+        self.identifiers = [*self.wanted] or _identifying(self.model, table)
         if taken := set(self.identifiers) & set(prediction_columns(self.model)):
             name = min(taken)
             raise DataError(
                 f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"
             )
+        known = {column.name for column in self.model.preprocessor.columns}
         self._has_target = self.model.target.name in table.columns
         self._ignored = [
             name for name in table.columns if name not in {*known, *self.identifiers, self.model.target.name}
@@ -135,10 +140,11 @@ class Predictions:
         if not column.indicator:
             self._count(table, column.name, "missing, as none was in training", missing)
         if column.kind == "category":
-            unseen = (
-                ~np.isin(labels(series).to_numpy(dtype=object), np.array(column.vocabulary, dtype=object)) & ~missing
-            )
-            self._count(table, column.name, "not seen in training", unseen)
+            values = labels(series).to_numpy(dtype=object)
+            pooled = np.isin(values, np.array(column.pooled, dtype=object))
+            unseen = ~np.isin(values, np.array(column.vocabulary, dtype=object)) & ~pooled & ~missing
+            self._count(table, column.name, f"rare in training and counted as {OTHER}", pooled)
+            self._count(table, column.name, _unseen(column), unseen)
 
     def _count(self, table: Table, column: str, what: str, where: Array) -> None:
         if where.any():
@@ -160,6 +166,34 @@ def probability_notices(model: Model) -> list[str]:
         "probabilities are those of rows weighted by data.class_weight, so those of rare classes are too high; a run "
         "trained with data.correct_prior=true corrects them"
     ]
+
+
+def _identifying(model: Model, table: Table) -> list[str]:
+    """Columns that were left out, had another value in each row of the training file, and have so in this table."""
+    unfit = {*(column.name for column in model.preprocessor.columns), *table.unreadable}
+    found = [name for name in model.fitted.identifiers if name in table.columns and name not in unfit]
+    return [name for name in found if table.frame[name].is_unique]
+
+
+def _unseen(column: Column) -> str:
+    """What is known of values without a feature, of which training may have had more than are kept by name."""
+    rare = len(column.pooled) >= MOST_POOLED
+    return "not seen in training, or rare there" if rare else "not seen in training"
+
+
+def with_target(model: Model, tables: Iterable[Table], notes: list[str]) -> Iterator[Table]:
+    """All rows, or, where training left out those without a target, the others; notes how many there were."""
+    name, lacking = model.target.name, 0
+    for table in tables:
+        if model.config.data.missing_target == "error" or name not in table.columns:
+            yield table
+            continue
+        there = table.frame[name].notna().to_numpy(dtype=bool)
+        lacking += int(np.count_nonzero(~there))
+        if there.any():
+            yield table.take(np.flatnonzero(there))
+    if lacking:
+        notes.append(f"{counted(lacking, 'row')} without a target left out (data.missing_target)")
 
 
 def require_features(model: Model, table: Table) -> None:

@@ -21,7 +21,7 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import Linear, constant, linear
 from nnrun.models.model import Model
-from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once
+from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
 from nnrun.models.scores import ClassScores, Scores, by_class
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
@@ -178,7 +178,7 @@ def _on_file(found: Evaluation, data: str) -> None:
         found.notes.append(f"there is nothing to fit baselines on ({error})")
     scores, plain, weighing = _scores(found, predictors), _plain_scores(found, predictors), _Weighing(found.model)
     with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
-        for table in tables:
+        for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
             weighing.add(table, y)
             for name, predictor in predictors.items():

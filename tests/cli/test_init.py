@@ -153,6 +153,66 @@ def test_columns_that_say_nothing_are_left_out_with_the_reason(nnrun: Nnrun, her
     assert list(load_config(Path("config.yaml")).config.data.drop) == list(left)
 
 
+def test_what_it_is_told_stands_in_the_config(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"{row},P{row % 20:02},{row * 7 % 31},{row % 3},{row % 2}" for row in range(100)]
+    Path("data.csv").write_text("\n".join(["when,patient,size,odd,y", *rows]) + "\n", encoding="utf-8")
+    said = ("--target", "y", "--task", "regression", "--group", "patient", "--drop", "odd", "--drop", "when")
+    assert nnrun("init", "data.csv", *said).code == 0
+    data = load_config(Path("config.yaml")).config.data
+    assert (data.task, data.group, data.time, set(data.drop)) == ("regression", "patient", None, {"odd", "when"})
+    assert nnrun("init", "data.csv", "--target", "y").code == 2
+    assert nnrun("init", "data.csv", "--target", "y", "--time", "when", "--force").code == 0
+    assert load_config(Path("config.yaml")).config.data.time == "when"
+    assert nnrun("train", "config.yaml", "--set", "training.epochs=1", "-q").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--task", "classes"), 2, "--task classes: it is auto, classification or regression"),
+        (("--group", "size", "--time", "size"), 2, "--group and --time exclude each other"),
+        (("--drop", "siez"), 4, "no column 'siez'; did you mean 'size'?"),
+        (("--group", "y"), 4, "'y' is the target"),
+    ],
+)
+def test_what_it_is_told_wrongly(nnrun: Nnrun, table: Rows, options: Sequence[str], code: int, message: str) -> None:
+    done = nnrun("init", table(), "--target", "y", *options)
+    assert (done.code, Path("config.yaml").exists()) == (code, False) and message in done.err
+
+
+def test_the_data_are_looked_for_before_the_config(nnrun: Nnrun, table: Rows) -> None:
+    table()
+    Path("config.yaml").write_text("seed: 1\n")
+    assert "data.cvs: no such file; did you mean 'data.csv'?" in nnrun("init", "data.cvs", "--target", "y").err
+    refused = nnrun("init", "data.csv", "--target", "y")
+    assert refused.code == 2 and "--force to replace it" in refused.err
+
+
+def test_what_it_had_to_guess_stands_in_the_config(nnrun: Nnrun, here: Path) -> None:
+    rows = [
+        f"{row % 8},{row % 6},{'' if row % 12 else row},country {row % 60},{'' if row == 9 else row % 2}"
+        for row in range(720)
+    ]
+    Path("data.csv").write_text("\n".join(["store,age,rare,land,y", *rows]) + "\n", encoding="utf-8")
+    done = nnrun("init", "data.csv", "--target", "y")
+    data = load_config(Path("config.yaml")).config.data
+    assert (data.kinds, data.missing_target, data.drop) == ({"store": "category"}, "drop", ())
+    said = " ".join(done.out.split())
+    assert "store (8 values) may be codes" in said and "1 row of 720 without a target" in said
+    assert "land has 60 values, 12.0 rows each, which stand in all parts" in said
+    assert nnrun("train", "config.yaml", "--set", "training.epochs=1", "-q").code == 0
+    told = " ".join(nnrun("init", "data.csv", "--target", "y", "--force", "--drop", "land").out.split())
+    assert "stand in all parts" not in told
+
+
+def test_categories_that_would_be_cut_are_told(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"c{row % 130},{row % 2}" for row in range(1300)]
+    Path("data.csv").write_text("\n".join(["land,y", *rows]) + "\n", encoding="utf-8")
+    done = nnrun("init", "data.csv", "--target", "y")
+    assert "perhaps data.max_categories: column 'land': 30 of 130 values" in " ".join(done.out.split())
+    assert "# max_categories: 130" in Path("config.yaml").read_text()
+
+
 def test_a_code_that_comes_again_is_proposed_as_a_group(nnrun: Nnrun, here: Path) -> None:
     rows = [f"P{row % 20:02},{row * 7 % 31},{row % 2}" for row in range(100)]
     Path("data.csv").write_text("\n".join(["patient,size,y", *rows]) + "\n", encoding="utf-8")
@@ -229,7 +289,7 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     "one row": ("size,y\n1,a\n", (), 4, "data.csv: 1 row for 3 parts; add rows"),
     "one class": ("size,y\n" + "1,a\n2,a\n" * 20, (), 4, "data.csv:1:2: target column 'y' has one class only ('a')"),
     "a constant to predict": ("size,y\n" + "1,2.5\n2,2.5\n" * 20, (), 4, "is 2.5 in every row"),
-    "no target in a row": ("size,y\n1,a\n2,\n3,b\n", (), 4, "data.csv:3:2: no value in target column 'y'"),
+    "no target in any row": ("size,y\n1,\n2,\n3,\n", (), 4, "data.csv:2:2: no value in target column 'y'"),
     "identifiers alone": (
         "id,y\n" + "".join(f"X{row}k,{'ab'[row % 2]}\n" for row in range(90)), (), 4, "'id' is left out: an identifier",
     ),

@@ -126,7 +126,7 @@ WRONG: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "nothing": (lambda text: "", "new.csv: the file is empty"),
     "a header alone": (lambda text: text.splitlines()[0], "new.csv:1: a header but no rows"),
     "no header": (lambda text: text.partition("\n")[2], "new.csv:1: no column"),
-    "no text": (lambda text: b"\xd0\xcf\x11\xe0\0\0" + text.encode(), "new.csv:1:5: a zero byte"),
+    "no text": (lambda text: b"\x07\x08\x09\x0a\0\0" + text.encode(), "new.csv:2:1: a zero byte"),
 }  # fmt: skip
 
 

@@ -70,6 +70,33 @@ def test_rows_without_an_identifier_are_numbered(nnrun: Nnrun) -> None:
     assert "numbered from 1" in done.err and "'target' is there too" in done.err
 
 
+def test_columns_that_identify_nothing_are_not_carried(here: Path, nnrun: Nnrun) -> None:
+    lines = [f"2008,n{i % 9},I-{i},{i % 13},{i % 13 % 2}" for i in range(90)]
+    Path("a.csv").write_text("\n".join(["year,title,number,x,y", *lines]) + "\n")
+    options = ("--set", "data={source: a.csv, target: y, drop: [year, title, number]}", "--set", "training.epochs=1")
+    assert nnrun("train", "-q", *options).code == 0
+    Path("one.csv").write_text("year,title,number,x\n2008,n1,I-4,3\n")
+    assert nnrun("predict", "latest", "one.csv").out.startswith("number,prediction,")
+    Path("two.csv").write_text("year,title,number,x\n2008,07,I-4,3\n2008,n2,I-4,3\n")
+    numbered = nnrun("predict", "latest", "two.csv")
+    assert numbered.out.startswith("row,prediction,") and "--id COLUMN names one" in numbered.err
+    named = nnrun("predict", "latest", "two.csv", "--id", "title", "--id", "x")
+    assert [(row["title"], row["x"]) for row in rows_of(named.out)] == [("07", "3"), ("n2", "3")]
+    wrong = nnrun("predict", "latest", "two.csv", "--id", "titel")
+    assert (wrong.code, wrong.out) == (4, "") and "did you mean 'title'?" in wrong.err
+
+
+def test_rare_values_and_unseen_ones_are_told_apart(here: Path, nnrun: Nnrun) -> None:
+    lines = [f"c{i % 20},{i % 2}" for i in range(400)] + ["rare,1"] * 4
+    Path("a.csv").write_text("\n".join(["x,y", *lines]) + "\n")
+    done = nnrun("train", "--set", "data={source: a.csv, target: y, rare_below: 5}", "--set", "training.epochs=1")
+    assert "column 'x': 1 of 21 values" in done.err
+    Path("new.csv").write_text("x\nc1\nrare\nnever\nrare\n")
+    said = " ".join(nnrun("predict", "latest", "new.csv").err.split())
+    assert "2 values of column 'x' were rare in training and counted as (other) (the first: new.csv:3:1)" in said
+    assert "1 value of column 'x' was not seen in training (the first: new.csv:4:1)" in said
+
+
 def test_stdin_a_file_and_parquet_say_the_same(trained: Path, nnrun: Nnrun) -> None:
     to_stdout = nnrun("predict", "latest", "new.csv").out
     with Path("new.csv").open("rb") as rows:

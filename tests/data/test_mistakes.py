@@ -145,12 +145,14 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "missing targets": (
         ["x,y", "1,a", "2,", "3,b", "4,NA"],
         {},
-        ":3:2: no value in target column 'y' (2 rows in all); fill them in or remove these rows",
+        ":3:2: no value in target column 'y' (2 rows in all); fill them in or remove these rows; "
+        "data.missing_target: drop leaves them out",
     ),
     "NaN in the target": (
         ["y,x", "1.5,1", "nan,2", "2.5,3"],
         {},
-        ":3:1: no value in target column 'y' (1 row in all); fill them in or remove these rows",
+        ":3:1: no value in target column 'y' (1 row in all); fill them in or remove these rows; "
+        "data.missing_target: drop leaves them out",
     ),
     "infinite target": (
         ["x,y", "1,1.5", "2,inf", "3,2.5"],
@@ -401,7 +403,8 @@ def test_mistakes_in_a_file_per_part(csv: Any, load: Any) -> None:
         ":3:1: 'two' in column 'x' is not a number; correct it, or leave the field empty if the value is unknown"
     )
     assert wrong("x,c,y", "1,p,a", "2,p,") == (
-        ":3:3: no value in target column 'y' (1 row in all); fill them in or remove these rows"
+        ":3:3: no value in target column 'y' (1 row in all); fill them in or remove these rows; "
+        "data.missing_target: drop leaves them out"
     )
 
 
@@ -448,7 +451,8 @@ NPZ_MISTAKES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "NaN in the target": (
         {"x": X, "y": np.where(Y == 1, np.nan, 0.5)},
         {},
-        "row 2: no value in target column 'y' (5 rows in all); fill them in or remove these rows",
+        "row 2: no value in target column 'y' (5 rows in all); fill them in or remove these rows; "
+        "data.missing_target: drop leaves them out",
     ),
 }
 

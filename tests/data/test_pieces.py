@@ -149,7 +149,8 @@ def test_a_file_for_each_part_in_pieces(tmp_path: Path, cells: Any) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
-        ("price", "", "84:3: no value in target column 'price' (1 row in all); fill them in or remove these rows"),
+        ("price", "", "84:3: no value in target column 'price' (1 row in all); fill them in or remove these rows; "
+        "data.missing_target: drop leaves them out"),
         ("price", "inf", "84:3: the value in column 'price' is infinite; correct it, or leave the field empty if the "
          "value is unknown"),
         ("number", "1O", "84:1: '1O' is not a number, but 89 of 90 values of column 'number' are; correct it, or leave "

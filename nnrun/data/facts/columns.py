@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
-from nnrun.data.files.table import Kind, Table, kind_of, slips_of
+from nnrun.data.facts.tallies import Distinct
+from nnrun.data.files.table import Kind, Table, kind_of, labels, slips_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nnrun.config.data_section import Declared
 
 
 class ColumnFacts:
     """What a column holds, and where its first oddities stand."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, declared: Declared | None = None) -> None:
+        self.name, self.declared = name, declared
         self.kinds: set[Kind] = set()  # of the pieces, each read by itself
         self.present = self.missing = self.slips = 0
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
         self.texts = Texts()
+        self._dropped = Distinct()  # of a column that is not learned from, by which rows may be known
 
     @classmethod
     def of(cls, table: Table, name: str) -> ColumnFacts:
@@ -44,6 +48,10 @@ class ColumnFacts:
             self.kinds.add(kind_of(series))
             if kind_of(series) == "category":
                 self._see_text(table, series)
+            elif self.declared == "category":
+                self.texts.see(labels(series))
+            elif self.declared == "drop":
+                self._dropped.see(series.dropna())
 
     def _see_text(self, table: Table, series: pd.Series[Any]) -> None:
         self.texts.see(series)
@@ -55,7 +63,7 @@ class ColumnFacts:
 
     @property
     def kind(self) -> Kind:
-        """What the column is as a whole; one without any value holds numbers."""
+        """What the column is as a whole, whatever it is declared to be; one without any value holds numbers."""
         return "category" if self.is_mixed else next(iter(self.kinds), "number")
 
     @property
@@ -65,12 +73,22 @@ class ColumnFacts:
 
     @property
     def meaning(self) -> Meaning:
-        """What the values mean, all together."""
-        if self.kind == "category":
-            return self.texts.meaning
-        return Meaning(self.kind, ISO if self.kind == "date" else None)
+        """What the values mean, all together: what the column is declared to be, else what they look like."""
+        stored = Meaning(self.kind, ISO if self.kind == "date" else None)
+        looks = self.texts.meaning if self.kind == "category" else stored
+        if self.declared in (None, "text", "drop", looks.kind):
+            return looks
+        return Meaning(cast("Kind", self.declared))
 
     @property
-    def reason_to_leave_out(self) -> str | None:
-        """Why the column can be no feature, None if it can."""
-        return self.texts.reason_to_leave_out if self.meaning.kind == "category" else None
+    def identifies(self) -> bool:
+        """Whether a column that is not learned from has another value in each row."""
+        return self.present > 1 and not self.missing and len(self._dropped) + len(self.texts.distinct) == self.present
+
+    def reason_to_leave_out(self, least: int | None = None) -> str | None:
+        """Why the column can be no feature, None if it can; `least` rows a category needs to have one of its own."""
+        if self.declared == "text":
+            return "its kind is text, by data.kinds"
+        if self.declared or self.meaning.kind != "category":
+            return None
+        return self.texts.reason_to_leave_out(least)

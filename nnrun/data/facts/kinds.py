@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Distinct
-from nnrun.data.files.table import CORRECT, Floats, Kind, Table, kind_of, labels, numbers, refuse_first
+from nnrun.data.files.table import CORRECT, Floats, Kind, Table, are_whole, kind_of, labels, numbers, refuse_first
 from nnrun.text import counted
 
 if TYPE_CHECKING:
@@ -100,10 +100,9 @@ class Texts:
         first, *others = self.formats
         return Meaning("date", first, next((other for other in others if day_of(other) != day_of(first)), None))
 
-    @property
-    def reason_to_leave_out(self) -> str | None:
-        """Why a category can be no feature, None if it can: an identifier or free text."""
-        different = len(self.distinct)
+    def reason_to_leave_out(self, least: int | None = None) -> str | None:
+        """Why a category can be no feature, None if it can: an identifier, free text, or rare values alone."""
+        different, least = len(self.distinct), least or LEAST_ROWS
         if different <= _IDENTIFIER_VALUES:
             return None
         if different == self.present:
@@ -111,8 +110,8 @@ class Texts:
         wordy = self.characters > _WORDY_CHARACTERS * self.present and self.spaces > _WORDY_SPACES * self.present
         if wordy and different > _MOSTLY_DIFFERENT * self.present:
             return f"it is free text ({different} different values in {self.present} rows)"
-        if self.distinct.most < LEAST_ROWS:
-            return f"none of its {different} values has as many as {LEAST_ROWS} rows"
+        if self.distinct.most < least:
+            return f"none of its {different} values has as many as {least} rows (data.rare_below)"
         return None
 
 
@@ -164,9 +163,11 @@ def truths(table: Table, column: str) -> Floats:
     """A column as 1 for true and 0 for false `(m,)`, missing = NaN; raises DataError at the first other value."""
     series = table.frame[column]
     if kind_of(series) != "category":
-        return numbers(table, column)
-    values = np.asarray(series.astype(str).str.lower().map(_TRUE), dtype=np.float64)
-    wrong = np.isnan(values) & series.notna().to_numpy(dtype=bool)
+        values = numbers(table, column)
+        wrong = (values != 0) & (values != 1) & ~np.isnan(values)
+    else:
+        values = np.asarray(series.astype(str).str.lower().map(_TRUE), dtype=np.float64)
+        wrong = np.isnan(values) & series.notna().to_numpy(dtype=bool)
     refuse_first(table, column, wrong, f"is neither true nor false; {CORRECT}")
     return values
 
@@ -233,7 +234,7 @@ def is_identifier(series: pd.Series[Any]) -> bool:
         return False
     if kind_of(values) == "category":
         return bool(values.nunique() > OFTEN_DIFFERENT * len(values)) and not _are_dates(values)
-    if kind_of(values) != "number" or not values.is_unique or np.any(np.asarray(values, float) % 1):
+    if kind_of(values) != "number" or not values.is_unique or not are_whole(np.asarray(values, float)):
         return False
     numbers = np.asarray(values, float)
     dense = len(numbers) >= DENSE * (numbers.max() - numbers.min() + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,15 +10,17 @@ import numpy.typing as npt
 
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates, day_of, possible_formats, read_dates
-from nnrun.data.facts.tallies import Coded
+from nnrun.data.facts.tallies import Coded, differ
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.table import Indices, Table, fractional, kind_of, labels, numbers
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
-from nnrun.text import shown
+from nnrun.text import counted, shown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nnrun.config.data_section import Declared
 
 
 class GroupFacts:
@@ -109,8 +111,9 @@ Wanted = Literal["auto", "classification", "regression"]
 class TargetFacts:
     """What decides between the tasks; labels are kept as long as the target may be one of classes."""
 
-    def __init__(self, column: ColumnFacts, wanted: Wanted) -> None:
-        self.column, self.name, self.wanted = column, column.name, wanted
+    def __init__(self, column: ColumnFacts, wanted: Wanted, may_be_missing: bool = False) -> None:
+        self.column, self.name, self.wanted, self.may_be_missing = column, column.name, wanted, may_be_missing
+        self._there: list[npt.NDArray[np.bool_]] = []
         self.infinite: DataError | None = None
         self.fraction: tuple[str, Any] | None = None  # the first number that is not whole: its place, its value
         self.low, self.high = np.inf, -np.inf
@@ -119,6 +122,8 @@ class TargetFacts:
     def see(self, table: Table) -> None:
         """Take in the next rows."""
         series = table.frame[self.name]
+        if self.may_be_missing:
+            self._there.append(series.notna().to_numpy(dtype=bool))
         if kind_of(series) == "number":
             self._see_numbers(table, series.dropna())
         if self.labels is not None:
@@ -143,12 +148,19 @@ class TargetFacts:
         """Whether there are no more different labels than classes usually have."""
         return self.labels is not None and len(self.labels.index) <= MAX_AUTO_CLASSES
 
+    @property
+    def there(self) -> npt.NDArray[np.bool_] | None:
+        """Which rows `(rows,)` have a target, where some have none and may do so; else None."""
+        return np.concatenate(self._there) if self.may_be_missing and self.column.missing else None
+
     def check(self) -> None:
-        """Raise DataError at the first row without a target, or with an infinite one."""
-        if count := self.column.missing:
+        """Raise DataError at the first row without a target, unless that is allowed, or with an infinite one."""
+        count = self.column.missing
+        if count and not (self.may_be_missing and self.column.present):
             raise DataError(
                 f"{self.column.first_missing}: no value in target column {self.name!r} "
-                f"({count} {'row' if count == 1 else 'rows'} in all); fill them in or remove these rows"
+                f"({counted(count, 'row')} in all); fill them in or remove these rows; "
+                "data.missing_target: drop leaves them out"
             )
         if self.column.kind == "number" and self.infinite:
             raise self.infinite
@@ -188,7 +200,7 @@ class TargetFacts:
 
     def check_varies(self, place: str) -> None:
         """Raise DataError if a number to predict is the same in every row."""
-        if self.low == self.high:
+        if self.low <= self.high and not differ(self.low, self.high):
             raise DataError(
                 f"{place}: target column {self.name!r} is {self.low:g} in every row; "
                 "there is nothing to learn, choose another target"
@@ -202,6 +214,9 @@ def check_target(table: Table, name: str) -> None:
     facts.check()
 
 
+NOTHING_DECLARED: Mapping[str, Declared] = {}
+
+
 class Survey:
     """What a walk finds about every column, about the target, and about what splits the rows.
 
@@ -209,13 +224,20 @@ class Survey:
     """
 
     def __init__(
-        self, head: Table, target: str, task: Wanted, group: str | None = None, time: str | None = None
+        self,
+        head: Table,
+        target: str,
+        task: Wanted,
+        group: str | None = None,
+        time: str | None = None,
+        declared: Mapping[str, Declared] = NOTHING_DECLARED,
+        may_lack_target: bool = False,
     ) -> None:
         self.head = head.slice(0, 0)  # it knows where columns stand
         self.rows = 0
         self.notices: dict[str, None] = {}  # of the file, in order
-        self.columns = {name: ColumnFacts(name) for name in head.columns}
-        self.target = TargetFacts(self.columns[target], task)
+        self.columns = {name: ColumnFacts(name, declared.get(name)) for name in head.columns}
+        self.target = TargetFacts(self.columns[target], task, may_lack_target)
         self.group = GroupFacts(self.columns[group]) if group else None
         self.time = TimeFacts(self.columns[time]) if time else None
 

@@ -37,17 +37,17 @@ class Coded:
 
 
 class Distinct:
-    """How many different texts there are and how often the most frequent one occurs, by a hash of 64 bits each."""
+    """How many different values there are and how often the most frequent one occurs, by a hash of 64 bits each."""
 
     def __init__(self) -> None:
         self._known = np.empty(0, np.uint64), np.empty(0, np.int64)  # hashes, ascending, and how often each occurs
         self._new: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
 
-    def see(self, texts: pd.Series[Any]) -> None:
-        """Take in some."""
+    def see(self, values: pd.Series[Any]) -> None:
+        """Take in some, texts or whatever pandas can hash."""
         import pandas as pd
 
-        hashes = pd.util.hash_array(texts.to_numpy(dtype=object))
+        hashes = pd.util.hash_array(values.to_numpy(dtype=None if values.dtype.kind in "iuf" else object))
         self._new.append(np.unique(hashes, return_counts=True))
         if sum(len(hashes) for hashes, _ in self._new) > len(self._known[0]):  # so that each is sorted a few times only
             self._merge()
@@ -118,4 +118,18 @@ class Moments:
     @property
     def center_and_scale(self) -> tuple[float, float]:
         """Mean and deviation to standardise by: the value itself and 1 where none differ, so nothing blows up."""
-        return self.mean, self.deviation if self.low < self.high else 1.0
+        return self.mean, self.deviation if differ(self.low, self.high) else 1.0
+
+
+ROUNDING = 2.0**-47  # of the larger one: 32 times what lies between neighbouring numbers
+
+
+def differ(low: float, high: float) -> bool:
+    """Whether two numbers differ by more than what rounding leaves, as between 0.3 and 0.1 + 0.2."""
+    return high - low > ROUNDING * max(abs(low), abs(high))
+
+
+def varies(values: Floats) -> bool:
+    """Whether some of `(m,)` differ by more than that; NaN is no value."""
+    present = values[~np.isnan(values)]
+    return len(present) > 0 and differ(float(present.min()), float(present.max()))

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.facts.kinds import LEAST_ROWS, Meaning, dates, truths
+from nnrun.data.facts.kinds import Meaning, dates, truths
 from nnrun.data.facts.tallies import Moments
+from nnrun.data.features.categories import OTHER, USUAL, Limits, pooled, pooled_notice
 from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
-
-OTHER = "(other)"  # the feature of the values without one of their own
-
-# With more values than FEW_CATEGORIES those are kept that have rows enough, and never more than MOST_CATEGORIES.
-FEW_CATEGORIES = 30
-MOST_CATEGORIES = 100
-LEAST_SHARE = 0.001
 
 # A part of a date from what it counts since 1 January 1970, a Thursday; Monday is weekday 0.
 DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]]] = {
@@ -41,6 +35,7 @@ class WrittenColumn(TypedDict):
     other: bool
     parts: list[str]
     format: str | None
+    pooled: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +44,9 @@ class Column:
 
     `fills` stand in for missing values: the training mean of a number or boolean, and of each part of a date. A
     category becomes one feature for each value of the vocabulary; a missing one is all zeros, and so is a value
-    outside the vocabulary unless `other` adds a feature for those. `parts` are what is taken from a date, `format` is
-    how its text is read. `indicator` adds a feature that is 1 where the value is missing.
+    outside the vocabulary unless `other` adds a feature for those; `pooled` are the ones of these that training had, as
+    far as they are kept by name. `parts` are what is taken from a date, `format` is how its text is read. `indicator`
+    adds a feature that is 1 where the value is missing.
     """
 
     name: str
@@ -61,6 +57,7 @@ class Column:
     other: bool = False
     parts: tuple[str, ...] = ()
     format: str | None = None
+    pooled: tuple[str, ...] = ()
 
     @property
     def features(self) -> list[str]:
@@ -82,7 +79,7 @@ class Column:
 
     def to_json(self) -> WrittenColumn:
         """Plain data."""
-        return {
+        written: WrittenColumn = {
             "name": self.name,
             "kind": self.kind,
             "indicator": self.indicator,
@@ -92,6 +89,9 @@ class Column:
             "parts": list(self.parts),
             "format": self.format,
         }
+        if self.pooled:
+            written["pooled"] = list(self.pooled)
+        return written
 
     @classmethod
     def from_json(cls, column: WrittenColumn) -> Column:
@@ -105,6 +105,7 @@ class Column:
             column["other"],
             tuple(column["parts"]),
             column["format"],
+            tuple(column.get("pooled", ())),
         )
 
 
@@ -125,8 +126,8 @@ class Seen:
 class Learner:
     """Learns a column from the training rows, piece by piece; its meaning may be decided by more rows than these."""
 
-    def __init__(self, name: str, meaning: Meaning) -> None:
-        self._start = Column(name, meaning.kind, format=meaning.format)
+    def __init__(self, name: str, meaning: Meaning, limits: Limits = USUAL) -> None:
+        self._start, self._limits = Column(name, meaning.kind, format=meaning.format), limits
         self._rows = self._missing = 0
         self._seen = Seen()
 
@@ -140,7 +141,16 @@ class Learner:
     def column(self) -> Column:
         """The column as all rows seen so far have it."""
         start = replace(self._start, indicator=self._missing > 0)
-        return KINDS[start.kind].learn(start, self._seen, self._rows)
+        return KINDS[start.kind].learn(start, self._seen, self._rows, self._limits)
+
+    @property
+    def notices(self) -> list[str]:
+        """What was decided about the values of a category."""
+        column, counts = self.column, self._seen.counts
+        if not column.other:
+            return []
+        outside = sum(counts.values()) - sum(counts[value] for value in column.vocabulary)
+        return [pooled_notice(column.name, counts, len(column.vocabulary), outside)]
 
     @property
     def scales(self) -> list[tuple[float, float]]:
@@ -158,7 +168,7 @@ class _Kind(NamedTuple):
     """What a kind of column learns from pieces, how its features are called, and how they are filled."""
 
     see: Callable[[Column, Table], Seen]
-    learn: Callable[[Column, Seen, int], Column]
+    learn: Callable[[Column, Seen, int, Limits], Column]
     features: Callable[[Column], list[str]]
     write: Callable[[Column, Table, Floats], None]
 
@@ -179,7 +189,7 @@ def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:
 
     return _Kind(
         lambda column, table: Seen(moments={"": _moments(read(table, column.name))}),
-        lambda column, seen, rows: replace(column, fills=(seen.moments[""].mean,)),
+        lambda column, seen, rows, limits: replace(column, fills=(seen.moments[""].mean,)),
         lambda column: [column.name],
         write,
     )
@@ -190,28 +200,16 @@ def _count(column: Column, table: Table) -> Seen:
     return Seen(Counter(dict(zip(counts.index.tolist(), counts.tolist(), strict=True))))
 
 
-def _learn_category(column: Column, seen: Seen, rows: int) -> Column:
-    kept = kept_categories(seen.counts, rows)
-    return replace(column, vocabulary=tuple(sorted(kept)), other=len(kept) < len(seen.counts))
+def _learn_category(column: Column, seen: Seen, rows: int, limits: Limits) -> Column:
+    kept = limits.kept(seen.counts, rows)
+    outside = pooled(seen.counts, kept)
+    return replace(column, vocabulary=tuple(sorted(kept)), other=bool(outside), pooled=outside)
 
 
-def kept_categories(counts: Mapping[str, int], rows: int) -> list[str]:
-    """The values with a feature of their own: all of a few, else the most frequent ones, ties in order of text.
-
-    Of more than FEW_CATEGORIES values at most MOST_CATEGORIES are kept, those with LEAST_ROWS rows and LEAST_SHARE of
-    all rows at least.
-    """
-    if len(counts) <= FEW_CATEGORIES:
-        return list(counts)
-    least = max(LEAST_ROWS, LEAST_SHARE * rows)
-    frequent = [value for value, count in counts.items() if count >= least and value != OTHER]
-    return sorted(frequent, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
-
-
-def widest(meaning: Meaning, different: int) -> int:
-    """The most features that a column with so many different values can become, its indicator aside."""
+def widest(meaning: Meaning, different: int, most: int) -> int:
+    """The most features that so many different values, of which `most` are kept, can become, the indicator aside."""
     if meaning.kind == "category":
-        return min(different, MOST_CATEGORIES + 1)
+        return min(different, most + 1)
     return len(DATE_PARTS) if meaning.kind == "date" else 1
 
 
@@ -240,7 +238,7 @@ def _see_date(column: Column, table: Table) -> Seen:
     return Seen(moments={part: _moments(values) for part, values in date_parts(column, table).items()})
 
 
-def _learn_date(column: Column, seen: Seen, rows: int) -> Column:
+def _learn_date(column: Column, seen: Seen, rows: int, limits: Limits) -> Column:
     """Parts that never vary in training are left out."""
     varying = {part: moments for part, moments in seen.moments.items() if moments.low < moments.high}
     return replace(column, parts=tuple(varying), fills=tuple(moments.mean for moments in varying.values()))

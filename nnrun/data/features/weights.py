@@ -89,6 +89,8 @@ def part_weights(
         weights *= (1 / np.maximum(counts, 1))[y]
     elif by_class is not None:
         weights *= np.array([by_class[name] for name in classes or ()])[y]
+    if len(weights):  # a power of two costs no bits, and their sum stays within float64
+        weights = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
     mean = weights.mean()
     if not mean > 0:
         key = "weight" if column is not None else "class_weight"

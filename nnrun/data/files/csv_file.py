@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from array import array
@@ -11,6 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.data.files.cells import (
+    MOST_CLASSES,
+    classes_among_missing,
+    keep_codes,
+    plainly_written,
+    read_cells,
+    told_classes,
+)
 from nnrun.data.files.decimals import MARKS, UNITS
 from nnrun.data.files.dialect import Dialect, dialect_notice, find_dialect
 from nnrun.data.files.reading import Header, Reading, name_columns
@@ -24,69 +31,55 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# Beside those that pandas knows: empty, NA, N/A, n/a, NaN, nan, NULL, null, None, <NA>, #N/A, #NA and the like.
-MISSING = ("?", "-")
 # Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
 _SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 
 def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
     """Rows without a header as a frame, and notices on what stays in doubt; raises DataError if pandas cannot."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(
-            io.BytesIO(text.encode()),  # a StringIO would take four bytes a character
-            sep=dialect.delimiter,
-            decimal=dialect.decimal,
-            header=None,
-            names=list(names),
-            index_col=False,
-            skipinitialspace=True,
-            na_values=[*MISSING, *dialect.missing],
-            dtype={column: str for column in names if column in dialect.text},
-            low_memory=False,
-        )
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{name}: {shown(error.object[error.start])} is only half of a character; name the file's encoding in "
-            "data.format.encoding"
-        ) from None
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
-    return frame, _mend(frame, dialect)
+    as_text = {column: str for column in names if column in dialect.reading.text}
+    frame = read_cells(name, text, names, dialect, dtype=as_text, low_memory=False)
+    codes = keep_codes(frame, name, text, dialect)
+    return frame, [*codes.values(), *_mend(frame, dialect, dialect.reading.text.union(codes))]
 
 
-def _mend(frame: pd.DataFrame, dialect: Dialect) -> list[str]:
-    """Turn text columns that hold numbers into numbers, in place."""
+def _mend(frame: pd.DataFrame, dialect: Dialect, text: frozenset[str]) -> list[str]:
+    """Turn text columns that hold numbers into numbers, in place, but for those that are to stay text."""
     from pandas.api import types
 
     notices = []
     for column, dtype in frame.dtypes.items():
-        if column in dialect.text or types.is_numeric_dtype(dtype):
+        if column in text or types.is_numeric_dtype(dtype):
             continue
-        series = frame[column] = _without_big_integers(frame[column])
-        unit = _unit(series)
-        bare = series.str.replace(unit, "", regex=False) if unit else series
-        mark = _grouping(bare, dialect.decimal) if series.dtype.kind != "f" else None
-        if mark is None:
-            notices += _with_other_mark(str(column), bare, dialect)
-            continue
-        if _certain(bare, mark, dialect):
-            frame[column] = _ungrouped(bare, mark, dialect.decimal)
-            notices += [f"column {str(column)!r} holds numbers with {unit}; they are read without it"] if unit else []
-        else:
-            notices.append(
-                f"column {str(column)!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
-                "set data.format.decimal to '.', if they mark decimals, to ','"
-            )
+        frame[column], told = _mended(str(column), _without_big_integers(frame[column]), dialect)
+        notices += told
     return notices
+
+
+def _mended(name: str, series: pd.Series[Any], dialect: Dialect) -> tuple[pd.Series[Any], list[str]]:
+    if series.dtype.kind == "f":
+        return series, []
+    may_name_classes = name == dialect.reading.target and series.nunique() <= MOST_CLASSES
+    plain, spelled = (series, []) if may_name_classes else plainly_written(series)
+    unit = _unit(plain)
+    bare = plain.str.replace(unit, "", regex=False) if unit else plain
+    mark = _grouping(bare, dialect.decimal)
+    if mark is None:
+        return series, _with_other_mark(name, bare, dialect)
+    if _certain(bare, mark, dialect):
+        told = [f"column {name!r} holds numbers; {', '.join(spelled)}"] if spelled else []
+        told += [f"column {name!r} holds numbers with {unit}; they are read without it"] if unit else []
+        return _ungrouped(bare, mark, dialect.decimal), told
+    return series, [
+        f"column {name!r} is text like {shown(series.dropna().iloc[0])}; if its commas group thousands, "
+        "set data.format.decimal to '.', if they mark decimals, to ','"
+    ]
 
 
 def _with_other_mark(column: str, series: pd.Series[Any], dialect: Dialect) -> list[str]:
     """The notice on a column of text that would be numbers if decimals had the other mark."""
     other = "." if dialect.decimal == "," else ","
-    if series.dtype.kind == "f" or _grouping(series, other) != "":
+    if _grouping(series, other) != "":
         return []
     told = f"column {column!r} is text like {shown(series.dropna().iloc[0])}"
     names, mine = MARKS[other], MARKS[dialect.decimal]
@@ -143,7 +136,8 @@ def _number(mark: str, decimal: str) -> re.Pattern[str]:
     """A number whose thousands may be grouped, and which float64 can hold."""
     m, d = re.escape(mark), re.escape(decimal)
     return re.compile(
-        rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?\s*"
+        rf"\s*[+-]?(?={d}?[0-9])([0-9]{{1,3}}({m}[0-9]{{3}}){{1,99}}|[0-9]{{1,300}})?({d}[0-9]{{,300}})?"
+        r"([eE][+-]?[0-9]{1,2})?\s*"
     )
 
 
@@ -170,6 +164,10 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
         start = 0
         while lines := records.take(rows, len(header.names)):
             table = _table(path, header, dialect, records.text(), lines, start)
+            if not start and (kept := classes_among_missing(table, header.names, dialect, records.text())):
+                dialect = replace(dialect, reading=replace(reading, classes=frozenset(kept)))
+                notices = (*notices, told_classes(reading.target, kept))
+                table = _table(path, header, dialect, records.text(), lines, start)
             yield replace(table, header_line=records.header_line, notices=(*notices, *table.notices))
             start += len(table)
     if not start:

@@ -22,20 +22,23 @@ _UTF8 = ("utf-8", "utf-8-sig")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file is written, and which of its columns stay text.
+    """How a text file is written, and what was known of it before.
 
-    `has_names`: whether the first record holds the names. `decimal_is_known`: from the configuration, the run or a
-    number that leaves no doubt.
+    `decimal_is_known`: from the configuration, the run or a number that leaves no doubt; `doubt` is else the first one
+    that could be read in two ways.
     """
 
     layout: Layout
-    has_names: bool
     encoding: str
     decimal: str
     decimal_is_known: bool
     doubt: str
-    missing: tuple[str, ...]
-    text: frozenset[str]
+    reading: Reading
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the first record holds the names."""
+        return self.reading.header is not False
 
     @property
     def delimiter(self) -> str:
@@ -60,16 +63,7 @@ def find_dialect(path: Path, reading: Reading) -> Dialect:
         _check_title(path, layout)
         decimal = _decimal(chain([head], pieces), layout.delimiter, reading)
     known = reading.decimal != "auto" or decimal.mark == reading.usual_decimal
-    return Dialect(
-        layout,
-        reading.header is not False,
-        encoding,
-        decimal.mark,
-        known or decimal.settled,
-        decimal.doubt,
-        reading.missing,
-        reading.text,
-    )
+    return Dialect(layout, encoding, decimal.mark, known or decimal.settled, decimal.doubt, reading)
 
 
 def _check_width(path: Path, head: str) -> None:

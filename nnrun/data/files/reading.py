@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from nnrun.config.data_section import Format
+    from nnrun.config.data_section import Data
 
 
 class WrittenFormat(TypedDict, total=False):
@@ -20,6 +20,7 @@ class WrittenFormat(TypedDict, total=False):
     usual_decimal: str | None
     missing: list[str]
     header: bool | None
+    usual_missing: bool
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,11 @@ class Reading:
     """What is known before the file is opened; `auto` is found out from it.
 
     `decimal` is binding, `usual_decimal` the mark of the file that a run was trained with. `text` are columns whose
-    values stay text even where all look like numbers, `features` those of a run in order, for arrays without names.
-    `target` is the array of targets in a file of arrays. `header` says whether a text file has names, None if that is
-    to be taken for granted but to be doubted where it does not look so.
+    values stay text even where all look like numbers, `numbers` those that are numbers whatever zeros they begin with,
+    `features` those of a run in order, for arrays without names. `target` is the column of targets, and the array of
+    them in a file of arrays; its `classes` are no missing values, None: found out. With `usual_missing` not only
+    `missing` and empty fields mean a missing value. `header` says whether a text file has names, None if that is to be
+    taken for granted but to be doubted where it does not look so.
     """
 
     delimiter: str = "auto"
@@ -42,17 +45,24 @@ class Reading:
     target: str = "y"
     target_needed: bool = False
     header: bool | None = None
+    numbers: frozenset[str] = frozenset()
+    classes: frozenset[str] | None = None
+    usual_missing: bool = True
 
     @classmethod
-    def by(cls, format: Format, target: str | None = None) -> Reading:
+    def by(cls, config: Data) -> Reading:
         """As the configuration says."""
+        format, usual = config.format, isinstance(config.format.missing, tuple)
         return cls(
             {"tab": "\t", "space": " "}.get(format.delimiter, format.delimiter),
             format.encoding,
             format.decimal,
-            format.missing,
-            target=target or "y",
+            format.missing if isinstance(format.missing, tuple) else format.missing.only,
+            text=frozenset(name for name, kind in config.declared.items() if kind in ("category", "text")),
+            numbers=frozenset(name for name, kind in config.declared.items() if kind == "number"),
+            target=config.target or "y",
             target_needed=True,
+            usual_missing=usual,
             header=None if format.header == "auto" else format.header,
         )
 
@@ -65,6 +75,7 @@ class Reading:
             "usual_decimal": usual_decimal,
             "missing": list(self.missing),
             "header": self.header,
+            **({} if self.usual_missing else {"usual_missing": False}),
         }
 
 

@@ -67,7 +67,7 @@ def open_sources(config: Data) -> dict[str, Source]:
     files = source_files(config)
     if not files:
         return {"all": Whole(_read_bundled(str(config.source)))}
-    return {part: File(path, Reading.by(config.format, config.target)) for part, path in files.items()}
+    return {part: File(path, Reading.by(config)) for part, path in files.items()}
 
 
 def lacks_names(config: Data) -> bool:
@@ -75,7 +75,7 @@ def lacks_names(config: Data) -> bool:
     text = [path for path in source_files(config).values() if _reader(path) is read_csv]
     for path in text[:1]:
         check_file(path)
-        layout = find_dialect(path, Reading.by(config.format)).layout
+        layout = find_dialect(path, Reading.by(config)).layout
         return layout.data_first and config.target not in layout.first
     return False
 

@@ -123,15 +123,15 @@ def suggest(name: str, options: Iterable[str]) -> str:
     return f"; did you mean {known[close]!r}?" if close else ""
 
 
-def require_column(table: Table, name: str, key: str) -> None:
+def require_column(table: Table, name: str, key: str | None = None) -> None:
     """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
     if name in table.columns:
         return
     hint = suggest(name, table.columns) or _there(table.columns, key)
-    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key))
+    raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key) if key else ())
 
 
-def _there(columns: Sequence[str], key: str) -> str:
+def _there(columns: Sequence[str], key: str | None) -> str:
     """What there is instead; a target mostly stands last."""
     if key == "target" and len(columns) > MANY:
         return f"; the last columns are {', '.join(columns[-MANY:])}"
@@ -200,6 +200,11 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     return np.asarray((series % 1 != 0) | (series.abs() > _EXACT_LIMIT), dtype=bool)
 
 
+def are_whole(values: Floats) -> bool:
+    """Whether no number has a fraction; an infinite one has none."""
+    return bool(np.all(np.floor(values) == values))
+
+
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
     if kind_of(table.frame[column]) not in ("number", "boolean"):
@@ -222,7 +227,8 @@ def refuse_first(table: Table, column: str, wrong: npt.NDArray[np.bool_], what: 
     """Raise DataError, with its place and what it is, at the first cell of the column that the mask `(m,)` marks."""
     if wrong.any():
         row = table.first(wrong)
-        value = shown(table.frame[column][row])
+        cell = table.frame[column][row]
+        value = shown(cell.item() if isinstance(cell, np.generic) else cell)
         raise DataError(f"{table.at_cell(row, column)}: {value} in column {column!r} {what}")
 
 

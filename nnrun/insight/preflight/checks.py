@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nnrun.data.facts import kinds
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
-from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows, values
+from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows, unordered, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -57,7 +57,7 @@ CHECKS: dict[str, Check] = {
     "missing": Check(
         columns.check_missing,
         "a column with hardly any value (warn)",
-        f"more than {columns.MOSTLY_MISSING:.0%} of the training part",
+        f"a value in fewer than {kinds.LEAST_ROWS} training rows",
         "–",
     ),
     "sentinels": Check(
@@ -80,6 +80,14 @@ CHECKS: dict[str, Check] = {
         f"the deviation in train; {values.FEW:.0%} of the rows make {values.ALONE:.0%} of the squared deviations, or "
         f"{values.MOSTLY:.0%} have one value",
         "–",
+    ),
+    "kinds": Check(
+        unordered.check_kinds,
+        "numbers that are codes: values that tell, in an order that does not (warn)",
+        f"{unordered.FEWEST_VALUES} to {unordered.MOST_VALUES} whole numbers that explain {unordered.TELLS:.0%} of the "
+        f"target, a straight line at most {unordered.MOSTLY_LINEAR:.0%} of that, neighbours no more alike than in the "
+        f"{unordered.BY_CHANCE:.0%} smoothest of {unordered.SHUFFLES} shuffles",
+        "von Neumann 1941",
     ),
     "leak": Check(
         columns.check_leak,

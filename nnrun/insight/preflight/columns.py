@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnrun.data.facts.kinds import is_identifier
+from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
+from nnrun.data.facts.tallies import varies
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.insight.preflight.distances import Association, association, codes, sampled
@@ -18,7 +19,6 @@ from nnrun.text import counted, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-MOSTLY_MISSING = 0.5
 GIVES_AWAY, NEARLY = 0.99, 0.97  # share of the target that one column explains
 LARGEST_SCALE = 10.0  # root mean square of a feature; normalised ones have 1
 SPREAD = 100.0  # the largest scale over the median one
@@ -30,10 +30,17 @@ PIXELS = "the columns are an image's pixels, which are judged together"
 def check_constant(context: Context) -> Finding:
     """Columns with one value in the training part."""
     frame = context.frame("train")
-    found = [name for name in context.columns if frame[name].nunique(dropna=False) <= 1]
+    found = [name for name in context.columns if not _varies(frame[name])]
     if context.image:
         return judge_constant_pixels(len(found), len(context.columns))
     return judge_constant(found, list(context.config.data.drop))
+
+
+def _varies(series: pd.Series[Any]) -> bool:
+    """Whether a column has different values, of numbers more than what rounding leaves; a missing one is a value."""
+    if series.dtype.kind == "f" and not series.hasnans:
+        return varies(series.to_numpy(dtype=np.float64))
+    return series.nunique(dropna=False) > 1
 
 
 def judge_constant(found: list[str], dropped: list[str]) -> Finding:
@@ -76,26 +83,28 @@ def _better_dropped(found: list[str], dropped: list[str], what: str, otherwise: 
 
 
 def check_missing(context: Context) -> Finding:
-    """Share of missing values a column of the training part."""
-    shares = context.frame("train")[context.columns].isna().mean()
-    return judge_missing({str(name): float(share) for name, share in shares.items() if share}, context)
+    """Missing values of each column of the training part."""
+    frame = context.frame("train")[context.columns]
+    gaps = {str(name): int(count) for name, count in frame.isna().sum().items() if count}
+    unit, dropped = ("pixel" if context.image else "column"), list(context.config.data.drop)
+    return judge_missing(gaps, len(frame), unit, dropped)
 
 
-def judge_missing(shares: Mapping[str, float], context: Context | None = None) -> Finding:
-    """Gaps are filled and marked; a column that is mostly gaps brings little but noise."""
-    numbers = {"shares": dict(shares)}
+def judge_missing(gaps: Mapping[str, int], rows: int, unit: str = "column", dropped: Sequence[str] = ()) -> Finding:
+    """Gaps are filled and marked, and that a value is missing may tell; only from a few values nothing can be learned.
+
+    Pixels are kept even then, as without one of them the others would be no image.
+    """
+    shares = {name: count / rows for name, count in gaps.items()}
+    numbers = {"shares": shares}
     if not shares:
         return Finding("pass", "no value is missing in the training part", numbers=numbers)
+    present = {name: rows - count for name, count in gaps.items() if rows - count < LEAST_ROWS}
+    if present and unit == "column":
+        told = listed([f"{name} (in {counted(few, 'row')})" for name, few in present.items()])
+        return Finding("warn", f"hardly any value: {told}", setting("data.drop", [*dropped, *present]), numbers)
     worst = max(shares, key=lambda name: shares[name])
-    if context is not None and context.image:
-        text = f"{counted(len(shares), 'pixel')} with gaps, at most {shares[worst]:.1%} ({worst}); filled and marked"
-        return Finding("pass", text, numbers=numbers)
-    empty = [name for name, share in shares.items() if share > MOSTLY_MISSING]
-    if empty:
-        text = f"mostly missing: {listed([f'{name} ({shares[name]:.0%})' for name in empty])}"
-        dropped = list(context.config.data.drop) if context else []
-        return Finding("warn", text, setting("data.drop", [*dropped, *empty]), numbers)
-    text = f"{counted(len(shares), 'column')} with gaps, at most {shares[worst]:.1%} ({worst}); filled and marked"
+    text = f"{counted(len(shares), unit)} with gaps, at most {shares[worst]:.1%} ({worst}); filled and marked"
     return Finding("pass", text, numbers=numbers)
 
 

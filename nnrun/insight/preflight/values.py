@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nnrun.config.data_section import Only
 from nnrun.data.files.table import Floats, kind_of
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding
@@ -32,7 +33,10 @@ def check_sentinels(context: Context) -> Finding:
         return judge_sentinels({}, ())
     frame = context.frame("train")
     found = {name: value for name in context.columns if (value := sentinel(frame[name])) is not None}
-    return judge_sentinels(found, context.config.data.format.missing)
+    missing = context.config.data.format.missing
+    if isinstance(missing, Only):
+        return judge_sentinels(found, missing.only, "data.format.missing.only")
+    return judge_sentinels(found, missing)
 
 
 def sentinel(column: pd.Series[float]) -> float | None:
@@ -48,14 +52,14 @@ def sentinel(column: pd.Series[float]) -> float | None:
     return None
 
 
-def judge_sentinels(found: Mapping[str, float], declared: Sequence[str]) -> Finding:
+def judge_sentinels(found: Mapping[str, float], declared: Sequence[str], key: str = "data.format.missing") -> Finding:
     """A network takes -999 for a very small number, and all other values become alike beside it."""
     numbers = {"columns": dict(found)}
     if not found:
         return Finding("pass", "no value seems to stand for a missing one", numbers=numbers)
     told = listed([f"{name} ({value:g})" for name, value in found.items()])
     spelled = [number for value in sorted(set(found.values())) for number in (int(value), value)]  # -999 and -999.0
-    cure = setting("data.format.missing", [*declared, *spelled])
+    cure = setting(key, [*declared, *spelled])
     return Finding("warn", f"a value that may stand for a missing one: {told}", cure, numbers)
 
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import is_identifier
-from nnrun.data.files.table import Table
-from nnrun.text import percent
+from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
+from nnrun.data.facts.tallies import varies
+from nnrun.data.files.table import Table, are_whole
+from nnrun.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-Role = Literal["feature", "target", "left out"]
+Role = Literal["feature", "target", "left out", "splits"]
 Verdict = tuple[str, str]  # what a column is, and why it is left out
 
-MOSTLY_MISSING = 0.9  # share of gaps from which on even the mark "is missing" says little
 WORDS_OF_TEXT = 3  # values with more words than this on average are sentences, not names
 TEXT_DIFFERS = 0.5  # share of different values from which on sentences are free text
 FEWEST_GROUPS, ROWS_A_GROUP = 5, 2
@@ -75,8 +75,12 @@ def _empty(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
 
 
 def _constant(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
-    """The same in every row."""
-    return ("constant", "the same in every row") if series.nunique(dropna=False) == 1 else None
+    """The same in every row, but for rounding."""
+    if found.meaning.kind == "number" and series.dtype.kind == "f" and not series.hasnans:
+        same = not varies(series.to_numpy(dtype=np.float64))
+    else:
+        same = series.nunique(dropna=False) == 1
+    return ("constant", "the same in every row") if same else None
 
 
 def _text(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
@@ -97,14 +101,14 @@ def _identifier(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
 
 def _too_many(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
     """Categories so rare that none could be told from chance."""
-    reason = found.reason_to_leave_out
+    reason = found.reason_to_leave_out()
     return (found.meaning.kind, reason) if reason else None
 
 
-def _mostly_missing(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
-    """Missing in more than 90% of the rows."""
-    share = found.missing / len(series)
-    return (found.meaning.kind, f"{percent(share)} of the values are missing") if share > MOSTLY_MISSING else None
+def _nearly_empty(series: pd.Series[Any], found: ColumnFacts) -> Verdict | None:
+    """A value in fewer than 5 rows; of more, that one is missing may tell."""
+    few = found.present < LEAST_ROWS
+    return (found.meaning.kind, f"a value in {counted(found.present, 'row')} only") if few else None
 
 
 LEFT_OUT: tuple[Callable[[pd.Series[Any], ColumnFacts], Verdict | None], ...] = (
@@ -113,8 +117,37 @@ LEFT_OUT: tuple[Callable[[pd.Series[Any], ColumnFacts], Verdict | None], ...] = 
     _text,
     _identifier,
     _too_many,
-    _mostly_missing,
+    _nearly_empty,
 )
+
+
+_NAME_OF_CODES = re.compile(
+    r"(^|[_\W])(zip|zipcode|postcode|postal|plz|code|type|store|shop|branch|region|district|county|department|dept|"
+    r"category|cat|brand)([_\W]|$)",
+    re.IGNORECASE,
+)
+FEWEST_CODES = 3
+
+
+def may_be_codes(series: pd.Series[Any], column: JudgedColumn) -> bool:
+    """Whether whole numbers stand for things by their column's name, and come again; or begin with 0."""
+    if column.role != "feature" or column.distinct < FEWEST_CODES:
+        return False
+    if column.kind == "category":
+        return bool(series.dropna().astype(str).str.fullmatch("[0-9]+").all())
+    if column.kind != "number" or not _NAME_OF_CODES.search(column.name):
+        return False
+    values = np.asarray(series.dropna(), float)
+    return are_whole(values) and len(values) >= LEAST_ROWS * column.distinct
+
+
+MANY_THINGS = 20  # values of a category from which on each is one of many things that come again
+
+
+def stands_in_many_rows(series: pd.Series[Any], kind: str) -> bool:
+    """Whether a category has many values with several rows each, such as countries in each of some years."""
+    groups = int(series.nunique()) if kind == "category" else 0
+    return groups >= MANY_THINGS and int(series.count()) >= ROWS_A_GROUP * groups
 
 
 def may_group(series: pd.Series[Any], kind: str) -> bool:

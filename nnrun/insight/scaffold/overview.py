@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnrun.config.data_section import Data
-from nnrun.data.checks import check_slips
+from nnrun.config.data_section import Data, Declared
+from nnrun.data.checks import check_roles, check_slips
 from nnrun.data.division import check_rows
 from nnrun.data.facts.columns import ColumnFacts
+from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.columns import Learner
 from nnrun.data.files.chunks import Chunks
@@ -19,7 +20,15 @@ from nnrun.data.files.table import Table, require_single
 from nnrun.data.prepare import Divided, divided
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError, UsageError
-from nnrun.insight.scaffold.columns import JudgedColumn, judged, likely_targets, may_group, whole
+from nnrun.insight.scaffold.columns import (
+    JudgedColumn,
+    judged,
+    likely_targets,
+    may_be_codes,
+    may_group,
+    stands_in_many_rows,
+    whole,
+)
 
 ARRAYS = (".npz", ".npy")
 FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
@@ -32,8 +41,10 @@ class Overview:
 
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `image` is height, width and channels where
-    the features are pixels; `groups` and `dates` are columns by which the rows could be split; `reading` says how the
-    files were read, `has_names` whether the first line holds the names, `notices` what else there is to know.
+    the features are pixels; `groups` and `dates` are columns by which the rows could be split, `group` and `time` those
+    by which they are; `lacking` counts rows without a target; `kinds` were guessed; `pooled` says of which
+    columns values share a feature; `reading` says how the files were read, `has_names` whether the first line holds the
+    names, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -47,6 +58,11 @@ class Overview:
     image: Sequence[int] | None
     groups: list[str]
     dates: list[str]
+    group: str | None
+    time: str | None
+    lacking: int
+    kinds: Mapping[str, Declared]
+    pooled: Mapping[str, str]
     reading: list[str]
     has_names: bool
     notices: list[str]
@@ -93,15 +109,16 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
     if target is None:
         raise UsageError(_which_target(table, has_names))
     require_single(table, target, "target")
-    found = Survey(table, target, "auto")
+    check_roles(config, table, target)
+    found = Survey(table, target, config.task, may_lack_target=True)
     found.see(table)
-    judge = whole if _is_clean(config) else judged
-    columns = [judge(table, facts, target) for facts in found.columns.values()]
-    used = [column for column in columns if column.role == "feature"]
+    columns = _judge(config, table, found)
+    kinds = {} if _is_clean(config) else _guessed(table, columns)
+    columns = [replace(column, kind=kinds.get(column.name, column.kind)) for column in columns]
     _check(config, table, found, columns)
-    dropped = tuple(column.name for column in columns if column.role == "left out")
-    split = WITHOUT_TEST if len(table) < FEWEST_TO_TEST and isinstance(config.source, str) else config.split
-    data = divided(config.model_copy(update={"target": target, "drop": dropped, "split": split}))
+    data = divided(_as_proposed(config, table, target, columns, kinds))
+    used = [column for column in columns if column.role == "feature"]
+    learners = [_learned(table, found.columns[column.name], kinds, data) for column in used]
     return Overview(
         source=source,
         files={part: found.rows for part, found in data.found.items()},
@@ -110,14 +127,57 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
         target=target,
         task=data.task,
         classes=None if data.classes is None else _counts(data.reference, data.classes),
-        features=sum(_width(table, found.columns[column.name]) for column in used),
+        features=sum(len(learner.column.features) for learner in learners),
         image=data.image,
-        groups=[column.name for column in used if may_group(table.frame[column.name], column.kind)],
+        groups=_groups(table, used, kinds),
         dates=[column.name for column in used if column.kind == "date"],
+        group=config.group,
+        time=config.time,
+        lacking=sum(survey.target.column.missing for survey in data.found.values()),
+        kinds=kinds,
+        pooled={learner.column.name: notice for learner in learners for notice in learner.notices},
         reading=_reading(data, len(table)),
         has_names=has_names,
         notices=[*data.notices, *data.division.notices],
     )
+
+
+def _judge(config: Data, table: Table, found: Survey) -> list[JudgedColumn]:
+    judge = whole if _is_clean(config) else judged
+    columns = [judge(table, facts, found.target.name) for facts in found.columns.values()]
+    splitting = (config.group, config.time)
+    return [
+        replace(column, role="splits", why="")
+        if column.name in splitting
+        else replace(column, role="left out", why="named by --drop")
+        if column.name in config.drop
+        else column
+        for column in columns
+    ]
+
+
+def _guessed(table: Table, columns: list[JudgedColumn]) -> dict[str, Declared]:
+    """What columns are that their cells alone do not tell."""
+    return {column.name: "category" for column in columns if may_be_codes(table.frame[column.name], column)}
+
+
+def _as_proposed(
+    config: Data, table: Table, target: str, columns: list[JudgedColumn], kinds: Mapping[str, Declared]
+) -> Data:
+    """The data section as the config will have it."""
+    dropped = tuple(column.name for column in columns if column.role == "left out")
+    split = WITHOUT_TEST if len(table) < FEWEST_TO_TEST and isinstance(config.source, str) else config.split
+    changes = {"target": target, "drop": dropped, "split": split, "kinds": kinds, "missing_target": "drop"}
+    return config.model_copy(update=changes)
+
+
+def _groups(table: Table, used: list[JudgedColumn], kinds: Mapping[str, Declared]) -> list[str]:
+    """Columns of what comes again and again: first what looks like codes of somebody, then those of most values."""
+    read = [column for column in used if column.name not in kinds]  # as their cells look
+    coded = [column.name for column in read if may_group(table.frame[column.name], column.kind)]
+    many = [column for column in used if stands_in_many_rows(table.frame[column.name], column.kind)]
+    many.sort(key=lambda column: -column.distinct)
+    return list(dict.fromkeys([*coded, *(column.name for column in many)]))
 
 
 def _first_piece(config: Data) -> Table:
@@ -132,11 +192,11 @@ def _reading(data: Divided, seen: int) -> list[str]:
     return [*dict.fromkeys(notices), *judged_by]
 
 
-def _width(table: Table, found: ColumnFacts) -> int:
-    """Features that a column would become."""
-    learner = Learner(found.name, found.meaning)
+def _learned(table: Table, found: ColumnFacts, kinds: Mapping[str, Declared], data: Divided) -> Learner:
+    """What the rows teach of a column."""
+    learner = Learner(found.name, Meaning("category") if found.name in kinds else found.meaning, data.limits)
     learner.see(table)
-    return len(learner.column.features)
+    return learner
 
 
 def _is_clean(config: Data) -> bool:

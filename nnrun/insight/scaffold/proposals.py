@@ -12,6 +12,7 @@ from nnrun.insight.scaffold.overview import WITHOUT_TEST, Overview
 from nnrun.runs.assembly import usual_batch_size
 from nnrun.text import counted, listed, percent, shown_name, source_name
 
+MOST_TOLD = 3  # columns of which a comment says that their values share a feature
 MOST_CLASSES = 6  # that a comment names before it only counts the rest
 IMBALANCED = 0.4  # the rarest class's share over its even share, below which mistakes are weighed
 FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
@@ -77,23 +78,52 @@ def _drop(overview: Overview) -> Choice | None:
     return Choice([column.name for column in overview.left_out], "they say nothing about new rows:", notes=notes)
 
 
-def _group(overview: Overview) -> Choice | None:
-    """As a comment, where a column of codes comes again and again, such as a customer or a device."""
-    if not overview.groups or len(overview.files) > 1:
+def _kinds(overview: Overview) -> Choice | None:
+    """`category` for whole numbers that look like codes, by the name (zip, store, …) or zeros before them."""
+    if not overview.kinds:
         return None
-    name = overview.groups[0]
-    each = overview.rows / overview.distinct(name)
+    names = [f"{shown_name(name)} ({overview.distinct(name):,} values)" for name in overview.kinds]
+    reason = f"a guess: {listed(names)} may be codes, not amounts; make it number where more means more"
+    return Choice(dict(overview.kinds), reason)
+
+
+def _max_categories(overview: Overview) -> Choice | None:
+    """As a comment, where values of a category would share a feature."""
+    if not overview.pooled:
+        return None
+    most = max(overview.distinct(name) for name in overview.pooled)
+    return Choice(most, "; ".join(list(overview.pooled.values())[:MOST_TOLD]), active=False)
+
+
+def _missing_target(overview: Overview) -> Choice | None:
+    """`drop` where rows lack a target."""
+    if not overview.lacking:
+        return None
+    return Choice("drop", f"{counted(overview.lacking, 'row')} of {overview.rows:,} without a target, left out")
+
+
+def _group(overview: Overview) -> Choice | None:
+    """By `--group`; else as a comment, where a customer, a device or a value of many comes again and again."""
+    name = overview.group or next(iter(overview.groups), None)
+    if name is None or len(overview.files) > 1 or (overview.time and not overview.group):
+        return None
+    values = overview.distinct(name)
+    each = f"{shown_name(name)} has {values:,} values, {overview.rows / values:.1f} rows each"
+    if overview.group:
+        return Choice(name, f"{each}; the rows of each stay in one part")
     return Choice(
         name,
-        f"{shown_name(name)} has {overview.distinct(name):,} values, {each:.1f} rows each; if new rows will be of "
-        "other ones, this keeps the rows of each in one part",
+        f"{each}, which stand in all parts; if new rows will be of other ones, the errors are too low, and this keeps "
+        "the rows of each in one part",
         active=False,
     )
 
 
 def _time(overview: Overview) -> Choice | None:
-    """As a comment, where there is a column of dates."""
-    if not overview.dates or len(overview.files) > 1:
+    """By `--time`; else as a comment, where there is a column of dates."""
+    if overview.time:
+        return Choice(overview.time, "trains on the oldest rows and tests on the newest")
+    if not overview.dates or len(overview.files) > 1 or overview.group:
         return None
     reason = "if new rows will be later than these, this trains on the oldest rows and tests on the newest"
     return Choice(overview.dates[0], f"{shown_name(overview.dates[0])} is a time; {reason}", active=False)
@@ -222,7 +252,10 @@ CHOICES: dict[str, Rule] = {
     "data.target": _target,
     "data.task": _task,
     "data.format.header": _header,
+    "data.missing_target": _missing_target,
     "data.drop": _drop,
+    "data.kinds": _kinds,
+    "data.max_categories": _max_categories,
     "data.group": _group,
     "data.time": _time,
     "data.split": _split,

@@ -8,22 +8,22 @@ import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from nnrun.config.config import Config
 from nnrun.config.data_section import Data, Parts
 from nnrun.config.data_sources import BUNDLED
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
-from nnrun.data.facts.survey import Survey
-from nnrun.data.files.sources import read_source
+from nnrun.data.facts.survey import Survey, Wanted
+from nnrun.data.files.sources import open_sources, read_source
 from nnrun.errors import UsageError
 from nnrun.insight.scaffold.overview import Overview, gather
 from nnrun.insight.scaffold.proposals import Choice, propose
 from nnrun.installation import command, has_extra
-from nnrun.text import counted, shown_name, source_name, visible
+from nnrun.text import counted, one_of, shown_name, source_name, visible
 
 LONGEST_NAME = 64
 PREDICTIONS = "predictions.csv"
@@ -43,12 +43,39 @@ class Scaffold:
     commands: list[str]
 
 
-def scaffold(source: str | Mapping[str, str], target: str | None, config: Path) -> Scaffold:
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of the data: the target, how rows are split, and columns to leave out."""
+
+    target: str | None = None
+    task: Wanted = "auto"
+    time: str | None = None
+    group: str | None = None
+    drop: tuple[str, ...] = ()
+
+
+def wishes(target: str | None, task: str, time: str | None, group: str | None, drop: tuple[str, ...]) -> Wishes:
+    """What was typed; raises UsageError where it cannot be."""
+    known = next((name for name in get_args(Wanted) if name == task), None)
+    if known is None:
+        raise UsageError(f"--task {task}: it is {one_of(get_args(Wanted))}")
+    if group and time:
+        raise UsageError("--group and --time exclude each other; leave one out")
+    return Wishes(target, known, time, group, drop)
+
+
+def check_source(source: str | Mapping[str, str]) -> None:
+    """Raise DataError unless the files are there."""
+    open_sources(_data(source, Wishes()))
+
+
+def scaffold(source: str | Mapping[str, str], wishes: Wishes, config: Path) -> Scaffold:
     """Propose a config to be written at `config`; the source is a bundled name, a file, or a file for each part.
 
-    Raises DataError for data that cannot be read or learned from; UsageError if the target is open.
+    Raises DataError for data that cannot be read or learned from; UsageError if the target is open, or the wishes
+    contradict each other.
     """
-    overview = gather(_data(source, target), _as_written(source, config.parent))
+    overview = gather(_data(source, wishes), _as_written(source, config.parent))
     choices, commands = propose(overview), _commands(source, config)
     first = source if isinstance(source, str) else source["train"]
     head = (
@@ -59,11 +86,12 @@ def scaffold(source: str | Mapping[str, str], target: str | None, config: Path) 
     return Scaffold(overview, choices, text, commands)
 
 
-def _data(source: str | Mapping[str, str], target: str | None) -> Data:
+def _data(source: str | Mapping[str, str], wishes: Wishes) -> Data:
     Config.from_values({"data": {"source": source}})  # ConfigError where it names nothing that there could be
-    if isinstance(source, str):
-        return Data(source=source, target=target)
-    return Data(source=Parts(**source), target=target)
+    if not isinstance(source, str) and (wishes.group or wishes.time):
+        raise UsageError("--group and --time have no meaning with a file for each part; leave them out")
+    files = source if isinstance(source, str) else Parts(**source)
+    return Data(source=files, **asdict(wishes))
 
 
 def _as_written(source: str | Mapping[str, str], folder: Path) -> str | dict[str, str]:
@@ -153,7 +181,7 @@ def told(overview: Overview, choices: Mapping[str, Choice]) -> Iterator[tuple[st
             yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
 
 
-THOUGHTS = ("data.format.header", "data.class_weight", "data.group", "data.time")
+THOUGHTS = tuple(f"data.{key}" for key in ("format.header", "kinds", "max_categories", "class_weight", "group", "time"))
 
 
 def kinds_of(overview: Overview) -> str:

@@ -74,7 +74,7 @@ def _learned(model: Model) -> str:
         f"DTYPE = {model.config.training.dtype!r}",
         f"COLUMNS: list[Column] = {_stacked(columns)}",
         f"MISSING_HERE: list[str] = {_packed(list(model.fitted.reading.missing))}",
-        f"IDENTIFIERS: list[str] = {_packed(model.fitted.left_out)}",
+        f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",
         f"MEANS = {_packed(preprocessor.means)}",
         f"DEVIATIONS = {_packed(preprocessor.deviations)}",
         f"LAYERS = {_stacked(layers)}  # each: shape and bytes of W, bytes of b, activation",

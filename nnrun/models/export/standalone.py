@@ -38,7 +38,7 @@ TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
 DTYPE = "float32"
 COLUMNS: list[Column] = []
 MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
-IDENTIFIERS: list[str] = []  # columns that training left out; the command carries them through
+IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
 MEANS: list[float] = []  # of the features that the columns become
 DEVIATIONS: list[float] = []
 LAYERS: list[tuple[tuple[int, int], str, str, str]] = []  # shape and bytes of W, bytes of b, activation
@@ -254,7 +254,8 @@ def main(path: str) -> None:
     known: list[str] | None = None
     while table := list(itertools.islice(records, ROWS_AT_ONCE)):
         if known is None:
-            known = [name for name in IDENTIFIERS if name in table[0]]
+            given = [name for name in IDENTIFIERS if name in table[0]]
+            known = [name for name in given if len({row[name] for row in table}) == len(table)]
             names = [f"probability of {name}" for name in CLASSES or []]
             writer.writerow([*(known or ["row"]), "prediction", *names])
         for row, answer in zip(table, _answers(table), strict=True):

@@ -185,13 +185,13 @@ def test_kinds_survive_json() -> None:
 
 def test_identifiers_and_text_are_left_out() -> None:
     def reason(values: list[str]) -> str | None:
-        return facts(values).reason_to_leave_out
+        return facts(values).reason_to_leave_out()
 
     assert reason([f"id{i}" for i in range(51)]) == "all its values differ, as an identifier's do"
     assert reason([f"id{i}" for i in range(50)]) is None
     reviews = [f"I bought {i} of them and liked every one" for i in range(60)]
     assert reason([*reviews, reviews[0]]) == "it is free text (60 different values in 61 rows)"
-    assert reason(reviews * 3) == "none of its 60 values has as many as 5 rows"
+    assert reason(reviews * 3) == "none of its 60 values has as many as 5 rows (data.rare_below)"
     assert reason(reviews * 5) is None  # long, but each of them often: these are categories
     assert reason([f"2026-01-01T00:00:{i:02}" for i in range(60)]) is None
 

@@ -163,10 +163,10 @@ def test_a_number_far_down_settles_the_decimal_mark(tmp_path: Path) -> None:
 
 
 def test_a_header_longer_than_what_is_looked_at(tmp_path: Path) -> None:
-    names = [f"the long name of column number {number:05} of this table" for number in range(6000)]
-    row = ";".join(["9.271", "12,39"] * 3000)
+    names = [f"the long name of column number {number:03} of this table" * 10 for number in range(600)]
+    row = ";".join(["9.271", "12,39"] * 300)
     table = read_table(write(tmp_path / "a.csv", "\n".join([";".join(names), row, row]) + "\n"))
-    assert (len(table.columns), table.frame.iloc[0, :2].tolist()) == (6000, [9271, 12.39])
+    assert (len(table.columns), table.frame.iloc[0, :2].tolist()) == (600, [9271, 12.39])
 
 
 @pytest.mark.parametrize(

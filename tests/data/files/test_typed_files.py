@@ -24,7 +24,7 @@ from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
 from nnrun.data.split import PARTS
 from nnrun.errors import DataError
-from nnrun.insight.scaffold.verbs import scaffold
+from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.installation import installing
 
 DAY = dt.date(2026, 1, 31)
@@ -124,7 +124,7 @@ def test_columns_of_other_types_can_be_left_out(tmp_path: Path) -> None:
 
 def test_init_leaves_out_columns_of_other_types(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", x=[1.5, 2.5] * 60, y=["a", "b"] * 60, bytes=[b"x"] * 120)
-    found = scaffold(str(path), "y", tmp_path / "config.yaml").overview.left_out
+    found = scaffold(str(path), Wishes("y"), tmp_path / "config.yaml").overview.left_out
     assert [(column.name, column.why) for column in found] == [("bytes", "of type binary")]
 
 

@@ -17,16 +17,19 @@ from nnrun.runs.symptoms.evidence import Finding
 RNG = np.random.default_rng(0)
 CLEAN = pd.DataFrame(RNG.standard_normal((240, 4)), columns=list("abcd"))
 CLEAN["y"] = np.where(CLEAN["a"] + 0.7 * RNG.standard_normal(240) > 0, "yes", "no")
+CODES = np.arange(240) % 10
 TABLES = {
     "constant": CLEAN.assign(same=1),
     "identifiers": CLEAN.assign(id=range(240)),
-    "missing": CLEAN.assign(gaps=np.where(np.arange(240) % 3, np.nan, CLEAN["b"])),
+    "missing": CLEAN.assign(gaps=np.where(np.arange(240) % 80, np.nan, CLEAN["b"])),
+    "kinds": CLEAN.assign(code=CODES, y=np.where(np.isin(CODES, [2, 5, 6, 9]), "yes", "no")),
     "leak": CLEAN.assign(copy=CLEAN["y"].str.upper()),
 }
 FAULTS = {  # the check, and settings with which it finds something
     "constant": (),
     "identifiers": (),
     "missing": (),
+    "kinds": (),
     "leak": (),
     "scale": ("data.source=breast_cancer", "data.normalize=none", "network.hidden=[8]"),
     "symmetry": ("data.source=iris", "network.init=zeros"),

@@ -167,7 +167,7 @@ def test_columns_that_say_nothing(check_parts: Check) -> None:
     found = check_parts(parts)
     assert found["constant"].numbers["columns"] == ["same"]
     assert found["identifiers"].numbers["columns"] == ["row"]
-    assert found["missing"].text.startswith("mostly missing: gaps (")
+    assert found["missing"].text.startswith("hardly any value: gaps (in ")
 
 
 @pytest.mark.parametrize("source", ["breast_cancer", "wine", "digits"])

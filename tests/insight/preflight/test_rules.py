@@ -25,6 +25,7 @@ from nnrun.insight.preflight.network import (
 )
 from nnrun.insight.preflight.rates import Trial, find_rate, judge_rates, plot
 from nnrun.insight.preflight.rows import judge_distribution, judge_duplicates, judge_rows
+from nnrun.insight.preflight.unordered import is_unordered, judge_kinds
 from nnrun.text import listed
 
 BOTH = (("train", "dev"), ("dev", "test"))
@@ -50,9 +51,11 @@ def test_dates_may_all_differ() -> None:
     assert is_identifier(days + "x")
 
 
-@pytest.mark.parametrize(("share", "status"), [(0.0, "pass"), (0.5, "pass"), (0.51, "warn")])
-def test_missing_values(share: float, status: str) -> None:
-    assert judge_missing({"x": share} if share else {}).status == status
+@pytest.mark.parametrize(("gaps", "status"), [(0, "pass"), (60, "pass"), (95, "pass"), (96, "warn")])
+def test_missing_values(gaps: int, status: str) -> None:
+    """That a value is missing may tell, so a column of many gaps is kept as long as there are values to learn from."""
+    found = judge_missing({"x": gaps} if gaps else {}, 100, dropped=["id"])
+    assert (found.status, found.cure) == (status, "--set 'data.drop=[id, x]'" if status == "warn" else None)
 
 
 @pytest.mark.parametrize(
@@ -332,3 +335,16 @@ def test_a_setting_can_be_typed() -> None:
     assert setting("data.drop", ["mean radius", "it's", "a, b"]) == (
         "--set 'data.drop=[mean radius, it'\"'\"'s, '\"'\"'a, b'\"'\"']'"
     )
+
+
+def test_numbers_whose_order_says_nothing() -> None:
+    draw = np.random.default_rng(0)
+    store, age, bent, noise = draw.integers(1, 13, (4, 600))
+    own = np.array([0, 3, -4, 5, -2, 4, -5, 1, 4, -3, 2, -4, 3])
+    sales = (own[store] + 0.5 * age + 0.1 * (bent - 6) ** 2 + draw.random(600))[:, None]
+    named = {"store": store, "age": age, "bent": bent, "noise": noise}
+    assert [name for name, values in named.items() if is_unordered(pd.Series(values), sales)] == ["store"]
+    assert not is_unordered(pd.Series(store / 2), sales) and not is_unordered(pd.Series(store % 5), sales)
+    found = judge_kinds(["store"], {"note": "drop"})
+    assert found.status == "warn" and found.cure == "--set 'data.kinds={note: drop, store: category}'"
+    assert judge_kinds([], {}).status == "pass"

@@ -13,7 +13,7 @@ from nnrun.errors import ConfigError, DataError
 from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.insight.preflight.checks import CHECKS
 from nnrun.insight.preflight.rows import judge_groups
-from nnrun.insight.preflight.values import judge_classes, judge_values, sentinel
+from nnrun.insight.preflight.values import judge_classes, judge_sentinels, judge_values, sentinel
 from nnrun.insight.preflight.verbs import open_context
 from nnrun.runs import verbs
 from nnrun.runs.stored import StoredRun
@@ -97,7 +97,7 @@ def test_a_target_that_is_constant_on_dev_is_refused(noise: float, tmp_path: Pat
     y[360:480] = 7 + noise * RNG.standard_normal(120)
     when = pd.date_range("2020-01-01", periods=600).strftime("%Y-%m-%d")
     given = settings_for(tmp_path, TABLE.assign(y=y, when=when), "data.time=when")
-    with pytest.raises(ConfigError, match="all 120 rows have the same target; take other rows"):
+    with pytest.raises(ConfigError, match="not defined on the dev set, which has equal targets only"):
         verbs.train(load_config(None, given), tmp_path / "runs")
 
 
@@ -129,3 +129,8 @@ def test_one_group_with_nearly_all_rows(tmp_path: Path) -> None:
     assert "a few groups of group hold most rows" in found.text
     sizes = {"train": 60, "dev": 20, "test": 20}
     assert judge_groups(sizes, sizes, "group") is None
+
+
+def test_the_cure_of_a_sentinel_keeps_that_only_what_is_listed_is_missing() -> None:
+    found = judge_sentinels({"x": -999.0}, ["NA"], "data.format.missing.only")
+    assert found.cure == "--set 'data.format.missing.only=[NA, -999, -999.0]'"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
 from nnrun.insight.scaffold.proposals import Choice
-from nnrun.insight.scaffold.verbs import document, scaffold
+from nnrun.insight.scaffold.verbs import Wishes, document, scaffold
 from nnrun.text import listed, shown_name
 
 ODD = ["yes", "no", "null", "~", "1e3", "0x10", "#x", "a: b", "- a", "{a}", "[", "'", '"', "two\nlines", "ü ", " a",
@@ -79,9 +79,9 @@ def test_a_long_reason_is_wrapped() -> None:
 def test_a_file_without_names_is_read_so_and_that_is_told(tmp_path: Path) -> None:
     table, path = tmp_path / "iris.data.csv", tmp_path / "config.yaml"
     table.write_text("".join(f"{i % 7}.5,{(3 * i) % 11}.1,{'ab'[i % 2]}\n" for i in range(120)))
-    found = scaffold(str(table), "c3", path)
+    found = scaffold(str(table), Wishes("c3"), path)
     config = load_config(path, text=found.text).config
     assert (config.data.format.header, config.data.target, found.overview.rows) == (False, "c3", 120)
     assert "the first line looks like a row" in found.text
     table.write_text("a,b,c\n" + table.read_text())
-    assert "header" not in scaffold(str(table), "c", path).text
+    assert "header" not in scaffold(str(table), Wishes("c"), path).text

@@ -193,7 +193,7 @@ def test_the_python_file_is_clean_and_runs_without_nnrun(strange: tuple[Model, P
     dev_rows(model).frame.to_csv(folder / "rows.csv", index=False)
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("id,two,much,prediction,probability of 0 of 3,")
+    assert done.stdout.startswith("id,much,prediction,probability of 0 of 3,")
     (folder / "rows.csv").write_text("age,income\n1\n")
     done = subprocess.run([sys.executable, "-I", path, folder / "rows.csv"], capture_output=True, text=True)
     assert done.returncode == 1 and "line 2: 1 fields where the header has 2" in done.stderr

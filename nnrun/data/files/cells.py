@@ -1,0 +1,218 @@
+"""From the cells of a text file to values, and what cells mean that look like something else: codes, classes, units."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnrun.data.files.decimals import UNITS
+from nnrun.data.files.dialect import Dialect
+from nnrun.data.files.table import Table, are_whole, kind_of
+from nnrun.errors import DataError
+from nnrun.text import counted, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# What usually means a missing value; whole cells, in this spelling.
+MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null", "?", "-",
+)  # fmt: skip
+
+
+def read_cells(name: str, text: str, names: Sequence[str], dialect: Dialect, **how: Any) -> pd.DataFrame:
+    """Rows without a header as pandas reads them; `how` are further arguments. Raises DataError if it cannot."""
+    import pandas as pd
+
+    try:
+        found: Any = pd.read_csv(
+            io.BytesIO(text.encode()),  # a StringIO would take four bytes a character
+            sep=dialect.delimiter,
+            decimal=dialect.decimal,
+            header=None,
+            names=list(names),
+            index_col=False,
+            skipinitialspace=True,
+            keep_default_na=False,
+            **({"na_values": _missing_cells(dialect, names)} | how),
+        )
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{name}: {shown(error.object[error.start])} is only half of a character; name the file's encoding in "
+            "data.format.encoding"
+        ) from None
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
+    frame: pd.DataFrame = found
+    return frame
+
+
+def _missing_cells(dialect: Dialect, names: Sequence[str]) -> list[str] | dict[str, list[str]]:
+    """What means a missing value, for pandas; by column where the target has classes that would mean one elsewhere."""
+    reading = dialect.reading
+    everywhere = [*(MISSING if reading.usual_missing else [""]), *reading.missing]
+    if not (reading.classes and reading.target in names and reading.classes.intersection(everywhere)):
+        return everywhere
+    of_target = [cell for cell in everywhere if cell not in reading.classes]
+    return {name: of_target if name == reading.target else everywhere for name in names}
+
+
+MOST_CLASSES = 20  # words of a target, up to which one that means a missing value elsewhere may be a class
+AS_FREQUENT, FEWEST = 0.5, 5  # its rows over those of the rarest class, and at least so many
+
+
+def classes_among_missing(table: Table, names: Sequence[str], dialect: Dialect, text: str) -> dict[str, int]:
+    """Classes of the target, and the rows of each, that were taken for missing values."""
+    reading = dialect.reading
+    series = table.frame.get(reading.target)
+    if series is None or reading.classes is not None or not reading.usual_missing or not series.hasnans:
+        return {}
+    if kind_of(series) == "number" and series.notna().any():
+        return {}
+    cells = read_cells(table.name, text, names, dialect, usecols=[reading.target], dtype=str, na_values=[])
+    return _among_missing(cells[reading.target].str.strip(), reading.missing)
+
+
+def told_classes(target: str, kept: dict[str, int]) -> str:
+    """The notice on them."""
+    classes = ", ".join(f"{cell!r} ({counted(rows, 'row')})" for cell, rows in kept.items())
+    are = "is a class" if len(kept) == 1 else "are classes"
+    return f"in target column {target!r} {classes} {are}, not a missing value; data.format.missing names what is one"
+
+
+def _among_missing(target: pd.Series[Any], stated: Sequence[str]) -> dict[str, int]:
+    """The cells of a target `(m,)`, as they stand in the file, that would mean a missing value but name a class.
+
+    That is the case where the others are words, and these are half as frequent as the rarest of them at least, or
+    where there is only one other. `stated` are those that the configuration lists. Gives the rows of each.
+    """
+    rows = target.value_counts()
+    doubtful = {cell: int(count) for cell, count in rows.items() if cell in MISSING and cell and cell not in stated}
+    others = [count for cell, count in rows.items() if cell not in MISSING and cell not in stated]
+    words = [cell for cell in rows.index if cell not in MISSING and not _is_number(str(cell))]
+    if not doubtful or len(words) < len(others) or len(others) > MOST_CLASSES:
+        return {}
+    least = max(FEWEST, AS_FREQUENT * min(others) if len(others) > 1 else max(doubtful.values()))
+    return {str(cell): count for cell, count in doubtful.items() if count >= least}
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+_LARGE = 2**53  # from here on float64 does not tell neighbouring whole numbers apart
+_DIGITS = re.compile(r"[0-9]+")
+_LONG = re.compile(r"[+-]?[0-9]{16,}")
+MOSTLY = 0.5  # of the values that must be long for a column of whole numbers to be one of codes
+
+
+def keep_codes(frame: pd.DataFrame, name: str, text: str, dialect: Dialect) -> dict[str, str]:
+    """Turn columns of numbers that are codes back into text, in place; gives a notice on each of them."""
+    names, notices = [str(column) for column in frame.columns], {}
+    doubtful = _may_be_codes(frame, text, dialect)
+    cells = read_cells(name, text, names, dialect, usecols=doubtful, dtype=str) if doubtful else frame
+    for column in doubtful:
+        if why := _are_codes(cells[column]):
+            frame[column] = cells[column]
+            notices[column] = (
+                f"column {column!r} holds {why}; it is read as text (data.kinds: {{{column}: number}} makes it numbers)"
+            )
+    return notices
+
+
+def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]:
+    """Columns of numbers in which zeros may have stood before a number, or whole numbers too long for float64."""
+    known = dialect.reading.text | dialect.reading.numbers
+    names = [str(name) for name in frame.columns if name not in known]
+    whole = [name for name in names if _is_whole(frame[name])]
+    padded = whole if whole and _has_padded(text, dialect.delimiter) else []
+    return [name for name in names if name in padded or _is_long(frame[name])]
+
+
+def _has_padded(text: str, delimiter: str) -> bool:
+    """Whether any field begins with 0 and another digit; patterns that begin with a plain character are found fast."""
+    before = ("\n", "\r", '"', " ", re.escape(delimiter))
+    return any(re.search(f"{mark}0[0-9]", text) for mark in before) or re.match("0[0-9]", text) is not None
+
+
+def _is_whole(series: pd.Series[Any]) -> bool:
+    if series.dtype.kind in "iu":
+        return True
+    return series.dtype.kind == "f" and are_whole(series.dropna().to_numpy())
+
+
+def _is_long(series: pd.Series[Any]) -> bool:
+    """Whether pandas gave up on 64 bits, or lost digits because a value is missing."""
+    if series.dtype.kind == "f":
+        return bool(series.hasnans and np.nanmax(np.abs(series.to_numpy()), initial=0) > _LARGE)
+    from pandas.api import types
+
+    return series.dtype == object and types.infer_dtype(series, skipna=True) == "integer"
+
+
+def _are_codes(cells: pd.Series[Any]) -> str:
+    """Why cells `(m,)` that are whole numbers are codes rather than amounts; nothing if they are amounts."""
+    present = cells.dropna()
+    different = [str(cell).strip() for cell in present.unique()]
+    if any(len(cell) > 1 and cell[0] == "0" for cell in different) and all(map(_DIGITS.fullmatch, different)):
+        return "numbers that begin with 0"
+    long = sum(1 for cell in different if _LONG.fullmatch(cell))
+    return "whole numbers of more digits than a number keeps" if long > MOSTLY * len(different) else ""
+
+
+_UNKNOWN = frozenset({"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"})
+_MINUS = re.compile("^[\u2212\u2013](?=[0-9.,])")
+_LIKE_NUMBER = re.compile(rf"[-+0-9.,'\u2019\seE{UNITS}]*[0-9][-+0-9.,'\u2019\seE{UNITS}]*")
+_UNIT = r"[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9}"
+_PARTS = re.compile(rf"(\()?([^()]*?[0-9][.,]?)\s*(-)?\s*({_UNIT})?(\))?")
+
+
+def plainly_written(series: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
+    """A column of text whose values are all numbers in another spelling: as plain ones, and what was another spelling.
+
+    `(1.57)` and `1.57-` are negative, so is a number behind U+2212; one unit behind all numbers is taken away, and
+    words for a missing value are missing. A column with anything else in it is given back as it is; whether what is
+    left are numbers, their thousands grouped perhaps, is for others to find out.
+    """
+    plain: dict[str, str | None] = {}
+    told: dict[str, str] = {}
+    units: set[str] = set()
+    for value in map(str, series.dropna().unique()):
+        found, unit = _plain(value.strip(), told)
+        if found is not None:
+            units.add(unit)
+            if len(units) > 1 or not _LIKE_NUMBER.fullmatch(found):
+                return series, []
+        plain[value] = found
+    if not told or not units:
+        return series, []
+    return series.map(plain), [f"{shown(value)} is read as {read}" for read, value in told.items()]
+
+
+def _plain(value: str, told: dict[str, str]) -> tuple[str | None, str]:
+    """A number as usual, None for a missing one, and its unit; what was written otherwise is noted by what it means."""
+    if value in _UNKNOWN:
+        told.setdefault("missing", value)
+        return None, ""
+    signed = _MINUS.sub("-", value)
+    parts = _PARTS.fullmatch(signed)
+    if parts is None or (parts[1] is None) != (parts[5] is None):
+        return signed, ""
+    number, negative, unit = parts[2], bool(parts[1] or parts[3]), parts[4] or ""
+    if negative and number[0] in "+-":
+        return value, ""
+    if negative or signed != value:
+        told.setdefault("negative", value)
+    if unit:
+        told.setdefault(f"a number without {unit}", value)
+    return f"-{number}" if negative else number, unit
