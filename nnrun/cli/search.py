@@ -11,7 +11,7 @@ import typer
 
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
-from nnrun.cli.terminal.streams import csv_result, json_result, result
+from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
@@ -180,7 +180,9 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
 
     search = StoredSearch(run)
-    record, plan, trials = search.record, search.plan, search.trials
+    record, plan, trials = search.record, search.plan, search.kept
+    if search.loss:
+        say(f"note     {search.loss}")
     if json:
         json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": trials})
     elif csv:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HANG_UP = signal.SIGHUP  # comes when a terminal closes
 LIMITS_MEMORY = sys.platform != "darwin"  # macOS refuses such a limit, and would not hold it
 
 

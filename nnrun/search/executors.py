@@ -20,7 +20,7 @@ from multiprocessing.context import BaseContext
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import blas_threads
-from nnrun.machine.posix import deaf_to_ctrl_c, killed_from_outside, limit_memory
+from nnrun.machine.posix import HANG_UP, deaf_to_ctrl_c, killed_from_outside, limit_memory
 
 
 class AnyJob(TypedDict):
@@ -219,7 +219,7 @@ def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:
 
 def prepare(memory: int | None) -> None:
     """What a worker does first: limit its memory, leave signals to the parent, end when the parent does."""
-    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the search ends its workers itself
+    for number in (signal.SIGINT, HANG_UP):  # a terminal sends them to all; the search ends its workers itself
         signal.signal(number, signal.SIG_IGN)
     if memory is not None:
         limit_memory(memory)

@@ -87,6 +87,7 @@ class Ledger:
             raise DataError(f"{where}: {', '.join(missing)} missing")
         if self.space and (key := self.space.misfit(record["values"])):
             raise DataError(f"{where}: no value of {key}")
+        record["values"] = dict(record["values"])  # plain, as users write it into YAML
         return cast(TrialRecord, record)
 
     def append(self, record: TrialRecord) -> None:

@@ -35,19 +35,29 @@ class StoredSearch:
             raise DataError(f"{self.run.path / RECORD}: {problem}; {RESTORE}")
         return cast(SearchRecord, record)
 
-    @cached_property
+    @property
     def trials(self) -> list[TrialRecord]:
-        """Every record of trials.jsonl by number; DataError where a line is damaged, which resuming mends."""
-        found = Ledger.of(self.run.directory, self.plan.space).read_whole()
+        """Every record of trials.jsonl by number; DataError where some are damaged or gone, which resuming mends."""
+        if self.loss:
+            raise DataError(self.loss)
+        return self.kept
+
+    @cached_property
+    def kept(self) -> list[TrialRecord]:
+        """Those that are there, in place of some that `loss` speaks of; DataError where a line is damaged."""
+        return Ledger.of(self.run.directory, self.plan.space).read_whole()
+
+    @property
+    def loss(self) -> str | None:
+        """What to say where fewer trials are there than the result in run.json is of."""
         counted = 0 if self.run.under_way else self.record.get("trials") or 0
-        if len(found) < counted:
-            mending = command("resume", str(self.run.path))
-            where = self.run.path / LEDGER
-            raise DataError(f"{where}: damaged: {len(found)} of {counted} trials are there; `{mending}` mends it")
-        return found
+        if len(self.kept) >= counted:
+            return None
+        where, mending = self.run.path / LEDGER, command("resume", str(self.run.path))
+        return f"{where}: damaged: {len(self.kept)} of {counted} trials are there; `{mending}` mends it"
 
     @property
     def closed(self) -> bool:
         """Whether the result in run.json is that of these trials; it may be from before the search was resumed."""
         record = self.record
-        return record["status"] != "running" and not record.get("error") and record.get("trials") == len(self.trials)
+        return record["status"] != "running" and not record.get("error") and record.get("trials") == len(self.kept)

@@ -33,7 +33,9 @@ def test_an_early_run_is_read_as_files_usually_are() -> None:
 
 def test_rows_are_the_same_wherever_their_file_lies(csv: Any, load: Any) -> None:
     data = load(csv("x,y", *(f"{i},{'ab'[i % 2]}" for i in range(40))), target="y").fitted
-    moved = Fitted(json.loads(data.written))
+    written = json.loads(data.written)
+    del written["checksum"]
+    moved = Fitted(written)
     assert moved == data
     moved.document["files"][0]["name"] = "elsewhere.csv"
     assert moved != data and moved.same_rows(data)

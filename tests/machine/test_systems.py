@@ -30,7 +30,7 @@ POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/machine/posix.py": {
         *("flock", "LOCK_NB", "LOCK_EX", "LOCK_SH"),
         *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY"),
-        *("SIGKILL", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
+        *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
     },
 }
 

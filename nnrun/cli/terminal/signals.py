@@ -15,8 +15,9 @@ from typing import Any
 
 from nnrun.cli.terminal.screen import Screen
 from nnrun.errors import StoppedError
+from nnrun.machine.posix import HANG_UP
 
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANDLED = (signal.SIGINT, signal.SIGTERM, HANG_UP)
 Handler = Callable[[int, FrameType | None], None]
 
 
@@ -46,8 +47,8 @@ class StopRequest:
 
 def _caught(handler: Handler) -> dict[int, Any]:
     """What each signal did before; SIGHUP stays ignored where `nohup` wants it so."""
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    handled = [number for number in HANDLED if number != signal.SIGHUP or not ignored]
+    ignored = signal.getsignal(HANG_UP) is signal.SIG_IGN
+    handled = [number for number in HANDLED if number != HANG_UP or not ignored]
     return {number: signal.signal(number, handler) for number in handled}
 
 

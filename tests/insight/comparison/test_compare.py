@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from statistics import stdev
 
@@ -190,7 +191,8 @@ def test_what_is_not_compared(make_run: MakeRun, make_search: MakeRun, root: Roo
 @pytest.mark.parametrize("data", [None, [], {"files": [3]}, {"rows": {}}])
 def test_a_damaged_record(make_run: MakeRun, root: Root, data: object) -> None:
     a, b = make_run("a"), make_run("b")
-    b.update_record(data=data)
+    written = json.loads((b.path / "run.json").read_text())
+    (b.path / "run.json").write_text(json.dumps(written | {"data": data}))
     with pytest.raises(DataError, match=r"run\.json: (data|files|holds no record of a run)"):
         compare(root, [a.id, b.id])
 
