@@ -40,7 +40,7 @@ def lines(call: Callable[[], object]) -> int:
 
 
 def growth(call: Callable[[], object], prepare: Callable[[], object]) -> float:
-    """What 200 columns cost beside 300 others, in terms of what they cost beside 100: 1, or 1.7 where all pairs meet."""
+    """What 200 columns cost beside 300 others, in terms of what they cost beside 100: 1, or 1.7 if all pairs meet."""
     counts = []
     for columns in (100, 100, 300, 500):  # at first, what is loaded once is loaded
         write_table(Path("table.csv"), columns)
