@@ -16,6 +16,7 @@ from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.stored import StoredRun, best_row, record_of, settings_of
 from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Ledger
+from nnrun.search.record import best_of
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
 PARTS = ("train", "dev", "test")
@@ -76,8 +77,7 @@ class Entry:
 def _so_far(run: StoredRun) -> Settings:
     """The best of the trials that a search has finished until now."""
     records = Ledger.of(run.directory).read_whole()
-    finished = (record for record in records if record["metric"] is not None)
-    best = min(finished, key=lambda record: record["metric"] or 0, default=None)
+    best = best_of(records)
     keys = {"best_trial": "number", "final": "final", "epochs": "epochs", "best_epoch": "best_epoch"}
     return {"trials": len(records), **{key: best.get(name) if best else None for key, name in keys.items()}}
 
