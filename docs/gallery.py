@@ -47,9 +47,9 @@ INTRODUCTION = """\
 
 What each file in [configs](../configs/README.md) teaches, one picture a lesson, drawn from real runs on real data.
 `python docs/gallery.py` trains all of it and makes this page anew in {minutes} on two cores; it needs Chromium. The
-same files give the same numbers, so yours should be these; on another processor the last digits may differ, and more
-of them where training jumps, as without normalisation, batch norm or clipping. What a technique computes:
-[techniques.md](techniques.md).
+same files give the same numbers on one processor; on another, sums are rounded differently and an error may be some
+examples higher or lower, most in deep networks and where training jumps, as without normalisation, batch norm or
+clipping. What a technique computes: [techniques.md](techniques.md).
 
 An error is the share of wrong classes; of a number it is 1 − R², so that 100% is always guessing the mean. Any of the
 runs has a page of its own, with charts like these and more: `nnrun report`. Without a clone `nnrun configs NAME` copies

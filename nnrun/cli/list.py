@@ -41,7 +41,7 @@ def list_(
     csv: Csv = False,
     debug: Debug = False,
 ) -> None:
-    """List the runs, oldest first; of a search its best trial.
+    """List the runs, oldest first; of a search its best trial, of a run that is not over its best epoch so far.
 
     Example:  nnrun list --sort dev_error --filter status=done --limit 10
     """

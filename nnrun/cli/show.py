@@ -52,6 +52,7 @@ def _whole(run: StoredRun, record: RunRecord) -> object:
 
 def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.runs.checkpoints import why_pruned
+    from nnrun.runs.stored import best_row
     from nnrun.runs.telling import changes, summary
     from nnrun.text import source_name
 
@@ -64,7 +65,8 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
         lines.append(f"note     {why}")
     lines += ["", *summary(record, config, run.status)]
     if run.rows:
-        lines += ["", *_epochs(run.rows, record["best_epoch"], config.metrics.primary)]
+        best = record["best_epoch"] or best_row(run.rows, config.metrics.primary).get("epoch")
+        lines += ["", *_epochs(run.rows, best, config.metrics.primary)]
     lines += ["", "config, where it differs from the defaults", *changes(config)]
     return [*lines, "", "events", *map(_event, run.events)]
 
@@ -73,7 +75,7 @@ def _event(event: Event) -> str:
     return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
 
 
-def _epochs(metrics: list[Row], best: int | None, primary: str) -> list[str]:
+def _epochs(metrics: list[Row], best: float | None, primary: str) -> list[str]:
     """The first and the last epoch, some between, evenly spaced, and the best one, marked."""
     from nnrun.runs.telling import epoch_table
     from nnrun.text import columns

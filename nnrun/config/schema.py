@@ -121,8 +121,14 @@ class Optimizer(Section):
     epsilon: Positive = key(COMMON["epsilon"], "keeps divisions by the running deviation finite")
     weight_decay: NonNegative = key(None, "decoupled decay, with any optimizer; null = " + _usually("weight_decay"))
     clip_norm: Positive | None = key(None, "longest gradient let through; null = any")
-    bias_correction: bool = key(None, "correct the running means' start at 0; null = " + _usually("bias_correction"))
-    dampening: bool = key(COMMON["dampening"], "momentum: v = βv + (1 − β)dW; false: v = βv + dW")
+    bias_correction: bool = key(
+        None,
+        "correct the running means' start at 0 (momentum's v is none with dampening: false); null = "
+        + _usually("bias_correction"),
+    )
+    dampening: bool = key(
+        COMMON["dampening"], "momentum: v = βv + (1 − β)dW; false: v = βv + dW, without bias correction"
+    )
 
     @field_validator("beta2", mode="before", json_schema_input_type=Share | None)
     @classmethod

@@ -14,6 +14,7 @@ from nnrun.data.files.table import Floats, Indices
 
 AUTO_FRACTION = 0.2
 AUTO_LIMIT = 10_000
+_ROUNDING = 1e-6  # of n times a share
 PARTS = ("train", "dev", "test")
 NO_PART = -1  # of a row that is left out
 
@@ -57,12 +58,14 @@ class TooFewError(ValueError):
 def part_sizes(n: int, split: Ratios) -> tuple[int, int, int]:
     """Rows of train, dev and test out of n; `auto` gives dev and test a fifth each, at most 10,000 rows.
 
-    Raises TooFewError if a part would stay empty.
+    Halves are rounded up, dev's alone where test has one too: [0.7, 0.15, 0.15] of 10 rows are 7, 2 and 1. So no part
+    is a whole row away from its share but those that would be empty. Raises TooFewError if one would stay so.
     """
     if split == "auto":
         dev = test = min(_nearest(n * AUTO_FRACTION), AUTO_LIMIT)
     else:
-        _, dev, test = (_nearest(n * float(fraction)) for fraction in split)
+        dev, test = (_nearest(n * float(fraction)) for fraction in split[1:])
+        test -= n * float(split[0]) - (n - dev - test) > 1 - _ROUNDING
     dev = max(dev, 1)
     test = max(test, 1) if split == "auto" or split[2] else 0
     train = n - dev - test

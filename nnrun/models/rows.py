@@ -110,11 +110,10 @@ class Predictions:
             raise DataError(
                 f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"
             )
+        self._has_target = self.model.target.name in table
         known = {column.name for column in self.model.preprocessor.columns}
-        self._has_target = self.model.target.name in table.columns
-        self._ignored = [
-            name for name in table.columns if name not in {*known, *self.identifiers, self.model.target.name}
-        ]
+        known |= {*self.identifiers, self.model.target.name}
+        self._ignored = [name for name in table.columns if name not in known]
 
     def _frame(self, table: Table) -> pd.DataFrame:
         import pandas as pd
@@ -205,11 +204,12 @@ def require_features(model: Model, table: Table) -> None:
         raise DataError(
             f"{table.at_column(twice[0])}: several columns are called {twice[0]!r}; keep the one to be used"
         )
-    missing = [name for name in wanted if name not in table.columns]
+    missing = [name for name in wanted if name not in table]
     if not missing:
         table.require_readable(wanted)
         return
-    hint = suggest(missing[0], [name for name in table.columns if name not in wanted])
+    learned = set(wanted)
+    hint = suggest(missing[0], [name for name in table.columns if name not in learned])
     what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listed([*map(repr, missing)], MANY)}"
     here = hint or f"; the columns are {listed(table.columns, MANY)}"
     raise DataError(f"{table.at_header()}: {what}, which {model.run.name} learned from{here}")

@@ -204,7 +204,7 @@ class _Weighing:
     def add(self, table: Table, y: Array) -> None:
         """Rows of a table."""
         self._y.append(y)
-        if self.column in table.columns:
+        if self.column and self.column in table:
             self._column.append(read_weights(table, self.column))
         self._lacking = bool(self.column) and not self._column
 

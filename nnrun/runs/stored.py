@@ -12,7 +12,7 @@ from nnrun.config.values import Settings, Tree
 from nnrun.errors import DataError
 from nnrun.runs.finding import best_in, is_search, name_of
 from nnrun.runs.reading import RESTORE
-from nnrun.runs.records import Event, Final, Row, RunRecord
+from nnrun.runs.records import Event, Final, Number, Row, RunRecord, numbers
 from nnrun.runs.rundir import DATA, RECORD, RESOLVED, RunDir
 
 if TYPE_CHECKING:
@@ -139,6 +139,15 @@ def record_of(run: StoredRun) -> RunRecord:
         seconds = sum(row["seconds"] for row in run.rows)
         record = record | {"epochs": len(run.rows), "seconds": seconds, "final": None, "best_epoch": None}
     return record | {"status": run.status}
+
+
+def best_row(rows: Iterable[Row], primary: str) -> Mapping[str, Number]:
+    """The best by the primary metric of the epochs that have an error on train and dev; empty where none has."""
+    from nnrun.engine.metrics import scores_of_row  # with NumPy, which a list of runs that are over goes without
+
+    epochs = map(numbers, rows)
+    judged = (row for row in epochs if row.get("dev_error") is not None and row.get("train_error") is not None)
+    return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
 
 
 def settings_of(run: StoredRun) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
@@ -41,6 +42,12 @@ class TrialRecord(TrialResult):
 
     metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
     time: float  # when it was entered, in seconds since 1970
+
+
+def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:
+    """The best trial that has a value, the earlier one on a tie; None where there is none."""
+    valued = [(record["metric"], record["number"], record) for record in records if record["metric"] is not None]
+    return min(valued, key=lambda found: found[:2])[2] if valued else None
 
 
 class Expected(TypedDict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.runs.records import numbers
+from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done, OnTerminal
 
 Nnrun = Callable[..., Done]
@@ -76,6 +79,25 @@ def test_it_fits_a_screen(on_terminal: Callable[..., OnTerminal], two: list[str]
     assert len(lines) == 5
     assert max(map(len, lines)) <= width
     assert "\x1b" not in screen.written
+
+
+def test_a_run_without_a_result_is_listed_with_its_best_epoch_so_far(nnrun: Nnrun, two: list[str]) -> None:
+    """As a killed run leaves it; another metric decides, of which more is better."""
+    options = ("--set", "metrics.primary=auc", "--set", "data.source=breast_cancer", "--set", "training.epochs=9")
+    assert nnrun("train", "-q", *QUICK, *options).code == 0
+    run = RunDir(max(Path("runs").glob("[!.]*")))
+    whole = json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]
+    run.update_record(status="running")
+    killed = json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]
+    assert killed["status"] == "interrupted"
+    assert (killed["best_epoch"], killed["epochs"]) == (whole["best_epoch"], 9)
+    assert killed["dev_error"] == whole["dev_error"]
+    assert killed["final"]["dev_auc"] == max(row["dev_auc"] for row in map(numbers, run.metrics()))
+    assert killed["test_error"] is None  # nobody has looked yet
+    marked = [line for line in nnrun("show", run.id).out.splitlines() if line.endswith("  best")]
+    assert [line.split()[0] for line in marked] == [str(whole["best_epoch"])]
+    run.forget_metrics_after(0)
+    assert json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]["best_epoch"] is None
 
 
 def test_listing_loads_no_numpy(two: list[str]) -> None:

@@ -35,6 +35,8 @@ def test_ratio_sizes() -> None:
     assert part_sizes(150, (0.8, 0.1, 0.1)) == (120, 15, 15)
     assert part_sizes(1_000_000, (0.98, 0.01, 0.01)) == (980_000, 10_000, 10_000)
     assert part_sizes(15, (0.7, 0.1, 0.2)) == (10, 2, 3)  # 1.5 rounds up
+    assert part_sizes(10, (0.7, 0.15, 0.15)) == (7, 2, 1)  # of two halves one rounds up
+    assert part_sizes(10, (0.5, 0.25, 0.25)) == (5, 3, 2)
     assert part_sizes(20, (0.98, 0.01, 0.01)) == (18, 1, 1)  # at least one each
 
 
@@ -48,6 +50,12 @@ fractions = st.tuples(st.integers(1, 100), st.integers(1, 100), st.integers(0, 1
     lambda parts: tuple(part / sum(parts) for part in parts)
 )
 splits: Any = st.just("auto") | fractions
+
+
+@given(st.integers(300, 5000), fractions)
+def test_no_part_is_a_whole_row_away_from_its_share(n: int, split: tuple[float, float, float]) -> None:
+    for rows, fraction in zip(part_sizes(n, split), split, strict=True):
+        assert rows == 1 or abs(rows - n * fraction) < 1 - 1e-9 or min(n * part for part in split if part) < 1
 
 
 def rows_of(split: Split) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class Table:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def __contains__(self, column: object) -> bool:
+        """Whether there is such a column; looked up, where `columns` would be made and walked through for each name."""
+        return column in self.frame.columns
+
     @property
     def columns(self) -> list[str]:
         """Column names in the order of the source."""
@@ -125,7 +129,7 @@ def suggest(name: str, options: Iterable[str]) -> str:
 
 def require_column(table: Table, name: str, key: str | None = None) -> None:
     """Raise DataError unless the column is there; `key` is the setting of the data section that asked for it."""
-    if name in table.columns:
+    if name in table:
         return
     hint = suggest(name, table.columns) or _there(table.columns, key)
     raise DataError(f"{table.at_header()}: no column {name!r}{hint}{_header_hint(table)}", ("data", key) if key else ())

@@ -12,10 +12,12 @@ from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import find_run
 from nnrun.runs.records import RunRecord, numbers
-from nnrun.runs.rundir import RECORD
+from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import StoredRun, record_of, settings_of
 from nnrun.runs.telling import PARTS
 from nnrun.runs.verdict import error_kind
+from nnrun.search.ledger import Ledger
+from nnrun.search.record import best_of
 
 FACTS = ("status", "epochs", "best_epoch", "seconds")  # that are compared beside the numbers of the best epoch
 WEIGHTS = ("data.weight", "data.class_weight")  # keys, or what they begin with
@@ -105,7 +107,7 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
     for label, reference in zip(_labels(), references, strict=False):
         run = StoredRun(find_run(root, reference))
         if run.is_search:
-            run = run.best or _no_best(reference)
+            run = run.best or _best_so_far(run, reference)
         if (path := run.path.resolve()) in found:
             earlier = references[list(found).index(path)]
             what = "is named twice" if earlier == reference else f"and {earlier} are the same run"
@@ -115,8 +117,12 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
     return list(found.values())
 
 
-def _no_best(reference: str) -> StoredRun:
-    raise UsageError(f"{reference}: this search has no finished trial yet, so there is nothing to compare")
+def _best_so_far(search: StoredRun, reference: str) -> StoredRun:
+    """Of a search that has not closed, the best of the trials that it has finished until now."""
+    best = best_of(Ledger.of(search.directory).read_whole())
+    if best is None:
+        raise UsageError(f"{reference}: this search has no finished trial yet, so there is nothing to compare")
+    return StoredRun(RunDir(search.path / "trials" / f"{best['number']:04d}"))
 
 
 def _refuse_damaged(contestant: Contestant) -> None:

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.insight.comparison.tables import Column, fitted
-from nnrun.runs.stored import StoredRun, record_of, settings_of
+from nnrun.runs.stored import StoredRun, best_row, record_of, settings_of
 from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Ledger
+from nnrun.search.record import best_of
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
+PARTS = ("train", "dev", "test")
 BROKEN = "unreadable"  # in place of a status
 ID = re.compile(r"\d{8}-\d{6}-(?P<name>.+)-[0-9a-f]{4}")
 
@@ -31,6 +33,8 @@ class Entry:
             self.record: Settings = dict(record_of(run))
             if self.search and self.record["status"] != "done":
                 self.record |= _so_far(run)
+            elif run.under_way and run.rows:
+                self.record |= _best_so_far(run)
         except NnrunError:
             self.record = {"status": BROKEN}
 
@@ -73,10 +77,16 @@ class Entry:
 def _so_far(run: StoredRun) -> Settings:
     """The best of the trials that a search has finished until now."""
     records = Ledger.of(run.directory).read_whole()
-    finished = (record for record in records if record["metric"] is not None)
-    best = min(finished, key=lambda record: record["metric"] or 0, default=None)
+    best = best_of(records)
     keys = {"best_trial": "number", "final": "final", "epochs": "epochs", "best_epoch": "best_epoch"}
     return {"trials": len(records), **{key: best.get(name) if best else None for key, name in keys.items()}}
+
+
+def _best_so_far(run: StoredRun) -> Settings:
+    """The best of the epochs that a run without a result has finished."""
+    row = best_row(run.rows, settings_of(run).get("metrics.primary", "error"))
+    final = {key: value for key, value in row.items() if key.startswith(PARTS)}
+    return {"best_epoch": row.get("epoch"), "final": final or None}
 
 
 WRITTEN = re.compile(r"\s*(?P<key>[^\s<>=!]+)\s*(?P<comparison><=|>=|!=|==|=|<|>)\s*(?P<value>.*?)\s*")
@@ -161,7 +171,6 @@ def _refuse_unknown(key: str, entries: Sequence[Entry]) -> None:
     raise UsageError(f"no run has a {key!r}{f', did you mean {close}?' if close else ''}")
 
 
-PARTS = ("train", "dev", "test")
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
 SHOWN = {"id", "status", "seconds", *(f"{part}_error" for part in PARTS)}  # that always have a column, if there is room
 

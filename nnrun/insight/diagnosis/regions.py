@@ -156,7 +156,7 @@ def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str
 
 def _require(tables: Mapping[str, Table], column: str, target: str) -> None:
     for table in tables.values():
-        if column not in table.columns:
+        if column not in table:
             others = [name for name in table.columns if name != target]
             hint = suggest(column, table.columns) or f"; the target is {target!r}, the columns {listed(others, MANY)}"
             raise UsageError(f"{table.name} has no column {column!r}{hint}")

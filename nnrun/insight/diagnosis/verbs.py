@@ -8,7 +8,6 @@ from pathlib import Path
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.engine.metrics import scores_of_row
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.insight.diagnosis.origin import Origin, origin_of
@@ -25,9 +24,9 @@ from nnrun.insight.diagnosis.telling import (
     weighing,
 )
 from nnrun.installation import command
-from nnrun.runs.records import RunRecord, numbers
+from nnrun.runs.records import RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import StoredRun, best_row
 from nnrun.runs.symptoms.evidence import Evidence, evidence_of
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
 from nnrun.text import wrapped
@@ -121,11 +120,7 @@ def of_a_run(
 
 def _errors(run: StoredRun) -> Numbers:
     """The final errors; where there are none yet, those of the best epoch so far."""
-    if run.final:
-        return run.final
-    judged = [numbers(row) for row in run.rows if row["dev_error"] is not None and row["train_error"] is not None]
-    primary = run.config.metrics.primary
-    return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})
+    return run.final or best_row(run.rows, run.config.metrics.primary)
 
 
 def _nothing_to_judge(run: StoredRun, final: Numbers) -> str:

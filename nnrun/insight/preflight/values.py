@@ -85,7 +85,7 @@ def check_far(context: Context) -> Finding:
 
 
 def _far(context: Context, name: str) -> Iterator[Far]:
-    values = _numbers(context.frame("train")[name])
+    values = _numbers(context.parts["train"].frame[name])
     if len(values) < 2:
         return
     low, middle, high = np.quantile(values, [0.01, 0.5, 0.99])

@@ -30,7 +30,7 @@ class Graph:
         self.constants: list[Any] = []
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # those that are taken -> the last number behind each
 
     def input(self, name: str, dtype: type[np.generic], width: int = 1) -> str:
         """Values given by the caller, `(rows, width)`; added before all else, inputs keep their names."""
@@ -81,10 +81,10 @@ class Graph:
         return model
 
     def _fresh(self, name: str) -> str:
-        number, candidate = 1, name
+        number, candidate = self._names.get(name, 1), name
         while candidate in self._names:
             number, candidate = number + 1, f"{name}_{number + 1}"
-        self._names.add(candidate)
+        self._names |= {candidate: 1, name: number}
         return candidate
 
 
