@@ -9,7 +9,7 @@ import reprlib
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, groupby, islice
 from pathlib import PurePath
 from typing import Any
 
@@ -19,6 +19,7 @@ FEW, MANY = 3, 10  # items that a line names before it only counts the rest
 JOINERS = "\u00ad\u200c\u200d"  # a hyphen that may be, and how letters of some scripts are joined
 LONGEST_WORD, MOST_WORDS = 100, 5_000  # that what was meant is looked for by, and among
 LONGEST = 40  # characters of a name in a message
+ALIKE = 4  # layers of one width from which on they are counted
 
 _short = reprlib.Repr()
 _short.maxstring = 60
@@ -148,6 +149,14 @@ def yaml_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def network_shape(widths: Sequence[int]) -> str:
+    """The widths of a network from its features to its outputs, equal ones counted: 64-[64×30]-10."""
+    first, *hidden, last = widths
+    groups = [list(group) for _, group in groupby(hidden)]
+    told = [[f"[{group[0]}×{len(group)}]"] if len(group) >= ALIKE else map(str, group) for group in groups]
+    return "-".join([str(first), *chain.from_iterable(told), str(last)])
+
+
 def set_name(part: str) -> str:
     """A set as it stands on screen: train_dev → train-dev."""
     return part.replace("_", "-")
@@ -207,6 +216,16 @@ def sparkline(values: Iterable[float], low: float, high: float) -> str:
     """A bar a value, the lowest at `low` and the highest at `high` and beyond."""
     shares = (min(max((value - low) / ((high - low) or 1), 0), 1) for value in values)
     return "".join(HEIGHTS[math.floor(share * (len(HEIGHTS) - 1) + 0.5)] for share in shares)
+
+
+def log_scale(values: Iterable[float]) -> tuple[float, float]:
+    """Both ends of a logarithmic sparkline of these positive values: from the highest down to its half at least.
+
+    So noise stays small, and what never falls stays high.
+    """
+    logs = [math.log(value) for value in values]
+    high = max(logs, default=0.0)
+    return min([high - math.log(2), *logs]), high
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 KINDS = ("bias", "variance", "mismatch", "dev_overfit")
 NEEDED = {"train": "the variance is the step from the training error to the dev error",
           "dev": "without it there is no variance to judge"}  # fmt: skip
-COLOURS = {"high": "31", "unclear": "33", "low": "32"}  # red, yellow, green
 
 RunOrNothing = Annotated[
     str | None, typer.Argument(metavar="RUN", help="Path, id, unique prefix, or latest, which is also the default.")
@@ -100,7 +96,7 @@ def diagnose(
     if json:
         json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
-        result(*found.page, *(line for look in closer.values() for line in ("", *look.lines)), paint=_painted)
+        result(*found.page, *(line for look in closer.values() for line in ("", *look.lines)))
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
         raise typer.Exit(GATE_FAILED)
@@ -144,16 +140,6 @@ def _kinds(fail_on: str | None) -> list[str]:
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise UsageError(f"--fail-on {fail_on}: {unknown[0]!r} is none of {', '.join(KINDS)}")
     return kinds
-
-
-def _painted(line: str) -> str:
-    """The judgement at the end of a step in its colour, and commands in bold, where stdout is a terminal."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return line
-    if line.startswith("next "):
-        return f"\x1b[1m{line}\x1b[0m"
-    step = re.fullmatch(r"(  +[+-].* points .*)\b(high|low|unclear)", line)
-    return f"{step[1]}\x1b[1;{COLOURS[step[2]]}m{step[2]}\x1b[0m" if step else line
 
 
 def fraction(option: str, text: str) -> float:

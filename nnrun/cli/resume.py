@@ -77,7 +77,7 @@ def _resume_run(
         say(f"note     nothing was left to train; {_to_go_on(outcome)}")
     directory = outcome.run.path
     again = ["train", str(outcome.run.resolved), *elsewhere(directory.parent)]
-    _report(outcome, json, again, [])
+    _report(outcome, json, quiet, again, [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 

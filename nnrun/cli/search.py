@@ -106,7 +106,7 @@ def search(
     options = _options(workers, repeat, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
-    _report(outcome, json, if_asked(report, outcome.run, runs))
+    _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
 
 
@@ -119,7 +119,7 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     chosen = _options(**options)
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, chosen, screen, stop)
-    _report(outcome, json)
+    _report(outcome, json, quiet)
     raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
 
 
@@ -133,11 +133,12 @@ def _options(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) 
     return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
 
 
-def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> None:
-    """The result on stdout: the best trials, what mattered, what to type next."""
+def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+    """The result on stdout: the best trials, what mattered, what to type next; with -q no more than is needed."""
     from nnrun.runs.stored import StoredRun
     from nnrun.runs.telling import next_line
     from nnrun.search.stored import StoredSearch
+    from nnrun.search.telling import brief
 
     run = outcome.run
     if json:
@@ -145,8 +146,10 @@ def _report(outcome: SearchOutcome, json: bool, page: Path | None = None) -> Non
         json_result({**outcome.record, "id": run.id, "path": str(run.path), "records": outcome.records, **written})
         return
     search = StoredSearch(StoredRun(run))
-    lines = [*_summary(search), "", f"search   {run.path}", *([told(page)] if page else [])]
-    commands = _next_commands(search, reported=page is not None)
+    found = brief(search.record, search.plan.metric) if quiet else [*_summary(search), ""]
+    lines = [*found, f"search   {run.path}", *([told(page)] if page else [])]
+    enough = quiet and outcome.status == "done"
+    commands = [] if enough else _next_commands(search, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 

@@ -61,7 +61,7 @@ def train(
         given: Given = {"config": None if config is None else str(config), "settings": settings or []}
         outcome = train_run(loaded, runs, screen, stop, sys.argv, given)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
-    _report(outcome, json, again, settings or [], if_asked(report, outcome.run, runs))
+    _report(outcome, json, quiet, again, settings or [], if_asked(report, outcome.run, runs))
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
@@ -72,22 +72,19 @@ def _to_go_on(outcome: Outcome) -> str:
 
 
 def _report(
-    outcome: Outcome, json: bool, again: Sequence[str], settings: Sequence[str], page: Path | None = None
+    outcome: Outcome, json: bool, quiet: bool, again: Sequence[str], settings: Sequence[str], page: Path | None = None
 ) -> None:
-    """The result on stdout: what the run came to, where it lies, what to type next."""
-    from nnrun.runs.telling import next_line, summary
+    """The result on stdout: what the run came to, where it lies, what to type next; with -q no more than is needed."""
+    from nnrun.runs.telling import brief, next_line, summary
 
     run, record = outcome.run, outcome.record
     if json:
         json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
         return
-    lines = [
-        *summary(record, outcome.config, outcome.status),
-        "",
-        f"run      {run.path}",
-        *([told(page)] if page else []),
-    ]
-    commands = _next_commands(outcome, again, settings, reported=page is not None)
+    found = brief(record, outcome.status) if quiet else [*summary(record, outcome.config, outcome.status), ""]
+    lines = [*found, f"run      {run.path}", *([told(page)] if page else [])]
+    enough = quiet and outcome.status == "done"
+    commands = [] if enough else _next_commands(outcome, again, settings, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))
 
 

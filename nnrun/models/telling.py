@@ -84,9 +84,14 @@ def _share(value: float | None) -> str:
 def confusion_table(counts: Array, names: Sequence[str]) -> list[str]:
     """True classes in rows, predicted ones in columns; where that is too wide, the commonest confusions."""
     cells = [["true \\ predicted", *names]]
-    cells += [[name, *map(number, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    cells += [[name, *map(_count, row)] for name, row in zip(names, counts.tolist(), strict=True)]
     lines = columns(cells, right=range(1, len(cells)))
     return lines if max(map(len, lines)) <= WIDTH else _confusions(counts, names)
+
+
+def _count(rows: float) -> str:
+    """A dot for none, so that the mistakes stand out."""
+    return number(rows) if rows else "·"
 
 
 def _confusions(counts: Array, names: Sequence[str]) -> list[str]:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from nnrun.installation import typed_here
 from nnrun.runs.records import DataSizes, Final, FoundSymptom, Row, RunRecord, numbers
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
-from nnrun.text import columns, duration, metric_name, metric_value, number, percent, points, source_name
+from nnrun.text import (
+    columns,
+    duration,
+    metric_name,
+    metric_value,
+    network_shape,
+    number,
+    percent,
+    points,
+    source_name,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -56,9 +67,9 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     return [
         f"run      {name}",
         f"data     {source_name(source)}: {rows}; {beginning.features} features, {task}",
-        f"network  {'-'.join(map(str, widths))} ({', '.join(layers)}), {beginning.parameters:,} parameters",
+        f"network  {network_shape(widths)} ({', '.join(layers)}), {beginning.parameters:,} parameters",
         f"training {', '.join(how)}",
-        *(f"note     {notice}" for notice in beginning.notices),
+        *(line for notice in beginning.notices for line in wrapped(notice, "note     ")),
     ]
 
 
@@ -163,6 +174,16 @@ def summary(record: RunRecord, config: Config, status: str) -> list[str]:
     return [*lines, *symptoms(record.get("symptoms") or [])]
 
 
+def brief(record: RunRecord, status: str) -> list[str]:
+    """The ending and the errors alone."""
+    final = record.get("final")
+    if not final:
+        return [ending(record, status)]
+    errors = ", ".join(f"{part} {percent(final.get(f'{part}_error'))}" for part in PARTS if f"{part}_error" in final)
+    name = metric_name("1 − R²" if "train_rmse" in final else "error", error_kind(record["data"]))
+    return [ending(record, status), f"{name:<8} {errors}"]
+
+
 def symptoms(found: Sequence[FoundSymptom]) -> list[str]:
     """What went wrong in training, each with the change that may help."""
     lines = [""] if found else []
@@ -179,8 +200,9 @@ def next_line(command: str) -> str:
 
 
 def changes(config: Config) -> list[str]:
-    """The settings that differ from the defaults, a line each."""
+    """The settings that differ from the defaults."""
     from nnrun.config.config import changed
     from nnrun.config.dump import one_line
 
-    return [f"  {key}: {one_line(value)}" for key, (value, _) in changed(config.resolved()).items()] or ["  nothing"]
+    differing = (f"{key}: {one_line(value)}" for key, (value, _) in changed(config.resolved()).items())
+    return [line for each in differing for line in wrapped(each, "  ")] or ["  nothing"]

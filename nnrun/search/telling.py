@@ -17,7 +17,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord
 from nnrun.search.strategies.strategies import STRATEGIES
 from nnrun.search.trials import Objective
-from nnrun.text import columns, duration, metric_name, number, percent
+from nnrun.text import columns, duration, metric_name, number, percent, wrapped
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
@@ -66,7 +66,7 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, k
         f"search   {run_id}",
         f"strategy {plan.strategy}, {plan.total} trials, {metric}{at_work}",
         *(f"space    {parameter.key}: {_range(parameter)}" for parameter in space.parameters),
-        *(f"note     {notice}" for notice in space.notices),
+        *(line for notice in space.notices for line in wrapped(notice, "note     ")),
     ]
 
 
@@ -236,6 +236,11 @@ def summary(
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]
+
+
+def brief(record: SearchRecord, metric: str) -> list[str]:
+    """The ending and the errors of the best trial alone."""
+    return [ending(record), *test_line(record, metric)]
 
 
 FIRST = ("number", "status", "metric")

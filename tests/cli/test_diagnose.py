@@ -274,6 +274,20 @@ def test_a_search(nnrun: Nnrun, shell: Shell, config: Write) -> None:
         assert ran.code == 0, ran.err
 
 
+def test_a_range_is_moved_on_alone(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+    """The only trial is the config as written, whose rate is the largest of the range."""
+    rate, width = "optimizer.learning_rate: {log: [1e-4, 1e-3]}", "network.width: {int: [2, 9]}"
+    config(
+        "data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\n"
+        f"optimizer: {{learning_rate: 1e-3}}\nsearch: {{space: {{{rate}, {width}}}}}\n"
+    )
+    nnrun("search", "-q", "--trials", "1", "--workers", "1")
+    (beyond,) = (line for line in nnrun("diagnose").next if "search.space" in line)
+    assert re.search(r"--trials 1 --set 'search\.space\.optimizer\.learning_rate=\{log: \[[^]]*\]\}'$", beyond)
+    assert shell(f"{beyond} -q").code == 0
+    assert len(nnrun("show", "--json").json["search"]["space"]) == 2, "the other one is searched as before"
+
+
 def test_a_search_without_a_best_trial(nnrun: Nnrun, config: Write) -> None:
     config("data: {source: iris}\noptimizer: {name: sgd, learning_rate: 1e30}\ntraining: {epochs: 2}\n")
     space = "search.space={optimizer.learning_rate: {log: [1e29, 1e30]}}"

@@ -119,7 +119,10 @@ def test_errors_as_json(nnrun: Nnrun, command: tuple[str, ...], code: int) -> No
 def test_quiet_says_the_ending_only(nnrun: Nnrun) -> None:
     done = nnrun("train", "-q", *QUICK)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("done after 3 epochs")
+    ending, errors, run = done.out.splitlines()
+    assert ending.startswith("done after 3 epochs")
+    assert re.fullmatch(r"error    train [\d.]+%, dev [\d.]+%, test [\d.]+%", errors)
+    assert run.startswith("run      runs/")
     assert nnrun("train", "-q", "nowhere.yaml").err == "nowhere.yaml: no such file\n"
 
 

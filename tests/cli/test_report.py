@@ -21,7 +21,7 @@ def page(run: Path) -> str:
 
 
 def test_the_page_of_the_latest_run(here: Path, nnrun: NNRun) -> None:
-    done = nnrun("train", "-q", *QUICK)
+    done = nnrun("train", *QUICK)
     assert f"nnrun report {newest().name}" in done.next
     assert re.fullmatch(rf"report   {newest() / 'report.html'} \([\d.]+ [kM]B\)\n", nnrun("report").out)
     assert f"<h1>Run {newest().name}</h1>" in page(newest())
@@ -29,7 +29,7 @@ def test_the_page_of_the_latest_run(here: Path, nnrun: NNRun) -> None:
 
 
 def test_asked_for_with_the_run_it_needs_no_command(here: Path, nnrun: NNRun) -> None:
-    done = nnrun("train", "-q", "--report", *QUICK)
+    done = nnrun("train", "--report", *QUICK)
     assert f"report   {newest() / 'report.html'}" in done.out
     assert not any(command.startswith("nnrun report") for command in done.next)
     assert (newest() / "report.html").is_file()

@@ -118,8 +118,7 @@ def test_a_search_prints_results_on_stdout_and_its_course_on_stderr(
 
 def test_the_best_trial_is_first_in_the_table_and_lies_in_best(nnrun: Nnrun, config: Callable[..., Path]) -> None:
     config(SMALL)
-    done = nnrun("search", "--workers", "1", "-q")
-    assert done.err == ""
+    done = nnrun("search", "--workers", "1")
     search = the_search()
 
     def rank(record: dict[str, Any]) -> tuple[float, float, int]:
@@ -134,6 +133,13 @@ def test_the_best_trial_is_first_in_the_table_and_lies_in_best(nnrun: Nnrun, con
     assert (best / name).read_bytes() == (trial / name).read_bytes()
     assert "test_error" in json.loads((best / "run.json").read_text())["final"]
     assert "test_error" not in json.loads((trial / "run.json").read_text())["final"]
+
+
+def test_quiet_says_the_ending_only(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--workers", "1", "-q")
+    assert done.err == ""
+    assert [line.split()[0] for line in done.out.splitlines()] == ["finished", "best", "search"]
 
 
 def test_json_is_one_document(nnrun: Nnrun, config: Callable[..., Path]) -> None:

@@ -48,6 +48,7 @@ def run_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{a},{b},{'inner' if a * a + b * b < 1 else 'outer'}" for a, b in points]
     (folder / "rings.csv").write_text("\n".join(["length,width,ring", *rows]) + "\n")
     settings = ("data.source=rings.csv", "data.target=ring", "training.epochs=40", "training.layer_statistics=true")
+    settings += ("optimizer.schedule.name=inverse_sqrt",)
     nnrun("train", "-q", "--report", *(word for s in settings for word in ("--set", s)), folder=folder)
     return newest(folder / "runs") / "report.html"
 

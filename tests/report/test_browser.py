@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import shlex
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.report.conftest import nnrun
 
 DRAW_ALL = "() => { dispatchEvent(new Event('beforeprint')) }"
 TRACES = "() => [...document.querySelectorAll('[data-chart]')].map(place => (place.data || []).length)"
@@ -161,6 +165,44 @@ def test_trials_without_a_result_come_last_however_they_are_sorted(search_page: 
         known = [value for value in values if value != ""]
         assert "" in values
         assert values[: len(known)] == known
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axes_of_parallel_coordinates_stand_out(theme: str, search_page: Path, open_page: Open) -> None:
+    """plotly draws them in a transparent black, whatever is behind."""
+    page = open_page(search_page, theme=theme, drawn=True)
+    quiet = page.evaluate("getComputedStyle(document.querySelector('figcaption p')).color")
+    strokes = "all => [...new Set(all.map(each => getComputedStyle(each).stroke))]"
+    assert page.locator(".parcoords .axis :is(path, line)").evaluate_all(strokes) == [quiet]
+
+
+def test_dots_of_the_calibration_are_whole(run_page: Path, open_page: Open) -> None:
+    page = open_page(run_page, width=360, drawn=True)
+    plot = page.locator("#calibration .nsewdrag").bounding_box()
+    for dot in page.locator("#calibration .point").all():
+        box = dot.bounding_box()
+        assert box["x"] >= plot["x"]
+        assert box["y"] >= plot["y"]
+        assert box["x"] + box["width"] <= plot["x"] + plot["width"]
+        assert box["y"] + box["height"] <= plot["y"] + plot["height"]
+
+
+def test_the_page_of_a_search_tells_how_to_search_again(search_page: Path, open_page: Open) -> None:
+    """And the command finds the same trials."""
+    page = open_page(search_page)
+    _, again, _ = page.locator("#how-to-make-it-again pre").all_inner_texts()
+    words = shlex.split(again)[1:]
+    assert words[:1] == ["search"]
+    assert words[2:] == ["--trials", "50"]
+    made = search_page.parents[2] / "again"
+    nnrun(*words, "-q", "--runs", made, folder=search_page.parents[2])
+    (found,) = made.glob("2*/trials.csv")
+    assert results(found) == results(search_page.with_name("trials.csv"))
+
+
+def results(path: Path) -> list[dict[str, str]]:
+    """All that does not depend on a clock."""
+    return [row | {"seconds": ""} for row in csv.DictReader(path.read_text().splitlines())]
 
 
 def test_the_theme_can_be_chosen(run_page: Path, open_page: Open) -> None:

@@ -23,13 +23,14 @@ from nnrun.data.fitted import Fitted
 from nnrun.report.page.charts import Chart, kept, plain
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
-from nnrun.report.run.curves import beta_for, series, wavering
+from nnrun.report.run.curves import curve_charts, epoch_axis, series
 from nnrun.report.run.examples import png, shape_of, worst
-from nnrun.report.run.layers import statistics_charts
+from nnrun.report.run.layers import statistics_charts, weights_chart
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
+from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.progress import survivors_chart
 from nnrun.report.search.results import Results, same_settings, value_axis
-from nnrun.report.search.scales import ABOVE, BELOW, place, ticks
+from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, ticks
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
@@ -183,27 +184,37 @@ def test_a_stretch_without_numbers_is_skipped() -> None:
     assert all(values[i] is not None for i in kept(values, most=50)[1:])
 
 
-def test_how_often_a_curve_turns() -> None:
-    assert wavering([5, 4, 3, 2, 1]) == 0
-    assert wavering([1, 2, 1, 2, 1]) == 1
+def test_a_curve_is_drawn_as_it_was_recorded() -> None:
+    """An average from one side would be up to twice as large as a loss that falls by half each epoch."""
+    losses = [2.0**-i + 0.001 * (i % 2) for i in range(100)]
+    trace = series("loss", [{"epoch": i + 1, "loss": loss} for i, loss in enumerate(losses)], "loss", "#000000")
+    assert trace["x"] == list(range(1, 101))
+    assert trace["y"] == losses
+    assert "opacity" not in trace
 
 
-def test_a_curve_that_wavers_is_drawn_raw_and_smoothed_one_that_falls_as_it_is() -> None:
-    """β = 0.8 for up to 250 epochs: after 1, 3 the corrected average is (0.8·0.2·1 + 0.2·3) / (1 − 0.8²) = 2.111."""
-    assert beta_for(100) == pytest.approx(0.8)
-    wild = [{"epoch": i + 1, "loss": 1.0 + 2 * (i % 2)} for i in range(100)]
-    raw, smooth = series("loss", wild, "loss", "#000000")
-    assert raw["y"][:2] == [1.0, 3.0]
-    assert smooth["y"][:2] == pytest.approx([1.0, (0.16 * 1 + 0.2 * 3) / 0.36])
-    (line,) = series("loss", [{"epoch": i + 1, "loss": 100.0 - i} for i in range(100)], "loss", "#000000")
-    assert line["y"] == [100.0 - i for i in range(100)]
+def test_a_rate_has_a_chart_where_a_schedule_changed_it() -> None:
+    rows = [{"epoch": i + 1, "cost": 1.0, "learning_rate": 0.1} for i in range(5)]
+    rows = [row | {f"{part}_{name}": 0.5 for part in ("train", "dev") for name in ("error", "loss")} for row in rows]
+    titles = [chart.title for chart in curve_charts(rows, 1, [], "error")]
+    assert titles == ["Loss and cost", "Error"]
+    rows[-1]["learning_rate"] = 0.05
+    assert [chart.title for chart in curve_charts(rows, 1, [], "error")] == [*titles, "Learning rate"]
 
 
-def test_on_an_axis_of_logarithms_logarithms_are_averaged() -> None:
-    """Between 1 and 100 the weights of the second value are 0.16 / 0.36 and 0.2 / 0.36: 100^(0.2/0.36) = 12.9."""
-    rows = [{"epoch": i + 1, "loss": 1.0 if i % 2 == 0 else 100.0} for i in range(30)]
-    _, smooth = series("loss", rows, "loss", "#000000", log=True)
-    assert smooth["y"][1] == pytest.approx(100 ** (0.2 / 0.36))
+def test_points_at_the_first_and_the_last_epoch_are_whole() -> None:
+    start, end = epoch_axis([{"epoch": epoch} for epoch in range(1, 11)])["range"]
+    assert start < 1
+    assert end > 10
+
+
+def test_weights_of_all_layers_are_counted_in_the_same_bins() -> None:
+    """A layer of 0s and 1s beside one of 0s and 9s: with bins of its own, each would fill its first and its last."""
+    chart = weights_chart({"dense1.W": np.array([[0.0, 1.0] * 50]), "output.W": np.array([[0.0, 9.0] * 50])})
+    one, other = chart.data
+    assert one["x"] == other["x"]
+    assert [at for at, share in zip(one["x"], one["y"], strict=True) if share] == pytest.approx([0.45, 1.35])
+    assert [at for at, share in zip(other["x"], other["y"], strict=True) if share] == pytest.approx([0.45, 8.55])
 
 
 def test_the_layers_of_a_deep_network_are_a_map() -> None:
@@ -300,6 +311,18 @@ def test_a_value_outside_of_the_space_is_drawn_beside_it() -> None:
     assert place(rate, 0, 0.0) == BELOW
     assert place(rate, 0, 2.0) == ABOVE
     assert place(Parameter("optimizer.name", DOMAINS["choice"].of(["adam"])), 0, "sgd") == BELOW
+
+
+def test_parallel_coordinates_lie_on_their_axes_at_their_values() -> None:
+    """plotly draws an axis from its first tick to its last; 0.1, the least rate, is at 0 whatever trial has it."""
+    rates, metric = parallel_chart(halved("halving")).data[0]["dimensions"]
+    for lane in (rates, metric):
+        assert lane["tickvals"] == sorted(lane["tickvals"])
+        assert [lane["tickvals"][0], lane["tickvals"][-1]] == lane["range"]
+        assert all(lane["tickvals"][0] <= at <= lane["tickvals"][-1] for at in lane["values"])
+    dropout = Parameter("regularization.dropout", DOMAINS["quantized"].of([0.0, 0.5, 0.1]))
+    assert exact_place(dropout, 0.0) == pytest.approx(1 / 12, abs=1e-4)  # the first of six
+    assert {exact_place(dropout, i / 10) for i in range(6)} == {round((i + 0.5) / 6, 4) for i in range(6)}
 
 
 def test_trials_that_continue_each_other_are_told_by_their_settings() -> None:

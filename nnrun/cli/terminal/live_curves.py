@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from nnrun.text import percent, sparkline
+from nnrun.text import log_scale, percent, sparkline
 
 MOST_BINS = 128
 WIDEST = 60  # columns of bars
@@ -54,7 +54,7 @@ def curve_lines(curves: dict[str, Curve], width: int) -> list[str]:
     positive = [value for values in shown.values() for value in values if value > 0]
     if not positive or max(map(len, shown.values())) < 2:
         return []
-    low, high = math.log(min(positive)), math.log(max(positive))
+    low, high = log_scale(positive)
     return [
         f"{name:<{len(TITLE)}}{sparkline(_logs(values, low), low, high)}  {percent(curves[name].latest)}"
         for name, values in shown.items()

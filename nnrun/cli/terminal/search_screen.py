@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from bisect import insort
 from collections import Counter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nnrun.search.state import Options
 
 
+INDENT = " " * len("best     ")
 TRIALS_BETWEEN_PACES, SECONDS_BETWEEN_PACES = 10, 60
 
 
@@ -114,12 +116,12 @@ class LiveSearchConsole(SearchConsole):
         """A line, with the next drawing."""
         self.heard += 1
         self.recalled(record)
-        self.unsaid.append((self._line(record, finished), record["number"] == best["number"]))
+        self.unsaid += [(line, record["number"] == best["number"]) for line in self._lines(record, finished)]
         self._draw_at_times()
 
     def say(self, line: str) -> None:
         """Above the live view, with the next drawing."""
-        self.unsaid.append((line, False))
+        self.unsaid += [(part, False) for part in self._wrapped(line)]
         self._draw_at_times()
 
     def waiting(self, running: int) -> None:
@@ -127,12 +129,17 @@ class LiveSearchConsole(SearchConsole):
         self.running = running
         self._draw_at_times()
 
-    def _line(self, record: TrialRecord, finished: int) -> str:
+    def _lines(self, record: TrialRecord, finished: int) -> list[str]:
+        """A trial, in as many lines as its settings take."""
         width = len(str(self.total))
         error = f" ({record['error']})" if record.get("error") else ""
         result = result_of(record, self.plan.metric)
         number = f"{finished:>{width}}/{self.total}  trial {record['number']:>{width}}"
-        return f"{number}  {result:>8}{error}  {settings(record['values'])}"
+        return self._wrapped(f"{number}  {result:>8}{error}  {settings(record['values'])}")
+
+    def _wrapped(self, line: str) -> list[str]:
+        """At the width of the moment; what follows the first line stands below the words behind its head."""
+        return textwrap.wrap(line, self.live.console.width, subsequent_indent=INDENT, break_on_hyphens=False)
 
     def _draw_at_times(self) -> None:
         if time.monotonic() - self.refreshed_at >= SECONDS_BETWEEN_REFRESHES:
@@ -152,18 +159,23 @@ class LiveSearchConsole(SearchConsole):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
         yield _text("")
-        for i, line in enumerate(fitting_table(self.ranked, self.plan.metric, options.max_width)):
+        table, left = fitting_table(self.ranked, self.plan.metric, options.max_width)
+        for i, line in enumerate(table):
             yield _text(line, "dim" if i == 0 else "bold" if i == 1 else "")
         width = options.max_width - ECHO
-        yield _text(self._best())
+        for line in self._best(left):
+            yield _text(line)
         yield _text(self._counts(), "dim")
         yield _text(next((words for words in self._progress() if len(words) <= width), ""))
 
-    def _best(self) -> str:
+    def _best(self, left: Sequence[str]) -> list[str]:
+        """The best trial, with the settings that the table above has no room for."""
         if not self.ranked or self.ranked[0]["metric"] is None:
-            return "best     none yet"
+            return ["best     none yet"]
         best = self.ranked[0]
-        return f"best     trial {best['number']}: {result_of(best, self.plan.metric)}  {settings(best['values'])}"
+        more = settings({key: best["values"][key] for key in left})
+        told = f"trial {best['number']}: {result_of(best, self.plan.metric)}"
+        return self._wrapped(f"best     {told}, {more}" if more else f"best     {told}")
 
     def _counts(self) -> str:
         told = [f"{self.counts[status]} {status}" for status in ("done", "diverged", "failed")]
@@ -200,15 +212,15 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
 
-def fitting_table(ranked: Sequence[TrialRecord], metric: str, width: int) -> list[str]:
-    """The table of the best trials, with as many parameters as fit side by side."""
+def fitting_table(ranked: Sequence[TrialRecord], metric: str, width: int) -> tuple[list[str], list[str]]:
+    """The table of the best trials, with as many parameters as fit side by side, and the keys of those that do not."""
     keys = list(ranked[0]["values"]) if ranked else []
     for count in range(len(keys), -1, -1):
         narrow = [record | {"values": {key: record["values"][key] for key in keys[:count]}} for record in ranked]
         table = best_table(narrow, metric)
         if max(map(len, table), default=0) <= width:
-            return table
-    return []
+            return table, keys[count:]
+    return [], keys
 
 
 def _text(line: str, style: str = "") -> Any:

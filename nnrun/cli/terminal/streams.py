@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
+from nnrun.cli.terminal.paint import painted
 from nnrun.text import on_screen
 
 PLAIN = {"–": "-", "−": "-", "·": "-", "×": "x", "…": "...", "²": "^2", "β": "beta", "λ": "lambda", "√": "sqrt",
@@ -49,9 +50,15 @@ def ascii_only() -> bool:
     return (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
 
 
-def result(*lines: str, paint: Callable[[str], str] = str) -> None:
-    """Print lines to stdout; `paint` puts colours to what is safe to be shown."""
-    _print(*(paint(on_screen(line)) for line in lines))
+def result(*lines: str, paint: Callable[[str], str] = painted) -> None:
+    """Print lines to stdout; `paint` puts colours to what is safe to be shown, where they are welcome."""
+    coloured = paint if colours_welcome() else str
+    _print(*(coloured(on_screen(line)) for line in lines))
+
+
+def colours_welcome() -> bool:
+    """Whether stdout is a terminal that shows colours to somebody who wants them."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _print(*lines: str) -> None:
@@ -69,7 +76,7 @@ def content_result(content: str) -> None:
     A terminal itself is shown it as all else.
     """
     if sys.stdout.isatty():
-        return result(*content.removesuffix("\n").split("\n"))
+        return result(*content.removesuffix("\n").split("\n"), paint=str)
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(content.encode())
@@ -82,7 +89,7 @@ def content_result(content: str) -> None:
 def csv_result(text: str) -> None:
     """Print a table for other programs, names as they are; to a terminal as all else."""
     if sys.stdout.isatty():
-        result(*text.split("\n"))
+        result(*text.split("\n"), paint=str)
     else:
         _print(text)
 

@@ -21,7 +21,7 @@ from nnrun.insight.comparison.tables import (
     total,
 )
 from nnrun.runs.telling import next_line
-from nnrun.text import columns, csv_text, metric_value, shortened, sparkline
+from nnrun.text import columns, csv_text, log_scale, metric_value, shortened, sparkline
 
 WIDEST, NARROWEST = 40, 8  # columns of bars
 
@@ -49,8 +49,8 @@ def drawn(curves: Sequence[Curve], width: int) -> list[str]:
     size = max(1.0, max(map(len, curves)) / width)  # epochs of a bar
     floor = min((value for curve in curves for value in positive(curve)), default=1.0)
     binned = [_binned(curve, size, floor) for curve in curves]
-    logs = [log(value) for values in binned for value in values if value]
-    return ["".join(_bar(value, min(logs), max(logs)) for value in values) for values in binned]
+    low, high = log_scale(value for values in binned for value in values if value)
+    return ["".join(_bar(value, low, high) for value in values) for values in binned]
 
 
 def _bar(value: float | None, low: float, high: float) -> str:

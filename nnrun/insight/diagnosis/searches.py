@@ -89,10 +89,10 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     best = next((record for record in records if record["number"] == number), None)
     if number is None or best is None:
         return
-    if wider := _wider(plan.space, best["values"]):
+    if wider := _wider(plan.space, best["values"], named=bool(run.config.search.space)):
         keys, space = wider
         words = ["search", str(run.directory.resolved), "--trials", str(plan.total)]
-        words += ["--set", f"search.space={space}", *options]
+        words += [*(part for setting in space for part in ("--set", setting)), *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
         yield Action(why, command(*words))
     if number >= LATE * len(records) and len(records) > 1:
@@ -100,8 +100,11 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
         yield Action(why, command("resume", str(run.path), "--trials", str(2 * plan.total)))
 
 
-def _wider(space: Space, values: Settings) -> tuple[list[str], str] | None:
-    """The keys whose value lies at the end of its range, and the space, in YAML, with these ranges moved on."""
+def _wider(space: Space, values: Settings, named: bool) -> tuple[list[str], list[str]] | None:
+    """The keys whose value lies at the end of its range, and settings that move these ranges on.
+
+    Where the config has `named` its space, these ranges alone; where it searched the usual one, all of the space.
+    """
     written, keys = space.written(), []
     for parameter in space.active(values):
         value = values[parameter.key]
@@ -112,4 +115,8 @@ def _wider(space: Space, values: Settings) -> tuple[list[str], str] | None:
         if beyond is not None:
             keys.append(parameter.key)
             written[parameter.key] |= {parameter.domain.name: beyond.written()}
-    return (keys, dump_yaml(written, one_line=True).strip()) if keys else None
+    if named:
+        settings = [f"search.space.{key}={dump_yaml(written[key], one_line=True).strip()}" for key in keys]
+    else:
+        settings = [f"search.space={dump_yaml(written, one_line=True).strip()}"]
+    return (keys, settings) if keys else None

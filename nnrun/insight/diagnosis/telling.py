@@ -7,6 +7,7 @@ from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 from nnrun.runs.symptoms.evidence import Evidence
+from nnrun.runs.symptoms.shapes import SIGNS
 from nnrun.runs.telling import next_line
 from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
 from nnrun.text import columns, percent, points, set_name, wrapped
@@ -79,9 +80,9 @@ def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
 
 
 def measured_by(evidence: Evidence) -> list[str]:
-    """What the curves of a run show, in a line."""
-    found = sorted(evidence.signs)
-    return [f"curves   {', '.join(found)}"] if found else []
+    """What the curves of a run show, and what that means, a line each."""
+    found = (SIGNS[name] for name in sorted(evidence.signs))
+    return [line for sign in found for line in wrapped(f"{sign.seen}: {sign.meaning}", "curves   ")]
 
 
 def _sentence(text: str) -> str:

@@ -173,6 +173,7 @@ def plot(rates: Sequence[float], losses: Sequence[float]) -> str:
     finite = smooth[np.isfinite(smooth)]
     if len(finite) < 2:
         return ""
-    low, high = float(finite.min()), float(min(finite.max(), 2 * finite[0]))
+    high = float(min(finite.max(), 2 * finite[0]))
+    low = min(float(finite.min()), high * (1 - LEAST_FALL))  # a loss that hardly falls is drawn as one
     places = np.linspace(0, len(finite) - 1, min(WIDTH, len(finite))).round().astype(int)
     return f"{rates[0]:.0e} {sparkline(finite[places].tolist(), low, high)} {rates[len(finite) - 1]:.0e}"

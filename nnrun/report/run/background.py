@@ -70,15 +70,15 @@ def _told(event: Event) -> str:
     return f"{event_words(event)}{where}" + (f": {event['why']}" if event.get("why") else "")
 
 
-def again_section(run: StoredRun) -> Section:
-    """What was typed, and what trains it again to the same bits."""
-    return Section("How to make it again", [commands(_again(run)), *_provided(run.record)])
+def again_section(run: StoredRun, why: str, words: Sequence[str]) -> Section:
+    """What was typed, and the words of a command that makes it again from its directory."""
+    return Section("How to make it again", [commands(_again(run, why, words)), *_provided(run.record)])
 
 
-def _again(run: StoredRun) -> Iterator[tuple[str, str]]:
+def _again(run: StoredRun, why: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
     if argv := run.record.get("argv"):
         yield "What was typed:", command(*argv[1:])
-    yield "The same bits from this directory:", command("train", str(run.directory.resolved))
+    yield why, command(*words)
     yield "This page:", command("report", str(run.path))
 
 

@@ -93,11 +93,13 @@ def _line(name: str, key: str, i: int, rows: Sequence[Row], most: int) -> Trace:
 
 
 def weights_chart(tensors: Mapping[str, Array]) -> Chart:
-    """The weights of each layer, as the share of them in each of equal bins."""
+    """The weights of each layer, as the share of them in bins that all layers share."""
     weights = {name.removesuffix(".W"): tensor for name, tensor in tensors.items() if name.endswith(".W")}
+    ends = min(W.min() for W in weights.values()), max(W.max() for W in weights.values())
+    bins = min(BINS, max(8, round(max(W.size for W in weights.values()) ** 0.5)))
     traces = []
     for i, (name, values) in enumerate(weights.items()):
-        counts, edges = np.histogram(values, bins=min(BINS, max(8, round(values.size**0.5))))
+        counts, edges = np.histogram(values, bins, range=ends)
         shares, middles = counts / values.size, (edges[:-1] + edges[1:]) / 2
         shape = line(name, _digits(middles), _digits(shares), colour(i), dash=dash(i), width=1.8)
         traces.append(shape | {"line": {**shape["line"], "shape": "hvh"}})

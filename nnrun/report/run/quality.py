@@ -78,6 +78,7 @@ MANY_CLASSES = 25  # beyond which only the most frequent confusions are told
 MIXED_UP = 8
 BINS = CALIBRATION_BINS
 MOST_POINTS = 3000
+ROOM = [-0.07, 1.07]  # of shares, where dots as large as those of the calibration are whole
 
 
 def confusion_part(of: Classified) -> Markup:
@@ -150,8 +151,8 @@ def calibration_chart(of: Classified) -> Chart:
     )  # fmt: skip
     ideal = line("as good as it says", [0, 1], [0, 1], GREY, dash="dash", width=1.5, hoverinfo="skip")
     layout = {
-        "xaxis": axis("how sure the network is", percent=True, range=[0, 1.04]),
-        "yaxis": axis("how often it is right", percent=True, range=[-0.03, 1.04]),
+        "xaxis": axis("how sure the network is", percent=True, range=ROOM),
+        "yaxis": axis("how often it is right", percent=True, range=ROOM),
     }
     rows = [[f"{b / BINS:.2f} to {(b + 1) / BINS:.2f}", f"{sizes[b]:,}", percent(s), percent(t)]
             for b, s, t in zip(used, said, true, strict=True)]  # fmt: skip

@@ -40,7 +40,7 @@ from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
 from nnrun.runs.verdict import error_kind
-from nnrun.text import duration, metric_name, metric_value, number, percent
+from nnrun.text import duration, metric_name, metric_value, network_shape, number, percent
 
 Parts = list[Markup | Chart]
 
@@ -58,7 +58,7 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
         background.config_section(run),
         background.environment_section(record),
         Section("Events", [background.events_part(run.events)]),
-        background.again_section(run),
+        background.again_section(run, "The same bits from this directory:", ["train", str(run.directory.resolved)]),
     ]
     lead = join([_lead(record, verdict), facts(_numbers(run, config))])
     return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
@@ -98,8 +98,7 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
         told.append(("training", duration(seconds), epochs))
     widths = layer_widths(config, len(data.features), data.classes)
     weights = parameter_count(widths, config.network.batch_norm)
-    shown = "-".join(map(str, widths)) if len(widths) <= 6 else f"{len(widths) - 1} layers"
-    return [*told, ("network", shown, f"{weights:,} parameters, {config.network.activation}")]
+    return [*told, ("network", network_shape(widths), f"{weights:,} parameters, {config.network.activation}")]
 
 
 def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -> Section:

@@ -10,7 +10,7 @@ from nnrun.config.space.space import Parameter
 from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Axis, Chart, Plotly, axis, plain, points, short
 from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
-from nnrun.report.search.scales import place, scale_axis, ticks
+from nnrun.report.search.scales import exact_place, place, scale_axis, ticks
 from nnrun.search.importance import Importance, importances
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER, setting
@@ -51,15 +51,19 @@ def parallel_chart(found: Results) -> Chart:
 def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> Axis:
     places, words = ticks(parameter.domain)
     held = [trial["values"][parameter.key] for trial in trials]
-    units = [INACTIVE if v is None else place(parameter, t["number"], v) for v, t in zip(held, trials, strict=True)]
-    partly = any(value is None for value in held)
-    return {
-        "label": short(parameter.key.rpartition(".")[2]),
-        "values": units,
-        "range": [min(0.0, *units), max(1.0, *units)],
-        "tickvals": [*([INACTIVE] if partly else []), *places],
-        "ticktext": [*(["–"] if partly else []), *words],
-    }
+    units = [INACTIVE if value is None else exact_place(parameter, value) for value in held]
+    if INACTIVE in units:
+        places, words = [INACTIVE, *places], ["–", *words]
+    return _drawn(short(parameter.key.rpartition(".")[2]), units, places, words)
+
+
+def _drawn(label: str, units: Sequence[float], places: Sequence[float], words: Sequence[str]) -> Axis:
+    """An axis with its ticks; plotly draws it from the first to the last of them, so both of its ends are ticks too."""
+    ends = min(0.0, *units), max(1.0, *units)
+    named = dict.fromkeys(ends, "") | dict(zip(places, words, strict=True))
+    ticks_ = sorted(named)
+    return {"label": label, "values": units, "range": list(ends), "tickvals": ticks_,
+            "ticktext": [named[at] for at in ticks_]}  # fmt: skip
 
 
 def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
@@ -72,7 +76,7 @@ def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
     if found.metric.endswith("error"):
         words = [f"{100 * domain.from_unit(at):.3g}%" for at in places]
     units = [domain.to_unit(value) for value in values]
-    return {"label": plain(found.metric), "values": units, "range": [0, 1], "tickvals": places, "ticktext": words}
+    return _drawn(plain(found.metric), units, places, words)
 
 
 def slice_charts(found: Results) -> list[Chart]:

@@ -61,7 +61,7 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
         _space_section(found),
         background.config_section(search),
         background.environment_section(search.record),
-        background.again_section(search),
+        background.again_section(search, "The same trials from this directory:", _same_search(found)),
     ]
     lead = join([_lead(found, items), facts(_numbers(found))])
     return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
@@ -85,7 +85,9 @@ def _pictures(found: Results, items: Sequence[Importance]) -> Iterator[Section]:
     if zooms := zoom_charts(found):
         told = "Orange: the box that most trials of a stage were drawn from, made of the best ones before it."
         yield Section("From coarse to fine", [paragraph(told), Grid(zooms)])
-    yield Section("Settings and results", [parallel_chart(found), tag("h3", "One by one"), Grid(slice_charts(found))])
+    apart = paragraph("Trials that share one of a few values stand a little beside each other.")
+    slices = tag("h3", "One by one"), apart, Grid(slice_charts(found))
+    yield Section("Settings and results", [parallel_chart(found), *slices])
     yield _importance_section(found, items)
 
 
@@ -156,6 +158,14 @@ def _uses(found: Results) -> Iterator[tuple[str, str]]:
         yield "Its own page:", command("report", str(best))
     twice = str(2 * found.plan.total)
     yield "Search on:", command("resume", str(found.run.path), "--trials", twice)
+
+
+def _same_search(found: Results) -> list[str]:
+    """What searches anew as this search did, with its limits, up to as many trials as it was last asked for."""
+    plan = found.plan
+    asked = {"trials": plan.total, "repeat": plan.repeat, **plan.limits}
+    options = [[f"--{name.replace('_', '-')}", str(value)] for name, value in asked.items() if value is not None]
+    return ["search", str(found.run.directory.resolved), *(word for pair in options for word in pair)]
 
 
 def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:

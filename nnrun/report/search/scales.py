@@ -84,10 +84,16 @@ def scale_axis(parameter: Parameter, title: str | None = None) -> Axis:
     )
 
 
-def place(parameter: Parameter, number: int, value: Any) -> float:
-    """Where a trial's value is drawn; trials that share one of few values are spread a little, always the same way."""
+def exact_place(parameter: Parameter, value: Any) -> float:
+    """Where a value lies on the axis, or beside it."""
     if not parameter.domain.contains(value):
         return ABOVE if is_number(value) and value > getattr(parameter.domain, "high", value) else BELOW
-    count = parameter.domain.count
-    spread = 0.0 if count is None or count > 4 * MOST else ((number * GOLDEN) % 1 - 0.5) * 0.5 / count
-    return round(parameter.domain.to_unit(value) + spread, 4)
+    return round(parameter.domain.to_unit(value), 4)
+
+
+def place(parameter: Parameter, number: int, value: Any) -> float:
+    """Where a trial's point is drawn; those that share one of few values are spread a little, always the same way."""
+    at, count = exact_place(parameter, value), parameter.domain.count
+    if count is None or count > 4 * MOST or not parameter.domain.contains(value):
+        return at
+    return round(at + ((number * GOLDEN) % 1 - 0.5) * 0.5 / count, 4)

@@ -26,9 +26,10 @@ Curve = Sequence[float]
 
 @dataclass(frozen=True)
 class Sign:
-    """A finding: the test on the curves of training and dev loss, what it means, its threshold and its source."""
+    """A finding: the test on the curves of training and dev loss, what is seen, what it means, threshold and source."""
 
     holds: Callable[[Curve, Curve], bool]
+    seen: str  # in the curves
     meaning: str
     threshold: str
     source: str
@@ -91,6 +92,7 @@ BENGIO = "Bengio (2012), *Practical recommendations for gradient-based training*
 SIGNS: dict[str, Sign] = {
     "still falling": Sign(
         still_falling,
+        "the training loss was still falling at the end",
         "training ended before it was over",
         f"the last quarter of the epochs lowered the median training loss by {FALLING:.0%} or more",
         BENGIO,
@@ -98,6 +100,7 @@ SIGNS: dict[str, Sign] = {
     ),
     "flat": Sign(
         flat,
+        "the training loss no longer changed at the end",
         "training had come to rest",
         f"the last quarter of the epochs changed it by less than {FLAT:.0%}",
         GOODFELLOW + "section 8.2",
@@ -105,6 +108,7 @@ SIGNS: dict[str, Sign] = {
     ),
     "jumping": Sign(
         jumping,
+        "the training loss goes up and down from epoch to epoch",
         "the steps are too large to settle",
         f"in the second half the training loss rises by {BACK_AND_FORTH:.0%} of what it falls, or more, and changes by "
         f"{RESTLESS:.0%} or more from epoch to epoch",
@@ -113,6 +117,7 @@ SIGNS: dict[str, Sign] = {
     ),
     "learned nothing": Sign(
         learned_nothing,
+        "the training loss ended no lower than after the first epoch",
         "no epoch after the first one helped",
         f"the last training loss is within {LEARNED:.0%} of the first epoch's, or above it",
         GOODFELLOW + "section 8.2",
@@ -120,6 +125,7 @@ SIGNS: dict[str, Sign] = {
     ),
     "dev turned": Sign(
         dev_turned,
+        "the dev loss was lowest early and rose while the training loss fell on",
         "the network began to learn its training set by heart",
         f"the dev loss is lowest in the first {EARLY:.0%} of the epochs and ends {TURNED - 1:.0%} or more above that, "
         "while the training loss went on falling",

@@ -14,7 +14,7 @@ import pytest
 
 from nnrun.cli.terminal import search_screen
 from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES
-from nnrun.cli.terminal.search_screen import LiveSearchConsole
+from nnrun.cli.terminal.search_screen import INDENT, LiveSearchConsole
 from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
@@ -76,14 +76,20 @@ def test_the_view_fits_the_width(
     config(STUCK)
     screen = on_terminal(*SEARCH, width=width, **variables)
     screen.wait_for(re.escape(COUNTS[:width].rstrip()) + "\n15/30.*")
-    *trials, blank, table_titles, first, second, third, fourth, fifth, best, counts, progress = shown(screen)
-    assert [line.split()[0] for line in trials] == [f"{i}/30" for i in range(1, 16)]
+    lines = shown(screen)
+    trials, (_, table_titles, *table) = lines[: lines.index("")], lines[lines.index("") :]
+    first, second, third, fourth, fifth, best, *more_of_the_best, counts, progress = table
+    assert [line.split()[0] for line in trials if not line.startswith(INDENT)] == [f"{i}/30" for i in range(1, 16)]
     assert max(len(line) for line in shown(screen)) <= width
-    assert blank == ""
+    assert all(line.startswith(INDENT) for line in more_of_the_best)
+    told = "".join("".join([table_titles, best, *more_of_the_best]).split())
+    keys = ("width", "clip_norm", "learning_rate", "epochs")
+    assert [told.count(key) for key in keys] == [1] * 4, "each setting once, in the table or beside it"
+    assert all("".join("".join(trials).split()).count(key) == 15 for key in keys[::3]), "nothing is cut"
     assert table_titles.split() == titles.split()
     numbers = [int(line.split()[0]) for line in (first, second, third, fourth, fifth)]
     assert numbers == [record["number"] for record in best_trials()[:5]]
-    assert best.startswith(f"best     trial {numbers[0]}: "[:width])
+    assert best.startswith(f"best     trial {numbers[0]}:")
     assert counts == COUNTS[:width].rstrip()
     assert re.fullmatch(pace, progress), progress
     assert screen.written.isascii() or "PYTHONIOENCODING" not in variables

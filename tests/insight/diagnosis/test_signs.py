@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nnrun.config.config import Config
+from nnrun.insight.diagnosis.telling import measured_by
+from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS, dead_layer, fall, signs, vanishing
 
 
@@ -36,3 +39,13 @@ def test_layers() -> None:
     assert vanishing(layers)
     assert dead_layer({}) is None
     assert not vanishing({"output": {"gradient_norm": 1.0}})
+
+
+def test_what_curves_show_is_said_in_words() -> None:
+    evidence = Evidence(Config.from_values({}), signs=frozenset({"dev turned", "jumping"}))
+    assert measured_by(evidence) == [
+        "curves   the dev loss was lowest early and rose while the training loss fell on:",
+        "         the network began to learn its training set by heart",
+        "curves   the training loss goes up and down from epoch to epoch: the steps are",
+        "         too large to settle",
+    ]

@@ -1,0 +1,31 @@
+"""How things are said, each with an example that can be worked out by hand."""
+
+from __future__ import annotations
+
+from math import exp
+
+import pytest
+
+from nnrun.text import log_scale, network_shape, sparkline
+
+
+@pytest.mark.parametrize(
+    ("widths", "told"),
+    [
+        ([64, 10], "64-10"),
+        ([64, 128, 64, 10], "64-128-64-10"),
+        ([4, 8, 8, 8, 3], "4-8-8-8-3"),
+        ([64, *[64] * 30, 10], "64-[64×30]-10"),  # the features are no layer
+        ([9, 100, *[50] * 4, *[20] * 5, 1], "9-100-[50×4]-[20×5]-1"),
+    ],
+)
+def test_a_network_is_told_in_a_few_words_however_deep(widths: list[int], told: str) -> None:
+    assert network_shape(widths) == told
+
+
+def test_noise_is_no_mountain() -> None:
+    """Between 0.9 and 0.88 lies 3% of a factor of two; from 8 to 1 lie three."""
+    low, high = log_scale([0.9, 0.88])
+    assert (exp(low), exp(high)) == pytest.approx((0.45, 0.9))
+    assert sparkline([high, high - 0.02], low, high) == "██"
+    assert [exp(end) for end in log_scale([8.0, 1.0, 2.0])] == pytest.approx([1, 8])
