@@ -189,7 +189,7 @@ def opened(file: Path) -> tuple[Any, Callable[[Any], str]]:
 def check_types(bench: Bench, share: int) -> None:
     cases = []
     for file in bench.files():
-        if file.name in RECORDS and "trials" not in file.parts[:-1]:
+        if file.name in RECORDS and file.parts[0] != ".cache" and "trials" not in file.parts[:-1]:
             tree, _ = opened(bench.whole / file)
             ways = [way for way in places(tree) if way[-1] != "checksum" and (len(way) > 1 or way[0] not in range(99))]
             cases += [(file, way, command) for way in ways for command in COMMANDS]

@@ -17,6 +17,7 @@ from nnrun.config.values import Settings
 # {name of a domain: its ends or choices, when: {other key: value, or a list of them}}.
 WrittenRange = dict[str, Any]
 WrittenSpace = Mapping[str, WrittenRange]  # by dotted key
+ALSO = ("auto", "full")  # what a config may have where a search has numbers: of training.batch_size
 MIDDLE = 0.5  # where a parameter without a value is put
 
 
@@ -77,8 +78,7 @@ class Space:
         """The first parameter that the settings lack, or of which they have no value of its kind, in range or not."""
         for parameter in self.parameters:
             value = settings.get(parameter.key)
-            fits = value is None or isinstance(parameter.domain, Choice) or is_number(value)
-            if parameter.key not in settings or not fits:
+            if parameter.key not in settings or not (value is None or _is_alike(value, parameter.domain)):
                 return parameter.key
         return None
 
@@ -111,6 +111,13 @@ class Space:
             return all(holds(other) and allowed.contains(settings.get(other)) for other, allowed in conditions)
 
         return ((key, holds(key)) for key in by_key)
+
+
+def _is_alike(value: Any, domain: Domain) -> bool:
+    """Whether a value may stand for the domain's, in range or not: the config's own may be a word."""
+    if isinstance(domain, Choice) and not all(map(is_number, domain.options)):
+        return True
+    return is_number(value) or (isinstance(domain, Choice) and value in ALSO)
 
 
 def _parameter(key: str, written: WrittenRange) -> Parameter:
