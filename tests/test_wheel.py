@@ -65,7 +65,7 @@ def test_it_works_in_an_empty_folder(outside: dict[str, str], tmp_path: Path) ->
     listed = json.loads(run("nnrun configs --json"))["configs"]
     assert [each["name"] for each in listed] == sorted(path.stem for path in ROOT.glob("configs/*.yaml"))
     assert run("nnrun configs digits") == "config   digits.yaml\nnext     nnrun train digits.yaml\n"
-    trained = run("nnrun train digits.yaml -q --set training.epochs=1 --set network.hidden=[8]")
+    trained = run("nnrun train digits.yaml --set training.epochs=1 --set network.hidden=[8]")
     assert "\nnext     nnrun diagnose " in trained
     for line in run("nnrun init iris").splitlines():
         if line.startswith("next "):  # without onnx a model is exported for NumPy

@@ -41,7 +41,9 @@ def list_(
     csv: Csv = False,
     debug: Debug = False,
 ) -> None:
-    """List the runs, oldest first; of a search its best trial, of a run that is not over its best epoch so far.
+    """List the runs, oldest first; of a search its best trial.
+
+    A run that is not over is told by its best epoch so far.
 
     Example:  nnrun list --sort dev_error --filter status=done --limit 10
     """

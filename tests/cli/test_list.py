@@ -84,8 +84,7 @@ def test_it_fits_a_screen(on_terminal: Callable[..., OnTerminal], two: list[str]
 def test_a_run_without_a_result_is_listed_with_its_best_epoch_so_far(nnrun: Nnrun, two: list[str]) -> None:
     """As a killed run leaves it; another metric decides, of which more is better."""
     options = ("--set", "metrics.primary=auc", "--set", "data.source=breast_cancer", "--set", "training.epochs=9")
-    assert nnrun("train", "-q", *QUICK, *options).code == 0
-    run = RunDir(max(Path("runs").glob("[!.]*")))
+    run = RunDir(Path("runs", nnrun("train", "--json", *QUICK, *options).json["id"]))
     whole = json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]
     run.update_record(status="running")
     killed = json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]
