@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
-from nnrun.config.space.space import Space, WrittenRange, difference
+from nnrun.config.space.space import Space, WrittenRange, difference, is_mixed
 from nnrun.config.values import Settings, Tree
 from nnrun.errors import DataError
 from nnrun.files import sealed_text
@@ -128,7 +128,7 @@ def _space(written: dict[str, WrittenRange]) -> Space | None:
     """None where no space would be written so."""
     try:
         space = Space.of(written)
-        wrong = [p.key for p in space.parameters if p.domain.wrong(p.domain.written())]
+        wrong = [p.key for p in space.parameters if p.domain.wrong(p.domain.written()) or is_mixed(p.domain)]
         return space if space.written() == written and not wrong else None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, StopIteration):
         return None

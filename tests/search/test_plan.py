@@ -70,6 +70,7 @@ def test_it_is_written_as_ever(tmp_path: Path) -> None:
         ("repeat: null\n", "", "repeat missing"),
         ("log: [0.0001, 1.0]", "log: [x]", "space is none"),
         ("log: [0.0001, 1.0]", "lag: [0.0001, 1.0]", "space is none"),
+        ("log: [0.0001, 1.0]", "choice: [0.1, x]", "space is none"),
     ],
 )
 def test_a_damaged_one_is_refused_by_name(tmp_path: Path, old: str, new: str, problem: str) -> None:

@@ -120,6 +120,13 @@ def _is_alike(value: Any, domain: Domain) -> bool:
     return is_number(value) or (isinstance(domain, Choice) and value in ALSO)
 
 
+def is_mixed(domain: Domain) -> bool:
+    """Whether words that no key knows stand among numbers, as no valid space has them."""
+    options = domain.options if isinstance(domain, Choice) else ()
+    words = [option for option in options if isinstance(option, str) and option not in ALSO]
+    return bool(words) and any(map(is_number, options))
+
+
 def _parameter(key: str, written: WrittenRange) -> Parameter:
     name = next(name for name in written if name != "when")
     conditions = sorted(written.get("when", {}).items())
