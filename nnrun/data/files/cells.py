@@ -11,7 +11,7 @@ import numpy as np
 
 from nnrun.data.files.decimals import UNITS
 from nnrun.data.files.dialect import Dialect
-from nnrun.data.files.table import Table, are_whole, kind_of
+from nnrun.data.files.table import Table, are_whole, kind_of, reads_as_number
 from nnrun.errors import DataError
 from nnrun.text import counted, shown
 
@@ -95,19 +95,11 @@ def _among_missing(target: pd.Series[Any], stated: Sequence[str]) -> dict[str, i
     rows = target.value_counts()
     doubtful = {cell: int(count) for cell, count in rows.items() if cell in MISSING and cell and cell not in stated}
     others = [count for cell, count in rows.items() if cell not in MISSING and cell not in stated]
-    words = [cell for cell in rows.index if cell not in MISSING and not _is_number(str(cell))]
+    words = [cell for cell in rows.index if cell not in MISSING and not reads_as_number(str(cell))]
     if not doubtful or len(words) < len(others) or len(others) > MOST_CLASSES:
         return {}
     least = max(FEWEST, AS_FREQUENT * min(others) if len(others) > 1 else max(doubtful.values()))
     return {str(cell): count for cell, count in doubtful.items() if count >= least}
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 _LARGE = 2**53  # from here on float64 does not tell neighbouring whole numbers apart

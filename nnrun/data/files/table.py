@@ -158,7 +158,7 @@ def _header_hint(table: Table) -> str:
         return ""
     if table.names_doubted:
         return " (the first line looks like a row: if it is one, set data.format.header to false)"
-    if all(_is_number(name) for name in table.columns):
+    if all(reads_as_number(name) for name in table.columns):
         return (
             " (the first line holds numbers only: is the line with the column names missing? Then set "
             "data.format.header to false)"
@@ -166,7 +166,8 @@ def _header_hint(table: Table) -> str:
     return ""
 
 
-def _is_number(text: str) -> bool:
+def reads_as_number(text: str) -> bool:
+    """Whether Python takes the text for a number, nan and infinity among them."""
     try:
         float(text)
     except ValueError:
