@@ -14,7 +14,7 @@ from nnrun.data.features.columns import widest
 from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
 from nnrun.errors import DataError
-from nnrun.machine.memory import lacking
+from nnrun.machine.capacity import lacking
 from nnrun.text import shown
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from nnrun.engine.network import MLP, parameter_count
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.errors import MisfitError
-from nnrun.machine.memory import lacking
+from nnrun.machine.capacity import lacking
 
 OF_A_MEMBER = {  # keys in which the members of a trainer may differ, by section; the seed besides
     "optimizer": NUMBERS,

@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import version
 
-from nnrun.machine.cores import all_cores, usable_cores
+from nnrun.machine.capacity import all_cores, usable_cores
 from nnrun.runs.records import Blas, Environment, Git
 
 PACKAGES = ("nnrun", "numpy", "scikit-learn", "pandas", "safetensors")

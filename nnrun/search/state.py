@@ -11,8 +11,7 @@ from typing import Any, cast
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
-from nnrun.machine.cores import usable_cores
-from nnrun.machine.memory import free_memory
+from nnrun.machine.capacity import free_memory, usable_cores
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.verbs import CACHE
 from nnrun.search.executors import Executor, Inline, Pool

@@ -130,7 +130,7 @@ def test_mistakes_in_the_data(nnrun: Nnrun, config: Write, here: Path, case: Cas
 
 def test_a_layer_of_ten_million_units(nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     # 64·10⁷ + 10⁷ weights and biases, then 10⁸ + 10; seven vectors of that in float32 are 21 GB.
-    monkeypatch.setattr("nnrun.machine.memory.free_memory", lambda: 8_000_000_000)
+    monkeypatch.setattr("nnrun.machine.capacity.free_memory", lambda: 8_000_000_000)
     pattern = (
         r"config.yaml:2:11: network.hidden: \[10000000\] on 64 features means 750,000,010 parameters; "
         r"training would take about (\d+)\.\d GB of memory, and 8\.0 GB are free"

@@ -287,7 +287,7 @@ def test_numbers_at_the_end_of_float64(csv: Any, load: Any) -> None:
 
 def test_categories_beyond_memory(csv: Any, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # 4 categories and 1 number for 8 rows of 8 bytes are 320 bytes; 200 are said to be free.
-    monkeypatch.setattr("nnrun.machine.memory.free_memory", lambda: 200)
+    monkeypatch.setattr("nnrun.machine.capacity.free_memory", lambda: 200)
     path = csv("x,city,y", *(f"{i},{'pqrs'[i % 4]},{'ab'[i % 2]}" for i in range(8)))
     assert message(load, path, target="y") == (
         f"{path}:1:2: column 'city' has 4 different values; one feature for each would take about 0.0 GB of "

@@ -16,7 +16,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.layers import BatchNorm, Dropout
 from nnrun.engine.losses import Huber, SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from nnrun.errors import ConfigError, MisfitError
-from nnrun.machine import memory
+from nnrun.machine import capacity
 from nnrun.runs.assembly import batch_size, check_memory, layer_widths, make_loss, make_trainer, memory_needed
 from nnrun.runs.session import Outcome
 
@@ -127,7 +127,7 @@ def test_members_take_their_numbers_from_their_own_configurations(data: Callable
 def test_a_network_beyond_the_memory_is_refused_before_it_is_allocated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train_run: Callable[..., Outcome], hidden: Any, parameters: str
 ) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: 16 * GIGA)
+    monkeypatch.setattr(capacity, "free_memory", lambda: 16 * GIGA)
     tracemalloc.start()
     try:
         with pytest.raises(ConfigError, match=r"network\.hidden.* about [\d,]+\.\d GB of memory") as caught:
@@ -146,9 +146,9 @@ def test_the_memory_told_is_near_the_memory_taken(
 ) -> None:
     """7 vectors of 64·20000 + 20000 + 20000·10 + 10 float32 numbers are 42 MB; the activations come on top."""
     wide = config("network.hidden=[20000]", "optimizer.name=adam")
-    monkeypatch.setattr(memory, "free_memory", lambda: 300_000_000)
+    monkeypatch.setattr(capacity, "free_memory", lambda: 300_000_000)
     check_memory(wide, data("digits"))
-    monkeypatch.setattr(memory, "free_memory", lambda: 42_000_000)
+    monkeypatch.setattr(capacity, "free_memory", lambda: 42_000_000)
     with pytest.raises(MisfitError):
         check_memory(wide, data("digits"))
 
@@ -157,7 +157,7 @@ def test_a_full_batch_counts(data: Callable[[str], Dataset], monkeypatch: pytest
     """1,078 rows of digits go through the network at once, in place of 1,024: 5% more for each unit."""
     told = []
     for size in ("full", "32"):
-        monkeypatch.setattr(memory, "free_memory", lambda: 0)
+        monkeypatch.setattr(capacity, "free_memory", lambda: 0)
         with pytest.raises(MisfitError, match="about") as caught:
             check_memory(config("network.hidden=[1000000]", f"training.batch_size={size}"), data("digits"))
         told.append(float(str(caught.value).partition("about ")[2].partition(" GB")[0]))

@@ -20,7 +20,7 @@ from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
-from nnrun.machine.memory import lacking
+from nnrun.machine.capacity import lacking
 
 # What NumPy and zipfile raise on files that are damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (

@@ -13,7 +13,7 @@ from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
 from nnrun.installation import lacking as missing_extra
-from nnrun.machine.memory import lacking
+from nnrun.machine.capacity import lacking
 
 _SAMPLE = 16  # rows by which the size of one is judged
 _LONG = 1 << 13  # bytes of a cell; the same one again takes next to no place in the file

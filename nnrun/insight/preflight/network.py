@@ -16,7 +16,7 @@ from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
 from nnrun.engine.layers import Activate, Dense
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.insight.preflight.context import Context, descend, setting, with_values
-from nnrun.machine.memory import free_memory
+from nnrun.machine.capacity import free_memory
 from nnrun.runs.assembly import memory_needed
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.symptoms.thresholds import (

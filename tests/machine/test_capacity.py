@@ -1,4 +1,4 @@
-"""Limits of groups, read from made-up trees of both versions, and in a real group where one can be made."""
+"""What this process may use of the machine, alone and in a group, and what does not fit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
-from nnrun.machine.cgroups import TREES, cores_allowed, memory_left
+from nnrun.machine import capacity
+from nnrun.machine.capacity import TREES, cores_allowed, free_memory, lacking, memory_left, usable_cores
+from nnrun.search import state
+from nnrun.search.state import Options, usual_workers
 
 GB = 10**9
 UNLIMITED_V1 = "9223372036854771712"  # how version 1 says `max`
@@ -142,7 +148,7 @@ def group() -> Iterator[list[Path]]:
 def test_a_real_group(group: list[Path]) -> None:
     """A process that enters it has one core, and what is left of 1 GB."""
     code = (
-        "import json; from nnrun.machine.cores import usable_cores; from nnrun.machine.memory import free_memory;"
+        "import json; from nnrun.machine.capacity import free_memory, usable_cores;"
         "print(json.dumps([usable_cores(), free_memory()]))"
     )
     enter = "".join(f"echo $$ > {folder}/cgroup.procs && " for folder in group)
@@ -150,3 +156,92 @@ def test_a_real_group(group: list[Path]) -> None:
     cores, free = json.loads(done.stdout)
     assert cores == 1
     assert 0 < free < GB
+
+
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+os.execv(sys.executable, [sys.executable, "-m", "nnrun", *sys.argv[1:]])
+"""  # as `taskset -c 0 nnrun` does
+
+
+@pytest.mark.parametrize(
+    ("affinity", "group", "usable"), [(8, math.inf, 8), (8, 2.0, 2), (8, 1.5, 2), (8, 0.25, 1), (2, 16.0, 2)]
+)
+def test_the_least_number_of_cores_counts(
+    monkeypatch: pytest.MonkeyPatch, affinity: int, group: float, usable: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(affinity)), raising=False)
+    monkeypatch.setattr(capacity, "cores_allowed", lambda: group)
+    assert usable_cores() == usable
+
+
+def test_a_system_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(capacity, "cores_allowed", lambda: math.inf)
+    assert usable_cores() == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no process on chosen cores")
+@pytest.mark.parametrize(("asked", "told"), [([], "1 worker\n"), (["--workers", "2"], "2 workers\n")])
+def test_a_search_on_one_core_has_one_worker(tmp_path: Path, asked: list[str], told: str) -> None:
+    """Unless it is told otherwise; each run remembers how many cores there were to use."""
+    command = ["search", "--trials", "1", "--set", "training.epochs=1", *asked]
+    done = subprocess.run([sys.executable, "-c", ON_ONE_CORE, *command], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, told in done.stderr) == (0, True), done.stderr
+    (record,) = tmp_path.glob("runs/*/best/run.json")
+    assert '"usable_cores": 1' in record.read_text()
+
+
+MB = 10**6
+
+
+@pytest.fixture
+def have(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """have(machine=…, group=…) says how much is free."""
+
+    def say(machine: float, group: float = math.inf) -> None:
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
+        monkeypatch.setattr(capacity, "memory_left", lambda: group)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("machine", "group", "free"), [(8000, math.inf, 8000), (8000, 900, 900), (500, 900, 500), (8000, -3, 0)]
+)
+def test_the_least_memory_counts(have: Any, machine: float, group: float, free: int) -> None:
+    have(machine * MB, group * MB)
+    assert free_memory() == max(1, free * MB)
+
+
+def test_what_does_not_fit_is_told_in_words(have: Any) -> None:
+    have(8000 * MB, 900 * MB)
+    assert lacking(900 * MB) is None
+    assert lacking(900 * MB + 1) == "about 0.9 GB of memory, and 0.9 GB are free"
+    assert lacking(21_000 * MB) == "about 21.0 GB of memory, and 0.9 GB are free"
+
+
+def test_this_machine() -> None:
+    assert 10**7 < free_memory() < 10**14
+
+
+@pytest.mark.parametrize(
+    ("cores", "free", "workers"),
+    [(4, 8000, 4), (64, 1000, 8), (4, 100, 1)],  # 80% of 1,000 MB is 8 times the least
+)
+def test_a_worker_a_core_while_memory_lasts(
+    have: Any, monkeypatch: pytest.MonkeyPatch, cores: int, free: int, workers: int
+) -> None:
+    have(free * MB)
+    monkeypatch.setattr(state, "usable_cores", lambda: cores)
+    assert usual_workers(100 * MB) == workers
+
+
+def test_workers_share_what_the_group_has_left(have: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """80% of 1 GB for two, not of the 16 GB of the machine."""
+    have(16_000 * MB, 1000 * MB)
+    monkeypatch.setattr(state, "Pool", lambda workers, timeout, memory: memory)
+    assert Options(workers=2, in_process=False).executor() == 400 * MB
+    assert Options(workers=2, trial_memory=300 * MB).executor() == 300 * MB

@@ -1,5 +1,6 @@
-"""What Linux lets the group of processes have that this one is in: containers and job schedulers set such limits.
+"""What this process may use of the machine: cores and memory.
 
+Linux limits what the group of processes may have that this one is in; containers and job schedulers set such limits.
 Groups lie in each other, and each may have a limit. Version 2 has one tree of them, version 1 one for each kind of
 limit. In a container paths may be those of the system outside while its own group is the root of the tree, so folders
 that are not there are passed over.
@@ -8,6 +9,7 @@ that are not there are passed over.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -15,6 +17,32 @@ from pathlib import Path, PurePosixPath
 TREES = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 CACHED = ("inactive_file", "active_file")  # pages of files, which the system takes back when it needs them
+
+
+def all_cores() -> int:
+    """Those of the machine."""
+    return os.cpu_count() or 1
+
+
+def usable_cores() -> int:
+    """Those this process may keep busy: that it may run on, and for which its group has time."""
+    on = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else all_cores()
+    return max(1, math.ceil(min(on, cores_allowed())))
+
+
+def free_memory() -> int:
+    """Bytes that this process may still claim without pushing others out, of the machine and of its group; never 0."""
+    import psutil  # here, since listing runs asks for no memory
+
+    return max(1, int(min(psutil.virtual_memory().available, memory_left())))
+
+
+def lacking(needed: int) -> str | None:
+    """In words, what would be taken and what is free; None where that is enough."""
+    free = free_memory()
+    if needed <= free:
+        return None
+    return f"about {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free"
 
 
 def cores_allowed(trees: Path = TREES, membership: Path = MEMBERSHIP) -> float:
