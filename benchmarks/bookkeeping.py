@@ -25,7 +25,7 @@ from typing import Any
 from nnrun.config.space.space import Space
 from nnrun.search.executors import Inline
 from nnrun.search.ledger import Ledger
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.trials import Answer, Job, Objective, Trial, TrialRecord

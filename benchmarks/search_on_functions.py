@@ -21,7 +21,7 @@ from optuna_alone import OptunaAlone
 from search_functions import Problem, Row
 
 from nnrun.config.space.space import Space
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Strategy
 
 TRIALS = 50

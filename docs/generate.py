@@ -37,7 +37,7 @@ from nnrun.models import baselines
 from nnrun.runs import verdict
 from nnrun.runs.symptoms.shapes import SIGNS
 from nnrun.runs.symptoms.symptoms import SYMPTOMS
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import CHECKPOINTS_KEPT
 
 HEAD = """\

@@ -24,7 +24,7 @@ from nnrun.config.reference import reference_rows
 from nnrun.config.space.domains import DOMAINS
 from nnrun.engine.metrics import METRICS
 from nnrun.insight.preflight.checks import CHECKS
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -15,7 +15,7 @@ from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.errors import NnrunError
 from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.search.state import Search
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.text import counted, remaining
 
 STEPS, ROWS = 40, 4096  # that are timed at most; as many batches as the steps need are taken from the data

@@ -15,7 +15,7 @@ from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
 from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
 from nnrun.text import columns, duration, metric_name, number, percent, wrapped
 

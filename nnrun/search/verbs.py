@@ -23,7 +23,7 @@ from nnrun.runs.verbs import first_files, prepare, same_data, until_told
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
 from nnrun.text import closest
 

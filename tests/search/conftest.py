@@ -17,7 +17,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, TrialResult
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point
 from nnrun.search.study import Study, Watcher
 from nnrun.search.trials import Objective, Trial

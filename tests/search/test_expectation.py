@@ -11,7 +11,7 @@ import pytest
 from nnrun.config.space.space import Space
 from nnrun.search.importance import expected_minimum, random_search_expected
 from nnrun.search.running import SearchOutcome
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Strategy
 from nnrun.search.telling import expected_line
 

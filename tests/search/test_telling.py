@@ -5,7 +5,7 @@ import pytest
 from nnrun.config.space.space import Space
 from nnrun.search.plan import Plan
 from nnrun.search.record import EndedBy
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Random
 from nnrun.search.telling import ENDINGS, outlook, unfinished_repeats
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, Trace, axis, kept, line, points
 from nnrun.report.search.results import Results, same_settings, value_axis
 from nnrun.search.record import TrialRecord
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 
 MOST_POINTS = 40_000  # of all learning curves together
 FEW = 200  # lines, beyond which they are drawn thinner

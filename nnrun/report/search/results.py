@@ -15,7 +15,7 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
 from nnrun.search.stored import StoredSearch
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 from nnrun.search.telling import shown
 from nnrun.search.trials import Objective

@@ -20,7 +20,7 @@ from nnrun.models.export.formats import FORMATS, Format
 from nnrun.models.model import Model
 from nnrun.runs.symptoms.evidence import Evidence, Finding
 from nnrun.runs.symptoms.symptoms import SYMPTOMS, Symptom
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Point, Strategy
 
 

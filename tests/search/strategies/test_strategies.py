@@ -6,7 +6,7 @@ import pytest
 
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
-from nnrun.search.strategies.strategies import STRATEGIES
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Grid, Point, Strategy
 
 SPACE = Space.of(
