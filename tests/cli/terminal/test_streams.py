@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.cli.terminal.paint import painted
+from nnrun.cli.terminal.streams import painted
 
 
 @pytest.mark.parametrize(
