@@ -33,7 +33,7 @@ def check(
 
     Example:  nnrun check config.yaml
     """
-    from nnrun.cli.terminal.preparing import preparing
+    from nnrun.cli.terminal.screen import preparing
     from nnrun.config.load import load_config
     from nnrun.insight.preflight.verbs import open_context, preflight
 

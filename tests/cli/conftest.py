@@ -59,9 +59,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nnrun(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """nnrun("train", "c.yaml") in this process, which does not say that data is prepared, however long it takes."""
     from nnrun.cli.app import app
-    from nnrun.cli.terminal import preparing
+    from nnrun.cli.terminal import screen
 
-    monkeypatch.setattr(preparing, "MOMENT", math.inf)
+    monkeypatch.setattr(screen, "MOMENT", math.inf)
 
     def call(*arguments: str | Path) -> Done:
         capsys.readouterr()

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from nnrun.cli.app import app
-from nnrun.cli.terminal import preparing
+from nnrun.cli.terminal import screen
 from nnrun.files import SEAL, sealed, sealed_text, to_json
 from tests.cli.conftest import DURATION, Done
 
@@ -121,7 +121,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(preparing, "MOMENT", math.inf)
+    monkeypatch.setattr(screen, "MOMENT", math.inf)
     before = Path.cwd()
     yield Bench(tmp_path, capsys)
     os.chdir(before)

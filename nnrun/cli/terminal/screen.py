@@ -1,21 +1,87 @@
-"""What every view owns of the screen while a command trains: how it begins, what a signal shows, how it ends."""
+"""What every view owns of the screen: how data is prepared, how it begins, what a signal shows, how it ends."""
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from nnrun.cli.terminal.preparing import Preparation
-from nnrun.cli.terminal.streams import say_at_once
+from nnrun.cli.terminal.streams import say, say_at_once
 
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.progress import Progress
 
+    from nnrun.data.files.chunks import Heard
 
+MOMENT = 1.0  # seconds after which the preparing of data is worth a word
 SECONDS_BETWEEN_REFRESHES = 0.1
 STOPPING = "stopping; once more to stop at once"
 START_OF_LINE, SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"
 ECHO = 3  # columns left free for the ^C that a terminal prints, as a line that it breaks is never erased
+
+
+def is_terminal() -> bool:
+    """Whether stderr is a terminal that lines can be drawn over on."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+class Preparation:
+    """Hears of each piece of data: a bar on a terminal, gone in the end, elsewhere a line at the start and the end."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._told = False
+        self._bar: Progress | None = None
+
+    def __call__(self, step: str, done: int, rows: int | None) -> None:
+        """So many rows are through a step, of those in all if that is known."""
+        if time.monotonic() - self._began < MOMENT:
+            return
+        if not self._told:
+            self._told = True
+            say("data     being prepared piece by piece, which is done once")
+            self._bar = _bar() if is_terminal() else None
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=step, completed=done, total=rows, refresh=True)
+
+    def close(self) -> None:
+        """It is over, well or not."""
+        if self._bar is not None:
+            self._bar.stop()
+        if self._told:
+            say(f"data     {time.monotonic() - self._began:.0f} s were spent on preparing it")
+        self._told, self._bar = False, None
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (TextColumn("{task.description:>9}"), BarColumn(), TaskProgressColumn())
+    rows = TextColumn("{task.completed:,.0f} rows")
+    bar = Progress(*columns, rows, console=Console(stderr=True), transient=True, auto_refresh=False)
+    bar.add_task("reading", total=None)
+    bar.start()
+    return bar
+
+
+def silent(step: str, done: int, rows: int | None) -> None:
+    """Says nothing of it."""
+
+
+@contextmanager
+def preparing(quiet: bool) -> Iterator[Heard]:
+    """For a command without a view of its own."""
+    preparation = Preparation()
+    try:
+        yield silent if quiet else preparation
+    finally:
+        preparation.close()
 
 
 class Screen:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nnrun.cli.terminal.preparing import is_terminal
-from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
+from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.runs.verdict import error_kind
 from nnrun.search.study import Watcher

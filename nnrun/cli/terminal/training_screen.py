@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.live_curves import Curve, curve_lines
-from nnrun.cli.terminal.preparing import is_terminal
-from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen
+from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.engine.metrics import scores_of_row
 from nnrun.runs.records import Row, numbers

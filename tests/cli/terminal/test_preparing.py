@@ -13,13 +13,13 @@ import pytest
 # The command with pieces of a few rows, and a moment that is over at once; perhaps held up once it has said a word.
 PROGRAM = """
 import sys, time
-from nnrun.cli.terminal import preparing, signals
+from nnrun.cli.terminal import screen, signals
 from nnrun.data.files import chunks; from nnrun.data import prepare
 chunks.CELLS = prepare.CELLS = 30
-preparing.MOMENT = 0.0
+screen.MOMENT = 0.0
 if sys.argv.pop() == "held":
-    say, asked, told = preparing.say, signals.StopRequest.__call__, []
-    preparing.say = lambda *lines: (say(*lines), told.append(True))
+    say, asked, told = screen.say, signals.StopRequest.__call__, []
+    screen.say = lambda *lines: (say(*lines), told.append(True))
 
     def patient(request):
         while told and request.signal is None:
