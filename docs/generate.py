@@ -26,7 +26,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.reference import Row, reference_rows
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
-from nnrun.config.space.usual import usual_space
+from nnrun.config.space.space import usual_space
 from nnrun.engine import metrics as metrics_table
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES

@@ -13,8 +13,7 @@ from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places, explain
 from nnrun.config.space.parsing import load_space
 from nnrun.config.space.settings import configured, substituted, value_at
-from nnrun.config.space.space import Space
-from nnrun.config.space.usual import usual_space
+from nnrun.config.space.space import Space, usual_space
 from nnrun.config.values import KeyPath, Settings
 from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest, one_of

@@ -14,8 +14,7 @@ from nnrun.config.messages import Located, Places
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.settings import as_path, fault, value_at
-from nnrun.config.space.space import Space, WrittenRange, WrittenSpace
-from nnrun.config.space.usual import usual_space
+from nnrun.config.space.space import Space, WrittenRange, WrittenSpace, usual_space
 from nnrun.config.values import KeyPath, Settings, Tree, describe
 from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest

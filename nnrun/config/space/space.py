@@ -1,4 +1,7 @@
-"""The space of a search: its parameters in a fixed order, and the way between points of the unit cube and settings."""
+"""The space of a search: its parameters in a fixed order, and the way between points of the unit cube and settings.
+
+The usual space is the one that is searched where a file names none: it starts from the file's own config.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, is_number
 from nnrun.config.space.settings import configured, value_at
 from nnrun.config.values import Settings
+from nnrun.engine.optimizers import OPTIMIZERS
 
 # The range of a key as the file has it, of which `when` is not known to be a mapping before it is checked:
 # {name of a domain: its ends or choices, when: {other key: value, or a list of them}}.
@@ -19,6 +23,12 @@ WrittenRange = dict[str, Any]
 WrittenSpace = Mapping[str, WrittenRange]  # by dotted key
 ALSO = ("auto", "full")  # what a config may have where a search has numbers: of training.batch_size
 MIDDLE = 0.5  # where a parameter without a value is put
+
+# The usual space.
+WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
+TIMES = (0.25, 0.5, 1, 2)  # the config's own widths
+WIDTHS = [16, 32, 64, 128]  # where the config has no hidden layer
+BATCHES = [32, 64, 128]  # where the config leaves the size to the data, which are not read yet
 
 
 @dataclass(frozen=True)
@@ -155,3 +165,29 @@ def difference(old: WrittenSpace, new: WrittenSpace) -> list[str]:
         elif old[key] != new[key]:
             lines.append(f"{key}: {one_line(old[key])} → {one_line(new[key])}")
     return lines
+
+
+def usual_space(config: Config, batch: int | None = None) -> WrittenSpace:
+    """Rate, β₁, L2, and widths and batch sizes around the config's own.
+
+    Layers of different widths keep their shape. `batch` is the size that `auto` means on the data, once they are read;
+    a config that takes all rows at once keeps to that.
+    """
+    asked = config.training.batch_size
+    own = batch if isinstance(asked, str) else asked
+    sizes = [max(1, own // 2), own, 2 * own] if own else BATCHES
+    return {
+        "optimizer.learning_rate": {"log": [1e-4, 1e-1]},
+        "optimizer.beta1": {"one_minus_log": [0.9, 0.999], "when": {"optimizer.name": WITH_BETA1}},
+        "regularization.l2": {"log": [1e-4, 10]},
+        **_widths(list(config.network.hidden)),
+        **({} if asked == "full" else {"training.batch_size": {"choice": list(dict.fromkeys(sizes))}}),
+    }
+
+
+def _widths(hidden: list[int]) -> dict[str, WrittenRange]:
+    shapes = [[max(1, round(times * width)) for width in hidden] for times in TIMES]
+    if len(set(hidden)) > 1:
+        return {"network.hidden": {"choice": [shape for i, shape in enumerate(shapes) if shape not in shapes[:i]]}}
+    widths = [shape[0] for shape in shapes] if hidden else WIDTHS
+    return {"network.width": {"choice": list(dict.fromkeys(widths))}}

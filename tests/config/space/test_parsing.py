@@ -6,7 +6,7 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.config.space.parsing import load_space, parse_space
-from nnrun.config.space.usual import usual_space
+from nnrun.config.space.space import usual_space
 from nnrun.errors import ConfigError
 
 RANGES = "uniform, int, log, int_log, one_minus_log, choice, quantized"
