@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnrun.data.files.decimals import UNITS
-from nnrun.data.files.dialect import Dialect
+from nnrun.data.files.dialect import UNITS, Dialect
 from nnrun.data.files.table import Table, are_whole, kind_of, reads_as_number
 from nnrun.errors import DataError
 from nnrun.text import counted, shown

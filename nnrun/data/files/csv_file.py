@@ -18,8 +18,7 @@ from nnrun.data.files.cells import (
     read_cells,
     told_classes,
 )
-from nnrun.data.files.decimals import MARKS, UNITS
-from nnrun.data.files.dialect import Dialect, dialect_notice, find_dialect
+from nnrun.data.files.dialect import MARKS, UNITS, Dialect, dialect_notice, find_dialect
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.records import Records
 from nnrun.data.files.table import Table

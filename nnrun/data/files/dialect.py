@@ -1,16 +1,19 @@
-"""How a text file is written: what is not known of it is found out, and what is unusual is told."""
+"""How a text file is written: what is not known of it is found out, and what is unusual is told.
+
+What marks decimals, a point or a comma: one number that leaves no doubt settles it for all.
+"""
 
 from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from nnrun.data.files.bombs import MOST_FIELDS
-from nnrun.data.files.decimals import MARKS, Decimal, find_decimal
 from nnrun.data.files.layout import DELIMITERS, NAMES, SPACE, Layout, find_layout, whole_lines
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.text_file import check_encoding, check_is_text, find_encoding, open_text
@@ -18,6 +21,10 @@ from nnrun.errors import DataError
 from nnrun.text import counted
 
 _UTF8 = ("utf-8", "utf-8-sig")
+
+MARKS = {".": "points", ",": "commas"}
+UNITS = "%$€£¥"  # signs before or behind a number
+_BLANKS = " \u00a0\u2009\u202f"
 
 
 @dataclass(frozen=True)
@@ -125,3 +132,45 @@ def _no_names(file: str) -> str:
         f"{file}: the first line looks like a row, not like the names of columns; if it is one, set "
         "data.format.header to false"
     )
+
+
+@dataclass(frozen=True)
+class Decimal:
+    """The mark; whether it is settled, and if it is not the first number `doubt` that could be read in two ways."""
+
+    mark: str = "."
+    settled: bool = False
+    doubt: str = ""
+
+
+def find_decimal(pieces: Iterable[str], delimiter: str) -> Decimal:
+    """By the first piece that has numbers that leave no doubt: the mark that more of them have.
+
+    Without any, what more of the others would be as decimals; a point where commas stand between fields.
+    """
+    marks = "." if delimiter == "," else ".,"
+    certain = {mark: _in_fields(_certain(mark), delimiter) for mark in marks}
+    either = {mark: _in_fields(rf"[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}", delimiter) for mark in marks}
+    found: dict[str, list[str]] = {mark: [] for mark in marks}
+    for piece in pieces:
+        counts = {mark: sum(1 for _ in pattern.finditer(piece)) for mark, pattern in certain.items()}
+        if any(counts.values()):
+            return Decimal(max(counts, key=lambda mark: counts[mark]), settled=True)
+        if delimiter != "," and not any(found.values()):
+            found = {mark: pattern.findall(piece) for mark, pattern in either.items()}
+    likely = max(found, key=lambda mark: len(found[mark]))
+    return Decimal(likely, doubt=next(iter(found[likely]), ""))
+
+
+def _certain(mark: str) -> str:
+    """Numbers in which this can only mark decimals, or in which the other one can only group thousands."""
+    d, other = re.escape(mark), re.escape("." if mark == "," else ",")
+    digits = rf"\d*{d}(?:\d{{1,2}}|\d{{4,}})|(?:0\d*|\d{{4,}})?{d}\d{{3}}"  # 1.5 and 0.123, but not 1.234
+    grouped = rf"\d{{1,3}}(?:[{other}'’{_BLANKS}]\d{{3}})+{d}\d+|\d{{1,3}}(?:{other}\d{{3}}){{2,}}"
+    return rf"\d*{d}\d+e[+-]?\d+|{digits}|{grouped}"
+
+
+def _in_fields(number: str, delimiter: str) -> re.Pattern[str]:
+    """The number as the whole of a field, with a sign and a unit."""
+    between, around = rf"[{re.escape(delimiter)}\"\r\n]", rf"[{UNITS}{_BLANKS}]*"
+    return re.compile(rf"(?:^|(?<={between})){around}[+-]?{around}({number}){around}(?={between}|\Z)", re.IGNORECASE)
