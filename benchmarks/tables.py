@@ -32,8 +32,7 @@ from environment import restart_cleaned
 from made_tables import MADE
 
 from nnrun.config.config import Config
-from nnrun.config.data_section import Data
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_section import BUNDLED, Data
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates

@@ -9,7 +9,7 @@ from pydantic import StringConstraints, ValidationError, ValidationInfo, Validat
 
 from nnrun.config import data_section, schema
 from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
-from nnrun.config.data_sources import with_absolute_sources
+from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places, explain
 from nnrun.config.values import Settings, Tree
 from nnrun.engine.metrics import searched_by

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnrun.config.config import Config
-from nnrun.config.data_sources import with_absolute_sources
+from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.dump import dump_yaml
 from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, reshape

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnrun.config.config import Config
-from nnrun.config.data_sources import absolute_source, with_absolute_sources
+from nnrun.config.data_section import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
 from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places
 from nnrun.config.values import KeyPath, Tree, describe, dotted

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from nnrun.config.data_sources import DOWNLOAD, is_address
+from nnrun.config.data_section import DOWNLOAD, is_address
 from nnrun.config.values import BUILDERS, PATTERNS, PREFIX, KeyPath, Tree, describe, dotted
 from nnrun.errors import ConfigError
 from nnrun.text import closest

@@ -9,7 +9,7 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from nnrun.config.data_sources import BUNDLED, Bundled
+from nnrun.config.data_section import BUNDLED, Bundled
 from nnrun.data.features.preprocess import Normalize, Preprocessor, Target, WrittenFeatures
 from nnrun.data.features.weights import WrittenWeights
 from nnrun.data.files.reading import Reading, WrittenFormat

@@ -13,7 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_section import BUNDLED
 from nnrun.config.load import load_config
 from tests.cli.conftest import Done
 

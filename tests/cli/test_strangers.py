@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_tables import MADE
-from nnrun.config.data_section import Data
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_section import BUNDLED, Data
 from nnrun.data.files.sources import read_source
 from tests.cli.conftest import Done
 

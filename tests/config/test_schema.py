@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.config import Config
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_section import BUNDLED
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.engine.activations import ACTIVATIONS

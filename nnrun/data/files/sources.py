@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnrun.config.data_sources import BUNDLED, DOWNLOAD, is_address
+from nnrun.config.data_section import BUNDLED, DOWNLOAD, is_address
 from nnrun.data.files.array_file import read_npy, read_npz
 from nnrun.data.files.chunks import Source, Whole
 from nnrun.data.files.csv_file import read_csv

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from nnrun.config.config import Config
-from nnrun.config.data_section import Data, Parts
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_section import BUNDLED, Data, Parts
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.data.facts.survey import Survey, Wanted

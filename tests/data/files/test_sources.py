@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nnrun.data
-from nnrun.config.data_sources import BUNDLED
+from nnrun.config.data_section import BUNDLED
 from nnrun.data.files.sources import read_table
 
 
