@@ -28,7 +28,7 @@ MORE_DOORS = {
     "runs": {"finding", "stored", "session", "checkpoints", "records", "verdict"},
     "models": {"model", "rows", "output", "export.formats"},
     "search": {"stored", "trials", "state", "study", "executors"},
-    "insight": {"comparison.listing", "comparison.differences", "diagnosis.looks", "diagnosis.searches"},
+    "insight": {"comparison.listing", "comparison.differences", "diagnosis.searches"},
 }
 
 # A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.

@@ -16,8 +16,7 @@ from nnrun.runs.verdict import SETS, Verdict, judge
 from nnrun.text import set_name
 
 if TYPE_CHECKING:
-    from nnrun.insight.diagnosis.looks import Look, Looks
-    from nnrun.insight.diagnosis.verbs import Diagnosis
+    from nnrun.insight.diagnosis.verbs import Diagnosis, Look, Looks
 
 
 KINDS = ("bias", "variance", "mismatch", "dev_overfit")
@@ -80,7 +79,7 @@ def diagnose(
 
     Example:  nnrun diagnose --train-error 4% --dev-error 11% --dev-size 500
     """
-    from nnrun.insight.diagnosis.looks import Looks
+    from nnrun.insight.diagnosis.verbs import Looks
 
     gates, looks = _kinds(fail_on), Looks(by, estimate_base, learning_curve, say, ascii_only())
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}

@@ -1,10 +1,11 @@
-"""The diagnosis of bare numbers, of a run and of a search."""
+"""The diagnosis of bare numbers, of a run and of a search, and the closer looks that are taken if asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
@@ -30,6 +31,11 @@ from nnrun.runs.stored import StoredRun, best_row
 from nnrun.runs.symptoms.evidence import Evidence, evidence_of
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
 from nnrun.text import wrapped
+
+if TYPE_CHECKING:
+    from nnrun.insight.diagnosis.base_error import BaseEstimate
+    from nnrun.insight.diagnosis.learning_curve import LearningCurve
+    from nnrun.insight.diagnosis.regions import Regions
 
 ENDED = ("done", "diverged")
 NOISE = " if the base error is 0, which --base-error states"
@@ -176,3 +182,57 @@ def _to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:
     return [Action(move.why, origin.command(move)) for move in moves(evidence, REMEDIES)]
+
+
+class Look(NamedTuple):
+    """What a closer look shows, for a program and for a reader."""
+
+    document: Regions | BaseEstimate | LearningCurve
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Which looks are asked for, where a line about a long one goes, and whether lines are drawn in ASCII alone."""
+
+    column: str | None
+    base: bool
+    curve: bool
+    tell: Callable[[str], None]
+    ascii_only: bool
+
+    def refuse(self) -> None:
+        """UsageError if any is: errors alone have no data behind them."""
+        if self.column or self.base or self.curve:
+            raise UsageError("--by, --estimate-base and --learning-curve look at a run; errors alone have no data")
+
+    def of(self, run: StoredRun, base: float | None, tolerance: float | None) -> Iterator[tuple[str, Look]]:
+        """Each by its name in the document, of a run or of the best one of a search."""
+        run = run.best or run
+        if self.column:
+            yield "regions", _regions(run, self.column, base, tolerance)
+        if self.base:
+            yield "base_estimate", _base(run)
+        if self.curve:
+            yield "learning_curve", self._curve(run)
+
+    def _curve(self, run: StoredRun) -> Look:
+        from nnrun.insight.diagnosis.learning_curve import learning_curve
+        from nnrun.insight.diagnosis.telling import curve_lines
+
+        curve = learning_curve(run, lambda done, of: self.tell(f"learning curve: {done} of {of} networks trained"))
+        return Look(curve, curve_lines(curve, self.ascii_only))
+
+
+def _regions(run: StoredRun, column: str, base: float | None, tolerance: float | None) -> Look:
+    from nnrun.insight.diagnosis.regions import by_column, region_lines
+
+    regions = by_column(run, column, base, tolerance)
+    return Look(regions, region_lines(regions))
+
+
+def _base(run: StoredRun) -> Look:
+    from nnrun.insight.diagnosis.base_error import base_error_lines, estimate_base_error
+
+    estimate = estimate_base_error(run)
+    return Look(estimate, base_error_lines(estimate))
