@@ -5,19 +5,30 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import sample
+from nnrun.errors import NnrunError
+from nnrun.models.trained import trained
+from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
+from nnrun.runs.stored import StoredRun
 
 ROWS, CELLS = 20_000, 5_000_000  # of training data that the linear model is fitted on, at most
 STEPS = 200  # of L-BFGS, at most
 NEVER = -50.0  # logit of a class that the rows do not have
 CHUNK = 4096
+
+# Of a quick look, by least squares.
+MEASURED = 5_000  # of each set, as many as settle an error to a point
+MOST_FEATURES = 2_000  # the fit grows with their cube
+RIDGE = 10.0  # beside a feature's sum of squares, which is the number of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,3 +104,38 @@ def _of_width(scores: Array, loss: Loss) -> Array:
     """Logits a class `(..., classes)` as the loss has them: one alone for two classes."""
     narrow: Array = scores[..., 1:] - scores[..., :1] if scores.shape[-1] > loss.width else scores
     return narrow
+
+
+def linear_dev_error(run: StoredRun) -> float | None:
+    """By ridge regression of the classes or values on the run's features; None where its data are no longer there."""
+    try:
+        return _dev_error(trained(run).dataset)
+    except (NnrunError, OSError):
+        return None
+
+
+def _dev_error(dataset: Dataset) -> float | None:
+    """The same of a data set; None where it has too many features to try in a second."""
+    if dataset.n_features > MOST_FEATURES:
+        return None
+    train, dev = (sample(examples(dataset, part), MEASURED) for part in ("train", "dev"))
+    goal = np.eye(len(dataset.classes))[train.y] if dataset.classes else np.asarray(train.y, np.float64)
+    told = _with_one(dev) @ _least_squares(train, goal)
+    weights = np.ones(len(dev)) if dev.weights is None else dev.weights
+    if dataset.classes:
+        return float(np.average(told.argmax(axis=1) != dev.y, weights=weights))
+    left = float((weights[:, None] * np.square(told - dev.y)).sum() / dev.y.shape[1])
+    return left / dev.error_scale if dev.error_scale else None
+
+
+def _least_squares(train: Examples, goal: Array) -> Array:
+    """Coefficients `(n + 1, k)`, the last row the intercept, which no penalty holds."""
+    x = _with_one(train)
+    weighted = x.T if train.weights is None else x.T * train.weights
+    penalty = np.diag([*[RIDGE] * (x.shape[1] - 1), 0.0])
+    found: Any = np.linalg.lstsq(weighted @ x + penalty, weighted @ goal, rcond=None)[0]
+    return np.asarray(found, np.float64)
+
+
+def _with_one(rows: Examples) -> Array:
+    return np.column_stack([np.asarray(rows.x, np.float64), np.ones(len(rows))])

@@ -164,7 +164,7 @@ def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool) -> Evidence:
     high = evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
     if not (assumed and high and evidence.all_tried):
         return evidence
-    from nnrun.insight.diagnosis.baseline import linear_dev_error
+    from nnrun.models.baselines import linear_dev_error
 
     return replace(evidence, linear_error=linear_dev_error(run))
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.insight.diagnosis.baseline import linear_dev_error
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
+from nnrun.models.baselines import linear_dev_error
 from nnrun.runs import verbs
 from nnrun.runs.stored import StoredRun
 
