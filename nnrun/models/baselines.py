@@ -15,7 +15,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import sample
 from nnrun.errors import NnrunError
-from nnrun.models.trained import trained
+from nnrun.models.model import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
 from nnrun.runs.stored import StoredRun

@@ -1,4 +1,4 @@
-"""A model: the best parameters of a run, with the preprocessing and the target they were trained for."""
+"""A model: the best parameters of a run, with the preprocessing and the target they were trained for, and its data."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.damage import checked
+from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.features.preprocess import Preprocessor, Target
 from nnrun.data.features.weights import class_factors, prior_shift
 from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Floats, Table, check_fits
 from nnrun.data.fitted import Fitted
-from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.engine.evaluation import Examples, logits_in_chunks
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array
 from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
-from nnrun.runs.assembly import make_mlp, named_loss
+from nnrun.runs.assembly import examples, make_mlp, named_loss
 from nnrun.runs.checkpoints import Tensors, named, read_weights
+from nnrun.runs.finding import search_of
 from nnrun.runs.rundir import DATA, RESOLVED
 from nnrun.runs.stored import StoredRun
 
@@ -153,3 +155,56 @@ def _read_weights(run: StoredRun, network: Network, dtype: str) -> Tensors:
         if not np.isfinite(tensor).all():
             raise DataError(f"{file}: {name} holds numbers that are not finite; train again")
     return weights
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run with what it was trained on."""
+
+    run: StoredRun
+    dataset: Dataset
+
+    @property
+    def config(self) -> Config:
+        """What was trained."""
+        return self.run.config
+
+    @cached_property
+    def model(self) -> Model:
+        """Its best network; UsageError where there is no checkpoint, DataError where it is broken."""
+        return load_model(self.run)
+
+    def mistakes(self, part: str) -> Array:
+        """One number a row of a part, `(rows,)`, by the best parameters; their mean is the part's error.
+
+        1 for a wrong class and 0 for a right one; of a regression the squared error as a share of the mean square
+        that the target has around its mean. Where rows have weights, it is the weighted mean that is the part's error.
+        Raises what `model` raises.
+        """
+        model, measured = self.model, examples(self.dataset, part)
+        found: Array = mistakes_of(model.network, model.loss, *model.vectors, measured)[0]
+        return found
+
+
+def mistakes_of(network: Network, loss: Loss, theta: Array, state: Array, measured: Examples) -> Array:
+    """The same for members `(members, size)`, `(members, rows)`."""
+    found = np.empty((len(theta), len(measured)))
+    for rows, logits in logits_in_chunks(network, network.bind(theta, state, np.empty_like(theta)), measured.x):
+        targets = loss.targets(measured.y[rows], measured.x.dtype)
+        found[:, rows] = loss.each(logits, targets)[1]
+    return found * (measured.total / measured.error_scale if measured.error_scale else np.nan)
+
+
+def trained(run: StoredRun) -> Trained:
+    """A run with its data, or the best run of a search.
+
+    Raises UsageError where a search has no best run yet, DataError where the data is no longer that of the run.
+    """
+    from nnrun.runs.verbs import CACHE, same_data  # here, since who predicts trains nothing
+
+    run = best_of(run)
+    beside = (search_of(run.directory) or run).path.parent
+    dataset = load_dataset(run.config.data, run.config.training.dtype, beside / CACHE)
+    if not same_data(run, dataset):
+        raise DataError(f"{run.id}: the data is no longer what this run was trained on; train anew")
+    return Trained(run, dataset)

@@ -20,10 +20,9 @@ from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import Linear, constant, linear
-from nnrun.models.model import Model
+from nnrun.models.model import Model, trained
 from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
 from nnrun.models.scores import ClassScores, Scores, by_class
-from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of
 from nnrun.runs.recording import weights_of

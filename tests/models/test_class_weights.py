@@ -18,10 +18,9 @@ from nnrun.insight.comparison.differences import compare
 from nnrun.insight.comparison.listing import Entry, table
 from nnrun.insight.comparison.telling import told
 from nnrun.models.export.formats import FORMATS, export
-from nnrun.models.model import load_model
+from nnrun.models.model import load_model, trained
 from nnrun.models.rows import Predictions
 from nnrun.models.telling import metric_table
-from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
 from nnrun.report.run.quality import Classified, predicted
 from nnrun.runs import verbs

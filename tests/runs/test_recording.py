@@ -15,7 +15,7 @@ from nnrun.data.dataset import load_dataset
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.metrics import METRICS, metrics_of, primary_keys, scores_of_row
 from nnrun.errors import ConfigError
-from nnrun.models.trained import trained
+from nnrun.models.model import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.session import Outcome, Session
 from nnrun.runs.stored import StoredRun

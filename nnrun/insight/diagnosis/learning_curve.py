@@ -17,7 +17,7 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import UsageError
 from nnrun.files import to_json
-from nnrun.models.trained import mistakes_of, trained
+from nnrun.models.model import mistakes_of, trained
 from nnrun.runs.assembly import examples, make_trainer
 from nnrun.runs.recording import Judge
 from nnrun.runs.rundir import CURVE

@@ -16,7 +16,7 @@ from nnrun.data.files.table import kind_of, labels, numbers, suggest
 from nnrun.data.prepare import read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.models.trained import Trained, trained
+from nnrun.models.model import Trained, trained
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped

@@ -14,7 +14,7 @@ from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.regions import mistakes_at
 from nnrun.insight.diagnosis.telling import weighing
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
-from nnrun.models.trained import Trained, trained
+from nnrun.models.model import Trained, trained
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Page, Section, left_out
