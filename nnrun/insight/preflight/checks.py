@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nnrun.data.facts import kinds
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
-from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows, unordered, values
+from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -82,11 +82,11 @@ CHECKS: dict[str, Check] = {
         "–",
     ),
     "kinds": Check(
-        unordered.check_kinds,
+        columns.check_kinds,
         "numbers that are codes: values that tell, in an order that does not (warn)",
-        f"{unordered.FEWEST_VALUES} to {unordered.MOST_VALUES} whole numbers that explain {unordered.TELLS:.0%} of the "
-        f"target, a straight line at most {unordered.MOSTLY_LINEAR:.0%} of that, neighbours no more alike than in the "
-        f"{unordered.BY_CHANCE:.0%} smoothest of {unordered.SHUFFLES} shuffles",
+        f"{columns.FEWEST_VALUES} to {columns.MOST_VALUES} whole numbers that explain {columns.TELLS:.0%} of the "
+        f"target, a straight line at most {columns.MOSTLY_LINEAR:.0%} of that, neighbours no more alike than in the "
+        f"{columns.BY_CHANCE:.0%} smoothest of {columns.SHUFFLES} shuffles",
         "von Neumann 1941",
     ),
     "leak": Check(

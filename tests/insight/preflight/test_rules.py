@@ -10,7 +10,15 @@ import pytest
 
 from nnrun.data.facts.kinds import is_identifier
 from nnrun.engine.gradient_check import GradientCheck
-from nnrun.insight.preflight.columns import judge_constant, judge_identifiers, judge_leak, judge_missing, judge_scale
+from nnrun.insight.preflight.columns import (
+    is_unordered,
+    judge_constant,
+    judge_identifiers,
+    judge_kinds,
+    judge_leak,
+    judge_missing,
+    judge_scale,
+)
 from nnrun.insight.preflight.context import setting
 from nnrun.insight.preflight.distances import Association, Difference, holm
 from nnrun.insight.preflight.learning import judge_batch, judge_cost, rises
@@ -25,7 +33,6 @@ from nnrun.insight.preflight.network import (
 )
 from nnrun.insight.preflight.rates import Trial, find_rate, judge_rates, plot
 from nnrun.insight.preflight.rows import judge_distribution, judge_duplicates, judge_rows
-from nnrun.insight.preflight.unordered import is_unordered, judge_kinds
 from nnrun.text import listed
 
 BOTH = (("train", "dev"), ("dev", "test"))
