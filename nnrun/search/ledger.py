@@ -1,15 +1,20 @@
 """The ledger of a search: trials.jsonl, one line with a checksum a finished trial, never rewritten.
 
+It is mended where a kill has left its marks: lines that are not whole are dropped, trials that lack theirs are entered.
 It loads no NumPy, as `nnrun list` looks into the ledgers of searches that have not ended.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from nnrun.errors import DataError
+from nnrun.config.values import Settings
+from nnrun.errors import DataError, NnrunError
 from nnrun.files import CHECKSUM, naming, sealed, to_json, write_atomically
 from nnrun.installation import command
 from nnrun.runs.reading import lacking, read_record
@@ -18,8 +23,11 @@ from nnrun.search.record import TrialRecord
 
 if TYPE_CHECKING:
     from nnrun.config.space.space import Space
+    from nnrun.search.trials import Objective
+
 
 LEDGER = "trials.jsonl"
+NUMBER = re.compile(rb'"number": (\d+)[,}]')  # of a trial, in a line that is not whole
 
 
 class Broken(NamedTuple):
@@ -100,3 +108,53 @@ class Ledger:
 
 def _line(record: TrialRecord) -> bytes:
     return to_json(sealed(record)).encode() + b"\n"
+
+
+def mend(ledger: Ledger, folder: Path, metric: Objective) -> list[str]:
+    """Drop lines that are not whole, enter trials that are complete but for their line; what is to be told of it."""
+    torn = ledger.torn()
+    broken = ledger.repair()
+    entered = _enter(ledger, folder, metric)
+    if not broken:
+        return []
+    what = "a torn last line was cut off" if torn and len(broken) == 1 else f"{_lines(len(broken))} dropped"
+    named = sorted({int(found[1]) for line in broken if (found := NUMBER.search(line))})
+    known = {record["number"] for record in ledger.read()[0]}
+    again = [number for number in named if number not in known]
+    fates = []
+    if entered:
+        fates.append(
+            f"{_trials(entered)} restored from {'its directory' if len(entered) == 1 else 'their directories'}"
+        )
+    if again:
+        fates.append(f"{_trials(again)} run{'s' if len(again) == 1 else ''} again")
+    return ["; ".join([f"{LEDGER}: {what}", *fates])]
+
+
+def _lines(count: int) -> str:
+    return "a line that is not whole was" if count == 1 else f"{count} lines that are not whole were"
+
+
+def _trials(numbers: Sequence[int]) -> str:
+    return f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
+    """Trials whose directories are complete but which have no line: a kill may fall between the two."""
+    from nnrun.runs.session import Outcome  # here, as these load NumPy
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.trials import entry, trial_result
+
+    known = {record["number"] for record in ledger.read()[0]}
+    entered = []
+    for run in map(RunDir, sorted(folder.glob("[0-9]*"))):
+        if not (run.id.isdigit() and run.exists) or int(run.id) in known:
+            continue
+        with suppress(NnrunError):  # what is damaged there is trained again
+            record = run.read_record()
+            if record["status"] in ("done", "diverged"):
+                outcome = Outcome(run, record["status"], record, StoredRun(run).config)
+                found = trial_result(int(run.id), run.read_json("values.json", Settings), outcome)
+                ledger.append(entry(found | {"attempt": None}, metric))
+                entered.append(int(run.id))
+    return entered

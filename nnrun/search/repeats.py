@@ -10,8 +10,7 @@ from nnrun.config.values import Settings
 from nnrun.files import to_json
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.search.ledger import LEDGER, Ledger
-from nnrun.search.mending import mend
+from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import Repeated, TrialRecord
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy

@@ -24,8 +24,7 @@ from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from nnrun.search import duration
 from nnrun.search.importance import random_search_expected
-from nnrun.search.ledger import LEDGER, Ledger
-from nnrun.search.mending import mend
+from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search
