@@ -16,8 +16,7 @@ from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
-from nnrun.search.trials import Objective, Trial, repeat_seed, signature, stacked
-from nnrun.search.worker import train_trials
+from nnrun.search.trials import Objective, Trial, repeat_seed, signature, stacked, train_trials
 
 BEST = 3
 

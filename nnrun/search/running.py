@@ -33,8 +33,7 @@ from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
-from nnrun.search.trials import Trial, failed, signature, stacked, trial_seed
-from nnrun.search.worker import train_trials
+from nnrun.search.trials import Trial, failed, signature, stacked, train_trials, trial_seed
 
 
 def close(

@@ -5,7 +5,7 @@ It stands alone because loading it changes the process: it is imported by nobody
 
 import sys
 
-import nnrun.search.worker  # noqa: F401
+import nnrun.search.trials  # noqa: F401
 
 
 def _keep_quiet(*error: object) -> None:
