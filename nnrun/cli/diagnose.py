@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, explained
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
+from nnrun.installation import elsewhere
 from nnrun.runs.verdict import SETS, Verdict, judge
 from nnrun.text import set_name
 

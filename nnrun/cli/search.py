@@ -192,6 +192,6 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
-        lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]
+        lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
         kind = error_kind(record["data"]) if "data" in record else ""
         result(*heading(run.id, plan, plan.space, kind=kind), "", *lines)

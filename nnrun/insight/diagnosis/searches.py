@@ -14,7 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.insight.diagnosis.telling import Action, Spread
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
-from nnrun.installation import command
+from nnrun.installation import as_options, command
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
 from nnrun.search.record import TrialRecord
@@ -37,7 +37,8 @@ def of_a_search(
     records = stored.trials
     if search.best is None:
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
-        raise UsageError(f"{search.id} has no best trial yet ({counts}); `nnrun resume {search.path}` goes on")
+        going_on = "" if stored.closed else f"; `{command('resume', str(search.path))}` goes on"
+        raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
     found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
     sizes = set_sizes(search.record["data"])
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
@@ -92,7 +93,7 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     if wider := _wider(plan.space, best["values"], named=bool(run.config.search.space)):
         keys, space = wider
         words = ["search", str(run.directory.resolved), "--trials", str(plan.total)]
-        words += [*(part for setting in space for part in ("--set", setting)), *options]
+        words += [*as_options(space), *options]
         why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
         yield Action(why, command(*words))
     if number >= LATE * len(records) and len(records) > 1:

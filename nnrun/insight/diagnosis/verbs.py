@@ -127,7 +127,8 @@ def _nothing_to_judge(run: StoredRun, final: Numbers) -> str:
     if run.status == "running":
         return f"{run.id} is still training and has not finished an epoch; ask again in a moment"
     if run.status in ("interrupted", "failed") and not final:
-        return f"{run.id}: {run.status} before its first epoch was finished; `nnrun resume {run.id}` goes on"
+        going_on = command("resume", str(run.path))
+        return f"{run.id}: {run.status} before its first epoch was finished; `{going_on}` goes on"
     lacking = [part for part in ("train", "dev") if final.get(f"{part}_error") is None]
     return f"{run.id} has no {' and no '.join(lacking)} error, so there is no gap between training and new examples"
 

@@ -62,6 +62,21 @@ def calmer(config: Config) -> Settings:
     return (f"optimizer.learning_rate={_nearer(config, 0.1):g}",)
 
 
+def finite(config: Config) -> Settings:
+    """Steps short enough for numbers to stay finite."""
+    raw = config.data.normalize == "none" and not config.network.batch_norm
+    scaled = ("data.normalize=standard",) if raw else ()
+    if raw and config.optimizer.learning_rate <= OPTIMIZERS[config.optimizer.name].usual_rate:
+        return scaled
+    return (*scaled, f"optimizer.learning_rate={rate_after_divergence(config):g}")
+
+
+def rate_after_divergence(config: Config) -> float:
+    """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
+    optimizer = config.optimizer
+    return float(f"{min(optimizer.learning_rate / 10, OPTIMIZERS[optimizer.name].usual_rate):.3g}")
+
+
 def faster(config: Config) -> Settings:
     """Longer steps."""
     return (f"optimizer.learning_rate={_nearer(config, 10):g}",)
@@ -109,6 +124,7 @@ def _starts_well(config: Config) -> bool:
 
 
 LESS = "inputs to one scale where they are not; else a tenth of the learning rate"
+SHORT = "inputs to one scale where they are not; a tenth of the learning rate, but no more than the usual one"
 LONG_ENOUGH = f"after {FEWEST_EPOCHS} epochs or more, with a training error above base error and tolerance:"
 
 SYMPTOMS = {
@@ -134,7 +150,7 @@ SYMPTOMS = {
         LESS,
         "Maas et al. 2013",
     ),
-    "divergence": Symptom(divergence, "numbers are no longer finite", calmer, LESS, "Bengio 2012"),
+    "divergence": Symptom(divergence, "numbers are no longer finite", finite, SHORT, "Bengio 2012"),
     "rising_loss": Symptom(
         rising_loss,
         f"{LONG_ENOUGH} the training loss of the last quarter is {100 * RISE:.0f}% above its lowest, the training "
