@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,6 +134,7 @@ def _of_run(
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
         found = of_a_run(stored, given, largest, usual, elsewhere(runs))
+    found = replace(found, actions=looks.left(found.actions))
     return found, dict(looks.of(stored, given, largest))
 
 

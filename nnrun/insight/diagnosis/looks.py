@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from nnrun.insight.diagnosis.base_error import BaseEstimate
     from nnrun.insight.diagnosis.learning_curve import LearningCurve
     from nnrun.insight.diagnosis.regions import Regions
+    from nnrun.insight.diagnosis.telling import Action
     from nnrun.runs.stored import StoredRun
+
+
+REGIONS, BASE, CURVE = "regions", "base_estimate", "learning_curve"  # their names in the document
 
 
 class Look(NamedTuple):
@@ -41,11 +45,16 @@ class Looks:
         """Each by its name in the document, of a run or of the best one of a search."""
         run = run.best or run
         if self.column:
-            yield "regions", _regions(run, self.column, base, tolerance)
+            yield REGIONS, _regions(run, self.column, base, tolerance)
         if self.base:
-            yield "base_estimate", _base(run)
+            yield BASE, _base(run)
         if self.curve:
-            yield "learning_curve", self._curve(run)
+            yield CURVE, self._curve(run)
+
+    def left(self, actions: Sequence[Action]) -> list[Action]:
+        """What to do next besides the looks that are taken already."""
+        taken = {REGIONS: bool(self.column), BASE: self.base, CURVE: self.curve}
+        return [action for action in actions if not taken.get(action.look or "")]
 
     def _curve(self, run: StoredRun) -> Look:
         from nnrun.insight.diagnosis.learning_curve import learning_curve

@@ -10,6 +10,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.files import to_json
+from nnrun.insight.diagnosis.looks import BASE
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
 from nnrun.insight.diagnosis.telling import (
@@ -172,7 +173,7 @@ def _to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
     if not evidence.noise or run.data.classes is None:  # neighbours bound no regression's error
         return []
     why = "A linear model makes no fewer mistakes, so the rest may be noise: bound what is possible at all."
-    return [Action(why, command("diagnose", str(run.path), "--estimate-base"))]
+    return [Action(why, command("diagnose", str(run.path), "--estimate-base"), BASE)]
 
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:

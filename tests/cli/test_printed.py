@@ -1,0 +1,172 @@
+"""What is printed to be typed, beside results, notes and errors, is run word for word: it ends with 0, and it cures.
+
+Of advice see test_advice.py, of the cures of `check` tests/insight/preflight/test_cures.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nnrun.runs.symptoms.symptoms import SYMPTOMS
+from tests.cli.conftest import QUICK, Done
+from tests.cli.test_advice import situation
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+IRIS = "data: {source: iris}\nnetwork: {hidden: [8]}\ntraining: {epochs: 3}\n"
+
+
+def quoted(text: str, verb: str) -> list[str]:
+    """The words behind `nnrun` of the only command between backticks that begins with the verb."""
+    (found,) = set(re.findall(rf"`nnrun ({verb}\b[^`]*)`", text))
+    return shlex.split(found)
+
+
+def the_run(runs: str = "runs") -> Path:
+    return max(Path(runs).glob("[!.]*"))
+
+
+# symptoms
+
+BAD = {
+    "exploding": situation("iris", "", 0.001, 5, "network: {hidden: [16, 16, 16], init: {name: normal, scale: 5}}"),
+    "vanishing": situation("iris", "", 0.001, 5, "network: {hidden: [16, 16], init: zeros}"),
+    "dead_units": situation("digits", "[16, 16]", 0.3, 5),
+    "divergence": situation("diabetes", "[16]", 500, 9, name="sgd")._replace(code=5),
+    "rising_loss": situation("digits", "[16]", 1, 12, name="sgd"),
+    "oscillation": situation("digits", "[16]", 1, 12),
+    "plateau": situation("wine", "", 0.01, 30, "network: {hidden: [2], activation: sigmoid}", name="sgd"),
+    "slow": situation("iris", "[16]", 1e-6, 12),
+}
+
+
+@pytest.mark.parametrize("name", SYMPTOMS)
+def test_the_settings_below_a_symptom_cure_it(nnrun: Nnrun, config: Write, name: str) -> None:
+    done = nnrun("train", config(BAD[name].config))
+    assert done.code == BAD[name].code
+    told = done.out.partition(f"symptom  {name.replace('_', ' ')}")[2].splitlines()
+    assert told, done.out
+    options = shlex.split(told[1].strip().removeprefix("try "))
+    cured = nnrun("train", "config.yaml", *options)
+    assert (cured.code, f"symptom  {name.replace('_', ' ')}" in cured.out) == (0, False), cured.out
+
+
+# errors
+
+
+def test_where_there_is_no_run_the_command_makes_one(nnrun: Nnrun, config: Write) -> None:
+    config(IRIS)
+    for runs in ("runs", "my runs"):
+        for ask in (("show",), ("list",)):
+            told = nnrun(*ask, "--runs", runs)
+            making = quoted(told.out + told.err, "train")
+        assert nnrun(*making, "-q").code == 0
+        assert nnrun("show", "--runs", runs).code == 0
+
+
+@pytest.mark.parametrize("runs", ["runs", "my runs"])
+def test_a_run_that_is_not_there_is_found_in_the_list(nnrun: Nnrun, config: Write, runs: str) -> None:
+    nnrun("train", config(IRIS), "-q", "--runs", runs)
+    for ask in (("show", "zzz"), ("compare", "latest")):
+        refused = nnrun(*ask, "--runs", runs)
+        listed = nnrun(*quoted(refused.err, "list"))
+        assert (refused.code, listed.code, the_run(runs).name in listed.out) == (2, 0, True)
+
+
+def test_a_table_in_place_of_a_config_gets_one(nnrun: Nnrun) -> None:
+    Path("iris.csv").write_text("a,class\n" + "".join(f"{i % 7},{'xy'[i % 7 > 3]}\n" for i in range(90)))
+    (words,) = re.findall("nnrun (init .* COLUMN) writes", nnrun("train", "iris.csv").err)
+    asked = nnrun("init", "iris.csv")
+    (option,) = re.findall(r"Perhaps (--target '\S+');", asked.err)
+    assert (asked.code, nnrun(*shlex.split(words.replace("--target COLUMN", option))).code) == (2, 0)
+    assert nnrun("train", "-q").code == 0
+
+
+def test_a_config_of_another_name_is_in_the_list(nnrun: Nnrun) -> None:
+    refused = nnrun("configs", "irisses")
+    listed = nnrun(*quoted(refused.err, "configs"))
+    assert (refused.code, listed.code, "digits" in listed.out) == (2, 0, True)
+
+
+def test_a_schedule_that_knows_the_total_is_left_as_the_message_says(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(IRIS + "optimizer: {schedule: cosine}\n"), "-q")
+    refused = nnrun("resume", "--epochs", "6")
+    done = nnrun(*quoted(refused.err, "resume"))
+    assert (refused.code, done.code) == (2, 0)
+    assert nnrun("show", "--json").json["epochs"] == 6
+
+
+def test_a_file_in_the_way_is_replaced_with_the_option_or_left_with_another_name(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(IRIS), "-q")
+    Path("model.py").touch()
+    for command in (("export", "--format", "numpy"), ("init", "iris")):
+        refused = nnrun(*command)
+        assert refused.code == 2 and "--force" in refused.err
+        assert nnrun(*command, "--force").code == 0
+    Path("folder").mkdir()
+    refused = nnrun("init", "iris", "-o", "folder")
+    options = shlex.split(refused.err.partition("name a file in it: ")[2])
+    assert nnrun("init", "iris", *options).code == 0
+    assert Path("folder/config.yaml").is_file()
+
+
+# notes
+
+
+def test_a_schema_of_another_version_is_renewed(nnrun: Nnrun, shell: Callable[[str], Done]) -> None:
+    Path("my folder").mkdir()
+    schema = Path("my folder/nnrun.schema.json")
+    assert nnrun("init", "iris", "-o", "my folder/config.yaml").code == 0
+    whole = schema.read_bytes()
+    schema.write_bytes(b"{}")
+    told = nnrun("init", "iris", "-o", "my folder/config.yaml", "--force").err
+    assert shell(re.findall("`(.+)`", told)[0]).code == 0
+    assert schema.read_bytes().strip() == whole.strip()
+    assert "renews" not in nnrun("init", "iris", "-o", "my folder/config.yaml", "--force").err
+
+
+def test_predictions_are_compared_with_a_target_that_is_there(nnrun: Nnrun, config: Write) -> None:
+    Path("new rows.csv").write_text("a,y\n" + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(90)))
+    config("data: {source: new rows.csv, target: y}\nnetwork: {hidden: [8]}\ntraining: {epochs: 3}\n")
+    nnrun("train", "-q", "--runs", "elsewhere")
+    told = " ".join(nnrun("predict", the_run("elsewhere"), "new rows.csv", "-o", "p.csv").err.split())
+    done = nnrun(*quoted(told.replace("notice ", ""), "evaluate"))
+    assert (done.code, "data     new rows.csv: 90 rows" in done.out) == (0, True)
+
+
+def test_a_base_error_is_bounded_and_used(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(IRIS), "-q")
+    looked = nnrun("diagnose", "latest", "--estimate-base")
+    (option,) = re.findall(r"--base-error \S+", " ".join(looked.out.split()).partition("it is not used here")[2])
+    used = nnrun("diagnose", "latest", *option.split())
+    assert (used.code, "no base error was given" in used.out.lower()) == (0, False)
+
+
+def test_what_may_be_noise_is_bounded_once(nnrun: Nnrun, config: Write) -> None:
+    config("data: {source: iris}\noptimizer: {learning_rate: 1}\ntraining: {epochs: 20}\n")
+    nnrun("train", "-q")
+    line = next(line for line in nnrun("diagnose").next if "--estimate-base" in line)
+    bounded = nnrun(*shlex.split(line)[1:])
+    assert (bounded.code, "base error, estimated" in bounded.out) == (0, True)
+    assert not [line for line in bounded.next if "--estimate-base" in line]
+
+
+def test_a_run_killed_before_its_first_epoch_is_trained(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config(IRIS), "-q", "--runs", "elsewhere")
+    run = the_run("elsewhere")
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "status": "running", "final": None, "written": None}))
+    (run / "metrics.jsonl").write_text("")
+    for file in (run / "checkpoints").iterdir():
+        file.unlink()
+    refused = nnrun("diagnose", "--runs", "elsewhere")
+    assert refused.code == 2
+    assert nnrun(*quoted(refused.err, "resume")).code == 0
+    assert nnrun("diagnose", "--runs", "elsewhere").code == 0
