@@ -161,10 +161,8 @@ def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
         if not reported:
             yield ["report", str(run.path)]
         yield ["show", str(run.path / "best")]
-    if record["ended_by"] == "timeout":
-        yield ["resume", str(run.path), "--timeout", f"{2 * (plan.limits['timeout'] or 0):g}"]
-    elif record["status"] == "interrupted":
-        yield ["resume", str(run.path)]
+    if search.to_go_on:
+        yield search.to_go_on
     elif record["ended_by"] == "trials" and record["best_trial"] is not None:
         yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 

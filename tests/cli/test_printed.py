@@ -5,17 +5,18 @@ Of advice see test_advice.py, of the cures of `check` tests/insight/preflight/te
 
 from __future__ import annotations
 
-import ast
+import html
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nnrun.runs.symptoms.symptoms import SYMPTOMS
-from tests.cli.conftest import QUICK, Done
+from tests.cli.conftest import Done
 from tests.cli.test_advice import situation
 
 Nnrun = Callable[..., Done]
@@ -170,3 +171,113 @@ def test_a_run_killed_before_its_first_epoch_is_trained(nnrun: Nnrun, config: Wr
     assert refused.code == 2
     assert nnrun(*quoted(refused.err, "resume")).code == 0
     assert nnrun("diagnose", "--runs", "elsewhere").code == 0
+
+
+# searches
+
+SPACE = "search: {space: {optimizer.learning_rate: {log: [1e-4, 1e-1]}, network.width: {choice: [4, 8]}}}\n"
+FIRST_OF_ALL = ("search", "config.yaml", "-q", "--workers", "1", "--trials")
+
+
+def commands_of(page: Path) -> list[str]:
+    """What a report says to type, as a browser shows it."""
+    return [html.unescape(found) for found in re.findall(r"<code>(nnrun [^<]*)</code>", page.read_text())]
+
+
+def test_a_damaged_ledger_is_mended(nnrun: Nnrun, config: Write) -> None:
+    config(IRIS + SPACE)
+    nnrun(*FIRST_OF_ALL, "3", "--runs", "elsewhere")
+    ledger = the_run("elsewhere") / "trials.jsonl"
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    for damaged in (b"".join([lines[0], b"?\n", *lines[2:]]), lines[0]):  # rotten, and gone
+        ledger.write_bytes(damaged)
+        told = nnrun("diagnose", "--runs", "elsewhere")
+        assert told.code == 4
+        assert nnrun(*quoted(told.err, "resume"), "-q").code == 0
+        assert nnrun("diagnose", "--runs", "elsewhere").code == 0
+        assert len(ledger.read_bytes().splitlines()) == 3
+
+
+def test_a_trial_whose_checkpoints_are_gone_is_trained_again(nnrun: Nnrun, config: Write) -> None:
+    config(IRIS + SPACE)
+    nnrun(*FIRST_OF_ALL, "2")
+    trial = the_run() / "trials/0001"
+    shutil.rmtree(trial / "checkpoints")
+    before = json.loads((trial / "run.json").read_text())["final"]
+    words = quoted(nnrun("evaluate", trial).err, "train")
+    assert nnrun(*words, "-q").code == 0
+    assert nnrun("evaluate").code == 0
+    assert nnrun("show", "--json").json["final"]["dev_error"] == before["dev_error"]
+
+
+def test_repeats_that_are_missing_are_made(nnrun: Nnrun, config: Write) -> None:
+    config(IRIS + SPACE)
+    nnrun(*FIRST_OF_ALL, "2", "--repeat", "2", "--runs", "elsewhere")
+    record = the_run("elsewhere") / "run.json"
+    lost = {key: value for key, value in json.loads(record.read_text()).items() if key not in ("repeats", "checksum")}
+    record.write_text(json.dumps(lost))
+    told = nnrun("show", "--runs", "elsewhere").out
+    assert nnrun(*quoted(told, "resume"), "-q").code == 0
+    assert "not trained again" not in nnrun("show", "--runs", "elsewhere").out
+
+
+def test_a_search_without_a_trial_yet_goes_on(nnrun: Nnrun, config: Write) -> None:
+    """One that was killed, and one whose time was up before it had begun."""
+    config(IRIS + SPACE)
+    nnrun(*FIRST_OF_ALL, "2", "--runs", "elsewhere")
+    search = the_run("elsewhere")
+    record = json.loads((search / "run.json").read_text())
+    for folder in ("best", "trials"):
+        shutil.rmtree(search / folder)
+    (search / "trials.jsonl").unlink()
+    results = ("checksum", "best_trial", "final", "trials", "counts", "ended_by", "test_reads")
+    kept = {key: value for key, value in record.items() if key not in results}
+    (search / "run.json").write_text(json.dumps({**kept, "status": "running"}))
+    refused = nnrun("diagnose", "--runs", "elsewhere")
+    assert refused.code == 2
+    assert nnrun(*quoted(refused.err, "resume"), "-q").code == 0
+    assert nnrun("diagnose", "--runs", "elsewhere").code == 0
+    nnrun(*FIRST_OF_ALL, "2", "--timeout", "1e-6")
+    refused = nnrun("diagnose")
+    assert (refused.code, quoted(refused.err, "resume")[2:]) == (2, ["--timeout", "60"])
+    assert nnrun(*quoted(refused.err, "resume"), "-q").code == 0
+    assert nnrun("diagnose").code == 0
+
+
+def test_all_that_a_page_of_a_search_says_to_type_can_be_typed(nnrun: Nnrun, process: Nnrun, config: Write) -> None:
+    config(IRIS + SPACE)
+    assert process(*FIRST_OF_ALL, "3", "--report").code == 0
+    search = the_run()
+    page = search / "report.html"
+    (repeating,) = re.findall(r"with other seeds; `(nnrun .*?)` does that", html.unescape(page.read_text()))
+    assert len(commands_of(page)) >= 6
+    for line in [*commands_of(page), repeating]:
+        done = nnrun(*shlex.split(line)[1:])
+        assert done.code == 0, f"{line}: {done.err}"
+    assert nnrun("report", search).code == 0
+    assert "It was not trained again" not in (search / "report.html").read_text()
+
+
+def test_all_that_a_page_of_a_run_says_to_type_can_be_typed(nnrun: Nnrun, process: Nnrun, config: Write) -> None:
+    assert process("train", config(IRIS), "-q", "--report").code == 0
+    lines = commands_of(the_run() / "report.html")
+    assert len(lines) >= 5
+    for line in lines:
+        done = nnrun(*shlex.split(line)[1:])
+        assert done.code == 0, f"{line}: {done.err}"
+
+
+def test_a_long_search_is_made_shorter_as_the_note_says(
+    nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
+    config(IRIS + SPACE)
+    words = [word for word in FIRST_OF_ALL if word != "-q"]
+    told = " ".join(nnrun(*words, "3").err.split())
+    monkeypatch.setattr("nnrun.search.duration.LONG", 300.0)
+    options = re.findall(r"(--timeout 0) ends it then, (--strategy halving) trains", told)
+    assert options, told
+    for option in ("--timeout 300", options[0][1]):
+        monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
+        done = nnrun(*words, "3", *option.split())
+        assert (done.code, "that is long" in done.err) == (0, False)

@@ -37,7 +37,7 @@ def of_a_search(
     records = stored.trials
     if search.best is None:
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
-        going_on = "" if stored.closed else f"; `{command('resume', str(search.path))}` goes on"
+        going_on = f"; `{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
         raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
     found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
     sizes = set_sizes(search.record["data"])
