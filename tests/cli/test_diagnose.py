@@ -211,6 +211,8 @@ def test_an_interrupted_run_is_to_be_finished_first(nnrun: Nnrun, config: Write)
     done = nnrun("diagnose")
     assert (done.code, done.next[0]) == (0, f"nnrun resume {run}")
     assert "interrupted: not all of 3 epochs are trained, by epoch" in done.out
+    assert nnrun(*done.next[0].split()[1:]).code == 0
+    assert not any(line.startswith("nnrun resume") for line in nnrun("diagnose").next)
 
 
 def test_a_run_that_is_still_going(nnrun: Nnrun, start: Callable[..., Any], config: Write, many_examples: Path) -> None:

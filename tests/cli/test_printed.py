@@ -5,18 +5,19 @@ Of advice see test_advice.py, of the cures of `check` tests/insight/preflight/te
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from nnrun.runs.symptoms.symptoms import SYMPTOMS
-from tests.cli.conftest import Done
+from tests.cli.conftest import QUICK, Done
 from tests.cli.test_advice import situation
 
 Nnrun = Callable[..., Done]
@@ -32,6 +33,27 @@ def quoted(text: str, verb: str) -> list[str]:
 
 def the_run(runs: str = "runs") -> Path:
     return max(Path(runs).glob("[!.]*"))
+
+
+# examples
+
+
+def test_a_bundled_table_and_a_bundled_config_are_tried_as_their_lists_say(nnrun: Nnrun) -> None:
+    (init,) = nnrun("init").next
+    (copy,) = nnrun("configs").next
+    assert nnrun(*shlex.split(init)[1:], "-o", "my.yaml").code == 0
+    assert nnrun(*shlex.split(copy)[1:]).code == 0
+    copied = nnrun("configs", "learning_rate_decay", "search")
+    quick = Path("search.yaml").read_text().replace("trials: ", "trials: 2  # in place of ")
+    Path("search.yaml").write_text(quick)
+    for line in copied.next:
+        assert nnrun(*shlex.split(line)[1:], "-q", *QUICK).code == 0, line
+
+
+def test_numbers_alone_lead_to_a_run_that_says_more(nnrun: Nnrun, config: Write) -> None:
+    told = nnrun("diagnose", "--train-error", "1%", "--dev-error", "9%").out
+    nnrun("train", config(IRIS), "-q")
+    assert nnrun(*quoted(" ".join(told.replace("note ", "").split()), "diagnose")).code == 0
 
 
 # symptoms
@@ -281,3 +303,88 @@ def test_a_long_search_is_made_shorter_as_the_note_says(
         monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
         done = nnrun(*words, "3", *option.split())
         assert (done.code, "that is long" in done.err) == (0, False)
+
+
+# all places
+
+PACKAGE, TESTS = Path(__file__).parents[2] / "nnrun", Path(__file__).parents[1]
+MAKERS = ("command", "as_options")  # of installation
+SHOWN = re.compile(r"nnrun [a-z]+|[ (`]--[a-z]")
+FOLLOWED = {  # module and function that print a command or options to type -> the test that does so
+    "cli/compare:_measure": "test_the_printed_command_measures_the_noise",
+    "cli/configs:_chosen": "test_a_config_of_another_name_is_in_the_list",
+    "cli/configs:_list": "test_a_bundled_table_and_a_bundled_config_are_tried_as_their_lists_say",
+    "cli/configs:_use": "test_a_bundled_table_and_a_bundled_config_are_tried_as_their_lists_say",
+    "cli/init:_check_free": "test_a_file_in_the_way_is_replaced_with_the_option_or_left_with_another_name",
+    "cli/init:_list": "test_a_bundled_table_and_a_bundled_config_are_tried_as_their_lists_say",
+    "cli/init:_write": "test_a_schema_of_another_version_is_renewed",
+    "cli/list:list_": "test_where_there_is_no_run_the_command_makes_one",
+    "cli/search:_report": "test_a_search_prints_results_on_stdout_and_its_course_on_stderr",
+    "cli/train:_report": "test_printed_commands_run_as_they_stand",
+    "cli/train:_to_go_on": "test_nothing_left_to_train_is_said",
+    "cli/train:_with": "test_a_diverged_run",
+    "config/load:_making": "test_a_table_in_place_of_a_config_gets_one",
+    "insight/diagnosis/base_error:base_error_lines": "test_a_base_error_is_bounded_and_used",
+    "insight/diagnosis/origin:command": "test_a_rule_is_silent_or_no_longer_first_once_it_was_followed",
+    "insight/diagnosis/searches:_next": "test_a_range_is_moved_on_alone",
+    "insight/diagnosis/searches:of_a_search": "test_a_search_without_a_trial_yet_goes_on",
+    "insight/diagnosis/verbs:": "test_what_may_be_noise_is_bounded_once",
+    "insight/diagnosis/verbs:_nothing_to_judge": "test_a_run_killed_before_its_first_epoch_is_trained",
+    "insight/diagnosis/verbs:_to_bound": "test_what_may_be_noise_is_bounded_once",
+    "insight/diagnosis/verbs:_to_finish": "test_an_interrupted_run_is_to_be_finished_first",
+    "insight/diagnosis/verbs:of_numbers": "test_numbers_alone_lead_to_a_run_that_says_more",
+    "insight/scaffold/verbs:_commands": "test_a_bundled_set_as_a_file",
+    "models/output:check_free": "test_a_file_in_the_way_is_replaced_with_the_option_or_left_with_another_name",
+    "models/rows:notices": "test_predictions_are_compared_with_a_target_that_is_there",
+    "report/run/background:_again": "test_all_that_a_page_of_a_run_says_to_type_can_be_typed",
+    "report/search/report:_sureness": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
+    "report/search/report:_uses": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
+    "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
+    "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
+    "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
+    "runs/telling:symptoms": "test_the_settings_below_a_symptom_cure_it",
+    "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
+    "search/duration:told": "test_a_long_search_is_made_shorter_as_the_note_says",
+    "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
+    "search/stored:loss": "test_a_damaged_ledger_is_mended",
+    "search/telling:unfinished_repeats": "test_repeats_that_are_missing_are_made",
+}
+WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
+    "cli/common:wrapper", "cli/compare:compare", "cli/configs:configs", "cli/diagnose:diagnose",
+    "cli/evaluate:_broken", "cli/init:_refuse", "cli/init:_source", "cli/predict:_by",
+    "config/data_sources:", "data/dataset:", "insight/diagnosis/looks:refuse", "insight/scaffold/overview:_judge",
+    "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
+    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/rundir:_cannot_make",
+    "runs/stored:_refuse_bomb", "search/study:_words", "search/verbs:_extended",
+}  # fmt: skip
+
+
+def places(path: Path) -> Iterator[str]:
+    """The functions of a module in which a command is made, or text stands that looks like a part of one."""
+    tree = ast.parse(path.read_text())
+    module = path.relative_to(PACKAGE).with_suffix("").as_posix()
+    explained = [
+        node.body[0] for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef))
+    ]
+    words = {id(found.value) for found in explained if isinstance(found, ast.Expr)}  # docstrings
+
+    def within(node: ast.AST, function: str) -> Iterator[str]:
+        if isinstance(node, ast.FunctionDef):
+            function = node.name
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in MAKERS:
+            yield f"{module}:{function}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("typer."):
+            return  # help
+        if isinstance(node, ast.Constant) and id(node) not in words and SHOWN.search(str(node.value)):
+            yield f"{module}:{function}"
+        for child in ast.iter_child_nodes(node):
+            yield from within(child, function)
+
+    return within(tree, "")
+
+
+def test_every_place_that_prints_a_command_is_followed_by_a_test() -> None:
+    found = {place for path in PACKAGE.rglob("*.py") for place in places(path)}
+    assert found == {*FOLLOWED, *WORDS_ALONE}
+    tests = "".join(path.read_text() for path in TESTS.rglob("test_*.py"))
+    assert [name for name in FOLLOWED.values() if f"def {name}(" not in tests] == []
