@@ -15,6 +15,7 @@ from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
 
+WIDER = "wider.yaml"  # a config, for the search that comes after it
 MINUTE = 60.0  # of twice nothing nothing would come
 
 
