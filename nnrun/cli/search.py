@@ -155,9 +155,12 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
 
 def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
+    from nnrun.runs.verdict import can_be_judged
+
     run, record, plan = search.run, search.record, search.plan
     if record["best_trial"] is not None:
-        yield ["diagnose", str(run.path)]
+        if can_be_judged(record["final"]):
+            yield ["diagnose", str(run.path)]
         if not reported:
             yield ["report", str(run.path)]
         yield ["show", str(run.path / "best")]

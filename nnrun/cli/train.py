@@ -93,6 +93,8 @@ def _report(
 def _next_commands(
     outcome: Outcome, again: Sequence[str], settings: Sequence[str], reported: bool
 ) -> Iterator[list[str]]:
+    from nnrun.runs.verdict import can_be_judged
+
     run, config, record = outcome.run, outcome.config, outcome.record
     name = str(run.path) if elsewhere(run.path.parent) else run.id
     if outcome.status == "interrupted":
@@ -101,7 +103,8 @@ def _next_commands(
         (cure,) = (symptom["cure"] for symptom in record["symptoms"] if symptom["name"] == "divergence")
         yield [*again, *_with(settings, cure)]
     else:
-        yield ["diagnose", name]
+        if can_be_judged(record["final"]):
+            yield ["diagnose", name]
         if not reported:
             yield ["report", name]
         yield ["show", name]

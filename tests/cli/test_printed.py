@@ -56,6 +56,22 @@ def test_numbers_alone_lead_to_a_run_that_says_more(nnrun: Nnrun, config: Write)
     assert nnrun(*quoted(" ".join(told.replace("note ", "").split()), "diagnose")).code == 0
 
 
+def test_no_diagnosis_is_proposed_where_a_target_does_not_vary_on_dev(nnrun: Nnrun, config: Write) -> None:
+    """Its root of squares decides all the same; the error, 1 − R², is not known, and evaluate does not make one up."""
+    rows = (f"2026-{1 + i // 28:02}-{1 + i % 28:02},{i % 7 / 3},{i % 7 * 1.5 if i < 120 else 4}" for i in range(200))
+    Path("level.csv").write_text("\n".join(["t,x,y", *rows]) + "\n")
+    config("data: {source: level.csv, target: y, time: t}\nnetwork: {hidden: [4]}\ntraining: {epochs: 3}\n"
+           "metrics: {primary: rmse}\nsearch: {space: {optimizer.learning_rate: {log: [1e-3, 1e-1]}}}\n")  # fmt: skip
+    for command in (["train"], ["search", "--trials", "2", "--workers", "1"]):
+        done = nnrun(*command)
+        assert done.code == 0, done.err
+        assert done.next
+        for line in done.next:
+            assert nnrun(*shlex.split(line)[1:], "-q" if "--" in line else "--json").code == 0, line
+        measured = nnrun("evaluate", "--json").json["parts"]["dev"]["metrics"]["network"]
+        assert (measured["error"], measured["r2"], measured["rmse"] > 0) == (None, None, True)
+
+
 # symptoms
 
 BAD = {
