@@ -61,7 +61,10 @@ SPACE = """\
 `search.space` maps dotted keys of `network`, `regularization`, `optimizer` and `training` to a range each. Left out, it
 starts from the config: a quarter, half, one and two times its widths, and half, one and two times its batch size, or of
 that which `auto` means on the data. Layers of different widths keep their shape. For the defaults that is the space
-below, with other batch sizes on larger data. A range is checked against the key's own bounds before the first trial."""
+below, with other batch sizes on larger data. A range is checked against the key's own bounds before the first trial.
+
+In place of ranges `space: regularization` stands for `{regularization.l2: {log: [0.1, 10]}, regularization.dropout:
+{quantized: [0.0, 0.7, 0.1]}}`, the strengths that `nnrun diagnose` has searched where the variance is high."""
 
 WHEN = """\
 `when` names values of other keys with which alone a parameter exists: `when: {optimizer.name: adam}`, or a list of
@@ -139,6 +142,8 @@ SEARCH_FILES = {
     f"{CHECKPOINTS_KEPT} best keep their checkpoints, which `nnrun train` with the resolved.yaml of any other restores",
     "repeats/NNNN": "with `--repeat`: the runs that trained trial NNNN again, from 0000, and their ledger trials.jsonl",
     "best": "a copy of the best trial's directory, with the test error; missing while no trial has ended well",
+    "wider.yaml": "a config for the search after this one, its ranges moved on where the best trial lies at an end of "
+    "them; written when `nnrun diagnose` or `nnrun report` advises that",
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, timeout, signal, or points: there are no more of "
     "them), its running time over all calls, counts of trials by status, the best trial's number, epochs and errors, "

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 NAME = "nnrun"
+RUNS = Path("runs")  # where runs lie, unless NNRUN_RUNS or --runs says otherwise
 _PACKAGE = Path(__file__).parent
 
 
 def command(*words: str) -> str:
     """One line for a shell, as files keep it: whoever reads them may have another installation."""
     return shlex.join([NAME, *words])
+
+
+def as_options(settings: Iterable[str]) -> list[str]:
+    """The words that set these keys, each written as key=value."""
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def elsewhere(runs: Path) -> list[str]:
+    """The option that leads to these runs, if they are not where commands look anyway."""
+    usual = Path(os.environ.get("NNRUN_RUNS") or RUNS)
+    return [] if runs.resolve() == usual.resolve() else ["--runs", str(runs)]
 
 
 def typed_here(command: str) -> str:

@@ -36,7 +36,7 @@ FILES = {
     "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
              "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
              "learning_curve.json", "report.html", "search.yaml"],
-    "search": ["trials.jsonl", "values.json", "trials.csv"],
+    "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml"],
 }  # fmt: skip
 # Who spells one all the same, and why.
 ALSO_SPELLED = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from nnrun import installation
 from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.text import shortened
@@ -34,7 +34,7 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also the resolve
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
-RUNS = Path("runs")
+RUNS = installation.RUNS
 CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
 GATE_FAILED = 6  # of those that a command was asked to hold
 LONGEST = 4_000  # characters of a message; a name or a path may be made of more
@@ -101,9 +101,3 @@ def default_config(quiet: bool) -> Path:
     if not quiet:
         say(f"config   {words}")
     return found
-
-
-def elsewhere(runs: Path) -> list[str]:
-    """The option that leads to these runs, if they are not where commands look anyway."""
-    usual = Path(os.environ.get("NNRUN_RUNS") or RUNS)
-    return [] if runs.resolve() == usual.resolve() else ["--runs", str(runs)]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Runs, elsewhere, explained
+from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
 from nnrun.cli.terminal.streams import csv_result, json_result, result
-from nnrun.installation import command
+from nnrun.installation import command, elsewhere
 
 if TYPE_CHECKING:
     from nnrun.insight.comparison.differences import Comparison

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, elsewhere, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, explained
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
+from nnrun.installation import elsewhere
 from nnrun.runs.verdict import SETS, Verdict, judge
 from nnrun.text import set_name
 
@@ -131,6 +133,7 @@ def _of_run(
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
         found = of_a_run(stored, given, largest, usual, elsewhere(runs))
+    found = replace(found, actions=looks.left(found.actions))
     return found, dict(looks.of(stored, given, largest))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,7 +124,7 @@ def _write(output: Path, text: str, quiet: bool) -> None:
         if not schema.exists():
             write_atomically(schema, content)
         elif schema.read_bytes() != content and not quiet:
-            say(f"note     {schema} is not of this version; `nnrun schema > {SCHEMA}` renews it")
+            say(f"note     {schema} is not of this version; `{command('schema')} > {quote(str(schema))}` renews it")
     except OSError as error:
         say(f"note     {schema}: cannot be written ({error.strerror}); the config works without it")
 

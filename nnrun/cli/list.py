@@ -10,6 +10,7 @@ import typer
 
 from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
 from nnrun.cli.terminal.streams import csv_result, json_result, result
+from nnrun.installation import command, elsewhere
 
 Sort = Annotated[
     str | None,
@@ -66,4 +67,5 @@ def list_(
         ids = [entry.run.id for entry in entries]
         result(*table(found, ids, sort, shutil.get_terminal_size().columns, cut=sys.stdout.isatty()))
     else:
-        result("no run fulfils that" if entries else f"no runs in {runs} yet; `nnrun train` makes one")
+        making = command("train", *elsewhere(runs))
+        result("no run fulfils that" if entries else f"no runs in {runs} yet; `{making}` makes one")

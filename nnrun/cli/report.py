@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, default_config, elsewhere, explained
+from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, default_config, explained
 from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, elsewhere, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, explained
 from nnrun.cli.terminal.streams import say
 from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
+from nnrun.installation import elsewhere
 from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _resume_run(
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
     if outcome.status == "done" and not screen.heard:
-        say(f"note     nothing was left to train; {_to_go_on(outcome)}")
+        say(f"note     nothing was left to train; `{_to_go_on(outcome)}` goes on")
     directory = outcome.run.path
     again = ["train", str(outcome.run.resolved), *elsewhere(directory.parent)]
     _report(outcome, json, quiet, again, [])

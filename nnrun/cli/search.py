@@ -155,16 +155,17 @@ def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None =
 
 def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
     """The best run, and going on: to the end, with more time, or to twice as many trials."""
+    from nnrun.runs.verdict import can_be_judged
+
     run, record, plan = search.run, search.record, search.plan
     if record["best_trial"] is not None:
-        yield ["diagnose", str(run.path)]
+        if can_be_judged(record["final"]):
+            yield ["diagnose", str(run.path)]
         if not reported:
             yield ["report", str(run.path)]
         yield ["show", str(run.path / "best")]
-    if record["ended_by"] == "timeout":
-        yield ["resume", str(run.path), "--timeout", f"{2 * (plan.limits['timeout'] or 0):g}"]
-    elif record["status"] == "interrupted":
-        yield ["resume", str(run.path)]
+    if search.to_go_on:
+        yield search.to_go_on
     elif record["ended_by"] == "trials" and record["best_trial"] is not None:
         yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 
@@ -192,6 +193,6 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
-        lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, run.id)]
+        lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
         kind = error_kind(record["data"]) if "data" in record else ""
         result(*heading(run.id, plan, plan.space, kind=kind), "", *lines)

@@ -19,12 +19,11 @@ from nnrun.cli.common import (
     Settings,
     Verbose,
     default_config,
-    elsewhere,
     explained,
 )
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result
-from nnrun.installation import command
+from nnrun.installation import as_options, command, elsewhere
 from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
@@ -66,9 +65,12 @@ def train(
 
 
 def _to_go_on(outcome: Outcome) -> str:
+    """The command that trains a run on that is over."""
+    run, config = str(outcome.run.path), outcome.config
     if outcome.record["stopped_early"]:
-        return "--set regularization.early_stopping=null goes on without early stopping"
-    return "--epochs N sets a new total"
+        return command("resume", run, *as_options(["regularization.early_stopping=null"]))
+    settings = ["optimizer.schedule=constant"] if config.optimizer.schedule.build().needs_total else []
+    return command("resume", run, "--epochs", str(2 * config.training.epochs), *as_options(settings))
 
 
 def _report(
@@ -91,23 +93,31 @@ def _report(
 def _next_commands(
     outcome: Outcome, again: Sequence[str], settings: Sequence[str], reported: bool
 ) -> Iterator[list[str]]:
+    from nnrun.runs.verdict import can_be_judged
+
     run, config, record = outcome.run, outcome.config, outcome.record
     name = str(run.path) if elsewhere(run.path.parent) else run.id
     if outcome.status == "interrupted":
         yield ["resume", name]
     elif outcome.status == "diverged":
-        yield [*again, *_with(settings, "optimizer.learning_rate", f"{config.optimizer.learning_rate / 10:g}")]
+        (cure,) = (symptom["cure"] for symptom in record["symptoms"] if symptom["name"] == "divergence")
+        yield [*again, *_with(settings, cure)]
     else:
-        yield ["diagnose", name]
+        if can_be_judged(record["final"]):
+            yield ["diagnose", name]
         if not reported:
             yield ["report", name]
         yield ["show", name]
         if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
             yield ["resume", name, "--epochs", str(2 * (record["epochs"] or 0))]
-        yield [*again, *_with(settings, "seed", str(config.seed + 1))]
+        yield [*again, *_with(settings, [f"seed={config.seed + 1}"])]
 
 
-def _with(settings: Sequence[str], key: str, value: str) -> list[str]:
-    """The options that make the same settings but for one."""
-    kept = [setting for setting in settings if setting.partition("=")[0].strip() != key]
-    return [part for setting in (*kept, f"{key}={value}") for part in ("--set", setting)]
+def _with(settings: Sequence[str], changed: Sequence[str]) -> list[str]:
+    """The options that make the same settings but for these."""
+    keys = {_key(setting) for setting in changed}
+    return as_options([*(setting for setting in settings if _key(setting) not in keys), *changed])
+
+
+def _key(setting: str) -> str:
+    return setting.partition("=")[0].strip()

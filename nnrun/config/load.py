@@ -43,7 +43,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     """
     name = "<text>" if path is None else str(path)
     if path is not None and path.suffix.lower() in TABLES and path.is_file():
-        raise ConfigError([f"{name}: a table, where a config is needed; `{_making(path)}` writes one for it"])
+        raise ConfigError([f"{name}: a table, where a config is needed; {_making(path)} writes one for it"])
     content = _content(path, text)
     source = parse(decode(content, name), name)
     places = Places(name) if path == EXAMPLE else Places.of(source)
@@ -68,7 +68,7 @@ def load_values(values: Mapping[str, object]) -> Loaded:
 
 
 def _making(path: Path) -> str:
-    return command("init", str(path))
+    return f"{command('init', str(path))} --target COLUMN"
 
 
 def _content(path: Path | None, text: str | bytes | None) -> bytes:

@@ -183,21 +183,37 @@ class Metrics(Section):
     primary: Annotated[str, OneOf(tuple(METRICS))] = key("error", "what is compared between epochs and runs")
 
 
+Range = dict[str, Annotated[Any, AfterValidator(_finite)]]
+SPACES: dict[str, dict[str, dict[str, Any]]] = {  # that `search.space` may name in place of ranges
+    "regularization": {
+        "regularization.l2": {"log": [0.1, 10]},
+        "regularization.dropout": {"quantized": [0.0, 0.7, 0.1]},
+    },
+}
+
+
 class Search(Section):
     """The search for hyperparameters; training one network ignores this section."""
 
     strategy: str = key("random", "how trials are chosen")
     trials: Count = key(50, "number of trials")
     metric: str = key(None, "what is minimised, with a leading - maximised; null = metrics.primary on the dev set")
-    space: dict[str, dict[str, Annotated[Any, AfterValidator(_finite)]]] = key({}, "dotted key → range to draw from")
-    enqueue: list[dict[str, Annotated[Any, AfterValidator(_finite)]]] = key(
-        [], "known settings, tried first: mappings of dotted keys of the space → value"
-    )
+    space: dict[str, Range] = key({}, "dotted key → range to draw from; or regularization = its L2 and dropout")
+    enqueue: list[Range] = key([], "known settings, tried first: mappings of dotted keys of the space → value")
 
     @field_validator("metric", mode="before", json_schema_input_type=str | None)
     @classmethod
     def _usual_metric(cls, value: Any) -> Any:
         return searched_by("error") if value is None else value
+
+    @field_validator("space", mode="before", json_schema_input_type=dict[str, Range] | Literal["regularization"])
+    @classmethod
+    def _named_space(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in SPACES:
+            raise complain(((), f"expected ranges by key, or {one_of(SPACES)}, got the text {value!r}"))
+        return SPACES[value]
 
 
 def loss_contradiction(task: str, loss: str) -> str | None:

@@ -18,6 +18,7 @@ from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table, labels, require_column, suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
+from nnrun.installation import command
 from nnrun.models.model import Model
 from nnrun.text import MANY, counted, listed
 
@@ -50,6 +51,7 @@ class Predictions:
     wanted: Sequence[str] = ()  # columns to be carried through; none: those that were left out and identify the rows
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
+    _file: str | None = None  # that the rows come from
     _read: dict[str, None] = field(default_factory=dict)  # notices on how the file was read, each once
     _ignored: list[str] = field(default_factory=list)
     _has_target: bool = False
@@ -58,6 +60,7 @@ class Predictions:
 
     def of_source(self, source: str) -> Generator[pd.DataFrame, None, None]:
         """Those of a file's rows, `-` for standard input; raises DataError for whatever cannot be read or is unfit."""
+        self._file = None if source == STDIN else source
         reading = self.model.fitted.reading
         features = {column.name for column in self.model.preprocessor.columns}
         as_they_are = replace(reading, text=reading.text.union(set(self.wanted) - features))
@@ -86,7 +89,8 @@ class Predictions:
     def notices(self) -> list[str]:
         """What the user should know of the rows that were read."""
         ignored = f"columns that the run did not learn from are ignored: {listed(self._ignored, MANY)}"
-        target = f"the target {self.model.target.name!r} is there too; `nnrun evaluate` compares predictions with it"
+        evaluate = f"`{command('evaluate', str(self.model.run.path), self._file)}`" if self._file else "evaluate"
+        target = f"the target {self.model.target.name!r} is there too; {evaluate} compares predictions with it"
         return [
             *self._read,
             *([ignored] if self._ignored else []),

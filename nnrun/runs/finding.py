@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
+from nnrun.installation import command, elsewhere
 from nnrun.runs.rundir import RunDir
 from nnrun.text import closest
 
@@ -32,7 +33,8 @@ def find_run(root: Path, reference: str) -> RunDir:
         return whole[0]
     if reference == "latest":
         if not runs:
-            raise UsageError(f"there is no run in {root} yet; `nnrun train` makes one, --runs DIR looks elsewhere")
+            making = command("train", *elsewhere(root))
+            raise UsageError(f"there is no run in {root} yet; `{making}` makes one, --runs DIR looks elsewhere")
         return max(runs, key=_created)
     matches = [run for run in runs if run.id.startswith(reference)]
     exact = [run for run in matches if run.id == reference]
@@ -40,7 +42,12 @@ def find_run(root: Path, reference: str) -> RunDir:
         return (exact or matches)[0]
     if matches:
         raise UsageError(f"{reference!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:5])}")
-    raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `nnrun list` shows them")
+    raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `{listing(root)}` shows them")
+
+
+def listing(root: Path) -> str:
+    """The command that lists the runs under `root`."""
+    return command("list", *elsewhere(root))
 
 
 def is_search(run: RunDir) -> bool:

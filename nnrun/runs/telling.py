@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nnrun.installation import typed_here
+from nnrun.installation import as_options, typed_here
 from nnrun.runs.records import DataSizes, Final, FoundSymptom, Row, RunRecord, numbers
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
 from nnrun.text import (
@@ -190,7 +190,7 @@ def symptoms(found: Sequence[FoundSymptom]) -> list[str]:
     for symptom in found:
         where = f" in {symptom['layer']}" if symptom["layer"] else ""
         lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
-        lines.append(f"         try {' '.join(f'--set {shlex.quote(setting)}' for setting in symptom['cure'])}")
+        lines.append(f"         try {shlex.join(as_options(symptom['cure']))}")
     return lines
 
 

@@ -14,12 +14,14 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
 from nnrun.files import sealed, sealed_text, to_json
+from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
 from nnrun.runs.records import DataRecord, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.symptoms import finite
 
 CACHE = ".cache"  # beside the runs
 
@@ -198,17 +200,16 @@ def _data_record(dataset: Dataset) -> DataRecord:
 def _refuse_senseless(run: StoredRun, config: Config) -> None:
     planned = run.config.training.epochs
     epochs, schedule = config.training.epochs, config.optimizer.schedule
+    child = command("resume", str(run.path), "--epochs", str(epochs), "--set", "optimizer.schedule=constant")
     if epochs != planned and schedule.build().needs_total:
         raise UsageError(
             f"{run.id}: the schedule {schedule.name} is shaped by the planned {planned} epochs, and a run of {epochs} "
-            "would have had other learning rates from its first step; train anew, or resume as a child run with "
-            "--set optimizer.schedule=constant"
+            f"would have had other learning rates from its first step; train anew, or `{child}` goes on as a child run"
         )
     if run.status == "diverged":
-        rate = config.optimizer.learning_rate / 10
-        raise UsageError(
-            f"{run.id} diverged and would do so again; change something, such as --set optimizer.learning_rate={rate:g}"
-        )
+        options = [*as_options(finite(config)), *elsewhere(run.path.parent)]
+        shorter = command("train", str(run.directory.resolved), *options)
+        raise UsageError(f"{run.id} diverged and would do so again; `{shorter}` begins anew with shorter steps")
 
 
 def _refuse_other_meaning(run: StoredRun, dataset: Dataset) -> None:

@@ -167,6 +167,11 @@ def error_kind(data: DataSizes) -> str:
     return data.get("error_kind", "weighted" if "effective_rows" in data else "")
 
 
+def can_be_judged(final: Mapping[str, float | None] | None) -> bool:
+    """Whether there are the errors that a verdict needs; a target that does not vary has none."""
+    return all((final or {}).get(f"{part}_error") is not None for part in ("train", "dev"))
+
+
 def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: float, tolerance: float) -> Verdict | None:
     """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
 

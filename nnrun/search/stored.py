@@ -15,6 +15,9 @@ from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
 
+WIDER = "wider.yaml"  # a config, for the search that comes after it
+MINUTE = 60.0  # of twice nothing nothing would come
+
 
 @dataclass(frozen=True, eq=False)
 class StoredSearch:
@@ -61,3 +64,11 @@ class StoredSearch:
         """Whether the result in run.json is that of these trials; it may be from before the search was resumed."""
         record = self.record
         return record["status"] != "running" and not record.get("error") and record.get("trials") == len(self.kept)
+
+    @property
+    def to_go_on(self) -> list[str] | None:
+        """The words of the command that goes on where it was stopped or killed; None where it came to its end."""
+        again = ["resume", str(self.run.path)]
+        if self.closed and self.record["ended_by"] == "timeout":
+            return [*again, "--timeout", f"{max(MINUTE, 2 * (self.plan.limits['timeout'] or 0)):g}"]
+        return None if self.closed and self.record["status"] != "interrupted" else again

@@ -10,6 +10,7 @@ from typing import Any
 from nnrun.config.space.space import Parameter, Space
 from nnrun.config.values import Settings
 from nnrun.files import to_json
+from nnrun.installation import command
 from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
@@ -188,12 +189,13 @@ def repeat_lines(repeats: Sequence[Repeated], metric: str) -> list[str]:
     return [*lines, *columns(rows, right=(0, 1, 2, 4)), *_better_again(repeats, metric), ""]
 
 
-def unfinished_repeats(record: SearchRecord, asked: int | None, run_id: str) -> list[str]:
+def unfinished_repeats(record: SearchRecord, asked: int | None, where: str) -> list[str]:
     """A note where fewer repeats are finished than were asked for, as after a kill."""
     trained = [each["n"] + each["lost"] for each in record.get("repeats") or []]
     if not asked or record.get("best_trial") is None or min(trained, default=0) >= asked:
         return []
-    return [f"note     the best trials are not trained again {asked} times yet; `nnrun resume {run_id}` does it"]
+    doing = command("resume", where)
+    return [f"note     the best trials are not trained again {asked} times yet; `{doing}` does it"]
 
 
 def _better_again(repeats: Sequence[Repeated], metric: str) -> list[str]:

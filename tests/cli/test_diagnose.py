@@ -211,6 +211,8 @@ def test_an_interrupted_run_is_to_be_finished_first(nnrun: Nnrun, config: Write)
     done = nnrun("diagnose")
     assert (done.code, done.next[0]) == (0, f"nnrun resume {run}")
     assert "interrupted: not all of 3 epochs are trained, by epoch" in done.out
+    assert nnrun(*done.next[0].split()[1:]).code == 0
+    assert not any(line.startswith("nnrun resume") for line in nnrun("diagnose").next)
 
 
 def test_a_run_that_is_still_going(nnrun: Nnrun, start: Callable[..., Any], config: Write, many_examples: Path) -> None:
@@ -282,10 +284,27 @@ def test_a_range_is_moved_on_alone(nnrun: Nnrun, shell: Shell, config: Write) ->
         f"optimizer: {{learning_rate: 1e-3}}\nsearch: {{space: {{{rate}, {width}}}}}\n"
     )
     nnrun("search", "-q", "--trials", "1", "--workers", "1")
-    (beyond,) = (line for line in nnrun("diagnose").next if "search.space" in line)
-    assert re.search(r"--trials 1 --set 'search\.space\.optimizer\.learning_rate=\{log: \[[^]]*\]\}'$", beyond)
+    (beyond,) = (line for line in nnrun("diagnose").next if line.startswith("nnrun search"))
+    assert re.fullmatch(r"nnrun search runs/\S+/wider\.yaml --trials 1", beyond)
+    before = nnrun("show", "--json").json["search"]["space"]
     assert shell(f"{beyond} -q").code == 0
-    assert len(nnrun("show", "--json").json["search"]["space"]) == 2, "the other one is searched as before"
+    after = nnrun("show", "--json").json["search"]["space"]
+    assert after["network.width"] == before["network.width"], "the other one is searched as before"
+    assert after["optimizer.learning_rate"]["log"][1] > before["optimizer.learning_rate"]["log"][1]
+    assert not [line for line in nnrun("diagnose").next if "wider.yaml" in line], "it is within the range now"
+
+
+def test_the_usual_space_is_moved_on_by_a_short_command(nnrun: Nnrun, config: Write) -> None:
+    config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\noptimizer: {learning_rate: 0.1}\n")
+    nnrun("search", "-q", "--trials", "1", "--workers", "1")
+    (beyond,) = (line for line in nnrun("diagnose").next if line.startswith("nnrun search"))
+    assert len(beyond) < 80
+    before = nnrun("show", "--json").json["search"]["space"]
+    assert nnrun(*beyond.split()[1:], "-q").code == 0
+    after = nnrun("show", "--json").json["search"]["space"]
+    moved = [key for key in before if after[key] != before[key]]
+    assert (before.keys(), "optimizer.learning_rate" in moved) == (after.keys(), True)
+    assert "regularization.l2" not in moved
 
 
 def test_a_search_without_a_best_trial(nnrun: Nnrun, config: Write) -> None:

@@ -439,8 +439,8 @@ def test_time_is_counted_over_all_calls(nnrun: Nnrun, config: Callable[..., Path
     done = nnrun("search", "--timeout", "1e-06", "--workers", "1")
     assert done.code == 1, "no trial is finished"
     assert done.out.startswith("time is up after 0 trials (none), ")
-    assert done.next == [f"nnrun resume {the_search()} --timeout 2e-06"]
-    assert nnrun(*done.next[0].split()[1:]).out.startswith("time is up after 0 trials (none), ")
+    assert done.next == [f"nnrun resume {the_search()} --timeout 60"]
+    assert nnrun("resume", "--timeout", "2e-06").out.startswith("time is up after 0 trials (none), ")
     seconds = json.loads((the_search() / "run.json").read_text())["running_seconds"]
     assert seconds > 0
     done = nnrun("resume", "latest", "--timeout", "6000", "--trial-timeout", "600", "--stack", "2", "--workers", "1")

@@ -34,7 +34,7 @@ def test_a_table_is_no_config(nnrun: Nnrun) -> None:
         for name in ("d.csv", "d.csv.gz"):
             done = nnrun(command, name)
             assert (done.code, done.err) == (
-                3, f"{name}: a table, where a config is needed; `nnrun init {name}` writes one for it\n"
+                3, f"{name}: a table, where a config is needed; nnrun init {name} --target COLUMN writes one for it\n"
             )  # fmt: skip
 
 

@@ -80,3 +80,11 @@ def test_a_link_keeps_its_name_and_a_file_may_be_called_almost_like_a_bundled_se
 def test_a_file_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path / "config.yaml")
+
+
+def test_a_space_may_be_named() -> None:
+    space = load_config(None, ["search.space=regularization"]).config.search.space
+    assert space["regularization.l2"] == {"log": [0.1, 10]}
+    assert space.keys() == {"regularization.l2", "regularization.dropout"}
+    with pytest.raises(ConfigError, match="expected ranges by key, or regularization, got the text 'all'"):
+        load_config(None, ["search.space=all"])

@@ -256,7 +256,7 @@ def test_a_schedule_shaped_by_the_total_refuses_another_total(train_run: Train, 
     run = train_run(*SMALL, "optimizer.schedule=cosine").run
     before = bits(run), run.read("resolved.yaml")
     with pytest.raises(
-        UsageError, match=r"schedule cosine is shaped by the planned 4 epochs.*train anew, or resume as"
+        UsageError, match=r"schedule cosine is shaped by the planned 4 epochs.*train anew, or `nnrun resume"
     ):
         verbs.resume(run, epochs=8)
     assert (bits(run), run.read("resolved.yaml")) == before

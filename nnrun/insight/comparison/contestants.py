@@ -10,7 +10,7 @@ from string import ascii_uppercase
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
-from nnrun.runs.finding import find_run
+from nnrun.runs.finding import find_run, listing
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import StoredRun, record_of, settings_of
@@ -102,7 +102,7 @@ def contestants(root: Path, references: Sequence[str]) -> list[Contestant]:
     Raises UsageError for fewer than two, for one that is not there, named twice, or for a search without a result.
     """
     if len(references) < 2:
-        raise UsageError("compare needs two runs or more; `nnrun list` shows them")
+        raise UsageError(f"compare needs two runs or more; `{listing(root)}` shows them")
     found: dict[Path, Contestant] = {}
     for label, reference in zip(_labels(), references, strict=False):
         run = StoredRun(find_run(root, reference))

@@ -7,6 +7,7 @@ from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import dead_layer, vanishing
+from nnrun.runs.symptoms.symptoms import rate_after_divergence
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
@@ -23,7 +24,7 @@ def lower_rate(e: Evidence) -> Move | None:
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
         why = "Training met numbers that are not finite: its steps are too large."
-        return Move(100, why, {"optimizer.learning_rate": _after_divergence(e)})
+        return Move(100, why, {"optimizer.learning_rate": rate_after_divergence(e.config)})
     if "jumping" in e.signs:
         why = "The training loss jumps up as much as down: a third of the learning rate."
         return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
@@ -42,7 +43,7 @@ def shorter_steps(e: Evidence) -> Move | None:
         return None
     settings = {"optimizer.clip_norm": 1.0}
     if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
-        settings["optimizer.learning_rate"] = _after_divergence(e)
+        settings["optimizer.learning_rate"] = rate_after_divergence(e.config)
     return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
 
 
@@ -179,11 +180,6 @@ def larger(e: Evidence) -> Move | None:
     rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
     why = f"{rest}twice the width gives the network room."
     return Move(60 if rest else 42, why[0].upper() + why[1:], {"network.hidden": [2 * width for width in hidden]})
-
-
-def _after_divergence(e: Evidence) -> float:
-    """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
-    return _digits(min(e.config.optimizer.learning_rate / 10, _usual(e)))
 
 
 def _usual(e: Evidence) -> float:

@@ -12,7 +12,7 @@ RATE = 0.5  # of a first dropout
 MOST_DROPPED = 0.7
 WEIGHTS_PER_ROW = 10
 NARROWEST = 16
-SPACE = "{regularization.l2: {log: [0.1, 10]}, regularization.dropout: {quantized: [0.0, 0.7, 0.1]}}"
+SPACE = "regularization"  # a name
 LINEAR_SPACE = "{regularization.l2: {log: [0.1, 10]}}"  # a network without hidden layers has nothing to drop
 
 

@@ -11,7 +11,7 @@ from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
-from nnrun.installation import command
+from nnrun.installation import as_options, command
 from nnrun.runs.stored import StoredRun
 
 
@@ -37,9 +37,8 @@ class Origin:
         """One line for a shell: the same config but for the move's settings."""
         words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
         kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in move.settings]
-        for setting in (*kept, *(f"{key}={_written(value)}" for key, value in move.settings.items())):
-            words += ["--set", setting]
-        return command(*words, *(self.options if move.verb != "check" else ()))
+        changed = [f"{key}={_written(value)}" for key, value in move.settings.items()]
+        return command(*words, *as_options([*kept, *changed]), *(self.options if move.verb != "check" else ()))
 
 
 def _written(value: Any) -> str:

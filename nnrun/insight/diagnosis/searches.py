@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from nnrun.config.dump import dump_yaml
-from nnrun.config.space.space import Space
+from nnrun.config.space.space import Space, WrittenRange
 from nnrun.config.values import Settings
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis.recipe import MOST
@@ -18,11 +18,12 @@ from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
 from nnrun.search.record import TrialRecord
-from nnrun.search.stored import StoredSearch
+from nnrun.search.stored import WIDER, StoredSearch
 from nnrun.text import columns, percent
 
 EDGE = 0.05  # of a range, in its own scale
 LATE = 0.8  # of the trials
+ABOUT_WIDER = "# The config of this search; ranges at whose end its best trial lies go on beyond that."
 JUDGEMENTS = (HIGH, UNCLEAR, LOW)
 
 
@@ -37,7 +38,8 @@ def of_a_search(
     records = stored.trials
     if search.best is None:
         counts = ", ".join(f"{sum(r['status'] == s for r in records)} {s}" for s in ("done", "diverged", "failed"))
-        raise UsageError(f"{search.id} has no best trial yet ({counts}); `nnrun resume {search.path}` goes on")
+        going_on = f"; `{command(*stored.to_go_on)}` goes on" if stored.to_go_on else ""
+        raise UsageError(f"{search.id} has no best trial yet ({counts}){going_on}")
     found = of_a_run(search.best, base, tolerance, usual, options, frozenset(stored.plan.space.written()))
     sizes = set_sizes(search.record["data"])
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
@@ -89,23 +91,20 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     best = next((record for record in records if record["number"] == number), None)
     if number is None or best is None:
         return
-    if wider := _wider(plan.space, best["values"], named=bool(run.config.search.space)):
-        keys, space = wider
-        words = ["search", str(run.directory.resolved), "--trials", str(plan.total)]
-        words += [*(part for setting in space for part in ("--set", setting)), *options]
-        why = f"The best trial lies at the end of a range ({', '.join(keys)}): search beyond it."
-        yield Action(why, command(*words))
+    if beyond := _beyond(plan.space, best["values"]):
+        config = run.config.resolved()
+        config["search"]["space"] = plan.space.written() | beyond
+        run.directory.write(WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}")
+        why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
+        yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
     if number >= LATE * len(records) and len(records) > 1:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
         yield Action(why, command("resume", str(run.path), "--trials", str(2 * plan.total)))
 
 
-def _wider(space: Space, values: Settings, named: bool) -> tuple[list[str], list[str]] | None:
-    """The keys whose value lies at the end of its range, and settings that move these ranges on.
-
-    Where the config has `named` its space, these ranges alone; where it searched the usual one, all of the space.
-    """
-    written, keys = space.written(), []
+def _beyond(space: Space, values: Settings) -> dict[str, WrittenRange]:
+    """The ranges at whose end a value lies, moved on, by key."""
+    found = {}
     for parameter in space.active(values):
         value = values[parameter.key]
         if value is None or not parameter.domain.contains(value):
@@ -113,10 +112,5 @@ def _wider(space: Space, values: Settings, named: bool) -> tuple[list[str], list
         unit = parameter.domain.to_unit(value)
         beyond = parameter.domain.wider(upper=unit > 0.5) if min(unit, 1 - unit) <= EDGE else None
         if beyond is not None:
-            keys.append(parameter.key)
-            written[parameter.key] |= {parameter.domain.name: beyond.written()}
-    if named:
-        settings = [f"search.space.{key}={dump_yaml(written[key], one_line=True).strip()}" for key in keys]
-    else:
-        settings = [f"search.space={dump_yaml(written, one_line=True).strip()}"]
-    return (keys, settings) if keys else None
+            found[parameter.key] = parameter.written() | {parameter.domain.name: beyond.written()}
+    return found

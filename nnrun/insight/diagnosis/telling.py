@@ -21,10 +21,11 @@ MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
 
 class Action(NamedTuple):
-    """What to do next: why, and the words of the command."""
+    """What to do next: why, the words of the command, and the closer look that it takes, if it does."""
 
     why: str
     command: str
+    look: str | None = None
 
 
 def ladder(verdict: Verdict) -> list[str]:

@@ -133,7 +133,8 @@ def _nothing_to_judge(run: StoredRun, final: Numbers) -> str:
     if run.status == "running":
         return f"{run.id} is still training and has not finished an epoch; ask again in a moment"
     if run.status in ("interrupted", "failed") and not final:
-        return f"{run.id}: {run.status} before its first epoch was finished; `nnrun resume {run.id}` goes on"
+        going_on = command("resume", str(run.path))
+        return f"{run.id}: {run.status} before its first epoch was finished; `{going_on}` goes on"
     lacking = [part for part in ("train", "dev") if final.get(f"{part}_error") is None]
     return f"{run.id} has no {' and no '.join(lacking)} error, so there is no gap between training and new examples"
 
@@ -177,11 +178,14 @@ def _to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
     if not evidence.noise or run.data.classes is None:  # neighbours bound no regression's error
         return []
     why = "A linear model makes no fewer mistakes, so the rest may be noise: bound what is possible at all."
-    return [Action(why, command("diagnose", str(run.path), "--estimate-base"))]
+    return [Action(why, command("diagnose", str(run.path), "--estimate-base"), BASE)]
 
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:
     return [Action(move.why, origin.command(move)) for move in moves(evidence, REMEDIES)]
+
+
+REGIONS, BASE, CURVE = "regions", "base_estimate", "learning_curve"  # looks, by their names in the document
 
 
 class Look(NamedTuple):
@@ -210,11 +214,16 @@ class Looks:
         """Each by its name in the document, of a run or of the best one of a search."""
         run = run.best or run
         if self.column:
-            yield "regions", _regions(run, self.column, base, tolerance)
+            yield REGIONS, _regions(run, self.column, base, tolerance)
         if self.base:
-            yield "base_estimate", _base(run)
+            yield BASE, _base(run)
         if self.curve:
-            yield "learning_curve", self._curve(run)
+            yield CURVE, self._curve(run)
+
+    def left(self, actions: Sequence[Action]) -> list[Action]:
+        """What to do next besides the looks that are taken already."""
+        taken = {REGIONS: bool(self.column), BASE: self.base, CURVE: self.curve}
+        return [action for action in actions if not taken.get(action.look or "")]
 
     def _curve(self, run: StoredRun) -> Look:
         from nnrun.insight.diagnosis.learning_curve import learning_curve

@@ -171,6 +171,7 @@ def _same_search(found: Results) -> list[str]:
 def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
     """What speaks for and against the result."""
     metric = found.plan.metric
+    repeating = command("resume", str(found.run.path), "--repeat", "5")
     yield f"It was chosen for its {found.metric} among {len(found.ranked):,} trials: that number is a little too good."
     told = judged.told if isinstance(judged, Diagnosis) else f"there is none ({judged})."
     yield f"Its verdict: {told}"
@@ -178,7 +179,7 @@ def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
         yield f"{sentence_case(' '.join(line.split()))}."
     yield from (f"{note}." for note in found.record.get("notes") or [])
     if not found.record.get("repeats"):
-        yield "It was not trained again with other seeds; --repeat 5 does that for the best three."
+        yield f"It was not trained again with other seeds; `{repeating}` does that for the best three."
 
 
 def _repeats(found: Results) -> list[Markup]:

@@ -1,0 +1,159 @@
+"""Every rule of diagnosis speaks of a real run, and its command is run as printed: what it was printed for is gone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.insight.diagnosis.recipe import REMEDIES
+from nnrun.runs.finding import find_run
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.evidence import evidence_of
+from nnrun.runs.verdict import of_run, set_sizes
+from tests.cli.conftest import Done
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+
+
+class Situation(NamedTuple):
+    """A config of which the rule has something to say, and how its training ends."""
+
+    config: str
+    code: int = 0
+
+
+def situation(source: str, hidden: str, rate: float, epochs: int, more: str = "", name: str = "adam") -> Situation:
+    """With these settings, and lines of further sections."""
+    lines = [
+        f"data: {{source: {source}}}",
+        f"network: {{hidden: {hidden}}}" if hidden else "",
+        f"optimizer: {{name: {name}, learning_rate: {rate}}}",
+        f"training: {{epochs: {epochs}, batch_size: 16}}",
+        more,
+    ]
+    return Situation("\n".join(line for line in lines if line) + "\n")
+
+
+NOISY, TIMED = "noisy.csv, target: y", "timed.csv, target: y, time: t"
+BY_HEART = situation(NOISY, "[128]", 0.01, 12)
+HELD = "network: {hidden: [256], batch_norm: true}\nregularization: {l2: 1e-6, early_stopping: {}}"
+DIVERGING = situation("diabetes", "[16]", 5, 9, name="sgd")._replace(code=5)
+JUMPING = situation("digits", "[16]", 1, 12)
+EASY = situation("easy.csv, target: y", "[16]", 0.05, 12)
+LEVEL = situation(TIMED, "[8]", 0.03, 9, "diagnosis: {tolerance: 0.1}")
+SITUATIONS = {
+    "lower rate": DIVERGING,
+    "clipping": DIVERGING,
+    "decay": JUMPING,
+    "repair init": situation("iris", "", 0.1, 5, "network: {init: zeros}", name="sgd"),
+    "normalise": situation("breast_cancer, normalize: none", "[16]", 0.001, 5),
+    "batch norm": situation("iris", "", 0.1, 9, "network: {depth: 12, width: 16}", name="sgd"),
+    "activation": situation("iris", "", 0.001, 8, "network: {hidden: [16, 16], activation: sigmoid}"),
+    "higher rate": situation("iris", "[16]", 1e-4, 10, name="sgd"),
+    "less regularisation": situation("iris", "[16]", 0.01, 20, "regularization: {dropout: 0.8}"),
+    "larger network": situation("iris", "[1]", 0.001, 20),
+    "longer": situation("iris", "[64]", 0.001, 2),
+    "optimizer": situation("iris", "[64]", 0.03, 4, name="sgd"),
+    "augmentation": situation("digits, split: [0.06, 0.47, 0.47]", "[128]", 0.01, 12),
+    "L2 and dropout": BY_HEART,
+    "L2": BY_HEART,
+    "dropout": BY_HEART,
+    "smaller network": situation(
+        NOISY + ", split: [0.3, 0.7, 0]", "", 0.01, 12, f"{HELD}\ndiagnosis: {{base_error: 0.2}}"
+    ),
+    "search regularisation": BY_HEART,
+    "small batches": situation(NOISY, "[12, 12]", 0.01, 40),
+    "early stopping": BY_HEART,
+    "look at the rows": situation("far.csv, target: y, time: t", "[8]", 0.03, 9),
+    "compare the sets": Situation("data: {source: {train: noisy.csv, dev: moved.csv}, target: y}\n"),
+    "fresh dev set": situation("makers.csv, target: y, group: maker, split_seed: 10", "[16]", 0.02, 8),
+    "larger dev set": situation("iris", "[64]", 0.03, 20),
+    "search": LEVEL,
+    "half the network": EASY,
+    "another seed": EASY,
+    "another split": EASY,
+    "twice as long": LEVEL,
+}
+LOOKS = {  # that show what is wrong and change nothing, and what is then told
+    "look at the rows": "train and dev differ in y",
+    "compare the sets": "train and dev differ in f1",
+}
+MISMATCH = ("--train-error", "1%", "--train-dev-error", "1.5%", "--dev-error", "10%")
+
+
+@pytest.fixture
+def tables(here: Path) -> None:
+    """Rows told apart with ease; the same of ten makers, of whom one swaps the names; noise; a target that runs off."""
+    rng = np.random.default_rng(0)
+    x = rng.choice([-1, 1], 200) * rng.uniform(0.5, 1, 200)
+    easy = pd.DataFrame({"x": x, "noise": rng.standard_normal(200), "y": np.where(x > 0, "yes", "no")})
+    easy.to_csv("easy.csv", index=False)
+    made = pd.concat([easy.assign(maker=f"m{maker}") for maker in range(10)])
+    swapped = (made["x"] > 0) == (made["maker"] != "m3")
+    made.assign(y=np.where(swapped, "yes", "no")).to_csv("makers.csv", index=False)
+    noisy = pd.DataFrame(rng.standard_normal((300, 12))).add_prefix("f")
+    noisy["y"] = np.where(noisy["f0"] + 2 * rng.standard_normal(300) > 0, "yes", "no")
+    noisy.to_csv("noisy.csv", index=False)
+    noisy.assign(f1=noisy["f1"] + 3).to_csv("moved.csv", index=False)
+    timed = pd.DataFrame({"t": pd.date_range("2026-01-01", periods=200).strftime("%Y-%m-%d"), "x": x, "y": x})
+    timed.to_csv("timed.csv", index=False)
+    timed.assign(y=np.where(np.arange(200) < 120, x, 50 + x / 10)).to_csv("far.csv", index=False)
+
+
+def sentence(name: str) -> str:
+    """What the rule says of the latest run."""
+    run = StoredRun(find_run(Path("runs"), "latest"))
+    section = run.config.diagnosis
+    verdict = of_run(run.final, set_sizes(run.record["data"]), section.base_error, section.tolerance)
+    move = REMEDIES[name].propose(evidence_of(run, verdict))
+    assert move is not None, "the rule has nothing to say"
+    return move.why
+
+
+def advice(done: Done) -> dict[str, str]:
+    """Commands by the sentence above them, in their order."""
+    assert done.code == 0, done.err
+    return {each["why"]: each["command"] for each in done.json["next"]}
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("name", [name for name in REMEDIES if name not in LOOKS])
+def test_a_rule_is_silent_or_no_longer_first_once_it_was_followed(nnrun: Nnrun, config: Write, name: str) -> None:
+    given = SITUATIONS[name]
+    assert nnrun("train", config(given.config), "-q").code == given.code
+    why = sentence(name)
+    command = advice(nnrun("diagnose", "--json"))[why]
+    done = nnrun(*shlex.split(command)[1:])
+    assert done.code == 0, f"{command}: {done.err}"
+    after = advice(nnrun("diagnose", "--json"))
+    assert next(iter(after)) != why
+    assert command not in after.values()
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_look_at_the_rows_shows_which(nnrun: Nnrun, config: Write) -> None:
+    name = "look at the rows"
+    assert nnrun("train", config(SITUATIONS[name].config), "-q").code == 0
+    command = advice(nnrun("diagnose", "--json"))[sentence(name)]
+    done = nnrun(*shlex.split(command)[1:])
+    assert (done.code, LOOKS[name] in done.out) == (0, True)
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_look_at_the_sets_shows_in_what_they_differ(nnrun: Nnrun, config: Write) -> None:
+    """Of a mismatch bare numbers alone can tell; `check` ends with 6, as it finds the fault that it is to show."""
+    config(SITUATIONS["compare the sets"].config)
+    command = next(iter(advice(nnrun("diagnose", *MISMATCH, "--json")).values()))
+    done = nnrun(*shlex.split(command)[1:])
+    assert (done.code, LOOKS["compare the sets"] in done.out) == (6, True)
+
+
+def test_every_rule_has_a_situation() -> None:
+    assert list(SITUATIONS) == list(REMEDIES)
