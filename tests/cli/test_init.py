@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -354,3 +355,11 @@ def test_a_file_larger_than_a_piece_is_judged_by_its_first_rows(
     text = nnrun("init", table(), "--target", "y", "-o", "-").out
     assert "# 120 rows, 3 columns; columns judged by the first 50 rows" in text
     assert "# 2 classes: a (60), b (60)" in text
+
+
+@pytest.mark.parametrize("damaged", [lambda packed: packed[:-9], lambda packed: packed + b"more"])
+def test_a_damaged_gzip_file(nnrun: Callable[..., Done], damaged: Callable[[bytes], bytes]) -> None:
+    packed = gzip.compress(b"a,y\n" + b"1,p\n2,q\n" * 30, mtime=0)
+    Path("t.csv.gz").write_bytes(damaged(packed))
+    done = nnrun("init", "t.csv.gz", "--target", "y")
+    assert (done.code, done.err) == (4, "t.csv.gz: a damaged gzip file; pack it again\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -22,10 +23,15 @@ from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking
 
+try:
+    from lzma import LZMAError
+except ImportError:  # of a Python that was built without it, whose zipfile refuses such an archive itself
+    LZMAError = zipfile.BadZipFile  # type: ignore[misc,assignment]
+
 # What NumPy and zipfile raise on files that are damaged, encrypted, of another kind, or full of objects.
 _UNUSABLE = (
     ValueError, EOFError, LookupError, AttributeError, TypeError, RuntimeError, MemoryError, ArithmeticError,
-    SyntaxError, TokenError, struct.error, zipfile.BadZipFile, zlib.error,
+    SyntaxError, TokenError, struct.error, zipfile.BadZipFile, zlib.error, LZMAError,
 )  # fmt: skip
 _LEAST_MAPPED = 1 << 24  # bytes of an array in an archive; a smaller one is read, which also checks its checksum
 _LOCAL_HEADER = struct.Struct("<26sHH")  # of a zip member, up to the lengths of its name and extra field, which follow
@@ -89,7 +95,7 @@ def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
         field = values.dtype[name]
         if not _is_text(name):
             raise DataError(f"{path}: field {name!r} has a name that is no text; rename it")
-        if field.shape or field.kind not in _CELLS:
+        if field.shape or field.kind not in _CELLS or field == np.dtype("M8"):
             raise DataError(f"{path}: field {name!r} is of type {field}; it must hold one number, text or date a row")
     if values.ndim != 1 or not len(values):
         raise DataError(f"{path}: records of shape {values.shape}; they must be (rows,), with one row at least")
@@ -128,7 +134,9 @@ def _channels_first(shape: Shape) -> bool:
 def _load(path: Path, what: str, writer: str, load: Callable[[Path], Any]) -> Any:
     try:
         return load(path)
-    except _UNUSABLE as error:
+    except (*_UNUSABLE, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk; the others are of what the file says of itself
         pickled = any(word in str(error) for word in ("allow_pickle", "Python objects"))
         reason = "it holds Python objects" if pickled else "it is damaged or of another kind"
         raise DataError(f"{path}: not a usable {what}: {reason}; write plain arrays with {writer}") from None
@@ -183,6 +191,9 @@ def _plain(path: Path) -> Array:
 
 
 def _native(values: Array) -> Array:
+    """In this machine's order of bytes, halves as float32, as they end where sums and limits begin."""
+    if values.dtype.kind == "f" and values.dtype.itemsize == 2:
+        return values.astype(np.float32)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
@@ -232,7 +243,7 @@ def _check_dtype(path: Path, name: str, values: Array, kinds: str, wanted: str) 
 
 def _check_text(path: Path, what: str, values: Array, start: int = 0) -> None:
     """Raise DataError at the first text `(m,)` with what is no character by itself, half of a pair of UTF-16 say."""
-    if values.dtype.kind != "U" or not values.dtype.itemsize:
+    if values.dtype.kind != "U" or not values.nbytes:
         return
     codes = np.ascontiguousarray(values).view(np.uint32).reshape(len(values), -1)
     wrong = (((codes >= _HALVES[0]) & (codes <= _HALVES[1])) | (codes > sys.maxunicode)).any(axis=1)

@@ -115,12 +115,19 @@ def _table(path: Path, header: Header, batch: Any, start: int) -> Table:
 
 
 def _plain_schema(schema: Any) -> Any:
-    """The types with dictionaries unfolded and decimals as float64."""
+    """The types with dictionaries unfolded, decimals as float64, halves as float32 and times in UTC.
+
+    Not every machine knows a zone, and halves end where sums and limits begin.
+    """
     import pyarrow as pa
 
     def plain(type: Any) -> Any:
         if pa.types.is_dictionary(type):
             return plain(type.value_type)
+        if pa.types.is_timestamp(type) and type.tz:
+            return pa.timestamp(type.unit, "UTC")
+        if pa.types.is_float16(type):
+            return pa.float32()
         return pa.float64() if pa.types.is_decimal(type) else type
 
     return pa.schema([pa.field(field.name, plain(field.type)) for field in schema])

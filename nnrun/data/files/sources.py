@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -75,7 +76,8 @@ def lacks_names(config: Data) -> bool:
     text = [path for path in source_files(config).values() if _reader(path) is read_csv]
     for path in text[:1]:
         check_file(path)
-        layout = find_dialect(path, Reading.by(config)).layout
+        with _explained(path):
+            layout = find_dialect(path, Reading.by(config)).layout
         return layout.data_first and config.target not in layout.first
     return False
 
@@ -162,13 +164,20 @@ def _whole(path: Path, reading: Reading) -> Table:
 
 def _tables(path: Path, reading: Reading, rows: int | None) -> Iterator[Table]:
     reader = _reader(path)
-    try:
+    with _explained(path):
         found = 0
         for table in reader(path, reading, rows):
             found += len(table)
             yield table
         if not found:  # what a damaged file says of its rows need not be so
             raise DataError(f"{path}: no rows; at least one row and one column are needed")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What opening, unpacking and reading a file may raise becomes a DataError."""
+    try:
+        yield
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{path}: a damaged gzip file; pack it again") from None
     except OSError as error:

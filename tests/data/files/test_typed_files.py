@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sys
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -367,3 +368,42 @@ def test_a_reader_that_finds_no_row_at_all(tmp_path: Path, monkeypatch: pytest.M
     assert message(path, target="y") == told
     with pytest.raises(DataError, match="no rows"):
         list(read_chunks(path, 5))
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "+99:00", "Nowhere/Land"])
+def test_times_of_any_zone_are_in_utc(tmp_path: Path, zone: str) -> None:
+    path = write(tmp_path / "a.parquet", t=pa.array([0, 3_600], pa.timestamp("s", zone)), y=[1.0, 2.0])
+    assert read_table(path).frame["t"].tolist() == [pd.Timestamp(seconds, unit="s", tz="UTC") for seconds in (0, 3_600)]
+
+
+def test_halves_are_read_as_float32(tmp_path: Path) -> None:
+    """Limits such as 2**53 are beyond halves, which warn there."""
+    halves = np.array([0.5, 65_504.0, 3.0], dtype=np.float16)
+    np.save(tmp_path / "a.npy", halves.reshape(-1, 1))
+    tables = [read_table(tmp_path / "a.npy"), read_table(write(tmp_path / "a.parquet", h=pa.array(halves)))]
+    assert [table.frame.iloc[:, 0].tolist() for table in tables] == [[0.5, 65_504.0, 3.0]] * 2
+    assert {str(table.frame.iloc[:, 0].dtype) for table in tables} == {"float32"}
+
+
+def test_dates_without_a_unit_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(3, dtype=[("d", "M8"), ("y", "f8")]))
+    with pytest.raises(DataError, match="field 'd' is of type datetime64; it must hold one number, text or date a row"):
+        read_table(tmp_path / "a.npy")
+
+
+def test_labels_without_rows(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((0, 3)), y=np.zeros(0, dtype="U3"))
+    with pytest.raises(DataError, match="array 'x' is empty; at least one row and one column are needed"):
+        read_table(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_archives_of_other_packings_that_are_damaged(tmp_path: Path, packing: int) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("x.npy", bytes(500))
+    content = bytearray(path.read_bytes())
+    content[45:60] = b"\xff" * 15  # within the packed bytes, which begin behind a header of 35
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"not a usable \.npz archive: it is damaged or of another kind"):
+        read_table(path)
