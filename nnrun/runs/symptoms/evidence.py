@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nnrun.config.config import Config
 from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import Diverged, Layers, Row, numbers
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
@@ -60,7 +61,7 @@ class Evidence:
     dev_rows: int = 0
     features: int = 0
     image: bool = False  # whether the features are the pixels of an image
-    outputs: int = 1
+    outputs: int = 1  # units of the last layer
     linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
     searched: frozenset[str] = frozenset()  # keys that a search has chosen among
 
@@ -146,7 +147,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         dev_rows=rows.get("dev", 0),
         features=len(data.features),
         image=data.image is not None,
-        outputs=len(data.classes) if data.classes else 1,
+        outputs=layer_widths(run.config, len(data.features), data.classes)[-1],
     )
 
 
