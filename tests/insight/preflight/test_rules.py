@@ -13,7 +13,7 @@ from nnrun.engine.gradient_check import GradientCheck
 from nnrun.insight.preflight.columns import judge_constant, judge_identifiers, judge_leak, judge_missing, judge_scale
 from nnrun.insight.preflight.context import setting
 from nnrun.insight.preflight.distances import Association, Difference, holm
-from nnrun.insight.preflight.learning import judge_batch, judge_cost, rises
+from nnrun.insight.preflight.learning import Trial, judge_batch, judge_cost, judge_rates, rises
 from nnrun.insight.preflight.network import (
     Signals,
     judge_first_loss,
@@ -23,9 +23,9 @@ from nnrun.insight.preflight.network import (
     judge_symmetry,
     ratio,
 )
-from nnrun.insight.preflight.rates import Trial, find_rate, judge_rates, plot
 from nnrun.insight.preflight.rows import judge_distribution, judge_duplicates, judge_rows
 from nnrun.insight.preflight.unordered import is_unordered, judge_kinds
+from nnrun.insight.range_test import find_rate, plot
 from nnrun.text import listed
 
 BOTH = (("train", "dev"), ("dev", "test"))
