@@ -131,7 +131,7 @@ def _of_run(
 
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
-        found = of_a_run(stored, given, largest, usual, elsewhere(runs))
+        found = of_a_run(stored, given, largest, usual, elsewhere(runs), tell=say)
     return found, dict(looks.of(stored, given, largest))
 
 

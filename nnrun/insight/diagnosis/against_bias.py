@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnrun.config.config import Config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.origin import Move
@@ -22,8 +23,7 @@ def lower_rate(e: Evidence) -> Move | None:
     """A rate that throws the parameters about, or to infinity."""
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
-        why = "Training met numbers that are not finite: its steps are too large."
-        return Move(100, why, {"optimizer.learning_rate": _after_divergence(e)})
+        return _after_divergence(e)
     if "jumping" in e.signs:
         why = "The training loss jumps up as much as down: a third of the learning rate."
         return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
@@ -42,7 +42,10 @@ def shorter_steps(e: Evidence) -> Move | None:
         return None
     settings = {"optimizer.clip_norm": 1.0}
     if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
-        settings["optimizer.learning_rate"] = _after_divergence(e)
+        lower = lower_rate(e)
+        if lower is None:
+            return None
+        settings |= lower.settings
     return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
 
 
@@ -181,9 +184,23 @@ def larger(e: Evidence) -> Move | None:
     return Move(60 if rest else 42, why[0].upper() + why[1:], {"network.hidden": [2 * width for width in hidden]})
 
 
-def _after_divergence(e: Evidence) -> float:
+def _after_divergence(e: Evidence) -> Move | None:
+    """The rate that did best in a short training; without one, that which seems right."""
+    why, rate = "Training met numbers that are not finite: its steps are too large.", calmer_guess(e.config)
+    if e.calmer is not None:
+        if e.calmer.best is None:
+            return None  # no rate mends it
+        rate = e.calmer.best
+        diverges = e.calmer.diverges if e.calmer.diverges and rate < e.calmer.diverges else None
+        beyond = "" if diverges is None else f"the loss diverges from {diverges:.1g} on, and "
+        why += f" In a short training {beyond}this rate lowers {'the loss' if diverges is None else 'it'}."
+    return Move(100, why, {"optimizer.learning_rate": rate})
+
+
+def calmer_guess(config: Config) -> float:
     """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
-    return _digits(min(e.config.optimizer.learning_rate / 10, _usual(e)))
+    rate = config.optimizer.learning_rate / 10
+    return _digits(min(rate, OPTIMIZERS[config.optimizer.name].usual_rate))
 
 
 def _usual(e: Evidence) -> float:

@@ -1,7 +1,9 @@
-"""The error of a linear model on the dev set: what a network should at least do better than."""
+"""What a run's data show beside its errors: a linear model's dev error, which a network should at least undercut, and
+after a divergence the rate that they bear."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,12 @@ from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.trainer import sample
 from nnrun.errors import NnrunError
+from nnrun.insight.diagnosis.against_bias import calmer_guess
+from nnrun.insight.range_test import calmer_rate
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.evidence import CalmerRate
 
 ROWS = 5_000  # of each set, as many as settle an error to a point
 MOST_FEATURES = 2_000  # the fit grows with their cube
@@ -28,6 +33,17 @@ def linear_dev_error(run: StoredRun) -> float | None:
         return of_dataset(trained(run).dataset)
     except (NnrunError, OSError):
         return None
+
+
+def rate_after_divergence(run: StoredRun, tell: Callable[[str], None]) -> CalmerRate | None:
+    """By short trainings on the run's data; None where they are no longer there or the network is too large to try."""
+    try:
+        found = trained(run)
+    except (NnrunError, OSError):
+        return None
+    tell("diagnose: trying lower learning rates on this data, a second or two")
+    with np.errstate(all="ignore"):
+        return calmer_rate(found.config, found.dataset, calmer_guess(found.config))
 
 
 def of_dataset(dataset: Dataset) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,6 +69,10 @@ class Diagnosis:
         return {kind for kind, word in self.document["verdict"].items() if word == HIGH}
 
 
+def nobody(line: str) -> None:
+    """Hears of what takes a moment where there is no screen."""
+
+
 def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Diagnosis:
     """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about."""
     evidence = Evidence(load_config(config).config if named else Config(), verdict=verdict)
@@ -86,10 +90,11 @@ def of_a_run(
     usual: Path,
     options: Sequence[str],
     searched: frozenset[str] = frozenset(),
+    tell: Callable[[str], None] = nobody,
 ) -> Diagnosis:
     """A run by its best epoch: the final errors, or those so far; written to its diagnosis.json unless it is running.
 
-    `searched` are the keys among whose values a search has chosen this run's.
+    `searched` are the keys among whose values a search has chosen this run's, `tell` hears of what takes a moment.
     Raises UsageError where there is nothing to judge yet.
     """
     record, final, section = run.record, _errors(run), run.config.diagnosis
@@ -103,7 +108,7 @@ def of_a_run(
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
     assumed = base is None and not section.base_error
-    evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed)
+    evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell)
     actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     lines = [f"run      {run.path}", *_state(run, final), *measured_by(evidence), ""]
@@ -153,8 +158,14 @@ def _to_finish(run: StoredRun) -> list[Action]:
     return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
 
 
-def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool) -> Evidence:
-    """With a linear model's error beside it where that decides: a high bias, training at its end, no base error."""
+def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool, tell: Callable[[str], None]) -> Evidence:
+    """With what the data show where that decides: after a divergence, rates; a linear model's error beside a high bias,
+    training at its end and no base error.
+    """
+    if evidence.status == "diverged":
+        from nnrun.insight.diagnosis.baseline import rate_after_divergence
+
+        return replace(evidence, calmer=rate_after_divergence(run, tell))
     high = evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
     if not (assumed and high and evidence.all_tried):
         return evidence

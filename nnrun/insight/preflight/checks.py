@@ -188,7 +188,7 @@ CHECKS: dict[str, Check] = {
         learning.check_rates,
         "a learning rate beyond where the loss diverges, or far too low (warn)",
         f"range test from {range_test.LOWEST:g} to {range_test.HIGHEST:g}; steepest fall, at most a tenth of where the "
-        f"smoothed loss is {range_test.DIVERGED:g} times its lowest; suggested where {learning.TRIAL_STEPS} steps on "
+        f"smoothed loss is {range_test.DIVERGED:g} times its lowest; suggested where {range_test.TRIAL_STEPS} steps on "
         f"the same batches lower the loss by {range_test.LEAST_FALL:.0%} there, and by less than "
         f"{learning.USELESS:.0%} of that at the config's",
         "Smith 2017, Cyclical Learning Rates",

@@ -5,28 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, count, islice
 from typing import NamedTuple
 
 import numpy as np
 
-from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.parameters import Array
-from nnrun.engine.schedules import Constant, Given, Progress
-from nnrun.engine.trainer import sample
+from nnrun.engine.schedules import Given, Progress
 from nnrun.insight.preflight.context import Context, descend, setting, with_values
 from nnrun.insight.range_test import (
-    FEWEST_STEPS,
     LEAST_FALL,
-    MEASURED_ROWS,
-    STEP_WORK,
+    RATE,
     find_rate,
     plot,
     range_test,
     round_rate,
+    side_by_side,
 )
-from nnrun.runs.assembly import recipe
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, number, percent
 
@@ -38,7 +34,6 @@ MOST_BATCH_STEPS, FEWEST_BATCH_STEPS = 1_000, 100
 BATCH_WORK = 1_000_000_000  # steps × parameters
 BATCH_RATES = (1e-3, 1e-2, 1e-1)  # tried side by side, so that the rate is no part of the question
 LEARNED = {"classification": 0.0, "regression": 0.01}  # error at which a batch counts as learned
-TRIAL_STEPS = 300
 USELESS = 0.1  # of the fall at the other rate: what is less is no matter of taste
 NARROW = 16  # units of a layer that is tried next
 LARGEST = 5_000_000  # parameters of a network that is tried on one batch
@@ -92,7 +87,7 @@ def judge_cost(costs: Sequence[float], rate: float, better: float | None) -> Fin
         return Finding("pass", text, numbers=numbers)
     cure = "no lower rate mends it; look at the gradient and the data"
     if better is not None:
-        cure = setting("optimizer.learning_rate", float(f"{better:.3g}"))
+        cure = setting(RATE, float(f"{better:.3g}"))
     if not costs[-1] < costs[0]:
         return Finding("fail", f"learning rate {rate:g} too high: {text}", cure, numbers)
     return Finding("warn", f"learning rate {rate:g} is high: rises at {bad} of {steps} steps; {text}", cure, numbers)
@@ -175,17 +170,9 @@ class Trial(NamedTuple):
 
 
 def _trial(context: Context, rate: float) -> Trial:
-    """Two members with the same weights and batches, each at its rate throughout."""
-    parameters = context.plain.mlp.network().theta.size
-    steps = max(FEWEST_STEPS, min(TRIAL_STEPS, STEP_WORK // (6 * parameters * context.recipe.batch_size)))
-    configs = [context.config, context.tried({"optimizer.learning_rate": rate}).config]
-    both = replace(recipe(configs, context.dataset), schedule=Constant())
-    trainer, rows = context.trainer(both, context.train, 2), sample(context.train, MEASURED_ROWS)
-    whole = Evaluator(trainer.network, both.loss, rows)
-    first = float(whole(trainer.bound)[0][0])
-    for _ in islice(chain.from_iterable(trainer.steps() for _ in count()), steps):
-        pass
-    here, there = (float(loss) for loss in whole(trainer.bound)[0])
+    """The config beside itself at another rate."""
+    both = [context.config, context.tried({RATE: rate}).config]
+    steps, first, (here, there) = side_by_side(both, context.dataset, context.train)
     return Trial(steps, first, here, there)
 
 
@@ -214,4 +201,4 @@ def judge_rates(
         f"suggests {other:g}: from a loss of {number(trial.first)}, {trial.steps} steps lead to {number(trial.other)}, "
         f"and at the config's {configured:g} to {number(trial.configured)}{beyond}"
     )
-    return Finding("warn", text, setting("optimizer.learning_rate", other), numbers, picture)
+    return Finding("warn", text, setting(RATE, other), numbers, picture)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.engine.optimizers import OPTIMIZERS
@@ -43,6 +43,14 @@ class Finding:
         return cls("warn", text, epoch=epoch, layer=layer)
 
 
+class CalmerRate(NamedTuple):
+    """What short trainings showed after a divergence: from which rate on the loss diverges, if from one, and which of
+    some lower ones lowers it most, if one does."""
+
+    diverges: float | None
+    best: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What is known of a training, as far as it is: there is no verdict before its end, no curve of bare numbers."""
@@ -63,6 +71,7 @@ class Evidence:
     image: bool = False  # whether the features are the pixels of an image
     outputs: int = 1  # units of the last layer
     linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
+    calmer: CalmerRate | None = None  # what was tried after a divergence, where the data are still there
     searched: frozenset[str] = frozenset()  # keys that a search has chosen among
 
     @property
