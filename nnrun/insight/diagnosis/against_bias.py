@@ -7,7 +7,7 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
-from nnrun.runs.symptoms.shapes import dead_layer, vanishing
+from nnrun.runs.symptoms.shapes import vanishing
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
@@ -88,12 +88,8 @@ def let_signals_through(e: Evidence) -> Move | None:
 
 
 def another_activation(e: Evidence) -> Move | None:
-    """Activations that saturate, are linear, or have died."""
+    """Activations that saturate, or are linear."""
     network = e.config.network
-    dead = dead_layer(e.last_layers)
-    if dead and network.activation == "relu":
-        why = f"Half of the units of {dead} are always 0; leaky ones keep a gradient."
-        return Move(75, why, {"network.activation": "leaky_relu"})
     if network.activation == "linear" and network.hidden:
         return Move(85, "Linear layers on each other are one linear layer.", {"network.activation": "relu"})
     if ACTIVATIONS[network.activation].saturates and len(network.hidden) >= 2:

@@ -184,6 +184,12 @@ def test_after_a_divergence_the_rate_that_was_tried_counts() -> None:
     assert rates == [], "no rate mends it"
 
 
+def test_units_that_are_dead_are_no_reason_for_another_activation() -> None:
+    layers = [(50, {"relu1": {"dead": 0.9}, "relu2": {"dead": 0.8}})]
+    found = moves(seen(BIASED, "flat", layers=layers), REMEDIES)
+    assert not any("network.activation" in move.settings for move in found)
+
+
 def test_the_cause_comes_before_another_split() -> None:
     verdict = judge({"base": 0.0, "train": 0.1, "dev": 0.12, "test": 0.16}, {}, 0.015)
     held = Config.from_values({"regularization": {"l2": 300}})
