@@ -4,7 +4,7 @@ Signals and gradients are compared from one end of the network to the other; whe
 nothing is learned in a usual number of steps, so `nnrun check` fails where a run would show the symptom, and warns a
 factor of ten before. Shares of dead units differ by what follows from them: in training they are a symptom, before it
 many units may still come to life, and after it the recipe changes nothing for them: on tables half of the units are
-dead in networks that are well, and leaky ones do better there as often as not.
+dead in networks that learn well, and leaky ones do better there as often as not.
 """
 
 from __future__ import annotations

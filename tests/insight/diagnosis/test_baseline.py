@@ -14,6 +14,7 @@ from nnrun.insight.diagnosis.baseline import linear_dev_error
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.runs import verbs
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.evidence import evidence_of
 
 
 def trained(folder: Path, frame: pd.DataFrame, *settings: str) -> StoredRun:
@@ -99,3 +100,9 @@ def test_what_did_not_diverge_is_tried_no_rates_on(tmp_path: Path) -> None:
     heard: list[str] = []
     of_a_run(trained(tmp_path, noisy(300)), None, None, Path("config.yaml"), (), tell=heard.append)
     assert heard == []
+
+
+def test_two_classes_have_one_output(tmp_path: Path) -> None:
+    evidence = evidence_of(trained(tmp_path, noisy(300), "network.hidden=[4]", "training.epochs=1"), None)
+    assert evidence.outputs == 1
+    assert evidence.weights == 3 * 4 + 4 * 1
