@@ -377,9 +377,10 @@ how much speaks for it, times how much of the whole gap is its kind's: bias coun
 network that cannot fit its training set is mended first, unless its best epoch came early and the dev loss turned;
 then the bias comes of stopping, and variance is the problem. Where nobody gave a base error and a linear model does no
 worse on the dev set, the rest may be noise: remedies against bias count less, and the sentence says what they hang on.
-No two moves pull the same way and back, and none changes what a search has just chosen. The three to five weightiest
-moves are printed, each as a command. It names the config the run was trained from if that still gives the same
-settings, else the run's resolved.yaml.
+After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers the loss
+most is advised; without the data it is a tenth of the rate, at most the usual one. No two moves pull the same way and
+back, and none changes what a search has just chosen. The three to five weightiest moves are printed, each as a command.
+It names the config the run was trained from if that still gives the same settings, else the run's resolved.yaml.
 
 The remedies are those of Ng, *Machine Learning Yearning* (2018), chapters 25 (bias) and 27 (variance); the papers
 behind each technique stand in [techniques.md](techniques.md). Weights were set by the benchmark below."""
@@ -388,12 +389,19 @@ TRIED = """\
 ## Whether it helps
 
 ```sh
-python benchmarks/advice.py
+python benchmarks/advice.py > benchmarks/advice.md      # the table below
 ```
 
 Each situation has one thing wrong. It is trained, diagnosed, and each command is run as printed. One run of the
 command: dev error at the best epoch before and after, medians over 5 seeds, and for how many seeds it fell. A place
-is where the advice stood in the list, the median over the seeds."""
+is where the advice stood in the list, the median over the seeds. Advice that only some seeds were given is compared
+with the dev errors of these seeds.
+
+The first advice lowers the dev error in every situation. The figures of *diverged* and *regression by heart* are
+1 − R², which has no upper bound.
+
+Units of a relu layer that are always 0 change nothing in the advice. On five made tables (3,000 rows, five seeds) 40%
+and more of a layer were dead in 110 networks that learned well: with leaky units instead the dev error fell for 48."""
 
 
 INIT = """\
@@ -604,9 +612,9 @@ def checks() -> str:
 
 
 def diagnosis() -> str:
-    """The page on the rules, but for the figures of the benchmark, which are kept from the page as it is."""
-    page = Path(__file__).with_name("diagnosis.md")
-    figures = page.read_text(encoding="utf-8").partition(TRIED)[2].strip() if page.exists() else ""
+    """The page on the rules; the figures of the benchmark stand in a file of their own, since a shell empties the page
+    before it is written anew."""
+    figures = (Path(__file__).parents[1] / "benchmarks/advice.md").read_text(encoding="utf-8").strip()
     rates = ", ".join(f"{name} {rule.usual_rate:g}" for name, rule in OPTIMIZERS.items())
     blocks = [
         *(DIAGNOSIS, table(["gap", "step", "what it is", "example", "source"], map(gap_row, verdict.RULES.items()))),

@@ -132,7 +132,7 @@ def _of_run(
 
         found = of_a_search(stored, given, largest, usual, elsewhere(runs))
     else:
-        found = of_a_run(stored, given, largest, usual, elsewhere(runs))
+        found = of_a_run(stored, given, largest, usual, elsewhere(runs), tell=say)
     found = replace(found, actions=looks.left(found.actions))
     return found, dict(looks.of(stored, given, largest))
 

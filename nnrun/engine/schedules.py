@@ -49,6 +49,18 @@ def _cosine_fall(done: Factors) -> Factors:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Factors that are written down, for short trainings; after the last one it stays there."""
+
+    needs_total: ClassVar[bool] = False
+    factors: tuple[float, ...]
+
+    def __call__(self, progress: Progress) -> Factors:
+        """The factor at each step of the epoch, (steps,)."""
+        return np.array([self.factors[min(step, len(self.factors)) - 1] for step in progress.steps.tolist()])
+
+
+@dataclass(frozen=True)
 class Constant:
     """The same rate throughout."""
 

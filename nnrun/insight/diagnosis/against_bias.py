@@ -6,7 +6,7 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
-from nnrun.runs.symptoms.shapes import dead_layer, vanishing
+from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 
 NARROW, WIDE = 32, 64  # units
@@ -23,8 +23,7 @@ def lower_rate(e: Evidence) -> Move | None:
     """A rate that throws the parameters about, or to infinity."""
     rate = e.config.optimizer.learning_rate
     if e.status == "diverged":
-        why = "Training met numbers that are not finite: its steps are too large."
-        return Move(100, why, {"optimizer.learning_rate": rate_after_divergence(e.config)})
+        return _after_divergence(e)
     if "jumping" in e.signs:
         why = "The training loss jumps up as much as down: a third of the learning rate."
         return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
@@ -43,7 +42,10 @@ def shorter_steps(e: Evidence) -> Move | None:
         return None
     settings = {"optimizer.clip_norm": 1.0}
     if e.status == "diverged":  # a bound alone does not mend a rate that is far too high
-        settings["optimizer.learning_rate"] = rate_after_divergence(e.config)
+        lower = lower_rate(e)
+        if lower is None:
+            return None
+        settings |= lower.settings
     return Move(40, "Clipping bounds the step that a single bad batch can cause.", settings)
 
 
@@ -86,12 +88,8 @@ def let_signals_through(e: Evidence) -> Move | None:
 
 
 def another_activation(e: Evidence) -> Move | None:
-    """Activations that saturate, are linear, or have died."""
+    """Activations that saturate, or are linear."""
     network = e.config.network
-    dead = dead_layer(e.last_layers)
-    if dead and network.activation == "relu":
-        why = f"Half of the units of {dead} are always 0; leaky ones keep a gradient."
-        return Move(75, why, {"network.activation": "leaky_relu"})
     if network.activation == "linear" and network.hidden:
         return Move(85, "Linear layers on each other are one linear layer.", {"network.activation": "relu"})
     if ACTIVATIONS[network.activation].saturates and len(network.hidden) >= 2:
@@ -180,6 +178,19 @@ def larger(e: Evidence) -> Move | None:
     rest = "Training has come to rest with errors left on its own examples: " if "flat" in e.signs else ""
     why = f"{rest}twice the width gives the network room."
     return Move(60 if rest else 42, why[0].upper() + why[1:], {"network.hidden": [2 * width for width in hidden]})
+
+
+def _after_divergence(e: Evidence) -> Move | None:
+    """The rate that did best in a short training; without one, that which seems right."""
+    why, rate = "Training met numbers that are not finite: its steps are too large.", rate_after_divergence(e.config)
+    if e.calmer is not None:
+        if e.calmer.best is None:
+            return None  # no rate mends it
+        rate = e.calmer.best
+        diverges = e.calmer.diverges if e.calmer.diverges and rate < e.calmer.diverges else None
+        beyond = "" if diverges is None else f"the loss diverges from {diverges:.1g} on, and "
+        why += f" In a short training {beyond}this rate lowers {'the loss' if diverges is None else 'it'}."
+    return Move(100, why, {"optimizer.learning_rate": rate})
 
 
 def _usual(e: Evidence) -> float:

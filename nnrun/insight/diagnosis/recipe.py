@@ -212,9 +212,7 @@ REMEDIES: dict[str, Remedy] = {
     "repair init": Remedy("both", "`network.init` is zeros or normal", bias.repair_init),
     "normalise": Remedy("both", "`data.normalize` is none", bias.normalise),
     "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", bias.let_signals_through),
-    "activation": Remedy(
-        "bias", "sigmoid, tanh or linear in several layers; relu with dead units", bias.another_activation
-    ),
+    "activation": Remedy("bias", "sigmoid, tanh or linear in several layers", bias.another_activation),
     "higher rate": Remedy("bias", "below 0.3 of the usual rate, and falling or learned nothing", bias.higher_rate),
     "less regularisation": Remedy(
         "bias",

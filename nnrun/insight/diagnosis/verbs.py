@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
@@ -28,7 +28,8 @@ from nnrun.installation import command
 from nnrun.runs.records import RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import StoredRun, best_row
-from nnrun.runs.symptoms.evidence import Evidence, evidence_of
+from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
+from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
 from nnrun.text import wrapped
 
@@ -75,6 +76,10 @@ class Diagnosis:
         return {kind for kind, word in self.document["verdict"].items() if word == HIGH}
 
 
+def nobody(line: str) -> None:
+    """Hears of what takes a moment where there is no screen."""
+
+
 def of_numbers(verdict: Verdict, config: Path, named: bool, assumed: bool) -> Diagnosis:
     """Numbers alone: the recipe has a config to change, and nothing to see of how the errors came about."""
     evidence = Evidence(load_config(config).config if named else Config(), verdict=verdict)
@@ -92,10 +97,11 @@ def of_a_run(
     usual: Path,
     options: Sequence[str],
     searched: frozenset[str] = frozenset(),
+    tell: Callable[[str], None] = nobody,
 ) -> Diagnosis:
     """A run by its best epoch: the final errors, or those so far; written to its diagnosis.json unless it is running.
 
-    `searched` are the keys among whose values a search has chosen this run's.
+    `searched` are the keys among whose values a search has chosen this run's, `tell` hears of what takes a moment.
     Raises UsageError where there is nothing to judge yet.
     """
     record, final, section = run.record, _errors(run), run.config.diagnosis
@@ -109,7 +115,7 @@ def of_a_run(
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
     assumed = base is None and not section.base_error
-    evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed)
+    evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell)
     actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     lines = [f"run      {run.path}", *_state(run, final), *measured_by(evidence), ""]
@@ -160,14 +166,31 @@ def _to_finish(run: StoredRun) -> list[Action]:
     return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
 
 
-def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool) -> Evidence:
-    """With a linear model's error beside it where that decides: a high bias, training at its end, no base error."""
+def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool, tell: Callable[[str], None]) -> Evidence:
+    """With what the data show where that decides: after a divergence, rates; a linear model's error beside a high bias,
+    training at its end and no base error.
+    """
+    if evidence.status == "diverged":
+        return replace(evidence, calmer=_calmer(run, tell))
     high = evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
     if not (assumed and high and evidence.all_tried):
         return evidence
     from nnrun.models.baselines import linear_dev_error
 
     return replace(evidence, linear_error=linear_dev_error(run))
+
+
+def _calmer(run: StoredRun, tell: Callable[[str], None]) -> CalmerRate | None:
+    """The rate that a run's data bear, by short trainings; None where they are gone or the network is too large."""
+    from nnrun.insight.range_test import calmer_rate
+    from nnrun.models.model import trained
+
+    try:
+        found = trained(run)
+    except (NnrunError, OSError):
+        return None
+    tell("diagnose: trying lower learning rates on this data, a second or two")
+    return calmer_rate(found.config, found.dataset, rate_after_divergence(found.config))
 
 
 def _noise(run: StoredRun, evidence: Evidence) -> str:

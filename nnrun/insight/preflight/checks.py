@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from nnrun.data.facts import kinds
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
-from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rates, rows, values
+from nnrun.insight import range_test
+from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rows, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -178,17 +179,18 @@ CHECKS: dict[str, Check] = {
     "batch": Check(
         learning.check_batch,
         "a network that cannot learn even a few rows (fail; warn: not all of them)",
-        f"no error on {learning.BATCH_ROWS} rows (1 − R² of 0.01) within {learning.MOST_STEPS:,} steps of Adam; "
+        f"no error on {learning.BATCH_ROWS} rows (1 − R² of 0.01) within {learning.MOST_BATCH_STEPS:,} steps of Adam; "
         "half the first error",
         "Karpathy 2019, A Recipe for Training Neural Networks",
         after=SIGNALS,
     ),
     "rates": Check(
-        rates.check_rates,
+        learning.check_rates,
         "a learning rate beyond where the loss diverges, or far too low (warn)",
-        f"range test from {rates.LOWEST:g} to {rates.HIGHEST:g}; steepest fall, at most a tenth of where the smoothed "
-        f"loss is {rates.DIVERGED:g} times its lowest; suggested where {rates.TRIAL_STEPS} steps on the same batches "
-        f"lower the loss by {rates.LEAST_FALL:.0%} there, and by less than {rates.USELESS:.0%} of that at the config's",
+        f"range test from {range_test.LOWEST:g} to {range_test.HIGHEST:g}; steepest fall, at most a tenth of where the "
+        f"smoothed loss is {range_test.DIVERGED:g} times its lowest; suggested where {range_test.TRIAL_STEPS} steps on "
+        f"the same batches lower the loss by {range_test.LEAST_FALL:.0%} there, and by less than "
+        f"{learning.USELESS:.0%} of that at the config's",
         "Smith 2017, Cyclical Learning Rates",
         after=SIGNALS,
     ),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,11 +21,12 @@ from nnrun.data.prepare import RawParts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.parameters import Array
-from nnrun.engine.schedules import Constant, Factors, Progress
-from nnrun.engine.trainer import Recipe, Trainer, sample
+from nnrun.engine.schedules import Constant
+from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.engine.update import penalty
 from nnrun.insight.preflight.distances import Difference, differences
-from nnrun.runs.assembly import examples, memory_needed, recipe
+from nnrun.insight.range_test import some_rows
+from nnrun.runs.assembly import recipe
 from nnrun.runs.symptoms.evidence import Finding
 
 if TYPE_CHECKING:
@@ -33,21 +34,6 @@ if TYPE_CHECKING:
 
 
 Pair = tuple[str, str]  # of parts
-
-MOST_ROWS, FEWEST_ROWS = 2_000, 128  # training rows that the network is tried on
-WORK = 200_000_000  # rows × parameters; a pass through them takes some tenths of a second
-
-
-@dataclass(frozen=True)
-class Given:
-    """A schedule whose factors are written down; after the last one it stays there."""
-
-    needs_total: ClassVar[bool] = False
-    factors: tuple[float, ...]
-
-    def __call__(self, progress: Progress) -> Factors:
-        """The factor at each step of the epoch, (steps,)."""
-        return np.array([self.factors[min(step, len(self.factors)) - 1] for step in progress.steps.tolist()])
 
 
 @dataclass(frozen=True)
@@ -102,8 +88,7 @@ class Context:
     @cached_property
     def train(self) -> Examples:
         """The training part, or a fixed random sample of it, smaller for large networks."""
-        parameters = memory_needed(self.config, self.dataset)[0]
-        return sample(examples(self.dataset, "train"), min(MOST_ROWS, max(FEWEST_ROWS, WORK // parameters)))
+        return some_rows(self.config, self.dataset)
 
     def tried(self, settings: Settings) -> Context:
         """The same data with other settings of network or optimizer, to see whether a cure cures."""

@@ -1,18 +1,28 @@
-"""Checks of learning: the cost falls, and one small batch can be learned."""
+"""Checks of learning: the cost falls, one small batch can be learned, and the rate is one that works."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.parameters import Array
-from nnrun.engine.schedules import Progress
-from nnrun.insight.preflight.context import Context, Given, descend, setting, with_values
+from nnrun.engine.schedules import Given, Progress
+from nnrun.insight.preflight.context import Context, descend, setting, with_values
+from nnrun.insight.range_test import (
+    LEAST_FALL,
+    RATE,
+    find_rate,
+    plot,
+    range_test,
+    round_rate,
+    side_by_side,
+)
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, number, percent
 
@@ -20,10 +30,11 @@ STEPS = 20
 RISE = 0.01  # share of the first cost; less is rounding, or the last digits of a cost that has settled
 LOWER, TRIES = 10.0, 7  # the rate is divided by it until the cost falls
 BATCH_ROWS = 8
-MOST_STEPS, FEWEST_STEPS = 1_000, 100
-STEP_WORK = 1_000_000_000  # steps × parameters
+MOST_BATCH_STEPS, FEWEST_BATCH_STEPS = 1_000, 100
+BATCH_WORK = 1_000_000_000  # steps × parameters
 BATCH_RATES = (1e-3, 1e-2, 1e-1)  # tried side by side, so that the rate is no part of the question
 LEARNED = {"classification": 0.0, "regression": 0.01}  # error at which a batch counts as learned
+USELESS = 0.1  # of the fall at the other rate: what is less is no matter of taste
 NARROW = 16  # units of a layer that is tried next
 LARGEST = 5_000_000  # parameters of a network that is tried on one batch
 
@@ -76,7 +87,7 @@ def judge_cost(costs: Sequence[float], rate: float, better: float | None) -> Fin
         return Finding("pass", text, numbers=numbers)
     cure = "no lower rate mends it; look at the gradient and the data"
     if better is not None:
-        cure = setting("optimizer.learning_rate", float(f"{better:.3g}"))
+        cure = setting(RATE, float(f"{better:.3g}"))
     if not costs[-1] < costs[0]:
         return Finding("fail", f"learning rate {rate:g} too high: {text}", cure, numbers)
     return Finding("warn", f"learning rate {rate:g} is high: rises at {bad} of {steps} steps; {text}", cure, numbers)
@@ -101,7 +112,9 @@ def _by_heart(context: Context) -> Finding:
     if trainer.theta.shape[1] > LARGEST:
         return Finding("warn", f"not tried: {trainer.theta.shape[1]:,} parameters are too many", "a smaller network")
     errors: list[float] = []
-    for measured in descend(trainer, min(MOST_STEPS, max(FEWEST_STEPS, STEP_WORK // trainer.theta.shape[1]))):
+    for measured in descend(
+        trainer, min(MOST_BATCH_STEPS, max(FEWEST_BATCH_STEPS, BATCH_WORK // trainer.theta.shape[1]))
+    ):
         errors.append(float(np.nanmin([*measured.error, np.inf])))
         if errors[-1] <= LEARNED[task]:
             break
@@ -126,3 +139,66 @@ def judge_batch(errors: Sequence[float], rows: int, learned: float) -> Finding:
         return Finding("pass", f"{rows} rows learned in {counted(len(errors) - 1, 'step')} of Adam", numbers=numbers)
     text = f"{rows} rows not learned in {len(errors)} steps of Adam: error {percent(min(errors))}"
     return Finding("warn" if min(errors) <= errors[0] / 2 else "fail", text, None, numbers)
+
+
+def check_rates(context: Context) -> Finding:
+    """Mini-batches as in training, dropout and penalties as configured, on a sample of the training rows."""
+    curve = range_test(context.recipe, context.train, context.config.seed)
+    if curve is None:
+        return Finding("pass", "no suggestion: the network is too large to try in seconds")
+    suggestion = find_rate(*curve).suggestion
+    both = None if suggestion is None else _trial(context, round_rate(suggestion))
+    return judge_rates(*curve, context.config.optimizer.learning_rate, both)
+
+
+class Trial(NamedTuple):
+    """The loss on the same rows before and after so many steps on the same batches, at the config's rate and another.
+
+    NaN where numbers ceased to be finite.
+    """
+
+    steps: int
+    first: float
+    configured: float
+    other: float
+
+    @property
+    def useless(self) -> bool:
+        """Whether the config's rate gets nowhere while the other one learns."""
+        there, here = self.first - self.other, self.first - self.configured
+        return there > LEAST_FALL * self.first and not here >= USELESS * there
+
+
+def _trial(context: Context, rate: float) -> Trial:
+    """The config beside itself at another rate."""
+    both = [context.config, context.tried({RATE: rate}).config]
+    steps, first, (here, there) = side_by_side(both, context.dataset, context.train)
+    return Trial(steps, first, here, there)
+
+
+def judge_rates(
+    rates: Sequence[float], losses: Sequence[float], configured: float, trial: Trial | None = None
+) -> Finding:
+    """The curve beside the rate of the config; another one is suggested where a trial of both speaks for it."""
+    found = find_rate(rates, losses)
+    useless = trial is not None and trial.useless
+    suggestion = found.suggestion if useless else None
+    numbers = {
+        "suggestion": suggestion, "steepest": found.suggestion, "diverges": found.diverges,
+        "trial": trial._asdict() if trial else None, "rates": list(rates), "losses": list(losses),
+    }  # fmt: skip
+    picture = plot(rates, losses)
+    beyond = "" if found.diverges is None else f", diverges at {found.diverges:.1g}"
+    if found.suggestion is None:
+        return Finding("pass", f"no suggestion: the loss hardly falls{beyond}", None, numbers, picture)
+    if trial is None or not useless:
+        told = f", loss {number(trial.first)} → {number(trial.configured)} in {trial.steps} steps" if trial else ""
+        return Finding(
+            "pass", f"the config's rate of {configured:g} is within what works{told}{beyond}", None, numbers, picture
+        )
+    other = round_rate(found.suggestion)
+    text = (
+        f"suggests {other:g}: from a loss of {number(trial.first)}, {trial.steps} steps lead to {number(trial.other)}, "
+        f"and at the config's {configured:g} to {number(trial.configured)}{beyond}"
+    )
+    return Finding("warn", text, setting(RATE, other), numbers, picture)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import Diverged, Layers, Row, numbers
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms import shapes
@@ -42,6 +43,14 @@ class Finding:
         return cls("warn", text, epoch=epoch, layer=layer)
 
 
+class CalmerRate(NamedTuple):
+    """What short trainings showed after a divergence: from which rate on the loss diverges, if from one, and which of
+    some lower ones lowers it most, if one does."""
+
+    diverges: float | None
+    best: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What is known of a training, as far as it is: there is no verdict before its end, no curve of bare numbers."""
@@ -60,8 +69,9 @@ class Evidence:
     dev_rows: int = 0
     features: int = 0
     image: bool = False  # whether the features are the pixels of an image
-    outputs: int = 1
+    outputs: int = 1  # units of the last layer
     linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
+    calmer: CalmerRate | None = None  # what was tried after a divergence, where the data are still there
     searched: frozenset[str] = frozenset()  # keys that a search has chosen among
 
     @property
@@ -146,7 +156,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
         dev_rows=rows.get("dev", 0),
         features=len(data.features),
         image=data.image is not None,
-        outputs=len(data.classes) if data.classes else 1,
+        outputs=layer_widths(run.config, len(data.features), data.classes)[-1],
     )
 
 

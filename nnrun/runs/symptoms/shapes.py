@@ -10,7 +10,6 @@ from statistics import mean, median
 from nnrun.runs.records import Layers
 from nnrun.runs.symptoms.thresholds import (
     BACK_AND_FORTH,
-    DEAD_TO_CHANGE,
     EARLY,
     FALLING,
     FLAT,
@@ -138,11 +137,6 @@ SIGNS: dict[str, Sign] = {
 def signs(train: Curve, dev: Curve) -> frozenset[str]:
     """The names of all that holds."""
     return frozenset(name for name, sign in SIGNS.items() if sign.holds(train, dev))
-
-
-def dead_layer(layers: Layers) -> str | None:
-    """A layer half of whose units are always 0."""
-    return next((name for name, found in layers.items() if (found.get("dead") or 0) >= DEAD_TO_CHANGE), None)
 
 
 def vanishing(layers: Layers) -> bool:

@@ -1,7 +1,8 @@
-"""What a linear model comes to on the dev set, and what a diagnosis makes of it."""
+"""What a linear model and short trainings come to on a run's data, and what a diagnosis makes of it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.baselines import linear_dev_error
 from nnrun.runs import verbs
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.symptoms.evidence import evidence_of
 
 
 def trained(folder: Path, frame: pd.DataFrame, *settings: str) -> StoredRun:
@@ -60,3 +62,47 @@ def test_without_the_data_it_is_not_known(tmp_path: Path) -> None:
     (tmp_path / "table.csv").unlink()
     assert linear_dev_error(run) is None
     assert diagnosed(run).told.startswith("High bias")
+
+
+# after a divergence
+
+
+def unscaled(rows: int) -> pd.DataFrame:
+    """A class that follows one column of thousands: nearly all rates diverge."""
+    x = 1000 + 300 * np.random.default_rng(0).standard_normal((rows, 3))
+    return pd.DataFrame(x, columns=list("abc")).assign(y=np.where(x[:, 0] > 1000, "yes", "no"))
+
+
+DIVERGING = ("data.normalize=none", "optimizer.name=sgd", "optimizer.learning_rate=1e6")
+
+
+def test_after_a_divergence_the_rate_is_one_that_the_data_bear(tmp_path: Path) -> None:
+    run = trained(tmp_path, unscaled(600), *DIVERGING)
+    assert run.status == "diverged"
+    heard: list[str] = []
+    found = of_a_run(run, None, None, Path("config.yaml"), (), tell=heard.append)
+    assert "trying lower learning rates" in heard[0]
+    rates = [float(rate) for rate in re.findall(r"optimizer\.learning_rate=(\S+)", found.actions[0].command)]
+    assert rates and max(rates) < 1e-3, "the usual rate of 0.1 would diverge too"
+    followed = trained(tmp_path, unscaled(600), *DIVERGING[:2], f"optimizer.learning_rate={rates[0]}")
+    assert followed.final["dev_error"] < 0.3
+
+
+def test_without_the_data_a_divergence_leads_to_the_usual_rate(tmp_path: Path) -> None:
+    run = trained(tmp_path, unscaled(600), *DIVERGING)
+    (tmp_path / "table.csv").unlink()
+    heard: list[str] = []
+    found = of_a_run(run, None, None, Path("config.yaml"), (), tell=heard.append)
+    assert heard == [] and any("optimizer.learning_rate=0.1" in action.command for action in found.actions)
+
+
+def test_what_did_not_diverge_is_tried_no_rates_on(tmp_path: Path) -> None:
+    heard: list[str] = []
+    of_a_run(trained(tmp_path, noisy(300)), None, None, Path("config.yaml"), (), tell=heard.append)
+    assert heard == []
+
+
+def test_two_classes_have_one_output(tmp_path: Path) -> None:
+    evidence = evidence_of(trained(tmp_path, noisy(300), "network.hidden=[4]", "training.epochs=1"), None)
+    assert evidence.outputs == 1
+    assert evidence.weights == 3 * 4 + 4 * 1

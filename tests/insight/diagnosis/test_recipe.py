@@ -12,7 +12,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.insight.diagnosis.origin import Origin
 from nnrun.insight.diagnosis.recipe import REMEDIES, moves
-from nnrun.runs.symptoms.evidence import Evidence
+from nnrun.runs.symptoms.evidence import CalmerRate, Evidence
 from nnrun.runs.verdict import judge
 
 EPOCH = {"train_loss": 0.5, "cost": 0.5}
@@ -169,6 +169,25 @@ def test_after_a_divergence_no_command_keeps_a_rate_that_diverges() -> None:
     evidence = seen(BIASED, status="diverged", values={"optimizer": {"name": "sgd", "learning_rate": 1e6}})
     rates = [move.settings.get("optimizer.learning_rate", 0) for move in moves(evidence, REMEDIES)]
     assert rates and max(rates) <= 0.1
+
+
+def test_after_a_divergence_the_rate_that_was_tried_counts() -> None:
+    values = {"optimizer": {"name": "sgd", "learning_rate": 1e6}}
+    tried = seen(BIASED, status="diverged", values=values, calmer=CalmerRate(8e-5, 8e-6))
+    found = moves(tried, REMEDIES)
+    assert found[0].settings == {"optimizer.learning_rate": 8e-6}
+    assert "diverges from 8e-05 on" in found[0].why
+    assert {"optimizer.clip_norm": 1.0, "optimizer.learning_rate": 8e-6} in [move.settings for move in found]
+    hopeless = seen(BIASED, status="diverged", values=values, calmer=CalmerRate(1e-6, None))
+    rates = [move.settings["optimizer.learning_rate"] for move in moves(hopeless, REMEDIES) if
+             move.settings.keys() == {"optimizer.learning_rate"}]  # fmt: skip
+    assert rates == [], "no rate mends it"
+
+
+def test_units_that_are_dead_are_no_reason_for_another_activation() -> None:
+    layers = [(50, {"relu1": {"dead": 0.9}, "relu2": {"dead": 0.8}})]
+    found = moves(seen(BIASED, "flat", layers=layers), REMEDIES)
+    assert not any("network.activation" in move.settings for move in found)
 
 
 def test_the_cause_comes_before_another_split() -> None:

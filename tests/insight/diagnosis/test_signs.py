@@ -7,7 +7,7 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.insight.diagnosis.telling import measured_by
 from nnrun.runs.symptoms.evidence import Evidence
-from nnrun.runs.symptoms.shapes import SIGNS, dead_layer, fall, signs, vanishing
+from nnrun.runs.symptoms.shapes import SIGNS, fall, signs, vanishing
 
 
 @pytest.mark.parametrize("name", SIGNS)
@@ -35,9 +35,7 @@ def test_short_and_empty_curves_show_nothing_wrong(curve: list[float]) -> None:
 
 def test_layers() -> None:
     layers = {"dense1": {"dead": 0.2, "gradient_norm": 1e-6}, "dense2": {"dead": 0.6, "gradient_norm": 0.1}}
-    assert dead_layer(layers) == "dense2"
     assert vanishing(layers)
-    assert dead_layer({}) is None
     assert not vanishing({"output": {"gradient_norm": 1.0}})
 
 

@@ -21,7 +21,7 @@ from nnrun.insight.preflight.columns import (
 )
 from nnrun.insight.preflight.context import setting
 from nnrun.insight.preflight.distances import Association, Difference, holm
-from nnrun.insight.preflight.learning import judge_batch, judge_cost, rises
+from nnrun.insight.preflight.learning import Trial, judge_batch, judge_cost, judge_rates, rises
 from nnrun.insight.preflight.network import (
     Signals,
     judge_first_loss,
@@ -31,8 +31,8 @@ from nnrun.insight.preflight.network import (
     judge_symmetry,
     ratio,
 )
-from nnrun.insight.preflight.rates import Trial, find_rate, judge_rates, plot
 from nnrun.insight.preflight.rows import judge_distribution, judge_duplicates, judge_rows
+from nnrun.insight.range_test import find_rate, plot
 from nnrun.text import listed
 
 BOTH = (("train", "dev"), ("dev", "test"))
