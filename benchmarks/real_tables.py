@@ -11,9 +11,10 @@ SimpleImputer, StandardScaler and OneHotEncoder, HistGradientBoosting behind Ord
 has it. Each runs in a process of its own, and both fit on train and dev together, since they hold out rows themselves.
 
 Errors are of the test part, in per cent: the share of wrong rows; balanced, the mean of each class's own share; for a
-regression 1 − R². The first advice is diagnose's first command that trains something else: it has helped if the dev
-error at the best epoch, of a search that of its best trial, is lower than before. A seed beyond the first draws another
-split as well, and the same config is trained, diagnosed and advised anew.
+regression 1 − R². The first advice is diagnose's first command that trains; where that is to measure by other sets or
+another seed, nothing is advised that could lower an error. It has helped if the dev error at the best epoch, of a
+search that of its best trial, is lower than before. A seed beyond the first draws another split as well, and the same
+config is trained, diagnosed and advised anew.
 """
 
 from __future__ import annotations
@@ -212,13 +213,11 @@ def final_errors(chain: Chain) -> dict[str, float]:
 
 
 def first_advice(chain: Chain) -> str | None:
-    """The first command that trains something else; none where all that is said is to measure anew or by other sets."""
+    """The first command that trains, after the looks before it; none if it measures by other sets or another seed."""
     for one in chain.document("nnrun diagnose")["next"]:
-        words = shlex.split(one["command"])
-        if words[1] == "search" or (words[1] == "train" and settings(one["command"])):
-            return str(one["command"])
-        if words[1] != "train" and words[1] != "search":
-            chain.step("look", one["command"])
+        if shlex.split(one["command"])[1] in ("train", "search"):
+            return str(one["command"]) if settings(one["command"]) else None
+        chain.step("look", one["command"])
     return None
 
 

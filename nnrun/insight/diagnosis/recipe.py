@@ -198,7 +198,7 @@ def search(e: Evidence) -> Move | None:
     if e.settled or e.searched:
         return None
     why = "What the rate, width and regularisation should be together, a search finds: 30 trials."
-    return Move(45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
+    return Move(70 if e.close else 45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
 
 
 def cheaper(e: Evidence) -> Move | None:
@@ -243,7 +243,11 @@ REMEDIES: dict[str, Remedy] = {
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", larger_dev),
-    "search": Remedy("either", "always, but after a search; sooner where the bias may be noise", search),
+    "search": Remedy(
+        "either",
+        "always, but after a search; sooner where the bias may be noise, or a regression's variance is high by little",
+        search,
+    ),
     "half the network": Remedy("either", "no bias and no variance", cheaper),
     "another seed": Remedy("either", "always", another_seed),
     "another split": Remedy("either", "one source for all sets, not split by time", another_split),

@@ -98,6 +98,14 @@ class Evidence:
         return few and all(gap.judgement != HIGH for gap in self.verdict.gaps.values())
 
     @property
+    def close(self) -> bool:
+        """Whether the variance of a regression, which has no interval, is high by little, and nothing else is."""
+        if self.verdict is None or not self.rows or any(gap.low is not None for gap in self.verdict.gaps.values()):
+            return False
+        high = {kind for kind, gap in self.verdict.gaps.items() if gap.judgement == HIGH}
+        return high == {"variance"} and self.verdict.gaps["variance"].value < 2 * self.verdict.tolerance
+
+    @property
     def all_tried(self) -> bool:
         """Whether training came to an end of its own: nothing in the curves says that it could have gone on."""
         unrest = {"still falling", "jumping", "learned nothing"} & self.signs

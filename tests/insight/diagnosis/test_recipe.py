@@ -219,6 +219,13 @@ def test_a_dev_set_without_errors_beside_a_high_bias_or_a_divergence_settles_not
     assert not Evidence(Config(), verdict=clean, status="diverged").settled
 
 
+@pytest.mark.parametrize(("dev", "verb"), [(0.029, "search"), (0.1, "train")])
+def test_what_is_high_by_little_in_a_regression_is_searched_for(dev: float, verb: str) -> None:
+    verdict = judge({"base": 0.0, "train": 0.013, "dev": dev}, {}, 0.015, proportions=False)
+    held = Config.from_values({"regularization": {"l2": 0.1}})
+    assert moves(Evidence(held, verdict=verdict, rows=[EPOCH] * 20), REMEDIES)[0].verb == verb
+
+
 def test_a_larger_dev_set_leaves_the_test_set_alone() -> None:
     verdict = judge({"base": 0.0, "train": 0.01, "dev": 0.02, "test": 0.02}, {"train": 300, "dev": 100}, 0.015)
     found = moves(Evidence(Config(), verdict=verdict, dev_rows=100), REMEDIES)
