@@ -312,12 +312,12 @@ def errors_table(found: list[Row]) -> str:
 
 
 def costs_table(found: list[Row]) -> str:
-    """Markdown: CPU seconds and peak memory of each step, then of the peers."""
+    """Markdown: CPU seconds and peak memory in MB of each step, then of the peers."""
     steps = ["init", "check", "train", "diagnose", "search", "report", "compare", "evaluate", "predict", "export"]
     names = [*steps, *PEERS]
-    lines = [f"| table | {' | '.join(names)} |", "| --- |" + " --: |" * len(names)]
+    lines = [f"| CPU s / MB | {' | '.join(names)} |", "| --- |" + " --: |" * len(names)]
     for row in found:
-        cells = [f"{row.steps[name]['cpu']:.1f} s, {row.steps[name]['megabytes']:.0f} MB" for name in names]
+        cells = [f"{row.steps[name]['cpu']:.1f} / {row.steps[name]['megabytes']:.0f}" for name in names]
         lines.append(f"| {row.table} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
