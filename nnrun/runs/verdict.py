@@ -210,7 +210,7 @@ def summary(verdict: Verdict, noise: str = "") -> str:
     for kind, gap in verdict.gaps.items():
         word, size = SHORT.get(kind, RULES[kind].word), f"{points(gap.value)} points"
         if gap.judgement == HIGH:
-            found[HIGH].append(f"high {word} ({size}){noise if kind == 'avoidable_bias' else ''}")
+            found[HIGH].append(f"high {word} ({size}{noise if kind == 'avoidable_bias' else ''})")
         elif gap.judgement == UNCLEAR:
             likely = round(gap.value, DIGITS) > verdict.tolerance
             found["likely" if likely else UNCLEAR].append(f"{word} ({size}, 95% interval {gap.interval})")

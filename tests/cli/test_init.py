@@ -206,12 +206,17 @@ def test_what_it_had_to_guess_stands_in_the_config(nnrun: Nnrun, here: Path) -> 
     assert "stand in all parts" not in told
 
 
-def test_categories_that_would_be_cut_are_told(nnrun: Nnrun, here: Path) -> None:
-    rows = [f"c{row % 130},{row % 2}" for row in range(1300)]
+@pytest.mark.parametrize(("values", "active"), [(130, True), (310, False)])
+def test_categories_that_come_often_enough_have_a_feature_each_and_others_are_told(
+    values: int, active: bool, nnrun: Nnrun, here: Path
+) -> None:
+    rows = [f"c{row % values},{row % 2}" for row in range(values * 10)]
     Path("data.csv").write_text("\n".join(["land,y", *rows]) + "\n", encoding="utf-8")
-    done = nnrun("init", "data.csv", "--target", "y")
-    assert "perhaps data.max_categories: column 'land': 30 of 130 values" in " ".join(done.out.split())
-    assert "# max_categories: 130" in Path("config.yaml").read_text()
+    told = " ".join(nnrun("init", "data.csv", "--target", "y").out.split())
+    assert (f"{values} values of land come often enough for a feature each" in told) is active
+    assert ("perhaps data.max_categories: column 'land'" in told) is not active
+    assert load_config(Path("config.yaml")).config.data.max_categories == (values if active else 100)
+    assert f"1 category; {values if active else 101} features" in told
 
 
 def test_a_code_that_comes_again_is_proposed_as_a_group(nnrun: Nnrun, here: Path) -> None:

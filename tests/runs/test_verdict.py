@@ -135,4 +135,4 @@ def test_no_error_anywhere_is_good_news_with_its_measure_of_trust() -> None:
 
 def test_a_bias_that_may_be_noise_says_what_it_hangs_on() -> None:
     found = summary(judged(train=0.15, dev=0.16), " if the base error is 0")
-    assert found == "High bias (+15.0 points) if the base error is 0; variance (+1.0 points) low."
+    assert found == "High bias (+15.0 points if the base error is 0); variance (+1.0 points) low."

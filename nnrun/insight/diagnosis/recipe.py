@@ -85,7 +85,12 @@ def _amount(value: Any) -> float:
 
 
 def _need(evidence: Evidence, against: str) -> float:
-    """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance."""
+    """How much a remedy against this is needed; bias that comes of stopping before overfitting is variance.
+
+    Where the dev set shows next to nothing, none could be seen to help.
+    """
+    if evidence.settled:
+        return float(against == "either")
     of_bias, of_variance = evidence.bias, evidence.variance
     whole = min(1.0, of_bias + of_variance)
     if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
@@ -182,7 +187,7 @@ def another_split(e: Evidence) -> Move | None:
 
 def longest_yet(e: Evidence) -> Move | None:
     """Whether anything is left to gain by training on."""
-    if e.perfect:
+    if e.settled:
         return None
     why = "Twice the epochs show whether anything is left to gain."
     return Move(4, why, {"training.epochs": 2 * e.config.training.epochs})
@@ -190,16 +195,16 @@ def longest_yet(e: Evidence) -> Move | None:
 
 def search(e: Evidence) -> Move | None:
     """Better settings of everything at once."""
-    if e.perfect or e.searched:
+    if e.settled or e.searched:
         return None
     why = "What the rate, width and regularisation should be together, a search finds: 30 trials."
-    return Move(45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
+    return Move(70 if e.close else 45 if e.noise else 8, why, {}, "search", ("--trials", "30"))
 
 
 def cheaper(e: Evidence) -> Move | None:
     """A network of half the size, where this one has nothing left to learn."""
     hidden = e.config.network.hidden
-    if (not e.perfect and (e.bias or e.variance)) or not hidden or max(hidden) < 16:
+    if (not e.settled and (e.bias or e.variance)) or not hidden or max(hidden) < 16:
         return None
     why = "Both gaps are small: half the width may do as well, for less."
     return Move(7, why, {"network.hidden": [max(8, width // 2) for width in hidden]})
@@ -236,7 +241,11 @@ REMEDIES: dict[str, Remedy] = {
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
     "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", larger_dev),
-    "search": Remedy("either", "always, but after a search; sooner where the bias may be noise", search),
+    "search": Remedy(
+        "either",
+        "always, but after a search; sooner where the bias may be noise, or a regression's variance is high by little",
+        search,
+    ),
     "half the network": Remedy("either", "no bias and no variance", cheaper),
     "another seed": Remedy("either", "always", another_seed),
     "another split": Remedy("either", "one source for all sets, not split by time", another_split),

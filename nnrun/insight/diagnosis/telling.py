@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BAR = 30  # characters for the largest error
 WEIGHTED = "so many examples stand for those without weights whose error would be as sure (Kish 1965)"
+STOPPED = "the training loss was still falling, but no epoch did better on the dev set than epoch"
 MANY_TIMES = 50  # a set that would have to grow more than this is no advice
 
 
@@ -82,8 +83,10 @@ def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
 
 def measured_by(evidence: Evidence) -> list[str]:
     """What the curves of a run show, and what that means, a line each."""
-    found = (SIGNS[name] for name in sorted(evidence.signs))
-    return [line for sign in found for line in wrapped(f"{sign.seen}: {sign.meaning}", "curves   ")]
+    found = {name: f"{SIGNS[name].seen}: {SIGNS[name].meaning}" for name in sorted(evidence.signs)}
+    if "still falling" in found and evidence.stopped_early:
+        found["still falling"] = f"{STOPPED} {evidence.best_epoch}"
+    return [line for told in found.values() for line in wrapped(told, "curves   ")]
 
 
 def _sentence(text: str) -> str:

@@ -13,10 +13,11 @@ from nnrun.data.division import check_rows
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey
+from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.sources import lacks_names, open_sources, source_files, target_name
-from nnrun.data.files.table import Table, require_single
+from nnrun.data.files.table import Table, labels, require_single
 from nnrun.data.prepare import Divided, divided
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError, UsageError
@@ -32,6 +33,7 @@ from nnrun.insight.scaffold.columns import (
 
 ARRAYS = (".npz", ".npy")
 FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
+MOST_OWN = 300  # values of a category that may have a feature each
 MOST_CLASSES = 0.5  # classes over rows, from which on a target names the rows
 
 
@@ -42,9 +44,10 @@ class Overview:
     `source` is as it will stand in the config, `files` maps `all`, or each part, to its rows, and `parts` those of the
     split; `classes` counts the rows of each class, None for a regression; `image` is height, width and channels where
     the features are pixels; `groups` and `dates` are columns by which the rows could be split, `group` and `time` those
-    by which they are; `lacking` counts rows without a target; `kinds` were guessed; `pooled` says of which
-    columns values share a feature; `reading` says how the files were read, `has_names` whether the first line holds the
-    names, `notices` what else there is to know.
+    by which they are; `lacking` counts rows without a target; `kinds` were guessed; `own` counts the values
+    of columns that deserve more features than usual, `pooled` says of which columns values share a feature even so;
+    `reading` says how the files were read, `has_names` whether the first line holds the names, `notices` what else
+    there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -62,6 +65,7 @@ class Overview:
     time: str | None
     lacking: int
     kinds: Mapping[str, Declared]
+    own: Mapping[str, int]
     pooled: Mapping[str, str]
     reading: list[str]
     has_names: bool
@@ -112,12 +116,11 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
     check_roles(config, table, target)
     found = Survey(table, target, config.task, may_lack_target=True)
     found.see(table)
-    columns = _judge(config, table, found)
-    kinds = {} if _is_clean(config) else _guessed(table, columns)
-    columns = [replace(column, kind=kinds.get(column.name, column.kind)) for column in columns]
+    kinds, columns = _guessed(config, table, _judge(config, table, found))
     _check(config, table, found, columns)
-    data = divided(_as_proposed(config, table, target, columns, kinds))
     used = [column for column in columns if column.role == "feature"]
+    own = {column.name: column.distinct for column in used if _keeps_its_own(table, column, config)}
+    data = divided(_as_proposed(config, table, target, columns, kinds, max([config.max_categories, *own.values()])))
     learners = [_learned(table, found.columns[column.name], kinds, data) for column in used]
     return Overview(
         source=source,
@@ -135,6 +138,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
         time=config.time,
         lacking=sum(survey.target.column.missing for survey in data.found.values()),
         kinds=kinds,
+        own=own,
         pooled={learner.column.name: notice for learner in learners for notice in learner.notices},
         reading=_reading(data, len(table)),
         has_names=has_names,
@@ -156,19 +160,38 @@ def _judge(config: Data, table: Table, found: Survey) -> list[JudgedColumn]:
     ]
 
 
-def _guessed(table: Table, columns: list[JudgedColumn]) -> dict[str, Declared]:
-    """What columns are that their cells alone do not tell."""
-    return {column.name: "category" for column in columns if may_be_codes(table.frame[column.name], column)}
+def _guessed(
+    config: Data, table: Table, columns: list[JudgedColumn]
+) -> tuple[Mapping[str, Declared], list[JudgedColumn]]:
+    """What columns are that their cells alone do not tell, and all columns with that."""
+    unclear = [] if _is_clean(config) else columns
+    kinds: dict[str, Declared] = {
+        column.name: "category" for column in unclear if may_be_codes(table.frame[column.name], column)
+    }
+    return kinds, [replace(column, kind=kinds.get(column.name, column.kind)) for column in columns]
+
+
+def _keeps_its_own(table: Table, column: JudgedColumn, config: Data) -> bool:
+    """Whether more values than usual, but not many, come often enough for a feature each."""
+    if column.kind != "category" or not config.max_categories < column.distinct <= MOST_OWN:
+        return False
+    counts = {str(label): int(rows) for label, rows in labels(table.frame[column.name]).value_counts().items()}
+    return len(Limits(MOST_OWN).kept(counts, len(table))) > config.max_categories
 
 
 def _as_proposed(
-    config: Data, table: Table, target: str, columns: list[JudgedColumn], kinds: Mapping[str, Declared]
+    config: Data,
+    table: Table,
+    target: str,
+    columns: list[JudgedColumn],
+    kinds: Mapping[str, Declared],
+    max_categories: int,
 ) -> Data:
     """The data section as the config will have it."""
     dropped = tuple(column.name for column in columns if column.role == "left out")
     split = WITHOUT_TEST if len(table) < FEWEST_TO_TEST and isinstance(config.source, str) else config.split
     changes = {"target": target, "drop": dropped, "split": split, "kinds": kinds, "missing_target": "drop"}
-    return config.model_copy(update=changes)
+    return config.model_copy(update={**changes, "max_categories": max_categories})
 
 
 def _groups(table: Table, used: list[JudgedColumn], kinds: Mapping[str, Declared]) -> list[str]:

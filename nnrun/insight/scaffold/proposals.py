@@ -88,7 +88,10 @@ def _kinds(overview: Overview) -> Choice | None:
 
 
 def _max_categories(overview: Overview) -> Choice | None:
-    """As a comment, where values of a category would share a feature."""
+    """Up to 300 values that come often enough have a feature each; as a comment, where others share one."""
+    if overview.own:
+        values = [f"{counted(values, 'value')} of {shown_name(name)}" for name, values in overview.own.items()]
+        return Choice(max(overview.own.values()), f"{listed(values, MOST_TOLD)} come often enough for a feature each")
     if not overview.pooled:
         return None
     most = max(overview.distinct(name) for name in overview.pooled)

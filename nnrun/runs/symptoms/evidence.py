@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal, NamedTuple
 
 from nnrun.config.config import Config
@@ -97,6 +97,23 @@ class Evidence:
     def perfect(self) -> bool:
         """Whether no set shows an error."""
         return self.verdict is not None and self.verdict.perfect
+
+    @property
+    def settled(self) -> bool:
+        """Whether no gap is high and the dev set shows one error at most, where better and luckier look alike."""
+        if self.verdict is None or self.status == "diverged":
+            return False
+        size = self.verdict.sizes.get("dev", inf)  # none of a regression, whose error counts no rows
+        few = self.perfect or size * self.verdict.errors["dev"] < 1.5
+        return few and all(gap.judgement != HIGH for gap in self.verdict.gaps.values())
+
+    @property
+    def close(self) -> bool:
+        """Whether the variance of a regression, which has no interval, is high by little, and nothing else is."""
+        if self.verdict is None or not self.rows or any(gap.low is not None for gap in self.verdict.gaps.values()):
+            return False
+        high = {kind for kind, gap in self.verdict.gaps.items() if gap.judgement == HIGH}
+        return high == {"variance"} and self.verdict.gaps["variance"].value < 2 * self.verdict.tolerance
 
     @property
     def all_tried(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.insight.diagnosis.origin import Origin
-from nnrun.insight.diagnosis.recipe import REMEDIES, moves
+from nnrun.insight.diagnosis.recipe import HOLDING, REMEDIES, moves
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence
 from nnrun.runs.verdict import judge
 
@@ -216,6 +216,33 @@ def test_no_error_at_all_asks_for_nothing_but_a_cheaper_network() -> None:
     found = moves(Evidence(Config(), verdict=verdict, dev_rows=30), REMEDIES)
     assert found[0].settings == {"network.hidden": [32, 16]}
     assert not any("data.split" in move.settings for move in found)
+
+
+@pytest.mark.parametrize(("wrong", "helpless"), [(0, True), (1, True), (2, False)])
+def test_where_one_dev_row_at_most_is_wrong_nothing_is_advised_that_could_only_seem_to_help(
+    wrong: int, helpless: bool
+) -> None:
+    verdict = judge({"base": 0.0, "train": 0.01, "dev": wrong / 69}, {"train": 206, "dev": 69}, 0.015)
+    held = Config.from_values({"regularization": {"l2": 0.1, "dropout": 0.2}})
+    found = moves(Evidence(held, verdict=verdict, dev_rows=69), REMEDIES)
+    assert all(not move.settings.keys() & HOLDING and move.verb == "train" for move in found) is helpless
+    if helpless:
+        assert [*found[0].settings] == ["data.split"], "more rows can tell"
+
+
+def test_a_dev_set_without_errors_beside_a_high_bias_or_a_divergence_settles_nothing() -> None:
+    verdict = judge({"base": 0.0, "train": 0.3, "dev": 0.0}, {"train": 200, "dev": 30}, 0.015)
+    assert not Evidence(Config(), verdict=verdict).settled
+    clean = judge({"base": 0.0, "train": 0.0, "dev": 0.0}, {"train": 200, "dev": 30}, 0.015)
+    assert Evidence(Config(), verdict=clean).settled
+    assert not Evidence(Config(), verdict=clean, status="diverged").settled
+
+
+@pytest.mark.parametrize(("dev", "verb"), [(0.029, "search"), (0.1, "train")])
+def test_what_is_high_by_little_in_a_regression_is_searched_for(dev: float, verb: str) -> None:
+    verdict = judge({"base": 0.0, "train": 0.013, "dev": dev}, {}, 0.015, proportions=False)
+    held = Config.from_values({"regularization": {"l2": 0.1}})
+    assert moves(Evidence(held, verdict=verdict, rows=[EPOCH] * 20), REMEDIES)[0].verb == verb
 
 
 def test_a_larger_dev_set_leaves_the_test_set_alone() -> None:

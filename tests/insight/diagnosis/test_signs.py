@@ -47,3 +47,11 @@ def test_what_curves_show_is_said_in_words() -> None:
         "curves   the training loss goes up and down from epoch to epoch: the steps are",
         "         too large to settle",
     ]
+
+
+def test_a_loss_that_falls_when_training_stops_early_is_no_training_that_was_too_short() -> None:
+    told = " ".join(
+        measured_by(Evidence(Config(), signs=frozenset(["still falling"]), stopped_early=True, best_epoch=8))
+    )
+    assert "no epoch did better on the dev set than epoch 8" in " ".join(told.split())
+    assert "before it was over" not in told
