@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.config.space.settings import configured
+from nnrun.config.overrides import configured
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset, Part
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer

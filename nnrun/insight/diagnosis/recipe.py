@@ -9,7 +9,7 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
-from nnrun.config.space.settings import value_at
+from nnrun.config.overrides import value_at
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.remedies import (
     ONE_RATE,
