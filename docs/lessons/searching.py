@@ -14,8 +14,7 @@ from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, points
 from nnrun.report.page.html import Markup, paragraph
 from nnrun.report.page.page import Grid
 from nnrun.report.search.parameters import parallel_chart, zoom_charts
-from nnrun.report.search.progress import best_so_far_charts
-from nnrun.report.search.results import Results
+from nnrun.report.search.results import Results, best_so_far_charts
 from nnrun.search.trials import TrialRecord
 from nnrun.text import number, percent
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.config.space.settings import configured
+from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.layers import Mode

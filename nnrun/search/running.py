@@ -22,12 +22,11 @@ from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
-from nnrun.search import duration
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult
 from nnrun.search.repeats import repeat
-from nnrun.search.state import Clock, Search
+from nnrun.search.state import Clock, Search, expected_time
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
@@ -150,7 +149,7 @@ def _run(
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
-    watcher.outlook(lambda: duration.told(search))
+    watcher.outlook(lambda: expected_time(search))
     strategy = strategy_of(search.known, search.space, search.plan.totals)
     study = _study(search, strategy, watcher)
     target = search.options.target

@@ -308,15 +308,15 @@ def test_all_that_a_page_of_a_run_says_to_type_can_be_typed(nnrun: Nnrun, proces
 def test_a_long_search_is_made_shorter_as_the_note_says(
     nnrun: Nnrun, config: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
+    monkeypatch.setattr("nnrun.search.state.LONG", 0.0)
     config(IRIS + SPACE)
     words = [word for word in FIRST_OF_ALL if word != "-q"]
     told = " ".join(nnrun(*words, "3").err.split())
-    monkeypatch.setattr("nnrun.search.duration.LONG", 300.0)
+    monkeypatch.setattr("nnrun.search.state.LONG", 300.0)
     options = re.findall(r"(--timeout 0) ends it then, (--strategy halving) trains", told)
     assert options, told
     for option in ("--timeout 300", options[0][1]):
-        monkeypatch.setattr("nnrun.search.duration.LONG", 0.0)
+        monkeypatch.setattr("nnrun.search.state.LONG", 0.0)
         done = nnrun(*words, "3", *option.split())
         assert (done.code, "that is long" in done.err) == (0, False)
 
@@ -360,8 +360,8 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
     "runs/telling:symptoms": "test_the_settings_below_a_symptom_cure_it",
     "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
-    "search/duration:told": "test_a_long_search_is_made_shorter_as_the_note_says",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
+    "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
     "search/stored:loss": "test_a_damaged_ledger_is_mended",
     "search/telling:unfinished_repeats": "test_repeats_that_are_missing_are_made",
 }

@@ -23,13 +23,11 @@ from nnrun.data.fitted import Fitted
 from nnrun.report.page.charts import Chart, kept, plain
 from nnrun.report.page.html import Sortable, paragraph, table, tag
 from nnrun.report.page.page import BUNDLE, Page, Section, as_data
-from nnrun.report.run.curves import curve_charts, epoch_axis, series
+from nnrun.report.run.curves import curve_charts, epoch_axis, series, statistics_charts, weights_chart
 from nnrun.report.run.examples import png, shape_of, worst
-from nnrun.report.run.layers import statistics_charts, weights_chart
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
 from nnrun.report.search.parameters import parallel_chart
-from nnrun.report.search.progress import survivors_chart
-from nnrun.report.search.results import Results, same_settings, value_axis
+from nnrun.report.search.results import Results, same_settings, survivors_chart, value_axis
 from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, ticks
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun

@@ -1,20 +1,21 @@
-"""The one owner of the screen while a run trains: a live view on a terminal, plain lines elsewhere."""
+"""The one owner of the screen while a run trains: a live view with curves on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from nnrun.cli.terminal.live_curves import Curve, curve_lines
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.engine.metrics import scores_of_row
 from nnrun.runs.records import Row, numbers
 from nnrun.runs.session import Listener, Outcome
 from nnrun.runs.telling import Beginning, epoch_line, epoch_table, heading
-from nnrun.text import columns, pace, remaining
+from nnrun.text import columns, log_scale, pace, percent, remaining, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -195,3 +196,62 @@ def console(quiet: bool, verbose: bool) -> PlainConsole:
     if quiet:
         return QuietConsole()
     return LiveConsole(verbose) if is_terminal() else PlainConsole(verbose)
+
+
+# Learning curves that grow while a run trains, in as many columns as there are.
+
+MOST_BINS = 128
+WIDEST = 60  # columns of bars
+NARROWEST = 8
+TITLE = "train error  "
+LAST = 8  # columns of the latest value
+
+
+class Curve:
+    """The means of equally many values in a row; with more values the bins grow, not their number."""
+
+    def __init__(self) -> None:
+        self.bins: list[float] = []
+        self._open: list[float] = []
+        self._size = 1
+
+    def add(self, value: float | None) -> None:
+        """The value of the next epoch; one that is not known counts as the one before."""
+        if value is not None:
+            self.latest = value
+            self._open.append(value)
+        if len(self._open) == self._size:
+            self.bins.append(fmean(self._open))
+            self._open.clear()
+        if len(self.bins) == 2 * MOST_BINS:
+            self.bins = _halved(self.bins)
+            self._size *= 2
+
+    def fitting(self, width: int) -> list[float]:
+        """At most `width` values."""
+        values = self.bins
+        while len(values) > width:
+            values = _halved(values)
+        return values
+
+
+def _halved(values: Sequence[float]) -> list[float]:
+    return [fmean(values[i : i + 2]) for i in range(0, len(values), 2)]
+
+
+def curve_lines(curves: dict[str, Curve], width: int) -> list[str]:
+    """A line a curve, all on one logarithmic scale, so that the gap between them shows; none on a narrow screen."""
+    bars = min(WIDEST, width - len(TITLE) - LAST)
+    shown = {name: curve.fitting(bars) for name, curve in curves.items() if bars >= NARROWEST}
+    positive = [value for values in shown.values() for value in values if value > 0]
+    if not positive or max(map(len, shown.values())) < 2:
+        return []
+    low, high = log_scale(positive)
+    return [
+        f"{name:<{len(TITLE)}}{sparkline(_logs(values, low), low, high)}  {percent(curves[name].latest)}"
+        for name, values in shown.items()
+    ]
+
+
+def _logs(values: Sequence[float], low: float) -> list[float]:
+    return [math.log(value) if value > 0 else low for value in values]

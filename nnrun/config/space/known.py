@@ -11,8 +11,8 @@ from nnrun.config.config import Config
 from nnrun.config.hints import SYNONYMS
 from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places, explain
+from nnrun.config.overrides import configured, substituted, value_at
 from nnrun.config.space.parsing import load_space
-from nnrun.config.space.settings import configured, substituted, value_at
 from nnrun.config.space.space import Space, usual_space
 from nnrun.config.values import KeyPath, Settings
 from nnrun.errors import MOST, ConfigError

@@ -11,9 +11,9 @@ from nnrun.config.config import Config
 from nnrun.config.hints import field_at, models_in, unknown_key
 from nnrun.config.load import Loaded
 from nnrun.config.messages import Located, Places
+from nnrun.config.overrides import as_path, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
-from nnrun.config.space.settings import as_path, fault, value_at
 from nnrun.config.space.space import Space, WrittenRange, WrittenSpace, usual_space
 from nnrun.config.values import KeyPath, Settings, Tree, describe
 from nnrun.errors import MOST, ConfigError

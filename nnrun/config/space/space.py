@@ -11,9 +11,9 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
+from nnrun.config.overrides import configured, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, is_number
-from nnrun.config.space.settings import configured, value_at
 from nnrun.config.values import Settings
 from nnrun.engine.optimizers import OPTIMIZERS
 

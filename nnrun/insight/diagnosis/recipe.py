@@ -9,10 +9,31 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
-from nnrun.config.space.settings import value_at
-from nnrun.insight.diagnosis import against_bias as bias
-from nnrun.insight.diagnosis import against_variance as variance
+from nnrun.config.overrides import value_at
 from nnrun.insight.diagnosis.origin import Move
+from nnrun.insight.diagnosis.remedies import (
+    ONE_RATE,
+    another_activation,
+    another_optimizer,
+    augment,
+    both,
+    decay,
+    dropout,
+    higher_rate,
+    larger,
+    less_regularisation,
+    let_signals_through,
+    longer,
+    lower_rate,
+    normalise,
+    penalty,
+    repair_init,
+    search_strength,
+    shorter_steps,
+    small_batches,
+    smaller,
+    stop_early,
+)
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
 from nnrun.text import all_of, counted, one_of
@@ -211,32 +232,30 @@ def cheaper(e: Evidence) -> Move | None:
 
 
 REMEDIES: dict[str, Remedy] = {
-    "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", bias.lower_rate),
-    "clipping": Remedy("bias", "diverged, or jumping", bias.shorter_steps),
-    "decay": Remedy("bias", "jumping, at a constant rate", bias.decay),
-    "repair init": Remedy("both", "`network.init` is zeros or normal", bias.repair_init),
-    "normalise": Remedy("both", "`data.normalize` is none", bias.normalise),
-    "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", bias.let_signals_through),
-    "activation": Remedy("bias", "sigmoid, tanh or linear in several layers", bias.another_activation),
-    "higher rate": Remedy("bias", "below 0.3 of the usual rate, and falling or learned nothing", bias.higher_rate),
+    "lower rate": Remedy("bias", "diverged; or jumping; or 3 times the usual rate and not falling", lower_rate),
+    "clipping": Remedy("bias", "diverged, or jumping", shorter_steps),
+    "decay": Remedy("bias", "jumping, at a constant rate", decay),
+    "repair init": Remedy("both", "`network.init` is zeros or normal", repair_init),
+    "normalise": Remedy("both", "`data.normalize` is none", normalise),
+    "batch norm": Remedy("bias", "five layers or more; more so if nothing was learned", let_signals_through),
+    "activation": Remedy("bias", "sigmoid, tanh or linear in several layers", another_activation),
+    "higher rate": Remedy("bias", "below 0.3 of the usual rate, and falling or learned nothing", higher_rate),
     "less regularisation": Remedy(
         "bias",
         "there is a penalty or dropout; more so with a large share of the cost, a large λ or rate",
-        bias.less_regularisation,
+        less_regularisation,
     ),
-    "larger network": Remedy(
-        "bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", bias.larger
-    ),
-    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", bias.longer),
-    "optimizer": Remedy("bias", f"{one_of(bias.ONE_RATE)}; more so at rest", bias.another_optimizer),
-    "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", variance.augment),
-    "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", variance.both),
-    "L2": Remedy("variance", "λ below 30; first 1, then three times as much", variance.penalty),
-    "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", variance.dropout),
-    "smaller network": Remedy("variance", "a layer wider than 16; more so with 10 weights a row", variance.smaller),
-    "search regularisation": Remedy("variance", "always", variance.search_strength),
-    "small batches": Remedy("variance", "no batch norm yet", variance.small_batches),
-    "early stopping": Remedy("variance", "dev turned, and no early stopping yet", variance.stop_early),
+    "larger network": Remedy("bias", "no hidden layer; or one narrower than 32; or at rest with wider ones", larger),
+    "longer": Remedy("bias", "still falling, or fewer than 8 epochs; or stopped early", longer),
+    "optimizer": Remedy("bias", f"{one_of(ONE_RATE)}; more so at rest", another_optimizer),
+    "augmentation": Remedy("variance", "the features are an image's pixels, and none is there yet", augment),
+    "L2 and dropout": Remedy("variance", "neither is there yet, and layers of 16 units or more", both),
+    "L2": Remedy("variance", "λ below 30; first 1, then three times as much", penalty),
+    "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", dropout),
+    "smaller network": Remedy("variance", "a layer wider than 16; more so with 10 weights a row", smaller),
+    "search regularisation": Remedy("variance", "always", search_strength),
+    "small batches": Remedy("variance", "no batch norm yet", small_batches),
+    "early stopping": Remedy("variance", "dev turned, and no early stopping yet", stop_early),
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),

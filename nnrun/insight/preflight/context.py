@@ -14,7 +14,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded
-from nnrun.config.space.settings import configured
+from nnrun.config.overrides import configured
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.data.prepare import RawParts

@@ -19,10 +19,9 @@ from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Page, Section, left_out
 from nnrun.report.run import background, errors, examples
-from nnrun.report.run.curves import curve_charts
+from nnrun.report.run.curves import curve_charts, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart, steps_table
 from nnrun.report.run.examples import boundary_chart, worst_part
-from nnrun.report.run.layers import statistics_charts, weights_chart
 from nnrun.report.run.quality import (
     PART,
     Classified,

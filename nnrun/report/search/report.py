@@ -35,8 +35,7 @@ from nnrun.report.search.parameters import (
     usual_order,
     zoom_charts,
 )
-from nnrun.report.search.progress import best_so_far_charts, curves_chart, survivors_chart
-from nnrun.report.search.results import Results
+from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind

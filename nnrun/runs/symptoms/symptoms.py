@@ -11,9 +11,18 @@ from nnrun.engine.evaluation import ROWS
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.records import FoundSymptom
-from nnrun.runs.symptoms.curves import divergence, oscillation, plateau, rising_loss, slow
 from nnrun.runs.symptoms.evidence import Evidence, Finding, Settings
-from nnrun.runs.symptoms.layers import dead_units, exploding, lasting, vanishing
+from nnrun.runs.symptoms.rules import (
+    dead_units,
+    divergence,
+    exploding,
+    lasting,
+    oscillation,
+    plateau,
+    rising_loss,
+    slow,
+    vanishing,
+)
 from nnrun.runs.symptoms.thresholds import (
     DEAD,
     ERROR_RISE,

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.config.config import Config
+from nnrun.config.overrides import fault
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.settings import fault
 from nnrun.config.space.space import Parameter
 from nnrun.config.values import Settings
 from nnrun.search.record import Change, Stage

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
-from nnrun.search import duration
+from nnrun.search import state
 
 
 def search(trials: int, finished: int = 0, strategy: str = "random", timeout: float | None = None) -> Any:
@@ -26,24 +26,24 @@ def search(trials: int, finished: int = 0, strategy: str = "random", timeout: fl
 
 
 def test_trials_take_their_epochs_shared_among_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 0.2)
-    assert duration.told(search(30)) == [
+    monkeypatch.setattr(state, "epoch_seconds", lambda config, dataset: 0.2)
+    assert state.expected_time(search(30)) == [
         "time     about 2 min for 30 trials of 50 epochs, if all are like the config as written"  # 0.2 · 50 · 30 / 2
     ]
-    assert "about 10 s for 1 trial of" in duration.told(search(30, finished=29))[0], "one worker is enough for it"
-    assert duration.told(search(30, finished=30)) == []
+    assert "about 10 s for 1 trial of" in state.expected_time(search(30, finished=29))[0], "one worker is enough for it"
+    assert state.expected_time(search(30, finished=30)) == []
 
 
 def test_a_long_search_offers_ways_to_shorten_it_unless_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duration, "epoch_seconds", lambda config, dataset: 1.0)
-    assert "--timeout 300" in duration.told(search(30))[1]
-    assert "--strategy halving" in duration.told(search(30))[1]
-    assert len(duration.told(search(30, timeout=60.0))) == 1
-    assert len(duration.told(search(30, strategy="halving"))) == 1
+    monkeypatch.setattr(state, "epoch_seconds", lambda config, dataset: 1.0)
+    assert "--timeout 300" in state.expected_time(search(30))[1]
+    assert "--strategy halving" in state.expected_time(search(30))[1]
+    assert len(state.expected_time(search(30, timeout=60.0))) == 1
+    assert len(state.expected_time(search(30, strategy="halving"))) == 1
 
 
 @pytest.mark.parametrize("settings", [(), ("data.source=diabetes",), ("training.batch_size=full",),
                                       ("data.source=breast_cancer", "data.class_weight=balanced")])  # fmt: skip
 def test_steps_of_any_config_can_be_timed(settings: tuple[str, ...], tmp_path: Path) -> None:
     config = load_config(None, settings).config
-    assert 0 < duration.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) < 600
+    assert 0 < state.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) < 600

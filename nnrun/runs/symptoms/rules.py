@@ -1,25 +1,122 @@
-"""Rules on the curve of the training loss; those on its shape ask for an error that is not low."""
+"""The rules: from what a training recorded of its layers, and of its curve, to a finding.
+
+Those on layers look at signals and gradients that explode, vanish or meet dead units; those on the shape of the curve,
+the training loss, ask for an error that is not low.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.config.config import Config
-from nnrun.runs.records import numbers
+from nnrun.runs.records import Layers, numbers
 from nnrun.runs.symptoms.evidence import Evidence, Finding
-from nnrun.runs.symptoms.layers import statistic
 from nnrun.runs.symptoms.thresholds import (
+    DEAD,
     ERROR_RISE,
+    EXPLODED,
     FEWEST_EPOCHS,
     FLAT,
     FLAT_GRADIENT,
     NEAR_GUESSING,
     RISE,
     SWING,
+    VANISHED,
 )
 
+Look = Callable[[Config, Layers], tuple[str, str] | None]  # layer and why
 Series = NDArray[np.float64]
+
+
+def lasting(look: Look) -> Callable[[Evidence], Finding | None]:
+    """What a look finds in the latest statistics, dated to the epoch since which it finds something every time."""
+
+    def rule(evidence: Evidence) -> Finding | None:
+        found: Finding | None = None
+        for epoch, layers in reversed(evidence.layers):
+            seen = look(evidence.config, layers)
+            if seen is None:
+                break
+            layer, why = seen if found is None else (found.layer, found.text)
+            found = Finding.since(epoch, layer, why)
+        return found
+
+    return rule
+
+
+def exploding(config: Config, layers: Layers) -> tuple[str, str] | None:
+    """Outputs or gradients that grow too much from layer to layer."""
+    signal, gradient = _growth(config, layers)
+    if signal > EXPLODED:
+        return _last(config), f"its outputs are {signal:.2g} times as large as those of the first hidden layer"
+    if gradient > EXPLODED:
+        return _first(config), f"the gradient grows {gradient:.2g} times on its way there from the output"
+    return None
+
+
+def vanishing(config: Config, layers: Layers) -> tuple[str, str] | None:
+    """Outputs or gradients that shrink too much from layer to layer, and not because units are dead."""
+    if dead_units(config, layers):
+        return None
+    signal, gradient = _growth(config, layers)
+    if gradient < VANISHED:
+        return _first(config), f"{_rest(gradient)} the gradient at the output arrives there"
+    if signal < VANISHED:
+        return _last(config), f"{_rest(signal)} the signal in the first hidden layer arrives there"
+    return None
+
+
+def dead_units(config: Config, layers: Layers) -> tuple[str, str] | None:
+    """The layer with most units that never fire though something arrives; where L1 wants them, none is."""
+    if config.network.activation != "relu" or config.regularization.l1:
+        return None
+    before = "norm" if config.network.batch_norm else "dense"
+    dead = {
+        f"relu{depth}": _statistic(layers, f"relu{depth}", "dead")
+        for depth in range(1, len(config.network.hidden) + 1)
+        if _statistic(layers, f"{before}{depth}", "output_std") > 0
+    }
+    worst = max(dead, key=lambda name: dead[name], default=None)
+    if worst is None or dead[worst] < DEAD:
+        return None
+    return worst, f"{100 * dead[worst]:.0f}% of its units are 0 for every training example looked at"
+
+
+def _rest(share: float) -> str:
+    return f"only {share:.2g} of" if share else "nothing of"
+
+
+def _first(config: Config) -> str:
+    return f"{config.network.activation}1"
+
+
+def _last(config: Config) -> str:
+    return f"{config.network.activation}{len(config.network.hidden)}"
+
+
+def _growth(config: Config, layers: Layers) -> tuple[float, float]:
+    """How much the outputs grow from the first hidden layer to the last, and gradients from the output to the first."""
+    if not config.network.hidden:
+        return 1.0, 1.0
+    first, last = _first(config), _last(config)
+    return (
+        _ratio(_statistic(layers, last, "output_std"), _statistic(layers, first, "output_std")),
+        _ratio(_statistic(layers, first, "gradient_norm"), _statistic(layers, "output", "gradient_norm")),
+    )
+
+
+def _statistic(layers: Layers, layer: str, name: str) -> float:
+    """The number, infinite where it was not finite."""
+    value = layers[layer][name]
+    return np.inf if value is None else value
+
+
+def _ratio(above: float, below: float) -> float:
+    """1 where it cannot be told."""
+    return above / below if 0 < below < np.inf else 1.0
 
 
 def divergence(evidence: Evidence) -> Finding | None:
@@ -115,7 +212,7 @@ def _steepness(evidence: Evidence) -> float:
     if not evidence.layers:
         return np.inf
     _, layers = evidence.layers[-1]
-    parts = [statistic(layers, name, "steepness") for name, found in layers.items() if "steepness" in found]
+    parts = [_statistic(layers, name, "steepness") for name, found in layers.items() if "steepness" in found]
     return float(np.linalg.norm(parts))
 
 
