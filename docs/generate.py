@@ -28,6 +28,7 @@ from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
 from nnrun.config.space.space import usual_space
 from nnrun.engine import metrics as metrics_table
+from nnrun.engine import scores
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.insight.preflight.checks import CHECKS
@@ -652,8 +653,9 @@ def metrics() -> str:
     """The page on the metrics."""
     rows = (
         [
-            *(code(name), metric.help, ", ".join(metric.tasks), "higher" if metric.higher_is_better else "lower"),
-            code(metrics_table.searched_by(name)),
+            *(code(name), metric.help, ", ".join(metric.tasks)),
+            "higher" if name in scores.HIGHER_IS_BETTER else "lower",
+            code(scores.searched_by(name)),
         ]
         for name, metric in metrics_table.METRICS.items()
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nnrun.cli.terminal.live_curves import Curve, curve_lines
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
-from nnrun.engine.metrics import scores_of_row
+from nnrun.engine.scores import scores_of_row
 from nnrun.runs.records import Row, numbers
 from nnrun.runs.session import Listener, Outcome
 from nnrun.runs.telling import Beginning, epoch_line, epoch_table, heading

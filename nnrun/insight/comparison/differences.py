@@ -10,7 +10,7 @@ from statistics import variance
 from typing import Any, NamedTuple, TypeGuard
 
 from nnrun.config.values import Settings
-from nnrun.engine.metrics import METRICS
+from nnrun.engine.scores import to_minimise
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
@@ -189,6 +189,6 @@ def _differ(values: list[Cell]) -> bool:
 def _best(runs: Sequence[Contestant]) -> int:
     """The place of the run with the best primary number."""
     key = runs[0].primary
-    metric = METRICS.get(key.removeprefix("dev_"), METRICS["error"])
+    name = key.removeprefix("dev_")
     known = [index for index, run in enumerate(runs) if run.metrics.get(key) is not None]
-    return min(known, key=lambda index: float(metric.to_minimise(runs[index].metrics[key])), default=0)
+    return min(known, key=lambda index: float(to_minimise(name, runs[index].metrics[key])), default=0)
