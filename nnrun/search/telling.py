@@ -18,7 +18,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
-from nnrun.text import columns, duration, metric_name, number, percent, wrapped
+from nnrun.text import columns, duration, metric_key, metric_name, number, percent, wrapped
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
@@ -82,13 +82,20 @@ def _range(parameter: Parameter) -> str:
     return f"{text} when {' and '.join(conditions)}" if conditions else text
 
 
-def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str) -> str:
-    """One finished trial, and the best so far."""
+def kind_of(record: SearchRecord) -> str:
+    """What its errors are, as in `verdict.error_kind`; early versions did not write it."""
+    return error_kind(record["data"]) if "data" in record else ""
+
+
+def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str = "") -> str:
+    """One finished trial, and the best so far; what errors are is told in each, as a log is read by line."""
     width = len(str(total))
     error = f" ({record['error']})" if record.get("error") else ""
+    named = record["metric"] is not None and metric_key(metric, kind) != metric
+    scale = f" {kind}" if named else ""
     leader = "none yet" if best["metric"] is None else f"{result_of(best, metric):>5} ({best['number']})"
     return (
-        f"{finished:>{width}}/{total}  trial {record['number']:>{width}} {result_of(record, metric):>8}{error}  "
+        f"{finished:>{width}}/{total}  trial {record['number']:>{width}} {result_of(record, metric):>8}{scale}{error}  "
         f"best {leader:<{width + 8}}  {settings(record['values'])}"
     )
 
@@ -101,13 +108,13 @@ def ending(record: SearchRecord) -> str:
     return f"{how}, {duration(record['seconds'])} of training in all"
 
 
-def best_table(records: Sequence[TrialRecord], metric: str) -> list[str]:
-    """The best few trials with their settings."""
+def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> list[str]:
+    """The best few trials with their settings; `kind` as in `verdict.error_kind`."""
     ranked = sorted(records, key=Objective(metric).rank)[:BEST_SHOWN]
     if not ranked:
         return []
     keys = list(ranked[0]["values"])
-    rows = [["trial", metric, *(key.rpartition(".")[2] for key in keys)]]
+    rows = [["trial", metric_key(metric, kind), *(key.rpartition(".")[2] for key in keys)]]
     rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
     return columns(rows, right=range(len(rows[0])))
 
@@ -152,7 +159,7 @@ def test_line(record: SearchRecord, metric: str) -> list[str]:
         return []
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
-    kind = error_kind(record["data"]) if "data" in record else ""
+    kind = kind_of(record)
     dev, test = (_told_of(final, part, metric, kind) for part in ("dev", "test"))
     test = f"{test} (test part read {times})" if "test_error" in final else "no test part"
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
@@ -224,7 +231,8 @@ def stage_lines(stages: Sequence[Stage]) -> list[str]:
 def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
     """How far a search is that has not ended, was killed, or failed."""
     why = f"; {record['error']}" if record.get("error") else ""
-    return [f"{record['status']}, {len(records)} of {total} trials so far{why}", "", *best_table(records, metric)]
+    so_far = f"{record['status']}, {len(records)} of {total} trials so far{why}"
+    return [so_far, "", *best_table(records, metric, kind_of(record))]
 
 
 def summary(
@@ -234,7 +242,8 @@ def summary(
     if not records:
         return [ending(record)]
     reached = [*test_line(record, metric), *expected_line(record.get("random_search_expected"), metric)]
-    lines = [ending(record), "", *best_table(records, metric), "", *reached, *([""] if reached else [])]
+    lines = [ending(record), "", *best_table(records, metric, kind_of(record)), ""]
+    lines += [*reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]

@@ -36,12 +36,13 @@ class PlainConsole(Screen, Listener):
         super().__init__()
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
-        self.primary = "error"
+        self.primary, self.error_kind = "error", ""
 
     def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """The heading, and with -v all that the run depends on."""
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
+        self.error_kind = beginning.error_kind
         if self.verbose:
             say(*run.resolved.read_bytes().decode().rstrip().split("\n"), _environment(run))
         say(*heading(run.id, config, beginning))
@@ -49,7 +50,7 @@ class PlainConsole(Screen, Listener):
     def epoch(self, row: Row) -> None:
         """A line."""
         self.heard += 1
-        say(epoch_line(row, self.epochs, self.primary))
+        say(epoch_line(row, self.epochs, self.primary, self.error_kind))
 
 
 class LiveConsole(PlainConsole):

@@ -10,6 +10,7 @@ from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, Trace, axis, kep
 from nnrun.report.search.results import Results, same_settings, value_axis
 from nnrun.search.record import TrialRecord
 from nnrun.search.strategies import STRATEGIES
+from nnrun.text import metric_name
 
 MOST_POINTS = 40_000  # of all learning curves together
 FEW = 200  # lines, beyond which they are drawn thinner
@@ -57,12 +58,15 @@ def curves_chart(found: Results) -> Chart:
         _curves(f"the next best {len(ahead)}", ahead, most, BLUE, width=1.4, opacity=0.9),
         _curves(f"the best: trial {best[0] if best else '–'}", first, most, ORANGE, width=2.6),
     ]
+    error = metric_name("error", found.error_kind)
     values = [value for trial in drawn for value in trial["curve"] if value is not None]
-    layout = {"xaxis": axis("epoch"), "yaxis": value_axis("dev error", values)}
+    layout = {"xaxis": axis("epoch"), "yaxis": value_axis(f"dev {error}", values)}
     longest = max((len(trial["curve"]) for trial in drawn), default=0)
     thinned = f" Of curves longer than {most} epochs, the lowest and highest of each stretch." if longest > most else ""
     note = f"Point at a curve to see its trial.{thinned}"
-    return Chart("Every trial", f"Dev error over the epochs of {len(drawn)} trials.", traces, layout, note, height=420)
+    return Chart(
+        "Every trial", f"Dev {error} over the epochs of {len(drawn)} trials.", traces, layout, note, height=420
+    )
 
 
 def _curves(name: str, trials: list[TrialRecord], most: int, color: str, **style: Any) -> Trace:

@@ -17,8 +17,9 @@ from nnrun.search.record import SearchRecord, TrialRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.telling import shown
+from nnrun.search.telling import kind_of, shown
 from nnrun.search.trials import Objective
+from nnrun.text import metric_key
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 
@@ -52,7 +53,12 @@ class Results:
     @property
     def metric(self) -> str:
         """The name of what is minimised or maximised, without its sign."""
-        return self.plan.metric.removeprefix("-")
+        return metric_key(self.plan.metric.removeprefix("-"), self.error_kind)
+
+    @property
+    def error_kind(self) -> str:
+        """As in `verdict.error_kind`."""
+        return kind_of(self.record)
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:
