@@ -148,8 +148,9 @@ SEARCH_FILES = {
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, timeout, signal, or points: there are no more of "
     "them), its running time over all calls, counts of trials by status, the best trial's number, epochs and errors, "
-    "how often the test part was read, what random search would be expected to reach, notes, stages of "
-    "`coarse_to_fine`, mean and deviation of what was trained again",
+    "how many trials share its value (`ties`, itself among them), how often the test part was read, "
+    "what random search would be expected to reach, notes, stages of `coarse_to_fine`, mean and deviation of what "
+    "was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",
 }

@@ -205,4 +205,5 @@ class RunRecord(TypedDict, total=False):
     trials: int | None
     running_seconds: float
     best_trial: int | None
+    ties: int
     test_reads: int

@@ -15,7 +15,7 @@ from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord
+from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord, dev_loss, sharing
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
 from nnrun.text import columns, duration, metric_key, metric_name, number, percent, wrapped
@@ -174,6 +174,22 @@ def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
     return f"{part} {kind} error {error} (plain {plain}){further}"
 
 
+def ties(records: Sequence[TrialRecord], metric: str, kind: str = "") -> str:
+    """How many trials share the best result, and how the best was chosen among them; empty where one has it alone."""
+    level = sharing(records)
+    if len(level) < FEWEST_ALIKE:
+        return ""
+    lowest = [record for record in level if dev_loss(record) == dev_loss(level[0])]
+    how = "has the lowest dev loss of them" if len(lowest) == 1 else "is the first of them with the lowest dev loss"
+    name = metric_key(metric.removeprefix("-"), kind)
+    return f"{len(level)} of {len(records)} trials share the best {name}; trial {level[0]['number']} {how}"
+
+
+def _ties_lines(records: Sequence[TrialRecord], metric: str, kind: str) -> list[str]:
+    told = ties(records, metric, kind)
+    return wrapped(told, "note     ") if told else []
+
+
 def expected_line(expected: Expected | None, metric: str) -> list[str]:
     """What random search would have been expected to reach."""
     if expected is None:
@@ -232,7 +248,8 @@ def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, m
     """How far a search is that has not ended, was killed, or failed."""
     why = f"; {record['error']}" if record.get("error") else ""
     so_far = f"{record['status']}, {len(records)} of {total} trials so far{why}"
-    return [so_far, "", *best_table(records, metric, kind_of(record))]
+    kind = kind_of(record)
+    return [so_far, "", *best_table(records, metric, kind), *_ties_lines(records, metric, kind)]
 
 
 def summary(
@@ -241,8 +258,10 @@ def summary(
     """What a search came to."""
     if not records:
         return [ending(record)]
-    reached = [*test_line(record, metric), *expected_line(record.get("random_search_expected"), metric)]
-    lines = [ending(record), "", *best_table(records, metric, kind_of(record)), ""]
+    kind = kind_of(record)
+    reached = [*test_line(record, metric), *_ties_lines(records, metric, kind)]
+    reached += expected_line(record.get("random_search_expected"), metric)
+    lines = [ending(record), "", *best_table(records, metric, kind), ""]
     lines += [*reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]

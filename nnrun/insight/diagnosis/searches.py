@@ -17,9 +17,10 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
-from nnrun.search.record import TrialRecord
+from nnrun.search.record import TrialRecord, sharing
 from nnrun.search.stored import WIDER, StoredSearch
-from nnrun.text import columns, percent
+from nnrun.search.telling import kind_of, ties
+from nnrun.text import columns, percent, wrapped
 
 EDGE = 0.05  # of a range, in its own scale
 LATE = 0.8  # of the trials
@@ -45,6 +46,8 @@ def of_a_search(
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
+    if told := ties(records, stored.plan.metric, kind_of(stored.record)):
+        lines += wrapped(told, "note     ")
     actions = [*_next(stored, options), *found.actions]
     return replace(found, lines=lines, actions=actions[:MOST], spread=spread)
 
@@ -64,6 +67,7 @@ def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> Spre
         "dev_error_quartiles": quantiles(errors, n=4, method="inclusive") if len(errors) > 1 else errors * 3,
         "bias": _judged(verdicts, "avoidable_bias"),
         "variance": _judged(verdicts, "variance"),
+        "ties": len(sharing(records)),
     }
 
 

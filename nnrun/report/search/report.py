@@ -41,7 +41,7 @@ from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
-from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
+from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown, ties
 from nnrun.text import duration, metric_key, metric_name, percent
 
 Parts = list[Markup | Chart | Grid]
@@ -116,7 +116,8 @@ def _won(found: Results, items: Sequence[Importance]) -> str:
         words += f", against {found.told(first)} for the config as written"
     if items:
         words += f"; what mattered most is {items[0].key} ({percent(items[0].share)})"
-    return f"{words}."
+    level = ties(found.trials, found.plan.metric, found.error_kind)
+    return f"{words}.{f' {level}.' if level else ''}"
 
 
 def _numbers(found: Results) -> list[tuple[str, str, str]]:
