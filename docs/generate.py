@@ -105,7 +105,8 @@ CODES = {
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
-    143: "Interrupted by SIGTERM; the same.",
+    143: "Interrupted by SIGTERM; the same. While Python itself starts, before any of nnrun runs, the system ends the "
+    "process: a shell shows 143 then as well, a program that waits for it −15.",
 }
 
 FILES = {
