@@ -14,7 +14,10 @@ data: {source: easy.csv, target: y}
 network: {hidden: []}
 training: {epochs: 5}
 optimizer: {learning_rate: 0.1}
-search: {trials: 3, space: {regularization.l2: {log: [1.0e-6, 1.0e-4]}}}
+search:
+  trials: 3
+  space: {regularization.l2: {log: [1.0e-6, 1.0e-4]}}
+  enqueue: [{regularization.l2: 1.0e-6}, {regularization.l2: 1.0e-4}, {regularization.l2: 1.0e-5}]
 """
 
 
@@ -31,6 +34,10 @@ def test_ties_are_told_wherever_the_best_is(nnrun: Nnrun, config: Callable[..., 
     words = f"3 of 3 trials share the best dev_error; trial {record['best_trial']} has the lowest dev loss of them"
     for told in (done.out, nnrun("show").out, nnrun("diagnose").out):
         assert f"note {words}" in unwrapped(told)
+    assert record["best_trial"] < 2, "at an end of the range"
+    assert not [line for line in nnrun("diagnose").next if "wider.yaml" in line or "--trials" in line], (
+        "all are as good"
+    )
     assert json.loads(nnrun("diagnose", "--json").out)["trials"]["ties"] == 3
     (title, line) = nnrun("list").out.splitlines()
     assert (title.split()[3], line.split()[4]) == ("tied", "3")

@@ -95,13 +95,15 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     best = next((record for record in records if record["number"] == number), None)
     if number is None or best is None:
         return
-    if beyond := _beyond(plan.space, best["values"]):
+    level = sharing(records)  # where one that is as good lies elsewhere or came early, there is nothing to look for
+    ends = [_beyond(plan.space, record["values"]) for record in (best, *level)]
+    if beyond := {key: wider for key, wider in ends[0].items() if all(end.get(key) == wider for end in ends)}:
         config = run.config.resolved()
         config["search"]["space"] = plan.space.written() | beyond
         run.directory.write(WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}")
         why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
         yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
-    if number >= LATE * len(records) and len(records) > 1:
+    if min(record["number"] for record in level) >= LATE * len(records) and len(records) > 1:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
         yield Action(why, command("resume", str(run.path), "--trials", str(2 * plan.total)))
 
