@@ -28,6 +28,7 @@ from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
 from nnrun.config.space.space import usual_space
 from nnrun.engine import metrics as metrics_table
+from nnrun.engine import scores
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.insight.preflight.checks import CHECKS
@@ -104,7 +105,8 @@ CODES = {
     130: "Interrupted by Ctrl-C; `nnrun resume` continues at the last whole epoch, a search with the trials that are "
     "not finished.",
     141: "The reader of stdout went away (`nnrun list | head`).",
-    143: "Interrupted by SIGTERM; the same.",
+    143: "Interrupted by SIGTERM; the same. While Python itself starts, before any of nnrun runs, the system ends the "
+    "process: a shell shows 143 then as well, a program that waits for it −15.",
 }
 
 FILES = {
@@ -147,8 +149,9 @@ SEARCH_FILES = {
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, timeout, signal, or points: there are no more of "
     "them), its running time over all calls, counts of trials by status, the best trial's number, epochs and errors, "
-    "how often the test part was read, what random search would be expected to reach, notes, stages of "
-    "`coarse_to_fine`, mean and deviation of what was trained again",
+    "how many trials share its value (`ties`, itself among them), how often the test part was read, "
+    "what random search would be expected to reach, notes, stages of `coarse_to_fine`, mean and deviation of what "
+    "was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",
 }
@@ -652,8 +655,9 @@ def metrics() -> str:
     """The page on the metrics."""
     rows = (
         [
-            *(code(name), metric.help, ", ".join(metric.tasks), "higher" if metric.higher_is_better else "lower"),
-            code(metrics_table.searched_by(name)),
+            *(code(name), metric.help, ", ".join(metric.tasks)),
+            "higher" if name in scores.HIGHER_IS_BETTER else "lower",
+            code(scores.searched_by(name)),
         ]
         for name, metric in metrics_table.METRICS.items()
     )

@@ -12,7 +12,10 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Entry point of `nnrun` and `python -m nnrun`."""
-    signal.signal(signal.SIGTERM, _leave)  # until a command takes it over; the first of all, as loading takes a while
+    for name in ("SIGTERM", "SIGHUP"):  # until a command takes them over; the first of all, as loading takes a while
+        number = getattr(signal, name, None)  # not every system that will be refused has both
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(number, _leave)
     from nnrun.errors import UsageError
 
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less

@@ -132,6 +132,13 @@ def metric_name(name: str, kind: str = "") -> str:
     return words if not kind or words.startswith(("plain ", f"{kind} ")) else f"{kind} {words}"
 
 
+def metric_key(key: str, kind: str = "") -> str:
+    """A number of a part as a title: `dev_balanced_error`; what belongs to no part stays as it is."""
+    part, _, name = key.partition("_")
+    of_a_part = part.lstrip("-") in ("train", "dev", "test")
+    return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and of_a_part else key
+
+
 def metric_value(value: float | None, name: str) -> str:
     """A metric as it stands on screen: an error in per cent, anything else as a number."""
     return percent(value) if name.endswith("error") else number(value)

@@ -23,7 +23,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 OPEN = WINGS[: WINGS.index("engine")]
 USUAL_DOORS = {"verbs", "telling"}
 MORE_DOORS = {
-    "engine": {"metrics"},  # the names that --require takes, and which of two epochs is better
+    "engine": {"metrics", "scores"},  # the names that --require takes, and which of two epochs is better
     "config": {"load", "reference"},
     "runs": {"finding", "stored", "session", "checkpoints", "records", "verdict"},
     "models": {"model", "rows", "output", "export.formats"},

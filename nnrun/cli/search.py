@@ -179,9 +179,8 @@ def _summary(search: StoredSearch) -> list[str]:
 
 def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
-    from nnrun.runs.verdict import error_kind
     from nnrun.search.stored import StoredSearch
-    from nnrun.search.telling import heading, progress, spreadsheet, stage_lines, unfinished_repeats
+    from nnrun.search.telling import heading, kind_of, progress, spreadsheet, stage_lines, unfinished_repeats
 
     search = StoredSearch(run)
     record, plan, trials = search.record, search.plan, search.kept
@@ -194,5 +193,4 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
-        kind = error_kind(record["data"]) if "data" in record else ""
-        result(*heading(run.id, plan, plan.space, kind=kind), "", *lines)
+        result(*heading(run.id, plan, plan.space, kind=kind_of(record)), "", *lines)

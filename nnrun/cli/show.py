@@ -54,6 +54,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.runs.checkpoints import why_pruned
     from nnrun.runs.stored import best_row
     from nnrun.runs.telling import changes, summary
+    from nnrun.runs.verdict import error_kind
     from nnrun.text import source_name
 
     config = run.config
@@ -66,7 +67,9 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     lines += ["", *summary(record, config, run.status)]
     if run.rows:
         best = record["best_epoch"] or best_row(run.rows, config.metrics.primary).get("epoch")
-        lines += ["", *_epochs(run.rows, best, config.metrics.primary)]
+        kind = error_kind(record["data"])
+        lines += ["", *([f"{kind} errors and losses by epoch"] if kind else [])]
+        lines += _epochs(run.rows, best, config.metrics.primary)
     lines += ["", "config, where it differs from the defaults", *changes(config)]
     return [*lines, "", "events", *map(_event, run.events)]
 

@@ -12,7 +12,7 @@ from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places, explain
 from nnrun.config.values import Settings, Tree
-from nnrun.engine.metrics import searched_by
+from nnrun.engine.scores import searched_by
 from nnrun.errors import MOST, ConfigError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]

@@ -26,8 +26,9 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.batches import SHUFFLES
 from nnrun.engine.hyperparameters import COMMON
 from nnrun.engine.losses import LOSSES
-from nnrun.engine.metrics import METRICS, searched_by
+from nnrun.engine.metrics import METRICS
 from nnrun.engine.optimizers import OPTIMIZERS, usual
+from nnrun.engine.scores import searched_by
 from nnrun.text import all_of, one_of
 
 Share = Annotated[float, Bounds(ge=0, lt=1)]

@@ -87,6 +87,7 @@ def choose_features(config: Data, found: Survey, target: str) -> tuple[dict[str,
             for name, meaning in kept.items()
             if meaning.kind == "date" and found.columns[name].texts.stand_ins
         ),
+        *filter(None, (_large_numbers(found.columns[name]) for name in kept)),
         *filter(None, (_many_numbers(found.columns[name]) for name in columns)),
     ]
 
@@ -104,6 +105,16 @@ def _declared(found: Survey, name: str) -> Meaning:
     if facts.declared in ("number", "boolean") and facts.kind == "date":
         raise DataError(f"{found.head.at_column(name)}: the values are dates, {what} {facts.declared}s", key)
     return facts.meaning
+
+
+def _large_numbers(facts: ColumnFacts) -> str | None:
+    """The notice on a column of numbers that float64 does not tell apart; `data.kinds` says that it is to be one."""
+    if facts.declared or facts.kind != "number" or not facts.beyond_exact:
+        return None
+    return (
+        f"column {facts.name!r} holds whole numbers beyond 2^53, of which a network cannot tell neighbours apart; if "
+        f"they are codes, data.kinds: {{{facts.name}: category}} keeps them apart"
+    )
 
 
 SOME_NUMBERS = 0.2  # share of the values of a column of text from which on it is told that they are numbers

@@ -6,7 +6,7 @@ the table. They are nnrun's own, since an AUC of every epoch has to be fast and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,12 +148,7 @@ class Metric:
     help: str
     tasks: tuple[Task, ...]
     of: Callable[[Any, Any, Any], float] | None
-    higher_is_better: bool = False
     decides: bool = False  # looks at nothing but the class with the largest probability
-
-    def to_minimise(self, value: Any) -> Any:
-        """The number, or an array of them, with the sign that makes less better."""
-        return -value if self.higher_is_better else value
 
 
 _CLASSES: tuple[Task, ...] = ("classification",)
@@ -167,30 +162,27 @@ METRICS: dict[str, Metric] = {
     ),
     "auc": Metric(
         "area under the ROC curve; of more than two classes the mean of each against the rest",
-        _CLASSES, auc, higher_is_better=True,
+        _CLASSES,
+        auc,
     ),
     "average_precision": Metric(
         "area under the curve of precision over recall, in steps; more than two classes as in auc",
-        _CLASSES, average_precision, higher_is_better=True,
+        _CLASSES,
+        average_precision,
     ),
-    "f1": Metric(
-        "harmonic mean of precision and recall, the mean over the classes", _CLASSES, f1,
-        higher_is_better=True, decides=True,
-    ),
+    "f1": Metric("harmonic mean of precision and recall, the mean over the classes", _CLASSES, f1, decides=True),
     "brier": Metric(
         "mean squared distance of the probabilities from the truth, halved for two classes", _CLASSES, brier
     ),
     "calibration_error": Metric(
-        f"expected calibration error: how far confidence and share of hits lie apart, in "
-        f"{CALIBRATION_BINS} bins",
-        _CLASSES, calibration_error,
+        f"expected calibration error: how far confidence and share of hits lie apart, in {CALIBRATION_BINS} bins",
+        _CLASSES,
+        calibration_error,
     ),
-    "r2": Metric(
-        "R²: share of the target's variance that is explained", _VALUES, r2, higher_is_better=True
-    ),
+    "r2": Metric("R²: share of the target's variance that is explained", _VALUES, r2),
     "mae": Metric("mean absolute error, in the target's own unit", _VALUES, mae),
     "rmse": Metric("root of the mean squared error, in the target's own unit", _VALUES, rmse),
-}  # fmt: skip
+}
 
 
 def metrics_of(task: str) -> dict[str, Metric]:
@@ -205,26 +197,3 @@ def misfit(name: str, task: str) -> str | None:
     if task == "classification":
         return "needs numbers to predict, and the target is classes"
     return "needs classes to predict, and the target is a number"
-
-
-def searched_by(primary: str) -> str:
-    """What a search minimises where the primary metric decides, as `search.metric` is written."""
-    return f"-dev_{primary}" if METRICS[primary].higher_is_better else f"dev_{primary}"
-
-
-def primary_keys(primary: str) -> tuple[str, str]:
-    """The columns of the dev set that decide between epochs: the primary metric, then what decides where it is level.
-
-    Error and loss decide for each other, the loss decides for all others.
-    """
-    return f"dev_{primary}", "dev_error" if primary == "loss" else "dev_loss"
-
-
-def scores_of_row(row: Mapping[str, float | None], primary: str) -> tuple[float, float]:
-    """What an epoch's record is compared by, less is better; what is unknown is infinitely bad."""
-    first, second = (row.get(key) for key in primary_keys(primary))
-    infinite = float("inf")
-    return (
-        infinite if first is None else METRICS[primary].to_minimise(first),
-        infinite if second is None else second,
-    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.engine.counters import Counters
 from nnrun.engine.parameters import Array
+from nnrun.engine.scores import Counters
 
 
 def scores_of(first: Array, second: Array) -> Array:

@@ -11,9 +11,10 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Evaluator, Examples, layer_statistics, near_zero_share
 from nnrun.engine.losses import Loss
-from nnrun.engine.metrics import METRICS, misfit, primary_keys
+from nnrun.engine.metrics import METRICS, misfit
 from nnrun.engine.network import Bound
 from nnrun.engine.parameters import Array
+from nnrun.engine.scores import primary_keys, to_minimise
 from nnrun.engine.stopping import Best, scores_of
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
@@ -32,9 +33,9 @@ class Judge:
     """
 
     def __init__(self, trainer: Trainer, dataset: Dataset, primary: str) -> None:
-        self.primary, self.metric = primary, METRICS[primary]
+        self.primary = primary
         _refuse_misfit(primary, dataset)
-        watched = {"train": trainer.on_train, "dev": trainer.on_dev} if self.metric.of else {}
+        watched = {"train": trainer.on_train, "dev": trainer.on_dev} if METRICS[primary].of else {}
         self._kept = {part: _Predictions(evaluator, dataset) for part, evaluator in watched.items()}
 
     def measure(self, epoch: Epoch) -> Measured:
@@ -49,7 +50,7 @@ class Judge:
         """What epochs are compared by, `(members, 2)`, less is better."""
         columns = {"dev_error": epoch.dev_error, "dev_loss": epoch.dev_loss, **measured}
         first, second = primary_keys(self.primary)
-        return scores_of(self.metric.to_minimise(columns[first]), columns[second])
+        return scores_of(to_minimise(self.primary, columns[first]), columns[second])
 
 
 class _Predictions:

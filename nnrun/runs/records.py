@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict, cast
 
-from nnrun.engine.counters import Counters
+from nnrun.engine.scores import Counters
 
 Number = float | None
 Final = dict[str, Number]  # the numbers of the best epoch by column: `cost`, and `dev_error`, part and metric
@@ -205,4 +205,5 @@ class RunRecord(TypedDict, total=False):
     trials: int | None
     running_seconds: float
     best_trial: int | None
+    ties: int
     test_reads: int

@@ -127,6 +127,7 @@ class Session:
     def _train_epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> None:
         if self.stopping:
             self.trainer.freeze(self.stopping.enough)
+        kind = self.dataset.error_kind or ""
         for epoch in self.trainer.epochs(self.config.training.epochs, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.active)]
             self._note_divergences(runs, epoch)
@@ -139,7 +140,7 @@ class Session:
                 share = (epoch.seconds + spent) / len(here)  # of the time
                 row = epoch_row(epoch, k, self.trainer, self.dataset, measured, layers[k] if layers else None, share)
                 runs[k].add_metrics(row)
-                runs[k].log([epoch_line(row, self.config.training.epochs, self.config.metrics.primary)])
+                runs[k].log([epoch_line(row, self.config.training.epochs, self.config.metrics.primary, kind)])
                 listener.epoch(row)
             unsaved = time.monotonic() - self._written_at
             at_stake = unsaved + epoch.seconds + spent  # the next epoch is too

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.config.values import Settings, Tree
+from nnrun.engine.scores import scores_of_row
 from nnrun.errors import DataError
 from nnrun.runs.finding import best_in, is_search, name_of
 from nnrun.runs.reading import RESTORE
@@ -143,8 +144,6 @@ def record_of(run: StoredRun) -> RunRecord:
 
 def best_row(rows: Iterable[Row], primary: str) -> Mapping[str, Number]:
     """The best by the primary metric of the epochs that have an error on train and dev; empty where none has."""
-    from nnrun.engine.metrics import scores_of_row  # with NumPy, which a list of runs that are over goes without
-
     epochs = map(numbers, rows)
     judged = (row for row in epochs if row.get("dev_error") is not None and row.get("train_error") is not None)
     return min(judged, key=lambda row: (scores_of_row(row, primary), row["epoch"]), default={})

@@ -78,11 +78,12 @@ def shown_metrics(primary: str) -> list[str]:
     return list(dict.fromkeys(["error", "loss", primary]))
 
 
-def epoch_line(row: Row, epochs: int, primary: str = "error") -> str:
-    """One epoch, its columns under those of the epoch before."""
+def epoch_line(row: Row, epochs: int, primary: str = "error", kind: str = "") -> str:
+    """One epoch, its columns under those of the epoch before; `kind` as in `error_kind`, as a log is read by line."""
     width = len(str(epochs))
     parts = " ".join(_told_of(part, row, shown_metrics(primary)) for part in ("train", "dev"))
-    epoch = f"epoch {row['epoch']:>{width}}/{epochs}  cost {number(row['cost']):<9}"
+    scale = f"{kind}: " if kind else ""
+    epoch = f"epoch {row['epoch']:>{width}}/{epochs}  {scale}cost {number(row['cost']):<9}"
     return f"{epoch} {parts} rate {row['learning_rate']:.3g}"
 
 

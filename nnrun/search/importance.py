@@ -77,7 +77,10 @@ def _distance(domain: Domain, units: Floats, results: Floats) -> float:
     n = len(units)
     if n < 2 or np.ptp(units) == 0:
         return 0.0
-    kernel, parts = _kernel(domain, units), _parts_in_best(results)
+    parts = _parts_in_best(results)
+    if np.ptp(parts) == 0:  # all are level: nothing to explain but the dust of sums
+        return 0.0
+    kernel = _kernel(domain, units)
     everywhere = kernel.mean(axis=0)
     seen = float(_divergence(parts @ kernel, everywhere))
     rng, size = np.random.default_rng(0), max(1, AT_ONCE // n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -44,10 +45,22 @@ class TrialRecord(TrialResult):
     time: float  # when it was entered, in seconds since 1970
 
 
+def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The trials that share the best value, that which is chosen first: by dev loss, then by number, as in a search."""
+    valued = [(record["metric"], record) for record in records if record["metric"] is not None]
+    least = min((value for value, _ in valued), default=None)
+    return sorted((record for value, record in valued if value == least), key=lambda r: (dev_loss(r), r["number"]))
+
+
+def dev_loss(record: TrialResult) -> float:
+    """What decides between trials of one value; infinite where it is not known."""
+    loss = (record.get("final") or {}).get("dev_loss")
+    return math.inf if loss is None or math.isnan(loss) else loss
+
+
 def best_of(records: Iterable[TrialRecord]) -> TrialRecord | None:
-    """The best trial that has a value, the earlier one on a tie; None where there is none."""
-    valued = [(record["metric"], record["number"], record) for record in records if record["metric"] is not None]
-    return min(valued, key=lambda found: found[:2])[2] if valued else None
+    """The best trial that has a value; None where there is none."""
+    return next(iter(sharing(records)), None)
 
 
 class Expected(TypedDict):
@@ -104,6 +117,7 @@ class SearchRecord(TypedDict, total=False):
     trials: int
     counts: dict[str, int]  # by status
     best_trial: int | None
+    ties: int  # trials that share its value, itself among them; early versions did not write it
     final: Final
     test_reads: int
     random_search_expected: Expected | None

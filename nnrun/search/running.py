@@ -24,7 +24,7 @@ from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
-from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult
+from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing
 from nnrun.search.repeats import repeat
 from nnrun.search.state import Clock, Search, expected_time
 from nnrun.search.stored import StoredSearch
@@ -48,6 +48,7 @@ def close(
         trials=len(records),
         counts=counts,
         best_trial=chosen["trial"],
+        ties=len(sharing(records)),
         best_epoch=None if best is None else best["best_epoch"],
         epochs=None if best is None else best["epochs"],
         final=chosen["final"],

@@ -15,10 +15,10 @@ from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord
+from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord, dev_loss, sharing
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
-from nnrun.text import columns, duration, metric_name, number, percent, wrapped
+from nnrun.text import columns, duration, metric_key, metric_name, number, percent, wrapped
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
@@ -82,13 +82,20 @@ def _range(parameter: Parameter) -> str:
     return f"{text} when {' and '.join(conditions)}" if conditions else text
 
 
-def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str) -> str:
-    """One finished trial, and the best so far."""
+def kind_of(record: SearchRecord) -> str:
+    """What its errors are, as in `verdict.error_kind`; early versions did not write it."""
+    return error_kind(record["data"]) if "data" in record else ""
+
+
+def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str = "") -> str:
+    """One finished trial, and the best so far; what errors are is told in each, as a log is read by line."""
     width = len(str(total))
     error = f" ({record['error']})" if record.get("error") else ""
+    named = record["metric"] is not None and metric_key(metric, kind) != metric
+    scale = f" {kind}" if named else ""
     leader = "none yet" if best["metric"] is None else f"{result_of(best, metric):>5} ({best['number']})"
     return (
-        f"{finished:>{width}}/{total}  trial {record['number']:>{width}} {result_of(record, metric):>8}{error}  "
+        f"{finished:>{width}}/{total}  trial {record['number']:>{width}} {result_of(record, metric):>8}{scale}{error}  "
         f"best {leader:<{width + 8}}  {settings(record['values'])}"
     )
 
@@ -101,13 +108,13 @@ def ending(record: SearchRecord) -> str:
     return f"{how}, {duration(record['seconds'])} of training in all"
 
 
-def best_table(records: Sequence[TrialRecord], metric: str) -> list[str]:
-    """The best few trials with their settings."""
+def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> list[str]:
+    """The best few trials with their settings; `kind` as in `verdict.error_kind`."""
     ranked = sorted(records, key=Objective(metric).rank)[:BEST_SHOWN]
     if not ranked:
         return []
     keys = list(ranked[0]["values"])
-    rows = [["trial", metric, *(key.rpartition(".")[2] for key in keys)]]
+    rows = [["trial", metric_key(metric, kind), *(key.rpartition(".")[2] for key in keys)]]
     rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
     return columns(rows, right=range(len(rows[0])))
 
@@ -152,7 +159,7 @@ def test_line(record: SearchRecord, metric: str) -> list[str]:
         return []
     reads = record["test_reads"]
     times = "once" if reads == 1 else f"{reads} times"
-    kind = error_kind(record["data"]) if "data" in record else ""
+    kind = kind_of(record)
     dev, test = (_told_of(final, part, metric, kind) for part in ("dev", "test"))
     test = f"{test} (test part read {times})" if "test_error" in final else "no test part"
     return [f"best     trial {record['best_trial']}: {dev}, {test}"]
@@ -165,6 +172,22 @@ def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
         return f"{part} {percent(final.get(f'{part}_error'))}{further}"
     error, plain = (percent(final.get(f"{part}_{name}")) for name in ("error", "plain_error"))
     return f"{part} {kind} error {error} (plain {plain}){further}"
+
+
+def ties(records: Sequence[TrialRecord], metric: str, kind: str = "") -> str:
+    """How many trials share the best result, and how the best was chosen among them; empty where one has it alone."""
+    level = sharing(records)
+    if len(level) < FEWEST_ALIKE:
+        return ""
+    lowest = [record for record in level if dev_loss(record) == dev_loss(level[0])]
+    how = "has the lowest dev loss of them" if len(lowest) == 1 else "is the first of them with the lowest dev loss"
+    name = metric_key(metric.removeprefix("-"), kind)
+    return f"{len(level)} of {len(records)} trials share the best {name}; trial {level[0]['number']} {how}"
+
+
+def _ties_lines(records: Sequence[TrialRecord], metric: str, kind: str) -> list[str]:
+    told = ties(records, metric, kind)
+    return wrapped(told, "note     ") if told else []
 
 
 def expected_line(expected: Expected | None, metric: str) -> list[str]:
@@ -224,7 +247,9 @@ def stage_lines(stages: Sequence[Stage]) -> list[str]:
 def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, metric: str) -> list[str]:
     """How far a search is that has not ended, was killed, or failed."""
     why = f"; {record['error']}" if record.get("error") else ""
-    return [f"{record['status']}, {len(records)} of {total} trials so far{why}", "", *best_table(records, metric)]
+    so_far = f"{record['status']}, {len(records)} of {total} trials so far{why}"
+    kind = kind_of(record)
+    return [so_far, "", *best_table(records, metric, kind), *_ties_lines(records, metric, kind)]
 
 
 def summary(
@@ -233,8 +258,11 @@ def summary(
     """What a search came to."""
     if not records:
         return [ending(record)]
-    reached = [*test_line(record, metric), *expected_line(record.get("random_search_expected"), metric)]
-    lines = [ending(record), "", *best_table(records, metric), "", *reached, *([""] if reached else [])]
+    kind = kind_of(record)
+    reached = [*test_line(record, metric), *_ties_lines(records, metric, kind)]
+    reached += expected_line(record.get("random_search_expected"), metric)
+    lines = [ending(record), "", *best_table(records, metric, kind), ""]
+    lines += [*reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]

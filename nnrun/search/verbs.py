@@ -13,6 +13,7 @@ from nnrun.config.space.parsing import ONE_THREAD
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
+from nnrun.engine.scores import HIGHER_IS_BETTER
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.finding import PLAN
@@ -97,7 +98,7 @@ def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
 def _wrong_way(metric: str) -> str | None:
     """Why a metric of which more is better is not minimised."""
     name = metric.partition("_")[2]
-    if name in METRICS and METRICS[name].higher_is_better and metric[0] != "-":
+    if name in HIGHER_IS_BETTER and metric[0] != "-":
         return f"a search minimises its metric, and a higher {name} is better; write -{metric}"
     return None
 
@@ -109,7 +110,7 @@ def _refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
         return
     measured = part.removeprefix("-")
     if problem := misfit(name, dataset.task):
-        problem += f"; use {measured if METRICS[name].higher_is_better else part}_error"
+        problem += f"; use {measured if name in HIGHER_IS_BETTER else part}_error"
     elif problem := undefined(name, dataset, measured):
         problem += f"; use {measured}_{DEFINED[dataset.task]}"
     if problem:

@@ -99,7 +99,10 @@ def test_a_run_without_a_result_is_listed_with_its_best_epoch_so_far(nnrun: Nnru
     assert json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]["best_epoch"] is None
 
 
-def test_listing_loads_no_numpy(two: list[str]) -> None:
+@pytest.mark.parametrize("status", ["done", "running"])
+def test_listing_loads_no_numpy(two: list[str], status: str) -> None:
+    """Neither where a run is not over: its best epoch until now is looked for."""
+    RunDir(Path("runs", two[0])).update_record(status=status)
     code = (
         "import sys; sys.argv = ['nnrun', 'list', '--sort', 'optimizer.learning_rate', '--filter', 'dev_error<1']\n"
         "from nnrun.__main__ import main\n"

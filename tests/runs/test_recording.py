@@ -13,7 +13,8 @@ from sklearn import metrics as reference
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.evaluation import logits_in_chunks
-from nnrun.engine.metrics import METRICS, metrics_of, primary_keys, scores_of_row
+from nnrun.engine.metrics import METRICS, metrics_of
+from nnrun.engine.scores import primary_keys, scores_of_row
 from nnrun.errors import ConfigError
 from nnrun.models.model import trained
 from nnrun.runs.assembly import examples

@@ -68,6 +68,13 @@ def test_equally_good_trials_are_equally_good_in_any_order() -> None:
     assert importances(SPACE, rounded[::-1])[0].key == importances(SPACE, rounded)[0].key == "network.width"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_where_all_trials_are_level_nothing_mattered(seed: int) -> None:
+    """Sums that differ by rounding alone are no sign."""
+    found = [(values, 0.0) for values, _ in trials(12, seed, SPACE, {})]
+    assert [importance.share for importance in importances(SPACE, found)] == [0.0] * 4
+
+
 def test_a_rate_that_matters_stays_first_among_ties() -> None:
     """Rates within a decade of the best reach an error of 0, the others do not."""
     for seed in range(5):

@@ -1,13 +1,14 @@
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from nnrun.config.space.space import Space
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy
+from nnrun.search.record import EndedBy, TrialRecord, best_of
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Random
-from nnrun.search.telling import ENDINGS, outlook, unfinished_repeats
+from nnrun.search.telling import ENDINGS, outlook, ties, unfinished_repeats
+from nnrun.search.trials import Objective
 
 
 def test_any_strategy_may_tell_what_it_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,3 +34,30 @@ def test_repeats_that_a_kill_prevented_are_missed() -> None:
 
 def test_each_way_to_end_has_its_words() -> None:
     assert set(ENDINGS) == set(get_args(EndedBy))
+
+
+def trial(number: int, error: float | None, loss: float | None) -> TrialRecord:
+    return {
+        "number": number, "values": {}, "seed": 0, "status": "done", "final": {"dev_error": error, "dev_loss": loss},
+        "curve": [], "error": None, "metric": error, "time": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trials", "best", "words"),
+    [
+        (((0.1, 0.3), (0.2, 0.1)), 0, ""),
+        (((0.0, 0.3), (0.0, 0.1), (0.5, 0.0)), 1, "2 of 3 trials share the best dev_balanced_error; "
+         "trial 1 has the lowest dev loss of them"),
+        (((0.0, 0.1), (0.0, 0.1), (0.0, 0.2)), 0, "3 of 3 trials share the best dev_balanced_error; "
+         "trial 0 is the first of them with the lowest dev loss"),
+        (((None, None), (None, None)), None, ""),
+    ],
+)  # fmt: skip
+def test_trials_that_share_the_best_value_are_told(trials: Any, best: int | None, words: str) -> None:
+    records = [trial(number, *numbers) for number, numbers in enumerate(trials)]
+    assert ties(records, "dev_error", "balanced") == words
+    chosen = best_of(records)
+    assert (chosen and chosen["number"]) == best
+    if chosen:
+        assert chosen == min(records, key=Objective("dev_error").rank), "a search under way has the best of one over"

@@ -38,6 +38,7 @@ class SearchConsole(Screen, Watcher):
         super().__init__()
         self.options = options
         self.plan: Plan
+        self.error_kind = ""
         self.begun = time.monotonic()
         self.paced_at = self.begun
         self.heard = 0
@@ -52,7 +53,8 @@ class SearchConsole(Screen, Watcher):
         self.preparation.close()
         self.plan, self.begun = plan, time.monotonic()
         self.paced_at = self.begun
-        say(*heading(run.id, plan, plan.space, self.options.workers, error_kind(run.read_record()["data"])))
+        self.error_kind = error_kind(run.read_record()["data"])
+        say(*heading(run.id, plan, plan.space, self.options.workers, self.error_kind))
         say(*outlook(plan))
 
     def outlook(self, told: Callable[[], list[str]]) -> None:
@@ -63,7 +65,7 @@ class SearchConsole(Screen, Watcher):
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
         self.heard += 1
-        say(trial_line(record, best, finished, self.total, self.plan.metric))
+        say(trial_line(record, best, finished, self.total, self.plan.metric, self.error_kind))
         waited = time.monotonic() - self.paced_at >= SECONDS_BETWEEN_PACES
         if (waited or self.heard % TRIALS_BETWEEN_PACES == 0) and finished < self.total:
             self.paced_at = time.monotonic()
@@ -158,7 +160,7 @@ class LiveSearchConsole(SearchConsole):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
         yield _text("")
-        table, left = fitting_table(self.ranked, self.plan.metric, options.max_width)
+        table, left = fitting_table(self.ranked, self.plan.metric, options.max_width, self.error_kind)
         for i, line in enumerate(table):
             yield _text(line, "dim" if i == 0 else "bold" if i == 1 else "")
         width = options.max_width - ECHO
@@ -211,12 +213,14 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
 
-def fitting_table(ranked: Sequence[TrialRecord], metric: str, width: int) -> tuple[list[str], list[str]]:
+def fitting_table(
+    ranked: Sequence[TrialRecord], metric: str, width: int, kind: str = ""
+) -> tuple[list[str], list[str]]:
     """The table of the best trials, with as many parameters as fit side by side, and the keys of those that do not."""
     keys = list(ranked[0]["values"]) if ranked else []
     for count in range(len(keys), -1, -1):
         narrow = [record | {"values": {key: record["values"][key] for key in keys[:count]}} for record in ranked]
-        table = best_table(narrow, metric)
+        table = best_table(narrow, metric, kind)
         if max(map(len, table), default=0) <= width:
             return table, keys[count:]
     return [], keys

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
-from nnrun.engine.metrics import scores_of_row
+from nnrun.engine.scores import scores_of_row
 from nnrun.runs.records import Row, numbers
 from nnrun.runs.session import Listener, Outcome
 from nnrun.runs.telling import Beginning, epoch_line, epoch_table, heading
@@ -37,12 +37,13 @@ class PlainConsole(Screen, Listener):
         super().__init__()
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
-        self.primary = "error"
+        self.primary, self.error_kind = "error", ""
 
     def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """The heading, and with -v all that the run depends on."""
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
+        self.error_kind = beginning.error_kind
         if self.verbose:
             say(*run.resolved.read_bytes().decode().rstrip().split("\n"), _environment(run))
         say(*heading(run.id, config, beginning))
@@ -50,7 +51,7 @@ class PlainConsole(Screen, Listener):
     def epoch(self, row: Row) -> None:
         """A line."""
         self.heard += 1
-        say(epoch_line(row, self.epochs, self.primary))
+        say(epoch_line(row, self.epochs, self.primary, self.error_kind))
 
 
 class LiveConsole(PlainConsole):

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
 from nnrun.data.facts.tallies import Distinct
-from nnrun.data.files.table import Kind, Table, kind_of, labels, slips_of
+from nnrun.data.files.table import EXACT, Kind, Table, kind_of, labels, slips_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ class ColumnFacts:
         self.first_missing = ""  # the place
         self.first_slip = ("", "")  # the place and the text that is no number
         self.texts = Texts()
+        self.beyond_exact = False  # whole numbers of which float64 makes neighbours equal
         self._dropped = Distinct()  # of a column that is not learned from, by which rows may be known
 
     @classmethod
@@ -46,12 +47,21 @@ class ColumnFacts:
         self.present += len(series) - count
         if count < len(series):
             self.kinds.add(kind_of(series))
-            if kind_of(series) == "category":
-                self._see_text(table, series)
-            elif self.declared == "category":
-                self.texts.see(labels(series))
-            elif self.declared == "drop":
-                self._dropped.see(series.dropna())
+            self._see_values(table, series)
+
+    def _see_values(self, table: Table, series: pd.Series[Any]) -> None:
+        kind = kind_of(series)
+        if kind == "category":
+            self._see_text(table, series)
+        elif self.declared == "category":
+            self.texts.see(labels(series))
+        elif self.declared == "drop":
+            self._dropped.see(series.dropna())
+        elif kind == "date":
+            self.texts.see_dates(series)
+        elif series.dtype.kind in "iu":
+            values = series.to_numpy()
+            self.beyond_exact |= max(-int(values.min()), int(values.max())) > EXACT
 
     def _see_text(self, table: Table, series: pd.Series[Any]) -> None:
         self.texts.see(series)

@@ -46,6 +46,8 @@ _DATE_LIKE = re.compile(r"\d{1,4}[-/. ]\w{1,9}[-/. ]\d{1,4}|[A-Za-z]{3,9} \d{1,2
 # Dates that programs write where there is none.
 _STAND_INS = r"(?:9999-\d\d-\d\d|(?:0001|1900)-01-01|\d\d[./-]\d\d[./-]9999|01[./-]01[./-](?:0001|1900))\b"
 
+_FAR, _FIRST = np.datetime64("9999-01-01"), np.array(["0001-01-01", "1900-01-01"], "M8[D]")
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -84,6 +86,12 @@ class Texts:
         if self._formats:
             far = values[values.str.match(_STAND_INS)]
             self.stand_ins.update({str(text)[:10]: int(rows) for text, rows in far.value_counts().items()})
+
+    def see_dates(self, series: pd.Series[Any]) -> None:
+        """Take in the next rows of a column that was stored as dates."""
+        days = _stored_dates(series.dropna()).astype("M8[D]")
+        far, rows = np.unique(days[(days >= _FAR) | np.isin(days, _FIRST)], return_counts=True)
+        self.stand_ins.update(dict(zip(map(str, far), map(int, rows), strict=True)))
 
     @property
     def formats(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.facts.kinds import Meaning, dates, truths
+from nnrun.data.facts.kinds import Meaning, dates, day_of, truths
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import OTHER, USUAL, Limits, pooled, pooled_notice
 from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
@@ -21,6 +21,7 @@ DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[n
     "month": ("M", lambda months: months % 12 + 1),
     "weekday": ("D", lambda days: (days + 3) % 7),
     "hour": ("h", lambda hours: hours % 24),
+    "minute": ("m", lambda minutes: minutes % 60),
 }
 
 
@@ -235,7 +236,11 @@ def _codes(column: Column, table: Table) -> npt.NDArray[np.int64]:
 
 
 def _see_date(column: Column, table: Table) -> Seen:
-    return Seen(moments={part: _moments(values) for part, values in date_parts(column, table).items()})
+    """Minutes count where there is no date: of a moment among many days they tell next to nothing."""
+    found = date_parts(column, table)
+    if day_of(str(column.format)):
+        del found["minute"]
+    return Seen(moments={part: _moments(values) for part, values in found.items()})
 
 
 def _learn_date(column: Column, seen: Seen, rows: int, limits: Limits) -> Column:

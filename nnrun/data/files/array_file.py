@@ -66,7 +66,7 @@ def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
     """Tables of at most so many rows: the fields of records, or the columns of an array, called 0, 1, …"""
     values = _load(path, ".npy file", "numpy.save", _plain)
     if values.dtype.names:
-        yield from _records(path, values, rows)
+        yield from _records(path, values, reading, rows)
         return
     if values.dtype.kind not in _NUMBERS:
         raise DataError(f"{path}: the array is of type {values.dtype}; it must hold numbers")
@@ -88,7 +88,15 @@ def _tables(path: Path, x: Array, names: Sequence[str], rows: int | None) -> Ite
         yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
 
 
-def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
+def _without(cells: Array, missing: Sequence[str]) -> Array:
+    """Dates `(m,)` without those that the configuration calls missing; other cells as they are."""
+    if cells.dtype.kind != "M" or not missing:
+        return cells
+    days = cells.astype("M8[D]")
+    return np.where(np.isin(days.astype(str), missing) & (days == cells), np.datetime64("NaT"), cells)
+
+
+def _records(path: Path, values: Array, reading: Reading, rows: int | None) -> Iterator[Table]:
     import pandas as pd
 
     for name in values.dtype.names or ():
@@ -102,7 +110,7 @@ def _records(path: Path, values: Array, rows: int | None) -> Iterator[Table]:
     step = rows or len(values)
     for start in range(0, len(values), step):
         part = np.asarray(values[start : start + step])
-        columns = {name: _native(part[name]) for name in part.dtype.names or ()}
+        columns = {name: _without(_native(part[name]), reading.missing) for name in part.dtype.names or ()}
         for name, cells in columns.items():
             _check_text(path, f"field {name!r}", cells, start)
         frame = pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(part)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnrun.data.files.dialect import UNITS, Dialect
-from nnrun.data.files.table import Table, are_whole, kind_of, reads_as_number
+from nnrun.data.files.table import EXACT, Table, are_whole, kind_of, reads_as_number
 from nnrun.errors import DataError
 from nnrun.text import counted, shown
 
@@ -101,7 +101,6 @@ def _among_missing(target: pd.Series[Any], stated: Sequence[str]) -> dict[str, i
     return {str(cell): count for cell, count in doubtful.items() if count >= least}
 
 
-_LARGE = 2**53  # from here on float64 does not tell neighbouring whole numbers apart
 _DIGITS = re.compile(r"[0-9]+")
 _LONG = re.compile(r"[+-]?[0-9]{16,}")
 MOSTLY = 0.5  # of the values that must be long for a column of whole numbers to be one of codes
@@ -113,12 +112,16 @@ def keep_codes(frame: pd.DataFrame, name: str, text: str, dialect: Dialect) -> d
     doubtful = _may_be_codes(frame, text, dialect)
     cells = read_cells(name, text, names, dialect, usecols=doubtful, dtype=str) if doubtful else frame
     for column in doubtful:
-        if why := _are_codes(cells[column]):
-            frame[column] = cells[column]
-            notices[column] = (
-                f"column {column!r} holds {why}; it is read as text (data.kinds: {{{column}: number}} makes it numbers)"
-            )
+        if notice := codes_notice(column, cells[column]):
+            frame[column], notices[column] = cells[column], notice
     return notices
+
+
+def codes_notice(column: str, cells: pd.Series[Any]) -> str:
+    """Why cells `(m,)` that are whole numbers are read as text; empty where they are amounts."""
+    why = _are_codes(cells)
+    told = f"column {column!r} holds {why}; it is read as text (data.kinds: {{{column}: number}} makes it numbers)"
+    return told if why else ""
 
 
 def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]:
@@ -145,7 +148,7 @@ def _is_whole(series: pd.Series[Any]) -> bool:
 def _is_long(series: pd.Series[Any]) -> bool:
     """Whether pandas gave up on 64 bits, or lost digits because a value is missing."""
     if series.dtype.kind == "f":
-        return bool(series.hasnans and np.nanmax(np.abs(series.to_numpy()), initial=0) > _LARGE)
+        return bool(series.hasnans and np.nanmax(np.abs(series.to_numpy()), initial=0) > EXACT)
     from pandas.api import types
 
     return series.dtype == object and types.infer_dtype(series, skipna=True) == "integer"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from nnrun.data.files.bombs import check_unpacked
+from nnrun.data.files.cells import codes_notice
 from nnrun.data.files.reading import Header, Reading, name_columns
-from nnrun.data.files.table import Table
+from nnrun.data.files.table import EXACT, Table
 from nnrun.errors import DataError
 from nnrun.installation import lacking as missing_extra
 from nnrun.machine.capacity import lacking
@@ -18,6 +19,7 @@ from nnrun.machine.capacity import lacking
 _SAMPLE = 16  # rows by which the size of one is judged
 _LONG = 1 << 13  # bytes of a cell; the same one again takes next to no place in the file
 _BYTES_A_ROW = 30  # that stay in memory while rows are split
+_MIDNIGHT = r" 00:00:00(\.0+)?Z?$"  # behind a date that is stored with a time
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # where pandas puts row numbers, of a filtered frame for one
 
 
@@ -33,7 +35,7 @@ def read_parquet(path: Path, reading: Reading, rows: int | None = None) -> Itera
         raise DataError(f"{path}: {missing_extra('Parquet files need', 'parquet')}") from None
     try:
         with parquet.ParquetFile(path) as file:
-            yield from _tables(path, file, rows)
+            yield from _tables(path, file, reading, rows)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         if isinstance(error, (FileNotFoundError, PermissionError)):
             raise
@@ -44,7 +46,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or ["it is damaged"])[0].rstrip(".")
 
 
-def _tables(path: Path, file: Any, rows: int | None) -> Iterator[Table]:
+def _tables(path: Path, file: Any, reading: Reading, rows: int | None) -> Iterator[Table]:
     schema = file.schema_arrow
     kept = [place for place, name in enumerate(schema.names) if not _PANDAS_INDEX.fullmatch(name)]
     if not file.metadata.num_rows or not kept:
@@ -53,7 +55,7 @@ def _tables(path: Path, file: Any, rows: int | None) -> Iterator[Table]:
     header = name_columns([schema.names[place] for place in kept], path.name)
     start = 0
     for batch in _batches(file, rows):
-        table = _table(path, header, batch.select(kept), start)
+        table = _table(path, header, batch.select(kept), reading, start)
         start += len(table)
         yield table
 
@@ -92,7 +94,7 @@ def _batches(file: Any, rows: int | None) -> Iterator[Any]:
         yield pa.Table.from_batches(waiting)
 
 
-def _table(path: Path, header: Header, batch: Any, start: int) -> Table:
+def _table(path: Path, header: Header, batch: Any, reading: Reading, start: int) -> Table:
     import pandas as pd
     import pyarrow as pa
 
@@ -101,17 +103,53 @@ def _table(path: Path, header: Header, batch: Any, start: int) -> Table:
     for name in unreadable:
         place = plain.schema.get_field_index(name)
         plain = plain.set_column(place, name, pa.nulls(len(plain), pa.float64()))
-    frame = plain.cast(_plain_schema(plain.schema)).to_pandas(ignore_metadata=True, date_as_object=False)
+    plain, notices = plain.cast(_plain_schema(plain.schema)), list(header.notices)
+    for place, name in enumerate(header.names):
+        column, notice = _told_apart(name, _without(plain.column(place), reading.missing), reading)
+        plain = plain.set_column(place, name, column)
+        notices += [notice] if notice else []
+    frame = plain.to_pandas(ignore_metadata=True, date_as_object=False)
     frame.index = pd.RangeIndex(start, start + len(frame))
     table = Table(
         frame,
         str(path),
         first_row=start,
-        notices=header.notices,
+        notices=tuple(notices),
         repeated=header.repeated,
         unreadable=unreadable,
     )
     return table.without_unnamed(header.unnamed)
+
+
+def _without(column: Any, missing: Sequence[str]) -> Any:
+    """The column without the values that the configuration calls missing, dates as they are written in text files."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not missing or pa.types.is_null(column.type):
+        return column
+    text = compute.replace_substring_regex(column.cast(pa.string()), _MIDNIGHT, "")
+    return compute.if_else(compute.is_in(text, pa.array(missing)), pa.scalar(None, column.type), column)
+
+
+def _told_apart(name: str, column: Any, reading: Reading) -> tuple[Any, str]:
+    """Whole numbers as text where that is wanted, and codes where float64, which missing values need, makes some equal.
+
+    With a notice on what was not asked for.
+    """
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not pa.types.is_integer(column.type):
+        return column, ""
+    if name in reading.text:
+        return column.cast(pa.string()), ""
+    ends = compute.min_max(column).as_py() if column.null_count and name not in reading.numbers else {}
+    if max((abs(end) for end in ends.values() if end is not None), default=0) <= EXACT:
+        return column, ""
+    text = column.cast(pa.string())
+    notice = codes_notice(name, text.to_pandas())
+    return (text, notice) if notice else (column, "")
 
 
 def _plain_schema(schema: Any) -> Any:

@@ -25,7 +25,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 MOSTLY_NUMBERS = 0.9
 FEW_VALUES = 20
 CORRECT = "correct it, or leave the field empty if the value is unknown"
-_EXACT_LIMIT = 2**53
+EXACT = 2**53  # up to here float64 tells neighbouring whole numbers apart
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     """Which numbers `(m,)` are not whole, or too large for float64 to tell."""
     if series.dtype.kind != "f":
         return np.zeros(len(series), dtype=bool)
-    return np.asarray((series % 1 != 0) | (series.abs() > _EXACT_LIMIT), dtype=bool)
+    return np.asarray((series % 1 != 0) | (series.abs() > EXACT), dtype=bool)
 
 
 def are_whole(values: Floats) -> bool:

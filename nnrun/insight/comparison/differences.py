@@ -10,7 +10,7 @@ from statistics import variance
 from typing import Any, NamedTuple, TypeGuard
 
 from nnrun.config.values import Settings
-from nnrun.engine.metrics import METRICS
+from nnrun.engine.scores import to_minimise
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
@@ -18,9 +18,8 @@ from nnrun.runs.finding import is_search, list_runs, search_of
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import PARTS
 from nnrun.runs.verdict import Z
-from nnrun.text import metric_name
+from nnrun.text import metric_key
 
 SHARED_OR_NOT = ("seed", "name", "data.source")  # keys that no group has to share; files are compared by content
 # Student's t, two-sided, 1 to 10 degrees of freedom. By hand, within 0.1%: scipy.special.stdtrit, which has it exactly,
@@ -136,9 +135,8 @@ class Comparison:
 
     def title(self, key: str) -> str:
         """A number by its true name: that of the run's file, and what errors are where rows do not count alike."""
-        kinds, (part, _, name) = {run.kind for run in self.runs}, key.partition("_")
-        kind = kinds.pop() if len(kinds) == 1 else ""
-        return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and part in PARTS else key
+        kinds = {run.kind for run in self.runs}
+        return metric_key(key, kinds.pop() if len(kinds) == 1 else "")
 
     @property
     def primary(self) -> str:
@@ -189,6 +187,6 @@ def _differ(values: list[Cell]) -> bool:
 def _best(runs: Sequence[Contestant]) -> int:
     """The place of the run with the best primary number."""
     key = runs[0].primary
-    metric = METRICS.get(key.removeprefix("dev_"), METRICS["error"])
+    name = key.removeprefix("dev_")
     known = [index for index, run in enumerate(runs) if run.metrics.get(key) is not None]
-    return min(known, key=lambda index: float(metric.to_minimise(runs[index].metrics[key])), default=0)
+    return min(known, key=lambda index: float(to_minimise(name, runs[index].metrics[key])), default=0)

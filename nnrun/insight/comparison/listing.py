@@ -16,7 +16,7 @@ from nnrun.insight.comparison.tables import Column, fitted
 from nnrun.runs.stored import StoredRun, best_row, record_of, settings_of
 from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Ledger
-from nnrun.search.record import best_of
+from nnrun.search.record import sharing
 from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
 
 PARTS = ("train", "dev", "test")
@@ -42,7 +42,7 @@ class Entry:
     def facts(self) -> Settings:
         """What is told of it, the numbers of its best epoch or trial aside."""
         name = ID.fullmatch(self.run.id)
-        keys = ("status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent")
+        keys = ("status", "created", "epochs", "best_epoch", "trials", "best_trial", "ties", "seconds", "parent")
         return {
             "id": self.run.id,
             "kind": "search" if self.search else "run",
@@ -77,9 +77,14 @@ class Entry:
 def _so_far(run: StoredRun) -> Settings:
     """The best of the trials that a search has finished until now."""
     records = Ledger.of(run.directory).read_whole()
-    best = best_of(records)
+    level = sharing(records)
+    best = level[0] if level else None
     keys = {"best_trial": "number", "final": "final", "epochs": "epochs", "best_epoch": "best_epoch"}
-    return {"trials": len(records), **{key: best.get(name) if best else None for key, name in keys.items()}}
+    return {
+        "trials": len(records),
+        "ties": len(level),
+        **{key: best.get(name) if best else None for key, name in keys.items()},
+    }
 
 
 def _best_so_far(run: StoredRun) -> Settings:
@@ -196,6 +201,7 @@ def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width:
         Column("status", [entry.facts["status"] for entry in entries], right=False),
         Column("epochs", [_epochs(entry) for entry in entries], rank=3),
         Column("best", [_best(entry) for entry in entries], rank=6),
+        *_ties(entries),
         *_errors(entries),
         *_kinds(entries),
         Column("time", [_time(entry) for entry in entries], rank=5),
@@ -209,6 +215,13 @@ def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width:
 def _errors(entries: Sequence[Entry]) -> Iterator[Column]:
     for part, rank in {"train": 2, "dev": 0, "test": 1}.items():
         yield Column(part, [percent(entry.final.get(f"{part}_error")) for entry in entries], rank)
+
+
+def _ties(entries: Sequence[Entry]) -> Iterator[Column]:
+    """How many trials of a search share its best result, where that is more than one."""
+    level = [str(count) if (count := entry.facts["ties"] or 0) > 1 else "" for entry in entries]
+    if any(level):
+        yield Column("tied", level, rank=4)
 
 
 def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:

@@ -17,9 +17,10 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import HIGH, LOW, UNCLEAR, Verdict, of_run, set_sizes
-from nnrun.search.record import TrialRecord
+from nnrun.search.record import TrialRecord, sharing
 from nnrun.search.stored import WIDER, StoredSearch
-from nnrun.text import columns, percent
+from nnrun.search.telling import kind_of, ties
+from nnrun.text import columns, percent, wrapped
 
 EDGE = 0.05  # of a range, in its own scale
 LATE = 0.8  # of the trials
@@ -45,6 +46,8 @@ def of_a_search(
     verdicts = [v for r in records if (v := of_run(r["final"] or {}, sizes, *_measure(found))) is not None]
     spread = _spread(records, verdicts)
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
+    if told := ties(records, stored.plan.metric, kind_of(stored.record)):
+        lines += wrapped(told, "note     ")
     actions = [*_next(stored, options), *found.actions]
     return replace(found, lines=lines, actions=actions[:MOST], spread=spread)
 
@@ -64,6 +67,7 @@ def _spread(records: Sequence[TrialRecord], verdicts: Sequence[Verdict]) -> Spre
         "dev_error_quartiles": quantiles(errors, n=4, method="inclusive") if len(errors) > 1 else errors * 3,
         "bias": _judged(verdicts, "avoidable_bias"),
         "variance": _judged(verdicts, "variance"),
+        "ties": len(sharing(records)),
     }
 
 
@@ -91,13 +95,15 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     best = next((record for record in records if record["number"] == number), None)
     if number is None or best is None:
         return
-    if beyond := _beyond(plan.space, best["values"]):
+    level = sharing(records)  # where one that is as good lies elsewhere or came early, there is nothing to look for
+    ends = [_beyond(plan.space, record["values"]) for record in (best, *level)]
+    if beyond := {key: wider for key, wider in ends[0].items() if all(end.get(key) == wider for end in ends)}:
         config = run.config.resolved()
         config["search"]["space"] = plan.space.written() | beyond
         run.directory.write(WIDER, f"{ABOUT_WIDER}\n{dump_yaml(config)}")
         why = f"The best trial lies at the end of a range ({', '.join(beyond)}): search beyond it."
         yield Action(why, command("search", str(run.path / WIDER), "--trials", str(plan.total), *options))
-    if number >= LATE * len(records) and len(records) > 1:
+    if min(record["number"] for record in level) >= LATE * len(records) and len(records) > 1:
         why = f"The best trial, {number}, was among the last of {len(records)}: more are likely to help."
         yield Action(why, command("resume", str(run.path), "--trials", str(2 * plan.total)))
 

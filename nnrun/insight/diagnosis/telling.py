@@ -134,6 +134,7 @@ class Spread(TypedDict):
     dev_error_quartiles: list[float]  # three; empty without any error
     bias: Mapping[str, int]
     variance: Mapping[str, int]
+    ties: int  # trials that share the best result
 
 
 class Document(TypedDict):

@@ -215,7 +215,7 @@ def _as_number(meaning: str, read: Callable[[Table, str], Floats]) -> Kinds:
     )
 
 
-PARTS = {"year": "the year", "month": "1 to 12", "weekday": "0 for Monday to 6", "hour": "0 to 23"}
+PARTS = {"year": "the year", "month": "1 to 12", "weekday": "0 for Monday to 6", "hour": "0 to 23", "minute": "0 to 59"}
 KINDS: dict[Kind, Kinds] = {
     "number": _as_number(NUMBER, numbers),
     "boolean": _as_number("float64, 1 for true, 0 for false, NaN if missing", truths),

@@ -129,7 +129,7 @@ def categories(column: Column, values: Sequence[Any]) -> Array:
 
 
 def dates(column: Column, values: Sequence[Any]) -> Array:
-    """Year, month, weekday (Monday is 0) and hour, those that varied in training; times with an offset in UTC."""
+    """Year, month, weekday (Monday is 0), hour, minute: those that varied in training; times with an offset in UTC."""
     moments = [None if _is_missing(value) else _moment(column, value) for value in values]
     parts = [[np.nan if m is None else _part(m, part) for part in column["parts"]] for m in moments]
     missing = np.array([[m is None] for m in moments]).reshape(-1, 1)

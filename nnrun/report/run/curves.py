@@ -34,6 +34,7 @@ from nnrun.report.page.charts import (
 from nnrun.report.page.html import Markup, table
 from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.telling import epoch_table, shown_metrics
+from nnrun.text import metric_name
 
 FEW = 20  # epochs; fewer are points on a line
 MANY = 300  # epochs; more are a thinner line, as it crosses itself
@@ -44,32 +45,38 @@ ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
 UNMARKED = ("started", "done", "evaluated")  # events that go without saying
 
 
-def curve_charts(rows: Sequence[Row], best: int | None, events: Sequence[Event], primary: str) -> list[Chart]:
-    """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept."""
+def curve_charts(
+    rows: Sequence[Row], best: int | None, events: Sequence[Event], primary: str, kind: str = ""
+) -> list[Chart]:
+    """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept.
+
+    `kind` as in `verdict.error_kind`.
+    """
     marks = _marks(best, events, len(rows))
     further = [name for name in shown_metrics(primary) if name not in ("error", "loss")]
     return [
-        _losses(rows, marks),
-        _by_part("error", rows, marks, epochs_table(rows, best, primary)),
-        *(_by_part(name, rows, marks) for name in further),
+        _losses(rows, marks, kind),
+        _by_part("error", rows, marks, kind, epochs_table(rows, best, primary, kind)),
+        *(_by_part(name, rows, marks, kind) for name in further),
         *_rate_chart(rows),
     ]
 
 
-def _losses(rows: Sequence[Row], marks: Layout) -> Chart:
-    curves = [("train loss", "train_loss", BLUE), ("dev loss", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
+def _losses(rows: Sequence[Row], marks: Layout, kind: str) -> Chart:
+    loss = metric_name("loss", kind)
+    curves = [(f"train {loss}", "train_loss", BLUE), (f"dev {loss}", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
     spread = [value for row in rows for _, key, _ in curves if (value := numbers(row)[key]) is not None]
     wide = bool(spread) and min(spread) > 0 and max(spread) > DECADES * min(spread)
-    y = log_axis("loss", spread) if wide else axis("loss", rangemode="tozero")
+    y = log_axis(loss, spread) if wide else axis(loss, rangemode="tozero")
     note = f"{_note(len(rows))}Cost is the training loss with penalties."
-    return _chart("Loss and cost", rows, curves, y, marks, note)
+    return _chart(f"{loss} and cost".capitalize(), rows, curves, y, marks, note)
 
 
-def _by_part(name: str, rows: Sequence[Row], marks: Layout, numbers: Markup | None = None) -> Chart:
+def _by_part(name: str, rows: Sequence[Row], marks: Layout, kind: str, numbers: Markup | None = None) -> Chart:
     """A metric on the training and on the dev part."""
-    words = name.replace("_", " ")
+    words = metric_name(name, kind)
     curves = [(f"{part} {words}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
-    title = "1 − R²" if name == "error" and "train_rmse" in rows[0] else words
+    title = metric_name("1 − R²", kind) if name == "error" and "train_rmse" in rows[0] else words
     y = axis(title, percent=True, rangemode="tozero") if name.endswith("error") else axis(title)
     heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()
     return _chart(heading, rows, curves, y, marks, _note(len(rows)), numbers)
@@ -144,13 +151,14 @@ def _rate_chart(rows: Sequence[Row]) -> list[Chart]:
     return [Chart("Learning rate", f"Learning rate over {len(rows)} epochs: {ends}.", [trace], layout, height=230)]
 
 
-def epochs_table(rows: Sequence[Row], best: int | None, primary: str) -> Markup:
+def epochs_table(rows: Sequence[Row], best: int | None, primary: str, kind: str = "") -> Markup:
     """The first and last epoch, some between, evenly spaced, and the best one."""
     last = len(rows) - 1
     spaced = {round(i * last / (EPOCHS_SHOWN - 1)) for i in range(EPOCHS_SHOWN)}
     some = [row for i, row in enumerate(rows) if i in spaced or row["epoch"] == best]
     titles, *cells = epoch_table(some, primary)
-    return table(f"{len(some)} of {len(rows):,} epochs; the best is {best or 'none'}", titles, cells)
+    scale = f"; errors and losses are {kind}" if kind else ""
+    return table(f"{len(some)} of {len(rows):,} epochs; the best is {best or 'none'}{scale}", titles, cells)
 
 
 # What goes on inside the network: signals and gradients of each layer over the epochs, and its weights at the end.

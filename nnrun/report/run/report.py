@@ -134,7 +134,8 @@ def _symptom(symptom: FoundSymptom) -> str:
 def _curves_section(run: StoredRun) -> Section:
     if not run.rows:
         return left_out("Learning curves", "no epoch was finished.")
-    charts = curve_charts(run.rows, run.record.get("best_epoch"), run.events, run.config.metrics.primary)
+    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
+    charts = curve_charts(run.rows, best, run.events, run.config.metrics.primary, kind)
     return Section("Learning curves", charts)
 
 

@@ -38,15 +38,14 @@ from nnrun.report.search.parameters import (
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
-from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown
-from nnrun.text import duration, percent
+from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown, ties
+from nnrun.text import duration, metric_key, metric_name, percent
 
 Parts = list[Markup | Chart | Grid]
 NOTE = "note     "
-FURTHER = ("train error", "dev loss", "best epoch", "epochs", "seconds")  # columns of the table of all trials
+FURTHER = ("train_error", "dev_loss", "best epoch", "epochs", "seconds")  # columns of the table of all trials
 
 
 def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
@@ -101,7 +100,7 @@ def _lead(found: Results, items: Sequence[Importance]) -> Markup:
     """What won and why, and how the search ended."""
     over = found.record.get("trials") == len(found.trials) and "ended_by" in found.record
     how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
-    kind = error_kind(found.record["data"]) if "data" in found.record else ""
+    kind = found.error_kind
     note = f" All errors here are {kind}: rows do not count alike." if kind else ""
     return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.{note}")])
 
@@ -116,7 +115,8 @@ def _won(found: Results, items: Sequence[Importance]) -> str:
         words += f", against {found.told(first)} for the config as written"
     if items:
         words += f"; what mattered most is {items[0].key} ({percent(items[0].share)})"
-    return f"{words}."
+    level = ties(found.trials, found.plan.metric, found.error_kind)
+    return f"{words}.{f' {level}.' if level else ''}"
 
 
 def _numbers(found: Results) -> list[tuple[str, str, str]]:
@@ -126,7 +126,13 @@ def _numbers(found: Results) -> list[tuple[str, str, str]]:
         told.append((f"best {found.metric}", found.told(found.best), f"trial {found.best['number']}"))
     if final.get("test_error") is not None:
         reads = record["test_reads"]
-        told.append(("test error", percent(final["test_error"]), "read once" if reads == 1 else f"read {reads} times"))
+        told.append(
+            (
+                f"test {metric_name('error', found.error_kind)}",
+                percent(final["test_error"]),
+                "read once" if reads == 1 else f"read {reads} times",
+            )
+        )
     counts = Counter(trial["status"] for trial in found.trials)
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     told.append(("trials", f"{len(found.trials):,}", ended or "none finished"))
@@ -218,7 +224,8 @@ def _reason(trial: TrialRecord) -> str:
 
 def _trials_section(found: Results) -> Section:
     keys = found.space.keys
-    heads = ["trial", found.metric, "status", *_names(keys), *FURTHER]
+    further = (metric_key(name, found.error_kind).replace("_", " ") for name in FURTHER)
+    heads = ["trial", found.metric, "status", *_names(keys), *further]
     order = {trial["number"]: i for i, trial in enumerate(found.ranked)}
     trials = sorted(found.trials, key=lambda trial: (order.get(trial["number"], len(order)), trial["number"]))
     rows = (_row(found, trial, keys) for trial in trials)

@@ -22,8 +22,9 @@ from nnrun.search.record import SearchRecord, TrialRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.telling import shown
+from nnrun.search.telling import kind_of, shown
 from nnrun.search.trials import Objective
+from nnrun.text import metric_key, metric_name
 
 SPREAD = 10  # a metric whose values differ by more than this factor gets an axis of logarithms
 MOST_POINTS = 40_000  # of all learning curves together
@@ -60,7 +61,12 @@ class Results:
     @property
     def metric(self) -> str:
         """The name of what is minimised or maximised, without its sign."""
-        return self.plan.metric.removeprefix("-")
+        return metric_key(self.plan.metric.removeprefix("-"), self.error_kind)
+
+    @property
+    def error_kind(self) -> str:
+        """As in `verdict.error_kind`."""
+        return kind_of(self.record)
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:
@@ -150,11 +156,13 @@ def curves_chart(found: Results) -> Chart:
         _curves(f"the best: trial {best[0] if best else '–'}", first, most, ORANGE, width=2.6),
     ]
     values = [value for trial in drawn for value in trial["curve"] if value is not None]
-    layout = {"xaxis": axis("epoch"), "yaxis": value_axis("dev error", values)}
+    error = metric_name("error", found.error_kind)
+    layout = {"xaxis": axis("epoch"), "yaxis": value_axis(f"dev {error}", values)}
     longest = max((len(trial["curve"]) for trial in drawn), default=0)
     thinned = f" Of curves longer than {most} epochs, the lowest and highest of each stretch." if longest > most else ""
     note = f"Point at a curve to see its trial.{thinned}"
-    return Chart("Every trial", f"Dev error over the epochs of {len(drawn)} trials.", traces, layout, note, height=420)
+    alt = f"Dev {error} over the epochs of {len(drawn)} trials."
+    return Chart("Every trial", alt, traces, layout, note, height=420)
 
 
 def _curves(name: str, trials: list[TrialRecord], most: int, color: str, **style: Any) -> Trace:

@@ -187,7 +187,7 @@ import os, signal, sys
 class Tell:
     def find_spec(self, name, path=None, target=None):
         if name == "MODULE":
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.NUMBER)
 sys.meta_path.insert(0, Tell())
 sys.argv[1:] = ["list"]
 from nnrun.__main__ import main
@@ -196,7 +196,15 @@ main()
 
 
 @pytest.mark.parametrize("module", ["nnrun.errors", "nnrun.cli.app", "nnrun.insight.comparison.listing"])
-def test_sigterm_while_a_command_still_loads(here: Path, module: str) -> None:
-    script = TOLD_WHILE_LOADING.replace("MODULE", module)
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_while_a_command_still_loads(here: Path, module: str, name: str, code: int) -> None:
+    script = TOLD_WHILE_LOADING.replace("MODULE", module).replace("NUMBER", name)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (143, "")
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_terminal_that_closes_is_ignored_where_nohup_wants_it(here: Path) -> None:
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    script = ignoring + TOLD_WHILE_LOADING.replace("MODULE", "nnrun.errors").replace("NUMBER", "SIGHUP")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -17,6 +17,7 @@ from nnrun.engine.metrics import METRICS, Metric
 from nnrun.engine.optimizers import OPTIMIZERS, Block, PerStep, Rule, Steps
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES, Factors, Progress
+from nnrun.engine.scores import HIGHER_IS_BETTER
 
 
 def softsign(x: Array, out: Array) -> Array:
@@ -125,5 +126,5 @@ METRICS["certainty"] = Metric(
     "mean probability of the likeliest class",
     ("classification",),
     lambda y, p, weights: float(p.max(axis=1).mean()),
-    higher_is_better=True,
 )
+HIGHER_IS_BETTER.add("certainty")

@@ -251,7 +251,14 @@ def test_a_date_without_a_time_is_midnight() -> None:
     fitted = fit(at=["31.01.2026", "31.01.2026 13:30", "31.01.2026 23:59"])
     assert fitted.features == ["at hour"]
     assert fitted.transform(table(at=["01.02.2027", "01.02.2027 9:00"])).tolist() == [[0], [9]]
-    assert fit(at=["13:30", "9:05"]).features == ["at hour"]
+
+
+def test_times_of_day_keep_their_minutes() -> None:
+    fitted = fit(at=["13:30", "9:05", "13:59"])
+    assert fitted.features == ["at hour", "at minute"]
+    assert fitted.transform(table(at=["13:59", "0:00", None])).tolist() == [[13, 59], [0, 0], [35 / 3, 94 / 3]]
+    assert fit(at=["13:00", "9:00"]).features == ["at hour"], "they never vary"
+    assert fit(at=["31.01.2026 13:30", "31.01.2026 9:05"]).features == ["at hour"], "of a date they are none"
 
 
 def test_rows_are_split_by_times_that_come_late(csv: Any, load: Any) -> None:

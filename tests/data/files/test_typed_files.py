@@ -20,6 +20,7 @@ from nnrun.config.data_section import Data
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import READERS, read_chunks, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
@@ -127,6 +128,91 @@ def test_init_leaves_out_columns_of_other_types(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", x=[1.5, 2.5] * 60, y=["a", "b"] * 60, bytes=[b"x"] * 120)
     found = scaffold(str(path), Wishes("y"), tmp_path / "config.yaml").overview.left_out
     assert [(column.name, column.why) for column in found] == [("bytes", "of type binary")]
+
+
+FIRST = 4611686018427387905  # of whole numbers that float64 does not tell apart
+
+
+def keys(*missing: int, rows: int = 60) -> Any:
+    return pa.array([None if i in missing else FIRST + i % 3 for i in range(rows)], pa.int64())
+
+
+TOLD = "column 'key' holds whole numbers of more digits than a number keeps; it is read as text"
+
+
+@pytest.mark.parametrize(("kinds", "told"), [({}, True), ({"key": "category"}, False)])
+def test_large_keys_of_parquet_stay_apart(tmp_path: Path, load: Any, kinds: Any, told: bool) -> None:
+    path = write(tmp_path / "a.parquet", key=keys(7), x=list(range(60)), y=["a", "b"] * 30)
+    data = load(path, target="y", kinds=kinds)
+    features = data.fitted.features
+    assert [f"key={FIRST + i}" for i in range(3)] == [name for name in features if name.startswith(f"key={FIRST}"[:8])]
+    assert [notice.startswith(TOLD) for notice in data.notices if "'key'" in notice] == [True] * told
+    numbers = load(path, target="y", kinds={"key": "number"}).fitted.features
+    assert [name for name in numbers if name.startswith("key")] == ["key", "key is missing"]
+
+
+def test_a_gap_that_comes_late_makes_text_of_all_pieces(tmp_path: Path, load: Any, monkeypatch: Any) -> None:
+    path = write(tmp_path / "a.parquet", key=keys(59), x=list(range(60)), y=["a", "b"] * 30)
+    whole = load(path, target="y").fitted.features
+    monkeypatch.setattr("nnrun.data.files.chunks.CELLS", 30)
+    monkeypatch.setattr("nnrun.data.prepare.CELLS", 30)
+    assert load(path, target="y", dtype="float32").fitted.features == whole
+    assert f"key={FIRST}" in whole
+
+
+def test_large_numbers_without_gaps_are_told(tmp_path: Path, load: Any) -> None:
+    path = write(tmp_path / "a.parquet", key=keys(), x=list(range(60)), y=["a", "b"] * 30)
+    text = tmp_path / "a.csv"
+    pd.read_parquet(path).to_csv(text, index=False)
+    told = (
+        "column 'key' holds whole numbers beyond 2^53, of which a network cannot tell neighbours apart; if they are "
+        "codes, data.kinds: {key: category} keeps them apart"
+    )
+    for source in (path, text):
+        assert told in load(source, target="y").notices
+        assert told not in load(source, target="y", kinds={"key": "number"}).notices
+        cured = load(source, target="y", kinds={"key": "category"})
+        assert told not in cured.notices
+        assert f"key={FIRST + 2}" in cured.fitted.features
+        assert told not in load(source, target="y", group="key").notices
+
+
+@pytest.mark.parametrize("type", [pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC")])
+def test_stored_dates_that_stand_for_none_are_told(tmp_path: Path, load: Any, type: Any) -> None:
+    days = [dt.date(9999, 12, 31), dt.date(1900, 1, 1), DAY]
+    ends = pa.array([days[0 if i % 4 == 0 else min(i % 3, 2) or 2] for i in range(60)], pa.date32()).cast(type)
+    path = write(tmp_path / "a.parquet", end=ends, x=list(range(60)), y=["a", "b"] * 30)
+    told = (
+        "column 'end' holds 1900-01-01 in 15 rows, as where there is no date; if it means that, add it to "
+        "data.format.missing"
+    )
+    assert told in load(path, target="y").notices
+    cured = load(path, target="y", format={"missing": ["9999-12-31", "1900-01-01"]})  # as the notices say
+    assert not [notice for notice in cured.notices if "as where there is no date" in notice]
+    assert "end is missing" in cured.fitted.features
+
+
+def test_dates_of_records_that_stand_for_none_are_told(tmp_path: Path, load: Any) -> None:
+    rows = [("9999-12-31" if i % 3 else "2026-01-31", i, i % 2) for i in range(60)]
+    np.save(tmp_path / "a.npy", np.array(rows, [("end", "M8[D]"), ("x", float), ("y", int)]))
+    (told,) = [notice for notice in load(tmp_path / "a.npy", target="y").notices if "'end'" in notice]
+    assert told.startswith("column 'end' holds 9999-12-31 in 40 rows, as where there is no date")
+    cured = load(tmp_path / "a.npy", target="y", format={"missing": ["9999-12-31"]})
+    assert told not in cured.notices
+    assert "end is missing" in cured.fitted.features
+
+
+def test_what_is_stated_to_be_missing_is_so_in_parquet(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.parquet",
+        whole=[1, -999, 3],
+        part=[0.5, -999.0, 2.5],
+        word=["a", "unknown", "-999"],
+        key=keys(rows=3),
+    )
+    frame = read_table(path, Reading(missing=("-999", "unknown", str(FIRST + 1)))).frame
+    assert frame.isna().to_numpy().tolist() == [[False] * 4, [True] * 4, [False, False, True, False]]
+    assert frame["key"].dropna().tolist() == [str(FIRST), str(FIRST + 2)]
 
 
 def test_parquet_chunks(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from nnrun.engine.metrics import METRICS, metrics_of, misfit, scores_of_row, searched_by
+from nnrun.engine.metrics import METRICS, metrics_of, misfit
+from nnrun.engine.scores import HIGHER_IS_BETTER, scores_of_row, searched_by, to_minimise
 
 MEASURED = [name for name, metric in METRICS.items() if metric.of]
 
@@ -22,7 +23,7 @@ def test_the_direction_is_right(name: str) -> None:
         y = rng.integers(0, 3, 90) if task == "classification" else rng.standard_normal((90, 1))
         truth = 0.9 * np.eye(3)[y] + 0.1 / 3 if task == "classification" else y
         noise = rng.permutation(truth)
-        scores = [metric.to_minimise(metric.of(y, guess, None)) for guess in (truth, noise)]
+        scores = [to_minimise(name, metric.of(y, guess, None)) for guess in (truth, noise)]
         assert scores[0] < scores[1]
 
 
@@ -32,6 +33,10 @@ def test_each_task_has_its_metrics() -> None:
     assert misfit("auc", "classification") is None
     assert misfit("auc", "regression") == "needs classes to predict, and the target is a number"
     assert misfit("mae", "classification") == "needs numbers to predict, and the target is classes"
+
+
+def test_of_no_other_name_is_more_better() -> None:
+    assert set(METRICS) >= HIGHER_IS_BETTER
 
 
 def test_a_search_maximises_what_is_better_higher() -> None:

@@ -104,19 +104,31 @@ def test_a_search_is_one_line_with_its_best(make_run: MakeRun, make_search: Make
     assert line.split()[1:] == ["done", "2", "trials", "trial", "1", "1.0%", "2.0%", "–", "0.50", "s"]
 
 
+def test_trials_that_share_the_best_result_are_counted(make_run: MakeRun, make_search: MakeRun) -> None:
+    entries = [Entry(StoredRun(make_search("a", ties=2))), Entry(StoredRun(make_search("b", ties=1)))]
+    lines = table(entries, [entry.run.id for entry in entries], None, 100, cut=False)
+    assert lines[0].split()[2:5] == ["epochs", "best", "tied"]
+    assert [line.split()[6] for line in lines[1:]] == ["2", "1.0%"], "none where the best is alone"
+    assert plain(entries[0])["ties"] == 2
+    (title, _) = table([Entry(StoredRun(make_search("c")))], ["c"], None, 100, cut=False)
+    assert "tied" not in title, "an early version did not count"
+
+
 def test_a_search_under_way_shows_the_best_so_far(make_search: MakeRun) -> None:
     run = make_search("a", status="running", trials=None, best_trial=None, final=None)
     lines = [
         {"number": 0, "metric": 0.2, "final": {"dev_error": 0.2}, "epochs": 3, "best_epoch": 2},
         {"number": 1, "metric": None, "final": {}},
-        {"number": 2, "metric": 0.1, "final": {"dev_error": 0.1}, "epochs": 3, "best_epoch": 3},
+        {"number": 2, "metric": 0.1, "final": {"dev_error": 0.1, "dev_loss": 0.5}, "epochs": 3, "best_epoch": 3},
+        {"number": 3, "metric": 0.1, "final": {"dev_error": 0.1, "dev_loss": 0.4}, "epochs": 3, "best_epoch": 3},
     ]
     whole = {"values": {}, "seed": 0, "status": "done", "curve": [], "error": None, "time": 0.0}
     written = "".join(json.dumps(sealed(line | whole)) + "\n" for line in lines)
-    (run.path / "trials.jsonl").write_text(written + '{"number": 3, "met')
+    (run.path / "trials.jsonl").write_text(written + '{"number": 4, "met')
     entry = Entry(StoredRun(run))
     assert entry.facts["status"] == "interrupted"
-    assert (entry.facts["trials"], entry.facts["best_trial"], entry.value("dev_error")) == (3, 2, 0.1)
+    assert (entry.facts["trials"], entry.facts["best_trial"], entry.value("dev_error")) == (4, 3, 0.1)
+    assert entry.facts["ties"] == 2
 
 
 @pytest.mark.parametrize(
