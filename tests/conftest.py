@@ -26,7 +26,7 @@ from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Recipe, Trainer
+from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.session import Outcome
@@ -122,6 +122,7 @@ def trainer(
     train: Examples | None = None,
     dev: Examples | None = None,
     dtype: str = "float64",
+    engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
     **hyperparameters: Any,
 ) -> Trainer:
     """Members with these seeds; dropout rates and hyperparameters are numbers or one number a member."""
@@ -153,7 +154,7 @@ def trainer(
         shuffle=shuffle,
         augmenter=augmenter,
     )
-    return Trainer(recipe, train, dev, seeds)
+    return Trainer(recipe, train, dev, seeds, engine)
 
 
 @pytest.fixture

@@ -71,15 +71,15 @@ class Span(NamedTuple):
     stop: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
-    """Batches whose rows are gathered at once: `rows` as places in the window, `batches` as places in these rows."""
+    """Batches whose rows are gathered at once: `rows` as places in the window, `spans` as places in these rows."""
 
     rows: slice
-    batches: list[slice]
+    spans: Rows  # (batches, 2): where each begins, and where it is over
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
     """Places `start` to `stop` in the order of an epoch, whose rows are mixed with each other; batches in groups."""
 
@@ -114,10 +114,7 @@ def packed(bounds: Sequence[Span], rows: int) -> list[list[Span]]:
 
 def _group(batches: Sequence[Span], window_start: int) -> Group:
     start, stop = batches[0].start, batches[-1].stop
-    return Group(
-        slice(start - window_start, stop - window_start),
-        [slice(batch.start - start, batch.stop - start) for batch in batches],
-    )
+    return Group(slice(start - window_start, stop - window_start), np.array(batches, np.int64) - start)
 
 
 def orders(rows: int, parts: Sequence[Window], block: int, rng: Generator) -> Iterator[Rows]:
@@ -188,22 +185,34 @@ class Batches:
         gathered = GATHERED_BYTES // (row_bytes * len(seeds))
         self._windows = windows(self.bounds, mixed, gathered)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Each batch of epoch `number`, from 1, newly shuffled and changed by the augmenter.
+    @property
+    def most_gathered(self) -> int:
+        """Rows of the largest group."""
+        return max(int(group.rows.stop) - int(group.rows.start) for window in self._windows for group in window.groups)
 
-        The batches of a group are views of one array. That of x is a buffer which the next group overwrites, so a
-        caller that keeps x copies it; targets and weights are new for each group. A full batch is not shuffled, and
-        without an augmenter not copied: x is then that of the examples, shared by all members, `(1, rows, n)`.
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Each batch of epoch `number`, from 1, newly shuffled and changed by the augmenter: views of its group."""
+        for (x, y, weights), spans in self.groups(number):
+            targets = self.loss.targets(y, x.dtype)
+            for start, stop in spans.tolist():
+                batch = slice(start, stop)
+                yield x[:, batch], targets[:, batch], None if weights is None else weights[:, batch]
+
+    def groups(self, number: int) -> Iterator[tuple[Batch, Rows]]:
+        """The rows of several batches of epoch `number`, from 1, gathered at once, with y where a batch has targets;
+        of each batch where it begins and ends among them, `(batches, 2)`.
+
+        x lies in a buffer which the next group overwrites, so a caller that keeps x copies it; y and weights are
+        new for each group. A full batch is not shuffled, and without an augmenter not copied: x is then that of the
+        examples, shared by all members, `(1, rows, n)`.
         """
         change = self.augmenter.at(self.seeds, number) if self.augmenter else None
         if len(self.bounds) == 1:
-            yield self._whole(change)
+            yield self._whole(change), self._windows[0].groups[0].spans
             return
         for window, order in zip(self._windows, self._orders(number), strict=True):
             for group in window.groups:
-                x, targets, weights = self._gather(order[:, group.rows], change)
-                for batch in group.batches:
-                    yield x[:, batch], targets[:, batch], None if weights is None else weights[:, batch]
+                yield self._gather(order[:, group.rows], change), group.spans
 
     def _orders(self, epoch: int) -> Iterator[Rows]:
         """Row numbers of each window, `(members, rows)`."""
@@ -222,10 +231,10 @@ class Batches:
         if change:
             gathered = change(gathered, rows)
         taken = None if weights is None else weights.take(rows)[..., None]
-        return gathered, self.loss.targets(y.take(rows, axis=0), x.dtype), taken
+        return gathered, y.take(rows, axis=0), taken
 
     def _whole(self, change: Change | None) -> Batch:
         if change:
             return self._gather(np.tile(np.arange(len(self.examples)), (len(self.seeds), 1)), change)
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
-        return x[None], self.loss.targets(y[None], x.dtype), None if weights is None else weights[None, :, None]
+        return x[None], y[None], None if weights is None else weights[None, :, None]

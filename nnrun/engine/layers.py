@@ -7,7 +7,7 @@ code serves one network, `(m, n)`, and K networks of one shape, `(K, m, n)`. `W`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,7 +27,7 @@ class Mode:
 
     train: bool  # whether batch norm uses and tracks the batch's own statistics
     buffers: Buffers  # where outputs and gradients lie until the next pass
-    streams: dict[int, Sequence[Generator]] = field(default_factory=dict)  # depth of a dropout -> one a member
+    streams: Mapping[int, Sequence[Generator]] = field(default_factory=dict)  # depth of a dropout -> one a member
 
 
 class Layer(Protocol):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from nnrun.engine.augmentation import Augmenter
-from nnrun.engine.batches import Batches
+from nnrun.engine.batches import Batch, Batches
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
@@ -69,6 +70,18 @@ class Epoch:
     diverged: Mapping[int, Divergence] = field(default_factory=dict)
 
 
+# Trains through the planned epoch of a trainer, in front of an observer or none; yields how many of its steps are done.
+Engine = Callable[["Trainer", Observer | None], Iterator[int]]
+
+
+def numpy_steps(trainer: Trainer, see: Observer | None) -> Iterator[int]:
+    """The NumPy engine, which defines what a step is."""
+    for index, batch in enumerate(trainer.batches.epoch(trainer.epoch + 1)):
+        trainer.differentiate(batch, see)
+        trainer.optimizer.step(index)
+        yield index + 1
+
+
 class Watch:
     """An observer that remembers the first layer in which each of some members shows numbers that are not finite.
 
@@ -99,7 +112,14 @@ class Trainer:
     Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
     """
 
-    def __init__(self, recipe: Recipe, train: Examples, dev: Examples, seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: Examples,
+        dev: Examples,
+        seeds: Sequence[int],
+        make_engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
+    ) -> None:
         self.recipe, self.seeds = recipe, list(seeds)
         self.network = recipe.mlp.network()
         members, dtype = len(self.seeds), train.x.dtype
@@ -121,6 +141,7 @@ class Trainer:
         self.on_dev = Evaluator(self.network, recipe.loss, dev)
         self.active = np.ones(members, bool)
         self.epoch = self.step = 0
+        self._engine = make_engine(self)
         self._good = self.snapshot()
 
     def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
@@ -164,21 +185,25 @@ class Trainer:
         self.active &= ~members
 
     def steps(self, see: Observer | None = None) -> Iterator[int]:
-        """Train through the next epoch, step by step; yields the number of each step that is done, from 1.
+        """Train through the next epoch; yields the number of the last step that is done, from 1.
 
-        `see`, where given, is shown what the layers pass on at each step. The epoch counts as done once all steps are.
+        `see`, where given, is shown what the layers pass on at each step, and every step is yielded; else an engine may
+        do several between two. The epoch counts as done once all steps are.
         """
         self._plan_epoch()
-        for index, (x, targets, weights) in enumerate(self.batches.epoch(self.epoch + 1)):
-            logits, backward = self.network.forward(self.bound, x, self.mode, see)
-            dlogits = self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape))
-            if weights is not None:
-                dlogits *= weights
-            backward(dlogits)
-            self.optimizer.step(index)
-            yield self.step + index + 1
+        for done in self._engine(self, see):
+            yield self.step + done
         self.epoch += 1
         self.step += len(self.batches.bounds)
+
+    def differentiate(self, batch: Batch, see: Observer | None = None) -> None:
+        """The gradient of the mean loss of a batch, into `gradient`; running averages of batch norm move on."""
+        x, targets, weights = batch
+        logits, backward = self.network.forward(self.bound, x, self.mode, see)
+        dlogits = self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape))
+        if weights is not None:
+            dlogits *= weights
+        backward(dlogits)
 
     def _plan_epoch(self) -> None:
         """Learning rates and dropout streams of the next epoch."""
@@ -187,10 +212,12 @@ class Trainer:
         progress = Progress(self.epoch + 1, steps, self.recipe.epochs, self.recipe.epochs * count)
         self.factors = self.recipe.schedule(progress)
         self.optimizer.plan(steps, self.factors, self.batches.sizes)
+        self.mode.streams = self.dropout_streams()
+
+    def dropout_streams(self) -> dict[int, list[Generator]]:
+        """What dropout draws from in the next epoch: by depth, one generator a member."""
         depths = [layer.depth for _, layer in self.network.layers if isinstance(layer, Dropout)]
-        self.mode.streams = {
-            depth: [stream(seed, "dropout", depth, self.epoch + 1) for seed in self.seeds] for depth in depths
-        }
+        return {depth: [stream(seed, "dropout", depth, self.epoch + 1) for seed in self.seeds] for depth in depths}
 
     def _close_epoch(self, started: float) -> Epoch:
         """Measure, hold back members that are no longer finite or have stopped, and remember the rest."""

@@ -57,12 +57,12 @@ class Optimizer:
         self.gradient = gradient
         self.transforms = chain(name, h)
         self.slots = {key: zeros(theta.shape, theta.dtype) for t in self.transforms for key in t.slots}
-        self._clip = bool(np.isfinite(h.clip_norm).any())
+        self.clips = bool(np.isfinite(h.clip_norm).any())
         parts = _parts(theta)
         scratch = empty(theta[parts[0]].shape, theta.dtype)
         self._walk = [self._stretch(theta, part, scratch, n_weights) for part in parts]
-        self._constants: list[list[PerStep]] = []  # one list a transform
-        self._final: PerStep = np.empty(0)
+        self.constants: list[list[PerStep]] = []  # one list a transform
+        self.final: PerStep = np.empty(0)
 
     def plan(self, steps: NDArray[np.int64], factors: NDArray[np.float64], batch_sizes: NDArray[np.int64]) -> None:
         """Work out all that depends on the step alone: each transform's constants, and the factor of its last pass.
@@ -75,8 +75,8 @@ class Optimizer:
         final = rates
         for transform in self.transforms:
             final = final * transform.factor(epoch)
-        self._constants = [[self._rows(c, rates) for c in t.constants(epoch)] for t in self.transforms]
-        self._final = self._rows(final, rates)
+        self.constants = [[self._rows(c, rates) for c in t.constants(epoch)] for t in self.transforms]
+        self.final = self._rows(final, rates)
 
     def step(self, index: int) -> None:
         """θ −= α·Π factor · g, where g is what the chain makes of the gradient; it is left there, used up.
@@ -84,18 +84,20 @@ class Optimizer:
         `index` is the step's place in the plan, from 0. Stretch by stretch, so that all passes over it find it in the
         cache.
         """
-        if self._clip:
+        if self.clips:
             clip_by_norm(self.gradient, self.h.clip_norm)
         for pick, theta, g, blocks in self._walk:
             now = (index, *pick)
-            for transform, block, constants in zip(self.transforms, blocks, self._constants, strict=True):
+            for transform, block, constants in zip(self.transforms, blocks, self.constants, strict=True):
                 transform.update(block, [c[now] for c in constants])
-            g *= self._final[now]
+            g *= self.final[now]
             theta -= g
 
     def _rows(self, values: PerStep, like: PerStep) -> PerStep:
         """`(steps, members, 1)` in the precision of theta."""
-        return np.broadcast_to(values, like.shape).astype(self.gradient.dtype)
+        rows = np.empty(like.shape, self.gradient.dtype)
+        rows[...] = values
+        return rows
 
     def _stretch(self, theta: Array, part: Part, scratch: Array, n_weights: int) -> Stretch:
         members, columns = part
