@@ -1,0 +1,17 @@
+"""The compiled engine: the steps of an epoch as one function, compiled by Numba once a machine and precision.
+
+The NumPy engine says what a step is; here the same is done in loops, with products by BLAS. What there is:
+
+- `pieces.py`: what has a compiled piece, known without Numba; `codes.py`: the numbers that stand for names.
+- `steps.py`: the engine of a trainer, `CompiledSteps`; `planning.py`: where its numbers lie, as a `Plan`; `work.py`: a
+  step cut into pieces, by its shape alone.
+- `kernels.py`: `run`, the compiled function; `forward.py`, `backward.py` and `updating.py`: its pieces;
+  `activations.py`, `functions.py`, `products.py`: what these are made of.
+- `machine_code.py`: compiled once, kept in the user's cache, taken from there.
+
+To add an activation: its code in `codes.py`, its value and slope in `activations.py`. A loss: its code, its gradient
+in `forward.loss_gradient`. A transform of an optimizer: its code, its loop in `updating.move`. What has no code yet is
+trained by the NumPy engine, with a word. `tests/compiled/test_agreement.py` compares all that the tables hold.
+
+`runs/engines.py` chooses the engine of a run.
+"""

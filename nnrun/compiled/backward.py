@@ -1,0 +1,78 @@
+"""The way back through a layer, by columns of its input; parameters that no piece reads any more are moved at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.compiled.activations import descend
+from nnrun.compiled.functions import inlined, part
+from nnrun.compiled.products import address, product, source, sum_of_rows
+from nnrun.compiled.updating import update
+
+
+@inlined
+def backward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
+    """The gradient by what goes into a layer, then by these rows of its W; both move while they are in the cache.
+
+    The product with W comes before W moves, and no other piece of the phase reads these rows of it.
+    """
+    n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
+    d, W = address(v.memory, plan.d[layer]), plan.W[layer] + lo * n_out
+    now = plan.updated and not plan.clipped
+    if layer > 0:
+        product(plan.gemm, False, True, m, n, n_out, d, n_out, address(v.theta, W), n_out,
+                v.memory, plan.d[layer - 1] + lo, n_in)  # fmt: skip
+        through_unit(plan, v, rows, first, m, layer - 1, lo, n)
+        if now:
+            update(plan, v, constants, plan.b[layer - 1] + lo, n, False)
+            if plan.batch_norm:
+                update(plan, v, constants, plan.gamma[layer - 1] + lo, n, False)
+    product(plan.gemm, True, False, n, n_out, m, source(plan, v, rows, first, layer, lo), n_in, d, n_out,
+            v.gradient, W, n_out)  # fmt: skip
+    if now:
+        update(plan, v, constants, W, n * n_out, True)
+    if layer == len(plan.widths) - 2 and lo == 0:
+        sum_of_rows(plan, v.memory, plan.d[layer], n_out, m, part(v.gradient, plan.b[layer], n_out))
+        if now:
+            update(plan, v, constants, plan.b[layer], n_out, False)
+
+
+@inlined
+def through_unit(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, n: int) -> None:
+    """Columns of a hidden layer, back through dropout, activation and batch norm; the gradients of b, or of γ and β."""
+    units = plan.widths[layer + 1]
+    z, y, d = plan.z[layer] + lo, plan.y[layer] + lo, plan.d[layer] + lo
+    if plan.chance[layer] >= 0:
+        for i in range(m):
+            row = part(v.memory, d + i * units, n)
+            kept = part(rows.chance, plan.chance[layer] + (first + i) * units + lo, n)
+            for j in range(n):
+                row[j] *= kept[j]
+    if n == units:
+        descend(plan.activation, part(v.memory, z, m * n), part(v.memory, y, m * n), part(v.memory, d, m * n))
+    else:
+        for i in range(z, z + m * units, units):
+            descend(plan.activation, part(v.memory, i, n), part(v.memory, i - z + y, n), part(v.memory, i - z + d, n))
+    sum_of_rows(plan, v.memory, d, units, m, part(v.gradient, plan.b[layer] + lo, n))
+    if plan.batch_norm:
+        through_norm(plan, v, m, layer, lo, n)
+
+
+@inlined
+def through_norm(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
+    """d = γ/√(σ² + ε) · (d − mean(d) − x̂·mean(d·x̂)), the means over the batch; Σ d is the gradient of β already."""
+    T = v.memory.dtype.type
+    units, d, x_hat = plan.widths[layer + 1], plan.d[layer] + lo, plan.x_hat[layer] + lo
+    gamma, inverse = part(v.theta, plan.gamma[layer] + lo, n), part(v.memory, plan.inverse[layer] + lo, n)
+    by_gamma, by_beta = part(v.gradient, plan.gamma[layer] + lo, n), part(v.gradient, plan.b[layer] + lo, n)
+    by_gamma[:] = T(0)
+    for i in range(m):
+        row, normal = part(v.memory, d + i * units, n), part(v.memory, x_hat + i * units, n)
+        for j in range(n):
+            by_gamma[j] += row[j] * normal[j]
+    share = T(1) / T(m)
+    for i in range(m):
+        row, normal = part(v.memory, d + i * units, n), part(v.memory, x_hat + i * units, n)
+        for j in range(n):
+            rest = normal[j] * (by_gamma[j] * share) + by_beta[j] * share
+            row[j] = (row[j] - rest) * (gamma[j] * inverse[j])

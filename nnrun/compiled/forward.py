@@ -1,0 +1,161 @@
+"""The way forward: hidden layers by their columns, and the output layer with its loss by rows of the batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.compiled import codes
+from nnrun.compiled.activations import activate
+from nnrun.compiled.functions import exp, inlined, part, sigmoid
+from nnrun.compiled.products import address, product, source, sum_of_rows
+
+BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.9, 1e-5
+
+
+@inlined
+def forward(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
+    """Columns of a hidden layer: product, bias or batch norm, activation, dropout."""
+    n_in, units, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
+    z, y = plan.z[layer] + lo, plan.y[layer] + lo
+    product(plan.gemm, False, False, m, n, n_in,
+            source(plan, v, rows, first, layer, 0), n_in,
+            address(v.theta, plan.W[layer] + lo), units,
+            v.memory, z, units)  # fmt: skip
+    if plan.batch_norm:
+        normalise(plan, v, m, layer, lo, n)
+    else:
+        add_to_rows(v.memory, z, units, part(v.theta, plan.b[layer] + lo, n), m)
+    if n == units:  # the columns lie in one stretch
+        activate(plan.activation, part(v.memory, z, m * n), part(v.memory, y, m * n))
+    else:
+        for i in range(m):
+            activate(plan.activation, part(v.memory, z + i * units, n), part(v.memory, y + i * units, n))
+    if plan.chance[layer] >= 0:
+        drop(plan, v, rows, first, m, layer, lo, n)
+
+
+@inlined
+def add_to_rows(memory: Any, start: int, stride: int, b: Any, m: int) -> None:
+    """The same numbers to each of `m` rows."""
+    for i in range(m):
+        row = part(memory, start + i * stride, b.size)
+        for j in range(b.size):
+            row[j] += b[j]
+
+
+@inlined
+def normalise(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
+    """z = γ·x̂ + β with x̂ = (z − μ)/√(σ² + ε) over the batch; the running averages follow (Ioffe & Szegedy 2015)."""
+    T = v.memory.dtype.type
+    units, z, x_hat = plan.widths[layer + 1], plan.z[layer] + lo, plan.x_hat[layer] + lo
+    gamma, beta = part(v.theta, plan.gamma[layer] + lo, n), part(v.theta, plan.b[layer] + lo, n)
+    inverse = part(v.memory, plan.inverse[layer] + lo, n)
+    mean = np.empty(n, v.memory.dtype)
+    sum_of_rows(plan, v.memory, z, units, m, mean)
+    inverse[:] = T(0)
+    for j in range(n):
+        mean[j] /= T(m)
+    for i in range(m):
+        row, centred = part(v.memory, z + i * units, n), part(v.memory, x_hat + i * units, n)
+        for j in range(n):
+            centred[j] = row[j] - mean[j]
+            inverse[j] += centred[j] * centred[j]
+    track(part(v.state, plan.mean[layer] + lo, n), mean, T(1))
+    track(part(v.state, plan.variance[layer] + lo, n), inverse, T(1) / T(max(1, m - 1)))
+    for j in range(n):
+        inverse[j] = T(1) / np.sqrt(inverse[j] / T(m) + T(BATCH_NORM_EPSILON))
+    for i in range(m):
+        row, centred = part(v.memory, z + i * units, n), part(v.memory, x_hat + i * units, n)
+        for j in range(n):
+            centred[j] *= inverse[j]
+            row[j] = centred[j] * gamma[j] + beta[j]
+
+
+@inlined
+def track(average: Any, values: Any, scale: Any) -> None:
+    """The running average moves towards values · scale."""
+    T = average.dtype.type
+    keep = T(BATCH_NORM_MOMENTUM)
+    for j in range(average.size):
+        average[j] = average[j] * keep + (T(1) - keep) * (values[j] * scale)
+
+
+@inlined
+def drop(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, n: int) -> None:
+    """a = y/(1 − rate) where a unit is kept, else 0 (Srivastava et al. 2014); backward multiplies by the same."""
+    T, units, rate = v.memory.dtype.type, plan.widths[layer + 1], rows.rates[layer]
+    scale = T(1) / (T(1) - rate)
+    for i in range(m):
+        chance = part(rows.chance, plan.chance[layer] + (first + i) * units + lo, n)
+        y, a = part(v.memory, plan.y[layer] + i * units + lo, n), part(v.memory, plan.a[layer] + i * units + lo, n)
+        for j in range(n):
+            chance[j] = scale if chance[j] >= rate else T(0)
+            a[j] = y[j] * chance[j]
+
+
+@inlined
+def output(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, begin: int, end: int) -> None:
+    """Rows of the output layer: the logits, and the gradient of the mean loss of the whole batch by them."""
+    n_in, width, n = plan.widths[layer], plan.widths[layer + 1], end - begin
+    z, d = plan.z[layer] + begin * width, plan.d[layer] + begin * width
+    into = source(plan, v, rows, first, layer, 0) + begin * n_in * v.memory.itemsize
+    product(plan.gemm, False, False, n, width, n_in,
+            into, n_in, address(v.theta, plan.W[layer]), width, v.memory, z, width)  # fmt: skip
+    add_to_rows(v.memory, z, width, part(v.theta, plan.b[layer], width), n)
+    each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width  # numbers of y that an example has
+    gradient, y = part(v.memory, d, n * width), part(rows.y, (first + begin) * each, n * each)
+    loss_gradient(plan.loss, part(v.memory, z, n * width), y, gradient, m, width)
+    if rows.weights.size > 0:
+        for i in range(n):
+            row = part(gradient, i * width, width)
+            for j in range(width):
+                row[j] *= rows.weights[first + begin + i]
+
+
+@inlined
+def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int) -> None:
+    """The gradient by logits of some rows out of `m`; of more than two classes y holds the index."""
+    T = z.dtype.type
+    if loss == codes.SOFTMAX_CROSS_ENTROPY:
+        share = T(1) / T(m)
+        softmax(z, d, width, share)
+        for i in range(y.size):
+            d[i * width + np.int64(y[i])] -= share
+    elif loss == codes.SIGMOID_CROSS_ENTROPY:
+        share = T(1) / T(m)
+        for k in range(z.size):
+            d[k] = (sigmoid(z[k]) - y[k]) * share
+    elif loss == codes.SQUARED_ERROR:
+        share = T(2) / T(m * width)
+        for k in range(z.size):
+            d[k] = (z[k] - y[k]) * share
+    else:
+        share = T(1) / T(m * width)
+        for k in range(z.size):
+            residual = z[k] - y[k]
+            residual = T(1) if residual > T(1) else residual
+            d[k] = (T(-1) if residual < T(-1) else residual) * share
+
+
+@inlined
+def softmax(z: Any, p: Any, width: int, share: Any) -> None:
+    """e^(z − max z) / Σ e^(z − max z) in each row, times `share`."""
+    for i in range(z.size // width):
+        row, shifted = part(z, i * width, width), part(p, i * width, width)
+        largest = row[0]
+        for j in range(1, width):
+            largest = row[j] if row[j] > largest else largest
+        for j in range(width):
+            shifted[j] = row[j] - largest
+    for k in range(p.size):
+        p[k] = exp(p[k])
+    for i in range(z.size // width):
+        row = part(p, i * width, width)
+        total = row[0]
+        for j in range(1, width):
+            total += row[j]
+        total = share / total
+        for j in range(width):
+            row[j] *= total

@@ -1,0 +1,126 @@
+"""Elementwise functions in the form that a compiler turns into vector instructions: no branch, no call.
+
+Each is right to a few units in the last place, in float32 and float64; NaN stays NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+LEAK = 0.01
+GELU_SCALE = 0.7978845608028654  # √(2/π)
+GELU_CUBIC = 0.044715
+
+# A division by zero gives infinity and does not raise; called from compiled code alone.
+inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def split_exp(x: Any) -> Any:
+    """(2^k, q) with e^x = 2^k·(1 + q) for x ≤ 0: x = k·log 2 + r, and q = e^r − 1 by its series (Cody & Waite 1980).
+
+    Adding and taking away 1.5·2^23 (2^52) rounds to a whole number; log 2 is taken away in two parts, the first of
+    which times k is exact.
+    """
+
+
+@overload(split_exp)
+def _split_exp(x: Any) -> Any:
+    return _split_exp_single if x == types.float32 else _split_exp_double
+
+
+_F = np.float32
+_LOWEST_32, _ROUND_32, _PER_LOG2_32 = _F(-87), _F(1.5 * 2**23), _F(1.4426950408889634)
+_HIGH_32, _LOW_32 = _F(0.693359375), _F(-2.12194440e-4)
+_C2, _C3, _C4, _C5, _C6, _C7 = _F(1 / 2), _F(1 / 6), _F(1 / 24), _F(1 / 120), _F(1 / 720), _F(1 / 5040)
+_K_LOWEST_32 = _F(-126)
+
+
+def _split_exp_single(x: Any) -> Any:
+    x = _LOWEST_32 if x < _LOWEST_32 else x
+    k = (x * _PER_LOG2_32 + _ROUND_32) - _ROUND_32
+    r = (x - k * _HIGH_32) - k * _LOW_32
+    q = r + r * r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7)))))
+    k = k if k > _K_LOWEST_32 else _K_LOWEST_32  # where x is NaN too
+    return np.int32((np.int32(k) + 127) << 23).view(np.float32), q
+
+
+_LOWEST_64, _ROUND_64, _PER_LOG2_64 = -708.0, 1.5 * 2**52, 1.4426950408889634
+_HIGH_64, _LOW_64 = 6.93145751953125e-1, 1.42860682030941723212e-6
+_D2, _D3, _D4, _D5, _D6, _D7 = 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040
+_D8, _D9, _D10, _D11 = 1 / 40320, 1 / 362880, 1 / 3628800, 1 / 39916800
+_D12, _D13 = 1 / 479001600, 1 / 6227020800
+_K_LOWEST_64 = -1022.0
+
+
+def _split_exp_double(x: Any) -> Any:
+    x = _LOWEST_64 if x < _LOWEST_64 else x
+    k = (x * _PER_LOG2_64 + _ROUND_64) - _ROUND_64
+    r = (x - k * _HIGH_64) - k * _LOW_64
+    tail = _D7 + r * (_D8 + r * (_D9 + r * (_D10 + r * (_D11 + r * (_D12 + r * _D13)))))
+    q = r + r * r * (_D2 + r * (_D3 + r * (_D4 + r * (_D5 + r * (_D6 + r * tail)))))
+    k = k if k > _K_LOWEST_64 else _K_LOWEST_64
+    return np.int64((np.int64(k) + 1023) << 52).view(np.float64), q
+
+
+@inlined
+def exp(x: Any) -> Any:
+    """e^x for x ≤ 0."""
+    power, q = split_exp(x)
+    return power + power * q
+
+
+@inlined
+def expm1(x: Any) -> Any:
+    """e^x − 1 for x ≤ 0, exact near 0."""
+    power, q = split_exp(x)
+    one = type(x)(1)
+    return power * q + (power - one)
+
+
+@inlined
+def tanh(x: Any) -> Any:
+    """−e/(e + 2) with e = e^(−2|x|) − 1, and the sign of x."""
+    two = type(x)(2)
+    e = expm1(-two * abs(x))
+    t = -e / (e + two)
+    return t if x >= 0 else -t
+
+
+@inlined
+def sigmoid(x: Any) -> Any:
+    """(1 + tanh(x/2)) / 2."""
+    half = type(x)(0.5)
+    return half + half * tanh(half * x)
+
+
+@inlined
+def elu(x: Any) -> Any:
+    """x, or e^x − 1 below 0."""
+    zero = type(x)(0)
+    below = expm1(zero if x > zero else x)
+    return x if x > zero else below
+
+
+@inlined
+def gelu_bend(x: Any) -> Any:
+    """tanh(√(2/π)·(x + 0.044715·x³)), the bend inside GELU."""
+    scale, cubic, one = type(x)(GELU_SCALE), type(x)(GELU_CUBIC), type(x)(1)
+    return tanh(scale * (x * (one + cubic * (x * x))))
+
+
+@inlined
+def gelu_slope(x: Any) -> Any:
+    """(1 + t)/2 + x·(1 − t²)·√(2/π)·(1 + 3·0.044715·x²)/2."""
+    scale, cubic, one, half = type(x)(GELU_SCALE), type(x)(3 * GELU_CUBIC), type(x)(1), type(x)(0.5)
+    t = gelu_bend(x)
+    return half * (one + t) + half * scale * x * (one + cubic * (x * x)) * (one - t * t)
+
+
+@inlined
+def part(vector: Any, start: int, n: int) -> Any:
+    """A stretch of a vector. Loops over it from 0 on become vector instructions; with an offset in the index not."""
+    return vector[start : start + n]

@@ -1,0 +1,175 @@
+"""The compiled function of a precision: made once a machine, kept in a folder of the user's, and taken from there.
+
+Numba keeps machine code in files that Python unpickles, so the folder must be the user's own and closed to others. Code
+is compiled in a folder of its own, sealed with a checksum and renamed, under a lock: a killed process, twenty at once
+or a damaged file cost a compilation and never more. Other versions and processors have other names. Where the folder
+cannot be written to, each process compiles for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numba
+import numpy as np
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
+from numba import njit, types
+from numba.extending import get_cython_function_address
+
+from nnrun.compiled import kernels
+from nnrun.files import filling
+from nnrun.machine.posix import try_lock
+
+Kernel = Callable[..., None]
+Tell = Callable[[str], None]
+OURS = "NNRUN_COMPILED_CACHE"  # names the folder
+SEAL, LOCK = "sha256", "lock"
+LONGEST_COMPILATION = 300  # seconds that another process is waited for
+
+_loaded: dict[str, Kernel] = {}
+
+
+@cache
+def gemm_address(dtype: np.dtype[Any]) -> int:
+    """Where the BLAS of SciPy multiplies matrices of this precision."""
+    routine = "sgemm" if dtype == np.float32 else "dgemm"
+    return int(get_cython_function_address("scipy.linalg.cython_blas", routine))
+
+
+def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Kernel:
+    """The function for a precision; `tell` hears a line if it must be compiled, which takes seconds."""
+    if dtype.name not in _loaded:
+        _loaded[dtype.name] = _stored(dtype, tell)
+    return _loaded[dtype.name]
+
+
+def _stored(dtype: np.dtype[Any], tell: Tell) -> Kernel:
+    folder = own_folder()
+    if folder is None:
+        tell(f"the training step was compiled for this process alone: {_wanted()} cannot keep it")
+        return _compiled(dtype, None)
+    target = folder / name_of(dtype)
+    if is_sound(target):
+        return _compiled(dtype, target)
+    with suppress(OSError), _locked(folder):  # a full disk: compile without keeping it
+        if not is_sound(target):  # another process may have made it meanwhile
+            tell("the training step was compiled, once for this machine")
+            shutil.rmtree(target, ignore_errors=True)
+            with filling(folder, ".compiling-") as making:
+                kernel = _compiled(dtype, making)
+                seal(making)
+                with suppress(OSError):
+                    making.rename(target)
+                return kernel
+        return _compiled(dtype, target)
+    return _compiled(dtype, None)
+
+
+def _compiled(dtype: np.dtype[Any], folder: Path | None) -> Kernel:
+    """By Numba, from the folder if the code is there, else into it."""
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder or "")
+    try:
+        options = {"error_model": "numpy", "nogil": True, "cache": folder is not None}
+        kernel: Kernel = njit(signature(dtype), **options)(kernels.run.py_func)
+    finally:
+        numba.config.CACHE_DIR = before
+    return kernel
+
+
+def signature(dtype: np.dtype[Any]) -> Any:
+    """The types of `kernels.run` for a precision: one signature, so one compilation."""
+    number = types.float32 if dtype == np.float32 else types.float64
+    vector, integers, whole = number[::1], types.int64[::1], types.int64
+    kinds = {int: whole, bool: types.boolean}
+    return types.void(
+        _named([kinds.get(kind, integers) for kind in get_type_hints(kernels.Plan).values()], kernels.Plan),
+        _named([vector] * 6 + [types.float64[::1]], kernels.Vectors),
+        _named([whole, vector, vector, vector, vector], kernels.Rows),
+        number[:, ::1],
+        types.int64[:, ::1],
+        types.int64[:, ::1],
+        types.UniTuple(whole, 2),
+        types.UniTuple(whole, 3),
+    )
+
+
+def _named(kinds: list[Any], shape: type) -> Any:
+    """The type of a named tuple, which Numba calls otherwise where all its entries are of one type."""
+    alike = len(set(kinds)) == 1
+    return types.NamedUniTuple(kinds[0], len(kinds), shape) if alike else types.NamedTuple(kinds, shape)
+
+
+def _wanted() -> Path:
+    """Where the code is kept: as the variable says, else where the system wants a user's cache."""
+    if given := os.environ.get(OURS):
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/nnrun").expanduser() / "compiled"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnrun" / "compiled"
+
+
+def own_folder() -> Path | None:
+    """The folder, made if need be, if it is this user's, closed to others and open for writing."""
+    folder = _wanted()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.stat()
+    except (OSError, RuntimeError):  # no home
+        return None
+    usable = found.st_uid == os.getuid() and not found.st_mode & 0o077 and os.access(folder, os.W_OK)
+    return folder if usable else None
+
+
+@cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    """Code for other sources, versions or another processor has another name."""
+    sources = [path.read_bytes() for path in sorted(Path(kernels.__file__).parent.glob("*.py"))]
+    made_for = (numba.__version__, np.__version__, sys.version, platform.machine(), get_host_cpu_name())
+    features = get_host_cpu_features().flatten()
+    digest = hashlib.sha256(b"\0".join([*sources, repr((made_for, features)).encode()])).hexdigest()
+    return f"{dtype.name}-{digest[:16]}"
+
+
+def _checksum(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SEAL):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def seal(folder: Path) -> None:
+    """Say that all of the code is there."""
+    (folder / SEAL).write_text(_checksum(folder), encoding="ascii")
+
+
+def is_sound(folder: Path) -> bool:
+    """Whether the code is as it was sealed."""
+    try:
+        return (folder / SEAL).read_text(encoding="ascii") == _checksum(folder)
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time compiles; where a disk knows no locks, all do after a while."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        for _ in range(10 * LONGEST_COMPILATION):
+            if try_lock(descriptor, exclusive=True):
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,24 @@
+"""What the compiled engine has a piece for, known without Numba."""
+
+from __future__ import annotations
+
+from nnrun.compiled import codes
+from nnrun.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
+from nnrun.engine.optimizers import L1, L2, Decay, Transform, chain
+from nnrun.engine.trainer import Recipe
+
+# and the column of their one constant
+PENALTIES_AND_DECAY: dict[type[Transform], int] = {L2: codes.L2, L1: codes.L1, Decay: codes.DECAY}
+LAYERS: set[type[Layer]] = {Dense, BatchNorm, Activate, Dropout}
+
+
+def lacking_piece(recipe: Recipe) -> str | None:
+    """What of a recipe has no compiled piece, in words, or None."""
+    if recipe.mlp.activation not in codes.ACTIVATIONS:
+        return f"activation {recipe.mlp.activation}"
+    if type(recipe.loss).__name__ not in codes.LOSSES:
+        return f"loss {type(recipe.loss).__name__}"
+    transforms = {type(transform) for transform in chain(recipe.optimizer, recipe.hyperparameters)}
+    if any(kind.__name__ not in codes.RULES for kind in transforms - set(PENALTIES_AND_DECAY)):
+        return f"optimizer {recipe.optimizer}"
+    return next((f"layer {name}" for name, layer in recipe.mlp.network().layers if type(layer) not in LAYERS), None)

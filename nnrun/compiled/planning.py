@@ -1,0 +1,118 @@
+"""From a trainer to what the compiled step is given: codes, places in vectors, constants of each step."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.compiled import codes
+from nnrun.compiled.kernels import Plan, Vectors
+from nnrun.compiled.pieces import PENALTIES_AND_DECAY
+from nnrun.engine.layers import Dropout
+from nnrun.engine.network import Network
+from nnrun.engine.optimizers import L1, L2
+from nnrun.engine.parameters import Array
+from nnrun.engine.trainer import Trainer
+from nnrun.engine.update import Optimizer
+
+Integers = NDArray[np.int64]
+APART = 16  # stretches of the memory begin at multiples of this: a cache line of float32
+
+
+class Memory:
+    """Stretches of one vector, laid out one behind the other."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def stretches(self, rows: int, units: Integers) -> Integers:
+        """Where stretches begin for so many rows of each layer."""
+        ends = self.size + np.cumsum(-(-rows * units // APART) * APART)
+        starts = np.concatenate([[self.size], ends[:-1]]).astype(np.int64)
+        self.size = int(ends[-1]) if len(ends) else self.size
+        return starts
+
+
+def plan_of(trainer: Trainer, gemm: int) -> tuple[Plan, int, int]:
+    """The plan of a trainer's step; how many numbers its memory holds, and how many one group's dropout needs."""
+    recipe, network = trainer.recipe, trainer.network
+    mlp = recipe.mlp
+    widths = np.array([mlp.n_in, *mlp.hidden, mlp.n_out], np.int64)
+    units, rows = widths[1:], int(trainer.batches.sizes.max())
+    memory, chances = Memory(), Memory()
+    dropped = np.zeros(len(units), bool)
+    dropped[[layer.depth - 1 for layer in dropouts(network) if layer.depth]] = True
+    y = memory.stretches(rows, units)
+    a = np.where(dropped, memory.stretches(rows, units * dropped), y)
+    chance = np.where(dropped, chances.stretches(trainer.batches.most_gathered, units * dropped), codes.NONE)
+    norm = units * mlp.batch_norm
+    plan = Plan(
+        widths=widths,
+        W=starts(network.theta.slices, "W", widths),
+        b=starts(network.theta.slices, "beta" if mlp.batch_norm else "b", widths),
+        gamma=starts(network.theta.slices, "gamma", widths),
+        mean=starts(network.state.slices, "mean", widths),
+        variance=starts(network.state.slices, "variance", widths),
+        chance=chance,
+        z=memory.stretches(rows, units),
+        y=y,
+        a=a,
+        d=memory.stretches(rows, units),
+        x_hat=memory.stretches(rows, norm),
+        inverse=memory.stretches(1, norm),
+        ones=int(memory.stretches(rows, np.array([1]))[0]),
+        gemm=gemm,
+        activation=codes.ACTIVATIONS[mlp.activation],
+        loss=codes.LOSSES[type(recipe.loss).__name__],
+        rule=rule_of(trainer.optimizer),
+        batch_norm=mlp.batch_norm,
+        penalised=any(isinstance(t, (L1, L2)) for t in trainer.optimizer.transforms),
+        clipped=trainer.optimizer.clips,
+        updated=True,
+    )
+    return plan, memory.size, chances.size
+
+
+def starts(slices: dict[str, slice], kind: str, widths: Integers) -> Integers:
+    """Where the arrays of a kind (W, gamma, …) begin, one a layer; 0 where a layer has none.
+
+    The output layer has b also where the hidden ones have beta.
+    """
+    of_kind = [part.start for name, part in slices.items() if name.endswith(f".{kind}")]
+    if kind == "beta":
+        of_kind.append(slices["output.b"].start)
+    return np.array([*of_kind, *[0] * (len(widths) - 1 - len(of_kind))], np.int64)
+
+
+def dropouts(network: Network) -> list[Dropout]:
+    """The dropout layers, that of the input first, if there is one."""
+    return [layer for _, layer in network.layers if isinstance(layer, Dropout)]
+
+
+def rule_of(optimizer: Optimizer) -> int:
+    """The code of the transform that is neither penalty nor decay."""
+    rules = [codes.RULES[type(t).__name__] for t in optimizer.transforms if type(t) not in PENALTIES_AND_DECAY]
+    return rules[0] if rules else codes.PLAIN
+
+
+def vectors_of(trainer: Trainer, member: int, memory: Array, squares: Array) -> Vectors:
+    """One member's numbers, where they lie."""
+    slots = [trainer.optimizer.slots[key][member] for t in trainer.optimizer.transforms for key in t.slots]
+    first, second = (*slots, *[np.empty(0, memory.dtype)] * 2)[:2]
+    return Vectors(
+        trainer.theta[member], trainer.state[member], trainer.gradient[member], first, second, memory, squares
+    )
+
+
+def constants_of(optimizer: Optimizer) -> Array:
+    """What the update needs in the steps that are planned, `(members, steps, CONSTANTS)`."""
+    steps, members, _ = optimizer.final.shape
+    constants = np.zeros((members, steps, codes.CONSTANTS), optimizer.final.dtype)
+    constants[..., codes.DECAY] = 1
+    constants[..., codes.FACTOR] = optimizer.final[..., 0].T
+    constants[..., codes.CLIP] = optimizer.h.clip_norm
+    for transform, values in zip(optimizer.transforms, optimizer.constants, strict=True):
+        first = PENALTIES_AND_DECAY.get(type(transform), codes.FIRST)
+        for column, value in enumerate(values, start=first):
+            constants[..., column] = value[..., 0].T
+    return constants

@@ -1,0 +1,78 @@
+"""Matrix products from within compiled code: the BLAS routine that SciPy offers to C, called by its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nnrun.compiled.functions import inlined, part
+
+TRANSPOSED, AS_IT_IS = ord("T"), ord("N")
+
+
+@inlined
+def address(vector: Any, place: int) -> int:
+    """Where in memory a place of a vector lies."""
+    return vector.ctypes.data + place * vector.itemsize
+
+
+@inlined
+def product(gemm: int, trans_a: bool, trans_b: bool, m: int, n: int, k: int,
+            a: int, lda: int, b: int, ldb: int, out: Any, start: int, ldc: int) -> None:  # fmt: skip
+    """C `(m, n)` = A·B with `k` summed over: A and B by address, C from `start` on in `out`, each with the numbers from
+    one row to the next.
+
+    BLAS has columns where we have rows, so it is asked for Cᵀ = Bᵀ·Aᵀ. Of a single row or column OpenBLAS multiplies
+    what stands in C by 0, where a NaN stays NaN.
+    """
+    if m == 1 or n == 1:
+        for i in range(m):
+            part(out, start + i * ldc, n)[:] = 0
+    one = out.dtype.type(1)
+    call_gemm(gemm, TRANSPOSED if trans_b else AS_IT_IS, TRANSPOSED if trans_a else AS_IT_IS,
+              n, m, k, one, b, ldb, a, lda, one - one, address(out, start), ldc)  # fmt: skip
+
+
+@inlined
+def source(plan: Any, v: Any, rows: Any, first: int, layer: int, column: int) -> int:
+    """Address of what goes into a layer: a column of the batch, or of what the layer before gave."""
+    if layer == 0:
+        return rows.x + (first * plan.widths[0] + column) * v.memory.itemsize
+    return address(v.memory, plan.a[layer - 1] + column)
+
+
+@inlined
+def sum_of_rows(plan: Any, memory: Any, start: int, stride: int, m: int, out: Any) -> None:
+    """Σ over `m` rows, as many numbers as `out` has: a row of ones times them."""
+    product(plan.gemm, False, False, 1, out.size, m,
+            address(memory, plan.ones), m, address(memory, start), stride, out, 0, out.size)  # fmt: skip
+
+
+@intrinsic
+def call_gemm(typing: Any, gemm: Any, trans_a: Any, trans_b: Any, m: Any, n: Any, k: Any, alpha: Any,
+              a: Any, lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any) -> Any:  # fmt: skip
+    """Fortran's ?gemm at the address `gemm`, which wants every number by reference."""
+    given = (gemm, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+    byte, number, pointer = ir.IntType(8), ir.IntType(32), ir.IntType(8).as_pointer()
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def by_reference(value: Any, kind: Any) -> Any:
+            place = cgutils.alloca_once(builder, kind)
+            builder.store(builder.trunc(value, kind) if isinstance(kind, ir.IntType) else value, place)
+            return builder.bitcast(place, pointer)
+
+        real = context.get_value_type(alpha)
+        kinds = [byte, byte, number, number, number, real, pointer, number, pointer, number, real, pointer, number]
+        arguments = [
+            builder.inttoptr(value, pointer) if kind is pointer else by_reference(value, kind)
+            for value, kind in zip(values[1:], kinds, strict=True)
+        ]
+        routine = ir.FunctionType(ir.VoidType(), [pointer] * len(arguments)).as_pointer()
+        builder.call(builder.inttoptr(values[0], routine), arguments)
+        return context.get_dummy_value()
+
+    return types.void(*given), generate

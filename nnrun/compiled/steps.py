@@ -1,0 +1,109 @@
+"""The compiled engine: whole groups of batches in one call, or piece by piece in a team of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from nnrun.compiled import machine_code
+from nnrun.compiled.kernels import Rows
+from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
+from nnrun.compiled.work import work
+from nnrun.engine.batches import Batch
+from nnrun.engine.network import Observer
+from nnrun.engine.parameters import Array, empty
+from nnrun.engine.trainer import Trainer
+
+Integers = NDArray[np.int64]
+Streams = Mapping[int, Sequence[Generator]]  # of dropout, by depth, one a member
+
+
+class CompiledSteps:
+    """Trains through the epochs of one trainer; members take turns, so that each has the bits it would have alone."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
+        self.run = machine_code.load(dtype)
+        self.plan, numbers, chances = plan_of(trainer, machine_code.gemm_address(dtype))
+        self.work = work(
+            self.plan.widths.tolist(),
+            int(trainer.batches.sizes.max()),
+            network.theta.size,
+            network.n_weights,
+            self.plan.clipped,
+        )
+        memory, squares = empty((numbers,), dtype), np.zeros(len(self.work.pieces))
+        memory[self.plan.ones :][: int(trainer.batches.sizes.max())] = 1
+        self.vectors = [vectors_of(trainer, k, memory, squares) for k in range(members)]
+        self.dropouts = {layer.depth: layer for layer in dropouts(network)}
+        self.rates = np.zeros((members, len(self.plan.widths)), dtype)  # of the input, then of each layer
+        for depth, layer in self.dropouts.items():
+            self.rates[:, depth] = layer.rate.reshape(-1)
+        self.chance = empty((members, chances), dtype)
+        self.without_weights = np.empty(0, dtype)
+        self.inputs: dict[int, Array] = {}  # by member, kept alive while compiled code has their address
+
+    def __call__(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
+        """The engine: yields after each group, or after each step of which NumPy's pass was shown to an observer."""
+        constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
+        for batch, spans in trainer.batches.groups(trainer.epoch + 1):
+            rows = [self._rows(k, batch, streams) for k in range(len(self.vectors))]
+            count = len(spans)
+            now = constants[:, done : done + count]
+            for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
+                if see:
+                    show(trainer, batch, spans[first], see)
+                for k, of_member in enumerate(rows):
+                    self._train(k, of_member, now[k], spans, (first, last))
+                yield done + last
+            done += count
+
+    def _train(self, member: int, rows: Rows, constants: Array, spans: Integers, steps: tuple[int, int]) -> None:
+        pieces = self.work.pieces
+        self.run(self.plan, self.vectors[member], rows, constants, spans, pieces, steps, (0, len(pieces), 1))
+
+    def _rows(self, member: int, batch: Batch, streams: Streams) -> Rows:
+        """One member's part of a group, with new numbers for dropout."""
+        x, y = of_member(batch[0], member), of_member(batch[1], member)
+        weights = self.without_weights if batch[2] is None else of_member(batch[2], member)
+        if 0 in streams:
+            x = self._without_some(x, member, streams[0][member])
+        self.inputs[member] = x
+        for depth, of_members in streams.items():
+            if depth:
+                start = self.plan.chance[depth - 1]
+                drawn: Array = self.chance[member, start : start + len(x) * int(self.plan.widths[depth])]
+                of_members[member].random(out=drawn, dtype=drawn.dtype.type)
+        return Rows(
+            x.ctypes.data, flat(np.asarray(y, x.dtype)), flat(weights), self.chance[member], self.rates[member, 1:]
+        )
+
+    def _without_some(self, inputs: Array, member: int, stream: Generator) -> Array:
+        """Dropout of the input."""
+        rate = self.rates[member, 0]
+        kept = stream.random(inputs.shape, dtype=inputs.dtype.type) >= rate
+        return np.multiply(inputs, kept * (1 / (1 - rate)))
+
+
+def of_member(array: Array, member: int) -> Array:
+    """One member's rows; a whole batch is shared by all."""
+    rows: Array = array[member if len(array) > 1 else 0]
+    return rows
+
+
+def flat(array: Array) -> Array:
+    """The numbers one behind the other, in memory that may be written to, which compiled code asks for."""
+    writable: Array = array if array.flags.carray else array.copy()
+    return writable.reshape(-1)
+
+
+def show(trainer: Trainer, batch: Batch, span: Integers, see: Observer) -> None:
+    """Show an observer NumPy's pass over a batch, which leaves nothing behind but a gradient."""
+    state, part = trainer.state.copy(), slice(*span)
+    x, y, weights = batch
+    targets = trainer.recipe.loss.targets(y[:, part], x.dtype)
+    trainer.differentiate((x[:, part], targets, None if weights is None else weights[:, part]), see)
+    np.copyto(trainer.state, state)

@@ -1,0 +1,75 @@
+"""How a step is cut into pieces: by the shape of the network and the batch alone, never by the number of threads.
+
+The pieces of one phase touch different numbers, so threads may take them in any order; a phase begins when the one
+before is over. Narrow networks have one piece a phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.compiled import codes
+
+WIDE = 1 << 29  # operations in the products of a step from which on layers are cut
+PIECE = 256  # columns of a piece: fewer make the products slower, more leave threads without work
+ALIGNED = 16  # numbers in a cache line of float32
+BLOCK = 1 << 16  # parameters that are clipped and moved at once
+OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
+
+Piece = tuple[int, int, int, int]  # a code, the layer, and two numbers of its own
+
+
+class Work(NamedTuple):
+    """The pieces `(pieces, 4)` of a step, and of each phase the first and the one behind its last."""
+
+    pieces: NDArray[np.int64]
+    phases: list[tuple[int, int]]
+
+    @property
+    def widest(self) -> int:
+        """Pieces of the phase that has most."""
+        return max(stop - start for start, stop in self.phases)
+
+
+def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool) -> Work:
+    """All phases of a step: forward layer by layer, the output with the loss, back, and what waits for the norm.
+
+    `widths` are features, units and logits; `weights` of the `parameters` stand first in theta.
+    """
+    wide = operations(widths, batch_size) >= WIDE
+    layers = range(len(widths) - 1)
+    phases: list[list[Piece]] = [
+        [(codes.FORWARD, layer, lo, hi) for lo, hi in cut(widths[layer + 1], wide)] for layer in layers[:-1]
+    ]
+    n = -(-batch_size // OUTPUT_ROWS) if wide else 1
+    phases.append([(codes.OUTPUT, layers[-1], i, n) for i in range(n)])
+    phases += [[(codes.BACKWARD, layer, lo, hi) for lo, hi in cut(widths[layer], wide)] for layer in reversed(layers)]
+    if clipped:
+        stretches = [*blocks(0, weights), *blocks(weights, parameters)]
+        phases.append([(codes.NORM, k, lo, hi) for k, (lo, hi) in enumerate(stretches)])
+        phases.append([(codes.UPDATE, int(lo < weights), lo, hi) for lo, hi in stretches])
+    ends = np.cumsum([len(phase) for phase in phases]).tolist()
+    return Work(np.array([piece for phase in phases for piece in phase], np.int64), list(pairwise([0, *ends])))
+
+
+def operations(widths: Sequence[int], batch_size: int) -> int:
+    """Multiplications and additions in the products of a step: forward, and back by W and by what goes in."""
+    products = [n_in * n_out for n_in, n_out in pairwise(widths)]
+    return 2 * batch_size * (3 * sum(products) - products[0])
+
+
+def cut(columns: int, wide: bool) -> list[tuple[int, int]]:
+    """Columns in pieces of about PIECE, which begin at a cache line; in one piece where the step is not wide."""
+    count = max(1, round(columns / PIECE)) if wide else 1
+    width = -(-columns // count // ALIGNED) * ALIGNED if count > 1 else columns
+    return [(lo, min(lo + width, columns)) for lo in range(0, columns, width)]
+
+
+def blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Stretches of BLOCK numbers, the last perhaps shorter."""
+    return ((lo, min(lo + BLOCK, stop)) for lo in range(start, stop, BLOCK))

@@ -1,0 +1,106 @@
+"""The compiled engine works out what the NumPy engine defines, in all that can be combined."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.compiled import codes
+from nnrun.compiled.pieces import lacking_piece
+from nnrun.compiled.steps import CompiledSteps
+from nnrun.compiled.work import Work, work
+from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.losses import LOSSES
+from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.trainer import Trainer
+from tests.conftest import made_up, trainer
+
+CLOSE = {"float32": 1e-5, "float64": 1e-11}  # of the length of all parameters, after 50 steps
+TARGETS = [("cross_entropy", 2), ("cross_entropy", 3), ("squared_error", 2), ("huber", 1)]
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "batch norm": {"batch_norm": True},
+    "dropout": {"dropout": 0.3, "input_dropout": 0.1},
+    "penalties": {"l1": 0.05, "l2": 0.2},
+    "clipping": {"clip_norm": 0.3},
+    "all": {"batch_norm": True, "dropout": 0.2, "l2": 0.1, "clip_norm": 0.5, "weight_decay": 0.05},
+}
+# Behind linear units the next batch norm takes β away again, so its gradient is rounding, which Adam makes steps of.
+HIDDEN = {"linear": (6,)}
+GRID = list(itertools.product(TARGETS, TECHNIQUES))
+
+
+def far(options: dict[str, Any], engine: Callable[..., Any] = CompiledSteps) -> float:
+    """How far the engines are apart after 50 steps, with the running averages, beside the length of both."""
+    pair = [trainer(**options), trainer(**options, engine=engine)]
+    for each in pair:
+        while each.step < 50:
+            list(each.steps())
+    found = [np.concatenate([each.theta, each.state], axis=1).astype(float) for each in pair]
+    return float(np.linalg.norm(found[0] - found[1]) / np.linalg.norm(found[0]))
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_fifty_steps_agree(activation: str, optimizer: str, dtype: str) -> None:
+    for (loss, outputs), technique in GRID:
+        weights = np.linspace(0.5, 1.5, 60, dtype=dtype)
+        examples = made_up(60, loss, outputs, seed=3, dtype=dtype)
+        options = {
+            "train": Examples(examples.x, examples.y, weights if technique == "all" else None),
+            "loss": loss, "outputs": outputs, "activation": activation, "optimizer": optimizer, "dtype": dtype,
+            "hidden": HIDDEN.get(activation, (6, 5)),
+            "batch_size": 12, "learning_rate": 1e-3, "seeds": [4], **TECHNIQUES[technique],
+        }  # fmt: skip
+        assert far(options) < CLOSE[dtype], (loss, outputs, technique)
+
+
+def test_a_wrong_step_would_be_found() -> None:
+    def other(trained: Trainer) -> CompiledSteps:
+        steps = CompiledSteps(trained)
+        steps.plan = steps.plan._replace(activation=codes.TANH)
+        return steps
+
+    assert far({"activation": "sigmoid"}, other) > 1e3 * CLOSE["float64"]
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 50}, {"hidden": ()}, {"hidden": (1,)}, {"batch_size": 7}])
+def test_odd_shapes_agree(options: dict[str, Any]) -> None:
+    assert far({"optimizer": "adam", **options}) < CLOSE["float64"]
+
+
+def test_a_step_in_pieces_agrees_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
+    monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)
+    options = {"hidden": (40, 50), "batch_size": 25, "optimizer": "adam", "batch_norm": True, "dropout": 0.2}
+    assert far(options) < CLOSE["float64"]
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+def test_the_pieces_of_a_step_cover_every_layer_once(clipped: bool) -> None:
+    widths = (784, 1000, 300, 10)
+    parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
+    cut: Work = work(widths, 256, parameters, parameters, clipped)
+    for kind, sides in ((codes.FORWARD, widths[1:-1]), (codes.BACKWARD, widths[:-1])):
+        for layer, columns in enumerate(sides):
+            spans = sorted((lo, hi) for code, of, lo, hi in cut.pieces.tolist() if (code, of) == (kind, layer))
+            assert [lo for lo, _ in spans] == [0, *[hi for _, hi in spans[:-1]]]
+            assert spans[-1][1] == columns
+    assert cut.phases[0][0] == 0
+    assert cut.phases[-1][1] == len(cut.pieces)
+    assert any(code == codes.UPDATE for code in cut.pieces[:, 0].tolist()) == clipped
+
+
+def test_everything_in_the_tables_has_a_piece() -> None:
+    for activation, optimizer, (loss, outputs) in itertools.product(ACTIVATIONS, OPTIMIZERS, TARGETS):
+        assert (
+            lacking_piece(trainer(activation=activation, optimizer=optimizer, loss=loss, outputs=outputs).recipe)
+            is None
+        )
+    assert {loss for loss, _ in TARGETS} == set(LOSSES)

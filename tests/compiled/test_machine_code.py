@@ -1,0 +1,87 @@
+"""Machine code is made once a machine and kept; whatever happens to it costs a compilation, and never a result."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnrun.compiled import machine_code
+
+# A function that takes no time to compile in place of the step: what is tried here is how its code is kept.
+LOADS = """
+import sys
+import numpy as np
+from nnrun.compiled import kernels, machine_code
+
+def run(plan, v, rows, constants, spans, pieces, steps, chosen):
+    v.theta[0] = 1
+
+kernels.run.py_func = run
+told = []
+kernel = machine_code.load(np.dtype("float32"), told.append)
+print(len(told), sum(kernel.stats.cache_hits.values()))
+"""
+
+
+def load(folder: Path) -> subprocess.Popen[str]:
+    script = folder.parent / "loads.py" if folder.parent.is_dir() else folder.parents[1] / "loads.py"
+    if not script.exists():  # Numba keeps code by the file of a function and its time
+        script.write_text(LOADS)
+    environment = {**os.environ, machine_code.OURS: str(folder)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, str(script)], env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, int]:
+    """How often it compiled, and how often it found code."""
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    compiled, found = map(int, out.split())
+    return compiled, found
+
+
+def test_it_is_compiled_once(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    assert [said(load(folder)), said(load(folder))] == [(1, 0), (0, 1)]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_many_at_once_compile_once(tmp_path: Path) -> None:
+    processes = [load(tmp_path / "code") for _ in range(8)]
+    assert sorted(said(process) for process in processes) == [*[(0, 1)] * 7, (1, 0)]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "unsealed"])
+def test_damaged_code_is_made_anew(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "code"
+    said(load(folder))
+    (code,) = folder.rglob("*.nbc")
+    content = bytearray(code.read_bytes())
+    if damage == "unsealed":  # as a killed process would leave it
+        (code.parents[1] / machine_code.SEAL).unlink()
+    elif damage == "cut":
+        code.write_bytes(content[: len(content) // 2])
+    else:
+        content[len(content) // 2] ^= 1
+        code.write_bytes(content)
+    assert [said(load(folder)), said(load(folder))] == [(1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("mode", [0o500, 0o755], ids=["read-only", "open to others"])
+def test_a_folder_that_is_not_the_users_alone_is_not_used(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    folder.chmod(mode)
+    if mode == 0o500 and os.access(folder, os.W_OK):
+        pytest.skip("this user may write anywhere")
+    assert [said(load(folder)), said(load(folder))] == [(1, 0), (1, 0)]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_place_where_no_folder_can_be_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert said(load(tmp_path / "file" / "code")) == (1, 0)
