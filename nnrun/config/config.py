@@ -119,6 +119,9 @@ def flat(values: Tree, prefix: str = "") -> Settings:
 
 
 def changed(values: Tree) -> dict[str, tuple[Any, Any]]:
-    """The keys of a resolved config whose values differ from their defaults, with both."""
-    defaults = flat(Config().resolved())
+    """The keys of a resolved config whose values differ from their defaults, with both.
+
+    A run says which engine was chosen for it; NumPy's is the usual one.
+    """
+    defaults = flat(Config().resolved()) | {"training.engine": "numpy"}
     return {key: (value, defaults.get(key)) for key, value in flat(values).items() if defaults.get(key) != value}

@@ -166,6 +166,10 @@ class Training(Section):
         "auto", "full = all rows anew each epoch; blocks = for files larger than memory; auto = blocks from 1 GiB on"
     )
     dtype: Annotated[Literal["float32", "float64"], OneOf()] = key("float32", "precision of all numbers in training")
+    engine: Annotated[Literal["auto", "numpy", "compiled"], OneOf()] = key(
+        "auto",
+        "compiled = by Numba, of the extra `fast`; auto = compiled where there is much to do; a part of the result",
+    )
     blas_threads: Annotated[int, Bounds(ge=1, le=1024)] = key(1, "threads of a matrix product; part of the result")
     loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")
     layer_statistics: bool = key(False, "write activations and gradients of each layer to metrics.jsonl")

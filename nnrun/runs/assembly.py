@@ -17,7 +17,7 @@ from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.metrics import Task
 from nnrun.engine.network import MLP, parameter_count
 from nnrun.engine.parameters import Array
-from nnrun.engine.trainer import Recipe, Trainer
+from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
 from nnrun.errors import MisfitError
 from nnrun.machine.capacity import lacking
 
@@ -29,14 +29,20 @@ SMALL_DATA, SMALL_BATCH = 2_000, 32
 VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
 
 
-def make_trainer(configs: Sequence[Config], dataset: Dataset) -> Trainer:
+def make_trainer(
+    configs: Sequence[Config], dataset: Dataset, engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps
+) -> Trainer:
     """A trainer with one member a configuration; they may differ in seed and OF_A_MEMBER only.
 
     Raises MisfitError where the network does not fit into memory or the loss does not fit the task.
     """
     check_memory(configs[0], dataset)
     return Trainer(
-        recipe(configs, dataset), examples(dataset, "train"), examples(dataset, "dev"), [c.seed for c in configs]
+        recipe(configs, dataset),
+        examples(dataset, "train"),
+        examples(dataset, "dev"),
+        [c.seed for c in configs],
+        engine,
     )
 
 

@@ -18,6 +18,7 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Divergence, Epoch
 from nnrun.runs.assembly import make_trainer
 from nnrun.runs.checkpoints import load_best, load_last, save_best, save_last
+from nnrun.runs.engines import make_engine
 from nnrun.runs.recording import Judge, epoch_row, finals, guess_error, layers_of, wanted
 from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row, RunRecord
 from nnrun.runs.rundir import RunDir, now
@@ -65,7 +66,7 @@ class Session:
     def __init__(self, configs: Sequence[Config], dataset: Dataset, continued: bool = True) -> None:
         self.configs, self.dataset, self.continued = list(configs), dataset, continued
         self.config = self.configs[0]  # for what all members share
-        self.trainer = make_trainer(self.configs, dataset)
+        self.trainer = make_trainer(self.configs, dataset, make_engine(self.config))
         self.judge = Judge(self.trainer, dataset, self.config.metrics.primary)
         members = len(self.configs)
         self.best = Best(members)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
 from nnrun.files import sealed, sealed_text, to_json
 from nnrun.installation import as_options, command, elsewhere
+from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
 from nnrun.runs.records import DataRecord, Given, Parent, RunRecord
@@ -39,7 +41,7 @@ def train(
     Raises ConfigError or DataError before the directory is made.
     """
     listener = listener or Listener()
-    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
+    loaded, dataset, session = begun(loaded, root, until_told(listener.preparing, told_to_stop))
     run = _create(root, loaded, dataset, argv, given=given)
     with run.locked():
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
@@ -103,10 +105,29 @@ def _go_on(run: StoredRun, config: Config, dataset: Dataset, session: Session) -
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
     """Data and trainer; errors about a value of the configuration say where it stands."""
-    config = loaded.config
+    with _located(loaded):
+        dataset = _dataset(loaded.config, root, heard)
+        return dataset, Session([loaded.config], dataset)
+
+
+def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset, Session]:
+    """The same for a run that begins, or a search of so many; the configuration now says which engine trains."""
+    with _located(loaded):
+        dataset = _dataset(loaded.config, root, heard)
+        config, told = decided(loaded.config, dataset, trainings, heard)
+        loaded.notices.extend(told)
+        return replace(loaded, config=config), dataset, Session([config], dataset)
+
+
+def _dataset(config: Config, root: Path, heard: Heard) -> Dataset:
+    return load_dataset(config.data, config.training.dtype, root / CACHE, heard)
+
+
+@contextmanager
+def _located(loaded: Loaded) -> Iterator[None]:
+    """Errors about a value of the configuration say where it stands."""
     try:
-        dataset = load_dataset(config.data, config.training.dtype, root / CACHE, heard)
-        return dataset, Session([config], dataset)
+        yield
     except MisfitError as error:
         raise ConfigError([loaded.locate(error.path, error.message)]) from None
     except DataError as error:

@@ -20,7 +20,7 @@ from nnrun.runs.finding import PLAN
 from nnrun.runs.recording import DEFINED, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import first_files, prepare, same_data, until_told
+from nnrun.runs.verbs import begun, first_files, prepare, same_data, until_told
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search
@@ -48,7 +48,10 @@ def begin(
     config, (space, known) = loaded.config, _checked(loaded)  # before the data are read, as that may take a while
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
-        dataset, _ = prepare(loaded, root, until_told(watcher.preparing, told_to_stop))
+        loaded, dataset, _ = begun(
+            loaded, root, until_told(watcher.preparing, told_to_stop), trainings=config.search.trials
+        )
+        config = loaded.config
         _refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset))
         run = _create(loaded, root, space, dataset, options, argv)

@@ -77,6 +77,7 @@ def test_defaults() -> None:
             "batch_size": "auto",
             "shuffle": "auto",
             "dtype": "float32",
+            "engine": "auto",
             "blas_threads": 1,
             "loss": "auto",
             "layer_statistics": False,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nnrun.data.files.chunks import Heard
 
+COMPILING = "compiling"  # what is heard before the compiler of the extra `fast` is at work for seconds
 MOMENT = 1.0  # seconds after which the preparing of data is worth a word
 SECONDS_BETWEEN_REFRESHES = 0.1
 STOPPING = "stopping; once more to stop at once"
@@ -39,7 +40,11 @@ class Preparation:
         self._bar: Progress | None = None
 
     def __call__(self, step: str, done: int, rows: int | None) -> None:
-        """So many rows are through a step, of those in all if that is known."""
+        """So many rows are through a step, of those in all if that is known; or the step `compiling` begins."""
+        if step == COMPILING:
+            self.close()
+            say("engine   compiling the training step, which is done once on this machine")
+            return
         if time.monotonic() - self._began < MOMENT:
             return
         if not self._told:

@@ -79,6 +79,8 @@ def _key_problem(key: str, written: WrittenSpace, config: Config) -> str | None:
         return f"cannot be searched; only {', '.join(SECTIONS[:-1])} and {SECTIONS[-1]} can"
     if key == "training.blas_threads":
         return f"cannot be searched; {ONE_THREAD}"
+    if key == "training.engine":
+        return "cannot be searched; all trials have one engine"
     field = field_at(Config, path, config.resolved())
     if len(path) == 1 and field is not None:
         example = next(iter(next(models_in(field.annotation)).model_fields))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, Tree
 from nnrun.errors import NnrunError
 from nnrun.installation import as_options, command
 from nnrun.runs.stored import StoredRun
@@ -51,8 +52,16 @@ def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
         config, settings = given["config"], given["settings"]
         path = None if config is None else Path(config)
         try:
-            if load_config(path or usual, settings).config.resolved() == run.config.resolved():
+            if _as_decided(load_config(path or usual, settings).config, run.config) == run.config.resolved():
                 return Origin(path, tuple(settings), tuple(options))
         except (NnrunError, OSError):
             pass
     return Origin(run.directory.resolved, (), tuple(options))
+
+
+def _as_decided(config: Config, of_run: Config) -> Tree:
+    """A config's values, with the engine that was chosen for the run where it leaves the choice."""
+    values = config.resolved()
+    if values["training"]["engine"] == "auto":
+        values["training"]["engine"] = of_run.training.engine
+    return values

@@ -1,0 +1,100 @@
+"""Which engine trains: asked for, or chosen by the work that is to be done and written down when a run is made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from nnrun.compiled.pieces import lacking_piece
+from nnrun.config.config import Config
+from nnrun.config.overrides import configured
+from nnrun.data.dataset import Dataset
+from nnrun.data.files.chunks import Heard, nobody
+from nnrun.engine.network import parameter_count
+from nnrun.engine.trainer import Engine, Trainer, numpy_steps
+from nnrun.errors import MisfitError
+from nnrun.installation import has_extra, installing, lacking
+from nnrun.runs.assembly import batch_size, layer_widths, recipe
+
+COMPILING = "compiling"  # a step that is heard of before it takes seconds
+EXTRA, KEY = "fast", "training.engine"
+# What a compiled step saves, by fitting the steps that benchmarks/step.py prints, and what it must save to be loaded.
+SAVED, SAVED_A_PARAMETER = 20e-6, 1e-9  # seconds a step
+WORTH = 2.0  # seconds
+
+MakeEngine = Callable[[Trainer], Engine]
+
+
+def make_engine(config: Config) -> MakeEngine:
+    """The engine of a configuration that was decided; MisfitError where it needs what is not installed.
+
+    `auto` stands in runs that are older than the choice, which NumPy trained.
+    """
+    if config.training.engine != "compiled":
+        return lambda trainer: numpy_steps
+    if not has_extra(EXTRA):
+        raise MisfitError(("training", "engine"), lacking("the compiled engine needs", EXTRA))
+    from nnrun.compiled.steps import CompiledSteps
+
+    return CompiledSteps
+
+
+def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard = nobody) -> tuple[Config, list[str]]:
+    """The configuration with one of the two engines, and what a reader should know of the choice.
+
+    By what so many trainings of this configuration on this data would save and by what is installed; never by the
+    clock, so the same work gets the same engine on machines with the same libraries.
+    """
+    asked = config.training.engine
+    if asked == "numpy":
+        return config, []
+    together = recipe([config], dataset)
+    if piece := lacking_piece(together):
+        told = [f"the compiled engine has no piece for {piece}; NumPy trains"] if asked == "compiled" else []
+        return with_engine(config, "numpy"), told
+    saved = trainings * saved_seconds(config, dataset)
+    if asked == "auto" and saved < WORTH:
+        return with_engine(config, "numpy"), []
+    if asked == "auto" and not has_extra(EXTRA):
+        told = [f"the compiled engine would save about {saved:.0f} s; to install: {installing(EXTRA)}"]
+        return with_engine(config, "numpy"), told
+    make_engine(with_engine(config, "compiled"))  # MisfitError if it cannot be had
+    why = f"trained by the compiled engine, which saves about {saved:.2g} s" if asked == "auto" else ""
+    config, told = _compiled(config, asked, heard)
+    return config, [why, *told] if why and config.training.engine == "compiled" else told
+
+
+def _compiled(config: Config, asked: str, heard: Heard) -> tuple[Config, list[str]]:
+    """With the compiled engine, ready to run; where its compiler fails and nobody asked for it, with NumPy."""
+    from nnrun.compiled.machine_code import load
+
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        heard(COMPILING, 0, None)
+        told.append(line)
+
+    started = time.perf_counter()
+    try:
+        load(np.dtype(config.training.dtype), tell)
+    except Exception as error:
+        if asked == "compiled":
+            raise MisfitError(("training", "engine"), f"the compiled engine fails here: {error}") from error
+        return with_engine(config, "numpy"), [f"the compiled engine fails here, NumPy trains: {error}"]
+    seconds = time.perf_counter() - started
+    return with_engine(config, "compiled"), [f"{line}: {seconds:.0f} s" for line in told]
+
+
+def saved_seconds(config: Config, dataset: Dataset) -> float:
+    """About what the compiled engine saves in one training, all its epochs, in seconds."""
+    rows = len(dataset.parts["train"].x)
+    steps = config.training.epochs * -(-rows // batch_size(config, rows))
+    parameters = parameter_count(layer_widths(config, dataset.n_features, dataset.classes), config.network.batch_norm)
+    return steps * (SAVED + SAVED_A_PARAMETER * parameters)
+
+
+def with_engine(config: Config, engine: str) -> Config:
+    """The same configuration but for its engine."""
+    return configured(config, {KEY: engine})

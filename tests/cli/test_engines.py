@@ -1,0 +1,131 @@
+"""The engine of a run is chosen once, written down, and keeps every promise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nnrun.runs import engines
+from tests.cli.conftest import Done
+
+pytest.importorskip("numba")
+Nnrun = Callable[..., Done]
+COMPILED = ("--set", "training.engine=compiled", "-q")
+
+
+def engine_of(run: Path) -> str:
+    return str(yaml.safe_load((run / "resolved.yaml").read_text())["training"]["engine"])
+
+
+def newest() -> Path:
+    return max(
+        (path for path in Path("runs").iterdir() if path.name[0] != "."), key=lambda path: path.stat().st_mtime_ns
+    )
+
+
+def parameters(run: Path) -> bytes:
+    return (run / "checkpoints/last.safetensors").read_bytes()
+
+
+def test_little_work_is_numpys(nnrun: Nnrun) -> None:
+    assert nnrun("train", "--set", "training.epochs=2", "-q").code == 0
+    assert engine_of(newest()) == "numpy"
+
+
+def test_much_work_is_compiled_and_the_start_line_says_so(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "WORTH", 1e-6)
+    done = nnrun("train", "--set", "training.epochs=2")
+    assert (done.code, engine_of(newest())) == (0, "compiled")
+    assert "compiled engine, which saves about" in done.err
+    assert nnrun("show", "--json").json["config"]["training"]["engine"] == "compiled"
+
+
+def test_without_numba_numpy_trains_and_much_work_names_the_install(
+    nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "has_extra", lambda extra: False)
+    monkeypatch.setattr(engines, "WORTH", 1e-6)
+    done = nnrun("train", "--set", "training.epochs=2")
+    assert (done.code, engine_of(newest())) == (0, "numpy")
+    assert "pip install" in done.err
+
+
+def test_asked_for_without_numba_it_is_an_error_of_the_config(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "has_extra", lambda extra: False)
+    done = nnrun("train", *COMPILED)
+    assert done.code == 3
+    assert "training.engine" in done.err
+    assert "numba" in done.err
+
+
+def test_a_compiler_that_fails_leaves_the_work_to_numpy(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*given: object) -> None:
+        raise RuntimeError("no such processor")
+
+    monkeypatch.setattr(engines, "WORTH", 1e-6)
+    monkeypatch.setattr("nnrun.compiled.machine_code.load", fails)
+    done = nnrun("train", "--set", "training.epochs=2")
+    assert (done.code, engine_of(newest())) == (0, "numpy")
+    assert "no such processor" in done.err
+
+
+def test_a_resumed_run_and_a_repeated_one_have_the_same_bits(nnrun: Nnrun) -> None:
+    nnrun("train", *COMPILED, "--set", "training.epochs=6")
+    whole = newest()
+    nnrun("train", whole / "resolved.yaml", "-q")
+    assert parameters(newest()) == parameters(whole)
+    nnrun("train", *COMPILED, "--set", "training.epochs=3")
+    assert nnrun("resume", "latest", "--epochs", "6", "-q").code == 0
+    assert parameters(newest()) == parameters(whole)
+
+
+def test_a_killed_run_ends_with_the_same_bits(nnrun: Nnrun) -> None:
+    settings = ("--set", "training.epochs=3000", *COMPILED)
+    process = subprocess.Popen([sys.executable, "-m", "nnrun", "train", *settings], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list(Path("runs").glob("2*/checkpoints/last.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (killed,) = Path("runs").glob("2*")
+    epochs = len((killed / "metrics.jsonl").read_bytes().splitlines()) + 5
+    nnrun("resume", killed.name, "--epochs", str(epochs), "-q")
+    nnrun("train", "--set", f"training.epochs={epochs}", *COMPILED)
+    assert parameters(newest()) == parameters(killed)
+
+
+def test_trials_are_the_same_alone_stacked_and_in_two_workers(nnrun: Nnrun) -> None:
+    given = ("--trials", "4", "--repeat", "1", "--set", "training.epochs=2", *COMPILED)
+    ledgers = []
+    for more in (("--workers", "1"), ("--workers", "2"), ("--workers", "1", "--stack", "1")):
+        assert nnrun("search", *given, *more).code == 0
+        ledgers.append(
+            [(trial / "checkpoints/best.safetensors").read_bytes() for trial in sorted(newest().glob("trials/*"))]
+        )
+        assert {engine_of(trial) for trial in newest().glob("trials/*")} == {"compiled"}
+    assert ledgers[0] == ledgers[1] == ledgers[2]
+
+
+def test_all_trials_have_one_engine(nnrun: Nnrun) -> None:
+    done = nnrun("search", "--set", "search.space={training.engine: {choice: [numpy, compiled]}}")
+    assert done.code == 3
+    assert "all trials have one engine" in done.err
+
+
+def test_a_divergence_is_found_in_the_same_place(nnrun: Nnrun) -> None:
+    told = []
+    for engine in ("numpy", "compiled"):
+        settings = ("optimizer.name=sgd", "optimizer.learning_rate=1e30", f"training.engine={engine}")
+        done = nnrun("train", *(word for setting in settings for word in ("--set", setting)), "-q")
+        assert done.code == 5
+        told.append(nnrun("show", "--json").json["divergence"])
+    assert told[0] == told[1]
+    assert told[0] is not None
