@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from environment import numpy_kernel
@@ -14,7 +14,7 @@ from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.network import MLP
 from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Recipe, Trainer
+from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
 
 
 class NnrunPeer:
@@ -28,8 +28,8 @@ class NnrunPeer:
     module: ClassVar[str] = "nnrun"
     threads = ""
 
-    def __init__(self, members: int = 1) -> None:
-        self.members = members
+    def __init__(self, members: int = 1, compiled: bool = False) -> None:
+        self.members, self.compiled = members, compiled
 
     def prepare(self, problem: Problem) -> None:
         """A trainer with as many seeds as members."""
@@ -37,10 +37,17 @@ class NnrunPeer:
         train = Examples(problem.x, problem.y)
         dev = Examples(problem.x[: len(train) // 4], problem.y[: len(train) // 4])
         recipe = adam_recipe(problem.widths[0], problem.widths[1:-1], loss, problem.batch, self.members)
-        self.trainer = Trainer(recipe, train, dev, range(self.members))
+        self.trainer = Trainer(recipe, train, dev, range(self.members), self._engine())
         self.batches = problem.batches
         self.threads = f"NumPy's BLAS: {numpy_kernel()}"
         self.epochs(1)
+
+    def _engine(self) -> Callable[[Trainer], Engine]:
+        if not self.compiled:
+            return lambda trainer: numpy_steps
+        from nnrun.compiled.steps import CompiledSteps
+
+        return CompiledSteps
 
     def run(self, steps: int) -> None:
         """Steps alone, without what closes an epoch."""

@@ -53,6 +53,7 @@ def installed_peers() -> dict[str, Peer]:
     """Every peer that can be imported; the others are named on stderr."""
     peers: dict[str, Peer] = {
         "nnrun": NnrunPeer(),
+        "compiled": NnrunPeer(compiled=True),
         "sklearn": SklearnPeer(),
         "torch": TorchPeer(),
         "jax": JaxPeer(),

@@ -10,7 +10,7 @@ from typing import Any
 from peers import Problem
 
 STACKED = (8, 32)
-SOLO = ("nnrun", "sklearn", "torch", "jax")
+SOLO = ("nnrun", "compiled", "sklearn", "torch", "jax")
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Row:
         return {
             "shape": self.problem.name,
             "batch": self.problem.batch,
-            **{f"{name}_us": rounded(self.step(name)) for name in ("nnrun", "sklearn", "torch", "jax")},
+            **{f"{name}_us": rounded(self.step(name)) for name in SOLO},
             "jax_compile_s": rounded(self.compile_s),
             "gemm_share": rounded(self.gemm_share),
             "stacked_us": {str(k): rounded(self.step(f"nnrun x{k}")) for k in STACKED},
