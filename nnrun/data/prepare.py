@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,12 +121,13 @@ class Prepared:
         return arrays
 
 
-def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
+def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None = None) -> Prepared:
     """Read, check and split the data, and learn from the training part what turns rows into numbers.
 
-    Raises DataError for data that is missing, malformed or unfit for the task.
+    What is read of a large text file is kept in the folder, or one above it, while this takes. Raises DataError for
+    data that is missing, malformed or unfit for the task.
     """
-    data = divided(config, heard)
+    data = divided(config, heard, folder)
     learners, goal = _learn(data)
     target = goal.target
     preprocessor = Preprocessor.learned(learners, config.normalize)
@@ -208,12 +210,12 @@ def _learn(data: Divided) -> tuple[list[Learner], TargetLearner]:
     return learners, goal
 
 
-def divided(config: Data, heard: Heard = nobody) -> Divided:
+def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:
     """Read, check and split the data.
 
     Raises DataError as `prepare` does.
     """
-    sources = {part: Chunks(source, heard) for part, source in open_sources(config).items()}
+    sources = {part: Chunks(source, heard, folder) for part, source in open_sources(config).items()}
     found = {part: survey(chunks, _beginning(config, part)) for part, chunks in sources.items()}
     reference = next(iter(found.values()))  # the one source, or that of the training part
     target, place = reference.target, reference.head.at_column(reference.target.name)

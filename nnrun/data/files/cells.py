@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.files.dialect import UNITS, Dialect
 from nnrun.data.files.table import Table, are_whole, kind_of, reads_as_number
@@ -101,6 +102,7 @@ def _among_missing(target: pd.Series[Any], stated: Sequence[str]) -> dict[str, i
     return {str(cell): count for cell, count in doubtful.items() if count >= least}
 
 
+_BLOCK = 1 << 18  # bytes that are looked at together
 _LARGE = 2**53  # from here on float64 does not tell neighbouring whole numbers apart
 _DIGITS = re.compile(r"[0-9]+")
 _LONG = re.compile(r"[+-]?[0-9]{16,}")
@@ -131,9 +133,18 @@ def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]
 
 
 def _has_padded(text: str, delimiter: str) -> bool:
-    """Whether any field begins with 0 and another digit; patterns that begin with a plain character are found fast."""
-    before = ("\n", "\r", '"', " ", re.escape(delimiter))
-    return any(re.search(f"{mark}0[0-9]", text) for mark in before) or re.match("0[0-9]", text) is not None
+    """Whether any field, or a word in it, begins with 0 and another digit."""
+    before = ("\n", "\r", '"', " ", delimiter)
+    if not delimiter.isascii():
+        return re.search(f"(?:^|[{re.escape(''.join(before))}])0[0-9]", text) is not None
+    marks = np.array([ord(mark) for mark in before], np.uint8)
+    cells = np.frombuffer(f"\n{text}".encode(), np.uint8)
+    return any(_padded(cells[start : start + _BLOCK + 2], marks) for start in range(0, len(cells), _BLOCK))
+
+
+def _padded(cells: npt.NDArray[np.uint8], marks: npt.NDArray[np.uint8]) -> bool:
+    zero_and_digit = (cells[1:-1] == ord("0")) & (cells[2:] - ord("0") < 10)  # what is less than "0" becomes large
+    return bool(np.isin(cells[:-2][zero_and_digit], marks).any())
 
 
 def _is_whole(series: pd.Series[Any]) -> bool:

@@ -94,6 +94,11 @@ class File:
         check_file(path)
         self.path, self.reading, self.name = path, reading, str(path)
 
+    @property
+    def is_text(self) -> bool:
+        """Whether cells become numbers only by reading them."""
+        return _reader(self.path) is read_csv
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the file's bytes."""
