@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
-from nnrun.data.files.chunks import CELLS, Chunks, Heard, nobody
+from nnrun.data.files.chunks import CELLS, Chunks, Heard, beside, nobody
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources, source_files
 from nnrun.data.files.table import Arrays, Indices, Table, check_fits, joined
@@ -98,18 +99,24 @@ class Prepared:
 
         Raises DataError for a cell that fits neither its column nor the dtype.
         """
+        for arrays in beside(self._of_rows, self.data.walk("writing")):
+            yield from arrays
+
+    def _of_rows(self, rows: tuple[str, Table]) -> list[tuple[str, npt.NDArray[Any]]]:
+        """The name and the rows of each array, of some rows of a part."""
+        (part, table), found = rows, []
         names = [column.name for column in self.preprocessor.columns for _ in column.features]
-        rows = max(1, CELLS // len(names))
-        for part, table in self.data.walk("writing"):
-            for start in range(0, len(table), rows):
-                piece = table.slice(start, start + rows)
-                with np.errstate(over="ignore"):
-                    x = np.ascontiguousarray(self.preprocessor.transform(piece), dtype=self.dtype)
-                check_fits(piece, x, names)
-                yield f"{part}_x", x
-            yield f"{part}_y", self.target.encode(table, self.dtype)
-            if self.weight:
-                yield f"{part}_w", read_weights(table, self.weight)
+        step = max(1, CELLS // len(names))
+        for start in range(0, len(table), step):
+            piece = table.slice(start, start + step)
+            with np.errstate(over="ignore"):
+                x = np.ascontiguousarray(self.preprocessor.transform(piece), dtype=self.dtype)
+            check_fits(piece, x, names)
+            found.append((f"{part}_x", x))
+        found.append((f"{part}_y", self.target.encode(table, self.dtype)))
+        if self.weight:
+            found.append((f"{part}_w", read_weights(table, self.weight)))
+        return found
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""
@@ -203,10 +210,13 @@ def _sample(rows: int, most: int) -> Indices:
 def _learn(data: Divided) -> tuple[list[Learner], TargetLearner]:
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
     goal = TargetLearner(data.target, data.task, data.classes)
-    for _, rows in data.walk("measuring", ["train"]):
-        goal.see(rows)
+
+    def see(rows: tuple[str, Table]) -> None:
+        goal.see(rows[1])
         for learner in learners:
-            learner.see(rows)
+            learner.see(rows[1])
+
+    deque(beside(see, data.walk("measuring", ["train"])), maxlen=0)
     return learners, goal
 
 

@@ -26,13 +26,13 @@ MISSING = (
 )  # fmt: skip
 
 
-def read_cells(name: str, text: str, names: Sequence[str], dialect: Dialect, **how: Any) -> pd.DataFrame:
+def read_cells(name: str, text: bytes, names: Sequence[str], dialect: Dialect, **how: Any) -> pd.DataFrame:
     """Rows without a header as pandas reads them; `how` are further arguments. Raises DataError if it cannot."""
     import pandas as pd
 
     try:
         found: Any = pd.read_csv(
-            io.BytesIO(text.encode()),  # a StringIO would take four bytes a character
+            io.BytesIO(text),  # a StringIO would take four bytes a character
             sep=dialect.delimiter,
             decimal=dialect.decimal,
             header=None,
@@ -42,11 +42,6 @@ def read_cells(name: str, text: str, names: Sequence[str], dialect: Dialect, **h
             keep_default_na=False,
             **({"na_values": _missing_cells(dialect, names)} | how),
         )
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{name}: {shown(error.object[error.start])} is only half of a character; name the file's encoding in "
-            "data.format.encoding"
-        ) from None
     except (ValueError, OverflowError) as error:
         raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
     frame: pd.DataFrame = found
@@ -67,7 +62,7 @@ MOST_CLASSES = 20  # words of a target, up to which one that means a missing val
 AS_FREQUENT, FEWEST = 0.5, 5  # its rows over those of the rarest class, and at least so many
 
 
-def classes_among_missing(table: Table, names: Sequence[str], dialect: Dialect, text: str) -> dict[str, int]:
+def classes_among_missing(table: Table, names: Sequence[str], dialect: Dialect, text: bytes) -> dict[str, int]:
     """Classes of the target, and the rows of each, that were taken for missing values."""
     reading = dialect.reading
     series = table.frame.get(reading.target)
@@ -109,7 +104,7 @@ _LONG = re.compile(r"[+-]?[0-9]{16,}")
 MOSTLY = 0.5  # of the values that must be long for a column of whole numbers to be one of codes
 
 
-def keep_codes(frame: pd.DataFrame, name: str, text: str, dialect: Dialect) -> dict[str, str]:
+def keep_codes(frame: pd.DataFrame, name: str, text: bytes, dialect: Dialect) -> dict[str, str]:
     """Turn columns of numbers that are codes back into text, in place; gives a notice on each of them."""
     names, notices = [str(column) for column in frame.columns], {}
     doubtful = _may_be_codes(frame, text, dialect)
@@ -123,7 +118,7 @@ def keep_codes(frame: pd.DataFrame, name: str, text: str, dialect: Dialect) -> d
     return notices
 
 
-def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]:
+def _may_be_codes(frame: pd.DataFrame, text: bytes, dialect: Dialect) -> list[str]:
     """Columns of numbers in which zeros may have stood before a number, or whole numbers too long for float64."""
     known = dialect.reading.text | dialect.reading.numbers
     names = [str(name) for name in frame.columns if name not in known]
@@ -132,19 +127,25 @@ def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]
     return [name for name in names if name in padded or _is_long(frame[name])]
 
 
-def _has_padded(text: str, delimiter: str) -> bool:
+def _has_padded(text: bytes, delimiter: str) -> bool:
     """Whether any field, or a word in it, begins with 0 and another digit."""
-    before = ("\n", "\r", '"', " ", delimiter)
+    before = '\n\r" ' + delimiter
     if not delimiter.isascii():
-        return re.search(f"(?:^|[{re.escape(''.join(before))}])0[0-9]", text) is not None
-    marks = np.array([ord(mark) for mark in before], np.uint8)
-    cells = np.frombuffer(f"\n{text}".encode(), np.uint8)
-    return any(_padded(cells[start : start + _BLOCK + 2], marks) for start in range(0, len(cells), _BLOCK))
+        return re.search(f"(?:^|[{re.escape(before)}])0[0-9]", text.decode()) is not None
+    marks = [ord(mark) for mark in before]
+    first = text[:2].isdigit() and text[:1] == b"0"
+    blocks = (np.frombuffer(text[at : at + _BLOCK + 2], np.uint8) for at in range(0, len(text), _BLOCK))
+    return first or any(_padded(block, marks) for block in blocks)
 
 
-def _padded(cells: npt.NDArray[np.uint8], marks: npt.NDArray[np.uint8]) -> bool:
-    zero_and_digit = (cells[1:-1] == ord("0")) & (cells[2:] - ord("0") < 10)  # what is less than "0" becomes large
-    return bool(np.isin(cells[:-2][zero_and_digit], marks).any())
+def _padded(cells: npt.NDArray[np.uint8], marks: Sequence[int]) -> bool:
+    found = (cells[1:-1] == ord("0")) & (cells[2:] - ord("0") < 10)  # what is less than "0" becomes large
+    if not found.any():
+        return False
+    begins = np.zeros(len(found), bool)
+    for mark in marks:
+        begins |= cells[:-2] == mark
+    return bool((begins & found).any())
 
 
 def _is_whole(series: pd.Series[Any]) -> bool:

@@ -6,16 +6,19 @@ import os
 import pickle
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 from nnrun.data.files.table import Table
 
 CELLS = 1 << 22  # of a chunk: as numbers they take 32 MiB, and a few times as much while they are worked on
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Heard = Callable[[str, int, int | None], None]  # what is being done, rows done, rows in all where that is known
 
 
@@ -84,17 +87,27 @@ class Chunks:
             return iter([self._only])
         if self._kept.is_whole:
             return self._kept.tables()
-        tables = read_ahead(self.source.chunks(CELLS, self._text))
+        tables = self.source.chunks(CELLS, self._text)
         return self._kept.keep(tables) if self.source.is_text else tables
 
 
-def read_ahead(tables: Iterator[Table]) -> Iterator[Table]:
-    """The same tables; while one is worked on, another thread reads the next."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, tables, None)
-        while (table := coming.result()) is not None:
-            coming = thread.submit(next, tables, None)
-            yield table
+def beside(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 1) -> Iterator[Result]:
+    """What the work comes to for each item, in order; other threads do it while the next items are fetched.
+
+    What fetching raises comes after the results before it.
+    """
+    coming, fault = iter(items), None
+    with ThreadPoolExecutor(threads) as others:
+        waiting: deque[Future[Result]] = deque()
+        while fault is None:
+            try:
+                waiting.append(others.submit(work, next(coming)))
+            except Exception as error:  # StopIteration among them
+                fault = error
+            while len(waiting) > (threads if fault is None else 0):
+                yield waiting.popleft().result()
+    if not isinstance(fault, StopIteration):
+        raise fault
 
 
 SPARE = 4  # times what is kept that must be free on its disk, for the arrays that are still to be written
@@ -138,6 +151,9 @@ class Kept:
             with suppress(OSError):
                 self._file.close()
         self._file, self.is_whole = None, False
+
+    def __del__(self) -> None:
+        self.forget()
 
     def _put(self, tables: Iterable[Table]) -> bool:
         """Whether there was room for them; without it, all is forgotten."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from nnrun.data.files.dialect import Dialect
 from nnrun.data.files.layout import COMMENT, SPACE, split_spaces
 from nnrun.errors import DataError
+from nnrun.text import shown
 
 _BLOCK = 1 << 18  # characters that are looked at together
 _LINE_END = ord("\n")
@@ -40,7 +41,7 @@ class Records:
         self._ahead = io.StringIO()  # whole lines that were read from the file and not taken yet
         self._passed = 0  # lines that csv.reader did not see
         self._lines: list[str] = []  # of the record that is being read
-        self._taken: list[str] = []
+        self._taken: list[bytes | str] = []
         self._names: list[str] = []  # as they stand in the file, where they could be told from a row
         self._start = dialect.layout.above + 1  # line of the next record
         for _ in range(dialect.layout.above):
@@ -102,20 +103,20 @@ class Records:
         line_ends = cells == _LINE_END
         ends = np.flatnonzero(line_ends | (cells == ord(self._dialect.delimiter)))
         ends_of_rows = ends[width - 1 :: width]
-        rows = np.count_nonzero(line_ends)
+        rows = int(np.count_nonzero(line_ends))
         if len(ends) != rows * width or not line_ends[ends_of_rows].all():
             return 0
         if self._may_repeat_names(block, data[0], cells[ends_of_rows[:-1] + 1]):
             return 0
         if most is not None and most < rows:
             rows, stop = most, int(ends_of_rows[most - 1]) + 1
-            block, rest = data[:stop].decode(), data[stop:].decode()
-            self._ahead = io.StringIO(rest, newline="")
-        self._taken.append(block)
+            self._ahead = io.StringIO(data[stop:].decode(), newline="")
+            data = data[:stop]
+        self._taken.append(data)
         return rows
 
     def _may_repeat_names(self, block: str, first: int, firsts: npt.NDArray[np.uint8]) -> bool:
-        """Whether a line of the block, which has no quotes, could be the names once more; by its first bytes at once."""
+        """Whether a line of the block, which has no quotes, could be the names once more; a first byte mostly tells."""
         if not self._names:
             return False
         mark = self._dialect.delimiter
@@ -139,9 +140,15 @@ class Records:
                 if len(starts) == most or self._ahead.tell() == len(block):
                     break
 
-    def text(self) -> str:
-        """What was taken last, as it stands in the file."""
-        return "".join(self._taken)
+    def text(self) -> bytes:
+        """What was taken last, in UTF-8; raises DataError for what is no character by itself."""
+        try:
+            return b"".join(lines if isinstance(lines, bytes) else lines.encode() for lines in self._taken)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self._path.name}: {shown(error.object[error.start])} is only half of a character; name the file's "
+                "encoding in data.format.encoding"
+            ) from None
 
     def _unfit(self, record: list[str], width: int) -> str:
         if record == self._names:
