@@ -133,7 +133,7 @@ def _has_padded(text: bytes, delimiter: str) -> bool:
     if not delimiter.isascii():
         return re.search(f"(?:^|[{re.escape(before)}])0[0-9]", text.decode()) is not None
     marks = [ord(mark) for mark in before]
-    first = text[:2].isdigit() and text[:1] == b"0"
+    first = text[:1] == b"0" and text[1:2].isdigit()
     blocks = (np.frombuffer(text[at : at + _BLOCK + 2], np.uint8) for at in range(0, len(text), _BLOCK))
     return first or any(_padded(block, marks) for block in blocks)
 
