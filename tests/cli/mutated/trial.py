@@ -26,7 +26,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from nnrun.cli.app import app
-from nnrun.cli.terminal import preparing
+from nnrun.cli.terminal import screen
 from nnrun.data.files.sources import read_table
 from nnrun.errors import DataError
 from tests.cli.conftest import Done
@@ -124,7 +124,7 @@ def wrong(command: str, done: Done, path: Path) -> Iterator[str]:
 
 def main(format: str, number: int, every: str) -> None:
     """The first tables of one format; `all` commands on each of them, or one of them by turns."""
-    preparing.MOMENT = math.inf
+    screen.MOMENT = math.inf
     Path("plain.yaml").write_text("data: {source: digits}\n")
     path, target = clean(format)
     assert nnrun("train", "plain.yaml", *of(path, target), "--runs", "models").code == 0
