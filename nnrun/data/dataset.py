@@ -78,7 +78,7 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
     if cached is not None:
         return _dataset(cached)
     healed = [f"{entry}: the prepared data there was damaged; it is prepared anew"] if there else []
-    prepared = prepare(config, dtype, heard)
+    prepared = prepare(config, dtype, heard, cache)
     try:
         store_entry(entry, prepared)
     except OSError as error:

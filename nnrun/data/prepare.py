@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
-from nnrun.data.files.chunks import CELLS, Chunks, Heard, nobody
+from nnrun.data.files.chunks import CELLS, Chunks, Heard, beside, nobody
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources, source_files
 from nnrun.data.files.table import Arrays, Indices, Table, check_fits, joined
@@ -97,18 +99,24 @@ class Prepared:
 
         Raises DataError for a cell that fits neither its column nor the dtype.
         """
+        for arrays in beside(self._of_rows, self.data.walk("writing")):
+            yield from arrays
+
+    def _of_rows(self, rows: tuple[str, Table]) -> list[tuple[str, npt.NDArray[Any]]]:
+        """The name and the rows of each array, of some rows of a part."""
+        (part, table), found = rows, []
         names = [column.name for column in self.preprocessor.columns for _ in column.features]
-        rows = max(1, CELLS // len(names))
-        for part, table in self.data.walk("writing"):
-            for start in range(0, len(table), rows):
-                piece = table.slice(start, start + rows)
-                with np.errstate(over="ignore"):
-                    x = np.ascontiguousarray(self.preprocessor.transform(piece), dtype=self.dtype)
-                check_fits(piece, x, names)
-                yield f"{part}_x", x
-            yield f"{part}_y", self.target.encode(table, self.dtype)
-            if self.weight:
-                yield f"{part}_w", read_weights(table, self.weight)
+        step = max(1, CELLS // len(names))
+        for start in range(0, len(table), step):
+            piece = table.slice(start, start + step)
+            with np.errstate(over="ignore"):
+                x = np.ascontiguousarray(self.preprocessor.transform(piece), dtype=self.dtype)
+            check_fits(piece, x, names)
+            found.append((f"{part}_x", x))
+        found.append((f"{part}_y", self.target.encode(table, self.dtype)))
+        if self.weight:
+            found.append((f"{part}_w", read_weights(table, self.weight)))
+        return found
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""
@@ -120,12 +128,13 @@ class Prepared:
         return arrays
 
 
-def prepare(config: Data, dtype: str, heard: Heard = nobody) -> Prepared:
+def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None = None) -> Prepared:
     """Read, check and split the data, and learn from the training part what turns rows into numbers.
 
-    Raises DataError for data that is missing, malformed or unfit for the task.
+    What is read of a large text file is kept in the folder, or one above it, while this takes. Raises DataError for
+    data that is missing, malformed or unfit for the task.
     """
-    data = divided(config, heard)
+    data = divided(config, heard, folder)
     learners, goal = _learn(data)
     target = goal.target
     preprocessor = Preprocessor.learned(learners, config.normalize)
@@ -201,19 +210,22 @@ def _sample(rows: int, most: int) -> Indices:
 def _learn(data: Divided) -> tuple[list[Learner], TargetLearner]:
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
     goal = TargetLearner(data.target, data.task, data.classes)
-    for _, rows in data.walk("measuring", ["train"]):
-        goal.see(rows)
+
+    def see(rows: tuple[str, Table]) -> None:
+        goal.see(rows[1])
         for learner in learners:
-            learner.see(rows)
+            learner.see(rows[1])
+
+    deque(beside(see, data.walk("measuring", ["train"])), maxlen=0)
     return learners, goal
 
 
-def divided(config: Data, heard: Heard = nobody) -> Divided:
+def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:
     """Read, check and split the data.
 
     Raises DataError as `prepare` does.
     """
-    sources = {part: Chunks(source, heard) for part, source in open_sources(config).items()}
+    sources = {part: Chunks(source, heard, folder) for part, source in open_sources(config).items()}
     found = {part: survey(chunks, _beginning(config, part)) for part, chunks in sources.items()}
     reference = next(iter(found.values()))  # the one source, or that of the training part
     target, place = reference.target, reference.head.at_column(reference.target.name)

@@ -18,6 +18,8 @@ import pytest
 from nnrun.config.data_section import Data
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.facts.tallies import Distinct, Moments
+from nnrun.data.files.chunks import beside
+from nnrun.data.files.records import Records
 from nnrun.data.prepare import read_parts
 from nnrun.errors import DataError
 
@@ -144,6 +146,65 @@ def test_a_file_for_each_part_in_pieces(tmp_path: Path, cells: Any) -> None:
     whole = load_dataset(config, "float64", tmp_path / "whole")
     cells(18 * 8)
     assert_same(whole, load_dataset(config, "float64", tmp_path / "pieces"))
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The text files whose records are gone through, once for each time."""
+    begun: list[Path] = []
+
+    class Counted(Records):
+        def __init__(self, path: Path, *rest: Any) -> None:
+            begun.append(path)
+            super().__init__(path, *rest)
+
+    monkeypatch.setattr("nnrun.data.files.csv_file.Records", Counted)
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("drop", "expected"),
+    [
+        (("number_then_text", "truth_then_text", "labels"), 2),  # its first record, and all
+        ((), 3),  # and all again, as some columns turned out to be text
+    ],
+)
+def test_text_is_read_once_if_there_is_room(
+    tmp_path: Path, cells: Any, walks: list[Path], monkeypatch: pytest.MonkeyPatch, drop: Any, expected: int
+) -> None:
+    lines = pd.DataFrame([messy(i) for i in range(ROWS)]).drop(columns=list(drop))
+    lines.to_csv(tmp_path / "data.csv", index=False)
+    config = Data(source=str(tmp_path / "data.csv"), target="class")
+    cells(18 * 8)
+    once = load_dataset(config, "float64", tmp_path / "once" / "cache")
+    load_dataset(config, "float64", tmp_path / "once" / "cache")
+    assert len(walks) == expected  # nothing more for the second time
+    assert len(list((tmp_path / "once" / "cache").iterdir())) == len(list((tmp_path / "once").iterdir())) == 1
+    monkeypatch.setattr("nnrun.data.files.chunks.SPARE", 1 << 60)
+    again = load_dataset(config, "float64", tmp_path / "again")
+    assert len(walks) == 2 * expected + 2  # to measure, and to write
+    assert once.fitted.document == again.fitted.document
+    for name, part in once.parts.items():
+        assert part.x.tobytes() == again.parts[name].x.tobytes() and np.array_equal(part.y, again.parts[name].y)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_done_beside_comes_in_order(threads: int) -> None:
+    def items() -> Iterator[float]:
+        yield from (0.02, 0.01, 0.0)
+        raise DataError("the fourth cannot be fetched")
+
+    def work(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    done: list[float] = []
+    with pytest.raises(DataError, match="fourth"):
+        for result in beside(work, items(), threads):
+            done.append(result)
+    assert done == [0.02, 0.01, 0.0]
+    with pytest.raises(ZeroDivisionError):
+        list(beside(lambda item: 1 / item, [1, 0, 2], threads))
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,16 @@ class Target:
                 standard = ((numbers(table, self.name) - self.mean) / self.deviation).astype(dtype).reshape(-1, 1)
             check_fits(table, standard, [self.name])
             return standard
-        values = labels(table.frame[self.name]).to_numpy(dtype=object)
+        values = labels(table.frame[self.name])
+        places, different = values.factorize()
         index = {label: code for code, label in enumerate(self.classes)}
-        codes = np.array([index.get(value, -1) for value in values], dtype=np.int64)
+        known = np.array([*(index.get(str(value), -1) for value in different), -1], dtype=np.int64)
+        codes: npt.NDArray[np.int64] = known[places]
         if codes.min() < 0:
-            row = int(np.argmin(codes))
+            place = table.at_cell(table.first(codes < 0), self.name)
             raise DataError(
-                f"{table.at_cell(table.first(codes < 0), self.name)}: class {shown(values[row])} does not occur in the "
-                f"training part ({_listing(self.classes)}); correct it, or add rows of it there"
+                f"{place}: class {shown(values.iloc[int(np.argmin(codes))])} does not occur in the training part "
+                f"({_listing(self.classes)}); correct it, or add rows of it there"
             )
         return codes
 
@@ -139,7 +141,8 @@ class TargetLearner:
         if self._start.classes is None:
             self._moments += Moments.of(numbers(table, self._start.name))
         else:
-            self._rows.update(labels(table.frame[self._start.name]).dropna())
+            rows = labels(table.frame[self._start.name]).value_counts()
+            self._rows.update(dict(zip(rows.index.tolist(), rows.tolist(), strict=True)))
 
     @property
     def class_rows(self) -> dict[str, int]:

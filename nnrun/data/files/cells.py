@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.files.dialect import UNITS, Dialect
 from nnrun.data.files.table import EXACT, Table, are_whole, kind_of, reads_as_number
@@ -25,13 +26,13 @@ MISSING = (
 )  # fmt: skip
 
 
-def read_cells(name: str, text: str, names: Sequence[str], dialect: Dialect, **how: Any) -> pd.DataFrame:
+def read_cells(name: str, text: bytes, names: Sequence[str], dialect: Dialect, **how: Any) -> pd.DataFrame:
     """Rows without a header as pandas reads them; `how` are further arguments. Raises DataError if it cannot."""
     import pandas as pd
 
     try:
         found: Any = pd.read_csv(
-            io.BytesIO(text.encode()),  # a StringIO would take four bytes a character
+            io.BytesIO(text),  # a StringIO would take four bytes a character
             sep=dialect.delimiter,
             decimal=dialect.decimal,
             header=None,
@@ -41,11 +42,6 @@ def read_cells(name: str, text: str, names: Sequence[str], dialect: Dialect, **h
             keep_default_na=False,
             **({"na_values": _missing_cells(dialect, names)} | how),
         )
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{name}: {shown(error.object[error.start])} is only half of a character; name the file's encoding in "
-            "data.format.encoding"
-        ) from None
     except (ValueError, OverflowError) as error:
         raise DataError(f"{name}: pandas cannot read it ({error}); check the file") from None
     frame: pd.DataFrame = found
@@ -66,7 +62,7 @@ MOST_CLASSES = 20  # words of a target, up to which one that means a missing val
 AS_FREQUENT, FEWEST = 0.5, 5  # its rows over those of the rarest class, and at least so many
 
 
-def classes_among_missing(table: Table, names: Sequence[str], dialect: Dialect, text: str) -> dict[str, int]:
+def classes_among_missing(table: Table, names: Sequence[str], dialect: Dialect, text: bytes) -> dict[str, int]:
     """Classes of the target, and the rows of each, that were taken for missing values."""
     reading = dialect.reading
     series = table.frame.get(reading.target)
@@ -101,12 +97,13 @@ def _among_missing(target: pd.Series[Any], stated: Sequence[str]) -> dict[str, i
     return {str(cell): count for cell, count in doubtful.items() if count >= least}
 
 
+_BLOCK = 1 << 18  # bytes that are looked at together
 _DIGITS = re.compile(r"[0-9]+")
 _LONG = re.compile(r"[+-]?[0-9]{16,}")
 MOSTLY = 0.5  # of the values that must be long for a column of whole numbers to be one of codes
 
 
-def keep_codes(frame: pd.DataFrame, name: str, text: str, dialect: Dialect) -> dict[str, str]:
+def keep_codes(frame: pd.DataFrame, name: str, text: bytes, dialect: Dialect) -> dict[str, str]:
     """Turn columns of numbers that are codes back into text, in place; gives a notice on each of them."""
     names, notices = [str(column) for column in frame.columns], {}
     doubtful = _may_be_codes(frame, text, dialect)
@@ -124,7 +121,7 @@ def codes_notice(column: str, cells: pd.Series[Any]) -> str:
     return told if why else ""
 
 
-def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]:
+def _may_be_codes(frame: pd.DataFrame, text: bytes, dialect: Dialect) -> list[str]:
     """Columns of numbers in which zeros may have stood before a number, or whole numbers too long for float64."""
     known = dialect.reading.text | dialect.reading.numbers
     names = [str(name) for name in frame.columns if name not in known]
@@ -133,10 +130,25 @@ def _may_be_codes(frame: pd.DataFrame, text: str, dialect: Dialect) -> list[str]
     return [name for name in names if name in padded or _is_long(frame[name])]
 
 
-def _has_padded(text: str, delimiter: str) -> bool:
-    """Whether any field begins with 0 and another digit; patterns that begin with a plain character are found fast."""
-    before = ("\n", "\r", '"', " ", re.escape(delimiter))
-    return any(re.search(f"{mark}0[0-9]", text) for mark in before) or re.match("0[0-9]", text) is not None
+def _has_padded(text: bytes, delimiter: str) -> bool:
+    """Whether any field, or a word in it, begins with 0 and another digit."""
+    before = '\n\r" ' + delimiter
+    if not delimiter.isascii():
+        return re.search(f"(?:^|[{re.escape(before)}])0[0-9]", text.decode()) is not None
+    marks = [ord(mark) for mark in before]
+    first = text[:1] == b"0" and text[1:2].isdigit()
+    blocks = (np.frombuffer(text[at : at + _BLOCK + 2], np.uint8) for at in range(0, len(text), _BLOCK))
+    return first or any(_padded(block, marks) for block in blocks)
+
+
+def _padded(cells: npt.NDArray[np.uint8], marks: Sequence[int]) -> bool:
+    found = (cells[1:-1] == ord("0")) & (cells[2:] - ord("0") < 10)  # what is less than "0" becomes large
+    if not found.any():
+        return False
+    begins = np.zeros(len(found), bool)
+    for mark in marks:
+        begins |= cells[:-2] == mark
+    return bool((begins & found).any())
 
 
 def _is_whole(series: pd.Series[Any]) -> bool:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import shutil
+import tempfile
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
 
 from nnrun.data.files.table import Table
 
 CELLS = 1 << 22  # of a chunk: as numbers they take 32 MiB, and a few times as much while they are worked on
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Heard = Callable[[str, int, int | None], None]  # what is being done, rows done, rows in all where that is known
 
 
@@ -25,6 +35,9 @@ class Source(Protocol):
     @property
     def sha256(self) -> str: ...  # noqa: D102
 
+    @property
+    def is_text(self) -> bool: ...  # noqa: D102
+
     def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
         """Pieces of about so many cells, in order; the values of columns named in `text` stay text.
 
@@ -36,13 +49,18 @@ class Source(Protocol):
 
 
 class Chunks:
-    """A source in pieces of about CELLS; one that is a single piece is read once and kept."""
+    """A source in pieces of about CELLS; one that is a single piece is read once and kept.
 
-    def __init__(self, source: Source, heard: Heard = nobody) -> None:
+    Text takes long to read: where there is a `folder`, or one above it, what was read of text is kept there as numbers
+    in a file without a name, from which the next walks take it.
+    """
+
+    def __init__(self, source: Source, heard: Heard = nobody, folder: Path | None = None) -> None:
         self.source, self.heard = source, heard
         self._text: frozenset[str] = frozenset()
         self.rows: int | None = None
         self._only: Table | None = None
+        self._kept = Kept(folder)
 
     def walk(self, step: str) -> Iterator[Table]:
         """All pieces in order, while whoever listens is told how far the step has come."""
@@ -62,16 +80,101 @@ class Chunks:
     def keep_as_text(self, columns: Iterable[str]) -> None:
         """From now on do not take the values of these columns for numbers."""
         self._text |= set(columns)
+        self._kept.forget()
 
     def _read(self) -> Iterator[Table]:
-        return self.source.chunks(CELLS, self._text) if self._only is None else iter([self._only])
+        if self._only is not None:
+            return iter([self._only])
+        if self._kept.is_whole:
+            return self._kept.tables()
+        tables = self.source.chunks(CELLS, self._text)
+        return self._kept.keep(tables) if self.source.is_text else tables
+
+
+def beside(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 1) -> Iterator[Result]:
+    """What the work comes to for each item, in order; other threads do it while the next items are fetched.
+
+    What fetching raises comes after the results before it.
+    """
+    coming, fault = iter(items), None
+    with ThreadPoolExecutor(threads) as others:
+        waiting: deque[Future[Result]] = deque()
+        while fault is None:
+            try:
+                waiting.append(others.submit(work, next(coming)))
+            except Exception as error:  # StopIteration among them
+                fault = error
+            while len(waiting) > (threads if fault is None else 0):
+                yield waiting.popleft().result()
+    if not isinstance(fault, StopIteration):
+        raise fault
+
+
+SPARE = 4  # times what is kept that must be free on its disk, for the arrays that are still to be written
+
+
+class Kept:
+    """Tables on disk in the order in which they came, if there are several and there is room for them."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = next((path for path in (folder, *folder.parents) if path.is_dir()), None) if folder else None
+        self._file: IO[bytes] | None = None
+        self.is_whole = False
+
+    def keep(self, tables: Iterator[Table]) -> Iterator[Table]:
+        """The same tables, all of them kept once the last one was given."""
+        self.forget()
+        room, waiting = self._folder is not None, []
+        for number, table in enumerate(tables):
+            if room:
+                waiting.append(table)
+            if number and room:  # a source of one piece is not written down
+                room = self._put(waiting)
+                waiting.clear()
+            yield table
+        self.is_whole = self._file is not None
+
+    def tables(self) -> Iterator[Table]:
+        """What was kept."""
+        assert self._file is not None
+        end = self._file.seek(0, os.SEEK_END)
+        place = self._file.seek(0)
+        while place < end:
+            self._file.seek(place)
+            table: Table = pickle.load(self._file)
+            place = self._file.tell()
+            yield table
+
+    def forget(self) -> None:
+        """Make room."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        self._file, self.is_whole = None, False
+
+    def __del__(self) -> None:
+        self.forget()
+
+    def _put(self, tables: Iterable[Table]) -> bool:
+        """Whether there was room for them; without it, all is forgotten."""
+        try:
+            self._file = self._file or tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+            for table in tables:
+                pickle.dump(table, self._file, protocol=5)
+            self._file.flush()
+            if shutil.disk_usage(str(self._folder)).free > SPARE * self._file.tell():
+                return True
+        except OSError:
+            pass  # the source is read again
+        self.forget()
+        return False
 
 
 class Whole:
     """A table in memory as a source."""
 
     def __init__(self, table: Table) -> None:
-        self._table, self.name, self.sha256 = table, table.name, table.sha256
+        self._table, self.name, self.sha256, self.is_text = table, table.name, table.sha256, False
 
     def table(self) -> Table:
         """All rows."""

@@ -7,8 +7,10 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnrun.data.files.cells import (
     MOST_CLASSES,
@@ -18,6 +20,7 @@ from nnrun.data.files.cells import (
     read_cells,
     told_classes,
 )
+from nnrun.data.files.chunks import beside
 from nnrun.data.files.dialect import MARKS, UNITS, Dialect, dialect_notice, find_dialect
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.records import Records
@@ -30,11 +33,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_PARSERS = 2  # threads; each needs some four times the memory of a piece of text
+
 # Apostrophes and spaces between digits, also narrow ones, group thousands and nothing else.
 _SPACES = ("'", "\u2019", " ", "\u00a0", "\u2009", "\u202f")
 
 
-def parse(name: str, text: str, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
+def parse(name: str, text: bytes, names: Sequence[str], dialect: Dialect) -> tuple[pd.DataFrame, list[str]]:
     """Rows without a header as a frame, and notices on what stays in doubt; raises DataError if pandas cannot."""
     as_text = {column: str for column in names if column in dialect.reading.text}
     frame = read_cells(name, text, names, dialect, dtype=as_text, low_memory=False)
@@ -153,29 +158,49 @@ def _ungrouped(series: pd.Series[Any], mark: str, decimal: str) -> pd.Series[Any
     return text.str.replace(decimal, ".", regex=False).astype("float64")
 
 
-def read_csv(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
-    """Tables of at most so many rows, or one of all for None; raises DataError with the place of what is malformed."""
-    dialect = find_dialect(path, reading)
+def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Dialect | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows, or one of all for None; raises DataError with the place of what is malformed.
+
+    `found` is how the file is written, where that was found out before.
+    """
+    dialect = find_dialect(path, reading) if found is None else replace(found, reading=reading)
     with open_text(path, dialect.encoding) as handle:
         records = Records(path, handle, dialect)
         header = name_columns(records.header(), path.name)
         notices = (*dialect_notice(path.name, reading, dialect), *header.notices)
-        start = 0
-        while lines := records.take(rows, len(header.names)):
-            table = _table(path, header, dialect, records.text(), lines, start)
-            if not start and (kept := classes_among_missing(table, header.names, dialect, records.text())):
-                dialect = replace(dialect, reading=replace(reading, classes=frozenset(kept)))
-                notices = (*notices, told_classes(reading.target, kept))
-                table = _table(path, header, dialect, records.text(), lines, start)
-            yield replace(table, header_line=records.header_line, notices=(*notices, *table.notices))
-            start += len(table)
-    if not start:
-        raise DataError(f"{path}:{records.header_line}: a header but no rows; add the data below it")
+        pieces = _pieces(records, rows, len(header.names))
+        piece = next(pieces, None)
+        if piece is None:
+            raise DataError(f"{path}:{records.header_line}: a header but no rows; add the data below it")
+        table = _table(path, header, dialect, piece)
+        if kept := classes_among_missing(table, header.names, dialect, piece.text):
+            dialect = replace(dialect, reading=replace(reading, classes=frozenset(kept)))
+            notices = (*notices, told_classes(reading.target, kept))
+            table = _table(path, header, dialect, piece)
+        del piece  # its text
+        for one in chain([table], beside(partial(_table, path, header, dialect), pieces, _PARSERS)):
+            yield replace(one, header_line=records.header_line, notices=(*notices, *one.notices))
 
 
-def _table(path: Path, header: Header, dialect: Dialect, text: str, lines: array[int], start: int) -> Table:
+class _Piece(NamedTuple):
+    """The text of some records, the lines that they begin on, and the number of the first one."""
+
+    text: bytes
+    lines: array[int]
+    start: int
+
+
+def _pieces(records: Records, rows: int | None, width: int) -> Iterator[_Piece]:
+    start = 0
+    while lines := records.take(rows, width):
+        yield _Piece(records.text(), lines, start)
+        start += len(lines)
+
+
+def _table(path: Path, header: Header, dialect: Dialect, piece: _Piece) -> Table:
     import pandas as pd
 
+    text, lines, start = piece
     frame, notices = parse(path.name, text, header.names, dialect)
     if len(frame) != len(lines):
         raise DataError(

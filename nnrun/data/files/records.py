@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
+
+import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.files.dialect import Dialect
 from nnrun.data.files.layout import COMMENT, SPACE, split_spaces
 from nnrun.errors import DataError
+from nnrun.text import shown
 
+_BLOCK = 1 << 18  # characters that are looked at together
+_LINE_END = ord("\n")
 _LONGEST_FIELD = 1 << 24  # characters; a quote that is never closed must not swallow the whole of a large file
 _TOO_FEW = "add the missing fields (an unknown value is an empty field between {})"
 _TOO_MANY = "put quotes around a value that contains {}"
@@ -22,21 +29,29 @@ _EMPTY_END = "remove the {} at its end, or put as many behind the column names"
 
 
 class Records:
-    """Walks through a file once and keeps the text of what was taken; pandas would fill a short record silently."""
+    """Walks through a file once and keeps the text of what was taken; pandas would fill a short record silently.
+
+    Lines are looked at in blocks: one without quotes, in which each line has all its fields, needs no more. The others
+    go through csv.reader record by record, which also finds what is wrong with them.
+    """
 
     def __init__(self, path: Path, handle: TextIO, dialect: Dialect) -> None:
         self.header_line = 1
         self._path, self._handle, self._dialect = path, handle, dialect
+        self._ahead = io.StringIO()  # whole lines that were read from the file and not taken yet
+        self._passed = 0  # lines that csv.reader did not see
         self._lines: list[str] = []  # of the record that is being read
-        self._taken: list[str] = []
+        self._taken: list[bytes | str] = []
         self._names: list[str] = []  # as they stand in the file, where they could be told from a row
         self._start = dialect.layout.above + 1  # line of the next record
+        for _ in range(dialect.layout.above):
+            handle.readline()
         csv.field_size_limit(_LONGEST_FIELD)
         self._reader = csv.reader(self._read_lines(), strict=True, skipinitialspace=True, delimiter=dialect.delimiter)
 
     def _read_lines(self) -> Iterator[str]:
         spaced = self._dialect.layout.delimiter == SPACE
-        for line in islice(self._handle, self._dialect.layout.above, None):
+        while line := self._ahead.readline() or self._handle.readline():
             line = split_spaces(line) if spaced else line
             self._lines.append(line)
             yield line
@@ -44,7 +59,7 @@ class Records:
     @property
     def _line(self) -> int:
         """The line that was read last."""
-        return self._dialect.layout.above + self._reader.line_num
+        return self._dialect.layout.above + self._passed + self._reader.line_num
 
     def header(self) -> list[str]:
         """The fields of the first record that is not blank; c1, c2, … where the file has no names."""
@@ -65,6 +80,54 @@ class Records:
         """The first line of each of the next records; `text` then has all of them, blank ones left out."""
         starts = array("q")
         self._taken.clear()
+        while len(starts) != most and (block := self._block()):
+            left = None if most is None else most - len(starts)
+            if rows := self._plain(block, width, left):
+                starts.extend(range(self._start, self._start + rows))
+                self._start += rows
+                self._passed += rows
+            else:
+                self._take_singly(block, width, starts, most)
+        return starts
+
+    def _block(self) -> str:
+        """The next lines, those that were looked at before first."""
+        return self._ahead.read() or self._handle.read(_BLOCK) + self._handle.readline()
+
+    def _plain(self, block: str, width: int, most: int | None) -> int:
+        """Take lines that are a record each, at most so many; gives their number, 0 where the block has others too."""
+        data = _as_bytes(block, self._dialect, width)
+        if data is None:
+            return 0
+        cells = np.frombuffer(data, np.uint8)
+        line_ends = cells == _LINE_END
+        ends = np.flatnonzero(line_ends | (cells == ord(self._dialect.delimiter)))
+        ends_of_rows = ends[width - 1 :: width]
+        rows = int(np.count_nonzero(line_ends))
+        if len(ends) != rows * width or not line_ends[ends_of_rows].all():
+            return 0
+        if self._may_repeat_names(block, data[0], cells[ends_of_rows[:-1] + 1]):
+            return 0
+        if most is not None and most < rows:
+            rows, stop = most, int(ends_of_rows[most - 1]) + 1
+            self._ahead = io.StringIO(data[stop:].decode(), newline="")
+            data = data[:stop]
+        self._taken.append(data)
+        return rows
+
+    def _may_repeat_names(self, block: str, first: int, firsts: npt.NDArray[np.uint8]) -> bool:
+        """Whether a line of the block, which has no quotes, could be the names once more; a first byte mostly tells."""
+        if not self._names:
+            return False
+        mark = self._dialect.delimiter
+        begins = [ord(" "), (self._names[0] or mark).encode()[0]]
+        if first not in begins and not np.isin(firsts, begins).any():
+            return False
+        return re.search(f"{re.escape(mark)} *".join(map(re.escape, self._names)), block) is not None
+
+    def _take_singly(self, block: str, width: int, starts: array[int], most: int | None) -> None:
+        """Take the records that begin in the block, until there are `most`."""
+        self._ahead = io.StringIO(block, newline="")
         with self._explained():
             for record in self._reader:
                 if not _is_blank(record):
@@ -74,13 +137,18 @@ class Records:
                     self._taken.extend(self._lines)
                 self._lines.clear()
                 self._start = self._line + 1
-                if len(starts) == most:
+                if len(starts) == most or self._ahead.tell() == len(block):
                     break
-        return starts
 
-    def text(self) -> str:
-        """What was taken last, as it stands in the file."""
-        return "".join(self._taken)
+    def text(self) -> bytes:
+        """What was taken last, in UTF-8; raises DataError for what is no character by itself."""
+        try:
+            return b"".join(lines if isinstance(lines, bytes) else lines.encode() for lines in self._taken)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self._path.name}: {shown(error.object[error.start])} is only half of a character; name the file's "
+                "encoding in data.format.encoding"
+            ) from None
 
     def _unfit(self, record: list[str], width: int) -> str:
         if record == self._names:
@@ -118,6 +186,19 @@ def _advice(record: list[str], width: int) -> str:
     if not any(field.strip() for field in record[width:]):
         return _EMPTY_END
     return _NO_HEADER if width == 1 else _TOO_MANY
+
+
+def _as_bytes(block: str, dialect: Dialect, width: int) -> bytes | None:
+    """The block as UTF-8, if nothing but delimiters and line ends can mean anything in it, and it ends with one."""
+    mark, returns = dialect.delimiter, block.count("\r")
+    if width < 2 or dialect.layout.delimiter == SPACE or not mark.isascii() or '"' in block or block[-1] != "\n":
+        return None
+    if returns and returns != block.count("\r\n"):
+        return None
+    try:
+        return block.encode()
+    except UnicodeEncodeError:  # half of a pair of UTF-16
+        return None
 
 
 def _is_blank(record: list[str]) -> bool:

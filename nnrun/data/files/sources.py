@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,20 @@ class File:
         self.path, self.reading, self.name = path, reading, str(path)
 
     @cached_property
+    def _reader(self) -> Reader:
+        """That of its format; how a text file is written is found out once."""
+        reader = _reader(self.path)
+        if not self.is_text:
+            return reader
+        with _explained(self.path):
+            return partial(read_csv, found=find_dialect(self.path, self.reading))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether cells become numbers only by reading them."""
+        return _reader(self.path) is read_csv
+
+    @cached_property
     def sha256(self) -> str:
         """Hash of the file's bytes."""
         with self.path.open("rb") as handle:
@@ -103,16 +117,16 @@ class File:
     @cached_property
     def width(self) -> int:
         """Number of columns."""
-        return len(next(_tables(self.path, self.reading, 1)).columns)
+        return len(next(_tables(self.path, self.reading, 1, self._reader)).columns)
 
     def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
         """Pieces as the file's reader gives them."""
         reading = replace(self.reading, text=self.reading.text.union(text))
-        return _tables(self.path, reading, max(1, cells // self.width))
+        return _tables(self.path, reading, max(1, cells // self.width), self._reader)
 
     def table(self) -> Table:
         """All rows, in memory."""
-        return replace(next(_tables(self.path, self.reading, None)), sha256=self.sha256)
+        return replace(next(_tables(self.path, self.reading, None, self._reader)), sha256=self.sha256)
 
 
 def check_file(path: Path) -> None:
@@ -162,8 +176,8 @@ def _whole(path: Path, reading: Reading) -> Table:
         return replace(table, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
 
 
-def _tables(path: Path, reading: Reading, rows: int | None) -> Iterator[Table]:
-    reader = _reader(path)
+def _tables(path: Path, reading: Reading, rows: int | None, reader: Reader | None = None) -> Iterator[Table]:
+    reader = reader or _reader(path)
     with _explained(path):
         found = 0
         for table in reader(path, reading, rows):
