@@ -43,6 +43,8 @@ def _same(mine: Any, there: Any) -> bool:
         return _is_missing(mine) and _is_missing(there)
     if isinstance(mine, pd.Timestamp):
         return bool(mine.to_datetime64() == there)
+    if isinstance(mine, str) and isinstance(there, int):  # too long for float64, so kept with all digits
+        return mine == str(there)
     if isinstance(mine, float):  # Arrow rounds decimals of thirty digits once more
         return math.isclose(mine, float(there), rel_tol=1e-15)
     return bool(mine == there)
