@@ -31,7 +31,7 @@ lowest: $(LOWEST)/.installed
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nnrun needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable '.[fast]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
