@@ -28,7 +28,7 @@ from numba.extending import get_cython_function_address
 
 from nnrun.compiled import kernels
 from nnrun.files import filling
-from nnrun.machine.posix import try_lock
+from nnrun.machine.posix import belongs_to_user, try_lock
 
 Kernel = Callable[..., None]
 Tell = Callable[[str], None]
@@ -127,8 +127,8 @@ def own_folder() -> Path | None:
         found = folder.stat()
     except (OSError, RuntimeError):  # no home
         return None
-    usable = found.st_uid == os.getuid() and not found.st_mode & 0o077 and os.access(folder, os.W_OK)
-    return folder if usable else None
+    own = belongs_to_user(found) and not found.st_mode & 0o077
+    return folder if own and os.access(folder, os.W_OK) else None
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import resource
 import signal
 import sys
@@ -20,6 +21,11 @@ def try_lock(descriptor: int, exclusive: bool) -> bool:
     except OSError:
         return False
     return True
+
+
+def belongs_to_user(found: os.stat_result) -> bool:
+    """Whether a file is this user's."""
+    return found.st_uid == os.getuid()
 
 
 def limit_memory(most: int) -> None:

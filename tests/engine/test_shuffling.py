@@ -55,9 +55,12 @@ def test_windows_hold_whole_batches() -> None:
 def test_groups_lie_in_their_window_and_batches_in_their_group() -> None:
     first, second = windows(batch_bounds(148, 32), mixed=100, gathered=64)
     assert (first.start, first.stop, second.start, second.stop) == (0, 96, 96, 148)
-    halves = [slice(0, 32), slice(32, 64)]
-    assert first.groups == [Group(slice(0, 64), halves), Group(slice(64, 96), [slice(0, 32)])]
-    assert second.groups == [Group(slice(0, 52), [slice(0, 32), slice(32, 52)])]
+
+    def places(groups: list[Group]) -> list[tuple[slice, list[list[int]]]]:
+        return [(group.rows, group.spans.tolist()) for group in groups]
+
+    assert places(first.groups) == [(slice(0, 64), [[0, 32], [32, 64]]), (slice(64, 96), [[0, 32]])]
+    assert places(second.groups) == [(slice(0, 52), [[0, 32], [32, 52]])]
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -29,7 +29,7 @@ POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/engine/batches.py": {"MADV_DONTNEED", "MADV_WILLNEED", "madvise"},
     "nnrun/machine/posix.py": {
         *("flock", "LOCK_NB", "LOCK_EX", "LOCK_SH"),
-        *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY"),
+        *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
     },
 }
