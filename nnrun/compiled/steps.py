@@ -38,10 +38,9 @@ class CompiledSteps:
         memory, squares = empty((numbers,), dtype), np.zeros(len(self.work.pieces))
         memory[self.plan.ones :][: int(trainer.batches.sizes.max())] = 1
         self.vectors = [vectors_of(trainer, k, memory, squares) for k in range(members)]
-        self.dropouts = {layer.depth: layer for layer in dropouts(network)}
         self.rates = np.zeros((members, len(self.plan.widths)), dtype)  # of the input, then of each layer
-        for depth, layer in self.dropouts.items():
-            self.rates[:, depth] = layer.rate.reshape(-1)
+        for layer in dropouts(network):
+            self.rates[:, layer.depth] = layer.rate.reshape(-1)
         self.chance = empty((members, chances), dtype)
         self.without_weights = np.empty(0, dtype)
         self.inputs: dict[int, Array] = {}  # by member, kept alive while compiled code has their address
@@ -56,8 +55,8 @@ class CompiledSteps:
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
                 if see:
                     show(trainer, batch, spans[first], see)
-                for k, of_member in enumerate(rows):
-                    self._train(k, of_member, now[k], spans, (first, last))
+                for k, own in enumerate(rows):
+                    self._train(k, own, now[k], spans, (first, last))
                 yield done + last
             done += count
 

@@ -30,11 +30,6 @@ class Work(NamedTuple):
     pieces: NDArray[np.int64]
     phases: list[tuple[int, int]]
 
-    @property
-    def widest(self) -> int:
-        """Pieces of the phase that has most."""
-        return max(stop - start for start, stop in self.phases)
-
 
 def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool) -> Work:
     """All phases of a step: forward layer by layer, the output with the loss, back, and what waits for the norm.
