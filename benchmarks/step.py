@@ -1,4 +1,4 @@
-"""Time of a training step and of an epoch: nnrun, scikit-learn, PyTorch eager and JAX, in one run, one thread each.
+"""Time of a training step and of an epoch: both engines of nnrun, scikit-learn, PyTorch eager and JAX, one thread each.
 
 All peers train the same network on the same synthetic float32 data in the same batches: ReLU, softmax cross-entropy,
 Adam. They take turns, peer after peer, repeat after repeat; a figure is the median over the repeats. What a step and
@@ -7,6 +7,7 @@ an epoch of each peer hold:
 - nnrun:        the engine's own loop: shuffle, rows gathered, forward, gradient of the loss, backward, Adam; the loss
                 itself is worked out at the end of an epoch. An epoch adds that, the dev error on a quarter as many
                 rows, and the copy kept for going back. Stacked: K networks trained as one, time divided by K.
+- compiled:     the same, but that groups of batches go through one function compiled by Numba, made beforehand.
 - scikit-learn: the loop of `MLPClassifier.fit` with all that stands around it, divided by the steps: batch drawn from
                 the shuffled order, forward, loss, backward, Adam. An epoch is its steps.
 - PyTorch:      eager, `nn.Sequential` and `torch.optim.Adam` with its defaults; batch sliced, zero_grad, forward, loss,
