@@ -13,6 +13,8 @@ from itertools import chain, groupby, islice
 from pathlib import PurePath
 from typing import Any
 
+COMPILING = "compiling"  # a step of preparing, heard of before a compiler is at work for seconds
+
 WIDTH, NARROWEST = 80, 20  # of a screen, and of what stands beside a head
 HEIGHTS = "▁▂▃▄▅▆▇█"
 FEW, MANY = 3, 10  # items that a line names before it only counts the rest

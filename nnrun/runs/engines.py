@@ -14,11 +14,11 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.engine.network import parameter_count
 from nnrun.engine.trainer import Engine, Trainer, numpy_steps
-from nnrun.errors import MisfitError
+from nnrun.errors import MisfitError, StoppedError
 from nnrun.installation import has_extra, installing, lacking
 from nnrun.runs.assembly import batch_size, layer_widths, recipe
+from nnrun.text import COMPILING
 
-COMPILING = "compiling"  # a step that is heard of before it takes seconds
 EXTRA, KEY = "fast", "training.engine"
 # What a compiled step saves, by fitting the steps that benchmarks/step.py prints, and what it must save to be loaded.
 SAVED, SAVED_A_PARAMETER = 20e-6, 1e-9  # seconds a step
@@ -79,6 +79,8 @@ def _compiled(config: Config, asked: str, heard: Heard) -> tuple[Config, list[st
     started = time.perf_counter()
     try:
         load(np.dtype(config.training.dtype), tell)
+    except StoppedError:  # told to stop before it began
+        raise
     except Exception as error:
         if asked == "compiled":
             raise MisfitError(("training", "engine"), f"the compiled engine fails here: {error}") from error

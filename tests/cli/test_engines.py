@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nnrun.errors import StoppedError
+from nnrun.models.model import trained
 from nnrun.runs import engines
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from tests.cli.conftest import Done
 
 pytest.importorskip("numba")
@@ -129,3 +133,15 @@ def test_a_divergence_is_found_in_the_same_place(nnrun: Nnrun) -> None:
         told.append(nnrun("show", "--json").json["divergence"])
     assert told[0] == told[1]
     assert told[0] is not None
+
+
+def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def heard(step: str, done: int, rows: int | None) -> None:
+        raise StoppedError("stopped")
+
+    monkeypatch.setattr("nnrun.compiled.machine_code.load", lambda dtype, tell: tell("compiled"))
+    nnrun("train", "--set", "training.epochs=1", "-q")
+    found = trained(StoredRun(RunDir(newest())))
+    for asked in ("auto", "compiled"):
+        with pytest.raises(StoppedError):
+            engines.decided(engines.with_engine(found.config, asked), found.dataset, trainings=10**6, heard=heard)

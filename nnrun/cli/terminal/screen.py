@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from nnrun.cli.terminal.streams import say, say_at_once
+from nnrun.text import COMPILING
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from nnrun.data.files.chunks import Heard
 
-COMPILING = "compiling"  # what is heard before the compiler of the extra `fast` is at work for seconds
 MOMENT = 1.0  # seconds after which the preparing of data is worth a word
 SECONDS_BETWEEN_REFRESHES = 0.1
 STOPPING = "stopping; once more to stop at once"
