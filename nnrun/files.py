@@ -173,9 +173,9 @@ def drop_torn_line(path: Path) -> None:
             write_atomically(path, content[: content.rfind(b"\n") + 1])
 
 
-def lock_exclusively(descriptor: int) -> bool:
+def lock_exclusively(descriptor: int, attempts: int = LOCK_ATTEMPTS) -> bool:
     """Take the lock of an open file; readers who ask for a status hold it too, for an instant: wait for them."""
-    for _ in range(LOCK_ATTEMPTS):
+    for _ in range(attempts):
         if try_lock(descriptor, exclusive=True):
             return True
         time.sleep(0.02)

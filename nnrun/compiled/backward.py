@@ -18,7 +18,7 @@ def backward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, l
     """
     n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
     d, W = address(v.memory, plan.d[layer]), plan.W[layer] + lo * n_out
-    now = plan.updated and not plan.clipped
+    now = not plan.clipped
     if layer > 0:
         product(plan.gemm, False, True, m, n, n_out, d, n_out, address(v.theta, W), n_out,
                 v.memory, plan.d[layer - 1] + lo, n_in)  # fmt: skip

@@ -47,7 +47,6 @@ class Plan(NamedTuple):
     batch_norm: bool
     penalised: bool  # whether L1 or L2 acts
     clipped: bool  # whether the update waits for the norm of the gradient
-    updated: bool  # whether the step ends in an update
 
 
 class Vectors(NamedTuple):

@@ -13,7 +13,6 @@ import os
 import platform
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -27,14 +26,14 @@ from numba import njit, types
 from numba.extending import get_cython_function_address
 
 from nnrun.compiled import kernels
-from nnrun.files import filling
-from nnrun.machine.posix import belongs_to_user, try_lock
+from nnrun.files import filling, lock_exclusively
+from nnrun.machine.posix import belongs_to_user
 
 Kernel = Callable[..., None]
 Tell = Callable[[str], None]
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 SEAL, LOCK = "sha256", "lock"
-LONGEST_COMPILATION = 300  # seconds that another process is waited for
+ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
 
 _loaded: dict[str, Kernel] = {}
 
@@ -166,10 +165,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """One process at a time compiles; where a disk knows no locks, all do after a while."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        for _ in range(10 * LONGEST_COMPILATION):
-            if try_lock(descriptor, exclusive=True):
-                break
-            time.sleep(0.1)
+        lock_exclusively(descriptor, ATTEMPTS)
         yield
     finally:
         os.close(descriptor)

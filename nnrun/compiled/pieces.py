@@ -7,7 +7,7 @@ from nnrun.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from nnrun.engine.optimizers import L1, L2, Decay, Transform, chain
 from nnrun.engine.trainer import Recipe
 
-# and the column of their one constant
+# Each has one constant; the column that it stands in.
 PENALTIES_AND_DECAY: dict[type[Transform], int] = {L2: codes.L2, L1: codes.L1, Decay: codes.DECAY}
 LAYERS: set[type[Layer]] = {Dense, BatchNorm, Activate, Dropout}
 

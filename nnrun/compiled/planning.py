@@ -68,7 +68,6 @@ def plan_of(trainer: Trainer, gemm: int) -> tuple[Plan, int, int]:
         batch_norm=mlp.batch_norm,
         penalised=any(isinstance(t, (L1, L2)) for t in trainer.optimizer.transforms),
         clipped=trainer.optimizer.clips,
-        updated=True,
     )
     return plan, memory.size, chances.size
 
