@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.config.space.known import load_known
 from nnrun.errors import ConfigError
+from tests.mutations import slipped
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.yaml"))]
@@ -61,13 +63,7 @@ KEYS = [
 ]
 
 
-def mutated(rng: random.Random, text: str) -> str:
-    """A few pieces cut out, put in or doubled."""
-    for _ in range(rng.randint(1, 4)):
-        at, to = sorted(rng.randint(0, len(text)) for _ in range(2))
-        to = min(to, at + 30)
-        text = text[:at] + rng.choice(["", rng.choice(PIECES), text[at:to] * 2]) + text[to:]
-    return text
+mutated = partial(slipped, pieces=PIECES, slips=(1, 4), longest=30)
 
 
 def a_file(rng: random.Random) -> None:

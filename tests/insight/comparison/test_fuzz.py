@@ -6,6 +6,7 @@ import io
 import random
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from nnrun.errors import UsageError
 from nnrun.insight.comparison.listing import Condition, Entry, select
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from tests.mutations import slipped
 
 MakeRun = Callable[..., RunDir]
 Attempt = Callable[[random.Random, list[Entry]], None]
@@ -50,13 +52,7 @@ def entries(make_run: MakeRun, make_search: MakeRun) -> list[Entry]:
     return [Entry(StoredRun(run)) for run in runs]
 
 
-def mutated(rng: random.Random, text: str) -> str:
-    """A few pieces cut out, put in or doubled."""
-    for _ in range(rng.randint(0, 3)):
-        at, to = sorted(rng.randint(0, len(text)) for _ in range(2))
-        to = min(to, at + 6)
-        text = text[:at] + rng.choice(["", rng.choice(PIECES), text[at:to] * 2]) + text[to:]
-    return text
+mutated = partial(slipped, pieces=PIECES, slips=(0, 3), longest=6)
 
 
 def found(
