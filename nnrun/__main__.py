@@ -20,10 +20,11 @@ def main() -> None:
 
     gc.set_threshold(50_000)  # modules are no garbage: loading them takes a tenth less
     try:
-        from nnrun.machine import blas_threads, systems
+        from nnrun.machine import systems, threads
 
         systems.refuse_others()
-        blas_threads.prepare()
+        threads.one_for_blas()
+        threads.count()  # UsageError now, where there is nothing to lose
         from nnrun.cli.app import app
         from nnrun.cli.terminal import streams
 

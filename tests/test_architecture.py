@@ -168,14 +168,15 @@ def test_each_wing_alone_spells_the_names_of_its_files() -> None:
     assert elsewhere == set(ALSO_SPELLED)  # a reason that is no longer needed has to go as well
 
 
-def test_the_engine_needs_numpy_and_the_standard_library_only() -> None:
+def test_the_engine_needs_numpy_the_standard_library_and_threads_only() -> None:
+    own = ("nnrun.engine", "nnrun.machine")
     for path in (PACKAGE / "engine").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 top = name.split(".")[0]
-                assert top in sys.stdlib_module_names | {"numpy"} or name.startswith("nnrun.engine"), f"{path}: {name}"
+                assert top in sys.stdlib_module_names | {"numpy"} or name.startswith(own), f"{path}: {name}"
 
 
 def lines_of_code(node: ast.AST) -> int:

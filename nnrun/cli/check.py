@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, Threads, default_config, explained
 from nnrun.cli.terminal.streams import json_result, result
-from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.runs.symptoms.evidence import Finding
@@ -25,6 +24,7 @@ def check(
     config: ConfigFile = None,
     settings: Settings = None,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -38,7 +38,6 @@ def check(
     from nnrun.insight.preflight.verbs import open_context, preflight
 
     loaded = load_config(config or default_config(quiet or json), settings or [])
-    blas_threads.need(loaded.config.training.blas_threads)
     with preparing(quiet or json) as heard:
         context = open_context(loaded, runs, heard)
     found = preflight(context)

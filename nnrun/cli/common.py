@@ -13,6 +13,7 @@ import typer
 from nnrun import installation
 from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
+from nnrun.machine import threads
 from nnrun.text import shortened
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -27,6 +28,19 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, uniqu
 Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        envvar=threads.OURS,
+        metavar="N",
+        min=1,
+        max=threads.MOST,
+        help="Threads that share large work, left out: one a core; no bit changes.",
+        callback=lambda count: count and threads.use(count),
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only the ending and errors.")]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, explained
+from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, Threads, explained
 from nnrun.cli.terminal.streams import json_result, result, say
-from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.models.verbs import Evaluation
@@ -46,6 +45,7 @@ def evaluate(
     data: Rows = None,
     require: Require = None,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -61,7 +61,6 @@ def evaluate(
 
     gates = [_gate(text) for text in require or []]
     model = load_model(StoredRun(find_run(runs, run)))
-    blas_threads.need(model.config.training.blas_threads)
     found = evaluate_model(model, data)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Force, Json, Quiet, RunArgument, Runs, explained
+from nnrun.cli.common import RUNS, Debug, Force, Json, Quiet, RunArgument, Runs, Threads, explained
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import content_result, json_result, say
-from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.models.rows import Predictions
@@ -43,6 +42,7 @@ def predict(
     id: Identifiers = None,
     force: Force = False,
     runs: Runs = RUNS,
+    threads: Threads = None,
     quiet: Quiet = False,
     json: Json = False,
     debug: Debug = False,
@@ -66,7 +66,6 @@ def predict(
     model = load_model(StoredRun(find_run(runs, run)))
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
-    blas_threads.need(model.config.training.blas_threads)
     found = Predictions(model, id or ())
     with tidy_end(), closing(found.of_source(data)) as frames:
         if path:

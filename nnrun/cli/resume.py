@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli import search
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Verbose, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
 from nnrun.cli.terminal.streams import say
 from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
 from nnrun.installation import elsewhere
-from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
@@ -33,6 +32,7 @@ def resume(
     repeat: search.Repeat = None,
     settings: Settings = None,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -68,10 +68,8 @@ def _resume_run(
 ) -> None:
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.cli.terminal.training_screen import console
-    from nnrun.runs.stored import StoredRun
     from nnrun.runs.verbs import resume as resume_run
 
-    blas_threads.need(StoredRun(found).loaded(settings).config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         outcome = resume_run(found, epochs, settings, screen, stop, sys.argv)
     if outcome.status == "done" and not screen.heard:

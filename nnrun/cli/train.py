@@ -17,6 +17,7 @@ from nnrun.cli.common import (
     Quiet,
     Runs,
     Settings,
+    Threads,
     Verbose,
     default_config,
     explained,
@@ -24,7 +25,6 @@ from nnrun.cli.common import (
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import as_options, command, elsewhere
-from nnrun.machine import blas_threads
 
 if TYPE_CHECKING:
     from nnrun.runs.records import Given
@@ -40,6 +40,7 @@ def train(
     settings: Settings = None,
     report: Report = False,
     runs: Runs = RUNS,
+    threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -55,7 +56,6 @@ def train(
     from nnrun.runs.verbs import train as train_run
 
     loaded = load_config(config or default_config(quiet), settings or [])
-    blas_threads.need(loaded.config.training.blas_threads)
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         given: Given = {"config": None if config is None else str(config), "settings": settings or []}
         outcome = train_run(loaded, runs, screen, stop, sys.argv, given)

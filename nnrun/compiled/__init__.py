@@ -4,7 +4,7 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
 
 - `pieces.py`: what has a compiled piece, known without Numba; `codes.py`: the numbers that stand for names.
 - `steps.py`: the engine of a trainer, `CompiledSteps`; `planning.py`: where its numbers lie, as a `Plan`; `work.py`: a
-  step cut into pieces, by its shape alone.
+  step cut into pieces, by its shape alone, which threads share where it is wide.
 - `kernels.py`: `run`, the compiled function; `forward.py`, `backward.py` and `updating.py`: its pieces;
   `activations.py`, `functions.py`, `products.py`: what these are made of.
 - `machine_code.py`: compiled once, kept in the user's cache, taken from there.

@@ -73,14 +73,14 @@ class Rows(NamedTuple):
 
 @inlined
 def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, steps: Any, chosen: Any) -> None:
-    """Work through steps `steps[0]` to `steps[1]`, in each on some pieces: those of `range(*chosen)`.
+    """Work through steps `steps[0]` to `steps[1]`, in each through the pieces `chosen[0]` to `chosen[1]`.
 
     `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update needs, `pieces
     (pieces, 4)` what is to be done: a code, the layer, and two numbers of its own.
     """
     for step in range(steps[0], steps[1]):
         first, m = spans[step, 0], spans[step, 1] - spans[step, 0]
-        for k in range(chosen[0], chosen[1], chosen[2]):
+        for k in range(chosen[0], chosen[1]):
             kind, layer, lo, hi = pieces[k, 0], pieces[k, 1], pieces[k, 2], pieces[k, 3]
             if kind == codes.FORWARD:
                 forward(plan, v, rows, first, m, layer, lo, hi)

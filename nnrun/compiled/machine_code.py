@@ -98,7 +98,7 @@ def signature(dtype: np.dtype[Any]) -> Any:
         types.int64[:, ::1],
         types.int64[:, ::1],
         types.UniTuple(whole, 2),
-        types.UniTuple(whole, 3),
+        types.UniTuple(whole, 2),
     )
 
 

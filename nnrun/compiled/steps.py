@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -16,6 +17,7 @@ from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, empty
 from nnrun.engine.trainer import Trainer
+from nnrun.machine import threads
 
 Integers = NDArray[np.int64]
 Streams = Mapping[int, Sequence[Generator]]  # of dropout, by depth, one a member
@@ -61,8 +63,16 @@ class CompiledSteps:
             done += count
 
     def _train(self, member: int, rows: Rows, constants: Array, spans: Integers, steps: tuple[int, int]) -> None:
-        pieces = self.work.pieces
-        self.run(self.plan, self.vectors[member], rows, constants, spans, pieces, steps, (0, len(pieces), 1))
+        """Some steps of one member: in one call, or where they are wide piece by piece, which threads share."""
+
+        run = partial(self.run, self.plan, self.vectors[member], rows, constants, spans, self.work.pieces)
+        if not self.work.wide or threads.count() == 1:
+            run(steps, (0, len(self.work.pieces)))
+            return
+        for step in range(*steps):
+            here = partial(run, (step, step + 1))
+            for pieces in self.work.phases:
+                threads.share(here, pieces)
 
     def _rows(self, member: int, batch: Batch, streams: Streams) -> Rows:
         """One member's part of a group, with new numbers for dropout."""

@@ -7,7 +7,7 @@ before is over. Narrow networks have one piece a phase.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes
 
 WIDE = 1 << 29  # operations in the products of a step from which on layers are cut
-PIECE = 256  # columns of a piece: fewer make the products slower, more leave threads without work
+PIECE = 256  # columns of a piece at most: fewer make the products slower, more leave threads without work
 ALIGNED = 16  # numbers in a cache line of float32
 BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
@@ -25,10 +25,11 @@ Piece = tuple[int, int, int, int]  # a code, the layer, and two numbers of its o
 
 
 class Work(NamedTuple):
-    """The pieces `(pieces, 4)` of a step, and of each phase the first and the one behind its last."""
+    """The pieces `(pieces, 4)` of a step; by phase, where each begins and ends as the kernel is told it: (k, k + 1)."""
 
     pieces: NDArray[np.int64]
-    phases: list[tuple[int, int]]
+    phases: list[list[tuple[int, int]]]
+    wide: bool  # whether threads are worth their while
 
 
 def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool) -> Work:
@@ -48,8 +49,10 @@ def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, 
         stretches = [*blocks(0, weights), *blocks(weights, parameters)]
         phases.append([(codes.NORM, k, lo, hi) for k, (lo, hi) in enumerate(stretches)])
         phases.append([(codes.UPDATE, int(lo < weights), lo, hi) for lo, hi in stretches])
-    ends = np.cumsum([len(phase) for phase in phases]).tolist()
-    return Work(np.array([piece for phase in phases for piece in phase], np.int64), list(pairwise([0, *ends])))
+    pieces = [piece for phase in phases for piece in phase]
+    ends = [0, *accumulate(map(len, phases))]
+    alone = list(pairwise(range(len(pieces) + 1)))
+    return Work(np.array(pieces, np.int64), [alone[first:last] for first, last in pairwise(ends)], wide)
 
 
 def operations(widths: Sequence[int], batch_size: int) -> int:
@@ -59,8 +62,8 @@ def operations(widths: Sequence[int], batch_size: int) -> int:
 
 
 def cut(columns: int, wide: bool) -> list[tuple[int, int]]:
-    """Columns in pieces of about PIECE, which begin at a cache line; in one piece where the step is not wide."""
-    count = max(1, round(columns / PIECE)) if wide else 1
+    """Columns in pieces of at most PIECE, which begin at a cache line; in one piece where the step is not wide."""
+    count = -(-columns // PIECE) if wide else 1
     width = -(-columns // count // ALIGNED) * ALIGNED if count > 1 else columns
     return [(lo, min(lo + width, columns)) for lo in range(0, columns, width)]
 

@@ -17,6 +17,10 @@ from nnrun.installation import command, shipped
 
 NOTHING_WRITTEN = b"{}\n"
 EXAMPLE = shipped() / "configs/digits.yaml"  # taken where nobody names a config: nothing that is wrong stands there
+RETIRED_THREADS = (
+    "does nothing any more and can be removed: a matrix product has one thread, and `--threads N` (or NNRUN_THREADS) "
+    "shares the work among as many without changing a bit; left out, all cores"
+)
 TABLES = (".csv", ".tsv", ".parquet", ".npy", ".npz", ".gz")
 
 
@@ -55,6 +59,8 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     if replaced is not None:
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
+    if config.training.blas_threads not in (None, 1):
+        notices.append(places.locate(("training", "blas_threads"), RETIRED_THREADS).line)
     return Loaded(config, content, path, notices, places)
 
 

@@ -97,7 +97,7 @@ class Session:
         """
         from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(self.config.training.blas_threads, "blas"), np.errstate(all="ignore"):
+        with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
             for run, config in zip(runs, self.configs, strict=True):
                 self._open(run, config, listener, notices)
             try:

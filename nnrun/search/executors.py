@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
-from nnrun.machine import blas_threads
+from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, deaf_to_ctrl_c, killed_from_outside, limit_memory
 
 
@@ -184,7 +184,7 @@ def begin_to_load() -> BaseContext:
 
     It has one thread and nothing of this process, so a worker is as clean as one spawned by itself.
     """
-    blas_threads.ask_for()
+    threads.one_for_blas()
     context = get_context("forkserver")
     context.set_forkserver_preload([LOADED])
     _start_tracker()
@@ -223,6 +223,7 @@ def prepare(memory: int | None) -> None:
         signal.signal(number, signal.SIG_IGN)
     if memory is not None:
         limit_memory(memory)
+    threads.use(1)  # workers share the cores
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

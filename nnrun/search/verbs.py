@@ -9,7 +9,6 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.space.known import load_known
-from nnrun.config.space.parsing import ONE_THREAD
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
@@ -74,8 +73,6 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
     ]
     if wrong_way := _wrong_way(search.metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
-    if loaded.config.training.blas_threads > 1:
-        problems.append(loaded.locate(("training", "blas_threads"), f"{ONE_THREAD}; set it to 1"))
     try:
         found = load_known(loaded)
     except ConfigError as error:

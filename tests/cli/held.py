@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from nnrun.__main__ import main
-from nnrun.machine import blas_threads
+from nnrun.machine import threads
 
 
 def hold(after: int) -> None:
     """From then on the question whether to stop has to wait for its answer."""
-    blas_threads.prepare()  # before NumPy is loaded
+    threads.one_for_blas()  # before NumPy is loaded
     from nnrun.cli.terminal import search_screen, signals, training_screen
 
     heard = -1

@@ -286,11 +286,32 @@ def test_nothing_left_to_train_is_said(nnrun: Nnrun, config: Write) -> None:
         assert (done.code, note in done.err) == (0, False)
 
 
-def test_blas_threads_are_set_before_numpy_loads(tmp_path: Path) -> None:
-    """The library reads their number once, so the command starts again with what the config asks for."""
-    cores = len(os.sched_getaffinity(0))  # more threads than that OpenBLAS does not start
-    for threads in (1, 2):
-        setting = f"training.blas_threads={threads}"
-        command = [sys.executable, "-m", "nnrun", "train", "--json", "--set", setting, "--set", "training.epochs=1"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert {blas["threads"] for blas in json.loads(done.stdout)["blas"]} == {min(threads, cores)}
+def test_blas_has_one_thread_when_numpy_loads(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nnrun", "train", "--json", "--threads", "2", "--set", "training.epochs=1"]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert {blas["threads"] for blas in json.loads(done.stdout)["blas"]} == {1}
+
+
+def test_threads_that_are_no_number_are_refused_before_anything_is_made(
+    nnrun: Nnrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nnrun("train", "--threads", "0").code == 2
+    assert "--threads" in nnrun("train", "--threads", "many").err
+    command = [sys.executable, "-m", "nnrun", "train"]
+    environment = {**os.environ, "NNRUN_THREADS": "many"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "NNRUN_THREADS=many: must be a whole number from 1 to 1024\n")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_retired_key_for_threads_is_told_and_changes_nothing(nnrun: Nnrun) -> None:
+    plain = nnrun("train", "--set", "training.epochs=1")
+    old = nnrun("train", "--set", "training.epochs=1", "--set", "training.blas_threads=1")
+    older = nnrun("train", "--set", "training.epochs=1", "--set", "training.blas_threads=2")
+    assert [("does nothing any more" in done.err, "--threads N" in done.err) for done in (plain, old, older)] == [
+        (False, False), (False, False), (True, True)
+    ]  # fmt: skip
+    runs = sorted(Path("runs").glob("2*"))
+    assert len({(run / "checkpoints/last.safetensors").read_bytes() for run in runs}) == 1
+    assert not any("blas_threads" in (run / "resolved.yaml").read_text() for run in runs)

@@ -78,7 +78,6 @@ def test_defaults() -> None:
             "shuffle": "auto",
             "dtype": "float32",
             "engine": "auto",
-            "blas_threads": 1,
             "loss": "auto",
             "layer_statistics": False,
         },

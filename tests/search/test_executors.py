@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.machine import threads
 from nnrun.search.executors import Inline, Pool, _Worker
 from nnrun.search.study import Budget, Study
 
@@ -151,11 +152,12 @@ def test_a_worker_killed_from_outside_costs_no_attempt(study: Studies, tmp_path:
 def who(job: Job) -> Job:
     from threadpoolctl import threadpool_info
 
-    threads = [info["num_threads"] for info in threadpool_info()]
-    return {"pid": os.getpid(), "threads": threads}
+    blas = [info["num_threads"] for info in threadpool_info()]
+    return {"pid": os.getpid(), "threads": [*blas, threads.count()]}
 
 
-def test_each_worker_is_a_process_with_one_blas_thread() -> None:
+def test_each_worker_is_a_process_with_one_thread_for_blas_and_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(threads.OURS, "3")
     pool = Pool(2)
     try:
         answer = pool.submit(who, {"trials": [{}]}).result(PATIENCE)

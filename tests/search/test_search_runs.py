@@ -168,12 +168,6 @@ def test_an_unknown_strategy_is_refused_before_anything_is_made(search: Search, 
     assert not list(tmp_path.glob("runs/2*"))
 
 
-def test_threads_that_workers_would_not_have_are_refused(search: Search, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"training.blas_threads=2: a search trains every trial on one thread"):
-        search("training.blas_threads=2")
-    assert not list(tmp_path.glob("runs/2*"))
-
-
 def test_of_two_processes_on_one_search_the_second_is_refused(search: Search) -> None:
     run = search("search.trials=2").run
     script = (

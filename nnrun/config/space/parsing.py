@@ -20,7 +20,10 @@ from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest
 
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
-ONE_THREAD = "a search trains every trial on one thread, so that the number of workers changes no bit"
+NOT_SEARCHED = {
+    "training.engine": "all trials have one engine",
+    "training.blas_threads": "it does nothing any more, and `--threads` changes no bit",
+}
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
 
 
@@ -77,10 +80,8 @@ def _key_problem(key: str, written: WrittenSpace, config: Config) -> str | None:
     path = as_path(key)
     if path[0] not in SECTIONS:
         return f"cannot be searched; only {', '.join(SECTIONS[:-1])} and {SECTIONS[-1]} can"
-    if key == "training.blas_threads":
-        return f"cannot be searched; {ONE_THREAD}"
-    if key == "training.engine":
-        return "cannot be searched; all trials have one engine"
+    if key in NOT_SEARCHED:
+        return f"cannot be searched; {NOT_SEARCHED[key]}"
     field = field_at(Config, path, config.resolved())
     if len(path) == 1 and field is not None:
         example = next(iter(next(models_in(field.annotation)).model_fields))

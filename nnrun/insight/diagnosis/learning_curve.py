@@ -263,7 +263,7 @@ def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Trai
     from threadpoolctl import threadpool_limits
 
     config = configs[0]
-    with threadpool_limits(config.training.blas_threads, "blas"), np.errstate(all="ignore"):
+    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
         trainer = make_trainer(configs, dataset)
         best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
         dev = examples(dataset, "dev")

@@ -26,8 +26,7 @@ MISTAKES = [
     ("seed: {int: [0, 5]}", "11: seed: cannot be searched; only network, regularization, optimizer and training can"),
     (
         "training.blas_threads: {int: [1, 2]}",
-        "28: training.blas_threads: cannot be searched; a search trains every trial on one thread, so that the number "
-        "of workers changes no bit",
+        "28: training.blas_threads: cannot be searched; it does nothing any more, and `--threads` changes no bit",
     ),
     ("optimizer: {choice: [adam]}", "16: optimizer: is a section; name a key in it, such as optimizer.name"),
     (

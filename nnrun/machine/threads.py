@@ -1,0 +1,84 @@
+"""The threads of this process: one for BLAS, and a team that shares what is worth sharing.
+
+A BLAS library reads how many threads it has once, when it is loaded; more than one slow small products down many times
+over and change the bits. The team changes no bit: work is cut into tasks by its shape alone, no sum crosses tasks but
+in their order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from nnrun.errors import UsageError
+from nnrun.machine.capacity import usable_cores
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+LIBRARIES = (  # the variable that each reads
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",  # Accelerate, of macOS
+)
+OURS, MOST = "NNRUN_THREADS", 1024
+
+_cores = cache(usable_cores)
+
+
+def one_for_blas() -> None:
+    """For this process, if it has not loaded NumPy yet, and for those it starts."""
+    os.environ.update(dict.fromkeys(LIBRARIES, "1"))
+
+
+def use(threads: int) -> None:
+    """Have a team of so many from now on, in this process and in those it starts."""
+    os.environ[OURS] = str(threads)
+
+
+def count() -> int:
+    """How many share work: as many as were asked for, else one a core; UsageError where the variable is no number."""
+    given = os.environ.get(OURS)
+    if not given:
+        return _cores()
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= MOST):
+        raise UsageError(f"{OURS}={given}: must be a whole number from 1 to {MOST}")
+    return int(given)
+
+
+def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+    """What the work comes to for each task; each thread, the caller's among them, takes the next when it is free.
+
+    Raises what the work raises, when no thread works any more.
+    """
+    found = cast(list[Result], [None] * len(tasks))
+    coming = iter(list(range(len(tasks))))  # of a list, which threads may ask for the next at any time
+
+    def take() -> None:
+        for k in coming:
+            found[k] = work(tasks[k])
+
+    helpers = count() - 1
+    others = [_team(helpers).submit(copy_context().run, take) for _ in range(min(helpers, len(tasks) - 1))]
+    try:
+        take()
+    finally:
+        list(coming)  # after an error nobody begins another
+        for other in [other for other in others if not other.cancel()]:  # nobody waits for one that has not begun
+            other.result()
+    return found
+
+
+@cache
+def _team(helpers: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # here, since it takes a while and few commands need it
+
+    return ThreadPoolExecutor(helpers, "nnrun")

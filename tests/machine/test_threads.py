@@ -1,0 +1,89 @@
+"""BLAS has one thread, of whichever library; a team shares tasks and changes nothing that comes of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.errors import UsageError
+from nnrun.machine import threads
+from nnrun.machine.capacity import usable_cores
+
+KNOWN = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"]
+TELL = f"import os; print(*[os.environ.get(name) for name in {KNOWN}])"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "from nnrun.machine import threads; threads.one_for_blas()",
+        "from nnrun.search.executors import begin_to_load; begin_to_load()",  # workers inherit it
+    ],
+)
+def test_every_blas_is_told_to_use_one_thread(tmp_path: Path, before: str) -> None:
+    environment = {**os.environ, **dict.fromkeys(KNOWN, "7")}
+    command = [sys.executable, "-c", f"{before}\n{TELL}"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["1"] * len(KNOWN), done.stderr
+
+
+@pytest.fixture
+def team(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
+    monkeypatch.setenv(threads.OURS, str(request.param))
+    return int(request.param)
+
+
+@pytest.mark.parametrize("team", [1, 2, 5], indirect=True)
+def test_results_come_in_the_order_of_the_tasks(team: int) -> None:
+    assert threads.share(lambda k: k * k, range(100)) == [k * k for k in range(100)]
+    assert threads.share(lambda k: k, []) == []
+
+
+@pytest.mark.parametrize("team", [3], indirect=True)
+def test_all_threads_take_part(team: int) -> None:
+    together = threading.Barrier(team, timeout=60)  # which only as many at once can pass
+    assert sorted(threads.share(lambda _: together.wait(), range(team))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("team", [1, 2], indirect=True)
+def test_an_error_ends_the_work_and_is_raised(team: int) -> None:
+    done = []
+
+    def work(task: int) -> None:
+        if task == 3:
+            raise ValueError("the third")
+        done.append(task)
+
+    with pytest.raises(ValueError, match="the third"):
+        threads.share(work, range(10_000))
+    assert 3 not in done
+    assert threads.share(lambda k: k, [1, 2]) == [1, 2]  # and the team is as it was
+
+
+@pytest.mark.parametrize("team", [2], indirect=True)
+def test_helpers_share_the_state_of_numpys_warnings(team: int) -> None:
+    together = threading.Barrier(team, timeout=60)
+
+    def overflow(_: int) -> str:
+        together.wait()
+        return np.geterr()["over"]
+
+    with np.errstate(over="ignore"):
+        assert threads.share(overflow, range(team)) == ["ignore"] * team
+
+
+def test_a_team_is_as_large_as_asked_else_one_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(threads.OURS, raising=False)
+    assert threads.count() == usable_cores()
+    monkeypatch.setenv(threads.OURS, "3")
+    assert threads.count() == 3
+    for wrong in ("0", "-1", "two", "1.5", "5000", "²"):
+        monkeypatch.setenv(threads.OURS, wrong)
+        with pytest.raises(UsageError, match=f"NNRUN_THREADS={wrong}: must be a whole number from 1 to 1024"):
+            threads.count()
