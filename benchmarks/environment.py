@@ -9,6 +9,7 @@ ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "NNRUN_THREADS": "1",
     "NPROC": "1",  # the size of XLA's thread pools; XLA_FLAGS alone leaves them at all cores
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }

@@ -19,6 +19,8 @@ The share of the GEMM peak: operations of the products that a step needs (forwar
 the input but for the first layer), over the time of nnrun's step, over the rate of a 1024×1024 float32 product of NumPy
 that takes its turn in the same run.
 
+With `--threads 2` the compiled engine, PyTorch and JAX take turns with two threads too, each in a process of its own.
+
 The script starts itself again without any pin on the BLAS kernel and with one thread, unless `--as-is` is given.
 """
 
@@ -33,11 +35,12 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from elsewhere import Elsewhere
 from environment import numpy_kernel, restart_cleaned, settle_allocator
 from jax_peer import JaxPeer
 from nnrun_peer import NnrunPeer
 from peers import Peer, Problem, SklearnPeer, TorchPeer, synthetic
-from step_report import STACKED, Row, Timing, members, report
+from step_report import SHARED, STACKED, Row, Timing, members, report
 
 SHAPES = {
     (64, 32, 10): 32,
@@ -50,8 +53,8 @@ TURN_SECONDS = 0.25  # aimed at for one peer's turn
 PRODUCT_SIZE = 1024
 
 
-def installed_peers() -> dict[str, Peer]:
-    """Every peer that can be imported; the others are named on stderr."""
+def installed_peers(threads: int) -> dict[str, Peer]:
+    """Every peer that can be imported, with one thread and some with more; the others are named on stderr."""
     peers: dict[str, Peer] = {
         "nnrun": NnrunPeer(),
         "compiled": NnrunPeer(compiled=True),
@@ -60,6 +63,8 @@ def installed_peers() -> dict[str, Peer]:
         "jax": JaxPeer(),
         **{f"nnrun x{k}": NnrunPeer(k) for k in STACKED},
     }
+    if threads > 1:
+        peers |= {f"{name} {threads}": Elsewhere(peers[name], threads) for name in SHARED}
     missing = [name for name, peer in peers.items() if not importlib.util.find_spec(peer.module)]
     for name in missing:
         say(f"{name}: not installed, left out (pip install -e '.[bench]')")
@@ -130,11 +135,14 @@ def arguments() -> argparse.Namespace:
     names = ["-".join(map(str, widths)) for widths in SHAPES]
     parser.add_argument("--shape", action="append", choices=names, help="only this network; repeatable")
     parser.add_argument("--repeats", type=int, default=9, help="turns of every peer (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="also with so many threads (default: one alone)")
     parser.add_argument("--json", action="store_true", help="print a list of rows and nothing else on stdout")
     parser.add_argument("--as-is", action="store_true", help="keep the environment's kernel pins and threads")
     asked = parser.parse_args()
     if asked.repeats < 1:
         parser.error("--repeats: at least 1")
+    if asked.threads < 1:
+        parser.error("--threads: at least 1")
     return asked
 
 
@@ -145,7 +153,7 @@ def main() -> None:
         restart_cleaned()
     settle_allocator()
     say(f"NumPy's BLAS: {numpy_kernel()}")
-    peers = installed_peers()
+    peers = installed_peers(asked.threads)
     problems = (synthetic(widths, batch) for widths, batch in SHAPES.items())
     rows = [measure(p, peers, asked.repeats) for p in problems if not asked.shape or p.name in asked.shape]
     if asked.json:

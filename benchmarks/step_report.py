@@ -11,6 +11,7 @@ from peers import Problem
 
 STACKED = (8, 32)
 SOLO = ("nnrun", "compiled", "sklearn", "torch", "jax")
+SHARED = ("compiled", "torch", "jax")  # also timed with more threads, as `torch 2`
 
 
 @dataclass
@@ -63,6 +64,11 @@ class Row:
         return theirs / ours if ours and theirs else None
 
     @property
+    def threaded(self) -> list[str]:
+        """The peers with more than one thread."""
+        return [name for name in self.timings if name.partition(" ")[0] in SHARED and " " in name]
+
+    @property
     def gemm_share(self) -> float | None:
         """Rate of the needed products in nnrun's step over the peak."""
         step = self.step("nnrun")
@@ -74,6 +80,7 @@ class Row:
             "shape": self.problem.name,
             "batch": self.problem.batch,
             **{f"{name}_us": rounded(self.step(name)) for name in SOLO},
+            **{f"{name.replace(' ', '_')}_us": rounded(self.step(name)) for name in self.threaded},
             "jax_compile_s": rounded(self.compile_s),
             "gemm_share": rounded(self.gemm_share),
             "stacked_us": {str(k): rounded(self.step(f"nnrun x{k}")) for k in STACKED},
@@ -91,8 +98,13 @@ def members(name: str) -> int:
 
 
 def report(rows: list[Row]) -> str:
-    """Four tables (steps, ratios, epochs, CPU use) and the threads of each peer."""
+    """Four tables (steps, ratios, epochs, CPU use), with more threads one more, and the threads of each peer."""
     stacked = [f"nnrun x{k}" for k in STACKED]
+    shared = rows[0].threaded if rows else []
+    with_threads = [
+        "Microseconds a training step with more threads (median), and how many times faster than one",
+        table([*shared, *(f"{name}, speedup" for name in shared)], rows, threaded_cells),
+    ]
     return "\n\n".join(
         [
             "Microseconds a training step, a member where stacked (median)",
@@ -101,6 +113,7 @@ def report(rows: list[Row]) -> str:
             table(["torch/nnrun", "sklearn/nnrun", "jax/nnrun", "torch/nnrun x32"], rows, ratio_cells),
             "Milliseconds an epoch (median)",
             table(["batches", *SOLO], rows, epoch_cells),
+            *(with_threads if shared else []),
             "CPU seconds a second of the steps (1 = one thread, busy)",
             table([*SOLO, *stacked], rows, lambda row: [row.cpu(name) for name in (*SOLO, *stacked)]),
             "\n".join(f"- {name}: {threads}" for name, threads in rows[0].threads.items() if members(name) == 1)
@@ -146,3 +159,9 @@ def ratio_cells(row: Row) -> list[float | None]:
 def epoch_cells(row: Row) -> list[float | None]:
     """Times of a whole epoch, ms."""
     return [row.problem.batches, *(row.epoch(name) for name in SOLO)]
+
+
+def threaded_cells(row: Row) -> list[float | None]:
+    """Times of a step with more threads, then one thread's time over them."""
+    faster = [row.ratio(name.partition(" ")[0], to=name) for name in row.threaded]
+    return [*map(row.step, row.threaded), *faster]

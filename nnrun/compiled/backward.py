@@ -1,4 +1,4 @@
-"""The way back through a layer, by columns of its input; parameters that no piece reads any more are moved at once."""
+"""The way back through the layers, then the gradients of all weights; unless clipped, what has its gradient moves."""
 
 from __future__ import annotations
 
@@ -12,28 +12,33 @@ from nnrun.compiled.updating import update
 
 @inlined
 def backward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
-    """The gradient by what goes into a layer, then by these rows of its W; both move while they are in the cache.
-
-    The product with W comes before W moves, and no other piece of the phase reads these rows of it.
-    """
+    """The gradient by what goes into a layer, back through the units that it comes from; their b, or γ and β, move."""
     n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
-    d, W = address(v.memory, plan.d[layer]), plan.W[layer] + lo * n_out
-    now = not plan.clipped
-    if layer > 0:
-        product(plan.gemm, False, True, m, n, n_out, d, n_out, address(v.theta, W), n_out,
-                v.memory, plan.d[layer - 1] + lo, n_in)  # fmt: skip
-        through_unit(plan, v, rows, first, m, layer - 1, lo, n)
-        if now:
-            update(plan, v, constants, plan.b[layer - 1] + lo, n, False)
-            if plan.batch_norm:
-                update(plan, v, constants, plan.gamma[layer - 1] + lo, n, False)
-    product(plan.gemm, True, False, n, n_out, m, source(plan, v, rows, first, layer, lo), n_in, d, n_out,
+    product(plan.gemm, False, True, m, n, n_out,
+            address(v.memory, plan.d[layer]), n_out,
+            address(v.theta, plan.W[layer] + lo * n_out), n_out,
+            v.memory, plan.d[layer - 1] + lo, n_in)  # fmt: skip
+    through_unit(plan, v, rows, first, m, layer - 1, lo, n)
+    if not plan.clipped:
+        update(plan, v, constants, plan.b[layer - 1] + lo, n, False)
+        if plan.batch_norm:
+            update(plan, v, constants, plan.gamma[layer - 1] + lo, n, False)
+
+
+@inlined
+def weights(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
+    """The gradient by some rows of W, which move while they are in the cache; of the output layer b as well."""
+    n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
+    W = plan.W[layer] + lo * n_out
+    product(plan.gemm, True, False, n, n_out, m,
+            source(plan, v, rows, first, layer, lo), n_in,
+            address(v.memory, plan.d[layer]), n_out,
             v.gradient, W, n_out)  # fmt: skip
-    if now:
+    if not plan.clipped:
         update(plan, v, constants, W, n * n_out, True)
     if layer == len(plan.widths) - 2 and lo == 0:
         sum_of_rows(plan, v.memory, plan.d[layer], n_out, m, part(v.gradient, plan.b[layer], n_out))
-        if now:
+        if not plan.clipped:
             update(plan, v, constants, plan.b[layer], n_out, False)
 
 

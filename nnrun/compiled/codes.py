@@ -30,7 +30,7 @@ PLAIN, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
 RULES = {"Momentum": MOMENTUM, "Nesterov": NESTEROV, "RMSprop": RMSPROP, "Adam": ADAM}
 
 # What a piece of the step does.
-FORWARD, OUTPUT, BACKWARD, NORM, UPDATE = range(5)
+FORWARD, OUTPUT, BACKWARD, WEIGHTS, NORM, UPDATE = range(6)
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them.
 L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP = range(8)

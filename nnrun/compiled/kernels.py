@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nnrun.compiled import codes
-from nnrun.compiled.backward import backward
+from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import inlined, part
 from nnrun.compiled.updating import clipped_update, sum_of_squares
@@ -88,6 +88,8 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, s
                 output(plan, v, rows, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
             elif kind == codes.BACKWARD:
                 backward(plan, v, rows, constants[step], first, m, layer, lo, hi)
+            elif kind == codes.WEIGHTS:
+                weights(plan, v, rows, constants[step], first, m, layer, lo, hi)
             elif kind == codes.NORM:
                 v.squares[layer] = sum_of_squares(part(v.gradient, lo, hi - lo))
             else:

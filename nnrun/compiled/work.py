@@ -33,7 +33,7 @@ class Work(NamedTuple):
 
 
 def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool) -> Work:
-    """All phases of a step: forward layer by layer, the output with the loss, back, and what waits for the norm.
+    """All phases of a step: forward by layers, the output with the loss, back by layers, all weights, what is clipped.
 
     `widths` are features, units and logits; `weights` of the `parameters` stand first in theta.
     """
@@ -44,7 +44,9 @@ def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, 
     ]
     n = -(-batch_size // OUTPUT_ROWS) if wide else 1
     phases.append([(codes.OUTPUT, layers[-1], i, n) for i in range(n)])
-    phases += [[(codes.BACKWARD, layer, lo, hi) for lo, hi in cut(widths[layer], wide)] for layer in reversed(layers)]
+    back = reversed(layers)
+    phases += [[(codes.BACKWARD, layer, lo, hi) for lo, hi in cut(widths[layer], wide)] for layer in back if layer]
+    phases.append([(codes.WEIGHTS, layer, lo, hi) for layer in layers for lo, hi in cut(widths[layer], wide)])
     if clipped:
         stretches = [*blocks(0, weights), *blocks(weights, parameters)]
         phases.append([(codes.NORM, k, lo, hi) for k, (lo, hi) in enumerate(stretches)])

@@ -87,8 +87,8 @@ def test_the_pieces_of_a_step_cover_every_layer_once(clipped: bool) -> None:
     widths = (784, 1000, 300, 10)
     parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
     cut: Work = work(widths, 256, parameters, parameters, clipped)
-    for kind, sides in ((codes.FORWARD, widths[1:-1]), (codes.BACKWARD, widths[:-1])):
-        for layer, columns in enumerate(sides):
+    for kind, sides in ((codes.FORWARD, widths[1:-1]), (codes.BACKWARD, widths[:-1]), (codes.WEIGHTS, widths[:-1])):
+        for layer, columns in list(enumerate(sides))[kind == codes.BACKWARD :]:
             spans = sorted((lo, hi) for code, of, lo, hi in cut.pieces.tolist() if (code, of) == (kind, layer))
             assert [lo for lo, _ in spans] == [0, *[hi for _, hi in spans[:-1]]]
             assert spans[-1][1] == columns
