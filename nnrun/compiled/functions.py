@@ -16,7 +16,7 @@ GELU_SCALE = 0.7978845608028654  # √(2/π)
 GELU_CUBIC = 0.044715
 
 # A division by zero gives infinity and does not raise; called from compiled code alone.
-inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 def split_exp(x: Any) -> Any:

@@ -140,7 +140,7 @@ def orders(rows: int, parts: Sequence[Window], block: int, rng: Generator) -> It
 # x (members, m, n), targets (members, m, width), and weights (members, m, 1) where there are any
 Batch = tuple[Array, Array, Array | None]
 
-GATHERED_BYTES = 1 << 18  # rows are gathered for several batches at once, as many as stay in the cache
+GATHERED_BYTES = 1 << 19  # rows are gathered for several batches at once, as many as stay in the cache
 
 
 def batch_bounds(rows: int, batch_size: int, smallest: int = 1) -> list[Span]:
