@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnrun.compiled.activations import descend
+from nnrun.compiled.forward import drawn
 from nnrun.compiled.functions import inlined, part
 from nnrun.compiled.products import address, product, source, sum_of_rows
 from nnrun.compiled.updating import update
@@ -48,11 +49,11 @@ def through_unit(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, l
     units = plan.widths[layer + 1]
     z, y, d = plan.z[layer] + lo, plan.y[layer] + lo, plan.d[layer] + lo
     if plan.chance[layer] >= 0:
+        T, least, scale = v.memory.dtype.type, rows.least[layer], rows.scale[layer]
         for i in range(m):
-            row = part(v.memory, d + i * units, n)
-            kept = part(rows.chance, plan.chance[layer] + (first + i) * units + lo, n)
+            row, chance = part(v.memory, d + i * units, n), drawn(plan, rows, layer, first + i, lo, n)
             for j in range(n):
-                row[j] *= kept[j]
+                row[j] *= scale if chance[j] >= least else T(0)
     if n == units:
         descend(plan.activation, part(v.memory, z, m * n), part(v.memory, y, m * n), part(v.memory, d, m * n))
     else:

@@ -84,15 +84,21 @@ def track(average: Any, values: Any, scale: Any) -> None:
 
 @inlined
 def drop(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, n: int) -> None:
-    """a = y/(1 − rate) where a unit is kept, else 0 (Srivastava et al. 2014); backward multiplies by the same."""
-    T, units, rate = v.memory.dtype.type, plan.widths[layer + 1], rows.rates[layer]
-    scale = T(1) / (T(1) - rate)
+    """a = y/(1 − rate) where a unit is kept, else 0 (Srivastava et al. 2014)."""
+    T, units = v.memory.dtype.type, plan.widths[layer + 1]
+    least, scale = rows.least[layer], rows.scale[layer]
     for i in range(m):
-        chance = part(rows.chance, plan.chance[layer] + (first + i) * units + lo, n)
+        chance = drawn(plan, rows, layer, first + i, lo, n)
         y, a = part(v.memory, plan.y[layer] + i * units + lo, n), part(v.memory, plan.a[layer] + i * units + lo, n)
         for j in range(n):
-            chance[j] = scale if chance[j] >= rate else T(0)
-            a[j] = y[j] * chance[j]
+            a[j] = y[j] * (scale if chance[j] >= least else T(0))
+
+
+@inlined
+def drawn(plan: Any, rows: Any, layer: int, row: int, lo: int, n: int) -> Any:
+    """What was drawn for `n` units of a layer; four numbers are drawn at once, so a row may have some to spare."""
+    padded = (plan.widths[layer + 1] + 3) // 4 * 4
+    return part(rows.chance, plan.chance[layer] + row * padded + lo, n)
 
 
 @inlined

@@ -67,8 +67,9 @@ class Rows(NamedTuple):
     x: int  # address of the inputs, (rows, features)
     y: Any  # (rows,) classes, or (rows · values,)
     weights: Any  # (rows,), or empty
-    chance: Any  # uniform numbers; in their place dropout leaves what it multiplied by
-    rates: Any  # of dropout, (layers,)
+    chance: Any  # for dropout, what was drawn for each row and unit
+    least: Any  # with which a unit is kept, (layers,)
+    scale: Any  # what it is multiplied by then, (layers,)
 
 
 @inlined

@@ -93,7 +93,7 @@ def signature(dtype: np.dtype[Any]) -> Any:
     return types.void(
         _named([kinds.get(kind, integers) for kind in get_type_hints(kernels.Plan).values()], kernels.Plan),
         _named([vector] * 6 + [types.float64[::1]], kernels.Vectors),
-        _named([whole, vector, vector, vector, vector], kernels.Rows),
+        _named([whole, vector, vector, types.uint16[::1], types.uint16[::1], vector], kernels.Rows),
         number[:, ::1],
         types.int64[:, ::1],
         types.int64[:, ::1],

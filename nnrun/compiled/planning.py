@@ -12,6 +12,7 @@ from nnrun.engine.layers import Dropout
 from nnrun.engine.network import Network
 from nnrun.engine.optimizers import L1, L2
 from nnrun.engine.parameters import Array
+from nnrun.engine.randomness import padded
 from nnrun.engine.trainer import Trainer
 from nnrun.engine.update import Optimizer
 
@@ -44,7 +45,8 @@ def plan_of(trainer: Trainer, gemm: int) -> tuple[Plan, int, int]:
     dropped[[layer.depth - 1 for layer in dropouts(network) if layer.depth]] = True
     y = memory.stretches(rows, units)
     a = np.where(dropped, memory.stretches(rows, units * dropped), y)
-    chance = np.where(dropped, chances.stretches(trainer.batches.most_gathered, units * dropped), codes.NONE)
+    drawn = chances.stretches(trainer.batches.most_gathered, padded(units) * dropped)
+    chance = np.where(dropped, drawn, codes.NONE)
     norm = units * mlp.batch_norm
     plan = Plan(
         widths=widths,

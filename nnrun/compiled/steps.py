@@ -16,6 +16,7 @@ from nnrun.compiled.work import work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, empty
+from nnrun.engine.randomness import chances
 from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
 
@@ -29,7 +30,7 @@ class CompiledSteps:
     def __init__(self, trainer: Trainer) -> None:
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
         self.run = machine_code.load(dtype)
-        self.plan, numbers, chances = plan_of(trainer, machine_code.gemm_address(dtype))
+        self.plan, numbers, numbers_drawn = plan_of(trainer, machine_code.gemm_address(dtype))
         self.work = work(
             self.plan.widths.tolist(),
             int(trainer.batches.sizes.max()),
@@ -40,10 +41,12 @@ class CompiledSteps:
         memory, squares = empty((numbers,), dtype), np.zeros(len(self.work.pieces))
         memory[self.plan.ones :][: int(trainer.batches.sizes.max())] = 1
         self.vectors = [vectors_of(trainer, k, memory, squares) for k in range(members)]
-        self.rates = np.zeros((members, len(self.plan.widths)), dtype)  # of the input, then of each layer
+        self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
+        self.scale = np.ones(self.least.shape, dtype)
         for layer in dropouts(network):
-            self.rates[:, layer.depth] = layer.rate.reshape(-1)
-        self.chance = empty((members, chances), dtype)
+            self.least[:, layer.depth] = layer.least
+            self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
+        self.chance = np.empty((members, numbers_drawn), np.uint16)
         self.without_weights = np.empty(0, dtype)
         self.inputs: dict[int, Array] = {}  # by member, kept alive while compiled code has their address
 
@@ -83,18 +86,17 @@ class CompiledSteps:
         self.inputs[member] = x
         for depth, of_members in streams.items():
             if depth:
+                drawn = chances(of_members[member], len(x), int(self.plan.widths[depth])).reshape(-1)
                 start = self.plan.chance[depth - 1]
-                drawn: Array = self.chance[member, start : start + len(x) * int(self.plan.widths[depth])]
-                of_members[member].random(out=drawn, dtype=drawn.dtype.type)
-        return Rows(
-            x.ctypes.data, flat(np.asarray(y, x.dtype)), flat(weights), self.chance[member], self.rates[member, 1:]
-        )
+                self.chance[member, start : start + len(drawn)] = drawn
+        y, weights = flat(np.asarray(y, x.dtype)), flat(weights)
+        own = (self.chance[member], self.least[member, 1:], self.scale[member, 1:])
+        return Rows(x.ctypes.data, y, weights, *own)
 
     def _without_some(self, inputs: Array, member: int, stream: Generator) -> Array:
         """Dropout of the input."""
-        rate = self.rates[member, 0]
-        kept = stream.random(inputs.shape, dtype=inputs.dtype.type) >= rate
-        return np.multiply(inputs, kept * (1 / (1 - rate)))
+        kept = chances(stream, *inputs.shape)[:, : inputs.shape[1]] >= self.least[member, 0]
+        return np.multiply(inputs, kept * self.scale[member, 0])
 
 
 def of_member(array: Array, member: int) -> Array:

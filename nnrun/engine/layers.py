@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array, Buffers, Shape, Views
+from nnrun.engine.randomness import CHANCES, chances
 
 # (dL/dy, views of the gradient to fill) -> dL/dx; may overwrite dL/dy. None where nobody wants dL/dx.
 Backward = Callable[[Array, Views], Array | None]
@@ -189,10 +192,18 @@ class Activate(_SameWidth):
 
 @dataclass(frozen=True, eq=False)
 class Dropout(_SameWidth):
-    """Inverted dropout (Srivastava et al. 2014): in training a unit is kept with chance 1 − rate and divided by it."""
+    """Inverted dropout (Srivastava et al. 2014): in training a unit is kept with chance 1 − rate and divided by it.
+
+    The chance is exact to 1/CHANCES.
+    """
 
     rate: Array  # chance to be left out, (members, 1, 1), or () for one network without a members axis
     depth: int  # which random stream; 0 is the input
+
+    @cached_property
+    def least(self) -> NDArray[np.uint16]:
+        """Of `chances`, the least with which a unit is kept, `(members,)`."""
+        return np.minimum(np.round(self.rate.reshape(-1) * CHANCES), CHANCES - 1).astype(np.uint16)
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
         """The same mask and scale in both directions; nothing where the mode has no stream for it."""
@@ -200,9 +211,9 @@ class Dropout(_SameWidth):
             return x, _pass_through
         members = self.rate.shape[:-2]
         mask = mode.buffers.take((*members, *x.shape[-2:]))
-        for member, stream in zip(mask.reshape(-1, *x.shape[-2:]), mode.streams[self.depth], strict=True):
-            stream.random(out=member, dtype=member.dtype.type)
-        np.greater_equal(mask, self.rate, out=mask)
+        (m, units), streams = x.shape[-2:], mode.streams[self.depth]
+        for member, stream, least in zip(mask.reshape(-1, m, units), streams, self.least, strict=True):
+            np.greater_equal(chances(stream, m, units)[:, :units], least, out=member)
         mask *= 1 / (1 - self.rate)
 
         def backward(dy: Array, g: Views) -> Array:

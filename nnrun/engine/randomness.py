@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -11,12 +12,29 @@ from numpy.typing import NDArray
 # None is ever given another number, as every draw follows from it; 5 and 6 are taken by `search/trials.py`.
 PURPOSES = {"init": 0, "shuffle": 1, "dropout": 2, "augment": 3, "sample": 4}
 
+CHANCES = 1 << 16
+Units = TypeVar("Units", int, NDArray[np.int64])
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 def stream(seed: int, purpose: str, layer: int = 0, epoch: int = 0) -> Generator:
     """The generator of one purpose (a key of PURPOSES) in one layer and epoch of the run with this seed."""
     return Generator(PCG64(_sequence(seed, purpose, layer, epoch)))
+
+
+def chances(stream: Generator, rows: int, units: int) -> NDArray[np.uint16]:
+    """Whole numbers below CHANCES, `(rows, padded(units))`, of which `units` in each row are meant to be used.
+
+    Four are made of one draw of 64 bits, at a third of what numbers with a point cost. A row has draws of its own, so
+    rows may be drawn together or one by one.
+    """
+    words = stream.bit_generator.random_raw(rows * padded(units) // 4)
+    return np.asarray(words).view(np.uint16).reshape(rows, padded(units))
+
+
+def padded(units: Units) -> Units:
+    """Numbers that are drawn for so many units: whole draws."""
+    return -(-units // 4) * 4
 
 
 def starts(seeds: Sequence[int], purpose: str, layer: int = 0, epoch: int = 0) -> NDArray[np.uint64]:
