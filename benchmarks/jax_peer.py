@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
-from peers import LEARNING_RATE, Problem
+from peers import DROPOUT, L2, LEARNING_RATE, Problem
 
 
 class JaxPeer:
@@ -22,6 +22,9 @@ class JaxPeer:
     threads = ""
     compile_s = float("nan")
 
+    def __init__(self, regularized: bool = False) -> None:
+        self.regularized = regularized
+
     def prepare(self, problem: Problem) -> None:
         """Compile both programs and run them once."""
         import jax
@@ -29,7 +32,7 @@ class JaxPeer:
         self.batch, self.batches = problem.batch, problem.batches
         self.x, self.y = jax.device_put(problem.x), jax.device_put(problem.y.astype(np.int32))
         self.key = jax.random.key(0)
-        self.state = jax.device_put(_initial_state(problem.widths))
+        self.state = jax.device_put(_initial_state(problem.widths, self.regularized))
         started = time.perf_counter()
         program = jax.jit(_jax_passes, static_argnames="batch", donate_argnums=0)
         self.passes = program.lower(self.state, self.x, self.y, np.int32(1), batch=self.batch).compile()
@@ -52,15 +55,25 @@ class JaxPeer:
             self.run(self.batches)
 
 
-def _initial_state(widths: tuple[int, ...]) -> dict[str, Any]:
-    """Weights (He), Adam's two averages and the step count, as nested dicts and lists of float32 arrays."""
+def _initial_state(widths: tuple[int, ...], regularized: bool) -> dict[str, Any]:
+    """Weights (He), Adam's two averages and the step count, as nested dicts and lists of float32 arrays.
+
+    Under batch norm hidden layers have γ and β in place of b, and running averages.
+    """
     rng = np.random.default_rng(0)
-    theta = [
-        {"W": (rng.standard_normal((i, o)) * np.sqrt(2 / i)).astype(np.float32), "b": np.zeros(o, np.float32)}
-        for i, o in pairwise(widths)
-    ]
+    pairs = list(pairwise(widths))
+    theta = [{"W": (rng.standard_normal((i, o)) * np.sqrt(2 / i)).astype(np.float32), "b": _zeros(o)} for i, o in pairs]
+    state: dict[str, Any] = {"step": np.float32(0), "averages": []}
+    if regularized:
+        for layer in theta[:-1]:
+            layer["gamma"] = _zeros(layer["b"].size) + 1
+        state["averages"] = [{"mean": _zeros(o), "variance": _zeros(o) + 1} for _, o in pairs[:-1]]
     m, v = ([{name: np.zeros_like(p) for name, p in layer.items()} for layer in theta] for _ in range(2))
-    return {"theta": theta, "m": m, "v": v, "step": np.float32(0)}
+    return state | {"theta": theta, "m": m, "v": v}
+
+
+def _zeros(size: int) -> Any:
+    return np.zeros(size, np.float32)
 
 
 def _jax_shuffle(key: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
@@ -85,22 +98,42 @@ def _jax_step(state: Any, rows: Any) -> tuple[Any, Any]:
     import jax
     import jax.numpy as jnp
 
-    loss, g = jax.value_and_grad(_jax_loss)(state["theta"], *rows)
+    (loss, averages), g = jax.value_and_grad(_jax_loss, has_aux=True)(state["theta"], state, *rows)
     t = state["step"] + 1
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, state["m"], g)
     v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, state["v"], g)
     root = jnp.sqrt(1 - 0.999**t)
     rate = LEARNING_RATE * root / (1 - 0.9**t)
     theta = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8 * root), state["theta"], m, v)
-    return {"theta": theta, "m": m, "v": v, "step": t}, loss
+    return {"theta": theta, "m": m, "v": v, "step": t, "averages": averages}, loss
 
 
-def _jax_loss(theta: Any, x: Any, y: Any) -> Any:
-    """Mean softmax cross-entropy of the network on a batch."""
+def _jax_loss(theta: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Mean softmax cross-entropy of the network on a batch, with the penalty where it is regularised; new averages."""
     import jax
-    import jax.numpy as jnp
 
-    for layer in theta[:-1]:
-        x = jax.nn.relu(x @ layer["W"] + layer["b"])
+    rows, penalty, averages = len(x), 0.0, []
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(0), state["step"].astype("int32")), len(theta))
+    for k, layer in enumerate(theta[:-1]):
+        z = x @ layer["W"]
+        if state["averages"]:
+            z, average = _normalised(z, layer, state["averages"][k])
+            averages.append(average)
+            x = jax.nn.relu(z) * jax.random.bernoulli(keys[k], 1 - DROPOUT, z.shape) / (1 - DROPOUT)
+            penalty += L2 / (2 * rows) * (layer["W"] ** 2).sum()
+        else:
+            x = jax.nn.relu(z + layer["b"])
     logits = x @ theta[-1]["W"] + theta[-1]["b"]
-    return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=-1).mean()
+    if state["averages"]:
+        penalty += L2 / (2 * rows) * (theta[-1]["W"] ** 2).sum()
+    loss = -jax.numpy.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=-1).mean()
+    return loss + penalty, averages
+
+
+def _normalised(z: Any, layer: Any, average: Any) -> tuple[Any, Any]:
+    """Batch norm, and its averages moved towards the batch."""
+    import jax
+
+    mean, variance = z.mean(axis=0), z.var(axis=0)
+    moved = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, average, {"mean": mean, "variance": variance})
+    return layer["gamma"] * (z - mean) / jax.numpy.sqrt(variance + 1e-5) + layer["b"], moved

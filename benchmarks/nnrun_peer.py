@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from environment import numpy_kernel
-from peers import LEARNING_RATE, Problem
+from peers import DROPOUT, L2, LEARNING_RATE, Problem
 
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.initializers import INITIALIZERS
@@ -28,8 +30,8 @@ class NnrunPeer:
     module: ClassVar[str] = "nnrun"
     threads = ""
 
-    def __init__(self, members: int = 1, compiled: bool = False) -> None:
-        self.members, self.compiled = members, compiled
+    def __init__(self, members: int = 1, compiled: bool = False, regularized: bool = False) -> None:
+        self.members, self.compiled, self.regularized = members, compiled, regularized
 
     def prepare(self, problem: Problem) -> None:
         """A trainer with as many seeds as members."""
@@ -37,6 +39,8 @@ class NnrunPeer:
         train = Examples(problem.x, problem.y)
         dev = Examples(problem.x[: len(train) // 4], problem.y[: len(train) // 4])
         recipe = adam_recipe(problem.widths[0], problem.widths[1:-1], loss, problem.batch, self.members)
+        if self.regularized:
+            recipe = regularised(recipe)
         self.trainer = Trainer(recipe, train, dev, range(self.members), self._engine())
         self.batches = problem.batches
         self.threads = f"NumPy's BLAS: {numpy_kernel()}"
@@ -59,6 +63,13 @@ class NnrunPeer:
         """Whole epochs as a run trains them."""
         for _ in self.trainer.epochs(self.trainer.epoch + count):
             pass
+
+
+def regularised(recipe: Recipe) -> Recipe:
+    """With batch norm, dropout and L2."""
+    rates = [np.full((1, 1, 1), DROPOUT)] * len(recipe.mlp.hidden)
+    mlp = replace(recipe.mlp, batch_norm=True, dropout=rates)
+    return replace(recipe, mlp=mlp, hyperparameters=hyperparameters("adam", 1, learning_rate=LEARNING_RATE, l2=L2))
 
 
 def adam_recipe(

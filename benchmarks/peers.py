@@ -17,6 +17,7 @@ from environment import numpy_kernel, plural
 from numpy.typing import NDArray
 
 LEARNING_RATE = 1e-3
+DROPOUT, L2 = 0.2, 0.1  # of a regularised network, which has batch norm besides
 BATCHES = 64  # in an epoch
 
 

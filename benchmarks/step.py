@@ -19,7 +19,8 @@ The share of the GEMM peak: operations of the products that a step needs (forwar
 the input but for the first layer), over the time of nnrun's step, over the rate of a 1024×1024 float32 product of NumPy
 that takes its turn in the same run.
 
-With `--threads 2` the compiled engine, PyTorch and JAX take turns with two threads too, each in a process of its own.
+With `--regularized` the compiled engine and JAX train with batch norm, dropout 0.2 and L2 as well. With `--threads 2`
+the compiled engine, PyTorch and JAX also take turns with two threads, each in a process of its own.
 
 The script starts itself again without any pin on the BLAS kernel and with one thread, unless `--as-is` is given.
 """
@@ -53,7 +54,7 @@ TURN_SECONDS = 0.25  # aimed at for one peer's turn
 PRODUCT_SIZE = 1024
 
 
-def installed_peers(threads: int) -> dict[str, Peer]:
+def installed_peers(threads: int, regularized: bool) -> dict[str, Peer]:
     """Every peer that can be imported, with one thread and some with more; the others are named on stderr."""
     peers: dict[str, Peer] = {
         "nnrun": NnrunPeer(),
@@ -63,6 +64,11 @@ def installed_peers(threads: int) -> dict[str, Peer]:
         "jax": JaxPeer(),
         **{f"nnrun x{k}": NnrunPeer(k) for k in STACKED},
     }
+    if regularized:
+        peers |= {
+            "compiled regularized": NnrunPeer(compiled=True, regularized=True),
+            "jax regularized": JaxPeer(regularized=True),
+        }
     if threads > 1:
         peers |= {f"{name} {threads}": Elsewhere(peers[name], threads) for name in SHARED}
     missing = [name for name, peer in peers.items() if not importlib.util.find_spec(peer.module)]
@@ -106,7 +112,8 @@ def passes_and_batches(problem: Problem, members: int) -> tuple[int, int]:
 
 
 def take_turn(peer: Peer, timing: Timing, passes: int, batches: int) -> None:
-    """Time the steps, then the same number in whole epochs."""
+    """Time the steps, then the same number in whole epochs; a core that slept is slow at first, so some go before."""
+    peer.run(batches)
     cpu = time.process_time()
     seconds = clock(lambda: peer.run(passes * batches))
     timing.cpu_share.append((time.process_time() - cpu) / seconds)
@@ -136,6 +143,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shape", action="append", choices=names, help="only this network; repeatable")
     parser.add_argument("--repeats", type=int, default=9, help="turns of every peer (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="also with so many threads (default: one alone)")
+    parser.add_argument("--regularized", action="store_true", help="also with batch norm, dropout and L2")
     parser.add_argument("--json", action="store_true", help="print a list of rows and nothing else on stdout")
     parser.add_argument("--as-is", action="store_true", help="keep the environment's kernel pins and threads")
     asked = parser.parse_args()
@@ -153,7 +161,7 @@ def main() -> None:
         restart_cleaned()
     settle_allocator()
     say(f"NumPy's BLAS: {numpy_kernel()}")
-    peers = installed_peers(asked.threads)
+    peers = installed_peers(asked.threads, asked.regularized)
     problems = (synthetic(widths, batch) for widths, batch in SHAPES.items())
     rows = [measure(p, peers, asked.repeats) for p in problems if not asked.shape or p.name in asked.shape]
     if asked.json:

@@ -64,8 +64,8 @@ class Row:
         return theirs / ours if ours and theirs else None
 
     @property
-    def threaded(self) -> list[str]:
-        """The peers with more than one thread."""
+    def more(self) -> list[str]:
+        """The peers with more than one thread, and those of regularised networks."""
         return [name for name in self.timings if name.partition(" ")[0] in SHARED and " " in name]
 
     @property
@@ -80,7 +80,7 @@ class Row:
             "shape": self.problem.name,
             "batch": self.problem.batch,
             **{f"{name}_us": rounded(self.step(name)) for name in SOLO},
-            **{f"{name.replace(' ', '_')}_us": rounded(self.step(name)) for name in self.threaded},
+            **{f"{name.replace(' ', '_')}_us": rounded(self.step(name)) for name in self.more},
             "jax_compile_s": rounded(self.compile_s),
             "gemm_share": rounded(self.gemm_share),
             "stacked_us": {str(k): rounded(self.step(f"nnrun x{k}")) for k in STACKED},
@@ -98,12 +98,12 @@ def members(name: str) -> int:
 
 
 def report(rows: list[Row]) -> str:
-    """Four tables (steps, ratios, epochs, CPU use), with more threads one more, and the threads of each peer."""
+    """Four tables (steps, ratios, epochs, CPU use), one more of what was asked for, and the threads of each peer."""
     stacked = [f"nnrun x{k}" for k in STACKED]
-    shared = rows[0].threaded if rows else []
-    with_threads = [
-        "Microseconds a training step with more threads (median), and how many times faster than one",
-        table([*shared, *(f"{name}, speedup" for name in shared)], rows, threaded_cells),
+    more = rows[0].more if rows else []
+    asked_for = [
+        "Microseconds a training step with more threads or regularised (median), and beside one thread's plain step",
+        table([*more, *(f"{name}, ratio" for name in more)], rows, more_cells),
     ]
     return "\n\n".join(
         [
@@ -113,7 +113,7 @@ def report(rows: list[Row]) -> str:
             table(["torch/nnrun", "sklearn/nnrun", "jax/nnrun", "torch/nnrun x32"], rows, ratio_cells),
             "Milliseconds an epoch (median)",
             table(["batches", *SOLO], rows, epoch_cells),
-            *(with_threads if shared else []),
+            *(asked_for if more else []),
             "CPU seconds a second of the steps (1 = one thread, busy)",
             table([*SOLO, *stacked], rows, lambda row: [row.cpu(name) for name in (*SOLO, *stacked)]),
             "\n".join(f"- {name}: {threads}" for name, threads in rows[0].threads.items() if members(name) == 1)
@@ -161,7 +161,6 @@ def epoch_cells(row: Row) -> list[float | None]:
     return [row.problem.batches, *(row.epoch(name) for name in SOLO)]
 
 
-def threaded_cells(row: Row) -> list[float | None]:
-    """Times of a step with more threads, then one thread's time over them."""
-    faster = [row.ratio(name.partition(" ")[0], to=name) for name in row.threaded]
-    return [*map(row.step, row.threaded), *faster]
+def more_cells(row: Row) -> list[float | None]:
+    """Times of a step with more threads or regularised, then these over those of one thread's plain step."""
+    return [*map(row.step, row.more), *(row.ratio(name, to=name.partition(" ")[0]) for name in row.more)]
