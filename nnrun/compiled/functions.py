@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.extending import overload
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 
 LEAK = 0.01
 GELU_SCALE = 0.7978845608028654  # √(2/π)
@@ -124,3 +125,23 @@ def gelu_slope(x: Any) -> Any:
 def part(vector: Any, start: int, n: int) -> Any:
     """A stretch of a vector. Loops over it from 0 on become vector instructions; with an offset in the index not."""
     return vector[start : start + n]
+
+
+@intrinsic
+def borrowed(typing: Any, record: Any) -> Any:
+    """The same named tuple, with arrays that nobody counts references to, which the caller keeps alive.
+
+    Counting is atomic, and a step takes hundreds of stretches of arrays: a fifth of the time at 64-32-10.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        (found,) = values
+        for k, kind in enumerate(record):
+            if isinstance(kind, types.Array):
+                array = context.make_array(kind)(context, builder, builder.extract_value(found, k))
+                array.meminfo = cgutils.get_null_value(array.meminfo.type)
+                array.parent = cgutils.get_null_value(array.parent.type)
+                found = builder.insert_value(found, array._getvalue(), k)
+        return found
+
+    return record(record), generate

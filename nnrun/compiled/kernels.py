@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.forward import forward, output
-from nnrun.compiled.functions import inlined, part
+from nnrun.compiled.functions import borrowed, inlined, part
 from nnrun.compiled.updating import clipped_update, sum_of_squares
 
 
@@ -79,6 +79,7 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, s
     `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update needs, `pieces
     (pieces, 4)` what is to be done: a code, the layer, and two numbers of its own.
     """
+    plan, v, rows = borrowed(plan), borrowed(v), borrowed(rows)
     for step in range(steps[0], steps[1]):
         first, m = spans[step, 0], spans[step, 1] - spans[step, 0]
         for k in range(chosen[0], chosen[1]):
