@@ -5,8 +5,8 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
 - `pieces.py`: what has a compiled piece, known without Numba; `codes.py`: the numbers that stand for names.
 - `steps.py`: the engine of a trainer, `CompiledSteps`; `planning.py`: where its numbers lie, as a `Plan`; `work.py`: a
   step cut into pieces, by its shape alone, which threads share where it is wide.
-- `kernels.py`: `run`, the compiled function; `forward.py`, `backward.py` and `updating.py`: its pieces;
-  `activations.py`, `functions.py`, `products.py`: what these are made of.
+- `kernels.py`: `run`, the compiled function; `together.py`: how threads share what it does; `forward.py`, `backward.py`
+  and `updating.py`: the pieces; `activations.py`, `functions.py`, `products.py`: what these are made of.
 - `machine_code.py`: compiled once, kept in the user's cache, taken from there.
 
 To add an activation: its code in `codes.py`, its value and slope in `activations.py`. A loss: its code, its gradient

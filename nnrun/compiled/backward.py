@@ -38,7 +38,7 @@ def weights(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, la
     if not plan.clipped:
         update(plan, v, constants, W, n * n_out, True)
     if layer == len(plan.widths) - 2 and lo == 0:
-        sum_of_rows(plan, v.memory, plan.d[layer], n_out, m, part(v.gradient, plan.b[layer], n_out))
+        sum_of_rows(v.memory, plan.d[layer], n_out, m, part(v.gradient, plan.b[layer], n_out))
         if not plan.clipped:
             update(plan, v, constants, plan.b[layer], n_out, False)
 
@@ -59,7 +59,7 @@ def through_unit(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, l
     else:
         for i in range(z, z + m * units, units):
             descend(plan.activation, part(v.memory, i, n), part(v.memory, i - z + y, n), part(v.memory, i - z + d, n))
-    sum_of_rows(plan, v.memory, d, units, m, part(v.gradient, plan.b[layer] + lo, n))
+    sum_of_rows(v.memory, d, units, m, part(v.gradient, plan.b[layer] + lo, n))
     if plan.batch_norm:
         through_norm(plan, v, m, layer, lo, n)
 

@@ -53,7 +53,7 @@ def normalise(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
     gamma, beta = part(v.theta, plan.gamma[layer] + lo, n), part(v.theta, plan.b[layer] + lo, n)
     inverse = part(v.memory, plan.inverse[layer] + lo, n)
     mean = np.empty(n, v.memory.dtype)
-    sum_of_rows(plan, v.memory, z, units, m, mean)
+    sum_of_rows(v.memory, z, units, m, mean)
     inverse[:] = T(0)
     for j in range(n):
         mean[j] /= T(m)

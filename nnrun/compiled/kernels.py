@@ -15,6 +15,7 @@ from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import borrowed, inlined, part
+from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
 
 
@@ -39,8 +40,8 @@ class Plan(NamedTuple):
     d: Any
     x_hat: Any
     inverse: Any
-    ones: int  # where in the memory as many ones lie as a batch has rows
     gemm: int  # address of the BLAS routine
+    give_way: int  # and of the system's, by which a thread that waits lets others run
     activation: int
     loss: int
     rule: int
@@ -73,26 +74,40 @@ class Rows(NamedTuple):
 
 
 @inlined
-def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, steps: Any, chosen: Any) -> None:
-    """Work through steps `steps[0]` to `steps[1]`, in each through the pieces `chosen[0]` to `chosen[1]`.
+def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, counts: Any) -> None:
+    """Work through some steps, alone or with other threads that were given the same.
 
     `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update needs, `pieces
-    (pieces, 4)` what is to be done: a code, the layer, and two numbers of its own.
+    (pieces, 5)` what is to be done: a code, the layer, two numbers of its own, and how many before it must be done.
     """
     plan, v, rows = borrowed(plan), borrowed(v), borrowed(rows)
-    for step in range(steps[0], steps[1]):
+    constants, pieces = borrowed(constants), borrowed(pieces)
+    a_step, step, k = len(pieces), 0, take(counts)
+    while True:
+        while k >= a_step:
+            step, k = step + 1, k - a_step
+        if step >= len(spans):
+            break
         first, m = spans[step, 0], spans[step, 1] - spans[step, 0]
-        for k in range(chosen[0], chosen[1]):
-            kind, layer, lo, hi = pieces[k, 0], pieces[k, 1], pieces[k, 2], pieces[k, 3]
-            if kind == codes.FORWARD:
-                forward(plan, v, rows, first, m, layer, lo, hi)
-            elif kind == codes.OUTPUT:
-                output(plan, v, rows, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
-            elif kind == codes.BACKWARD:
-                backward(plan, v, rows, constants[step], first, m, layer, lo, hi)
-            elif kind == codes.WEIGHTS:
-                weights(plan, v, rows, constants[step], first, m, layer, lo, hi)
-            elif kind == codes.NORM:
-                v.squares[layer] = sum_of_squares(part(v.gradient, lo, hi - lo))
-            else:
-                clipped_update(plan, v, constants[step], lo, hi - lo, layer == 1)
+        wait(counts, step * a_step + pieces[k, 4], plan.give_way)
+        work(plan, v, rows, constants[step], first, m, pieces[k])
+        done(counts)
+        k = take(counts) - step * a_step
+
+
+@inlined
+def work(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: Any) -> None:
+    """One piece of a step on rows `first` to `first + m`."""
+    kind, layer, lo, hi = piece[0], piece[1], piece[2], piece[3]
+    if kind == codes.FORWARD:
+        forward(plan, v, rows, first, m, layer, lo, hi)
+    elif kind == codes.OUTPUT:
+        output(plan, v, rows, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
+    elif kind == codes.BACKWARD:
+        backward(plan, v, rows, constants, first, m, layer, lo, hi)
+    elif kind == codes.WEIGHTS:
+        weights(plan, v, rows, constants, first, m, layer, lo, hi)
+    elif kind == codes.NORM:
+        v.squares[layer] = sum_of_squares(part(v.gradient, lo, hi - lo))
+    else:
+        clipped_update(plan, v, constants, lo, hi - lo, layer == 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.compiled import codes
+from nnrun.compiled import codes, machine_code
 from nnrun.compiled.kernels import Plan, Vectors
 from nnrun.compiled.pieces import PENALTIES_AND_DECAY
 from nnrun.engine.layers import Dropout
@@ -34,7 +34,7 @@ class Memory:
         return starts
 
 
-def plan_of(trainer: Trainer, gemm: int) -> tuple[Plan, int, int]:
+def plan_of(trainer: Trainer) -> tuple[Plan, int, int]:
     """The plan of a trainer's step; how many numbers its memory holds, and how many one group's dropout needs."""
     recipe, network = trainer.recipe, trainer.network
     mlp = recipe.mlp
@@ -62,8 +62,8 @@ def plan_of(trainer: Trainer, gemm: int) -> tuple[Plan, int, int]:
         d=memory.stretches(rows, units),
         x_hat=memory.stretches(rows, norm),
         inverse=memory.stretches(1, norm),
-        ones=int(memory.stretches(rows, np.array([1]))[0]),
-        gemm=gemm,
+        gemm=machine_code.gemm_address(trainer.theta.dtype),
+        give_way=machine_code.yield_address(),
         activation=codes.ACTIVATIONS[mlp.activation],
         loss=codes.LOSSES[type(recipe.loss).__name__],
         rule=rule_of(trainer.optimizer),

@@ -46,10 +46,13 @@ def source(plan: Any, v: Any, rows: Any, first: int, layer: int, column: int) ->
 
 
 @inlined
-def sum_of_rows(plan: Any, memory: Any, start: int, stride: int, m: int, out: Any) -> None:
-    """Σ over `m` rows, as many numbers as `out` has: a row of ones times them."""
-    product(plan.gemm, False, False, 1, out.size, m,
-            address(memory, plan.ones), m, address(memory, start), stride, out, 0, out.size)  # fmt: skip
+def sum_of_rows(memory: Any, start: int, stride: int, m: int, out: Any) -> None:
+    """Σ over `m` rows, as many numbers as `out` has."""
+    out[:] = out.dtype.type(0)
+    for i in range(m):
+        row = part(memory, start + i * stride, out.size)
+        for j in range(out.size):
+            out[j] += row[j]
 
 
 @intrinsic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from nnrun.compiled import machine_code
 from nnrun.compiled.kernels import Rows
 from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
+from nnrun.compiled.together import COUNTS
 from nnrun.compiled.work import work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
@@ -30,7 +30,7 @@ class CompiledSteps:
     def __init__(self, trainer: Trainer) -> None:
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
         self.run = machine_code.load(dtype)
-        self.plan, numbers, numbers_drawn = plan_of(trainer, machine_code.gemm_address(dtype))
+        self.plan, numbers, numbers_drawn = plan_of(trainer)
         self.work = work(
             self.plan.widths.tolist(),
             int(trainer.batches.sizes.max()),
@@ -39,7 +39,6 @@ class CompiledSteps:
             self.plan.clipped,
         )
         memory, squares = empty((numbers,), dtype), np.zeros(len(self.work.pieces))
-        memory[self.plan.ones :][: int(trainer.batches.sizes.max())] = 1
         self.vectors = [vectors_of(trainer, k, memory, squares) for k in range(members)]
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
         self.scale = np.ones(self.least.shape, dtype)
@@ -61,21 +60,16 @@ class CompiledSteps:
                 if see:
                     show(trainer, batch, spans[first], see)
                 for k, own in enumerate(rows):
-                    self._train(k, own, now[k], spans, (first, last))
+                    self._train(k, own, now[k, first:last], spans[first:last])
                 yield done + last
             done += count
 
-    def _train(self, member: int, rows: Rows, constants: Array, spans: Integers, steps: tuple[int, int]) -> None:
-        """Some steps of one member: in one call, or where they are wide piece by piece, which threads share."""
-
-        run = partial(self.run, self.plan, self.vectors[member], rows, constants, spans, self.work.pieces)
-        if not self.work.wide or threads.count() == 1:
-            run(steps, (0, len(self.work.pieces)))
-            return
-        for step in range(*steps):
-            here = partial(run, (step, step + 1))
-            for pieces in self.work.phases:
-                threads.share(here, pieces)
+    def _train(self, member: int, rows: Rows, constants: Array, spans: Integers) -> None:
+        """Some steps of one member, by as many threads as can share them."""
+        given = (self.plan, self.vectors[member], rows, constants, spans, self.work.pieces)
+        counts = np.zeros(COUNTS, np.int64)
+        team = min(self.work.threads, threads.count()) if self.work.threads > 1 else 1
+        threads.share(lambda _: self.run(*given, counts), range(team))
 
     def _rows(self, member: int, batch: Batch, streams: Streams) -> Rows:
         """One member's part of a group, with new numbers for dropout."""

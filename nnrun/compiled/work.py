@@ -1,7 +1,7 @@
 """How a step is cut into pieces: by the shape of the network and the batch alone, never by the number of threads.
 
 The pieces of one phase touch different numbers, so threads may take them in any order; a phase begins when the one
-before is over. Narrow networks have one piece a phase.
+before is over. In a narrow network a layer is one piece.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ Piece = tuple[int, int, int, int]  # a code, the layer, and two numbers of its o
 
 
 class Work(NamedTuple):
-    """The pieces `(pieces, 4)` of a step; by phase, where each begins and ends as the kernel is told it: (k, k + 1)."""
+    """A step: its pieces, each with how many must be done before, `(pieces, 5)`, and how many threads can share it."""
 
     pieces: NDArray[np.int64]
-    phases: list[list[tuple[int, int]]]
-    wide: bool  # whether threads are worth their while
+    threads: int
 
 
 def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool) -> Work:
@@ -51,10 +50,9 @@ def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, 
         stretches = [*blocks(0, weights), *blocks(weights, parameters)]
         phases.append([(codes.NORM, k, lo, hi) for k, (lo, hi) in enumerate(stretches)])
         phases.append([(codes.UPDATE, int(lo < weights), lo, hi) for lo, hi in stretches])
-    pieces = [piece for phase in phases for piece in phase]
-    ends = [0, *accumulate(map(len, phases))]
-    alone = list(pairwise(range(len(pieces) + 1)))
-    return Work(np.array(pieces, np.int64), [alone[first:last] for first, last in pairwise(ends)], wide)
+    starts = accumulate(map(len, phases), initial=0)
+    pieces = [(*piece, start) for phase, start in zip(phases, starts, strict=False) for piece in phase]
+    return Work(np.array(pieces, np.int64), max(map(len, phases)) if wide else 1)
 
 
 def operations(widths: Sequence[int], batch_size: int) -> int:

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 from nnrun.compiled import kernels, machine_code
 
-def run(plan, v, rows, constants, spans, pieces, steps, chosen):
+def run(plan, v, rows, constants, spans, pieces, counts):
     v.theta[0] = 1
 
 kernels.run.py_func = run
