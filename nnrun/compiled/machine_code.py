@@ -2,8 +2,9 @@
 
 Numba keeps machine code in files that Python unpickles, so the folder must be the user's own and closed to others. Code
 is compiled in a folder of its own, sealed with a checksum and renamed, under a lock: a killed process, twenty at once
-or a damaged file cost a compilation and never more. Other versions and processors have other names. Where the folder
-cannot be written to, each process compiles for itself.
+or a damaged file cost a compilation and never more. Other versions, processors and places of nnrun have other names;
+what nobody has used for long is removed when new code is kept. Where the folder cannot be written to, each process
+compiles for itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -34,6 +36,7 @@ Kernel = Callable[..., None]
 Tell = Callable[[str], None]
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 SEAL, LOCK = "sha256", "lock"
+SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
 
 _loaded: dict[str, Kernel] = {}
@@ -67,19 +70,35 @@ def _stored(dtype: np.dtype[Any], tell: Tell) -> Kernel:
         return _compiled(dtype, None)
     target = folder / name_of(dtype)
     if is_sound(target):
-        return _compiled(dtype, target)
+        return _used(dtype, target)
     with suppress(OSError), _locked(folder):  # a full disk: compile without keeping it
         if not is_sound(target):  # another process may have made it meanwhile
             tell("the training step was compiled, once for this machine")
             shutil.rmtree(target, ignore_errors=True)
+            drop_unused(folder, dtype)
             with filling(folder, ".compiling-") as making:
                 kernel = _compiled(dtype, making)
                 seal(making)
                 with suppress(OSError):
                     making.rename(target)
                 return kernel
-        return _compiled(dtype, target)
+        return _used(dtype, target)
     return _compiled(dtype, None)
+
+
+def _used(dtype: np.dtype[Any], folder: Path) -> Kernel:
+    """From a sound folder, whose time says when it was used last."""
+    with suppress(OSError):
+        os.utime(folder)
+    return _compiled(dtype, folder)
+
+
+def drop_unused(folder: Path, dtype: np.dtype[Any]) -> None:
+    """Remove code of a precision that was not used for long; who begins to use it at this very instant compiles."""
+    for path in folder.glob(f"{dtype.name}-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime >= SECONDS_UNTIL_UNUSED:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _compiled(dtype: np.dtype[Any], folder: Path | None) -> Kernel:
@@ -139,9 +158,13 @@ def own_folder() -> Path | None:
 
 @cache
 def name_of(dtype: np.dtype[Any]) -> str:
-    """Code for other sources, versions or another processor has another name."""
+    """Code for other sources, versions or another processor has another name.
+
+    So has that of another installation: Numba finds code again by where the file of the function lies.
+    """
     sources = [path.read_bytes() for path in sorted(Path(kernels.__file__).parent.glob("*.py"))]
-    made_for = (numba.__version__, np.__version__, sys.version, platform.machine(), get_host_cpu_name())
+    place = kernels.run.py_func.__code__.co_filename
+    made_for = (numba.__version__, np.__version__, sys.version, platform.machine(), get_host_cpu_name(), place)
     features = get_host_cpu_features().flatten()
     digest = hashlib.sha256(b"\0".join([*sources, repr((made_for, features)).encode()])).hexdigest()
     return f"{dtype.name}-{digest[:16]}"

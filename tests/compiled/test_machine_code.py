@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,11 @@ print(len(told), sum(kernel.stats.cache_hits.values()))
 """
 
 
-def load(folder: Path) -> subprocess.Popen[str]:
-    script = folder.parent / "loads.py" if folder.parent.is_dir() else folder.parents[1] / "loads.py"
-    if not script.exists():  # Numba keeps code by the file of a function and its time
+def load(folder: Path, place: Path | None = None) -> subprocess.Popen[str]:
+    """A process that loads from the folder a function whose file lies in a place, or else beside the folder."""
+    place = place or (folder.parent if folder.parent.is_dir() else folder.parents[1])
+    script = place / "loads.py"
+    if not script.exists():  # others may be reading it
         script.write_text(LOADS)
     environment = {**os.environ, machine_code.OURS: str(folder)}
     pipe = subprocess.PIPE
@@ -53,6 +56,42 @@ def test_it_is_compiled_once(tmp_path: Path) -> None:
 def test_many_at_once_compile_once(tmp_path: Path) -> None:
     processes = [load(tmp_path / "code") for _ in range(8)]
     assert sorted(said(process) for process in processes) == [*[(0, 1)] * 7, (1, 0)]
+
+
+def test_two_installations_share_a_folder(tmp_path: Path) -> None:
+    """As in two virtual environments: Numba finds code by where the file of the function lies."""
+    places = [tmp_path / "one", tmp_path / "another"]
+    for place in places:
+        place.mkdir()
+    found = [said(load(tmp_path / "code", place)) for place in [*places, *places]]
+    assert found == [(1, 0), (1, 0), (0, 1), (0, 1)]
+
+
+def test_code_that_nobody_used_for_long_is_removed(tmp_path: Path) -> None:
+    """When new code of that precision is kept; code that is used stays, however old it is."""
+    folder, names = tmp_path / "code", ("one", "another", "a third")
+    for name in names:
+        (tmp_path / name).mkdir()
+
+    def there() -> list[Path]:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+
+    said(load(folder, tmp_path / "one"))
+    (used,) = there()
+    said(load(folder, tmp_path / "another"))
+    (unused,) = {*there()} - {used}
+    other_precision, young = folder / "float64-0", folder / "float32-0"
+    other_precision.mkdir()
+    young.mkdir()
+    long_ago = time.time() - machine_code.SECONDS_UNTIL_UNUSED
+    for path in (used, unused, other_precision):
+        os.utime(path, (long_ago, long_ago))
+    os.utime(young, (long_ago + 3600, long_ago + 3600))
+    assert said(load(folder, tmp_path / "one")) == (0, 1)
+    assert {used, unused} < {*there()}  # nothing was compiled
+    assert said(load(folder, tmp_path / "a third")) == (1, 0)
+    assert {used, other_precision, young} < {*there()}
+    assert unused not in there()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "unsealed"])
