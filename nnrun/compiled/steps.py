@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.random import Generator
@@ -112,3 +113,24 @@ def show(trainer: Trainer, batch: Batch, span: Integers, see: Observer) -> None:
     targets = trainer.recipe.loss.targets(y[:, part], x.dtype)
     trainer.differentiate((x[:, part], targets, None if weights is None else weights[:, part]), see)
     np.copyto(trainer.state, state)
+
+
+def gradient_of(trainer: Trainer) -> Array:
+    """The gradient of the cost, with its penalties, in the last batch of the next epoch, `(members, size)`.
+
+    Steps of length 0 that neither clip nor decay leave it behind; the trainer stays as it is.
+    """
+    h = trainer.recipe.hyperparameters
+    zero = np.zeros_like(h.learning_rate)
+    still = replace(h, learning_rate=zero, weight_decay=zero, clip_norm=zero + np.inf)
+    train = trainer.batches.examples
+    standing = Trainer(
+        replace(trainer.recipe, optimizer="sgd", hyperparameters=still),
+        train, train.take(slice(2)), trainer.seeds, CompiledSteps,
+    )  # fmt: skip
+    np.copyto(standing.theta, trainer.theta)
+    np.copyto(standing.state, trainer.state)
+    standing.epoch, standing.step = trainer.epoch, trainer.step
+    for _ in standing.steps():
+        pass
+    return standing.gradient

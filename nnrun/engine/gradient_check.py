@@ -98,18 +98,20 @@ def check_gradient(
     examples: Examples,
     epsilon: float = 1e-5,
     most: int | None = None,
+    gradient: Array | None = None,
 ) -> GradientCheck:
     """Compare the gradient of one member's cost at theta `(size,)` with differences over ±epsilon.
 
     `h` holds the penalties of that member, `state (size,)` its running averages, `examples` one small batch,
     `epsilon` the step in the unit of the parameters, `most` the number of parameters checked (a fixed random sample;
     None for all). Dropout is off, penalties are included; neither theta nor state is changed.
+    `gradient (size,)` is what another engine makes it there; if None, the network's own is compared.
     Smaller steps are no better: at 1e-7 rounding alone leaves about 1e-7 on a correct network.
     """
     cost = _Cost(network, loss, h, state.astype(np.float64), examples)
     theta = theta[None].astype(np.float64)
     indices = _chosen(network.theta, most)
-    analytic = cost.gradient(theta)[0, indices]
+    analytic = (cost.gradient(theta)[0] if gradient is None else gradient)[indices]
     numerical, smooth = _differences(cost, theta, indices, epsilon, network.n_weights if h.l1.any() else 0)
     difference = np.where(smooth, np.abs(numerical - analytic), 0)
     scale = np.linalg.norm(numerical[smooth]) + np.linalg.norm(analytic[smooth])

@@ -153,9 +153,10 @@ CHECKS: dict[str, Check] = {
     ),
     "gradient": Check(
         network.check_gradients,
-        "a backward pass that does not fit the forward pass (fail)",
+        "a gradient, of the engine that would train, that does not fit the forward pass (fail)",
         f"‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖) of {BUG:g} or more "
-        f"(warn: {ACCEPTABLE:g}), float64, ±1e-5, before the first step and after {network.GRADIENT_STEPS}",
+        f"(warn: {ACCEPTABLE:g}), float64 (of compiled code the precision it trains in), ±1e-5, "
+        f"before the first step and after {network.GRADIENT_STEPS}",
         "Ng, Deep Learning Specialization, course 2",
         after=("scale", "layers"),
     ),

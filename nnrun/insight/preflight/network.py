@@ -14,6 +14,7 @@ from nnrun.config.values import Settings
 from nnrun.engine.evaluation import Evaluator, layer_statistics
 from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
 from nnrun.engine.layers import Activate, Dense
+from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.insight.preflight.context import Context, descend, setting, with_values
 from nnrun.machine.capacity import free_memory
@@ -220,37 +221,51 @@ def judge_first_loss(first: float, nothing: float, classes: int) -> Finding:
 
 
 def check_gradients(context: Context) -> Finding:
-    """Backward pass against differences in float64, before the first step and after some; dropout off, penalties on."""
+    """The engine's gradient against differences, before the first step and after some; dropout off, penalties on.
+
+    Both are worked out in float64, but the gradient of compiled code in the precision it trains in.
+    """
     trainer = context.full_batch(
         context.train.take(slice(GRADIENT_ROWS)),
         hyperparameters=with_values(context.plain.hyperparameters, 1, learning_rate=GRADIENT_RATE),
     )
     if trainer.theta.size > GRADIENT_LIMIT:
         return Finding("warn", f"not checked: {trainer.theta.size:,} parameters are too many", "try a narrower network")
-    found = [_gradient(trainer)]
+    engine = context.config.training.engine
+    found = [_gradient(trainer, engine)]
     for _ in descend(trainer, GRADIENT_STEPS):
         pass
     if np.isfinite(trainer.theta).all():
-        found.append(_gradient(trainer))
-    return judge_gradients(found)
+        found.append(_gradient(trainer, engine))
+    return judge_gradients(found, engine)
 
 
-def _gradient(trainer: Trainer) -> GradientCheck:
+def _gradient(trainer: Trainer, engine: str) -> GradientCheck:
     recipe, batches = trainer.recipe, trainer.batches
     return check_gradient(
         trainer.network, recipe.loss, recipe.hyperparameters, trainer.theta[0], trainer.state[0],
-        batches.examples, most=GRADIENT_PARAMETERS,
+        batches.examples, most=GRADIENT_PARAMETERS, gradient=_compiled(trainer) if engine == "compiled" else None,
     )  # fmt: skip
 
 
-def judge_gradients(found: Sequence[GradientCheck]) -> Finding:
+def _compiled(trainer: Trainer) -> Array:
+    from nnrun.compiled.steps import gradient_of  # loads Numba
+
+    gradient: Array = gradient_of(trainer)[0]
+    return gradient
+
+
+def judge_gradients(found: Sequence[GradientCheck], engine: str = "numpy") -> Finding:
     """The worst of several comparisons; a difference of a thousandth is no rounding."""
     worst = max(found, key=lambda check: math.inf if math.isnan(check.ratio) else check.ratio)
-    numbers = {"ratio": worst.ratio, "parameter": worst.worst_parameter, "checked": worst.checked}
-    text = f"difference {worst.ratio:.1e} in {counted(worst.checked, 'parameter')}, dropout off, penalties on"
+    numbers = {"engine": engine, "ratio": worst.ratio, "parameter": worst.worst_parameter, "checked": worst.checked}
+    whose = "" if engine == "numpy" else f" of the {engine} engine"
+    text = f"difference {worst.ratio:.1e} in {counted(worst.checked, 'parameter')}{whose}, dropout off, penalties on"
     if not worst.ratio < BUG:
-        told = f"wrong gradient: difference {worst.ratio:.1e}, most at {worst.worst_parameter}, dropout off"
-        return Finding("fail", told, f"the backward pass of {worst.worst_layer} does not fit its forward pass", numbers)
+        told = f"wrong gradient{whose}: difference {worst.ratio:.1e}, most at {worst.worst_parameter}, dropout off"
+        cure = f"the backward pass of {worst.worst_layer} does not fit its forward pass"
+        return Finding("fail", told, setting("training.engine", "numpy") if whose else cure, numbers)
     if worst.verdict == "suspicious":
-        return Finding("warn", f"{text}, most at {worst.worst_parameter}", "check again in float64", numbers)
+        cure = setting("training.dtype", "float64")
+        return Finding("warn", f"{text}, most at {worst.worst_parameter}", f"check again in float64: {cure}", numbers)
     return Finding("pass", text, numbers=numbers)

@@ -13,15 +13,15 @@ from nnrun.data.prepare import read_parts
 from nnrun.insight.preflight.checks import CHECKS, Check
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms.evidence import Finding
-from nnrun.runs.verbs import prepare
+from nnrun.runs.verbs import begun
 
 
 def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
-    """Data and network as `nnrun train` would have them, the prepared data cached under `root`.
+    """Data, engine and network as `nnrun train` would have them, the prepared data cached under `root`.
 
     Raises ConfigError and DataError as training does.
     """
-    dataset, _ = prepare(loaded, root, heard)
+    loaded, dataset, _ = begun(loaded, root, heard)
     return Context(loaded, dataset, read_parts(loaded.config.data, heard))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.compiled import codes
 from nnrun.config.load import load_config
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.parameters import Array
@@ -199,6 +200,21 @@ def test_a_right_gradient(check: Check, settings: tuple[str, ...]) -> None:
     found = check("data.source=iris", *settings)
     assert found["gradient"].status == "pass"
     assert found["gradient"].numbers["ratio"] < 1e-5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_gradient_of_the_engine_that_trains(check: Check, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    settings = ("data.source=iris", "training.engine=compiled", f"training.dtype={dtype}", "regularization.l2=1")
+    found = check(*settings, "network.activation=silu")["gradient"]
+    assert found.status == "pass"
+    assert found.numbers["ratio"] < (1e-5 if dtype == "float32" else 1e-8)
+    assert found.numbers["engine"] == "compiled"
+    monkeypatch.setitem(codes.ACTIVATIONS, "silu", codes.GELU)
+    found = check(*settings, "network.activation=silu")["gradient"]
+    assert found.status == "fail"
+    assert found.text.startswith("wrong gradient of the compiled engine")
+    assert found.cure == "--set training.engine=numpy"
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
