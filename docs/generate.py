@@ -113,8 +113,8 @@ FILES = {
     "config.yaml": "the config as it was given, byte for byte",
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, the config's path and the settings that `nnrun train` was given (`given`; null "
-    "where something else began the run), times, versions, BLAS kernel, git commit, data hashes and row counts, parent "
-    "run, best epoch, symptoms, final losses and errors",
+    "where something else began the run), times, versions, each BLAS with its kernel and threads, git commit, "
+    "data hashes and row counts, parent run, best epoch, symptoms, final losses and errors",
     "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
     "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",

@@ -6,16 +6,25 @@ import platform
 import subprocess
 from functools import cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
+from nnrun.installation import has_extra
 from nnrun.machine.capacity import all_cores, usable_cores
 from nnrun.runs.records import Blas, Environment, Git
 
-PACKAGES = ("nnrun", "numpy", "scikit-learn", "pandas", "safetensors")
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+PACKAGES = ("nnrun", "numpy", "scipy", "scikit-learn", "pandas", "safetensors")
+COMPILERS = ("numba", "llvmlite")  # of the extra `fast`
 
 
 @cache
 def describe() -> Environment:
     """Host, versions, the BLAS kernel in use and the git commit of the current directory, as they were at first."""
+    from threadpoolctl import ThreadpoolController
+
+    packages = PACKAGES + (COMPILERS if has_extra("fast") else ())
     return {
         "host": {
             "name": platform.node(),
@@ -24,16 +33,14 @@ def describe() -> Environment:
             "cores": all_cores(),
             "usable_cores": usable_cores(),
         },
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
-        "blas": blas(),
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "blas": blas(ThreadpoolController()),
         "git": git_state(),
     }
 
 
-def blas() -> list[Blas]:
-    """Each BLAS library loaded: its name, version, the kernel it chose for this processor, and its threads at most."""
-    from threadpoolctl import threadpool_info
-
+def blas(libraries: ThreadpoolController) -> list[Blas]:
+    """Each BLAS among them: its name, version, the kernel it chose for this processor, and its threads at most."""
     return [
         {
             "library": info["internal_api"],
@@ -41,7 +48,7 @@ def blas() -> list[Blas]:
             "kernel": info.get("architecture"),
             "threads": info["num_threads"],
         }
-        for info in threadpool_info()
+        for info in libraries.info()
         if info["user_api"] == "blas"
     ]
 

@@ -19,8 +19,9 @@ from nnrun.engine.trainer import Divergence, Epoch
 from nnrun.runs.assembly import make_trainer
 from nnrun.runs.checkpoints import load_best, load_last, save_best, save_last
 from nnrun.runs.engines import make_engine
+from nnrun.runs.environment import blas
 from nnrun.runs.recording import Judge, epoch_row, finals, guess_error, layers_of, wanted
-from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row, RunRecord
+from nnrun.runs.records import Blas, Diverged, FoundSymptom, Layers, Row, RunRecord
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
 from nnrun.runs.symptoms.symptoms import find_symptoms
@@ -95,11 +96,12 @@ class Session:
 
         In the end the best parameters are measured on `parts`.
         """
-        from threadpoolctl import threadpool_limits
+        from threadpoolctl import ThreadpoolController
 
-        with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+        libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
+        with libraries.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
             for run, config in zip(runs, self.configs, strict=True):
-                self._open(run, config, listener, notices)
+                self._open(run, config, blas(libraries), listener, notices)
             try:
                 self._train_epochs(runs, listener, told_to_stop)
             except KeyboardInterrupt:  # at any instant, so what memory holds may be half an epoch
@@ -116,9 +118,11 @@ class Session:
             listener.ended(outcome)
         return outcomes
 
-    def _open(self, run: RunDir, config: Config, listener: Listener, notices: Sequence[str]) -> None:
-        epoch = self.trainer.epoch
-        run.update_record(status="running", started=now(), process=os.getpid(), error=None, written=None)
+    def _open(
+        self, run: RunDir, config: Config, libraries: list[Blas], listener: Listener, notices: Sequence[str]
+    ) -> None:
+        epoch, process = self.trainer.epoch, os.getpid()
+        run.update_record(status="running", started=now(), process=process, blas=libraries, error=None, written=None)
         run.forget_metrics_after(epoch)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
         beginning = self._beginning(notices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,31 @@ from tests.cli.conftest import Done
 pytest.importorskip("numba")
 Nnrun = Callable[..., Done]
 COMPILED = ("--set", "training.engine=compiled", "-q")
+
+
+# From Python, where the BLAS libraries were loaded with two threads; what they have while an epoch is trained.
+WITH_TWO_THREADS = """
+import json
+from pathlib import Path
+import numpy
+from threadpoolctl import threadpool_info
+from nnrun.config.load import load_config
+from nnrun.runs import verbs
+from nnrun.runs.session import Listener
+
+def threads():
+    return sorted((i["version"], i["num_threads"]) for i in threadpool_info() if i["user_api"] == "blas")
+
+class Watching(Listener):
+    def epoch(self, row):
+        self.seen = threads()
+
+listener = Watching()
+config = load_config(None, ["training.engine=compiled", "training.epochs=1"])
+outcome = verbs.train(config, Path("runs"), listener)
+recorded = sorted((blas["version"], blas["threads"]) for blas in outcome.record["blas"])
+print(json.dumps([threads(), listener.seen, recorded]))
+"""
 
 
 def engine_of(run: Path) -> str:
@@ -145,3 +171,25 @@ def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch
     for asked in ("auto", "compiled"):
         with pytest.raises(StoppedError):
             engines.decided(engines.with_engine(found.config, asked), found.dataset, trainings=10**6, heard=heard)
+
+
+def test_each_blas_has_one_thread_in_training_and_is_recorded(tmp_path: Path) -> None:
+    """NumPy's, and SciPy's, which multiplies in compiled code."""
+    command = [sys.executable, "-c", WITH_TWO_THREADS]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    outside, seen, recorded = json.loads(done.stdout)
+    assert seen == recorded == [[version, 1] for version, _ in outside]
+    cores = min(2, len(os.sched_getaffinity(0)))
+    assert {threads for _, threads in outside} == {cores}
+
+
+def test_resumed_runs_and_trials_of_workers_record_each_blas(nnrun: Nnrun) -> None:
+    settings = (*COMPILED, "--set", "training.epochs=1")
+    assert nnrun("train", *settings).code == 0
+    assert nnrun("resume", "latest", "--epochs", "2", "-q").code == 0
+    of_run = StoredRun(RunDir(newest())).record["blas"]
+    assert nnrun("search", "--trials", "2", "--repeat", "1", "--workers", "2", *settings).code == 0
+    of_trials = [StoredRun(RunDir(trial)).record["blas"] for trial in sorted(newest().glob("trials/*"))]
+    assert of_trials == [of_run, of_run]
+    assert {blas["threads"] for blas in of_run} == {1}
