@@ -59,38 +59,46 @@ def yield_address() -> int:
 def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Kernel:
     """The function for a precision; `tell` hears a line if it must be compiled, which takes seconds."""
     if dtype.name not in _loaded:
-        _loaded[dtype.name] = _stored(dtype, tell)
+        kernel = _stored(dtype, tell)
+        kernel.disable_compile()  # for other types than its own
+        _loaded[dtype.name] = kernel
     return _loaded[dtype.name]
 
 
-def _stored(dtype: np.dtype[Any], tell: Tell) -> Kernel:
-    folder = own_folder()
-    if folder is None:
-        tell(f"the training step was compiled for this process alone: {_wanted()} cannot keep it")
-        return _compiled(dtype, None)
-    target = folder / name_of(dtype)
-    if is_sound(target):
-        return _used(dtype, target)
-    with suppress(OSError), _locked(folder):  # a full disk: compile without keeping it
-        if not is_sound(target):  # another process may have made it meanwhile
+def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
+    folder, kernel = own_folder(), None
+    if folder is not None:
+        target = folder / name_of(dtype)
+        if is_sound(target):
+            return _used(dtype, target)
+        with suppress(OSError), _locked(folder):  # the disk may be full
+            if is_sound(target):  # another process has made it meanwhile
+                return _used(dtype, target)
             tell("the training step was compiled, once for this machine")
             shutil.rmtree(target, ignore_errors=True)
             drop_unused(folder, dtype)
             with filling(folder, ".compiling-") as making:
-                kernel = _compiled(dtype, making)
+                kernel = _function(making)
+                kernel.compile(signature(dtype))
                 seal(making)
                 with suppress(OSError):
                     making.rename(target)
                 return kernel
-        return _used(dtype, target)
-    return _compiled(dtype, None)
+    tell(f"the training step was compiled for this process alone: {_wanted()} cannot keep it")
+    if kernel is None or not kernel.signatures:  # Numba has compiled before it writes
+        kernel = _function(None)
+        kernel.compile(signature(dtype))
+    return kernel
 
 
-def _used(dtype: np.dtype[Any], folder: Path) -> Kernel:
+def _used(dtype: np.dtype[Any], folder: Path) -> Any:
     """From a sound folder, whose time says when it was used last."""
     with suppress(OSError):
         os.utime(folder)
-    return _compiled(dtype, folder)
+    kernel = _function(folder)
+    with suppress(OSError):  # it was removed this very instant, and cannot be kept
+        kernel.compile(signature(dtype))
+    return kernel
 
 
 def drop_unused(folder: Path, dtype: np.dtype[Any]) -> None:
@@ -101,15 +109,13 @@ def drop_unused(folder: Path, dtype: np.dtype[Any]) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _compiled(dtype: np.dtype[Any], folder: Path | None) -> Kernel:
-    """By Numba, from the folder if the code is there, else into it."""
+def _function(folder: Path | None) -> Any:
+    """Numba's, not yet compiled, which will look into the folder for its code and keep it there."""
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder or "")
     try:
-        options = {"error_model": "numpy", "nogil": True, "cache": folder is not None}
-        kernel: Kernel = njit(signature(dtype), **options)(kernels.run.py_func)
+        return njit(error_model="numpy", nogil=True, cache=folder is not None)(kernels.run.py_func)
     finally:
         numba.config.CACHE_DIR = before
-    return kernel
 
 
 def signature(dtype: np.dtype[Any]) -> Any:

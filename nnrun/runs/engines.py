@@ -73,8 +73,9 @@ def _compiled(config: Config, asked: str, heard: Heard) -> tuple[Config, list[st
     told: list[str] = []
 
     def tell(line: str) -> None:
-        heard(COMPILING, 0, None)
-        told.append(line)
+        if not told:
+            heard(COMPILING, 0, None)
+        told.append(line)  # the last one holds
 
     started = time.perf_counter()
     try:
@@ -86,7 +87,7 @@ def _compiled(config: Config, asked: str, heard: Heard) -> tuple[Config, list[st
             raise MisfitError(("training", "engine"), f"the compiled engine fails here: {error}") from error
         return with_engine(config, "numpy"), [f"the compiled engine fails here, NumPy trains: {error}"]
     seconds = time.perf_counter() - started
-    return with_engine(config, "compiled"), [f"{line}: {seconds:.0f} s" for line in told]
+    return with_engine(config, "compiled"), [f"{line}: {seconds:.0f} s" for line in told[-1:]]
 
 
 def saved_seconds(config: Config, dataset: Dataset) -> float:

@@ -173,6 +173,19 @@ def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch
             engines.decided(engines.with_engine(found.config, asked), found.dataset, trainings=10**6, heard=heard)
 
 
+def test_code_that_cannot_be_kept_is_one_note(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(dtype: object, tell: Callable[[str], None]) -> None:
+        tell("compiled once")
+        tell("compiled and not kept")
+
+    monkeypatch.setattr("nnrun.compiled.machine_code.load", load)
+    nnrun("train", "--set", "training.epochs=1", "-q")
+    found, steps = trained(StoredRun(RunDir(newest()))), list[str]()
+    asked = engines.with_engine(found.config, "compiled")
+    _, told = engines.decided(asked, found.dataset, heard=lambda step, done, rows: steps.append(step))
+    assert (told, len(steps)) == (["compiled and not kept: 0 s"], 1)
+
+
 def test_each_blas_has_one_thread_in_training_and_is_recorded(tmp_path: Path) -> None:
     """NumPy's, and SciPy's, which multiplies in compiled code."""
     command = [sys.executable, "-c", WITH_TWO_THREADS]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ print(len(told), sum(kernel.stats.cache_hits.values()))
 """
 
 
-def load(folder: Path, place: Path | None = None) -> subprocess.Popen[str]:
+def load(folder: Path, place: Path | None = None, prepare: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     """A process that loads from the folder a function whose file lies in a place, or else beside the folder."""
     place = place or (folder.parent if folder.parent.is_dir() else folder.parents[1])
     script = place / "loads.py"
@@ -36,11 +38,12 @@ def load(folder: Path, place: Path | None = None) -> subprocess.Popen[str]:
         script.write_text(LOADS)
     environment = {**os.environ, machine_code.OURS: str(folder)}
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, str(script)], env=environment, stdout=pipe, stderr=pipe, text=True)
+    command = [sys.executable, str(script)]
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=prepare)
 
 
 def said(process: subprocess.Popen[str]) -> tuple[int, int]:
-    """How often it compiled, and how often it found code."""
+    """How often it said something, and how often it found code."""
     out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     compiled, found = map(int, out.split())
@@ -124,3 +127,13 @@ def test_a_folder_that_is_not_the_users_alone_is_not_used(tmp_path: Path, mode: 
 def test_a_place_where_no_folder_can_be_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert said(load(tmp_path / "file" / "code")) == (1, 0)
+
+
+def test_a_full_disk_costs_a_word(tmp_path: Path) -> None:
+    def nearly_full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # what Numba writes is longer
+
+    folder = tmp_path / "code"
+    assert said(load(folder, prepare=nearly_full)) == (2, 0)  # that it compiles, and then that it cannot be kept
+    assert [path.name for path in folder.iterdir()] == [machine_code.LOCK]
+    assert [said(load(folder)), said(load(folder))] == [(1, 0), (0, 1)]
