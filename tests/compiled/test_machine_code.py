@@ -137,3 +137,29 @@ def test_a_full_disk_costs_a_word(tmp_path: Path) -> None:
     assert said(load(folder, prepare=nearly_full)) == (2, 0)  # that it compiles, and then that it cannot be kept
     assert [path.name for path in folder.iterdir()] == [machine_code.LOCK]
     assert [said(load(folder)), said(load(folder))] == [(1, 0), (0, 1)]
+
+
+@pytest.mark.soak
+def test_twenty_commands_at_once_on_an_empty_cache(tmp_path: Path) -> None:
+    """One compiles for all, and all train the same."""
+    environment = {**os.environ, machine_code.OURS: str(tmp_path / "code")}
+    command = [
+        sys.executable,
+        "-m",
+        "nnrun",
+        "train",
+        "--set",
+        "training.engine=compiled",
+        "--set",
+        "training.epochs=2",
+    ]
+    processes = []
+    for number in range(20):
+        place = tmp_path / f"{number}"
+        place.mkdir()
+        processes.append(subprocess.Popen(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True))
+    told = [process.communicate(timeout=900)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 20, told
+    assert sum("compiled, once for this machine" in text for text in told) == 1
+    trained = {path.read_bytes() for path in tmp_path.glob("*/runs/2*/checkpoints/last.safetensors")}
+    assert (len(trained), len(list(tmp_path.glob("*/runs/2*/run.json")))) == (1, 20)
