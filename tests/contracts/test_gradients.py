@@ -21,10 +21,17 @@ from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array, Views
 from nnrun.engine.trainer import Trainer
+from tests.conftest import trainer as numpy_trainer
 
 TARGETS = [("cross_entropy", 2), ("cross_entropy", 3), ("squared_error", 1), ("squared_error", 2), ("huber", 2)]
 PENALTIES = {"none": {}, "l1": {"l1": 0.7}, "l2": {"l2": 0.9}}
 assert {loss for loss, _ in TARGETS} == set(LOSSES), "a loss of the table has no contract test"
+
+
+@pytest.fixture
+def make_trainer() -> Callable[..., Trainer]:
+    """NumPy's alone: the compiled gradient has tests of its own, in tests/compiled."""
+    return numpy_trainer
 
 
 def check(trainer: Trainer, **options: Any) -> GradientCheck:
