@@ -18,6 +18,7 @@ from nnrun.files import (
     drop_torn_line,
     drop_unfinished,
     filling,
+    finite,
     is_whole,
     lock_exclusively,
     naming,
@@ -163,9 +164,11 @@ class RunDir:
             while rest:  # a disk that is nearly full takes a part without complaint
                 rest = rest[self._appending[file].write(rest) :]
 
-    def add_metrics(self, row: Row) -> None:
-        """Add an epoch to metrics.jsonl."""
-        self.append(EPOCHS, to_json(row))
+    def add_metrics(self, row: Row) -> Row:
+        """Add an epoch to metrics.jsonl; the row as it will be read."""
+        written = cast(Row, finite(row))
+        self.append(EPOCHS, to_json(written))
+        return written
 
     def event(self, kind: str, **details: Any) -> None:
         """Add a line to events.jsonl with the time."""
@@ -206,12 +209,13 @@ class RunDir:
         path = self.path / file
         return path.read_bytes() if path.exists() else b""
 
-    def forget_metrics_after(self, epoch: int) -> None:
-        """Drop the records of epochs that will be trained again, and a torn last line."""
+    def forget_metrics_after(self, epoch: int) -> list[Row]:
+        """Drop the records of epochs that will be trained again, and a torn last line; those that stay."""
         records = self.metrics()
         kept = [record for record in records if record["epoch"] <= epoch]
         if len(kept) < len(records):
             self.write(EPOCHS, "".join(to_json(record) + "\n" for record in kept))
+        return kept
 
     # checkpoints
 

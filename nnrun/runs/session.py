@@ -34,11 +34,12 @@ ToldToStop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training ended (done, interrupted or diverged), run.json as it stands now, and what was trained."""
+    """How training ended (done, interrupted or diverged), run.json as it stands now, its epochs, what was trained."""
 
     run: RunDir
     status: str
     record: RunRecord
+    rows: Sequence[Row]
     config: Config
 
 
@@ -73,6 +74,7 @@ class Session:
         self.best = Best(members)
         waiting = self.config.regularization.early_stopping
         self.stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
+        self._rows: list[list[Row]] = []  # of each member, as its file has them
         self._ended: dict[int, tuple[int, int]] = {}  # member -> epoch and step where it stopped before the others
         self._divergences: dict[int, Divergence] = {}
         self._best_written = [0] * members
@@ -100,8 +102,8 @@ class Session:
 
         libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
         with libraries.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
-            for run, config in zip(runs, self.configs, strict=True):
-                self._open(run, config, blas(libraries), listener, notices)
+            opened = zip(runs, self.configs, strict=True)
+            self._rows = [self._open(run, config, blas(libraries), listener, notices) for run, config in opened]
             try:
                 self._train_epochs(runs, listener, told_to_stop)
             except KeyboardInterrupt:  # at any instant, so what memory holds may be half an epoch
@@ -120,14 +122,16 @@ class Session:
 
     def _open(
         self, run: RunDir, config: Config, libraries: list[Blas], listener: Listener, notices: Sequence[str]
-    ) -> None:
+    ) -> list[Row]:
+        """Begin, or go on; the epochs that lie behind."""
         epoch, process = self.trainer.epoch, os.getpid()
         run.update_record(status="running", started=now(), process=process, blas=libraries, error=None, written=None)
-        run.forget_metrics_after(epoch)
+        rows = run.forget_metrics_after(epoch)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
         beginning = self._beginning(notices)
         run.log(heading(run.id, config, beginning))
         listener.started(run, config, beginning)
+        return rows
 
     def _train_epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> None:
         if self.stopping:
@@ -144,7 +148,7 @@ class Session:
             for k in here:
                 share = (epoch.seconds + spent) / len(here)  # of the time
                 row = epoch_row(epoch, k, self.trainer, self.dataset, measured, layers[k] if layers else None, share)
-                runs[k].add_metrics(row)
+                self._rows[k].append(runs[k].add_metrics(row))
                 runs[k].log([epoch_line(row, self.config.training.epochs, self.config.metrics.primary, kind)])
                 listener.epoch(row)
             unsaved = time.monotonic() - self._written_at
@@ -191,7 +195,7 @@ class Session:
         status, divergence = self._status(k), self._divergences.get(k)
         where = Diverged(epoch=divergence.epoch, step=divergence.step, layer=divergence.layer) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
-        rows = run.metrics()
+        rows = self._rows[k]
         symptoms = self._symptoms(k, run, rows, (epochs, layers), where)
         run.event(status, **(where or {"epoch": epochs}))
         run.update_record(
@@ -208,7 +212,7 @@ class Session:
         )
         record = run.read_record()
         run.log(summary(record, self.configs[k], status))
-        return Outcome(run, status, record, self.configs[k])
+        return Outcome(run, status, record, rows, self.configs[k])
 
     def _symptoms(
         self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: Diverged | None

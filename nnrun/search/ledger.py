@@ -153,7 +153,7 @@ def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
         with suppress(NnrunError):  # what is damaged there is trained again
             record = run.read_record()
             if record["status"] in ("done", "diverged"):
-                outcome = Outcome(run, record["status"], record, StoredRun(run).config)
+                outcome = Outcome(run, record["status"], record, run.metrics(), StoredRun(run).config)
                 found = trial_result(int(run.id), run.read_json("values.json", Settings), outcome)
                 ledger.append(entry(found | {"attempt": None}, metric))
                 entered.append(int(run.id))

@@ -186,7 +186,7 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
         "best_epoch": record["best_epoch"],
         "epochs": record["epochs"] or 0,
         "divergence": record["divergence"],
-        "curve": [row["dev_error"] for row in outcome.run.metrics()],
+        "curve": [row["dev_error"] for row in outcome.rows],
         "seconds": record["seconds"],
         "host": describe()["host"]["name"],
         "error": record["error"],

@@ -211,8 +211,10 @@ def test_numbers_that_are_not_known_survive_a_checkpoint(tmp_path: Any, train_ru
     assert [row["dev_error"] for row in whole.run.metrics()] == [None] * 6
     assert whole.record["best_epoch"] == min(whole.run.metrics(), key=lambda row: row["dev_loss"])["epoch"]
     run = train_run(*settings, "training.epochs=3").run
-    verbs.resume(run, epochs=6)
+    resumed = verbs.resume(run, epochs=6)
     assert bits(run) == bits(whole.run)
+    for outcome in (whole, resumed):
+        assert outcome.rows == outcome.run.metrics(), "as the file has them, what is not known and what lies behind"
 
 
 # several runs of one shape
