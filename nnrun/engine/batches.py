@@ -140,7 +140,9 @@ def orders(rows: int, parts: Sequence[Window], block: int, rng: Generator) -> It
 # x (members, m, n), targets (members, m, width), and weights (members, m, 1) where there are any
 Batch = tuple[Array, Array, Array | None]
 
-GATHERED_BYTES = 1 << 19  # rows are gathered for several batches at once, as many as stay in the cache
+# Rows are gathered for several batches at once, as each time costs some calls: at most so many bytes of all members,
+# which stay in the outer cache, and so many rows, as dropout draws its numbers for all of them.
+GATHERED_BYTES, GATHERED_ROWS = 1 << 21, 1 << 12
 
 
 def batch_bounds(rows: int, batch_size: int, smallest: int = 1) -> list[Span]:
@@ -182,7 +184,7 @@ class Batches:
         row_bytes = max(1, x.itemsize * x.shape[1])
         self._per_block = max(1, BLOCK_BYTES // row_bytes)
         mixed = WINDOW_BYTES // row_bytes if by_blocks(shuffle, x) else len(x)
-        gathered = GATHERED_BYTES // (row_bytes * len(seeds))
+        gathered = min(GATHERED_ROWS, GATHERED_BYTES // (row_bytes * len(seeds)))
         self._windows = windows(self.bounds, mixed, gathered)
 
     @property
