@@ -62,13 +62,16 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
         return with_engine(config, "numpy"), told
     make_engine(with_engine(config, "compiled"))  # MisfitError if it cannot be had
     why = f"trained by the compiled engine, which saves about {saved:.2g} s" if asked == "auto" else ""
-    config, told = _compiled(config, asked, heard)
+    config, told = _compiled(config, asked, heard, alone=trainings == 1)
     return config, [why, *told] if why and config.training.engine == "compiled" else told
 
 
-def _compiled(config: Config, asked: str, heard: Heard) -> tuple[Config, list[str]]:
-    """With the compiled engine, ready to run; where its compiler fails and nobody asked for it, with NumPy."""
-    from nnrun.compiled.machine_code import load
+def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Config, list[str]]:
+    """With the compiled engine, ready to run; where its compiler fails and nobody asked for it, with NumPy.
+
+    `alone`: this process trains; else it is enough that the code is there.
+    """
+    from nnrun.compiled import machine_code
 
     told: list[str] = []
 
@@ -79,7 +82,9 @@ def _compiled(config: Config, asked: str, heard: Heard) -> tuple[Config, list[st
 
     started = time.perf_counter()
     try:
-        load(np.dtype(config.training.dtype), tell)
+        dtype, folder = np.dtype(config.training.dtype), machine_code.own_folder()
+        if alone or folder is None or not machine_code.is_sound(folder / machine_code.name_of(dtype)):
+            machine_code.load(dtype, tell)
     except StoppedError:  # told to stop before it began
         raise
     except Exception as error:
@@ -101,3 +106,8 @@ def saved_seconds(config: Config, dataset: Dataset) -> float:
 def with_engine(config: Config, engine: str) -> Config:
     """The same configuration but for its engine."""
     return configured(config, {KEY: engine})
+
+
+def by_numpy(config: Config) -> Config:
+    """The same configuration for a process that trains nothing, so that it need not load the compiled engine."""
+    return with_engine(config, "numpy")

@@ -41,7 +41,8 @@ def train(
     Raises ConfigError or DataError before the directory is made.
     """
     listener = listener or Listener()
-    loaded, dataset, session = begun(loaded, root, until_told(listener.preparing, told_to_stop))
+    loaded, dataset = begun(loaded, root, until_told(listener.preparing, told_to_stop))
+    session = session_of(loaded, dataset)
     run = _create(root, loaded, dataset, argv, given=given)
     with run.locked():
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
@@ -107,16 +108,22 @@ def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset,
     """Data and trainer; errors about a value of the configuration say where it stands."""
     with _located(loaded):
         dataset = _dataset(loaded.config, root, heard)
-        return dataset, Session([loaded.config], dataset)
+        return dataset, session_of(loaded, dataset)
 
 
-def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset, Session]:
-    """The same for a run that begins, or a search of so many; the configuration now says which engine trains."""
+def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset]:
+    """The data of a run that begins, or a search of so many; the configuration now says which engine trains."""
     with _located(loaded):
         dataset = _dataset(loaded.config, root, heard)
         config, told = decided(loaded.config, dataset, trainings, heard)
         loaded.notices.extend(told)
-        return replace(loaded, config=config), dataset, Session([config], dataset)
+        return replace(loaded, config=config), dataset
+
+
+def session_of(loaded: Loaded, dataset: Dataset) -> Session:
+    """A trainer for a configuration and its data."""
+    with _located(loaded):
+        return Session([loaded.config], dataset)
 
 
 def _dataset(config: Config, root: Path, heard: Heard) -> Dataset:

@@ -17,6 +17,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, NnrunError
 from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import load_best, prune
+from nnrun.runs.engines import by_numpy
 from nnrun.runs.recording import finals, wanted
 from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
@@ -110,7 +111,7 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
 
 def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
-    session = Session([StoredRun(run).config], dataset)
+    session = Session([by_numpy(StoredRun(run).config)], dataset)  # which measures, whatever has trained
     session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from nnrun.config.config import Config
@@ -15,11 +16,12 @@ from nnrun.engine.metrics import METRICS, misfit
 from nnrun.engine.scores import HIGHER_IS_BETTER
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.assembly import batch_size
+from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.recording import DEFINED, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import begun, first_files, prepare, same_data, until_told
+from nnrun.runs.verbs import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search
@@ -47,10 +49,10 @@ def begin(
     config, (space, known) = loaded.config, _checked(loaded)  # before the data are read, as that may take a while
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
-        loaded, dataset, _ = begun(
-            loaded, root, until_told(watcher.preparing, told_to_stop), trainings=config.search.trials
-        )
+        heard = until_told(watcher.preparing, told_to_stop)
+        loaded, dataset = begun(loaded, root, heard, trainings=config.search.trials)
         config = loaded.config
+        session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
         _refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset))
         run = _create(loaded, root, space, dataset, options, argv)
