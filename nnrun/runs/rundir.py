@@ -27,7 +27,7 @@ from nnrun.files import (
     write_atomically,
 )
 from nnrun.machine.posix import try_lock
-from nnrun.runs.reading import RESTORE, Found, read_document, read_lines
+from nnrun.runs.reading import RESTORE, Found, read_document, read_lines, read_written
 from nnrun.runs.records import Checkpoint, Event, Row, RunRecord, Written
 from nnrun.runs.tensors import read_tensors, write_tensors
 from nnrun.text import on_screen
@@ -141,7 +141,7 @@ class RunDir:
         """Set keys of run.json."""
         text = to_json(sealed({**self.read_record(), **values}), indent=2) + "\n"
         self.write(RECORD, text)
-        self._record = _identity(self.path / RECORD), read_document(text.encode(), str(self.path / RECORD), RunRecord)
+        self._record = _identity(self.path / RECORD), read_written(text.encode(), str(self.path / RECORD))
 
     @property
     def status(self) -> str:

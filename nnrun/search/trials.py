@@ -15,7 +15,6 @@ from typing import TypedDict, cast
 from numpy.random import SeedSequence
 
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.network import parameter_count
@@ -218,7 +217,7 @@ _DATASETS: dict[tuple[str, str], Dataset] = {}  # mapped once a worker, not once
 
 
 def _dataset(config: Config, cache: Path) -> Dataset:
-    key = dump_yaml(config.resolved()["data"]), config.training.dtype
+    key = config.data.model_dump_json(), config.training.dtype
     if key not in _DATASETS:
         _DATASETS[key] = load_dataset(config.data, config.training.dtype, cache)
     return _DATASETS[key]
