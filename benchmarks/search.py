@@ -2,7 +2,9 @@
 
 Imports, start of workers, data and bookkeeping are in the time, as they are for a user. All search the same space
 (learning rate, 1 − β1 and λ on log scales, width, batch size) around one hidden layer with Adam. nnrun trains what it
-writes to disk: every trial is a run directory. The peers take turns, repeat after repeat; figures are medians.
+writes to disk: every trial is a run directory, and with the engine that `auto` chooses. One search of it comes before
+all others, as the compiled engine is compiled once a machine. The peers take turns, repeat after repeat; figures are
+medians.
 
 - optuna_sklearn, optuna_torch: two processes that share a study through a journal file
 - optuna_sklearn_njobs, optuna_torch_njobs: `study.optimize(…, n_jobs=2)`, which are threads
@@ -108,7 +110,9 @@ def scaling(trials: int, epochs: int) -> dict[str, Run]:
 
 
 def measure(runs: dict[str, Run], repeats: int) -> dict[str, float | None]:
-    """The median of each, taken in turns; None where a library is missing."""
+    """The median of each, taken in turns after a search that is not counted; None where a library is missing."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs["nnrun"](Path(folder))
     times: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(repeats):
         print(f"repeat {repeat + 1} of {repeats}", file=sys.stderr, flush=True)
