@@ -1,0 +1,40 @@
+"""The benchmark of whole jobs runs, and notices a peer that learned nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+
+
+def test_a_whole_job_is_measured_from_the_command_to_the_written_model() -> None:
+    command = [sys.executable, str(BENCHMARKS / "whole_job.py"), "--quick", "--repeats", "1", "--json"]
+    done = subprocess.run([*command, "--jobs", "digits", "table"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["job"] for row in rows] == ["digits", "table"]
+    for row in rows:
+        assert row["nnrun_s"] > 0
+        assert row["ratio"]["sklearn"] == pytest.approx(row["sklearn_s"] / row["nnrun_s"], rel=1e-3)
+        assert set(row["dev_error"]) == set(row["test_error"]) >= {"nnrun", "sklearn"}
+
+
+def test_a_peer_that_learned_nothing_or_something_else_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from whole_job import Result, Spent, problems
+
+    def told(dev: float, test: float) -> list[str]:
+        return problems(
+            Result("digits", 1797, {"nnrun": Spent(errors=(0.02, 0.03)), "peer": Spent(errors=(dev, test))}), 0.9
+        )
+
+    assert told(0.02, 0.04) == []
+    assert told(0.02, 0.9) == ["digits: peer has not learned, test error 0.900 of 0.900"]
+    assert told(0.2, 0.03) == ["digits: peer has a dev error of 0.200, nnrun 0.020"]
+    assert told(float("nan"), 0.03) == ["digits: peer has not learned, dev error nan of 0.900"]
