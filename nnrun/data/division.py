@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.facts.survey import Survey, TargetFacts
-from nnrun.data.files.table import Table
+from nnrun.data.files.table import Indices, Table
 from nnrun.data.split import NO_PART, PARTS, Rule, Split, TooFewError, part_sizes, split_rows
 from nnrun.errors import DataError
 from nnrun.text import counted
@@ -54,12 +55,25 @@ class Division:
 
     def take(self, source: str, table: Table) -> Iterator[tuple[str, Table]]:
         """The rows of each part among those of a piece of a source."""
-        start = int(table.frame.index[0])
-        part_of = self.splits[source].part_of[start : start + len(table)]
+        part_of = self._part_of(source, table)
         for place, part in enumerate(PARTS):
             rows = np.flatnonzero(part_of == place)
             if len(rows):
-                yield part, table if len(rows) == len(table) else table.take(rows)
+                yield part, _taken(table, rows)
+
+    def divided(self, source: str, table: Table) -> tuple[npt.NDArray[np.int8], Table]:
+        """The rows of a piece of a source that are in a part, and the place of that part in PARTS, `(rows,)`."""
+        part_of = self._part_of(source, table)
+        rows = np.flatnonzero(part_of != NO_PART)
+        return part_of[rows], _taken(table, rows)
+
+    def _part_of(self, source: str, table: Table) -> npt.NDArray[np.int8]:
+        start = int(table.frame.index[0])
+        return self.splits[source].part_of[start : start + len(table)]
+
+
+def _taken(table: Table, rows: Indices) -> Table:
+    return table if len(rows) == len(table) else table.take(rows)
 
 
 def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] | None, locate: Locate) -> Division:

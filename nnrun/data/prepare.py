@@ -67,10 +67,14 @@ class Divided:
 
     def walk(self, step: str, parts: Sequence[str] = PARTS) -> Iterator[tuple[str, Table]]:
         """The part and the rows of one piece after the other, a part's rows in the order of their source."""
+        for source, table in self.pieces(step, parts):
+            yield from ((part, rows) for part, rows in self.division.take(source, table) if part in parts)
+
+    def pieces(self, step: str, parts: Sequence[str] = PARTS) -> Iterator[tuple[str, Table]]:
+        """The source and the rows of one piece after the other, of sources that hold rows of these parts."""
         for source, chunks in self.sources.items():
             if source == "all" or source in parts:
-                for table in chunks.walk(step):
-                    yield from ((part, rows) for part, rows in self.division.take(source, table) if part in parts)
+                yield from ((source, table) for table in chunks.walk(step))
 
 
 @dataclass(frozen=True)
@@ -99,23 +103,28 @@ class Prepared:
 
         Raises DataError for a cell that fits neither its column nor the dtype.
         """
-        for arrays in beside(self._of_rows, self.data.walk("writing")):
+        for arrays in beside(self._of_piece, self.data.pieces("writing")):
             yield from arrays
 
-    def _of_rows(self, rows: tuple[str, Table]) -> list[tuple[str, npt.NDArray[Any]]]:
-        """The name and the rows of each array, of some rows of a part."""
-        (part, table), found = rows, []
-        names = [column.name for column in self.preprocessor.columns for _ in column.features]
-        step = max(1, CELLS // len(names))
+    def _of_piece(self, piece: tuple[str, Table]) -> list[tuple[str, npt.NDArray[Any]]]:
+        """The name and the rows of each array, of a piece of a source: made for all parts at once, then divided."""
+        (source, table), found = piece, []
+        step = max(1, CELLS // self.preprocessor.n_features)
         for start in range(0, len(table), step):
-            piece = table.slice(start, start + step)
-            with np.errstate(over="ignore"):
-                x = np.ascontiguousarray(self.preprocessor.transform(piece), dtype=self.dtype)
-            check_fits(piece, x, names)
-            found.append((f"{part}_x", x))
-        found.append((f"{part}_y", self.target.encode(table, self.dtype)))
+            part_of, rows = self.data.division.divided(source, table.slice(start, start + step))
+            for axis, values in (self._encoded(rows) if len(rows) else {}).items():
+                found += [(f"{PARTS[place]}_{axis}", values[part_of == place]) for place in np.unique(part_of)]
+        return found
+
+    def _encoded(self, table: Table) -> Arrays:
+        """The features of some rows, their targets, and with data.weight their weights."""
+        names = [column.name for column in self.preprocessor.columns for _ in column.features]
+        with np.errstate(over="ignore"):
+            x = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.dtype)
+        check_fits(table, x, names)
+        found: Arrays = {"x": x, "y": self.target.encode(table, self.dtype)}
         if self.weight:
-            found.append((f"{part}_w", read_weights(table, self.weight)))
+            found["w"] = read_weights(table, self.weight)
         return found
 
     def arrays(self) -> Arrays:
