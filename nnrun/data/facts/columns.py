@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
 from nnrun.data.facts.tallies import Distinct
-from nnrun.data.files.table import EXACT, Kind, Table, kind_of, labels, slips_of
+from nnrun.data.files.table import EXACT, Kind, Table, kind_of, labels, missing_of, slips_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ class ColumnFacts:
     def see(self, table: Table) -> None:
         """Take in the next rows."""
         series = table.frame[self.name]
-        missing = series.isna().to_numpy(dtype=bool)
+        missing = missing_of(series)
         count = int(np.count_nonzero(missing))
         if count and not self.missing:
             self.first_missing = table.at_cell(table.first(missing), self.name)

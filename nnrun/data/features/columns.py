@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nnrun.data.facts.kinds import Meaning, dates, day_of, truths
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import OTHER, USUAL, Limits, pooled, pooled_notice
-from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
+from nnrun.data.files.table import Floats, Kind, Table, labels, missing_of, numbers
 
 # A part of a date from what it counts since 1 January 1970, a Thursday; Monday is weekday 0.
 DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]]] = {
@@ -135,7 +135,7 @@ class Learner:
     def see(self, table: Table) -> None:
         """Take in the next rows; raises DataError for a value that does not fit the column's kind."""
         self._rows += len(table)
-        self._missing += int(table.frame[self._start.name].isna().sum())
+        self._missing += int(np.count_nonzero(missing_of(table.frame[self._start.name])))
         self._seen.add(KINDS[self._start.kind].see(self._start, table))
 
     @property

@@ -210,11 +210,19 @@ def are_whole(values: Floats) -> bool:
     return bool(np.all(np.floor(values) == values))
 
 
+def missing_of(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    """Which values `(m,)` are missing; NumPy's whole numbers and booleans never are, and are not looked at."""
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iub":
+        return np.zeros(len(series), dtype=bool)
+    return series.isna().to_numpy(dtype=bool)
+
+
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    if kind_of(table.frame[column]) not in ("number", "boolean"):
+    series = table.frame[column]
+    if kind_of(series) not in ("number", "boolean"):
         check_numeric(table, column, CORRECT)
-    values = _parsed(table, column)
+    values = _parsed(table, series)
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
@@ -252,15 +260,15 @@ def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -
 
 def slips_of(table: Table, column: str) -> npt.NDArray[np.bool_]:
     """Which values `(m,)` of a column are there but are no numbers."""
-    return np.isnan(_parsed(table, column)) & table.frame[column].notna().to_numpy(dtype=bool)
-
-
-def _parsed(table: Table, column: str) -> Floats:
-    """The values `(m,)` of a column as float64, NaN where one is missing or no number."""
-    import pandas as pd
-
     series = table.frame[column]
+    return np.isnan(_parsed(table, series)) & ~missing_of(series)
+
+
+def _parsed(table: Table, series: pd.Series[Any]) -> Floats:
+    """The values `(m,)` of a column as float64, NaN where one is missing or no number."""
     if kind_of(series) in ("number", "boolean"):
         return np.asarray(series, dtype=np.float64)
+    import pandas as pd
+
     text = series.astype(str).str.replace(table.decimal, ".", regex=False)
     return np.asarray(pd.to_numeric(text, errors="coerce"), dtype=np.float64)
