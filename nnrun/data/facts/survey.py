@@ -12,7 +12,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates, day_of, possible_formats, read_dates
 from nnrun.data.facts.tallies import Coded, differ
 from nnrun.data.files.chunks import Chunks
-from nnrun.data.files.table import Indices, Table, fractional, kind_of, labels, numbers
+from nnrun.data.files.table import Indices, Table, fractional, kind_of, label_codes, numbers
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.text import counted, shown
@@ -31,7 +31,8 @@ class GroupFacts:
 
     def see(self, table: Table) -> None:
         """Take in the next rows."""
-        self.groups.see(table.frame[self.column.name])
+        codes, values = table.frame[self.column.name].factorize()
+        self.groups.see(codes, values.tolist())
 
     @property
     def codes(self) -> npt.NDArray[np.int32]:
@@ -127,7 +128,7 @@ class TargetFacts:
         if kind_of(series) == "number":
             self._see_numbers(table, series.dropna())
         if self.labels is not None:
-            self.labels.see(labels(series))
+            self.labels.see(*label_codes(series))
 
     def _see_numbers(self, table: Table, present: pd.Series[Any]) -> None:
         try:

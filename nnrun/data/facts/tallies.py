@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from math import frexp, hypot, inf, ldexp, sqrt
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,9 @@ class Coded:
         self.index: dict[Hashable, int] = {}
         self._pieces: list[npt.NDArray[np.int32]] = []
 
-    def see(self, series: pd.Series[Any]) -> None:
-        """Take in the next rows."""
-        codes, values = series.factorize()
-        known = [self.index.setdefault(value, len(self.index)) for value in values.tolist()]
+    def see(self, codes: npt.NDArray[Any], values: Iterable[Hashable]) -> None:
+        """Take in the next rows: the place of each among these values, `(m,)`, −1 where it is missing."""
+        known = [self.index.setdefault(value, len(self.index)) for value in values]
         self._pieces.append(np.array([*known, -1], np.int32)[codes])
 
     @property

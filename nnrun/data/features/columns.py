@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nnrun.data.facts.kinds import Meaning, dates, day_of, truths
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import OTHER, USUAL, Limits, pooled, pooled_notice
-from nnrun.data.files.table import Floats, Kind, Table, labels, missing_of, numbers
+from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
 
 # A part of a date from what it counts since 1 January 1970, a Thursday; Monday is weekday 0.
 DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]]] = {
@@ -117,6 +117,11 @@ class Seen:
     counts: Counter[str] = field(default_factory=Counter)
     moments: dict[str, Moments] = field(default_factory=dict)
 
+    @property
+    def present(self) -> int:
+        """How many rows have a value; each part of a date has as many as the others."""
+        return sum(self.counts.values()) or next((moments.count for moments in self.moments.values()), 0)
+
     def add(self, piece: Seen) -> None:
         """Take in the next piece."""
         self.counts.update(piece.counts)
@@ -129,19 +134,18 @@ class Learner:
 
     def __init__(self, name: str, meaning: Meaning, limits: Limits = USUAL) -> None:
         self._start, self._limits = Column(name, meaning.kind, format=meaning.format), limits
-        self._rows = self._missing = 0
+        self._rows = 0
         self._seen = Seen()
 
     def see(self, table: Table) -> None:
         """Take in the next rows; raises DataError for a value that does not fit the column's kind."""
         self._rows += len(table)
-        self._missing += int(np.count_nonzero(missing_of(table.frame[self._start.name])))
         self._seen.add(KINDS[self._start.kind].see(self._start, table))
 
     @property
     def column(self) -> Column:
         """The column as all rows seen so far have it."""
-        start = replace(self._start, indicator=self._missing > 0)
+        start = replace(self._start, indicator=self._seen.present < self._rows)
         return KINDS[start.kind].learn(start, self._seen, self._rows, self._limits)
 
     @property
@@ -175,11 +179,13 @@ class _Kind(NamedTuple):
 
 
 def _moments(values: Floats) -> Moments:
-    return Moments.of(values[~np.isnan(values)])
+    missing = np.isnan(values)
+    return Moments.of(values[~missing] if missing.any() else values)
 
 
 def _filled(values: Floats, fill: float) -> Floats:
-    return np.where(np.isnan(values), fill, values)
+    missing = np.isnan(values)
+    return np.where(missing, fill, values) if missing.any() else values
 
 
 def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:

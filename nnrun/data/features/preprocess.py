@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.columns import Column, Learner, WrittenColumn
-from nnrun.data.files.table import Floats, Table, check_fits, labels, numbers
+from nnrun.data.files.table import Floats, Table, check_fits, label_codes, numbers
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.text import shown
@@ -109,15 +109,15 @@ class Target:
                 standard = ((numbers(table, self.name) - self.mean) / self.deviation).astype(dtype).reshape(-1, 1)
             check_fits(table, standard, [self.name])
             return standard
-        values = labels(table.frame[self.name])
-        places, different = values.factorize()
+        places, names = label_codes(table.frame[self.name])
         index = {label: code for code, label in enumerate(self.classes)}
-        known = np.array([*(index.get(str(value), -1) for value in different), -1], dtype=np.int64)
+        known = np.array([*(index.get(name, -1) for name in names), -1], dtype=np.int64)
         codes: npt.NDArray[np.int64] = known[places]
         if codes.min() < 0:
+            row = int(np.argmin(codes))
             place = table.at_cell(table.first(codes < 0), self.name)
             raise DataError(
-                f"{place}: class {shown(values.iloc[int(np.argmin(codes))])} does not occur in the training part "
+                f"{place}: class {shown(names[places[row]])} does not occur in the training part "
                 f"({_listing(self.classes)}); correct it, or add rows of it there"
             )
         return codes
@@ -141,8 +141,9 @@ class TargetLearner:
         if self._start.classes is None:
             self._moments += Moments.of(numbers(table, self._start.name))
         else:
-            rows = labels(table.frame[self._start.name]).value_counts()
-            self._rows.update(dict(zip(rows.index.tolist(), rows.tolist(), strict=True)))
+            codes, names = label_codes(table.frame[self._start.name])
+            for name, rows in zip(names, np.bincount(codes[codes >= 0], minlength=len(names)), strict=True):
+                self._rows[name] += int(rows)
 
     @property
     def class_rows(self) -> dict[str, int]:

@@ -198,6 +198,17 @@ def labels(series: pd.Series[Any]) -> pd.Series[Any]:
     return values.astype(str).reindex(series.index)
 
 
+def label_codes(series: pd.Series[Any]) -> tuple[Indices, list[str]]:
+    """Which of the labels that follow each value has, `(m,)`, −1 where it is missing; a label may be there twice.
+
+    Each different value is written once. Numbers with a fraction are all written, as -0.0 and 0.0 are equal.
+    """
+    import pandas as pd
+
+    codes, different = (labels(series) if series.dtype.kind == "f" else series).factorize()
+    return codes, labels(pd.Series(different)).tolist()
+
+
 def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
     """Which numbers `(m,)` are not whole, or too large for float64 to tell."""
     if series.dtype.kind != "f":
