@@ -37,6 +37,7 @@ from typing import Any
 from big_csv import write_csv
 from environment import KERNEL_PINS, ONE_THREAD, plural
 from made_tables import MADE
+from step_report import rounded
 
 HERE = Path(__file__).parent
 PEERS = {"nnrun": "nnrun", "sklearn": "scikit-learn", "torch": "PyTorch", "jax": "JAX"}
@@ -90,39 +91,44 @@ class Result:
     rows: int
     spent: Mapping[str, Spent]
 
-    def seconds(self, peer: str) -> float | None:
-        """Median time of the clock; None without the peer."""
-        return statistics.median(self.spent[peer].seconds) if peer in self.spent else None
+    def median(self, peer: str, what: str = "seconds") -> float | None:
+        """Median of what a peer spent; None without the peer."""
+        return statistics.median(getattr(self.spent[peer], what)) if peer in self.spent else None
 
-    def ratio(self, peer: str) -> float | None:
-        """How many times nnrun's time a peer takes, as the median of the ratios of each repeat."""
+    def ratio(self, peer: str, what: str = "seconds") -> float | None:
+        """How many times nnrun's a peer spends, as the median of the ratios of each repeat."""
         if peer not in self.spent:
             return None
-        turns = zip(self.spent[peer].seconds, self.spent["nnrun"].seconds, strict=True)
+        turns = zip(getattr(self.spent[peer], what), getattr(self.spent["nnrun"], what), strict=True)
         return statistics.median(theirs / ours for theirs, ours in turns)
 
     def as_json(self) -> dict[str, Any]:
         """The row that `--json` prints."""
-        present = self.spent.items()
+        others, present = [peer for peer in PEERS if peer != "nnrun"], self.spent.items()
         return {
             "job": self.name,
             "rows": self.rows,
-            **{f"{peer}_s": rounded(self.seconds(peer)) for peer in PEERS},
-            "ratio": {peer: rounded(self.ratio(peer)) for peer in PEERS if peer != "nnrun"},
-            "processor_s": {peer: rounded(statistics.median(spent.processor)) for peer, spent in present},
+            **{f"{peer}_s": rounded(self.median(peer)) for peer in PEERS},
+            "ratio": {peer: rounded(self.ratio(peer)) for peer in others},
+            "processor_s": {peer: rounded(self.median(peer, "processor")) for peer in PEERS},
+            "processor_ratio": {peer: rounded(self.ratio(peer, "processor")) for peer in others},
             "dev_error": {peer: rounded(spent.errors[0]) for peer, spent in present},
             "test_error": {peer: rounded(spent.errors[1]) for peer, spent in present},
         }
 
-    def line(self) -> str:
-        """A line of the table in Markdown."""
-        ours = self.seconds("nnrun") or float("nan")
-        cells = [f"{self.name}, {self.rows:,} rows", f"{ours:.2f}"]
-        for peer in (peer for peer in PEERS if peer != "nnrun"):
-            seconds, ratio = self.seconds(peer), self.ratio(peer)
-            cells.append("–" if seconds is None else f"{seconds:.2f} ({ratio:.1f}×)")
-        cells.append(" / ".join(f"{100 * self.spent[peer].errors[1]:.1f}" for peer in PEERS if peer in self.spent))
-        return "| " + " | ".join(cells) + " |"
+    def cells(self, what: str) -> list[str]:
+        """What each peer spent, with the ratio in brackets."""
+        found = [f"{self.name}, {self.rows:,} rows"]
+        for peer in PEERS:
+            spent, ratio = self.median(peer, what), self.ratio(peer, what)
+            behind = "" if peer == "nnrun" else f" ({ratio:.1f}×)"
+            found.append("–" if spent is None else f"{spent:.2f}{behind}")
+        return found
+
+    @property
+    def test_errors(self) -> str:
+        """In per cent, in the order of the peers."""
+        return " / ".join(f"{100 * spent.errors[1]:.1f}" for spent in self.spent.values())
 
 
 def bank(folder: Path, rows: int) -> str:
@@ -246,10 +252,21 @@ def say(message: str) -> None:
 
 
 def report(results: list[Result]) -> str:
-    """A table in Markdown, times nnrun's in brackets."""
-    heads = ["job", "nnrun, s", *(f"{told}, s" for peer, told in PEERS.items() if peer != "nnrun"), "test error, %"]
-    rule = "| --- | " + "--: | " * (len(heads) - 1)
-    return "\n".join([f"| {' | '.join(heads)} |", rule.rstrip(), *(result.line() for result in results)])
+    """Two tables in Markdown, seconds of the clock and of the processor, times nnrun's in brackets."""
+    clock = [[*result.cells("seconds"), result.test_errors] for result in results]
+    processor = [result.cells("processor") for result in results]
+    return "\n\n".join(
+        [
+            table(["seconds", *PEERS.values(), "test error, %"], clock),
+            table(["seconds of the processor", *PEERS.values()], processor),
+        ]
+    )
+
+
+def table(heads: list[str], lines: list[list[str]]) -> str:
+    """Markdown, numbers to the right."""
+    rule = ["---", *["--:" for _ in heads[1:]]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *lines))
 
 
 def arguments() -> argparse.Namespace:
@@ -281,11 +298,6 @@ def main() -> None:
         print(f"{plural(len(os.sched_getaffinity(0)), 'core')}, {threads}\n\n{report(results)}")
     if any(problems(result, JOBS[result.name].guess) for result in results):
         raise SystemExit(1)
-
-
-def rounded(value: float | None) -> float | None:
-    """Four significant digits."""
-    return None if value is None else float(f"{value:.4g}")
 
 
 if __name__ == "__main__":
