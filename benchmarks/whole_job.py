@@ -223,7 +223,7 @@ def measured(name: str, peers: Iterable[str], asked: argparse.Namespace) -> Resu
     with tempfile.TemporaryDirectory(prefix="nnrun-benchmark-") as folder:
         source = job.source(Path(folder), rows)
         spent = {peer: Spent() for peer in peers}
-        for repeat in range(0 if not asked.quick else 1, asked.repeats + 1):
+        for repeat in range(int(asked.quick), asked.repeats + 1):
             say(f"{name}: {f'{repeat} of {asked.repeats}' if repeat else 'not counted'}")
             for peer, taken in spent.items():
                 turn(peer, job, source, taken if repeat else Spent(), variables)
@@ -255,12 +255,8 @@ def report(results: list[Result]) -> str:
     """Two tables in Markdown, seconds of the clock and of the processor, times nnrun's in brackets."""
     clock = [[*result.cells("seconds"), result.test_errors] for result in results]
     processor = [result.cells("processor") for result in results]
-    return "\n\n".join(
-        [
-            table(["seconds", *PEERS.values(), "test error, %"], clock),
-            table(["seconds of the processor", *PEERS.values()], processor),
-        ]
-    )
+    first = table(["seconds", *PEERS.values(), "test error, %"], clock)
+    return f"{first}\n\n{table(['seconds of the processor', *PEERS.values()], processor)}"
 
 
 def table(heads: list[str], lines: list[list[str]]) -> str:
@@ -278,8 +274,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rows and no turn before: to see that it runs")
     parser.add_argument("--json", action="store_true", help="print a list of rows and nothing else on stdout")
     asked = parser.parse_args()
-    if asked.repeats < 1:
-        parser.error("--repeats: at least 1")
+    for option in ("repeats", "threads"):
+        if getattr(asked, option) is not None and getattr(asked, option) < 1:
+            parser.error(f"--{option}: at least 1")
     return asked
 
 

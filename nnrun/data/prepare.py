@@ -118,14 +118,11 @@ class Prepared:
 
     def _encoded(self, table: Table) -> Arrays:
         """The features of some rows, their targets, and with data.weight their weights."""
-        names = [column.name for column in self.preprocessor.columns for _ in column.features]
         with np.errstate(over="ignore"):
             x = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.dtype)
-        check_fits(table, x, names)
-        found: Arrays = {"x": x, "y": self.target.encode(table, self.dtype)}
-        if self.weight:
-            found["w"] = read_weights(table, self.weight)
-        return found
+        check_fits(table, x, [column.name for column in self.preprocessor.columns for _ in column.features])
+        weights = {"w": read_weights(table, self.weight)} if self.weight else {}
+        return {"x": x, "y": self.target.encode(table, self.dtype), **weights}
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""
