@@ -68,7 +68,7 @@ class Preprocessor:
         return out
 
     def _unscaled(self, table: Table) -> Floats:
-        out = np.zeros((len(table), self.n_features), order="F")  # it is filled and scaled column by column
+        out = np.zeros((self.n_features, len(table))).T  # columns are written as they lie, one after the other
         start = 0
         for column in self.columns:
             stop = start + len(column.features)
