@@ -8,7 +8,6 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,7 @@ from nnrun.data.files.cells import (
 )
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.dialect import MARKS, UNITS, Dialect, dialect_notice, find_dialect
+from nnrun.data.files.plain_file import PlainRows
 from nnrun.data.files.reading import Header, Reading, name_columns
 from nnrun.data.files.records import Records
 from nnrun.data.files.table import Table
@@ -168,18 +168,36 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Diale
         records = Records(path, handle, dialect)
         header = name_columns(records.header(), path.name)
         notices = (*dialect_notice(path.name, reading, dialect), *header.notices)
-        pieces = _pieces(records, rows, len(header.names))
-        piece = next(pieces, None)
-        if piece is None:
-            raise DataError(f"{path}:{records.header_line}: a header but no rows; add the data below it")
-        table = _table(path, header, dialect, piece)
-        if kept := classes_among_missing(table, header.names, dialect, piece.text):
-            dialect = replace(dialect, reading=replace(reading, classes=frozenset(kept)))
-            notices = (*notices, told_classes(reading.target, kept))
-            table = _table(path, header, dialect, piece)
-        del piece  # its text
-        for one in chain([table], beside(partial(_table, path, header, dialect), pieces, _PARSERS)):
-            yield replace(one, header_line=records.header_line, notices=(*notices, *one.notices))
+        whole = partial(replace, header_line=records.header_line)
+        plain = PlainRows(path, dialect, header.names, records.names, records.next_line - 1)
+        for frame in plain.frames(rows):
+            line = records.next_line + frame.index[0]
+            yield whole(_placed(path, header, dialect, frame, range(line, line + len(frame))), notices=notices)
+        if plain.at_end:
+            return
+        records.skip(plain.rows, plain.offset)
+        pieces = _pieces(records, rows, len(header.names), plain.rows)
+        if not plain.rows:
+            table, dialect, told = _first(path, header, dialect, records.header_line, pieces)
+            notices = (*notices, *told)
+            yield whole(table, notices=(*notices, *table.notices))
+        for table in beside(partial(_table, path, header, dialect), pieces, _PARSERS):
+            yield whole(table, notices=(*notices, *table.notices))
+
+
+def _first(
+    path: Path, header: Header, dialect: Dialect, header_line: int, pieces: Iterator[_Piece]
+) -> tuple[Table, Dialect, list[str]]:
+    """The first table, what is known from now on of classes that look like missing values, and what to tell of them."""
+    piece = next(pieces, None)
+    if piece is None:
+        raise DataError(f"{path}:{header_line}: a header but no rows; add the data below it")
+    table = _table(path, header, dialect, piece)
+    kept = classes_among_missing(table, header.names, dialect, piece.text)
+    if not kept:
+        return table, dialect, []
+    dialect = replace(dialect, reading=replace(dialect.reading, classes=frozenset(kept)))
+    return _table(path, header, dialect, piece), dialect, [told_classes(dialect.reading.target, kept)]
 
 
 class _Piece(NamedTuple):
@@ -190,8 +208,7 @@ class _Piece(NamedTuple):
     start: int
 
 
-def _pieces(records: Records, rows: int | None, width: int) -> Iterator[_Piece]:
-    start = 0
+def _pieces(records: Records, rows: int | None, width: int, start: int) -> Iterator[_Piece]:
     while lines := records.take(rows, width):
         yield _Piece(records.text(), lines, start)
         start += len(lines)
@@ -208,13 +225,17 @@ def _table(path: Path, header: Header, dialect: Dialect, piece: _Piece) -> Table
             "check the quotes and empty lines"
         )
     frame.index = pd.RangeIndex(start, start + len(frame))
+    return replace(_placed(path, header, dialect, frame, lines), notices=tuple(notices))
+
+
+def _placed(path: Path, header: Header, dialect: Dialect, frame: pd.DataFrame, lines: Sequence[int]) -> Table:
+    """The frame, whose index counts the file's rows, as a table that knows where they stand."""
     table = Table(
         frame,
         str(path),
         lines=lines,
         fields=header.fields,
-        notices=tuple(notices),
-        first_row=start,
+        first_row=int(frame.index[0]),
         repeated=header.repeated,
         decimal=dialect.decimal,
         names_doubted=dialect.layout.data_first,

@@ -42,8 +42,8 @@ class Records:
         self._passed = 0  # lines that csv.reader did not see
         self._lines: list[str] = []  # of the record that is being read
         self._taken: list[bytes | str] = []
-        self._names: list[str] = []  # as they stand in the file, where they could be told from a row
-        self._start = dialect.layout.above + 1  # line of the next record
+        self.names: list[str] = []  # as they stand in the file, where they could be told from a row
+        self.next_line = dialect.layout.above + 1  # that of the next record
         for _ in range(dialect.layout.above):
             handle.readline()
         csv.field_size_limit(_LONGEST_FIELD)
@@ -70,11 +70,18 @@ class Records:
             for record in self._reader:
                 self._lines.clear()
                 if not _is_blank(record):
-                    self.header_line, self._start = self._start, self._line + 1
-                    self._names = [] if layout.data_first or len(record) == 1 else record
+                    self.header_line, self.next_line = self.next_line, self._line + 1
+                    self.names = [] if layout.data_first or len(record) == 1 else record
                     return [*([""] if layout.row_names else []), *(name.strip() for name in record)]
-                self._start = self._line + 1
+                self.next_line = self._line + 1
         raise DataError(f"{self._path}: the file is empty; a line of column names and at least one row are needed")
+
+    def skip(self, lines: int, offset: int) -> None:
+        """Go on at a byte of the file, behind lines that are a record each."""
+        if lines:
+            self._handle.seek(offset)
+            self.next_line += lines
+            self._passed += lines
 
     def take(self, most: int | None, width: int) -> array[int]:
         """The first line of each of the next records; `text` then has all of them, blank ones left out."""
@@ -83,8 +90,8 @@ class Records:
         while len(starts) != most and (block := self._block()):
             left = None if most is None else most - len(starts)
             if rows := self._plain(block, width, left):
-                starts.extend(range(self._start, self._start + rows))
-                self._start += rows
+                starts.extend(range(self.next_line, self.next_line + rows))
+                self.next_line += rows
                 self._passed += rows
             else:
                 self._take_singly(block, width, starts, most)
@@ -117,13 +124,13 @@ class Records:
 
     def _may_repeat_names(self, block: str, first: int, firsts: npt.NDArray[np.uint8]) -> bool:
         """Whether a line of the block, which has no quotes, could be the names once more; a first byte mostly tells."""
-        if not self._names:
+        if not self.names:
             return False
         mark = self._dialect.delimiter
-        begins = [ord(" "), (self._names[0] or mark).encode()[0]]
+        begins = [ord(" "), (self.names[0] or mark).encode()[0]]
         if first not in begins and not np.isin(firsts, begins).any():
             return False
-        return re.search(f"{re.escape(mark)} *".join(map(re.escape, self._names)), block) is not None
+        return re.search(f"{re.escape(mark)} *".join(map(re.escape, self.names)), block) is not None
 
     def _take_singly(self, block: str, width: int, starts: array[int], most: int | None) -> None:
         """Take the records that begin in the block, until there are `most`."""
@@ -131,12 +138,12 @@ class Records:
         with self._explained():
             for record in self._reader:
                 if not _is_blank(record):
-                    if len(record) != width or record == self._names:
+                    if len(record) != width or record == self.names:
                         raise DataError(self._unfit(record, width))
-                    starts.append(self._start)
+                    starts.append(self.next_line)
                     self._taken.extend(self._lines)
                 self._lines.clear()
-                self._start = self._line + 1
+                self.next_line = self._line + 1
                 if len(starts) == most or self._ahead.tell() == len(block):
                     break
 
@@ -151,17 +158,17 @@ class Records:
             ) from None
 
     def _unfit(self, record: list[str], width: int) -> str:
-        if record == self._names:
+        if record == self.names:
             return (
-                f"{self._path}:{self._start}: the names of the columns once more, as where two files were put "
+                f"{self._path}:{self.next_line}: the names of the columns once more, as where two files were put "
                 "together; remove this line, or if no line holds names, set data.format.header to false"
             )
         if record[0].startswith(COMMENT) and len(record) < width:
-            return f"{self._path}:{self._start}: a comment among the rows; remove this line"
+            return f"{self._path}:{self.next_line}: a comment among the rows; remove this line"
         fields = len(record)
         unit = "field" if fields == 1 else "fields"
         advice = _advice(record, width).format(self._dialect.separators)
-        place = f"{self._path}:{self._start}:{min(fields, width) + 1}"
+        place = f"{self._path}:{self.next_line}:{min(fields, width) + 1}"
         where = "the header" if self._dialect.has_names else "the first row"
         return f"{place}: {fields} {unit} where {where} has {width}; {advice}"
 
@@ -175,8 +182,8 @@ class Records:
                 raise DataError(f"{place}: {error}; check the quotes on this line and before it") from None
             first = next(csv.reader(self._lines[:1], skipinitialspace=True, delimiter=self._dialect.delimiter))
             raise DataError(
-                f"{self._path}:{self._start}:{len(first)}: a quote opens here and is never closed; close it, or double "
-                "it where it is part of the value"
+                f"{self._path}:{self.next_line}:{len(first)}: a quote opens here and is never closed; close it, or "
+                "double it where it is part of the value"
             ) from None
 
 

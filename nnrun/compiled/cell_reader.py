@@ -1,0 +1,145 @@
+"""The compiled reader of plain cells: made once a machine, kept as an object file, loaded without Numba.
+
+To load Numba and a function that it keeps takes a third of a second, in which 60 MB of text are read without them;
+llvmlite, which comes with it, takes a twentieth. The file lies beside the machine code of the engine, in the user's own
+folder, and begins with its checksum. Other sources, versions and processors have other names. Whatever happens to it
+costs a compilation, and where the extra `fast` is missing there is no reader.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.files import write_atomically
+from nnrun.machine.posix import belongs_to_user
+
+OURS = "NNRUN_COMPILED_CACHE"  # names the folder
+Bytes = npt.NDArray[np.uint8]
+Columns = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+Read = Callable[[Bytes, int, int, str, str], Columns | None]
+
+_SYMBOL = "plain_rows"
+_CHECKSUM = hashlib.sha256().digest_size
+
+
+@cache
+def reader() -> Read | None:
+    """A function of text, the numbers of its lines and columns, what stands between fields, and before decimals.
+
+    The text `(bytes,)` has just so many line ends, one of them as its last byte. It becomes columns `(n, m)` and a
+    mask `(n,)` of those that hold whole numbers alone; None if a cell is not plain, or a line has more or fewer of
+    them. Meanwhile other threads run.
+    """
+    try:
+        rows = _loaded(_kept() or _made())
+    except ImportError:
+        return None
+
+    def read(text: Bytes, height: int, width: int, between: str, point: str) -> Columns | None:
+        out, other = np.empty((width, height)), np.zeros(width, bool)
+        plain, thrown = ctypes.c_int64(), ctypes.c_void_p()  # Numba's functions give back what they return, and raise
+        given, *filled = (array.ctypes.data for array in (text, out, other))
+        rows(ctypes.byref(plain), ctypes.byref(thrown), given, height, width, ord(between), ord(point), height, *filled)
+        return (out, ~other) if plain.value else None
+
+    return read
+
+
+def _loaded(code: bytes) -> Any:
+    """The function of an object file; its code stays in memory as long as the function does."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(jit=True)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    pointer, whole = ctypes.c_void_p, ctypes.c_int64
+    byte = ctypes.c_uint8
+    kinds = [pointer, pointer, pointer, whole, whole, byte, byte, whole, pointer, pointer]
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(engine.get_function_address(_SYMBOL))
+    function.engine = engine  # type: ignore[attr-defined]
+    return function
+
+
+def _made() -> bytes:
+    """The object file, compiled by Numba and put where the next process looks for it."""
+    from llvmlite import binding
+    from numba import types
+
+    from nnrun.compiled import cells
+
+    byte, number, whole = types.CPointer(types.uint8), types.CPointer(types.float64), types.int64
+    signature = whole(byte, whole, whole, types.uint8, types.uint8, whole, number, byte)
+    cells.rows.compile(signature)
+    text = cells.rows.inspect_llvm(signature.args)
+    module = binding.parse_assembly(text)
+    (name,) = (f.name for f in module.functions if f.linkage is binding.Linkage.external and not f.is_declaration)
+    module = binding.parse_assembly(text.replace(name, _SYMBOL))
+    features = binding.get_host_cpu_features().flatten()
+    target = binding.Target.from_default_triple()
+    machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
+    code: bytes = machine.emit_object(module)
+    if path := _path():
+        with suppress(OSError):  # a full disk: the next process compiles too
+            write_atomically(path, hashlib.sha256(code).digest() + code)
+    return code
+
+
+def _kept() -> bytes | None:
+    path = _path()
+    try:
+        content = path.read_bytes() if path else b""
+    except OSError:
+        return None
+    code = content[_CHECKSUM:]
+    return code if code and hashlib.sha256(code).digest() == content[:_CHECKSUM] else None
+
+
+@cache
+def _path() -> Path | None:
+    """Where the object file lies; None where it cannot be kept. ImportError without the compiler."""
+    import llvmlite
+    from llvmlite import binding
+
+    folder = own_folder()
+    here = Path(__file__)
+    sources = [here.read_bytes(), here.with_name("cells.py").read_bytes()]
+    features = binding.get_host_cpu_features().flatten()
+    made_for = (llvmlite.__version__, np.__version__, sys.version, platform.machine(), binding.get_host_cpu_name())
+    digest = hashlib.sha256(b"\0".join([*sources, repr((made_for, features)).encode()])).hexdigest()
+    return folder / f"cells-{digest[:16]}" if folder else None
+
+
+def own_folder() -> Path | None:
+    """The folder, made if need be, if it is this user's, closed to others and open for writing."""
+    folder = _wanted()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.stat()
+    except (OSError, RuntimeError):  # no home
+        return None
+    own = belongs_to_user(found) and not found.st_mode & 0o077
+    return folder if own and os.access(folder, os.W_OK) else None
+
+
+def _wanted() -> Path:
+    if given := os.environ.get(OURS):
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/nnrun").expanduser() / "compiled"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnrun" / "compiled"
