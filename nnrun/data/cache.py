@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.chunks import beside
 from nnrun.data.files.sources import check_file, source_files
 from nnrun.data.files.table import Arrays
 from nnrun.data.fitted import Fitted
@@ -88,7 +89,7 @@ def _checksums(entry: Path) -> dict[str, list[int]]:
     found = {}
     for path in sorted(set(entry.iterdir()) - {entry / _MANIFEST}):
         with path.open("rb", buffering=0) as file:
-            found[path.name] = [path.stat().st_size, *map(zlib.crc32, iter(partial(file.read, _BLOCK), b""))]
+            found[path.name] = [path.stat().st_size, *beside(zlib.crc32, iter(partial(file.read, _BLOCK), b""))]
     return found
 
 

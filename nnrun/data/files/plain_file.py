@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LEAST = 1 << 24  # bytes of a file, from which on it pays to load the code
 FEWEST = 1 << 16  # cells of a piece
-_BLOCK = 1 << 22  # bytes that are read together
+_BLOCK, _ROOM = 1 << 18, 1 << 22  # bytes that are read together, and for which there is room at first
 _READERS = 2  # threads
 _LINE_END = ord("\n")
 _ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "latin-1")  # in which plain cells are the same bytes
@@ -102,30 +102,30 @@ class _Piece(NamedTuple):
 
 
 def _pieces(handle: BinaryIO, rows: int | None, offset: int) -> Iterator[_Piece]:
-    waiting: list[Bytes] = []
-    found = start = 0
-    for block in _blocks(handle):
-        ends = block == _LINE_END
-        count = int(np.count_nonzero(ends))
+    """Whole lines, so many, the last piece fewer; line ends are counted while the processor's cache has the bytes."""
+    text, filled, found, start = np.empty(_ROOM, np.uint8), 0, 0, 0
+    while size := cast(BufferedIOBase, handle).readinto(text[filled : filled + _BLOCK].data):
+        ends = text[filled : filled + size] == _LINE_END
+        filled, count = filled + size, int(np.count_nonzero(ends))
         while rows is not None and found + count >= rows:
-            stop = int(np.flatnonzero(ends)[rows - found - 1]) + 1
-            text, waiting = np.concatenate([*waiting, block[:stop]]), []
-            offset += len(text)
-            yield _Piece(text, rows, start, offset)
-            block, ends, count = block[stop:], ends[stop:], count - (rows - found)
-            found, start = 0, start + rows
-        waiting.append(block)
+            last = int(np.flatnonzero(ends)[rows - found - 1])
+            rest = text[filled - len(ends) + last + 1 : filled]
+            offset += filled - len(rest)
+            yield _Piece(text[: filled - len(rest)], rows, start, offset)
+            text, filled, ends = _with_room(rest, len(text)), len(rest), ends[last + 1 :]
+            found, count, start = 0, count - (rows - found), start + rows
         found += count
-    if found:
-        text = np.concatenate(waiting)
-        yield _Piece(text, found, start, offset + len(text))
+        if filled + _BLOCK > len(text):
+            text = _with_room(text[:filled], 2 * len(text))
+    if filled:
+        if text[filled - 1] != _LINE_END:
+            text[filled] = _LINE_END
+            filled, found = filled + 1, found + 1
+        yield _Piece(text[:filled], found, start, offset + filled)
 
 
-def _blocks(handle: BinaryIO) -> Iterator[Bytes]:
-    """All bytes, and a line end behind the last if there is none; for arrays the system finds memory sooner."""
-    file, last = cast(BufferedIOBase, handle), _LINE_END
-    while size := file.readinto((block := np.empty(_BLOCK, np.uint8)).data):
-        yield block[:size]
-        last = block[size - 1]
-    if last != _LINE_END:
-        yield np.array([_LINE_END], np.uint8)
+def _with_room(text: Bytes, room: int) -> Bytes:
+    """The same bytes at the beginning of an array for more of them."""
+    larger = np.empty(room, np.uint8)
+    larger[: len(text)] = text
+    return larger

@@ -6,10 +6,12 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from nnrun.config.data_section import BUNDLED, DOWNLOAD, is_address
@@ -108,11 +110,24 @@ class File:
         """Whether cells become numbers only by reading them."""
         return _reader(self.path) is read_csv
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Hash of the file's bytes."""
-        with self.path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return self._hash.result()
+
+    @cached_property
+    def _hash(self) -> Future[str]:
+        """Made beside whatever else is done; a command that ends early does not wait for it."""
+        hashed: Future[str] = Future()
+
+        def make() -> None:
+            try:
+                hashed.set_result(_sha256(self.path))
+            except OSError as error:
+                hashed.set_exception(error)
+
+        Thread(target=make, daemon=True).start()
+        return hashed
 
     @cached_property
     def width(self) -> int:
@@ -121,6 +136,7 @@ class File:
 
     def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
         """Pieces as the file's reader gives them."""
+        _ = self._hash  # the other core has time for it now
         reading = replace(self.reading, text=self.reading.text.union(text))
         return _tables(self.path, reading, max(1, cells // self.width), self._reader)
 
@@ -172,8 +188,12 @@ def read_chunks(path: Path, rows: int, reading: Reading = ANYHOW) -> Iterator[Ta
 def _whole(path: Path, reading: Reading) -> Table:
     check_file(path)
     table = next(iter(_tables(path, reading, None)))
+    return replace(table, sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as handle:
-        return replace(table, sha256=hashlib.file_digest(handle, "sha256").hexdigest())
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _tables(path: Path, reading: Reading, rows: int | None, reader: Reader | None = None) -> Iterator[Table]:

@@ -16,7 +16,8 @@ from nnrun.errors import DataError
 
 _GZIP = b"\x1f\x8b"
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
+_LIKE_ASCII = ("utf-8", "utf-8-sig", "cp1252", "latin-1")  # in which its characters are the same bytes
 _UNUSED_IN_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 
 # How files begin that are something else, whatever they are called; and what to do.
@@ -86,9 +87,13 @@ def check_encoding(path: Path, encoding: str) -> None:
 def _first_undecodable(path: Path, encoding: str) -> int | None:
     """Offset of the first byte that is no text in this encoding; raises DataError at a character of zero."""
     decoder = codecs.getincrementaldecoder(encoding)()
+    simple = encoding in _LIKE_ASCII
     start = 0
     for block in _blocks(path):
         pending = len(decoder.getstate()[0])
+        if simple and not pending and block.isascii() and b"\0" not in block:
+            start += len(block)
+            continue
         try:
             text = decoder.decode(block)
         except UnicodeError as error:  # its start is missing where UTF-16 lacks its mark
