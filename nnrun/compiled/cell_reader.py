@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,19 @@ from nnrun.machine.posix import belongs_to_user
 
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 Bytes = npt.NDArray[np.uint8]
-Columns = tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
-Read = Callable[[Bytes, int, int, str, str], Columns | None]
+
+
+class Columns(NamedTuple):
+    """`numbers` `(n, m)`, what is in each column, and the lines of those that hold more than plain numbers."""
+
+    numbers: npt.NDArray[np.float64]
+    kinds: npt.NDArray[np.uint8]
+    rest: Bytes
+
+
+Read = Callable[[Bytes, int, str, str, npt.NDArray[np.bool_]], Columns | None]
+WHOLE, STRANGE = 0, 3  # kinds: nothing but whole numbers, and something else than numbers
+_ONCE_MORE, _NEVER = -1, -2
 
 _SYMBOL = "plain_rows"
 _CHECKSUM = hashlib.sha256().digest_size
@@ -36,25 +47,38 @@ _CHECKSUM = hashlib.sha256().digest_size
 
 @cache
 def reader() -> Read | None:
-    """A function of text, the numbers of its lines and columns, what stands between fields, and before decimals.
+    """A function of text, the number of its lines, what stands between fields and before decimals, and a mask `(n,)`.
 
-    The text `(bytes,)` has just so many line ends, one of them as its last byte. It becomes columns `(n, m)` and a
-    mask `(n,)` of those that hold whole numbers alone; None if a cell is not plain, or a line has more or fewer of
-    them. Meanwhile other threads run.
+    The text `(bytes,)` has just so many line ends, one of them as its last byte; the mask is of columns that are not to
+    be taken for numbers. None if a line has more or fewer cells, or a quote, or no column is one of numbers. Meanwhile
+    other threads run.
     """
     try:
         rows = _loaded(_kept() or _made())
     except ImportError:
         return None
 
-    def read(text: Bytes, height: int, width: int, between: str, point: str) -> Columns | None:
-        out, other = np.empty((width, height)), np.zeros(width, bool)
-        plain, thrown = ctypes.c_int64(), ctypes.c_void_p()  # Numba's functions give back what they return, and raise
-        given, *filled = (array.ctypes.data for array in (text, out, other))
-        rows(ctypes.byref(plain), ctypes.byref(thrown), given, height, width, ord(between), ord(point), height, *filled)
-        return (out, ~other) if plain.value else None
+    def read(text: Bytes, height: int, between: str, point: str, strange: npt.NDArray[np.bool_]) -> Columns | None:
+        width, found = len(strange), _ONCE_MORE
+        columns = Columns(np.empty((width, height)), strange * np.uint8(STRANGE), np.empty_like(text))
+        given, *filled = (array.ctypes.data for array in (text, *columns))
+        length, thrown = ctypes.c_int64(), ctypes.c_void_p()  # Numba's functions give back what they return, and raise
+        while found == _ONCE_MORE:
+            _prepare(columns.kinds)
+            rows(ctypes.byref(length), ctypes.byref(thrown), given, height, width, ord(between), ord(point), *filled)
+            found = length.value
+        if found == _NEVER or (columns.kinds == STRANGE).all():
+            return None
+        return columns._replace(rest=columns.rest[:found])
 
     return read
+
+
+def _prepare(kinds: npt.NDArray[np.uint8]) -> None:
+    """Forget all but what is strange; that are two columns at least, as a single empty cell would be a blank line."""
+    kinds[kinds != STRANGE] = WHOLE
+    if np.count_nonzero(kinds) == 1:
+        kinds[np.argmin(kinds)] = STRANGE
 
 
 def _loaded(code: bytes) -> Any:
@@ -69,7 +93,7 @@ def _loaded(code: bytes) -> Any:
     engine.finalize_object()
     pointer, whole = ctypes.c_void_p, ctypes.c_int64
     byte = ctypes.c_uint8
-    kinds = [pointer, pointer, pointer, whole, whole, byte, byte, whole, pointer, pointer]
+    kinds = [pointer, pointer, pointer, whole, whole, byte, byte, pointer, pointer, pointer]
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(engine.get_function_address(_SYMBOL))
     function.engine = engine  # type: ignore[attr-defined]
     return function
@@ -83,7 +107,7 @@ def _made() -> bytes:
     from nnrun.compiled import cells
 
     byte, number, whole = types.CPointer(types.uint8), types.CPointer(types.float64), types.int64
-    signature = whole(byte, whole, whole, types.uint8, types.uint8, whole, number, byte)
+    signature = whole(byte, whole, whole, types.uint8, types.uint8, number, byte, byte)
     cells.rows.compile(signature)
     text = cells.rows.inspect_llvm(signature.args)
     module = binding.parse_assembly(text)

@@ -2,7 +2,7 @@
 
 Plain is what has one meaning whatever else a table holds: digits without a zero before them, decimals behind a point
 with digits on both sides, an exponent, a minus, or nothing at all, which is a missing value. Of everything else the
-reader in `data/files` decides what it is, so a cell that is not plain ends the reading.
+reader in `data/files` decides what it is: columns with a cell that is not plain are copied out for it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 from nnrun.compiled.functions import inlined
 
 ZERO, MINUS, PLUS, SMALL, TEN = ord("0"), ord("-"), ord("+"), 0x20, np.uint64(10)
-EXPONENT, RETURN, LINE_END = ord("e"), ord("\r"), ord("\n")
-WHOLE, FRACTION, MISSING, STRANGE = 0, 1, 2, -1  # what a cell is
+EXPONENT, RETURN, LINE_END, QUOTE = ord("e"), ord("\r"), ord("\n"), ord('"')
+WHOLE, FRACTION, MISSING, STRANGE = 0, 1, 2, 3  # what a cell is, and the highest of a column
+ONCE_MORE, NEVER = -1, -2
 
 MOST_DIGITS = 19  # of which a whole number of 64 bits has room for any
 LONGEST_WHOLE = np.uint64(10**15)  # from here on whole numbers may be codes, or more than float64 can tell
@@ -40,31 +41,53 @@ TENS = np.array([_leading_bits(power) for power in range(-MOST_TENS, MOST_TENS +
 
 
 @inlined
-def rows(text: Any, height: int, width: int, between: int, point: int, room: int, out: Any, seen: Any) -> int:
-    """Fill the columns of `out`, `room` numbers each, from lines of `text`; 1 if all cells were plain, else 0.
+def rows(text: Any, height: int, width: int, between: int, point: int, out: Any, kinds: Any, rest: Any) -> int:
+    """Fill the columns of `out`, `height` numbers each, from lines of `text`; STRANGE columns are copied to `rest`.
 
-    `seen` is set for columns that hold anything but whole numbers.
+    Gives the length of `rest`, ONCE_MORE where a column turned out to be strange, and NEVER where a line has too few or
+    too many cells, or a quote. What is filled then means nothing. `kinds` says what is in each column.
     """
-    at = 0
+    at = length = 0
     for row in range(height):
+        known = True
         for column in range(width):
-            number, at, kind = cell(text, at, point)
-            if kind == STRANGE:
-                return 0
-            end = text[at]
-            if column < width - 1:
-                if end != between:
-                    return 0
+            if kinds[column] == STRANGE:
+                at, length = copied(text, at, between, rest, length)
             else:
-                if end == RETURN:
-                    at += 1
-                if text[at] != LINE_END:
-                    return 0
+                number, at, kind = cell(text, at, point)
+                if kind != STRANGE and not ends(text[at], between):
+                    kind = STRANGE
+                known &= kind != STRANGE
+                out[column * height + row] = number
+                kinds[column] = max(kinds[column], kind)
+                if kind == STRANGE:
+                    at, length = copied(text, at, between, rest, length)
+            if column == width - 1 and text[at] == RETURN:
+                at += 1
+            if text[at] != (between if column < width - 1 else LINE_END):
+                return NEVER
             at += 1
-            out[column * room + row] = number
-            if kind != WHOLE:
-                seen[column] = 1
-    return 1
+        if not known:
+            return ONCE_MORE
+        if length:
+            rest[length - 1] = LINE_END
+    return length
+
+
+@inlined
+def ends(byte: int, between: int) -> bool:
+    """Whether a cell ends here."""
+    return byte == between or byte in (LINE_END, RETURN)
+
+
+@inlined
+def copied(text: Any, at: int, between: int, rest: Any, length: int) -> tuple[int, int]:
+    """The place behind a cell, which a quote ends too, and the length of `rest` with the cell and a delimiter."""
+    while not ends(text[at], between) and text[at] != QUOTE:
+        rest[length] = text[at]
+        at, length = at + 1, length + 1
+    rest[length] = between
+    return at, length + 1
 
 
 @inlined

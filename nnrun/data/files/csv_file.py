@@ -169,17 +169,19 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Diale
         header = name_columns(records.header(), path.name)
         notices = (*dialect_notice(path.name, reading, dialect), *header.notices)
         whole = partial(replace, header_line=records.header_line)
-        plain = PlainRows(path, dialect, header.names, records.names, records.next_line - 1)
-        for frame in plain.frames(rows):
+        others = partial(_others, path, dialect)
+        plain = PlainRows(path, dialect, header.names, records.names, records.next_line - 1, others)
+        for frame, told in plain.frames(rows):
             line = records.next_line + frame.index[0]
-            yield whole(_placed(path, header, dialect, frame, range(line, line + len(frame))), notices=notices)
+            table = _placed(path, header, dialect, frame, range(line, line + len(frame)))
+            yield whole(table, notices=(*notices, *told))
         if plain.at_end:
             return
         records.skip(plain.rows, plain.offset)
         pieces = _pieces(records, rows, len(header.names), plain.rows)
         if not plain.rows:
-            table, dialect, told = _first(path, header, dialect, records.header_line, pieces)
-            notices = (*notices, *told)
+            table, dialect, classes = _first(path, header, dialect, records.header_line, pieces)
+            notices = (*notices, *classes)
             yield whole(table, notices=(*notices, *table.notices))
         for table in beside(partial(_table, path, header, dialect), pieces, _PARSERS):
             yield whole(table, notices=(*notices, *table.notices))
@@ -198,6 +200,19 @@ def _first(
         return table, dialect, []
     dialect = replace(dialect, reading=replace(dialect.reading, classes=frozenset(kept)))
     return _table(path, header, dialect, piece), dialect, [told_classes(dialect.reading.target, kept)]
+
+
+def _others(
+    path: Path, dialect: Dialect, text: bytes, names: Sequence[str], first: bool
+) -> tuple[pd.DataFrame, list[str]] | None:
+    """The columns that machine code leaves; None where what they mean is decided with all others, faults among it."""
+    try:
+        frame, told = parse(path.name, text, names, dialect)
+    except DataError:
+        return None
+    is_target = first and dialect.reading.target in names
+    unsure = is_target and classes_among_missing(Table(frame, path.name), names, dialect, text)
+    return None if unsure else (frame, told)
 
 
 class _Piece(NamedTuple):

@@ -1,20 +1,22 @@
-"""A large text file, for as long as nothing but plain numbers stands in it, which machine code reads.
+"""A large text file, for as long as each line is a row and no quote stands in it: machine code reads its plain numbers.
 
-`csv_file.py` says what a file means. What is read here comes to the same there, and where that is in doubt, at the
-first cell that is more than digits, it reads on.
+`csv_file.py` says what a file means. What is read here comes to the same there; it reads the columns in which a piece
+has more than plain numbers, and goes on where lines are no longer rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from nnrun.compiled.cell_reader import Bytes, Read, reader
+from nnrun.compiled.cell_reader import STRANGE, WHOLE, Bytes, Read, reader
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.dialect import Dialect
 from nnrun.data.files.layout import DELIMITERS
@@ -30,22 +32,31 @@ FEWEST = 1 << 16  # cells of a piece
 _BLOCK, _ROOM = 1 << 18, 1 << 22  # bytes that are read together, and for which there is room at first
 _READERS = 2  # threads
 _LINE_END = ord("\n")
-_ENCODINGS = ("utf-8", "utf-8-sig", "cp1252", "latin-1")  # in which plain cells are the same bytes
+_UTF8 = ("utf-8", "utf-8-sig")
+_ENCODINGS = (*_UTF8, "cp1252", "latin-1")  # in which plain cells are the same bytes
+
+
+Others = Callable[[bytes, Sequence[str], bool], "tuple[pd.DataFrame, list[str]] | None"]
 
 
 class PlainRows:
     """The rows of a file behind `above` lines, for as long as they are plain; `raw` are the names as they stand there.
 
-    After the walk `rows` is their number, `offset` the byte behind them, and `at_end` says that there are no more.
+    `others` reads the text, in UTF-8, of columns that are more than plain numbers, knowing their names and whether
+    these are the first rows; it gives None if that takes all columns. After the walk `rows` is the number of rows,
+    `offset` the byte behind them, and `at_end` says that there are no more.
     """
 
-    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str], raw: Sequence[str], above: int) -> None:
+    def __init__(
+        self, path: Path, dialect: Dialect, names: Sequence[str], raw: Sequence[str], above: int, others: Others
+    ) -> None:
         self.rows = self.offset = 0
         self.at_end = False
         self._path, self._dialect, self._names, self._raw, self._above = path, dialect, names, raw, above
+        self._others = others
 
-    def frames(self, rows: int | None) -> Iterator[pd.DataFrame]:
-        """Pieces of so many rows, or one of all for None; the index counts the rows."""
+    def frames(self, rows: int | None) -> Iterator[tuple[pd.DataFrame, list[str]]]:
+        """Pieces of so many rows, or one of all for None, and notices on each; the index counts the rows."""
         if not self._may_be_plain() or (rows is not None and rows * len(self._names) < FEWEST):
             return
         read = reader()
@@ -56,15 +67,15 @@ class PlainRows:
             if any(line.count(b"\r") != line.endswith(b"\r\n") for line in head):  # a line end of another kind
                 return
             pieces = _pieces(handle, rows, sum(map(len, head)))
-            for frame, stop in beside(partial(self._frame, read), pieces, _READERS):
-                if frame is None:
+            for found, stop in beside(partial(self._frame, read), pieces, _READERS):
+                if found is None:
                     return
-                self.rows, self.offset = self.rows + len(frame), stop
-                yield frame
+                self.rows, self.offset = self.rows + len(found[0]), stop
+                yield found
         self.at_end = self.rows > 0
 
     def _may_be_plain(self) -> bool:
-        """Whether plain numbers mean what they say: none is text, or a missing value, or the name of a column."""
+        """Whether plain numbers mean what they say: none is a missing value, nor are they the names once more."""
         reading, mark = self._dialect.reading, self._dialect.layout.delimiter
         return (
             self._path.stat().st_size >= LEAST
@@ -73,23 +84,43 @@ class PlainRows:
             and mark != self._dialect.decimal
             and self._dialect.encoding in _ENCODINGS
             and not reading.missing
-            and not reading.text.intersection(self._names)
             and not (self._raw and all(not name or reads_as_number(name) for name in self._raw))
         )
 
-    def _frame(self, read: Read, piece: _Piece) -> tuple[pd.DataFrame | None, int]:
-        """The rows of a piece if they are plain, and the byte behind it."""
+    def _frame(self, read: Read, piece: _Piece) -> tuple[tuple[pd.DataFrame, list[str]] | None, int]:
+        """The rows of a piece with notices on them, if all are plain, and the byte behind it."""
         import pandas as pd
 
-        mark, point = self._dialect.delimiter, self._dialect.decimal
-        found = read(piece.text, piece.rows, len(self._names), mark, point)
+        text, names = self._dialect.reading.text, self._names
+        strange = np.array([name in text for name in names])
+        found = read(piece.text, piece.rows, self._dialect.delimiter, self._dialect.decimal, strange)
         if found is None:
             return None, piece.stop
-        columns = {
-            name: column.astype(np.int64) if whole else column
-            for name, column, whole in zip(self._names, *found, strict=True)
+        columns: dict[str, npt.NDArray[Any] | pd.Series[Any]] = {
+            name: column.astype(np.int64) if kind == WHOLE else column
+            for name, column, kind in zip(names, found.numbers, found.kinds, strict=True)
+            if kind != STRANGE
         }
-        return pd.DataFrame(columns, pd.RangeIndex(piece.start, piece.start + piece.rows), copy=False), piece.stop
+        told: list[str] = []
+        if others := [name for name in names if name not in columns]:
+            rest = found.rest.tobytes()
+            if self._dialect.encoding not in _UTF8:
+                rest = rest.decode(self._dialect.encoding).encode()
+            frame = None if self._has_names(rest, others) else self._others(rest, others, piece.start == 0)
+            if frame is None or len(frame[0]) != piece.rows:
+                return None, piece.stop
+            told = frame[1]
+            columns |= {name: frame[0][name].array for name in others}
+        index = pd.RangeIndex(piece.start, piece.start + piece.rows)
+        return (pd.DataFrame({name: columns[name] for name in names}, index, copy=False), told), piece.stop
+
+    def _has_names(self, rest: bytes, others: Sequence[str]) -> bool:
+        """Whether a line of these columns could be their names once more."""
+        if len(self._raw) != len(self._names):
+            return False
+        raw = [self._raw[place] for place, name in enumerate(self._names) if name in others]
+        mark = re.escape(self._dialect.delimiter)
+        return re.search(f"{mark} *".join(map(re.escape, raw)).encode(), rest) is not None
 
 
 class _Piece(NamedTuple):

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from nnrun.compiled import cell_reader
-from nnrun.data.files import plain_file
+from nnrun.data.files import csv_file, plain_file
 from nnrun.data.files.csv_file import read_csv
+from nnrun.data.files.dialect import Dialect
 from nnrun.data.files.reading import Reading
 from nnrun.errors import DataError
 from tests.mutations import slipped
@@ -65,9 +66,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     frame = plain_file.PlainRows._frame
 
     def noted(self: plain_file.PlainRows, *given: object) -> object:
-        made = frame(self, *given)  # type: ignore[arg-type]
-        rows.extend([len(made[0])] if made[0] is not None else [])
-        return made
+        made, stop = frame(self, *given)  # type: ignore[arg-type]
+        rows.extend([len(made[0])] if made is not None else [])
+        return made, stop
 
     monkeypatch.setattr(plain_file.PlainRows, "_frame", noted)
     return rows
@@ -91,7 +92,7 @@ def test_bundled_tables(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     for pieces in (None, 40):
         slowly, quickly = both(monkeypatch, path, pieces)
         assert slowly == quickly
-    assert (not rows) == (path.stem in ("breast_cancer", "iris", "wine")), "words are not for machine code"
+    assert rows
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -128,10 +129,68 @@ def test_tables_with_slips(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed
         assert slowly == quickly
 
 
+WORDS = {
+    "words": ["low", "high", "", "NA"],
+    "accents": ["é", "äu ß", "…"],
+    "codes": ["007", "42", "0"],
+    "truth": ["True", "False", ""],
+    "shares": ["12%", "3.5%"],
+    "grouped": ["1 000", "12 500"],
+    "missing": ["1", "?", "2.5", "-"],
+    "dates": ["2024-01-31", "2023-12-01"],
+    "classes": ["None", "one", "two"],
+    "long": ["12345678901234567", "9" * 18, ""],
+    "wild": NEAR,
+}
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_tables_with_other_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    kinds = draw.sample([*WORDS], draw.randint(1, 4))
+    kinds = [kind for kind in kinds if kind != "wild" or seed % 4 == 0]
+    names = ["a", "b", *kinds]
+    draw.shuffle(names)
+    rows = [[draw.choice(WORDS[name]) if name in WORDS else number(draw) for name in names] for _ in range(30)]
+    if seed % 5 == 1:
+        rows[draw.randrange(30)] = names
+    text = "\n".join([",".join(names), *(",".join(row) for row in rows), ""])
+    text = slipped(draw, text, NEAR, (0, seed % 3), 9) if seed % 2 else text.replace(",", draw.choice(",;\t"))
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(draw.choice(["utf-8", "cp1252"]), "ignore"))
+    reading = Reading(target=draw.choice(names), text=frozenset(draw.choice([[], names[:1]])))
+    for size in (None, 8):
+        slowly, quickly = both(monkeypatch, path, size, reading)
+        assert slowly == quickly
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rest"),
+    [
+        ("n,w,c\n5,é,007\n-1.5,x,008\n", ["w", "c"], "é,007\nx,008\n"),
+        ("n,k,w\n5,1,é\n,2,\n", ["n", "w"], "5,é\n,\n"),  # two at least: an empty cell alone is a blank line
+    ],
+)
+def test_the_other_columns_alone_are_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, names: list[str], rest: str
+) -> None:
+    """Or the test above would compare the usual reader with itself."""
+    path, parse, left = tmp_path / "t.csv", csv_file.parse, []
+
+    def noted(name: str, text: bytes, names: list[str], dialect: Dialect) -> object:
+        left.append((names, text.decode()))
+        return parse(name, text, names, dialect)
+
+    path.write_text(text, "utf-8")
+    monkeypatch.setattr(csv_file, "parse", noted)
+    found(path, None)
+    assert left == [(names, rest)]
+
+
 def test_it_reads_on_where_plain_rows_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rows = table(random.Random(0), 50)
     path, plain = tmp_path / "t.csv", counted(monkeypatch)
-    for word, told in (("word", "nothing"), ("1,2", "t.csv:33:5: 5 fields"), ('"', "t.csv:33:4: a quote opens")):
+    for word, told in (("1,2", "t.csv:33:5: 5 fields"), ('"1"', "nothing"), ('"', "t.csv:33:4: a quote opens")):
         path.write_text("\n".join([*rows[:32], rows[32].rsplit(",", 1)[0] + f",{word}", *rows[33:], ""]), "utf-8")
         slowly, quickly = both(monkeypatch, path, 10)
         assert slowly == quickly
@@ -178,9 +237,9 @@ def test_each_number_is_the_nearest_one() -> None:
     cells += [f"{(2**54 + draw.randrange(2**54)) * 2 + 1}e{draw.randint(-4, 3)}" for _ in range(2_000)]
     cells += [f"{draw.randrange(2**54)}.5" for _ in range(2_000)]
     text = np.frombuffer("".join(f"{cell},1\n" for cell in cells).encode(), np.uint8)
-    columns, whole = read(text, len(cells), 2, ",", ".") or pytest.fail("not plain")
-    assert columns[0].tolist() == [*map(float, cells)]
-    assert whole.tolist() == [False, True]
+    found = read(text, len(cells), ",", ".", np.zeros(2, bool)) or pytest.fail("not plain")
+    assert found.numbers[0].tolist() == [*map(float, cells)]
+    assert (found.kinds == cell_reader.WHOLE).tolist() == [False, True]
 
 
 LOADS = """
@@ -188,8 +247,8 @@ import sys
 import numpy as np
 from nnrun.compiled.cell_reader import reader
 read = reader()
-columns, whole = read(np.frombuffer(b"1,-2.5\\n", np.uint8), 1, 2, ",", ".")
-print(columns.tolist(), whole.tolist(), "numba" in sys.modules)
+found = read(np.frombuffer(b"1,-2.5\\n", np.uint8), 1, ",", ".", np.zeros(2, bool))
+print(found.numbers.tolist(), found.kinds.tolist(), "numba" in sys.modules)
 """
 
 
@@ -202,7 +261,7 @@ def test_the_code_is_made_once(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    told = "[[1.0], [-2.5]] [True, False] "
+    told = "[[1.0], [-2.5]] [0, 1] "
     assert loaded() == f"{told}True"
     (file,) = folder.iterdir()
     good = file.read_bytes()
