@@ -3,7 +3,7 @@
 To load Numba and a function that it keeps takes a third of a second, in which 60 MB of text are read without them;
 llvmlite, which comes with it, takes a twentieth. The file lies beside the machine code of the engine, in the user's own
 folder, and begins with its checksum. Other sources, versions and processors have other names. Whatever happens to it
-costs a compilation, and where the extra `fast` is missing there is no reader.
+costs a compilation; where it cannot be kept, or the extra `fast` is missing, there is no reader.
 """
 
 from __future__ import annotations
@@ -54,9 +54,13 @@ def reader() -> Read | None:
     other threads run.
     """
     try:
-        rows = _loaded(_kept() or _made())
+        path = _path()
+        code = (_kept(path) or _made(path)) if path else None
     except ImportError:
         return None
+    if code is None:
+        return None
+    rows = _loaded(code)
 
     def read(text: Bytes, height: int, between: str, point: str, strange: npt.NDArray[np.bool_]) -> Columns | None:
         width, found = len(strange), _ONCE_MORE
@@ -99,7 +103,7 @@ def _loaded(code: bytes) -> Any:
     return function
 
 
-def _made() -> bytes:
+def _made(path: Path) -> bytes:
     """The object file, compiled by Numba and put where the next process looks for it."""
     from llvmlite import binding
     from numba import types
@@ -117,16 +121,14 @@ def _made() -> bytes:
     target = binding.Target.from_default_triple()
     machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
     code: bytes = machine.emit_object(module)
-    if path := _path():
-        with suppress(OSError):  # a full disk: the next process compiles too
-            write_atomically(path, hashlib.sha256(code).digest() + code)
+    with suppress(OSError):  # a full disk: the next process compiles too
+        write_atomically(path, hashlib.sha256(code).digest() + code)
     return code
 
 
-def _kept() -> bytes | None:
-    path = _path()
+def _kept(path: Path) -> bytes | None:
     try:
-        content = path.read_bytes() if path else b""
+        content = path.read_bytes()
     except OSError:
         return None
     code = content[_CHECKSUM:]
