@@ -6,7 +6,7 @@ them, and measures in turns, repeat after repeat:
 - read:    pandas.read_csv of the file and nothing else, the call alone;
 - prepare: what nnrun does with it before it trains: read and check it, find out what the columns hold, split it, learn
            means and deviations from the training part, write the standardised float32 arrays and map them; the call
-           alone, its cache empty. nnrun uses two threads for this;
+           alone, its cache empty. nnrun uses two threads for this, and its compiled reader where the extra `fast` is;
 - train:   `nnrun train` as a command, from its start to its end, the cache empty;
 - again:   the same command once more, which finds the arrays in the cache;
 - peer:    a script with pandas.read_csv, train_test_split, StandardScaler and MLPClassifier from its start to its end:
