@@ -21,7 +21,7 @@ def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
 
     Raises ConfigError and DataError as training does.
     """
-    loaded, dataset, _ = begun(loaded, root, heard)
+    loaded, dataset = begun(loaded, root, heard)
     return Context(loaded, dataset, read_parts(loaded.config.data, heard))
 
 
