@@ -7,7 +7,8 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
   step cut into pieces, by its shape alone, which threads share where it is wide.
 - `kernels.py`: `run`, the compiled function; `together.py`: how threads share what it does; `forward.py`, `backward.py`
   and `updating.py`: the pieces; `activations.py`, `functions.py`, `products.py`: what these are made of.
-- `machine_code.py`: compiled once, kept in the user's cache, taken from there.
+- `machine_code.py`: compiled once, kept in the user's cache (`folder.py`), taken from there.
+- `cells.py`, `cell_reader.py`: besides steps, plain numbers read from text, kept in a form that needs no Numba.
 
 To add an activation: its code in `codes.py`, its value and slope in `activations.py`. A loss: its code, its gradient
 in `forward.loss_gradient`. A transform of an optimizer: its code, its loop in `updating.move`. What has no code yet is

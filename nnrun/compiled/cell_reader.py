@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import platform
 import sys
 from collections.abc import Callable
@@ -22,10 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.compiled import folder
 from nnrun.files import write_atomically
-from nnrun.machine.posix import belongs_to_user
 
-OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -141,31 +139,10 @@ def _path() -> Path | None:
     import llvmlite
     from llvmlite import binding
 
-    folder = own_folder()
+    kept = folder.own()
     here = Path(__file__)
     sources = [here.read_bytes(), here.with_name("cells.py").read_bytes()]
     features = binding.get_host_cpu_features().flatten()
     made_for = (llvmlite.__version__, np.__version__, sys.version, platform.machine(), binding.get_host_cpu_name())
     digest = hashlib.sha256(b"\0".join([*sources, repr((made_for, features)).encode()])).hexdigest()
-    return folder / f"cells-{digest[:16]}" if folder else None
-
-
-def own_folder() -> Path | None:
-    """The folder, made if need be, if it is this user's, closed to others and open for writing."""
-    folder = _wanted()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):  # no home
-        return None
-    own = belongs_to_user(found) and not found.st_mode & 0o077
-    return folder if own and os.access(folder, os.W_OK) else None
-
-
-def _wanted() -> Path:
-    if given := os.environ.get(OURS):
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/nnrun").expanduser() / "compiled"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnrun" / "compiled"
+    return kept / f"cells-{digest[:16]}" if kept else None

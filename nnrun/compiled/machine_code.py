@@ -28,13 +28,11 @@ from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba import njit, types
 from numba.extending import get_cython_function_address
 
-from nnrun.compiled import kernels
+from nnrun.compiled import folder, kernels
 from nnrun.files import filling, lock_exclusively
-from nnrun.machine.posix import belongs_to_user
 
 Kernel = Callable[..., None]
 Tell = Callable[[str], None]
-OURS = "NNRUN_COMPILED_CACHE"  # names the folder
 SEAL, LOCK = "sha256", "lock"
 SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
@@ -66,25 +64,25 @@ def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Kernel:
 
 
 def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
-    folder, kernel = own_folder(), None
-    if folder is not None:
-        target = folder / name_of(dtype)
+    kept, kernel = folder.own(), None
+    if kept is not None:
+        target = kept / name_of(dtype)
         if is_sound(target):
             return _used(dtype, target)
-        with suppress(OSError), _locked(folder):  # the disk may be full
+        with suppress(OSError), _locked(kept):  # the disk may be full
             if is_sound(target):  # another process has made it meanwhile
                 return _used(dtype, target)
             tell("the training step was compiled, once for this machine")
             shutil.rmtree(target, ignore_errors=True)
-            drop_unused(folder, dtype)
-            with filling(folder, ".compiling-") as making:
+            drop_unused(kept, dtype)
+            with filling(kept, ".compiling-") as making:
                 kernel = _function(making)
                 kernel.compile(signature(dtype))
                 seal(making)
                 with suppress(OSError):
                     making.rename(target)
                 return kernel
-    tell(f"the training step was compiled for this process alone: {_wanted()} cannot keep it")
+    tell(f"the training step was compiled for this process alone: {folder.wanted()} cannot keep it")
     if kernel is None or not kernel.signatures:  # Numba has compiled before it writes
         kernel = _function(None)
         kernel.compile(signature(dtype))
@@ -140,26 +138,10 @@ def _named(kinds: list[Any], shape: type) -> Any:
     return types.NamedUniTuple(kinds[0], len(kinds), shape) if alike else types.NamedTuple(kinds, shape)
 
 
-def _wanted() -> Path:
-    """Where the code is kept: as the variable says, else where the system wants a user's cache."""
-    if given := os.environ.get(OURS):
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/nnrun").expanduser() / "compiled"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnrun" / "compiled"
-
-
-def own_folder() -> Path | None:
-    """The folder, made if need be, if it is this user's, closed to others and open for writing."""
-    folder = _wanted()
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):  # no home
-        return None
-    own = belongs_to_user(found) and not found.st_mode & 0o077
-    return folder if own and os.access(folder, os.W_OK) else None
+def is_ready(dtype: np.dtype[Any]) -> bool:
+    """Whether the code of a precision is there, so that nothing need be compiled."""
+    kept = folder.own()
+    return kept is not None and is_sound(kept / name_of(dtype))
 
 
 @cache

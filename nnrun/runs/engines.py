@@ -82,8 +82,8 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
     started = time.perf_counter()
     try:
-        dtype, folder = np.dtype(config.training.dtype), machine_code.own_folder()
-        if alone or folder is None or not machine_code.is_sound(folder / machine_code.name_of(dtype)):
+        dtype = np.dtype(config.training.dtype)
+        if alone or not machine_code.is_ready(dtype):
             machine_code.load(dtype, tell)
     except StoppedError:  # told to stop before it began
         raise

@@ -12,7 +12,6 @@ from nnrun.compiled import machine_code
 USUAL = np.dtype(np.float32)
 
 with suppress(Exception):  # what fails here fails in a worker again, which tells of it
-    folder = machine_code.own_folder()
-    if folder and machine_code.is_sound(folder / machine_code.name_of(USUAL)):
+    if machine_code.is_ready(USUAL):
         machine_code.load(USUAL)
         machine_code.gemm_address(USUAL)

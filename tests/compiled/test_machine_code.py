@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.compiled import folder as folder_of_code
 from nnrun.compiled import kernels, machine_code
 
 # A function that takes no time to compile in place of the step: what is tried here is how its code is kept.
@@ -37,7 +38,7 @@ def load(folder: Path, prepare: Callable[[], None] | None = None) -> subprocess.
     script = folder.parent / "loads.py"
     if not script.exists():  # others may be reading it
         script.write_text(LOADS)
-    environment = {**os.environ, machine_code.OURS: str(folder)}
+    environment = {**os.environ, folder_of_code.OURS: str(folder)}
     pipe = subprocess.PIPE
     command = [sys.executable, str(script)]
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, preexec_fn=prepare)
@@ -63,7 +64,7 @@ def load_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Load]
         script.parent.mkdir(exist_ok=True)
         script.write_text(FUNCTION)
         exec(compile(FUNCTION, script, "exec"), namespace)
-        monkeypatch.setenv(machine_code.OURS, str(folder))
+        monkeypatch.setenv(folder_of_code.OURS, str(folder))
         monkeypatch.setattr(kernels.run, "py_func", namespace["run"])
         monkeypatch.setattr(machine_code, "_loaded", {})
         machine_code.name_of.cache_clear()
@@ -161,7 +162,7 @@ def test_a_full_disk_costs_a_word(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_twenty_commands_at_once_on_an_empty_cache(tmp_path: Path) -> None:
     """One compiles for all, and all train the same."""
-    environment = {**os.environ, machine_code.OURS: str(tmp_path / "code")}
+    environment = {**os.environ, folder_of_code.OURS: str(tmp_path / "code")}
     command = [
         sys.executable,
         "-m",

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nnrun.compiled import cell_reader
+from nnrun.compiled import folder as folder_of_code
 from nnrun.data.files import csv_file, plain_file
 from nnrun.data.files.csv_file import read_csv
 from nnrun.data.files.dialect import Dialect
@@ -257,7 +258,7 @@ def test_the_code_is_made_once(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
 
     def loaded() -> str:
-        environment = {**os.environ, cell_reader.OURS: str(folder)}
+        environment = {**os.environ, folder_of_code.OURS: str(folder)}
         done = subprocess.run([sys.executable, "-c", LOADS], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -286,7 +287,7 @@ def unknown() -> Iterator[None]:
 def test_code_is_not_taken_from_a_folder_that_is_open_to_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(cell_reader.OURS, str(tmp_path))
+    monkeypatch.setenv(folder_of_code.OURS, str(tmp_path))
     tmp_path.chmod(0o755)
     assert cell_reader.reader() is None
 
