@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
 from nnrun.data.files.table import Table
+from nnrun.machine import threads
 
 CELLS = 1 << 22  # of a chunk: as numbers they take 32 MiB, and a few times as much while they are worked on
 
@@ -91,20 +92,24 @@ class Chunks:
         return self._kept.keep(tables) if self.source.is_text else tables
 
 
-def beside(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 1) -> Iterator[Result]:
+def beside(work: Callable[[Item], Result], items: Iterable[Item], most: int = 1) -> Iterator[Result]:
     """What the work comes to for each item, in order; other threads do it while the next items are fetched.
 
-    What fetching raises comes after the results before it.
+    They are `most`, or as many as this process may have; where it may have one, this one does everything. What fetching
+    raises comes after the results before it.
     """
-    coming, fault = iter(items), None
-    with ThreadPoolExecutor(threads) as others:
+    if threads.count() == 1:
+        yield from map(work, items)
+        return
+    coming, fault, helpers = iter(items), None, min(most, threads.count())
+    with ThreadPoolExecutor(helpers) as others:
         waiting: deque[Future[Result]] = deque()
         while fault is None:
             try:
                 waiting.append(others.submit(work, next(coming)))
             except Exception as error:  # StopIteration among them
                 fault = error
-            while len(waiting) > (threads if fault is None else 0):
+            while len(waiting) > (helpers if fault is None else 0):
                 yield waiting.popleft().result()
     if not isinstance(fault, StopIteration):
         raise fault
