@@ -69,8 +69,7 @@ class CompiledSteps:
         """Some steps of one member, by as many threads as can share them."""
         given = (self.plan, self.vectors[member], rows, constants, spans, self.work.pieces)
         counts = np.zeros(COUNTS, np.int64)
-        team = min(self.work.threads, threads.count()) if self.work.threads > 1 else 1
-        threads.share(lambda _: self.run(*given, counts), range(team))
+        threads.share(lambda _: self.run(*given, counts), range(min(self.work.threads, threads.count())))
 
     def _rows(self, member: int, batch: Batch, streams: Streams) -> Rows:
         """One member's part of a group, with new numbers for dropout."""

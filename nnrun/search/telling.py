@@ -180,7 +180,8 @@ def ties(records: Sequence[TrialRecord], metric: str, kind: str = "") -> str:
     if len(level) < FEWEST_ALIKE:
         return ""
     lowest = [record for record in level if dev_loss(record) == dev_loss(level[0])]
-    how = "has the lowest dev loss of them" if len(lowest) == 1 else "is the first of them with the lowest dev loss"
+    loss = f"dev {kind} loss" if kind else "dev loss"
+    how = f"has the lowest {loss} of them" if len(lowest) == 1 else f"is the first of them with the lowest {loss}"
     name = metric_key(metric.removeprefix("-"), kind)
     return f"{len(level)} of {len(records)} trials share the best {name}; trial {level[0]['number']} {how}"
 

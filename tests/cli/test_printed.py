@@ -368,7 +368,8 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/configs:configs", "cli/diagnose:diagnose",
     "cli/evaluate:_broken", "cli/init:_refuse", "cli/init:_source", "cli/predict:_by",
-    "config/data_section:", "data/dataset:", "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
+    "config/data_section:", "config/load:", "config/schema:", "config/space/parsing:", "data/dataset:",
+    "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/rundir:_cannot_make",
     "runs/stored:_refuse_bomb", "search/study:_words", "search/verbs:_extended",

@@ -45,20 +45,43 @@ def far(options: dict[str, Any], engine: Callable[..., Any] = CompiledSteps) -> 
     return float(np.linalg.norm(found[0] - found[1]) / np.linalg.norm(found[0]))
 
 
+def options_of(
+    activation: str, optimizer: str, dtype: str, loss: str, outputs: int, weighted: bool, technique: dict[str, Any]
+) -> dict[str, Any]:
+    examples = made_up(60, loss, outputs, seed=3, dtype=dtype)
+    weights = np.linspace(0.5, 1.5, 60, dtype=dtype) if weighted else None
+    return {
+        "train": Examples(examples.x, examples.y, weights),
+        "loss": loss, "outputs": outputs, "activation": activation, "optimizer": optimizer, "dtype": dtype,
+        "hidden": HIDDEN.get(activation, (6, 5)),
+        "batch_size": 12, "learning_rate": 1e-3, "seeds": [4], **technique,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", CLOSE)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_fifty_steps_agree(activation: str, optimizer: str, dtype: str) -> None:
     for (loss, outputs), technique in GRID:
-        weights = np.linspace(0.5, 1.5, 60, dtype=dtype)
-        examples = made_up(60, loss, outputs, seed=3, dtype=dtype)
-        options = {
-            "train": Examples(examples.x, examples.y, weights if technique == "all" else None),
-            "loss": loss, "outputs": outputs, "activation": activation, "optimizer": optimizer, "dtype": dtype,
-            "hidden": HIDDEN.get(activation, (6, 5)),
-            "batch_size": 12, "learning_rate": 1e-3, "seeds": [4], **TECHNIQUES[technique],
-        }  # fmt: skip
+        options = options_of(activation, optimizer, dtype, loss, outputs, technique == "all", TECHNIQUES[technique])
         assert far(options) < CLOSE[dtype], (loss, outputs, technique)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimizer: str, dtype: str) -> None:
+    norm = [{}, {"batch_norm": True}]
+    dropout = [{}, {"dropout": 0.3, "input_dropout": 0.1}]
+    penalties = [{}, {"l1": 0.05}, {"l2": 0.2}, {"l1": 0.05, "l2": 0.2}]
+    clipping = [{}, {"clip_norm": 0.3}]
+    for (loss, outputs), weighted, *parts in itertools.product(
+        TARGETS, [False, True], norm, dropout, penalties, clipping
+    ):
+        technique: dict[str, Any] = {key: value for part in parts for key, value in part.items()}
+        options = options_of(activation, optimizer, dtype, loss, outputs, weighted, technique)
+        assert far(options) < CLOSE[dtype], (loss, outputs, weighted, technique)
 
 
 def test_a_wrong_step_would_be_found() -> None:
@@ -89,7 +112,7 @@ def test_the_pieces_of_a_step_cover_every_layer_once(clipped: bool) -> None:
     cut: Work = work(widths, 256, parameters, parameters, clipped)
     for kind, sides in ((codes.FORWARD, widths[1:-1]), (codes.BACKWARD, widths[:-1]), (codes.WEIGHTS, widths[:-1])):
         for layer, columns in list(enumerate(sides))[kind == codes.BACKWARD :]:
-            spans = sorted((lo, hi) for code, of, lo, hi in cut.pieces.tolist() if (code, of) == (kind, layer))
+            spans = sorted((lo, hi) for code, of, lo, hi, _ in cut.pieces.tolist() if (code, of) == (kind, layer))
             assert [lo for lo, _ in spans] == [0, *[hi for _, hi in spans[:-1]]]
             assert spans[-1][1] == columns
     before = cut.pieces[:, 4].tolist()

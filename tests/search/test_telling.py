@@ -48,9 +48,9 @@ def trial(number: int, error: float | None, loss: float | None) -> TrialRecord:
     [
         (((0.1, 0.3), (0.2, 0.1)), 0, ""),
         (((0.0, 0.3), (0.0, 0.1), (0.5, 0.0)), 1, "2 of 3 trials share the best dev_balanced_error; "
-         "trial 1 has the lowest dev loss of them"),
+         "trial 1 has the lowest dev balanced loss of them"),
         (((0.0, 0.1), (0.0, 0.1), (0.0, 0.2)), 0, "3 of 3 trials share the best dev_balanced_error; "
-         "trial 0 is the first of them with the lowest dev loss"),
+         "trial 0 is the first of them with the lowest dev balanced loss"),
         (((None, None), (None, None)), None, ""),
     ],
 )  # fmt: skip
