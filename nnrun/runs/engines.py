@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnrun.compiled.pieces import lacking_piece
+from nnrun.compiled.support import lacking_piece
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
@@ -19,7 +19,8 @@ from nnrun.installation import has_extra, installing, lacking
 from nnrun.runs.assembly import batch_size, layer_widths, recipe
 from nnrun.text import COMPILING
 
-EXTRA, KEY = "fast", "training.engine"
+EXTRA, KEY, KEY_PATH = "fast", "training.engine", ("training", "engine")
+FAILS = "the compiled engine fails here"
 # What a compiled step saves, by fitting the steps that benchmarks/step.py prints, and what it must save to be loaded.
 SAVED, SAVED_A_PARAMETER = 20e-6, 1e-9  # seconds a step
 WORTH = 2.0  # seconds
@@ -34,11 +35,17 @@ def make_engine(config: Config) -> MakeEngine:
     """
     if config.training.engine != "compiled":
         return lambda trainer: numpy_steps
-    if not has_extra(EXTRA):
-        raise MisfitError(("training", "engine"), lacking("the compiled engine needs", EXTRA))
-    from nnrun.compiled.steps import CompiledSteps
-
+    _refuse_without_extra()
+    try:
+        from nnrun.compiled.steps import CompiledSteps
+    except ImportError as error:  # it is installed, and goes with another version of something
+        raise MisfitError(KEY_PATH, f"{FAILS}: {error}") from error
     return CompiledSteps
+
+
+def _refuse_without_extra() -> None:
+    if not has_extra(EXTRA):
+        raise MisfitError(KEY_PATH, lacking("the compiled engine needs", EXTRA))
 
 
 def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard = nobody) -> tuple[Config, list[str]]:
@@ -60,7 +67,7 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
     if asked == "auto" and not has_extra(EXTRA):
         told = [f"the compiled engine would save about {saved:.0f} s; to install: {installing(EXTRA)}"]
         return with_engine(config, "numpy"), told
-    make_engine(with_engine(config, "compiled"))  # MisfitError if it cannot be had
+    _refuse_without_extra()
     why = f"trained by the compiled engine, which saves about {saved:.2g} s" if asked == "auto" else ""
     config, told = _compiled(config, asked, heard, alone=trainings == 1)
     return config, [why, *told] if why and config.training.engine == "compiled" else told
@@ -71,8 +78,6 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
     `alone`: this process trains; else it is enough that the code is there.
     """
-    from nnrun.compiled import machine_code
-
     told: list[str] = []
 
     def tell(line: str) -> None:
@@ -82,6 +87,8 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
     started = time.perf_counter()
     try:
+        from nnrun.compiled import machine_code
+
         dtype = np.dtype(config.training.dtype)
         if alone or not machine_code.is_ready(dtype):
             machine_code.load(dtype, tell)
@@ -89,8 +96,8 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
         raise
     except Exception as error:
         if asked == "compiled":
-            raise MisfitError(("training", "engine"), f"the compiled engine fails here: {error}") from error
-        return with_engine(config, "numpy"), [f"the compiled engine fails here, NumPy trains: {error}"]
+            raise MisfitError(KEY_PATH, f"{FAILS}: {error}") from error
+        return with_engine(config, "numpy"), [f"{FAILS}, NumPy trains: {error}"]
     seconds = time.perf_counter() - started
     return with_engine(config, "compiled"), [f"{line}: {seconds:.0f} s" for line in told[-1:]]
 

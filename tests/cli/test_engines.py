@@ -101,6 +101,33 @@ def test_asked_for_without_numba_it_is_an_error_of_the_config(nnrun: Nnrun, monk
     assert "numba" in done.err
 
 
+@pytest.fixture
+def unloadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba is installed, but refuses the NumPy that is there."""
+    for name in ("machine_code", "steps"):
+        monkeypatch.setitem(sys.modules, f"nnrun.compiled.{name}", None)
+        monkeypatch.delattr(f"nnrun.compiled.{name}", raising=False)
+
+
+@pytest.mark.usefixtures("unloadable")
+def test_a_compiler_that_cannot_be_loaded_leaves_the_work_to_numpy(
+    nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "WORTH", 1e-6)
+    done = nnrun("train", "--set", "training.epochs=2")
+    assert (done.code, engine_of(newest())) == (0, "numpy")
+    assert "the compiled engine fails here, NumPy trains" in done.err
+    asked = nnrun("train", *COMPILED)
+    assert (asked.code, "the compiled engine fails here: " in asked.err) == (3, True)
+
+
+def test_a_compiled_run_cannot_go_on_without_the_compiler(nnrun: Nnrun, request: pytest.FixtureRequest) -> None:
+    assert nnrun("train", *COMPILED, "--set", "training.epochs=1").code == 0
+    request.getfixturevalue("unloadable")
+    again = nnrun("resume", "latest", "--epochs", "2")
+    assert (again.code, "the compiled engine fails here" in again.err) == (3, True)
+
+
 def test_a_compiler_that_fails_leaves_the_work_to_numpy(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*given: object) -> None:
         raise RuntimeError("no such processor")
