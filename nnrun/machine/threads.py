@@ -8,7 +8,9 @@ in their order.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -17,7 +19,7 @@ from nnrun.errors import UsageError
 from nnrun.machine.capacity import usable_cores
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -57,23 +59,35 @@ def count() -> int:
 def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
     """What the work comes to for each task; each thread, the caller's among them, takes the next when it is free.
 
-    Raises what the work raises, when no thread works any more.
+    Raises what the work raises, when no thread works any more; after an error no other task is begun.
     """
     found = cast(list[Result], [None] * len(tasks))
-    coming = iter(list(range(len(tasks))))  # of a list, which threads may ask for the next at any time
+    coming = deque(range(len(tasks)))
+
+    errors: list[BaseException] = []
+    others: list[Future[None]] = []
+    helpers = count() - 1
 
     def take() -> None:
-        for k in coming:
-            found[k] = work(tasks[k])
+        with suppress(IndexError):  # when no task is left
+            while not errors:
+                place = coming.popleft()
+                try:
+                    found[place] = work(tasks[place])
+                except BaseException as error:
+                    errors.append(error)
 
-    helpers = count() - 1
-    others = [_team(helpers).submit(copy_context().run, take) for _ in range(min(helpers, len(tasks) - 1))]
     try:
+        for _ in range(min(helpers, len(tasks) - 1)):
+            others.append(_team(helpers).submit(copy_context().run, take))
         take()
     finally:
-        list(coming)  # after an error nobody begins another
-        for other in [other for other in others if not other.cancel()]:  # nobody waits for one that has not begun
-            other.result()
+        coming.clear()
+        for other in others:
+            if not other.cancel():  # nobody waits for one that has not begun
+                other.result()
+    if errors:
+        raise errors[0]
     return found
 
 
@@ -81,4 +95,5 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
 def _team(helpers: int) -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor  # here, since it takes a while and few commands need it
 
+    os.register_at_fork(after_in_child=_team.cache_clear)  # threads are not taken along
     return ThreadPoolExecutor(helpers, "nnrun")

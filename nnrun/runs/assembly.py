@@ -19,6 +19,7 @@ from nnrun.engine.network import MLP, parameter_count
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
 from nnrun.errors import MisfitError
+from nnrun.machine import threads
 from nnrun.machine.capacity import lacking
 
 OF_A_MEMBER = {  # keys in which the members of a trainer may differ, by section; the seed besides
@@ -135,7 +136,8 @@ def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
     """Parameters of the network, and about how many bytes training takes beside the data."""
     widths = layer_widths(config, dataset.n_features, dataset.classes)
     parameters = parameter_count(widths, config.network.batch_norm)
-    activations = 3 * max(CHUNK, batch_size(config, len(dataset.parts["train"].x))) * sum(widths)
+    rows = max(CHUNK * threads.count(), batch_size(config, len(dataset.parts["train"].x)))
+    activations = 3 * rows * sum(widths)
     return parameters, np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
 
 

@@ -229,7 +229,7 @@ def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:
 
 
 def prepare(memory: int | None) -> None:
-    """What a worker does first: limit its memory, leave signals to the parent, end when the parent does."""
+    """What a worker does first: limit memory and threads, leave signals to the parent, end when the parent does."""
     for number in (signal.SIGINT, HANG_UP):  # a terminal sends them to all; the search ends its workers itself
         signal.signal(number, signal.SIG_IGN)
     if memory is not None:

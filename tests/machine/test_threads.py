@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -51,19 +53,44 @@ def test_all_threads_take_part(team: int) -> None:
     assert sorted(threads.share(lambda _: together.wait(), range(team))) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("team", [1, 2], indirect=True)
-def test_an_error_ends_the_work_and_is_raised(team: int) -> None:
-    done = []
+@pytest.mark.parametrize("team", [1, 3], indirect=True)
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_an_error_is_raised_when_nobody_works_any_more(team: int, wrong: int) -> None:
+    together, working, done = threading.Barrier(team, timeout=60), set[int](), list[int]()
 
     def work(task: int) -> None:
-        if task == 3:
-            raise ValueError("the third")
+        if task < team:
+            together.wait()
+        if task == wrong:
+            raise ValueError("this one")
+        working.add(task)
+        time.sleep(0.05)
+        working.discard(task)
         done.append(task)
 
-    with pytest.raises(ValueError, match="the third"):
-        threads.share(work, range(10_000))
-    assert 3 not in done
+    with pytest.raises(ValueError, match="this one"):
+        threads.share(work, range(1000))
+    assert not working
+    assert len(done) < 10  # nobody went on
     assert threads.share(lambda k: k, [1, 2]) == [1, 2]  # and the team is as it was
+
+
+@pytest.mark.parametrize("team", [2], indirect=True)
+def test_a_process_that_is_forked_has_a_team_of_its_own(team: int) -> None:
+    meet(team)
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            meet(team)
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def meet(team: int) -> None:
+    """Only as many threads at once come through."""
+    together = threading.Barrier(team, timeout=60)
+    threads.share(lambda _: together.wait(), range(team))
 
 
 @pytest.mark.parametrize("team", [2], indirect=True)
