@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import platform
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -21,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.compiled import folder
+from nnrun.compiled.folder import drop_unused, name_for, note_use, own_folder
 from nnrun.files import write_atomically
 
 Bytes = npt.NDArray[np.uint8]
@@ -39,6 +37,7 @@ Read = Callable[[Bytes, int, str, str, npt.NDArray[np.bool_]], Columns | None]
 WHOLE, STRANGE = 0, 3  # kinds: nothing but whole numbers, and something else than numbers
 _ONCE_MORE, _NEVER = -1, -2
 
+PREFIX = "cells"
 _SYMBOL = "plain_rows"
 _CHECKSUM = hashlib.sha256().digest_size
 
@@ -54,11 +53,11 @@ def reader() -> Read | None:
     try:
         path = _path()
         code = (_kept(path) or _made(path)) if path else None
-    except ImportError:
+        rows = _loaded(code) if code else None
+    except Exception:  # the extra is missing, or goes with another version of something
         return None
-    if code is None:
+    if rows is None:
         return None
-    rows = _loaded(code)
 
     def read(text: Bytes, height: int, between: str, point: str, strange: npt.NDArray[np.bool_]) -> Columns | None:
         width, found = len(strange), _ONCE_MORE
@@ -119,6 +118,7 @@ def _made(path: Path) -> bytes:
     target = binding.Target.from_default_triple()
     machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
     code: bytes = machine.emit_object(module)
+    drop_unused(path.parent, PREFIX)
     with suppress(OSError):  # a full disk: the next process compiles too
         write_atomically(path, hashlib.sha256(code).digest() + code)
     return code
@@ -129,6 +129,7 @@ def _kept(path: Path) -> bytes | None:
         content = path.read_bytes()
     except OSError:
         return None
+    note_use(path)
     code = content[_CHECKSUM:]
     return code if code and hashlib.sha256(code).digest() == content[:_CHECKSUM] else None
 
@@ -136,13 +137,8 @@ def _kept(path: Path) -> bytes | None:
 @cache
 def _path() -> Path | None:
     """Where the object file lies; None where it cannot be kept. ImportError without the compiler."""
-    import llvmlite
     from llvmlite import binding
 
-    kept = folder.own()
-    here = Path(__file__)
-    sources = [here.read_bytes(), here.with_name("cells.py").read_bytes()]
-    features = binding.get_host_cpu_features().flatten()
-    made_for = (llvmlite.__version__, np.__version__, sys.version, platform.machine(), binding.get_host_cpu_name())
-    digest = hashlib.sha256(b"\0".join([*sources, repr((made_for, features)).encode()])).hexdigest()
-    return kept / f"cells-{digest[:16]}" if kept else None
+    kept = own_folder()
+    name = name_for(PREFIX, binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
+    return kept / name if kept else None

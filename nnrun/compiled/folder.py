@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import shutil
 import sys
+import time
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 from nnrun.machine.posix import belongs_to_user
 
 OURS = "NNRUN_COMPILED_CACHE"  # names the folder
+SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 
 
-def wanted() -> Path:
+def wanted_folder() -> Path:
     """As the variable says, else where the system wants a user's cache."""
     if given := os.environ.get(OURS):
         return Path(given)
@@ -20,9 +27,9 @@ def wanted() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nnrun" / "compiled"
 
 
-def own() -> Path | None:
+def own_folder() -> Path | None:
     """The folder, made if need be, if it is this user's, closed to others and open for writing."""
-    folder = wanted()
+    folder = wanted_folder()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -31,3 +38,25 @@ def own() -> Path | None:
         return None
     private = belongs_to_user(found) and not found.st_mode & 0o077
     return folder if private and os.access(folder, os.W_OK) else None
+
+
+def name_for(prefix: str, *made_for: object) -> str:
+    """Code for other sources of this wing, another Python, NumPy or processor has another name."""
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    here = (sys.version, version("numpy"), version("numba"), platform.machine(), *made_for)
+    digest = hashlib.sha256(b"\0".join([*sources, repr(here).encode()])).hexdigest()
+    return f"{prefix}-{digest[:16]}"
+
+
+def note_use(path: Path) -> None:
+    """Its time says when code was used last."""
+    with suppress(OSError):
+        os.utime(path)
+
+
+def drop_unused(folder: Path, prefix: str) -> None:
+    """Remove code that was not used for long; who begins to use it at this very instant compiles."""
+    for path in folder.glob(f"{prefix}-*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime >= SECONDS_UNTIL_UNUSED:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

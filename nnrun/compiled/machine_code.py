@@ -12,10 +12,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import platform
 import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -28,13 +25,13 @@ from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba import njit, types
 from numba.extending import get_cython_function_address
 
-from nnrun.compiled import folder, kernels
+from nnrun.compiled import kernels
+from nnrun.compiled.folder import drop_unused, name_for, note_use, own_folder, wanted_folder
 from nnrun.files import filling, lock_exclusively
 
 Kernel = Callable[..., None]
 Tell = Callable[[str], None]
 SEAL, LOCK = "sha256", "lock"
-SECONDS_UNTIL_UNUSED = 90 * 86_400.0
 ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
 
 _loaded: dict[str, Kernel] = {}
@@ -64,7 +61,7 @@ def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Kernel:
 
 
 def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
-    kept, kernel = folder.own(), None
+    kept, kernel = own_folder(), None
     if kept is not None:
         target = kept / name_of(dtype)
         if is_sound(target):
@@ -74,7 +71,7 @@ def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
                 return _used(dtype, target)
             tell("the training step was compiled, once for this machine")
             shutil.rmtree(target, ignore_errors=True)
-            drop_unused(kept, dtype)
+            drop_unused(kept, dtype.name)
             with filling(kept, ".compiling-") as making:
                 kernel = _function(making)
                 kernel.compile(signature(dtype))
@@ -82,7 +79,7 @@ def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
                 with suppress(OSError):
                     making.rename(target)
                 return kernel
-    tell(f"the training step was compiled for this process alone: {folder.wanted()} cannot keep it")
+    tell(f"the training step was compiled for this process alone: {wanted_folder()} cannot keep it")
     if kernel is None or not kernel.signatures:  # Numba has compiled before it writes
         kernel = _function(None)
         kernel.compile(signature(dtype))
@@ -91,20 +88,11 @@ def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
 
 def _used(dtype: np.dtype[Any], folder: Path) -> Any:
     """From a sound folder, whose time says when it was used last."""
-    with suppress(OSError):
-        os.utime(folder)
+    note_use(folder)
     kernel = _function(folder)
     with suppress(OSError):  # it was removed this very instant, and cannot be kept
         kernel.compile(signature(dtype))
     return kernel
-
-
-def drop_unused(folder: Path, dtype: np.dtype[Any]) -> None:
-    """Remove code of a precision that was not used for long; who begins to use it at this very instant compiles."""
-    for path in folder.glob(f"{dtype.name}-*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime >= SECONDS_UNTIL_UNUSED:
-                shutil.rmtree(path, ignore_errors=True)
 
 
 def _function(folder: Path | None) -> Any:
@@ -140,22 +128,15 @@ def _named(kinds: list[Any], shape: type) -> Any:
 
 def is_ready(dtype: np.dtype[Any]) -> bool:
     """Whether the code of a precision is there, so that nothing need be compiled."""
-    kept = folder.own()
+    kept = own_folder()
     return kept is not None and is_sound(kept / name_of(dtype))
 
 
 @cache
 def name_of(dtype: np.dtype[Any]) -> str:
-    """Code for other sources, versions or another processor has another name.
-
-    So has that of another installation: Numba finds code again by where the file of the function lies.
-    """
-    sources = [path.read_bytes() for path in sorted(Path(kernels.__file__).parent.glob("*.py"))]
+    """Of its code, and of this installation's alone: Numba finds code again by where the file of the function lies."""
     place = kernels.run.py_func.__code__.co_filename
-    made_for = (numba.__version__, np.__version__, sys.version, platform.machine(), get_host_cpu_name(), place)
-    features = get_host_cpu_features().flatten()
-    digest = hashlib.sha256(b"\0".join([*sources, repr((made_for, features)).encode()])).hexdigest()
-    return f"{dtype.name}-{digest[:16]}"
+    return name_for(dtype.name, get_host_cpu_name(), get_host_cpu_features().flatten(), place)
 
 
 def _checksum(folder: Path) -> str:

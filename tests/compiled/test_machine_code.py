@@ -106,7 +106,7 @@ def test_code_that_nobody_used_for_long_is_removed(tmp_path: Path, load_here: Lo
     other_precision, young = folder / "float64-0", folder / "float32-0"
     other_precision.mkdir()
     young.mkdir()
-    long_ago = time.time() - machine_code.SECONDS_UNTIL_UNUSED
+    long_ago = time.time() - folder_of_code.SECONDS_UNTIL_UNUSED
     for path in (used, unused, other_precision):
         os.utime(path, (long_ago, long_ago))
     os.utime(young, (long_ago + 3600, long_ago + 3600))
