@@ -179,6 +179,19 @@ def test_the_engine_needs_numpy_the_standard_library_and_threads_only() -> None:
                 assert top in sys.stdlib_module_names | {"numpy"} or name.startswith(own), f"{path}: {name}"
 
 
+def test_what_is_compiled_stands_in_its_wing_alone() -> None:
+    """Machine code is kept under a hash of these files, so what it is made of must not stand elsewhere."""
+    made_of = {PACKAGE / "compiled" / f"{name}.py" for name in ("kernels", "cells")}
+    while more := {inside for path in made_of for inside in files_of(imported(path))} - made_of:
+        made_of |= more
+    assert {path.parent for path in made_of} == {PACKAGE / "compiled"}
+    assert PACKAGE / "compiled/functions.py" in made_of
+
+
+def files_of(modules: set[str]) -> set[Path]:
+    return {path for path in MODULES if name_of(path) in modules and path.name != "__init__.py"}
+
+
 def lines_of_code(node: ast.AST) -> int:
     """Lines without the docstring."""
     first, last = node.lineno, node.end_lineno  # type: ignore[attr-defined]

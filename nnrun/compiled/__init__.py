@@ -2,7 +2,7 @@
 
 The NumPy engine says what a step is; here the same is done in loops, with products by BLAS. What there is:
 
-- `pieces.py`: what has a compiled piece, known without Numba; `codes.py`: the numbers that stand for names.
+- `support.py`: what has a compiled piece, known without Numba; `codes.py`: the numbers that stand for names.
 - `steps.py`: the engine of a trainer, `CompiledSteps`; `planning.py`: where its numbers lie, as a `Plan`; `work.py`: a
   step cut into pieces, by its shape alone, which threads share where it is wide.
 - `kernels.py`: `run`, the compiled function; `together.py`: how threads share what it does; `forward.py`, `backward.py`
@@ -11,8 +11,10 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
 - `cells.py`, `cell_reader.py`: besides steps, plain numbers read from text, kept in a form that needs no Numba.
 
 To add an activation: its code in `codes.py`, its value and slope in `activations.py`. A loss: its code, its gradient
-in `forward.loss_gradient`. A transform of an optimizer: its code, its loop in `updating.move`. What has no code yet is
-trained by the NumPy engine, with a word. `tests/compiled/test_agreement.py` compares all that the tables hold.
+in `forward.loss_gradient`, and in `forward.output` how many numbers of y an example has. A transform of an optimizer,
+of two slots and three constants at most and one in a chain: its code, its loop in `updating.move`. What has no code yet
+is trained by the NumPy engine, with a word. `tests/compiled/test_agreement.py` compares all that the tables hold. The
+sizes of pieces stand in `work.py`.
 
 `runs/engines.py` chooses the engine of a run.
 """

@@ -30,7 +30,7 @@ def activate(code: int, z: Any, y: Any) -> None:
     elif code == codes.GELU:
         for k in range(z.size):
             y[k] = T(0.5) * z[k] * (T(1) + gelu_bend(z[k]))
-    else:
+    elif code == codes.SILU:
         for k in range(z.size):
             y[k] = z[k] * sigmoid(z[k])
 

@@ -1,7 +1,4 @@
-"""What the compiled step is told in numbers: codes for names of the engine, and the places of things in vectors.
-
-The order of a table is part of the machine code; a new entry goes last.
-"""
+"""What the compiled step is told in numbers: codes for names of the engine, and the places of things in vectors."""
 
 from __future__ import annotations
 
@@ -29,8 +26,13 @@ LOSSES = {
 PLAIN, MOMENTUM, NESTEROV, RMSPROP, ADAM = range(5)
 RULES = {"Momentum": MOMENTUM, "Nesterov": NESTEROV, "RMSprop": RMSPROP, "Adam": ADAM}
 
-# What a piece of the step does.
-FORWARD, OUTPUT, BACKWARD, WEIGHTS, NORM, UPDATE = range(6)
+# What a piece of the step does, and its three numbers.
+FORWARD = 0  # the layer, and from which of its units to which
+OUTPUT = 1  # the layer, and which of how many stretches of the rows
+BACKWARD = 2  # the layer, and from which of the units before it to which
+WEIGHTS = 3  # the layer, and from which row of its W to which
+NORM = 4  # its place among the sums of squares, and from which parameter to which
+UPDATE = 5  # whether they are weights, and from which parameter to which
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them.
 L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP = range(8)

@@ -52,7 +52,7 @@ def normalise(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
     units, z, x_hat = plan.widths[layer + 1], plan.z[layer] + lo, plan.x_hat[layer] + lo
     gamma, beta = part(v.theta, plan.gamma[layer] + lo, n), part(v.theta, plan.b[layer] + lo, n)
     inverse = part(v.memory, plan.inverse[layer] + lo, n)
-    mean = np.empty(n, v.memory.dtype)
+    mean = part(v.memory, plan.centre[layer] + lo, n)
     sum_of_rows(v.memory, z, units, m, mean)
     inverse[:] = T(0)
     for j in range(n):
@@ -137,7 +137,7 @@ def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int) -> None
         share = T(2) / T(m * width)
         for k in range(z.size):
             d[k] = (z[k] - y[k]) * share
-    else:
+    elif loss == codes.HUBER:
         share = T(1) / T(m * width)
         for k in range(z.size):
             residual = z[k] - y[k]

@@ -1,10 +1,10 @@
 """The pieces of a training step in loops, with few passes over memory; what they work out is the NumPy engine's.
 
 Numbers lie in flat vectors and a `Plan` says where. Matrices have examples in rows. A piece covers the columns `lo` to
-`hi` of a layer, or some rows of the batch. No sum crosses pieces, so that the bits are the same whoever works on them
-and in whatever order within a phase.
+`hi` of a layer, or some rows of the batch. No sum crosses pieces but the norm, in their order, so that the bits are the
+same whoever works on them and in whatever order within a phase.
 
-Machine code is kept under a hash of this wing's files: nothing here comes from the rest of nnrun.
+Machine code is kept under a hash of this wing's files: nothing that is compiled comes from the rest of nnrun.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import borrowed, inlined, part
 from nnrun.compiled.together import done, take, wait
-from nnrun.compiled.updating import clipped_update, sum_of_squares
+from nnrun.compiled.updating import SUMS, clipped_update, sum_of_squares
 
 
 class Plan(NamedTuple):
@@ -40,6 +40,7 @@ class Plan(NamedTuple):
     d: Any
     x_hat: Any
     inverse: Any
+    centre: Any
     gemm: int  # address of the BLAS routine
     give_way: int  # and of the system's, by which a thread that waits lets others run
     activation: int
@@ -51,7 +52,7 @@ class Plan(NamedTuple):
 
 
 class Vectors(NamedTuple):
-    """What one member's step reads and writes, each flat and of one precision."""
+    """What one member's step reads and writes, each flat."""
 
     theta: Any
     state: Any
@@ -59,7 +60,7 @@ class Vectors(NamedTuple):
     first: Any  # slots of the optimizer, empty where it has none
     second: Any
     memory: Any
-    squares: Any  # of the gradient, summed piece by piece
+    squares: Any  # of the gradient, summed piece by piece, in double precision
 
 
 class Rows(NamedTuple):
@@ -78,7 +79,7 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
     """Work through some steps, alone or with other threads that were given the same.
 
     `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update needs, `pieces
-    (pieces, 5)` what is to be done: a code, the layer, two numbers of its own, and how many before it must be done.
+    (pieces, 5)` what is to be done: a code and three numbers of its own, and how many before it must be done.
     """
     plan, v, rows = borrowed(plan), borrowed(v), borrowed(rows)
     constants, pieces = borrowed(constants), borrowed(pieces)
@@ -90,14 +91,14 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
             break
         first, m = spans[step, 0], spans[step, 1] - spans[step, 0]
         wait(counts, step * a_step + pieces[k, 4], plan.give_way)
-        work(plan, v, rows, constants[step], first, m, pieces[k])
+        do(plan, v, rows, constants[step], first, m, pieces[k])
         done(counts)
         k = take(counts) - step * a_step
 
 
 @inlined
-def work(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: Any) -> None:
-    """One piece of a step on rows `first` to `first + m`."""
+def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: Any) -> None:
+    """One piece of a step on rows `first` to `first + m`. It must not raise: others would wait for it for ever."""
     kind, layer, lo, hi = piece[0], piece[1], piece[2], piece[3]
     if kind == codes.FORWARD:
         forward(plan, v, rows, first, m, layer, lo, hi)
@@ -108,6 +109,6 @@ def work(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece
     elif kind == codes.WEIGHTS:
         weights(plan, v, rows, constants, first, m, layer, lo, hi)
     elif kind == codes.NORM:
-        v.squares[layer] = sum_of_squares(part(v.gradient, lo, hi - lo))
-    else:
+        sum_of_squares(part(v.gradient, lo, hi - lo), part(v.squares, SUMS * layer, SUMS))
+    elif kind == codes.UPDATE:
         clipped_update(plan, v, constants, lo, hi - lo, layer == 1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.kernels import Plan, Vectors
-from nnrun.compiled.pieces import PENALTIES_AND_DECAY
+from nnrun.compiled.support import PENALTIES_AND_DECAY
 from nnrun.engine.layers import Dropout
 from nnrun.engine.network import Network
 from nnrun.engine.optimizers import L1, L2
@@ -62,6 +62,7 @@ def plan_of(trainer: Trainer) -> tuple[Plan, int, int]:
         d=memory.stretches(rows, units),
         x_hat=memory.stretches(rows, norm),
         inverse=memory.stretches(1, norm),
+        centre=memory.stretches(1, norm),
         gemm=machine_code.gemm_address(trainer.theta.dtype),
         give_way=machine_code.yield_address(),
         activation=codes.ACTIVATIONS[mlp.activation],
@@ -114,6 +115,7 @@ def constants_of(optimizer: Optimizer) -> Array:
     constants[..., codes.CLIP] = optimizer.h.clip_norm
     for transform, values in zip(optimizer.transforms, optimizer.constants, strict=True):
         first = PENALTIES_AND_DECAY.get(type(transform), codes.FIRST)
+        assert type(transform) in PENALTIES_AND_DECAY or len(values) <= codes.DECAY - codes.FIRST, transform
         for column, value in enumerate(values, start=first):
             constants[..., column] = value[..., 0].T
     return constants

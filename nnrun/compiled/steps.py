@@ -13,6 +13,7 @@ from nnrun.compiled import machine_code
 from nnrun.compiled.kernels import Rows
 from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
 from nnrun.compiled.together import COUNTS
+from nnrun.compiled.updating import SUMS
 from nnrun.compiled.work import work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
@@ -26,7 +27,7 @@ Streams = Mapping[int, Sequence[Generator]]  # of dropout, by depth, one a membe
 
 
 class CompiledSteps:
-    """Trains through the epochs of one trainer; members take turns, so that each has the bits it would have alone."""
+    """Trains through the epochs of one trainer; active members take turns, each with the bits it would have alone."""
 
     def __init__(self, trainer: Trainer) -> None:
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
@@ -39,7 +40,7 @@ class CompiledSteps:
             network.n_weights,
             self.plan.clipped,
         )
-        memory, squares = empty((numbers,), dtype), np.zeros(len(self.work.pieces))
+        memory, squares = empty((numbers,), dtype), np.zeros(SUMS * len(self.work.pieces))
         self.vectors = [vectors_of(trainer, k, memory, squares) for k in range(members)]
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
         self.scale = np.ones(self.least.shape, dtype)
@@ -54,13 +55,13 @@ class CompiledSteps:
         """The engine: yields after each group, or after each step of which NumPy's pass was shown to an observer."""
         constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
         for batch, spans in trainer.batches.groups(trainer.epoch + 1):
-            rows = [self._rows(k, batch, streams) for k in range(len(self.vectors))]
+            rows = {k: self._rows(k, batch, streams) for k in map(int, np.flatnonzero(trainer.active))}
             count = len(spans)
             now = constants[:, done : done + count]
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
                 if see:
                     show(trainer, batch, spans[first], see)
-                for k, own in enumerate(rows):
+                for k, own in rows.items():
                     self._train(k, own, now[k, first:last], spans[first:last])
                 yield done + last
             done += count
@@ -77,7 +78,7 @@ class CompiledSteps:
         weights = self.without_weights if batch[2] is None else of_member(batch[2], member)
         if 0 in streams:
             x = self._without_some(x, member, streams[0][member])
-        self.inputs[member] = x
+        x = self.inputs[member] = np.ascontiguousarray(x, self.scale.dtype)
         for depth, of_members in streams.items():
             if depth:
                 drawn = chances(of_members[member], len(x), int(self.plan.widths[depth])).reshape(-1)

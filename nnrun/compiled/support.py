@@ -9,6 +9,7 @@ from nnrun.engine.trainer import Recipe
 
 # Each has one constant; the column that it stands in.
 PENALTIES_AND_DECAY: dict[type[Transform], int] = {L2: codes.L2, L1: codes.L1, Decay: codes.DECAY}
+SLOTS = 2  # that one rule may have; it may have three constants
 LAYERS: set[type[Layer]] = {Dense, BatchNorm, Activate, Dropout}
 
 
@@ -18,7 +19,8 @@ def lacking_piece(recipe: Recipe) -> str | None:
         return f"activation {recipe.mlp.activation}"
     if type(recipe.loss).__name__ not in codes.LOSSES:
         return f"loss {type(recipe.loss).__name__}"
-    transforms = {type(transform) for transform in chain(recipe.optimizer, recipe.hyperparameters)}
-    if any(kind.__name__ not in codes.RULES for kind in transforms - set(PENALTIES_AND_DECAY)):
+    transforms = chain(recipe.optimizer, recipe.hyperparameters)
+    rules = [transform for transform in transforms if type(transform) not in PENALTIES_AND_DECAY]
+    if len(rules) > 1 or any(type(rule).__name__ not in codes.RULES or len(rule.slots) > SLOTS for rule in rules):
         return f"optimizer {recipe.optimizer}"
     return next((f"layer {name}" for name, layer in recipe.mlp.network().layers if type(layer) not in LAYERS), None)

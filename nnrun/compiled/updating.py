@@ -9,6 +9,8 @@ import numpy as np
 from nnrun.compiled import codes
 from nnrun.compiled.functions import inlined, part
 
+SUMS = 8
+
 
 @inlined
 def update(plan: Any, v: Any, constants: Any, start: int, n: int, weights: bool) -> None:
@@ -53,7 +55,7 @@ def move(rule: int, theta: Any, g: Any, first: Any, second: Any, constants: Any)
         for k in range(theta.size):
             first[k] = c1 * first[k] + g[k] * g[k]
             theta[k] -= factor * (g[k] / (np.sqrt(first[k]) + c2))
-    else:
+    elif rule == codes.ADAM:
         for k in range(theta.size):
             first[k] = c1 * first[k] + g[k]
             second[k] = c2 * second[k] + g[k] * g[k]
@@ -61,16 +63,15 @@ def move(rule: int, theta: Any, g: Any, first: Any, second: Any, constants: Any)
 
 
 @inlined
-def sum_of_squares(g: Any) -> float:
-    """Σ g² in double precision, in eight sums side by side, which takes vector instructions."""
-    sums = np.zeros(8)
-    for k in range(g.size // 8):
-        eight = part(g, 8 * k, 8)
-        for j in range(8):
-            sums[j] += np.float64(eight[j]) * np.float64(eight[j])
-    for k in range(g.size // 8 * 8, g.size):
+def sum_of_squares(g: Any, sums: Any) -> None:
+    """Σ g² in double precision, as `SUMS` sums side by side, which takes vector instructions."""
+    sums[:] = 0.0
+    for k in range(g.size // SUMS):
+        some = part(g, SUMS * k, SUMS)
+        for j in range(SUMS):
+            sums[j] += np.float64(some[j]) * np.float64(some[j])
+    for k in range(g.size // SUMS * SUMS, g.size):
         sums[0] += np.float64(g[k]) * np.float64(g[k])
-    return sums.sum()
 
 
 @inlined

@@ -21,7 +21,7 @@ ALIGNED = 16  # numbers in a cache line of float32
 BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
 
-Piece = tuple[int, int, int, int]  # a code, the layer, and two numbers of its own
+Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see codes.py
 
 
 class Work(NamedTuple):

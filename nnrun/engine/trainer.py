@@ -147,7 +147,8 @@ class Trainer:
     def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
         """Train on to the end of epoch `until`, or until no member is active; what each epoch came to.
 
-        `told_to_stop` is asked after every step; told so, go back to the end of the last whole epoch and end.
+        `told_to_stop` is asked after every step, or the few that an engine does at once; told so, go back to the end of
+        the last whole epoch and end.
         """
         while self.epoch < until and self.active.any():
             started = time.perf_counter()

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.compiled import codes
-from nnrun.compiled.pieces import lacking_piece
+from nnrun.compiled import codes, forward, functions
 from nnrun.compiled.steps import CompiledSteps
+from nnrun.compiled.support import lacking_piece
 from nnrun.compiled.work import Work, work
+from nnrun.engine import activations, losses
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.evaluation import Examples
+from nnrun.engine.layers import BatchNorm
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.trainer import Trainer
@@ -128,3 +130,18 @@ def test_everything_in_the_tables_has_a_piece() -> None:
             is None
         )
     assert {loss for loss, _ in TARGETS} == set(LOSSES)
+
+
+def test_numbers_of_the_engine_that_are_written_here_again_are_the_same() -> None:
+    norm = BatchNorm()
+    assert (norm.momentum, norm.epsilon) == (forward.BATCH_NORM_MOMENTUM, forward.BATCH_NORM_EPSILON)
+    assert functions.LEAK == activations.LEAK
+    assert (functions.GELU_SCALE, functions.GELU_CUBIC) == (activations.GELU_SCALE, activations.GELU_CUBIC)
+    assert losses.HUBER_DELTA == 1
+
+
+def test_two_rules_in_one_chain_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = lambda h: [*OPTIMIZERS["momentum"].transforms(h), *OPTIMIZERS["rmsprop"].transforms(h)]  # noqa: E731
+    monkeypatch.setitem(OPTIMIZERS, "both", OPTIMIZERS["momentum"]._replace(transforms=both))
+    assert lacking_piece(trainer(optimizer="momentum").recipe) is None
+    assert lacking_piece(trainer(optimizer="both").recipe) == "optimizer both"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,18 @@ TECHNIQUES: list[dict[str, Any]] = [
 ]
 
 
+def begin_together(monkeypatch: pytest.MonkeyPatch, seen: set[int]) -> None:
+    """As many threads as there are tasks begin at once; `seen` is how many that were."""
+    share = threads.share
+
+    def together(work: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        barrier = threading.Barrier(len(tasks), timeout=60)
+        seen.add(len(tasks))
+        return share(lambda task: (barrier.wait(), work(task))[1], tasks)
+
+    monkeypatch.setattr(threads, "share", together)
+
+
 @pytest.fixture(scope="module")
 def images() -> Examples:
     rng = np.random.default_rng(0)
@@ -29,9 +43,8 @@ def images() -> Examples:
 def test_the_number_of_threads_changes_no_bit(
     images: Examples, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared: list[int] = []
-    share = threads.share
-    monkeypatch.setattr(threads, "share", lambda work, tasks: (shared.append(len(tasks)), share(work, tasks))[1])
+    seen: set[int] = set()
+    begin_together(monkeypatch, seen)
     found = set()
     for count in (1, 2, 3, 4, 8):
         monkeypatch.setenv(threads.OURS, str(count))
@@ -42,13 +55,27 @@ def test_the_number_of_threads_changes_no_bit(
         (epoch,) = wide.epochs(1)
         found.add(wide.theta.tobytes() + wide.state.tobytes() + epoch.dev_loss.tobytes())
     assert len(found) == 1
-    assert {1, 2, 3, 4} <= set(shared)  # as many took part as there were, and could have pieces
+    assert {1, 2, 3, 4} <= seen
 
 
 def test_a_small_step_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(threads.OURS, "2")
-    shared: list[int] = []
-    share = threads.share
-    monkeypatch.setattr(threads, "share", lambda work, tasks: (shared.append(len(tasks)), share(work, tasks))[1])
+    seen: set[int] = set()
+    begin_together(monkeypatch, seen)
     list(trainer(hidden=(32,), engine=CompiledSteps).steps())
-    assert set(shared) == {1}
+    assert seen == {1}
+
+
+@pytest.mark.parametrize("options", TECHNIQUES)
+def test_many_threads_in_many_small_pieces(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
+    monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)
+    monkeypatch.setattr("nnrun.compiled.work.OUTPUT_ROWS", 4)
+    begin_together(monkeypatch, set())
+    found = set()
+    for count in (1, 8):
+        monkeypatch.setenv(threads.OURS, str(count))
+        small = trainer(hidden=(128, 96), optimizer="adam", batch_size=25, engine=CompiledSteps, **options)
+        list(small.epochs(20))
+        found.add(small.theta.tobytes() + small.state.tobytes())
+    assert len(found) == 1
