@@ -84,20 +84,25 @@ class Run:
         stand before each prediction. Raises DataError for rows that do not fit.
         """
         import pandas as pd
+        from threadpoolctl import threadpool_limits
 
         predictions = Predictions(load_model(self._stored), id)
-        if isinstance(data, (str, Path)):
-            return pd.concat(predictions.of_source(str(data)), ignore_index=True)
-        return predictions.of_frame(pd.DataFrame(data))
+        with threadpool_limits(1, "blas"):  # as on the command line; large predictions are shared by threads of nnrun
+            if isinstance(data, (str, Path)):
+                return pd.concat(predictions.of_source(str(data)), ignore_index=True)
+            return predictions.of_frame(pd.DataFrame(data))
 
     def evaluate(self, data: str | Path | None = None) -> EvaluationDocument:
         """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
 
         On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.
         """
+        from threadpoolctl import threadpool_limits
+
         from nnrun.models.verbs import evaluate
 
-        return evaluate(load_model(self._stored), None if data is None else str(data)).document
+        with threadpool_limits(1, "blas"):
+            return evaluate(load_model(self._stored), None if data is None else str(data)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

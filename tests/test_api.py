@@ -6,14 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import nnrun
+from nnrun.engine.network import Network
 from nnrun.errors import ConfigError, DataError, UsageError
 
+COLUMNS = [f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width")]
 FLOWERS = ("setosa", "versicolor", "virginica")
 YAML = """\
 name: flowers
@@ -96,6 +100,20 @@ def test_a_run_is_evaluated(config: Path, runs: Path) -> None:
     found = run.evaluate()
     assert found["parts"]["dev"]["metrics"]["network"]["error"] == pytest.approx(run.final["dev_error"])
     assert found["test_reads"] == 2
+
+
+def test_products_have_one_thread_from_python_too(config: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, forward, seen = nnrun.train(config, runs=runs), Network.forward, set[int]()
+
+    def watched(*given: Any) -> Any:
+        seen.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return forward(*given)
+
+    monkeypatch.setattr(Network, "forward", watched)
+    with threadpool_limits(2, "blas"):
+        run.evaluate()
+        run.predict([dict.fromkeys(COLUMNS, 3.0)])
+    assert seen == {1}
 
 
 @pytest.mark.parametrize("kind", ["loaded", "path", "text", "values"])
