@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
+# Where this is set, each of the many commands that the tests start would compile the modules of nnrun anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: train test soak lowest clean
 
 train: $(VENV)/.installed
