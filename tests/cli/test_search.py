@@ -298,7 +298,7 @@ def test_a_search_that_is_complete_resumes_to_itself(nnrun: Nnrun, config: Calla
     assert outcome(the_search()) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_an_interrupted_search_resumes_to_the_end_of_an_uninterrupted_one(
     start: Start, shell: Shell, nnrun: Nnrun, config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

@@ -47,7 +47,12 @@ def rows_of(path: Path) -> int:
         return len(list(csv.reader(file))) - 1
 
 
-@pytest.mark.parametrize("name", MADE)
+AT_LENGTH = ("houses", "rides")  # tables like others, which the soak tests try too
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] if name in AT_LENGTH else []) for name in MADE]
+)
 def test_a_made_up_table(name: str, process: Callable[..., Done], here: Path) -> None:
     path = MADE[name].write(here, ROWS)
     run = []

@@ -254,8 +254,17 @@ def test_every_trace_is_drawn_as_what_it_is(
 
 
 @pytest.mark.parametrize("which", ["run_page", "search_page"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (360, "light"),
+        (1400, "dark"),
+        *(
+            pytest.param(width, theme, marks=pytest.mark.soak)
+            for width, theme in [(360, "dark"), (800, "light"), (800, "dark"), (1400, "light")]
+        ),
+    ],
+)
 def test_the_tools_of_a_chart_cover_nothing(
     which: str, width: int, theme: str, open_page: Open, request: pytest.FixtureRequest
 ) -> None:
