@@ -11,18 +11,26 @@ LOWEST := .venv-lowest
 # Where this is set, each of the many commands that the tests start would compile the modules of nnrun anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test soak lowest clean
+.PHONY: train test types compiled soak lowest clean
 
 train: $(VENV)/.installed
 	$(BIN)/nnrun train configs/digits.yaml
 	@echo 'To have nnrun on the PATH of this shell:  . $(BIN)/activate'
 
-test: $(VENV)/.installed-dev $(LOWEST)/.installed
+test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(MAKE) -j 2 types compiled $(LOWEST)/.installed
 	$(BIN)/pytest -n auto -m "not soak"
 	$(LOWEST)/bin/pytest tests/cli/test_every_command.py
+
+types:
+	$(BIN)/mypy
+
+# Beside the types, as the tests would wait for it.
+compiled:
+	$(BIN)/python -c 'import numpy as np; from nnrun.compiled.machine_code import load; \
+		[load(np.dtype(name)) for name in ("float32", "float64")]'
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/pytest -m soak

@@ -341,7 +341,9 @@ def lanes_apart(page: Any) -> float:
     ("drag", "width", "options"),
     [
         pytest.param(mouse, 1400, {}, id="mouse"),
-        pytest.param(finger, 1024, {"has_touch": True, "is_mobile": True}, id="finger on a tablet"),
+        pytest.param(
+            finger, 1024, {"has_touch": True, "is_mobile": True}, id="finger on a tablet", marks=pytest.mark.soak
+        ),
         pytest.param(finger, 360, {"has_touch": True, "is_mobile": True}, id="finger on a phone"),
     ],
 )

@@ -55,12 +55,15 @@ def shown(screen: OnTerminal) -> list[str]:
     return lines[next(i for i, line in enumerate(lines) if re.match(r" ?\d+/30  trial", line)) :]
 
 
-@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}])
+@pytest.mark.parametrize(
+    "variables",
+    [{}, pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.soak), {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}],
+)
 @pytest.mark.parametrize(
     ("width", "titles", "pace"),
     [
         (120, ALL, r"15/30 trials, \d+ trials a minute, about .+ left"),
-        (80, ALL, r"15/30 trials, \d+ trials a minute, about .+ left"),
+        pytest.param(80, ALL, r"15/30 trials, \d+ trials a minute, about .+ left", marks=pytest.mark.soak),
         (40, "trial dev_error width clip_norm", r"15/30, .+ left"),
         (20, "trial dev_error", r"15/30, .+ left|15/30 trials|15/30"),
     ],
