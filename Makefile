@@ -1,7 +1,8 @@
 # make train   install into .venv and train the main example on bundled real data
 # make test    what CI runs: lint, types, tests
 # make soak    the fault and fuzz tests at full scale, then make lowest (some twenty minutes)
-# make lowest  all tests with the lowest versions of the libraries that pyproject.toml allows
+# make lowest  all tests with the lowest versions of the libraries that pyproject.toml allows; make commands: one of them,
+#              every command once, which is a part of make test
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ LOWEST := .venv-lowest
 # Where this is set, each of the many commands that the tests start would compile the modules of nnrun anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test types compiled soak lowest clean
+.PHONY: train test types compiled compiled-float32 compiled-float64 commands soak lowest clean
 
 train: $(VENV)/.installed
 	$(BIN)/nnrun train configs/digits.yaml
@@ -20,23 +21,26 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) -j 2 types compiled $(LOWEST)/.installed
+	$(MAKE) -j 2 commands compiled types
 	$(BIN)/pytest -n auto -m "not soak"
-	$(LOWEST)/bin/pytest tests/cli/test_every_command.py
 
 types:
 	$(BIN)/mypy
 
-# Beside the types, as the tests would wait for it.
-compiled:
-	$(BIN)/python -c 'import numpy as np; from nnrun.compiled.machine_code import load; \
-		[load(np.dtype(name)) for name in ("float32", "float64")]'
+# Before the tests, which would wait for it.
+compiled: compiled-float32 compiled-float64
+
+compiled-float32 compiled-float64: compiled-%: $(VENV)/.installed-dev
+	$(BIN)/python -c 'import numpy as np; from nnrun.compiled.machine_code import load; load(np.dtype("$*"))'
+
+commands: $(LOWEST)/.installed
+	$(LOWEST)/bin/pytest tests/cli/test_every_command.py
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/pytest -m soak
 	$(MAKE) lowest
 
-lowest: $(LOWEST)/.installed
+lowest: commands
 	$(LOWEST)/bin/pytest -n auto -m "not soak"
 
 $(BIN)/pip:

@@ -1,4 +1,4 @@
-"""Every command once, each in a process of its own; also run with the lowest versions of all libraries."""
+"""Every command once, each in a process of its own: `make test` runs it with the lowest versions of all libraries."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     yield step("compare", *(run["id"] for run in runs[-2:]))
 
 
+@pytest.mark.soak
 def test_every_command(process: Run, table: Path) -> None:
     walked = set()
     for command, done in walk(process, table):
