@@ -63,7 +63,7 @@ $(LOWEST)/.installed: $(VENV)/.installed-dev
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
 		--only-binary :all: --no-binary nnrun --editable '.[parquet,onnx,tpe]'
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python pytest pytest-xdist hypothesis \
-		jsonschema playwright ruff
+		jsonschema playwright ruff mypy uv hatchling hatch-fancy-pypi-readme
 	touch $@
 
 clean:

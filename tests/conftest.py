@@ -80,9 +80,9 @@ def outside(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     The libraries are links to those that the tests run with; the checkout is not to be found.
     """
     folder, extras = tmp_path_factory.mktemp("outside"), tmp_path_factory.mktemp("extras")
-    venv.create(folder, with_pip=True)
-    pip = [str(folder / "bin/python"), "-m", "pip", "--disable-pip-version-check", "install"]
-    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    venv.create(folder)
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--python", str(folder / "bin/python")]
+    subprocess.run([*uv, "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
     (packages,) = folder.glob("lib/python*/site-packages")
     for library in Path(sysconfig.get_path("purelib")).iterdir():
         link = (extras if library.name.split("-")[0] in EXTRAS else packages) / library.name
