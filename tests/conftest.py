@@ -56,6 +56,14 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """What is written is there for whoever reads it; it is kept for a loss of power, which no test brings about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _nnrun_on_the_path() -> Iterator[None]:
     """As in an activated environment, so that what is printed to be typed next begins with `nnrun`."""
     with pytest.MonkeyPatch.context() as patch:
