@@ -34,9 +34,12 @@ from nnrun.runs.session import Outcome
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring
 
-# A shell lets what it starts in the background ignore Ctrl-C, and programs that the tests start would inherit that.
+# A shell lets what it starts in the background ignore Ctrl-C, and nohup a terminal that closes; programs that the tests
+# start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What a user may have set for the screen and the interpreter: it changes what is printed.
 for name in ("NNRUN_RUNS", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS", "LINES", "PYTHONUNBUFFERED",
