@@ -22,7 +22,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(MAKE) -j 2 commands compiled types
-	$(BIN)/pytest -n auto -m "not soak"
+	$(BIN)/pytest -n auto --dist worksteal -m "not soak"
 
 types:
 	$(BIN)/mypy
@@ -41,7 +41,7 @@ soak: $(VENV)/.installed-dev
 	$(MAKE) lowest
 
 lowest: commands
-	$(LOWEST)/bin/pytest -n auto -m "not soak"
+	$(LOWEST)/bin/pytest -n auto --dist worksteal -m "not soak"
 
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nnrun needs Python 3.11 or newer")'
