@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shlex
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,28 +46,30 @@ MOST_BYTES = 2_000_000
 Open = Callable[..., Any]
 
 
-@pytest.fixture
-def open_page(chromium: Any) -> Iterator[Open]:
-    """open_page(path, width, theme, drawn): a page, perhaps with all charts; nothing may complain or be asked for."""
-    contexts: list[Any] = []
-    pages: list[Any] = []
-    noise: list[str] = []
+class Pages:
+    """Pages that are open; nothing may complain or be asked for."""
 
-    def refuse(dialog: Any) -> None:
-        noise.append(f"a dialog opened: {dialog.message}")
+    def __init__(self, chromium: Any) -> None:
+        self.chromium = chromium
+        self.pages: list[Any] = []
+        self.noise: list[str] = []
+
+    def refuse(self, dialog: Any) -> None:
+        self.noise.append(f"a dialog opened: {dialog.message}")
         dialog.dismiss()
 
-    def call(path: Path, width: int = 1440, theme: str = "light", drawn: bool = False, **options: Any) -> Any:
-        context = chromium.new_context(
+    def open(self, path: Path, width: int = 1440, theme: str = "light", drawn: bool = False, **options: Any) -> Any:
+        """A page in a context of its own, perhaps with all charts."""
+        noise = self.noise
+        context = self.chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, offline=True, **options
         )
-        contexts.append(context)
         page = context.new_page()
-        pages.append(page)
+        self.pages.append(page)
         page.add_init_script(VIOLATIONS)
         page.on("console", lambda message: noise.append(message.text) if is_complaint(message) else None)
         page.on("pageerror", lambda error: noise.append(str(error)))
-        page.on("dialog", refuse)
+        page.on("dialog", self.refuse)
         page.on("request", lambda request: noise.append(request.url) if request.url[:5] not in OWN else None)
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-waiting]", state="attached")
@@ -74,13 +77,30 @@ def open_page(chromium: Any) -> Iterator[Open]:
             page.evaluate(DRAW_ALL)
         return page
 
-    yield call
-    noise += [f"refused by the policy: {directive}" for page in pages for directive in page.evaluate("violations")]
-    for context in contexts:
-        context.close()
-    assert noise == []
+    def close(self) -> None:
+        refused = [directive for page in self.pages for directive in page.evaluate("violations")]
+        for page in self.pages:
+            page.context.close()
+        assert [*self.noise, *(f"refused by the policy: {directive}" for directive in refused)] == []
 
 
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Open]:
+    """open_page(path, width, theme, drawn): a page of the test's own."""
+    pages = Pages(chromium)
+    yield pages.open
+    pages.close()
+
+
+@pytest.fixture(scope="module")
+def look(chromium: Any) -> Iterator[Open]:
+    """look(path, *NARROW): a page with all charts for tests that change nothing there, opened once."""
+    pages = Pages(chromium)
+    yield cache(partial(pages.open, drawn=True))
+    pages.close()
+
+
+NARROW, WIDE = (360, "light"), (1400, "dark")
 OWN = ("file:", "data:", "blob:")
 
 
@@ -89,12 +109,22 @@ def is_complaint(message: Any) -> bool:
     return message.type == "error" and "inside passive event listener" not in message.text
 
 
+SCREENS = [
+    NARROW,
+    WIDE,
+    *(
+        pytest.param(width, theme, marks=pytest.mark.soak)
+        for width, theme in [(360, "dark"), (800, "light"), (800, "dark"), (1400, "light"), (1440, "light")]
+    ),
+]
+
+
 @pytest.mark.parametrize("which", ["run_page", "search_page"])
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (360, "dark")])
+@pytest.mark.parametrize(("width", "theme"), SCREENS)
 def test_charts_are_drawn_and_nothing_sticks_out(
-    which: str, width: int, theme: str, open_page: Open, request: pytest.FixtureRequest
+    which: str, width: int, theme: str, look: Open, request: pytest.FixtureRequest
 ) -> None:
-    page = open_page(request.getfixturevalue(which), width, theme, drawn=True)
+    page = look(request.getfixturevalue(which), width, theme)
     traces = page.evaluate(TRACES)
     assert len(traces) >= 10
     assert min(traces) >= 1
@@ -105,9 +135,9 @@ def test_charts_are_drawn_and_nothing_sticks_out(
 
 @pytest.mark.parametrize("which", ["run_page", "search_page"])
 def test_headings_charts_and_tables_can_be_told_apart_by_ear(
-    which: str, open_page: Open, request: pytest.FixtureRequest
+    which: str, look: Open, request: pytest.FixtureRequest
 ) -> None:
-    page = open_page(request.getfixturevalue(which))
+    page = look(request.getfixturevalue(which), *WIDE)
     levels = page.evaluate(LEVELS)
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -118,8 +148,8 @@ def test_headings_charts_and_tables_can_be_told_apart_by_ear(
     assert page.locator("img:not([alt])").count() == 0
 
 
-def test_what_the_page_of_a_run_tells(run_page: Path, open_page: Open) -> None:
-    page = open_page(run_page)
+def test_what_the_page_of_a_run_tells(run_page: Path, look: Open) -> None:
+    page = look(run_page, *WIDE)
     titles = page.locator("h2").all_inner_texts()
     wanted = ["Verdict", "Learning curves", "Confusions", "Calibration", "Where it fails", "Worst mistakes"]
     wanted += ["Decision boundary", "Inside the network", "Config", "Data and environment", "Events"]
@@ -130,8 +160,8 @@ def test_what_the_page_of_a_run_tells(run_page: Path, open_page: Open) -> None:
     }
 
 
-def test_what_the_page_of_a_search_tells(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page)
+def test_what_the_page_of_a_search_tells(search_page: Path, look: Open) -> None:
+    page = look(search_page, *WIDE)
     titles = page.locator("h2").all_inner_texts()
     wanted = ["The best config", "Progress", "From coarse to fine", "Settings and results", "What mattered"]
     wanted += ["Failed and diverged", "All trials", "Search space"]
@@ -167,17 +197,17 @@ def test_trials_without_a_result_come_last_however_they_are_sorted(search_page: 
         assert values[: len(known)] == known
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axes_of_parallel_coordinates_stand_out(theme: str, search_page: Path, open_page: Open) -> None:
+@pytest.mark.parametrize("screen", [NARROW, WIDE], ids=["light", "dark"])
+def test_axes_of_parallel_coordinates_stand_out(screen: tuple[int, str], search_page: Path, look: Open) -> None:
     """plotly draws them in a transparent black, whatever is behind."""
-    page = open_page(search_page, theme=theme, drawn=True)
+    page = look(search_page, *screen)
     quiet = page.evaluate("getComputedStyle(document.querySelector('figcaption p')).color")
     strokes = "all => [...new Set(all.map(each => getComputedStyle(each).stroke))]"
     assert page.locator(".parcoords .axis :is(path, line)").evaluate_all(strokes) == [quiet]
 
 
-def test_dots_of_the_calibration_are_whole(run_page: Path, open_page: Open) -> None:
-    page = open_page(run_page, width=360, drawn=True)
+def test_dots_of_the_calibration_are_whole(run_page: Path, look: Open) -> None:
+    page = look(run_page, *NARROW)
     plot = page.locator("#calibration .nsewdrag").bounding_box()
     for dot in page.locator("#calibration .point").all():
         box = dot.bounding_box()
@@ -187,9 +217,9 @@ def test_dots_of_the_calibration_are_whole(run_page: Path, open_page: Open) -> N
         assert box["y"] + box["height"] <= plot["y"] + plot["height"]
 
 
-def test_the_page_of_a_search_tells_how_to_search_again(search_page: Path, open_page: Open) -> None:
+def test_the_page_of_a_search_tells_how_to_search_again(search_page: Path, look: Open) -> None:
     """And the command finds the same trials."""
-    page = open_page(search_page)
+    page = look(search_page, *WIDE)
     _, again, _ = page.locator("#how-to-make-it-again pre").all_inner_texts()
     words = shlex.split(again)[1:]
     assert words[:1] == ["search"]
@@ -243,10 +273,10 @@ def test_a_page_is_small_and_makes_no_code_from_text(which: str, request: pytest
 
 
 def test_every_trace_is_drawn_as_what_it_is(
-    run_page: Path, search_page: Path, open_page: Open, bundled_traces: set[str]
+    run_page: Path, search_page: Path, look: Open, bundled_traces: set[str]
 ) -> None:
     """plotly.js takes a trace of a kind that it does not have for lines."""
-    pages = [open_page(path, drawn=True) for path in (run_page, search_page)]
+    pages = [look(path, *WIDE) for path in (run_page, search_page)]
     kinds = [pair for page in pages for pair in page.evaluate(KINDS)]
     assert all(drawn == wanted for drawn, wanted in kinds)
     assert {drawn for drawn, _ in kinds} == bundled_traces
@@ -254,39 +284,29 @@ def test_every_trace_is_drawn_as_what_it_is(
 
 
 @pytest.mark.parametrize("which", ["run_page", "search_page"])
-@pytest.mark.parametrize(
-    ("width", "theme"),
-    [
-        (360, "light"),
-        (1400, "dark"),
-        *(
-            pytest.param(width, theme, marks=pytest.mark.soak)
-            for width, theme in [(360, "dark"), (800, "light"), (800, "dark"), (1400, "light")]
-        ),
-    ],
-)
+@pytest.mark.parametrize(("width", "theme"), SCREENS)
 def test_the_tools_of_a_chart_cover_nothing(
-    which: str, width: int, theme: str, open_page: Open, request: pytest.FixtureRequest
+    which: str, width: int, theme: str, look: Open, request: pytest.FixtureRequest
 ) -> None:
-    page = open_page(request.getfixturevalue(which), width, theme, drawn=True)
+    page = look(request.getfixturevalue(which), width, theme)
     assert page.locator(".modebar").count() == page.locator("[data-chart]").count()
     assert page.evaluate(COVERED) == []
 
 
-def test_the_tools_of_a_chart_keep_it_here(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page, drawn=True)
+def test_the_tools_of_a_chart_keep_it_here(search_page: Path, look: Open) -> None:
+    page = look(search_page, *WIDE)
     labels = page.locator(".modebar-btn").evaluate_all("all => [...new Set(all.map(b => b.ariaLabel))]")
     assert sorted(labels) == ["Download plot as a PNG", "Pan", "Reset axes", "Zoom", "Zoom in", "Zoom out"]
 
 
-@pytest.mark.parametrize("kind", [".nsewdrag", ".parcoords"])
-def test_a_chart_can_be_downloaded(kind: str, search_page: Path, open_page: Open) -> None:
+def test_a_chart_can_be_downloaded(search_page: Path, open_page: Open) -> None:
     page = open_page(search_page, drawn=True)
-    chart = page.locator(".chart").filter(has=page.locator(kind)).first
-    chart.hover()
-    with page.expect_download() as download:
-        chart.get_by_role("button", name="Download plot as a PNG", include_hidden=True).click()
-    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    for kind in (".nsewdrag", ".parcoords"):
+        chart = page.locator(".chart").filter(has=page.locator(kind)).first
+        chart.hover()
+        with page.expect_download() as download:
+            chart.get_by_role("button", name="Download plot as a PNG", include_hidden=True).click()
+        assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_chart_is_zoomed_and_pointed_at(search_page: Path, open_page: Open) -> None:
