@@ -8,6 +8,7 @@ import math
 import os
 import pty
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -114,6 +115,12 @@ def shell(here: Path) -> Callable[[str], Done]:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def typed(nnrun: Callable[..., Done]) -> Callable[[str], Done]:
+    """typed("nnrun list --json") in this process, for lines whose words a shell would take apart like Python."""
+    return lambda line: nnrun(*shlex.split(line)[1:])
 
 
 @pytest.fixture

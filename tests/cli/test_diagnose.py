@@ -15,7 +15,7 @@ from tests.cli.conftest import QUICK, Done, OnTerminal
 
 Nnrun = Callable[..., Done]
 Write = Callable[..., Path]
-Shell = Callable[[str], Done]
+Typed = Callable[[str], Done]
 NUMBERS = ("--train-error", "15%", "--dev-error", "0.30")
 
 
@@ -110,21 +110,21 @@ def test_a_gate(nnrun: Nnrun, kinds: str, code: int) -> None:
     assert ("variance high" in done.err) == (code == 6)
 
 
-def test_commands_for_numbers_run_as_printed(shell: Shell, config: Write) -> None:
+def test_commands_for_numbers_run_as_printed(typed: Typed, config: Write) -> None:
     config("data: {source: iris}\ntraining: {epochs: 2}\n")
-    done = shell("nnrun diagnose --train-error 15% --dev-error 16%")
+    done = typed("nnrun diagnose --train-error 15% --dev-error 16%")
     assert done.next
     for line in done.next:
-        ran = shell(f"{line} -q" if "search" not in line else f"{line} -q --trials 2 --workers 1")
+        ran = typed(f"{line} -q" if "search" not in line else f"{line} -q --trials 2 --workers 1")
         assert ran.code == 0, ran.err
 
 
 # runs
 
 
-def test_a_run(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_a_run(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     config("name: a\nnetwork: {hidden: [3]}\ntraining: {epochs: 3}\n")
-    shell("nnrun train config.yaml -q")
+    typed("nnrun train config.yaml -q")
     run = the_run()
     done = nnrun("diagnose")
     assert done.code == 0
@@ -136,7 +136,7 @@ def test_a_run(nnrun: Nnrun, shell: Shell, config: Write) -> None:
     assert document["verdict"]["bias"] == "high"
     assert document["errors"]["test"] is not None
     before = json.loads((run / "run.json").read_text())["final"]["dev_error"]
-    assert shell(f"{done.next[0]} -q").code == 0
+    assert typed(f"{done.next[0]} -q").code == 0
     assert nnrun("show", "--json").json["final"]["dev_error"] < before
 
 
@@ -147,22 +147,22 @@ def test_base_and_tolerance_come_from_the_config_unless_given(nnrun: Nnrun, conf
     assert nnrun("diagnose", "--json", "--base-error", "0", "--tolerance", "0.1%").json["verdict"]["bias"] == "high"
 
 
-def test_a_changed_config_is_not_named(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_a_changed_config_is_not_named(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     config()
-    shell("nnrun train config.yaml --set seed=5 -q")
+    typed("nnrun train config.yaml --set seed=5 -q")
     assert "--set seed=5" in nnrun("diagnose").next[0]
     config("seed: 8\n")
     assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
 
 
-def test_a_run_remembers_what_it_was_given(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_a_run_remembers_what_it_was_given(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     config()
-    shell("nnrun train -q --set=seed=5 --set optimizer.name=sgd")
+    typed("nnrun train -q --set=seed=5 --set optimizer.name=sgd")
     assert json.loads((the_run() / "run.json").read_text())["given"] == {
         "config": None, "settings": ["seed=5", "optimizer.name=sgd"]
     }  # fmt: skip
     assert nnrun("diagnose").next[0].startswith("nnrun train --set seed=5 --set ")
-    shell("nnrun resume latest -q --epochs 5")  # no command line gives this config
+    typed("nnrun resume latest -q --epochs 5")  # no command line gives this config
     assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
 
 
@@ -175,11 +175,11 @@ def test_a_run_that_does_not_remember_it_is_changed_by_its_resolved_config(nnrun
     assert nnrun("diagnose").next[0].startswith(f"nnrun train {the_run()}/resolved.yaml --set ")
 
 
-def test_runs_elsewhere_lead_elsewhere(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_runs_elsewhere_lead_elsewhere(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     nnrun("train", config(), "-q", "--runs", "my runs")
     done = nnrun("diagnose", "--runs", "my runs")
     assert done.next[0].endswith("--runs 'my runs'")
-    assert shell(f"{done.next[0]} -q").code == 0
+    assert typed(f"{done.next[0]} -q").code == 0
     assert len(list(Path("my runs").glob("[!.]*"))) == 2
 
 
@@ -191,9 +191,9 @@ def test_a_regression_says_what_its_error_is(nnrun: Nnrun) -> None:
     assert nnrun("diagnose", "--json").json["gaps"]["variance"]["low"] is None
 
 
-def test_a_diverged_run_is_biased_and_lowers_its_rate(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_a_diverged_run_is_biased_and_lowers_its_rate(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     config()
-    shell("nnrun train config.yaml -q --set 'optimizer={name: sgd, learning_rate: 1e30}'")
+    typed("nnrun train config.yaml -q --set 'optimizer={name: sgd, learning_rate: 1e30}'")
     done = nnrun("diagnose")
     assert (done.code, "training diverged in epoch 1" in done.out) == (0, True)
     assert verdict(nnrun("diagnose", "--json")) == ("high", "unclear")
@@ -201,7 +201,7 @@ def test_a_diverged_run_is_biased_and_lowers_its_rate(nnrun: Nnrun, shell: Shell
         "optimizer.learning_rate=0.1"
     )
     assert nnrun("diagnose", "--fail-on", "bias").code == 6
-    assert shell(f"{done.next[0]} -q").code == 0
+    assert typed(f"{done.next[0]} -q").code == 0
 
 
 def test_an_interrupted_run_is_to_be_finished_first(nnrun: Nnrun, config: Write) -> None:
@@ -260,7 +260,7 @@ def test_a_broken_run(nnrun: Nnrun, config: Write) -> None:
 # searches
 
 
-def test_a_search(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_a_search(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\n")
     space = "search.space={optimizer.learning_rate: {log: [1e-4, 1e-3]}}"
     nnrun("search", "-q", "--trials", "6", "--workers", "1", "--set", space)
@@ -272,11 +272,11 @@ def test_a_search(nnrun: Nnrun, shell: Shell, config: Write) -> None:
     first, middle, third = document["trials"]["dev_error_quartiles"]
     assert first <= middle <= third
     for line in done.next:
-        ran = shell(f"{line} -q")
+        ran = typed(f"{line} -q")
         assert ran.code == 0, ran.err
 
 
-def test_a_range_is_moved_on_alone(nnrun: Nnrun, shell: Shell, config: Write) -> None:
+def test_a_range_is_moved_on_alone(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     """The only trial is the config as written, whose rate is the largest of the range."""
     rate, width = "optimizer.learning_rate: {log: [1e-4, 1e-3]}", "network.width: {int: [2, 9]}"
     config(
@@ -287,7 +287,7 @@ def test_a_range_is_moved_on_alone(nnrun: Nnrun, shell: Shell, config: Write) ->
     (beyond,) = (line for line in nnrun("diagnose").next if line.startswith("nnrun search"))
     assert re.fullmatch(r"nnrun search runs/\S+/wider\.yaml --trials 1", beyond)
     before = nnrun("show", "--json").json["search"]["space"]
-    assert shell(f"{beyond} -q").code == 0
+    assert typed(f"{beyond} -q").code == 0
     after = nnrun("show", "--json").json["search"]["space"]
     assert after["network.width"] == before["network.width"], "the other one is searched as before"
     assert after["optimizer.learning_rate"]["log"][1] > before["optimizer.learning_rate"]["log"][1]

@@ -84,7 +84,7 @@ def next_command(done: Done, verb: str) -> str:
 
 
 def test_a_search_prints_results_on_stdout_and_its_course_on_stderr(
-    process: Nnrun, shell: Shell, config: Callable[..., Path]
+    process: Nnrun, typed: Shell, config: Callable[..., Path]
 ) -> None:
     config(SMALL)
     done = process("search", "--trials", "6", "--workers", "2")
@@ -112,7 +112,7 @@ def test_a_search_prints_results_on_stdout_and_its_course_on_stderr(
         f"nnrun resume {search} --trials 12",
     ]
     for command in done.next:
-        assert shell(command).code == 0
+        assert typed(command).code == 0
     assert len(records(search)) == 12
 
 
