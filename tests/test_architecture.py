@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,19 @@ def lies_in(module: str, place: str) -> bool:
     return f"{module}.".startswith(f"nnrun.{place}.")
 
 
+NAMES = {name_of(module) for module in MODULES}
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """What a file says."""
+    return ast.parse(path.read_text())
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Names of nnrun's modules that a file imports, also inside functions and for types only."""
-    return imported_by(ast.parse(path.read_text()))
+    return imported_by(parsed(path))
 
 
 def imported_by(tree: ast.Module) -> set[str]:
@@ -72,7 +83,7 @@ def imported_by(tree: ast.Module) -> set[str]:
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "nnrun"}
-    return found & {name_of(module) for module in MODULES}
+    return found & NAMES
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -203,7 +214,7 @@ def lines_of_code(node: ast.AST) -> int:
 def test_sizes(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 300, f"{path} has more than 300 lines"
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             assert lines_of_code(node) <= 40, f"{path}:{node.lineno} {node.name} has more than 40 lines"
 
