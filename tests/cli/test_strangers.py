@@ -51,12 +51,18 @@ AT_LENGTH = ("houses", "rides")  # tables like others, which the soak tests try 
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.soak] if name in AT_LENGTH else []) for name in MADE]
+    ("name", "way"),
+    [
+        ("churn", "process"),
+        *((name, "nnrun") for name in MADE if name not in ("churn", *AT_LENGTH)),
+        *(pytest.param(name, "process", marks=pytest.mark.soak) for name in MADE if name != "churn"),
+    ],
 )
-def test_a_made_up_table(name: str, process: Callable[..., Done], here: Path) -> None:
+def test_a_made_up_table(name: str, way: str, request: pytest.FixtureRequest, here: Path) -> None:
+    """In processes of their own, or all commands in this one."""
     path = MADE[name].write(here, ROWS)
     run = []
-    for command, done in follow(process, path, MADE[name].target):
+    for command, done in follow(request.getfixturevalue(way), path, MADE[name].target):
         assert done.code == 0, f"{command}: {done.out}{done.err}"
         assert senseless(done) == [], command
         run.append(command)

@@ -75,15 +75,12 @@ def load_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Load]
     machine_code.name_of.cache_clear()
 
 
-def test_it_is_compiled_once(tmp_path: Path) -> None:
-    folder = tmp_path / "code"
-    assert [said(load(folder)), said(load(folder))] == [(1, 0), (0, 1)]
-    assert folder.stat().st_mode & 0o777 == 0o700
-
-
 def test_many_at_once_compile_once(tmp_path: Path) -> None:
-    processes = [load(tmp_path / "code") for _ in range(4)]
-    assert sorted(said(process) for process in processes) == [*[(0, 1)] * 3, (1, 0)]
+    folder = tmp_path / "code"
+    processes = [load(folder) for _ in range(3)]
+    assert sorted(said(process) for process in processes) == [*[(0, 1)] * 2, (1, 0)]
+    assert said(load(folder)) == (0, 1)
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_two_installations_share_a_folder(tmp_path: Path, load_here: Load) -> None:
@@ -149,14 +146,14 @@ def test_a_place_where_no_folder_can_be_is_done_without(tmp_path: Path, load_her
     assert load_here(tmp_path / "file" / "code") == (1, 0)
 
 
-def test_a_full_disk_costs_a_word(tmp_path: Path) -> None:
+def test_a_full_disk_costs_a_word(tmp_path: Path, load_here: Load) -> None:
     def nearly_full() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # what Numba writes is longer
 
     folder = tmp_path / "code"
     assert said(load(folder, prepare=nearly_full)) == (2, 0)  # that it compiles, and then that it cannot be kept
     assert [path.name for path in folder.iterdir()] == [machine_code.LOCK]
-    assert said(load(folder)) == (1, 0)
+    assert load_here(folder) == (1, 0)
 
 
 @pytest.mark.soak
