@@ -143,7 +143,7 @@ def check_rot(bench: Bench, share: int) -> None:
 
 
 def test_rot_is_noticed_or_harmless(bench: Bench) -> None:
-    check_rot(bench, 20)
+    check_rot(bench, 30)
 
 
 @pytest.mark.soak
@@ -206,7 +206,7 @@ def check_types(bench: Bench, share: int) -> None:
 
 
 def test_a_value_of_another_type_is_told_or_harmless(bench: Bench) -> None:
-    check_types(bench, 100)
+    check_types(bench, 150)
 
 
 @pytest.mark.soak

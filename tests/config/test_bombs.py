@@ -11,7 +11,7 @@ from nnrun.config.space.known import load_known
 from nnrun.errors import ConfigError
 from nnrun.text import closest
 
-MANY = 3000
+MANY = 1000
 BOMBS = {
     "keys": "".join(f"optimzer{i}: 1\n" for i in range(MANY)),
     "keys of a section": "optimizer:\n" + "".join(f"  learning_rte{i}: 1\n" for i in range(MANY)),

@@ -62,7 +62,7 @@ def test_nothing_but_quotes(csv: Any) -> None:
 
 
 def test_thousands_of_columns(csv: Any) -> None:
-    width = 5_000
+    width = 2_000
     header = ",".join([*(f"c{i}" for i in range(width)), "y"])
     numbers = ",".join(["1.5"] * width)
     path = csv(header, *(f"{numbers},{'ab'[i % 2]}" for i in range(6)))
@@ -74,8 +74,8 @@ def test_thousands_of_columns(csv: Any) -> None:
 
 
 def test_repeated_names_by_the_thousand(csv: Any) -> None:
-    table = read_table(csv(",".join(["x"] * 20_000), ",".join(["1"] * 20_000)))
-    assert table.columns[-1] == "x.20000"
+    table = read_table(csv(",".join(["x"] * 8_000), ",".join(["1"] * 8_000)))
+    assert table.columns[-1] == "x.8000"
 
 
 def test_a_zip_within_the_name_of_a_path(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def check_survival(kills: int, seed: int, epochs: int, settings: list[str], fold
 
 
 def test_killed_three_times(settings: list[str], tmp_path: Path, bits: Bits) -> None:
-    check_survival(3, 0, 300, settings, tmp_path, bits)
+    check_survival(3, 0, 150, settings, tmp_path, bits)
 
 
 @pytest.mark.soak

@@ -24,7 +24,7 @@ name: long
 network: {hidden: [128, 128], batch_norm: true}
 regularization: {dropout: 0.2, l2: 1e-3}
 optimizer: {name: adam, learning_rate: 1e-3}
-training: {epochs: 50}
+training: {epochs: 20}
 """
 ENDLESS = ("--set", "training.epochs=1000000")
 
@@ -76,7 +76,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
 ) -> None:
     config(LONG)
     process = start("train", held_after=4)
-    read_to(process, "epoch  4/50")
+    read_to(process, "epoch  4/20")
     process.send_signal(number)
     done = ended(process)
     assert done.code == code
@@ -91,7 +91,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     resumed = shell(done.next[0])
     assert resumed.code == 0, resumed.err
     assert record(run)["status"] == "done"
-    assert resumed.out.startswith("done after 50 epochs in ")
+    assert resumed.out.startswith("done after 20 epochs in ")
     assert trained(run) == uninterrupted
 
 
@@ -100,7 +100,7 @@ def test_a_second_signal_stops_at_once(
 ) -> None:
     config(LONG)
     process = start("train", held_after=4)
-    read_to(process, "epoch  4/50")
+    read_to(process, "epoch  4/20")
     send_both(process)
     done = ended(process)
     assert done.code == 143
