@@ -84,7 +84,17 @@ def test_it_says_what_it_teaches_and_the_table_repeats_it(path: Path) -> None:
     assert f"| [{path.stem}]({path.name}) | {first.removeprefix('# ')} |" in (CONFIGS / "README.md").read_text()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+LIKE_OTHERS = (  # to a check: but for the name of the optimizer, or the strategy of the search
+    *("momentum", "nesterov", "rmsprop", "adamw"),
+    *("search_random", "search_grid", "search_coarse_to_fine"),
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.soak] if path.stem in LIKE_OTHERS else []) for path in FILES],
+    ids=lambda path: path.stem,
+)
 def test_its_check_finds_what_its_first_line_says_and_nothing_else(path: Path, tmp_path: Path) -> None:
     loaded = nnrun.load_config(path)
     found = {name: finding.status for name, finding in preflight(open_context(loaded, tmp_path))}

@@ -346,10 +346,11 @@ print(data.fitted.split["sha256"], data.notices, float(data.parts["train"].x.sum
 """
 
 
-def test_ten_processes_at_once_share_one_entry(csv: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [4, pytest.param(10, marks=pytest.mark.soak)])
+def test_processes_at_once_share_one_entry(csv: Any, tmp_path: Path, count: int) -> None:
     command = [sys.executable, "-c", LOAD, str(csv(*LINES)), str(tmp_path / "cache")]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(10)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
     told = {process.communicate()[0] for process in processes}
-    assert [process.returncode for process in processes] == [0] * 10
+    assert [process.returncode for process in processes] == [0] * count
     assert len(told) == 1, "none took what another was making for damaged"
     assert len(entries(tmp_path / "cache")) == 1

@@ -125,7 +125,7 @@ def assert_same(one: Dataset, other: Dataset) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("rows", [7, 64])
+@pytest.mark.parametrize("rows", [30, *(pytest.param(rows, marks=pytest.mark.soak) for rows in (7, 64))])
 def test_pieces_give_what_the_whole_gives(tmp_path: Path, cells: Any, case: str, rows: int) -> None:
     file, settings = CASES[case]
     config = Data(source=str(write(tmp_path / file)), **settings)

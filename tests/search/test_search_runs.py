@@ -283,16 +283,23 @@ def finished(search: Search, stored: Stored) -> Iterator[tuple[SearchOutcome, An
     yield outcome, stored(outcome.run)
 
 
-@pytest.mark.parametrize("with_directories", [True, False])
+@pytest.mark.parametrize(
+    ("with_directories", "cuts"),
+    [
+        (True, range(1, 201, 5)),
+        (False, range(2, 201, 20)),
+        pytest.param(True, range(1, 201), marks=pytest.mark.soak),
+    ],
+)
 def test_cut_anywhere_it_continues_to_the_same_end(
-    finished: tuple[SearchOutcome, Any], stored: Stored, with_directories: bool
+    finished: tuple[SearchOutcome, Any], stored: Stored, with_directories: bool, cuts: range
 ) -> None:
     outcome, before = finished
     content = outcome.run.read("trials.jsonl")
     last = Ledger(outcome.run.path / "trials.jsonl").read()[0]
     written = [yaml.safe_load(line)["number"] for line in content.splitlines()]
     assert len(last) == 5
-    for cut in range(1, 201) if with_directories else range(2, 201, 20):
+    for cut in cuts:
         (outcome.run.path / "trials.jsonl").write_bytes(content[:-cut])
         if not with_directories:
             shutil.rmtree(outcome.run.path / f"trials/{written[-1]:04d}")

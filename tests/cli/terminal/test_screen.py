@@ -33,7 +33,15 @@ def check_whole(screen: OnTerminal) -> None:
     assert len({len(line.removesuffix("  best")) for line in table}) == 1, f"columns are not under each other:\n{text}"
 
 
-@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "xterm"}, {"FORCE_COLOR": "1"}])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"NO_COLOR": "1"},
+        pytest.param({"TERM": "xterm"}, marks=pytest.mark.soak),
+        pytest.param({"FORCE_COLOR": "1"}, marks=pytest.mark.soak),
+    ],
+)
 def test_a_whole_run(on_terminal: OnTerminalFixture, config: Callable[..., Path], variables: dict[str, str]) -> None:
     config(LIVE)
     screen = on_terminal("train", **variables)
@@ -48,7 +56,7 @@ def test_a_whole_run(on_terminal: OnTerminalFixture, config: Callable[..., Path]
     ("width", "titles"),
     [
         (80, "epoch     cost  train error  train loss  dev error  dev loss   rate"),
-        (64, "epoch     cost  train error  dev error  dev loss"),
+        pytest.param(64, "epoch     cost  train error  dev error  dev loss", marks=pytest.mark.soak),
         (40, "epoch  train error  dev error"),
         (20, "epoch"),
     ],

@@ -55,27 +55,29 @@ def shown(screen: OnTerminal) -> list[str]:
     return lines[next(i for i, line in enumerate(lines) if re.match(r" ?\d+/30  trial", line)) :]
 
 
+AT_LENGTH = r"15/30 trials, \d+ trials a minute, about .+ left"
+WIDTHS = {  # the titles of the table and the pace that fit
+    120: (ALL, AT_LENGTH),
+    80: (ALL, AT_LENGTH),
+    40: ("trial dev_error width clip_norm", r"15/30, .+ left"),
+    20: ("trial dev_error", r"15/30, .+ left|15/30 trials|15/30"),
+}
+VARIABLES = {"plain": {}, "bare": {"NO_COLOR": "1"}, "ascii": {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}}
+EACH_ONCE = [(120, "ascii"), (40, "plain"), (20, "ascii")]
+
+
 @pytest.mark.parametrize(
-    "variables",
-    [{}, pytest.param({"NO_COLOR": "1"}, marks=pytest.mark.soak), {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}],
-)
-@pytest.mark.parametrize(
-    ("width", "titles", "pace"),
+    ("width", "screen_of"),
     [
-        (120, ALL, r"15/30 trials, \d+ trials a minute, about .+ left"),
-        pytest.param(80, ALL, r"15/30 trials, \d+ trials a minute, about .+ left", marks=pytest.mark.soak),
-        (40, "trial dev_error width clip_norm", r"15/30, .+ left"),
-        (20, "trial dev_error", r"15/30, .+ left|15/30 trials|15/30"),
+        pytest.param(width, name, marks=[] if (width, name) in EACH_ONCE else pytest.mark.soak)
+        for width in WIDTHS
+        for name in VARIABLES
     ],
 )
 def test_the_view_fits_the_width(
-    on_terminal: OnTerminalFixture,
-    config: Callable[..., Path],
-    width: int,
-    titles: str,
-    pace: str,
-    variables: dict[str, str],
+    on_terminal: OnTerminalFixture, config: Callable[..., Path], width: int, screen_of: str
 ) -> None:
+    (titles, pace), variables = WIDTHS[width], VARIABLES[screen_of]
     config(STUCK)
     screen = on_terminal(*SEARCH, width=width, **variables)
     screen.wait_for(re.escape(COUNTS[:width].rstrip()) + "\n15/30.*")

@@ -76,6 +76,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return rows
 
 
+def some(count: int, most: int) -> list[object]:
+    """The first seeds; the soak tests try the others."""
+    return [*range(count), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(count, most))]
+
+
 def number(draw: random.Random) -> str:
     """A number as programs write it."""
     value = draw.choice([draw.gauss(0, 1), draw.gauss(0, 1e-4), draw.gauss(0, 1e9), float(draw.randint(-99, 99))])
@@ -112,7 +117,7 @@ def test_made_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int)
     assert sum(rows) == 60
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", some(100, 300))
 def test_tables_with_slips(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)
     head, *rows = table(draw, 25)
@@ -146,7 +151,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", some(60, 200))
 def test_tables_with_other_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)
     kinds = draw.sample([*WORDS], draw.randint(1, 4))

@@ -69,18 +69,25 @@ def found(path: Path, rows: int | None) -> list[object]:
     return read
 
 
+ALL = (1, 16, 50, 1 << 18)  # letters of a block
+SOME: dict[int | None, tuple[int, ...]] = {None: (16, 1 << 18), 7: (1, 50), 1: (16,)}  # by the rows of a piece
+
+
 @pytest.mark.parametrize("slip", SLIPS)
-def test_blocks_give_what_single_records_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slip: str) -> None:
+@pytest.mark.parametrize("blocks", [SOME, pytest.param(dict.fromkeys(SOME, ALL), marks=pytest.mark.soak)])
+def test_blocks_give_what_single_records_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slip: str, blocks: dict[int | None, tuple[int, ...]]
+) -> None:
     path = tmp_path / "t.csv"
     text = slipped("\n".join([NAMES, *ROWS, ""]), *SLIPS[slip])
     if slip == "a missing and a surplus field":  # so that there are as many delimiters as in whole lines
         text = slipped(text, ",", ",,", 60)
     path.write_bytes(text.encode())
-    for rows in (None, 7, 1):
+    for rows, sizes in blocks.items():
         with monkeypatch.context() as patch:
             patch.setattr(records, "_as_bytes", lambda *_: None)
             singly = found(path, rows)
-        for block in (1, 16, 50, 1 << 18):
+        for block in sizes:
             monkeypatch.setattr(records, "_BLOCK", block)
             assert found(path, rows) == singly
 

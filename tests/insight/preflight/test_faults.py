@@ -232,7 +232,7 @@ def test_zeros(check: Check) -> None:
     assert failed(check("network.init=zeros", "network.hidden=[]")) == [], "softmax regression may start at zero"
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", pytest.param("tanh", marks=pytest.mark.soak)])
 def test_weights_ten_times_too_large_at_twenty_layers(check: Check, activation: str) -> None:
     network = f"{{depth: 20, width: 64, activation: {activation}, init: {{name: auto, gain: 10}}}}"
     found = check(f"network={network}")
