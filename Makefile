@@ -21,7 +21,7 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) -j 2 commands compiled types
+	$(MAKE) -j 3 commands compiled types
 	$(BIN)/pytest -n auto --dist worksteal -m "not soak"
 
 types:
