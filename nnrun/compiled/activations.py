@@ -23,7 +23,8 @@ def activate(code: int, z: Any, y: Any) -> None:
         for k in range(z.size):
             y[k] = sigmoid(z[k])
     elif code == codes.LINEAR:
-        y[:] = z
+        for k in range(z.size):  # to copy a whole array could raise
+            y[k] = z[k]
     elif code == codes.ELU:
         for k in range(z.size):
             y[k] = elu(z[k])

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 # Activations, by their names in the engine's table.
 RELU, LEAKY_RELU, TANH, SIGMOID, LINEAR, ELU, GELU, SILU = range(8)
 ACTIVATIONS = {
@@ -39,3 +44,79 @@ L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP = range(8)
 CONSTANTS = 8
 
 NONE = -1  # the place of something that is not there
+
+SUMS = 8  # of squares, side by side
+TAKEN, DONE, COUNTS = 0, 8, 16  # places of two counts of pieces, in cache lines of their own, and how many places
+
+
+class Plan(NamedTuple):
+    """A network and its step in integers. Arrays hold one a dense layer, counted from 0; the output layer is the last.
+
+    Where W, b (β under batch norm) and γ lie in theta, μ and σ² in the state, uniform numbers for dropout in those of
+    the group, and in the memory: `z` what goes into the activation, `y` what comes out, `a` what dropout leaves of it,
+    `d` the gradient by z, x̂ and 1/√(σ² + ε) of batch norm.
+    """
+
+    widths: Any  # (layers + 1,): features, units, logits
+    W: Any
+    b: Any
+    gamma: Any
+    mean: Any
+    variance: Any
+    chance: Any
+    z: Any
+    y: Any
+    a: Any
+    d: Any
+    x_hat: Any
+    inverse: Any
+    centre: Any
+    gemm: int  # address of the BLAS routine
+    give_way: int  # and of the system's, by which a thread that waits lets others run
+    activation: int
+    loss: int
+    rule: int
+    batch_norm: bool
+    penalised: bool  # whether L1 or L2 acts
+    clipped: bool  # whether the update waits for the norm of the gradient
+
+
+class Vectors(NamedTuple):
+    """What one member's step reads and writes, each flat."""
+
+    theta: Any
+    state: Any
+    gradient: Any
+    first: Any  # slots of the optimizer, empty where it has none
+    second: Any
+    memory: Any
+    squares: Any  # of the gradient, summed piece by piece, in double precision
+
+
+class Rows(NamedTuple):
+    """Rows that were gathered for several batches."""
+
+    x: int  # address of the inputs, (rows, features)
+    y: Any  # (rows,) classes, or (rows · values,)
+    weights: Any  # (rows,), or empty
+    chance: Any  # for dropout, what was drawn for each row and unit
+    least: Any  # with which a unit is kept, (layers,)
+    scale: Any  # what it is multiplied by then, (layers,)
+
+
+NUMBERS, ARRAYS = 9, 14  # of a packed plan, which begins with how many layers there are
+
+
+def packed(plan: Plan) -> NDArray[np.int64]:
+    """A plan as compiled code takes it: its numbers, then its arrays, each with room for one more than the layers."""
+    arrays = np.zeros((ARRAYS, len(plan.widths)), np.int64)
+    for k in range(ARRAYS):
+        array = np.asarray(plan[k])
+        arrays[k, : len(array)] = array
+    return np.array([len(plan.widths) - 1, *plan[ARRAYS:], *arrays.ravel()], np.int64)
+
+
+# Rows of the table of what a call is given: the address of each array, and its size.
+THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, MEMORY, SQUARES = range(7)
+X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED = range(7, 17)
+GIVEN = 17

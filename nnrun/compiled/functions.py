@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.core import cgutils
+from numba import carray, njit, types
 from numba.extending import intrinsic, overload
 
 LEAK = 0.01
@@ -128,26 +127,25 @@ def part(vector: Any, start: int, n: int) -> Any:
 
 
 @intrinsic
-def borrowed(typing: Any, found: Any) -> Any:
-    """An array that nobody counts references to, which the caller keeps alive; or a named tuple of such arrays.
+def pointer(typing: Any, address: Any, like: Any) -> Any:
+    """An address as a pointer to numbers of the type that another one points to."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.inttoptr(values[0], context.get_value_type(like))
+
+    return like(address, like), generate
+
+
+@inlined
+def vector(places: Any, k: int, like: Any) -> Any:
+    """The array whose address and size stand in a row of a table; nobody counts references to it.
 
     Counting is atomic, and a step takes hundreds of stretches of arrays: a quarter of the time at 64-32-10.
     """
+    return carray(pointer(places[k, 0], like), places[k, 1])
 
-    def uncounted(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        (value,) = values
-        if isinstance(found, types.Array):
-            return uncounted(context, builder, found, value)
-        for k, kind in enumerate(found):
-            if isinstance(kind, types.Array):
-                array = uncounted(context, builder, kind, builder.extract_value(value, k))
-                value = builder.insert_value(value, array, k)
-        return value
-
-    return found(found), generate
+@inlined
+def table(places: Any, k: int, like: Any, columns: int) -> Any:
+    """The same of an array with so many columns."""
+    return carray(pointer(places[k, 0], like), (places[k, 1] // columns, columns))

@@ -9,69 +9,64 @@ Machine code is kept under a hash of this wing's files: nothing that is compiled
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from numba import carray
 
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
+from nnrun.compiled.codes import SUMS, Plan, Rows, Vectors
 from nnrun.compiled.forward import forward, output
-from nnrun.compiled.functions import borrowed, inlined, part
+from nnrun.compiled.functions import inlined, part, table, vector
 from nnrun.compiled.together import done, take, wait
-from nnrun.compiled.updating import SUMS, clipped_update, sum_of_squares
+from nnrun.compiled.updating import clipped_update, sum_of_squares
 
 
-class Plan(NamedTuple):
-    """A network and its step in integers. Arrays hold one a dense layer, counted from 0; the output layer is the last.
+@inlined
+def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
+    """The function that is kept: `run` on a packed plan and a table of addresses and sizes, by pointers alone.
 
-    Where W, b (β under batch norm) and γ lie in theta, μ and σ² in the state, uniform numbers for dropout in those of
-    the group, and in the memory: `z` what goes into the activation, `y` what comes out, `a` what dropout leaves of it,
-    `d` the gradient by z, x̂ and 1/√(σ² + ε) of batch norm.
+    `number` points to a number of the precision, `double` to one in double precision, `drawn` to what dropout draws.
     """
-
-    widths: Any  # (layers + 1,): features, units, logits
-    W: Any
-    b: Any
-    gamma: Any
-    mean: Any
-    variance: Any
-    chance: Any
-    z: Any
-    y: Any
-    a: Any
-    d: Any
-    x_hat: Any
-    inverse: Any
-    centre: Any
-    gemm: int  # address of the BLAS routine
-    give_way: int  # and of the system's, by which a thread that waits lets others run
-    activation: int
-    loss: int
-    rule: int
-    batch_norm: bool
-    penalised: bool  # whether L1 or L2 acts
-    clipped: bool  # whether the update waits for the norm of the gradient
+    places = carray(given, (codes.GIVEN, 2))
+    v = Vectors(
+        vector(places, codes.THETA, number),
+        vector(places, codes.STATE, number),
+        vector(places, codes.GRADIENT, number),
+        vector(places, codes.FIRST_SLOT, number),
+        vector(places, codes.SECOND_SLOT, number),
+        vector(places, codes.MEMORY, number),
+        vector(places, codes.SQUARES, double),
+    )
+    rows = Rows(
+        places[codes.X, 0],
+        vector(places, codes.Y, number),
+        vector(places, codes.ROW_WEIGHTS, number),
+        vector(places, codes.CHANCE, drawn),
+        vector(places, codes.LEAST, drawn),
+        vector(places, codes.SCALE, number),
+    )
+    constants = table(places, codes.CONSTANTS_OF_STEPS, number, codes.CONSTANTS)
+    spans, pieces = table(places, codes.SPANS, plan, 2), table(places, codes.PIECES, plan, 5)
+    run(unpacked(plan), v, rows, constants, spans, pieces, vector(places, codes.COUNTED, plan))
 
 
-class Vectors(NamedTuple):
-    """What one member's step reads and writes, each flat."""
+@inlined
+def unpacked(packed: Any) -> Any:
+    """The plan; see `codes.packed`."""
+    n = packed[0] + 1
+    p = carray(packed, codes.NUMBERS + codes.ARRAYS * n)
+    return Plan(
+        row(p, 0, n), row(p, 1, n), row(p, 2, n), row(p, 3, n), row(p, 4, n), row(p, 5, n), row(p, 6, n),
+        row(p, 7, n), row(p, 8, n), row(p, 9, n), row(p, 10, n), row(p, 11, n), row(p, 12, n), row(p, 13, n),
+        p[1], p[2], p[3], p[4], p[5], p[6] != 0, p[7] != 0, p[8] != 0,
+    )  # fmt: skip
 
-    theta: Any
-    state: Any
-    gradient: Any
-    first: Any  # slots of the optimizer, empty where it has none
-    second: Any
-    memory: Any
-    squares: Any  # of the gradient, summed piece by piece, in double precision
 
-
-class Rows(NamedTuple):
-    """Rows that were gathered for several batches."""
-
-    x: int  # address of the inputs, (rows, features)
-    y: Any  # (rows,) classes, or (rows · values,)
-    weights: Any  # (rows,), or empty
-    chance: Any  # for dropout, what was drawn for each row and unit
-    least: Any  # with which a unit is kept, (layers,)
-    scale: Any  # what it is multiplied by then, (layers,)
+@inlined
+def row(packed: Any, k: int, n: int) -> Any:
+    """One of the arrays of a packed plan."""
+    return part(packed, codes.NUMBERS + k * n, n)
 
 
 @inlined
@@ -81,8 +76,6 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
     `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update needs, `pieces
     (pieces, 5)` what is to be done: a code and three numbers of its own, and how many before it must be done.
     """
-    plan, v, rows = borrowed(plan), borrowed(v), borrowed(rows)
-    constants, pieces = borrowed(constants), borrowed(pieces)
     a_step, step, k = len(pieces), 0, take(counts)
     while True:
         while k >= a_step:

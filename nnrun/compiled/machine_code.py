@@ -1,162 +1,147 @@
-"""The compiled function of a precision: made once a machine, kept in a folder of the user's, and taken from there.
+"""Machine code: made by Numba once a machine, kept as object files in a folder of the user's, loaded without Numba.
 
-Numba keeps machine code in files that Python unpickles, so the folder must be the user's own and closed to others. Code
-is compiled in a folder of its own, sealed with a checksum and renamed, under a lock: a killed process, twenty at once
-or a damaged file cost a compilation and never more. Other versions, processors and places of nnrun have other names;
-what nobody has used for long is removed when new code is kept. Where the folder cannot be written to, each process
-compiles for itself.
+To load Numba and a function that it keeps takes four tenths of a second, llvmlite, which comes with it, and an object
+file a twentieth. A file begins with its checksum, and is written whole, under a lock: a killed process, twenty at once
+or a damaged file cost a compilation and never more. Other sources, versions and processors have other names; what
+nobody has used for long is removed when new code is kept. Where the folder cannot be written to, each process compiles
+for itself.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import os
-import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import ModuleType
+from typing import Any
 
-import numba
 import numpy as np
-from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
-from numba import njit, types
-from numba.extending import get_cython_function_address
+from llvmlite import binding
 
-from nnrun.compiled import kernels
 from nnrun.compiled.folder import drop_unused, name_for, note_use, own_folder, wanted_folder
-from nnrun.files import filling, lock_exclusively
+from nnrun.files import lock_exclusively, write_atomically
 
-Kernel = Callable[..., None]
+Function = Callable[..., Any]
 Tell = Callable[[str], None]
-SEAL, LOCK = "sha256", "lock"
+LOCK = "lock"
 ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
+COUNTING = ("NRT_incref", "NRT_decref")  # of references, which Numba adds to every module, called or not
+BY_COUNTING = "NRT_MemInfo_call_dtor"  # is called by them alone
+STEPS = "steps"  # the name of the training steps in their object file
+_CHECKSUM = hashlib.sha256().digest_size
 
-_loaded: dict[str, Kernel] = {}
-
-
-@cache
-def gemm_address(dtype: np.dtype[Any]) -> int:
-    """Where the BLAS of SciPy multiplies matrices of this precision."""
-    routine = "sgemm" if dtype == np.float32 else "dgemm"
-    return int(get_cython_function_address("scipy.linalg.cython_blas", routine))
+_loaded: dict[str, Function] = {}
 
 
-@cache
-def yield_address() -> int:
-    """Where the system's function lies that lets other threads run."""
-    system = ctypes.CDLL(None).sched_yield
-    return int(ctypes.cast(system, ctypes.c_void_p).value or 0)
-
-
-def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Kernel:
-    """The function for a precision; `tell` hears a line if it must be compiled, which takes seconds."""
+def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Function:
+    """`kernels.steps` for a precision; `tell` hears a line if it must be compiled, which takes seconds."""
     if dtype.name not in _loaded:
-        kernel = _stored(dtype, tell)
-        kernel.disable_compile()  # for other types than its own
-        _loaded[dtype.name] = kernel
+        steps = function(_steps(dtype, tell), STEPS, [ctypes.c_void_p] * 5)
+        _loaded[dtype.name] = partial(steps, ctypes.byref(ctypes.c_void_p()), None)  # nothing is given back, nor raised
     return _loaded[dtype.name]
-
-
-def _stored(dtype: np.dtype[Any], tell: Tell) -> Any:
-    kept, kernel = own_folder(), None
-    if kept is not None:
-        target = kept / name_of(dtype)
-        if is_sound(target):
-            return _used(dtype, target)
-        with suppress(OSError), _locked(kept):  # the disk may be full
-            if is_sound(target):  # another process has made it meanwhile
-                return _used(dtype, target)
-            tell("the training step was compiled, once for this machine")
-            shutil.rmtree(target, ignore_errors=True)
-            drop_unused(kept, dtype.name)
-            with filling(kept, ".compiling-") as making:
-                kernel = _function(making)
-                kernel.compile(signature(dtype))
-                seal(making)
-                with suppress(OSError):
-                    making.rename(target)
-                return kernel
-    tell(f"the training step was compiled for this process alone: {wanted_folder()} cannot keep it")
-    if kernel is None or not kernel.signatures:  # Numba has compiled before it writes
-        kernel = _function(None)
-        kernel.compile(signature(dtype))
-    return kernel
-
-
-def _used(dtype: np.dtype[Any], folder: Path) -> Any:
-    """From a sound folder, whose time says when it was used last."""
-    note_use(folder)
-    kernel = _function(folder)
-    with suppress(OSError):  # it was removed this very instant, and cannot be kept
-        kernel.compile(signature(dtype))
-    return kernel
-
-
-def _function(folder: Path | None) -> Any:
-    """Numba's, not yet compiled, which will look into the folder for its code and keep it there."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder or "")
-    try:
-        return njit(error_model="numpy", nogil=True, cache=folder is not None)(kernels.run.py_func)
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-def signature(dtype: np.dtype[Any]) -> Any:
-    """The types of `kernels.run` for a precision: one signature, so one compilation."""
-    number = types.float32 if dtype == np.float32 else types.float64
-    vector, integers, whole = number[::1], types.int64[::1], types.int64
-    kinds = {int: whole, bool: types.boolean}
-    return types.void(
-        _named([kinds.get(kind, integers) for kind in get_type_hints(kernels.Plan).values()], kernels.Plan),
-        _named([vector] * 6 + [types.float64[::1]], kernels.Vectors),
-        _named([whole, vector, vector, types.uint16[::1], types.uint16[::1], vector], kernels.Rows),
-        number[:, ::1],
-        types.int64[:, ::1],
-        types.int64[:, ::1],
-        types.int64[::1],
-    )
-
-
-def _named(kinds: list[Any], shape: type) -> Any:
-    """The type of a named tuple, which Numba calls otherwise where all its entries are of one type."""
-    alike = len(set(kinds)) == 1
-    return types.NamedUniTuple(kinds[0], len(kinds), shape) if alike else types.NamedTuple(kinds, shape)
 
 
 def is_ready(dtype: np.dtype[Any]) -> bool:
     """Whether the code of a precision is there, so that nothing need be compiled."""
-    kept = own_folder()
-    return kept is not None and is_sound(kept / name_of(dtype))
+    folder = own_folder()
+    return folder is not None and kept(folder / name_of(dtype.name)) is not None
+
+
+def _steps(dtype: np.dtype[Any], tell: Tell) -> bytes:
+    """The object file of a precision."""
+    folder, code = own_folder(), None
+    if folder is not None:
+        path = folder / name_of(dtype.name)
+        if found := kept(path):
+            return found
+        with suppress(OSError), _locked(folder):  # the disk may be full
+            if found := kept(path):  # another process has made it meanwhile
+                return found
+            tell("the training step was compiled, once for this machine")
+            code = _compiled_steps(dtype)
+            keep(path, code, dtype.name)
+            return code
+    tell(f"the training step was compiled for this process alone: {wanted_folder()} cannot keep it")
+    return code or _compiled_steps(dtype)
+
+
+def _compiled_steps(dtype: np.dtype[Any]) -> bytes:
+    from numba import types
+
+    from nnrun.compiled import kernels
+
+    whole = types.CPointer(types.int64)
+    number = types.CPointer(types.float32 if dtype == np.float32 else types.float64)
+    signature = types.void(whole, whole, number, types.CPointer(types.float64), types.CPointer(types.uint16))
+    return compiled(kernels.steps, signature, STEPS)
+
+
+def compiled(dispatcher: Any, signature: Any, symbol: str) -> bytes:
+    """The object file of a function of Numba, which has this name in it; RuntimeError where it needs Numba to run."""
+    dispatcher.compile(signature)
+    text = dispatcher.inspect_llvm(signature.args)
+    module = binding.parse_assembly(text)
+    (name,) = (f.name for f in module.functions if f.linkage is binding.Linkage.external and not f.is_declaration)
+    module = binding.parse_assembly(text.replace(name, symbol))
+    process, declared = ctypes.CDLL(None), [f.name for f in module.functions if f.is_declaration]
+    named = [*COUNTING, *(name for name in declared if not name.startswith("llvm.") and name != BY_COUNTING)]
+    if foreign := [name for name in named if text.count(f"@{name}(") > 1 and not hasattr(process, name)]:
+        raise RuntimeError(f"{symbol} calls {', '.join(foreign)}")  # it would jump to address 0
+    for each in module.functions:
+        if each.name in COUNTING:
+            each.linkage = "available_externally"  # nothing calls them, and with them the loader would look for more
+    target, features = binding.Target.from_default_triple(), binding.get_host_cpu_features().flatten()
+    machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
+    code: bytes = machine.emit_object(module)
+    return code
+
+
+def function(code: bytes, symbol: str, kinds: Sequence[Any]) -> Any:
+    """A function of an object file, whose arguments are of these kinds, behind places for what it gives and raises.
+
+    Its code stays in memory as long as the function does.
+    """
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(jit=True)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    shape = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *kinds)
+    found = shape(engine.get_function_address(symbol))
+    found.engine = engine  # type: ignore[attr-defined]
+    return found
 
 
 @cache
-def name_of(dtype: np.dtype[Any]) -> str:
-    """Of its code, and of this installation's alone: Numba finds code again by where the file of the function lies."""
-    place = kernels.run.py_func.__code__.co_filename
-    return name_for(dtype.name, get_host_cpu_name(), get_host_cpu_features().flatten(), place)
+def name_of(prefix: str) -> str:
+    """The name of a file with code for this processor."""
+    return name_for(prefix, binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
 
 
-def _checksum(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SEAL):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def seal(folder: Path) -> None:
-    """Say that all of the code is there."""
-    (folder / SEAL).write_text(_checksum(folder), encoding="ascii")
-
-
-def is_sound(folder: Path) -> bool:
-    """Whether the code is as it was sealed."""
+def kept(path: Path) -> bytes | None:
+    """The code that a file holds, if it is whole; its time says from now on when it was used last."""
     try:
-        return (folder / SEAL).read_text(encoding="ascii") == _checksum(folder)
-    except (OSError, ValueError):
-        return False
+        content = path.read_bytes()
+    except OSError:
+        return None
+    note_use(path)
+    code = content[_CHECKSUM:]
+    return code if code and hashlib.sha256(code).digest() == content[:_CHECKSUM] else None
+
+
+def keep(path: Path, code: bytes, prefix: str) -> None:
+    """Put code where the next process looks for it, and remove what of its kind nobody has used for long."""
+    drop_unused(path.parent, prefix)
+    write_atomically(path, hashlib.sha256(code).digest() + code)
 
 
 @contextmanager
@@ -168,3 +153,35 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@cache
+def gemm_address(dtype: np.dtype[Any]) -> int:
+    """Where the BLAS of SciPy multiplies matrices of this precision."""
+    capsule = _cython_blas().__pyx_capi__["sgemm" if dtype == np.float32 else "dgemm"]
+    python = ctypes.pythonapi
+    python.PyCapsule_GetName.restype, python.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return int(python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule)))
+
+
+def _cython_blas() -> ModuleType:
+    """SciPy's module of BLAS routines, without the rest of its package, which takes a tenth of a second to load."""
+    name = "scipy.linalg.cython_blas"
+    scipy = find_spec("scipy")
+    places = [f"{place}/linalg" for place in (scipy and scipy.submodule_search_locations) or ()]
+    file = PathFinder.find_spec("cython_blas", places)
+    spec = spec_from_file_location(name, file.origin) if file and file.origin else None
+    if name in sys.modules or spec is None or spec.loader is None:
+        return importlib.import_module(name)
+    module = sys.modules[name] = module_from_spec(spec)  # under its own name, so that it is never loaded twice
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def yield_address() -> int:
+    """Where the system's function lies that lets other threads run."""
+    system = ctypes.CDLL(None).sched_yield
+    return int(ctypes.cast(system, ctypes.c_void_p).value or 0)

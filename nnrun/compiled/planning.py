@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
-from nnrun.compiled.kernels import Plan, Vectors
+from nnrun.compiled.codes import Plan, Vectors
 from nnrun.compiled.support import PENALTIES_AND_DECAY
 from nnrun.engine.layers import Dropout
 from nnrun.engine.network import Network

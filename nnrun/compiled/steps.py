@@ -9,11 +9,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from nnrun.compiled import machine_code
-from nnrun.compiled.kernels import Rows
+from nnrun.compiled import codes, machine_code
+from nnrun.compiled.codes import COUNTS, SUMS, Vectors
 from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
-from nnrun.compiled.together import COUNTS
-from nnrun.compiled.updating import SUMS
 from nnrun.compiled.work import work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
@@ -24,6 +22,26 @@ from nnrun.machine import threads
 
 Integers = NDArray[np.int64]
 Streams = Mapping[int, Sequence[Generator]]  # of dropout, by depth, one a member
+
+
+class Given:
+    """Where the arrays lie that compiled code works on for one member; they are kept alive here."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._places, self._arrays = np.zeros((codes.GIVEN, 2), np.int64), dict[int, Array]()
+        for row, vector in enumerate(vectors):
+            self.put(row, vector)
+
+    def put(self, row: int, array: Array) -> None:
+        """An array of contiguous numbers into a row of the table, in the place of an earlier one."""
+        self._arrays[row] = array
+        self._places[row] = array.ctypes.data, array.size
+
+    @property
+    def pointers(self) -> tuple[int, ...]:
+        """The address of the table, then of a number of each kind, as `kernels.steps` takes them behind the plan."""
+        kinds = (codes.THETA, codes.SQUARES, codes.CHANCE)
+        return self._places.ctypes.data, *(int(self._places[row, 0]) for row in kinds)
 
 
 class CompiledSteps:
@@ -41,7 +59,7 @@ class CompiledSteps:
             self.plan.clipped,
         )
         memory, squares = empty((numbers,), dtype), np.zeros(SUMS * len(self.work.pieces))
-        self.vectors = [vectors_of(trainer, k, memory, squares) for k in range(members)]
+        self.packed, self.counts = codes.packed(self.plan), np.zeros(COUNTS, np.int64)
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
         self.scale = np.ones(self.least.shape, dtype)
         for layer in dropouts(network):
@@ -49,44 +67,54 @@ class CompiledSteps:
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
         self.without_weights = np.empty(0, dtype)
-        self.inputs: dict[int, Array] = {}  # by member, kept alive while compiled code has their address
+        self.given = [Given(vectors_of(trainer, k, memory, squares)) for k in range(members)]
+        for k, given in enumerate(self.given):
+            given.put(codes.CHANCE, self.chance[k])
+            given.put(codes.LEAST, self.least[k, 1:])
+            given.put(codes.SCALE, self.scale[k, 1:])
+            given.put(codes.PIECES, self.work.pieces)
+            given.put(codes.COUNTED, self.counts)
 
     def __call__(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
         """The engine: yields after each group, or after each step of which NumPy's pass was shown to an observer."""
         constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
         for batch, spans in trainer.batches.groups(trainer.epoch + 1):
-            rows = {k: self._rows(k, batch, streams) for k in map(int, np.flatnonzero(trainer.active))}
+            members = [int(k) for k in np.flatnonzero(trainer.active)]
+            for k in members:
+                self._give(k, batch, streams)
             count = len(spans)
             now = constants[:, done : done + count]
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
                 if see:
                     show(trainer, batch, spans[first], see)
-                for k, own in rows.items():
-                    self._train(k, own, now[k, first:last], spans[first:last])
+                for k in members:
+                    self._train(self.given[k], now[k, first:last], spans[first:last])
                 yield done + last
             done += count
 
-    def _train(self, member: int, rows: Rows, constants: Array, spans: Integers) -> None:
+    def _train(self, given: Given, constants: Array, spans: Integers) -> None:
         """Some steps of one member, by as many threads as can share them."""
-        given = (self.plan, self.vectors[member], rows, constants, spans, self.work.pieces)
-        counts = np.zeros(COUNTS, np.int64)
-        threads.share(lambda _: self.run(*given, counts), range(min(self.work.threads, threads.count())))
+        given.put(codes.CONSTANTS_OF_STEPS, constants)
+        given.put(codes.SPANS, spans)
+        self.counts.fill(0)
+        pointers = self.packed.ctypes.data, *given.pointers
+        threads.share(lambda _: self.run(*pointers), range(threads.count(self.work.threads)))
 
-    def _rows(self, member: int, batch: Batch, streams: Streams) -> Rows:
+    def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""
         x, y = of_member(batch[0], member), of_member(batch[1], member)
         weights = self.without_weights if batch[2] is None else of_member(batch[2], member)
         if 0 in streams:
             x = self._without_some(x, member, streams[0][member])
-        x = self.inputs[member] = np.ascontiguousarray(x, self.scale.dtype)
         for depth, of_members in streams.items():
             if depth:
                 drawn = chances(of_members[member], len(x), int(self.plan.widths[depth])).reshape(-1)
                 start = self.plan.chance[depth - 1]
                 self.chance[member, start : start + len(drawn)] = drawn
-        y, weights = flat(np.asarray(y, x.dtype)), flat(weights)
-        own = (self.chance[member], self.least[member, 1:], self.scale[member, 1:])
-        return Rows(x.ctypes.data, y, weights, *own)
+        given, dtype = self.given[member], self.scale.dtype
+        given.put(codes.X, np.ascontiguousarray(x, dtype))
+        given.put(codes.Y, np.ascontiguousarray(y, dtype))
+        given.put(codes.ROW_WEIGHTS, np.ascontiguousarray(weights, dtype))
 
     def _without_some(self, inputs: Array, member: int, stream: Generator) -> Array:
         """Dropout of the input."""
@@ -98,12 +126,6 @@ def of_member(array: Array, member: int) -> Array:
     """One member's rows; a whole batch is shared by all."""
     rows: Array = array[member if len(array) > 1 else 0]
     return rows
-
-
-def flat(array: Array) -> Array:
-    """The numbers one behind the other, in memory that may be written to, which compiled code asks for."""
-    writable: Array = array if array.flags.carray else array.copy()
-    return writable.reshape(-1)
 
 
 def show(trainer: Trainer, batch: Batch, span: Integers, see: Observer) -> None:

@@ -1,4 +1,4 @@
-"""What the compiled engine has a piece for, known without Numba."""
+"""What the compiled engine has a piece for."""
 
 from __future__ import annotations
 

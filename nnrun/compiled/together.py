@@ -13,9 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nnrun.compiled.codes import DONE, TAKEN
 from nnrun.compiled.functions import inlined
-
-TAKEN, DONE, COUNTS = 0, 8, 16  # places of the two counts, in cache lines of their own, and of how many there are
 
 
 @inlined

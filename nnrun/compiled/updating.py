@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.compiled import codes
+from nnrun.compiled.codes import SUMS
 from nnrun.compiled.functions import inlined, part
-
-SUMS = 8
 
 
 @inlined

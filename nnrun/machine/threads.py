@@ -46,14 +46,19 @@ def use(threads: int) -> None:
     os.environ[OURS] = str(threads)
 
 
-def count() -> int:
-    """How many share work: as many as were asked for, else one a core; UsageError where the variable is no number."""
+def count(most: int = MOST) -> int:
+    """How many share work, `most` at most: as many as were asked for, else one a core.
+
+    UsageError where the variable is no number.
+    """
+    if most == 1:
+        return 1
     given = os.environ.get(OURS)
     if not given:
-        return _cores()
+        return min(most, _cores())
     if not (given.isascii() and given.isdigit() and 1 <= int(given) <= MOST):
         raise UsageError(f"{OURS}={given}: must be a whole number from 1 to {MOST}")
-    return int(given)
+    return min(most, int(given))
 
 
 def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
@@ -61,6 +66,8 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
 
     Raises what the work raises, when no thread works any more; after an error no other task is begun.
     """
+    if len(tasks) == 1:
+        return [work(tasks[0])]
     found = cast(list[Result], [None] * len(tasks))
     coming = deque(range(len(tasks)))
 

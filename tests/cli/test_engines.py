@@ -199,7 +199,7 @@ def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch
         raise StoppedError("stopped")
 
     monkeypatch.setattr("nnrun.compiled.machine_code.load", lambda dtype, tell: tell("compiled"))
-    monkeypatch.setattr("nnrun.compiled.machine_code.is_sound", lambda folder: False)
+    monkeypatch.setattr("nnrun.compiled.machine_code.is_ready", lambda dtype: False)
     nnrun("train", "--set", "training.epochs=1", "-q")
     found = trained(StoredRun(RunDir(newest())))
     for asked in ("auto", "compiled"):

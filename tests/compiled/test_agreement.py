@@ -100,7 +100,7 @@ def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimize
 def test_a_wrong_step_would_be_found() -> None:
     def other(trained: Trainer) -> CompiledSteps:
         steps = CompiledSteps(trained)
-        steps.plan = steps.plan._replace(activation=codes.TANH)
+        steps.packed = codes.packed(steps.plan._replace(activation=codes.TANH))
         return steps
 
     assert far({"activation": "sigmoid"}, other) > 1e3 * CLOSE["float64"]

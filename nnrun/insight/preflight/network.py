@@ -249,7 +249,7 @@ def _gradient(trainer: Trainer, engine: str) -> GradientCheck:
 
 
 def _compiled(trainer: Trainer) -> Array:
-    from nnrun.compiled.steps import gradient_of  # loads Numba
+    from nnrun.compiled.steps import gradient_of
 
     gradient: Array = gradient_of(trainer)[0]
     return gradient
