@@ -89,13 +89,14 @@ def search(
 
     Example:  nnrun search config.yaml --trials 50
     """
+    from nnrun.search.executors import begin_to_load
+
+    begin_to_load()  # while this process loads the rest of its own
     from nnrun.config.load import load_config
-    from nnrun.search.executors import begin_to_load, likely_compiled
 
     chosen = {"search.trials": trials, "search.strategy": strategy}
     asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     loaded = load_config(config or default_config(quiet), asked)
-    begin_to_load(likely_compiled(loaded.config))  # while this process loads the rest of its own
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.verbs import begin, refuse_unknown

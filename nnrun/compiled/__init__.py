@@ -5,9 +5,9 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
 - `support.py`: what has a compiled piece; `codes.py`: the numbers that stand for names, and what a call is given.
 - `steps.py`: the engine of a trainer, `CompiledSteps`; `planning.py`: where its numbers lie, as a `Plan`; `work.py`: a
   step cut into pieces, by its shape alone, which threads share where it is wide.
-- `kernels.py`: `steps`, the compiled function; `together.py`: how threads share what it does; `forward.py`, `backward.py`
-  and `updating.py`: the pieces; `activations.py`, `functions.py`, `products.py`: what these are made of. These alone load
-  Numba, and only to be compiled: what is kept is an object file, which needs none to run.
+- `kernels.py`: `steps`, the compiled function; `together.py`: how threads share what it does; `forward.py`,
+  `backward.py` and `updating.py`: the pieces; `activations.py`, `functions.py`, `products.py`: what these are made of.
+  These alone load Numba, and only to be compiled: what is kept is an object file, which needs none to run.
 - `machine_code.py`: compiled once, kept in the user's cache (`folder.py`), taken from there.
 - `cells.py`, `cell_reader.py`: besides steps, plain numbers read from text, kept in a form that needs no Numba.
 

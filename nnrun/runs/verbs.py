@@ -19,7 +19,7 @@ from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
-from nnrun.runs.records import DataRecord, Given, Parent, RunRecord
+from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
 from nnrun.runs.stored import StoredRun
@@ -180,9 +180,13 @@ def first_files(
     argv: Sequence[str],
     parent: Parent | None,
     given: Given | None = None,
+    here: Environment | None = None,
 ) -> dict[str, bytes]:
-    """What a run directory holds before training; `text` is the user's file, None where there is none."""
-    resolved, here = dump_yaml(config.resolved()), describe()
+    """What a run directory holds before training; `text` is the user's file, None where there is none.
+
+    `here` is what is known of machine and software, where somebody has found it out already.
+    """
+    resolved, here = dump_yaml(config.resolved()), here or describe()
     record: RunRecord = {
         "schema_version": SCHEMA_VERSION,
         "id": run_id,

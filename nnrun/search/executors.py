@@ -17,13 +17,10 @@ from contextlib import suppress
 from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict, TypeVar, final
+from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, deaf_to_ctrl_c, killed_from_outside, limit_memory
-
-if TYPE_CHECKING:
-    from nnrun.config.config import Config
 
 
 class AnyJob(TypedDict):
@@ -36,8 +33,7 @@ Job = TypeVar("Job", bound=AnyJob)
 Result = TypeVar("Result")
 Work = Callable[[Job], Result]
 
-LOADED, COMPILED = "nnrun.search.server", "nnrun.search.kernels"
-MANY_EPOCHS = 2_000  # of all trials: NumPy takes a second or more for them on a thousand rows
+LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -183,13 +179,7 @@ def serve(connection: Connection, memory: int | None) -> None:
         connection.send(guarded(work, job))
 
 
-def likely_compiled(config: Config) -> bool:
-    """Whether the compiled engine may well train; a guess, as `engines.decided` needs the data."""
-    asked, epochs = config.training.engine, config.search.trials * config.training.epochs
-    return asked == "compiled" or (asked == "auto" and epochs >= MANY_EPOCHS)
-
-
-def begin_to_load(compiled: bool = False) -> BaseContext:
+def begin_to_load() -> BaseContext:
     """Where workers come from: a server, started here, that loads what they need once and forks from there.
 
     It has one thread and nothing of this process, so a worker is as clean as one spawned by itself. A server that runs
@@ -197,7 +187,7 @@ def begin_to_load(compiled: bool = False) -> BaseContext:
     """
     threads.one_for_blas()
     context = get_context("forkserver")
-    context.set_forkserver_preload([LOADED, COMPILED] if compiled else [LOADED])
+    context.set_forkserver_preload(LOADED)
     _start_tracker()
     with deaf_to_ctrl_c():
         forkserver.ensure_running()

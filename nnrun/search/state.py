@@ -19,6 +19,7 @@ from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.errors import NnrunError
 from nnrun.machine.capacity import free_memory, usable_cores
 from nnrun.runs.assembly import batch_size, make_trainer
+from nnrun.runs.environment import describe
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.verbs import CACHE
 from nnrun.search.executors import Executor, Inline, Pool
@@ -119,7 +120,8 @@ class Search:
 
     def job(self, folder: Path, continued: bool = False) -> SharedJob:
         """What all jobs share whose trials lie in this folder; whether a later trial may continue one of them."""
-        return {"folder": str(folder), "cache": str(self.run.path.parent / CACHE), "continued": continued}
+        cache = str(self.run.path.parent / CACHE)
+        return {"folder": str(folder), "cache": cache, "continued": continued, "here": describe()}
 
 
 @dataclass(frozen=True)

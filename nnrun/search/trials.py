@@ -20,8 +20,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.network import parameter_count
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
-from nnrun.runs.environment import describe
-from nnrun.runs.records import Parent
+from nnrun.runs.records import Environment, Parent
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Listener, Outcome, Session
 from nnrun.runs.verbs import first_files
@@ -67,6 +66,7 @@ class SharedJob(TypedDict):
     folder: str  # where the trials' directories lie
     cache: str  # of prepared data
     continued: bool  # whether a later trial may continue one of these
+    here: Environment  # which a worker need not find out again
 
 
 class Job(SharedJob):
@@ -187,7 +187,7 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
         "divergence": record["divergence"],
         "curve": [row["dev_error"] for row in outcome.rows],
         "seconds": record["seconds"],
-        "host": describe()["host"]["name"],
+        "host": record["host"]["name"],
         "error": record["error"],
     }
 
@@ -203,7 +203,7 @@ def train_trials(job: Job) -> Answer:
     if parent is not None:  # such a trial comes alone
         session.load(parent)
     runs = [
-        _directory(folder, trial, config, dataset, parent) for trial, config in zip(job["trials"], configs, strict=True)
+        _directory(job, trial, config, dataset, parent) for trial, config in zip(job["trials"], configs, strict=True)
     ]
     with ExitStack() as locks:
         for run in runs:
@@ -223,13 +223,13 @@ def _dataset(config: Config, cache: Path) -> Dataset:
     return _DATASETS[key]
 
 
-def _directory(folder: Path, trial: TrialJob, config: Config, dataset: Dataset, parent: RunDir | None) -> RunDir:
+def _directory(job: Job, trial: TrialJob, config: Config, dataset: Dataset, parent: RunDir | None) -> RunDir:
     """A fresh run directory in the place of an earlier attempt's, with the epochs of the trial it continues."""
-    path = folder / f"{trial['number']:04d}"
+    path = Path(job["folder"]) / f"{trial['number']:04d}"
     if path.exists():
         shutil.rmtree(path)
     origin: Parent | None = None if parent is None else {"id": parent.id, "epoch": parent.read_record()["epochs"] or 0}
-    files = first_files(path.name, config, None, dataset, argv=(), parent=origin)
+    files = first_files(path.name, config, None, dataset, argv=(), parent=origin, here=job["here"])
     values = to_json(sealed(trial["values"]), indent=2)  # the ledger can be rebuilt from here
     files |= {"values.json": values.encode() + b"\n"}
     files |= {EPOCHS: b"" if parent is None else parent.read(EPOCHS)}
