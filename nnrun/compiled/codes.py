@@ -38,6 +38,7 @@ BACKWARD = 2  # the layer, and from which of the units before it to which
 WEIGHTS = 3  # the layer, and from which row of its W to which
 NORM = 4  # its place among the sums of squares, and from which parameter to which
 UPDATE = 5  # whether they are weights, and from which parameter to which
+MEASURE = 6  # the output layer
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them.
 L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP = range(8)
@@ -79,6 +80,7 @@ class Plan(NamedTuple):
     batch_norm: bool
     penalised: bool  # whether L1 or L2 acts
     clipped: bool  # whether the update waits for the norm of the gradient
+    measuring: bool  # whether batch norm goes by its running averages, and nothing is trained
 
 
 class Vectors(NamedTuple):
@@ -90,7 +92,7 @@ class Vectors(NamedTuple):
     first: Any  # slots of the optimizer, empty where it has none
     second: Any
     memory: Any
-    squares: Any  # of the gradient, summed piece by piece, in double precision
+    sums: Any  # in double precision: of the gradient's squares, piece by piece, or of losses and of mistakes
 
 
 class Rows(NamedTuple):
@@ -104,7 +106,7 @@ class Rows(NamedTuple):
     scale: Any  # what it is multiplied by then, (layers,)
 
 
-NUMBERS, ARRAYS = 9, 14  # of a packed plan, which begins with how many layers there are
+NUMBERS, ARRAYS = 10, 14  # of a packed plan, which begins with how many layers there are
 
 
 def packed(plan: Plan) -> NDArray[np.int64]:
@@ -117,6 +119,6 @@ def packed(plan: Plan) -> NDArray[np.int64]:
 
 
 # Rows of the table of what a call is given: the address of each array, and its size.
-THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, MEMORY, SQUARES = range(7)
+THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, MEMORY, SUMMED = range(7)
 X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED = range(7, 17)
 GIVEN = 17

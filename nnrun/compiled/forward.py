@@ -23,7 +23,9 @@ def forward(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: in
             source(plan, v, rows, first, layer, 0), n_in,
             address(v.theta, plan.W[layer] + lo), units,
             v.memory, z, units)  # fmt: skip
-    if plan.batch_norm:
+    if plan.batch_norm and plan.measuring:
+        normalise_as_known(plan, v, m, layer, lo, n)
+    elif plan.batch_norm:
         normalise(plan, v, m, layer, lo, n)
     else:
         add_to_rows(v.memory, z, units, part(v.theta, plan.b[layer] + lo, n), m)
@@ -74,6 +76,22 @@ def normalise(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
 
 
 @inlined
+def normalise_as_known(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
+    """The same with the running averages, which stay as they are."""
+    T = v.memory.dtype.type
+    units, z = plan.widths[layer + 1], plan.z[layer] + lo
+    gamma, beta = part(v.theta, plan.gamma[layer] + lo, n), part(v.theta, plan.b[layer] + lo, n)
+    mean, variance = part(v.state, plan.mean[layer] + lo, n), part(v.state, plan.variance[layer] + lo, n)
+    inverse = part(v.memory, plan.inverse[layer] + lo, n)
+    for j in range(n):
+        inverse[j] = T(1) / np.sqrt(variance[j] + T(BATCH_NORM_EPSILON))
+    for i in range(m):
+        row = part(v.memory, z + i * units, n)
+        for j in range(n):
+            row[j] = (row[j] - mean[j]) * inverse[j] * gamma[j] + beta[j]
+
+
+@inlined
 def track(average: Any, values: Any, scale: Any) -> None:
     """The running average moves towards values · scale."""
     T = average.dtype.type
@@ -104,12 +122,9 @@ def drawn(plan: Any, rows: Any, layer: int, row: int, lo: int, n: int) -> Any:
 @inlined
 def output(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, begin: int, end: int) -> None:
     """Rows of the output layer: the logits, and the gradient of the mean loss of the whole batch by them."""
-    n_in, width, n = plan.widths[layer], plan.widths[layer + 1], end - begin
+    width, n = plan.widths[layer + 1], end - begin
     z, d = plan.z[layer] + begin * width, plan.d[layer] + begin * width
-    into = source(plan, v, rows, first, layer, 0) + begin * n_in * v.memory.itemsize
-    product(plan.gemm, False, False, n, width, n_in,
-            into, n_in, address(v.theta, plan.W[layer]), width, v.memory, z, width)  # fmt: skip
-    add_to_rows(v.memory, z, width, part(v.theta, plan.b[layer], width), n)
+    logits(plan, v, rows, first, layer, begin, n)
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width  # numbers of y that an example has
     gradient, y = part(v.memory, d, n * width), part(rows.y, (first + begin) * each, n * each)
     loss_gradient(plan.loss, part(v.memory, z, n * width), y, gradient, m, width)
@@ -118,6 +133,17 @@ def output(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, begin: 
             row = part(gradient, i * width, width)
             for j in range(width):
                 row[j] *= rows.weights[first + begin + i]
+
+
+@inlined
+def logits(plan: Any, v: Any, rows: Any, first: int, layer: int, begin: int, n: int) -> None:
+    """What the output layer gives for some rows of the batch."""
+    n_in, width = plan.widths[layer], plan.widths[layer + 1]
+    z = plan.z[layer] + begin * width
+    into = source(plan, v, rows, first, layer, 0) + begin * n_in * v.memory.itemsize
+    product(plan.gemm, False, False, n, width, n_in,
+            into, n_in, address(v.theta, plan.W[layer]), width, v.memory, z, width)  # fmt: skip
+    add_to_rows(v.memory, z, width, part(v.theta, plan.b[layer], width), n)
 
 
 @inlined
@@ -165,3 +191,72 @@ def softmax(z: Any, p: Any, width: int, share: Any) -> None:
         total = share / total
         for j in range(width):
             row[j] *= total
+
+
+@inlined
+def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int) -> None:
+    """The output layer of rows that are measured: their losses and mistakes are added to the two sums."""
+    width = plan.widths[layer + 1]
+    logits(plan, v, rows, first, layer, 0, m)
+    z, known = part(v.memory, plan.z[layer], m * width), part(v.memory, plan.d[layer], m * width)
+    each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width
+    y = part(rows.y, first * each, m * each)
+    if plan.loss == codes.SOFTMAX_CROSS_ENTROPY:
+        compare_classes(z, y, known, width)
+    for i in range(m):
+        if plan.loss == codes.SOFTMAX_CROSS_ENTROPY:
+            loss, mistake = of_classes(part(z, i * width, width), known[i], known[m + i])
+        elif plan.loss == codes.SIGMOID_CROSS_ENTROPY:
+            loss, mistake = of_two_classes(np.float64(z[i]), np.float64(y[i]))
+        else:
+            loss, mistake = of_values(part(z, i * width, width), part(y, i * width, width), plan.loss == codes.HUBER)
+        weight = np.float64(rows.weights[first + i]) if rows.weights.size > 0 else 1.0
+        v.sums[0] += loss * weight
+        v.sums[1] += mistake * weight
+
+
+@inlined
+def compare_classes(z: Any, y: Any, known: Any, width: int) -> None:
+    """z = e^(z − max z); known: of each row z − max z of its class, then whether another one is the largest.
+
+    Of equal logits the first counts. There are three classes or more, so there is room.
+    """
+    T = z.dtype.type
+    for i in range(y.size):
+        row, best, true = part(z, i * width, width), 0, np.int64(y[i])
+        for j in range(1, width):
+            best = j if row[j] > row[best] else best
+        largest = row[best]
+        for j in range(width):
+            row[j] -= largest
+        known[i], known[y.size + i] = row[true], T(0) if best == true else T(1)
+    for k in range(z.size):
+        z[k] = exp(z[k])
+
+
+@inlined
+def of_classes(powers: Any, right: Any, mistake: Any) -> Any:
+    """log Σ e^z − z[true], and whether the largest logit is another class."""
+    total = 0.0
+    for j in range(powers.size):
+        total += np.float64(powers[j])
+    return np.log(total) - np.float64(right), np.float64(mistake)
+
+
+@inlined
+def of_two_classes(z: float, y: float) -> Any:
+    """max(z, 0) − z·y + log(1 + e^−|z|), and whether the sign is wrong."""
+    loss = (z if z > 0 else 0 * z) - z * y + np.log1p(np.exp(-abs(z)))
+    return loss, 0.0 if (z > 0) == (y > 0.5) else 1.0
+
+
+@inlined
+def of_values(z: Any, y: Any, huber: bool) -> Any:
+    """The loss and the squared error, each the mean over the outputs."""
+    loss = square = 0.0
+    for j in range(z.size):
+        residual = np.float64(z[j]) - np.float64(y[j])
+        size = abs(residual)
+        square += residual * residual
+        loss += size - 0.5 if huber and size > 1 else (0.5 if huber else 1.0) * residual * residual
+    return loss / z.size, square / z.size

@@ -16,7 +16,7 @@ from numba import carray
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.codes import SUMS, Plan, Rows, Vectors
-from nnrun.compiled.forward import forward, output
+from nnrun.compiled.forward import forward, measure, output
 from nnrun.compiled.functions import inlined, part, table, vector
 from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
@@ -36,7 +36,7 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         vector(places, codes.FIRST_SLOT, number),
         vector(places, codes.SECOND_SLOT, number),
         vector(places, codes.MEMORY, number),
-        vector(places, codes.SQUARES, double),
+        vector(places, codes.SUMMED, double),
     )
     rows = Rows(
         places[codes.X, 0],
@@ -59,7 +59,7 @@ def unpacked(packed: Any) -> Any:
     return Plan(
         row(p, 0, n), row(p, 1, n), row(p, 2, n), row(p, 3, n), row(p, 4, n), row(p, 5, n), row(p, 6, n),
         row(p, 7, n), row(p, 8, n), row(p, 9, n), row(p, 10, n), row(p, 11, n), row(p, 12, n), row(p, 13, n),
-        p[1], p[2], p[3], p[4], p[5], p[6] != 0, p[7] != 0, p[8] != 0,
+        p[1], p[2], p[3], p[4], p[5], p[6] != 0, p[7] != 0, p[8] != 0, p[9] != 0,
     )  # fmt: skip
 
 
@@ -102,6 +102,8 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
     elif kind == codes.WEIGHTS:
         weights(plan, v, rows, constants, first, m, layer, lo, hi)
     elif kind == codes.NORM:
-        sum_of_squares(part(v.gradient, lo, hi - lo), part(v.squares, SUMS * layer, SUMS))
+        sum_of_squares(part(v.gradient, lo, hi - lo), part(v.sums, SUMS * layer, SUMS))
     elif kind == codes.UPDATE:
         clipped_update(plan, v, constants, lo, hi - lo, layer == 1)
+    elif kind == codes.MEASURE:
+        measure(plan, v, rows, first, m, layer)

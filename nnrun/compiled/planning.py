@@ -34,15 +34,18 @@ class Memory:
         return starts
 
 
-def plan_of(trainer: Trainer) -> tuple[Plan, int, int]:
-    """The plan of a trainer's step; how many numbers its memory holds, and how many one group's dropout needs."""
+def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
+    """The plan of a trainer's step; how many numbers its memory holds, and how many one group's dropout needs.
+
+    Where so many rows are measured at once, that of a pass in which nothing is trained.
+    """
     recipe, network = trainer.recipe, trainer.network
     mlp = recipe.mlp
     widths = np.array([mlp.n_in, *mlp.hidden, mlp.n_out], np.int64)
-    units, rows = widths[1:], int(trainer.batches.sizes.max())
+    units, rows = widths[1:], measured or int(trainer.batches.sizes.max())
     memory, chances = Memory(), Memory()
     dropped = np.zeros(len(units), bool)
-    dropped[[layer.depth - 1 for layer in dropouts(network) if layer.depth]] = True
+    dropped[[layer.depth - 1 for layer in dropouts(network) if layer.depth and not measured]] = True
     y = memory.stretches(rows, units)
     a = np.where(dropped, memory.stretches(rows, units * dropped), y)
     drawn = chances.stretches(trainer.batches.most_gathered, padded(units) * dropped)
@@ -71,6 +74,7 @@ def plan_of(trainer: Trainer) -> tuple[Plan, int, int]:
         batch_norm=mlp.batch_norm,
         penalised=any(isinstance(t, (L1, L2)) for t in trainer.optimizer.transforms),
         clipped=trainer.optimizer.clips,
+        measuring=measured > 0,
     )
     return plan, memory.size, chances.size
 
@@ -97,13 +101,11 @@ def rule_of(optimizer: Optimizer) -> int:
     return rules[0] if rules else codes.PLAIN
 
 
-def vectors_of(trainer: Trainer, member: int, memory: Array, squares: Array) -> Vectors:
+def vectors_of(trainer: Trainer, member: int, memory: Array, sums: Array) -> Vectors:
     """One member's numbers, where they lie."""
     slots = [trainer.optimizer.slots[key][member] for t in trainer.optimizer.transforms for key in t.slots]
     first, second = (*slots, *[np.empty(0, memory.dtype)] * 2)[:2]
-    return Vectors(
-        trainer.theta[member], trainer.state[member], trainer.gradient[member], first, second, memory, squares
-    )
+    return Vectors(trainer.theta[member], trainer.state[member], trainer.gradient[member], first, second, memory, sums)
 
 
 def constants_of(optimizer: Optimizer) -> Array:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import COUNTS, SUMS, Vectors
 from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
-from nnrun.compiled.work import work
-from nnrun.engine.batches import Batch
+from nnrun.compiled.work import measuring, work
+from nnrun.engine.batches import Batch, batch_bounds
+from nnrun.engine.evaluation import CHUNK, LARGE, Examples
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, empty
 from nnrun.engine.randomness import chances
@@ -40,7 +41,7 @@ class Given:
     @property
     def pointers(self) -> tuple[int, ...]:
         """The address of the table, then of a number of each kind, as `kernels.steps` takes them behind the plan."""
-        kinds = (codes.THETA, codes.SQUARES, codes.CHANCE)
+        kinds = (codes.THETA, codes.SUMMED, codes.CHANCE)
         return self._places.ctypes.data, *(int(self._places[row, 0]) for row in kinds)
 
 
@@ -67,6 +68,7 @@ class CompiledSteps:
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
         self.without_weights = np.empty(0, dtype)
+        measure_by(self.run, trainer)
         self.given = [Given(vectors_of(trainer, k, memory, squares)) for k in range(members)]
         for k, given in enumerate(self.given):
             given.put(codes.CHANCE, self.chance[k])
@@ -120,6 +122,50 @@ class CompiledSteps:
         """Dropout of the input."""
         kept = chances(stream, *inputs.shape)[:, : inputs.shape[1]] >= self.least[member, 0]
         return np.multiply(inputs, kept * self.scale[member, 0])
+
+
+def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
+    """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway."""
+    if CHUNK * trainer.network.theta.size < LARGE:
+        for evaluator in (trainer.on_train, trainer.on_dev):
+            evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
+
+
+class Measuring:
+    """Summed loss and mistakes of a trainer's members on one part, `(members,)` each; NaN for one that has stopped.
+
+    Each goes through the same chunks of rows alone, so it has the bits that it has alone.
+    """
+
+    def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
+        self.run, self.active, dtype = run, lambda: trainer.active, trainer.theta.dtype
+        plan, numbers, _ = plan_of(trainer, measured=min(CHUNK, len(examples)))
+        chunks = np.array(batch_bounds(len(examples), CHUNK), np.int64)
+        self.packed, self.counts, self.sums = codes.packed(plan), np.zeros(COUNTS, np.int64), np.zeros(2)
+        memory, weights = empty((numbers,), dtype), np.empty(0) if examples.weights is None else examples.weights
+        self.given = [Given(vectors_of(trainer, k, memory, self.sums)) for k in range(len(trainer.seeds))]
+        shared = {
+            codes.X: np.ascontiguousarray(examples.x, dtype),
+            codes.Y: np.ascontiguousarray(examples.y, dtype),
+            codes.ROW_WEIGHTS: np.ascontiguousarray(weights, dtype),
+            codes.CONSTANTS_OF_STEPS: np.zeros((len(chunks), codes.CONSTANTS), dtype),
+            codes.SPANS: chunks,
+            codes.PIECES: measuring(plan.widths.tolist()),
+            codes.COUNTED: self.counts,
+        }
+        for given in self.given:
+            for row, array in shared.items():
+                given.put(row, array)
+
+    def __call__(self) -> tuple[Array, Array]:
+        """Both as they are now."""
+        found = np.full((2, len(self.given)), np.nan)
+        for k in np.flatnonzero(self.active()):
+            self.counts.fill(0)
+            self.sums.fill(0)
+            self.run(self.packed.ctypes.data, *self.given[k].pointers)
+            found[:, k] = self.sums
+        return found[0], found[1]
 
 
 def of_member(array: Array, member: int) -> Array:

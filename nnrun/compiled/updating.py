@@ -77,7 +77,7 @@ def sum_of_squares(g: Any, sums: Any) -> None:
 def clipped_update(plan: Any, v: Any, constants: Any, start: int, n: int, weights: bool) -> None:
     """The update of a stretch once the norm of the whole gradient is known (Pascanu et al. 2013)."""
     T = v.theta.dtype.type
-    norm = T(np.sqrt(v.squares.sum()))
+    norm = T(np.sqrt(v.sums.sum()))
     if norm > constants[codes.CLIP]:
         g = part(v.gradient, start, n)
         shrink = constants[codes.CLIP] / norm

@@ -55,6 +55,13 @@ def work(widths: Sequence[int], batch_size: int, parameters: int, weights: int, 
     return Work(np.array(pieces, np.int64), max(map(len, phases)) if wide else 1)
 
 
+def measuring(widths: Sequence[int]) -> NDArray[np.int64]:
+    """The pieces of a pass that measures, one after the other, as those of a step."""
+    pieces: list[Piece] = [(codes.FORWARD, layer, 0, units) for layer, units in enumerate(widths[1:-1])]
+    pieces.append((codes.MEASURE, len(widths) - 2, 0, 0))
+    return np.array([(*piece, place) for place, piece in enumerate(pieces)], np.int64)
+
+
 def operations(widths: Sequence[int], batch_size: int) -> int:
     """Multiplications and additions in the products of a step: forward, and back by W and by what goes in."""
     products = [n_in * n_out for n_in, n_out in pairwise(widths)]

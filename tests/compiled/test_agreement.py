@@ -97,6 +97,34 @@ def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimize
         assert far(options) < CLOSE[dtype], (loss, outputs, weighted, technique)
 
 
+@pytest.mark.parametrize(("loss", "outputs"), TARGETS)
+@pytest.mark.parametrize("more", [{}, {"batch_norm": True, "dropout": 0.3}, {"hidden": ()}])
+def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]) -> None:
+    """In more rows than go through the network at once, weighted; a member alone has the same bits."""
+    examples = made_up(1100, loss, outputs, seed=3, dtype="float64")
+    weighted = Examples(examples.x, examples.y, np.linspace(0.5, 1.5, 1100))
+    options = {"train": weighted, "dev": examples, "loss": loss, "outputs": outputs, "engine": CompiledSteps, **more}
+    several, alone = trainer(seeds=[1, 2, 3], **options), trainer(seeds=[3], **options)
+    several.freeze(np.array([False, True, False]))
+    for parts in ([several.on_train, alone.on_train], [several.on_dev, alone.on_dev]):
+        for each in (several, alone):
+            each.epoch or next(each.epochs(1))
+        found, of_one = (part(each.bound) for part, each in zip(parts, (several, alone), strict=True))
+        parts[0].own_sums = None
+        expected = parts[0](several.bound)
+        assert np.isnan(found[0]).tolist() == [False, True, False]
+        np.testing.assert_allclose(np.array(found)[:, [0, 2]], np.array(expected)[:, [0, 2]], rtol=1e-12)
+        assert [*np.ravel(of_one)] == [*np.array(found)[:, 2]]
+
+
+def test_of_equal_logits_the_first_counts_and_nan_stays() -> None:
+    made = trainer(outputs=3, hidden=(), engine=CompiledSteps)
+    made.theta[:] = 0
+    assert made.on_dev(made.bound)[1] == np.mean(made.on_dev.examples.y != 0)
+    made.theta[:] = np.nan
+    assert np.isnan(made.on_dev(made.bound)[0])
+
+
 def test_a_wrong_step_would_be_found() -> None:
     def other(trained: Trainer) -> CompiledSteps:
         steps = CompiledSteps(trained)
