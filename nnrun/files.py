@@ -73,7 +73,12 @@ def _make_names_durable(folder: Path) -> None:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """Strict JSON: numbers that are not finite become null."""
-    return json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return dumped(finite(value), indent)
+
+
+def dumped(value: Any, indent: int | None = None) -> str:
+    """The same of what `finite` has given."""
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def finite(value: Any) -> Any:

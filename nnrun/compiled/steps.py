@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from numpy.random import Generator
@@ -38,9 +39,12 @@ class Given:
         self._arrays[row] = array
         self._places[row] = array.ctypes.data, array.size
 
-    @property
+    @cached_property
     def pointers(self) -> tuple[int, ...]:
-        """The address of the table, then of a number of each kind, as `kernels.steps` takes them behind the plan."""
+        """The address of the table, then of a number of each kind, as `kernels.steps` takes them behind the plan.
+
+        They are asked for when all is there that stays where it is.
+        """
         kinds = (codes.THETA, codes.SUMMED, codes.CHANCE)
         return self._places.ctypes.data, *(int(self._places[row, 0]) for row in kinds)
 
@@ -67,7 +71,6 @@ class CompiledSteps:
             self.least[:, layer.depth] = layer.least
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
-        self.without_weights = np.empty(0, dtype)
         measure_by(self.run, trainer)
         self.given = [Given(vectors_of(trainer, k, memory, squares)) for k in range(members)]
         for k, given in enumerate(self.given):
@@ -105,7 +108,6 @@ class CompiledSteps:
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""
         x, y = of_member(batch[0], member), of_member(batch[1], member)
-        weights = self.without_weights if batch[2] is None else of_member(batch[2], member)
         if 0 in streams:
             x = self._without_some(x, member, streams[0][member])
         for depth, of_members in streams.items():
@@ -116,7 +118,8 @@ class CompiledSteps:
         given, dtype = self.given[member], self.scale.dtype
         given.put(codes.X, np.ascontiguousarray(x, dtype))
         given.put(codes.Y, np.ascontiguousarray(y, dtype))
-        given.put(codes.ROW_WEIGHTS, np.ascontiguousarray(weights, dtype))
+        if batch[2] is not None:
+            given.put(codes.ROW_WEIGHTS, np.ascontiguousarray(of_member(batch[2], member), dtype))
 
     def _without_some(self, inputs: Array, member: int, stream: Generator) -> Array:
         """Dropout of the input."""
