@@ -53,7 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming(path: object) -> Iterator[None]:
     """An OSError of the block tells this file's name; one of a write, such as of a full disk, knows none itself."""
     try:
         yield

@@ -141,7 +141,7 @@ class Measuring:
     """
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
-        self.run, self.active, dtype = run, lambda: trainer.active, trainer.theta.dtype
+        self.run, self.active, dtype = run, trainer.active, trainer.theta.dtype  # which stays one array
         plan, numbers, _ = plan_of(trainer, measured=min(CHUNK, len(examples)))
         chunks = np.array(batch_bounds(len(examples), CHUNK), np.int64)
         self.packed, self.counts, self.sums = codes.packed(plan), np.zeros(COUNTS, np.int64), np.zeros(2)
@@ -163,7 +163,7 @@ class Measuring:
     def __call__(self) -> tuple[Array, Array]:
         """Both as they are now."""
         found = np.full((2, len(self.given)), np.nan)
-        for k in np.flatnonzero(self.active()):
+        for k in np.flatnonzero(self.active):
             self.counts.fill(0)
             self.sums.fill(0)
             self.run(self.packed.ctypes.data, *self.given[k].pointers)

@@ -55,7 +55,7 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._record: tuple[object, Found] | None = None  # run.json, and which file that was
-        self._appending: dict[str, tuple[Path, FileIO]] = {}
+        self._appending: dict[str, FileIO] = {}
 
     @classmethod
     def create(cls, root: Path, name: str, files: Callable[[str], Mapping[str, bytes]]) -> RunDir:
@@ -159,19 +159,16 @@ class RunDir:
     def append(self, file: str, line: str) -> None:
         """Add a line to a file that only grows; it is written before this returns."""
         if file not in self._appending:
-            path = self.path / file
-            self._appending[file] = path, FileIO(path, "a")
-        path, opened = self._appending[file]
-        rest = line.encode() + b"\n"
-        with naming(path):
+            self._appending[file] = FileIO(self.path / file, "a")
+        rest, opened = line.encode() + b"\n", self._appending[file]
+        with naming(opened.name):
             while rest:  # a disk that is nearly full takes a part without complaint
                 rest = rest[opened.write(rest) :]
 
     def add_metrics(self, row: Row) -> Row:
         """Add an epoch to metrics.jsonl; the row as it will be read."""
-        written = cast(Row, finite(row))
-        self.append(EPOCHS, dumped(written))
-        return written
+        self.append(EPOCHS, dumped(written := finite(row)))
+        return cast(Row, written)
 
     def event(self, kind: str, **details: Any) -> None:
         """Add a line to events.jsonl with the time."""
@@ -263,7 +260,7 @@ class RunDir:
         return f"process {record['process']} on {name}" if record.get("process") else "another process"
 
     def _stop_appending(self) -> None:
-        for _, file in self._appending.values():
+        for file in self._appending.values():
             file.close()
         self._appending.clear()
 
