@@ -3,6 +3,7 @@
 That takes a twentieth of a second, here once and while the data are read. Like `server`, it is imported by nobody else.
 """
 
+import gc
 from contextlib import suppress
 
 import numpy as np
@@ -15,3 +16,5 @@ with suppress(Exception):  # what fails here fails in a worker again, which tell
     if machine_code.is_ready(USUAL):
         machine_code.load(USUAL)
         machine_code.gemm_address(USUAL)
+
+gc.freeze()  # nothing that is loaded is garbage: the server ends sooner, which who reads what it writes waits for
