@@ -37,9 +37,9 @@ class ConfigError(NnrunError):
 class MisfitError(ConfigError):
     """A value of the configuration that does not fit the data or the machine; `path` names it."""
 
-    def __init__(self, path: tuple[str, ...], message: str) -> None:
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
         self.path, self.message = path, message
-        super().__init__([f"{'.'.join(path)}: {message}"])
+        super().__init__([f"{'.'.join(map(str, path))}: {message}"])
 
 
 class StoppedError(NnrunError):

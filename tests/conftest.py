@@ -28,8 +28,8 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
 from nnrun.runs import verbs
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 
 ROOT = Path(__file__).parents[1]
 EXTRAS = ("onnx", "onnxruntime", "pyarrow", "optuna")  # what the extras bring

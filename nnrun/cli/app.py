@@ -14,12 +14,15 @@ from nnrun.cli import (
     evaluate,
     export,
     init,
+    nudge,
+    pause,
     predict,
     report,
     resume,
     schema,
     search,
     show,
+    stop,
     train,
 )
 from nnrun.cli import list as list_
@@ -63,7 +66,10 @@ app.command()(search.search)
 app.command()(check.check)
 app.command()(diagnose.diagnose)
 app.command()(report.report)
+app.command()(nudge.nudge)
+app.command()(pause.pause)
 app.command()(resume.resume)
+app.command()(stop.stop)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(export.export)

@@ -10,6 +10,7 @@ import typer
 
 from nnrun.cli import search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
+from nnrun.cli.nudge import ask_and_tell
 from nnrun.cli.terminal.streams import say
 from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
 from nnrun.installation import elsewhere
@@ -47,6 +48,9 @@ def resume(
     from nnrun.runs.finding import find_run, is_search
 
     found = find_run(runs, run)
+    if found.status == "paused":
+        _refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
+        return ask_and_tell(found, "resume", json)
     of_a_search: search.Shared = {
         "workers": workers,
         "timeout": timeout,

@@ -27,8 +27,8 @@ from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import as_options, command, elsewhere
 
 if TYPE_CHECKING:
+    from nnrun.runs.listener import Outcome
     from nnrun.runs.records import Given
-    from nnrun.runs.session import Outcome
 
 
 EXIT_CODES = {"done": 0, "diverged": 5}

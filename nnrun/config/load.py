@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nnrun.config import changes
 from nnrun.config.config import Config
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.dump import dump_yaml
 from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, reshape
+from nnrun.config.values import KeyPath
 from nnrun.config.yaml_text import decode, parse, read_bytes
 from nnrun.errors import ConfigError
 from nnrun.installation import command, shipped
@@ -34,7 +36,7 @@ class Loaded:
     notices: list[str] = field(default_factory=list)
     places: Places = field(default_factory=Places)
 
-    def locate(self, path: tuple[str, ...], message: str) -> str:
+    def locate(self, path: KeyPath, message: str) -> str:
         """The message with the file, line and column of the value it is about."""
         return self.places.locate(path, message).line
 
@@ -55,6 +57,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     values, settings = apply(written, places, overrides)
     replaced = reshape(values, places, settings)
     config = Config.checked(values, places)
+    changes.check(config, places)
     notices = []
     if replaced is not None:
         now = list(config.network.hidden)

@@ -49,6 +49,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
+Range = dict[str, Annotated[Any, AfterValidator(_finite)]]
+
+
 class Network(Section):
     """The layers between the features and the output."""
 
@@ -175,6 +178,7 @@ class Training(Section):
     )
     loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")
     layer_statistics: bool = key(False, "write activations and gradients of each layer to metrics.jsonl")
+    changes: dict[Count, Range] = key({}, "epoch → dotted keys and the values that they have from that epoch on")
 
 
 class Diagnosis(Section):
@@ -190,7 +194,6 @@ class Metrics(Section):
     primary: Annotated[str, OneOf(tuple(METRICS))] = key("error", "what is compared between epochs and runs")
 
 
-Range = dict[str, Annotated[Any, AfterValidator(_finite)]]
 SPACES: dict[str, dict[str, dict[str, Any]]] = {  # that `search.space` may name in place of ranges
     "regularization": {
         "regularization.l2": {"log": [0.1, 10]},

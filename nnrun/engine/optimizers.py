@@ -51,6 +51,9 @@ class Transform(Protocol):
     def factor(self, steps: Steps) -> PerStep | float:
         """What the final step is to be multiplied by, besides the learning rate."""
 
+    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
+        """What the sum kept in each slot is to be multiplied by to be the average that it stands for."""
+
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """Rewrite `block.g` or `block.theta` in place by the constants of one step, `(members, 1)` or numbers."""
 
@@ -63,6 +66,10 @@ class _Plain:
     def factor(self, steps: Steps) -> float:
         """1."""
         return 1.0
+
+    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
+        """None."""
+        return ()
 
 
 def _average_of_sum(beta: PerMember, steps: Steps, bias_correction: bool) -> PerStep:
@@ -124,7 +131,11 @@ class Momentum:
 
     def factor(self, steps: Steps) -> PerStep | float:
         """c; v itself is kept as the sum."""
-        return _average_of_sum(self.beta, steps, self.bias_correction) if self.dampening else 1.0
+        return self.averages(steps)[0]
+
+    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
+        """c, or 1 where the sum is what is wanted."""
+        return (_average_of_sum(self.beta, steps, self.bias_correction) if self.dampening else 1.0,)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = βv + g; g = v."""
@@ -159,9 +170,13 @@ class RMSprop:
     bias_correction: bool
     slots: tuple[str, ...] = ("S",)
 
+    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
+        """c."""
+        return (_average_of_sum(self.beta, steps, self.bias_correction),)
+
     def _root(self, steps: Steps) -> PerStep:
         """√c: what the root of the kept sum must be multiplied by to become √S."""
-        return np.sqrt(_average_of_sum(self.beta, steps, self.bias_correction))
+        return np.sqrt(self.averages(steps)[0])
 
     def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """β, and ε/√c."""
@@ -196,13 +211,17 @@ class Adam:
 
     def constants(self, steps: Steps) -> tuple[PerStep, ...]:
         """β1, β2, and ε/√c2."""
-        epsilon = self.epsilon / np.sqrt(_average_of_sum(self.beta2, steps, self.bias_correction))
-        return self.beta1, self.beta2, epsilon
+        _, square = self.averages(steps)
+        return self.beta1, self.beta2, self.epsilon / np.sqrt(square)
 
     def factor(self, steps: Steps) -> PerStep | float:
         """c1/√c2."""
-        mean, square = (_average_of_sum(beta, steps, self.bias_correction) for beta in (self.beta1, self.beta2))
+        mean, square = self.averages(steps)
         return mean / np.sqrt(square)
+
+    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
+        """c1 and c2."""
+        return tuple(_average_of_sum(beta, steps, self.bias_correction) for beta in (self.beta1, self.beta2))
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = β1·v + g; S = β2·S + g²; g = v/(√S + ε)."""

@@ -170,6 +170,19 @@ class Trainer:
         self.epoch, self.step = int(saved["epoch"]), int(saved["step"])
         self._good = self.snapshot()
 
+    def continue_from(self, other: Trainer) -> None:
+        """Go on where a trainer of the same network and members stands, whatever the numbers that steer this one.
+
+        What the optimizer keeps goes on as the averages that it stands for, of members that still train.
+        """
+        np.copyto(self.theta, other.theta)
+        np.copyto(self.state, other.state)
+        np.copyto(self.active, other.active)
+        self.epoch, self.step = other.epoch, other.step
+        if self.step:
+            self.optimizer.continue_from(other.optimizer, self.step, self.active)
+        self._good = self.snapshot()
+
     def go_back(self) -> None:
         """Return to the end of the last whole epoch."""
         self.restore(self._good)
@@ -210,7 +223,8 @@ class Trainer:
         """Learning rates and dropout streams of the next epoch."""
         count = len(self.batches.bounds)
         steps = np.arange(self.step + 1, self.step + count + 1)
-        progress = Progress(self.epoch + 1, steps, self.recipe.epochs, self.recipe.epochs * count)
+        total = self.step + (self.recipe.epochs - self.epoch) * count
+        progress = Progress(self.epoch + 1, steps, self.recipe.epochs, total)
         self.factors = self.recipe.schedule(progress)
         self.optimizer.plan(steps, self.factors, self.batches.sizes)
         self.mode.streams = self.dropout_streams()

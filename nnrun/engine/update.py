@@ -78,6 +78,26 @@ class Optimizer:
         self.constants = [[self._rows(c, rates) for c in t.constants(epoch)] for t in self.transforms]
         self.final = self._rows(final, rates)
 
+    def continue_from(self, other: Optimizer, step: int, members: Array) -> None:
+        """Go on after so many steps of another optimizer of the same rule: what it has kept for `members` `(members,)`.
+
+        The averages go on, so a sum that another β would weigh otherwise is scaled; what only this one keeps begins
+        at 0.
+        """
+        ours, theirs = self._averages(step), other._averages(step)
+        for key in self.slots.keys() & other.slots.keys():
+            np.copyto(self.slots[key], other.slots[key])
+            ratio = np.where(members[:, None], theirs[key] / ours[key], 1)
+            if (ratio != 1).any():
+                self.slots[key] *= ratio.astype(self.gradient.dtype)
+
+    def _averages(self, step: int) -> dict[str, PerMember]:
+        """By slot, what the sums kept after so many steps, from 1, are multiplied by, `(members, 1)`."""
+        now, like = np.full((1, 1, 1), float(step)), np.ones((1, *self.h.learning_rate.shape))
+        steps = Steps(now, like, like)
+        kept = (zip(t.slots, t.averages(steps), strict=True) for t in self.transforms)
+        return {key: (average * like)[0] for slots in kept for key, average in slots}
+
     def step(self, index: int) -> None:
         """θ −= α·Π factor · g, where g is what the chain makes of the gradient; it is left there, used up.
 

@@ -14,13 +14,33 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
-from nnrun.runs.records import Checkpoint, Number
+from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 
 Tensors = dict[str, Array]
 
 SLOT = "optimizer."
 PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
+
+
+# What `rewind` starts from beside last: the state after epochs 1, 2, 4, 8, …, so log2(n) files at most, and none before
+# training has taken so long as it takes nobody to train that again.
+SECONDS_AGAIN = 0.5
+
+
+def is_kept(epoch: int) -> bool:
+    """Whether the state after this epoch stays: a power of two."""
+    return epoch & (epoch - 1) == 0
+
+
+def worth_keeping(rows: Sequence[Row]) -> bool:
+    """Whether to train these epochs again would take a while."""
+    return sum(row["seconds"] for row in rows) >= SECONDS_AGAIN
+
+
+def kept_name(epoch: int) -> str:
+    """The name of its checkpoint."""
+    return f"epoch-{epoch:06d}"
 
 
 def named(network: Network, theta: Array, state: Array) -> Tensors:
@@ -34,7 +54,9 @@ def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
     run.save_checkpoint("best", named(network, best.theta[k], best.state[k]), about)
 
 
-def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
+def save_last(
+    run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int], name: str = "last"
+) -> None:
     """Write checkpoints/last: all that member k's training continues from, after the epoch and step `at`."""
     slots = {SLOT + name: vector[k] for name, vector in trainer.optimizer.slots.items()}
     about: Checkpoint = {
@@ -43,29 +65,34 @@ def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: 
         "optimizer": trainer.recipe.optimizer,
         "stopping": stopping.counters(k) if stopping else None,
     }
-    run.save_checkpoint("last", named(trainer.network, trainer.theta[k], trainer.state[k]) | slots, about)
+    run.save_checkpoint(name, named(trainer.network, trainer.theta[k], trainer.state[k]) | slots, about)
 
 
-def load_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None) -> int:
-    """Put the trainer where the last checkpoint stands; its epoch, or 0 where there is none yet.
+Loaded = tuple[Tensors, Checkpoint]
+
+
+def epoch_of(run: RunDir, name: str, loaded: Loaded) -> int:
+    """The epoch at whose end a checkpoint was taken; DataError where it does not say."""
+    with _described(run, name):
+        return int(loaded[1]["epoch"])
+
+
+def put_last(run: RunDir, name: str, loaded: Loaded, trainer: Trainer, stopping: EarlyStopping | None) -> None:
+    """Put the trainer where a checkpoint stands that training continues from.
 
     An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
     network has another shape, DataError where the checkpoint is broken.
     """
-    loaded = run.load_checkpoint("last")
-    if loaded is None:
-        return 0
     tensors, about = loaded
     _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
-    with _described(run, "last"):
+    with _described(run, name):
         saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
         if about["optimizer"] == trainer.recipe.optimizer:
-            saved |= {name: tensors[SLOT + name][None] for name in trainer.optimizer.slots}
+            saved |= {slot: tensors[SLOT + slot][None] for slot in trainer.optimizer.slots}
         trainer.restore(saved)
         if stopping and about["stopping"]:
             counters = about["stopping"]
             stopping.restore(_with_infinity(counters["reference"]), _with_infinity(counters["waited"]))
-        return int(about["epoch"])
 
 
 def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:

@@ -6,7 +6,7 @@ A number that was not finite stands in a file as null. What older versions did n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from nnrun.engine.scores import Counters
 
@@ -62,7 +62,8 @@ class Event(TypedDict):
     """What happened besides epochs: a line of events.jsonl; the latter keys are those of single kinds."""
 
     time: str
-    event: str  # started, resumed, stopped early, symptom, evaluated, or how the run ended
+    event: str  # started, resumed, stopped early, symptom, evaluated, how the run ended, or what was asked of it:
+    # changed, refused, paused, continued, told to stop
     epoch: int | None
     step: NotRequired[int]
     best_epoch: NotRequired[int]
@@ -70,6 +71,13 @@ class Event(TypedDict):
     layer: NotRequired[str | None]
     why: NotRequired[str]
     cure: NotRequired[list[str]]
+    key: NotRequired[str]  # of a change, which holds from that epoch on
+    old: NotRequired[Any]
+    new: NotRequired[Any]
+    request: NotRequired[str]  # its name, which the lines of one request share
+    note: NotRequired[str | None]
+    host: NotRequired[str]  # of who asked
+    process: NotRequired[int]
 
 
 class Checkpoint(TypedDict):
@@ -91,10 +99,11 @@ class Given(TypedDict):
 
 
 class Parent(TypedDict):
-    """The run that another one continues, and the epoch it continues from."""
+    """The run that another one continues, the epoch it continues from, and a checksum of the state at its end."""
 
     id: str
     epoch: int
+    state: NotRequired[str]
 
 
 class DataFile(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -110,9 +111,9 @@ class RunDir:
         except OSError as error:
             raise DataError(f"{self.path / file}: {error.strerror}; this is not a whole run directory") from error
 
-    def write(self, file: str, content: str) -> None:
-        """Replace a file of the run as a whole."""
-        write_atomically(self.path / file, content.encode())
+    def write(self, file: str, content: str, durable: bool = False) -> None:
+        """Replace a file of the run as a whole; `durable` also survives a power cut."""
+        write_atomically(self.path / file, content.encode(), durable)
 
     def read_yaml(self, file: str) -> bytes:
         """The text of resolved.yaml or of a search's plan; DataError where it is missing or damaged."""
@@ -146,13 +147,13 @@ class RunDir:
 
     @property
     def status(self) -> str:
-        """created, running, done, diverged, failed or interrupted."""
+        """created, running, paused, done, diverged, failed or interrupted."""
         return self.status_of(self.read_record())
 
     def status_of(self, record: RunRecord) -> str:
         """The status by run.json and by what is there: a run that no process holds is not running."""
         recorded = str(record.get("status"))
-        return "interrupted" if recorded in ("created", "running") and not self._is_locked() else recorded
+        return "interrupted" if recorded in ("created", "running", "paused") and not self._is_locked() else recorded
 
     # what happened
 
@@ -173,6 +174,11 @@ class RunDir:
     def event(self, kind: str, **details: Any) -> None:
         """Add a line to events.jsonl with the time."""
         self.append(EVENTS, to_json({"time": now(), "event": kind, **details}))
+
+    def journal(self, kind: str, **details: Any) -> None:
+        """The same, on the disk before this returns, for what must not have an effect that nobody knows of."""
+        self.event(kind, **details)
+        os.fsync(self._appending[EVENTS].fileno())
 
     def log(self, lines: Iterable[str]) -> None:
         """Add lines to log.txt."""

@@ -4,59 +4,41 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 
+from nnrun.config.changes import at, old_values, stage, with_changes
 from nnrun.config.config import Config
 from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
 from nnrun.engine.parameters import Array
-from nnrun.engine.stopping import Best, EarlyStopping
-from nnrun.engine.trainer import Divergence, Epoch
-from nnrun.runs.assembly import make_trainer
-from nnrun.runs.checkpoints import load_best, load_last, save_best, save_last
-from nnrun.runs.engines import make_engine
+from nnrun.engine.stopping import Best
+from nnrun.engine.trainer import Divergence, Epoch, Trainer
+from nnrun.runs.checkpoints import (
+    epoch_of,
+    is_kept,
+    kept_name,
+    load_best,
+    put_last,
+    save_best,
+    save_last,
+    worth_keeping,
+)
 from nnrun.runs.environment import blas
-from nnrun.runs.recording import Judge, epoch_row, finals, guess_error, layers_of, wanted
-from nnrun.runs.records import Blas, Diverged, FoundSymptom, Layers, Row, RunRecord
+from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.recording import epoch_row, finals, guess_error, layers_of, wanted
+from nnrun.runs.records import Blas, Diverged, FoundSymptom, Layers, Row
+from nnrun.runs.requests import Request
 from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.stages import Stage, refuse_misfits
+from nnrun.runs.steering import Steering, told_of, write_down
 from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
 from nnrun.runs.symptoms.symptoms import find_symptoms
 from nnrun.runs.telling import Beginning, epoch_line, heading, summary
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
-
-ToldToStop = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How training ended (done, interrupted or diverged), run.json as it stands now, its epochs, what was trained."""
-
-    run: RunDir
-    status: str
-    record: RunRecord
-    rows: Sequence[Row]
-    config: Config
-
-
-class Listener:
-    """Hears how a run goes; this one keeps quiet."""
-
-    def preparing(self, step: str, done: int, rows: int | None) -> None:
-        """A piece of the data is read, measured or written; so many rows are done, of those in all if that is known."""
-
-    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
-        """Training begins."""
-
-    def epoch(self, row: Row) -> None:
-        """An epoch is over."""
-
-    def ended(self, outcome: Outcome) -> None:
-        """The run is over, or was told to stop."""
 
 
 class Session:
@@ -67,22 +49,46 @@ class Session:
 
     def __init__(self, configs: Sequence[Config], dataset: Dataset, continued: bool = True) -> None:
         self.configs, self.dataset, self.continued = list(configs), dataset, continued
-        self.config = self.configs[0]  # for what all members share
-        self.trainer = make_trainer(self.configs, dataset, make_engine(self.config))
-        self.judge = Judge(self.trainer, dataset, self.config.metrics.primary)
+        refuse_misfits(self.config, dataset)
+        self.stage = Stage.of(configs, dataset, epoch=1)
         members = len(self.configs)
         self.best = Best(members)
-        waiting = self.config.regularization.early_stopping
-        self.stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
+        self._left: Stage | None = None
         self._rows: list[list[Row]] = []  # of each member, as its file has them
         self._ended: dict[int, tuple[int, int]] = {}  # member -> epoch and step where it stopped before the others
         self._divergences: dict[int, Divergence] = {}
         self._best_written = [0] * members
         self._written_at = time.monotonic()
 
-    def load(self, run: RunDir, with_scores: bool = True) -> None:
+    @property
+    def config(self) -> Config:
+        """For what all members share."""
+        return self.configs[0]
+
+    @property
+    def trainer(self) -> Trainer:
+        """That of the stage."""
+        return self.stage.trainer
+
+    @property
+    def _standing(self) -> Stage:
+        """That of the last whole epoch: where the first one of a stage is not over, the stage before."""
+        return self._left if self._left and self.trainer.epoch < self.stage.start else self.stage
+
+    def _enter(self, epoch: int) -> None:
+        """Go on by the configurations as they hold in this epoch."""
+        self._left, self.stage = self.stage, Stage.of(self.configs, self.dataset, epoch)
+        self.stage.continue_from(self._left)
+
+    def load(self, run: RunDir, with_scores: bool = True, name: str = "last") -> None:
         """Continue where the checkpoints of a run stand; without its scores, as if no epoch had been judged yet."""
-        load_last(run, self.trainer, self.stopping if with_scores else None)
+        loaded = run.load_checkpoint(name)
+        if loaded is None:
+            return
+        epoch = epoch_of(run, name, loaded)
+        if stage(self.config, epoch) != self.stage.start:
+            self.stage = Stage.of(self.configs, self.dataset, epoch)
+        put_last(run, name, loaded, self.trainer, self.stage.stopping if with_scores else None)
         if with_scores:
             load_best(run, self.trainer, self.best)
 
@@ -93,16 +99,19 @@ class Session:
         told_to_stop: ToldToStop,
         notices: Sequence[str] = (),
         parts: Sequence[str] = ("train", "dev", "test"),
+        steered: bool = False,
     ) -> list[Outcome]:
         """Train to the configured number of epochs, each member into its run directory, which the caller has locked.
 
-        In the end the best parameters are measured on `parts`.
+        In the end the best parameters are measured on `parts`. A single run that is `steered` takes up what others ask
+        of it between two epochs, and keeps what is needed to go back to any of them.
         """
+        self._steering = Steering(runs[0], listener.told, told_to_stop) if steered else None
         from threadpoolctl import ThreadpoolController
 
         libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
         with libraries.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
-            opened = zip(runs, self.configs, strict=True)
+            opened = zip(runs, self.stage.configs, strict=True)
             self._rows = [self._open(run, config, blas(libraries), listener, notices) for run, config in opened]
             try:
                 self._train_epochs(runs, listener, told_to_stop)
@@ -134,27 +143,60 @@ class Session:
         return rows
 
     def _train_epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> None:
-        if self.stopping:
-            self.trainer.freeze(self.stopping.enough)
+        if self.stage.stopping:
+            self.trainer.freeze(self.stage.stopping.enough)
         kind = self.dataset.error_kind or ""
-        for epoch in self.trainer.epochs(self.config.training.epochs, told_to_stop):
+        for epoch in self._epochs(runs, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.active)]
             self._note_divergences(runs, epoch)
             begun = time.monotonic()
-            measured = self.judge.measure(epoch)
+            measured = self.stage.judge.measure(epoch)
             spent = time.monotonic() - begun
-            self._look(runs, epoch, self.judge.scores(epoch, measured))
+            self._look(runs, epoch, self.stage.judge.scores(epoch, measured))
             layers = layers_of(self.trainer) if self.config.training.layer_statistics else None
             for k in here:
                 share = (epoch.seconds + spent) / len(here)  # of the time
                 row = epoch_row(epoch, k, self.trainer, self.dataset, measured, layers[k] if layers else None, share)
                 self._rows[k].append(runs[k].add_metrics(row))
-                runs[k].log([epoch_line(row, self.config.training.epochs, self.config.metrics.primary, kind)])
+                runs[k].log([epoch_line(row, self.stage.configs[k].training.epochs, self.config.metrics.primary, kind)])
                 listener.epoch(row)
-            unsaved = time.monotonic() - self._written_at
-            at_stake = unsaved + epoch.seconds + spent  # the next epoch is too
-            if self.continued and at_stake >= SECONDS_BETWEEN_CHECKPOINTS:
-                self._save(runs)
+            self._save_in_time(runs, epoch.seconds + spent)
+
+    def _epochs(self, runs: Sequence[RunDir], told_to_stop: ToldToStop) -> Iterator[Epoch]:
+        """Each epoch in turn, by the configurations as they hold in it, up to the last one planned then."""
+        while self.trainer.active.any():
+            if self._steering:
+                self._steering.between(self.trainer.epoch, self._change, lambda: self._save(runs))
+                if self._steering.stopped:
+                    return
+            number = self.trainer.epoch + 1
+            if stage(self.config, number) != self.stage.start:
+                self._enter(number)
+            if number > self.stage.configs[0].training.epochs:
+                return
+            epoch = next(self.trainer.epochs(number, told_to_stop), None)
+            if epoch is None:
+                return
+            yield epoch
+            if self._standing is self.stage:
+                self._left = None
+
+    def _change(self, name: str, request: Request) -> str:
+        """Let the run go on with other values from the next epoch on; ConfigError or MisfitError where it cannot."""
+        assert self._steering
+        epoch, settings = self.trainer.epoch + 1, request["settings"]
+        old = old_values(self.config, epoch, settings)
+        refuse_misfits(with_changes(self.config, epoch, settings), self.dataset)
+        self.configs = [write_down(self._steering.run, self.config, epoch, name, request)]
+        return told_of(epoch, old, request)
+
+    def _save_in_time(self, runs: Sequence[RunDir], seconds: float) -> None:
+        """Where much would be lost otherwise, as the next epoch is at stake too; and what `rewind` starts from."""
+        now_at = self.trainer.epoch, self.trainer.step
+        if self.continued and time.monotonic() - self._written_at + seconds >= SECONDS_BETWEEN_CHECKPOINTS:
+            self._save(runs)
+        if self._steering and is_kept(now_at[0]) and worth_keeping(self._rows[0]):
+            save_last(runs[0], self.trainer, self.stage.stopping, 0, now_at, kept_name(now_at[0]))
 
     def _note_divergences(self, runs: Sequence[RunDir], epoch: Epoch) -> None:
         steps = len(self.trainer.batches.bounds)
@@ -166,22 +208,23 @@ class Session:
         """Remember the epoch where it is the best, and stop where it has been for too long."""
         trainer = self.trainer
         self.best.see(epoch.number, scores, trainer.theta, trainer.state)
-        if self.stopping:
-            for k in (int(k) for k in np.flatnonzero(self.stopping.see(scores, trainer.active) & trainer.active)):
+        if self.stage.stopping:
+            for k in (int(k) for k in np.flatnonzero(self.stage.stopping.see(scores, trainer.active) & trainer.active)):
                 self._ended[k] = epoch.number, epoch.step
                 runs[k].event("stopped early", epoch=epoch.number, best_epoch=int(self.best.epochs[k]))
-            trainer.freeze(self.stopping.enough)
+            trainer.freeze(self.stage.stopping.enough)
 
     def _save(self, runs: Sequence[RunDir]) -> None:
         """Write the best parameters, where they are new, and what training continues from."""
-        now_at = self.trainer.epoch, self.trainer.step
+        standing = self._standing
+        now_at = standing.trainer.epoch, standing.trainer.step
         for k, run in enumerate(runs):
             epoch = int(self.best.epochs[k])
             if epoch > self._best_written[k]:
                 save_best(run, self.trainer.network, self.best, k)
                 self._best_written[k] = epoch
             if self.continued:
-                save_last(run, self.trainer, self.stopping, k, self._ended.get(k, now_at))
+                save_last(run, standing.trainer, standing.stopping, k, self._ended.get(k, now_at))
         self._written_at = time.monotonic()
 
     def _close(self, runs: Sequence[RunDir], parts: list[str]) -> list[Outcome]:
@@ -204,22 +247,22 @@ class Session:
             seconds=sum(row["seconds"] for row in rows),
             epochs=epochs,
             best_epoch=int(self.best.epochs[k]) or None,
-            stopped_early=bool(self.stopping and not self.trainer.active[k] and not divergence),
+            stopped_early=bool(self.stage.stopping and not self.trainer.active[k] and not divergence),
             divergence=where,
             symptoms=symptoms,
             final=final,
             written=run.written(),
         )
         record = run.read_record()
-        run.log(summary(record, self.configs[k], status))
-        return Outcome(run, status, record, rows, self.configs[k])
+        run.log(summary(record, self.stage.configs[k], status))
+        return Outcome(run, status, record, rows, self.stage.configs[k])
 
     def _symptoms(
         self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: Diverged | None
     ) -> list[FoundSymptom]:
         """What is wrong as the run stands now; an event for each that no earlier process of the run has told."""
         layers = recorded_layers(rows) or [at_end]
-        found = find_symptoms(Evidence(self.configs[k], rows, layers, guess_error(self.dataset), divergence))
+        found = find_symptoms(Evidence(self.stage.configs[k], rows, layers, guess_error(self.dataset), divergence))
         known = {event.get("name") for event in run.events()} if found else set()
         for symptom in found:
             if symptom["name"] not in known:
@@ -229,8 +272,13 @@ class Session:
     def _status(self, k: int) -> str:
         if k in self._divergences:
             return "diverged"
-        over = not self.trainer.active[k] or self.trainer.epoch >= self.config.training.epochs
+        over = not self.trainer.active[k] or self.trainer.epoch >= self.planned
         return "done" if over else "interrupted"
+
+    @property
+    def planned(self) -> int:
+        """Epochs in total, as it is planned now."""
+        return at(self.config, self.trainer.epoch + 1).training.epochs
 
     def _beginning(self, notices: Sequence[str]) -> Beginning:
         return Beginning(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nnrun.config.load import Loaded
     from nnrun.data.fitted import Fitted
 
-UNDER_WAY = ("created", "running", "failed")  # status in run.json of what has not written its result
+UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
 IGNORED = "search."  # keys of the config that training one network ignores
@@ -76,6 +76,13 @@ class StoredRun:
         """The resolved configuration; ConfigError where it is none."""
         return self.loaded().config
 
+    @cached_property
+    def latest(self) -> Config:
+        """The same as it holds in the last epoch so far."""
+        from nnrun.config.changes import at
+
+        return at(self.config, max(1, len(self.rows))) if self.config.training.changes else self.config
+
     def loaded(self, overrides: Sequence[str] = ()) -> Loaded:
         """The same with overrides, and where each value stands."""
         from nnrun.config.load import load_config
@@ -98,7 +105,7 @@ class StoredRun:
 
     @cached_property
     def status(self) -> str:
-        """created, running, done, diverged, failed or interrupted."""
+        """created, running, paused, done, diverged, failed or interrupted."""
         return self.directory.status_of(self.written)
 
     @cached_property

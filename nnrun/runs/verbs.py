@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.changes import TOTAL, at, with_changes
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded
+from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError, UsageError
@@ -19,9 +21,11 @@ from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs.engines import decided
 from nnrun.runs.environment import describe
 from nnrun.runs.finding import search_of
+from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
-from nnrun.runs.session import Listener, Outcome, Session, ToldToStop
+from nnrun.runs.session import Session
+from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.symptoms import finite
 
@@ -45,7 +49,7 @@ def train(
     session = session_of(loaded, dataset)
     run = _create(root, loaded, dataset, argv, given=given)
     with run.locked():
-        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
+        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
 
 
@@ -68,40 +72,66 @@ def resume(
             f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
             f"{run.resolved}"
         )
-    before = StoredRun(run)
-    loaded = replace(before.loaded(_settings(epochs, overrides)), text=run.read(CONFIG))
-    if not overrides:
-        _refuse_senseless(before, loaded.config)
-    root = run.path.parent
     listener = listener or Listener()
-    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     if overrides:
-        _refuse_other_meaning(before, dataset)
-        session.load(run, with_scores=_judged_alike(before, loaded.config, dataset))
-        if not same_data(before, dataset):
-            loaded.notices.append(f"{run.id} may have been trained on rows that are dev or test here")
-        run = _create(root, loaded, dataset, argv, parent={"id": run.id, "epoch": session.trainer.epoch})
+        return _begin_child(run, _settings(epochs, overrides), listener, told_to_stop, argv)
     with run.locked():
-        if not overrides:
-            _go_on(before, loaded.config, dataset, session)
-        (outcome,) = session.train([run], listener, told_to_stop, loaded.notices)
+        return _go_on(run, epochs, listener, told_to_stop)
+
+
+def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: ToldToStop) -> Outcome:
+    """Continue in place; the run is locked, so nobody is moving it meanwhile."""
+    before = StoredRun(run)
+    loaded = before.loaded()
+    planned = mend(run, loaded.config)
+    wanted = planned if epochs is None else _with_total(before, planned, epochs)
+    _refuse_senseless(before, planned, wanted)
+    loaded = replace(loaded, text=run.read(CONFIG), config=wanted)
+    dataset, session = prepare(loaded, run.path.parent, until_told(listener.preparing, told_to_stop))
+    if not same_data(before, dataset):
+        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
+    try:
+        session.load(run)
+    except UsageError as error:  # nobody has asked for another network, so the file is not this run's
+        raise DataError(str(error)) from None
+    if session.trainer.epoch > session.planned:
+        raise _too_few(run, session.trainer.epoch, session.planned)
+    run.write(RESOLVED, sealed_text(dump_yaml(wanted.resolved())))
+    (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
 
 
-def _go_on(run: StoredRun, config: Config, dataset: Dataset, session: Session) -> None:
-    """Put the session where the run stands; the run is locked, so nobody is moving it meanwhile."""
-    if not same_data(run, dataset):
-        raise DataError(f"{run.id}: the data is no longer what this run began with; train anew")
-    try:
-        session.load(run.directory)
-    except UsageError as error:  # nobody has asked for another network, so the file is not this run's
-        raise DataError(str(error)) from None
-    if session.trainer.epoch > config.training.epochs:
-        raise UsageError(
-            f"{run.id} has trained {session.trainer.epoch} epochs already; the new total must be larger than that, "
-            f"got {config.training.epochs}"
-        )
-    run.directory.write(RESOLVED, sealed_text(dump_yaml(config.resolved())))
+def _with_total(run: StoredRun, config: Config, epochs: int) -> Config:
+    """With another total; of a run whose total was changed on its way, from where it stands."""
+    if not any(TOTAL in settings for settings in config.training.changes.values()):
+        return configured(config, {TOTAL: epochs})
+    trained = len(run.rows)
+    if epochs <= trained:
+        raise _too_few(run.directory, trained, epochs)
+    return with_changes(config, trained + 1, {TOTAL: epochs})
+
+
+def _too_few(run: RunDir, trained: int, total: int) -> UsageError:
+    return UsageError(
+        f"{run.id} has trained {trained} epochs already; the new total must be larger than that, got {total}"
+    )
+
+
+def _begin_child(
+    parent: RunDir, settings: Sequence[str], listener: Listener, told_to_stop: ToldToStop, argv: Sequence[str]
+) -> Outcome:
+    """A run of its own that goes on from the parent's last state by other settings."""
+    before, root = StoredRun(parent), parent.path.parent
+    loaded = replace(before.loaded(settings), text=parent.read(CONFIG))
+    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
+    _refuse_other_meaning(before, dataset)
+    session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
+    if not same_data(before, dataset):
+        loaded.notices.append(f"{parent.id} may have been trained on rows that are dev or test here")
+    child = _create(root, loaded, dataset, argv, parent={"id": parent.id, "epoch": session.trainer.epoch})
+    with child.locked():
+        (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
+    return outcome
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
@@ -229,9 +259,10 @@ def _data_record(dataset: Dataset) -> DataRecord:
     return record
 
 
-def _refuse_senseless(run: StoredRun, config: Config) -> None:
-    planned = run.config.training.epochs
-    epochs, schedule = config.training.epochs, config.optimizer.schedule
+def _refuse_senseless(run: StoredRun, before: Config, wanted: Config) -> None:
+    """Where going on would not be what was begun: the configuration as it stands, and with the new total."""
+    before, config = at(before, len(run.rows) + 1), at(wanted, len(run.rows) + 1)
+    planned, epochs, schedule = before.training.epochs, config.training.epochs, config.optimizer.schedule
     child = command("resume", str(run.path), "--epochs", str(epochs), "--set", "optimizer.schedule=constant")
     if epochs != planned and schedule.build().needs_total:
         raise UsageError(

@@ -141,7 +141,7 @@ def _trials(numbers: Sequence[int]) -> str:
 
 def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
     """Trials whose directories are complete but which have no line: a kill may fall between the two."""
-    from nnrun.runs.session import Outcome  # here, as these load NumPy
+    from nnrun.runs.listener import Outcome  # here, as these load NumPy
     from nnrun.runs.stored import StoredRun
     from nnrun.search.trials import entry, trial_result
 

@@ -20,9 +20,10 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.network import parameter_count
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
+from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Environment, Parent
 from nnrun.runs.rundir import EPOCHS, RunDir
-from nnrun.runs.session import Listener, Outcome, Session
+from nnrun.runs.session import Session
 from nnrun.runs.verbs import first_files
 from nnrun.search.record import Ending, TrialRecord, TrialResult
 

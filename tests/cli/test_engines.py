@@ -34,7 +34,7 @@ import numpy
 from threadpoolctl import threadpool_info
 from nnrun.config.load import load_config
 from nnrun.runs import verbs
-from nnrun.runs.session import Listener
+from nnrun.runs.listener import Listener
 
 def threads():
     return sorted((i["version"], i["num_threads"]) for i in threadpool_info() if i["user_api"] == "blas")

@@ -24,7 +24,7 @@ from nnrun.models.telling import metric_table
 from nnrun.models.verbs import evaluate
 from nnrun.report.run.quality import Classified, predicted
 from nnrun.runs import verbs
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import result_table, summary
 

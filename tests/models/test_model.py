@@ -16,8 +16,8 @@ from nnrun.data.dataset import load_dataset
 from nnrun.data.prepare import read_parts
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]

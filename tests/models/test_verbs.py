@@ -18,8 +18,8 @@ from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
 from nnrun.models.verbs import Evaluation, count_read, evaluate
 from nnrun.runs import verbs
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]

@@ -18,7 +18,7 @@ from nnrun.engine.losses import Huber, SigmoidCrossEntropy, SoftmaxCrossEntropy,
 from nnrun.errors import ConfigError, MisfitError
 from nnrun.machine import capacity
 from nnrun.runs.assembly import batch_size, check_memory, layer_widths, make_loss, make_trainer, memory_needed
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 
 GIGA = 10**9
 

@@ -21,9 +21,9 @@ from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.runs import session, verbs
 from nnrun.runs.finding import list_runs
+from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Row
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Listener, Outcome
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -55,7 +55,7 @@ if since == "start":
 from nnrun.runs.session import Session
 train = Session.train
 if since == "hold":
-    Session.train = lambda *arguments: live() and train(*arguments)
+    Session.train = lambda *given, **named: live() and train(*given, **named)
 """
 RESUME = """
 import sys
@@ -330,7 +330,7 @@ import resource, sys
 from pathlib import Path
 from nnrun.runs import verbs as experiment
 from nnrun.config.load import load_config
-from nnrun.runs.session import Listener
+from nnrun.runs.listener import Listener
 
 class Limit(Listener):
     def started(self, run, config, beginning):

@@ -18,7 +18,8 @@ from nnrun.engine.scores import primary_keys, scores_of_row
 from nnrun.errors import ConfigError
 from nnrun.models.model import trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.session import Outcome, Session
+from nnrun.runs.listener import Outcome
+from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verbs import prepare
 

@@ -22,8 +22,8 @@ import pytest
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs import rundir
 from nnrun.runs.finding import find_run, list_runs
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 

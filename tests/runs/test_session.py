@@ -14,9 +14,10 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.runs import session, verbs
+from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Row
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Listener, Outcome, Session
+from nnrun.runs.session import Session
 from nnrun.runs.telling import Beginning
 
 Train = Callable[..., Outcome]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from nnrun.errors import ConfigError, DataError
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 from nnrun.runs.stored import StoredRun
 
 FILES = ("resolved.yaml", "data.json", "run.json", "metrics.jsonl", "events.jsonl")

@@ -18,8 +18,8 @@ from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.finding import list_runs
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]

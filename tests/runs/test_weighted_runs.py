@@ -15,8 +15,8 @@ from nnrun.data.dataset import load_dataset
 from nnrun.models.model import trained
 from nnrun.runs import verbs
 from nnrun.runs.assembly import make_trainer
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Outcome
 from nnrun.runs.stored import StoredRun
 
 SETTINGS = ("data.source=breast_cancer", "data.class_weight=balanced", "network.hidden=[8]", "training.epochs=4")

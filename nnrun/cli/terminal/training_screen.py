@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
 from nnrun.engine.scores import scores_of_row
+from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Row, numbers
-from nnrun.runs.session import Listener, Outcome
 from nnrun.runs.telling import Beginning, epoch_line, epoch_table, heading
 from nnrun.text import columns, log_scale, pace, percent, remaining, sparkline
 
@@ -53,6 +53,10 @@ class PlainConsole(Screen, Listener):
         self.heard += 1
         say(epoch_line(row, self.epochs, self.primary, self.error_kind))
 
+    def told(self, line: str) -> None:
+        """A line."""
+        say(line)
+
 
 class LiveConsole(PlainConsole):
     """The latest epochs, the learning curves, a progress bar with the time left; all but the bar stay in the end."""
@@ -88,6 +92,10 @@ class LiveConsole(PlainConsole):
         if time.monotonic() - self.refreshed_at >= SECONDS_BETWEEN_REFRESHES:
             self.refreshed_at = time.monotonic()
             self.live.refresh()
+
+    def told(self, line: str) -> None:
+        """A line above what is drawn."""
+        self.live.console.print(in_terminal_letters(line), highlight=False, markup=False)
 
     def ended(self, outcome: Outcome) -> None:
         """Leave the last epochs on the screen."""
@@ -185,6 +193,9 @@ class QuietConsole(PlainConsole):
         """Nothing."""
 
     def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
+        """Nothing."""
+
+    def told(self, line: str) -> None:
         """Nothing."""
 
     def epoch(self, row: Row) -> None:

@@ -22,6 +22,7 @@ from nnrun.text import closest
 SECTIONS = ("network", "regularization", "optimizer", "training")  # those that a search may vary
 NOT_SEARCHED = {
     "training.engine": "all trials have one engine",
+    "training.changes": "all trials make the same changes",
     "training.blas_threads": "it does nothing any more, and `--threads` changes no bit",
 }
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong

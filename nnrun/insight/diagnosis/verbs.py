@@ -151,7 +151,7 @@ def _state(run: StoredRun, final: Numbers) -> list[str]:
         return []
     done = final.get("epoch")
     so_far = f", by epoch {done}, the best so far" if done else ""
-    return [f"status   {run.status}: not all of {run.config.training.epochs} epochs are trained{so_far}"]
+    return [f"status   {run.status}: not all of {run.latest.training.epochs} epochs are trained{so_far}"]
 
 
 def _diverged(record: RunRecord) -> str:

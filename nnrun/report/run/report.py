@@ -46,7 +46,7 @@ Parts = list[Markup | Chart]
 
 def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     """All that the directory tells; what is not known is left out with a word."""
-    record, config = run.record, run.config
+    record, config = run.record, run.latest
     found = _diagnosis(run, usual, options)
     verdict = found if isinstance(found, Diagnosis) else None
     sections = [

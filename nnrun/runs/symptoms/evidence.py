@@ -160,7 +160,7 @@ def evidence_of(run: StoredRun, verdict: Verdict | None) -> Evidence:
     data, record = run.data, run.record
     rows = record["data"]["rows"]
     return Evidence(
-        config=run.config,
+        config=run.latest,
         rows=run.rows,
         layers=recorded_layers(run.rows),
         divergence=record.get("divergence"),

@@ -15,7 +15,7 @@ from nnrun.errors import UsageError
 from nnrun.insight.diagnosis import base_error
 from nnrun.insight.diagnosis.base_error import base_error_lines, cover_hart, estimate, estimate_base_error
 from nnrun.runs import verbs
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]

@@ -15,7 +15,7 @@ from nnrun.errors import UsageError
 from nnrun.insight.diagnosis import learning_curve as module
 from nnrun.insight.diagnosis.learning_curve import Training, answer, best_of, learning_curve, part_sizes
 from nnrun.insight.diagnosis.telling import ASCII, UNICODE, curve_lines, plot, told
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]

@@ -24,7 +24,7 @@ from nnrun.insight.diagnosis.regions import (
 )
 from nnrun.models.model import trained
 from nnrun.runs import verbs
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]

@@ -26,7 +26,7 @@ from nnrun.models.export import numpy_file, onnx_file
 from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, difference, export
 from nnrun.models.model import Model, load_model
 from nnrun.runs import verbs
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 
 Train = Callable[..., Outcome]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.session import Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.symptoms.evidence import Evidence, Layers
 from nnrun.runs.symptoms.symptoms import SYMPTOMS, find_symptoms
 from nnrun.runs.telling import summary

@@ -1,0 +1,125 @@
+"""`training.changes`: values that hold from an epoch on, what may change while a network trains, and what may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnrun.config.config import Config
+from nnrun.config.dump import one_line
+from nnrun.config.hints import field_at
+from nnrun.config.messages import Located, Places
+from nnrun.config.overrides import as_path, configured, fault, value_at
+from nnrun.config.values import Settings
+from nnrun.errors import ConfigError
+
+CHANGES = ("training", "changes")
+TOTAL = "training.epochs"
+
+# What may change, section by section, with all that stands below these keys.
+MAY_CHANGE = {
+    "optimizer": ("learning_rate", "schedule", "beta1", "beta2", "epsilon", "weight_decay", "clip_norm"),
+    "regularization": ("l1", "l2", "dropout", "input_dropout", "early_stopping", "augment"),
+    "training": ("epochs", "batch_size"),
+}
+# Why others may not, by key or section.
+WHY_NOT = {
+    "seed": "all draws hang on it from the first epoch on",
+    "name": "the run has its name already",
+    "data": "what the network has learned is learned from these rows and features",
+    "network": "the parameters that are being trained have this shape",
+    "optimizer": "what the optimizer has gathered so far belongs to this rule",
+    "regularization": "name one of its keys",
+    "metrics": "the epochs so far were compared by it",
+    "training": "it holds for a training as a whole",
+    "training.loss": "the epochs so far were measured by it",
+    "training.changes": "a change cannot hold others",
+    "search": "training one network ignores this section",
+    "diagnosis": "it changes nothing in training; give it to diagnose",
+}
+
+
+def at(config: Config, epoch: int) -> Config:
+    """The configuration as it holds in an epoch, from 1."""
+    settings: Settings = {}
+    for start, changes in sorted(config.training.changes.items()):
+        for key, value in changes.items() if start <= epoch else ():
+            settings.pop(key, None)  # so that it stands behind what it replaces
+            settings[key] = value
+    return configured(config, settings) if settings else config
+
+
+def stage(config: Config, epoch: int) -> int:
+    """The first epoch of those that have the same configuration as this one; 0 of those before any change."""
+    return max((start for start in config.training.changes if start <= epoch), default=0)
+
+
+def with_changes(config: Config, epoch: int, settings: Settings) -> Config:
+    """The configuration with further values from an epoch on; a ConfigError lists what cannot change.
+
+    The lines name each key as it was set.
+    """
+    held = config.training.changes
+    changed = configured(config, {".".join(CHANGES): {**held, epoch: {**held.get(epoch, {}), **settings}}})
+    places = Places(arguments={(*CHANGES, epoch, key): f"{key}={one_line(value)}" for key, value in settings.items()})
+    check(changed, places)
+    return changed
+
+
+def check(config: Config, places: Places) -> None:
+    """Raise a ConfigError with every change that cannot be made, each at its place."""
+    if found := list(_problems(config, places)):
+        raise ConfigError([problem.line for problem in sorted(found)])
+
+
+def _problems(config: Config, places: Places) -> Iterator[Located]:
+    """Each stage is looked at as far as the ones before are right, key by key in the order in which they stand."""
+    now = config
+    for epoch, settings in sorted(config.training.changes.items()):
+        before, wrong = now, []
+        for key, value in settings.items():
+            why = _refusal(now, key, value)
+            if why is None:
+                now = configured(now, {key: value})
+            else:
+                wrong.append(places.locate((*CHANGES, epoch, key), why))
+        total = now.training.epochs
+        if not wrong and TOTAL in settings and (why := _other_total(before, now, epoch)):
+            wrong.append(places.locate((*CHANGES, epoch, TOTAL), f"{why}, got {total}"))
+        yield from wrong
+        if wrong:
+            return
+
+
+def may_change(key: str) -> bool:
+    """Whether a key may have another value in the middle of a training."""
+    section, _, below = key.partition(".")
+    return below.partition(".")[0] in MAY_CHANGE.get(section, ())
+
+
+def _refusal(config: Config, key: str, value: object) -> str | None:
+    """Why a key cannot take a value in the middle of a training."""
+    if may_change(key) or field_at(Config, as_path(key), config.resolved()) is None:
+        wrong = fault(config, key, value)
+        return wrong[1] if wrong else None
+    reason = next(WHY_NOT[beginning] for beginning in (key, key.partition(".")[0]) if beginning in WHY_NOT)
+    others = "; ".join(f"{section}.{{{', '.join(names)}}}" for section, names in MAY_CHANGE.items())
+    return f"cannot change while the network trains: {reason}; what may: {others}"
+
+
+def _other_total(before: Config, now: Config, epoch: int) -> str | None:
+    """Why the number of epochs cannot become another one here."""
+    total, schedule = now.training.epochs, now.optimizer.schedule
+    if total < epoch:
+        return f"must be at least {epoch}, the first epoch of the change"
+    if total != before.training.epochs and schedule == before.optimizer.schedule and schedule.build().needs_total:
+        return (
+            f"the schedule {schedule.name} is shaped by the planned {before.training.epochs} epochs, so the rates "
+            "would jump; change optimizer.schedule beside it"
+        )
+    return None
+
+
+def old_values(config: Config, epoch: int, settings: Settings) -> Settings:
+    """What these keys hold in the epoch before the change."""
+    before = at(config, epoch)
+    return {key: value_at(before, key) for key in settings}

@@ -1,0 +1,43 @@
+"""Who hears how a run goes, and what it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nnrun.config.config import Config
+from nnrun.runs.records import Row, RunRecord
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.telling import Beginning
+
+ToldToStop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended (done, interrupted or diverged), run.json, its epochs, the configuration as it held then."""
+
+    run: RunDir
+    status: str
+    record: RunRecord
+    rows: Sequence[Row]
+    config: Config
+
+
+class Listener:
+    """Hears how a run goes; this one keeps quiet."""
+
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """A piece of the data is read, measured or written; so many rows are done, of those in all if that is known."""
+
+    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
+        """Training begins."""
+
+    def epoch(self, row: Row) -> None:
+        """An epoch is over."""
+
+    def told(self, line: str) -> None:
+        """Something that was asked for from outside has been done, or refused."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """The run is over, or was told to stop."""

@@ -1,0 +1,180 @@
+"""What others ask of a run or a search that trains: a file a request, in a folder of the run, taken up by who trains.
+
+Written under another name and renamed, so it is there as a whole or not at all; named by a number that tells the order
+and letters that make it the only one, so that what is told of it in events.jsonl is never told of another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypedDict, cast, get_args
+
+from nnrun.config.changes import with_changes
+from nnrun.config.overrides import parse_setting
+from nnrun.config.values import Settings
+from nnrun.errors import ConfigError, UsageError
+from nnrun.files import to_json, write_atomically
+from nnrun.installation import command
+from nnrun.runs.finding import is_search, search_of
+from nnrun.runs.records import Event
+from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.stored import StoredRun
+
+FOLDER, ENDING = "requests", ".json"
+SECONDS_BETWEEN_LOOKS = 0.2  # into the folder
+HELD = ("running", "paused")  # status of what a process trains
+
+Do = Literal["change", "pause", "resume", "stop"]
+CHANGE, PAUSE, RESUME, STOP = ("change", "pause", "resume", "stop")
+
+
+class Request(TypedDict):
+    """What is asked for, by whom and when; `settings` are those of a change, by dotted key."""
+
+    do: Do
+    settings: Settings
+    note: str | None
+    host: str
+    process: int
+    time: str
+
+
+class Asked(NamedTuple):
+    """A request, and the name by which events tell of it; None where the file holds no request."""
+
+    name: str
+    request: Request | None
+
+
+# who asks
+
+
+def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = None) -> str:
+    """Ask whoever trains the run for something; the name of the request.
+
+    `settings` of a change are `key=value`. Raises UsageError where nobody trains the run or it cannot be asked for
+    that, ConfigError for settings that cannot change, with everything that is wrong.
+    """
+    refuse(run, do)
+    request: Request = {
+        "do": do,
+        "settings": _changes(run, settings) if do == CHANGE else {},
+        "note": note,
+        "host": platform.node(),
+        "process": os.getpid(),
+        "time": now(),
+    }
+    folder = run.path / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        number = 1 + max((int(name.partition("-")[0]) for name in _names(folder)), default=0)
+        name = f"{number:04d}-{secrets.token_hex(4)}"
+        write_atomically(folder / (name + ENDING), to_json(request, indent=2).encode() + b"\n", durable=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot write a request there ({error.strerror}); nothing was asked for") from error
+    return name
+
+
+def _changes(run: RunDir, settings: Sequence[str]) -> Settings:
+    """The settings, if they can hold from the next epoch on by what is known now."""
+    problems, wanted = [], {}
+    for argument in settings:
+        try:
+            setting = parse_setting(argument)
+            wanted[".".join(map(str, setting.path))] = setting.value
+        except ConfigError as error:
+            problems += [f"--set {argument}: {problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    if not wanted:
+        raise UsageError("nothing to change; give --set KEY=VALUE")
+    stored = StoredRun(run)
+    with_changes(stored.config, len(stored.rows) + 1, wanted)
+    return wanted
+
+
+def refuse(run: RunDir, do: Do) -> None:
+    """UsageError where a run cannot be asked for this, with what can be done instead."""
+    if search := search_of(run):
+        raise UsageError(
+            f"{run.id} belongs to the search {search.id}, whose trials are as it drew them; "
+            f"`{command('pause', search.id)}` and `{command('stop', search.id)}` are for the search as a whole"
+        )
+    if is_search(run) and do == CHANGE:
+        raise UsageError(
+            f"{run.id} is a search, whose trials are as it drew them; it can be paused and stopped: "
+            f"`{command('pause', run.id)}`, `{command('stop', run.id)}`"
+        )
+    status = run.status
+    if status not in HELD:
+        raise UsageError(f"{run.id} is not being trained: {_instead(run, status, do)}")
+
+
+def _instead(run: RunDir, status: str, do: Do) -> str:
+    """Where a run stands that nobody trains here, and what goes on from there."""
+    record = run.read_record()
+    host = record["host"]["name"] if record.get("host") else None
+    name = str(run.path) if do == CHANGE else run.id
+    if status == "interrupted":
+        away = f"; it began on {host}, and what trains there cannot be seen from {platform.node()}"
+        elsewhere = away if host not in (None, platform.node()) else ""
+        return f"it was interrupted, and `{command('resume', name)}` goes on{elsewhere}"
+    if is_search(run):
+        return f"it is {status}"
+    again = f"`{command('rewind', name, '--to', 'last', '--set', 'KEY=VALUE')}` begins a child that goes on from there"
+    return f"it is {status}, and {again}"
+
+
+def answer_to(run: RunDir, name: str, seconds: float) -> list[Event] | None:
+    """What became of a request within so many seconds; None where it still waits.
+
+    Raises UsageError where nobody trains the run any more.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        if found := [event for event in run.events() if event.get("request") == name]:
+            return found
+        if run.status not in HELD:
+            strike(run, name)
+            raise UsageError(f"{run.id} is no longer being trained; nothing was changed")
+        if time.monotonic() >= until:
+            return None
+        time.sleep(SECONDS_BETWEEN_LOOKS / 2)
+
+
+# who trains
+
+
+def pending(run: RunDir) -> list[Asked]:
+    """What is asked for and not yet struck, in order."""
+    folder = run.path / FOLDER
+    return [Asked(name, _read(folder / (name + ENDING))) for name in sorted(_names(folder))]
+
+
+def strike(run: RunDir, name: str) -> None:
+    """Take a request out of the folder: what became of it stands in events.jsonl."""
+    (run.path / FOLDER / (name + ENDING)).unlink(missing_ok=True)
+
+
+def _names(folder: Path) -> list[str]:
+    """Of files that nnrun wrote there; what others put there is left alone."""
+    try:
+        names = [path.stem for path in folder.iterdir() if path.suffix == ENDING]
+    except FileNotFoundError:
+        return []
+    return [name for name in names if name.partition("-")[0].isdecimal()]
+
+
+def _read(path: Path) -> Request | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(found, dict) and found.keys() >= Request.__annotations__.keys()
+    return cast(Request, found) if whole and found["do"] in get_args(Do) else None

@@ -1,0 +1,161 @@
+"""What others ask of a run is taken up between two epochs: written down first, durably, and in effect only then."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from nnrun.config.changes import old_values, with_changes
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml, one_line
+from nnrun.config.values import Settings
+from nnrun.errors import ConfigError, MisfitError
+from nnrun.files import sealed_text
+from nnrun.runs.requests import (
+    CHANGE,
+    PAUSE,
+    RESUME,
+    SECONDS_BETWEEN_LOOKS,
+    STOP,
+    Asked,
+    Request,
+    pending,
+    strike,
+)
+from nnrun.runs.rundir import RESOLVED, RunDir
+
+TOO_LATE = "nobody trained the run any more when its turn came"
+UNREADABLE = "the file holds no request of nnrun"
+
+
+class Steering:
+    """Takes up requests to one run, or search, that this process trains.
+
+    `tell` hears a line of what was done; `told_to_stop` ends a pause.
+    """
+
+    def __init__(self, run: RunDir, tell: Callable[[str], None], told_to_stop: Callable[[], bool]) -> None:
+        self.run, self.tell, self.told_to_stop = run, tell, told_to_stop
+        self.stopped = self.paused = False
+        self._looked = -math.inf
+
+    def between(self, epoch: int | None, change: Change | None = None, save: Callable[[], None] = lambda: None) -> None:
+        """Between the last whole epoch, None for a search, and the next: answer, and wait while the run is paused.
+
+        `change` takes up a change; without it they are refused. `save` is called before a pause.
+        """
+        if time.monotonic() - self._looked < SECONDS_BETWEEN_LOOKS:
+            return
+        self._answer(epoch, change)
+        if not self.paused:
+            return
+        save()
+        self.run.update_record(status="paused")
+        while self.paused and not self.stopped and not self.told_to_stop():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            self._answer(epoch, change)
+        self.run.update_record(status="running")
+
+    def _answer(self, epoch: int | None, change: Change | None) -> None:
+        for asked in pending(self.run):
+            request = asked.request
+            if request is None:
+                self._refuse(asked, epoch, UNREADABLE)
+            elif request["do"] != CHANGE:
+                self._obey(asked.name, request, epoch)
+            elif change is None:
+                self._refuse(asked, epoch, "the trials of a search are as it drew them")
+            else:
+                try:
+                    told = change(asked.name, request)
+                except (ConfigError, MisfitError) as error:
+                    self._refuse(asked, epoch, str(error))
+                else:
+                    self._say(told)
+        self._looked = time.monotonic()
+
+    def _obey(self, name: str, request: Request, epoch: int | None) -> None:
+        """A word is enough for these: what they ask for is a state of this process alone."""
+        event, words = WORDS[request["do"]]
+        self.run.journal(event, epoch=epoch, **by(name, request))
+        strike(self.run, name)
+        self.paused = request["do"] == PAUSE or (self.paused and request["do"] != RESUME)
+        self.stopped = self.stopped or request["do"] == STOP
+        self._say(words)
+
+    def _refuse(self, asked: Asked, epoch: int | None, why: str) -> None:
+        refuse(self.run, asked, epoch, why)
+        self._say(f"refused  {why}")
+
+    def _say(self, line: str) -> None:
+        self.run.log([line])
+        self.tell(line)
+
+
+class Change(Protocol):
+    """Takes up a change: ConfigError or MisfitError where it cannot be made, else a line of what holds now."""
+
+    def __call__(self, name: str, request: Request) -> str:
+        """By the request's name."""
+
+
+WORDS = {
+    PAUSE: ("paused", "paused   training waits; p, or `nnrun resume`, goes on"),
+    RESUME: ("continued", "resumed  training goes on"),
+    STOP: ("told to stop", "stopping as it was asked for"),
+}
+
+
+def by(name: str, request: Request) -> dict[str, object]:
+    """Who asked, as events tell it."""
+    return {"request": name, "note": request["note"], "host": request["host"], "process": request["process"]}
+
+
+def refuse(run: RunDir, asked: Asked, epoch: int | None, why: str) -> None:
+    """Nothing of it has had any effect, and a line says why."""
+    told = by(asked.name, asked.request) if asked.request else {"request": asked.name}
+    run.journal("refused", epoch=epoch, why=why, **told)
+    strike(run, asked.name)
+
+
+def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Request) -> Config:
+    """Journal a change that holds from an epoch on, a line a key; then the configuration with it; then strike it.
+
+    Whatever of this a killed process has done already is not done again.
+    """
+    settings = request["settings"]
+    changed = with_changes(config, epoch, settings)
+    told = {event.get("key") for event in run.events() if event.get("request") == name}
+    for key, old in old_values(config, epoch, settings).items():
+        if key not in told:
+            run.journal("changed", epoch=epoch, key=key, old=old, new=settings[key], **by(name, request))
+    run.write(RESOLVED, sealed_text(dump_yaml(changed.resolved())), durable=True)
+    strike(run, name)
+    return changed
+
+
+def mend(run: RunDir, config: Config) -> Config:
+    """What a process that was killed had begun to write down is completed; the configuration with it.
+
+    A change that it had not begun waits for the next epoch. A pause or a stop has had its end with the process.
+    """
+    for asked in pending(run):
+        told = [event for event in run.events() if event.get("request") == asked.name]
+        begun = [event for event in told if event["event"] == "changed"]
+        if asked.request and begun:
+            assert begun[0]["epoch"] is not None
+            config = write_down(run, config, begun[0]["epoch"], asked.name, asked.request)
+        elif told:
+            strike(run, asked.name)
+        elif asked.request and asked.request["do"] != CHANGE:
+            refuse(run, asked, None, TOO_LATE)
+    return config
+
+
+def told_of(epoch: int, old: Settings, request: Request) -> str:
+    """`change   from epoch 13: optimizer.learning_rate 0.001 → 0.0003 (why)`."""
+    parts = [f"{key} {one_line(old[key])} → {one_line(new)}" for key, new in request["settings"].items()]
+    note = f" ({request['note']})" if request["note"] else ""
+    return f"change   from epoch {epoch}: {', '.join(parts)}{note}"
