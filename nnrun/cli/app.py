@@ -19,6 +19,7 @@ from nnrun.cli import (
     predict,
     report,
     resume,
+    rewind,
     schema,
     search,
     show,
@@ -69,6 +70,7 @@ app.command()(report.report)
 app.command()(nudge.nudge)
 app.command()(pause.pause)
 app.command()(resume.resume)
+app.command()(rewind.rewind)
 app.command()(stop.stop)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)

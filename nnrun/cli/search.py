@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         repeat: int | None
 
 
-EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
+EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}  # else it was interrupted
 LEAST_MEMORY = 1 << 27  # a worker needs so much to load NumPy and train a small network; 96 MiB are too few
 
 Trials = Annotated[
@@ -108,7 +108,7 @@ def search(
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
-    raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
+    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
 def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: Unpack[Shared]) -> None:
@@ -121,7 +121,7 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, chosen, screen, stop)
     _report(outcome, json, quiet)
-    raise typer.Exit(stop.exit_code if stop() else EXIT_CODES.get(outcome.status, 1))
+    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
 def _options(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:

@@ -27,7 +27,7 @@ from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of
 from nnrun.runs.recording import weights_of
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import HELD, StoredRun
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
@@ -250,7 +250,7 @@ def why_not(run: StoredRun) -> str | None:
     search = search_of(run.directory)
     if search and run.path.resolve() != search.path / "best":
         return "the trials of a search are compared on dev, and test is read for the best of them alone"
-    if run.status == "running":
+    if run.status in HELD:
         return "the run is still training, and reads its test part when it ends"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -16,31 +16,13 @@ from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
+from nnrun.runs.stored import best_row
+from nnrun.runs.tensors import checksum_of, packed, write_tensors
 
 Tensors = dict[str, Array]
 
 SLOT = "optimizer."
 PRUNED = "this trial's checkpoints were pruned, as it is not among the best of its search"
-
-
-# What `rewind` starts from beside last: the state after epochs 1, 2, 4, 8, …, so log2(n) files at most, and none before
-# training has taken so long as it takes nobody to train that again.
-SECONDS_AGAIN = 0.5
-
-
-def is_kept(epoch: int) -> bool:
-    """Whether the state after this epoch stays: a power of two."""
-    return epoch & (epoch - 1) == 0
-
-
-def worth_keeping(rows: Sequence[Row]) -> bool:
-    """Whether to train these epochs again would take a while."""
-    return sum(row["seconds"] for row in rows) >= SECONDS_AGAIN
-
-
-def kept_name(epoch: int) -> str:
-    """The name of its checkpoint."""
-    return f"epoch-{epoch:06d}"
 
 
 def named(network: Network, theta: Array, state: Array) -> Tensors:
@@ -54,18 +36,24 @@ def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
     run.save_checkpoint("best", named(network, best.theta[k], best.state[k]), about)
 
 
-def save_last(
-    run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int], name: str = "last"
-) -> None:
+def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
     """Write checkpoints/last: all that member k's training continues from, after the epoch and step `at`."""
+    run.save_checkpoint("last", state_of(trainer, k), _about_last(trainer, stopping, k, at))
+
+
+def state_of(trainer: Trainer, k: int) -> Tensors:
+    """All tensors that member k's training continues from."""
     slots = {SLOT + name: vector[k] for name, vector in trainer.optimizer.slots.items()}
-    about: Checkpoint = {
+    return named(trainer.network, trainer.theta[k], trainer.state[k]) | slots
+
+
+def _about_last(trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> Checkpoint:
+    return {
         "epoch": at[0],
         "step": at[1],
         "optimizer": trainer.recipe.optimizer,
         "stopping": stopping.counters(k) if stopping else None,
     }
-    run.save_checkpoint(name, named(trainer.network, trainer.theta[k], trainer.state[k]) | slots, about)
 
 
 Loaded = tuple[Tensors, Checkpoint]
@@ -122,6 +110,76 @@ def _described(run: RunDir, name: str) -> Iterator[None]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         path = run.checkpoint(name)
         raise DataError(f"{path}: its description does not fit ({type(error).__name__}: {error}); train anew") from None
+
+
+# Kept for `rewind`: the state after epochs 2, 4, 8, …, so log2(n) files, each with the best parameters until there;
+# none as long as all epochs so far are trained again in no time.
+SECONDS_AGAIN = 0.5
+KEPT = "epoch-"
+BEST = "best."
+
+
+def is_kept(rows: Sequence[Row]) -> bool:
+    """Whether the state after these epochs is kept."""
+    epochs = len(rows)
+    return epochs > 1 and epochs & (epochs - 1) == 0 and sum(row["seconds"] for row in rows) >= SECONDS_AGAIN
+
+
+def keep(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, best: Best) -> None:
+    """Write the state of a run of one member, with its best parameters so far."""
+    about = _about_last(trainer, stopping, 0, (trainer.epoch, trainer.step))
+    about["best"] = {"epoch": int(best.epochs[0]), "scores": best.scores[0].tolist()}
+    of_best = named(trainer.network, best.theta[0], best.state[0])
+    tensors = state_of(trainer, 0) | {BEST + name: tensor for name, tensor in of_best.items()}
+    write_tensors(run.checkpoint(f"{KEPT}{trainer.epoch:06d}"), tensors, about)
+
+
+def kept(run: RunDir) -> dict[int, str]:
+    """The epochs whose states are kept, and the names of their checkpoints."""
+    found = [path.stem for path in (run.path / CHECKPOINTS).glob(f"{KEPT}*.safetensors")]
+    return {int(name.removeprefix(KEPT)): name for name in found if name.removeprefix(KEPT).isdecimal()}
+
+
+def start_before(run: RunDir, rows: Sequence[Row], primary: str, epoch: int) -> tuple[int, dict[str, bytes]]:
+    """The latest stored state that is no later than an epoch, and the checkpoints of a run that stands there.
+
+    Epoch 0 and none where nothing is stored; what is damaged is passed over, as the epochs can be trained again.
+    """
+    with suppress(DataError):
+        last, best = run.load_checkpoint("last"), run.load_checkpoint("best")
+        if last and best and last[1]["epoch"] <= epoch:
+            until = [row for row in rows if row["epoch"] <= last[1]["epoch"]]
+            if best_row(until, primary).get("epoch") == best[1]["epoch"]:
+                return last[1]["epoch"], {_file("last"): packed(*last), _file("best"): packed(*best)}
+    for at, name in sorted(kept(run).items(), reverse=True):
+        with suppress(DataError):
+            if at <= epoch and (stored := run.load_checkpoint(name)):
+                return at, _parted(*stored)
+    return 0, {}
+
+
+def _parted(tensors: Tensors, about: Checkpoint) -> dict[str, bytes]:
+    """A kept state as the two checkpoints of a run."""
+    of_best: Checkpoint = {"epoch": about["best"]["epoch"], "scores": about["best"]["scores"]}
+    best = {name.removeprefix(BEST): tensor for name, tensor in tensors.items() if name.startswith(BEST)}
+    last = {name: tensor for name, tensor in tensors.items() if not name.startswith(BEST)}
+    return {_file("last"): packed(last, about), _file("best"): packed(best, of_best)}
+
+
+def _file(name: str) -> str:
+    return f"{CHECKPOINTS}/{name}.safetensors"
+
+
+def fork_of(run: RunDir) -> int | None:
+    """The epoch at whose end a child that rewinds is to stand where its parent stood; None where it has been there."""
+    parent = run.read_record().get("parent")
+    return parent["epoch"] if parent and "state" in parent and parent["state"] is None else None
+
+
+def note_fork(run: RunDir, trainer: Trainer) -> None:
+    """The child stands there; a checksum of its state, by which that can be told."""
+    parent = run.read_record()["parent"]
+    run.update_record(parent={**(parent or {}), "state": checksum_of(state_of(trainer, 0))})
 
 
 def load_weights(run: RunDir, name: str = "best") -> Tensors:

@@ -80,6 +80,13 @@ class Event(TypedDict):
     process: NotRequired[int]
 
 
+class BestSoFar(TypedDict):
+    """The best epoch until some other, and by which scores."""
+
+    epoch: int
+    scores: list[Number]
+
+
 class Checkpoint(TypedDict):
     """What a checkpoint says of itself: `scores` the best epoch's, the other keys that of the last one."""
 
@@ -88,6 +95,7 @@ class Checkpoint(TypedDict):
     step: NotRequired[int]
     optimizer: NotRequired[str]
     stopping: NotRequired[Counters | None]
+    best: NotRequired[BestSoFar]  # of a state that is kept for `rewind`, whose file has the best parameters too
     tensors: NotRequired[str]  # a checksum, in the file alone
 
 
@@ -103,7 +111,7 @@ class Parent(TypedDict):
 
     id: str
     epoch: int
-    state: NotRequired[str]
+    state: NotRequired[str | None]  # of a child that rewinds, None until it has come there
 
 
 class DataFile(TypedDict):

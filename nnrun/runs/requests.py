@@ -24,11 +24,10 @@ from nnrun.installation import command
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.records import Event
 from nnrun.runs.rundir import RunDir, now
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import HELD, StoredRun
 
 FOLDER, ENDING = "requests", ".json"
 SECONDS_BETWEEN_LOOKS = 0.2  # into the folder
-HELD = ("running", "paused")  # status of what a process trains
 
 Do = Literal["change", "pause", "resume", "stop"]
 CHANGE, PAUSE, RESUME, STOP = ("change", "pause", "resume", "stop")
@@ -81,22 +80,27 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     return name
 
 
-def _changes(run: RunDir, settings: Sequence[str]) -> Settings:
-    """The settings, if they can hold from the next epoch on by what is known now."""
-    problems, wanted = [], {}
-    for argument in settings:
+def settings_of(arguments: Sequence[str]) -> Settings:
+    """`key=value` each, as settings by dotted key; ConfigError for what is none."""
+    problems, settings = [], {}
+    for argument in arguments:
         try:
             setting = parse_setting(argument)
-            wanted[".".join(map(str, setting.path))] = setting.value
+            settings[".".join(map(str, setting.path))] = setting.value
         except ConfigError as error:
             problems += [f"--set {argument}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(problems)
-    if not wanted:
+    return settings
+
+
+def _changes(run: RunDir, arguments: Sequence[str]) -> Settings:
+    """The settings, if they can hold from the next epoch on by what is known now."""
+    settings, stored = settings_of(arguments), StoredRun(run)
+    if not settings:
         raise UsageError("nothing to change; give --set KEY=VALUE")
-    stored = StoredRun(run)
-    with_changes(stored.config, len(stored.rows) + 1, wanted)
-    return wanted
+    with_changes(stored.config, len(stored.rows) + 1, settings)
+    return settings
 
 
 def refuse(run: RunDir, do: Do) -> None:

@@ -37,7 +37,6 @@ from nnrun.text import on_screen
 if TYPE_CHECKING:
     from nnrun.runs.tensors import Tensors
 
-
 SCHEMA_VERSION = 1
 CONFIG, RESOLVED, RECORD, DATA = "config.yaml", "resolved.yaml", "run.json", "data.json"
 EPOCHS, EVENTS, LOG, LOCK, CHECKPOINTS = "metrics.jsonl", "events.jsonl", "log.txt", "run.lock", "checkpoints"
@@ -64,10 +63,8 @@ class RunDir:
 
         Raises UsageError where `root` cannot be written to.
         """
-        try:
+        with _made_under(root):
             root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot_make(root, error) from error
         while True:
             path = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{secrets.token_hex(2)}"
             with contextlib.suppress(FileExistsError):
@@ -77,10 +74,8 @@ class RunDir:
     def create_at(cls, path: Path, files: Mapping[str, bytes]) -> RunDir:
         """A new directory of this name; FileExistsError where there is one with something in it."""
         with contextlib.ExitStack() as stack:
-            try:
+            with _made_under(path.parent):
                 unfinished = stack.enter_context(filling(path.parent, UNFINISHED))
-            except OSError as error:
-                raise _cannot_make(path.parent, error) from error
             (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
                 with naming(path / file):
@@ -171,14 +166,11 @@ class RunDir:
         self.append(EPOCHS, dumped(written := finite(row)))
         return cast(Row, written)
 
-    def event(self, kind: str, **details: Any) -> None:
-        """Add a line to events.jsonl with the time."""
+    def event(self, kind: str, durable: bool = False, **details: Any) -> None:
+        """Add a line to events.jsonl with the time; `durable`: it is on the disk before what it tells has an effect."""
         self.append(EVENTS, to_json({"time": now(), "event": kind, **details}))
-
-    def journal(self, kind: str, **details: Any) -> None:
-        """The same, on the disk before this returns, for what must not have an effect that nobody knows of."""
-        self.event(kind, **details)
-        os.fsync(self._appending[EVENTS].fileno())
+        if durable:
+            os.fsync(self._appending[EVENTS].fileno())
 
     def log(self, lines: Iterable[str]) -> None:
         """Add lines to log.txt."""
@@ -261,8 +253,7 @@ class RunDir:
 
     def _holder(self) -> str:
         record = self.read_record()
-        host = record.get("host")
-        name = host.get("name") if host else None
+        name = record["host"]["name"] if record.get("host") else None
         return f"process {record['process']} on {name}" if record.get("process") else "another process"
 
     def _stop_appending(self) -> None:
@@ -302,5 +293,10 @@ def _rename(unfinished: Path, path: Path) -> Path:
         raise
 
 
-def _cannot_make(root: Path, error: OSError) -> UsageError:
-    return UsageError(f"{root}: cannot make a run there ({error.strerror}); choose another folder with --runs DIR")
+@contextlib.contextmanager
+def _made_under(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = f"cannot make a run there ({error.strerror}); choose another folder with --runs DIR"
+        raise UsageError(f"{root}: {why}") from error

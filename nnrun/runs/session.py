@@ -18,13 +18,14 @@ from nnrun.engine.stopping import Best
 from nnrun.engine.trainer import Divergence, Epoch, Trainer
 from nnrun.runs.checkpoints import (
     epoch_of,
+    fork_of,
     is_kept,
-    kept_name,
+    keep,
     load_best,
+    note_fork,
     put_last,
     save_best,
     save_last,
-    worth_keeping,
 )
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
@@ -107,6 +108,7 @@ class Session:
         of it between two epochs, and keeps what is needed to go back to any of them.
         """
         self._steering = Steering(runs[0], listener.told, told_to_stop) if steered else None
+        self._fork = fork_of(runs[0]) if steered else None
         from threadpoolctl import ThreadpoolController
 
         libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
@@ -143,8 +145,8 @@ class Session:
         return rows
 
     def _train_epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> None:
-        if self.stage.stopping:
-            self.trainer.freeze(self.stage.stopping.enough)
+        if self.stage.stopping and stage(self.config, self.trainer.epoch + 1) == self.stage.start:
+            self.trainer.freeze(self.stage.stopping.enough)  # else what holds next decides after its first epoch
         kind = self.dataset.error_kind or ""
         for epoch in self._epochs(runs, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.active)]
@@ -192,11 +194,12 @@ class Session:
 
     def _save_in_time(self, runs: Sequence[RunDir], seconds: float) -> None:
         """Where much would be lost otherwise, as the next epoch is at stake too; and what `rewind` starts from."""
-        now_at = self.trainer.epoch, self.trainer.step
         if self.continued and time.monotonic() - self._written_at + seconds >= SECONDS_BETWEEN_CHECKPOINTS:
             self._save(runs)
-        if self._steering and is_kept(now_at[0]) and worth_keeping(self._rows[0]):
-            save_last(runs[0], self.trainer, self.stage.stopping, 0, now_at, kept_name(now_at[0]))
+        if self._steering and is_kept(self._rows[0]):
+            keep(runs[0], self.trainer, self.stage.stopping, self.best)
+        if self._steering and self.trainer.epoch == self._fork:
+            note_fork(runs[0], self.trainer)
 
     def _note_divergences(self, runs: Sequence[RunDir], epoch: Epoch) -> None:
         steps = len(self.trainer.batches.bounds)

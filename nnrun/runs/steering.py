@@ -79,7 +79,7 @@ class Steering:
     def _obey(self, name: str, request: Request, epoch: int | None) -> None:
         """A word is enough for these: what they ask for is a state of this process alone."""
         event, words = WORDS[request["do"]]
-        self.run.journal(event, epoch=epoch, **by(name, request))
+        self.run.event(event, durable=True, epoch=epoch, **by(name, request))
         strike(self.run, name)
         self.paused = request["do"] == PAUSE or (self.paused and request["do"] != RESUME)
         self.stopped = self.stopped or request["do"] == STOP
@@ -116,7 +116,7 @@ def by(name: str, request: Request) -> dict[str, object]:
 def refuse(run: RunDir, asked: Asked, epoch: int | None, why: str) -> None:
     """Nothing of it has had any effect, and a line says why."""
     told = by(asked.name, asked.request) if asked.request else {"request": asked.name}
-    run.journal("refused", epoch=epoch, why=why, **told)
+    run.event("refused", durable=True, epoch=epoch, why=why, **told)
     strike(run, asked.name)
 
 
@@ -130,7 +130,7 @@ def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Requ
     told = {event.get("key") for event in run.events() if event.get("request") == name}
     for key, old in old_values(config, epoch, settings).items():
         if key not in told:
-            run.journal("changed", epoch=epoch, key=key, old=old, new=settings[key], **by(name, request))
+            run.event("changed", durable=True, epoch=epoch, key=key, old=old, new=settings[key], **by(name, request))
     run.write(RESOLVED, sealed_text(dump_yaml(changed.resolved())), durable=True)
     strike(run, name)
     return changed

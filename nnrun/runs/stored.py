@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nnrun.config.load import Loaded
     from nnrun.data.fitted import Fitted
 
+HELD = ("running", "paused")  # status of what a process trains
 UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
 WRITTEN_FIRST = {"status", "created", "data", "parent"}

@@ -29,13 +29,30 @@ _KEY = "nnrun"  # of the description in the file's metadata, alone there: the li
 
 def write_tensors(path: Path, tensors: Tensors, description: Checkpoint) -> None:
     """Replace the file as a whole, the description inside it."""
-    import numpy as np
+    write_atomically(path, packed(tensors, description), durable=True)
+
+
+def packed(tensors: Tensors, description: Checkpoint) -> bytes:
+    """What such a file holds."""
     from safetensors.numpy import save
 
-    whole = {key: np.ascontiguousarray(t) for key, t in tensors.items()}
-    with _parted(save(whole)) as parted:
-        about = sealed({**description, "tensors": _checksum(*parted)})
-    write_atomically(path, save(whole, {_KEY: to_json(about)}), durable=True)
+    whole = _contiguous(tensors)
+    about = sealed({**description, "tensors": checksum_of(whole)})
+    return save(whole, {_KEY: to_json(about)})
+
+
+def checksum_of(tensors: Tensors) -> str:
+    """Of the names, types and numbers of all tensors: equal for the same state, to the bit."""
+    from safetensors.numpy import save
+
+    with _parted(save(_contiguous(tensors))) as parted:
+        return _checksum(*parted)
+
+
+def _contiguous(tensors: Tensors) -> Tensors:
+    import numpy as np
+
+    return {key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}
 
 
 def read_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> tuple[Tensors, Checkpoint]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ def train(
     listener = listener or Listener()
     loaded, dataset = begun(loaded, root, until_told(listener.preparing, told_to_stop))
     session = session_of(loaded, dataset)
-    run = _create(root, loaded, dataset, argv, given=given)
+    run = create(root, loaded, dataset, argv, given=given)
     with run.locked():
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
@@ -128,7 +128,7 @@ def _begin_child(
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
     if not same_data(before, dataset):
         loaded.notices.append(f"{parent.id} may have been trained on rows that are dev or test here")
-    child = _create(root, loaded, dataset, argv, parent={"id": parent.id, "epoch": session.trainer.epoch})
+    child = create(root, loaded, dataset, argv, parent={"id": parent.id, "epoch": session.trainer.epoch})
     with child.locked():
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
@@ -186,20 +186,23 @@ def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
     return [*overrides, *([] if epochs is None else [f"training.epochs={epochs}"])]
 
 
-def _create(
+def create(
     root: Path,
     loaded: Loaded,
     dataset: Dataset,
     argv: Sequence[str],
     given: Given | None = None,
     parent: Parent | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> RunDir:
+    """A run directory before training, with further files where it has a past."""
     config = loaded.config
 
-    def files(run_id: str) -> dict[str, bytes]:
-        return first_files(run_id, config, loaded.text, dataset, argv, parent, given) | {EPOCHS: b""}
+    def all_files(run_id: str) -> dict[str, bytes]:
+        first = first_files(run_id, config, loaded.text, dataset, argv, parent, given)
+        return {**first, EPOCHS: b"", **(files or {})}
 
-    return RunDir.create(root, config.name, files)
+    return RunDir.create(root, config.name, all_files)
 
 
 def first_files(

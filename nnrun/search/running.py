@@ -22,7 +22,8 @@ from nnrun.runs.recording import finals, wanted
 from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.steering import Steering
+from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing
@@ -135,8 +136,15 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
     search.run.update_record(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
     )
+    steering = Steering(search.run, watcher.say, told_to_stop)
+
+    def asked_to_stop() -> bool:
+        """Asked between trials, so a pause is a wait in here."""
+        steering.between(epoch=None)
+        return steering.stopped or told_to_stop()
+
     try:
-        status, records = _run(search, clock, watcher, told_to_stop)
+        status, records = _run(search, clock, watcher, asked_to_stop)
         search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     except BaseException as error:
         _note_end(search, clock, error)
@@ -184,7 +192,7 @@ def _ran_before(search: Search) -> float:
     """Seconds that earlier calls ran; one that was killed ran at least until its last trial was finished."""
     record = search.run.read_record()
     seconds = float(record.get("running_seconds", 0.0))
-    if record["status"] != "running":
+    if record["status"] not in HELD:
         return seconds
     begun = datetime.fromisoformat(record["started"]).timestamp()
     ledgers = [search.ledger.path, *search.run.path.glob(f"repeats/*/{LEDGER}")]

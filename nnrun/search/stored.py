@@ -10,7 +10,7 @@ from nnrun.errors import DataError
 from nnrun.installation import command
 from nnrun.runs.reading import RESTORE, misfit
 from nnrun.runs.rundir import RECORD
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
@@ -63,7 +63,7 @@ class StoredSearch:
     def closed(self) -> bool:
         """Whether the result in run.json is that of these trials; it may be from before the search was resumed."""
         record = self.record
-        return record["status"] != "running" and not record.get("error") and record.get("trials") == len(self.kept)
+        return record["status"] not in HELD and not record.get("error") and record.get("trials") == len(self.kept)
 
     @property
     def to_go_on(self) -> list[str] | None:

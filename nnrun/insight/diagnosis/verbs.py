@@ -27,7 +27,7 @@ from nnrun.insight.diagnosis.telling import (
 from nnrun.installation import command
 from nnrun.runs.records import RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
-from nnrun.runs.stored import StoredRun, best_row
+from nnrun.runs.stored import HELD, StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
@@ -125,7 +125,7 @@ def of_a_run(
         lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
         lines += weighing(final, error_kind(record["data"]))
     found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
-    if run.status != "running":
+    if run.status not in HELD:
         run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
     return found
 
@@ -136,7 +136,7 @@ def _errors(run: StoredRun) -> Numbers:
 
 
 def _nothing_to_judge(run: StoredRun, final: Numbers) -> str:
-    if run.status == "running":
+    if run.status in HELD:
         return f"{run.id} is still training and has not finished an epoch; ask again in a moment"
     if run.status in ("interrupted", "failed") and not final:
         going_on = command("resume", str(run.path))

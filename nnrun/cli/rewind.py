@@ -1,0 +1,44 @@
+"""`nnrun rewind`: a child run that begins at the end of any epoch of its parent."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
+from nnrun.cli.train import EXIT_CODES, _report
+from nnrun.installation import elsewhere
+
+
+@explained
+def rewind(
+    run: RunArgument = "latest",
+    to: Annotated[
+        str, typer.Option(metavar="EPOCH", help="The epoch at whose end it begins: 12, best, last, -5 = five before.")
+    ] = "best",
+    settings: Settings = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, to be kept beside the change.")] = None,
+    runs: Runs = RUNS,
+    threads: Threads = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Go back to any epoch of a run and train on from there, with --set otherwise, as a child run.
+
+    Example:  nnrun rewind latest --to best --set optimizer.learning_rate=3e-4
+    """
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.cli.terminal.training_screen import console
+    from nnrun.runs.finding import find_run
+    from nnrun.runs.rewinding import rewind as rewind_run
+
+    found = find_run(runs, run)
+    with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
+        outcome = rewind_run(found, to, settings or [], note, screen, stop, sys.argv)
+    again = ["train", str(outcome.run.resolved), *elsewhere(outcome.run.path.parent)]
+    _report(outcome, json, quiet, again, [])
+    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))

@@ -1,0 +1,161 @@
+"""`rewind`: a child that begins where its parent stood at the end of any epoch, whether that state is stored or not.
+
+The child is a whole run from its first moment: the parent's rows and checkpoints up to the nearest stored state, and a
+configuration from which all of it can be trained again. It trains from there, which gives the epochs up to the fork
+once more, to the same bits, and goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nnrun.config.changes import old_values, with_changes
+from nnrun.config.config import Config
+from nnrun.config.overrides import configured
+from nnrun.config.values import Settings
+from nnrun.errors import DataError, UsageError
+from nnrun.files import to_json
+from nnrun.installation import command
+from nnrun.runs.checkpoints import start_before
+from nnrun.runs.finding import is_search, search_of
+from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.records import Parent, Row
+from nnrun.runs.requests import settings_of
+from nnrun.runs.rundir import CONFIG, EPOCHS, EVENTS, RunDir, now
+from nnrun.runs.stored import StoredRun, best_row
+from nnrun.runs.verbs import create, prepare, same_data, until_told
+
+BEST, LAST = "best", "last"
+TIMES = ("seconds",)  # columns of an epoch that are not the same when it is trained again
+
+
+def rewind(
+    run: RunDir,
+    to: str,
+    overrides: Sequence[str] = (),
+    note: str | None = None,
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """Begin a child at the end of epoch `to` of a run (`12`, `best`, `last`, `-5` = five before the last).
+
+    `overrides` are `key=value` that hold from the next epoch on. The parent is only read. Raises UsageError for an
+    epoch that the run has not trained, or for a search or a trial; ConfigError for settings that cannot change while a
+    network trains; DataError where the data is no longer what the parent learned from.
+    """
+    before, listener = _parent(run), listener or Listener()
+    epoch = _epoch(before, to)
+    settings = settings_of(overrides)
+    kept = _until(before, epoch)
+    config = with_changes(kept, epoch + 1, settings) if settings else kept
+    loaded = replace(before.loaded(), config=config, text=run.read(CONFIG))
+    root = run.path.parent
+    dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
+    if not same_data(before, dataset):
+        raise DataError(f"{run.id}: the data is no longer what this run learned from, so no epoch of it comes again")
+    start, checkpoints = start_before(run, before.rows, config.metrics.primary, epoch)
+    rows = [row for row in before.rows if row["epoch"] <= start]
+    files = {
+        EPOCHS: "".join(to_json(row) + "\n" for row in rows).encode(),
+        EVENTS: "".join(to_json(event) + "\n" for event in _events(before, kept, epoch, settings, note)).encode(),
+        **checkpoints,
+    }
+    parent: Parent = {"id": run.id, "epoch": epoch, "state": None}
+    child = create(root, loaded, dataset, argv, parent=parent, files=files)
+    again = [row for row in before.rows if start < row["epoch"] <= epoch]
+    with child.locked():
+        session.load(child)
+        heard = Retraced(listener, again, f"{run.id} at the end of epoch {epoch}")
+        notices = [*loaded.notices, *_told(run.id, epoch, start)]
+        (outcome,) = session.train([child], heard, told_to_stop, notices, steered=True)
+    return outcome
+
+
+def _parent(run: RunDir) -> StoredRun:
+    """What can be rewound; UsageError for what cannot."""
+    if search := search_of(run):
+        raise UsageError(
+            f"{run.id} belongs to the search {search.id} and keeps no states; "
+            f"`{command('train', str(run.resolved))}` makes it a run of its own, which can be rewound"
+        )
+    if is_search(run):
+        raise UsageError(f"{run.id} is a search; only one run can be rewound")
+    return StoredRun(run)
+
+
+def _epoch(run: StoredRun, to: str) -> int:
+    """The epoch that is meant; UsageError where the run has not trained it."""
+    trained = run.rows[-1]["epoch"] if run.rows else 0
+    best = best_row(run.rows, run.config.metrics.primary).get("epoch")
+    named = {BEST: int(best) if best else 0, LAST: trained}
+    if to not in named and not to.removeprefix("-").isdecimal():
+        raise UsageError(f"--to {to}: give an epoch, best, last, or -5 for five epochs before the last")
+    epoch = named[to] if to in named else int(to)
+    epoch = trained + epoch if to.startswith("-") else epoch
+    if not 1 <= epoch <= trained:
+        raise UsageError(f"--to {to}: {run.id} has trained epochs 1 to {trained}" if trained else _nothing(run))
+    if epoch < run.rows[0]["epoch"]:
+        raise UsageError(f"--to {to}: {run.id} began at epoch {run.rows[0]['epoch']}; rewind its parent")
+    return epoch
+
+
+def _nothing(run: StoredRun) -> str:
+    return f"{run.id} has trained no epoch yet, so there is nothing to go back to"
+
+
+def _until(run: StoredRun, epoch: int) -> Config:
+    """The parent's configuration without what it was nudged to later; what was planned from the beginning stays."""
+    nudged = {(event["epoch"], event.get("key")) for event in run.events if event["event"] == "changed"}
+    changes = {
+        start: {key: value for key, value in settings.items() if start <= epoch or (start, key) not in nudged}
+        for start, settings in run.config.training.changes.items()
+    }
+    return configured(run.config, {"training.changes": {start: held for start, held in changes.items() if held}})
+
+
+def _events(run: StoredRun, config: Config, epoch: int, settings: Settings, note: str | None) -> list[object]:
+    """The parent's changes up to the fork, and the child's own, as if it had been nudged there."""
+    inherited = [e for e in run.events if e["event"] == "changed" and (e["epoch"] or 0) <= epoch]
+    who = {"request": f"rewind-{secrets.token_hex(4)}", "note": note, "host": platform.node(), "process": os.getpid()}
+    own = [
+        {"time": now(), "event": "changed", "epoch": epoch + 1, "key": key, "old": old, "new": settings[key], **who}
+        for key, old in old_values(config, epoch + 1, settings).items()
+    ]
+    return [*inherited, *own]
+
+
+def _told(parent: str, epoch: int, start: int) -> list[str]:
+    if start == epoch:
+        return [f"begins where {parent} stood at the end of epoch {epoch}"]
+    again = f"epoch {epoch} is" if epoch == start + 1 else f"epochs {start + 1} to {epoch} are"
+    return [f"begins where {parent} stood at the end of epoch {epoch}; {again} trained again, to the same bits"]
+
+
+class Retraced(Listener):
+    """Hands on what it hears, and compares the epochs up to the fork with the parent's."""
+
+    def __init__(self, listener: Listener, expected: Sequence[Row], place: str) -> None:
+        self.listener, self.place = listener, place
+        self._expected = {row["epoch"]: _lasting(row) for row in expected}
+        self.preparing, self.started = listener.preparing, listener.started  # type: ignore[method-assign]
+        self.told, self.ended = listener.told, listener.ended  # type: ignore[method-assign]
+
+    def epoch(self, row: Row) -> None:
+        """Say so where it did not come out as it did then, which only another machine or library explains."""
+        self.listener.epoch(row)
+        known = self._expected.get(row["epoch"])
+        if known is not None and known != _lasting(row):
+            self.listener.told(
+                f"note     epoch {row['epoch']} did not come out as it did then, so this is not quite {self.place}: "
+                "another machine, BLAS or version of nnrun rounds differently"
+            )
+            self._expected.clear()
+
+
+def _lasting(row: Row) -> dict[str, object]:
+    return {key: value for key, value in row.items() if key not in TIMES}
