@@ -26,7 +26,7 @@ USUAL_DOORS = {"verbs", "telling"}
 MORE_DOORS = {
     "engine": {"metrics", "scores"},  # the names that --require takes, and which of two epochs is better
     "config": {"load", "reference"},
-    "runs": {"finding", "stored", "session", "checkpoints", "records", "verdict"},
+    "runs": {"finding", "stored", "listener", "requests", "rewinding", "checkpoints", "records", "verdict"},
     "models": {"model", "rows", "output", "export.formats"},
     "search": {"stored", "trials", "state", "study", "executors"},
     "insight": {"comparison.listing", "comparison.differences", "diagnosis.searches"},

@@ -10,7 +10,6 @@ from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, Settings, exp
 from nnrun.cli.terminal.streams import json_result, result
 
 if TYPE_CHECKING:
-    from nnrun.runs.records import Event
     from nnrun.runs.requests import Do
     from nnrun.runs.rundir import RunDir
 
@@ -37,7 +36,9 @@ def nudge(
 
 def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = None, note: str | None = None) -> None:
     """Ask who trains the run, wait a little for the answer, and print it; UsageError for a refusal."""
+    from nnrun.errors import UsageError
     from nnrun.runs.requests import answer_to, ask
+    from nnrun.runs.telling import answer_lines
 
     name = ask(run, do, settings or [], note)
     answer = answer_to(run, name, PATIENCE)
@@ -45,24 +46,7 @@ def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = N
         json_result({"id": run.id, "request": name, "answer": answer})
     elif answer is None:
         result("asked    an epoch is being trained; this is taken up at its end, and the run's log will say so")
+    elif why := [event["why"] for event in answer if event["event"] == "refused"]:
+        raise UsageError(f"refused: {why[0]}")
     else:
-        result(*map(_line, _unless_refused(answer)))
-
-
-def _unless_refused(answer: list[Event]) -> list[Event]:
-    from nnrun.errors import UsageError
-
-    for event in answer:
-        if event["event"] == "refused":
-            raise UsageError(f"refused: {event['why']}")
-    return answer
-
-
-def _line(event: Event) -> str:
-    from nnrun.config.dump import one_line
-
-    if event["event"] != "changed":
-        after = "" if event["epoch"] is None else f" after epoch {event['epoch']}"
-        return f"{event['event']}{after}"
-    change = f"{one_line(event['old'])} → {one_line(event['new'])}"
-    return f"change   from epoch {event['epoch']}: {event['key']} {change}"
+        result(*answer_lines(answer))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from nnrun.compiled import codes
 from nnrun.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
-from nnrun.engine.optimizers import L1, L2, Decay, Transform, chain
+from nnrun.engine.optimizers import L1, L2, Decay, chain
 from nnrun.engine.trainer import Recipe
+from nnrun.engine.transform import Transform
 
 # Each has one constant; the column that it stands in.
 PENALTIES_AND_DECAY: dict[type[Transform], int] = {L2: codes.L2, L1: codes.L1, Decay: codes.DECAY}

@@ -17,8 +17,9 @@ from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
-from nnrun.engine.optimizers import Block, Steps, penalties
+from nnrun.engine.optimizers import penalties
 from nnrun.engine.parameters import Array, Buffers, Layout
+from nnrun.engine.transform import Block, Steps
 from nnrun.engine.update import penalty
 
 STACKED_NUMBERS = 1 << 22  # numbers in all perturbed copies of theta that are evaluated at once

@@ -8,81 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnrun.engine.hyperparameters import COMMON, Given, Hyperparameters, PerMember, Value
 from nnrun.engine.parameters import Array
-
-PerStep = NDArray[np.float64]  # (steps, members, 1)
-TINY = np.finfo(np.float64).tiny  # in place of β = 0, whose logarithm there is none of
-
-
-class Steps(NamedTuple):
-    """What is known about the steps of one epoch before it starts."""
-
-    numbers: PerStep  # of the steps, from 1
-    rates: PerStep  # learning rates
-    batch_sizes: PerStep  # examples in each batch
-
-
-class Block(NamedTuple):
-    """A stretch of theta, of the gradient and of the slots, `(members, size)`; weights stand in front of the others."""
-
-    theta: Array
-    g: Array
-    slots: Sequence[Array]
-    scratch: Array  # of the same shape, for whatever a transform works out on the way
-    weights: int  # how many of the block's columns are weights
-
-
-class Transform(Protocol):
-    """Frozen hyperparameters, one value a member; vectors it keeps are slots shaped like theta."""
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """Names of the vectors it keeps from step to step, zero at first."""
-
-    def constants(self, steps: Steps) -> tuple[PerStep, ...]:
-        """What `update` needs at each step, `(steps, members, 1)` or one for all."""
-
-    def factor(self, steps: Steps) -> PerStep | float:
-        """What the final step is to be multiplied by, besides the learning rate."""
-
-    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
-        """What the sum kept in each slot is to be multiplied by to be the average that it stands for."""
-
-    def update(self, block: Block, constants: Sequence[Array]) -> None:
-        """Rewrite `block.g` or `block.theta` in place by the constants of one step, `(members, 1)` or numbers."""
-
-
-class _Plain:
-    """A transform that keeps nothing and owes no factor."""
-
-    slots: tuple[str, ...] = ()
-
-    def factor(self, steps: Steps) -> float:
-        """1."""
-        return 1.0
-
-    def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
-        """None."""
-        return ()
-
-
-def _average_of_sum(beta: PerMember, steps: Steps, bias_correction: bool) -> PerStep:
-    """c: a sum kept as s = βs + g times this is the (corrected) weighted average of g; why so: update.py."""
-    if not bias_correction:
-        return 1 - beta
-    # β^t as e^(t·log β): np.power squares where one exponent 2 serves a whole row of members, and so gives a
-    # member alone another last bit.
-    return (beta - 1) / np.expm1(steps.numbers * np.log(np.maximum(beta, TINY)))
+from nnrun.engine.transform import Block, PerStep, Plain, Steps, Transform, average_of_sum
 
 
 @dataclass(frozen=True, eq=False)
-class L2(_Plain):
+class L2(Plain):
     """g += λ/m · W, the gradient of λ/(2m)·‖W‖² (Krogh & Hertz 1992)."""
 
     strength: PerMember
@@ -99,7 +35,7 @@ class L2(_Plain):
 
 
 @dataclass(frozen=True, eq=False)
-class L1(_Plain):
+class L1(Plain):
     """g += λ/(2m) · sign(W), a subgradient of λ/(2m)·Σ|W| (Tibshirani 1996)."""
 
     strength: PerMember
@@ -135,7 +71,7 @@ class Momentum:
 
     def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
         """c, or 1 where the sum is what is wanted."""
-        return (_average_of_sum(self.beta, steps, self.bias_correction) if self.dampening else 1.0,)
+        return (average_of_sum(self.beta, steps, self.bias_correction) if self.dampening else 1.0,)
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = βv + g; g = v."""
@@ -172,7 +108,7 @@ class RMSprop:
 
     def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
         """c."""
-        return (_average_of_sum(self.beta, steps, self.bias_correction),)
+        return (average_of_sum(self.beta, steps, self.bias_correction),)
 
     def _root(self, steps: Steps) -> PerStep:
         """√c: what the root of the kept sum must be multiplied by to become √S."""
@@ -221,7 +157,7 @@ class Adam:
 
     def averages(self, steps: Steps) -> tuple[PerStep | float, ...]:
         """c1 and c2."""
-        return tuple(_average_of_sum(beta, steps, self.bias_correction) for beta in (self.beta1, self.beta2))
+        return tuple(average_of_sum(beta, steps, self.bias_correction) for beta in (self.beta1, self.beta2))
 
     def update(self, block: Block, constants: Sequence[Array]) -> None:
         """v = β1·v + g; S = β2·S + g²; g = v/(√S + ε)."""
@@ -237,7 +173,7 @@ class Adam:
 
 
 @dataclass(frozen=True, eq=False)
-class Decay(_Plain):
+class Decay(Plain):
     """W −= α·decay·W, decoupled from the gradient (Loshchilov & Hutter 2019)."""
 
     strength: PerMember

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batch, Batches
+from nnrun.engine.divergence import Divergence, Watch
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
@@ -40,14 +40,6 @@ class Recipe:
     epochs: int  # planned in total, which some schedules depend on
     shuffle: str = "auto"  # a name of SHUFFLES
     augmenter: Augmenter | None = None  # what is done to the rows of each batch
-
-
-class Divergence(NamedTuple):
-    """Where a member met numbers that are not finite, and in which layer first."""
-
-    epoch: int
-    step: int
-    layer: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,26 +72,6 @@ def numpy_steps(trainer: Trainer, see: Observer | None) -> Iterator[int]:
         trainer.differentiate(batch, see)
         trainer.optimizer.step(index)
         yield index + 1
-
-
-class Watch:
-    """An observer that remembers the first layer in which each of some members shows numbers that are not finite.
-
-    `members` marks whom to watch, `(members,)`; `ignored` names layers that are not looked at, namely dropout: a
-    member alone at a rate of 0 does not have the layer, and diverges in the same place as among others.
-    """
-
-    def __init__(self, members: Array, ignored: Collection[str]) -> None:
-        self.layers: dict[int, str] = {}  # member -> layer
-        self._members, self._ignored = members, ignored
-
-    def __call__(self, layer: str, kind: str, array: Array) -> None:
-        """Look at an output or a gradient `(members, m, width)` of a layer."""
-        if layer in self._ignored:
-            return
-        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
-        for member in np.flatnonzero(self._members & ~finite):
-            self.layers.setdefault(int(member), layer)
 
 
 class Trainer:

@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.engine.hyperparameters import Given, Hyperparameters, PerMember
-from nnrun.engine.optimizers import Block, PerStep, Steps, chain, hyperparameters
+from nnrun.engine.optimizers import chain, hyperparameters
 from nnrun.engine.parameters import Array, empty, zeros
+from nnrun.engine.transform import Block, PerStep, Steps
 
 BLOCK_BYTES = 1 << 18
 

@@ -130,7 +130,7 @@ class RunDir:
     def read_record(self) -> RunRecord:
         """run.json as it is now; it is replaced as a whole, so the same file need not be read again."""
         now_there = _identity(self.path / RECORD)
-        if self._record is None or self._record[0] != now_there:
+        if not self._record or self._record[0] != now_there:
             self._record = now_there, self.read_json(RECORD, RunRecord)
         return cast(RunRecord, self._record[1].copy())
 
@@ -204,8 +204,7 @@ class RunDir:
         return (self.read_record().get("written") or {}).get(file) if self.exists else None
 
     def _content(self, file: str) -> bytes:
-        path = self.path / file
-        return path.read_bytes() if path.exists() else b""
+        return path.read_bytes() if (path := self.path / file).exists() else b""
 
     def forget_metrics_after(self, epoch: int) -> list[Row]:
         """Drop the records of epochs that will be trained again, and a torn last line; those that stay."""
@@ -227,8 +226,7 @@ class RunDir:
         self, name: str, shapes: Mapping[str, tuple[int, ...]] | None = None
     ) -> tuple[Tensors, Checkpoint] | None:
         """Tensors and description of `best` or `last`, as `read_tensors` does; None where there is none yet."""
-        path = self.checkpoint(name)
-        return read_tensors(path, shapes) if path.exists() else None
+        return read_tensors(path, shapes) if (path := self.checkpoint(name)).exists() else None
 
     def checkpoint(self, name: str) -> Path:
         """The file of `best` or `last`."""

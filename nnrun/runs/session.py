@@ -13,9 +13,10 @@ from nnrun.config.changes import at, old_values, stage, with_changes
 from nnrun.config.config import Config
 from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
+from nnrun.engine.divergence import Divergence
 from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best
-from nnrun.engine.trainer import Divergence, Epoch, Trainer
+from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.runs.checkpoints import (
     epoch_of,
     fork_of,
@@ -233,6 +234,8 @@ class Session:
     def _close(self, runs: Sequence[RunDir], parts: list[str]) -> list[Outcome]:
         """Save, measure the best parameters of each member, and complete each run.json."""
         self._save(runs)
+        if self._steering and self._status(0) != "interrupted":
+            self._steering.close(self.trainer.epoch)
         measured = finals(self.trainer, self.best, self.dataset, parts, wanted(self.config, self.dataset))
         ends = zip(runs, measured, layers_of(self.trainer), strict=True)
         return [self._complete(k, run, final, layers) for k, (run, final, layers) in enumerate(ends)]
@@ -292,9 +295,6 @@ class Session:
             parameters=self.trainer.network.theta.size,
             batch_size=self.trainer.recipe.batch_size,
             epoch=self.trainer.epoch,
-            notices=[*notices, *self.dataset.notices, *self._own_notices()],
+            notices=[*notices, *self.dataset.notices, *augmentation_notices(self.config.regularization.augment)],
             error_kind=self.dataset.error_kind or "",
         )
-
-    def _own_notices(self) -> list[str]:
-        return augmentation_notices(self.config.regularization.augment)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from nnrun.config.changes import old_values, with_changes
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml, one_line
+from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, MisfitError
 from nnrun.files import sealed_text
 from nnrun.runs.requests import (
     CHANGE,
+    FOLDER,
     PAUSE,
     RESUME,
     SECONDS_BETWEEN_LOOKS,
@@ -25,6 +27,7 @@ from nnrun.runs.requests import (
     strike,
 )
 from nnrun.runs.rundir import RESOLVED, RunDir
+from nnrun.runs.telling import change_line
 
 TOO_LATE = "nobody trained the run any more when its turn came"
 UNREADABLE = "the file holds no request of nnrun"
@@ -57,6 +60,13 @@ class Steering:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             self._answer(epoch, change)
         self.run.update_record(status="running")
+
+    def close(self, epoch: int | None) -> None:
+        """The training is over; what was asked for too late is refused."""
+        for asked in pending(self.run):
+            self._refuse(asked, epoch, "the training was over")
+        with suppress(OSError):  # something else lies there, or nothing was ever asked for
+            (self.run.path / FOLDER).rmdir()
 
     def _answer(self, epoch: int | None, change: Change | None) -> None:
         for asked in pending(self.run):
@@ -155,7 +165,5 @@ def mend(run: RunDir, config: Config) -> Config:
 
 
 def told_of(epoch: int, old: Settings, request: Request) -> str:
-    """`change   from epoch 13: optimizer.learning_rate 0.001 → 0.0003 (why)`."""
-    parts = [f"{key} {one_line(old[key])} → {one_line(new)}" for key, new in request["settings"].items()]
-    note = f" ({request['note']})" if request["note"] else ""
-    return f"change   from epoch {epoch}: {', '.join(parts)}{note}"
+    """A line of what holds from an epoch on, and what held before."""
+    return change_line(epoch, {key: (old[key], new) for key, new in request["settings"].items()}, request["note"])

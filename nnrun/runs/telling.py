@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnrun.installation import as_options, typed_here
-from nnrun.runs.records import DataSizes, Final, FoundSymptom, Row, RunRecord, numbers
+from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Row, RunRecord, numbers
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
 from nnrun.text import (
     columns,
@@ -193,6 +193,22 @@ def symptoms(found: Sequence[FoundSymptom]) -> list[str]:
         lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
         lines.append(f"         try {shlex.join(as_options(symptom['cure']))}")
     return lines
+
+
+def change_line(epoch: int, changes: Mapping[str, tuple[Any, Any]], note: str | None) -> str:
+    """What a run was nudged to: `change   from epoch 13: optimizer.learning_rate 0.001 → 0.0003 (why)`."""
+    from nnrun.config.dump import one_line
+
+    parts = (f"{key} {one_line(old)} → {one_line(new)}" for key, (old, new) in changes.items())
+    return f"change   from epoch {epoch}: {', '.join(parts)}" + (f" ({note})" if note else "")
+
+
+def answer_lines(answer: Sequence[Event]) -> list[str]:
+    """What events tell of one request that was taken up."""
+    changes = {event["key"]: (event["old"], event["new"]) for event in answer if event["event"] == "changed"}
+    if changes:
+        return [change_line(answer[0]["epoch"] or 0, changes, None)]
+    return [event["event"] + ("" if event["epoch"] is None else f" after epoch {event['epoch']}") for event in answer]
 
 
 def next_line(command: str) -> str:

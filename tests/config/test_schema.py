@@ -80,6 +80,7 @@ def test_defaults() -> None:
             "engine": "auto",
             "loss": "auto",
             "layer_statistics": False,
+            "changes": {},
         },
         "diagnosis": {"base_error": 0.0, "tolerance": 0.015},
         "metrics": {"primary": "error"},

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
+from nnrun.engine.divergence import Divergence
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Divergence, Trainer
+from nnrun.engine.trainer import Trainer
 
 Make = Callable[..., Trainer]
 MakeExamples = Callable[..., Examples]

@@ -107,7 +107,8 @@ def test_a_member_has_the_numbers_that_it_has_alone(tmp_path: Path) -> None:
 
     def scores(session: Session) -> list[Any]:
         return [
-            session.judge.scores(epoch, session.judge.measure(epoch)).tolist() for epoch in session.trainer.epochs(3)
+            session.stage.judge.scores(epoch, session.stage.judge.measure(epoch)).tolist()
+            for epoch in session.trainer.epochs(3)
         ]
 
     together, alone = scores(Session(configs, dataset)), scores(Session(configs[1:], dataset))
@@ -119,10 +120,10 @@ def test_a_member_that_has_stopped_has_no_numbers(tmp_path: Path) -> None:
     dataset = load_dataset(loaded.config.data, "float32", tmp_path)
     session = Session([loaded.config, loaded.config.model_copy(update={"seed": 1})], dataset)
     for epoch in session.trainer.epochs(2):
-        measured = session.judge.measure(epoch)
+        measured = session.stage.judge.measure(epoch)
         session.trainer.freeze(np.array([True, False]))
     assert np.isnan(measured["dev_auc"]).tolist() == [True, False]
-    assert session.judge.scores(epoch, measured)[0].tolist() == [np.inf, np.inf]
+    assert session.stage.judge.scores(epoch, measured)[0].tolist() == [np.inf, np.inf]
 
 
 def test_a_run_that_diverges_keeps_its_metric_apart(train_run: Train) -> None:

@@ -14,10 +14,11 @@ from nnrun.engine.hyperparameters import PerMember, option
 from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.losses import LOSSES, NamedLoss, SoftmaxCrossEntropy, SquaredError
 from nnrun.engine.metrics import METRICS, Metric
-from nnrun.engine.optimizers import OPTIMIZERS, Block, PerStep, Rule, Steps
+from nnrun.engine.optimizers import OPTIMIZERS, Rule
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES, Factors, Progress
 from nnrun.engine.scores import HIGHER_IS_BETTER
+from nnrun.engine.transform import Block, PerStep, Steps
 
 
 def softsign(x: Array, out: Array) -> Array:
