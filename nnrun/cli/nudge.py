@@ -25,7 +25,9 @@ def nudge(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Change settings of a run while it trains, from its next epoch on.
+    """Change settings of a run while it trains.
+
+    They hold from its next epoch on, and stand in its resolved.yaml, which trains it again to the same bits.
 
     Example:  nnrun nudge latest --set optimizer.learning_rate=3e-4
     """

@@ -8,7 +8,9 @@ from nnrun.cli.nudge import ask_and_tell
 
 @explained
 def pause(run: RunArgument = "latest", runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
-    """Let a run or a search wait, after its epoch or the trials in flight, until `resume`.
+    """Let a run or a search wait until it is resumed.
+
+    It ends its epoch, or the trials in flight, before.
 
     Example:  nnrun pause latest
     """

@@ -27,7 +27,9 @@ def rewind(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Go back to any epoch of a run and train on from there, with --set otherwise, as a child run.
+    """Train on from any epoch of a run, as a child run.
+
+    The state at its end need not be stored: what lies before it is trained again, to the same bits.
 
     Example:  nnrun rewind latest --to best --set optimizer.learning_rate=3e-4
     """

@@ -8,7 +8,9 @@ from nnrun.cli.nudge import ask_and_tell
 
 @explained
 def stop(run: RunArgument = "latest", runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
-    """End a run or a search after its epoch or the trials in flight; `resume` goes on.
+    """End a run or a search so that it can be resumed.
+
+    It ends its epoch, or the trials in flight, before.
 
     Example:  nnrun stop latest
     """

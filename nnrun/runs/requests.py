@@ -20,7 +20,7 @@ from nnrun.config.overrides import parse_setting
 from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, UsageError
 from nnrun.files import to_json, write_atomically
-from nnrun.installation import command
+from nnrun.installation import command, elsewhere
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.records import Event
 from nnrun.runs.rundir import RunDir, now
@@ -106,25 +106,31 @@ def _changes(run: RunDir, arguments: Sequence[str]) -> Settings:
 def refuse(run: RunDir, do: Do) -> None:
     """UsageError where a run cannot be asked for this, with what can be done instead."""
     if search := search_of(run):
+        whole = [f"`{command(do, _as_typed(search))}`" for do in (PAUSE, STOP)]
         raise UsageError(
             f"{run.id} belongs to the search {search.id}, whose trials are as it drew them; "
-            f"`{command('pause', search.id)}` and `{command('stop', search.id)}` are for the search as a whole"
+            f"{' and '.join(whole)} are for the search as a whole"
         )
     if is_search(run) and do == CHANGE:
         raise UsageError(
             f"{run.id} is a search, whose trials are as it drew them; it can be paused and stopped: "
-            f"`{command('pause', run.id)}`, `{command('stop', run.id)}`"
+            f"`{command(PAUSE, _as_typed(run))}`, `{command(STOP, _as_typed(run))}`"
         )
     status = run.status
     if status not in HELD:
-        raise UsageError(f"{run.id} is not being trained: {_instead(run, status, do)}")
+        raise UsageError(f"{run.id} is not being trained: {_instead(run, status)}")
 
 
-def _instead(run: RunDir, status: str, do: Do) -> str:
+def _as_typed(run: RunDir) -> str:
+    """By its id, or by its path where it does not lie where commands look."""
+    return str(run.path) if elsewhere(run.path.parent) else run.id
+
+
+def _instead(run: RunDir, status: str) -> str:
     """Where a run stands that nobody trains here, and what goes on from there."""
     record = run.read_record()
     host = record["host"]["name"] if record.get("host") else None
-    name = str(run.path) if do == CHANGE else run.id
+    name = _as_typed(run)
     if status == "interrupted":
         away = f"; it began on {host}, and what trains there cannot be seen from {platform.node()}"
         elsewhere = away if host not in (None, platform.node()) else ""
