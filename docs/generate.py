@@ -114,12 +114,14 @@ FILES = {
     "resolved.yaml": "the config with every default filled in and absolute paths; `nnrun train` takes it as well",
     "run.json": "status, command line, the config's path and the settings that `nnrun train` was given (`given`; null "
     "where something else began the run), times, versions, each BLAS with its kernel and threads, git commit, "
-    "data hashes and row counts, parent run, best epoch, symptoms, final losses and errors",
+    "data hashes and row counts, parent run (its epoch, and of a rewound child a checksum of the state it began from), "
+    "best epoch, symptoms, final losses and errors",
     "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
     "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
     "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, evaluated (on its test "
-    "part), with times",
+    "part), and what was asked of it: changed (the first epoch of it, key, old, new, note, host and process), refused, "
+    "paused, continued, told to stop; with times",
     "log.txt": "what the screen showed",
     "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`",
     "checkpoints/best.json": "which epoch that is, and its scores, negated where more is better",
@@ -128,6 +130,9 @@ FILES = {
     "run.lock": "held by the process that trains the run",
 }
 LATER_FILES = {
+    "checkpoints/epoch-NNNNNN.safetensors": "the state after epochs 2, 4, 8, … and the best parameters until there, "
+    "from which `nnrun rewind` trains what lies between; not before a run has trained for half a second",
+    "requests": "a file for each thing that `nudge`, `pause`, `resume` or `stop` asked for, until it is taken up",
     "report.html": "the page that `nnrun report` or `--report` made last; a search has one too",
     "diagnosis.json": "the verdict that `nnrun diagnose` or `nnrun report` came to last, as `--json` prints it",
     "learning_curve.json": "what `nnrun diagnose --learning-curve` found last",

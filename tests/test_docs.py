@@ -263,6 +263,15 @@ def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest
     assert nnrun.load_run("latest").status == "done"
 
 
+def test_the_story_of_the_panda_runs(tmp_path: Path) -> None:
+    """As one script: a run in the background is nudged, paused, stopped, rewound, and trained again to the same bits."""
+    document = page("panda.md")
+    printed = shell("\n".join(blocks(document, "sh")), tmp_path)
+    known = {shape(line) for line in printed.splitlines()}
+    shown = [line for block in blocks(document, "text")[1:] for line in block.splitlines() if line[:2] != "[…"]
+    assert [line for line in shown if shape(line) not in known] == []
+
+
 def test_the_examples_of_exporting_run(tmp_path: Path) -> None:
     document = page("export.md")
     export, command = blocks(document, "sh")
