@@ -90,6 +90,11 @@ def _problems(config: Config, places: Places) -> Iterator[Located]:
             return
 
 
+def is_below(key: str, above: str) -> bool:
+    """Whether a dotted key is another one, or stands below it."""
+    return key == above or key.startswith(f"{above}.")
+
+
 def may_change(key: str) -> bool:
     """Whether a key may have another value in the middle of a training."""
     section, _, below = key.partition(".")

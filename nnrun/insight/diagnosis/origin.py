@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nnrun.config.changes import CHANGES, is_below
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
@@ -33,17 +34,28 @@ class Origin:
     config: Path | None = None
     settings: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    changes: Mapping[int, Settings] = field(default_factory=dict)  # that the run made on its way
 
     def command(self, move: Move) -> str:
         """One line for a shell: the same config but for the move's settings."""
         words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
-        kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in move.settings]
-        changed = [f"{key}={_written(value)}" for key, value in move.settings.items()]
+        settings = {**move.settings, **_without(self.changes, move.settings)}
+        kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in settings]
+        changed = [f"{key}={_written(value)}" for key, value in settings.items()]
         return command(*words, *as_options([*kept, *changed]), *(self.options if move.verb != "check" else ()))
 
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else one_line(value)
+
+
+def _without(changes: Mapping[int, Settings], move: Settings) -> Settings:
+    """`training.changes` without those that would replace what the move sets; nothing where there are none."""
+    left = {
+        epoch: {key: value for key, value in held.items() if not any(is_below(key, moved) for moved in move)}
+        for epoch, held in changes.items()
+    }
+    return {} if left == changes else {".".join(CHANGES): {epoch: held for epoch, held in left.items() if held}}
 
 
 def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
@@ -53,10 +65,10 @@ def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
         path = None if config is None else Path(config)
         try:
             if _as_decided(load_config(path or usual, settings).config, run.config) == run.config.resolved():
-                return Origin(path, tuple(settings), tuple(options))
+                return Origin(path, tuple(settings), tuple(options), run.config.training.changes)
         except (NnrunError, OSError):
             pass
-    return Origin(run.directory.resolved, (), tuple(options))
+    return Origin(run.directory.resolved, (), tuple(options), run.config.training.changes)
 
 
 def _as_decided(config: Config, of_run: Config) -> Tree:
