@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
@@ -93,6 +93,15 @@ def _problems(config: Config, places: Places) -> Iterator[Located]:
 def is_below(key: str, above: str) -> bool:
     """Whether a dotted key is another one, or stands below it."""
     return key == above or key.startswith(f"{above}.")
+
+
+def without(changes: Mapping[int, Settings], keys: Iterable[str]) -> dict[int, Settings]:
+    """The changes but for those of these keys and of what stands below them."""
+    left = {
+        epoch: {key: value for key, value in held.items() if not any(is_below(key, above) for above in keys)}
+        for epoch, held in changes.items()
+    }
+    return {epoch: held for epoch, held in left.items() if held}
 
 
 def may_change(key: str) -> bool:

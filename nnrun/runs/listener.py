@@ -33,6 +33,9 @@ class Listener:
     def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """Training begins."""
 
+    def changed(self, config: Config) -> None:
+        """From the next epoch on this configuration holds."""
+
     def epoch(self, row: Row) -> None:
         """An epoch is over."""
 

@@ -12,6 +12,7 @@ import platform
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, cast, get_args
 
@@ -168,15 +169,16 @@ def pending(run: RunDir) -> list[Asked]:
 
 
 def strike(run: RunDir, name: str) -> None:
-    """Take a request out of the folder: what became of it stands in events.jsonl."""
-    (run.path / FOLDER / (name + ENDING)).unlink(missing_ok=True)
+    """Take a request out of the folder, if that may be written to: what became of it stands in events.jsonl."""
+    with suppress(OSError):
+        (run.path / FOLDER / (name + ENDING)).unlink()
 
 
 def _names(folder: Path) -> list[str]:
     """Of files that nnrun wrote there; what others put there is left alone."""
     try:
         names = [path.stem for path in folder.iterdir() if path.suffix == ENDING]
-    except FileNotFoundError:
+    except OSError:  # nothing was ever asked for, or who trains may not look
         return []
     return [name for name in names if name.partition("-")[0].isdecimal()]
 

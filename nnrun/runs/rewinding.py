@@ -144,6 +144,7 @@ class Retraced(Listener):
         self._expected = {row["epoch"]: _lasting(row) for row in expected}
         self.preparing, self.started = listener.preparing, listener.started  # type: ignore[method-assign]
         self.told, self.ended = listener.told, listener.ended  # type: ignore[method-assign]
+        self.changed = listener.changed  # type: ignore[method-assign]
 
     def epoch(self, row: Row) -> None:
         """Say so where it did not come out as it did then, which only another machine or library explains."""

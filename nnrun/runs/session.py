@@ -149,7 +149,7 @@ class Session:
         if self.stage.stopping and stage(self.config, self.trainer.epoch + 1) == self.stage.start:
             self.trainer.freeze(self.stage.stopping.enough)  # else what holds next decides after its first epoch
         kind = self.dataset.error_kind or ""
-        for epoch in self._epochs(runs, told_to_stop):
+        for epoch in self._epochs(runs, listener, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.active)]
             self._note_divergences(runs, epoch)
             begun = time.monotonic()
@@ -165,7 +165,7 @@ class Session:
                 listener.epoch(row)
             self._save_in_time(runs, epoch.seconds + spent)
 
-    def _epochs(self, runs: Sequence[RunDir], told_to_stop: ToldToStop) -> Iterator[Epoch]:
+    def _epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> Iterator[Epoch]:
         """Each epoch in turn, by the configurations as they hold in it, up to the last one planned then."""
         while self.trainer.active.any():
             if self._steering:
@@ -175,6 +175,7 @@ class Session:
             number = self.trainer.epoch + 1
             if stage(self.config, number) != self.stage.start:
                 self._enter(number)
+                listener.changed(self.stage.configs[0])
             if number > self.stage.configs[0].training.epochs:
                 return
             epoch = next(self.trainer.epochs(number, told_to_stop), None)
@@ -210,13 +211,13 @@ class Session:
 
     def _look(self, runs: Sequence[RunDir], epoch: Epoch, scores: Array) -> None:
         """Remember the epoch where it is the best, and stop where it has been for too long."""
-        trainer = self.trainer
+        trainer, stopping = self.trainer, self.stage.stopping
         self.best.see(epoch.number, scores, trainer.theta, trainer.state)
-        if self.stage.stopping:
-            for k in (int(k) for k in np.flatnonzero(self.stage.stopping.see(scores, trainer.active) & trainer.active)):
+        if stopping:
+            for k in map(int, np.flatnonzero(stopping.see(scores, trainer.active) & trainer.active)):
                 self._ended[k] = epoch.number, epoch.step
                 runs[k].event("stopped early", epoch=epoch.number, best_epoch=int(self.best.epochs[k]))
-            trainer.freeze(self.stage.stopping.enough)
+            trainer.freeze(stopping.enough)
 
     def _save(self, runs: Sequence[RunDir]) -> None:
         """Write the best parameters, where they are new, and what training continues from."""

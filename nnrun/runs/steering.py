@@ -43,6 +43,7 @@ class Steering:
         self.run, self.tell, self.told_to_stop = run, tell, told_to_stop
         self.stopped = self.paused = False
         self._looked = -math.inf
+        self._answered: set[str] = set()  # what could not be struck lies there still
 
     def between(self, epoch: int | None, change: Change | None = None, save: Callable[[], None] = lambda: None) -> None:
         """Between the last whole epoch, None for a search, and the next: answer, and wait while the run is paused.
@@ -63,13 +64,13 @@ class Steering:
 
     def close(self, epoch: int | None) -> None:
         """The training is over; what was asked for too late is refused."""
-        for asked in pending(self.run):
+        for asked in self._new():
             self._refuse(asked, epoch, "the training was over")
         with suppress(OSError):  # something else lies there, or nothing was ever asked for
             (self.run.path / FOLDER).rmdir()
 
     def _answer(self, epoch: int | None, change: Change | None) -> None:
-        for asked in pending(self.run):
+        for asked in self._new():
             request = asked.request
             if request is None:
                 self._refuse(asked, epoch, UNREADABLE)
@@ -85,6 +86,11 @@ class Steering:
                 else:
                     self._say(told)
         self._looked = time.monotonic()
+
+    def _new(self) -> list[Asked]:
+        new = [asked for asked in pending(self.run) if asked.name not in self._answered]
+        self._answered |= {asked.name for asked in new}
+        return new
 
     def _obey(self, name: str, request: Request, epoch: int | None) -> None:
         """A word is enough for these: what they ask for is a state of this process alone."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import TOTAL, at, with_changes
+from nnrun.config.changes import CHANGES, TOTAL, at, with_changes, without
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded
@@ -74,7 +74,8 @@ def resume(
         )
     listener = listener or Listener()
     if overrides:
-        return _begin_child(run, _settings(epochs, overrides), listener, told_to_stop, argv)
+        settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
+        return _begin_child(run, settings, listener, told_to_stop, argv)
     with run.locked():
         return _go_on(run, epochs, listener, told_to_stop)
 
@@ -122,7 +123,7 @@ def _begin_child(
 ) -> Outcome:
     """A run of its own that goes on from the parent's last state by other settings."""
     before, root = StoredRun(parent), parent.path.parent
-    loaded = replace(before.loaded(settings), text=parent.read(CONFIG))
+    loaded = _with_settings(before, settings, parent.read(CONFIG))
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
@@ -132,6 +133,13 @@ def _begin_child(
     with child.locked():
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
+
+
+def _with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:
+    """The parent's configuration with other values, which no change on the parent's way takes back."""
+    loaded = before.loaded(settings)
+    left = without(loaded.config.training.changes, [setting.partition("=")[0].strip() for setting in settings])
+    return replace(loaded, text=text, config=configured(loaded.config, {".".join(CHANGES): left}))
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
@@ -180,10 +188,6 @@ def until_told(heard: Heard, told_to_stop: ToldToStop) -> Heard:
         heard(step, done, rows)
 
     return hear
-
-
-def _settings(epochs: int | None, overrides: Sequence[str]) -> list[str]:
-    return [*overrides, *([] if epochs is None else [f"training.epochs={epochs}"])]
 
 
 def create(

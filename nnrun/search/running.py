@@ -112,7 +112,7 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
 
 def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
-    session = Session([by_numpy(StoredRun(run).config)], dataset)  # which measures, whatever has trained
+    session = Session([by_numpy(StoredRun(run).latest)], dataset)  # which measures, whatever has trained
     session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)

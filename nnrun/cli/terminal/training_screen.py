@@ -48,6 +48,10 @@ class PlainConsole(Screen, Listener):
             say(*run.resolved.read_bytes().decode().rstrip().split("\n"), _environment(run))
         say(*heading(run.id, config, beginning))
 
+    def changed(self, config: Config) -> None:
+        """There may be another number of epochs to come."""
+        self.epochs = config.training.epochs
+
     def epoch(self, row: Row) -> None:
         """A line."""
         self.heard += 1

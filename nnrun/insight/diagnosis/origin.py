@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnrun.config.changes import CHANGES, is_below
+from nnrun.config.changes import CHANGES, without
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import load_config
@@ -39,7 +39,8 @@ class Origin:
     def command(self, move: Move) -> str:
         """One line for a shell: the same config but for the move's settings."""
         words = [move.verb, *([] if self.config is None else [str(self.config)]), *move.options]
-        settings = {**move.settings, **_without(self.changes, move.settings)}
+        left = without(self.changes, move.settings)
+        settings = move.settings if left == self.changes else {**move.settings, ".".join(CHANGES): left}
         kept = [setting for setting in self.settings if setting.partition("=")[0].strip() not in settings]
         changed = [f"{key}={_written(value)}" for key, value in settings.items()]
         return command(*words, *as_options([*kept, *changed]), *(self.options if move.verb != "check" else ()))
@@ -47,15 +48,6 @@ class Origin:
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else one_line(value)
-
-
-def _without(changes: Mapping[int, Settings], move: Settings) -> Settings:
-    """`training.changes` without those that would replace what the move sets; nothing where there are none."""
-    left = {
-        epoch: {key: value for key, value in held.items() if not any(is_below(key, moved) for moved in move)}
-        for epoch, held in changes.items()
-    }
-    return {} if left == changes else {".".join(CHANGES): {epoch: held for epoch, held in left.items() if held}}
 
 
 def origin_of(run: StoredRun, usual: Path, options: Sequence[str]) -> Origin:
