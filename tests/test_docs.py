@@ -264,7 +264,7 @@ def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_story_of_the_panda_runs(tmp_path: Path) -> None:
-    """As one script: a run in the background is nudged, paused, stopped, rewound, and trained again to the same bits."""
+    """A run in the background is nudged, paused, stopped, rewound, and trained again to the same bits."""
     document = page("panda.md")
     printed = shell("\n".join(blocks(document, "sh")), tmp_path)
     known = {shape(line) for line in printed.splitlines()}
