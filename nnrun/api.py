@@ -13,6 +13,7 @@ from nnrun.models.rows import Predictions
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
+from nnrun.runs.lineage import children_of, parent_of
 from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -72,6 +73,17 @@ class Run:
     def metrics(self) -> list[Row]:
         """One record an epoch."""
         return self._stored.rows
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that this one continues; None where there is none, or where it is not there any more."""
+        parent = parent_of(self._stored)
+        return Run(parent.directory) if parent else None
+
+    @property
+    def children(self) -> list[Run]:
+        """The runs beside it that continue it, oldest first."""
+        return [Run(child.directory) for child in children_of(self._stored)]
 
     def weights(self, checkpoint: str = "best") -> Tensors:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_a_config_is_loaded_with_overrides(config: Path) -> None:
     assert loaded.config.optimizer.learning_rate == 0.01
     with pytest.raises(ConfigError, match=r"network\.hiden"):
         nnrun.load_config(config, ["network.hiden=[3]"])
+
+
+def test_a_run_knows_its_parent_and_its_children(config: Path, runs: Path) -> None:
+    parent = nnrun.train(nnrun.load_config(config), runs=runs)
+    assert (parent.parent, parent.children) == (None, [])
+    child = nnrun.resume(parent, overrides=["optimizer.learning_rate=0.1", "training.epochs=6"])
+    assert child.parent is not None
+    assert child.parent.id == parent.id
+    assert [run.id for run in parent.children] == [child.id]
+    assert parent.children[0].metrics == child.metrics
+    shutil.rmtree(parent.path)
+    assert nnrun.load_run(child.id, runs).parent is None
 
 
 def test_a_run_from_beginning_to_end(config: Path, runs: Path) -> None:

@@ -26,10 +26,20 @@ USUAL_DOORS = {"verbs", "telling"}
 MORE_DOORS = {
     "engine": {"metrics", "scores"},  # the names that --require takes, and which of two epochs is better
     "config": {"load", "reference"},
-    "runs": {"finding", "stored", "listener", "requests", "rewinding", "checkpoints", "records", "verdict"},
+    "runs": {
+        "finding",
+        "lineage",
+        "stored",
+        "listener",
+        "requests",
+        "rewinding",
+        "checkpoints",
+        "records",
+        "verdict",
+    },
     "models": {"model", "rows", "output", "export.formats"},
     "search": {"stored", "trials", "state", "study", "executors"},
-    "insight": {"comparison.listing", "comparison.differences", "diagnosis.searches"},
+    "insight": {"comparison.lines", "comparison.listing", "comparison.differences", "diagnosis.searches"},
 }
 
 # A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,25 +47,32 @@ def show(
 
 
 def _whole(run: StoredRun, record: RunRecord) -> object:
+    from nnrun.runs.lineage import children_of, nudges
+
+    parted = [(child.id, child.written["parent"]) for child in children_of(run)]
+    children = [{"id": name, "epoch": left["epoch"]} for name, left in parted if left]
+    family = {"children": children, "nudges": nudges(run.events)}
     about = {"id": run.id, "path": str(run.path), "config": run.config.resolved()}
-    return {**record, **about, "metrics": run.rows, "events": run.events}
+    return {**record, **about, **family, "metrics": run.rows, "events": run.events}
 
 
 def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.runs.checkpoints import why_pruned
+    from nnrun.runs.lineage import changes_of, parent_of
     from nnrun.runs.stored import best_row
-    from nnrun.runs.telling import changes, summary
+    from nnrun.runs.telling import changes, made_on_the_way, summary
     from nnrun.runs.verdict import error_kind
     from nnrun.text import source_name
 
     config = run.config
     rows = ", ".join(f"{count:,} {part}" for part, count in record["data"]["rows"].items())
     lines = [f"run      {run.path}", f"data     {source_name(config.resolved()['data']['source'])}: {rows}"]
-    if parent := record["parent"]:
-        lines.append(f"parent   {parent['id']}, from epoch {parent['epoch']}")
+    parent = parent_of(run)
+    lines += _relatives(run, record, gone=parent is None)
     if why := why_pruned(run.directory):
         lines.append(f"note     {why}")
-    lines += ["", *summary(record, config, run.status)]
+    lines += ["", *summary(record, config, run.status, run.events)]
+    lines += made_on_the_way(changes_of(run, parent), record["parent"])
     if run.rows:
         best = record["best_epoch"] or best_row(run.rows, config.metrics.primary).get("epoch")
         kind = error_kind(record["data"])
@@ -74,8 +82,21 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     return [*lines, "", "events", *map(_event, run.events)]
 
 
+def _relatives(run: StoredRun, record: RunRecord, gone: bool) -> Iterator[str]:
+    """Its parent and its children, each with the epoch at which they parted."""
+    from nnrun.runs.lineage import children_of
+
+    if parent := record["parent"]:
+        away = ", which is gone" if gone else ""
+        yield f"parent   {parent['id']}{away}, from epoch {parent['epoch']}"
+    for child in children_of(run):
+        if left := child.written["parent"]:
+            yield f"child    {child.id}, from epoch {left['epoch']}"
+
+
 def _event(event: Event) -> str:
-    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}"
+    key = f": {event['key']}" if event.get("key") else ""
+    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}{key}"
 
 
 def _epochs(metrics: list[Row], best: float | None, primary: str) -> list[str]:

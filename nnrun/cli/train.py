@@ -83,8 +83,9 @@ def _report(
     if json:
         json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
         return
-    found = brief(record, outcome.status) if quiet else [*summary(record, outcome.config, outcome.status), ""]
-    lines = [*found, f"run      {run.path}", *([told(page)] if page else [])]
+    status, events = outcome.status, run.events()
+    found = brief(record, status, events) if quiet else summary(record, outcome.config, status, events)
+    lines = [*found, *([] if quiet else [""]), f"run      {run.path}", *([told(page)] if page else [])]
     enough = quiet and outcome.status == "done"
     commands = [] if enough else _next_commands(outcome, again, settings, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))

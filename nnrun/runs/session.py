@@ -261,7 +261,7 @@ class Session:
             written=run.written(),
         )
         record = run.read_record()
-        run.log(summary(record, self.stage.configs[k], status))
+        run.log(summary(record, self.stage.configs[k], status, run.events()))
         return Outcome(run, status, record, rows, self.stage.configs[k])
 
     def _symptoms(

@@ -25,6 +25,7 @@ HELD = ("running", "paused")  # status of what a process trains
 UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
+CHANGES = "training.changes"  # a setting whose value has dotted keys itself, by epoch
 IGNORED = "search."  # keys of the config that training one network ignores
 
 
@@ -89,6 +90,11 @@ class StoredRun:
         from nnrun.config.load import load_config
 
         return load_config(self.directory.resolved, overrides, self.text)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Every setting by its dotted key, see `settings_of`."""
+        return settings_of(self)
 
     @cached_property
     def data(self) -> Fitted:
@@ -160,7 +166,7 @@ def best_row(rows: Iterable[Row], primary: str) -> Mapping[str, Number]:
 def settings_of(run: StoredRun) -> Settings:
     """Every setting of the run by its dotted key, those of a search left out; DataError where they cannot be read."""
     values = yaml_of(run.directory, RESOLVED)
-    return {key: value for key, value in _flat(values) if not key.startswith(IGNORED)}
+    return {key: value for key, value in flat(values) if not key.startswith(IGNORED)}
 
 
 def yaml_of(directory: RunDir, file: str) -> Tree:
@@ -190,9 +196,10 @@ def _refuse_bomb(events: Iterable[Any]) -> None:
             raise ValueError("nnrun writes no such file")
 
 
-def _flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values at the ends of mappings by dotted key; what is to change on the way is one of them."""
     for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and value and f"{prefix}{key}" != CHANGES:
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

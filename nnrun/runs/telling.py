@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from nnrun.installation import as_options, typed_here
-from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Row, RunRecord, numbers
+from nnrun.runs.lineage import Change, nudges, watched
+from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
 from nnrun.text import (
     columns,
@@ -159,13 +161,19 @@ def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
     )
 
 
-def summary(record: RunRecord, config: Config, status: str) -> list[str]:
-    """What a finished run came to."""
+def summary(record: RunRecord, config: Config, status: str, events: Iterable[Event] = ()) -> list[str]:
+    """What a finished run came to; its events tell whether somebody changed it while watching."""
     lines = [ending(record, status)]
     final = record.get("final")
     if final:
         table = result_table(final, error_kind(record["data"]))
-        lines += ["", *table, "", *gaps(final, record["data"], config.diagnosis)]
+        lines += [
+            "",
+            *table,
+            *filter(None, [watched(nudges(events))]),
+            "",
+            *gaps(final, record["data"], config.diagnosis),
+        ]
         if "near_zero_weights" in final:
             lines.append(
                 f"weights near zero (below 1% of their layer's largest): {percent(final['near_zero_weights'])}"
@@ -175,14 +183,35 @@ def summary(record: RunRecord, config: Config, status: str) -> list[str]:
     return [*lines, *symptoms(record.get("symptoms") or [])]
 
 
-def brief(record: RunRecord, status: str) -> list[str]:
+def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[str]:
     """The ending and the errors alone."""
     final = record.get("final")
     if not final:
         return [ending(record, status)]
     errors = ", ".join(f"{part} {percent(final.get(f'{part}_error'))}" for part in PARTS if f"{part}_error" in final)
     name = metric_name("1 − R²" if "train_rmse" in final else "error", error_kind(record["data"]))
-    return [ending(record, status), f"{name:<8} {errors}"]
+    return [ending(record, status), f"{name:<8} {', '.join(filter(None, [errors, watched(nudges(events))]))}"]
+
+
+def made_on_the_way(changes: Sequence[Change], parent: Parent | None) -> list[str]:
+    """The settings that got other values after training had begun, those of one request under each other."""
+    lines = ["", "changes"] if changes else []
+    left = parent["epoch"] if parent else None
+    for _, together in groupby(changes, key=lambda change: change.step):
+        first, *others = together
+        lines += wrapped(f"from epoch {first.epoch}, {', '.join(_how(first, left))}", "  ")
+        lines += [line for each in (first, *others) for line in wrapped(f"{each.key} {each.values}", "    ")]
+        lines += wrapped(f"note: {first.note}", "    ") if first.note else []
+    return lines
+
+
+def _how(change: Change, left: int | None) -> Iterator[str]:
+    """Before or when the run left its parent, if it was then; at what time, and by whom."""
+    if left is not None and change.epoch <= left + 1:
+        yield "when it left its parent" if change.epoch > left else "by its parent"
+    yield f"{change.time[:10]} {change.time[11:19]}"
+    if change.host:
+        yield f"from process {change.process} on {change.host}" if change.process else f"from {change.host}"
 
 
 def symptoms(found: Sequence[FoundSymptom]) -> list[str]:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import DURATION, QUICK, Done
+from tests.panda import nudge, rewind
 
 Nnrun = Callable[..., Done]
 Write = Callable[..., Path]
@@ -193,3 +195,27 @@ def test_children_name_their_parent(nnrun: Nnrun, trained: Path, monkeypatch: py
     assert trained.name.startswith(child.split()[-1])
     assert f"\nparent   {trained.name}, from epoch 3\n" in nnrun("show", child.split()[0]).out
     assert nnrun("show", child.split()[0], "--json").json["parent"] == {"id": trained.name, "epoch": 3}
+
+
+def test_children_and_changes_are_told(nnrun: Nnrun, trained: Path) -> None:
+    older = nnrun("resume", "--json", "--epochs", 5, "--set", "optimizer.learning_rate=0.01").json["id"]
+    nudge(RunDir(Path("runs", older)), 5, {"regularization.dropout": (0, 0.3), "regularization.l2": (0, 0.01)},
+          note="dev rises")  # fmt: skip
+    younger = rewind(RunDir(trained), 2, {"optimizer.learning_rate": (0.001, 0.1)}, "20990101-000000-x-0000")
+    assert f"\nchild    {older}, from epoch 3\nchild    {younger.id}, from epoch 2\n" in nnrun("show", trained.name).out
+    document = nnrun("show", trained.name, "--json").json
+    assert document["children"] == [{"id": older, "epoch": 3}, {"id": younger.id, "epoch": 2}]
+    assert (document["nudges"], nnrun("show", older, "--json").json["nudges"]) == (0, 1)
+    shown = nnrun("show", older).out
+    when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.search(r"\ncost .*\n1 change was made while watching dev\n", shown)
+    assert re.search(
+        rf"\nchanges\n  from epoch 4, when it left its parent, {when}\n    optimizer.learning_rate [\d.]+ → 0.01\n"
+        r"    training.epochs 3 → 5\n  from epoch 5, 2026-11-27 03:15:04, from process 4711 on lab7\n"
+        r"    regularization.dropout 0 → 0.3\n    regularization.l2 0 → 0.01\n    note: dev rises\n", shown,
+    )  # fmt: skip
+    assert "  changed at epoch 5: regularization.l2\n" in shown
+    shutil.rmtree(trained)
+    shown = nnrun("show", younger.id).out
+    assert f"\nparent   {trained.name}, which is gone, from epoch 2\n" in shown
+    assert "  from epoch 3, when it left its parent, 2026-11-27 03:15:04, from process" in shown

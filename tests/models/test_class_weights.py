@@ -15,7 +15,8 @@ from nnrun.config.load import load_config
 from nnrun.data.features.weights import class_factors, error_kind, prior_shift
 from nnrun.engine.metrics import calibration_error
 from nnrun.insight.comparison.differences import compare
-from nnrun.insight.comparison.listing import Entry, table
+from nnrun.insight.comparison.lines import table
+from nnrun.insight.comparison.listing import Entry
 from nnrun.insight.comparison.telling import told
 from nnrun.models.export.formats import FORMATS, export
 from nnrun.models.model import load_model, trained
