@@ -15,6 +15,7 @@ import pytest
 from nnrun.runs.records import numbers
 from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done, OnTerminal
+from tests.panda import nudge, rewind
 
 Nnrun = Callable[..., Done]
 
@@ -61,6 +62,7 @@ def test_options(nnrun: Nnrun, two: list[str]) -> None:
         (["--filter", "optimizer.nam=adam"], "no run has a 'optimizer.nam', did you mean optimizer.name?"),
         (["--filter", "done"], "--filter: 'done' is no condition; write KEY=VALUE"),
         (["--json", "--csv"], "--json and --csv: only one of them"),
+        (["--tree", "--csv"], "--tree and --csv: only one of them"),
     ],
 )
 def test_mistakes(nnrun: Nnrun, two: list[str], options: list[str], words: str) -> None:
@@ -99,12 +101,13 @@ def test_a_run_without_a_result_is_listed_with_its_best_epoch_so_far(nnrun: Nnru
     assert json.loads(nnrun("list", "--json", "--sort", "created").out)["runs"][-1]["best_epoch"] is None
 
 
-@pytest.mark.parametrize("status", ["done", "running"])
-def test_listing_loads_no_numpy(two: list[str], status: str) -> None:
+@pytest.mark.parametrize(("status", "option"), [("done", "--tree"), ("running", "--reverse")])
+def test_listing_loads_no_numpy(two: list[str], status: str, option: str) -> None:
     """Neither where a run is not over: its best epoch until now is looked for."""
     RunDir(Path("runs", two[0])).update_record(status=status)
     code = (
         "import sys; sys.argv = ['nnrun', 'list', '--sort', 'optimizer.learning_rate', '--filter', 'dev_error<1']\n"
+        f"sys.argv.append({option!r})\n"
         "from nnrun.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
@@ -114,3 +117,38 @@ def test_listing_loads_no_numpy(two: list[str], status: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 3
+
+
+def test_a_tree(nnrun: Nnrun, two: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child of `resume`, and a rewound one of that with two nudges."""
+    monkeypatch.setenv("COLUMNS", "160")
+    slow, fast = two
+    older = nnrun("resume", slow, "--json", "--epochs", 7, "--set", "optimizer.learning_rate=0.01").json["id"]
+    younger = rewind(RunDir(Path("runs", older)), 4, {"regularization.dropout": (0, 0.3)}, f"{older}-b")
+    nudge(younger, 6, {"optimizer.learning_rate": (0.01, 0.001)}, note="flat")
+    lines = nnrun("list", "--tree", "--filter", f"id!={fast}").out.splitlines()
+    drawn = ["run ", f"{slow} ", f"└─ {older} ", f"   └─ {younger.id} "]
+    assert all(line.startswith(beginning) for line, beginning in zip(lines, drawn, strict=False))
+    assert lines[2].endswith("learning_rate 0.001 → 0.01, epochs 3 → 7")
+    assert lines[3].endswith("dropout 0 → 0.3")
+    assert "% *2 " in lines[3]
+    assert lines[4:] == [
+        "*N: N changes were made while watching dev",
+        "keys     optimizer.learning_rate, training.epochs, regularization.dropout",
+    ]
+    listed = nnrun("list", "--tree", "--json", "--sort", "optimizer.learning_rate", "--limit", 3).json["runs"]
+    assert [(run["id"], run["depth"], run["nudges"]) for run in listed] == [
+        (slow, 0, 0), (older, 1, 0), (younger.id, 2, 2),
+    ]  # fmt: skip
+    assert listed[2]["parent"]["id"] == older
+    assert listed[1]["changed"][0] == {"key": "optimizer.learning_rate", "old": 0.001, "new": 0.01}
+    assert [line.split()[0] for line in nnrun("list", "--tree", "--limit", 2).out.splitlines()[:1]] == ["run"]
+
+
+def test_a_tree_in_plain_letters(nnrun: Nnrun, process: Callable[..., Done], two: list[str]) -> None:
+    assert nnrun("resume", two[0], "-q", "--epochs", 4, "--set", "seed=3").code == 0
+    done = process("list", "--tree", PYTHONIOENCODING="ascii")
+    assert (done.code, done.err) == (0, "")
+    assert "\n`- " in done.out
+    assert "seed 0 -> 3" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80

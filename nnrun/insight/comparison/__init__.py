@@ -1,1 +1,1 @@
-"""Runs side by side: lists of them, and what differs between some. Others call `listing` and `differences`."""
+"""Runs side by side: lists of them, and what differs between some. Others call `listing`, `lines` and `differences`."""

@@ -11,9 +11,10 @@ from string import ascii_uppercase
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.finding import find_run, listing
+from nnrun.runs.lineage import Change, fork_of, nudges, parent_of, trained_by
 from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD, RunDir
-from nnrun.runs.stored import StoredRun, record_of, settings_of
+from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import PARTS
 from nnrun.runs.verdict import error_kind
 from nnrun.search.ledger import Ledger
@@ -45,7 +46,7 @@ class Contestant:
     @cached_property
     def settings(self) -> Settings:
         """Its config by dotted key."""
-        return settings_of(self.run)
+        return self.run.settings
 
     @property
     def metrics(self) -> Settings:
@@ -71,6 +72,26 @@ class Contestant:
         rows = self.run.rows
         before = int(rows[0]["epoch"]) - 1 if rows else 0
         return [*[None] * before, *(numbers(row).get(key) for row in rows)]
+
+    @cached_property
+    def parent(self) -> StoredRun | None:
+        """The run that it continues, as long as that is there."""
+        return parent_of(self.run)
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """What it changed when it left its parent."""
+        return fork_of(self.run, self.parent)
+
+    @cached_property
+    def nudges(self) -> int:
+        """How often it was changed while it trained."""
+        return nudges(self.run.events)
+
+    @cached_property
+    def trained_by(self) -> list[tuple[Path, int]]:
+        """The runs that trained its epochs, see `lineage.trained_by`."""
+        return trained_by(self.run)
 
     @cached_property
     def files(self) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""A list of runs: the conditions of --filter and the order of --sort, as a table, as CSV and as plain values."""
+"""A list of runs: what is known of each, the conditions of --filter and the order of --sort."""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
-from nnrun.insight.comparison.tables import Column, fitted
-from nnrun.runs.stored import StoredRun, best_row, record_of, settings_of
-from nnrun.runs.verdict import error_kind
+from nnrun.runs.lineage import nudges
+from nnrun.runs.stored import StoredRun, best_row, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import sharing
-from nnrun.text import closest, csv_text, duration, number, percent, yaml_text
+from nnrun.text import closest, yaml_text
 
 PARTS = ("train", "dev", "test")
 BROKEN = "unreadable"  # in place of a status
@@ -48,7 +47,16 @@ class Entry:
             "kind": "search" if self.search else "run",
             "name": name["name"].removesuffix("-search" if self.search else "") if name else self.run.id,
             **{key: self.record.get(key) for key in keys},
+            "nudges": self.nudges,
         }
+
+    @cached_property
+    def nudges(self) -> int | None:
+        """How often it was changed while it trained; None of a search, and where that cannot be read."""
+        try:
+            return None if self.search or self.record["status"] == BROKEN else nudges(self.run.events)
+        except NnrunError:
+            return None
 
     @property
     def final(self) -> dict[str, float | None]:
@@ -60,7 +68,7 @@ class Entry:
     def settings(self) -> Settings:
         """Its config by dotted key, of a search that of its best trial, if it has one; read when it is asked for."""
         try:
-            return settings_of(self.run.best or self.run)
+            return (self.run.best or self.run).settings
         except NnrunError:
             return {}
 
@@ -89,7 +97,7 @@ def _so_far(run: StoredRun) -> Settings:
 
 def _best_so_far(run: StoredRun) -> Settings:
     """The best of the epochs that a run without a result has finished."""
-    row = best_row(run.rows, settings_of(run).get("metrics.primary", "error"))
+    row = best_row(run.rows, run.settings.get("metrics.primary", "error"))
     final = {key: value for key, value in row.items() if key.startswith(PARTS)}
     return {"best_epoch": row.get("epoch"), "final": final or None}
 
@@ -174,101 +182,3 @@ def _refuse_unknown(key: str, entries: Sequence[Entry]) -> None:
     known = {key for entry in entries for key in [*entry.facts, *entry.final, *entry.settings]}
     close = closest(key, known, cutoff=0.5)
     raise UsageError(f"no run has a {key!r}{f', did you mean {close}?' if close else ''}")
-
-
-LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
-SHOWN = {"id", "status", "seconds", *(f"{part}_error" for part in PARTS)}  # that always have a column, if there is room
-
-
-def plain(entry: Entry) -> Settings:
-    """A run in a JSON list."""
-    errors = {f"{part}_error": entry.final.get(f"{part}_error") for part in PARTS}
-    return {**entry.facts, **errors, "final": entry.final or None}
-
-
-def as_csv(entries: Sequence[Entry]) -> str:
-    """A row a run: facts, then every number of the best epoch that any of them has."""
-    return csv_text([{**entry.facts, "parent": _parent(entry), **entry.final} for entry in entries])
-
-
-def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width: int, cut: bool) -> list[str]:
-    """A line a run; `ids` are those of all runs, among which the beginning of a parent's is to be clear.
-
-    The key that they are sorted by has a column too.
-    """
-    found = [
-        Column("run", [entry.run.id for entry in entries], right=False),
-        Column("status", [entry.facts["status"] for entry in entries], right=False),
-        Column("epochs", [_epochs(entry) for entry in entries], rank=3),
-        Column("best", [_best(entry) for entry in entries], rank=6),
-        *_ties(entries),
-        *_errors(entries),
-        *_kinds(entries),
-        Column("time", [_time(entry) for entry in entries], rank=5),
-        Column("from", [_beginning(_parent(entry), ids) for entry in entries], rank=4, right=False),
-    ]
-    if sort and sort not in SHOWN:
-        found.insert(2, Column(sort.rpartition(".")[2], [shown(sort, entry.value(sort)) for entry in entries]))
-    return fitted([c for c in found if c.title != "from" or any(c.cells)], width, cut)
-
-
-def _errors(entries: Sequence[Entry]) -> Iterator[Column]:
-    for part, rank in {"train": 2, "dev": 0, "test": 1}.items():
-        yield Column(part, [percent(entry.final.get(f"{part}_error")) for entry in entries], rank)
-
-
-def _ties(entries: Sequence[Entry]) -> Iterator[Column]:
-    """How many trials of a search share its best result, where that is more than one."""
-    level = [str(count) if (count := entry.facts["ties"] or 0) > 1 else "" for entry in entries]
-    if any(level):
-        yield Column("tied", level, rank=4)
-
-
-def _kinds(entries: Sequence[Entry]) -> Iterator[Column]:
-    """What the errors of each run are, and the plain dev error, if rows of any do not count alike."""
-    kinds = [error_kind(entry.record["data"]) if entry.record.get("data") else "" for entry in entries]
-    if any(kinds):
-        yield Column("error is", [kind or "plain" for kind in kinds], 0, right=False)
-        keys = ["dev_plain_error" if kind else "dev_error" for kind in kinds]
-        yield Column("plain dev", [percent(e.final.get(key)) for e, key in zip(entries, keys, strict=True)], 1)
-
-
-def shown(key: str, value: Any) -> str:
-    """A value as it stands in a table."""
-    if value is None:
-        return "–"
-    if key.endswith("_error"):
-        return percent(value)
-    return number(value) if isinstance(value, float) else yaml_text(value)
-
-
-def _epochs(entry: Entry) -> str:
-    count = entry.facts["trials"]
-    if not entry.search or count is None:
-        return shown("epochs", None if entry.search else entry.facts["epochs"])
-    return f"{count} trial{'' if count == 1 else 's'}"
-
-
-def _best(entry: Entry) -> str:
-    trial = entry.facts["best_trial"]
-    if entry.search:
-        return "–" if trial is None else f"trial {trial}"
-    return shown("best_epoch", entry.facts["best_epoch"])
-
-
-def _time(entry: Entry) -> str:
-    seconds = entry.facts["seconds"]
-    return "–" if seconds is None else duration(seconds)
-
-
-def _parent(entry: Entry) -> str:
-    parent = entry.facts["parent"]
-    return str(parent["id"]) if parent else ""
-
-
-def _beginning(run_id: str, ids: Sequence[str]) -> str:
-    """As much of an id as `RUN` needs to mean that run."""
-    for end in range(LEAST_PREFIX, len(run_id)):
-        if sum(other.startswith(run_id[:end]) for other in ids) <= 1:
-            return run_id[:end]
-    return run_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -27,15 +28,21 @@ class Column(NamedTuple):
 
 def fitted(table: Sequence[Column], width: int, cut: bool) -> list[str]:
     """The lines of as many columns as fit; `cut` also shortens the first column where even the least are too wide."""
-    kept = list(table)
-    while total(kept) > width and max(column.rank for column in kept):
-        kept.remove(max(kept, key=lambda column: column.rank))
+    kept = fitting(table, width)
     if cut and total(kept) > width:
         first = kept[0]
         room = max(LEAST, first.width - (total(kept) - width))
         kept[0] = first._replace(cells=[shortened(cell, room) for cell in first.cells])
     rows = [[column.title for column in kept], *(list(row) for row in zip(*(c.cells for c in kept), strict=True))]
     return columns(rows, right=[index for index, column in enumerate(kept) if column.right])
+
+
+def fitting(table: Sequence[Column], width: int) -> list[Column]:
+    """As many columns as fit, those of rank 0 in any case."""
+    kept = list(table)
+    while total(kept) > width and max(column.rank for column in kept):
+        kept.remove(max(kept, key=lambda column: column.rank))
+    return kept
 
 
 def total(table: Sequence[Column]) -> int:
@@ -120,3 +127,9 @@ class Legend:
         """All keys in one line, each value in one of its own."""
         keys = [f"keys     {', '.join(self._keys)}"] if self._keys else []
         return [*keys, *(f"{short} is {value}" for value, short in self._values.items())]
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Lines of the screen's width; those after the first stand below the words behind `note` or `keys`."""
+    indent = " " * len("note     ") if text.startswith(("note ", "keys ")) else ""
+    return textwrap.wrap(text, max(20, width), subsequent_indent=indent, break_on_hyphens=False)

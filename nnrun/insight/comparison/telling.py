@@ -1,14 +1,12 @@
-"""A comparison in plain lines: two runs as columns, more of them as rows, and their curves as sparklines."""
+"""A comparison in plain lines: two runs as columns, more of them as rows, and their curves above."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from math import log
-from statistics import fmean
 from typing import TypedDict
 
 from nnrun.insight.comparison.contestants import FACTS, Contestant
+from nnrun.insight.comparison.curves import Curve, head
 from nnrun.insight.comparison.differences import Cell, Comparison
 from nnrun.insight.comparison.tables import (
     GAP,
@@ -17,59 +15,14 @@ from nnrun.insight.comparison.tables import (
     band_cell,
     config_cells,
     difference_cell,
+    folded,
     metric_cells,
     total,
 )
+from nnrun.runs.lineage import Changed, watched
+from nnrun.runs.records import Parent
 from nnrun.runs.telling import next_line
-from nnrun.text import columns, csv_text, log_scale, metric_value, shortened, sparkline
-
-WIDEST, NARROWEST = 40, 8  # columns of bars
-
-Curve = list[float | None]
-
-
-def head(runs: Sequence[Contestant], key: str, title: str, width: int, cut: bool) -> list[str]:
-    """A line a run: its letter, its name and, where there is room, a number of its epochs and the last of them."""
-    names = [run.name for run in runs]
-    label = max(len(run.label) for run in runs)
-    if cut:
-        names = [shortened(name, max(NARROWEST, width - label - 2)) for name in names]
-    curves = [run.curve(key) for run in runs]
-    last = [metric_value(curve[-1] if curve else None, key) for curve in curves]
-    room = width - label - max(map(len, names)) - max(map(len, last)) - 6
-    if room < NARROWEST or not any(positive(curve) for curve in curves):
-        return columns([[run.label, name] for run, name in zip(runs, names, strict=True)])
-    bars = drawn(curves, min(room, WIDEST))
-    rows = [[run.label, name, bar, end] for run, name, bar, end in zip(runs, names, bars, last, strict=True)]
-    return columns([["", "", f"{title.replace('_', ' ')} by epoch", "last"], *rows], right=(3,))
-
-
-def drawn(curves: Sequence[Curve], width: int) -> list[str]:
-    """A line of bars each, a bar for one epoch or for the mean of several; shorter runs end earlier."""
-    size = max(1.0, max(map(len, curves)) / width)  # epochs of a bar
-    floor = min((value for curve in curves for value in positive(curve)), default=1.0)
-    binned = [_binned(curve, size, floor) for curve in curves]
-    low, high = log_scale(value for values in binned for value in values if value)
-    return ["".join(_bar(value, low, high) for value in values) for values in binned]
-
-
-def _bar(value: float | None, low: float, high: float) -> str:
-    return sparkline([log(value)], low, high) if value else " "
-
-
-def _binned(curve: Curve, size: float, floor: float) -> list[float | None]:
-    """Means of equally many epochs, None where there are none; an error of 0 counts as the smallest of all above it."""
-    bins: list[list[float]] = [[] for _ in range(max(1, round(len(curve) / size)))] if curve else []
-    for index, value in enumerate(curve):
-        if value is not None:
-            bins[min(len(bins) - 1, int(index / size))].append(max(value, floor))
-    return [fmean(values) if values else None for values in bins]
-
-
-def positive(curve: Curve) -> list[float]:
-    """The values that have a logarithm."""
-    return [value for value in curve if value is not None and value > 0]
-
+from nnrun.text import columns, csv_text
 
 WIDEST_CELL = 16  # of many runs
 WITHIN = "within seed noise"
@@ -81,6 +34,8 @@ def told(comparison: Comparison, width: int, cut: bool, measure: str, everything
     """All of it; `measure` is the command that would tell the noise of the reference run."""
     curve = comparison.curve
     lines = [*head(comparison.runs, curve, comparison.title(curve), width, cut), ""]
+    if forks := [f"note     {line}" for line in _forks(comparison.runs)]:
+        lines += [*(line for text in forks for line in folded(text, width)), ""]
     if comparison.apart:
         lines = [*folded(f"note     these runs have {comparison.apart}", width), "", *lines]
     legend = Legend(max(WIDEST_CELL, width // 4) if len(comparison.runs) == 2 else WIDEST_CELL)
@@ -88,8 +43,24 @@ def told(comparison: Comparison, width: int, cut: bool, measure: str, everything
         _pair(comparison, legend, width) if len(comparison.runs) == 2 else _many(comparison, legend, width, everything)
     )
     lines += [*body, *(line for text in legend.lines for line in folded(text, width))]
+    lines += [f"note     {line}" for line in _watched(comparison.runs)]
     lines += _noise(comparison, width, measure)
     return lines if lines[-1] else lines[:-1]
+
+
+def _forks(runs: Sequence[Contestant]) -> Iterator[str]:
+    """Where each child left its parent, and what it changed."""
+    for run in runs:
+        if origin := run.run.written.get("parent"):
+            same = [each.label for each in runs if run.parent and each.run.path.resolve() == run.parent.path.resolve()]
+            name = same[0] if same else origin["id"] if run.parent else f"{origin['id']}, which is gone,"
+            changes = ", ".join(f"{change.key} {change.values}" for change in run.changes)
+            yield f"{run.label} left {name} at epoch {origin['epoch']}{f': {changes}' if changes else ''}"
+
+
+def _watched(runs: Sequence[Contestant]) -> list[str]:
+    """Whose dev error flatters, as somebody watched it."""
+    return [f"{run.label}: {watched(run.nudges)}" for run in runs if run.nudges]
 
 
 def _pair(comparison: Comparison, legend: Legend, width: int) -> list[str]:
@@ -190,12 +161,6 @@ def _noise(comparison: Comparison, width: int, measure: str) -> list[str]:
     return folded(text, width)
 
 
-def folded(text: str, width: int) -> list[str]:
-    """Lines of the screen's width; those after the first stand below the words behind `note` or `keys`."""
-    indent = " " * len("note     ") if text.startswith(("note ", "keys ")) else ""
-    return textwrap.wrap(text, max(20, width), subsequent_indent=indent, break_on_hyphens=False)
-
-
 class Compared(TypedDict):
     """A run of a comparison."""
 
@@ -203,6 +168,9 @@ class Compared(TypedDict):
     id: str
     path: str
     dev_error_by_epoch: Curve
+    parent: Parent | None
+    changed: list[Changed]  # when it left its parent
+    nudges: int
 
 
 class Metric(TypedDict):
@@ -243,10 +211,7 @@ def plain(comparison: Comparison) -> Document:
         "comparable": comparison.apart is None,
         "why_not": comparison.apart,
         "reference": comparison.runs[comparison.reference].label,
-        "runs": [
-            {"label": run.label, "id": run.name, "path": str(run.run.path), "dev_error_by_epoch": run.curve()}
-            for run in comparison.runs
-        ],
+        "runs": [_plain_run(run) for run in comparison.runs],
         "config": comparison.config,
         "metrics": {
             key: {
@@ -263,12 +228,25 @@ def plain(comparison: Comparison) -> Document:
     }
 
 
+def _plain_run(run: Contestant) -> Compared:
+    return {
+        "label": run.label,
+        "id": run.name,
+        "path": str(run.run.path),
+        "dev_error_by_epoch": run.curve(),
+        "parent": run.run.written.get("parent"),
+        "changed": [change.plain for change in run.changes],
+        "nudges": run.nudges,
+    }
+
+
 def as_csv(comparison: Comparison) -> str:
     """A row a run, values in full."""
     found = {**comparison.config, **comparison.metrics}
     return csv_text(
         [
-            {"label": run.label, "run": run.name, **{key: values[index] for key, values in found.items()}}
+            {"label": run.label, "run": run.name, "nudges": run.nudges}
+            | {key: values[index] for key, values in found.items()}
             for index, run in enumerate(comparison.runs)
         ]
     )
@@ -283,5 +261,6 @@ def markdown(comparison: Comparison) -> list[str]:
     if len(comparison.runs) > 2:
         rows = [list(row) for row in zip(*rows, strict=True)]
     written = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
-    note = [f"These runs have {comparison.apart}.", ""] if comparison.apart else []
+    told = [f"These runs have {comparison.apart}"] if comparison.apart else []
+    note = [line for text in (*told, *_forks(comparison.runs), *_watched(comparison.runs)) for line in (f"{text}.", "")]
     return [*note, written[0], f"|{' --- |' * len(rows[0])}", *written[1:]]

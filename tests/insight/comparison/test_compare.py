@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from statistics import stdev
+from typing import Any
 
 import pytest
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import to_json
+from nnrun.insight.comparison.curves import drawn, once
 from nnrun.insight.comparison.differences import Comparison, Noise, compare, student
 from nnrun.insight.comparison.tables import config_cells, difference_cell, metric_cells
-from nnrun.insight.comparison.telling import as_csv, drawn, markdown, plain, told
+from nnrun.insight.comparison.telling import as_csv, markdown, plain, told
 from nnrun.runs.rundir import RunDir
 from tests.insight.comparison.conftest import MakeRun
+from tests.panda import nudge
 
 Root = Path
 RATE = "optimizer.learning_rate"
@@ -308,3 +312,51 @@ def test_formats(make_run: MakeRun, root: Root) -> None:
     assert "| dev_error | 5.0% | 3.0% |" in markdown(found)
     three = markdown(compare(root, [a.id, b.id, make_run("c").id]))
     assert len(three) == 2 + 3
+
+
+# parents and children
+
+
+def child_of(parent: RunDir, make_run: MakeRun, letter: str, epoch: int, **more: Any) -> RunDir:
+    return make_run(letter, record={"parent": {"id": parent.id, "epoch": epoch, "state": "0"}}, **more)
+
+
+def test_epochs_in_common_are_drawn_once(make_run: MakeRun, root: Root) -> None:
+    """B and C are rewound runs, which have their parent's epochs; D is C's child of another kind, which has not."""
+    a = make_run("a", curve=(0.5, 0.4, 0.3, 0.2))
+    b = child_of(a, make_run, "b", 2, curve=(0.5, 0.4, 0.1))
+    c = child_of(a, make_run, "c", 3, curve=(0.5, 0.4, 0.3, 0.25, 0.15))
+    d = child_of(c, make_run, "d", 4, curve=(0.5, 0.4, 0.3, 0.25, 0.05))
+    (d.path / "metrics.jsonl").write_text('{"epoch": 5, "dev_error": 0.05, "seconds": 0.1}\n')
+
+    def curves(*runs: RunDir) -> list[list[float | None]]:
+        return once(compare(root, [run.id for run in runs]).runs, "dev_error")
+
+    n = None
+    assert curves(b, a) == [[n, n, 0.1], [0.5, 0.4, 0.3, 0.2]]
+    assert curves(b, c) == [[0.5, 0.4, 0.1], [n, n, 0.3, 0.25, 0.15]], "the first has what both have"
+    assert curves(a, c, d) == [[0.5, 0.4, 0.3, 0.2], [n, n, n, 0.25, 0.15], [n, n, n, n, 0.05]]
+    assert plain(compare(root, [b.id, a.id]))["runs"][0]["dev_error_by_epoch"] == [0.5, 0.4, 0.1], "whole for programs"
+    shutil.rmtree(a.path)
+    assert curves(c, b) == [[0.5, 0.4, 0.3, 0.25, 0.15], [n, n, 0.1]], "though their parent is gone"
+
+
+def test_where_a_child_left_and_what_it_changed_is_said(make_run: MakeRun, root: Root) -> None:
+    a = make_run("a")
+    b = make_run("b", {RATE: 0.01}, record={"parent": {"id": a.id, "epoch": 2}})
+    nudge(b, 3, {"regularization.dropout": (0, 0.3)})
+    found = compare(root, [a.id, b.id])
+    lines = lines_of(found)
+    assert f"note     B left A at epoch 2: {RATE} 0.001 → 0.01" in lines
+    assert "note     B: 1 change was made while watching dev" in lines
+    assert markdown(found)[:4] == [
+        f"B left A at epoch 2: {RATE} 0.001 → 0.01.", "", "B: 1 change was made while watching dev.", "",
+    ]  # fmt: skip
+    document = plain(found)["runs"][1]
+    assert (document["parent"], document["nudges"]) == ({"id": a.id, "epoch": 2}, 1)
+    assert document["changed"] == [{"key": RATE, "old": 0.001, "new": 0.01}]
+    assert [row["nudges"] for row in csv.DictReader(as_csv(found).splitlines())] == ["0", "1"]
+    c = make_run("c")
+    assert f"note     A left {a.id} at epoch 2: {RATE} 0.001 → 0.01" in lines_of(compare(root, [b.id, c.id]), 120)
+    shutil.rmtree(a.path)
+    assert f"note     A left {a.id}, which is gone, at epoch 2" in lines_of(compare(root, [b.id, c.id]), 120)

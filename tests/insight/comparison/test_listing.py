@@ -11,7 +11,8 @@ import pytest
 
 from nnrun.errors import UsageError
 from nnrun.files import sealed
-from nnrun.insight.comparison.listing import Condition, Entry, as_csv, as_number, plain, select, table
+from nnrun.insight.comparison.lines import as_csv, plain, table
+from nnrun.insight.comparison.listing import Condition, Entry, as_number, select
 from nnrun.runs.stored import StoredRun
 from nnrun.text import yaml_text
 from tests.insight.comparison.conftest import MakeRun
