@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 
+from nnrun.config.load import load_config
 from nnrun.report.page.page import BUNDLE
+from nnrun.report.verbs import write_report
+from nnrun.runs import verbs
+from nnrun.runs.stored import StoredRun
+from tests.panda import nudge, rewind
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'
 SPACE = (
@@ -61,6 +66,19 @@ def search_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = [word for s in settings for word in ("--set", s)]
     nnrun("search", "-q", "--trials", "50", "--strategy", "coarse_to_fine", "--report", *words, folder=folder)
     return newest(folder / "runs") / "report.html"
+
+
+@pytest.fixture(scope="session")
+def family_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rewound child that was changed as it trained, with a parent and a child of its own."""
+    root = tmp_path_factory.mktemp("family")
+    settings = ["data.source=iris", "network.hidden=[4]", "training.epochs=30"]
+    parent = verbs.train(load_config(None, settings), root).run
+    child = rewind(parent, 12, name="20990101-000000-iris-0000")
+    for number, epoch in enumerate((16, 20, 21, 22), start=1):
+        nudge(child, epoch, {"regularization.dropout": (0, number / 10)}, f"{number:04}", note="<b>flat</b>")
+    rewind(child, 25, {"optimizer.learning_rate": (0.001, 0.01)}, name="20990101-000001-iris-0000")
+    return write_report(StoredRun(child), Path("config.yaml"))
 
 
 @pytest.fixture(scope="session")

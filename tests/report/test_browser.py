@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -307,6 +308,30 @@ def test_a_chart_can_be_downloaded(search_page: Path, open_page: Open) -> None:
         with page.expect_download() as download:
             chart.get_by_role("button", name="Download plot as a PNG", include_hidden=True).click()
         assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (400, "dark"),
+        *(
+            pytest.param(width, theme, marks=pytest.mark.soak)
+            for width, theme in [(400, "light"), (900, "light"), (900, "dark"), (1400, "light"), (1400, "dark")]
+        ),
+    ],
+)
+def test_the_page_of_a_nudged_child(width: int, theme: str, family_page: Path, open_page: Open) -> None:
+    """Nothing sticks out, no tool covers a mark, and a mark that is pointed at says what was changed and why."""
+    page = open_page(family_page, width, theme, drawn=True)
+    assert page.evaluate(TOO_WIDE) == 0
+    assert page.evaluate(COVERED) == []
+    assert page.locator("#family tbody tr").count() == 3
+    chart = page.locator("#learning-curves .chart").first
+    chart.scroll_into_view_if_needed()
+    chart.locator(".annotation", has_text=re.compile("^1$")).hover(force=True)
+    page.wait_for_selector(".hoverlayer .hovertext", state="attached")
+    told = chart.locator(".hoverlayer text").all_text_contents()
+    assert "<b>flat</b>" in "".join(told)
 
 
 def test_a_chart_is_zoomed_and_pointed_at(search_page: Path, open_page: Open) -> None:

@@ -9,7 +9,8 @@ from nnrun.config.dump import one_line
 from nnrun.installation import command
 from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag, unfolded
 from nnrun.report.page.page import Section
-from nnrun.report.run.curves import event_words
+from nnrun.report.run.marks import event_words, words_of
+from nnrun.runs.lineage import changes_in
 from nnrun.runs.records import Blas, Event, Host, RunRecord
 from nnrun.runs.stored import StoredRun
 from nnrun.text import source_name
@@ -66,6 +67,8 @@ def events_part(events: Sequence[Event]) -> Markup:
 
 
 def _told(event: Event) -> str:
+    if changed := changes_in([event]):
+        return ", ".join(["changed", *words_of(changed)[1:]])
     where = f" in {event['layer']}" if event.get("layer") else ""
     return f"{event_words(event)}{where}" + (f": {event['why']}" if event.get("why") else "")
 

@@ -6,7 +6,8 @@ The weights at the end are drawn with the layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from nnrun.report.page import charts
 from nnrun.report.page.charts import (
     BLUE,
     GREEN,
-    GREY,
     ORANGE,
     POINTS,
     Axis,
@@ -29,9 +29,10 @@ from nnrun.report.page.charts import (
     line,
     log_axis,
     plain,
-    upright,
 )
 from nnrun.report.page.html import Markup, table
+from nnrun.report.run.marks import change_marks, laid_out, marks_of
+from nnrun.runs.lineage import Course
 from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.telling import epoch_table, shown_metrics
 from nnrun.text import metric_name
@@ -40,58 +41,66 @@ FEW = 20  # epochs; fewer are points on a line
 MANY = 300  # epochs; more are a thinner line, as it crosses itself
 DECADES = 30  # a loss that falls by more than this is drawn on a logarithmic axis
 EPOCHS_SHOWN = 12
-MARKED = 6
 ABBREVIATED = 4  # letters of a name that is an abbreviation, such as auc
-UNMARKED = ("started", "done", "evaluated")  # events that go without saying
+PALE = 0.45  # what is left of the colour of a curve that the parent drew
 
 
 def curve_charts(
-    rows: Sequence[Row], best: int | None, events: Sequence[Event], primary: str, kind: str = ""
+    course: Course, best: int | None, events: Sequence[Event], primary: str, kind: str = ""
 ) -> list[Chart]:
     """Losses and cost, errors, the primary metric and the learning rate; `best` is the epoch that is kept.
 
     `kind` as in `verdict.error_kind`.
     """
-    marks = _marks(best, events, len(rows))
+    marks = marks_of(best, events, course)
     further = [name for name in shown_metrics(primary) if name not in ("error", "loss")]
     return [
-        _losses(rows, marks, kind),
-        _by_part("error", rows, marks, kind, epochs_table(rows, best, primary, kind)),
-        *(_by_part(name, rows, marks, kind) for name in further),
-        *_rate_chart(rows),
+        _losses(course, marks, kind),
+        _by_part("error", course, marks, kind, epochs_table(course.rows, best, primary, kind)),
+        *(_by_part(name, course, marks, kind) for name in further),
+        *_rate_chart(course),
     ]
 
 
-def _losses(rows: Sequence[Row], marks: Layout, kind: str) -> Chart:
+def _losses(course: Course, marks: Layout, kind: str) -> Chart:
     loss = metric_name("loss", kind)
     curves = [(f"train {loss}", "train_loss", BLUE), (f"dev {loss}", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
-    spread = [value for row in rows for _, key, _ in curves if (value := numbers(row)[key]) is not None]
+    spread = [value for row in course.rows for _, key, _ in curves if (value := numbers(row)[key]) is not None]
     wide = bool(spread) and min(spread) > 0 and max(spread) > DECADES * min(spread)
     y = log_axis(loss, spread) if wide else axis(loss, rangemode="tozero")
-    note = f"{_note(len(rows))}Cost is the training loss with penalties."
-    return _chart(f"{loss} and cost".capitalize(), rows, curves, y, marks, note)
+    note = " ".join(["Cost is the training loss with penalties.", *_past(course)])
+    return _chart(f"{loss} and cost".capitalize(), course, curves, y, marks, f"{_note(len(course.rows))}{note}")
 
 
-def _by_part(name: str, rows: Sequence[Row], marks: Layout, kind: str, numbers: Markup | None = None) -> Chart:
+def _past(course: Course) -> Iterator[str]:
+    """What the curves have of what came before."""
+    if course.fork and any(row["epoch"] <= course.fork for row in course.rows):
+        yield "The pale part is its parent's."
+    if course.changes:
+        yield "Numbers mark changes, which stand in the table below the charts."
+
+
+def _by_part(name: str, course: Course, marks: Layout, kind: str, numbers: Markup | None = None) -> Chart:
     """A metric on the training and on the dev part."""
     words = metric_name(name, kind)
     curves = [(f"{part} {words}", f"{part}_{name}", color) for part, color in (("train", BLUE), ("dev", ORANGE))]
-    title = metric_name("1 − R²", kind) if name == "error" and "train_rmse" in rows[0] else words
+    title = metric_name("1 − R²", kind) if name == "error" and "train_rmse" in course.rows[0] else words
     y = axis(title, percent=True, rangemode="tozero") if name.endswith("error") else axis(title)
     heading = words.upper() if len(words) <= ABBREVIATED and name != "error" else words.capitalize()
-    return _chart(heading, rows, curves, y, marks, _note(len(rows)), numbers)
+    return _chart(heading, course, curves, y, marks, _note(len(course.rows)), numbers)
 
 
 def _chart(
     title: str,
-    rows: Sequence[Row],
+    course: Course,
     curves: Sequence[tuple[str, str, str]],
     y: Axis,
     marks: Layout,
     note: str,
     numbers: Markup | None = None,
 ) -> Chart:
-    traces = [series(name, rows, key, color) for name, key, color in curves]
+    rows = course.rows
+    traces = [part for name, key, color in curves for part in joined(series(name, rows, key, color), course.fork)]
     told = "; ".join(f"{name} {_course(rows, key)}" for name, key, _ in curves)
     layout = {"xaxis": epoch_axis(rows), "yaxis": y, **marks}
     return Chart(title, f"{title} over {len(rows)} epochs: {told}.", traces, layout, note, numbers)
@@ -113,6 +122,17 @@ def series(name: str, rows: Sequence[Row], key: str, color: str) -> Trace:
     return line(name, x, y, color, width=2 if len(known) <= MANY else 1.2, **style)
 
 
+def joined(curve: Trace, fork: int) -> list[Trace]:
+    """The same in two parts that meet at the fork, the parent's part paler."""
+    x, y = curve["x"], curve["y"]
+    own = bisect_right(x, fork)
+    if not own:
+        return [curve]
+    name = f"{curve['name']}, its parent's"
+    pale = {**curve, "x": x[:own], "y": y[:own], "name": name, "opacity": PALE, "showlegend": False}
+    return [pale, {**curve, "x": x[own - 1 :], "y": y[own - 1 :]}]
+
+
 def _note(epochs: int) -> str:
     """How the drawing differs from the numbers."""
     return f"Of {epochs:,} epochs, the lowest and highest of each stretch are drawn. " if epochs > POINTS else ""
@@ -123,32 +143,24 @@ def _course(rows: Sequence[Row], key: str) -> str:
     return f"from {values[0]:.4g} to {values[-1]:.4g}, lowest {min(values):.4g}" if values else "not known"
 
 
-def _marks(best: int | None, events: Sequence[Event], epochs: int) -> Layout:
-    """Uprights at the best epoch and at what happened; `level` keeps their words apart."""
-    places = [] if best is None else [(best, f"best epoch {best}", GREY)]
-    told = [
-        (epoch, event_words(event), charts.RED)
-        for event in events
-        if event["event"] not in UNMARKED and (epoch := event.get("epoch")) is not None
-    ]
-    places += told[:MARKED]
-    pairs = [upright(*place, level, leftward=place[0] > epochs / 2) for level, place in enumerate(places)]
-    return {"shapes": [shape for shape, _ in pairs], "annotations": [words for _, words in pairs]}
-
-
-def event_words(event: Event) -> str:
-    """An event in a word or two; a symptom by its name."""
-    return str(event.get("name") or event["event"]).replace("_", " ")
-
-
-def _rate_chart(rows: Sequence[Row]) -> list[Chart]:
-    """The learning rate, where a schedule changed it."""
+def _rate_chart(course: Course) -> list[Chart]:
+    """The learning rate, where a schedule or somebody changed it."""
+    rows = course.rows
     if len({row["learning_rate"] for row in rows}) == 1:
         return []
-    trace = {**series("learning rate", rows, "learning_rate", charts.PURPLE), "showlegend": False}
-    layout = {"xaxis": epoch_axis(rows), "yaxis": axis("learning rate", rangemode="tozero", exponentformat="power")}
+    curve = {**series("learning rate", rows, "learning_rate", charts.PURPLE), "showlegend": False}
+    y = axis("learning rate", rangemode="tozero", exponentformat="power")
+    layout = {"xaxis": epoch_axis(rows), "yaxis": y, **laid_out([*change_marks(course)])}
     ends = f"{rows[0]['learning_rate']:.3g} at first, {rows[-1]['learning_rate']:.3g} at last"
-    return [Chart("Learning rate", f"Learning rate over {len(rows)} epochs: {ends}.", [trace], layout, height=230)]
+    return [
+        Chart(
+            "Learning rate",
+            f"Learning rate over {len(rows)} epochs: {ends}.",
+            joined(curve, course.fork),
+            layout,
+            height=230,
+        )
+    ]
 
 
 def epochs_table(rows: Sequence[Row], best: int | None, primary: str, kind: str = "") -> Markup:

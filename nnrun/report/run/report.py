@@ -22,6 +22,8 @@ from nnrun.report.run import background, errors, examples
 from nnrun.report.run.curves import curve_charts, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart, steps_table
 from nnrun.report.run.examples import boundary_chart, worst_part
+from nnrun.report.run.family import family_sections
+from nnrun.report.run.marks import changes_table
 from nnrun.report.run.quality import (
     PART,
     Classified,
@@ -34,6 +36,7 @@ from nnrun.report.run.quality import (
 )
 from nnrun.runs.assembly import layer_widths
 from nnrun.runs.checkpoints import load_weights
+from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
@@ -52,6 +55,7 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     sections = [
         _verdict_section(verdict, record, str(found)),
         _curves_section(run),
+        *family_sections(run),
         *_closer_sections(run),
         _inside_section(run),
         background.config_section(run),
@@ -91,7 +95,8 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
             rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
             what = metric_name("1 − R²" if rmse else "error", kind)
             plain = f"plain {percent(final[f'{part}_plain_error'])}, " if f"{part}_plain_error" in final else ""
-            told.append((f"{part} {what}", percent(final[f"{part}_error"]), f"{plain}{rmse}{rows[part]:,} examples"))
+            beside = [f"{plain}{rmse}{rows[part]:,} examples", watched(nudges(run.events)) if part == "dev" else ""]
+            told.append((f"{part} {what}", percent(final[f"{part}_error"]), "; ".join(filter(None, beside))))
     if (seconds := record.get("seconds")) is not None:
         epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
@@ -135,8 +140,9 @@ def _curves_section(run: StoredRun) -> Section:
     if not run.rows:
         return left_out("Learning curves", "no epoch was finished.")
     best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
-    charts = curve_charts(run.rows, best, run.events, run.config.metrics.primary, kind)
-    return Section("Learning curves", charts)
+    course = course_of(run)
+    charts = curve_charts(course, best, run.events, run.config.metrics.primary, kind)
+    return Section("Learning curves", [*charts, *changes_table(course)])
 
 
 def _closer_sections(run: StoredRun) -> list[Section]:
