@@ -19,6 +19,7 @@ from nnrun.cli import (
     predict,
     report,
     resume,
+    retest,
     rewind,
     schema,
     search,
@@ -64,6 +65,7 @@ def _options(
 app.command()(init.init)
 app.command()(train.train)
 app.command()(search.search)
+app.command()(retest.retest)
 app.command()(check.check)
 app.command()(diagnose.diagnose)
 app.command()(report.report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import search
+from nnrun.cli import retest, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
 from nnrun.cli.nudge import ask_and_tell
 from nnrun.cli.terminal.streams import say
@@ -39,13 +39,15 @@ def resume(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Continue a run or a search; with --set, as a child run.
+    """Continue a run, a search or a retest; with --set, as a child run.
 
     A search keeps the limits that it was given, unless new ones are given.
 
     Example:  nnrun resume latest --epochs 100
     """
     from nnrun.runs.finding import find_run, is_search
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.stored import StoredSearch
 
     found = find_run(runs, run)
     if found.status == "paused":
@@ -62,6 +64,9 @@ def resume(
     }
     if is_search(found):
         _refuse_for("a search", epochs=epochs, set=settings)
+        if StoredSearch(StoredRun(found)).retest:
+            _refuse_for("a retest", trials=trials, target=target, repeat=repeat)
+            return retest.go_on(found, json, quiet, **of_a_search)
         return search.go_on(found, trials, json, quiet, **of_a_search)
     _refuse_for("one run", trials=trials, **of_a_search)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)

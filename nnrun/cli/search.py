@@ -104,7 +104,7 @@ def search(
     refuse_unknown(strategy)
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack}
-    options = _options(workers, repeat, **limits)
+    options = options_of(workers, repeat, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
@@ -117,19 +117,20 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.verbs import resume
 
-    chosen = _options(**options)
+    chosen = options_of(**options)
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, chosen, screen, stop)
     _report(outcome, json, quiet)
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
 
 
-def _options(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
+def options_of(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
+    """What the commands that search were given; UsageError for what this system cannot do."""
     from nnrun.errors import UsageError
     from nnrun.machine.posix import LIMITS_MEMORY
     from nnrun.search.state import Options, usual_workers
 
-    if limits["trial_memory"] is not None and not LIMITS_MEMORY:
+    if limits.get("trial_memory") is not None and not LIMITS_MEMORY:
         raise UsageError("--trial-memory: this system does not limit the memory of a process")
     return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
 
@@ -188,9 +189,15 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     if search.loss:
         say(f"note     {search.loss}")
     if json:
-        json_result({**record, "id": run.id, "path": str(run.path), "search": plan.as_dict(), "records": trials})
+        about = {"id": run.id, "path": str(run.path), "search": plan.as_dict()}
+        retested = {"retest": search.retest} if search.retest else {}
+        json_result({**record, **about, **retested, "records": trials})
     elif csv:
         csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
+    elif search.retest:
+        from nnrun.cli.retest import lines_of
+
+        result(*lines_of(search, search.retest))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]

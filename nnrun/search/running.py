@@ -120,6 +120,17 @@ def _measured(run: RunDir, dataset: Dataset) -> Final:
 
 
 @dataclass(frozen=True)
+class Course:
+    """What the trials of a search follow from, and what is made of them when they have ended."""
+
+    strategy: Strategy
+    given: list[Point]  # trials that no strategy chooses
+    config: Callable[[Point], Config]  # ConfigError where the settings contradict each other
+    seed: Callable[[int], int]  # by the number of the trial
+    conclude: Callable[[list[TrialRecord]], None] = lambda records: None
+
+
+@dataclass(frozen=True)
 class SearchOutcome:
     """How a search ended, its records by number, and run.json as it stands now."""
 
@@ -129,8 +140,11 @@ class SearchOutcome:
     record: SearchRecord
 
 
-def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) -> SearchOutcome:
+def go_on(
+    search: Search, watcher: Watcher, told_to_stop: Callable[[], bool], course: Course | None = None
+) -> SearchOutcome:
     """Run the trials that are not finished, and close the search."""
+    course = course or usual_course(search)
     clock = Clock(_ran_before(search), math.inf if search.options.timeout is None else search.options.timeout)
     search.folder.mkdir(exist_ok=True)
     search.run.update_record(
@@ -144,7 +158,7 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
         return steering.stopped or told_to_stop()
 
     try:
-        status, records = _run(search, clock, watcher, asked_to_stop)
+        status, records = _run(search, course, clock, watcher, asked_to_stop)
         search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     except BaseException as error:
         _note_end(search, clock, error)
@@ -154,20 +168,21 @@ def go_on(search: Search, watcher: Watcher, told_to_stop: Callable[[], bool]) ->
 
 
 def _run(
-    search: Search, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]
+    search: Search, course: Course, clock: Clock, watcher: Watcher, told_to_stop: Callable[[], bool]
 ) -> tuple[str, list[TrialRecord]]:
     """The status in the end, and the records by number."""
     for line in mend(search.ledger, search.folder, search.metric):
         watcher.say(line)
     watcher.outlook(lambda: expected_time(search))
-    strategy = strategy_of(search.known, search.space, search.plan.totals)
-    study = _study(search, strategy, watcher)
+    study = _study(search, course, watcher)
     target = search.options.target
     budget = Budget(search.total, clock.left, -math.inf if target is None else search.metric.to_minimise(target))
     study.run(budget, told_to_stop)
     records = study.records
     ended_by = _reason(study, budget, clock, told_to_stop)
-    status = close(search, records, study.best(), strategy, ended_by)
+    status = close(search, records, study.best(), course.strategy, ended_by)
+    if ended_by != "signal":
+        course.conclude(records)
     if search.repeats and ended_by != "signal":
         repeated = repeat(search, records, clock, told_to_stop, watcher)
         search.run.update_record(repeats=repeated)
@@ -210,16 +225,26 @@ def _note_end(search: Search, clock: Clock, error: BaseException) -> None:
         search.run.write("trials.csv", spreadsheet(records, search.space.keys))
 
 
-def _study(search: Search, strategy: Strategy, watcher: Watcher) -> Study:
-    return Study(
-        strategy=strategy,
-        make=lambda point: _trial(search, point),
+def usual_course(search: Search) -> Course:
+    """The trials that the user gives, then those of the strategy that the config names."""
+    return Course(
+        strategy=strategy_of(search.known, search.space, search.plan.totals),
         given=[Point(number, search.space.read(config)) for number, config in enumerate(search.known)],
+        config=lambda point: _config(search, point),
+        seed=lambda number: trial_seed(search.config.seed, number),
+    )
+
+
+def _study(search: Search, course: Course, watcher: Watcher) -> Study:
+    return Study(
+        strategy=course.strategy,
+        make=lambda point: _trial(search, course, point),
+        given=course.given,
         metric=search.metric,
         ledger=search.ledger,
         executor=search.executor,
         work=train_trials,
-        job=search.job(search.folder, strategy.continues_trials),
+        job=search.job(search.folder, course.strategy.continues_trials),
         watcher=watcher,
         retire=lambda number: prune(RunDir(search.folder / f"{number:04d}")),
     )
@@ -233,13 +258,13 @@ def strategy_of(known: Sequence[Config], space: Space, totals: Sequence[int]) ->
     return STRATEGIES[config.search.strategy](brief)
 
 
-def _trial(search: Search, point: Point) -> Trial | TrialResult:
+def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
     """What a worker is given, or the record of a failure where the settings contradict each other."""
     try:
-        made = _config(search, point)
+        made = course.config(point)
     except ConfigError as error:
         return failed(point.number, point.values, "; ".join(error.problems))
-    seed = trial_seed(search.config.seed, point.number)
+    seed = course.seed(point.number)
     if point.resume is not None:  # the same run, for longer
         seed = RunDir(search.folder / f"{point.resume:04d}").read_record()["seed"]
     values = made.resolved() | {"seed": seed}

@@ -14,6 +14,7 @@ from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
+from nnrun.search.retests.record import RetestRecord, is_retest, read
 
 WIDER = "wider.yaml"  # a config, for the search that comes after it
 MINUTE = 60.0  # of twice nothing nothing would come
@@ -29,6 +30,11 @@ class StoredSearch:
     def plan(self) -> Plan:
         """search.yaml; DataError where it holds none."""
         return Plan.read(self.run.directory)
+
+    @cached_property
+    def retest(self) -> RetestRecord | None:
+        """What a search that retests another is about, and its verdict; None for all other searches."""
+        return read(self.run.directory) if is_retest(self.run.directory) else None
 
     @property
     def record(self) -> SearchRecord:

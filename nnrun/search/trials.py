@@ -82,7 +82,7 @@ class Answer(TypedDict):
     results: list[TrialResult]
 
 
-TRIAL, REPEAT = 5, 6  # beside the numbers in `randomness.PURPOSES`; another number would be another seed
+TRIAL, REPEAT, RETEST = 5, 6, 7  # beside those in `randomness.PURPOSES`; another number would be another seed
 
 
 def trial_seed(seed: int, number: int) -> int:
@@ -93,6 +93,11 @@ def trial_seed(seed: int, number: int) -> int:
 def repeat_seed(seed: int, number: int, repeat: int) -> int:
     """The seed with which a trial is trained again, by the search's seed and these two numbers alone."""
     return _seed(seed, REPEAT, number, repeat)
+
+
+def retest_seed(seed: int, number: int) -> int:
+    """The seed of that number in a retest, which all settings are trained with."""
+    return _seed(seed, RETEST, number)
 
 
 def _seed(*key: int) -> int:

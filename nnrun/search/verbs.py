@@ -53,7 +53,7 @@ def begin(
         loaded, dataset = begun(loaded, root, heard, trainings=config.search.trials)
         config = loaded.config
         session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
-        _refuse_misfit(loaded, dataset)
+        refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset))
         run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
@@ -105,7 +105,8 @@ def _wrong_way(metric: str) -> str | None:
     return None
 
 
-def _refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
+def refuse_misfit(loaded: Loaded, dataset: Dataset) -> None:
+    """ConfigError where the metric of the search says nothing of these data."""
     metric = loaded.config.search.metric
     part, _, name = metric.partition("_")
     if name not in METRICS:

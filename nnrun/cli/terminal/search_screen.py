@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
 from nnrun.cli.terminal.streams import in_terminal_letters, say
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
+from nnrun.search.retests import telling as retests
+from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
 from nnrun.search.trials import Objective
@@ -54,8 +57,11 @@ class SearchConsole(Screen, Watcher):
         self.plan, self.begun = plan, time.monotonic()
         self.paced_at = self.begun
         self.error_kind = error_kind(run.read_record()["data"])
-        say(*heading(run.id, plan, plan.space, self.options.workers, self.error_kind))
-        say(*outlook(plan))
+        retest = StoredSearch(StoredRun(run)).retest
+        if retest:
+            say(*retests.heading(run.id, retest, plan, self.options.workers, self.error_kind))
+        else:
+            say(*heading(run.id, plan, plan.space, self.options.workers, self.error_kind), *outlook(plan))
 
     def outlook(self, told: Callable[[], list[str]]) -> None:
         """As it is, before the first trial."""

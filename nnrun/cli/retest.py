@@ -1,0 +1,136 @@
+"""The command retest, and what resume and show do with a retest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Unpack
+
+import typer
+
+from nnrun.cli import search
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, explained
+from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.terminal.streams import json_result, result
+from nnrun.installation import command
+
+if TYPE_CHECKING:
+    from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Limits
+    from nnrun.search.retests.record import RetestRecord
+    from nnrun.search.running import SearchOutcome
+    from nnrun.search.stored import StoredSearch
+
+LEAST_SEEDS = 3  # fewer say next to nothing about luck
+
+SearchArgument = Annotated[str, typer.Argument(metavar="SEARCH", help="Path, id, unique prefix, or latest.")]
+NewConfig = Annotated[
+    Path | None,
+    typer.Argument(metavar="CONFIG", help="YAML file whose data and network take the place of the search's own."),
+]
+Top = Annotated[int, typer.Option(metavar="N", help="Best settings of the search, and fresh ones beside them.", min=1)]
+Seeds = Annotated[int, typer.Option(metavar="N", help="Trainings of each, with seeds of their own.", min=LEAST_SEEDS)]
+
+
+@explained
+def retest(
+    run: SearchArgument = "latest",
+    config: NewConfig = None,
+    top: Top = 10,
+    seeds: Seeds = LEAST_SEEDS,
+    workers: search.Workers = None,
+    timeout: search.Timeout = None,
+    trial_timeout: search.TrialTimeout = None,
+    trial_memory: search.TrialMemory = None,
+    stack: search.Stack = None,
+    settings: Settings = None,
+    report: Report = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Train the best settings of an old search on today's data or network, and say whether its ranking still holds.
+
+    Without a CONFIG and --set they are trained on the search's own data file as it is today.
+
+    Example:  nnrun retest latest --top 10 --set data.source=today.csv
+    """
+    from nnrun.runs.finding import find_run
+
+    found = find_run(runs, run)
+    from nnrun.cli.terminal.search_screen import search_console
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.search.retests.verbs import Request, begin
+
+    limits: Limits = {"timeout": timeout, "trial_timeout": trial_timeout}
+    limits |= {"trial_memory": trial_memory, "stack": stack}
+    options = search.options_of(workers, None, **limits)
+    asked = Request(top, seeds, config, settings or [])
+    with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
+        outcome = begin(found, asked, runs, options, screen, stop, sys.argv)
+    _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
+    raise typer.Exit(stop.exit_code if stop() else search.EXIT_CODES.get(outcome.status, 1))
+
+
+def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]) -> None:
+    """Resume a retest."""
+    from nnrun.cli.terminal.search_screen import search_console
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.search.retests.verbs import resume
+
+    chosen = search.options_of(**options)
+    with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
+        outcome = resume(run, chosen, screen, stop)
+    _report(outcome, json, quiet)
+    raise typer.Exit(stop.exit_code if stop() else search.EXIT_CODES.get(outcome.status, 1))
+
+
+def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+    """The verdict on stdout, and what to type next."""
+    from nnrun.runs.stored import StoredRun
+    from nnrun.runs.telling import next_line
+    from nnrun.search.retests.telling import conclusion, summary
+    from nnrun.search.stored import StoredSearch
+
+    found = StoredSearch(StoredRun(outcome.run))
+    record = _record(found)
+    if json:
+        about = {"id": found.run.id, "path": str(found.run.path), "retest": record}
+        written = {"report": str(page)} if page else {}
+        json_result({**outcome.record, **about, "records": outcome.records, **written})
+        return
+    whole = [*summary(record, found.record, found.plan.metric), ""]
+    lines = conclusion(record["verdict"]) if quiet and record["verdict"] else whole
+    commands = _next_commands(found, record, reported=quiet or page is not None)
+    lines += [f"retest   {found.run.path}", *([told(page)] if page else [])]
+    result(*lines, *map(next_line, commands))
+
+
+def _record(found: StoredSearch) -> RetestRecord:
+    assert found.retest is not None
+    return found.retest
+
+
+def _next_commands(found: StoredSearch, record: RetestRecord, reported: bool) -> Iterator[str]:
+    """Going on where it was stopped; what the verdict asks for; the page."""
+    if found.to_go_on:
+        yield command(*found.to_go_on)
+    if record["verdict"] and record["verdict"]["command"]:
+        yield record["verdict"]["command"]
+    if not reported:
+        yield command("report", str(found.run.path))
+
+
+def lines_of(found: StoredSearch, record: RetestRecord) -> list[str]:
+    """What `nnrun show` prints of a retest."""
+    from nnrun.search.retests.telling import heading, summary
+    from nnrun.search.telling import kind_of, progress
+
+    plan = found.plan
+    if found.closed:
+        lines = summary(record, found.record, plan.metric)
+    else:
+        lines = progress(found.record, found.kept, plan.total, plan.metric)
+    return [*heading(found.run.id, record, plan, kind=kind_of(found.record)), "", *lines]

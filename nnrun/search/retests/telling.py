@@ -1,0 +1,164 @@
+"""A retest told in plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnrun.search.plan import Plan
+from nnrun.search.record import SearchRecord
+from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, Verdict
+from nnrun.search.telling import ending, kind_of, setting, shown, test_line
+from nnrun.text import columns, counted, metric_key, metric_name, number, percent, points, wrapped
+
+SHOWN = 10  # settings in the table on screen
+HOLDS = {
+    True: "the old ranking holds",
+    False: "the old ranking does not hold",
+    None: "whether the old ranking holds cannot be told",
+}
+AGAIN = {True: "search again: ", False: "no need to search again: ", None: ""}
+
+
+def heading(run_id: str, record: RetestRecord, plan: Plan, workers: int | None = None, kind: str = "") -> list[str]:
+    """What is retested, and what is not as it was; `workers` and `kind` as in `telling.heading` of a search."""
+    metric = f"{plan.metric} ({metric_name(plan.metric.partition('_')[2], kind)})" if kind else plan.metric
+    at_work = "" if workers is None else f", {counted(workers, 'worker')}"
+    return [
+        f"retest   {run_id}",
+        f"search   {record['search']['id']}",
+        f"trials   {asked(record)}, {metric}{at_work}",
+        *(line for told in record["told"] for line in wrapped(told, "note     ")),
+    ]
+
+
+def asked(record: RetestRecord) -> str:
+    """`the best 10 of 50 settings and 10 fresh ones, 3 seeds each`."""
+    old = old_count(record)
+    fresh = len(record["settings"]) - old
+    best = f"the best {old} of {counted(record['search']['settings'], 'setting')}"
+    return f"{best} and {counted(fresh, 'fresh one')}, {counted(len(record['seeds']), 'seed')} each"
+
+
+def old_count(record: RetestRecord) -> int:
+    """How many of the settings are old; they come first."""
+    return sum(each["trial"] is not None for each in record["settings"])
+
+
+def name_of(record: RetestRecord, place: int) -> str:
+    """What the settings at this place are called."""
+    trial = record["settings"][place]["trial"]
+    return f"fresh {place - old_count(record) + 1}" if trial is None else f"old trial {trial}"
+
+
+def summary(record: RetestRecord, found: SearchRecord, metric: str) -> list[str]:
+    """What a retest came to: the settings by today's results, and what became of the old ranking."""
+    verdict = record["verdict"]
+    if verdict is None:
+        return [ending(found), "note     no seed has been trained with all settings yet, so nothing can be told"]
+    kind = kind_of(found)
+    lines = [ending(found), "", *table(record, verdict, metric, kind), "", *evidence(record, verdict, metric)]
+    return [*lines, *test_line(found, metric), *conclusion(verdict)]
+
+
+def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str = "", most: int | None = SHOWN) -> list[str]:
+    """The settings in today's order, with what they came to then; that which was the best then is always there."""
+    keys = list(record["settings"][0]["values"])
+    title = metric_key(metric, kind)
+    rows = [["", "", "then", title, "", "", *(key.rpartition(".")[2] for key in keys)]]
+    for place in ordered(verdict)[:most] if most else ordered(verdict):
+        rows.append(_row(record, verdict, place, metric, keys))
+    if most and 0 not in ordered(verdict)[:most]:
+        rows.append(_row(record, verdict, 0, metric, keys))
+    return columns(rows, right=(0, *range(2, len(rows[0]))))
+
+
+def ordered(verdict: Verdict) -> list[int]:
+    """The places of the settings, today's best first."""
+    return sorted(range(len(verdict["results"])), key=lambda place: verdict["results"][place]["rank"])
+
+
+def _row(record: RetestRecord, verdict: Verdict, place: int, metric: str, keys: Sequence[str]) -> list[str]:
+    each, result = record["settings"][place], verdict["results"][place]
+    then = shown(each["then"], metric) if each["trial"] is not None else ""
+    today = shown(result["mean"], metric) if result["mean"] is not None else f"{result['lost']} lost"
+    spread = ["", ""] if result["deviation"] is None else ["±", size(result["deviation"], metric)]
+    told = (setting(each["values"][key]) for key in keys)
+    return [str(result["rank"]), name_of(record, place), then, today, *spread, *told]
+
+
+def size(value: float, metric: str) -> str:
+    """A deviation or a distance on the scale of the metric."""
+    return percent(value) if metric.endswith("error") else number(value)
+
+
+def evidence(record: RetestRecord, verdict: Verdict, metric: str) -> list[str]:
+    """A line on each of the three questions, with how sure the answer is."""
+    lines = [f"ranking  {order_words(verdict['ranking'], old_count(record))}"]
+    if verdict["best"]:
+        lines.append(f"old best {best_words(record, verdict, verdict['best'], metric)}")
+    if verdict["group"]:
+        lines.append(f"fresh    {group_words(verdict['group'])}")
+    if verdict["seeds"] < len(record["seeds"]):
+        lines.append(
+            f"note     {verdict['seeds']} of {counted(len(record['seeds']), 'seed')} count: all settings had them"
+        )
+    return [part for line in lines for part in wrapped(line[9:], line[:9])]
+
+
+def order_words(order: Ranking, settings: int) -> str:
+    """How today's order of the old settings goes with the old one."""
+    if order["correlation"] is None or order["interval"] is None:
+        return f"the order of {counted(settings, 'setting')} cannot be compared: then or today all were level"
+    low, high = order["interval"]
+    answer = {True: "the order is still there", False: "the order has turned round", None: "that may be chance"}
+    found = f"rank correlation {order['correlation']:+.2f} ({_end(low)} to {_end(high)})"
+    return f"{found} over {counted(settings, 'setting')}: {answer[order['holds']]}"
+
+
+def _end(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"
+
+
+def best_words(record: RetestRecord, verdict: Verdict, best: OldBest, metric: str) -> str:
+    """Where the settings that were the best stand today."""
+    first, result = record["settings"][0], verdict["results"][0]
+    then = f"{name_of(record, 0)}, {shown(first['then'], metric)} then"
+    count = len(verdict["results"])
+    if best["today"] is None:
+        return f"{then}, {result['lost']} of {counted(verdict['seeds'], 'training')} without a result today"
+    place = f"{then}, {shown(best['today'], metric)} today, rank {best['rank']} of {count}"
+    difference, interval, other = best["difference"], best["interval"], name_of(record, best["against"])
+    if difference is None or interval is None:
+        return f"{place}; how far it is from {other} cannot be told"
+    low, high = (None if end is None else _distance(end, metric) for end in interval)
+    way = "behind" if difference > 0 else "ahead of"
+    answer = "still among the best" if best["among_the_best"] else "no longer among the best"
+    return f"{place}; {size_of(difference, metric)} {way} {other} ({low} to {high}): {answer}"
+
+
+def size_of(difference: float, metric: str) -> str:
+    """A difference without its sign."""
+    return f"{points(abs(difference))[1:]} points" if metric.endswith("error") else number(abs(difference))
+
+
+def _distance(difference: float, metric: str) -> str:
+    if metric.endswith("error"):
+        return points(difference)
+    return f"{'+' if difference >= 0 else '-'}{number(abs(difference))}"
+
+
+def group_words(group: Group) -> str:
+    """How the old settings fare against fresh ones."""
+    low, high = (_share(end) for end in group["interval"])
+    answer = {True: "still better", False: "hardly better any more", None: "that may be chance"}
+    wins = f"the old settings beat fresh ones in {_share(group['wins'])} of pairs ({low} to {high})"
+    return f"{wins}, {_share(group['expected'])} or so if nothing had changed: {answer[group['better']]}"
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f}%"
+
+
+def conclusion(verdict: Verdict) -> list[str]:
+    """Whether the ranking holds, and whether to search again."""
+    return wrapped(f"{HOLDS[verdict['holds']]}; {AGAIN[verdict['search_again']]}{verdict['why']}", "verdict  ")

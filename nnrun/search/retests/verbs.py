@@ -1,0 +1,258 @@
+"""The verbs of a retest: begin one of an old search, resume it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nnrun.config.config import Config, flat
+from nnrun.config.dump import one_line
+from nnrun.config.load import Loaded, load_config
+from nnrun.config.overrides import apply, reshape, written
+from nnrun.config.space.parsing import parse_space
+from nnrun.config.space.space import Space
+from nnrun.data.dataset import Dataset
+from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.files import sealed, to_json
+from nnrun.runs.engines import by_numpy
+from nnrun.runs.finding import PLAN, listing, search_of
+from nnrun.runs.rundir import CONFIG, RunDir
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.verbs import begun, first_files, prepare, same_data, session_of, until_told
+from nnrun.search.plan import Plan
+from nnrun.search.record import TrialRecord
+from nnrun.search.retests.design import InTurn, configured_by, old_settings, with_fresh
+from nnrun.search.retests.record import RETEST, SCHEMA_VERSION, RetestRecord, read
+from nnrun.search.retests.standing import judged
+from nnrun.search.running import Course, SearchOutcome, go_on
+from nnrun.search.state import Options, Search
+from nnrun.search.stored import StoredSearch
+from nnrun.search.strategies.strategy import Brief
+from nnrun.search.study import Watcher
+from nnrun.search.trials import retest_seed
+from nnrun.search.verbs import refuse_misfit
+from nnrun.text import all_of, counted
+
+TAKEN = ("data", "network")  # sections of a config that is named beside the search; all others stay the search's
+OWN = ("name", "seed", "search", *TAKEN)  # sections and keys in which such a config may differ without a word
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: so many settings and seeds, and what replaces parts of the search's config."""
+
+    top: int
+    seeds: int
+    config: Path | None = None
+    settings: Sequence[str] = ()
+
+
+def begin(
+    run: RunDir,
+    asked: Request,
+    root: Path,
+    options: Options,
+    watcher: Watcher,
+    told_to_stop: Callable[[], bool] = lambda: False,
+    argv: Sequence[str] = (),
+) -> SearchOutcome:
+    """Retest a search in a new directory under `root`.
+
+    Raises UsageError, ConfigError or DataError before the directory is made.
+    """
+    search = _over(run)
+    loaded, notices = _base(search, asked)
+    space = _space(search.plan, loaded)
+    record = _record(search, asked, space, loaded.config.seed)
+    _refuse_contradictions(record, space, loaded)
+    total = len(record["settings"]) * asked.seeds
+    with closing(options.executor()) as executor:  # workers start while the data is read
+        loaded, dataset = begun(loaded, root, until_told(watcher.preparing, told_to_stop), trainings=total)
+        config = loaded.config
+        session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
+        refuse_misfit(loaded, dataset)
+        record["same_data"] = same_data(search.run, dataset)
+        record["told"] += [*notices, *_on_data(search.run, dataset, record), *loaded.notices]
+        plan = replace(Plan.of(config, space, [total], options.kept(), None), strategy="random", enqueue=[])
+        retest = _create(root, loaded, dataset, plan, record, argv)
+        with retest.locked():
+            watcher.started(retest, plan)
+            held = Search(retest, config, dataset, plan, options, executor, [config])
+            return go_on(held, watcher, told_to_stop, _course(held, record))
+
+
+def resume(
+    run: RunDir,
+    options: Options,
+    watcher: Watcher,
+    told_to_stop: Callable[[], bool] = lambda: False,
+) -> SearchOutcome:
+    """Continue a retest to its end; DataError where the data is no longer what it began with."""
+    loaded, plan, record = StoredRun(run).loaded(), Plan.read(run), read(run)
+    options = options.after(plan.limits)
+    with closing(options.executor()) as executor, run.locked():
+        dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
+        if not same_data(StoredRun(run), dataset):
+            raise DataError(f"{run.id}: the data is no longer what this retest began with; begin a new one")
+        extended = plan.extended(None, options.kept(), None)
+        if extended != plan:
+            run.write(PLAN, extended.text())
+        watcher.started(run, extended)
+        held = Search(run, loaded.config, dataset, extended, options, executor, [loaded.config])
+        return go_on(held, watcher, told_to_stop, _course(held, record))
+
+
+def _course(search: Search, record: RetestRecord) -> Course:
+    """Every setting with the first seed, then with the next; the verdict in the end."""
+    settings = [each["values"] for each in record["settings"]]
+    run = search.run
+
+    def conclude(trials: list[TrialRecord]) -> None:
+        verdict = judged(record, trials, str(run.resolved))
+        run.write(RETEST, _text(record | {"verdict": verdict}))
+
+    return Course(
+        strategy=InTurn(Brief(search.space, search.config.seed, search.plan.totals), settings),
+        given=[],
+        config=lambda point: configured_by(point.values, search.space, search.config),
+        seed=lambda number: record["seeds"][number // len(settings)],
+        conclude=conclude,
+    )
+
+
+def _over(run: RunDir) -> StoredSearch:
+    """The search; UsageError where it is none, or still running."""
+    stored = StoredRun(run)
+    if not stored.is_search:
+        if above := search_of(run):
+            raise UsageError(f"{stored.name} is a run of the search {above.id}; retest that")
+        raise UsageError(f"{run.id} is a run, and no search; `{listing(run.path.parent)}` shows both")
+    if stored.status == "running":
+        raise UsageError(f"{run.id} is still running, so its ranking is not known yet; wait for its end, or stop it")
+    return StoredSearch(stored)
+
+
+def _base(search: StoredSearch, asked: Request) -> tuple[Loaded, list[str]]:
+    """The config that settings are put into, and what is to be told of it."""
+    if mistaken := next((each for each in asked.settings if each.strip().startswith("search.")), None):
+        raise UsageError(f"--set {mistaken}: the section search stays that of the search, whose results are compared")
+    before = search.run.config
+    values = before.resolved()
+    values["search"] |= {"space": search.plan.space.written()}  # also where it was the usual one
+    other = load_config(asked.config) if asked.config else search.run.loaded()
+    text = other.text if asked.config else search.run.directory.read(CONFIG)
+    values |= {name: other.config.resolved()[name] for name in TAKEN}
+    values, settings = apply(values, other.places, asked.settings)
+    reshape(values, other.places, settings)
+    loaded = Loaded(Config.checked(values, other.places), text, other.path, [], other.places)
+    told = _changes(before, loaded.config, search.plan.space)
+    return loaded, [*told, *(_not_taken(asked.config, other.config, loaded.config, search) if asked.config else ())]
+
+
+def _changes(before: Config, config: Config, space: Space) -> list[str]:
+    """A line a key that no setting gives and that is not as it was."""
+    old, new = flat(before.resolved()), flat(config.resolved())
+    keys = [key for key in new if key not in space.keys and not key.startswith("search.")]
+    return [f"{key}: {one_line(old.get(key))} → {one_line(new[key])}" for key in keys if old.get(key) != new[key]]
+
+
+def _not_taken(path: Path, other: Config, config: Config, search: StoredSearch) -> Iterator[str]:
+    """What a config says beside data and network, where the search has it otherwise."""
+    ours = flat(config.resolved())
+    keys = [
+        key
+        for key, value in flat(written(other)).items()
+        if key.split(".")[0] not in OWN and key not in search.plan.space.keys and ours.get(key) != value
+    ]
+    if keys:
+        yield f"of {path} data and network are taken; as in the search, unless --set changes it: {', '.join(keys)}"
+
+
+def _space(plan: Plan, loaded: Loaded) -> Space:
+    """The old space around today's config; a ConfigError says what of it has no place there any more."""
+    try:
+        return parse_space(plan.space.written(), loaded.config, loaded.places)
+    except ConfigError as error:
+        raise ConfigError([f"the search's space: {problem}" for problem in error.problems]) from None
+
+
+def _refuse_contradictions(record: RetestRecord, space: Space, loaded: Loaded) -> None:
+    """ConfigError where no old setting can be trained with today's config; single ones fail as trials do."""
+    problems: list[str] = []
+    for each in record["settings"]:
+        try:
+            if each["trial"] is not None:
+                configured_by(each["values"], space, loaded.config)
+                return
+        except ConfigError as error:
+            problems += [f"settings of trial {each['trial']}: {problem}" for problem in error.problems]
+    raise ConfigError(problems)
+
+
+def _record(search: StoredSearch, asked: Request, space: Space, seed: int) -> RetestRecord:
+    """What is to be trained, with what to tell of the old search; the data is not known yet."""
+    old = old_settings(search)
+    settings = with_fresh(old.ranked[: asked.top], space, seed, search.plan.total)
+    count = sum(each["trial"] is not None for each in settings)
+    told = old.told
+    if count < asked.top:
+        told.append(f"{counted(count, 'setting')} of the search can be compared, {asked.top} were asked for")
+    if (fresh := len(settings) - count) < count:
+        told.append(f"the space holds {counted(fresh, 'further setting')} to compare with")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "search": {
+            "id": search.run.id,
+            "path": str(search.run.path.resolve()),
+            "settings": old.count,
+            "data": search.run.written["data"],
+        },
+        "asked": {
+            "top": asked.top,
+            "seeds": asked.seeds,
+            "config": None if asked.config is None else str(asked.config.resolve()),
+            "set": [*asked.settings],
+        },
+        "same_data": False,
+        "told": told,
+        "seeds": [retest_seed(seed, number) for number in range(asked.seeds)],
+        "settings": settings,
+        "verdict": None,
+    }
+
+
+def _on_data(old: StoredRun, dataset: Dataset, record: RetestRecord) -> Iterator[str]:
+    """Whether the rows are those of the old search, and what a network would find different in them."""
+    then, now = old.written["data"], dataset.fitted.files
+    sizes = f"{_rows(sum(file['rows'] for file in then['files']))} then, {_rows(sum(file['rows'] for file in now))} now"
+    hashes = [[file["sha256"] for file in files] for files in (then["files"], now)]
+    names = [[file["name"] for file in files] for files in (then["files"], now)]
+    if record["same_data"]:
+        yield "data: the same rows and parts as then"
+    elif hashes[0] == hashes[1]:
+        yield "data: the same file as then, split or read otherwise"
+    elif names[0] == names[1]:
+        yield f"data: {all_of(names[1])} has changed since then ({sizes})"
+    else:
+        yield f"data: {all_of(names[1])} instead of {all_of(names[0])} ({sizes})"
+    yield from old.data.differences(dataset.fitted)
+
+
+def _rows(count: int) -> str:
+    return counted(count, "row")
+
+
+def _create(
+    root: Path, loaded: Loaded, dataset: Dataset, plan: Plan, record: RetestRecord, argv: Sequence[str]
+) -> RunDir:
+    def files(run_id: str) -> dict[str, bytes]:
+        made = first_files(run_id, loaded.config, loaded.text, dataset, argv, parent=None)
+        return made | {PLAN: plan.text().encode(), RETEST: _text(record).encode()}
+
+    return RunDir.create(root, f"{loaded.config.name}-retest", files)
+
+
+def _text(record: RetestRecord) -> str:
+    return to_json(sealed(record), indent=2) + "\n"
