@@ -28,6 +28,7 @@ class OldSearch(TypedDict):
 
     id: str
     path: str
+    strategy: str
     settings: int  # how many different ones were trained to the end
     data: DataRecord  # as its run.json has it
 

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from nnrun.installation import as_options, command
 from nnrun.search.record import TrialRecord
-from nnrun.search.retests.record import Group, OldBest, Ranking, Result, RetestRecord, Verdict
+from nnrun.search.retests.record import Group, OldBest, OldSearch, Ranking, Result, RetestRecord, Verdict
+from nnrun.search.strategies import STRATEGIES
+from nnrun.search.strategies.strategy import Grid
 
 DRAWS = 2000  # of a bootstrap, and of shuffles
 SURE = 0.95
 BY_CHANCE = 0.05  # how often chance alone may give what is taken for an order
+WORTH = 0.05  # of what the best lacks to be perfect: a difference that is smaller counts as none
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.int64]
 
 
 class Gap(NamedTuple):
@@ -31,10 +33,23 @@ class Gap(NamedTuple):
     difference: float
     interval: tuple[float, float]
 
+
+class Today(NamedTuple):
+    """The values by setting and seed, and from which difference on they differ."""
+
+    values: Floats
+    worth: float
+
     @property
-    def clear(self) -> bool:
-        """Whether it is worse beyond the luck of seeds, and of having been picked among many."""
-        return self.interval[0] > 0
+    def means(self) -> Floats:
+        """Of each setting."""
+        return np.asarray(self.values.mean(axis=1))
+
+
+def worth(values: Floats, metric: str) -> float:
+    """The least difference that counts: a share of what the best of these lacks to 0, or to 1 of what is maximised."""
+    best = float(values.min())
+    return WORTH * abs(best + 1 if metric.startswith("-") else best) if math.isfinite(best) else 0.0
 
 
 def results(values: Floats) -> list[Result]:
@@ -53,35 +68,40 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _signs(values: Floats) -> Floats:
-    """Which of two values is higher, for each pair, (n, n); infinite ones are level."""
-    return np.asarray((values[:, None] > values).astype(float) - (values[:, None] < values))
+def signs(values: Floats, least: float = 0.0) -> Floats:
+    """Which of two values is higher, for each pair, (n, n); those that differ by no more than `least` are level."""
+    ordered = (values[:, None] > values + least).astype(float)
+    return np.asarray(ordered - ordered.T)
 
 
 def correlation(one: Floats, other: Floats) -> float:
-    """Kendall's τ-b of two lists of values; NaN where all of one are level.
+    """Kendall's τ-b of two orders as `signs` has them; NaN where in one of them all are level.
 
     Kendall, The treatment of ties in ranking problems, Biometrika 1945.
     """
-    a, b = _signs(one), _signs(other)
-    pairs = math.sqrt(float((a * a).sum()) * float((b * b).sum()))
-    return float((a * b).sum()) / pairs if pairs else math.nan
+    pairs = math.sqrt(float((one * one).sum()) * float((other * other).sum()))
+    return float((one * other).sum()) / pairs if pairs else math.nan
 
 
-def ranking(then: Floats, values: Floats, all_values: Floats) -> Ranking:
-    """The order of the old settings, then and today; then: (old,), values: (old, seeds)."""
-    today = values.mean(axis=1)
-    seen = correlation(then, today)
-    agreement = _agreement(all_values)
+def ranking(then: Floats, old: Today, all_: Today, least: float) -> Ranking:
+    """The order of the old settings, then and today; then: (old,), of which differences up to `least` are none."""
+    first, values = signs(then, least), old.values
+    today = signs(old.means, old.worth)
+    seen, agreement = correlation(first, today), _agreement(all_)
     if math.isnan(seen):
         return {"correlation": None, "interval": None, "chance": None, "agreement": agreement, "holds": None}
 
     def drawn(rng: np.random.Generator) -> float:
         settings, seeds = (rng.integers(0, n, n) for n in values.shape)
-        return correlation(then[settings], values[settings][:, seeds].mean(axis=1))
+        again = signs(values[settings][:, seeds].mean(axis=1), old.worth)
+        return correlation(first[np.ix_(settings, settings)], again)
+
+    def shuffled(rng: np.random.Generator) -> float:
+        order = rng.permutation(len(first))
+        return correlation(first[np.ix_(order, order)], today)
 
     low, high = _interval(drawn)
-    upward, downward = _chances(seen, lambda rng: correlation(rng.permutation(then), today))
+    upward, downward = _chances(seen, shuffled)
     holds = True if low > 0 and upward <= BY_CHANCE else False if high < 0 and downward <= BY_CHANCE else None
     return {
         "correlation": seen,
@@ -92,13 +112,14 @@ def ranking(then: Floats, values: Floats, all_values: Floats) -> Ranking:
     }
 
 
-def _agreement(values: Floats) -> float | None:
+def _agreement(today: Today) -> float | None:
     """The mean correlation of the order by one seed with that by the others, which luck leaves of a true order."""
-    seeds = values.shape[1]
+    values, seeds = today.values, today.values.shape[1]
     if seeds < 2:
         return None
-    found = [correlation(values[:, s], np.delete(values, s, axis=1).mean(axis=1)) for s in range(seeds)]
-    told = [each for each in found if not math.isnan(each)]
+    rest = (np.delete(values, s, axis=1).mean(axis=1) for s in range(seeds))
+    pairs = [(signs(values[:, s], today.worth), signs(other, today.worth)) for s, other in enumerate(rest)]
+    told = [found for pair in pairs if not math.isnan(found := correlation(*pair))]
     return float(np.mean(told)) if told else None
 
 
@@ -112,48 +133,46 @@ def _interval(drawn: Callable[[np.random.Generator], float]) -> tuple[float, flo
 
 def _chances(seen: float, shuffled: Callable[[np.random.Generator], float]) -> tuple[float, float]:
     """How often shuffles come to as much, and to as little; what was seen counts as one of them."""
-    rng = np.random.default_rng(1)
+    rng, dust = np.random.default_rng(1), 1e-9
     found = np.array([shuffled(rng) for _ in range(DRAWS)])
-    dust = 1e-9
-    return (
-        float((1 + (found >= seen - dust).sum()) / (DRAWS + 1)),
-        float((1 + (found <= seen + dust).sum()) / (DRAWS + 1)),
-    )
+    above, below = (found >= seen - dust).sum(), (found <= seen + dust).sum()
+    return float((1 + above) / (DRAWS + 1)), float((1 + below) / (DRAWS + 1))
 
 
-def group(values: Floats, old: int, tried: int, agreement: float | None) -> Group:
-    """The old settings beside the fresh ones; `tried` is of how many they were the best."""
-    means = values.mean(axis=1)
+def group(today: Today, old: int, lead: float, agreement: float | None) -> Group:
+    """The old settings beside the fresh ones; `lead` is the share of pairs above a half that they ought to win."""
+    values, level = today.values, today.worth
 
     def drawn(rng: np.random.Generator) -> float:
         seeds = rng.integers(0, values.shape[1], values.shape[1])
         best, fresh = (part[rng.integers(0, len(part), len(part))][:, seeds] for part in (values[:old], values[old:]))
-        return _wins(best.mean(axis=1), fresh.mean(axis=1))
+        return _wins(best.mean(axis=1), fresh.mean(axis=1), level)
 
     def shuffled(rng: np.random.Generator) -> float:
-        mixed = rng.permutation(means)
-        return _wins(mixed[:old], mixed[old:])
+        mixed = rng.permutation(today.means)
+        return _wins(mixed[:old], mixed[old:], level)
 
-    wins = _wins(means[:old], means[old:])
+    wins = _wins(today.means[:old], today.means[old:], level)
     low, high = _interval(drawn)
     chance, _ = _chances(wins, shuffled)
-    expected = 0.5 + (0.5 - 0.5 * old / tried) * max(0.0, agreement or 0.0)
+    expected = 0.5 + lead * max(0.0, agreement or 0.0)
     better = True if low > 0.5 and chance <= BY_CHANCE else False if high < expected else None
     return {"wins": wins, "interval": [low, high], "chance": chance, "expected": expected, "better": better}
 
 
-def _wins(one: Floats, other: Floats) -> float:
-    """The share of pairs in which the first is lower."""
-    return float((one[:, None] < other).mean() + (one[:, None] == other).mean() / 2)
+def _wins(one: Floats, other: Floats, level: float) -> float:
+    """The share of pairs in which the first is lower; a pair that is level is half of one."""
+    lower, higher = one[:, None] + level < other, one[:, None] > other + level
+    return float(0.5 + (lower.mean() - higher.mean()) / 2)
 
 
-def best(values: Floats) -> OldBest | None:
+def best(today: Today) -> OldBest | None:
     """The setting that was the best, beside the best of all others today; None where there is no other."""
-    if len(values) < 2:
+    if len(today.values) < 2:
         return None
-    means = values.mean(axis=1)
+    means = today.means
     against = 1 + int(np.argmin(means[1:]))
-    found = gap(values, 0, against)
+    found = gap(today.values, 0, against)
     lost = math.isinf(means[0]) and math.isfinite(means[against])
     return {
         "today": _number(means[0]),
@@ -161,18 +180,18 @@ def best(values: Floats) -> OldBest | None:
         "against": against,
         "difference": found and found.difference,
         "interval": found and [*found.interval],
-        "among_the_best": False if lost else None if found is None else not found.clear,
+        "among_the_best": False if lost else None if found is None else found.interval[0] <= today.worth,
     }
 
 
-def fresh_is_ahead(values: Floats, old: int) -> bool:
+def fresh_is_ahead(today: Today, old: int) -> bool:
     """Whether the best fresh setting is clearly better than the best old one."""
-    means = values.mean(axis=1)
-    if len(values) == old:
+    means = today.means
+    if len(means) == old:
         return False
     first, fresh = int(np.argmin(means[:old])), old + int(np.argmin(means[old:]))
-    found = gap(values, first, fresh)
-    return found.clear if found else bool(means[fresh] < means[first])
+    found = gap(today.values, first, fresh)
+    return found.interval[0] > today.worth if found else bool(means[fresh] < means[first])
 
 
 def gap(values: Floats, one: int, other: int) -> Gap | None:
@@ -197,34 +216,40 @@ def gap(values: Floats, one: int, other: int) -> Gap | None:
     return Gap(difference, (difference - width, difference + width))
 
 
-def judged(record: RetestRecord, trials: Sequence[TrialRecord], resolved: str) -> Verdict | None:
+def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, resolved: str) -> Verdict | None:
     """The verdict on all trials of those seeds that every setting has ended with; None while there is no such seed.
 
-    `resolved` is the config that a new search would begin with.
+    `metric` is that of the search, with its sign, and `resolved` the config that a new search would begin with.
     """
     values = _by_seed(record, trials)
     if not values.shape[1]:
         return None
     then = np.array([each["then"] for each in record["settings"] if each["then"] is not None])
-    old = len(then)
-    order = ranking(then, values[:old], values)
+    old, least = len(then), worth(values.mean(axis=1), metric)
+    today = Today(values, least)
+    order = ranking(then, Today(values[:old], least), today, worth(then, metric))
     beside = None
     if old < len(values):
-        beside = group(values, old, record["search"]["settings"], order["agreement"])
-    ahead = fresh_is_ahead(values, old)
+        beside = group(today, old, _lead(record["search"], old), order["agreement"])
+    ahead = fresh_is_ahead(today, old)
     holds = order["holds"] if order["holds"] is not None else beside and beside["better"]
     again, why = _advice(order, beside, holds, ahead)
     return {
         "seeds": values.shape[1],
         "results": results(values),
         "ranking": order,
-        "best": best(values),
+        "best": best(today),
         "group": beside,
         "holds": holds,
         "search_again": again,
         "why": why,
         "command": command("search", resolved) if again else _wider(record) if again is None else None,
     }
+
+
+def _lead(search: OldSearch, old: int) -> float:
+    """What the best few of many draws have before further draws, if nothing is left to luck; of a grid nobody knows."""
+    return 0.0 if STRATEGIES[search["strategy"]] is Grid else 0.5 - 0.5 * old / search["settings"]
 
 
 def _by_seed(record: RetestRecord, trials: Sequence[TrialRecord]) -> Floats:
@@ -245,7 +270,7 @@ def _advice(order: Ranking, beside: Group | None, holds: bool | None, ahead: boo
     if holds is False and not (beside and beside["better"]):
         return True, "the order of the old settings has turned round"
     if holds is None:
-        return None, "too little to tell; more settings or seeds tell more"
+        return None, "more settings or more seeds may tell"
     if beside and beside["better"]:
         return False, "the old settings still do better than fresh ones"
     return False, "the order is the old one, and no fresh setting clearly does better"

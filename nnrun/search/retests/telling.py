@@ -64,7 +64,7 @@ def table(record: RetestRecord, verdict: Verdict, metric: str, kind: str = "", m
     """The settings in today's order, with what they came to then; that which was the best then is always there."""
     keys = list(record["settings"][0]["values"])
     title = metric_key(metric, kind)
-    rows = [["", "", "then", title, "", "", *(key.rpartition(".")[2] for key in keys)]]
+    rows = [["", title, "then", "today", "", "", *(key.rpartition(".")[2] for key in keys)]]
     for place in ordered(verdict)[:most] if most else ordered(verdict):
         rows.append(_row(record, verdict, place, metric, keys))
     if most and 0 not in ordered(verdict)[:most]:
@@ -111,8 +111,8 @@ def order_words(order: Ranking, settings: int) -> str:
         return f"the order of {counted(settings, 'setting')} cannot be compared: then or today all were level"
     low, high = order["interval"]
     answer = {True: "the order is still there", False: "the order has turned round", None: "that may be chance"}
-    found = f"rank correlation {order['correlation']:+.2f} ({_end(low)} to {_end(high)})"
-    return f"{found} over {counted(settings, 'setting')}: {answer[order['holds']]}"
+    how = f"{_end(low)} to {_end(high)}; by chance in {percent(order['chance'])}"
+    return f"rank correlation {order['correlation']:+.2f} ({how}) over {counted(settings, 'setting')}: {answer[order['holds']]}"
 
 
 def _end(value: float | None) -> str:
@@ -151,7 +151,8 @@ def group_words(group: Group) -> str:
     """How the old settings fare against fresh ones."""
     low, high = (_share(end) for end in group["interval"])
     answer = {True: "still better", False: "hardly better any more", None: "that may be chance"}
-    wins = f"the old settings beat fresh ones in {_share(group['wins'])} of pairs ({low} to {high})"
+    how = f"{low} to {high}; by chance in {percent(group['chance'])}"
+    wins = f"the old settings beat fresh ones in {_share(group['wins'])} of pairs ({how})"
     return f"{wins}, {_share(group['expected'])} or so if nothing had changed: {answer[group['better']]}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from nnrun.config.config import Config, flat
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded, load_config
-from nnrun.config.overrides import apply, reshape, written
+from nnrun.config.overrides import apply, reshape, value_at, written
 from nnrun.config.space.parsing import parse_space
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
@@ -110,7 +111,7 @@ def _course(search: Search, record: RetestRecord) -> Course:
     run = search.run
 
     def conclude(trials: list[TrialRecord]) -> None:
-        verdict = judged(record, trials, str(run.resolved))
+        verdict = judged(record, trials, search.plan.metric, str(run.resolved))
         run.write(RETEST, _text(record | {"verdict": verdict}))
 
     return Course(
@@ -147,15 +148,17 @@ def _base(search: StoredSearch, asked: Request) -> tuple[Loaded, list[str]]:
     values, settings = apply(values, other.places, asked.settings)
     reshape(values, other.places, settings)
     loaded = Loaded(Config.checked(values, other.places), text, other.path, [], other.places)
-    told = _changes(before, loaded.config, search.plan.space)
+    told = [*_changes(before, loaded.config, search.plan.space)]
     return loaded, [*told, *(_not_taken(asked.config, other.config, loaded.config, search) if asked.config else ())]
 
 
-def _changes(before: Config, config: Config, space: Space) -> list[str]:
-    """A line a key that no setting gives and that is not as it was."""
+def _changes(before: Config, config: Config, space: Space) -> Iterator[str]:
+    """A line a key that is not as it was, and one on those that change nothing, as each setting has its own."""
     old, new = flat(before.resolved()), flat(config.resolved())
     keys = [key for key in new if key not in space.keys and not key.startswith("search.")]
-    return [f"{key}: {one_line(old.get(key))} → {one_line(new[key])}" for key in keys if old.get(key) != new[key]]
+    yield from (f"{key}: {one_line(old.get(key))} → {one_line(new[key])}" for key in keys if old.get(key) != new[key])
+    if own := [key for key in space.keys if value_at(before, key) != value_at(config, key)]:
+        yield f"the search varied {all_of(own)}: each setting keeps its own, that of today's config does not count"
 
 
 def _not_taken(path: Path, other: Config, config: Config, search: StoredSearch) -> Iterator[str]:
@@ -200,12 +203,13 @@ def _record(search: StoredSearch, asked: Request, space: Space, seed: int) -> Re
     if count < asked.top:
         told.append(f"{counted(count, 'setting')} of the search can be compared, {asked.top} were asked for")
     if (fresh := len(settings) - count) < count:
-        told.append(f"the space holds {counted(fresh, 'further setting')} to compare with")
+        told.append(f"the space holds {counted(fresh, 'further setting') if fresh else 'no setting'} to compare with")
     return {
         "schema_version": SCHEMA_VERSION,
         "search": {
             "id": search.run.id,
             "path": str(search.run.path.resolve()),
+            "strategy": search.plan.strategy,
             "settings": old.count,
             "data": search.run.written["data"],
         },
@@ -217,10 +221,17 @@ def _record(search: StoredSearch, asked: Request, space: Space, seed: int) -> Re
         },
         "same_data": False,
         "told": told,
-        "seeds": [retest_seed(seed, number) for number in range(asked.seeds)],
+        "seeds": _seeds(search, seed, asked.seeds),
         "settings": settings,
         "verdict": None,
     }
+
+
+def _seeds(search: StoredSearch, seed: int, count: int) -> list[int]:
+    """Seeds that the search has not used itself, as a retest that is retested has."""
+    used = {trial["seed"] for trial in search.trials}
+    fresh = (drawn for number in itertools.count() if (drawn := retest_seed(seed, number)) not in used)
+    return list(itertools.islice(fresh, count))
 
 
 def _on_data(old: StoredRun, dataset: Dataset, record: RetestRecord) -> Iterator[str]:
