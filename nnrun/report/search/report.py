@@ -36,6 +36,7 @@ from nnrun.report.search.parameters import (
     zoom_charts,
 )
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart
+from nnrun.report.search.retest import retest_page
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
@@ -51,16 +52,14 @@ FURTHER = ("train_error", "dev_loss", "best epoch", "epochs", "seconds")  # colu
 def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     """All that the directory tells of the search."""
     found = Results.of(search)
+    shared = [_lost_section(found), _trials_section(found), _space_section(found)]
+    shared += [background.config_section(search), background.environment_section(search.record)]
+    if found.retest:
+        return retest_page(found, found.retest, shared)
     judged = _diagnosis(search, usual, options)
     items = ranked_importances(found)
-    sections = [_best_section(found, judged), *_pictures(found, items)]
-    sections += [_lost_section(found), _trials_section(found)]
-    sections += [
-        _space_section(found),
-        background.config_section(search),
-        background.environment_section(search.record),
-        background.again_section(search, "The same trials from this directory:", _same_search(found)),
-    ]
+    again = background.again_section(search, "The same trials from this directory:", _same_search(found))
+    sections = [_best_section(found, judged), *_pictures(found, items), *shared, again]
     lead = join([_lead(found, items), facts(_numbers(found))])
     return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
 

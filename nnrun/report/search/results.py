@@ -19,6 +19,7 @@ from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axi
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
+from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
@@ -52,6 +53,11 @@ class Results:
     def strategy(self) -> Strategy:
         """As it stood before the first trial."""
         return STRATEGIES[self.plan.strategy](self.plan.brief())
+
+    @cached_property
+    def retest(self) -> RetestRecord | None:
+        """What it is about, if it retests another search."""
+        return StoredSearch(self.run).retest
 
     @property
     def space(self) -> Space:

@@ -272,7 +272,8 @@ def _advice(order: Ranking, beside: Group | None, holds: bool | None, ahead: boo
     if holds is None:
         return None, "more settings or more seeds may tell"
     if beside and beside["better"]:
-        return False, "the old settings still do better than fresh ones"
+        among = ", though the order among them cannot be told" if order["holds"] is None else ""
+        return False, f"the old settings still do better than fresh ones{among}"
     return False, "the order is the old one, and no fresh setting clearly does better"
 
 

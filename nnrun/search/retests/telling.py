@@ -11,6 +11,7 @@ from nnrun.search.telling import ending, kind_of, setting, shown, test_line
 from nnrun.text import columns, counted, metric_key, metric_name, number, percent, points, wrapped
 
 SHOWN = 10  # settings in the table on screen
+LEAST_CHANCE = 0.001  # below which its size says nothing
 HOLDS = {
     True: "the old ranking holds",
     False: "the old ranking does not hold",
@@ -111,8 +112,9 @@ def order_words(order: Ranking, settings: int) -> str:
         return f"the order of {counted(settings, 'setting')} cannot be compared: then or today all were level"
     low, high = order["interval"]
     answer = {True: "the order is still there", False: "the order has turned round", None: "that may be chance"}
-    how = f"{_end(low)} to {_end(high)}; by chance in {percent(order['chance'])}"
-    return f"rank correlation {order['correlation']:+.2f} ({how}) over {counted(settings, 'setting')}: {answer[order['holds']]}"
+    how = f"{_end(low)} to {_end(high)}; by chance {_chance(order['chance'])}"
+    found = f"rank correlation {order['correlation']:+.2f} ({how})"
+    return f"{found} over {counted(settings, 'setting')}: {answer[order['holds']]}"
 
 
 def _end(value: float | None) -> str:
@@ -151,9 +153,13 @@ def group_words(group: Group) -> str:
     """How the old settings fare against fresh ones."""
     low, high = (_share(end) for end in group["interval"])
     answer = {True: "still better", False: "hardly better any more", None: "that may be chance"}
-    how = f"{low} to {high}; by chance in {percent(group['chance'])}"
+    how = f"{low} to {high}; by chance {_chance(group['chance'])}"
     wins = f"the old settings beat fresh ones in {_share(group['wins'])} of pairs ({how})"
     return f"{wins}, {_share(group['expected'])} or so if nothing had changed: {answer[group['better']]}"
+
+
+def _chance(chance: float | None) -> str:
+    return "< 0.1%" if chance is not None and chance < LEAST_CHANCE else percent(chance)
 
 
 def _share(share: float | None) -> str:
