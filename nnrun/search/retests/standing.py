@@ -19,7 +19,7 @@ from nnrun.search.retests.record import Group, OldBest, OldSearch, Ranking, Resu
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Grid
 
-DRAWS = 2000  # of a bootstrap, and of shuffles
+DRAWS = 1000  # of a bootstrap, and of shuffles
 SURE = 0.95
 BY_CHANCE = 0.05  # how often chance alone may give what is taken for an order
 WORTH = 0.05  # of what the best lacks to be perfect: a difference that is smaller counts as none
@@ -233,7 +233,7 @@ def judged(record: RetestRecord, trials: Sequence[TrialRecord], metric: str, res
         beside = group(today, old, _lead(record["search"], old), order["agreement"])
     ahead = fresh_is_ahead(today, old)
     holds = order["holds"] if order["holds"] is not None else beside and beside["better"]
-    again, why = _advice(order, beside, holds, ahead)
+    again, why = _advice(order, beside, ahead)
     return {
         "seeds": values.shape[1],
         "results": results(values),
@@ -261,20 +261,20 @@ def _by_seed(record: RetestRecord, trials: Sequence[TrialRecord]) -> Floats:
     return np.array([[found[s * count + i] for s in whole] for i in places], dtype=float)
 
 
-def _advice(order: Ranking, beside: Group | None, holds: bool | None, ahead: bool) -> tuple[bool | None, str]:
+def _advice(order: Ranking, beside: Group | None, ahead: bool) -> tuple[bool | None, str]:
     """Whether to search again, and why."""
     if ahead:
         return True, "a fresh setting clearly does better than every old one"
-    if beside and beside["better"] is False:
-        return True, "the old settings do hardly better than fresh ones"
-    if holds is False and not (beside and beside["better"]):
-        return True, "the order of the old settings has turned round"
-    if holds is None:
-        return None, "more settings or more seeds may tell"
+    if order["holds"]:
+        return False, "the order is the old one, and no fresh setting clearly does better"
     if beside and beside["better"]:
         among = ", though the order among them cannot be told" if order["holds"] is None else ""
         return False, f"the old settings still do better than fresh ones{among}"
-    return False, "the order is the old one, and no fresh setting clearly does better"
+    if beside and beside["better"] is False:
+        return True, "the old settings do hardly better than fresh ones"
+    if order["holds"] is False:
+        return True, "the order of the old settings has turned round"
+    return None, "more settings or more seeds may tell"
 
 
 def _wider(record: RetestRecord) -> str:
