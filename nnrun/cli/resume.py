@@ -46,8 +46,6 @@ def resume(
     Example:  nnrun resume latest --epochs 100
     """
     from nnrun.runs.finding import find_run, is_search
-    from nnrun.runs.stored import StoredRun
-    from nnrun.search.stored import StoredSearch
 
     found = find_run(runs, run)
     if found.status == "paused":
@@ -64,12 +62,19 @@ def resume(
     }
     if is_search(found):
         _refuse_for("a search", epochs=epochs, set=settings)
-        if StoredSearch(StoredRun(found)).retest:
-            _refuse_for("a retest", trials=trials, target=target, repeat=repeat)
-            return retest.go_on(found, json, quiet, **of_a_search)
-        return search.go_on(found, trials, json, quiet, **of_a_search)
+        return _resume_search(found, trials, json, quiet, of_a_search)
     _refuse_for("one run", trials=trials, **of_a_search)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)
+
+
+def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, options: search.Shared) -> None:
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.stored import StoredSearch
+
+    if not StoredSearch(StoredRun(found)).retest:
+        return search.go_on(found, trials, json, quiet, **options)
+    _refuse_for("a retest", trials=trials, target=options["target"], repeat=options["repeat"])
+    return retest.go_on(found, json, quiet, **options)
 
 
 def _resume_run(

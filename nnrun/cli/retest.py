@@ -12,11 +12,12 @@ import typer
 from nnrun.cli import search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, explained
 from nnrun.cli.report import Report, if_asked, told
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
+    from nnrun.runs.stored import StoredRun
     from nnrun.search.plan import Limits
     from nnrun.search.retests.record import RetestRecord
     from nnrun.search.running import SearchOutcome
@@ -51,9 +52,10 @@ def retest(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train the best settings of an old search on today's data or network, and say whether its ranking still holds.
+    """Tell whether the ranking of an old search still holds today.
 
-    Without a CONFIG and --set they are trained on the search's own data file as it is today.
+    Its best settings and as many fresh ones are trained with a few seeds each, on the data and network of CONFIG and
+    --set, or without these on the search's own data file as it is now.
 
     Example:  nnrun retest latest --top 10 --set data.source=today.csv
     """
@@ -123,14 +125,20 @@ def _next_commands(found: StoredSearch, record: RetestRecord, reported: bool) ->
         yield command("report", str(found.run.path))
 
 
-def lines_of(found: StoredSearch, record: RetestRecord) -> list[str]:
+def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a retest."""
     from nnrun.search.retests.telling import heading, summary
+    from nnrun.search.stored import StoredSearch
     from nnrun.search.telling import kind_of, progress
 
-    plan = found.plan
+    if json or csv:
+        return search.page(run, json, csv)
+    found = StoredSearch(run)
+    record, retest, plan = found.record, _record(found), found.plan
+    if found.loss:
+        say(f"note     {found.loss}")
     if found.closed:
-        lines = summary(record, found.record, plan.metric)
+        lines = summary(retest, record, plan.metric)
     else:
-        lines = progress(found.record, found.kept, plan.total, plan.metric)
-    return [*heading(found.run.id, record, plan, kind=kind_of(found.record)), "", *lines]
+        lines = progress(record, found.kept, plan.total, plan.metric)
+    return result(*heading(run.id, retest, plan, kind=kind_of(record)), "", *lines)

@@ -194,10 +194,6 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         json_result({**record, **about, **retested, "records": trials})
     elif csv:
         csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
-    elif search.retest:
-        from nnrun.cli.retest import lines_of
-
-        result(*lines_of(search, search.retest))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]

@@ -33,10 +33,11 @@ def show(
 
     found = StoredRun(find_run(runs, run))
     if found.is_search:
-        from nnrun.cli.search import page
+        from nnrun.cli import retest, search
+        from nnrun.search.stored import StoredSearch
 
         record_of(found)  # DataError where there is none
-        page(found, json, csv)
+        (retest if StoredSearch(found).retest else search).page(found, json, csv)
     elif json:
         json_result(_whole(found, record_of(found)))
     elif csv:

@@ -50,6 +50,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     for strategy in ("random", "sobol", "tpe"):
         trials = ("--trials", "4", "--workers", "2", "--strategy", strategy)
         yield step("search", "config.yaml", *trials, "-q", "--set", "training.epochs=3")
+    yield step("retest", "latest", "--top", "2", "--workers", "2", "-q")
     yield step("show")
     yield step("report")
     yield step("diagnose")

@@ -335,6 +335,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "cli/init:_list": "test_a_bundled_table_and_a_bundled_config_are_tried_as_their_lists_say",
     "cli/init:_write": "test_a_schema_of_another_version_is_renewed",
     "cli/list:list_": "test_where_there_is_no_run_the_command_makes_one",
+    "cli/retest:_next_commands": "test_what_a_retest_says_to_type_can_be_typed",
     "cli/search:_report": "test_a_search_prints_results_on_stdout_and_its_course_on_stderr",
     "cli/train:_report": "test_printed_commands_run_as_they_stand",
     "cli/train:_to_go_on": "test_nothing_left_to_train_is_said",
@@ -353,6 +354,8 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "models/output:check_free": "test_a_file_in_the_way_is_replaced_with_the_option_or_left_with_another_name",
     "models/rows:notices": "test_predictions_are_compared_with_a_target_that_is_there",
     "report/run/background:_again": "test_all_that_a_page_of_a_run_says_to_type_can_be_typed",
+    "report/search/retest:_next": "test_all_that_a_page_of_a_retest_says_to_type_can_be_typed",
+    "report/search/retest:_same_retest": "test_all_that_a_page_of_a_retest_says_to_type_can_be_typed",
     "report/search/report:_sureness": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
     "report/search/report:_uses": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
     "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
@@ -361,6 +364,9 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/telling:symptoms": "test_the_settings_below_a_symptom_cure_it",
     "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
+    "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",
+    "search/retests/standing:_wider": "test_what_a_retest_says_to_type_can_be_typed",
+    "search/retests/standing:judged": "test_what_a_retest_says_to_type_can_be_typed",
     "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
     "search/stored:loss": "test_a_damaged_ledger_is_mended",
     "search/telling:unfinished_repeats": "test_repeats_that_are_missing_are_made",
@@ -372,7 +378,8 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/rundir:_cannot_make",
-    "runs/stored:_refuse_bomb", "search/study:_words", "search/verbs:_extended",
+    "runs/stored:_refuse_bomb", "search/retests/verbs:_base", "search/retests/verbs:_not_taken",
+    "search/study:_words", "search/verbs:_extended",
 }  # fmt: skip
 
 

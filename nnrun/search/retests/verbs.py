@@ -178,7 +178,7 @@ def _space(plan: Plan, loaded: Loaded) -> Space:
     try:
         return parse_space(plan.space.written(), loaded.config, loaded.places)
     except ConfigError as error:
-        raise ConfigError([f"the search's space: {problem}" for problem in error.problems]) from None
+        raise ConfigError([f"{problem}; the search varied it" for problem in error.problems]) from None
 
 
 def _refuse_contradictions(record: RetestRecord, space: Space, loaded: Loaded) -> None:

@@ -1,8 +1,8 @@
 """An old search of a linear model, whose one searched key is its learning rate, and data with other best rates.
 
-Gradient descent for six epochs on columns as they are: in the old unit a higher rate comes nearer to the solution; in a
-unit a quarter as large all but the lowest rates step over it, the higher the further. Weights begin next to zero. So both
-effects are far larger than what seeds do.
+Gradient descent for six epochs on columns as they are: in the old unit a higher rate comes nearer to the solution; in
+a unit a quarter as large all but the lowest rates step over it, the higher the further. Weights begin next to zero. So
+both effects are far larger than what seeds do.
 """
 
 from __future__ import annotations

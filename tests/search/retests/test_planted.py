@@ -29,7 +29,12 @@ def test_on_the_same_data_the_ranking_holds(retest: Retest, old: RunDir) -> None
     record = read(outcome.run)
     verdict = record["verdict"]
     assert verdict is not None
-    assert (outcome.status, record["same_data"], verdict["holds"], verdict["search_again"]) == ("done", True, True, False)
+    assert (outcome.status, record["same_data"], verdict["holds"], verdict["search_again"]) == (
+        "done",
+        True,
+        True,
+        False,
+    )
     assert verdict["ranking"]["holds"] is True
     assert (verdict["ranking"]["correlation"] or 0) > 0.8
     assert verdict["best"] is not None
