@@ -176,6 +176,33 @@ RECORD = {
     "checksum": "of all the rest; a line whose checksum does not fit is left out",
 }
 
+RETEST = {
+    "schema_version": "1",
+    "search": "the search that was retested: its id, path and strategy, how many different settings of it were trained "
+    "for all epochs, and its `data` as its run.json has it",
+    "asked": "what the command was given: top, seeds, config, and each `--set`",
+    "same_data": "whether rows and parts are those of the old search",
+    "told": "lines on what differs from the old search, and on trials of it that do not count",
+    "seeds": "with which every setting is trained; trial number n has seed n // s and settings n % s of s settings",
+    "settings": "the old settings, the best first, then the fresh ones: `trial`, its number in the old search (null: "
+    "fresh), `values` as in trials.jsonl, and `then`, its `metric` in the old ledger",
+    "verdict": "what came of the ranking; null until the trials have ended, and where no seed is complete",
+    "verdict.seeds": "how many seeds count: those with which all settings have ended",
+    "verdict.results": "for each of the settings in their order: `mean` and `deviation` of `metric` today, `rank` (1 = "
+    "the best), and `lost`, trainings without a value, which make the mean null and the rank last",
+    "verdict.ranking": "`correlation`, Kendall's τ-b between then and today's mean over the old settings, its 95% "
+    "`interval`, `chance`, how often shuffled settings agree as well, `agreement`, the mean τ-b between one seed of "
+    "today and the others over all settings, and `holds` (null: cannot be told)",
+    "verdict.best": "the old best: its mean `today`, its `rank`, `against`, the place in settings of the best of the "
+    "others, the `difference` to it with its 95% `interval` (above 0: the old best is worse), and `among_the_best`; "
+    "null without others",
+    "verdict.group": "old against fresh settings: `wins`, the share of pairs in which the old one is better, its 95% "
+    "`interval`, `chance`, the share `expected` if nothing had changed, and `better` (null: cannot be told); null "
+    "without fresh ones",
+    "verdict.holds, verdict.search_again": "the answers; null where they cannot be told",
+    "verdict.why, verdict.command": "the reason, and the command to type next (null: none)",
+}
+
 METRICS = {
     "epoch": "number of the epoch, from 1",
     "step": "steps since the beginning of the run",
@@ -218,6 +245,13 @@ SEARCH_DIRECTORY = """\
 
 `runs/<date>-<time>-<name>-search-<4 hex digits>/`. The ledger can be cut off or the process killed at any instant:
 `nnrun resume` runs the trials that are not finished, and no others."""
+
+RETEST_DIRECTORY = """\
+### retest.json of a retest
+
+What `nnrun retest` makes is a search directory, `…-retest-<4 hex digits>/`, whose trials are the settings in turn, with
+the first seed, then with the next. It has this file beside the others, with a checksum. Its resolved.yaml is today's
+config with the old search's section `search`, so that `nnrun search` begins a new search from it."""
 
 CHECKS_HEAD = """\
 # What `nnrun check` finds
@@ -600,6 +634,7 @@ def reference() -> str:
         *(SYMPTOM, table(["symptom", "found when", "change to try", "source"], symptom_rows())),
         *(SEARCH_DIRECTORY, table(["file or folder", "what it holds"], coded(SEARCH_FILES))),
         *("### A line of trials.jsonl", table(["key", "meaning"], coded(RECORD))),
+        *(RETEST_DIRECTORY, table(["key", "meaning"], coded(RETEST))),
         *("## Python API", f"```python\n{python_example()}\n```", *python_api()),
     ]
     return "\n\n".join(blocks) + "\n"

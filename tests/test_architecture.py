@@ -47,7 +47,7 @@ FILES = {
     "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
              "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
              "learning_curve.json", "report.html", "search.yaml"],
-    "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml"],
+    "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml", "retest.json"],
 }  # fmt: skip
 # Who spells one all the same, and why.
 ALSO_SPELLED = {

@@ -135,6 +135,16 @@ def test_the_files_of_a_search_and_the_keys_of_its_records_are_those_listed(
     assert set(line) == {key for names in record for key in names.split(", ")}
 
 
+def test_the_keys_of_a_retest_are_those_listed(generator: Generator, tmp_path: Path) -> None:
+    settings = "--set data.source=iris --set training.epochs=1"
+    shell(f"nnrun search --trials 2 --workers 1 -q {settings} && nnrun retest --top 1 --workers 1 -q", tmp_path)
+    (written,) = (tmp_path / "runs").glob("*/retest.json")
+    record, listed = json.loads(written.read_text(encoding="utf-8")), generator["RETEST"]
+    assert isinstance(listed, dict)
+    named = {key for names in listed for key in names.split(", ")}
+    assert named == {*record, *(f"verdict.{key}" for key in record["verdict"])} - {"checksum"}
+
+
 def test_every_range_and_strategy_is_in_the_reference() -> None:
     for name in (*DOMAINS, *STRATEGIES):
         assert f"| `{name}` |" in page("reference.md")

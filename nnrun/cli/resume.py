@@ -39,9 +39,9 @@ def resume(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Continue a run, a search or a retest; with --set, as a child run.
+    """Continue a run or a search; with --set, as a child run.
 
-    A search keeps the limits that it was given, unless new ones are given.
+    A search, be it a retest, keeps the limits that it was given, unless new ones are given.
 
     Example:  nnrun resume latest --epochs 100
     """

@@ -378,7 +378,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/rundir:_cannot_make",
-    "runs/stored:_refuse_bomb", "search/retests/verbs:_base", "search/retests/verbs:_not_taken",
+    "runs/stored:_refuse_bomb", "search/retests/verbs:_not_taken",
     "search/study:_words", "search/verbs:_extended",
 }  # fmt: skip
 
