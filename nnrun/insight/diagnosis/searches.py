@@ -93,7 +93,7 @@ def _next(search: StoredSearch, options: Sequence[str]) -> Iterator[Action]:
     run, records, plan = search.run, search.trials, search.plan
     number = search.record["best_trial"]
     best = next((record for record in records if record["number"] == number), None)
-    if number is None or best is None:
+    if number is None or best is None or search.retest:  # whose trials were chosen beforehand
         return
     level = sharing(records)  # where one that is as good lies elsewhere or came early, there is nothing to look for
     ends = [_beyond(plan.space, record["values"]) for record in (best, *level)]
