@@ -135,6 +135,8 @@ def best_words(record: RetestRecord, verdict: Verdict, best: OldBest, metric: st
     low, high = (None if end is None else _distance(end, metric) for end in interval)
     way = "behind" if difference > 0 else "ahead of"
     answer = "still among the best" if best["among_the_best"] else "no longer among the best"
+    if best["among_the_best"] and (interval[0] or 0) > 0:
+        answer = f"too little to count, {answer}"
     return f"{place}; {size_of(difference, metric)} {way} {other} ({low} to {high}): {answer}"
 
 
