@@ -17,17 +17,20 @@ Factors = NDArray[np.float64]
 
 
 class Progress(NamedTuple):
-    """Where training stands: the epoch, the numbers of its steps, and how many of both there will be."""
+    """Where training stands: the epoch, the numbers of its steps, and how many epochs there will be."""
 
     epoch: int  # from 1
     steps: NDArray[np.int64]  # (steps of this epoch,), from 1 since training began
     epochs_total: int
-    steps_total: int
 
     @property
     def done(self) -> Factors:
-        """Share of training behind each step: 0 before the first, just under 1 before the last. (steps,)."""
-        return (self.steps - 1) / self.steps_total
+        """Share of training behind each step: 0 before the first, just under 1 before the last. (steps,).
+
+        Every epoch is as much of it as another, whatever its number of steps, which changes with the batch size.
+        """
+        count = len(self.steps)
+        return ((self.epoch - 1) * count + np.arange(count)) / (self.epochs_total * count)
 
 
 class Schedule(Protocol):

@@ -195,9 +195,7 @@ class Trainer:
         """Learning rates and dropout streams of the next epoch."""
         count = len(self.batches.bounds)
         steps = np.arange(self.step + 1, self.step + count + 1)
-        total = self.step + (self.recipe.epochs - self.epoch) * count
-        progress = Progress(self.epoch + 1, steps, self.recipe.epochs, total)
-        self.factors = self.recipe.schedule(progress)
+        self.factors = self.recipe.schedule(Progress(self.epoch + 1, steps, self.recipe.epochs))
         self.optimizer.plan(steps, self.factors, self.batches.sizes)
         self.mode.streams = self.dropout_streams()
 

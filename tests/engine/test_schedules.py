@@ -13,7 +13,7 @@ from nnrun.engine.schedules import SCHEDULES, Progress, Schedule
 
 def an_epoch(schedule: Schedule, epoch: int, steps: int = 1, epochs: int = 10) -> np.ndarray:
     numbers = np.arange((epoch - 1) * steps + 1, epoch * steps + 1)
-    return schedule(Progress(epoch, numbers, epochs, epochs * steps))
+    return schedule(Progress(epoch, numbers, epochs))
 
 
 def all_steps(schedule: Schedule, epochs: int, steps: int) -> np.ndarray:

@@ -65,7 +65,7 @@ def first_factors(context: Context, steps: int) -> tuple[float, ...]:
     factors: list[float] = []
     for epoch in range(1, 1 + math.ceil(steps / per_epoch)):
         numbers = np.arange((epoch - 1) * per_epoch + 1, epoch * per_epoch + 1)
-        factors += recipe.schedule(Progress(epoch, numbers, recipe.epochs, recipe.epochs * per_epoch)).tolist()
+        factors += recipe.schedule(Progress(epoch, numbers, recipe.epochs)).tolist()
     return tuple(factors[:steps])
 
 
