@@ -28,7 +28,6 @@ WHY_NOT = {
     "data": "what the network has learned is learned from these rows and features",
     "network": "the parameters that are being trained have this shape",
     "optimizer": "what the optimizer has gathered so far belongs to this rule",
-    "regularization": "name one of its keys",
     "metrics": "the epochs so far were compared by it",
     "training": "it holds for a training as a whole",
     "training.loss": "the epochs so far were measured by it",
@@ -59,10 +58,16 @@ def with_changes(config: Config, epoch: int, settings: Settings) -> Config:
     The lines name each key as it was set.
     """
     held = config.training.changes
-    changed = configured(config, {".".join(CHANGES): {**held, epoch: {**held.get(epoch, {}), **settings}}})
+    others = {key: value for key, value in held.get(epoch, {}).items() if not _lies_in(key, settings)}
+    changed = configured(config, {".".join(CHANGES): {**held, epoch: {**others, **settings}}})
     places = Places(arguments={(*CHANGES, epoch, key): f"{key}={one_line(value)}" for key, value in settings.items()})
     check(changed, places)
     return changed
+
+
+def _lies_in(key: str, settings: Settings) -> bool:
+    """Whether the settings give a key another value, or that of which it is a part."""
+    return any(key == new or key.startswith(f"{new}.") for new in settings)
 
 
 def check(config: Config, places: Places) -> None:
@@ -81,7 +86,7 @@ def _problems(config: Config, places: Places) -> Iterator[Located]:
             if why is None:
                 now = configured(now, {key: value})
             else:
-                wrong.append(places.locate((*CHANGES, epoch, key), why))
+                wrong.append(places.locate((*CHANGES, epoch, key), why, at_key=why.startswith("unknown key")))
         total = now.training.epochs
         if not wrong and TOTAL in settings and (why := _other_total(before, now, epoch)):
             wrong.append(places.locate((*CHANGES, epoch, TOTAL), f"{why}, got {total}"))
@@ -112,6 +117,8 @@ def may_change(key: str) -> bool:
 
 def _refusal(config: Config, key: str, value: object) -> str | None:
     """Why a key cannot take a value in the middle of a training."""
+    if key in MAY_CHANGE:
+        return f"is a section; write each key that changes with its dot, as in {key}.{MAY_CHANGE[key][0]}"
     if may_change(key) or field_at(Config, as_path(key), config.resolved()) is None:
         wrong = fault(config, key, value)
         return wrong[1] if wrong else None

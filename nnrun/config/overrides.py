@@ -20,6 +20,7 @@ from nnrun.errors import ConfigError
 from nnrun.text import shortened
 
 SPACE = "search.space."
+CHANGE = re.compile(r"training\.changes\.(\d+)\.(.+)")
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
 
 # What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
@@ -61,9 +62,11 @@ def _value(text: str) -> Any:
 
 
 def _path(name: str) -> KeyPath:
-    """Numbers are keys of a table; what follows `search.space` is one key, dots and all."""
+    """Numbers are keys of a table; what follows `search.space` or an epoch's changes is one key, dots and all."""
     if name.startswith(SPACE):
         return (*SPACE.split(".")[:2], name.removeprefix(SPACE))
+    if change := CHANGE.fullmatch(name):
+        return "training", "changes", int(change[1]), change[2]
     return tuple(int(part) if part.isdecimal() else part for part in name.split("."))
 
 

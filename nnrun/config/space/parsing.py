@@ -76,13 +76,13 @@ def _unknown(key: str, config: Config) -> str | None:
 
 def _key_problem(key: str, written: WrittenSpace, config: Config) -> str | None:
     """Why this key cannot be searched."""
+    if reason := next((why for name, why in NOT_SEARCHED.items() if f"{key}.".startswith(f"{name}.")), None):
+        return f"cannot be searched; {reason}"
     if problem := _unknown(key, config):
         return problem
     path = as_path(key)
     if path[0] not in SECTIONS:
         return f"cannot be searched; only {', '.join(SECTIONS[:-1])} and {SECTIONS[-1]} can"
-    if key in NOT_SEARCHED:
-        return f"cannot be searched; {NOT_SEARCHED[key]}"
     field = field_at(Config, path, config.resolved())
     if len(path) == 1 and field is not None:
         example = next(iter(next(models_in(field.annotation)).model_fields))
