@@ -53,6 +53,6 @@ class DataError(NnrunError):
 
     exit_code = 4
 
-    def __init__(self, message: str, key: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, key: tuple[str | int, ...] = ()) -> None:
         self.key = key
         super().__init__(message)

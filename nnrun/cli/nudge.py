@@ -44,11 +44,11 @@ def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = N
 
     name = ask(run, do, settings or [], note)
     answer = answer_to(run, name, PATIENCE)
+    if why := [event["why"] for event in answer or [] if event["event"] == "refused"]:
+        raise UsageError(f"refused: {why[0]}")
     if json:
         json_result({"id": run.id, "request": name, "answer": answer})
     elif answer is None:
         result("asked    an epoch is being trained; this is taken up at its end, and the run's log will say so")
-    elif why := [event["why"] for event in answer if event["event"] == "refused"]:
-        raise UsageError(f"refused: {why[0]}")
     else:
         result(*answer_lines(answer))

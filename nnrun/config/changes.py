@@ -57,17 +57,19 @@ def with_changes(config: Config, epoch: int, settings: Settings) -> Config:
 
     The lines name each key as it was set.
     """
-    held = config.training.changes
-    others = {key: value for key, value in held.get(epoch, {}).items() if not _lies_in(key, settings)}
-    changed = configured(config, {".".join(CHANGES): {**held, epoch: {**others, **settings}}})
+    new = changed(config, epoch, settings)
     places = Places(arguments={(*CHANGES, epoch, key): f"{key}={one_line(value)}" for key, value in settings.items()})
-    check(changed, places)
-    return changed
+    check(new, places)
+    return new
 
 
-def _lies_in(key: str, settings: Settings) -> bool:
-    """Whether the settings give a key another value, or that of which it is a part."""
-    return any(key == new or key.startswith(f"{new}.") for new in settings)
+def changed(config: Config, epoch: int, settings: Settings) -> Config:
+    """The same, but whether they can change is not looked at."""
+    held = config.training.changes
+    others = {
+        key: value for key, value in held.get(epoch, {}).items() if not any(is_below(key, new) for new in settings)
+    }
+    return configured(config, {".".join(CHANGES): {**held, epoch: {**others, **settings}}})
 
 
 def check(config: Config, places: Places) -> None:

@@ -29,6 +29,7 @@ from nnrun.runs.stored import HELD, StoredRun
 
 FOLDER, ENDING = "requests", ".json"
 SECONDS_BETWEEN_LOOKS = 0.2  # into the folder
+TRAINED = ("created", *HELD)  # status of what takes requests up, now or at its first epoch
 
 Do = Literal["change", "pause", "resume", "stop"]
 CHANGE, PAUSE, RESUME, STOP = ("change", "pause", "resume", "stop")
@@ -118,7 +119,7 @@ def refuse(run: RunDir, do: Do) -> None:
             f"`{command(PAUSE, _as_typed(run))}`, `{command(STOP, _as_typed(run))}`"
         )
     status = run.status
-    if status not in HELD:
+    if status not in TRAINED:
         raise UsageError(f"{run.id} is not being trained: {_instead(run, status)}")
 
 
@@ -149,9 +150,10 @@ def answer_to(run: RunDir, name: str, seconds: float) -> list[Event] | None:
     """
     until = time.monotonic() + seconds
     while True:
+        held = run.status in TRAINED  # asked first, as the answer may be the last that happens
         if found := [event for event in run.events() if event.get("request") == name]:
             return found
-        if run.status not in HELD:
+        if not held:
             strike(run, name)
             raise UsageError(f"{run.id} is no longer being trained; nothing was changed")
         if time.monotonic() >= until:
@@ -177,7 +179,7 @@ def strike(run: RunDir, name: str) -> None:
 def _names(folder: Path) -> list[str]:
     """Of files that nnrun wrote there; what others put there is left alone."""
     try:
-        names = [path.stem for path in folder.iterdir() if path.suffix == ENDING]
+        names = [path.stem for path in folder.iterdir() if path.suffix == ENDING and path.is_file()]
     except OSError:  # nothing was ever asked for, or who trains may not look
         return []
     return [name for name in names if name.partition("-")[0].isdecimal()]
@@ -186,7 +188,10 @@ def _names(folder: Path) -> list[str]:
 def _read(path: Path) -> Request | None:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    whole = isinstance(found, dict) and found.keys() >= Request.__annotations__.keys()
-    return cast(Request, found) if whole and found["do"] in get_args(Do) else None
+    if not isinstance(found, dict) or not found.keys() >= Request.__annotations__.keys():
+        return None
+    settings = found["settings"]
+    whole = found["do"] in get_args(Do) and isinstance(settings, dict) and bool(settings) == (found["do"] == CHANGE)
+    return cast(Request, found) if whole else None

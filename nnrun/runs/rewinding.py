@@ -13,9 +13,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nnrun.config.changes import old_values, with_changes
+from nnrun.config.changes import at, old_values, with_changes
 from nnrun.config.config import Config
-from nnrun.config.overrides import configured
+from nnrun.config.overrides import configured, value_at
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
 from nnrun.files import to_json
@@ -59,6 +59,10 @@ def rewind(
     if not same_data(before, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run learned from, so no epoch of it comes again")
     start, checkpoints = start_before(run, before.rows, config.metrics.primary, epoch)
+    if start < (first := before.rows[0]["epoch"]) and first > 1:
+        raise UsageError(
+            f"--to {to}: {run.id} began at epoch {first} and keeps no state of that time; rewind its parent"
+        )
     rows = [row for row in before.rows if row["epoch"] <= start]
     files = {
         EPOCHS: "".join(to_json(row) + "\n" for row in rows).encode(),
@@ -110,11 +114,13 @@ def _nothing(run: StoredRun) -> str:
 
 def _until(run: StoredRun, epoch: int) -> Config:
     """The parent's configuration without what it was nudged to later; what was planned from the beginning stays."""
-    nudged = {(event["epoch"], event.get("key")) for event in run.events if event["event"] == "changed"}
-    changes = {
-        start: {key: value for key, value in settings.items() if start <= epoch or (start, key) not in nudged}
-        for start, settings in run.config.training.changes.items()
-    }
+    nudges = [event for event in run.events if event["event"] == "changed" and (event["epoch"] or 0) > epoch]
+    changes = {start: dict(settings) for start, settings in run.config.training.changes.items()}
+    for event in reversed(nudges):  # so that of several from one epoch the first has the last word on what was there
+        start, key, old = event["epoch"] or 0, event["key"], event["old"]
+        changes[start].pop(key, None)
+        if old != value_at(at(run.config, start - 1), key):  # it took the place of what was planned from there
+            changes[start][key] = old
     return configured(run.config, {"training.changes": {start: held for start, held in changes.items() if held}})
 
 

@@ -214,8 +214,6 @@ class RunDir:
             self.write(EPOCHS, "".join(to_json(record) + "\n" for record in kept))
         return kept
 
-    # checkpoints
-
     def save_checkpoint(self, name: str, tensors: Tensors, description: Checkpoint) -> None:
         """Write checkpoints/NAME.safetensors, the description inside it, and the description as .json for readers."""
         path = self.checkpoint(name)

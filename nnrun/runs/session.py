@@ -11,12 +11,12 @@ import numpy as np
 
 from nnrun.config.changes import at, old_values, stage, with_changes
 from nnrun.config.config import Config
-from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
 from nnrun.engine.divergence import Divergence
 from nnrun.engine.parameters import Array
 from nnrun.engine.stopping import Best
 from nnrun.engine.trainer import Epoch, Trainer
+from nnrun.errors import ConfigError
 from nnrun.runs.checkpoints import (
     epoch_of,
     fork_of,
@@ -38,7 +38,7 @@ from nnrun.runs.stages import Stage, refuse_misfits
 from nnrun.runs.steering import Steering, told_of, write_down
 from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
 from nnrun.runs.symptoms.symptoms import find_symptoms
-from nnrun.runs.telling import Beginning, epoch_line, heading, summary
+from nnrun.runs.telling import epoch_line, heading, summary
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
@@ -110,6 +110,7 @@ class Session:
         """
         self._steering = Steering(runs[0], listener.told, told_to_stop) if steered else None
         self._fork = fork_of(runs[0]) if steered else None
+        self._note_fork(runs[0])
         from threadpoolctl import ThreadpoolController
 
         libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
@@ -140,14 +141,14 @@ class Session:
         run.update_record(status="running", started=now(), process=process, blas=libraries, error=None, written=None)
         rows = run.forget_metrics_after(epoch)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
-        beginning = self._beginning(notices)
+        beginning = self.stage.beginning(self.dataset, notices)
         run.log(heading(run.id, config, beginning))
         listener.started(run, config, beginning)
         return rows
 
     def _train_epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> None:
-        if self.stage.stopping and stage(self.config, self.trainer.epoch + 1) == self.stage.start:
-            self.trainer.freeze(self.stage.stopping.enough)  # else what holds next decides after its first epoch
+        if self.stage.stopping and self._stays:
+            self.trainer.freeze(self.stage.stopping.enough)
         kind = self.dataset.error_kind or ""
         for epoch in self._epochs(runs, listener, told_to_stop):
             here = [int(k) for k in np.flatnonzero(self.trainer.active)]
@@ -186,11 +187,14 @@ class Session:
                 self._left = None
 
     def _change(self, name: str, request: Request) -> str:
-        """Let the run go on with other values from the next epoch on; ConfigError or MisfitError where it cannot."""
+        """Let the run go on with other values from the next epoch on; ConfigError or DataError where it cannot."""
         assert self._steering
-        epoch, settings = self.trainer.epoch + 1, request["settings"]
+        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), request["settings"]
+        changed = with_changes(self.config, epoch, settings)
+        if epoch > (total := at(changed, epoch).training.epochs):
+            raise ConfigError([f"all {total} epochs that are planned are trained; set training.epochs beside it"])
+        refuse_misfits(changed, self.dataset)
         old = old_values(self.config, epoch, settings)
-        refuse_misfits(with_changes(self.config, epoch, settings), self.dataset)
         self.configs = [write_down(self._steering.run, self.config, epoch, name, request)]
         return told_of(epoch, old, request)
 
@@ -200,24 +204,33 @@ class Session:
             self._save(runs)
         if self._steering and is_kept(self._rows[0]):
             keep(runs[0], self.trainer, self.stage.stopping, self.best)
-        if self._steering and self.trainer.epoch == self._fork:
-            note_fork(runs[0], self.trainer)
+        self._note_fork(runs[0])
+
+    def _note_fork(self, run: RunDir) -> None:
+        """Where a child that rewinds has come to where its parent stood."""
+        if self.trainer.epoch == self._fork:
+            note_fork(run, self.trainer)
 
     def _note_divergences(self, runs: Sequence[RunDir], epoch: Epoch) -> None:
-        steps = len(self.trainer.batches.bounds)
         for k, divergence in epoch.diverged.items():
             self._divergences[k] = divergence
-            self._ended[k] = epoch.number - 1, epoch.step - steps
+            self._ended[k] = epoch.number - 1, epoch.step - len(self.trainer.batches.bounds)
 
     def _look(self, runs: Sequence[RunDir], epoch: Epoch, scores: Array) -> None:
         """Remember the epoch where it is the best, and stop where it has been for too long."""
         trainer, stopping = self.trainer, self.stage.stopping
         self.best.see(epoch.number, scores, trainer.theta, trainer.state)
         if stopping:
-            for k in map(int, np.flatnonzero(stopping.see(scores, trainer.active) & trainer.active)):
+            enough = stopping.see(scores, trainer.active) & self._stays
+            for k in map(int, np.flatnonzero(enough & trainer.active)):
                 self._ended[k] = epoch.number, epoch.step
                 runs[k].event("stopped early", epoch=epoch.number, best_epoch=int(self.best.epochs[k]))
-            trainer.freeze(stopping.enough)
+            trainer.freeze(enough)
+
+    @property
+    def _stays(self) -> bool:
+        """Whether the next epoch has the same configuration; else early stopping waits for what comes of that."""
+        return stage(self.config, self.trainer.epoch + 1) == self.stage.start
 
     def _save(self, runs: Sequence[RunDir]) -> None:
         """Write the best parameters, where they are new, and what training continues from."""
@@ -237,8 +250,8 @@ class Session:
         self._save(runs)
         if self._steering and self._status(0) != "interrupted":
             self._steering.close(self.trainer.epoch)
-        measured = finals(self.trainer, self.best, self.dataset, parts, wanted(self.config, self.dataset))
-        ends = zip(runs, measured, layers_of(self.trainer), strict=True)
+        numbers = finals(self.trainer, self.best, self.dataset, parts, wanted(self.config, self.dataset))
+        ends = zip(runs, numbers, layers_of(self.trainer), strict=True)
         return [self._complete(k, run, final, layers) for k, (run, final, layers) in enumerate(ends)]
 
     def _complete(self, k: int, run: RunDir, final: dict[str, float], layers: Layers) -> Outcome:
@@ -286,16 +299,3 @@ class Session:
     def planned(self) -> int:
         """Epochs in total, as it is planned now."""
         return at(self.config, self.trainer.epoch + 1).training.epochs
-
-    def _beginning(self, notices: Sequence[str]) -> Beginning:
-        return Beginning(
-            rows={part: len(arrays.x) for part, arrays in self.dataset.parts.items()},
-            features=self.dataset.n_features,
-            classes=self.dataset.classes,
-            outputs=self.trainer.network.width,
-            parameters=self.trainer.network.theta.size,
-            batch_size=self.trainer.recipe.batch_size,
-            epoch=self.trainer.epoch,
-            notices=[*notices, *self.dataset.notices, *augmentation_notices(self.config.regularization.augment)],
-            error_kind=self.dataset.error_kind or "",
-        )

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from nnrun.config.changes import CHANGES, at, stage
 from nnrun.config.config import Config
+from nnrun.config.values import KeyPath
+from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
 from nnrun.engine.stopping import EarlyStopping
 from nnrun.engine.trainer import Trainer
-from nnrun.errors import MisfitError
+from nnrun.errors import DataError, MisfitError
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
 from nnrun.runs.engines import make_engine
 from nnrun.runs.recording import Judge
+from nnrun.runs.telling import Beginning
 
 
 @dataclass
@@ -36,6 +39,20 @@ class Stage:
         stopping = EarlyStopping(len(now), waiting.patience, waiting.min_delta) if waiting else None
         return cls(stage(configs[0], epoch), now, trainer, judge, stopping)
 
+    def beginning(self, dataset: Dataset, notices: Sequence[str]) -> Beginning:
+        """What training begins with, or goes on with."""
+        return Beginning(
+            rows={part: len(arrays.x) for part, arrays in dataset.parts.items()},
+            features=dataset.n_features,
+            classes=dataset.classes,
+            outputs=self.trainer.network.width,
+            parameters=self.trainer.network.theta.size,
+            batch_size=self.trainer.recipe.batch_size,
+            epoch=self.trainer.epoch,
+            notices=[*notices, *dataset.notices, *augmentation_notices(self.configs[0].regularization.augment)],
+            error_kind=dataset.error_kind or "",
+        )
+
     def continue_from(self, other: Stage) -> None:
         """Go on where another stage of the same training stands."""
         self.trainer.continue_from(other.trainer)
@@ -44,12 +61,18 @@ class Stage:
 
 
 def refuse_misfits(config: Config, dataset: Dataset) -> None:
-    """MisfitError where what holds from an epoch on does not fit the data or the memory."""
+    """MisfitError or DataError where what holds from an epoch on does not fit the memory or the data."""
     for start in config.training.changes:
         then = at(config, start)
         try:
             check_memory(then, dataset)
             recipe([then], dataset)
         except MisfitError as error:
-            key = ".".join(map(str, error.path))
-            raise MisfitError((*CHANGES, start, key), error.message) from None
+            raise MisfitError(_place(start, error.path), error.message) from None
+        except DataError as error:
+            raise DataError(str(error), _place(start, error.key)) from None
+
+
+def _place(start: int, path: KeyPath) -> KeyPath:
+    """Where a change from this epoch on stands."""
+    return (*CHANGES, start, ".".join(map(str, path)))

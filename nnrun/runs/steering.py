@@ -12,8 +12,9 @@ from nnrun.config.changes import old_values, with_changes
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings
-from nnrun.errors import ConfigError, MisfitError
+from nnrun.errors import ConfigError, DataError, MisfitError
 from nnrun.files import sealed_text
+from nnrun.runs.checkpoints import fork_of
 from nnrun.runs.requests import (
     CHANGE,
     FOLDER,
@@ -42,6 +43,7 @@ class Steering:
     def __init__(self, run: RunDir, tell: Callable[[str], None], told_to_stop: Callable[[], bool]) -> None:
         self.run, self.tell, self.told_to_stop = run, tell, told_to_stop
         self.stopped = self.paused = False
+        self.first = _first_free(run)
         self._looked = -math.inf
         self._answered: set[str] = set()  # what could not be struck lies there still
 
@@ -81,8 +83,8 @@ class Steering:
             else:
                 try:
                     told = change(asked.name, request)
-                except (ConfigError, MisfitError) as error:
-                    self._refuse(asked, epoch, str(error))
+                except (ConfigError, DataError) as error:
+                    self._refuse(asked, epoch, _why(error))
                 else:
                     self._say(told)
         self._looked = time.monotonic()
@@ -110,8 +112,26 @@ class Steering:
         self.tell(line)
 
 
+def _why(error: ConfigError | DataError) -> str:
+    """What is wrong, behind the key that it is about."""
+    if isinstance(error, MisfitError):
+        return f"{error.path[-1]}: {error.message}"
+    return f"{error.key[-1]}: {error}" if isinstance(error, DataError) and error.key else str(error)
+
+
+def _first_free(run: RunDir) -> int:
+    """The first epoch from which a change can hold.
+
+    None that has been trained, which comes again to the same bits after a kill, none up to a fork that is still to
+    come, and none before an earlier change, which would undo it.
+    """
+    trained = max((row["epoch"] for row in run.metrics()), default=0)
+    changed = max((event["epoch"] or 0 for event in run.events() if event["event"] == "changed"), default=0)
+    return max(trained + 1, changed, 1 + (fork_of(run) or 0))
+
+
 class Change(Protocol):
-    """Takes up a change: ConfigError or MisfitError where it cannot be made, else a line of what holds now."""
+    """Takes up a change: ConfigError or DataError where it cannot be made, else a line of what holds now."""
 
     def __call__(self, name: str, request: Request) -> str:
         """By the request's name."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, with_changes, without
+from nnrun.config.changes import CHANGES, TOTAL, at, changed, without
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.load import Loaded
@@ -103,13 +103,13 @@ def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: To
 
 
 def _with_total(run: StoredRun, config: Config, epochs: int) -> Config:
-    """With another total; of a run whose total was changed on its way, from where it stands."""
-    if not any(TOTAL in settings for settings in config.training.changes.values()):
+    """With another total; of a run that changes on its way from where it stands, as the total may have shaped rates."""
+    if not config.training.changes:
         return configured(config, {TOTAL: epochs})
     trained = len(run.rows)
     if epochs <= trained:
         raise _too_few(run.directory, trained, epochs)
-    return with_changes(config, trained + 1, {TOTAL: epochs})
+    return changed(config, trained + 1, {TOTAL: epochs})
 
 
 def _too_few(run: RunDir, trained: int, total: int) -> UsageError:

@@ -23,6 +23,7 @@ from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering
+from nnrun.runs.steering import mend as mend_requests
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
@@ -150,6 +151,7 @@ def go_on(
     search.run.update_record(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
     )
+    mend_requests(search.run, search.config)
     steering = Steering(search.run, watcher.say, told_to_stop)
 
     def asked_to_stop() -> bool:
