@@ -16,7 +16,6 @@ from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
-from nnrun.runs.stored import best_row
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
 
 Tensors = dict[str, Array]
@@ -140,17 +139,16 @@ def kept(run: RunDir) -> dict[int, str]:
     return {int(name.removeprefix(KEPT)): name for name in found if name.removeprefix(KEPT).isdecimal()}
 
 
-def start_before(run: RunDir, rows: Sequence[Row], primary: str, epoch: int) -> tuple[int, dict[str, bytes]]:
+def start_before(run: RunDir, epoch: int) -> tuple[int, dict[str, bytes]]:
     """The latest stored state that is no later than an epoch, and the checkpoints of a run that stands there.
 
-    Epoch 0 and none where nothing is stored; what is damaged is passed over, as the epochs can be trained again.
+    Epoch 0 and none where nothing is stored; what is damaged is passed over, as the epochs can be trained again. The
+    best so far is written before the last: where it is a later one, it has been written since, or the last one has not.
     """
     with suppress(DataError):
         last, best = run.load_checkpoint("last"), run.load_checkpoint("best")
-        if last and best and last[1]["epoch"] <= epoch:
-            until = [row for row in rows if row["epoch"] <= last[1]["epoch"]]
-            if best_row(until, primary).get("epoch") == best[1]["epoch"]:
-                return last[1]["epoch"], {_file("last"): packed(*last), _file("best"): packed(*best)}
+        if last and best and best[1]["epoch"] <= last[1]["epoch"] <= epoch:
+            return last[1]["epoch"], {_file("last"): packed(*last), _file("best"): packed(*best)}
     for at, name in sorted(kept(run).items(), reverse=True):
         with suppress(DataError):
             if at <= epoch and (stored := run.load_checkpoint(name)):

@@ -58,7 +58,7 @@ def rewind(
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     if not same_data(before, dataset):
         raise DataError(f"{run.id}: the data is no longer what this run learned from, so no epoch of it comes again")
-    start, checkpoints = start_before(run, before.rows, config.metrics.primary, epoch)
+    start, checkpoints = start_before(run, epoch)
     if start < (first := before.rows[0]["epoch"]) and first > 1:
         raise UsageError(
             f"--to {to}: {run.id} began at epoch {first} and keeps no state of that time; rewind its parent"
