@@ -13,7 +13,7 @@ from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml
 from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, DataError, MisfitError
-from nnrun.files import sealed_text
+from nnrun.files import drop_unfinished, sealed_text
 from nnrun.runs.checkpoints import fork_of
 from nnrun.runs.requests import (
     CHANGE,
@@ -68,6 +68,7 @@ class Steering:
         """The training is over; what was asked for too late is refused."""
         for asked in self._new():
             self._refuse(asked, epoch, "the training was over")
+        drop_unfinished(self.run.path / FOLDER)  # by who was killed while asking
         with suppress(OSError):  # something else lies there, or nothing was ever asked for
             (self.run.path / FOLDER).rmdir()
 
@@ -177,6 +178,7 @@ def mend(run: RunDir, config: Config) -> Config:
 
     A change that it had not begun waits for the next epoch. A pause or a stop has had its end with the process.
     """
+    drop_unfinished(run.path / FOLDER)  # who is writing there at this instant is told that nothing was asked for
     for asked in pending(run):
         told = [event for event in run.events() if event.get("request") == asked.name]
         begun = [event for event in told if event["event"] == "changed"]
