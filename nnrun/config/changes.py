@@ -66,9 +66,7 @@ def with_changes(config: Config, epoch: int, settings: Settings) -> Config:
 def changed(config: Config, epoch: int, settings: Settings) -> Config:
     """The same, but whether they can change is not looked at."""
     held = config.training.changes
-    others = {
-        key: value for key, value in held.get(epoch, {}).items() if not any(is_below(key, new) for new in settings)
-    }
+    others = without({epoch: held.get(epoch, {})}, settings).get(epoch, {})
     return configured(config, {".".join(CHANGES): {**held, epoch: {**others, **settings}}})
 
 

@@ -237,10 +237,9 @@ class Session:
         standing = self._standing
         now_at = standing.trainer.epoch, standing.trainer.step
         for k, run in enumerate(runs):
-            epoch = int(self.best.epochs[k])
-            if epoch > self._best_written[k]:
+            if self.best.epochs[k] > self._best_written[k]:
                 save_best(run, self.trainer.network, self.best, k)
-                self._best_written[k] = epoch
+                self._best_written[k] = int(self.best.epochs[k])
             if self.continued:
                 save_last(run, standing.trainer, standing.stopping, k, self._ended.get(k, now_at))
         self._written_at = time.monotonic()
