@@ -30,14 +30,12 @@ from nnrun.runs.checkpoints import (
 )
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.recording import epoch_row, finals, guess_error, layers_of, wanted
-from nnrun.runs.records import Blas, Diverged, FoundSymptom, Layers, Row
+from nnrun.runs.recording import epoch_row, finals, layers_of, wanted
+from nnrun.runs.records import Blas, Diverged, Layers, Row
 from nnrun.runs.requests import Request
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stages import Stage, refuse_misfits
 from nnrun.runs.steering import Steering, told_of, write_down
-from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
-from nnrun.runs.symptoms.symptoms import find_symptoms
 from nnrun.runs.telling import epoch_line, heading, summary
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
@@ -56,6 +54,7 @@ class Session:
         members = len(self.configs)
         self.best = Best(members)
         self._left: Stage | None = None
+        self._over: dict[int, Stage] = {}  # member -> where it ended, of those that others have left behind
         self._rows: list[list[Row]] = []  # of each member, as its file has them
         self._ended: dict[int, tuple[int, int]] = {}  # member -> epoch and step where it stopped before the others
         self._divergences: dict[int, Divergence] = {}
@@ -81,6 +80,11 @@ class Session:
         """Go on by the configurations as they hold in this epoch."""
         self._left, self.stage = self.stage, Stage.of(self.configs, self.dataset, epoch)
         self.stage.continue_from(self._left)
+        self._over = {int(k): self._left for k in np.flatnonzero(~self.trainer.active)} | self._over
+
+    def _stage_of(self, k: int) -> Stage:
+        """Where a member stands, or has ended."""
+        return self._over.get(k, self.stage)
 
     def load(self, run: RunDir, with_scores: bool = True, name: str = "last") -> None:
         """Continue where the checkpoints of a run stand; without its scores, as if no epoch had been judged yet."""
@@ -249,16 +253,17 @@ class Session:
         self._save(runs)
         if self._steering and self._status(0) != "interrupted":
             self._steering.close(self.trainer.epoch)
-        numbers = finals(self.trainer, self.best, self.dataset, parts, wanted(self.config, self.dataset))
-        ends = zip(runs, numbers, layers_of(self.trainer), strict=True)
-        return [self._complete(k, run, final, layers) for k, (run, final, layers) in enumerate(ends)]
+        names, stages = wanted(self.config, self.dataset), [self._stage_of(k) for k in range(len(runs))]
+        numbers = {id(s): finals(s.trainer, self.best, self.dataset, parts, names) for s in set(stages)}
+        ends = zip(runs, stages, layers_of(self.trainer), strict=True)
+        return [self._complete(k, run, numbers[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
 
     def _complete(self, k: int, run: RunDir, final: dict[str, float], layers: Layers) -> Outcome:
         status, divergence = self._status(k), self._divergences.get(k)
         where = Diverged(epoch=divergence.epoch, step=divergence.step, layer=divergence.layer) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
-        rows = self._rows[k]
-        symptoms = self._symptoms(k, run, rows, (epochs, layers), where)
+        rows, ended = self._rows[k], self._stage_of(k)
+        symptoms = ended.symptoms(k, run, rows, (epochs, layers), where, self.dataset)
         run.event(status, **(where or {"epoch": epochs}))
         run.update_record(
             status=status,
@@ -266,27 +271,15 @@ class Session:
             seconds=sum(row["seconds"] for row in rows),
             epochs=epochs,
             best_epoch=int(self.best.epochs[k]) or None,
-            stopped_early=bool(self.stage.stopping and not self.trainer.active[k] and not divergence),
+            stopped_early=bool(ended.stopping and not self.trainer.active[k] and not divergence),
             divergence=where,
             symptoms=symptoms,
             final=final,
             written=run.written(),
         )
         record = run.read_record()
-        run.log(summary(record, self.stage.configs[k], status, run.events()))
-        return Outcome(run, status, record, rows, self.stage.configs[k])
-
-    def _symptoms(
-        self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], divergence: Diverged | None
-    ) -> list[FoundSymptom]:
-        """What is wrong as the run stands now; an event for each that no earlier process of the run has told."""
-        layers = recorded_layers(rows) or [at_end]
-        found = find_symptoms(Evidence(self.stage.configs[k], rows, layers, guess_error(self.dataset), divergence))
-        known = {event.get("name") for event in run.events()} if found else set()
-        for symptom in found:
-            if symptom["name"] not in known:
-                run.event("symptom", **symptom)
-        return found
+        run.log(summary(record, ended.configs[k], status, run.events()))
+        return Outcome(run, status, record, rows, ended.configs[k])
 
     def _status(self, k: int) -> str:
         if k in self._divergences:

@@ -15,11 +15,15 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
 from nnrun.runs.engines import make_engine
-from nnrun.runs.recording import Judge
+from nnrun.runs.recording import Judge, guess_error
+from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
+from nnrun.runs.symptoms.symptoms import find_symptoms
 from nnrun.runs.telling import Beginning
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """Trains by the configurations as they hold in an epoch, one a member; `start` is the first epoch of that."""
 
@@ -52,6 +56,18 @@ class Stage:
             notices=[*notices, *dataset.notices, *augmentation_notices(self.configs[0].regularization.augment)],
             error_kind=dataset.error_kind or "",
         )
+
+    def symptoms(
+        self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], lost: Diverged | None, data: Dataset
+    ) -> list[FoundSymptom]:
+        """What is wrong as member k stands now; an event for each that no earlier process of the run has told."""
+        layers = recorded_layers(rows) or [at_end]
+        found = find_symptoms(Evidence(self.configs[k], rows, layers, guess_error(data), lost))
+        known = {event.get("name") for event in run.events()} if found else set()
+        for symptom in found:
+            if symptom["name"] not in known:
+                run.event("symptom", **symptom)
+        return found
 
     def continue_from(self, other: Stage) -> None:
         """Go on where another stage of the same training stands."""
