@@ -1,0 +1,127 @@
+"""A search that is paused and stopped from outside while it runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nnrun.errors import UsageError
+from nnrun.runs import requests, steering
+from nnrun.runs.requests import ask
+from nnrun.runs.rundir import RunDir
+from nnrun.search.plan import Plan
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import begin, resume
+
+Search = Callable[..., SearchOutcome]
+Stored = Callable[[RunDir], tuple[list[Any], dict[int, bytes]]]
+
+
+@pytest.fixture(autouse=True)
+def _looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (requests, steering):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.002)
+
+
+class Asks(Watcher):
+    """Does something when so many trials are over, and hears what is said."""
+
+    def __init__(self, after: int, act: Callable[[RunDir], Any]) -> None:
+        self.after, self.act, self.lines = after, act, list[str]()
+
+    def started(self, run: RunDir, plan: Plan) -> None:
+        self.run = run
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def trial(self, record: Any, best: Any, finished: int) -> None:
+        if finished == self.after:
+            self.act(self.run)
+        time.sleep(0.003)  # so that the next look into the folder is due
+
+
+def happened(run: RunDir) -> list[str]:
+    return [event["event"] for event in run.events() if "request" in event]
+
+
+def left(run: RunDir) -> list[str]:
+    folder = run.path / requests.FOLDER
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+def steered(tmp_path: Any, watcher: Watcher) -> SearchOutcome:
+    from nnrun.config.load import load_config
+    from tests.search.conftest import CONFIG
+
+    return begin(load_config(None, text=CONFIG), tmp_path / "steered", Options(workers=1, stack=1), watcher)
+
+
+def test_a_stopped_search_is_resumed_to_the_same_end(search: Search, stored: Stored, tmp_path: Any) -> None:
+    whole = search(stack=1, workers=1)
+    watcher = Asks(5, lambda run: ask(run, "stop"))
+    part = steered(tmp_path, watcher)
+    assert (part.status, len(part.records), part.record["ended_by"]) == ("interrupted", 5, "signal")
+    assert (happened(part.run), left(part.run)) == (["told to stop"], [])
+    assert "stopping as it was asked for" in watcher.lines
+    rest = resume(part.run, None, Options(workers=1, stack=1), Watcher())
+    assert rest.status == "done"
+    assert stored(rest.run) == stored(whole.run)
+
+
+def test_a_paused_search_waits_and_comes_to_the_same_end(search: Search, stored: Stored, tmp_path: Any) -> None:
+    """While it waits no trial is handed out, and it says that it is paused."""
+    whole = search(stack=1, workers=1)
+    seen: list[Any] = []
+
+    def pause(run: RunDir) -> None:
+        ask(run, "pause")
+
+        def other() -> None:
+            view, until = RunDir(run.path), time.monotonic() + 60
+            while view.read_record()["status"] != "paused" and time.monotonic() < until:
+                time.sleep(0.002)
+            seen.append((view.status, (run.path / "trials.jsonl").read_bytes().count(b"\n")))
+            time.sleep(0.05)
+            seen.append((view.status, (run.path / "trials.jsonl").read_bytes().count(b"\n")))
+            ask(view, "resume")
+
+        threading.Thread(target=other).start()
+
+    outcome = steered(tmp_path, Asks(5, pause))
+    assert seen == [("paused", 5)] * 2
+    assert (outcome.status, happened(outcome.run), left(outcome.run)) == ("done", ["paused", "continued"], [])
+    assert stored(outcome.run) == stored(whole.run)
+
+
+def test_only_the_whole_can_be_asked_for_anything(tmp_path: Any) -> None:
+    def refused(run: RunDir) -> None:
+        with pytest.raises(UsageError, match=r"is a search, whose trials are as it drew them; it can be paused and"):
+            ask(run, "change", ["optimizer.learning_rate=1"])
+        trial = RunDir(run.path / "trials/0001")
+        for do in ("pause", "stop", "change"):
+            with pytest.raises(UsageError, match=r"belongs to the search .*, whose trials are as it drew them"):
+                ask(trial, do, ["optimizer.learning_rate=1"])  # type: ignore[arg-type]
+
+    outcome = steered(tmp_path, Asks(5, refused))
+    assert (outcome.status, happened(outcome.run), left(outcome.run)) == ("done", [], [])
+    with pytest.raises(UsageError, match=r"is not being trained: it is done$"):
+        ask(outcome.run, "stop")
+
+
+def test_a_stop_that_a_killed_search_left_does_not_stop_the_next_one(tmp_path: Any) -> None:
+    def leave(run: RunDir) -> None:
+        ask(run, "stop")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        steered(tmp_path, Asks(5, leave))
+    (path,) = [path for path in (tmp_path / "steered").iterdir() if path.name[0] != "."]
+    rest = resume(RunDir(path), None, Options(workers=1, stack=1), Watcher())
+    assert (rest.status, happened(rest.run), left(rest.run)) == ("done", ["refused"], [])
