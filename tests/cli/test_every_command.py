@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ import pytest
 from nnrun.cli.app import app
 from nnrun.config.data_section import Data
 from nnrun.data.files.sources import read_source
-from tests.cli.conftest import Done
+from tests.cli.conftest import SECONDS, Done
 
 Run = Callable[..., Done]
+Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +28,20 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame.to_csv(path, index=False)
     frame.to_parquet(path.with_suffix(".parquet"))
     return path
+
+
+def steered(process: Run, start: Start) -> Iterator[tuple[str, Done]]:
+    """A run that is changed, paused and stopped while another process trains it, and rewound."""
+    where = ("--runs", "steered")
+    trained = start("train", "config.yaml", "-q", *where, "--set", "training.epochs=1000000")
+    while not any(path.stat().st_size for path in Path("steered").glob("[!.]*/metrics.jsonl")):
+        assert trained.poll() is None
+        time.sleep(0.01)
+    yield "nudge", process("nudge", *where, "--set", "optimizer.learning_rate=0.01")
+    yield "pause", process("pause", *where)
+    yield "stop", process("stop", *where)
+    assert trained.wait(SECONDS) == 130
+    yield "rewind", process("rewind", *where, "--to", "1", "--set", "training.epochs=3", "-q")
 
 
 def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
@@ -60,9 +78,9 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
 
 
 @pytest.mark.soak
-def test_every_command(process: Run, table: Path) -> None:
+def test_every_command(process: Run, start: Start, table: Path) -> None:
     walked = set()
-    for command, done in walk(process, table):
+    for command, done in chain(walk(process, table), steered(process, start)):
         assert done.code == 0, f"{command}: {done.out}{done.err}"
         assert "Warning" not in done.err, f"{command}: {done.err}"
         walked.add(command)
