@@ -33,7 +33,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def steered(process: Run, start: Start) -> Iterator[tuple[str, Done]]:
     """A run that is changed, paused and stopped while another process trains it, and rewound."""
     where = ("--runs", "steered")
-    trained = start("train", "config.yaml", "-q", *where, "--set", "training.epochs=1000000")
+    endless = ("--set", "training.epochs=1000000", "--set", "regularization.early_stopping=null")
+    trained = start("train", "config.yaml", "-q", *where, *endless)
     while not any(path.stat().st_size for path in Path("steered").glob("[!.]*/metrics.jsonl")):
         assert trained.poll() is None
         time.sleep(0.01)

@@ -361,6 +361,10 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
+    "runs/requests:_instead": "test_an_interrupted_run_goes_on_as_the_refusal_says",
+    "runs/requests:refuse": "test_a_trial_sends_to_its_search_or_becomes_a_run",
+    "runs/rewinding:_parent": "test_a_trial_sends_to_its_search_or_becomes_a_run",
+    "runs/steering:": "test_a_run_is_steered_from_other_processes_and_trained_again",
     "runs/telling:symptoms": "test_the_settings_below_a_symptom_cure_it",
     "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
@@ -377,9 +381,9 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "config/data_section:", "config/load:", "config/schema:", "config/space/parsing:", "data/dataset:",
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
-    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/rundir:_cannot_make",
-    "runs/stored:_refuse_bomb", "search/retests/verbs:_not_taken",
-    "search/study:_words", "search/verbs:_extended",
+    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/requests:_changes",
+    "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
+    "search/retests/verbs:_not_taken", "search/study:_words", "search/verbs:_extended",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -135,3 +136,24 @@ def test_rewinding_says_where_it_begins(nnrun: Nnrun) -> None:
         2, "", f"nnrun: --to 9: {parent.id} has trained epochs 1 to 3\n"
     )  # fmt: skip
     assert nnrun("rewind", parent.id, "--to", "last", "--set", "seed=1").code == 3
+
+
+def printed(text: str, verb: str) -> list[str]:
+    """The words behind `nnrun` of the only command that begins with the verb."""
+    (found,) = set(re.findall(rf"`nnrun ({verb}\b[^`]*)`", text))
+    return shlex.split(found)
+
+
+def test_an_interrupted_run_goes_on_as_the_refusal_says(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *QUICK)
+    the_run().update_record(status="running")  # as a killed process leaves it
+    assert nnrun(*printed(nnrun("pause").err, "resume"), "-q").code == 0
+
+
+def test_a_trial_sends_to_its_search_or_becomes_a_run(nnrun: Nnrun) -> None:
+    nnrun("search", "-q", "--trials", "1", "--workers", "1", *QUICK)
+    trial = f"{the_run().id}/trials/0000"
+    refused = nnrun("stop", trial)
+    for verb in ("pause", "stop"):
+        assert "is not being trained: it is done" in nnrun(*printed(refused.err, verb)).err
+    assert nnrun(*printed(nnrun("rewind", trial).err, "train"), "-q").code == 0
