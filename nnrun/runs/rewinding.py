@@ -52,7 +52,7 @@ def rewind(
     epoch = _epoch(before, to)
     settings = settings_of(overrides)
     kept = _until(before, epoch)
-    config = with_changes(kept, epoch + 1, settings) if settings else kept
+    config = _changed(kept, to, epoch, settings) if settings else kept
     loaded = replace(before.loaded(), config=config, text=run.read(CONFIG))
     root = run.path.parent
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
@@ -122,6 +122,14 @@ def _until(run: StoredRun, epoch: int) -> Config:
         if old != value_at(at(run.config, start - 1), key):  # it took the place of what was planned from there
             changes[start][key] = old
     return configured(run.config, {"training.changes": {start: held for start, held in changes.items() if held}})
+
+
+def _changed(config: Config, to: str, epoch: int, settings: Settings) -> Config:
+    """With these settings from the fork on; UsageError where no epoch is left in which they could hold."""
+    config = with_changes(config, epoch + 1, settings)
+    if epoch >= (total := at(config, epoch + 1).training.epochs):
+        raise UsageError(f"--to {to}: all {total} planned epochs are trained there; give --set training.epochs=N too")
+    return config
 
 
 def _events(run: StoredRun, config: Config, epoch: int, settings: Settings, note: str | None) -> list[object]:

@@ -258,6 +258,14 @@ def test_a_run_that_only_goes_on_has_no_past_of_its_own(train_run: Train, monkey
     assert rewind(child, "12").status == "done"
 
 
+def test_what_would_never_hold_is_refused(parent: RunDir) -> None:
+    """All epochs that are planned are trained; with more of them it holds."""
+    with pytest.raises(UsageError, match=r"--to last: all 12 planned epochs are trained there; give"):
+        rewind(parent, "last", [f"{RATE}=0.1"])
+    assert len(list_runs(parent.path.parent)) == 1
+    assert len(rewind(parent, "last", [f"{RATE}=0.1", "training.epochs=13"]).rows) == 13
+
+
 def test_what_learned_from_other_data_is_not_reached_again(train_run: Train, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "made-up.npz"
@@ -302,8 +310,17 @@ class Dies(Listener):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("epoch", [5, 6, 7, 8, 10])
-@pytest.mark.parametrize("seconds", [0.0, math.inf])
+KILLED = {(0.0, 7), (math.inf, 6), (math.inf, 8)}  # tried each time; the others are soak tests
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epoch"),
+    [
+        pytest.param(seconds, epoch, marks=() if (seconds, epoch) in KILLED else pytest.mark.soak)
+        for seconds in (0.0, math.inf)
+        for epoch in (5, 6, 7, 8, 10)
+    ],
+)
 def test_a_rewind_that_was_killed_is_resumed_to_the_same_end(
     parent: RunDir, bits: Bits, monkeypatch: Any, epoch: int, seconds: float
 ) -> None:
