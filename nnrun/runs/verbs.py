@@ -106,16 +106,13 @@ def _with_total(run: StoredRun, config: Config, epochs: int) -> Config:
     """With another total; of a run that changes on its way from where it stands, as the total may have shaped rates."""
     if not config.training.changes:
         return configured(config, {TOTAL: epochs})
-    trained = len(run.rows)
-    if epochs <= trained:
+    if epochs <= (trained := len(run.rows)):
         raise _too_few(run.directory, trained, epochs)
     return changed(config, trained + 1, {TOTAL: epochs})
 
 
 def _too_few(run: RunDir, trained: int, total: int) -> UsageError:
-    return UsageError(
-        f"{run.id} has trained {trained} epochs already; the new total must be larger than that, got {total}"
-    )
+    return UsageError(f"{run.id} has trained {trained} epochs already; the new total must be larger, got {total}")
 
 
 def _begin_child(

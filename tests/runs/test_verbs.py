@@ -269,7 +269,7 @@ def test_fewer_epochs_than_are_trained_are_refused(train_run: Train) -> None:
     run = train_run(*SMALL).run
     resolved = run.read("resolved.yaml")
     with pytest.raises(
-        UsageError, match=r"has trained 4 epochs already; the new total must be larger than that, got 2"
+        UsageError, match=r"has trained 4 epochs already; the new total must be larger, got 2"
     ):
         verbs.resume(run, epochs=2)
     assert run.read("resolved.yaml") == resolved
