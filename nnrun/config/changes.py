@@ -9,7 +9,7 @@ from nnrun.config.dump import one_line
 from nnrun.config.hints import field_at
 from nnrun.config.messages import Located, Places
 from nnrun.config.overrides import as_path, configured, fault, value_at
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, Tree
 from nnrun.errors import ConfigError
 
 CHANGES = ("training", "changes")
@@ -47,9 +47,29 @@ def at(config: Config, epoch: int) -> Config:
     return configured(config, settings) if settings else config
 
 
+def held(config: Config, epoch: int) -> Tree:
+    """All values that hold in an epoch."""
+    values = at(config, epoch).resolved()
+    del values[CHANGES[0]][CHANGES[1]]
+    return values
+
+
 def stage(config: Config, epoch: int) -> int:
     """The first epoch of those that have the same configuration as this one; 0 of those before any change."""
     return max((start for start in config.training.changes if start <= epoch), default=0)
+
+
+def out_of_reach(config: Config) -> list[tuple[int, int]]:
+    """The epochs of changes that no training comes to, each with the last epoch that it comes to."""
+    last = config.training.epochs
+    found = []
+    for start in sorted(config.training.changes):
+        then = at(config, start).training.epochs
+        if start > last + 1 or start > then:
+            found.append((start, last))
+        else:
+            last = then
+    return found
 
 
 def with_changes(config: Config, epoch: int, settings: Settings) -> Config:

@@ -38,6 +38,7 @@ class _Dumper(SafeDumper):
 
 _Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.add_representer(float, _Dumper.represent_finite)
+_Dumper.add_multi_representer(dict, SafeDumper.represent_dict)  # such as a record that was read
 for _tag, _pattern in PATTERNS.items():
     _Dumper.add_implicit_resolver(PREFIX + _tag, _pattern, None)
 

@@ -62,6 +62,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     if replaced is not None:
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
+    for start, last in changes.out_of_reach(config):
+        told = f"never comes, as the training ends after epoch {last}"
+        notices.append(places.locate((*changes.CHANGES, start), told, at_key=True).line)
     if config.training.blas_threads not in (None, 1):
         notices.append(places.locate(("training", "blas_threads"), RETIRED_THREADS).line)
     return Loaded(config, content, path, notices, places)

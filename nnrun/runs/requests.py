@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, cast, get_args
 
-from nnrun.config.changes import with_changes
+from nnrun.config.changes import held, with_changes
 from nnrun.config.overrides import parse_setting
 from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, UsageError
@@ -36,10 +36,10 @@ CHANGE, PAUSE, RESUME, STOP = ("change", "pause", "resume", "stop")
 
 
 class Request(TypedDict):
-    """What is asked for, by whom and when; `settings` are those of a change, by dotted key."""
+    """What is asked for, by whom and when; `settings` are those of a change, `key=value` each."""
 
     do: Do
-    settings: Settings
+    settings: list[str]
     note: str | None
     host: str
     process: int
@@ -65,7 +65,7 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     refuse(run, do)
     request: Request = {
         "do": do,
-        "settings": _changes(run, settings) if do == CHANGE else {},
+        "settings": _checked(run, settings) if do == CHANGE else [],
         "note": note,
         "host": platform.node(),
         "process": os.getpid(),
@@ -78,6 +78,7 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
         name = f"{number:04d}-{secrets.token_hex(4)}"
         write_atomically(folder / (name + ENDING), to_json(request, indent=2).encode() + b"\n", durable=True)
     except OSError as error:
+        refuse(run, do)  # who trained may just have ended, and taken the folder away
         raise UsageError(f"{folder}: cannot write a request there ({error.strerror}); nothing was asked for") from error
     return name
 
@@ -96,13 +97,15 @@ def settings_of(arguments: Sequence[str]) -> Settings:
     return settings
 
 
-def _changes(run: RunDir, arguments: Sequence[str]) -> Settings:
-    """The settings, if they can hold from the next epoch on by what is known now."""
+def _checked(run: RunDir, arguments: Sequence[str]) -> list[str]:
+    """The arguments, if they can hold from the next epoch on by what is known now, and something would be different."""
     settings, stored = settings_of(arguments), StoredRun(run)
     if not settings:
         raise UsageError("nothing to change; give --set KEY=VALUE")
-    with_changes(stored.config, len(stored.rows) + 1, settings)
-    return settings
+    epoch = len(stored.rows) + 1
+    if held(with_changes(stored.config, epoch, settings), epoch) == held(stored.config, epoch):
+        raise UsageError(f"{' and '.join(arguments)}: that holds already")
+    return list(arguments)
 
 
 def refuse(run: RunDir, do: Do) -> None:
@@ -193,5 +196,6 @@ def _read(path: Path) -> Request | None:
     if not isinstance(found, dict) or not found.keys() >= Request.__annotations__.keys():
         return None
     settings = found["settings"]
-    whole = found["do"] in get_args(Do) and isinstance(settings, dict) and bool(settings) == (found["do"] == CHANGE)
+    whole = isinstance(settings, list) and all(isinstance(setting, str) for setting in settings)
+    whole = whole and found["do"] in get_args(Do) and bool(settings) == (found["do"] == CHANGE)
     return cast(Request, found) if whole else None

@@ -32,7 +32,7 @@ from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import epoch_row, finals, layers_of, wanted
 from nnrun.runs.records import Blas, Diverged, Layers, Row
-from nnrun.runs.requests import Request
+from nnrun.runs.requests import Request, settings_of
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stages import Stage, refuse_misfits
 from nnrun.runs.steering import Steering, told_of, write_down
@@ -193,7 +193,7 @@ class Session:
     def _change(self, name: str, request: Request) -> str:
         """Let the run go on with other values from the next epoch on; ConfigError or DataError where it cannot."""
         assert self._steering
-        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), request["settings"]
+        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), settings_of(request["settings"])
         changed = with_changes(self.config, epoch, settings)
         if epoch > (total := at(changed, epoch).training.epochs):
             raise ConfigError([f"all {total} epochs that are planned are trained; set training.epochs beside it"])

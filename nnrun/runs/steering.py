@@ -25,6 +25,7 @@ from nnrun.runs.requests import (
     Asked,
     Request,
     pending,
+    settings_of,
     strike,
 )
 from nnrun.runs.rundir import RESOLVED, RunDir
@@ -162,7 +163,7 @@ def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Requ
 
     Whatever of this a killed process has done already is not done again.
     """
-    settings = request["settings"]
+    settings = settings_of(request["settings"])
     changed = with_changes(config, epoch, settings)
     told = {event.get("key") for event in run.events() if event.get("request") == name}
     for key, old in old_values(config, epoch, settings).items():
@@ -194,4 +195,5 @@ def mend(run: RunDir, config: Config) -> Config:
 
 def told_of(epoch: int, old: Settings, request: Request) -> str:
     """A line of what holds from an epoch on, and what held before."""
-    return change_line(epoch, {key: (old[key], new) for key, new in request["settings"].items()}, request["note"])
+    new = settings_of(request["settings"])
+    return change_line(epoch, {key: (old[key], value) for key, value in new.items()}, request["note"])

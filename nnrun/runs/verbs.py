@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.config.changes import CHANGES, TOTAL, at, changed, without
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
@@ -134,9 +134,9 @@ def _begin_child(
 
 def _with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:
     """The parent's configuration with other values, which no change on the parent's way takes back."""
-    loaded = before.loaded(settings)
-    left = without(loaded.config.training.changes, [setting.partition("=")[0].strip() for setting in settings])
-    return replace(loaded, text=text, config=configured(loaded.config, {".".join(CHANGES): left}))
+    left = without(before.config.training.changes, [setting.partition("=")[0].strip() for setting in settings])
+    dropped = [] if left == before.config.training.changes else [f"{'.'.join(CHANGES)}={one_line(left)}"]
+    return replace(before.loaded([*dropped, *settings]), text=text)
 
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:

@@ -57,7 +57,7 @@ def repeat(
     found = []
     for record in best_settings(records, search.metric):
         study = _study(search, record, watcher)
-        study.run(Budget(search.repeats, clock.left), told_to_stop)
+        study.run(Budget(search.repeats, lambda: clock.left), told_to_stop)
         found.append(_result(record, study.records))
     return found
 

@@ -156,7 +156,8 @@ def go_on(
 
     def asked_to_stop() -> bool:
         """Asked between trials, so a pause is a wait in here."""
-        steering.between(epoch=None)
+        with clock.standing():
+            steering.between(epoch=None)
         return steering.stopped or told_to_stop()
 
     try:
@@ -178,7 +179,8 @@ def _run(
     watcher.outlook(lambda: expected_time(search))
     study = _study(search, course, watcher)
     target = search.options.target
-    budget = Budget(search.total, clock.left, -math.inf if target is None else search.metric.to_minimise(target))
+    enough = -math.inf if target is None else search.metric.to_minimise(target)
+    budget = Budget(search.total, lambda: clock.left, enough)
     study.run(budget, told_to_stop)
     records = study.records
     ended_by = _reason(study, budget, clock, told_to_stop)
@@ -202,7 +204,7 @@ def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[
         return "target"
     if told_to_stop():
         return "signal"
-    return "timeout" if clock.seconds - clock.before >= budget.seconds else "points"
+    return "timeout" if clock.left <= 0 else "points"
 
 
 def _ran_before(search: Search) -> float:

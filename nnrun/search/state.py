@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -124,7 +126,7 @@ class Search:
         return {"folder": str(folder), "cache": cache, "continued": continued, "here": describe()}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Clock:
     """The running time of a search, calls before this one included, and its limit."""
 
@@ -136,6 +138,15 @@ class Clock:
     def seconds(self) -> float:
         """Until now."""
         return self.before + time.monotonic() - self.begun
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """What the block takes does not count."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.begun += time.monotonic() - began
 
     @property
     def left(self) -> float:

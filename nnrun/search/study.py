@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from bisect import insort
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -27,10 +26,10 @@ CHECKPOINTS_KEPT = 100  # of the best trials
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search ends: after so many trials, so many seconds, or a value of the metric that is good enough."""
+    """When a search ends: after so many trials, with the time, or by a value of the metric that is good enough."""
 
     trials: int
-    seconds: float = math.inf
+    left: Callable[[], float] = lambda: math.inf  # seconds
     target: float = -math.inf
 
 
@@ -81,7 +80,7 @@ class Study:
 
     def run(self, budget: Budget, told_to_stop: Callable[[], bool] = lambda: False) -> None:
         """Go on until the budget ends or told to stop; finished trials are never run again."""
-        self._started, self._budget = time.monotonic(), budget
+        self._budget = budget
         self._queue: list[Trial] = []
         self._flying: dict[Future[Answer | Failure], list[Trial]] = {}
         self._recall()
@@ -131,7 +130,7 @@ class Study:
 
     def _spent(self) -> bool:
         reached = self._best is not None and self.metric.value(self._best) <= self._budget.target
-        return reached or time.monotonic() - self._started >= self._budget.seconds
+        return reached or self._budget.left() <= 0
 
     def _fill(self) -> None:
         """Put the trials that are known by now into the queue, as many as it takes."""

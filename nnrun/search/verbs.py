@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from nnrun.config.changes import CHANGES, TOTAL
 from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.space.known import load_known
@@ -73,6 +74,10 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
         )
         if word not in names
     ]
+    if search.strategy in STRATEGIES and STRATEGIES[search.strategy].continues_trials:
+        why = f"{search.strategy} decides how many epochs each trial has; leave training.epochs out of the changes"
+        changes = loaded.config.training.changes
+        problems += [loaded.locate((*CHANGES, start), why) for start, held in changes.items() if TOTAL in held]
     if wrong_way := _wrong_way(search.metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
     try:

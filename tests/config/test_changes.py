@@ -232,3 +232,16 @@ def test_a_search_may_not_vary_it(key: str) -> None:
     loaded = load_config(Path("c.yaml"), text=f"search:\n  space:\n    {key}: {{choice: [0.1, 0.2]}}\n")
     with pytest.raises(ConfigError, match=rf"^c\.yaml:3:\d+: search\.space\.{re.escape(key)}: .*all trials make the"):
         load_space(loaded)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ("{51: {training.epochs: 60}, 60: {regularization.l2: 1.0}}", []),
+        ("{60: {regularization.l2: 1.0}}", ["training.changes[60]: never comes, as the training ends after epoch 50"]),
+        ("{52: {training.epochs: 60}}", ["training.changes[52]: never comes, as the training ends after epoch 50"]),
+    ],
+)
+def test_a_change_that_never_comes_is_told(changes: str, told: list[str]) -> None:
+    setting = f"training.changes={changes}"
+    assert load_config(None, [setting]).notices == [f"--set {setting}: {line}" for line in told]

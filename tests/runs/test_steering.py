@@ -21,7 +21,7 @@ from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import Event, Row
 from nnrun.runs.requests import answer_to, ask
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.telling import Beginning
+from nnrun.runs.telling import Beginning, answer_lines
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -412,12 +412,12 @@ def test_a_read_only_run_is_not_asked(train_run: Train, monkeypatch: pytest.Monk
 
 DAMAGED = {
     "empty": "",
-    "cut short": '{"do": "change", "settings": {"optimizer.lea',
+    "cut short": '{"do": "change", "settings": ["optimizer.lea',
     "no object": "[1]",
     "deep": "[" * 100_000,
     "another word": {"do": "delete"},
     "settings of another kind": {"settings": [1]},
-    "no settings": {"settings": {}},
+    "no settings": {"settings": []},
     "a part is missing": {"host": None, "process": None},
     "bytes": "\xff",
 }
@@ -427,7 +427,7 @@ DAMAGED = {
 def test_a_damaged_request_is_refused_with_a_line(train_run: Train, bits: Bits, kind: str) -> None:
     def put(run: RunDir) -> None:
         written = DAMAGED[kind]
-        whole: dict[str, Any] = {"do": "change", "settings": {RATE: 1}, "note": None, "host": "h", "process": 1,
+        whole: dict[str, Any] = {"do": "change", "settings": [f"{RATE}=1"], "note": None, "host": "h", "process": 1,
                                  "time": "t"}  # fmt: skip
         if isinstance(written, dict):
             changed = whole | written
@@ -475,3 +475,24 @@ def test_a_clock_that_is_a_year_off_changes_nothing(
     run = train_run(*SETTINGS, listener=heard).run
     assert rates(run) == [0.001] * 3 + [0.05] * 2 + [0.02] * 7
     assert bits(trained_again(run)) == bits(run)
+
+
+# what is asked for as it would stand in the file
+
+
+def test_numbers_in_a_table_stay_numbers(train_run: Train) -> None:
+    table = "optimizer.schedule={name: table, factors: {1: 1.0, 5: 0.1}}"
+    run = train_run(*SETTINGS, listener=Asks({2: lambda run: ask(run, "change", [table])})).run
+    (changed,) = happened(run)
+    assert changed["event"] == "changed"
+    assert at(load_config(run.resolved).config, 5).optimizer.schedule.model_dump()["factors"] == {1: 1.0, 5: 0.1}
+    assert "optimizer.schedule {name: constant} → {name: table" in answer_lines(run.events())[0]
+
+
+def test_what_holds_already_is_no_change(train_run: Train) -> None:
+    def ask_again(run: RunDir) -> None:
+        with pytest.raises(UsageError, match="that holds already"):
+            ask(run, "change", ["regularization.early_stopping=null"])
+
+    run = train_run(*SETTINGS, listener=Asks({2: ask_again})).run
+    assert happened(run) == []

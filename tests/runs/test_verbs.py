@@ -153,6 +153,15 @@ def test_with_overrides_a_child_goes_on_from_its_parent(train_run: Train) -> Non
     assert load_config(parent.path / "resolved.yaml").config.optimizer.learning_rate == 0.05
 
 
+def test_a_child_has_its_settings_whatever_its_parent_changed_on_its_way(train_run: Train) -> None:
+    changes = "training.changes={2: {optimizer.learning_rate: 0.2, regularization.l2: 1.0}, 3: {training.epochs: 5}}"
+    parent = train_run("data.source=iris", "training.epochs=4", changes).run
+    child = verbs.resume(parent, 7, ["optimizer.learning_rate=0.3", "optimizer.schedule=cosine"])
+    assert [row["epoch"] for row in child.rows] == [6, 7]
+    assert child.config.optimizer.learning_rate == 0.3
+    assert child.config.training.changes == {2: {"regularization.l2": 1.0}}
+
+
 def test_a_child_whose_override_changes_nothing_is_the_run_continued(train_run: Train, bits: Bits) -> None:
     whole = train_run(*EVERYTHING, "training.epochs=8").run
     parent = train_run(*EVERYTHING, "training.epochs=5").run
@@ -268,9 +277,7 @@ def test_a_schedule_shaped_by_the_total_refuses_another_total(train_run: Train, 
 def test_fewer_epochs_than_are_trained_are_refused(train_run: Train) -> None:
     run = train_run(*SMALL).run
     resolved = run.read("resolved.yaml")
-    with pytest.raises(
-        UsageError, match=r"has trained 4 epochs already; the new total must be larger, got 2"
-    ):
+    with pytest.raises(UsageError, match=r"has trained 4 epochs already; the new total must be larger, got 2"):
         verbs.resume(run, epochs=2)
     assert run.read("resolved.yaml") == resolved
 
