@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,11 @@ def to_json(value: Any, indent: int | None = None) -> str:
 def dumped(value: Any, indent: int | None = None) -> str:
     """The same of what `finite` has given."""
     return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def json_lines(records: Iterable[Any]) -> str:
+    """A line each."""
+    return "".join(to_json(record) + "\n" for record in records)
 
 
 def finite(value: Any) -> Any:

@@ -200,7 +200,7 @@ def trained(run: StoredRun) -> Trained:
 
     Raises UsageError where a search has no best run yet, DataError where the data is no longer that of the run.
     """
-    from nnrun.runs.verbs import CACHE, same_data  # here, since who predicts trains nothing
+    from nnrun.runs.preparing import CACHE, same_data  # here, since who predicts trains nothing
 
     run = best_of(run)
     beside = (search_of(run.directory) or run).path.parent

@@ -18,16 +18,16 @@ from nnrun.config.config import Config
 from nnrun.config.overrides import configured, value_at
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
-from nnrun.files import to_json
+from nnrun.files import json_lines
 from nnrun.installation import command
 from nnrun.runs.checkpoints import start_before
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.preparing import create, prepare, same_data, until_told
 from nnrun.runs.records import Parent, Row
 from nnrun.runs.requests import settings_of
 from nnrun.runs.rundir import CONFIG, EPOCHS, EVENTS, RunDir, now
 from nnrun.runs.stored import StoredRun, best_row
-from nnrun.runs.verbs import create, prepare, same_data, until_told
 
 BEST, LAST = "best", "last"
 TIMES = ("seconds",)  # columns of an epoch that are not the same when it is trained again
@@ -65,8 +65,8 @@ def rewind(
         )
     rows = [row for row in before.rows if row["epoch"] <= start]
     files = {
-        EPOCHS: "".join(to_json(row) + "\n" for row in rows).encode(),
-        EVENTS: "".join(to_json(event) + "\n" for event in _events(before, kept, epoch, settings, note)).encode(),
+        EPOCHS: json_lines(rows).encode(),
+        EVENTS: json_lines(_events(before, kept, epoch, settings, note)).encode(),
         **checkpoints,
     }
     parent: Parent = {"id": run.id, "epoch": epoch, "state": None}
@@ -134,13 +134,12 @@ def _changed(config: Config, to: str, epoch: int, settings: Settings) -> Config:
 
 def _events(run: StoredRun, config: Config, epoch: int, settings: Settings, note: str | None) -> list[object]:
     """The parent's changes up to the fork, and the child's own, as if it had been nudged there."""
-    inherited = [e for e in run.events if e["event"] == "changed" and (e["epoch"] or 0) <= epoch]
     who = {"request": f"rewind-{secrets.token_hex(4)}", "note": note, "host": platform.node(), "process": os.getpid()}
     own = [
         {"time": now(), "event": "changed", "epoch": epoch + 1, "key": key, "old": old, "new": settings[key], **who}
         for key, old in old_values(config, epoch + 1, settings).items()
     ]
-    return [*inherited, *own]
+    return [*run.changes_until(epoch), *own]
 
 
 def _told(parent: str, epoch: int, start: int) -> list[str]:

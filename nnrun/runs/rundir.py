@@ -22,6 +22,7 @@ from nnrun.files import (
     filling,
     finite,
     is_whole,
+    json_lines,
     lock_exclusively,
     naming,
     sealed,
@@ -211,7 +212,7 @@ class RunDir:
         records = self.metrics()
         kept = [record for record in records if record["epoch"] <= epoch]
         if len(kept) < len(records):
-            self.write(EPOCHS, "".join(to_json(record) + "\n" for record in kept))
+            self.write(EPOCHS, json_lines(kept))
         return kept
 
     def save_checkpoint(self, name: str, tensors: Tensors, description: Checkpoint) -> None:

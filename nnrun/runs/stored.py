@@ -135,6 +135,10 @@ class StoredRun:
         """One record an epoch."""
         return self.directory.metrics()
 
+    def changes_until(self, epoch: int) -> list[Event]:
+        """What it was nudged to until then, which a child inherits."""
+        return [event for event in self.events if event["event"] == "changed" and (event["epoch"] or 0) <= epoch]
+
     @cached_property
     def events(self) -> list[Event]:
         """What happened besides epochs."""

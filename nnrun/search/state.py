@@ -22,8 +22,8 @@ from nnrun.errors import NnrunError
 from nnrun.machine.capacity import free_memory, usable_cores
 from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.environment import describe
+from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.verbs import CACHE
 from nnrun.search.executors import Executor, Inline, Pool
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Limits, Plan

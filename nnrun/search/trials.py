@@ -21,10 +21,10 @@ from nnrun.engine.network import parameter_count
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
 from nnrun.runs.listener import Listener, Outcome
+from nnrun.runs.preparing import first_files
 from nnrun.runs.records import Environment, Parent
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.runs.session import Session
-from nnrun.runs.verbs import first_files
 from nnrun.search.record import Ending, TrialRecord, TrialResult
 
 LARGEST = 16

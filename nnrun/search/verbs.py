@@ -19,10 +19,10 @@ from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
+from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.runs.recording import DEFINED, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
 from nnrun.search.state import Options, Search

@@ -215,7 +215,7 @@ def test_a_bug_is_named_as_one(nnrun: Nnrun, config: Write, monkeypatch: pytest.
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("nnrun.runs.verbs.load_dataset", broken)
+    monkeypatch.setattr("nnrun.runs.preparing.load_dataset", broken)
     done = nnrun("train", config())
     assert done.code == 1
     assert done.err == "nnrun: internal error, please report it with what --debug shows: ZeroDivisionError: oh\n"

@@ -140,13 +140,13 @@ def test_killed_twenty_times(settings: list[str], tmp_path: Path, bits: Bits, se
 EVERY_POINT = """
 import io, json, os, signal, sys
 from pathlib import Path
-from nnrun.runs import verbs as experiment, rundir, session
+from nnrun.runs import preparing, verbs as experiment, rundir, session
 from nnrun.config.load import load_config
 from nnrun.runs.rundir import RunDir; from nnrun.runs.finding import list_runs
 
 root, epochs = Path(sys.argv[1]), sys.argv[2]
 session.SECONDS_BETWEEN_CHECKPOINTS = 0.0
-experiment.CACHE = str(root / "cache")
+preparing.CACHE = str(root / "cache")
 loaded = load_config(None, ["data.source=iris", "network.hidden=[6]", "network.batch_norm=true",
                             "regularization.dropout=0.3", f"training.epochs={epochs}"])
 

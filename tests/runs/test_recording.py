@@ -19,9 +19,9 @@ from nnrun.errors import ConfigError
 from nnrun.models.model import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.listener import Outcome
+from nnrun.runs.preparing import prepare
 from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import prepare
 
 Train = Callable[..., Outcome]
 

@@ -20,7 +20,7 @@ EVERY_POINT = """
 import io, json, os, random, signal, sys
 from pathlib import Path
 from nnrun.config.load import load_config
-from nnrun.runs import requests, rundir, session, steering, verbs
+from nnrun.runs import preparing, requests, rundir, session, steering, verbs
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener
 from nnrun.runs.requests import ask
@@ -29,7 +29,7 @@ from nnrun.runs.rundir import RunDir
 root, share, seconds, twice = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "twice"
 session.SECONDS_BETWEEN_CHECKPOINTS = seconds
 requests.SECONDS_BETWEEN_LOOKS = steering.SECONDS_BETWEEN_LOOKS = 0.0
-verbs.CACHE = str(root / "cache")
+preparing.CACHE = str(root / "cache")
 loaded = load_config(None, ["data.source=iris", "network.hidden=[5]", "network.batch_norm=true",
                             "optimizer.name=momentum", "regularization.dropout=0.2", "training.epochs=6"])
 PLAN = {

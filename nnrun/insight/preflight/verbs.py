@@ -12,8 +12,8 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.prepare import read_parts
 from nnrun.insight.preflight.checks import CHECKS, Check
 from nnrun.insight.preflight.context import Context
+from nnrun.runs.preparing import begun
 from nnrun.runs.symptoms.evidence import Finding
-from nnrun.runs.verbs import begun
 
 
 def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:

@@ -19,9 +19,9 @@ from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.files import sealed, to_json
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN, listing, search_of
+from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verbs import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.design import InTurn, configured_by, old_settings, with_fresh

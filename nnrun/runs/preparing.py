@@ -1,0 +1,154 @@
+"""Before a run trains: its data and its trainer from a configuration, and the directory that it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from nnrun.config.config import Config
+from nnrun.config.dump import dump_yaml
+from nnrun.config.load import Loaded
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.files.chunks import Heard, nobody
+from nnrun.errors import ConfigError, DataError, MisfitError, StoppedError
+from nnrun.files import sealed, sealed_text, to_json
+from nnrun.runs.engines import decided
+from nnrun.runs.environment import describe
+from nnrun.runs.listener import ToldToStop
+from nnrun.runs.records import DataRecord, Environment, Given, Parent, RunRecord
+from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, RECORD, RESOLVED, SCHEMA_VERSION, RunDir, now
+from nnrun.runs.session import Session
+from nnrun.runs.stored import StoredRun
+
+CACHE = ".cache"  # beside the runs
+
+
+def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
+    """Data and trainer; errors about a value of the configuration say where it stands."""
+    with _located(loaded):
+        dataset = _dataset(loaded.config, root, heard)
+        return dataset, session_of(loaded, dataset)
+
+
+def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset]:
+    """The data of a run that begins, or a search of so many; the configuration now says which engine trains."""
+    with _located(loaded):
+        dataset = _dataset(loaded.config, root, heard)
+        config, told = decided(loaded.config, dataset, trainings, heard)
+        loaded.notices.extend(told)
+        return replace(loaded, config=config), dataset
+
+
+def session_of(loaded: Loaded, dataset: Dataset) -> Session:
+    """A trainer for a configuration and its data."""
+    with _located(loaded):
+        return Session([loaded.config], dataset)
+
+
+def _dataset(config: Config, root: Path, heard: Heard) -> Dataset:
+    return load_dataset(config.data, config.training.dtype, root / CACHE, heard)
+
+
+@contextmanager
+def _located(loaded: Loaded) -> Iterator[None]:
+    """Errors about a value of the configuration say where it stands."""
+    try:
+        yield
+    except MisfitError as error:
+        raise ConfigError([loaded.locate(error.path, error.message)]) from None
+    except DataError as error:
+        raise DataError(loaded.locate(error.key, str(error))) if error.key else error from None
+
+
+def until_told(heard: Heard, told_to_stop: ToldToStop) -> Heard:
+    """The same, but StoppedError as soon as it is told to stop."""
+
+    def hear(step: str, done: int, rows: int | None) -> None:
+        if told_to_stop():
+            raise StoppedError("stopped while the data was being prepared; nothing of it was kept")
+        heard(step, done, rows)
+
+    return hear
+
+
+def create(
+    root: Path,
+    loaded: Loaded,
+    dataset: Dataset,
+    argv: Sequence[str],
+    given: Given | None = None,
+    parent: Parent | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> RunDir:
+    """A run directory before training, with further files where it has a past."""
+    config = loaded.config
+
+    def all_files(run_id: str) -> dict[str, bytes]:
+        first = first_files(run_id, config, loaded.text, dataset, argv, parent, given)
+        return {**first, EPOCHS: b"", **(files or {})}
+
+    return RunDir.create(root, config.name, all_files)
+
+
+def first_files(
+    run_id: str,
+    config: Config,
+    text: bytes | None,
+    dataset: Dataset,
+    argv: Sequence[str],
+    parent: Parent | None,
+    given: Given | None = None,
+    here: Environment | None = None,
+) -> dict[str, bytes]:
+    """What a run directory holds before training; `text` is the user's file, None where there is none.
+
+    `here` is what is known of machine and software, where somebody has found it out already.
+    """
+    resolved, here = dump_yaml(config.resolved()), here or describe()
+    record: RunRecord = {
+        "schema_version": SCHEMA_VERSION,
+        "id": run_id,
+        "status": "created",
+        "argv": [_text(argument) for argument in argv],
+        "given": _text_of(given) if given else None,
+        "created": now(),
+        "seed": config.seed,
+        "parent": parent,
+        "host": here["host"],
+        "versions": here["versions"],
+        "blas": here["blas"],
+        "git": here["git"],
+        "data": _data_record(dataset),
+    }
+    return {
+        CONFIG: resolved.encode() if text is None else text,
+        RESOLVED: sealed_text(resolved).encode(),
+        RECORD: to_json(sealed(record), indent=2).encode() + b"\n",
+        DATA: dataset.fitted.written,
+    }
+
+
+def _text(argument: str) -> str:
+    """File names may be any bytes."""
+    return argument.encode(errors="replace").decode()
+
+
+def _text_of(given: Given) -> Given:
+    config = None if given["config"] is None else _text(given["config"])
+    return {"config": config, "settings": [_text(setting) for setting in given["settings"]]}
+
+
+def _data_record(dataset: Dataset) -> DataRecord:
+    record: DataRecord = {"files": dataset.fitted.files, "rows": dataset.sizes["rows"]}
+    if "effective_rows" in dataset.sizes:
+        record["effective_rows"] = dataset.sizes["effective_rows"]
+    if kind := dataset.error_kind:
+        record["error_kind"] = kind
+    return record
+
+
+def same_data(run: StoredRun, dataset: Dataset) -> bool:
+    """Whether the rows and their parts are those the run began with, wherever the file lies now."""
+    return run.data.same_rows(dataset.fitted)
