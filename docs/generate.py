@@ -90,9 +90,9 @@ COMMANDS = """\
 ## Commands
 
 RUN is a path, an id, the beginning of an id, or `latest` (the default); a search, its `best/` and its `trials/NNNN/`
-are runs too. Results go to stdout, everything else to stderr. On a terminal training shows a live table, elsewhere one
-line an epoch. A search prints one line a trial, on a terminal cut at its edge, with the best five trials, counts
-and the pace below."""
+are runs too. Results go to stdout, everything else to stderr. On a terminal training shows a
+[live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial, on a
+terminal cut at its edge, with the best five trials, counts and the pace below."""
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",
@@ -220,11 +220,17 @@ METRICS = {
 SYMPTOM = """\
 ## Symptoms
 
-When training ends, its records are searched for what commonly goes wrong. What is found stands below the result with a
-change to try, in `run.json` as `symptoms`, and once in `events.jsonl`: name, epoch (since when, or when it was
-noticed), layer, why, and the cure as a list of settings. Statistics of layers are those of every epoch with
-`training.layer_statistics`, else measured once at the end; outputs are those after the activation. Of the last four
-rows at most one is told, and only if nothing above it is found, since it would be the consequence."""
+While a network trains, about once a second, and when training ends its records are searched for what commonly goes
+wrong. What is found stands in `run.json` as `symptoms`, and in `events.jsonl` when it is found first: name, epoch
+(since when, or when it was noticed), layer, why, and the cure as a list of settings for a new run; while it trains also
+`nudge`, settings that may change on the way, where there are any. In the end it stands below the result with the change
+to try; before, it is shown by the live view as long as it is there, by `nnrun show` and `nnrun diagnose`, with the
+command `nnrun nudge …` that may answer it, and once in the log. Looking takes a hundredth of the time at most.
+
+Statistics of layers are those of every epoch with `training.layer_statistics`, else measured when somebody looks;
+outputs are those after the activation. Curves are looked at from the last [change](panda.md) on. Of `rising_loss`,
+`oscillation`, `plateau`, `slow` and `divergence_near` at most one is told, and only if nothing above it is found, since
+it would be the consequence."""
 
 
 RUN_DIRECTORY = """\

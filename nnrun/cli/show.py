@@ -72,7 +72,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     lines += _relatives(run, record, gone=parent is None)
     if why := why_pruned(run.directory):
         lines.append(f"note     {why}")
-    lines += ["", *summary(record, config, run.status, run.events)]
+    lines += ["", *summary(record, config, run.status, run.events, run.path)]
     lines += made_on_the_way(changes_of(run, parent), record["parent"])
     if run.rows:
         best = record["best_epoch"] or best_row(run.rows, config.metrics.primary).get("epoch")

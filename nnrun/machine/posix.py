@@ -7,10 +7,16 @@ import os
 import resource
 import signal
 import sys
+import termios
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
+
+Modes = list[Any]  # how a terminal treats what is typed
 
 HANG_UP = signal.SIGHUP  # comes when a terminal closes
+SUSPEND = signal.SIGTSTP  # Ctrl-Z
 LIMITS_MEMORY = sys.platform != "darwin"  # macOS refuses such a limit, and would not hold it
 
 
@@ -50,3 +56,54 @@ def deaf_to_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def is_own_terminal(descriptor: int) -> bool:
+    """Whether it is the terminal that this process was started from, be it in front or in the background."""
+    return _group_in_front(descriptor) is not None
+
+
+def in_foreground(terminal: int) -> bool:
+    """Whether what is typed on a terminal is for this process and those started with it."""
+    return _group_in_front(terminal) == os.getpgrp()
+
+
+def _group_in_front(terminal: int) -> int | None:
+    try:
+        return os.tcgetpgrp(terminal)
+    except OSError:  # it is none, or that of others, or gone
+        return None
+
+
+def key_by_key(terminal: int, usual: Modes | None) -> Modes | None:
+    """Let each key be read as it is typed, unseen, and leave all else as usual: Ctrl-C sends its signal.
+
+    How it was, which is looked up where that is not known; what `give_back` takes.
+    """
+    with suppress(termios.error):
+        usual = usual or termios.tcgetattr(terminal)
+        modes = [*usual[:6], [*usual[6]]]
+        modes[3] &= ~(termios.ICANON | termios.ECHO)
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        termios.tcsetattr(terminal, termios.TCSANOW, modes)
+    return usual
+
+
+def give_back(terminal: int, usual: Modes) -> None:
+    """Let a terminal be as it was, if it is still there and in front of this process: in the background it is the
+    shell's, and whoever changes it is stopped."""
+    with suppress(termios.error):
+        if in_foreground(terminal):
+            termios.tcsetattr(terminal, termios.TCSANOW, usual)
+
+
+def never_stopped_by_a_terminal() -> None:
+    """What this thread wants of a terminal that is not its own fails; by default it would stop the process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTIN, signal.SIGTTOU])
+
+
+def stop_here() -> None:
+    """Stop until somebody continues the process, as Ctrl-Z asks for; to be called by the handler of SUSPEND."""
+    ours = signal.signal(SUSPEND, signal.SIG_DFL)
+    signal.pthread_kill(threading.get_ident(), SUSPEND)
+    signal.signal(SUSPEND, ours)

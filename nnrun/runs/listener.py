@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nnrun.config.config import Config
-from nnrun.runs.records import Row, RunRecord
+from nnrun.runs.records import FoundSymptom, Row, RunRecord
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.telling import Beginning
 
@@ -38,6 +38,9 @@ class Listener:
 
     def epoch(self, row: Row) -> None:
         """An epoch is over."""
+
+    def symptoms(self, found: Sequence[FoundSymptom]) -> None:
+        """This is wrong now; told whenever it is something else than before."""
 
     def told(self, line: str) -> None:
         """Something that was asked for from outside has been done, or refused."""

@@ -49,13 +49,17 @@ class Diverged(TypedDict):
 
 
 class FoundSymptom(TypedDict):
-    """A symptom that a run has: since when, in which layer if in one, and the settings that may help."""
+    """A symptom that a run has: since when, in which layer if in one, and the settings that may help.
+
+    While it trains also those that may help it on its way, as far as there are any.
+    """
 
     name: str
     epoch: int
     layer: str | None
     why: str
     cure: list[str]
+    nudge: NotRequired[list[str]]
 
 
 class Event(TypedDict):
@@ -71,6 +75,7 @@ class Event(TypedDict):
     layer: NotRequired[str | None]
     why: NotRequired[str]
     cure: NotRequired[list[str]]
+    nudge: NotRequired[list[str]]
     key: NotRequired[str]  # of a change, which holds from that epoch on
     old: NotRequired[Any]
     new: NotRequired[Any]

@@ -30,12 +30,13 @@ from nnrun.runs.checkpoints import (
 )
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.recording import epoch_row, finals, layers_of, wanted
+from nnrun.runs.recording import epoch_row, finals, guess_error, layers_of, wanted
 from nnrun.runs.records import Blas, Diverged, Layers, Row
 from nnrun.runs.requests import Request, settings_of
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stages import Stage, refuse_misfits
 from nnrun.runs.steering import Steering, told_of, write_down
+from nnrun.runs.symptoms.watch import Watch
 from nnrun.runs.telling import epoch_line, heading, summary
 
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
@@ -115,6 +116,7 @@ class Session:
         self._steering = Steering(runs[0], listener.told, told_to_stop) if steered else None
         self._fork = fork_of(runs[0]) if steered else None
         self._note_fork(runs[0])
+        self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms) if steered else None
         from threadpoolctl import ThreadpoolController
 
         libraries = ThreadpoolController()  # NumPy's BLAS, and that of SciPy, which compiled code calls
@@ -142,7 +144,9 @@ class Session:
     ) -> list[Row]:
         """Begin, or go on; the epochs that lie behind."""
         epoch, process = self.trainer.epoch, os.getpid()
-        run.update_record(status="running", started=now(), process=process, blas=libraries, error=None, written=None)
+        run.update_record(
+            status="running", started=now(), process=process, blas=libraries, error=None, written=None, symptoms=[]
+        )
         rows = run.forget_metrics_after(epoch)
         run.event("started" if epoch == 0 else "resumed", epoch=epoch)
         beginning = self.stage.beginning(self.dataset, notices)
@@ -169,6 +173,8 @@ class Session:
                 runs[k].log([epoch_line(row, self.stage.configs[k].training.epochs, self.config.metrics.primary, kind)])
                 listener.epoch(row)
             self._save_in_time(runs, epoch.seconds + spent)
+            if self._watch:
+                self.stage.show(self._watch, self._rows[0])
 
     def _epochs(self, runs: Sequence[RunDir], listener: Listener, told_to_stop: ToldToStop) -> Iterator[Epoch]:
         """Each epoch in turn, by the configurations as they hold in it, up to the last one planned then."""

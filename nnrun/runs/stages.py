@@ -15,11 +15,10 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
 from nnrun.runs.engines import make_engine
-from nnrun.runs.recording import Judge, guess_error
+from nnrun.runs.recording import Judge, guess_error, layers_of
 from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.symptoms.evidence import Evidence, recorded_layers
-from nnrun.runs.symptoms.symptoms import find_symptoms
+from nnrun.runs.symptoms.watch import Watch, since, symptoms_at_end
 from nnrun.runs.telling import Beginning
 
 
@@ -57,17 +56,16 @@ class Stage:
             error_kind=dataset.error_kind or "",
         )
 
+    def show(self, watch: Watch, rows: Sequence[Row]) -> None:
+        """Let somebody look at a run that is trained alone."""
+        watch.look(self.configs[0], rows, self.start, lambda: layers_of(self.trainer)[0])
+
     def symptoms(
         self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], lost: Diverged | None, data: Dataset
     ) -> list[FoundSymptom]:
         """What is wrong as member k stands now; an event for each that no earlier process of the run has told."""
-        layers = recorded_layers(rows) or [at_end]
-        found = find_symptoms(Evidence(self.configs[k], rows, layers, guess_error(data), lost))
-        known = {event.get("name") for event in run.events()} if found else set()
-        for symptom in found:
-            if symptom["name"] not in known:
-                run.event("symptom", **symptom)
-        return found
+        own = since(rows, self.start)
+        return symptoms_at_end(run, self.configs[k], own, at_end, guess_error(data), lost)
 
     def continue_from(self, other: Stage) -> None:
         """Go on where another stage of the same training stands."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.installation import as_options, typed_here
+from nnrun.installation import as_options, command, elsewhere, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
+from nnrun.runs.stored import HELD
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
 from nnrun.text import (
     columns,
@@ -161,8 +163,13 @@ def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
     )
 
 
-def summary(record: RunRecord, config: Config, status: str, events: Iterable[Event] = ()) -> list[str]:
-    """What a finished run came to; its events tell whether somebody changed it while watching."""
+def summary(
+    record: RunRecord, config: Config, status: str, events: Iterable[Event] = (), path: Path | None = None
+) -> list[str]:
+    """What a run came to; its events tell whether somebody changed it while watching.
+
+    Of one that goes on and lies at `path` how it stands, with commands as a shell has them.
+    """
     lines = [ending(record, status)]
     final = record.get("final")
     if final:
@@ -180,7 +187,8 @@ def summary(record: RunRecord, config: Config, status: str, events: Iterable[Eve
             )
         if "test_error" not in final:
             lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
-    return [*lines, *symptoms(record.get("symptoms") or [])]
+    trains = called(path) if path and status in HELD else None
+    return [*lines, *symptoms(record.get("symptoms") or [], trains, typed_here)]
 
 
 def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[str]:
@@ -214,14 +222,26 @@ def _how(change: Change, left: int | None) -> Iterator[str]:
         yield f"from process {change.process} on {change.host}" if change.process else f"from {change.host}"
 
 
-def symptoms(found: Sequence[FoundSymptom]) -> list[str]:
-    """What went wrong in training, each with the change that may help."""
-    lines = [""] if found else []
-    for symptom in found:
-        where = f" in {symptom['layer']}" if symptom["layer"] else ""
-        lines.append(f"symptom  {symptom['name'].replace('_', ' ')}{where}, epoch {symptom['epoch']}: {symptom['why']}")
-        lines.append(f"         try {shlex.join(as_options(symptom['cure']))}")
-    return lines
+def symptoms(found: Sequence[FoundSymptom], run: str | None = None, typed: Callable[[str], str] = str) -> list[str]:
+    """What goes or went wrong in training, each with the change that may help."""
+    lines = (line for symptom in found for line in symptom_lines(symptom, run, typed))
+    return ["", *lines] if found else []
+
+
+def symptom_lines(symptom: FoundSymptom, run: str | None = None, typed: Callable[[str], str] = str) -> list[str]:
+    """What is wrong, and what to try: of a run that trains the command if there is one, `typed` as a shell has it."""
+    where = f" in {symptom['layer']}" if symptom["layer"] else ""
+    name = symptom["name"].replace("_", " ")
+    said = f"symptom  {name}{where}, epoch {symptom['epoch']}: {symptom['why']}"
+    if run is not None and symptom.get("nudge"):
+        return [said, f"         {typed(command('nudge', run, *as_options(symptom['nudge'])))}"]
+    anew = "" if run is None else " in a new run"
+    return [said, f"         try {shlex.join(as_options(symptom['cure']))}{anew}"]
+
+
+def called(run: Path) -> str:
+    """What a command calls a run: its id, or its path where commands do not look for it."""
+    return str(run) if elsewhere(run.parent) else run.name
 
 
 def change_line(epoch: int, changes: Mapping[str, tuple[Any, Any]], note: str | None) -> str:

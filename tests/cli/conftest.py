@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import math
 import os
 import pty
 import re
+import select
 import shlex
 import signal
 import struct
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +88,10 @@ def process(here: Path) -> Callable[..., Done]:
     return call
 
 
+def _command(held_after: int | None) -> list[str]:
+    return NNRUN if held_after is None else [sys.executable, str(Path(__file__).with_name("held.py")), str(held_after)]
+
+
 @pytest.fixture
 def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """start("train") returns the running process, both streams piped.
@@ -95,8 +101,7 @@ def start(here: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def call(*arguments: str | Path, held_after: int | None = None) -> subprocess.Popen[str]:
-        held = [sys.executable, str(Path(__file__).with_name("held.py")), str(held_after)]
-        command = [*(NNRUN if held_after is None else held), *map(str, arguments)]
+        command = [*_command(held_after), *map(str, arguments)]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 
@@ -224,38 +229,52 @@ class Terminal:
 
 
 class OnTerminal:
-    """A process whose three streams are a terminal of a certain width."""
+    """A process whose three streams are a terminal of a certain width, and its own: keys and signals come by it."""
 
-    def __init__(self, arguments: tuple[str, ...], width: int, variables: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], width: int, variables: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
         self.resize(width)
         environment = os.environ | {"TERM": "xterm-256color"} | variables
         self.process = subprocess.Popen(
-            [*NNRUN, *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
-        )
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
         os.close(slave)
-        self.written = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode  # a letter may come in two pieces
+        self.written = self._unfinished = ""  # of a code, its beginning
         self.terminal = Terminal(width)
 
     def resize(self, width: int) -> None:
         """The window changes."""
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
 
+    def type(self, keys: str) -> None:
+        """As a user would."""
+        os.write(self.master, keys.encode())
+
+    def modes(self) -> list[Any]:
+        """How the terminal treats what is typed."""
+        return termios.tcgetattr(self.master)
+
     def read(self) -> bool:
         """Show what has been written; False at the end."""
         try:
-            some = os.read(self.master, 65536).decode()
+            read = os.read(self.master, 65536)
         except OSError:  # nobody writes any more
             return False
+        some = self._unfinished + self._decode(read)
+        self._unfinished = re.search(r"(\x1b(\[[?\d;]*)?)?$", some)[0]  # type: ignore[index]
+        some = some.removesuffix(self._unfinished)
         self.written += some
         self.terminal.feed(some)
-        return bool(some)
+        return bool(read)
 
     def wait_for(self, pattern: str) -> None:
         """Read until the screen shows it."""
         given_up = time.monotonic() + SECONDS
         while not re.search(pattern, self.terminal.text):
-            assert time.monotonic() < given_up and self.read(), f"{pattern!r} never came:\n{self.terminal.text}"
+            ready, _, _ = select.select([self.master], [], [], max(0.0, given_up - time.monotonic()))
+            assert ready and self.read(), f"{pattern!r} never came:\n{self.terminal.text}"
 
     def finish(self) -> int:
         """Read to the end; the exit code."""
@@ -272,11 +291,17 @@ class OnTerminal:
 
 @pytest.fixture
 def on_terminal(here: Path) -> Iterator[Callable[..., OnTerminal]]:
-    """on_terminal("train", width=80, NO_COLOR="1") starts a process on a pseudo-terminal."""
+    """on_terminal("train", width=80, NO_COLOR="1") starts a process on a pseudo-terminal.
+
+    on_terminal("train", held_after=4) as `start` does; on_terminal(shell=True) is a shell there.
+    """
     started: list[OnTerminal] = []
 
-    def call(*arguments: str, width: int = 80, **variables: str) -> OnTerminal:
-        started.append(OnTerminal(arguments, width, variables))
+    def call(
+        *arguments: str, width: int = 80, held_after: int | None = None, shell: bool = False, **variables: str
+    ) -> OnTerminal:
+        command = ["bash", "--norc", "--noediting", "-i"] if shell else [*_command(held_after), *arguments]
+        started.append(OnTerminal(command, width, variables))
         return started[-1]
 
     yield call

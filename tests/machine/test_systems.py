@@ -32,6 +32,8 @@ POSIX = {  # what typeshed has for Linux and not for Windows
         *("flock", "LOCK_NB", "LOCK_EX", "LOCK_SH"),
         *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
+        *("tcgetpgrp", "getpgrp", "SIGTSTP", "SIGTTIN", "SIGTTOU", "pthread_kill"),
+        *("tcgetattr", "tcsetattr", "TCSANOW", "ICANON", "ECHO", "VMIN", "VTIME", "error"),
     },
 }
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from nnrun.cli.terminal.streams import say, say_at_once
+from nnrun.cli.terminal.streams import in_terminal_letters, say, say_at_once
 from nnrun.text import COMPILING
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress
+    from rich.text import Text
 
     from nnrun.data.files.chunks import Heard
 
 MOMENT = 1.0  # seconds after which the preparing of data is worth a word
 SECONDS_BETWEEN_REFRESHES = 0.1
 STOPPING = "stopping; once more to stop at once"
-START_OF_LINE, SHOW_CURSOR = "\r\x1b[2K", "\x1b[?25h"
+START_OF_LINE, SHOW_CURSOR, HIDE_CURSOR = "\r\x1b[2K", "\x1b[?25h", "\x1b[?25l"
+UP = "\x1b[1A"
+HEAD = 9  # columns of the word that a line begins with
 ECHO = 3  # columns left free for the ^C that a terminal prints, as a line that it breaks is never erased
 
 
@@ -118,3 +122,20 @@ class Screen:
         """The process ends here and now."""
         if self.live and self.live.is_started:
             say_at_once(f"{SHOW_CURSOR}\n")
+
+
+def drawable(line: str, style: str = "") -> Text:
+    """A line that is cut at the edge, in the letters that the terminal's encoding has."""
+    from rich.text import Text
+
+    return Text(in_terminal_letters(line), style=style, no_wrap=True, overflow="crop")
+
+
+def fitting_words(ways: Sequence[str], width: int) -> str:
+    """The first of some ways to say it that fits; nothing where none does."""
+    return next((words for words in ways if len(words) <= width), "")
+
+
+def folded(line: str, width: int) -> list[str]:
+    """At this width; what follows the first line stands below the words behind its head."""
+    return textwrap.wrap(line, max(width, 2 * HEAD), subsequent_indent=" " * HEAD, break_on_hyphens=False)

@@ -8,10 +8,10 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
-from nnrun.cli.terminal.streams import in_terminal_letters, say
+from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, drawable, is_terminal
+from nnrun.cli.terminal.streams import say
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
 from nnrun.search.retests import telling as retests
@@ -155,7 +155,7 @@ class LiveSearchConsole(SearchConsole):
     def _draw(self) -> None:
         from rich.console import Group
 
-        lines = [_text(line, "bold" if best else "") for line, best in self.unsaid]
+        lines = [drawable(line, "bold" if best else "") for line, best in self.unsaid]
         self.unsaid.clear()
         self.refreshed_at = time.monotonic()
         if lines:
@@ -165,15 +165,15 @@ class LiveSearchConsole(SearchConsole):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
-        yield _text("")
+        yield drawable("")
         table, left = fitting_table(self.ranked, self.plan.metric, options.max_width, self.error_kind)
         for i, line in enumerate(table):
-            yield _text(line, "dim" if i == 0 else "bold" if i == 1 else "")
+            yield drawable(line, "dim" if i == 0 else "bold" if i == 1 else "")
         width = options.max_width - ECHO
         for line in self._best(left):
-            yield _text(line)
-        yield _text(self._counts(), "dim")
-        yield _text(next((words for words in self._progress() if len(words) <= width), ""))
+            yield drawable(line)
+        yield drawable(self._counts(), "dim")
+        yield drawable(next((words for words in self._progress() if len(words) <= width), ""))
 
     def _best(self, left: Sequence[str]) -> list[str]:
         """The best trial, with the settings that the table above has no room for."""
@@ -230,13 +230,6 @@ def fitting_table(
         if max(map(len, table), default=0) <= width:
             return table, keys[count:]
     return [], keys
-
-
-def _text(line: str, style: str = "") -> Any:
-    """A line that is cut at the edge, in the letters that the terminal's encoding has."""
-    from rich.text import Text
-
-    return Text(in_terminal_letters(line), style=style, no_wrap=True, overflow="crop")
 
 
 def search_console(quiet: bool, options: Options) -> SearchConsole:

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from statistics import fmean
+from threading import Lock, RLock
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, is_terminal
-from nnrun.cli.terminal.streams import in_terminal_letters, say
+from nnrun.cli.terminal.curves import Curve, curve_lines, fitting
+from nnrun.cli.terminal.keys import Keyboard
+from nnrun.cli.terminal.panel import Panel
+from nnrun.cli.terminal.screen import (
+    ECHO,
+    HIDE_CURSOR,
+    MOMENT,
+    SECONDS_BETWEEN_REFRESHES,
+    START_OF_LINE,
+    UP,
+    Screen,
+    drawable,
+    fitting_words,
+    is_terminal,
+)
+from nnrun.cli.terminal.streams import in_terminal_letters, say, say_at_once
 from nnrun.engine.scores import scores_of_row
+from nnrun.installation import typed_here
 from nnrun.runs.listener import Listener, Outcome
-from nnrun.runs.records import Row, numbers
-from nnrun.runs.telling import Beginning, epoch_line, epoch_table, heading
-from nnrun.text import columns, log_scale, pace, percent, remaining, sparkline
+from nnrun.runs.records import FoundSymptom, Row, numbers
+from nnrun.runs.telling import Beginning, called, epoch_line, epoch_table, heading, symptom_lines
+from nnrun.text import columns, pace, remaining
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+    from rich.text import Text
 
     from nnrun.config.config import Config
     from nnrun.runs.rundir import RunDir
 
 
-EPOCHS_SHOWN = 8
-BY_WEIGHT = ("epoch", "dev error", "train error", "cost", "dev loss", "train loss", "rate")  # a narrow screen has fewer
+EPOCHS_SHOWN, FEWEST_SHOWN = 8, 2
 MARGIN = 8  # columns for the word best
 SHORTEST_BAR, LONGEST_BAR = 5, 30
 
@@ -38,11 +54,14 @@ class PlainConsole(Screen, Listener):
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
         self.primary, self.error_kind = "error", ""
+        self.run_name = ""
+        self.known: set[str] = set()  # names of symptoms that were told
 
     def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """The heading, and with -v all that the run depends on."""
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
+        self.run_name = called(run.path)
         self.error_kind = beginning.error_kind
         if self.verbose:
             say(*run.resolved.read_bytes().decode().rstrip().split("\n"), _environment(run))
@@ -61,9 +80,21 @@ class PlainConsole(Screen, Listener):
         """A line."""
         say(line)
 
+    def symptoms(self, found: Sequence[FoundSymptom]) -> None:
+        """Each when it is there first."""
+        for symptom in found:
+            if symptom["name"] not in self.known:
+                say(*symptom_lines(symptom, self.run_name, typed_here))
+        self.known |= {symptom["name"] for symptom in found}
+
 
 class LiveConsole(PlainConsole):
-    """The latest epochs, the learning curves, a progress bar with the time left; all but the bar stay in the end."""
+    """The latest epochs, the learning curves, what is wrong and what answers it, a progress bar and the keys.
+
+    Epochs and curves stay in the end. Two threads draw, as keys have their own.
+    """
+
+    panel: Panel  # of the run, once it has begun
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
@@ -71,116 +102,165 @@ class LiveConsole(PlainConsole):
         from rich.live import Live
 
         self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False)
+        self.keyboard = Keyboard(self._press, self._going_on)
         self.rows: deque[Row] = deque(maxlen=EPOCHS_SHOWN)
         self.curves = {"train error": Curve(), "dev error": Curve()}
         self.best: Row | None = None
         self.done = 0
-        self.started_at = self.refreshed_at = 0.0
-        self.over = False
+        self.drawn: list[int] = []  # columns of each line
+        self.spent = self.heard_at = self.refreshed_at = 0.0
+        self.over = self.below_others = False
+        self._drawing, self._adding = RLock(), Lock()  # in this order
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.keyboard.stop()
+        with self._drawing:
+            super().__exit__(kind, error, tb)
+
+    def abandoned(self) -> None:
+        """The terminal is left as it was."""
+        self.keyboard.give_back()
+        super().abandoned()
 
     def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
         """The heading stays above the live view, which begins where the run stands."""
         super().started(run, config, beginning)
+        self.panel = Panel(run, config.optimizer.learning_rate)
         for row in run.metrics():
             self._remember(row)
         self.done = beginning.epoch
-        self.started_at = time.monotonic()
+        self.heard_at = time.monotonic()
         self.live.start()
+        self.keyboard.start()
         self.live.update(self, refresh=True)
+
+    def changed(self, config: Config) -> None:
+        """Also the rate that a key lowers."""
+        super().changed(config)
+        self.panel.rate = config.optimizer.learning_rate
 
     def epoch(self, row: Row) -> None:
         """Redraw, at most ten times a second."""
         self.heard += 1
+        now = time.monotonic()
+        self.spent += min(now - self.heard_at, row["seconds"] + MOMENT)  # what is beyond was a pause
+        self.heard_at, self.done = now, row["epoch"]
         self._remember(row)
-        self.done = row["epoch"]
-        if time.monotonic() - self.refreshed_at >= SECONDS_BETWEEN_REFRESHES:
-            self.refreshed_at = time.monotonic()
-            self.live.refresh()
+        if now - self.refreshed_at >= SECONDS_BETWEEN_REFRESHES:
+            self._draw()
 
     def told(self, line: str) -> None:
         """A line above what is drawn."""
-        self.live.console.print(in_terminal_letters(line), highlight=False, markup=False)
+        with self._drawing:
+            self._make_room()
+            self.live.console.print(in_terminal_letters(line), highlight=False, markup=False)
+
+    def symptoms(self, found: Sequence[FoundSymptom]) -> None:
+        """Shown as long as they are there."""
+        self.panel.symptoms = found
+        self._draw()
 
     def ended(self, outcome: Outcome) -> None:
         """Leave the last epochs on the screen."""
-        self.over = True
-        self.live.refresh()
-        self.live.stop()
+        self.keyboard.stop()
+        with self._drawing:
+            self._make_room()
+            self.over = True
+            self.live.refresh()
+            self.live.stop()
         say("")
 
+    def _press(self, typed: str) -> None:
+        if self.panel.press(typed) or self.below_others:
+            self._draw()
+
+    def _going_on(self) -> None:
+        """A shell has written below the view while this process was stopped."""
+        self.below_others = True
+
+    def _draw(self) -> None:
+        with self._drawing:
+            self.refreshed_at = time.monotonic()
+            if self.live.is_started:
+                self._make_room()
+                self.live.refresh()
+
+    def _make_room(self) -> None:
+        """Drawing goes up as many lines as were drawn, which is not where they are below what a shell has written, or
+        where a terminal that has become narrower has folded them."""
+        width = self.live.console.width
+        folds = sum((columns - 1) // width for columns in self.drawn if columns)
+        if self.below_others:
+            self.below_others = False
+            say_at_once(HIDE_CURSOR + "\n" * (len(self.drawn) - 1))
+        elif folds:
+            say_at_once(f"{START_OF_LINE}{UP}" * folds)
+        self.drawn = [min(columns, width) for columns in self.drawn]
+
     def _remember(self, row: Row) -> None:
-        self.rows.append(row)
-        for name, curve in self.curves.items():
-            curve.add(numbers(row)[name.replace(" ", "_")])
-        if self.best is None or self._scores(row) < self._scores(self.best):
-            self.best = row
+        with self._adding:
+            self.rows.append(row)
+            for name, curve in self.curves.items():
+                curve.add(numbers(row)[name.replace(" ", "_")])
+            if self.best is None or self._scores(row) < self._scores(self.best):
+                self.best = row
 
     def _scores(self, row: Row) -> tuple[float, ...]:
         return scores_of_row(numbers(row), self.primary)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The live view at the width of the moment."""
-        from rich.text import Text
+        """The live view at the size of the moment."""
+        width, height = options.max_width, options.size.height
+        below = [] if self.over else [*self.panel.lines(width), *self._progress(width)]
+        if not self.over and self.keyboard.listening:
+            below += self.panel.help(width)
+        with self._adding:
+            curves = curve_lines(self.curves, width)
+            curves = ["", *curves] if curves else []
+            table = self._table(width, height - len(curves) - len(below) - 1) if self.rows else []
+        drawn = [*table, *map(drawable, curves), *below]
+        self.drawn = [console.measure(line).maximum for line in drawn[:height]]
+        yield from drawn
 
-        if self.rows:
-            for i, line in enumerate(self._table(options.max_width)):
-                yield Text(line, style="dim" if i == 0 else "bold" if line.endswith("best") else "", overflow="crop")
-        curves = curve_lines(self.curves, options.max_width)
-        for line in ["", *curves] if curves else []:
-            yield Text(in_terminal_letters(line), no_wrap=True, overflow="crop")
-        if not self.over:
-            yield from self._progress(options.max_width)
-
-    def _table(self, width: int) -> list[str]:
-        shown = list(self.rows)
+    def _table(self, width: int, most: int) -> list[Text]:
+        """The latest epochs, so many at most, with the best one."""
+        shown = list(self.rows)[-max(FEWEST_SHOWN, most) :]
         if self.best is not None and self.best not in shown:
-            shown.insert(0, self.best)
+            shown = [self.best, *(shown if most > len(shown) else shown[1:])]
         table = fitting(epoch_table(shown, self.primary), width - MARGIN)
         marks = ["", *("best" if row is self.best else "" for row in shown)]
         lines = columns([[*row, mark] for row, mark in zip(table, marks, strict=True)], right=range(len(table[0])))
-        return [line.rstrip() for line in lines]
+        styles = ["dim", *("bold" if mark else "" for mark in marks[1:])]
+        return [drawable(line.rstrip(), style) for line, style in zip(lines, styles, strict=True)]
 
-    def _progress(self, width: int) -> RenderResult:
+    def _progress(self, width: int) -> list[Text | Table]:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
         width -= ECHO
-        words = next((words for words in self._pace() if len(words) <= width), "")
+        words = fitting_words([*self._pace()], width)
         line, bar = Table.grid(padding=(0, 2)), min(LONGEST_BAR, width - len(words) - 2)
         cells = [Text(words, no_wrap=True, overflow="crop")]
-        yield Text()
         if bar < SHORTEST_BAR:
             line.add_row(*cells)
         else:
             line.add_row(*cells, ProgressBar(total=self.epochs, completed=self.done, width=bar))
-        yield line
+        return [Text(), line]
 
     def _pace(self) -> Iterator[str]:
         """What is done, what is left, and how fast it goes, ever shorter."""
         done = f"{self.done}/{self.epochs}"
-        if self.heard:
-            seconds = (time.monotonic() - self.started_at) / self.heard
+        if self.panel.paused:
+            yield f"{done} epochs, paused"
+        elif self.heard:
+            seconds = self.spent / self.heard
             left = f"{remaining(seconds * (self.epochs - self.done))} left"
             yield f"{done} epochs, about {left}, {pace(seconds)} each"
             yield f"{done} epochs, about {left}"
             yield f"{done}, {left}"
         yield f"{done} epochs"
         yield done
-
-
-def fitting(table: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """The columns of a table of epochs, the weightiest first, as many as fit side by side."""
-    chosen: list[int] = []
-    titles = list(table[0])
-    of_the_metric = [title for title in reversed(titles) if title not in BY_WEIGHT]  # dev before train
-    for title in (BY_WEIGHT[0], *of_the_metric, *BY_WEIGHT[1:]):
-        i = titles.index(title)
-        width -= max(len(row[i]) for row in table) + 2
-        if width < 0:
-            break
-        chosen.append(i)
-    return [[row[i] for i in sorted(chosen)] for row in table]
 
 
 def _environment(run: RunDir) -> str:
@@ -202,6 +282,9 @@ class QuietConsole(PlainConsole):
     def told(self, line: str) -> None:
         """Nothing."""
 
+    def symptoms(self, found: Sequence[FoundSymptom]) -> None:
+        """Nothing."""
+
     def epoch(self, row: Row) -> None:
         """Nothing but the count."""
         self.heard += 1
@@ -212,62 +295,3 @@ def console(quiet: bool, verbose: bool) -> PlainConsole:
     if quiet:
         return QuietConsole()
     return LiveConsole(verbose) if is_terminal() else PlainConsole(verbose)
-
-
-# Learning curves that grow while a run trains, in as many columns as there are.
-
-MOST_BINS = 128
-WIDEST = 60  # columns of bars
-NARROWEST = 8
-TITLE = "train error  "
-LAST = 8  # columns of the latest value
-
-
-class Curve:
-    """The means of equally many values in a row; with more values the bins grow, not their number."""
-
-    def __init__(self) -> None:
-        self.bins: list[float] = []
-        self._open: list[float] = []
-        self._size = 1
-
-    def add(self, value: float | None) -> None:
-        """The value of the next epoch; one that is not known counts as the one before."""
-        if value is not None:
-            self.latest = value
-            self._open.append(value)
-        if len(self._open) == self._size:
-            self.bins.append(fmean(self._open))
-            self._open.clear()
-        if len(self.bins) == 2 * MOST_BINS:
-            self.bins = _halved(self.bins)
-            self._size *= 2
-
-    def fitting(self, width: int) -> list[float]:
-        """At most `width` values."""
-        values = self.bins
-        while len(values) > width:
-            values = _halved(values)
-        return values
-
-
-def _halved(values: Sequence[float]) -> list[float]:
-    return [fmean(values[i : i + 2]) for i in range(0, len(values), 2)]
-
-
-def curve_lines(curves: dict[str, Curve], width: int) -> list[str]:
-    """A line a curve, all on one logarithmic scale, so that the gap between them shows; none on a narrow screen."""
-    bars = min(WIDEST, width - len(TITLE) - LAST)
-    shown = {name: curve.fitting(bars) for name, curve in curves.items() if bars >= NARROWEST}
-    positive = [value for values in shown.values() for value in values if value > 0]
-    if not positive or max(map(len, shown.values())) < 2:
-        return []
-    low, high = log_scale(positive)
-    return [
-        f"{name:<{len(TITLE)}}{sparkline(_logs(values, low), low, high)}  {percent(curves[name].latest)}"
-        for name, values in shown.items()
-    ]
-
-
-def _logs(values: Sequence[float], low: float) -> list[float]:
-    return [math.log(value) if value > 0 else low for value in values]

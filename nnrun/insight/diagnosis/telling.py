@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
+from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS
 from nnrun.runs.telling import next_line
@@ -147,6 +148,7 @@ class Document(TypedDict):
     summary: str
     next: list[Advice]
     trials: NotRequired[Spread]  # of a search
+    symptoms: NotRequired[list[FoundSymptom]]  # of a run that still trains, where it has any
 
 
 def as_json(verdict: Verdict | None, told: str, actions: Sequence[Action], bias: str | None = None) -> Document:

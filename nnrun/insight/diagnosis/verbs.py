@@ -24,12 +24,13 @@ from nnrun.insight.diagnosis.telling import (
     measured_by,
     weighing,
 )
-from nnrun.installation import command
-from nnrun.runs.records import RunRecord
+from nnrun.installation import command, typed_here
+from nnrun.runs.records import FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import HELD, StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
+from nnrun.runs.telling import called, symptom_lines
 from nnrun.runs.verdict import HIGH, Verdict, error_kind, of_run, set_sizes, summary
 from nnrun.text import wrapped
 
@@ -49,7 +50,8 @@ Numbers = Mapping[str, float | None]  # of one epoch, such as dev_error; empty w
 class Diagnosis:
     """A verdict, the sentence on it, the lines that explain it, and what to do next.
 
-    `verdict` is None where a diverged run has no errors. `spread` is what a search adds to the document.
+    `verdict` is None where a diverged run has no errors. `spread` is what a search adds to the document, `symptoms`
+    what a run does that still trains.
     """
 
     verdict: Verdict | None
@@ -58,6 +60,7 @@ class Diagnosis:
     actions: list[Action]
     bias: str | None = None  # what is known of it whatever the errors are
     spread: Spread | None = None
+    symptoms: Sequence[FoundSymptom] = ()
 
     @property
     def page(self) -> list[str]:
@@ -68,6 +71,8 @@ class Diagnosis:
     def document(self) -> Document:
         """What `--json` prints."""
         document = as_json(self.verdict, self.told, self.actions, self.bias)
+        if self.symptoms:
+            document["symptoms"] = list(self.symptoms)
         return document if self.spread is None else {**document, "trials": self.spread}
 
     @property
@@ -118,13 +123,14 @@ def of_a_run(
     evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell)
     actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
-    lines = [f"run      {run.path}", *_state(run, final), *measured_by(evidence), ""]
+    wrong = (record.get("symptoms") or []) if evidence.training else []
+    lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence), ""]
     if verdict is None:
         lines += wrapped(told)
     else:
         lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
         lines += weighing(final, error_kind(record["data"]))
-    found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None)
+    found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None, symptoms=wrong)
     if run.status not in HELD:
         run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
     return found
@@ -152,6 +158,11 @@ def _state(run: StoredRun, final: Numbers) -> list[str]:
     done = final.get("epoch")
     so_far = f", by epoch {done}, the best so far" if done else ""
     return [f"status   {run.status}: not all of {run.latest.training.epochs} epochs are trained{so_far}"]
+
+
+def _now(run: StoredRun, symptoms: Sequence[FoundSymptom]) -> list[str]:
+    """What is wrong while it trains, each with the command that may answer it."""
+    return [line for symptom in symptoms for line in symptom_lines(symptom, called(run.path), typed_here)]
 
 
 def _diverged(record: RunRecord) -> str:

@@ -12,7 +12,7 @@ from nnrun.config.config import Config
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.runs.assembly import layer_widths
 from nnrun.runs.records import Diverged, Layers, Row, numbers
-from nnrun.runs.stored import StoredRun
+from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.symptoms import shapes
 from nnrun.runs.symptoms.thresholds import QUARTERED
 from nnrun.runs.verdict import HIGH, UNCLEAR, Verdict, wilson
@@ -73,6 +73,11 @@ class Evidence:
     linear_error: float | None = None  # of a linear model on the dev set, where nobody gave a base error
     calmer: CalmerRate | None = None  # what was tried after a divergence, where the data are still there
     searched: frozenset[str] = frozenset()  # keys that a search has chosen among
+
+    @property
+    def training(self) -> bool:
+        """Whether it still trains, or waits to go on."""
+        return self.status in HELD
 
     @property
     def bias(self) -> float:

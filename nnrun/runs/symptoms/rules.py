@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 from nnrun.config.config import Config
 from nnrun.runs.records import Layers, numbers
 from nnrun.runs.symptoms.evidence import Evidence, Finding
+from nnrun.runs.symptoms.shapes import dev_turned
 from nnrun.runs.symptoms.thresholds import (
+    CLIMB,
     DEAD,
+    DOUBLED,
     ERROR_RISE,
     EXPLODED,
     FEWEST_EPOCHS,
     FLAT,
     FLAT_GRADIENT,
+    HALF_LOST,
     NEAR_GUESSING,
     RISE,
     SWING,
@@ -133,11 +137,13 @@ def rising_loss(evidence: Evidence) -> Finding | None:
     if not _underfits(evidence):
         return None
     lowest, now = int(losses.argmin()), float(np.median(_tail(losses)))
+    costs = _series(evidence, "cost")
+    if np.median(_tail(costs)) < (1 + RISE) * costs[lowest]:  # a stronger penalty raises the loss, as it is to do
+        return None
     if now < (1 + RISE) * losses[lowest] or np.median(_tail(errors)) < errors.min() + ERROR_RISE:
         return None
-    return Finding.since(
-        lowest + 1, None, f"since then the training loss has risen from {losses[lowest]:.3g} to {now:.3g}"
-    )
+    why = f"since then the training loss has risen from {losses[lowest]:.3g} to {now:.3g}"
+    return Finding.since(int(_series(evidence, "epoch")[lowest]), None, why)
 
 
 def oscillation(evidence: Evidence) -> Finding | None:
@@ -177,6 +183,30 @@ def slow(evidence: Evidence) -> Finding | None:
     return Finding.since(_start_of_tail(evidence), None, why)
 
 
+def divergence_near(evidence: Evidence) -> Finding | None:
+    """A cost that climbs epoch after epoch to where little is left of what was learned; told of short curves too."""
+    costs, errors = _series(evidence, "cost"), _series(evidence, "train_error")
+    if len(costs) <= CLIMB or not (np.diff(costs[-CLIMB - 1 :]) > 0).all() or not _is_high(evidence, "train_error"):
+        return None
+    lowest = int(np.nanargmin(costs))
+    if costs[-1] < DOUBLED * costs[lowest] or errors[-1] < HALF_LOST * evidence.guess:
+        return None
+    why = f"since then the cost has climbed from {costs[lowest]:.3g} to {costs[-1]:.3g}"
+    return Finding.since(int(_series(evidence, "epoch")[lowest]), None, why)
+
+
+def dev_rising(evidence: Evidence) -> Finding | None:
+    """A dev loss that rises while the training loss falls on; told while there is time, later the verdict has it."""
+    if not evidence.training or len(evidence.rows) < FEWEST_EPOCHS or not _is_high(evidence, "dev_error"):
+        return None
+    train, dev = _series(evidence, "train_loss"), _series(evidence, "dev_loss")
+    if not dev_turned(train.tolist(), dev.tolist()):
+        return None
+    lowest = int(np.nanargmin(dev))
+    why = f"since then the dev loss has risen from {dev[lowest]:.3g} to {dev[-1]:.3g}, while the training loss fell"
+    return Finding.since(int(_series(evidence, "epoch")[lowest]), None, why)
+
+
 def _series(evidence: Evidence, key: str) -> Series:
     """One number an epoch, NaN where it is not known."""
     return np.array([numbers(row)[key] for row in evidence.rows], float)
@@ -193,8 +223,13 @@ def _start_of_tail(evidence: Evidence) -> int:
 
 def _underfits(evidence: Evidence) -> bool:
     """Whether the curve is long enough to be judged, and ends at an error that is not low."""
-    diagnosis, rows = evidence.config.diagnosis, evidence.rows
-    error = rows[-1]["train_error"] if len(rows) >= FEWEST_EPOCHS else None
+    return len(evidence.rows) >= FEWEST_EPOCHS and _is_high(evidence, "train_error")
+
+
+def _is_high(evidence: Evidence, key: str) -> bool:
+    """Whether the latest of an error is above base error and tolerance."""
+    diagnosis = evidence.config.diagnosis
+    error = numbers(evidence.rows[-1])[key] if evidence.rows else None
     return error is not None and error > diagnosis.base_error + diagnosis.tolerance
 
 

@@ -14,7 +14,9 @@ from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence, Finding, Settings
 from nnrun.runs.symptoms.rules import (
     dead_units,
+    dev_rising,
     divergence,
+    divergence_near,
     exploding,
     lasting,
     oscillation,
@@ -24,21 +26,31 @@ from nnrun.runs.symptoms.rules import (
     vanishing,
 )
 from nnrun.runs.symptoms.thresholds import (
+    CLIMB,
     DEAD,
+    DOUBLED,
+    EARLY,
     ERROR_RISE,
     EXPLODED,
     FEWEST_EPOCHS,
     FLAT,
     FLAT_GRADIENT,
+    HALF_LOST,
     NEAR_GUESSING,
     RISE,
     SWING,
+    TURNED,
     VANISHED,
 )
 
 
+def nothing(config: Config) -> Settings:
+    """No setting."""
+    return ()
+
+
 class Symptom(NamedTuple):
-    """A rule, its threshold and source in words, and the change that helps."""
+    """A rule, its threshold and source in words, the change that helps, and the one that can be made on the way."""
 
     rule: Callable[[Evidence], Finding | None]
     when: str
@@ -46,22 +58,26 @@ class Symptom(NamedTuple):
     advice: str
     source: str
     of_curve: bool = False  # a consequence of whatever else is found, so told only where nothing is
+    nudge: Callable[[Config], Settings] = nothing  # of keys that may change while the network trains
 
 
 def find_symptoms(evidence: Evidence) -> list[FoundSymptom]:
-    """All findings as plain data: name, epoch, layer (or None), why, and the cure as settings."""
+    """All findings as data: name, epoch, layer (or None), why, the cure as settings; while it trains the nudge."""
     found: list[FoundSymptom] = []
     for name, symptom in SYMPTOMS.items():
         seen = None if found and symptom.of_curve else symptom.rule(evidence)
         if seen:
             cure = list(symptom.cure(evidence.config))
             found.append({"name": name, "epoch": seen.epoch, "layer": seen.layer, "why": seen.text, "cure": cure})
+            if evidence.training:
+                found[-1]["nudge"] = list(symptom.nudge(evidence.config))
     return found
 
 
 # What helps, as settings for a configuration.
 
 FAR = 1000.0  # times the usual rate
+PENALTY = 1.0  # λ of a first L2 penalty
 FROM_REST = 3  # times the usual rate, with which Adam leaves more plateaus than with that
 
 
@@ -69,7 +85,7 @@ def calmer(config: Config) -> Settings:
     """Steps that do not leap."""
     if config.data.normalize == "none" and not config.network.batch_norm:
         return ("data.normalize=standard",)
-    return (f"optimizer.learning_rate={_nearer(config, 0.1):g}",)
+    return slower(config)
 
 
 def finite(config: Config) -> Settings:
@@ -85,6 +101,11 @@ def rate_after_divergence(config: Config) -> float:
     """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
     optimizer = config.optimizer
     return float(f"{min(optimizer.learning_rate / 10, OPTIMIZERS[optimizer.name].usual_rate):.3g}")
+
+
+def slower(config: Config) -> Settings:
+    """Shorter steps."""
+    return (f"optimizer.learning_rate={_nearer(config, 0.1):g}",)
 
 
 def faster(config: Config) -> Settings:
@@ -126,6 +147,17 @@ def bounded(config: Config) -> Settings:
     return calmer(config) if config.optimizer.clip_norm else ("optimizer.clip_norm=1",)
 
 
+def clipped(config: Config) -> Settings:
+    """What keeps steps in bounds."""
+    return slower(config) if config.optimizer.clip_norm else ("optimizer.clip_norm=1",)
+
+
+def smoother(config: Config) -> Settings:
+    """A penalty on the weights, or a stronger one."""
+    now = config.regularization.l2
+    return (f"regularization.l2={float(f'{3 * now:.3g}') if now else PENALTY:g}",)
+
+
 def _starts_well(config: Config) -> bool:
     """Whether the initial weights are about as large as those that fit the activation."""
     width, gain = max(config.network.hidden), ACTIVATIONS[config.network.activation].gain
@@ -145,6 +177,7 @@ SYMPTOMS = {
         bounded,
         "initial weights that fit the activation; else batch norm; else clipped gradients",
         "Pascanu et al. 2013",
+        nudge=clipped,
     ),
     "vanishing": Symptom(
         lasting(vanishing),
@@ -159,16 +192,18 @@ SYMPTOMS = {
         calmer,
         LESS,
         "Maas et al. 2013",
+        nudge=slower,
     ),
     "divergence": Symptom(divergence, "numbers are no longer finite", finite, SHORT, "Bengio 2012"),
     "rising_loss": Symptom(
         rising_loss,
-        f"{LONG_ENOUGH} the training loss of the last quarter is {100 * RISE:.0f}% above its lowest, the training "
-        f"error {100 * ERROR_RISE:.0f} points (medians)",
+        f"{LONG_ENOUGH} the training loss of the last quarter is {100 * RISE:.0f}% above its lowest, the cost too, the "
+        f"training error {100 * ERROR_RISE:.0f} points (medians)",
         calmer,
         LESS,
         "Bengio 2012",
         of_curve=True,
+        nudge=slower,
     ),
     "oscillation": Symptom(
         oscillation,
@@ -178,6 +213,7 @@ SYMPTOMS = {
         LESS,
         "Bengio 2012",
         of_curve=True,
+        nudge=slower,
     ),
     "plateau": Symptom(
         plateau,
@@ -188,6 +224,7 @@ SYMPTOMS = {
         "Adam; where it, AdamW or RMSprop is used, ten times the learning rate",
         "Dauphin et al. 2014",
         of_curve=True,
+        nudge=faster,
     ),
     "slow": Symptom(
         slow,
@@ -197,5 +234,26 @@ SYMPTOMS = {
         "ten times the learning rate",
         "Bengio 2012",
         of_curve=True,
+        nudge=faster,
+    ),
+    "divergence_near": Symptom(
+        divergence_near,
+        f"each of the last {CLIMB} epochs raised the cost, to {DOUBLED:g} times its lowest or more, and the training "
+        f"error is above base error and tolerance and {100 * HALF_LOST:.0f}% of that of a constant guess",
+        calmer,
+        LESS,
+        "Bengio 2012",
+        of_curve=True,
+        nudge=slower,
+    ),
+    "dev_rising": Symptom(
+        dev_rising,
+        f"only while it trains, after {FEWEST_EPOCHS} epochs or more, with a dev error above base error and tolerance: "
+        f"the dev loss was lowest in the first {EARLY:.0%} of the epochs and is {TURNED - 1:.0%} or more above that, "
+        "while the training loss fell on",
+        smoother,
+        f"an L2 penalty of {PENALTY:g}; else three times as much",
+        "Prechelt 1998",
+        nudge=smoother,
     ),
 }

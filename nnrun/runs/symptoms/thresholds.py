@@ -24,6 +24,8 @@ FALLING = 0.05  # five times that: more epochs would go on lowering it
 
 RISE = 0.2  # of the lowest loss: more than the noise of batches brings,
 ERROR_RISE = 0.05  # if the error rises with it; a loss alone may rise by a few examples
+CLIMB, DOUBLED = 3, 2.0  # epochs in a row that raise the cost, to so many times its lowest: no noise of batches does
+HALF_LOST = 0.5  # of the error of a guess, on train: dropout that was raised costs less than that
 SWING = 0.5  # from epoch to epoch, of the loss: a symptom, told whatever the curve's shape
 RESTLESS = 0.1  # the same, enough to be a sign where the loss also
 BACK_AND_FORTH = 0.6  # rises by this share of what it falls

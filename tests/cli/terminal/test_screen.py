@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_a_whole_run(on_terminal: OnTerminalFixture, config: Callable[..., Path]
     ("width", "titles"),
     [
         (80, "epoch     cost  train error  train loss  dev error  dev loss   rate"),
-        pytest.param(64, "epoch     cost  train error  dev error  dev loss", marks=pytest.mark.soak),
+        pytest.param(64, "epoch     cost  train error  dev error  dev loss   rate", marks=pytest.mark.soak),
         (40, "epoch  train error  dev error"),
         (20, "epoch"),
     ],
@@ -97,6 +98,7 @@ def test_a_second_signal_leaves_a_usable_terminal(on_terminal: OnTerminalFixture
     send_both(screen.process)
     assert screen.finish() == 143
     assert screen.terminal.cursor_shown
+    assert screen.modes()[3] & termios.ECHO and screen.modes()[3] & termios.ICANON
 
 
 def test_ascii_only(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:

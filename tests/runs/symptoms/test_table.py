@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.runs.listener import Outcome
 from nnrun.runs.symptoms.evidence import Evidence, Layers
@@ -19,11 +20,11 @@ Numbers = Sequence[float]
 
 
 def rows(losses: Numbers, errors: Numbers | float = 0.5, rates: Numbers | float = 0.1) -> list[dict[str, Any]]:
-    """Lines of metrics.jsonl, an epoch each."""
+    """Lines of metrics.jsonl, an epoch each; on dev it is as on train."""
     many = [values if isinstance(values, Sequence) else [values] * len(losses) for values in (errors, rates)]
     keys = ("epoch", "train_loss", "train_error", "learning_rate")
     return [
-        dict(zip(keys, (epoch, *line), strict=True))
+        dict(zip(keys, (epoch, *line), strict=True)) | {"cost": line[0], "dev_loss": line[0], "dev_error": line[1]}
         for epoch, line in enumerate(zip(losses, *many, strict=True), start=1)
     ]
 
@@ -48,10 +49,14 @@ def found_in(
     of_layers: Sequence[tuple[int, Layers]] = (),
     divergence: dict[str, Any] | None = None,
     guess: float = 0.9,
+    status: str = "done",
 ) -> list[dict[str, Any]]:
-    config = load_config(None, ["network.hidden=[8,8]", *overrides]).config
     at = of_layers or [(len(curve or []), layers())]
-    return find_symptoms(Evidence(config, curve or [], at, guess, divergence))
+    return find_symptoms(Evidence(config_with(*overrides), curve or [], at, guess, divergence, status))
+
+
+def config_with(*overrides: str) -> Config:
+    return load_config(None, ["network.hidden=[8,8]", *overrides]).config
 
 
 def names(found: list[dict[str, Any]]) -> list[str]:
@@ -153,6 +158,60 @@ def test_curves(name: str | None, losses: Numbers, errors: Numbers, steepness: f
     )
 
 
+def test_an_epoch_is_told_by_its_number_where_the_rows_begin_later() -> None:
+    later = [row | {"epoch": row["epoch"] + 30} for row in rows(LOST, [*[0.3] * 7, *[0.6] * 5])]
+    assert [(found["name"], found["epoch"]) for found in found_in(curve=later)] == [("rising_loss", 37)]
+
+
+CLIMBING = [1.0, 0.8, 1.0, 1.3, 1.6]  # three times up, to twice the lowest
+
+
+@pytest.mark.parametrize(
+    ("losses", "error", "since"),
+    [
+        (CLIMBING, 0.5, 2),
+        ([*CLIMBING[:4], 1.59], 0.5, None),  # 1.99 times the lowest
+        (CLIMBING, 0.44, None),  # half of a guess's is 0.45
+        ([0.8, 0.7, 1.3, 1.6], 0.5, None),  # twice up
+        ([0.8, 1.0, 1.3, 1.6], 0.5, 1),
+        ([*CLIMBING, 1.5], 0.5, None),  # and down again
+    ],
+)
+def test_a_loss_that_climbs_is_near_divergence_before_there_are_quarters(
+    losses: Numbers, error: float, since: int | None
+) -> None:
+    found = found_in("optimizer.learning_rate=0.2", curve=rows(losses, error))
+    assert [(one["name"], one["epoch"], one["cure"]) for one in found] == (
+        [("divergence_near", since, ["optimizer.learning_rate=0.02"])] if since else []
+    )
+
+
+@pytest.mark.parametrize("losses", [LOST, CLIMBING])
+def test_a_loss_that_rises_with_a_stronger_penalty_while_the_cost_falls_is_no_symptom(losses: Numbers) -> None:
+    held = [row | {"cost": 9 - row["epoch"] / 2} for row in rows(losses, [*[0.3] * (len(losses) - 4), *[0.6] * 4])]
+    assert found_in(curve=held) == []
+    assert found_in(curve=[row | {"cost": row["train_loss"]} for row in held]) != []
+
+
+def with_dev(losses: Numbers, error: float = 0.2) -> list[dict[str, Any]]:
+    """A training loss that falls, and this on dev."""
+    return [row | {"dev_loss": loss, "dev_error": error} for row, loss in zip(rows(FALLING, 0.01), losses, strict=True)]
+
+
+TURNED = [1.0, 0.9, 0.8, 0.7, 0.65, 0.6, 0.6, 0.62, 0.64, 0.65, 0.66, 0.67]  # lowest in epoch 6, then up by 12%
+
+
+def test_a_dev_loss_that_rises_is_told_while_the_network_trains() -> None:
+    (found,) = found_in(curve=with_dev(TURNED), status="running")
+    assert (found["name"], found["epoch"], found["nudge"]) == ("dev_rising", 6, ["regularization.l2=1"])
+    assert found["why"] == "since then the dev loss has risen from 0.6 to 0.67, while the training loss fell"
+    assert found_in(curve=with_dev(TURNED)) == []  # the verdict says it
+    assert found_in(curve=with_dev([*TURNED[:-1], 0.66]), status="running") == []  # just 10%
+    assert found_in(curve=with_dev(TURNED, error=0.015), status="running") == []  # a low error
+    (found,) = found_in("regularization.l2=2", curve=with_dev(TURNED), status="paused")
+    assert found["nudge"] == ["regularization.l2=6"]
+
+
 def test_an_error_as_low_as_the_base_error_is_no_plateau() -> None:
     at = [(12, layers(steepness=1.0))]
     assert names(found_in("diagnosis.base_error=0.48", curve=rows(FLAT), of_layers=at)) == ["plateau"]
@@ -181,6 +240,15 @@ def test_of_the_curve_nothing_is_told_where_a_layer_explains_it() -> None:
     assert names(found_in(curve=rows(FLAT), of_layers=at)) == ["dead_units"]
 
 
+STORIES: dict[str, tuple[Numbers, Layers]] = {
+    "explode": (FALLING, layers(outputs=(1, 1e4))),
+    "vanish": (FALLING, layers(outputs=(1, 1e-4))),
+    "die": (FALLING, layers(dead=(1, 1))),
+    "rest": (FLAT, layers(steepness=1.0)),
+    "crawl": (BARELY, layers()),
+}
+
+
 @pytest.mark.parametrize(
     ("bad", "overrides", "cure"),
     [
@@ -199,14 +267,7 @@ def test_of_the_curve_nothing_is_told_where_a_layer_explains_it() -> None:
 )
 def test_cures(bad: str, overrides: list[str], cure: list[str]) -> None:
     """Exact settings that fit what the configuration says already."""
-    stories: dict[str, tuple[Numbers, Layers]] = {
-        "explode": (FALLING, layers(outputs=(1, 1e4))),
-        "vanish": (FALLING, layers(outputs=(1, 1e-4))),
-        "die": (FALLING, layers(dead=(1, 1))),
-        "rest": (FLAT, layers(steepness=1.0)),
-        "crawl": (BARELY, layers()),
-    }
-    losses, at = stories[bad]
+    losses, at = STORIES[bad]
     (found,) = found_in(*overrides, curve=rows(losses), of_layers=[(12, at)])
     assert found["cure"] == cure
     load_config(None, [*overrides, *cure])
@@ -222,6 +283,25 @@ def test_the_last_ways_out_of_a_deep_network() -> None:
     assert found_in(batch_norm, of_layers=vanished)[0]["cure"] == ["network.hidden=[8]"]
     sigmoid = [(1, layers(outputs=(1, 1e-4), activation="sigmoid"))]
     assert found_in("network.activation=sigmoid", of_layers=sigmoid)[0]["cure"] == ["network.activation=relu"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "overrides", "nudge"),
+    [
+        ("explode", [], ["optimizer.clip_norm=1"]),
+        ("explode", ["optimizer.clip_norm=1"], ["optimizer.learning_rate=0.0001"]),
+        ("vanish", [], []),  # another network would help
+        ("die", ["data.normalize=none"], ["optimizer.learning_rate=0.0001"]),
+        ("rest", ["optimizer.name=sgd"], ["optimizer.learning_rate=0.01"]),
+        ("crawl", [], ["optimizer.learning_rate=0.01"]),
+    ],
+)
+def test_nudges(bad: str, overrides: list[str], nudge: list[str]) -> None:
+    """While it trains the settings that may change then, if there are any; in the end none."""
+    losses, at = STORIES[bad]
+    (found,) = found_in(*overrides, curve=rows(losses), of_layers=[(12, at)], status="running")
+    assert found["nudge"] == nudge
+    assert "nudge" not in found_in(*overrides, curve=rows(losses), of_layers=[(12, at)])[0]
 
 
 def test_every_symptom_is_explained() -> None:

@@ -1,4 +1,4 @@
-from nnrun.cli.terminal.training_screen import MOST_BINS, Curve, curve_lines
+from nnrun.cli.terminal.curves import MOST_BINS, Curve, curve_lines
 
 
 def curve(*values: float | None) -> Curve:

@@ -1,0 +1,107 @@
+"""Keys that are typed while a run trains: heard in a thread, so that each has its answer while an epoch takes long."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+from nnrun.cli.terminal.screen import SHOW_CURSOR
+from nnrun.cli.terminal.streams import say_at_once
+from nnrun.machine.posix import (
+    SUSPEND,
+    Modes,
+    give_back,
+    in_foreground,
+    is_own_terminal,
+    key_by_key,
+    never_stopped_by_a_terminal,
+    stop_here,
+)
+
+STDIN = 0
+SECONDS_BETWEEN_TICKS = 0.25
+AT_ONCE = 4096  # bytes of what is typed, or pasted
+
+
+class Keyboard:
+    """The keys of the terminal at stdin, while this process is in front there.
+
+    The thread calls `hear` with what was typed, with nothing four times a second; the handler of Ctrl-Z calls
+    `going_on` when the process goes on.
+    """
+
+    def __init__(self, hear: Callable[[str], None], going_on: Callable[[], None]) -> None:
+        self._hear, self._going_on = hear, going_on
+        self._usual: Modes | None = None  # how the terminal was
+        self._wake: tuple[int, int] | None = None  # a pipe
+        self._over = self._away = False
+        self.listening = False
+
+    def start(self) -> None:
+        """Begin, if there is a terminal; in the main thread alone, which handles Ctrl-Z."""
+        if not is_own_terminal(STDIN) or threading.current_thread() is not threading.main_thread():
+            return
+        self._wake = os.pipe()
+        if signal.getsignal(SUSPEND) is signal.SIG_DFL:  # else somebody wants to hear nothing of it
+            signal.signal(SUSPEND, self._suspend)
+        self._take()
+        threading.Thread(target=self._listen, args=(self._wake[0],), name="keys", daemon=True).start()
+
+    def stop(self) -> None:
+        """Give the terminal back for good, whatever happens."""
+        if self._wake is None:
+            return
+        self._over = True
+        self.give_back()
+        os.close(self._wake[1])  # which wakes the thread
+        self._wake = None
+        if signal.getsignal(SUSPEND) == self._suspend:
+            signal.signal(SUSPEND, signal.SIG_DFL)
+
+    def give_back(self) -> None:
+        """Let the terminal be as it was until the thread takes it again; for handlers of signals too."""
+        self._away, self.listening = True, False
+        if self._usual is not None:
+            give_back(STDIN, self._usual)
+
+    def _suspend(self, number: int, frame: FrameType | None) -> None:
+        self.give_back()
+        say_at_once(f"{SHOW_CURSOR}\r\n")
+        stop_here()
+        self._going_on()
+        self._away = False
+
+    def _take(self) -> None:
+        """Have each key at once where this process is in front; what a shell has of its terminal is left alone."""
+        in_front = not (self._away or self._over) and in_foreground(STDIN)
+        if in_front and not self.listening:
+            self._usual = key_by_key(STDIN, self._usual)
+        self.listening = in_front
+        if in_front and (self._away or self._over):  # since the question
+            self.give_back()
+
+    def _listen(self, wake: int) -> None:
+        never_stopped_by_a_terminal()
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while not self._over:
+            self._take()
+            watched = [wake, STDIN] if self.listening else [wake]
+            ready, _, _ = select.select(watched, [], [], SECONDS_BETWEEN_TICKS)
+            if wake in ready:
+                break
+            self._hear(decoder.decode(self._typed()) if STDIN in ready else "")
+        os.close(wake)
+
+    def _typed(self) -> bytes:
+        """Nothing where the terminal is no longer this process's."""
+        if not in_foreground(STDIN):
+            return b""
+        with suppress(OSError):
+            return os.read(STDIN, AT_ONCE)
+        return b""
