@@ -14,7 +14,7 @@ from nnrun.cli.terminal.screen import HEAD, drawable, fitting_words, folded
 from nnrun.errors import NnrunError
 from nnrun.installation import typed_here
 from nnrun.runs.records import FoundSymptom
-from nnrun.runs.requests import Do, ask, pending
+from nnrun.runs.requests import Do, ask, pending, settings_of
 from nnrun.runs.telling import called, symptom_lines
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Panel:
 
     def _rate_to_come(self) -> float:
         """When all is taken up that was asked for."""
-        asked = (one.request["settings"] for one in pending(self.run) if one.request)
+        asked = (settings_of(one.request["settings"]) for one in pending(self.run) if one.request)
         return [self.rate, *(float(settings[RATE]) for settings in asked if RATE in settings)][-1]
 
     # what is seen

@@ -36,8 +36,7 @@ class Trained:
             raise UsageError("unknown key; did you mean l2?")
         self.asked.append((do, list(settings)))
         name = f"{len(self.asked):04d}"
-        values = {key: float(value) for key, value in (setting.split("=") for setting in settings)}
-        self.waiting.append(Asked(name, cast(Any, {"do": do, "settings": values})))
+        self.waiting.append(Asked(name, cast(Any, {"do": do, "settings": list(settings)})))
         return name
 
 
