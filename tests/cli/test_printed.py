@@ -382,7 +382,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "config/data_section:", "config/load:", "config/schema:", "config/space/parsing:", "data/dataset:",
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
-    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/requests:_changes",
+    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "search/retests/verbs:_not_taken", "search/study:_words", "search/verbs:_extended",
 }  # fmt: skip
