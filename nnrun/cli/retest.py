@@ -73,7 +73,7 @@ def retest(
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(found, asked, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
-    raise typer.Exit(stop.exit_code if stop() else search.EXIT_CODES.get(outcome.status, 1))
+    raise typer.Exit(search.exit_code(outcome, stop))
 
 
 def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]) -> None:
@@ -86,7 +86,7 @@ def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, chosen, screen, stop)
     _report(outcome, json, quiet)
-    raise typer.Exit(stop.exit_code if stop() else search.EXIT_CODES.get(outcome.status, 1))
+    raise typer.Exit(search.exit_code(outcome, stop))
 
 
 def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:

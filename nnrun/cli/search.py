@@ -15,6 +15,7 @@ from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command
 
 if TYPE_CHECKING:
+    from nnrun.cli.terminal.signals import StopRequest
     from nnrun.runs.rundir import RunDir
     from nnrun.runs.stored import StoredRun
     from nnrun.search.plan import Limits
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
         repeat: int | None
 
 
-EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}  # else it was interrupted
-LEAST_MEMORY = 1 << 27  # a worker needs so much to load NumPy and train a small network; 96 MiB are too few
+EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
+LEAST_MEMORY = 1 << 28  # for the libraries and a small network; where a BLAS finds no room it hangs
 
 Trials = Annotated[
     int | None, typer.Option(metavar="N", help="Total number of trials; left out: search.trials.", min=1)
@@ -108,7 +109,14 @@ def search(
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
-    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+    raise typer.Exit(exit_code(outcome, stop))
+
+
+def exit_code(outcome: SearchOutcome, stop: StopRequest) -> int:
+    """That of a signal where one stopped it, or `nnrun stop`."""
+    if stop() or outcome.record["ended_by"] == "signal":
+        return stop.exit_code
+    return EXIT_CODES.get(outcome.status, 1)
 
 
 def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: Unpack[Shared]) -> None:
@@ -121,7 +129,7 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, chosen, screen, stop)
     _report(outcome, json, quiet)
-    raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
+    raise typer.Exit(exit_code(outcome, stop))
 
 
 def options_of(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:

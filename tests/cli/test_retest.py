@@ -35,7 +35,8 @@ search:
 
 def directory(kind: str) -> Path:
     """The newest search or retest."""
-    return max(Path("runs").glob(f"*-{kind}-*"))
+    made = Path("runs").glob(f"*-{kind}-*")
+    return max(made, key=lambda path: json.loads((path / "run.json").read_text())["created"])
 
 
 @pytest.fixture

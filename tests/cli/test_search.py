@@ -464,9 +464,9 @@ def test_little_memory_is_enough_for_a_small_network_and_less_is_refused(
     nnrun: Nnrun, config: Callable[..., Path]
 ) -> None:
     config(SMALL)
-    done = nnrun("search", "--trial-memory", str(1 << 27), "--workers", "1", "--trials", "2")
+    done = nnrun("search", "--trial-memory", str(1 << 28), "--workers", "1", "--trials", "2")
     assert done.out.startswith("finished 2 trials (2 done), "), done.err
-    assert nnrun("search", "--trial-memory", str((1 << 27) - 1)).code == 2
+    assert nnrun("search", "--trial-memory", str((1 << 28) - 1)).code == 2
 
 
 def test_show_of_a_search_that_was_killed_has_the_best_so_far(
@@ -525,7 +525,7 @@ def test_a_limit_that_the_system_does_not_hold_is_refused(
     nnrun: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nnrun.machine.posix.LIMITS_MEMORY", False)
-    done = nnrun("search", "--trial-memory", str(1 << 27), "--trials", "1")
+    done = nnrun("search", "--trial-memory", str(1 << 28), "--trials", "1")
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith("--trial-memory: this system does not limit the memory of a process\n")
     assert not Path("runs").exists()
