@@ -8,6 +8,7 @@ The same from Python:
     run = nnrun.train(config)
     print(run.final["dev_error"], run.weights()["dense1.W"].shape)
     run = nnrun.resume(run, epochs=100)
+    child = nnrun.rewind(run, to=50, overrides=["optimizer.learning_rate=0.001"])
     run = nnrun.load_run("latest")
 """
 
@@ -17,7 +18,7 @@ TYPE_CHECKING = False  # as `typing` says it, which takes longer to load than to
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Run", "check_gradient", "load_config", "load_run", "minimize", "resume", "train"]
+__all__ = ["Run", "check_gradient", "load_config", "load_run", "minimize", "resume", "rewind", "train"]
 _OF_THE_ENGINE = {"check_gradient": "nnrun.engine.gradient_check", "minimize": "nnrun.engine.update"}
 
 

@@ -10,7 +10,7 @@ from nnrun.config.load import Loaded, load_values
 from nnrun.config.load import load_config as _load_config
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
-from nnrun.runs import verbs
+from nnrun.runs import rewinding, verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
 from nnrun.runs.lineage import children_of, parent_of
@@ -140,6 +140,22 @@ def resume(run: Run | str, epochs: int | None = None, overrides: Sequence[str] =
     """Continue a run in place to `epochs` in total; with overrides, as a child run."""
     directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
     return Run(verbs.resume(directory, epochs, overrides).run)
+
+
+def rewind(
+    run: Run | str,
+    to: int | str = "best",
+    overrides: Sequence[str] = (),
+    note: str | None = None,
+    runs: str | Path = RUNS,
+) -> Run:
+    """A child that begins at the end of an epoch of a run: a number, `best`, `last`, or -5 = five before the last.
+
+    `overrides` hold from the next epoch on. UsageError where the run has not trained that epoch, ConfigError for what
+    cannot change while a network trains, DataError where the data is no longer what the run learned from.
+    """
+    directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
+    return Run(rewinding.rewind(directory, str(to), overrides, note).run)
 
 
 def load_run(run: str = "latest", runs: str | Path = RUNS) -> Run:

@@ -41,7 +41,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_every_promised_name_is_there() -> None:
-    assert set(nnrun.__all__) >= {"Run", "load_config", "load_run", "minimize", "resume", "train"}
+    assert set(nnrun.__all__) >= {"Run", "load_config", "load_run", "minimize", "resume", "rewind", "train"}
     for name in nnrun.__all__:
         assert getattr(nnrun, name).__doc__
     with pytest.raises(AttributeError, match="'nnrun' has no attribute 'trian'"):
@@ -73,6 +73,16 @@ def test_a_run_knows_its_parent_and_its_children(config: Path, runs: Path) -> No
     assert parent.children[0].metrics == child.metrics
     shutil.rmtree(parent.path)
     assert nnrun.load_run(child.id, runs).parent is None
+
+
+def test_a_run_is_rewound(config: Path, runs: Path) -> None:
+    run = nnrun.train(nnrun.load_config(config), runs=runs)
+    child = nnrun.rewind(run, 2, ["optimizer.learning_rate=0.1"], note="faster")
+    assert [row["learning_rate"] for row in child.metrics] == [run.metrics[0]["learning_rate"]] * 2 + [0.1] * 2
+    assert [row["dev_loss"] for row in child.metrics[:2]] == [row["dev_loss"] for row in run.metrics[:2]]
+    assert child.record["parent"]["epoch"] == 2
+    with pytest.raises(UsageError, match="has trained epochs 1 to 4"):
+        nnrun.rewind(run.id, 9, runs=runs)
 
 
 def test_a_run_from_beginning_to_end(config: Path, runs: Path) -> None:
