@@ -13,10 +13,12 @@ from nnrun.errors import NnrunError
 from nnrun.insight.comparison.listing import BROKEN, PARTS, Entry
 from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, fitting, folded, total
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
+from nnrun.runs.rundir import EVENTS
 from nnrun.runs.verdict import error_kind
 from nnrun.text import columns, csv_text, duration, number, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
+UNKNOWN = "*?"
 SHOWN = {"id", "status", "seconds", *(f"{part}_error" for part in PARTS)}  # that always have a column, if there is room
 
 
@@ -74,13 +76,17 @@ def mark(entry: Entry) -> str:
     """Behind a dev error: how often the run was changed by somebody who could see it."""
     if entry.search or entry.facts["status"] == BROKEN or entry.nudges == 0:
         return ""
-    return f"*{'?' if entry.nudges is None else entry.nudges}"
+    return UNKNOWN if entry.nudges is None else f"*{entry.nudges}"
 
 
 def marks_explained(entries: Sequence[Entry]) -> list[str]:
     """What the marks mean, if there are any; the words are those that stand beside the dev error elsewhere."""
-    words = watched(0 if not any(map(mark, entries)) else 2).partition(" ")[2]
-    return [f"*N: N {words}"] if words else []
+    marks = {mark(entry) for entry in entries} - {""}
+    counted = [f"*N: N {watched(2).partition(' ')[2]}"] if marks - {UNKNOWN} else []
+    return [
+        *counted,
+        *([f"{UNKNOWN}: how many were made is unknown, as {EVENTS} is damaged"] if UNKNOWN in marks else []),
+    ]
 
 
 def _ties(entries: Sequence[Entry]) -> Iterator[Column]:

@@ -178,5 +178,14 @@ def test_a_watched_dev_error_is_marked(make_run: MakeRun) -> None:
     assert letters_of(select(found, [], "nudges", True)) == "bac"
 
 
+def test_changes_that_cannot_be_counted_are_told(make_run: MakeRun) -> None:
+    runs = [make_run("a"), make_run("b")]
+    (runs[1].path / "events.jsonl").write_text("[]\n")
+    found = [Entry(StoredRun(run)) for run in runs]
+    _, a, b, legend = table(found, [run.id for run in runs], None, 100, cut=False)
+    assert ("*" in a, "5.0% *?  " in b) == (False, True)
+    assert legend == "*?: how many were made is unknown, as events.jsonl is damaged"
+
+
 def letters_of(found: list[Entry]) -> str:
     return "".join(entry.run.id[-4] for entry in found)
