@@ -155,9 +155,9 @@ class Retraced(Listener):
     def __init__(self, listener: Listener, expected: Sequence[Row], place: str) -> None:
         self.listener, self.place = listener, place
         self._expected = {row["epoch"]: _lasting(row) for row in expected}
-        self.preparing, self.started = listener.preparing, listener.started  # type: ignore[method-assign]
-        self.told, self.ended = listener.told, listener.ended  # type: ignore[method-assign]
-        self.changed = listener.changed  # type: ignore[method-assign]
+        for name in vars(Listener):
+            if not name.startswith("_") and name not in vars(Retraced):
+                setattr(self, name, getattr(listener, name))
 
     def epoch(self, row: Row) -> None:
         """Say so where it did not come out as it did then, which only another machine or library explains."""

@@ -369,3 +369,17 @@ def test_what_is_asked_of_a_child_on_its_way_to_the_fork_holds_behind_it(
     child = rewind(parent, "7", listener=Asks(begun, {5: [f"{RATE}=0.5"]})).run
     assert [row["learning_rate"] for row in child.metrics()] == [0.02] * 7 + [0.5] * 5
     assert bits(again(child, tmp_path)) == bits(child)
+
+
+def test_all_that_is_heard_is_handed_on() -> None:
+    heard: list[str] = []
+
+    class Hears(Listener):
+        def __getattribute__(self, name: str) -> Any:
+            return lambda *given: heard.append(name)
+
+    retraced = Retraced(Hears(), [], "there")
+    names = [name for name in vars(Listener) if not name.startswith("_")]
+    for name in names:
+        getattr(retraced, name)({"epoch": 1})
+    assert heard == names
