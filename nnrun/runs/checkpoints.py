@@ -58,21 +58,21 @@ def _about_last(trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tu
 Loaded = tuple[Tensors, Checkpoint]
 
 
-def epoch_of(run: RunDir, name: str, loaded: Loaded) -> int:
-    """The epoch at whose end a checkpoint was taken; DataError where it does not say."""
-    with _described(run, name):
+def epoch_of(run: RunDir, loaded: Loaded) -> int:
+    """The epoch at whose end the last checkpoint was taken; DataError where it does not say."""
+    with _described(run, "last"):
         return int(loaded[1]["epoch"])
 
 
-def put_last(run: RunDir, name: str, loaded: Loaded, trainer: Trainer, stopping: EarlyStopping | None) -> None:
-    """Put the trainer where a checkpoint stands that training continues from.
+def put_last(run: RunDir, loaded: Loaded, trainer: Trainer, stopping: EarlyStopping | None) -> None:
+    """Put the trainer where the last checkpoint stands.
 
     An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
     network has another shape, DataError where the checkpoint is broken.
     """
     tensors, about = loaded
     _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
-    with _described(run, name):
+    with _described(run, "last"):
         saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
         if about["optimizer"] == trainer.recipe.optimizer:
             saved |= {slot: tensors[SLOT + slot][None] for slot in trainer.optimizer.slots}

@@ -87,15 +87,15 @@ class Session:
         """Where a member stands, or has ended."""
         return self._over.get(k, self.stage)
 
-    def load(self, run: RunDir, with_scores: bool = True, name: str = "last") -> None:
+    def load(self, run: RunDir, with_scores: bool = True) -> None:
         """Continue where the checkpoints of a run stand; without its scores, as if no epoch had been judged yet."""
-        loaded = run.load_checkpoint(name)
+        loaded = run.load_checkpoint("last")
         if loaded is None:
             return
-        epoch = epoch_of(run, name, loaded)
+        epoch = epoch_of(run, loaded)
         if stage(self.config, epoch) != self.stage.start:
             self.stage = Stage.of(self.configs, self.dataset, epoch)
-        put_last(run, name, loaded, self.trainer, self.stage.stopping if with_scores else None)
+        put_last(run, loaded, self.trainer, self.stage.stopping if with_scores else None)
         if with_scores:
             load_best(run, self.trainer, self.best)
 

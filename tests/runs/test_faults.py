@@ -138,11 +138,12 @@ def test_killed_twenty_times(settings: list[str], tmp_path: Path, bits: Bits, se
 # killed before each change of a file
 
 EVERY_POINT = """
-import io, json, os, signal, sys
+import json, os, sys
 from pathlib import Path
-from nnrun.runs import preparing, verbs as experiment, rundir, session
+from nnrun.runs import preparing, verbs as experiment, session
 from nnrun.config.load import load_config
 from nnrun.runs.rundir import RunDir; from nnrun.runs.finding import list_runs
+from tests.dying import die_at
 
 root, epochs = Path(sys.argv[1]), sys.argv[2]
 session.SECONDS_BETWEEN_CHECKPOINTS = 0.0
@@ -154,31 +155,6 @@ loaded = load_config(None, ["data.source=iris", "network.hidden=[6]", "network.b
 def bits(run):
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in run.metrics()]
     return rows, run.read("checkpoints/best.safetensors"), run.read("checkpoints/last.safetensors")
-
-
-def die_at(point):
-    left = [point]
-
-    def before(function):
-        def counted(*args, **options):
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **options)
-        return counted
-
-    class Half(io.FileIO):
-        def write(self, data):
-            left[0] -= 1
-            if not left[0]:
-                super().write(data[: len(data) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().write(data)
-
-    for name in ("mkdir", "rename", "replace", "unlink"):
-        setattr(Path, name, before(getattr(Path, name)))
-    os.fsync = before(os.fsync)
-    rundir.FileIO = Half
 
 
 whole = bits(experiment.train(loaded, root / "whole").run)

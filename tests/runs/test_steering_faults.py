@@ -17,14 +17,15 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OPEN
 # dies before a change of a file, is resumed to its end, sometimes dying once more, and compared with what a fresh
 # training of its resolved.yaml gives.
 EVERY_POINT = """
-import io, json, os, random, signal, sys
+import json, os, random, signal, sys
 from pathlib import Path
 from nnrun.config.load import load_config
-from nnrun.runs import preparing, requests, rundir, session, steering, verbs
+from nnrun.runs import preparing, requests, session, steering, verbs
 from nnrun.runs.finding import list_runs
 from nnrun.runs.listener import Listener
 from nnrun.runs.requests import ask
 from nnrun.runs.rundir import RunDir
+from tests.dying import die_at
 
 root, share, seconds, twice = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "twice"
 session.SECONDS_BETWEEN_CHECKPOINTS = seconds
@@ -53,34 +54,6 @@ class Asks(Listener):
             os.write(self.side, json.dumps([name, do, len(settings)]).encode() + b"\\n")
 
 
-left = [0]
-
-
-def die_at(point):
-    left[0] = point
-
-    def before(function):
-        def counted(*args, **options):
-            left[0] -= 1
-            if not left[0]:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **options)
-        return counted
-
-    class Half(io.FileIO):
-        def write(self, data):
-            left[0] -= 1
-            if not left[0]:
-                super().write(data[: len(data) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().write(data)
-
-    for name in ("mkdir", "rename", "replace", "unlink"):
-        setattr(Path, name, before(getattr(Path, name)))
-    os.fsync = before(os.fsync)
-    rundir.FileIO = Half
-
-
 def forked(work, *given):
     child = os.fork()
     if not child:
@@ -97,7 +70,7 @@ def train(here, point):
     here.mkdir()
     side = os.open(here / "asked", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     count = os.open(root / "count", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    die_at(point)
+    left = die_at(point)
     verbs.train(loaded, here / "runs", Asks(side))
     os.write(count, str(-left[0]).encode())
 
