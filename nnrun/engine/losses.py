@@ -42,6 +42,12 @@ class Loss(Protocol):
     def predict(self, logits: Array) -> Array:
         """Probabilities `(..., m, classes)`, or values `(..., m, width)`."""
 
+    def pool(self, logits: Array, weights: Array) -> Array:
+        """Logits `(K, ..., m, width)` → those `(..., m, width)` whose prediction is the members' weighted mean.
+
+        `weights (K,)` add up to 1: a linear opinion pool (Stone 1961) of probabilities, a mean of values.
+        """
+
 
 def softmax(logits: Array, out: Array | None = None) -> Array:
     """e^(z − max z) / Σ e^(z − max z) over the last axis of `(..., m, classes)`, into `out` where it is given.
@@ -115,6 +121,11 @@ class SoftmaxCrossEntropy(_Sums):
         """Probability of each class."""
         return softmax(logits)
 
+    def pool(self, logits: Array, weights: Array) -> Array:
+        """log Σ w·softmax(z)."""
+        z = logits.astype(np.float64)
+        return _log_mean(z - _log_sum(z, axis=-1, keepdims=True), weights).astype(logits.dtype)
+
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(_Sums):
@@ -144,6 +155,30 @@ class SigmoidCrossEntropy(_Sums):
         p = sigmoid(logits)
         return np.concatenate([1 - p, p], axis=-1)
 
+    def pool(self, logits: Array, weights: Array) -> Array:
+        """log Σ w·σ(z) − log Σ w·σ(−z)."""
+        z = logits.astype(np.float64)
+        one, other = (_log_mean(-np.logaddexp(0, -sign * z), weights) for sign in (1, -1))
+        return (one - other).astype(logits.dtype)
+
+
+def _log_mean(logarithms: Array, weights: Array) -> Array:
+    """log Σ w·e^l over the first axis."""
+    with np.errstate(divide="ignore"):
+        return _log_sum(logarithms + np.log(_of_members(weights, logarithms)), axis=0)
+
+
+def _of_members(weights: Array, array: Array) -> Array:
+    """Shaped to go with an array whose first axis is that of the members."""
+    return weights.reshape(-1, *[1] * (array.ndim - 1))
+
+
+def _log_sum(z: Array, axis: int, keepdims: bool = False) -> Array:
+    """log Σ e^z over an axis, which is stable at any z."""
+    top = z.max(axis=axis, keepdims=True)
+    total: Array = top + np.log(np.exp(z - top).sum(axis=axis, keepdims=True))
+    return total if keepdims else total.squeeze(axis)
+
 
 class _Values(_Sums):
     """What the regression losses share."""
@@ -155,6 +190,11 @@ class _Values(_Sums):
     def predict(self, logits: Array) -> Array:
         """The logits are the values."""
         return logits
+
+    def pool(self, logits: Array, weights: Array) -> Array:
+        """Σ w·z."""
+        mean: Array = (logits.astype(np.float64) * _of_members(weights, logits)).sum(axis=0)
+        return mean.astype(logits.dtype)
 
 
 @dataclass(frozen=True)

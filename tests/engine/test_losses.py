@@ -138,3 +138,36 @@ def test_a_row_that_is_not_a_number_is_a_mistake_unless_it_is_of_the_first_class
     logits = np.array([[[np.nan, 1.0], [0.0, 1.0], [np.nan, 1.0]]])
     targets = loss.targets(np.array([[1, 1, 0]]), logits.dtype)
     assert loss.sums(logits, targets)[1].tolist() == [1]
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_a_pool_predicts_the_weighted_mean_of_probabilities(outputs: int) -> None:
+    loss, weights = LOSSES["cross_entropy"](outputs), np.array([0.5, 0.2, 0.3])
+    logits = np.random.default_rng(1).normal(0, 4, (3, 2, 5, loss.width))
+    mean = np.tensordot(weights, loss.predict(logits), axes=1)
+    np.testing.assert_allclose(loss.predict(loss.pool(logits, weights)), mean, rtol=1e-12)
+
+
+def test_a_pool_of_values_is_their_weighted_mean() -> None:
+    pooled = LOSSES["squared_error"](1).pool(np.array([[[1.0]], [[4.0]]]), np.array([0.25, 0.75]))
+    assert pooled.tolist() == [[3.25]]
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_a_pool_of_members_that_are_sure_stays_finite(outputs: int) -> None:
+    loss = LOSSES["cross_entropy"](outputs)
+    logits = np.full((2, 1, loss.width), -2000.0)
+    logits[0, 0, 0] = 2000.0
+    half = loss.predict(loss.pool(logits, np.array([0.5, 0.5])))
+    # One member is sure of a class; the other is sure of its contrary, or has no opinion among three.
+    expected = [0.5, 0.5] if outputs == 2 else [0.5 + 1 / 6, 1 / 6, 1 / 6]
+    np.testing.assert_allclose(half[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "squared_error"])
+def test_a_row_is_pooled_alone_as_among_others(name: str) -> None:
+    loss, weights = LOSSES[name](3), np.array([0.6, 0.3, 0.1])
+    logits = np.random.default_rng(2).normal(0, 3, (3, 67, 3)).astype(np.float32)
+    together = loss.pool(logits, weights)
+    for row in (0, 5, 66):
+        np.testing.assert_array_equal(loss.pool(logits[:, row : row + 1], weights)[0], together[row])
