@@ -111,6 +111,29 @@ class Given(TypedDict):
     settings: list[str]
 
 
+class MemberRecord(TypedDict, total=False):
+    """A member of an ensemble: where it came from, how much it counts, and its own errors on the dev set."""
+
+    id: str  # the run that it is, or is a copy of
+    seed: int
+    fold: int | str
+    rows: dict[str, int]  # of each part of its own data, where members do not share one split
+    weight: float
+    best_epoch: int | None
+    dev_error: Number
+    dev_loss: Number
+    without: Number  # the dev error that the others would have
+
+
+class EnsembleRecord(TypedDict):
+    """members.json: the members of a run that lie in directories of their own, and how much each counts."""
+
+    schema_version: int
+    how: str  # folds, or how they were chosen: top, greedy, runs, snapshots
+    weights: list[float]  # they add up to 1
+    members: list[MemberRecord]
+
+
 class Parent(TypedDict):
     """The run that another one continues, the epoch it continues from, and a checksum of the state at its end."""
 

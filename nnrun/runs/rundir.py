@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 CONFIG, RESOLVED, RECORD, DATA = "config.yaml", "resolved.yaml", "run.json", "data.json"
 EPOCHS, EVENTS, LOG, LOCK, CHECKPOINTS = "metrics.jsonl", "events.jsonl", "log.txt", "run.lock", "checkpoints"
+MEMBERS = "members.json"
 DIAGNOSIS, CURVE, PAGE = "diagnosis.json", "learning_curve.json", "report.html"  # what was worked out of a run
 UNFINISHED = ".creating-"  # a directory that is not a run yet
 
