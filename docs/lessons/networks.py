@@ -8,7 +8,7 @@ from lessons.drawing import Line, curves, decades, words_at
 from lessons.numbers import at_last, error_axis, of_best
 from lessons.runs import Lesson, Runs
 from nnrun.api import Run
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line
 from nnrun.report.run.quality import Estimated, predicted, scatter_chart
 from nnrun.runs.stored import StoredRun

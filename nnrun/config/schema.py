@@ -65,6 +65,7 @@ class Network(Section):
     activation: Annotated[str, OneOf(tuple(ACTIVATIONS))] = key("relu", "activation of the hidden layers")
     init: InitializerKey = key("auto", "initial weights: a name or {name, options}; auto fits the activation")
     batch_norm: bool = key(False, "batch normalisation before each activation")
+    ensemble: Count = key(1, "networks of different seeds that are trained together and whose predictions are averaged")
 
     @model_validator(mode="wrap")
     @classmethod

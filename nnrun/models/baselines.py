@@ -15,7 +15,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import sample
 from nnrun.errors import NnrunError
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
 from nnrun.runs.stored import StoredRun
@@ -33,7 +33,10 @@ RIDGE = 10.0  # beside a feature's sum of squares, which is the number of rows
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """Logits x·W + b; `W (n, width)` and `b (width,)` in float64, fitted on so many rows."""
+    """Logits x·W + b; `W (n, width)` and `b (width,)` in float64, fitted on so many rows.
+
+    Of rows that have more features it takes the first n: an ensemble of folds has those of each fold side by side.
+    """
 
     W: Array
     b: Array
@@ -43,7 +46,7 @@ class Linear:
         """(rows, logits `(rows, width)`) chunk by chunk."""
         for start in range(0, len(x), CHUNK):
             rows = slice(start, min(start + CHUNK, len(x)))
-            yield rows, x[rows] @ self.W + self.b
+            yield rows, x[rows, : len(self.W)] @ self.W + self.b
 
 
 def constant(train: Examples, loss: Loss, classes: int | None) -> Linear:

@@ -1,8 +1,8 @@
-"""A model: the best parameters of a run, with the preprocessing and the target they were trained for, and its data."""
+"""A model: the best parameters of a run, with the preprocessing and the target they were trained for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,42 +10,68 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.data.damage import checked
-from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.features.columns import Column
 from nnrun.data.features.preprocess import Preprocessor, Target
 from nnrun.data.features.weights import class_factors, prior_shift
 from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Floats, Table, check_fits
 from nnrun.data.fitted import Fitted
-from nnrun.engine.evaluation import Examples, logits_in_chunks
 from nnrun.engine.losses import Loss
-from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array
-from nnrun.errors import ConfigError, DataError, MisfitError, UsageError
-from nnrun.runs.assembly import examples, make_mlp, named_loss
-from nnrun.runs.checkpoints import Tensors, named, read_weights
-from nnrun.runs.finding import search_of
-from nnrun.runs.rundir import DATA, RESOLVED
+from nnrun.errors import UsageError
+from nnrun.models.member import Member, load_member, read_config
+from nnrun.runs.members import has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Everything that turns raw rows into predictions; `weights` are parameters and running averages by name."""
+    """Everything that turns raw rows into predictions: the networks of one run, or those of its members.
+
+    What several say is pooled, each by its share `(K,)`. Their members may have learned from different rows; x is then
+    what each of their preprocessings makes of a row, side by side.
+    """
 
     run: StoredRun
     config: Config
     fitted: Fitted
-    preprocessor: Preprocessor
-    target: Target
-    network: Network
-    loss: Loss
-    weights: Tensors
+    members: tuple[Member, ...]
+    shares: Array  # of each network, those of a member next to each other; they add up to 1
+
+    @property
+    def target(self) -> Target:
+        """In whose deviations logits are, where it is a number."""
+        return self.members[0].target
+
+    @property
+    def loss(self) -> Loss:
+        """What logits mean."""
+        return self.members[0].loss
 
     @property
     def learned_from(self) -> list[Path]:
         """The files that the run was trained on, without which it cannot be resumed or evaluated."""
         return list(source_files(self.config.data).values())
+
+    @cached_property
+    def preprocessors(self) -> list[Preprocessor]:
+        """Those that differ, in the order in which x has what they make of a row."""
+        return list(self._places)
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """All that rows must have, each once."""
+        return list({column.name: column for one in reversed(self.preprocessors) for column in one.columns}.values())
+
+    @property
+    def n_features(self) -> int:
+        """Of x."""
+        return sum(one.n_features for one in self.preprocessors)
+
+    @cached_property
+    def dtype(self) -> str:
+        """Of x: the precision of the networks, or of the most precise one."""
+        return max(member.config.training.dtype for member in self.members)  # float64 comes after float32
 
     def predict(self, table: Table) -> Array:
         """Probabilities `(m, classes)`, or values `(m,)` float64 in the target's own unit; see `decided`.
@@ -56,10 +82,13 @@ class Model:
         return self.predict_features(self.features(table))
 
     def features(self, table: Table) -> Array:
-        """What the network is given, `(m, n)` in the run's dtype; raises DataError as `predict` does."""
+        """What the networks are given, `(m, n)` in `dtype`; raises DataError as `predict` does."""
+        return side_by_side([self._made(one, table) for one in self.preprocessors])
+
+    def _made(self, preprocessor: Preprocessor, table: Table) -> Array:
         with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.config.training.dtype)
-        check_fits(table, values, [column.name for column in self.preprocessor.columns for _ in column.features])
+            values = np.ascontiguousarray(preprocessor.transform(table), dtype=self.dtype)
+        check_fits(table, values, [column.name for column in preprocessor.columns for _ in column.features])
         return values
 
     def predict_features(self, x: Array) -> Array:
@@ -91,25 +120,46 @@ class Model:
         if self.factors is None:
             return None
         shift = prior_shift(self.factors)
-        return (shift if self.loss.width > 1 else shift[1:] - shift[:1]).astype(self.config.training.dtype)
+        return (shift if self.loss.width > 1 else shift[1:] - shift[:1]).astype(self.dtype)
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
-        """(rows, logits `(rows, width)`) of prepared features, chunk by chunk; overwritten by the next one."""
-        return ((rows, logits[0]) for rows, logits in logits_in_chunks(self.network, self._bound, x))
+        """(rows, logits `(rows, width)`) of prepared features, chunk by chunk; overwritten by the next one.
+
+        They are those of the pooled prediction where there are several networks.
+        """
+        alone = len(self.shares) == 1
+        return ((rows, own[0] if alone else self.loss.pool(own, self.shares)) for rows, own in self.opinions(x))
+
+    def opinions(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(K, rows, width)`) of each network, in deviations of the model's target; see `logits`."""
+        for together in zip(*(member.logits(self._own(member, x)) for member in self.members), strict=True):
+            found = [self._in_unit(member, logits) for member, (_, logits) in zip(self.members, together, strict=True)]
+            yield together[0][0], found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _own(self, member: Member, x: Array) -> Array:
+        """The part of x that is a member's."""
+        return np.ascontiguousarray(x[:, self._places[member.preprocessor]], member.config.training.dtype)
 
     @cached_property
-    def vectors(self) -> tuple[Array, Array]:
-        """Parameters `(1, size)` and running averages `(1, size)`, as the network binds them."""
-        theta = np.empty((1, self.network.theta.size), self.config.training.dtype)
-        state = np.empty((1, self.network.state.size), self.config.training.dtype)
-        for name, view in named(self.network, theta[0], state[0]).items():
-            np.copyto(view, self.weights[name])
-        return theta, state
+    def _places(self) -> dict[Preprocessor, slice]:
+        found: dict[Preprocessor, slice] = {}
+        for member in self.members:
+            start = sum(one.n_features for one in found)
+            found.setdefault(member.preprocessor, slice(start, start + member.preprocessor.n_features))
+        return found
 
-    @cached_property
-    def _bound(self) -> list[Bound]:
-        theta, state = self.vectors
-        return self.network.bind(theta, state, theta)
+    def _in_unit(self, member: Member, logits: Array) -> Array:
+        """Members that learned from different rows have values in different deviations."""
+        own, unit = member.target, self.target
+        if (own.mean, own.deviation) == (unit.mean, unit.deviation):
+            return logits
+        values: Array = (logits * own.deviation + (own.mean - unit.mean)) / unit.deviation
+        return values
+
+
+def side_by_side(arrays: Sequence[Array]) -> Array:
+    """Features `(m, n)` of one array or more as one array `(m, Σ n)`."""
+    return arrays[0] if len(arrays) == 1 else np.hstack(arrays)
 
 
 def load_model(run: StoredRun) -> Model:
@@ -119,14 +169,18 @@ def load_model(run: StoredRun) -> Model:
     contradicts another.
     """
     run = best_of(run)
-    config, (preprocessor, target) = _read_config(run), checked(run.path / DATA, run.data.document)
-    try:
-        loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
-    except MisfitError as error:
-        raise DataError(f"{run.directory.resolved}: {error}; this is not the config of this run") from None
-    network = make_mlp(config, preprocessor.n_features, loss.width).network()
-    weights = _read_weights(run, network, config.training.dtype)
-    return Model(run, config, run.data, preprocessor, target, network, loss, weights)
+    if not has_members(run.directory):
+        return _model(run, read_config(run), [load_member(run)], [1.0])
+    if again := refitted(run.directory):
+        return _model(run, read_config(run), [load_member(StoredRun(again))], [1.0])
+    weights = read_ensemble(run.directory)["weights"]
+    counting = [(StoredRun(one), w) for one, w in zip(members_of(run.directory), weights, strict=True) if w]
+    return _model(run, read_config(run), [load_member(one) for one, _ in counting], [w for _, w in counting])
+
+
+def _model(run: StoredRun, config: Config, members: Sequence[Member], weights: Sequence[float]) -> Model:
+    shares = [w / member.networks for member, w in zip(members, weights, strict=True) for _ in range(member.networks)]
+    return Model(run, config, run.data, tuple(members), np.array(shares))
 
 
 def best_of(run: StoredRun) -> StoredRun:
@@ -135,76 +189,3 @@ def best_of(run: StoredRun) -> StoredRun:
     if best is None:
         raise UsageError(f"{run.id}: no trial has ended well yet, so there is no best run to look at")
     return best
-
-
-def _read_config(run: StoredRun) -> Config:
-    try:
-        return run.config
-    except ConfigError as error:
-        run.directory.read(RESOLVED)  # where there is none, that is what is wrong
-        raise DataError(str(error)) from None
-
-
-def _read_weights(run: StoredRun, network: Network, dtype: str) -> Tensors:
-    shapes = network.theta.shapes | network.state.shapes
-    weights = read_weights(run.directory, "best", shapes)
-    for name, tensor in weights.items():
-        file = run.directory.checkpoint("best")
-        if tensor.dtype != dtype:
-            raise DataError(f"{file}: {name} is {tensor.dtype}, where {RESOLVED} says {dtype}")
-        if not np.isfinite(tensor).all():
-            raise DataError(f"{file}: {name} holds numbers that are not finite; train again")
-    return weights
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A run with what it was trained on."""
-
-    run: StoredRun
-    dataset: Dataset
-
-    @property
-    def config(self) -> Config:
-        """What was trained."""
-        return self.run.config
-
-    @cached_property
-    def model(self) -> Model:
-        """Its best network; UsageError where there is no checkpoint, DataError where it is broken."""
-        return load_model(self.run)
-
-    def mistakes(self, part: str) -> Array:
-        """One number a row of a part, `(rows,)`, by the best parameters; their mean is the part's error.
-
-        1 for a wrong class and 0 for a right one; of a regression the squared error as a share of the mean square
-        that the target has around its mean. Where rows have weights, it is the weighted mean that is the part's error.
-        Raises what `model` raises.
-        """
-        model, measured = self.model, examples(self.dataset, part)
-        found: Array = mistakes_of(model.network, model.loss, *model.vectors, measured)[0]
-        return found
-
-
-def mistakes_of(network: Network, loss: Loss, theta: Array, state: Array, measured: Examples) -> Array:
-    """The same for members `(members, size)`, `(members, rows)`."""
-    found = np.empty((len(theta), len(measured)))
-    for rows, logits in logits_in_chunks(network, network.bind(theta, state, np.empty_like(theta)), measured.x):
-        targets = loss.targets(measured.y[rows], measured.x.dtype)
-        found[:, rows] = loss.each(logits, targets)[1]
-    return found * (measured.total / measured.error_scale if measured.error_scale else np.nan)
-
-
-def trained(run: StoredRun) -> Trained:
-    """A run with its data, or the best run of a search.
-
-    Raises UsageError where a search has no best run yet, DataError where the data is no longer that of the run.
-    """
-    from nnrun.runs.preparing import CACHE, same_data  # here, since who predicts trains nothing
-
-    run = best_of(run)
-    beside = (search_of(run.directory) or run).path.parent
-    dataset = load_dataset(run.config.data, run.config.training.dtype, beside / CACHE)
-    if not same_data(run, dataset):
-        raise DataError(f"{run.id}: the data is no longer what this run was trained on; train anew")
-    return Trained(run, dataset)

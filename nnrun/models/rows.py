@@ -35,7 +35,7 @@ CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
 
 def rows_at_once(model: Model) -> int:
     """How many rows are read, predicted and written together."""
-    return max(256, min(65_536, CELLS_AT_ONCE // model.preprocessor.n_features))
+    return max(256, min(65_536, CELLS_AT_ONCE // model.n_features))
 
 
 def prediction_columns(model: Model) -> list[str]:
@@ -62,7 +62,7 @@ class Predictions:
         """Those of a file's rows, `-` for standard input; raises DataError for whatever cannot be read or is unfit."""
         self._file = None if source == STDIN else source
         reading = self.model.fitted.reading
-        features = {column.name for column in self.model.preprocessor.columns}
+        features = {column.name for column in self.model.columns}
         as_they_are = replace(reading, text=reading.text.union(set(self.wanted) - features))
         with closing(read_rows(source, rows_at_once(self.model), as_they_are)) as tables:
             yield from self.of(tables)
@@ -115,7 +115,7 @@ class Predictions:
                 f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"
             )
         self._has_target = self.model.target.name in table
-        known = {column.name for column in self.model.preprocessor.columns}
+        known = {column.name for column in self.model.columns}
         known |= {*self.identifiers, self.model.target.name}
         self._ignored = [name for name in table.columns if name not in known]
 
@@ -123,7 +123,7 @@ class Predictions:
         import pandas as pd
 
         predicted = self.model.predict(table)
-        for column in self.model.preprocessor.columns:
+        for column in self.model.columns:
             self._look_at(table, column)
         cells = {name: table.frame[name].to_numpy() for name in self.identifiers}
         if not self.identifiers:
@@ -173,7 +173,7 @@ def probability_notices(model: Model) -> list[str]:
 
 def _identifying(model: Model, table: Table) -> list[str]:
     """Columns that were left out, had another value in each row of the training file, and have so in this table."""
-    unfit = {*(column.name for column in model.preprocessor.columns), *table.unreadable}
+    unfit = {*(column.name for column in model.columns), *table.unreadable}
     found = [name for name in model.fitted.identifiers if name in table.columns and name not in unfit]
     return [name for name in found if table.frame[name].is_unique]
 
@@ -201,7 +201,7 @@ def with_target(model: Model, tables: Iterable[Table], notes: list[str]) -> Iter
 
 def require_features(model: Model, table: Table) -> None:
     """Raise DataError, naming all that are missing, unless the table has every column that the run learned from."""
-    wanted = [column.name for column in model.preprocessor.columns]
+    wanted = [column.name for column in model.columns]
     known = {*wanted, *model.fitted.left_out}
     twice = [name for name in wanted if name in table.repeated and f"{name}.2" not in known]
     if twice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypedDict
 
 import numpy as np
@@ -26,6 +27,7 @@ class Scores:
     shift: Array | None = None
     _y: list[Array] = field(default_factory=list)
     _predicted: list[Array] = field(default_factory=list)
+    _deciding: list[Array] = field(default_factory=list)  # of which the largest a row is the class that is predicted
     _losses: list[Array] = field(default_factory=list)
     weights: Array | None = None  # one a row, of all rows
 
@@ -39,6 +41,12 @@ class Scores:
             y, predicted = (v.astype(np.float64) * self.target.deviation + self.target.mean for v in (y, predicted))
         self._y.append(y)
         self._predicted.append(predicted)
+        self._deciding.append(predicted if self.shift is None else predicted * self._unshifted)
+
+    def join(self, other: Scores) -> None:
+        """The rows of another model on the same kind of target."""
+        for own, others in zip(self._kept, other._kept, strict=True):
+            own += others
 
     def add_all(self, chunks: Iterable[tuple[slice, Array]], y: Array) -> None:
         """Rows whose logits come in chunks."""
@@ -53,7 +61,7 @@ class Scores:
     def metrics(self) -> dict[str, float]:
         """Each metric of the task by name."""
         self._join()
-        (y, predicted, weights), deciding = self._rows(), self._deciding()
+        (y, predicted, weights), deciding = self._rows(), self._deciding[0]
         measured = {"loss": float(np.average(self._losses[0], weights=weights)), "error": self._error()}
         for name, metric in metrics_of(self.target.task).items():
             if metric.of is not None:
@@ -63,27 +71,31 @@ class Scores:
     def counts(self) -> Array:
         """The confusion matrix `(classes, classes)`, true classes in rows; rows are counted, not weighed."""
         self._join()
-        return confusion(self._y[0], self._deciding())
+        return confusion(self._y[0], self._deciding[0])
 
     def _error(self) -> float:
         if self.target.classes is None:
             return 1 - r2(*self._rows())
-        counts = confusion(self._y[0], self._deciding(), self.weights)
+        counts = confusion(self._y[0], self._deciding[0], self.weights)
         return float((counts.sum() - counts.trace()) / counts.sum())
 
-    def _deciding(self) -> Array:
-        """Of which the largest a row is the class that is predicted."""
-        if self.shift is None:
-            return self._predicted[0]
+    @cached_property
+    def _unshifted(self) -> Array:
+        """What takes the shift out of probabilities again, `(classes,)`, but for a factor."""
+        assert self.shift is not None
         shift = self.shift.astype(np.float64)
-        return self._predicted[0] * np.exp(-(shift if len(shift) > 1 else np.append(0, shift)))
+        return np.exp(-(shift if len(shift) > 1 else np.append(0, shift)))
+
+    @property
+    def _kept(self) -> list[list[Array]]:
+        return [self._y, self._predicted, self._deciding, self._losses]
 
     def _rows(self) -> tuple[Array, Array, Array | None]:
         return self._y[0], self._predicted[0], self.weights
 
     def _join(self) -> None:
         """The chunks as one array of each kind."""
-        for chunks in (self._y, self._predicted, self._losses):
+        for chunks in self._kept:
             if len(chunks) > 1:
                 chunks[:] = [np.concatenate(chunks)]
 

@@ -1,18 +1,14 @@
-"""Evaluate a run: on the parts of its own data, or on a file.
-
-The test part is worth something as long as few look at it, so its reads are counted.
-"""
+"""Evaluate a run: on the parts of its own data, or on a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 
-from nnrun.data.dataset import Dataset
 from nnrun.data.facts.survey import check_target
 from nnrun.data.features.weights import error_kind, part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
@@ -20,18 +16,16 @@ from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import Linear, constant, linear
-from nnrun.models.model import Model, trained
+from nnrun.models.model import Model
+from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
 from nnrun.models.scores import ClassScores, Scores, by_class
+from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.finding import search_of
 from nnrun.runs.recording import weights_of
-from nnrun.runs.rundir import RunDir
-from nnrun.runs.stored import HELD, StoredRun
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
-TEST_READ_BY = ("done", "interrupted", "diverged", "evaluated")  # events of a run that read its test part
 PLAIN = "plain_"  # before the name of a metric in which every row counts once
 
 
@@ -64,6 +58,7 @@ class EvaluationDocument(TypedDict):
     parts: dict[str, PartScores]
     classes: dict[str, list[ClassScores]]
     confusion: dict[str, list[list[int]]]
+    folds: NotRequired[dict[str, list[dict[str, float]]]]  # of a cross-validation: by part, metrics of each fold
     linear_rows: int | None
     test_reads: int | None
     notes: list[str]
@@ -79,9 +74,11 @@ class Evaluation:
     results: dict[str, Metrics] = field(default_factory=dict)  # by part, by the weights of training
     plain: dict[str, Metrics] = field(default_factory=dict)  # by part, every row counting once; empty if it does anyway
     counts: dict[str, Array] = field(default_factory=dict)  # part -> the network's confusion matrix
+    folds: dict[str, list[dict[str, float]]] = field(default_factory=dict)  # part -> the network's metrics in each fold
     linear_rows: int | None = None  # of training, behind the linear baseline
     test_reads: int | None = None
     notes: list[str] = field(default_factory=list)
+    baselines: dict[Trained, dict[str, Linear]] = field(default_factory=dict)
 
     def value(self, name: str) -> float | None:
         """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
@@ -103,7 +100,7 @@ class Evaluation:
     @property
     def document(self) -> EvaluationDocument:
         """What `--json` prints."""
-        return {
+        document: EvaluationDocument = {
             "schema_version": 1,
             "run": self.model.run.name,
             "path": str(self.model.run.path),
@@ -116,6 +113,7 @@ class Evaluation:
             "test_reads": self.test_reads,
             "notes": self.notes,
         }
+        return document | {"folds": self.folds} if self.folds else document
 
     def _of_part(self, part: str) -> PartScores:
         found: PartScores = {"rows": self.rows[part], "metrics": self.results[part]}
@@ -145,37 +143,60 @@ def evaluate(model: Model, data: str | None = None) -> Evaluation:
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     found.notes += probability_notices(model)
     if data is None:
-        _on_own_parts(found, trained(model.run).dataset)
+        _on_own_parts(found, trained(model.run))
     else:
         _on_file(found, data)
     return found
 
 
-def _on_own_parts(found: Evaluation, dataset: Dataset) -> None:
-    predictors = _predictors(found, dataset)
+def _on_own_parts(found: Evaluation, run: Trained) -> None:
     reason = why_not(found.model.run)
-    for part in dataset.parts:
+    for part in run.dataset.parts:
         if part == "test" and reason:
             found.notes.append(f"the test part is not read: {reason}")
             continue
-        measured = examples(dataset, part)
-        scores, plain = _scores(found, predictors, weights_of(measured)), _plain_scores(found, predictors)
-        for name, predictor in predictors.items():
-            for of in (scores, plain):
-                if name in of:
-                    of[name].add_all(predictor.logits(measured.x), measured.y)
-        found.enter(part, scores, plain)
+        pieces = [_of_piece(found, piece, part) for piece in run.pieces(part)]
+        if len(pieces) > 1:
+            found.folds[part] = [scores[NETWORK].metrics() for scores, _ in pieces]
+        found.enter(part, *(_joined(same, run.weights(part)) for same in zip(*pieces, strict=True)))
     if "test" in found.results:
         found.test_reads = count_read(found.model.run.directory)
 
 
+ByPredictor = dict[str, Scores]
+
+
+def _of_piece(found: Evaluation, piece: Trained, part: str) -> tuple[ByPredictor, ByPredictor]:
+    """What each predictor came to on a part's rows, by the weights of training and with every row counting once."""
+    measured, predictors = examples(piece.dataset, part), _predictors(found, piece)
+    scores = _scores(piece.model, predictors, weights_of(measured))
+    plain = _plain_scores(found, piece.model, predictors)
+    for name, predictor in predictors.items():
+        for of in (scores, plain):
+            if name in of:
+                of[name].add_all(predictor.logits(measured.x), measured.y)
+    return scores, plain
+
+
+def _joined(pieces: Sequence[ByPredictor], weights: Array | None) -> ByPredictor:
+    """All rows of a part."""
+    first, *others = pieces
+    for name, scores in first.items():
+        for other in others:
+            scores.join(other[name])
+        if scores.weights is not None:
+            scores.weights = weights
+    return first
+
+
 def _on_file(found: Evaluation, data: str) -> None:
     try:
-        predictors = _predictors(found, trained(found.model.run).dataset)
+        predictors = _predictors(found, trained(found.model.run))
     except DataError as error:
-        predictors = {NETWORK: found.model}
+        predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on ({error})")
-    scores, plain, weighing = _scores(found, predictors), _plain_scores(found, predictors), _Weighing(found.model)
+    model, weighing = found.model, _Weighing(found.model)
+    scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
@@ -225,61 +246,23 @@ def _prepared(model: Model, table: Table) -> tuple[Array, Array]:
     return model.features(table), model.target.encode(table, model.config.training.dtype)
 
 
-def _predictors(found: Evaluation, dataset: Dataset) -> dict[str, Predictor]:
-    train, loss = examples(dataset, "train"), found.model.loss
-    classes = len(dataset.classes) if dataset.classes else None
-    fitted: Linear = linear(train, loss, classes)
-    found.linear_rows = fitted.rows
-    return {NETWORK: found.model, "constant": constant(train, loss, classes), "linear": fitted}
+def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
+    """The network of a run, and what it has to beat, fitted on the run's training rows."""
+    if run not in found.baselines:
+        train, loss = examples(run.dataset, "train"), run.model.loss
+        classes = len(run.dataset.classes) if run.dataset.classes else None
+        fitted = linear(train, loss, classes)
+        found.baselines[run] = {"constant": constant(train, loss, classes), "linear": fitted}
+        found.linear_rows = fitted.rows
+    return {NETWORK: run.model, **found.baselines[run]}
 
 
-def _scores(found: Evaluation, predictors: Mapping[str, Predictor], weights: Array | None = None) -> dict[str, Scores]:
-    return {name: Scores(found.model.loss, found.model.target, weights=weights) for name in predictors}
+def _scores(model: Model, predictors: Iterable[str], weights: Array | None = None) -> ByPredictor:
+    return {name: Scores(model.loss, model.target, weights=weights) for name in predictors}
 
 
-def _plain_scores(found: Evaluation, predictors: Mapping[str, Predictor]) -> dict[str, Scores]:
+def _plain_scores(found: Evaluation, model: Model, predictors: Iterable[str]) -> ByPredictor:
     """Those in which every row counts once, of the probabilities that are given out; empty where it does anyway."""
     if not found.error_kind:
         return {}
-    model = found.model
     return {name: Scores(model.loss, model.target, model.shift) for name in predictors}
-
-
-def why_not(run: StoredRun) -> str | None:
-    """Why the test part of this run is left alone, if it is."""
-    search = search_of(run.directory)
-    if search and run.path.resolve() != search.path / "best":
-        return "the trials of a search are compared on dev, and test is read for the best of them alone"
-    if run.status in HELD:
-        return "the run is still training, and reads its test part when it ends"
-    return None
-
-
-def count_read(run: RunDir) -> int:
-    """Note in the run that its test part is being read; how often that has happened now.
-
-    A directory that cannot be written to keeps its old count.
-    """
-    reads = _reads(run) + 1
-    with suppress(OSError), run.locked():
-        reads = _reads(run) + 1  # another process may have read it since
-        _enter(run, reads)
-    return reads
-
-
-def _reads(run: RunDir) -> int:
-    """Until now; of a search's best run, those of the search."""
-    chosen = run.read_record().get("chosen")
-    if chosen and search_of(run):
-        return int(chosen["test_reads"])
-    return sum(event["event"] in TEST_READ_BY for event in run.events())
-
-
-def _enter(run: RunDir, reads: int) -> None:
-    chosen, search = run.read_record().get("chosen"), search_of(run)
-    if chosen and search:
-        run.update_record(chosen=chosen | {"test_reads": reads})
-        search.update_record(test_reads=reads)
-    else:
-        run.event("evaluated", epoch=run.read_record().get("best_epoch"))
-        run.update_record(written=run.written())

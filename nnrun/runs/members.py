@@ -15,6 +15,8 @@ from nnrun.runs.records import EnsembleRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
 
 FOLDER = "members"
+FOLDS = "folds"  # how members came about that are the folds of a cross-validation
+ALL = "all"  # the name of what was trained on all of their rows
 
 
 def has_members(run: RunDir) -> bool:
@@ -52,3 +54,9 @@ def whole_of(run: RunDir) -> RunDir | None:
     path = Path(run.path).resolve()
     whole = RunDir(path.parent.parent)
     return whole if path.parent.name == FOLDER and has_members(whole) else None
+
+
+def refitted(run: RunDir) -> RunDir | None:
+    """What was trained on the rows of all folds, where that was asked for and is done."""
+    again = member(run, ALL)
+    return again if again.exists and again.status == "done" else None

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from nnrun.errors import StoppedError
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.runs import engines
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun

@@ -19,9 +19,10 @@ from nnrun.insight.comparison.lines import table
 from nnrun.insight.comparison.listing import Entry
 from nnrun.insight.comparison.telling import told
 from nnrun.models.export.formats import FORMATS, export
-from nnrun.models.model import load_model, trained
+from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.telling import metric_table
+from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
 from nnrun.report.run.quality import Classified, predicted
 from nnrun.runs import verbs
@@ -118,11 +119,11 @@ def test_an_exported_model_says_the_same(
 def test_evaluation_names_both_scales_and_measures_what_is_given_out(run: Callable[..., Outcome], file: Path) -> None:
     outcome = run()
     model = load_model(StoredRun(outcome.run))
-    found, data = evaluate(model), trained(StoredRun(outcome.run)).dataset
+    found, known = evaluate(model), trained(StoredRun(outcome.run))
     titles = [line.split("  ")[0] for line in metric_table(found, "dev")]
     assert {"balanced error", "plain error", "balanced f1", "plain f1", "plain calibration error"} <= set(titles)
     assert len(titles) == len(set(titles) - {""}) + titles.count("")
-    part = data.parts["dev"]
+    part = known.dataset.parts["dev"]
     given = model.predict_features(part.x).astype(np.float64)
     assert found.value("dev_plain_error") == pytest.approx((model.decided(given) != part.y).mean())
     assert found.value("dev_plain_error") == pytest.approx(outcome.record["final"]["dev_plain_error"])
@@ -130,7 +131,7 @@ def test_evaluation_names_both_scales_and_measures_what_is_given_out(run: Callab
     assert found.value("dev_plain_loss") == pytest.approx(
         -np.log(given[np.arange(len(given)), part.y]).mean(), rel=1e-5
     )
-    page = predicted(model, data)
+    page = predicted(known)
     assert isinstance(page, Classified)
     assert found.value("dev_plain_calibration_error") == pytest.approx(calibration_error(page.true, page.p), rel=1e-5)
     assert found.plain["dev"]["constant"]["error"] == pytest.approx((part.y == 1).mean()), "always saying no"

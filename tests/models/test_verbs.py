@@ -16,7 +16,8 @@ from nnrun.data.prepare import read_parts
 from nnrun.engine.metrics import metrics_of
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
-from nnrun.models.verbs import Evaluation, count_read, evaluate
+from nnrun.models.reads import count_read
+from nnrun.models.verbs import Evaluation, evaluate
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir

@@ -16,7 +16,7 @@ from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.metrics import METRICS, metrics_of
 from nnrun.engine.scores import primary_keys, scores_of_row
 from nnrun.errors import ConfigError
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.listener import Outcome
 from nnrun.runs.preparing import prepare

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.assembly import make_trainer
 from nnrun.runs.listener import Outcome

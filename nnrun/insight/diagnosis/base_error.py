@@ -12,7 +12,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.split import PARTS
 from nnrun.engine.randomness import stream
 from nnrun.errors import UsageError
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import wilson
 from nnrun.text import percent, wrapped

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, Part
 from nnrun.data.split import random_order
+from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import UsageError
 from nnrun.files import to_json
-from nnrun.models.model import mistakes_of, trained
+from nnrun.models.trained import mistakes_of, trained
 from nnrun.runs.assembly import examples, make_trainer
 from nnrun.runs.recording import Judge
 from nnrun.runs.rundir import CURVE
@@ -267,7 +268,8 @@ def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Trai
         trainer = make_trainer(configs, dataset)
         best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
         dev = examples(dataset, "dev")
-        mistakes = mistakes_of(trainer.network, trainer.recipe.loss, best.theta, best.state, dev)
+        bound = trainer.network.bind(best.theta, best.state, np.empty_like(best.theta))
+        mistakes = mistakes_of(logits_in_chunks(trainer.network, bound, dev.x), trainer.recipe.loss, dev, len(configs))
     if dev.weights is not None:
         mistakes *= dev.weights
     mistakes[best.epochs == 0] = np.nan

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from nnrun.data.features.weights import effective_rows
 from nnrun.data.files.table import kind_of, labels, numbers, suggest
-from nnrun.data.prepare import read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.models.model import Trained, trained
+from nnrun.models.trained import Trained, trained
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
@@ -88,7 +87,7 @@ def by_column(
     model = trained(run)
     own, fitted = model.config.diagnosis, model.dataset.fitted
     base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
-    raw = read_parts(model.config.data)
+    raw = model.raw()
     tables = {part: raw[part] for part in ("train", "dev")}
     if column is None or (column == TARGET and TARGET not in tables["train"].columns):
         column = fitted.target.name
@@ -146,12 +145,7 @@ class Mistakes:
 
 def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
     """Those of the run's best network on these rows of each part, weighted as its errors are."""
-    found = {}
-    for part in parts:
-        weights = model.dataset.parts[part].weights
-        exact = None if weights is None else weights.astype(np.float64)
-        found[part] = Mistakes(model.mistakes(part), exact).at(places[part])
-    return found
+    return {part: Mistakes(model.mistakes(part), model.weights(part)).at(places[part]) for part in parts}
 
 
 def _require(tables: Mapping[str, Table], column: str, target: str) -> None:

@@ -194,7 +194,7 @@ def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool, tell: Callab
 def _calmer(run: StoredRun, tell: Callable[[str], None]) -> CalmerRate | None:
     """The rate that a run's data bear, by short trainings; None where they are gone or the network is too large."""
     from nnrun.insight.range_test import calmer_rate
-    from nnrun.models.model import trained
+    from nnrun.models.trained import trained
 
     try:
         found = trained(run)

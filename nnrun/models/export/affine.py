@@ -28,10 +28,13 @@ def affine_layers(model: Model, writable: Collection[str]) -> list[Affine]:
     What corrects the probabilities is part of the last one's b.
     γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε), worked out in float64.
     """
+    if len(model.shares) > 1:
+        raise UsageError(f"{model.run.name} is an ensemble of {len(model.shares)} networks, which cannot be exported")
     layers: list[Affine] = []
-    for name, layer in model.network.layers:
-        own = {key: model.weights[f"{name}.{key}"].astype(np.float64) for key in _KEYS.get(type(layer), ())
-               if f"{name}.{key}" in model.weights}  # fmt: skip
+    weights = model.members[0].of_network(0)
+    for name, layer in model.members[0].network.layers:
+        own = {key: weights[f"{name}.{key}"].astype(np.float64) for key in _KEYS.get(type(layer), ())
+               if f"{name}.{key}" in weights}  # fmt: skip
         if isinstance(layer, Dense):
             layers.append(Affine(own["W"], own.get("b", np.zeros((1, layer.units)))[0], "linear"))
         elif isinstance(layer, BatchNorm):

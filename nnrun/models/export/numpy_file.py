@@ -61,7 +61,7 @@ def run(model: Model, path: Path, table: Table) -> Array:
 
 
 def _learned(model: Model) -> str:
-    target, preprocessor = model.target, model.preprocessor
+    target, preprocessor = model.target, model.preprocessors[0]
     classes = None if target.classes is None else list(target.classes)
     columns = [_column(column) for column in preprocessor.columns]
     layers = [_layer(W, b, activation) for W, b, activation in affine_layers(model, standalone.ACTIVATIONS)]

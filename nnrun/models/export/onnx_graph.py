@@ -118,14 +118,14 @@ class Kinds(NamedTuple):
 def add_inputs(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
     """All features, normalised, `(rows, n)` in the run's dtype; and what each input means, by its name."""
     raw, meanings = _add_array(model, graph) if array_of(model) else _add_columns(model, graph)
-    centred = graph.node("Sub", raw, graph.constant([model.preprocessor.means], np.float64))
-    normal = graph.node("Div", centred, graph.constant([model.preprocessor.deviations], np.float64))
+    centred = graph.node("Sub", raw, graph.constant([model.preprocessors[0].means], np.float64))
+    normal = graph.node("Div", centred, graph.constant([model.preprocessors[0].deviations], np.float64))
     return graph.cast(normal, model.config.training.dtype), meanings
 
 
 def array_of(model: Model) -> str | None:
     """The name of the array whose places all columns are, `x` of `x[0]`, `x[1]`, …; None for a table."""
-    columns = model.preprocessor.columns
+    columns = model.columns
     found = [_PLACE.fullmatch(column.name) for column in columns]
     names = {match[1] for match in found if match}
     plain = all(found) and not any(column.indicator or column.kind != "number" for column in columns)
@@ -133,14 +133,14 @@ def array_of(model: Model) -> str | None:
 
 
 def _add_array(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
-    columns = model.preprocessor.columns
+    columns = model.columns
     name = graph.input(str(array_of(model)), np.float64, len(columns))
     places = f"(rows, {len(columns)}), the places in the order {columns[0].name}, {columns[1].name}, …"
     return _filled(graph, name, [column.fills[0] for column in columns])[0], {name: f"{NUMBER}; {places}"}
 
 
 def _add_columns(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
-    columns = model.preprocessor.columns
+    columns = model.columns
     inputs = [(column, KINDS[column.kind].inputs(column)) for column in columns]
     named = [(column, [(graph.input(one.name, one.dtype), one.meaning) for one in own]) for column, own in inputs]
     parts = [
@@ -152,8 +152,8 @@ def _add_columns(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
 def feed(model: Model, table: Table) -> list[Any]:
     """The rows of a table as arrays for the inputs, in their order; raises DataError for cells that do not fit."""
     if array_of(model):
-        return [np.column_stack([numbers(table, column.name) for column in model.preprocessor.columns])]
-    return [values for column in model.preprocessor.columns for values in KINDS[column.kind].feed(column, table)]
+        return [np.column_stack([numbers(table, column.name) for column in model.columns])]
+    return [values for column in model.columns for values in KINDS[column.kind].feed(column, table)]
 
 
 def _filled(graph: Graph, value: str, fills: Sequence[float]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.data.files.table import Table
 from nnrun.insight.diagnosis.regions import Mistakes, PartError, Region, compare, error_of, interval, regions_of
-from nnrun.models.model import Trained
+from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, Trace, axis, short
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.runs.verdict import RULES, Verdict, wilson

@@ -15,6 +15,7 @@ from nnrun.data.files.table import Table, kind_of
 from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
 from nnrun.models.model import Model
+from nnrun.models.trained import Trained
 from nnrun.report.page.charts import Chart, Trace, axis, colour, plain, points
 from nnrun.report.page.html import Markup, join, paragraph, table, tag
 from nnrun.report.run.quality import PART, Classified, Estimated
@@ -103,9 +104,8 @@ def shape_of(fitted: Fitted) -> tuple[int, int, int] | None:
     return shape[0], shape[1], shape[2]
 
 
-def pixels(fitted: Fitted, x: Array, shape: tuple[int, int, int]) -> Array:
-    """Prepared features `(rows, n)` → images `(rows, height, width, channels)` of bytes, from black to white."""
-    raw = x * fitted.deviations + fitted.means
+def brightness(raw: Array, shape: tuple[int, int, int]) -> Array:
+    """Pixels `(rows, n)` in their own unit → images `(rows, height, width, channels)` of bytes, from black to white."""
     low, high = float(raw.min()), float(raw.max())
     scaled: Array = np.round(255 * (raw - low) / (high - low or 1.0)).astype(np.uint8)
     return scaled.reshape(-1, *shape)
@@ -142,7 +142,7 @@ def worst(of: Classified | Estimated) -> Array:
     return wrong[np.argsort(of.of_true[wrong], kind="stable")][:SHOWN]
 
 
-def worst_part(data: Dataset, of: Classified | Estimated, at: Array, dev: Table | None) -> Markup:
+def worst_part(run: Trained, of: Classified | Estimated, at: Array, dev: Table | None) -> Markup:
     """Those rows with what they are and what the network took them for.
 
     `at` are the places `(rows,)` of `of` among the dev arrays; `dev` is the table that they come from.
@@ -150,12 +150,24 @@ def worst_part(data: Dataset, of: Classified | Estimated, at: Array, dev: Table 
     chosen = worst(of)
     if not len(chosen):
         return paragraph("The network makes no mistake on the dev part.")
-    if shape := shape_of(data.fitted):
-        pictures = pixels(data.fitted, data.parts[PART].x[at[chosen]], shape)
-        return _gallery(of, chosen, pictures)
+    fitted = run.dataset.fitted
+    if shape := shape_of(fitted):
+        return _gallery(of, chosen, brightness(_raw(run, at[chosen]), shape))
     if dev is None:
         return paragraph("The rows cannot be shown: the file that they come from is not there any more.")
-    return _rows(of, chosen, dev, data.fitted.target.name)
+    return _rows(of, chosen, dev, fitted.target.name)
+
+
+def _raw(run: Trained, at: Array) -> Array:
+    """Features `(rows, n)` in their own units, of these rows of the dev part."""
+    found, start = [], 0
+    for piece in run.pieces(PART):
+        x, fitted = piece.dataset.parts[PART].x, piece.dataset.fitted
+        own = (at >= start) & (at < start + len(x))
+        found.append((np.flatnonzero(own), x[at[own] - start] * fitted.deviations + fitted.means))
+        start += len(x)
+    order = np.argsort(np.concatenate([places for places, _ in found]))
+    return np.concatenate([raw for _, raw in found])[order]
 
 
 def _gallery(of: Classified | Estimated, chosen: Array, pictures: Array) -> Markup:

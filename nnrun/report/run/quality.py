@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import CALIBRATION_BINS, calibration_error, confusion
 from nnrun.engine.parameters import Array
-from nnrun.models.model import Model
 from nnrun.models.scores import by_class
+from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, GREY, Chart, axis, line, plain, points
 from nnrun.report.page.html import Markup, join, listing, paragraph, scrolled, table, tag, unfolded
+from nnrun.runs.recording import in_own_unit
 from nnrun.runs.verdict import wilson
 from nnrun.text import number, percent
 
@@ -65,13 +65,15 @@ class Estimated:
         return Estimated(self.true[rows], self.said[rows])
 
 
-def predicted(model: Model, data: Dataset) -> Classified | Estimated:
-    """The dev part as the best network sees it."""
-    part = data.parts[PART]
-    said = model.predict_features(part.x).astype(np.float64)
-    if data.classes is not None:
-        return Classified(data.classes, np.asarray(part.y), model.decided(said), said)
-    return Estimated(part.y[:, 0] * model.target.deviation + model.target.mean, said)
+def predicted(run: Trained) -> Classified | Estimated:
+    """The dev part as the best network sees it; of a cross-validation each fold's as its own network does."""
+    pieces, classes = run.pieces(PART), run.dataset.classes
+    said = [piece.model.predict_features(piece.dataset.parts[PART].x).astype(np.float64) for piece in pieces]
+    true = [in_own_unit(piece.dataset, piece.dataset.parts[PART].y) for piece in pieces]
+    if classes is None:
+        return Estimated(np.concatenate(true)[:, 0], np.concatenate(said))
+    decided = [piece.model.decided(own) for piece, own in zip(pieces, said, strict=True)]
+    return Classified(classes, np.concatenate(true), np.concatenate(decided), np.concatenate(said))
 
 
 MANY_CLASSES = 25  # beyond which only the most frequent confusions are told

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.data.prepare import RawParts, read_parts
+from nnrun.data.prepare import RawParts
 from nnrun.engine.network import parameter_count
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.regions import mistakes_at
 from nnrun.insight.diagnosis.telling import weighing
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
-from nnrun.models.model import Trained, trained
+from nnrun.models.trained import Trained, trained
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Page, Section, left_out
@@ -149,24 +149,23 @@ def _closer_sections(run: StoredRun) -> list[Section]:
     """What the best network says of the dev part, row by row, as far as its weights and the data are there."""
     try:
         known = trained(run)
-        model = known.model
+        of = predicted(known)
     except NnrunError as error:
         return [left_out("Dev examples", f"{error}.")]
-    data, of = known.dataset, predicted(model, known.dataset)
     tables, target = _tables(known), known.dataset.fitted.target.name
     sections = _classes(of) if isinstance(of, Classified) else _values(of, target)
     sections += _where(known, tables, target)
-    rows = tables.places[PART] if tables else np.arange(len(data.parts[PART].x))
-    worst = worst_part(data, of.at(rows), rows, tables[PART] if tables else None)
+    rows = tables.places[PART] if tables else np.arange(len(of.true))
+    worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
     sections.append(Section("Worst mistakes", [worst]))
-    if data.n_features == 2:
-        sections.append(Section("Decision boundary", [boundary_chart(model, data)]))
+    if known.model.n_features == 2:
+        sections.append(Section("Decision boundary", [boundary_chart(known.model, known.dataset)]))
     return sections
 
 
 def _tables(model: Trained) -> RawParts | None:
     try:
-        return read_parts(model.config.data)
+        return model.raw()
     except NnrunError:
         return None
 

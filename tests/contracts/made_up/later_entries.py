@@ -66,7 +66,7 @@ def thrice_as_long(evidence: Evidence) -> Move | None:
 
 def write_shapes(model: Model, path: Path) -> None:
     """A file that nobody can use."""
-    path.write_text(str({name: tensor.shape for name, tensor in model.weights.items()}), encoding="utf-8")
+    path.write_text(str({name: tensor.shape for name, tensor in model.members[0].weights.items()}), encoding="utf-8")
 
 
 READERS[".lines"] = read_lines

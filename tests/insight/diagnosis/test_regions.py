@@ -22,7 +22,7 @@ from nnrun.insight.diagnosis.regions import (
     mistakes_at,
     region_lines,
 )
-from nnrun.models.model import trained
+from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun

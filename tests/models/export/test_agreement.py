@@ -102,9 +102,9 @@ def test_all_three_agree_on_raw_rows(
     train_run: Train, people: Path, tmp_path: Path, target: str, dtype: str, batch_norm: str
 ) -> None:
     model = fitted(train_run, people, target, f"training.dtype={dtype}", f"network.batch_norm={batch_norm}")
-    kinds = {column.kind for column in model.preprocessor.columns}
+    kinds = {column.kind for column in model.columns}
     assert kinds == {"number", "boolean", "category", "date"}
-    assert any(column.other for column in model.preprocessor.columns)
+    assert any(column.other for column in model.columns)
     found = differences(model, tmp_path)
     assert max(found.values()) <= (TOLERANCE if dtype == "float32" else 1e-12), found
 
@@ -228,7 +228,9 @@ def test_names_from_the_data_are_never_code(train_run: Train, tmp_path: Path) ->
 
 def test_a_file_that_says_something_else_is_not_kept(train_run: Train, people: Path, tmp_path: Path) -> None:
     model = fitted(train_run, people, "two")
-    wrong = replace(model, weights={name: values + 0.01 for name, values in model.weights.items()})
+    (member,) = model.members
+    weights = {name: values + 0.01 for name, values in member.weights.items()}
+    wrong = replace(model, members=(replace(member, weights=weights),))
     folder = tmp_path / "out"
     folder.mkdir()
     for format in FORMATS.values():

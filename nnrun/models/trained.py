@@ -1,0 +1,145 @@
+"""A run with the data that it was trained on: what its model does on their parts, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from nnrun.config.config import Config
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.files.table import joined
+from nnrun.data.prepare import RawParts, read_parts
+from nnrun.data.split import PARTS
+from nnrun.engine.evaluation import Examples
+from nnrun.engine.losses import Loss
+from nnrun.engine.parameters import Array
+from nnrun.errors import DataError
+from nnrun.models.model import Model, best_of, load_model, side_by_side
+from nnrun.runs.assembly import examples
+from nnrun.runs.finding import search_of
+from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
+from nnrun.runs.recording import weights_of
+from nnrun.runs.stored import StoredRun
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run with what it was trained on.
+
+    Of a cross-validation the folds are such too. Its data set is then that of what was trained on all rows, or else of
+    its first fold, with a test part as the model of all folds takes it.
+    """
+
+    run: StoredRun
+    dataset: Dataset
+    folds: tuple[Trained, ...] = ()
+
+    @property
+    def config(self) -> Config:
+        """What was trained."""
+        return self.run.config
+
+    @cached_property
+    def model(self) -> Model:
+        """Its best network; UsageError where there is no checkpoint, DataError where it is broken."""
+        return load_model(self.run)
+
+    def pieces(self, part: str) -> Sequence[Trained]:
+        """What has the rows of a part, each with the model that is measured on them.
+
+        Of a cross-validation each fold its own, so that no row is predicted by a network that has learned it; its model
+        as a whole has not learned the test part alone.
+        """
+        return self.folds if self.folds and part != "test" else [self]
+
+    def raw(self) -> RawParts:
+        """The rows of training and dev part, and perhaps test, as they stand in the source; see `read_parts`.
+
+        Those of several pieces stand one after the other.
+        """
+        if not self.folds:
+            return read_parts(self.config.data)
+        return _one_after_the_other([read_parts(fold.config.data) for fold in self.folds])
+
+    def weights(self, part: str) -> Array | None:
+        """How much each row of a part counts `(rows,)`; None where every row counts alike."""
+        found = [weights_of(examples(piece.dataset, part)) for piece in self.pieces(part)]
+        known = [weights for weights in found if weights is not None]
+        return np.concatenate(known) if known else None
+
+    def mistakes(self, part: str) -> Array:
+        """One number a row of a part, `(rows,)`, by the best parameters; their mean is the part's error.
+
+        1 for a wrong class and 0 for a right one; of a regression the squared error as a share of the mean square
+        that the target has around its mean. Where rows have weights, it is the weighted mean that is the part's error.
+        Raises what `model` raises.
+        """
+        return np.concatenate([piece._mistakes(part) for piece in self.pieces(part)])
+
+    def _mistakes(self, part: str) -> Array:
+        measured, model = examples(self.dataset, part), self.model
+        chunks = ((rows, logits[None]) for rows, logits in model.logits(measured.x))
+        found: Array = mistakes_of(chunks, model.loss, measured)[0]
+        return found
+
+
+def mistakes_of(chunks: Iterable[tuple[slice, Array]], loss: Loss, measured: Examples, members: int = 1) -> Array:
+    """The same for members, `(members, rows)`, whose logits `(members, rows, width)` come in chunks."""
+    found = np.empty((members, len(measured)))
+    for rows, logits in chunks:
+        targets = loss.targets(measured.y[rows], measured.x.dtype)
+        found[:, rows] = loss.each(logits, targets)[1]
+    return found * (measured.total / measured.error_scale if measured.error_scale else np.nan)
+
+
+def trained(run: StoredRun) -> Trained:
+    """A run with its data, or the best run of a search.
+
+    Raises UsageError where a search has no best run yet, DataError where the data is no longer that of the run.
+    """
+    run = best_of(run)
+    beside = (search_of(run.directory) or run).path.parent
+    if not has_members(run.directory):
+        return _with_data(run, beside)
+    members = [_with_data(StoredRun(one), beside) for one in members_of(run.directory)]
+    folds = tuple(members) if read_ensemble(run.directory)["how"] == FOLDS else ()
+    if again := refitted(run.directory):
+        return Trained(run, _with_data(StoredRun(again), beside).dataset, folds)
+    return Trained(run, _for_all(load_model(run), members, ["test"] if folds else PARTS), folds)
+
+
+def _with_data(run: StoredRun, beside: Path) -> Trained:
+    from nnrun.runs.preparing import CACHE, same_data  # here, since who predicts trains nothing
+
+    dataset = load_dataset(run.config.data, run.config.training.dtype, beside / CACHE)
+    if not same_data(run, dataset):
+        raise DataError(f"{run.id}: the data is no longer what this run was trained on; train anew")
+    return Trained(run, dataset)
+
+
+def _for_all(model: Model, members: Sequence[Trained], parts: Sequence[str]) -> Dataset:
+    """The first one's data set, these parts of it with the features that all of them take, side by side."""
+    first, sets = members[0].dataset, {one.dataset.fitted.preprocessor: one.dataset for one in reversed(members)}
+    found = {
+        part: replace(
+            first.parts[part],
+            x=side_by_side([sets[one].parts[part].x.astype(model.dtype, copy=False) for one in model.preprocessors]),
+        )
+        for part in parts
+        if part in first.parts
+    }
+    return replace(first, parts={**first.parts, **found})
+
+
+def _one_after_the_other(many: Sequence[RawParts]) -> RawParts:
+    """The rows of training and dev parts of several divisions of the same source."""
+    tables, places = {}, {}
+    for part in ("train", "dev"):
+        starts = np.cumsum([0, *(len(one.places[part]) for one in many)])
+        tables[part] = joined([one[part] for one in many])
+        places[part] = np.concatenate([start + one.places[part] for start, one in zip(starts, many, strict=False)])
+    return RawParts(tables, places, any(one.sampled for one in many))
