@@ -23,6 +23,8 @@ def page(found: Evaluation) -> list[str]:
     """All of it."""
     model, judged = found.model, _judged(found)
     lines = [f"run      {model.run.path}", f"data     {_data(found)}", "", *metric_table(found, judged), ""]
+    if judged in found.folds:
+        lines += [*fold_table(found, judged), ""]
     if judged in found.counts:
         lines += [*class_table(found, judged), "", *confusion_table(found.counts[judged], _names(found)), ""]
     return [*lines, *_remarks(found, judged)]
@@ -62,6 +64,17 @@ def metric_table(found: Evaluation, judged: str) -> list[str]:
 def _of(results: Mapping[str, Metrics], part: str, predictor: str, name: str) -> str:
     value = results[part][predictor][name]
     return "–" if np.isnan(value) else metric_value(value, name)
+
+
+def fold_table(found: Evaluation, part: str) -> list[str]:
+    """Every metric in each fold of a cross-validation, and their mean with one standard deviation."""
+    folds = found.folds[part]
+    rows = [[f"{part} by fold", *map(str, range(1, len(folds) + 1)), "mean", "± sd"]]
+    for name in folds[0]:
+        values = [fold[name] for fold in folds]
+        told = [*values, float(np.mean(values)), float(np.std(values, ddof=1))]
+        rows.append([name, *("–" if np.isnan(value) else metric_value(value, name) for value in told)])
+    return columns(rows, right=range(1, len(rows[0])))
 
 
 def class_table(found: Evaluation, part: str) -> list[str]:
