@@ -1,0 +1,140 @@
+"""Test error of five networks whose predictions are averaged, beside that of one, on ten tables.
+
+The five bundled sets and five real tables of real_tables.py, each with the config that `nnrun init` writes for it, with
+`network.hidden: [64, 64]` and without `--set` else. A seed decides the split; with `network.ensemble: 5` the run
+trains networks of the seeds 10·s to 10·s + 4 and stops by their averaged prediction. The single ones are these five
+seeds again, each trained alone as a run, with early stopping of its own. Errors are of the test part at the best epoch,
+in per cent: wrong classes (weighed where the config says so), for a regression 1 − R². Mean over the seeds; the change
+is that of the ensemble against the mean of its five single networks, as a share of it, ± its standard error over seeds.
+
+The last column is the time of training five together over that of training one (`seconds` of run.json, the mean of the
+five), the median over seeds, which alternate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from environment import restart_cleaned
+from real_tables import TABLES
+from tables import proposal
+
+from nnrun.config.data_section import BUNDLED, Data
+from nnrun.config.load import load_config
+from nnrun.data.files.sources import read_source
+from nnrun.runs.verbs import train
+
+REAL = ("penguins", "weather", "gapminder", "hdma", "chile")
+MEMBERS = 5
+
+
+@dataclass
+class Compared:
+    """Test errors on one table, one a seed, and how long five took for each second of one."""
+
+    table: str
+    single: list[float] = field(default_factory=list)  # the mean of the five
+    together: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[float]:
+        """Of the error, as a share of the single one; of seeds where that is 0, 0."""
+        pairs = zip(self.single, self.together, strict=True)
+        return [(together - single) / single if single else 0.0 for single, together in pairs]
+
+    @property
+    def change(self) -> float:
+        """Of the mean error."""
+        return statistics.mean(self.together) / statistics.mean(self.single) - 1
+
+    def as_line(self) -> str:
+        """A line of the Markdown table."""
+        error = statistics.stdev(self.changes) / len(self.changes) ** 0.5 if len(self.changes) > 1 else 0.0
+        errors = " | ".join(f"{100 * statistics.mean(found):.2f}" for found in (self.single, self.together))
+        ratio = statistics.median(self.times)
+        return f"| {self.table} | {errors} | {100 * self.change:+.1f}% ± {100 * error:.1f} | {ratio:.1f} |"
+
+
+def table_files(folder: Path, names: list[str]) -> Iterator[tuple[str, Path, str]]:
+    """Name, file and target of each table that is wanted."""
+    for name, facts in BUNDLED.items():
+        if name in names:
+            path = folder / f"{name}.csv"
+            read_source(Data(source=name))["all"].frame.to_csv(path, index=False)
+            yield name, path, facts.target
+    for name in REAL:
+        if name in names:
+            path = folder / f"{name}.csv"
+            TABLES[name].frame().to_csv(path, index=False)
+            yield name, path, TABLES[name].target
+
+
+def test_error(config: Path, runs: Path, *settings: str) -> tuple[float, float]:
+    """Of a run's best epoch, and the seconds that it trained."""
+    record = train(load_config(config, [*settings, "network.hidden=[64, 64]"]), runs).record
+    return float(record["final"]["test_error"] or 0.0), float(record["seconds"])
+
+
+def of_seed(config: Path, runs: Path, seed: int, settings: list[str]) -> tuple[float, float, float]:
+    """The mean error of the single networks, that of the ensemble, and the ratio of times."""
+    split = f"data.split_seed={seed}"
+    alone = [test_error(config, runs, split, f"seed={10 * seed + k}", *settings) for k in range(MEMBERS)]
+    together = test_error(config, runs, split, f"seed={10 * seed}", f"network.ensemble={MEMBERS}", *settings)
+    errors, seconds = zip(*alone, strict=True)
+    return statistics.mean(errors), together[0], together[1] / statistics.mean(seconds)
+
+
+def compare(name: str, config: Path, runs: Path, seeds: int, settings: list[str]) -> Compared:
+    """One table."""
+    found = Compared(name)
+    for seed in range(seeds):
+        single, together, ratio = of_seed(config, runs, seed, settings)
+        found.single.append(single)
+        found.together.append(together)
+        found.times.append(ratio)
+    return found
+
+
+def main() -> None:
+    """Print the table; see --help."""
+    restart_cleaned()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", default=[*BUNDLED, *REAL], help="names; all where left out")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--jobs", type=int, default=1, help="tables at once")
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="a further setting of every run")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        files = list(table_files(Path(folder), given.tables))
+        configs = [(name, proposal(path, target)) for name, path, target in files]
+        with ProcessPoolExecutor(given.jobs, get_context("spawn")) as pool:
+            waiting = [
+                pool.submit(compare, name, config, Path(folder) / name, given.seeds, given.settings)
+                for name, config in configs
+            ]
+            found = []
+            for future in waiting:
+                found.append(future.result())
+                print(found[-1].as_line(), file=sys.stderr, flush=True)
+    if given.json:
+        print(json.dumps([asdict(of) | {"change": of.change} for of in found]))
+        return
+    print("| table | one network | five | change | time of five |\n| --- | ---: | ---: | ---: | ---: |")
+    print("\n".join(of.as_line() for of in found))
+    lower = sum(of.change < 0 for of in found)
+    print(f"\nlower on {lower} of {len(found)}, by {-100 * statistics.mean(of.change for of in found):.1f}% on average")
+
+
+if __name__ == "__main__":
+    main()
