@@ -128,8 +128,11 @@ class CompiledSteps:
 
 
 def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
-    """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway."""
-    if CHUNK * trainer.network.theta.size < LARGE:
+    """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway.
+
+    It shows no logits, without which members cannot be pooled.
+    """
+    if trainer.ensemble == 1 and CHUNK * trainer.network.theta.size < LARGE:
         for evaluator in (trainer.on_train, trainer.on_dev):
             evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
 

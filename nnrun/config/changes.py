@@ -27,6 +27,7 @@ WHY_NOT = {
     "name": "the run has its name already",
     "data": "what the network has learned is learned from these rows and features",
     "network": "the parameters that are being trained have this shape",
+    "network.ensemble": "its networks train side by side from the first epoch on",
     "optimizer": "what the optimizer has gathered so far belongs to this rule",
     "metrics": "the epochs so far were compared by it",
     "training": "it holds for a training as a whole",

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from nnrun.config.constraints import Bounds, OneOf, Section, by_kind, complain, key, kind_tag
+from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
 from nnrun.config.tables import AugmentationKey, InitializerKey, ScheduleKey
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.batches import SHUFFLES
@@ -52,6 +52,13 @@ def _finite(value: Any) -> Any:
 Range = dict[str, Annotated[Any, AfterValidator(_finite)]]
 
 
+class Seeds(Section):
+    """An ensemble, spelled out."""
+
+    seeds: Count = Field(description="networks, with seeds that count up from the config's")
+    stop: Literal["together"] = key("together", "at the best epoch of their pooled prediction")
+
+
 class Network(Section):
     """The layers between the features and the output."""
 
@@ -65,7 +72,23 @@ class Network(Section):
     activation: Annotated[str, OneOf(tuple(ACTIVATIONS))] = key("relu", "activation of the hidden layers")
     init: InitializerKey = key("auto", "initial weights: a name or {name, options}; auto fits the activation")
     batch_norm: bool = key(False, "batch normalisation before each activation")
-    ensemble: Count = key(1, "networks of different seeds that are trained together and whose predictions are averaged")
+    ensemble: Count = key(1, "networks trained side by side, whose predictions are averaged; or {seeds, stop}")
+
+    @field_validator("ensemble", mode="before", json_schema_input_type=Count | Seeds)
+    @classmethod
+    def _seeds_alone(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        allowed = f"unknown key; allowed here: {one_of(Seeds.model_fields)}"
+        found: list[Complaint] = [((str(name),), allowed) for name in value if name not in Seeds.model_fields]
+        if (stop := value.get("stop", "together")) != "together":
+            each = "for members that stop each by itself: nnrun ensemble RUN --seeds N"
+            found.append((("stop",), f"must be together, the one way in which a run can stop, got {stop!r}; {each}"))
+        if "seeds" not in value:
+            found.append(((), "seeds is missing, the number of networks"))
+        if found:
+            raise complain(*found)
+        return value["seeds"]
 
     @model_validator(mode="wrap")
     @classmethod

@@ -11,11 +11,12 @@ from nnrun.engine.parameters import Array
 
 
 class Divergence(NamedTuple):
-    """Where a member met numbers that are not finite, and in which layer first."""
+    """Where a member met numbers that are not finite, and in which layer first; which of its ensemble it is, from 0."""
 
     epoch: int
     step: int
     layer: str
+    member: int = 0
 
 
 class Watch:

@@ -93,19 +93,24 @@ def logits_in_chunks(
 class Evaluator:
     """Measures members of `network` on one part, `examples`, again and again, by `loss`.
 
-    `see`, where set, is shown the rows of each chunk and their logits `(members, rows, width)`, overwritten later; else
-    `own_sums`, where set, says what loss and mistakes of a trainer's members come to now, in the way of its engine.
+    Each `ensemble` members in a row are one, measured by the mean of their predictions; here alone the numbers of
+    members become those of ensembles. `see`, where set, is shown the rows of each chunk and the logits of ensembles
+    `(ensembles, rows, width)`, overwritten later; else `own_sums`, where set, says what loss and mistakes of a
+    trainer's members come to now, in the way of its engine, if nothing is to be pooled. `of_members` are loss and error
+    of each member in the latest pass, `(members,)`.
     """
 
-    def __init__(self, network: Network, loss: Loss, examples: Examples) -> None:
-        self.network, self.loss, self.examples = network, loss, examples
+    of_members: tuple[Array, Array]
+
+    def __init__(self, network: Network, loss: Loss, examples: Examples, ensemble: int = 1) -> None:
+        self.network, self.loss, self.examples, self.ensemble = network, loss, examples, ensemble
         self._modes: list[Mode] = []
         self._scale = examples.error_scale
         self.see: Callable[[slice, Array], None] | None = None
         self.own_sums: Callable[[], tuple[Array, Array]] | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
-        """Mean loss and error of each member, `(members,)` float64; NaN for an error without a scale.
+        """Mean loss and error of each ensemble, `(ensembles,)` float64; NaN for an error without a scale.
 
         An error is the share of wrong classes, or 1 − R², which has no scale where all values are equal.
         """
@@ -114,14 +119,27 @@ class Evaluator:
         else:
             chunks = logits_in_chunks(self.network, bound, self.examples.x, self._modes)
             losses, mistakes = np.sum([self._sums(logits, rows) for rows, logits in chunks], axis=0)
-        return losses / self.examples.total, mistakes / (self._scale or np.nan)
+        losses, mistakes = losses / self.examples.total, mistakes / (self._scale or np.nan)
+        members = len(bound[-1].p["W"])
+        self.of_members, ensembles = (losses[:members], mistakes[:members]), members // self.ensemble
+        return losses[-ensembles:], mistakes[-ensembles:]
 
     def _sums(self, logits: Array, rows: slice) -> tuple[Array, Array]:
+        """Of the members, and behind them of their ensembles if these are others."""
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        ensembles = len(logits) // self.ensemble
+        logits = self._with_pooled(logits)
         if self.see:
-            self.see(rows, logits)
+            self.see(rows, logits[-ensembles:])
         targets = self.loss.targets(y[None, rows], x.dtype)
         return self.loss.sums(logits, targets, None if weights is None else weights[rows])
+
+    def _with_pooled(self, logits: Array) -> Array:
+        """Logits `(members, rows, width)`, and behind them those of ensembles."""
+        if self.ensemble == 1:
+            return logits
+        members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
+        return np.concatenate([logits, self.loss.pool(members, np.full(self.ensemble, 1 / self.ensemble))])
 
 
 ROWS = 256

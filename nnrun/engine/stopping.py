@@ -32,7 +32,10 @@ class Best:
         self.state: Array = np.empty((members, 0))
 
     def see(self, epoch: int, scores: Array, theta: Array, state: Array) -> Array:
-        """Copy the rows of members whose scores `(members, 2)` are better than ever; which they are, `(members,)`."""
+        """Copy the rows of members whose scores `(members, 2)` are better than ever; which they are, `(members,)`.
+
+        A row is all that belongs to one, `(members, ...)`.
+        """
         better = _lower(scores, self.scores)
         if not self.theta.size:
             self.theta, self.state = np.zeros_like(theta), np.zeros_like(state)

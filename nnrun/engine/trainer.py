@@ -44,7 +44,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """What an epoch came to; arrays hold one number a member, losses and errors NaN for members that have stopped.
+    """What an epoch came to; arrays hold one number an ensemble, losses and errors NaN for those that have stopped.
 
     An error is the share of wrong classes, or 1 − R². On train both are those of a sample, of TRAIN_SAMPLE rows or as
     many as dev has, if that is more.
@@ -54,12 +54,14 @@ class Epoch:
     step: int  # steps since training began
     learning_rate: Array  # of the last step
     train_loss: Array
-    cost: Array  # the training loss and the penalties
+    cost: Array  # the training loss and the penalties, of members their mean
     train_error: Array
     dev_loss: Array
     dev_error: Array
+    dev_losses: Array  # of each member, (ensembles, ensemble)
+    dev_errors: Array
     seconds: float  # of training and measuring
-    diverged: Mapping[int, Divergence] = field(default_factory=dict)
+    diverged: Mapping[int, Divergence] = field(default_factory=dict)  # by ensemble, of the member that was first
 
 
 # Trains through the planned epoch of a trainer, in front of an observer or none; yields how many of its steps are done.
@@ -78,8 +80,9 @@ class Trainer:
     """Members of one shape, each with its own seed and hyperparameters, trained together.
 
     `recipe`, with hyperparameters for as many members as there are `seeds`; `train` and `dev`, whose precision is that
-    of the network. `theta`, `state` and `gradient` are `(members, size)`; `active (members,)` marks those that still
-    train; `epoch` and `step` count what lies behind. Raises KeyError for an optimizer that does not exist.
+    of the network. Each `ensemble` members in a row are one: measured by their pooled prediction, and stopped together.
+    `theta`, `state` and `gradient` are `(members, size)`; `active (members,)` marks those that still train; `epoch` and
+    `step` count what lies behind. Raises KeyError for an optimizer that does not exist.
 
     Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
     """
@@ -91,8 +94,9 @@ class Trainer:
         dev: Examples,
         seeds: Sequence[int],
         make_engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
+        ensemble: int = 1,
     ) -> None:
-        self.recipe, self.seeds = recipe, list(seeds)
+        self.recipe, self.seeds, self.ensemble = recipe, list(seeds), ensemble
         self.network = recipe.mlp.network()
         members, dtype = len(self.seeds), train.x.dtype
         self.theta = empty((members, self.network.theta.size), dtype)
@@ -109,12 +113,26 @@ class Trainer:
         self.batches = Batches(
             train, recipe.loss, recipe.batch_size, self.seeds, smallest, recipe.shuffle, recipe.augmenter
         )
-        self.on_train = Evaluator(self.network, recipe.loss, sample(train, max(TRAIN_SAMPLE, len(dev))))
-        self.on_dev = Evaluator(self.network, recipe.loss, dev)
+        self.on_train = self.evaluator(sample(train, max(TRAIN_SAMPLE, len(dev))))
+        self.on_dev = self.evaluator(dev)
         self.active = np.ones(members, bool)
         self.epoch = self.step = 0
         self._engine = make_engine(self)
         self._good = self.snapshot()
+
+    @property
+    def training(self) -> Array:
+        """Which ensembles still train, `(ensembles,)`."""
+        return self.active[:: self.ensemble]
+
+    def apart(self, vectors: Array) -> Array:
+        """`(members, size)` by ensembles, a view `(ensembles, ensemble, size)`; as it is where each is one member."""
+        members, size = vectors.shape
+        return vectors if self.ensemble == 1 else vectors.reshape(members // self.ensemble, self.ensemble, size)
+
+    def evaluator(self, examples: Examples) -> Evaluator:
+        """What measures the ensembles on a part."""
+        return Evaluator(self.network, self.recipe.loss, examples, self.ensemble)
 
     def epochs(self, until: int, told_to_stop: Callable[[], bool] = lambda: False) -> Iterator[Epoch]:
         """Train on to the end of epoch `until`, or until no member is active; what each epoch came to.
@@ -163,12 +181,13 @@ class Trainer:
         return {"theta": self.theta, "state": self.state, **self.optimizer.slots}
 
     def penalty_of(self, theta: Array) -> Array:
-        """What the penalties add to the cost of each member, `(members, size)` → `(members,)`; m is a whole batch."""
-        return penalty(theta[:, : self.network.n_weights], self.recipe.hyperparameters, self.batches.bounds[0].stop)
+        """What penalties add to the cost of each ensemble, `(members, size)` → `(ensembles,)`; m is a whole batch."""
+        weights, rows = theta[:, : self.network.n_weights], self.batches.bounds[0].stop
+        return np.asarray(penalty(weights, self.recipe.hyperparameters, rows).reshape(-1, self.ensemble).mean(axis=1))
 
-    def freeze(self, members: Array) -> None:
-        """Stop the members marked in `(members,)` where the last whole epoch left them; no snapshot holds this."""
-        self.active &= ~members
+    def freeze(self, ensembles: Array) -> None:
+        """Stop those marked in `(ensembles,)` where the last whole epoch left them; no snapshot holds this."""
+        self.active &= ~np.repeat(ensembles, self.ensemble)
 
     def steps(self, see: Observer | None = None) -> Iterator[int]:
         """Train through the next epoch; yields the number of the last step that is done, from 1.
@@ -205,22 +224,24 @@ class Trainer:
         return {depth: [stream(seed, "dropout", depth, self.epoch + 1) for seed in self.seeds] for depth in depths}
 
     def _close_epoch(self, started: float) -> Epoch:
-        """Measure, hold back members that are no longer finite or have stopped, and remember the rest."""
+        """Measure, hold back ensembles that have stopped or with a member that is not finite, and remember the rest."""
         scores = self._measure()
-        finite = np.isfinite(scores["dev_loss"] + scores["train_loss"])
+        finite = np.isfinite(self.on_dev.of_members[0] + self.on_train.of_members[0])
         for vector in self._vectors().values():
             finite &= np.isfinite(vector).all(axis=-1)
         lost = self.active & ~finite
         diverged = self._find_divergence(lost) if lost.any() else {}
-        self.active &= ~lost
+        self.freeze(lost.reshape(-1, self.ensemble).max(axis=1))
         number, step = self.epoch, self.step
         if self.active.any():
             self._remember()
         else:
             self.go_back()
-        rates = self.recipe.hyperparameters.learning_rate[:, 0] * self.factors[-1]
+        rates = self.recipe.hyperparameters.learning_rate[:: self.ensemble, 0] * self.factors[-1]
         seconds = time.perf_counter() - started
-        scores = {name: np.where(self.active, values, np.nan) for name, values in scores.items()}
+        scores = {name: np.where(self.training, values, np.nan) for name, values in scores.items()}
+        of_members = np.where(self.active, self.on_dev.of_members, np.nan).reshape(2, -1, self.ensemble)
+        scores["dev_losses"], scores["dev_errors"] = of_members
         return Epoch(number, step, rates, seconds=seconds, diverged=diverged, **scores)
 
     def _measure(self) -> dict[str, Array]:
@@ -256,7 +277,8 @@ class Trainer:
                 divergences.setdefault(member, Divergence(epoch, step, layer))
         for member in map(int, np.flatnonzero(lost)):
             divergences.setdefault(member, Divergence(epoch, self.step, self._first_layer_lost(member)))
-        return divergences
+        first_behind, n = sorted(divergences, key=lambda k: (divergences[k].step, k), reverse=True), self.ensemble
+        return {k // n: divergences[k]._replace(member=k % n) for k in first_behind}
 
     def _first_layer_lost(self, member: int) -> str:
         """The first layer whose numbers are not finite, or the output, if only its loss is not."""

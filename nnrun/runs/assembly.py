@@ -33,18 +33,27 @@ VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the b
 def make_trainer(
     configs: Sequence[Config], dataset: Dataset, engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps
 ) -> Trainer:
-    """A trainer with one member a configuration; they may differ in seed and OF_A_MEMBER only.
+    """A trainer with the members of each configuration; they may differ in seed and OF_A_MEMBER only.
 
     Raises MisfitError where the network does not fit into memory or the loss does not fit the task.
     """
     check_memory(configs[0], dataset)
+    members = [member for config in configs for member in members_of(config)]
     return Trainer(
-        recipe(configs, dataset),
+        recipe(members, dataset),
         examples(dataset, "train"),
         examples(dataset, "dev"),
-        [c.seed for c in configs],
+        [member.seed for member in members],
         engine,
+        configs[0].network.ensemble,
     )
+
+
+def members_of(config: Config) -> list[Config]:
+    """Each network of an ensemble, as what trains it alone: its seed is its own, counted up from the config's."""
+    network = config.network.model_copy(update={"ensemble": 1})
+    seeds = range(config.seed, config.seed + config.network.ensemble)
+    return [config.model_copy(update={"seed": seed, "network": network}) for seed in seeds]
 
 
 def examples(dataset: Dataset, part: str) -> Examples:
@@ -54,7 +63,7 @@ def examples(dataset: Dataset, part: str) -> Examples:
 
 
 def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
-    """What the members have in common, from the first configuration, and the numbers in which they differ."""
+    """What members have in common, from the first of their configurations, and the numbers in which they differ."""
     config, loss = configs[0], make_loss(configs[0], dataset)
     mlp = make_mlp(
         config,
@@ -124,21 +133,26 @@ def layer_widths(config: Config, features: int, classes: Sequence[str] | None) -
 def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
     parameters, needed = memory_needed(config, dataset)
+    networks = config.network.ensemble
     if told := lacking(needed):
+        key, each = (
+            ("hidden", "") if lacking(needed // networks) else ("ensemble", f" in each of {networks:,} networks")
+        )
         raise MisfitError(
-            ("network", "hidden"),
-            f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters; training "
-            f"would take {told}",
+            ("network", key),
+            f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters{each}; "
+            f"training would take {told}",
         )
 
 
 def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
-    """Parameters of the network, and about how many bytes training takes beside the data."""
+    """Parameters of a network, and about how many bytes training takes beside the data, all of an ensemble together."""
     widths = layer_widths(config, dataset.n_features, dataset.classes)
     parameters = parameter_count(widths, config.network.batch_norm)
     rows = max(CHUNK * threads.count(), batch_size(config, len(dataset.parts["train"].x)))
     activations = 3 * rows * sum(widths)
-    return parameters, np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
+    one = np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
+    return parameters, config.network.ensemble * one
 
 
 def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., float]) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from math import prod
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from nnrun.installation import command
 from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
+from nnrun.text import counted
 
 Tensors = dict[str, Array]
 
@@ -25,25 +27,33 @@ PRUNED = "this trial's checkpoints were pruned, as it is not among the best of i
 
 
 def named(network: Network, theta: Array, state: Array) -> Tensors:
-    """Views of one member's vectors `(size,)` by the names of layers and parameters, such as dense1.W."""
+    """Views of a run's vectors by the names of layers and parameters, such as dense1.W.
+
+    They are `(size,)`, of an ensemble `(members, size)`, and so is what stands in front of each shape.
+    """
     return network.theta.views(theta) | network.state.views(state)
 
 
 def save_best(run: RunDir, network: Network, best: Best, k: int) -> None:
-    """Write checkpoints/best: the parameters and running averages of member k's best epoch."""
+    """Write checkpoints/best: the parameters and running averages of run k's best epoch."""
     about: Checkpoint = {"epoch": int(best.epochs[k]), "scores": best.scores[k].tolist()}
     run.save_checkpoint("best", named(network, best.theta[k], best.state[k]), about)
 
 
 def save_last(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> None:
-    """Write checkpoints/last: all that member k's training continues from, after the epoch and step `at`."""
+    """Write checkpoints/last: all that run k's training continues from, after the epoch and step `at`."""
     run.save_checkpoint("last", state_of(trainer, k), _about_last(trainer, stopping, k, at))
 
 
 def state_of(trainer: Trainer, k: int) -> Tensors:
-    """All tensors that member k's training continues from."""
-    slots = {SLOT + name: vector[k] for name, vector in trainer.optimizer.slots.items()}
-    return named(trainer.network, trainer.theta[k], trainer.state[k]) | slots
+    """All tensors that run k's training continues from."""
+    slots = {SLOT + name: trainer.apart(vector)[k] for name, vector in trainer.optimizer.slots.items()}
+    return _named(trainer, trainer.theta, trainer.state, k) | slots
+
+
+def _named(trainer: Trainer, theta: Array, state: Array, k: int) -> Tensors:
+    """Views of what belongs to run k of a trainer's vectors."""
+    return named(trainer.network, trainer.apart(theta)[k], trainer.apart(state)[k])
 
 
 def _about_last(trainer: Trainer, stopping: EarlyStopping | None, k: int, at: tuple[int, int]) -> Checkpoint:
@@ -68,14 +78,16 @@ def put_last(run: RunDir, loaded: Loaded, trainer: Trainer, stopping: EarlyStopp
     """Put the trainer where the last checkpoint stands.
 
     An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
-    network has another shape, DataError where the checkpoint is broken.
+    network has another shape or the ensemble other members, DataError where the checkpoint is broken.
     """
     tensors, about = loaded
-    _fill(run, named(trainer.network, trainer.theta[0], trainer.state[0]), tensors)
+    _refuse_other_members(run, trainer, tensors)
+    _fill(run, _named(trainer, trainer.theta, trainer.state, 0), tensors)
     with _described(run, "last"):
         saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
         if about["optimizer"] == trainer.recipe.optimizer:
-            saved |= {slot: tensors[SLOT + slot][None] for slot in trainer.optimizer.slots}
+            slots = trainer.optimizer.slots.items()
+            saved |= {slot: tensors[SLOT + slot].reshape(vector.shape) for slot, vector in slots}
         trainer.restore(saved)
         if stopping and about["stopping"]:
             counters = about["stopping"]
@@ -97,8 +109,8 @@ def load_best(run: RunDir, trainer: Trainer, best: Best) -> None:
     if epoch > trainer.epoch:
         return
     theta, state = np.empty_like(trainer.theta), np.empty_like(trainer.state)
-    _fill(run, named(trainer.network, theta[0], state[0]), tensors)
-    best.put(epoch, scores, theta, state)
+    _fill(run, _named(trainer, theta, state, 0), tensors)
+    best.put(epoch, scores, trainer.apart(theta), trainer.apart(state))
 
 
 @contextmanager
@@ -125,7 +137,7 @@ def is_kept(rows: Sequence[Row]) -> bool:
 
 
 def keep(run: RunDir, trainer: Trainer, stopping: EarlyStopping | None, best: Best) -> None:
-    """Write the state of a run of one member, with its best parameters so far."""
+    """Write the state of a run that has its trainer to itself, with its best parameters so far."""
     about = _about_last(trainer, stopping, 0, (trainer.epoch, trainer.step))
     about["best"] = {"epoch": int(best.epochs[0]), "scores": best.scores[0].tolist()}
     of_best = named(trainer.network, best.theta[0], best.state[0])
@@ -214,6 +226,18 @@ def _with_infinity(values: Sequence[Number] | Sequence[Sequence[Number]]) -> Arr
     """JSON has no infinity; a score not known yet was written as null."""
     numbers = np.array(values, float)
     return np.where(np.isnan(numbers), np.inf, numbers)
+
+
+def _refuse_other_members(run: RunDir, trainer: Trainer, tensors: Tensors) -> None:
+    """UsageError where the checkpoint is of more networks, or fewer."""
+    for name, shape in trainer.network.theta.shapes.items():
+        if name in tensors:
+            lead = tensors[name].shape[: -len(shape)]
+            if lead != ((trainer.ensemble,) if trainer.ensemble > 1 else ()):
+                raise UsageError(
+                    f"{run.id}: the checkpoint has {counted(prod(lead), 'network')}, network.ensemble asks for "
+                    f"{trainer.ensemble}; train anew instead"
+                )
 
 
 def _fill(run: RunDir, views: Tensors, tensors: Tensors) -> None:

@@ -103,9 +103,9 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
 
 def saved_seconds(config: Config, dataset: Dataset) -> float:
-    """About what the compiled engine saves in one training, all its epochs, in seconds."""
+    """About what the compiled engine saves in one training, all its epochs and networks, in seconds."""
     rows = len(dataset.parts["train"].x)
-    steps = config.training.epochs * -(-rows // batch_size(config, rows))
+    steps = config.network.ensemble * config.training.epochs * -(-rows // batch_size(config, rows))
     parameters = parameter_count(layer_widths(config, dataset.n_features, dataset.classes), config.network.batch_norm)
     return steps * (SAVED + SAVED_A_PARAMETER * parameters)
 

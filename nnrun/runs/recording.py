@@ -1,14 +1,16 @@
-"""From a trainer's arrays to the numbers that files hold, member by member."""
+"""From a trainer's arrays to the numbers that files hold, run by run; a run of several networks is its ensemble."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from math import prod
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
+from nnrun.engine.divergence import Divergence
 from nnrun.engine.evaluation import Evaluator, Examples, layer_statistics, near_zero_share
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS, misfit
@@ -19,14 +21,14 @@ from nnrun.engine.stopping import Best, scores_of
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
-from nnrun.runs.records import Layers, Row
+from nnrun.runs.records import Diverged, Layers, MemberRecord, Row
 
 DEFINED = {"classification": "error", "regression": "rmse"}  # whatever rows a part has
-Measured = Mapping[str, Array]  # column -> one number a member, such as dev_auc
+Measured = Mapping[str, Array]  # column -> one number a run, such as dev_auc
 
 
 class Judge:
-    """What decides between the epochs of each member: the primary metric on the dev set.
+    """What decides between the epochs of each run: the primary metric on the dev set.
 
     A metric that training does not measure in passing is worked out from the predictions of the same pass, on dev
     and on the rows that the training error is measured on. Raises MisfitError where task or dev set do not have it.
@@ -39,7 +41,7 @@ class Judge:
         self._kept = {part: _Predictions(evaluator, dataset) for part, evaluator in watched.items()}
 
     def measure(self, epoch: Epoch) -> Measured:
-        """The columns that the metric adds to an epoch; NaN for members that have stopped."""
+        """The columns that the metric adds to an epoch; NaN for runs that have stopped."""
         stopped = np.isnan(epoch.dev_loss)
         return {
             f"{part}_{self.primary}": np.where(stopped, np.nan, kept.measure(self.primary))
@@ -47,7 +49,7 @@ class Judge:
         }
 
     def scores(self, epoch: Epoch, measured: Measured) -> Array:
-        """What epochs are compared by, `(members, 2)`, less is better."""
+        """What epochs are compared by, `(runs, 2)`, less is better."""
         columns = {"dev_error": epoch.dev_error, "dev_loss": epoch.dev_loss, **measured}
         first, second = primary_keys(self.primary)
         return scores_of(to_minimise(self.primary, columns[first]), columns[second])
@@ -67,11 +69,11 @@ class _Predictions:
         self._logits[:, rows] = logits
 
     def measure(self, name: str) -> Array:
-        """A metric of each member, `(members,)`; NaN where numbers are not finite."""
+        """A metric of each run, `(runs,)`; NaN where numbers are not finite."""
         y = in_own_unit(self.dataset, self.examples.y)
-        return np.array([self._of_member(name, y, logits) for logits in self._logits])
+        return np.array([self._of_run(name, y, logits) for logits in self._logits])
 
-    def _of_member(self, name: str, y: Array, logits: Array) -> float:
+    def _of_run(self, name: str, y: Array, logits: Array) -> float:
         measure = METRICS[name].of
         if measure is None or not np.isfinite(logits).all():
             return np.nan
@@ -129,7 +131,7 @@ def wanted(config: Config, dataset: Dataset) -> list[str]:
 def epoch_row(
     epoch: Epoch, k: int, trainer: Trainer, dataset: Dataset, measured: Measured, layers: Layers | None, seconds: float
 ) -> Row:
-    """Member k's line of an epoch."""
+    """Run k's line of an epoch."""
     known = {
         "learning_rate": epoch.learning_rate,
         "train_loss": epoch.train_loss,
@@ -143,13 +145,27 @@ def epoch_row(
     columns |= _own_unit(dataset, "dev", columns["dev_error"], trainer.on_dev.examples)
     columns |= {name: float(values[k]) for name, values in measured.items()}
     row = {"epoch": epoch.number, "step": epoch.step, **columns, **({"layers": layers} if layers else {})}
+    if trainer.ensemble > 1:
+        row["members"] = {"dev_error": epoch.dev_errors[k].tolist(), "dev_loss": epoch.dev_losses[k].tolist()}
     return cast(Row, row | {"seconds": round(seconds, 6)})
 
 
 def layers_of(trainer: Trainer) -> Sequence[Layers]:
-    """Statistics of every layer for each member, on rows that the training error is measured on."""
-    sampled = trainer.on_train.examples
-    return layer_statistics(trainer.network, trainer.recipe.loss, trainer.theta, trainer.state, sampled)
+    """Statistics of every layer for each run, on rows that the training error is measured on.
+
+    Of an ensemble the means over its members, but of dead units the largest share, as it is enough that one has them.
+    """
+    sampled, members = trainer.on_train.examples, trainer.ensemble
+    found = layer_statistics(trainer.network, trainer.recipe.loss, trainer.theta, trainer.state, sampled)
+    return [_together(found[k : k + members]) for k in range(0, len(found), members)]
+
+
+def _together(members: Sequence[Layers]) -> Layers:
+    def of(name: str, key: str) -> float:
+        values = [float(layers[name][key] or 0) for layers in members]
+        return max(values) if key == "dead" else float(np.mean(values))
+
+    return {name: {key: of(name, key) for key in found} for name, found in members[0].items()}
 
 
 def guess_error(dataset: Dataset) -> float:
@@ -160,48 +176,86 @@ def guess_error(dataset: Dataset) -> float:
     return 1 - float(np.bincount(train.y, train.weights).max()) / train.total
 
 
+class AtBest(TypedDict):
+    """What a run's best parameters come to, as run.json has it; the second key only where it is an ensemble."""
+
+    final: dict[str, float]
+    members: NotRequired[list[MemberRecord]]
+
+
 def finals(
     trainer: Trainer, best: Best, dataset: Dataset, parts: Sequence[str], names: Sequence[str] = ()
-) -> list[dict[str, float]]:
-    """Losses, errors and the named metrics of each member's best parameters on the whole of these parts, and the cost.
+) -> list[AtBest]:
+    """Losses, errors and the named metrics of each run's best parameters on the whole of these parts, and the cost.
 
-    Empty for a member that finished no epoch.
+    Empty for a run that finished no epoch.
     """
     if not best.epochs.any():
-        return [{} for _ in best.epochs]
-    members: list[dict[str, float]] = [{} for _ in best.epochs]
-    bound = trainer.network.bind(best.theta, best.state, np.empty_like(best.theta))
+        return [{"final": {}} for _ in best.epochs]
+    runs: list[dict[str, float]] = [{} for _ in best.epochs]
+    theta, members = _flat(best.theta), list[MemberRecord]()
+    bound = trainer.network.bind(theta, _flat(best.state), np.empty_like(theta))
     for part in parts:
         measured = examples(dataset, part)
-        evaluator = Evaluator(trainer.network, trainer.recipe.loss, measured)
+        evaluator = trainer.evaluator(measured)
         kept = _Predictions(evaluator, dataset) if names else None
         losses, errors = evaluator(bound)
+        members = _members(trainer, evaluator) if part == "dev" else members
         plain = _plain_errors(evaluator, bound)
         further = {f"{part}_{name}": kept.measure(name) for name in names} if kept else {}
-        for k, (final, loss, error) in enumerate(zip(members, losses, errors, strict=True)):
+        for k, (final, loss, error) in enumerate(zip(runs, losses, errors, strict=True)):
             final |= {f"{part}_loss": float(loss), f"{part}_error": float(error)}
             final |= {f"{part}_plain_error": float(error) for error in plain[k : k + 1]}
             final |= _own_unit(dataset, part, float(error), measured)
             final |= {column: float(values[k]) for column, values in further.items()}
-    for k, (final, penalty) in enumerate(zip(members, trainer.penalty_of(best.theta), strict=True)):
+    for k, (final, penalty) in enumerate(zip(runs, trainer.penalty_of(theta), strict=True)):
         final["cost"] = final["train_loss"] + float(penalty)
-        if trainer.recipe.hyperparameters.l1[k].any():
+        if trainer.recipe.hyperparameters.l1[k * trainer.ensemble].any():
             final["near_zero_weights"] = _near_zero(trainer, best, k)
-    return [final if epoch else {} for final, epoch in zip(members, best.epochs, strict=True)]
+    return [_of_run(trainer, k, final, members) if best.epochs[k] else {"final": {}} for k, final in enumerate(runs)]
+
+
+def _members(trainer: Trainer, dev: Evaluator) -> list[MemberRecord]:
+    """Each network of a trainer by itself, as it was measured last."""
+    losses, errors = dev.of_members
+    together = zip(trainer.seeds, errors.tolist(), losses.tolist(), strict=True)
+    return [MemberRecord(seed=seed, dev_error=error, dev_loss=loss) for seed, error, loss in together]
+
+
+def _of_run(trainer: Trainer, k: int, final: dict[str, float], members: Sequence[MemberRecord]) -> AtBest:
+    if trainer.ensemble == 1:
+        return {"final": final}
+    return {"final": final, "members": [*members[k * trainer.ensemble : (k + 1) * trainer.ensemble]]}
+
+
+def where_diverged(divergence: Divergence, trainer: Trainer, k: int) -> Diverged:
+    """Where run k ended, and of an ensemble the seed of the network that ended it."""
+    found: Diverged = {"epoch": divergence.epoch, "step": divergence.step, "layer": divergence.layer}
+    if trainer.ensemble > 1:
+        found["seed"] = trainer.seeds[k * trainer.ensemble + divergence.member]
+    return found
+
+
+def _flat(vectors: Array) -> Array:
+    """`(runs, ..., size)` by members, `(members, size)`."""
+    return vectors.reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
 
 
 def _plain_errors(weighing: Evaluator, bound: Sequence[Bound]) -> Array:
-    """What the error of each member is where every row counts once, `(members,)`; none where it is that already."""
+    """What the error of each run is where every row counts once, `(runs,)`; none where it is that already."""
     weighted = weighing.examples
     if weighted.weights is None:
         return np.empty(0)
-    return Evaluator(weighing.network, weighing.loss, Examples(weighted.x, weighted.y))(bound)[1]
+    plain = Evaluator(weighing.network, weighing.loss, Examples(weighted.x, weighted.y), weighing.ensemble)
+    return plain(bound)[1]
 
 
 def _near_zero(trainer: Trainer, best: Best, k: int) -> float:
+    """Of an ensemble the mean over its members."""
     network = trainer.network
     weights = [part for name, part in network.theta.slices.items() if name.endswith(".W")]
-    return near_zero_share(best.theta[k, : network.n_weights], weights)
+    thetas = _flat(best.theta[k : k + 1])[:, : network.n_weights]
+    return float(np.mean([near_zero_share(theta, weights) for theta in thetas]))
 
 
 def _own_unit(dataset: Dataset, part: str, error: float, measured: Examples) -> dict[str, float]:

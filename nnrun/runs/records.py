@@ -15,6 +15,30 @@ Final = dict[str, Number]  # the numbers of the best epoch by column: `cost`, an
 Layers = Mapping[str, Mapping[str, Number]]  # statistics of each layer, from the first to the output
 
 
+class Members(TypedDict):
+    """What each network of an ensemble comes to by itself, in the order of their seeds."""
+
+    dev_error: list[Number]
+    dev_loss: list[Number]
+
+
+class MemberRecord(TypedDict, total=False):
+    """A member of an ensemble: where it came from, how much it counts, and its own errors on the dev set.
+
+    Of one that was trained with the others, these are its errors at the best epoch of all together.
+    """
+
+    id: str  # the run that it is, or is a copy of
+    seed: int
+    fold: int | str
+    rows: dict[str, int]  # of each part of its own data, where members do not share one split
+    weight: float
+    best_epoch: int | None
+    dev_error: Number
+    dev_loss: Number
+    without: Number  # the dev error that the others would have
+
+
 class Row(TypedDict):
     """An epoch: a line of metrics.jsonl. Beside these it has the columns of the primary metric, such as `dev_auc`.
 
@@ -32,6 +56,7 @@ class Row(TypedDict):
     train_rmse: NotRequired[Number]  # of a regression, in the target's own unit
     dev_rmse: NotRequired[Number]
     layers: NotRequired[Layers]  # where training.layer_statistics asks for them
+    members: NotRequired[Members]  # of an ensemble, whose pooled prediction the columns above measure
     seconds: float
 
 
@@ -46,6 +71,7 @@ class Diverged(TypedDict):
     epoch: int
     step: int
     layer: str
+    seed: NotRequired[int]  # of the network of an ensemble
 
 
 class FoundSymptom(TypedDict):
@@ -73,6 +99,7 @@ class Event(TypedDict):
     best_epoch: NotRequired[int]
     name: NotRequired[str]
     layer: NotRequired[str | None]
+    seed: NotRequired[int]  # of the network of an ensemble that diverged
     why: NotRequired[str]
     cure: NotRequired[list[str]]
     nudge: NotRequired[list[str]]
@@ -109,20 +136,6 @@ class Given(TypedDict):
 
     config: str | None
     settings: list[str]
-
-
-class MemberRecord(TypedDict, total=False):
-    """A member of an ensemble: where it came from, how much it counts, and its own errors on the dev set."""
-
-    id: str  # the run that it is, or is a copy of
-    seed: int
-    fold: int | str
-    rows: dict[str, int]  # of each part of its own data, where members do not share one split
-    weight: float
-    best_epoch: int | None
-    dev_error: Number
-    dev_loss: Number
-    without: Number  # the dev error that the others would have
 
 
 class EnsembleRecord(TypedDict):
@@ -245,6 +258,7 @@ class RunRecord(TypedDict, total=False):
     divergence: Diverged | None
     symptoms: list[FoundSymptom]
     final: Final | None
+    members: list[MemberRecord]  # of an ensemble
     written: dict[str, Written] | None  # each of metrics.jsonl and events.jsonl; None while a run goes on
     chosen: Chosen
     trials: int | None

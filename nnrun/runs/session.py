@@ -30,8 +30,8 @@ from nnrun.runs.checkpoints import (
 )
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.recording import epoch_row, finals, guess_error, layers_of, wanted
-from nnrun.runs.records import Blas, Diverged, Layers, Row
+from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, wanted, where_diverged
+from nnrun.runs.records import Blas, Layers, Row
 from nnrun.runs.requests import Request, settings_of
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stages import Stage, refuse_misfits
@@ -43,7 +43,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
 
 class Session:
-    """Trains one configuration on its data, or several of one shape as members of one trainer.
+    """Trains one configuration on its data, or several of one shape in one trainer, with the members of each.
 
     Runs that nothing continues keep the checkpoint of their best epoch alone.
     """
@@ -52,19 +52,18 @@ class Session:
         self.configs, self.dataset, self.continued = list(configs), dataset, continued
         refuse_misfits(self.config, dataset)
         self.stage = Stage.of(configs, dataset, epoch=1)
-        members = len(self.configs)
-        self.best = Best(members)
+        self.best = Best(len(self.configs))
         self._left: Stage | None = None
-        self._over: dict[int, Stage] = {}  # member -> where it ended, of those that others have left behind
-        self._rows: list[list[Row]] = []  # of each member, as its file has them
-        self._ended: dict[int, tuple[int, int]] = {}  # member -> epoch and step where it stopped before the others
+        self._over: dict[int, Stage] = {}  # run -> where it ended, of those that others have left behind
+        self._rows: list[list[Row]] = []  # of each run, as its file has them
+        self._ended: dict[int, tuple[int, int]] = {}  # run -> epoch and step where it stopped before the others
         self._divergences: dict[int, Divergence] = {}
-        self._best_written = [0] * members
+        self._best_written = [0] * len(self.configs)
         self._written_at = time.monotonic()
 
     @property
     def config(self) -> Config:
-        """For what all members share."""
+        """For what all runs share."""
         return self.configs[0]
 
     @property
@@ -81,10 +80,10 @@ class Session:
         """Go on by the configurations as they hold in this epoch."""
         self._left, self.stage = self.stage, Stage.of(self.configs, self.dataset, epoch)
         self.stage.continue_from(self._left)
-        self._over = {int(k): self._left for k in np.flatnonzero(~self.trainer.active)} | self._over
+        self._over = {int(k): self._left for k in np.flatnonzero(~self.trainer.training)} | self._over
 
     def _stage_of(self, k: int) -> Stage:
-        """Where a member stands, or has ended."""
+        """Where a run stands, or has ended."""
         return self._over.get(k, self.stage)
 
     def load(self, run: RunDir, with_scores: bool = True) -> None:
@@ -108,7 +107,7 @@ class Session:
         parts: Sequence[str] = ("train", "dev", "test"),
         steered: bool = False,
     ) -> list[Outcome]:
-        """Train to the configured number of epochs, each member into its run directory, which the caller has locked.
+        """Train to the configured number of epochs, each run into its directory, which the caller has locked.
 
         In the end the best parameters are measured on `parts`. A single run that is `steered` takes up what others ask
         of it between two epochs, and keeps what is needed to go back to any of them.
@@ -159,7 +158,7 @@ class Session:
             self.trainer.freeze(self.stage.stopping.enough)
         kind = self.dataset.error_kind or ""
         for epoch in self._epochs(runs, listener, told_to_stop):
-            here = [int(k) for k in np.flatnonzero(self.trainer.active)]
+            here = [int(k) for k in np.flatnonzero(self.trainer.training)]
             self._note_divergences(runs, epoch)
             begun = time.monotonic()
             measured = self.stage.judge.measure(epoch)
@@ -229,10 +228,10 @@ class Session:
     def _look(self, runs: Sequence[RunDir], epoch: Epoch, scores: Array) -> None:
         """Remember the epoch where it is the best, and stop where it has been for too long."""
         trainer, stopping = self.trainer, self.stage.stopping
-        self.best.see(epoch.number, scores, trainer.theta, trainer.state)
+        self.best.see(epoch.number, scores, trainer.apart(trainer.theta), trainer.apart(trainer.state))
         if stopping:
-            enough = stopping.see(scores, trainer.active) & self._stays
-            for k in map(int, np.flatnonzero(enough & trainer.active)):
+            enough = stopping.see(scores, trainer.training) & self._stays
+            for k in map(int, np.flatnonzero(enough & trainer.training)):
                 self._ended[k] = epoch.number, epoch.step
                 runs[k].event("stopped early", epoch=epoch.number, best_epoch=int(self.best.epochs[k]))
             trainer.freeze(enough)
@@ -255,18 +254,18 @@ class Session:
         self._written_at = time.monotonic()
 
     def _close(self, runs: Sequence[RunDir], parts: list[str]) -> list[Outcome]:
-        """Save, measure the best parameters of each member, and complete each run.json."""
+        """Save, measure the best parameters of each run, and complete each run.json."""
         self._save(runs)
         if self._steering and self._status(0) != "interrupted":
             self._steering.close(self.trainer.epoch)
         names, stages = wanted(self.config, self.dataset), [self._stage_of(k) for k in range(len(runs))]
-        numbers = {id(s): finals(s.trainer, self.best, self.dataset, parts, names) for s in set(stages)}
+        found = {id(s): finals(s.trainer, self.best, self.dataset, parts, names) for s in set(stages)}
         ends = zip(runs, stages, layers_of(self.trainer), strict=True)
-        return [self._complete(k, run, numbers[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
+        return [self._complete(k, run, found[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
 
-    def _complete(self, k: int, run: RunDir, final: dict[str, float], layers: Layers) -> Outcome:
+    def _complete(self, k: int, run: RunDir, found: AtBest, layers: Layers) -> Outcome:
         status, divergence = self._status(k), self._divergences.get(k)
-        where = Diverged(epoch=divergence.epoch, step=divergence.step, layer=divergence.layer) if divergence else None
+        where = where_diverged(divergence, self.trainer, k) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
         rows, ended = self._rows[k], self._stage_of(k)
         symptoms = ended.symptoms(k, run, rows, (epochs, layers), where, self.dataset)
@@ -277,10 +276,10 @@ class Session:
             seconds=sum(row["seconds"] for row in rows),
             epochs=epochs,
             best_epoch=int(self.best.epochs[k]) or None,
-            stopped_early=bool(ended.stopping and not self.trainer.active[k] and not divergence),
+            stopped_early=bool(ended.stopping and not self.trainer.training[k] and not divergence),
             divergence=where,
             symptoms=symptoms,
-            final=final,
+            **found,
             written=run.written(),
         )
         record = run.read_record()
@@ -290,7 +289,7 @@ class Session:
     def _status(self, k: int) -> str:
         if k in self._divergences:
             return "diverged"
-        over = not self.trainer.active[k] or self.trainer.epoch >= self.planned
+        over = not self.trainer.training[k] or self.trainer.epoch >= self.planned
         return "done" if over else "interrupted"
 
     @property

@@ -117,7 +117,7 @@ def _measured(run: RunDir, dataset: Dataset) -> Final:
     session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
     names = wanted(session.config, dataset)
-    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]}
+    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]["final"]}
 
 
 @dataclass(frozen=True)

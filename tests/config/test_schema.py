@@ -51,6 +51,7 @@ def test_defaults() -> None:
             "activation": "relu",
             "init": {"name": "auto", "gain": 1.0},
             "batch_norm": False,
+            "ensemble": 1,
         },
         "regularization": {
             "l1": 0.0,
