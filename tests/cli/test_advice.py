@@ -68,6 +68,7 @@ SITUATIONS = {
     "smaller network": situation(
         NOISY + ", split: [0.3, 0.7, 0]", "", 0.01, 12, f"{HELD}\ndiagnosis: {{base_error: 0.2}}"
     ),
+    "ensemble": situation(NOISY, "[128]", 0.01, 12, "regularization: {l2: 0.1}"),
     "search regularisation": BY_HEART,
     "small batches": situation(NOISY, "[12, 12]", 0.01, 40),
     "early stopping": BY_HEART,

@@ -10,15 +10,11 @@ from typing import Any
 from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
 from nnrun.config.overrides import value_at
-from nnrun.insight.diagnosis.origin import Move
-from nnrun.insight.diagnosis.remedies import (
+from nnrun.insight.diagnosis.against_bias import (
     ONE_RATE,
     another_activation,
     another_optimizer,
-    augment,
-    both,
     decay,
-    dropout,
     higher_rate,
     larger,
     less_regularisation,
@@ -26,14 +22,21 @@ from nnrun.insight.diagnosis.remedies import (
     longer,
     lower_rate,
     normalise,
-    penalty,
     repair_init,
-    search_strength,
     shorter_steps,
+)
+from nnrun.insight.diagnosis.against_variance import (
+    augment,
+    both,
+    dropout,
+    penalty,
+    search_strength,
     small_batches,
     smaller,
     stop_early,
+    together,
 )
+from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.verdict import HIGH, UNCLEAR
 from nnrun.text import all_of, counted, one_of
@@ -253,6 +256,7 @@ REMEDIES: dict[str, Remedy] = {
     "L2": Remedy("variance", "λ below 30; first 1, then three times as much", penalty),
     "dropout": Remedy("variance", "below 0.7 and layers of 16 units or more", dropout),
     "smaller network": Remedy("variance", "a layer wider than 16; more so with 10 weights a row", smaller),
+    "ensemble": Remedy("variance", "one network; more so where something regularises it already", together),
     "search regularisation": Remedy("variance", "always", search_strength),
     "small batches": Remedy("variance", "no batch norm yet", small_batches),
     "early stopping": Remedy("variance", "dev turned, and no early stopping yet", stop_early),
