@@ -45,7 +45,8 @@ class Loss(Protocol):
     def pool(self, logits: Array, weights: Array) -> Array:
         """Logits `(K, ..., m, width)` → those `(..., m, width)` whose prediction is the members' weighted mean.
 
-        `weights (K,)` add up to 1: a linear opinion pool (Stone 1961) of probabilities, a mean of values.
+        `weights (K,)` add up to 1: a linear opinion pool (Stone 1961) of probabilities, a mean of values. In the
+        precision of the logits, and each example as if it were alone.
         """
 
 
@@ -122,9 +123,15 @@ class SoftmaxCrossEntropy(_Sums):
         return softmax(logits)
 
     def pool(self, logits: Array, weights: Array) -> Array:
-        """log Σ w·softmax(z)."""
-        z = logits.astype(np.float64)
-        return _log_mean(z - _log_sum(z, axis=-1, keepdims=True), weights).astype(logits.dtype)
+        """log Σ w·softmax(z), examples side by side as in `softmax`: a ninth of the time at 10 classes."""
+        z = logits.mT.copy()
+        z -= np.maximum.reduce(z, axis=-2, keepdims=True)
+        e = np.exp(z)
+        total = e[..., :1, :].copy()
+        for k in range(1, self.width):  # one after the other, as a reduction of few examples has another order
+            total += e[..., k : k + 1, :]
+        z -= np.log(total)
+        return _log_mean(z, weights).mT
 
 
 @dataclass(frozen=True)
@@ -157,27 +164,22 @@ class SigmoidCrossEntropy(_Sums):
 
     def pool(self, logits: Array, weights: Array) -> Array:
         """log Σ w·σ(z) − log Σ w·σ(−z)."""
-        z = logits.astype(np.float64)
-        one, other = (_log_mean(-np.logaddexp(0, -sign * z), weights) for sign in (1, -1))
-        return (one - other).astype(logits.dtype)
+        log = np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))  # σ(z); that of σ(−z) is less by z
+        return _log_mean(log, weights) - _log_mean(log - logits, weights)
 
 
 def _log_mean(logarithms: Array, weights: Array) -> Array:
-    """log Σ w·e^l over the first axis."""
+    """log Σ w·e^l over the first axis, which is stable at any l."""
     with np.errstate(divide="ignore"):
-        return _log_sum(logarithms + np.log(_of_members(weights, logarithms)), axis=0)
+        logs = logarithms + np.log(_of_members(weights, logarithms)).astype(logarithms.dtype)
+    top = np.maximum.reduce(logs, axis=0)
+    mean: Array = top + np.log(np.add.reduce(np.exp(logs - top), axis=0))
+    return mean
 
 
 def _of_members(weights: Array, array: Array) -> Array:
     """Shaped to go with an array whose first axis is that of the members."""
     return weights.reshape(-1, *[1] * (array.ndim - 1))
-
-
-def _log_sum(z: Array, axis: int, keepdims: bool = False) -> Array:
-    """log Σ e^z over an axis, which is stable at any z."""
-    top = z.max(axis=axis, keepdims=True)
-    total: Array = top + np.log(np.exp(z - top).sum(axis=axis, keepdims=True))
-    return total if keepdims else total.squeeze(axis)
 
 
 class _Values(_Sums):
