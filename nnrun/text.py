@@ -158,12 +158,13 @@ def yaml_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def network_shape(widths: Sequence[int]) -> str:
-    """The widths of a network from its features to its outputs, equal ones counted: 64-[64×30]-10."""
+def network_shape(widths: Sequence[int], networks: int = 1) -> str:
+    """The widths of a network from features to outputs, equal ones counted: 64-[64×30]-10; of several 5 × 64-10."""
     first, *hidden, last = widths
     groups = [list(group) for _, group in groupby(hidden)]
     told = [[f"[{group[0]}×{len(group)}]"] if len(group) >= ALIKE else map(str, group) for group in groups]
-    return "-".join([str(first), *chain.from_iterable(told), str(last)])
+    shape = "-".join([str(first), *chain.from_iterable(told), str(last)])
+    return shape if networks == 1 else f"{networks} × {shape}"
 
 
 def set_name(part: str) -> str:

@@ -134,6 +134,7 @@ def trainer(
     dev: Examples | None = None,
     dtype: str = "float64",
     engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
+    ensemble: int = 1,
     **hyperparameters: Any,
 ) -> Trainer:
     """Members with these seeds; dropout rates and hyperparameters are numbers or one number a member."""
@@ -165,7 +166,7 @@ def trainer(
         shuffle=shuffle,
         augmenter=augmenter,
     )
-    return Trainer(recipe, train, dev, seeds, engine)
+    return Trainer(recipe, train, dev, seeds, engine, ensemble)
 
 
 @pytest.fixture

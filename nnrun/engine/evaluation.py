@@ -159,7 +159,8 @@ def layer_statistics(
     found: list[dict[str, dict[str, float]]] = [{name: {} for name, _ in network.layers} for _ in theta]
 
     def see(layer: str, kind: str, array: Array) -> None:
-        for member, values in zip(found, array, strict=False):
+        of_each = np.broadcast_to(array, (len(found), *array.shape[1:]))  # members share what no layer has changed
+        for member, values in zip(found, of_each, strict=True):
             member[layer] |= (
                 _of_outputs(values) if kind == "output" else {"gradient_norm": float(np.linalg.norm(values))}
             )

@@ -60,18 +60,20 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     optimizer, network = config.optimizer, config.network
     widths = [beginning.features, *network.hidden, beginning.outputs]
     schedule = optimizer.schedule.name
+    last_seed = config.seed + network.ensemble - 1
     how = [
         f"{optimizer.name} {optimizer.learning_rate:g}" + ("" if schedule == "constant" else f" ({schedule})"),
         f"batch {beginning.batch_size}",
         f"{config.training.epochs} epochs",
-        f"seed {config.seed}",
+        f"seed {config.seed}" if network.ensemble == 1 else f"seeds {config.seed} to {last_seed}",
     ]
     layers = [network.activation, *(["batch norm"] if network.batch_norm else [])]
     source = config.data.source if isinstance(config.data.source, str) else dict(config.data.source)
     return [
         f"run      {name}",
         f"data     {source_name(source)}: {rows}; {beginning.features} features, {task}",
-        f"network  {network_shape(widths)} ({', '.join(layers)}), {beginning.parameters:,} parameters",
+        f"network  {network_shape(widths, network.ensemble)} ({', '.join(layers)}), "
+        f"{beginning.parameters:,} parameters" + (" each" if network.ensemble > 1 else ""),
         f"training {', '.join(how)}",
         *(line for notice in beginning.notices for line in wrapped(notice, "note     ")),
     ]
@@ -117,7 +119,8 @@ def ending(record: RunRecord, status: str) -> str:
     where = record.get("divergence")
     if status == "diverged" and where:
         kept = f"; the checkpoint of epoch {record['epochs']} is kept" if record["epochs"] else ""
-        place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}"
+        whose = f" of the network with seed {where['seed']}" if "seed" in where else ""
+        place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}{whose}"
         return f"diverged in {place} met numbers that are not finite{kept}"
     why = f": {record['error']}" if status == "failed" and record.get("error") else ""
     how = "stopped early" if record.get("stopped_early") else status
@@ -177,6 +180,7 @@ def summary(
         lines += [
             "",
             *table,
+            *beside_members(record),
             *filter(None, [watched(nudges(events))]),
             "",
             *gaps(final, record["data"], config.diagnosis),
@@ -189,6 +193,18 @@ def summary(
             lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
     trains = called(path) if path and status in HELD else None
     return [*lines, *symptoms(record.get("symptoms") or [], trains, typed_here)]
+
+
+def beside_members(record: RunRecord) -> list[str]:
+    """A line of what an ensemble makes of its members, where the run is one."""
+    members, final = record.get("members"), record.get("final")
+    if not members or not final:
+        return []
+    name = metric_name("1 − R²" if "dev_rmse" in final else "error", error_kind(record["data"]))
+    errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)
+    low, high = (percent(error) for error in (errors[0], errors[-1])) if errors else ("–", "–")
+    each = low if low == high else f"{low.removesuffix('%')} to {high}"
+    return [f"ensemble of {len(members)}: dev {name} {percent(final.get('dev_error'))} (members {each})"]
 
 
 def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[str]:

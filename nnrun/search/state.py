@@ -162,7 +162,7 @@ LONG = 300.0  # seconds of a search that its user should know of
 
 
 def epoch_seconds(config: Config, dataset: Dataset) -> float:
-    """What an epoch of one network alone takes: its steps, and what it measures on training sample and dev set."""
+    """What an epoch of one run alone takes: its steps, and what it measures on training sample and dev set."""
     rows, dev = (len(dataset.parts[part].x) for part in ("train", "dev"))
     size = batch_size(config, rows)
     few = {"train": _first(dataset.parts["train"], STEPS * size), "dev": _first(dataset.parts["dev"], ROWS)}

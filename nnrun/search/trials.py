@@ -35,7 +35,10 @@ WORTH_STACKING = 4_000_000
 
 
 def signature(values: Tree) -> str:
-    """Equal for resolved configurations that differ as members of one trainer may, and in nothing else."""
+    """Equal for resolved configurations that differ as runs of one trainer may, and in nothing else.
+
+    So ensembles of one size can be stacked too, with all their members.
+    """
     shared = {
         name: {key: value for key, value in section.items() if key not in OF_A_MEMBER.get(name, ())}
         for name, section in values.items()
@@ -45,11 +48,11 @@ def signature(values: Tree) -> str:
 
 
 def stacked(config: Config, dataset: Dataset) -> int:
-    """How many members of this shape are worth stacking."""
+    """How many runs of this shape are worth stacking; of ensembles fewer, as each is a stack itself."""
     widths = layer_widths(config, dataset.n_features, dataset.classes)
     rows = batch_size(config, len(dataset.parts["train"].x))
     work = parameter_count(widths, config.network.batch_norm) * rows
-    return max(1, min(LARGEST, WORTH_STACKING // work))
+    return max(1, min(LARGEST, WORTH_STACKING // work) // config.network.ensemble)
 
 
 class TrialJob(TypedDict):

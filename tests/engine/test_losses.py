@@ -164,10 +164,10 @@ def test_a_pool_of_members_that_are_sure_stays_finite(outputs: int) -> None:
     np.testing.assert_allclose(half[0], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "squared_error"])
-def test_a_row_is_pooled_alone_as_among_others(name: str) -> None:
-    loss, weights = LOSSES[name](3), np.array([0.6, 0.3, 0.1])
-    logits = np.random.default_rng(2).normal(0, 3, (3, 67, 3)).astype(np.float32)
+@pytest.mark.parametrize(("name", "outputs"), [("cross_entropy", 3), ("cross_entropy", 40), ("squared_error", 3)])
+def test_a_row_is_pooled_alone_as_among_others(name: str, outputs: int) -> None:
+    loss, weights = LOSSES[name](outputs), np.array([0.6, 0.3, 0.1])
+    logits = np.random.default_rng(2).normal(0, 3, (3, 67, outputs)).astype(np.float32)
     together = loss.pool(logits, weights)
     for row in (0, 5, 66):
         np.testing.assert_array_equal(loss.pool(logits[:, row : row + 1], weights)[0], together[row])

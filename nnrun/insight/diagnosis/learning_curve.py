@@ -19,7 +19,7 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import UsageError
 from nnrun.files import to_json
 from nnrun.models.trained import mistakes_of, trained
-from nnrun.runs.assembly import examples, make_trainer
+from nnrun.runs.assembly import examples, make_trainer, members_of
 from nnrun.runs.recording import Judge
 from nnrun.runs.rundir import CURVE
 from nnrun.runs.stored import StoredRun
@@ -175,10 +175,10 @@ def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> Le
     The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
     same. Every training takes as many steps as the run's own: the rows of a part are repeated until they are as many
     as the whole set, so that schedule, batches and dev measurements are the same too. Raises UsageError for a
-    training set that is too small, or where every training diverges.
+    training set that is too small, or where every training diverges. Of an ensemble it is the curve of one network.
     """
     began, model = time.monotonic(), trained(run)
-    config, dataset = model.config, model.dataset
+    config, dataset = members_of(model.config)[0], model.dataset
     sizes = part_sizes(len(dataset.parts["train"].x), len(dataset.classes or ()))
     found: list[Training] = []
     for done, trainings in enumerate(_trainings(config, dataset, sizes), start=1):

@@ -76,7 +76,7 @@ class Context:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What `nnrun train` would train."""
+        """What `nnrun train` would train; of an ensemble one network, the first."""
         return recipe([self.config], self.dataset)
 
     @cached_property

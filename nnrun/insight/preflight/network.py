@@ -18,7 +18,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.insight.preflight.context import Context, descend, setting, with_values
 from nnrun.machine.capacity import free_memory
-from nnrun.runs.assembly import memory_needed
+from nnrun.runs.assembly import members_of, memory_needed, recipe
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.symptoms.thresholds import (
     AMPLIFIED,
@@ -44,14 +44,15 @@ GRADIENT_LIMIT = 20_000_000  # parameters, copies of which are evaluated in floa
 
 
 def check_size(context: Context) -> Finding:
-    """Parameters, memory, and the time of a few real steps."""
+    """Parameters, memory, and the time of a few real steps, of all networks of an ensemble."""
     parameters, needed = memory_needed(context.config, context.dataset)
     return judge_size(parameters, needed / free_memory(), needed, _seconds(context), lambda: _smaller_batch(context))
 
 
 def _seconds(context: Context) -> float:
     """Of a whole training: its steps, the rows that each epoch is measured on, and what an epoch writes."""
-    trainer = context.trainer(context.recipe, context.train)
+    networks = members_of(context.config)
+    trainer = context.trainer(recipe(networks, context.dataset), context.train, len(networks))
     train, dev = (len(context.dataset.parts[part].x) for part in ("train", "dev"))
     steps = max(1, math.ceil(train / trainer.recipe.batch_size))
     measured = min(train, max(TRAIN_SAMPLE, dev)) + dev

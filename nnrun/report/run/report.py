@@ -102,7 +102,9 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
         told.append(("training", duration(seconds), epochs))
     widths = layer_widths(config, len(data.features), data.classes)
     weights = parameter_count(widths, config.network.batch_norm)
-    return [*told, ("network", network_shape(widths), f"{weights:,} parameters, {config.network.activation}")]
+    networks, each = config.network.ensemble, " each" if config.network.ensemble > 1 else ""
+    parameters = f"{weights:,} parameters{each}, {config.network.activation}"
+    return [*told, ("network", network_shape(widths, networks), parameters)]
 
 
 def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -> Section:
