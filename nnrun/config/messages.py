@@ -114,7 +114,8 @@ def explain(error: ValidationError, values: Tree, places: Places, root: type[Bas
             yield places.locate(path, unknown_key(root, path, values), at_key=True)
         elif details["type"] == "complaints":
             for below, message in about["complaints"]:
-                yield places.locate(written_path((*path, *below), values), message)
+                at_key = message.startswith("unknown key")
+                yield places.locate(written_path((*path, *below), values), message, at_key=at_key)
         elif details["type"] == "missing":
             yield places.locate((*path, location[-1]), "is missing")
         else:

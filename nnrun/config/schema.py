@@ -22,6 +22,7 @@ from pydantic import (
 
 from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
 from nnrun.config.tables import AugmentationKey, InitializerKey, ScheduleKey
+from nnrun.config.values import describe
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.batches import SHUFFLES
 from nnrun.engine.hyperparameters import COMMON
@@ -82,8 +83,7 @@ class Network(Section):
         allowed = f"unknown key; allowed here: {one_of(Seeds.model_fields)}"
         found: list[Complaint] = [((str(name),), allowed) for name in value if name not in Seeds.model_fields]
         if (stop := value.get("stop", "together")) != "together":
-            each = "for members that stop each by itself: nnrun ensemble RUN --seeds N"
-            found.append((("stop",), f"must be together, the one way in which a run can stop, got {stop!r}; {each}"))
+            found.append((("stop",), f"must be together, as the networks of one run stop, got {describe(stop)}"))
         if "seeds" not in value:
             found.append(((), "seeds is missing, the number of networks"))
         if found:

@@ -114,6 +114,7 @@ REFUSED = {
     "{network.hidden: [3]}": (":25", "training.changes[5].network.hidden: cannot change while the network trains: the "
                                      "parameters that are being trained have this shape; what may: optimizer.{"),
     "{network.depth: 2}": (":24", "have this shape"),
+    "{network.ensemble: 2}": (":27", "its networks train side by side from the first epoch on"),
     "{data.source: wine}": (":22", "is learned from these rows and features"),
     "{seed: 4}": (":15", "all draws hang on it from the first epoch on"),
     "{name: other}": (":15", "has its name already"),

@@ -82,6 +82,20 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "config.yaml:1:35: regularization.early_stopping.patient: unknown key; did you mean patience?",
         ),
         (
+            "network: {ensemble: {seeds: 3, stops: together}}\n",
+            "config.yaml:1:32: network.ensemble.stops: unknown key; allowed here: seeds or stop",
+        ),
+        (
+            "network: {ensemble: {seeds: 3, stop: alone}}\n",
+            "config.yaml:1:38: network.ensemble.stop: must be together, as the networks of one run stop, got the text "
+            "'alone'",
+        ),
+        (
+            "network: {ensemble: {stop: together}}\n",
+            "config.yaml:1:21: network.ensemble: seeds is missing, the number of networks",
+        ),
+        ("network: {ensemble: {seeds: 0}}\n", "config.yaml:1:21: network.ensemble: must be at least 1, got 0"),
+        (
             "optimizer: {schedule: {name: cosine, fin: 1}}\n",
             "config.yaml:1:38: optimizer.schedule.fin: unknown key; did you mean final?",
         ),

@@ -145,6 +145,11 @@ def test_equal_rates_are_written_as_one_number_so_that_the_layers_can_change() -
     assert changed.regularization.dropout == (0.2, 0.2, 0.2)
 
 
+def test_an_ensemble_is_a_number_however_it_is_written() -> None:
+    for written in ("3", "{seeds: 3}", "{seeds: 3, stop: together}"):
+        assert config(f"network: {{ensemble: {written}}}").resolved()["network"]["ensemble"] == 3
+
+
 @pytest.mark.parametrize(
     ("written", "hidden"),
     [("depth: 3, width: 7", (7, 7, 7)), ("depth: 0, width: 7", ()), ("hidden: []", ()), ("depth: null", (64, 32))],

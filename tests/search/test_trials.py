@@ -60,8 +60,9 @@ def test_members_differ_in_nothing_else(changes: dict[str, Any]) -> None:
 
 def test_small_networks_are_stacked_and_large_ones_train_alone(tmp_path: Path) -> None:
     # wine: 13 features, 3 classes. 8 hidden units: 13·8 + 8 + 8·3 + 3 = 139 numbers; times 32 rows far below the bound.
-    def most(hidden: list[int]) -> int:
-        values = {"data": {"source": "wine"}, "network": {"hidden": hidden}, "training": {"batch_size": 32}}
+    def most(hidden: list[int], ensemble: int = 1) -> int:
+        network = {"hidden": hidden, "ensemble": ensemble}
+        values = {"data": {"source": "wine"}, "network": network, "training": {"batch_size": 32}}
         config = Config.from_values(values)
         return stacked(config, load_dataset(config.data, config.training.dtype, tmp_path))
 
@@ -69,6 +70,8 @@ def test_small_networks_are_stacked_and_large_ones_train_alone(tmp_path: Path) -
     # 13·500 + 500 + 500·500 + 500 + 500·3 + 3 = 259,003 numbers, 8,288,096 with the rows
     assert WORTH_STACKING < 259_003 * 32
     assert most([500, 500]) == 1
+    # of an ensemble all networks count
+    assert [most([8], ensemble) for ensemble in (3, 20)] == [LARGEST // 3, 1]
 
 
 def queue(*shapes: str, alone: tuple[int, ...] = (), most: int = 16) -> list[Trial]:

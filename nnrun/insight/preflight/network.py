@@ -46,7 +46,8 @@ GRADIENT_LIMIT = 20_000_000  # parameters, copies of which are evaluated in floa
 def check_size(context: Context) -> Finding:
     """Parameters, memory, and the time of a few real steps, of all networks of an ensemble."""
     parameters, needed = memory_needed(context.config, context.dataset)
-    return judge_size(parameters, needed / free_memory(), needed, _seconds(context), lambda: _smaller_batch(context))
+    share, networks = needed / free_memory(), context.config.network.ensemble
+    return judge_size(parameters, share, needed, _seconds(context), lambda: _smaller_batch(context), networks)
 
 
 def _seconds(context: Context) -> float:
@@ -84,11 +85,19 @@ def _smaller_batch(context: Context) -> str | None:
 
 
 def judge_size(
-    parameters: int, share: float, needed: int, seconds: float, smaller: Callable[[], str | None] = lambda: None
+    parameters: int,
+    share: float,
+    needed: int,
+    seconds: float,
+    smaller: Callable[[], str | None] = lambda: None,
+    networks: int = 1,
 ) -> Finding:
-    """Parameters, share of the free memory, bytes beside the data, seconds of all steps, and a batch that would fit."""
+    """Parameters of a network, share of the free memory, bytes beside the data, seconds of all steps, and a batch that
+    would fit.
+    """
     numbers = {"parameters": parameters, "memory_bytes": needed, "seconds": seconds}
-    text = f"{parameters:,} parameters, {needed / 1e6:,.0f} MB, about {remaining(max(1.0, seconds))} to train"
+    times = "" if networks == 1 else f"{networks} × "
+    text = f"{times}{parameters:,} parameters, {needed / 1e6:,.0f} MB, about {remaining(max(1.0, seconds))} to train"
     if share > MUCH_MEMORY:
         told = f"{text}; {share:.0%} of the free memory"
         return Finding("warn", told, smaller() or "a network with fewer or narrower layers", numbers)
