@@ -115,7 +115,7 @@ FILES = {
     "run.json": "status, command line, the config's path and the settings that `nnrun train` was given (`given`; null "
     "where something else began the run), times, versions, each BLAS with its kernel and threads, git commit, "
     "data hashes and row counts, parent run (its epoch, and of a rewound child a checksum of the state it began from), "
-    "best epoch, symptoms, final losses and errors",
+    "best epoch, symptoms, final losses and errors, and of an ensemble those of its members (`members`)",
     "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
     "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
@@ -125,7 +125,8 @@ FILES = {
     "log.txt": "what the screen showed",
     "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`",
     "checkpoints/best.json": "which epoch that is, and its scores, negated where more is better",
-    "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state",
+    "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state; "
+    "of an ensemble with its members in front of each shape",
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
 }
@@ -212,6 +213,7 @@ METRICS = {
     "train_error, dev_error": "share of wrong classes; for a regression 1 − R². Where another metric NAME decides "
     "(`metrics.primary`), train_NAME and dev_NAME stand beside them",
     "train_rmse, dev_rmse": "regression only: root of the mean squared error in the target's own unit",
+    "members": "of an [ensemble](ensembles.md): dev_error and dev_loss of each of its networks",
     "layers": "with `training.layer_statistics`: for each layer output_std, dead (share of units that are always 0), "
     "gradient_norm, and where there are parameters steepness (per cent that the loss changes if they change by 1%)",
     "seconds": "time the epoch took",
