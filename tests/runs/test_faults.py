@@ -145,11 +145,12 @@ from nnrun.config.load import load_config
 from nnrun.runs.rundir import RunDir; from nnrun.runs.finding import list_runs
 from tests.dying import die_at
 
-root, epochs = Path(sys.argv[1]), sys.argv[2]
+root, epochs, networks = Path(sys.argv[1]), *sys.argv[2:]
 session.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 preparing.CACHE = str(root / "cache")
 loaded = load_config(None, ["data.source=iris", "network.hidden=[6]", "network.batch_norm=true",
-                            "regularization.dropout=0.3", f"training.epochs={epochs}"])
+                            "regularization.dropout=0.3", f"training.epochs={epochs}",
+                            f"network.ensemble={networks}"])
 
 
 def bits(run):
@@ -188,8 +189,8 @@ print(json.dumps(report))
 """
 
 
-def check_every_point(tmp_path: Path, epochs: int) -> None:
-    process = python(EVERY_POINT, str(tmp_path), str(epochs))
+def check_every_point(tmp_path: Path, epochs: int, networks: int = 1) -> None:
+    process = python(EVERY_POINT, str(tmp_path), str(epochs), str(networks))
     report = json.loads(process.communicate()[0])
     assert process.returncode == 0
     assert report["wrong"] == []
@@ -204,8 +205,9 @@ def test_killed_before_each_change_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_killed_before_each_change_of_a_file_in_a_longer_run(tmp_path: Path) -> None:
-    check_every_point(tmp_path, epochs=12)
+@pytest.mark.parametrize("networks", [1, 3])
+def test_killed_before_each_change_of_a_file_in_a_longer_run(tmp_path: Path, networks: int) -> None:
+    check_every_point(tmp_path, epochs=12, networks=networks)
 
 
 def test_a_run_killed_in_resuming_is_resumed(train_run: Train, bits: Bits) -> None:
