@@ -37,6 +37,7 @@ class Model:
     fitted: Fitted
     members: tuple[Member, ...]
     shares: Array  # of each network, those of a member next to each other; they add up to 1
+    temperature: float = 1.0  # what the pooled logits of classes are divided by, which makes them less sure or surer
 
     @property
     def target(self) -> Target:
@@ -125,10 +126,14 @@ class Model:
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) of prepared features, chunk by chunk; overwritten by the next one.
 
-        They are those of the pooled prediction where there are several networks.
+        They are those of the pooled prediction where there are several networks, at the model's temperature.
         """
-        alone = len(self.shares) == 1
-        return ((rows, own[0] if alone else self.loss.pool(own, self.shares)) for rows, own in self.opinions(x))
+        return ((rows, self._pooled(own)) for rows, own in self.opinions(x))
+
+    def _pooled(self, own: Array) -> Array:
+        """One opinion `(rows, width)` of those of all networks; it is the pool that has a temperature."""
+        pooled: Array = own[0] if len(self.shares) == 1 else self.loss.pool(own, self.shares)
+        return pooled if self.temperature == 1 else pooled / self.temperature
 
     def opinions(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(K, rows, width)`) of each network, in deviations of the model's target; see `logits`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,14 @@ def test_of_a_member_the_test_part_is_left_alone(train_run: Train) -> None:
     whole = assembled(outcomes, [1, 1])
     found = evaluate(load_model(StoredRun(member(whole.directory, 1))))
     assert "test" not in found.results and any(whole.id in note for note in found.notes)
+
+
+def test_it_is_the_pool_that_a_temperature_divides(train_run: Train) -> None:
+    outcomes = [train_run("data.source=iris", f"seed={seed}", *QUICK) for seed in (0, 1)]
+    model = load_model(assembled(outcomes, [1, 1]))
+    x = model.features(read_parts(model.config.data)["dev"])
+    cool, raw = (np.concatenate([z for _, z in one.logits(x)]) for one in (replace(model, temperature=2.0), model))
+    np.testing.assert_array_equal(cool, raw / 2)
+    said, other = replace(model, temperature=2.0).predict_features(x), model.predict_features(x)
+    assert said.max(axis=1).mean() < other.max(axis=1).mean()
+    np.testing.assert_array_equal(said.argmax(axis=1), other.argmax(axis=1))
