@@ -1,54 +1,154 @@
-"""The trained network as dense layers alone, batch norm folded into the weights before it."""
+"""The networks of a model as stacks of dense layers alone, batch norm folded into the weights before it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.engine.layers import Activate, BatchNorm, Dense
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
+from nnrun.models.member import Member
 from nnrun.models.model import Model
+from nnrun.runs.members import has_members, member, read_ensemble
 from nnrun.text import one_of
 
 
 class Affine(NamedTuple):
-    """activation(x @ W + b), W `(n_in, units)` and b `(units,)` in the run's dtype."""
+    """activation(x @ W + b); W `(n_in, units)` and b `(1, units)`, or of K networks `(K, …)`."""
 
     W: Array
     b: Array
     activation: str
 
 
-def affine_layers(model: Model, writable: Collection[str]) -> list[Affine]:
-    """All layers, the output layer last with `linear`; UsageError for an activation that is not `writable`.
+class Origin(TypedDict):
+    """A network: the run it comes from, its seed, and how much it counts."""
 
-    What corrects the probabilities is part of the last one's b.
-    γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε), worked out in float64.
+    id: str
+    seed: int
+    weight: float
+
+
+class Stack(NamedTuple):
+    """K networks of one shape that take the same features; arrays are in their dtype."""
+
+    preprocessor: Preprocessor
+    origins: list[Origin]
+    layers: list[Affine]
+
+    @property
+    def dtype(self) -> str:
+        """Of the arrays."""
+        return str(self.layers[0].W.dtype)
+
+
+class Pool(NamedTuple):
+    """What a model says: values `Σ w·z`, or probabilities `softmax(log(Σ w·softmax(z)) / temperature + shift)`.
+
+    z `(rows, width)` is what the layers of each network make of its features, in deviations of the model's target, or
+    a logit for each class.
     """
-    if len(model.shares) > 1:
-        raise UsageError(f"{model.run.name} is an ensemble of {len(model.shares)} networks, which cannot be exported")
+
+    stacks: list[Stack]
+    temperature: float
+    shift: Array | None  # of each class
+
+    @property
+    def origins(self) -> list[Origin]:
+        """All networks, in the order of the stacks."""
+        return [origin for stack in self.stacks for origin in stack.origins]
+
+
+def pool_of(model: Model, writable: Collection[str]) -> Pool:
+    """The model as a pool of stacks; UsageError for an activation that is not `writable`.
+
+    What corrects the probabilities of one network alone is part of its last layer.
+    """
+    alike: dict[_Kind, list[tuple[Origin, list[Affine]]]] = defaultdict(list)
+    for own, k, origin in _networks(model):
+        *layers, last = _layers(own, k, origin, writable)
+        layers, dtype = [*layers, _last(model, own, last)], own.config.training.dtype
+        kind = _Kind(own.preprocessor, dtype, tuple((layer.W.shape, layer.activation) for layer in layers))
+        alike[kind].append((origin, [Affine(W.astype(dtype), b.astype(dtype), name) for W, b, name in layers]))
+    stacks = [
+        Stack(
+            kind.preprocessor,
+            [origin for origin, _ in same],
+            [_stacked(layer) for layer in zip(*(layers for _, layers in same), strict=True)],
+        )
+        for kind, same in alike.items()
+    ]
+    return Pool(stacks, *((1.0, None) if len(model.shares) == 1 else (model.temperature, _shift(model))))
+
+
+class _Kind(NamedTuple):
+    """What networks of a stack have in common."""
+
+    preprocessor: Preprocessor
+    dtype: str
+    layers: tuple[tuple[tuple[int, ...], str], ...]  # shape of W, activation
+
+
+def _networks(model: Model) -> Iterator[tuple[Member, int, Origin]]:
+    whole, shares = model.run.directory, iter(model.shares.tolist())
+    known = read_ensemble(whole)["members"] if has_members(whole) else []
+    ids = {member(whole, place).path: record.get("id") for place, record in enumerate(known, 1)}
+    for own in model.members:
+        for k in range(own.networks):
+            origin = Origin(id=ids.get(own.run.path) or own.run.name, seed=own.config.seed + k, weight=next(shares))
+            yield own, k, origin
+
+
+def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> list[Affine]:
+    """Those of one network, the output layer last with `linear`, in float64.
+
+    γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε).
+    """
     layers: list[Affine] = []
-    weights = model.members[0].of_network(0)
-    for name, layer in model.members[0].network.layers:
-        own = {key: weights[f"{name}.{key}"].astype(np.float64) for key in _KEYS.get(type(layer), ())
-               if f"{name}.{key}" in weights}  # fmt: skip
+    weights = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
+    for name, layer in own.network.layers:
         if isinstance(layer, Dense):
-            layers.append(Affine(own["W"], own.get("b", np.zeros((1, layer.units)))[0], "linear"))
+            bias = weights[f"{name}.b"] if layer.bias else np.zeros((1, layer.units))
+            layers.append(Affine(weights[f"{name}.W"], bias, "linear"))
         elif isinstance(layer, BatchNorm):
             W, b, activation = layers.pop()
-            scale = (own["gamma"] / np.sqrt(own["variance"] + layer.epsilon))[0]
-            layers.append(Affine(W * scale, (b - own["mean"][0]) * scale + own["beta"][0], activation))
+            scale = weights[f"{name}.gamma"] / np.sqrt(weights[f"{name}.variance"] + layer.epsilon)
+            shifted = (b - weights[f"{name}.mean"]) * scale + weights[f"{name}.beta"]
+            layers.append(Affine(W * scale, shifted, activation))
         elif isinstance(layer, Activate):
             if layer.name not in writable:
-                raise UsageError(f"this format has no activation {layer.name}; export a run with {one_of(writable)}")
+                lacking = f"this format has no activation {layer.name}, which {origin['id']} has"
+                raise UsageError(f"{lacking}; export a run with {one_of(writable)}")
             layers.append(layers.pop()._replace(activation=layer.name))
-    if model.shift is not None:
-        layers[-1] = layers[-1]._replace(b=layers[-1].b + model.shift)
-    dtype = model.config.training.dtype
-    return [Affine(W.astype(dtype), b.astype(dtype), activation) for W, b, activation in layers]
+    return layers
 
 
-_KEYS = {Dense: ("W", "b"), BatchNorm: ("gamma", "beta", "mean", "variance")}
+def _last(model: Model, own: Member, layer: Affine) -> Affine:
+    """The output layer, its values in deviations of the model's target, its logits one for each class."""
+    unit, target = model.target, own.target
+    scale, rise = target.deviation / unit.deviation, (target.mean - unit.mean) / unit.deviation
+    W, b = _for_each_class(model, layer.W * scale), _for_each_class(model, layer.b * scale + rise)
+    if len(model.shares) == 1:
+        shift = _shift(model)
+        W, b = W / model.temperature, b / model.temperature + (0 if shift is None else shift)
+    return layer._replace(W=W, b=b)
+
+
+def _for_each_class(model: Model, values: Array) -> Array:
+    """One logit of two classes, 0 and z as two: their softmax is the sigmoid of z."""
+    one_logit = model.target.classes is not None and model.loss.width == 1
+    return np.concatenate([np.zeros_like(values), values], axis=-1) if one_logit else values
+
+
+def _shift(model: Model) -> Array | None:
+    return None if model.shift is None else _for_each_class(model, model.shift)
+
+
+def _stacked(layers: tuple[Affine, ...]) -> Affine:
+    """The same layer of several networks as one."""
+    return Affine(np.stack([one.W for one in layers]), np.stack([one.b for one in layers]), layers[0].activation)

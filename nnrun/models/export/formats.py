@@ -21,8 +21,8 @@ MOST_ROWS = 10_000
 
 
 def dev_rows(model: Model) -> Table:
-    """Rows of the dev part as they stand in the source; raises DataError where that is gone."""
-    dev = read_parts(model.config.data)["dev"]
+    """Rows of the dev part of the first member as they stand in the source; raises DataError where that is gone."""
+    dev = read_parts(model.members[0].config.data)["dev"]
     return dev.take(np.arange(min(len(dev), MOST_ROWS)))
 
 

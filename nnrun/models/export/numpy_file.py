@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.features.columns import Column
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Kind, Table
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.models.export import standalone
-from nnrun.models.export.affine import affine_layers
+from nnrun.models.export.affine import Affine, Stack, pool_of
 from nnrun.models.model import Model
 
 TEMPLATE = Path(standalone.__file__)
@@ -61,25 +62,37 @@ def run(model: Model, path: Path, table: Table) -> Array:
 
 
 def _learned(model: Model) -> str:
-    target, preprocessor = model.target, model.preprocessors[0]
+    target, pool = model.target, pool_of(model, standalone.ACTIVATIONS)
     classes = None if target.classes is None else list(target.classes)
-    columns = [_column(column) for column in preprocessor.columns]
-    layers = [_layer(W, b, activation) for W, b, activation in affine_layers(model, standalone.ACTIVATIONS)]
+    shift = np.zeros(len(classes or [0])) if pool.shift is None else pool.shift
+    places = {one: place for place, one in enumerate(model.preprocessors)}
     lines = [
         f"RUN = {model.run.id!r}",
         f"TARGET = {target.name!r}",
         f"CLASSES: list[str] | None = {None if classes is None else _packed(classes)}",
         f"CLASS_WEIGHTS: list[float] | None = {None if model.factors is None else _packed(model.factors.tolist())}",
         f"TARGET_MEAN, TARGET_DEVIATION = {target.mean!r}, {target.deviation!r}",
-        f"DTYPE = {model.config.training.dtype!r}",
-        f"COLUMNS: list[Column] = {_stacked(columns)}",
+        f"TEMPERATURE = {pool.temperature!r}",
+        f"SHIFT = {_packed(shift.tolist())}",
         f"MISSING_HERE: list[str] = {_packed(list(model.fitted.reading.missing))}",
         f"IDENTIFIERS: list[str] = {_packed(model.fitted.identifiers)}",
-        f"MEANS = {_packed(preprocessor.means)}",
-        f"DEVIATIONS = {_packed(preprocessor.deviations)}",
-        f"LAYERS = {_stacked(layers)}  # each: shape and bytes of W, bytes of b, activation",
+        f"PREPARATIONS: list[Preparation] = {_stacked(map(_preparation, places))}",
+        f"STACKS: list[Stack] = {_stacked(_stack(stack, places[stack.preprocessor]) for stack in pool.stacks)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _preparation(preprocessor: Preprocessor) -> str:
+    columns = _stacked(_column(column) for column in preprocessor.columns)
+    means, deviations = _packed(preprocessor.means), _packed(preprocessor.deviations)
+    return _named(columns=columns, means=means, deviations=deviations)
+
+
+def _stack(stack: Stack, place: int) -> str:
+    runs = _packed(f"{origin['id']} seed {origin['seed']}" for origin in stack.origins)
+    weights = _packed(origin["weight"] for origin in stack.origins)
+    layers = _stacked(map(_layer, stack.layers))
+    return _named(runs=runs, weights=weights, preparation=str(place), dtype=repr(stack.dtype), layers=layers)
 
 
 def _column(column: Column) -> str:
@@ -106,7 +119,14 @@ def _stacked(items: Iterable[str]) -> str:
     return f"[\n{body}]" if body else "[]"
 
 
-def _layer(W: Array, b: Array, activation: str) -> str:
+def _named(**values: str) -> str:
+    """A dictionary with one entry after the other."""
+    body = "".join(indent(f'"{key}": {value}', "    ") + ",\n" for key, value in values.items())
+    return f"{{\n{body}}}"
+
+
+def _layer(layer: Affine) -> str:
+    W, b, activation = layer
     return f'({W.shape}, """\n{_encoded(W)}\n""", """\n{_encoded(b)}\n""", "{activation}")'
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from nnrun.engine.activations import GELU_CUBIC, GELU_SCALE, LEAK
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.installation import lacking
-from nnrun.models.export.affine import affine_layers
+from nnrun.models.export.affine import Pool, Stack, pool_of
 from nnrun.models.export.onnx_graph import ML, Graph, add_inputs, feed
 from nnrun.models.model import Model
 
@@ -54,23 +54,44 @@ def run(model: Model, path: Path, table: Table) -> Array:
 
 def build(model: Model) -> Any:
     """The ModelProto: preprocessing, dense layers, and outputs in the words of the data."""
-    graph, dtype = Graph(), model.config.training.dtype
-    value, meanings = add_inputs(model, graph)
-    for layer in affine_layers(model, ACTIVATIONS):
-        value = graph.node("MatMul", value, graph.constant(layer.W, dtype))
-        value = graph.node("Add", value, graph.constant(layer.b, dtype))
-        value = ACTIVATIONS[layer.activation](graph, value, dtype)
+    graph, pool = Graph(), pool_of(model, ACTIVATIONS)
+    features, meanings = add_inputs(model, graph)
+    alone = len(pool.origins) == 1
+    said = [_add_layers(graph, features[stack.preprocessor], stack, alone) for stack in pool.stacks]
+    value = said[0] if alone else _add_pool(model, graph, said, pool)
     outputs = _add_values(model, graph, value) if model.target.classes is None else _add_classes(model, graph, value)
-    return graph.model(model.config.name, _about(model, meanings, outputs), _properties(model, meanings, outputs))
+    about, properties = _about(model, pool, meanings, outputs), _properties(model, pool, meanings, outputs)
+    return graph.model(model.config.name, about, properties)
+
+
+def _add_layers(graph: Graph, features: str, stack: Stack, alone: bool) -> str:
+    """What each network says `(K, rows, width)`; of one network alone `(rows, width)`, without stacked weights."""
+    value = graph.cast(features, stack.dtype)
+    for W, b, activation in stack.layers:
+        value = graph.node("MatMul", value, graph.constant(W[0] if alone else W, stack.dtype))
+        value = graph.node("Add", value, graph.constant(b[0, 0] if alone else b, stack.dtype))
+        value = ACTIVATIONS[activation](graph, value, stack.dtype)
+    return value
+
+
+def _add_pool(model: Model, graph: Graph, said: Sequence[str], pool: Pool) -> str:
+    """Their weighted mean `(rows, width)`: of values in float64, of probabilities as their logarithm, corrected."""
+    weights = np.array([origin["weight"] for origin in pool.origins]).reshape(-1, 1, 1)
+    dtype = "float64" if model.target.classes is None else model.dtype
+    together = graph.node("Concat", *(graph.cast(one, dtype) for one in said), axis=0)
+    if model.target.classes is None:
+        weighed = graph.node("Mul", together, graph.constant(weights, dtype))
+        return graph.node("ReduceSum", weighed, graph.constant([0], np.int64), keepdims=0)
+    weighed = graph.node("Add", graph.node("LogSoftmax", together, axis=2), graph.constant(np.log(weights), dtype))
+    pooled = graph.node("ReduceLogSumExp", weighed, axes=[0], keepdims=0)
+    if pool.temperature != 1:
+        pooled = graph.node("Div", pooled, graph.constant(pool.temperature, dtype))
+    return pooled if pool.shift is None else graph.node("Add", pooled, graph.constant(pool.shift, dtype))
 
 
 def _add_classes(model: Model, graph: Graph, logits: str) -> dict[str, str]:
-    classes, dtype = list(model.target.classes or ()), model.config.training.dtype
-    if model.loss.width == 1:
-        yes = graph.node("Sigmoid", logits)
-        shares = graph.node("Concat", graph.node("Sub", graph.constant([[1]], dtype), yes), yes, axis=1)
-    else:
-        shares = graph.node("Softmax", logits, axis=1)
+    classes, dtype = list(model.target.classes or ()), model.dtype
+    shares = graph.node("Softmax", logits, axis=1)
     weighed = shares if model.factors is None else graph.node("Mul", shares, graph.constant(model.factors, dtype))
     code = graph.node("ArgMax", weighed, axis=1, keepdims=0)
     keys = list(range(len(classes)))
@@ -88,15 +109,17 @@ def _add_values(model: Model, graph: Graph, standard: str) -> dict[str, str]:
     return {graph.output(value, VALUE, np.float64): f"the predicted {model.target.name}, in its own unit"}
 
 
-def _about(model: Model, inputs: dict[str, str], outputs: dict[str, str]) -> str:
-    lines = [f"Predicts {model.target.name}. One row a prediction."]
+def _about(model: Model, pool: Pool, inputs: dict[str, str], outputs: dict[str, str]) -> str:
+    several = f" The weighted mean of {len(pool.origins)} networks." if len(pool.origins) > 1 else ""
+    lines = [f"Predicts {model.target.name}. One row a prediction.{several}"]
     return "\n".join([*lines, *(f"{name}: {meaning}" for name, meaning in (inputs | outputs).items())])
 
 
-def _properties(model: Model, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
+def _properties(model: Model, pool: Pool, inputs: dict[str, str], outputs: dict[str, str]) -> dict[str, str]:
     """What a program may want to read: all plain text or JSON."""
     classes = [] if model.target.classes is None else list(model.target.classes)
-    told = {"inputs": inputs, "outputs": outputs, "classes": classes}
+    told: dict[str, Any] = {"inputs": inputs, "outputs": outputs, "classes": classes}
+    told |= {"networks": pool.origins} if len(pool.origins) > 1 else {}
     plain = {"run": model.run.id, "task": model.target.task, "target": model.target.name}
     return plain | {key: json.dumps(value, ensure_ascii=False) for key, value in told.items()}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnrun.data.facts.kinds import truths
 from nnrun.data.features.columns import Column, date_parts
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
 from nnrun.models.model import Model
 
@@ -115,45 +116,75 @@ class Kinds(NamedTuple):
     feed: Callable[[Column, Table], list[Any]]  # the arrays for the inputs, `(m, 1)` each
 
 
-def add_inputs(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
-    """All features, normalised, `(rows, n)` in the run's dtype; and what each input means, by its name."""
+def add_inputs(model: Model, graph: Graph) -> tuple[dict[Preprocessor, str], dict[str, str]]:
+    """What each preprocessing makes of a row, normalised, `(rows, n)`; and what each input means, by its name."""
     raw, meanings = _add_array(model, graph) if array_of(model) else _add_columns(model, graph)
-    centred = graph.node("Sub", raw, graph.constant([model.preprocessors[0].means], np.float64))
-    normal = graph.node("Div", centred, graph.constant([model.preprocessors[0].deviations], np.float64))
-    return graph.cast(normal, model.config.training.dtype), meanings
+    return {one: _normal(graph, one, value) for one, value in raw.items()}, meanings
+
+
+def _normal(graph: Graph, preprocessor: Preprocessor, raw: str) -> str:
+    centred = graph.node("Sub", raw, graph.constant([preprocessor.means], np.float64))
+    return graph.node("Div", centred, graph.constant([preprocessor.deviations], np.float64))
 
 
 def array_of(model: Model) -> str | None:
     """The name of the array whose places all columns are, `x` of `x[0]`, `x[1]`, …; None for a table."""
-    columns = model.columns
+    columns = _columns(model)
     found = [_PLACE.fullmatch(column.name) for column in columns]
     names = {match[1] for match in found if match}
     plain = all(found) and not any(column.indicator or column.kind != "number" for column in columns)
     return names.pop() if plain and len(names) == 1 and len(columns) > 1 else None
 
 
-def _add_array(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
-    columns = model.columns
-    name = graph.input(str(array_of(model)), np.float64, len(columns))
-    places = f"(rows, {len(columns)}), the places in the order {columns[0].name}, {columns[1].name}, …"
-    return _filled(graph, name, [column.fills[0] for column in columns])[0], {name: f"{NUMBER}; {places}"}
+def _columns(model: Model) -> list[Column]:
+    """All that are learned; one that members have learned from different rows occurs in each way."""
+    return list(dict.fromkeys(column for one in model.preprocessors for column in one.columns))
 
 
-def _add_columns(model: Model, graph: Graph) -> tuple[str, dict[str, str]]:
-    columns = model.columns
-    inputs = [(column, KINDS[column.kind].inputs(column)) for column in columns]
-    named = [(column, [(graph.input(one.name, one.dtype), one.meaning) for one in own]) for column, own in inputs]
-    parts = [
-        part for column, own in named for part in KINDS[column.kind].features(column, graph, [name for name, _ in own])
-    ]
-    return graph.node("Concat", *parts, axis=1), dict(pair for _, own in named for pair in own)
+def _add_array(model: Model, graph: Graph) -> tuple[dict[Preprocessor, str], dict[str, str]]:
+    places = _places(model)
+    name = graph.input(str(array_of(model)), np.float64, len(places))
+    raw, (first, second, *_) = {}, places
+    for one in model.preprocessors:
+        own = [places[column.name] for column in one.columns]
+        whole = own == list(places.values())
+        value = name if whole else graph.node("Gather", name, graph.constant(own, np.int64), axis=1)
+        raw[one] = _filled(graph, value, [column.fills[0] for column in one.columns])[0]
+    return raw, {name: f"{NUMBER}; (rows, {len(places)}), the places in the order {first}, {second}, …"}
+
+
+def _places(model: Model) -> dict[str, int]:
+    """Where each column stands in the array that they are."""
+    return {name: place for place, name in enumerate(dict.fromkeys(column.name for column in _columns(model)))}
+
+
+def _add_columns(model: Model, graph: Graph) -> tuple[dict[Preprocessor, str], dict[str, str]]:
+    columns = _columns(model)
+    wanted = dict.fromkeys((column.name, one) for column in columns for one in KINDS[column.kind].inputs(column))
+    names = {(column, one): graph.input(one.name, one.dtype) for column, one in wanted}
+    parts = {column: _features(column, graph, names) for column in columns}
+    raw = {
+        one: graph.node("Concat", *(part for column in one.columns for part in parts[column]), axis=1)
+        for one in model.preprocessors
+    }
+    return raw, {name: one.meaning for (_, one), name in names.items()}
+
+
+def _features(column: Column, graph: Graph, names: Mapping[tuple[str, Input], str]) -> list[str]:
+    kind = KINDS[column.kind]
+    return kind.features(column, graph, [names[column.name, one] for one in kind.inputs(column)])
 
 
 def feed(model: Model, table: Table) -> list[Any]:
     """The rows of a table as arrays for the inputs, in their order; raises DataError for cells that do not fit."""
     if array_of(model):
-        return [np.column_stack([numbers(table, column.name) for column in model.columns])]
-    return [values for column in model.columns for values in KINDS[column.kind].feed(column, table)]
+        return [np.column_stack([numbers(table, name) for name in _places(model)])]
+    found: dict[tuple[str, Input], Any] = {}
+    for column in _columns(model):
+        kind = KINDS[column.kind]
+        for one, values in zip(kind.inputs(column), kind.feed(column, table), strict=True):
+            found.setdefault((column.name, one), values)
+    return list(found.values())
 
 
 def _filled(graph: Graph, value: str, fills: Sequence[float]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A trained network in one file: predictions with NumPy alone.
+"""A trained model, one network or several, in one file: predictions with NumPy alone.
 
 On the command line, for a CSV file (comma, UTF-8, decimal point) with a header:
 
@@ -23,6 +23,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -35,13 +36,12 @@ TARGET = ""  # what is predicted
 CLASSES: list[str] | None = None
 CLASS_WEIGHTS: list[float] | None = None  # by which the class is chosen among the probabilities
 TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
-DTYPE = "float32"
-COLUMNS: list[Column] = []
+TEMPERATURE = 1.0  # divides the logarithms of probabilities, which makes them less sure or surer
+SHIFT: list[float] = []  # what is added to those of each class then
 MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
 IDENTIFIERS: list[str] = []  # columns that name the rows; the command carries them through
-MEANS: list[float] = []  # of the features that the columns become
-DEVIATIONS: list[float] = []
-LAYERS: list[tuple[tuple[int, int], str, str, str]] = []  # shape and bytes of W, bytes of b, activation
+PREPARATIONS: list[Preparation] = []
+STACKS: list[Stack] = []
 # End of what was learned.
 
 Array = npt.NDArray[Any]
@@ -60,6 +60,24 @@ class Column(TypedDict, total=False):
     format: str  # of a date: ISO8601, or as strptime reads it
 
 
+class Preparation(TypedDict):
+    """How rows become features, as it was learned from the training rows."""
+
+    columns: list[Column]
+    means: list[float]  # of the features that the columns become
+    deviations: list[float]
+
+
+class Stack(TypedDict):
+    """Networks of one shape that take the same features: activation(x @ W + b) layer by layer, with a W for each."""
+
+    runs: list[str]  # where each comes from
+    weights: list[float]  # how much each counts; those of all networks add up to 1
+    preparation: int  # its place in PREPARATIONS
+    dtype: str
+    layers: list[tuple[tuple[int, int, int], str, str, str]]  # shape and bytes of W, bytes of b, activation
+
+
 Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
 
 MISSING = {
@@ -76,32 +94,45 @@ ROWS_AT_ONCE = 10_000
 
 def predict(rows: Rows) -> Array:
     """Probabilities `(rows, classes)`, or values `(rows,)`; raises ValueError for what does not fit its column."""
-    x = features(_as_columns(rows))
-    for (n_in, units), weights, bias, activation in LAYERS:
-        x = ACTIVATIONS[activation](x @ _decoded(weights).reshape(n_in, units) + _decoded(bias))
+    table = _as_columns(rows)
+    x = [features(preparation, table) for preparation in PREPARATIONS]
+    said = np.concatenate([outputs(stack, x[stack["preparation"]]) for stack in STACKS])  # (networks, rows, width)
+    weights = np.array([weight for stack in STACKS for weight in stack["weights"]]).reshape(-1, 1, 1)
     if CLASSES is None:
-        return x[:, 0] * np.float64(TARGET_DEVIATION) + TARGET_MEAN
-    return np.hstack([1 - sigmoid(x), sigmoid(x)]) if x.shape[1] == 1 else softmax(x)
+        values: Array = np.sum(weights * said, axis=0)[:, 0]
+        return values * TARGET_DEVIATION + TARGET_MEAN
+    pooled = np.logaddexp.reduce(log_softmax(said) + np.log(weights), axis=0)
+    return np.asarray(np.exp(log_softmax(pooled / TEMPERATURE + SHIFT)), said.dtype)
 
 
 def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
-    """Columns by name; those of an array `(rows, …)` stand in the order of COLUMNS."""
+    """Columns by name; those of an array `(rows, …)` stand in the order of training."""
+    names = list(dict.fromkeys(column["name"] for one in PREPARATIONS for column in one["columns"]))
     if isinstance(rows, np.ndarray):
-        flat = rows.reshape(len(rows), len(COLUMNS))
-        return {column["name"]: flat[:, i].tolist() for i, column in enumerate(COLUMNS)}
+        flat = rows.reshape(len(rows), len(names))
+        return {name: flat[:, i].tolist() for i, name in enumerate(names)}
     if isinstance(rows, Mapping):
         return rows
-    names = {name for row in rows for name in row} if rows else {column["name"] for column in COLUMNS}
-    return {name: [row.get(name) for row in rows] for name in names}
+    given = {name for row in rows for name in row} if rows else names
+    return {name: [row.get(name) for row in rows] for name in given}
 
 
-def features(table: Mapping[str, Sequence[Any]]) -> Array:
-    """What the network is given `(rows, features)`: all columns, shifted and scaled as in training."""
-    for column in COLUMNS:
+def features(preparation: Preparation, table: Mapping[str, Sequence[Any]]) -> Array:
+    """What networks are given `(rows, features)`: all columns, shifted and scaled as in training."""
+    for column in preparation["columns"]:
         if column["name"] not in table:
             raise ValueError(f"no column {column['name']!r}")
-    parts = [KINDS[column["kind"]](column, table[column["name"]]) for column in COLUMNS]
-    return ((np.hstack(parts) - MEANS) / DEVIATIONS).astype(DTYPE)
+    parts = [KINDS[column["kind"]](column, table[column["name"]]) for column in preparation["columns"]]
+    return (np.hstack(parts) - preparation["means"]) / preparation["deviations"]
+
+
+def outputs(stack: Stack, x: Array) -> Array:
+    """What each network makes of the features, `(networks, rows, width)`."""
+    x = x.astype(stack["dtype"])
+    for shape, weights, bias, activation in stack["layers"]:
+        W, b = decoded(weights, stack["dtype"]), decoded(bias, stack["dtype"])
+        x = ACTIVATIONS[activation](x @ W.reshape(shape) + b.reshape(shape[0], 1, shape[2]))
+    return x
 
 
 def numbers(column: Column, values: Sequence[Any]) -> Array:
@@ -111,8 +142,7 @@ def numbers(column: Column, values: Sequence[Any]) -> Array:
 
 def booleans(column: Column, values: Sequence[Any]) -> Array:
     """1 for true and 0 for false, in the words of TRUTH."""
-    plain = [TRUTH.get(_text(value).lower(), value) for value in values]
-    return numbers(column, plain)
+    return numbers(column, [TRUTH.get(_text(value).lower(), value) for value in values])
 
 
 def categories(column: Column, values: Sequence[Any]) -> Array:
@@ -199,15 +229,15 @@ def sigmoid(x: Array) -> Array:
     return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
-def softmax(x: Array) -> Array:
-    """e^x, each row divided by its sum."""
-    e: Array = np.exp(x - x.max(axis=1, keepdims=True))
-    e /= e.sum(axis=1, keepdims=True)
-    return e
+def log_softmax(x: Array) -> Array:
+    """The logarithm of e^x, each row divided by its sum."""
+    return x - np.logaddexp.reduce(x, axis=-1, keepdims=True)
 
 
-def _decoded(text: str) -> Array:
-    return np.frombuffer(base64.b64decode(text), np.dtype(DTYPE).newbyteorder("<")).astype(DTYPE)
+@cache
+def decoded(text: str, dtype: str) -> Array:
+    """The numbers in letters."""
+    return np.frombuffer(base64.b64decode(text), np.dtype(dtype).newbyteorder("<")).astype(dtype)
 
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -230,10 +260,8 @@ KINDS: dict[str, Callable[[Column, Sequence[Any]], Array]] = {
 
 def _answers(table: list[dict[str, str]]) -> Iterator[list[Any]]:
     for predicted in predict(table):
-        if CLASSES is None:
-            yield [predicted]
-        else:
-            yield [CLASSES[int((predicted * (CLASS_WEIGHTS or 1.0)).argmax())], *predicted]
+        weighed = predicted * (CLASS_WEIGHTS or 1.0)
+        yield [predicted] if CLASSES is None else [CLASSES[int(weighed.argmax())], *predicted]
 
 
 def _records(path: str) -> Iterator[dict[str, str]]:
