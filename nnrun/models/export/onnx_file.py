@@ -110,8 +110,8 @@ def _add_values(model: Model, graph: Graph, standard: str) -> dict[str, str]:
 
 
 def _about(model: Model, pool: Pool, inputs: dict[str, str], outputs: dict[str, str]) -> str:
-    several = f" The weighted mean of {len(pool.origins)} networks." if len(pool.origins) > 1 else ""
-    lines = [f"Predicts {model.target.name}. One row a prediction.{several}"]
+    several = f", the weighted mean of {len(pool.origins)} networks" if len(pool.origins) > 1 else ""
+    lines = [f"Predicts {model.target.name}. One row a prediction{several}."]
     return "\n".join([*lines, *(f"{name}: {meaning}" for name, meaning in (inputs | outputs).items())])
 
 
