@@ -66,13 +66,14 @@ def export(
     check_spares(path, model.learned_from)
     with tidy_end():
         done = write(model, chosen, path)
-    size = path.stat().st_size
+    size, networks = path.stat().st_size, len(model.shares)
     if json:
-        facts = {"run": model.run.name, "format": name, "path": str(path), "bytes": size}
+        facts = {"run": model.run.name, "format": name, "path": str(path), "bytes": size, "networks": networks}
         checked = {"rows": done.rows, "largest_difference": done.difference, "unchecked": done.unchecked}
         json_result({"schema_version": 1, **facts, **checked})
         return
     told = f"{done.rows:,} dev rows by {chosen.by}, largest difference {done.difference or 0:.1e}"
     if done.unchecked:
         told = f"no: the file could not be compared with the run on its data ({done.unchecked})"
-    result(f"run      {model.run.name}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))
+    several = f", {networks} networks" if networks > 1 else ""
+    result(f"run      {model.run.name}{several}", f"file     {path}, {size:,} bytes", *wrapped(told, "checked  "))

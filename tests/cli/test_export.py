@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from nnrun.installation import installing
+from nnrun.models.export.formats import FORMATS
+from nnrun.runs.listener import Outcome
 from tests.cli.conftest import QUICK, Done
+from tests.models.test_ensembles import assembled
 
 Nnrun = Callable[..., Done]
 
@@ -46,6 +49,23 @@ def test_a_search_exports_its_best_run(here: Path, nnrun: Nnrun) -> None:
     by_nnrun = nnrun("predict", "latest", "rows.csv").out.splitlines()[1].split(",")
     assert [row, word] == by_nnrun[:2]
     assert [float(share) for share in shares] == pytest.approx([float(share) for share in by_nnrun[2:]], abs=1e-5)
+
+
+def test_an_ensemble_is_one_file(here: Path, nnrun: Nnrun, train_run: Callable[..., Outcome]) -> None:
+    """Of members that learned from other rows."""
+    settings = ("data.source=diabetes", "training.epochs=2", "network.hidden=[4]")
+    outcomes = [train_run(*settings, f"data.split_seed={seed}", root=here / "runs") for seed in (0, 1)]
+    whole = assembled(outcomes, [1, 3])
+    for name in FORMATS:
+        done = nnrun("export", whole.id, "--format", name)
+        assert done.code == 0 and f"run      {whole.id}, 2 networks\n" in done.out
+        found = nnrun("export", whole.id, "--format", name, "--force", "--json").json
+        assert found["networks"] == 2 and found["largest_difference"] <= 1e-6
+    rows = "age,sex,bmi,bp,s1,s2,s3,s4,s5,s6\n0.04,0.05,0.06,0.02,-0.04,-0.03,-0.04,0,0.02,-0.02\n"
+    (here / "rows.csv").write_text(rows)
+    alone = subprocess.run([sys.executable, "-I", "model.py", "rows.csv"], capture_output=True, text=True)
+    by_nnrun = nnrun("predict", whole.id, "rows.csv").out.splitlines()[1].split(",")
+    assert float(alone.stdout.splitlines()[1].split(",")[1]) == pytest.approx(float(by_nnrun[1]), rel=1e-6)
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])

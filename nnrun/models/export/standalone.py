@@ -96,11 +96,11 @@ def predict(rows: Rows) -> Array:
     """Probabilities `(rows, classes)`, or values `(rows,)`; raises ValueError for what does not fit its column."""
     table = _as_columns(rows)
     x = [features(preparation, table) for preparation in PREPARATIONS]
-    said = np.concatenate([outputs(stack, x[stack["preparation"]]) for stack in STACKS])  # (networks, rows, width)
-    weights = np.array([weight for stack in STACKS for weight in stack["weights"]]).reshape(-1, 1, 1)
+    networks = [(stack, k, weight) for stack in STACKS for k, weight in enumerate(stack["weights"])]
+    said = np.stack([outputs(stack, k, x[stack["preparation"]]) for stack, k, _ in networks])
+    weights = np.array([weight for *_, weight in networks]).reshape(-1, 1, 1)
     if CLASSES is None:
-        values: Array = np.sum(weights * said, axis=0)[:, 0]
-        return values * TARGET_DEVIATION + TARGET_MEAN
+        return np.asarray(np.sum(weights * said, axis=0)[:, 0] * TARGET_DEVIATION + TARGET_MEAN)
     pooled = np.logaddexp.reduce(log_softmax(said) + np.log(weights), axis=0)
     return np.asarray(np.exp(log_softmax(pooled / TEMPERATURE + SHIFT)), said.dtype)
 
@@ -126,12 +126,12 @@ def features(preparation: Preparation, table: Mapping[str, Sequence[Any]]) -> Ar
     return (np.hstack(parts) - preparation["means"]) / preparation["deviations"]
 
 
-def outputs(stack: Stack, x: Array) -> Array:
-    """What each network makes of the features, `(networks, rows, width)`."""
+def outputs(stack: Stack, k: int, x: Array) -> Array:
+    """What one network of a stack makes of the features, `(rows, width)`."""
     x = x.astype(stack["dtype"])
     for shape, weights, bias, activation in stack["layers"]:
-        W, b = decoded(weights, stack["dtype"]), decoded(bias, stack["dtype"])
-        x = ACTIVATIONS[activation](x @ W.reshape(shape) + b.reshape(shape[0], 1, shape[2]))
+        W, b = decoded(weights, stack["dtype"]).reshape(shape), decoded(bias, stack["dtype"]).reshape(shape[0], -1)
+        x = ACTIVATIONS[activation](x @ W[k] + b[k])
     return x
 
 
