@@ -16,7 +16,7 @@ from nnrun.files import replacing
 from nnrun.models.export import numpy_file, onnx_file
 from nnrun.models.model import Model
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-5  # what float32 rounds comes to 4e-6 in four layers of 512 units, to less than 1e-6 in usual ones
 MOST_ROWS = 10_000
 
 
