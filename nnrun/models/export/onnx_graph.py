@@ -189,7 +189,7 @@ def feed(model: Model, table: Table) -> list[Any]:
 
 def _filled(graph: Graph, value: str, fills: Sequence[float]) -> tuple[str, str]:
     """Values `(rows, k)` with `fills` where they are missing, and where that is."""
-    missing = graph.node("IsNaN", value)
+    missing = graph.node("Not", graph.node("Equal", value, value))  # onnxruntime 1.12 has no IsNaN of float64
     return graph.node("Where", missing, graph.constant([fills], np.float64), value), missing
 
 
