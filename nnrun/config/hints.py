@@ -27,6 +27,7 @@ SYNONYMS = {
     "network.batch_norm": "batchnorm bn batch_normalization",
     "network.init": "initialization initializer initialisation weight_init",
     "network.activation": "nonlinearity activations",
+    "network.ensemble": "ensembles ensemble_size n_ensembles n_estimators members",
     "regularization": "regularisation regularizer",
     "regularization.dropout": "dropout_rate drop_rate",
     "regularization.l2": "lambda lambd l2_lambda lambda_l2 l2_reg",

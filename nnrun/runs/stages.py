@@ -24,7 +24,7 @@ from nnrun.runs.telling import Beginning
 
 @dataclass(eq=False)
 class Stage:
-    """Trains by the configurations as they hold in an epoch, one a member; `start` is the first epoch of that."""
+    """Trains by the configurations as they hold in an epoch, one a run; `start` is the first epoch of that."""
 
     start: int
     configs: list[Config]
@@ -63,7 +63,7 @@ class Stage:
     def symptoms(
         self, k: int, run: RunDir, rows: list[Row], at_end: tuple[int, Layers], lost: Diverged | None, data: Dataset
     ) -> list[FoundSymptom]:
-        """What is wrong as member k stands now; an event for each that no earlier process of the run has told."""
+        """What is wrong as run k stands now; an event for each that no earlier process of the run has told."""
         own = since(rows, self.start)
         return symptoms_at_end(run, self.configs[k], own, at_end, guess_error(data), lost)
 

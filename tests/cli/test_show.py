@@ -176,6 +176,15 @@ def test_what_show_tells(nnrun: Nnrun, config: Write) -> None:
     assert re.search(r"\nevents\n  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  started at epoch 0\n  .* done at epoch 40\n$", shown)
 
 
+def test_an_ensemble_is_shown_as_one_run_with_what_its_networks_come_to(nnrun: Nnrun, config: Write) -> None:
+    nnrun("train", config("network: {hidden: [4], ensemble: 3}\ntraining: {epochs: 2}\n"))
+    assert re.search(r"^ensemble of 3: dev error \d+\.\d% \(members \d", nnrun("show").out, re.MULTILINE)
+    assert "members" not in nnrun("show", "--csv").out
+    shown = json.loads(nnrun("show", "--json").out)
+    assert [member["seed"] for member in shown["members"]] == [0, 1, 2]
+    assert shown["metrics"][-1]["members"].keys() == {"dev_error", "dev_loss"}
+
+
 def test_the_epochs_as_csv(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config(), "-q", "--set", "training.layer_statistics=true")
     done = nnrun("show", "--csv")

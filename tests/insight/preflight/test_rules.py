@@ -176,6 +176,10 @@ def test_sizes(share: float, seconds: float, status: str) -> None:
     assert judge_size(1000, share, 10**6, seconds).status == status
 
 
+def test_the_size_of_an_ensemble_is_that_of_each_network() -> None:
+    assert judge_size(1000, 0.1, 10**6, 5.0, networks=3).text.startswith("3 × 1,000 parameters, 1 MB")
+
+
 def test_units_that_are_alike() -> None:
     assert judge_symmetry({}).status == "pass"  # no hidden layer: a convex problem, zeros are a fine start
     assert judge_symmetry({"dense1": 0}).status == "pass"
