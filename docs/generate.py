@@ -135,6 +135,9 @@ LATER_FILES = {
     "from which `nnrun rewind` trains what lies between; not before a run has trained for half a second",
     "requests": "a file for each thing that `nudge`, `pause`, `resume` or `stop` asked for, until it is taken up",
     "report.html": "the page that `nnrun report` or `--report` made last; a search has one too",
+    "calibration.json": "what `nnrun evaluate --calibrate` found: the temperature of the probabilities (1: none), "
+    "scores of the rows that calibrate `nnrun predict --interval` (which finds these itself the first time), and a "
+    "checksum of the networks that both are of",
     "diagnosis.json": "the verdict that `nnrun diagnose` or `nnrun report` came to last, as `--json` prints it",
     "learning_curve.json": "what `nnrun diagnose --learning-curve` found last",
 }

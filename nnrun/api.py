@@ -10,6 +10,7 @@ from nnrun.config.load import Loaded, load_values
 from nnrun.config.load import load_config as _load_config
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
+from nnrun.models.uncertainty import asked_for
 from nnrun.runs import rewinding, verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.config.config import Config
+    from nnrun.models.calibrating import CalibrationDocument
     from nnrun.models.verbs import EvaluationDocument
     from nnrun.runs.records import Final, Row, RunRecord
     from nnrun.runs.rundir import RunDir
@@ -89,17 +91,21 @@ class Run:
         """Parameters and running averages by name, such as dense1.W `(n_in, n_out)`; `best` or `last`."""
         return load_weights(self.directory, checkpoint)
 
-    def predict(self, data: Any, id: Sequence[str] = ()) -> pd.DataFrame:
+    def predict(
+        self, data: Any, id: Sequence[str] = (), interval: str | None = None, members: bool = False
+    ) -> pd.DataFrame:
         """What the best network says of new rows, in the columns that `nnrun predict` writes.
 
         `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id` names columns to
-        stand before each prediction. Raises DataError for rows that do not fit.
+        stand before each prediction. `interval`, such as "90%", adds `lower` and `upper`, or a set `classes`, and
+        `members` what each network of an ensemble says. Raises DataError for rows that do not fit.
         """
         import pandas as pd
         from threadpoolctl import threadpool_limits
 
-        predictions = Predictions(load_model(self._stored), id)
+        model = load_model(self._stored)
         with threadpool_limits(1, "blas"):  # as on the command line; large predictions are shared by threads of nnrun
+            predictions = Predictions(model, id, asked_for(model, interval, members))
             if isinstance(data, (str, Path)):
                 return pd.concat(predictions.of_source(str(data)), ignore_index=True)
             return predictions.of_frame(pd.DataFrame(data))
@@ -115,6 +121,18 @@ class Run:
 
         with threadpool_limits(1, "blas"):
             return evaluate(load_model(self._stored), None if data is None else str(data)).document
+
+    def calibrate(self) -> CalibrationDocument:
+        """Find how sure the model may be, from now on: the JSON of `nnrun evaluate --calibrate`.
+
+        This counts as a read of the test part. Raises DataError where the data is gone.
+        """
+        from threadpoolctl import threadpool_limits
+
+        from nnrun.models.calibrating import calibrate
+
+        with threadpool_limits(1, "blas"):
+            return calibrate(load_model(self._stored)).document
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

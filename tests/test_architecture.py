@@ -37,7 +37,7 @@ MORE_DOORS = {
         "records",
         "verdict",
     },
-    "models": {"model", "rows", "output", "export.formats"},
+    "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats"},
     "search": {"stored", "trials", "state", "study", "executors"},
     "insight": {"comparison.lines", "comparison.listing", "comparison.differences", "diagnosis.searches"},
 }
@@ -46,7 +46,7 @@ MORE_DOORS = {
 FILES = {
     "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
              "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
-             "learning_curve.json", "report.html", "search.yaml"],
+             "calibration.json", "learning_curve.json", "report.html", "search.yaml"],
     "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml", "retest.json"],
 }  # fmt: skip
 # Who spells one all the same, and why.

@@ -11,6 +11,7 @@ from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, 
 from nnrun.cli.terminal.streams import json_result, result, say
 
 if TYPE_CHECKING:
+    from nnrun.models.model import Model
     from nnrun.models.verbs import Evaluation
 
 
@@ -21,6 +22,13 @@ Rows = Annotated[
 Require = Annotated[
     list[str] | None,
     typer.Option("--require", metavar="GATE", help="Exit with 6 unless it holds, such as 'dev_auc>0.9'; repeatable."),
+]
+Calibrate = Annotated[
+    bool,
+    typer.Option(
+        "--calibrate",
+        help="Fit how sure the model is to the dev part, score test rows for `predict --interval`, and keep both.",
+    ),
 ]
 
 
@@ -44,6 +52,7 @@ def evaluate(
     run: RunArgument = "latest",
     data: Rows = None,
     require: Require = None,
+    calibrate: Calibrate = False,
     runs: Runs = RUNS,
     threads: Threads = None,
     json: Json = False,
@@ -53,6 +62,7 @@ def evaluate(
 
     Example:  nnrun evaluate latest --require 'dev_error<5%'
     """
+    from nnrun.errors import UsageError
     from nnrun.models.model import load_model
     from nnrun.models.telling import page
     from nnrun.models.verbs import evaluate as evaluate_model
@@ -60,7 +70,14 @@ def evaluate(
     from nnrun.runs.stored import StoredRun
 
     gates = [_gate(text) for text in require or []]
+    if calibrate and (data or gates):
+        raise UsageError(
+            "--calibrate goes by the run's own dev and test part; evaluate with DATA or --require after it"
+        )
     model = load_model(StoredRun(find_run(runs, run)))
+    if calibrate:
+        _calibrate(model, json)
+        return
     found = evaluate_model(model, data)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:
@@ -70,6 +87,17 @@ def evaluate(
     if failed:
         say(*(f"nnrun: {line}" for line in failed))
         raise typer.Exit(GATE_FAILED)
+
+
+def _calibrate(model: Model, json: bool) -> None:
+    from nnrun.models.calibrating import calibrate
+    from nnrun.models.telling import calibration_page
+
+    found = calibrate(model)
+    if json:
+        json_result(found.document)
+    else:
+        result(*calibration_page(found))
 
 
 def _gate(text: str) -> Gate:

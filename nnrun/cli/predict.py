@@ -32,6 +32,18 @@ Identifiers = Annotated[
         "--id", metavar="COLUMN", help="Column to stand before each prediction (may be repeated).", show_default=False
     ),
 ]
+Interval = Annotated[
+    str | None,
+    typer.Option(
+        "--interval",
+        metavar="SHARE",
+        help="Bounds, or a set of classes, that hold the truth in such a share of rows, such as 90%.",
+        show_default=False,
+    ),
+]
+Members = Annotated[
+    bool, typer.Option("--members", help="What each network of an ensemble says, and how far they disagree.")
+]
 
 
 @explained
@@ -40,6 +52,8 @@ def predict(
     data: Rows,
     output: Output = STDOUT,
     id: Identifiers = None,
+    interval: Interval = None,
+    members: Members = False,
     force: Force = False,
     runs: Runs = RUNS,
     threads: Threads = None,
@@ -55,6 +69,7 @@ def predict(
     from nnrun.models.model import load_model
     from nnrun.models.output import check_output, check_spares, write_file, write_text
     from nnrun.models.rows import Predictions
+    from nnrun.models.uncertainty import asked_for
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
 
@@ -66,7 +81,7 @@ def predict(
     model = load_model(StoredRun(find_run(runs, run)))
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
-    found = Predictions(model, id or ())
+    found = Predictions(model, id or (), asked_for(model, interval, members))
     with tidy_end(), closing(found.of_source(data)) as frames:
         if path:
             write_file(path, frames)

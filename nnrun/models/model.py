@@ -19,6 +19,7 @@ from nnrun.data.fitted import Fitted
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
+from nnrun.models.calibration import Calibration, read_calibration
 from nnrun.models.member import Member, load_member, read_config
 from nnrun.runs.members import has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
@@ -37,6 +38,7 @@ class Model:
     fitted: Fitted
     members: tuple[Member, ...]
     shares: Array  # of each network, those of a member next to each other; they add up to 1
+    calibration: Calibration | None = None
     temperature: float = 1.0  # what the pooled logits of classes are divided by, which makes them less sure or surer
 
     @property
@@ -185,7 +187,9 @@ def load_model(run: StoredRun) -> Model:
 
 def _model(run: StoredRun, config: Config, members: Sequence[Member], weights: Sequence[float]) -> Model:
     shares = [w / member.networks for member, w in zip(members, weights, strict=True) for _ in range(member.networks)]
-    return Model(run, config, run.data, tuple(members), np.array(shares))
+    found = read_calibration(run.directory, members, np.array(shares))
+    temperature = found.temperature if found else 1.0
+    return Model(run, config, run.data, tuple(members), np.array(shares), found, temperature)
 
 
 def best_of(run: StoredRun) -> StoredRun:

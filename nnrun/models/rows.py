@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,16 @@ from nnrun.data.files.table import Table, labels, require_column, suggest
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
+from nnrun.models.calibration import outdated
 from nnrun.models.model import Model
-from nnrun.text import MANY, counted, listed
+from nnrun.text import MANY, counted, listed, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.data.features.columns import Column
     from nnrun.data.files.reading import Reading
+    from nnrun.models.uncertainty import Beside
 
 
 PREDICTION, ROW = "prediction", "row"
@@ -49,6 +52,7 @@ class Predictions:
 
     model: Model
     wanted: Sequence[str] = ()  # columns to be carried through; none: those that were left out and identify the rows
+    beside: Sequence[Beside] = ()
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _file: str | None = None  # that the rows come from
@@ -84,7 +88,11 @@ class Predictions:
     @property
     def columns(self) -> list[str]:
         """Names of the columns of the frames."""
-        return [*(self.identifiers or [ROW]), *prediction_columns(self.model)]
+        return [*(self.identifiers or [ROW]), *self._predicted]
+
+    @property
+    def _predicted(self) -> list[str]:
+        return [*prediction_columns(self.model), *(name for of in self.beside for name in of.columns)]
 
     def notices(self) -> list[str]:
         """What the user should know of the rows that were read."""
@@ -96,6 +104,7 @@ class Predictions:
             *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
             *probability_notices(self.model),
+            *(notice for of in self.beside for notice in of.notices()),
             *(
                 f"{counted(count, 'value')} of column {column!r} {'was' if count == 1 else 'were'} {what} "
                 f"(the first: {self._places[column, what]})"
@@ -109,7 +118,7 @@ class Predictions:
             require_column(table, name)
         table.require_readable(self.wanted)
         self.identifiers = [*self.wanted] or _identifying(self.model, table)
-        if taken := set(self.identifiers) & set(prediction_columns(self.model)):
+        if taken := set(self.identifiers) & set(self._predicted):
             name = min(taken)
             raise DataError(
                 f"{table.at_column(name)}: {name!r} is what a column of the predictions is called; rename it"
@@ -122,13 +131,15 @@ class Predictions:
     def _frame(self, table: Table) -> pd.DataFrame:
         import pandas as pd
 
-        predicted = self.model.predict(table)
+        x = self.model.features(table)
+        predicted = self.model.predict_features(x)
         for column in self.model.columns:
             self._look_at(table, column)
         cells = {name: table.frame[name].to_numpy() for name in self.identifiers}
         if not self.identifiers:
             cells[ROW] = np.asarray(table.frame.index) + 1
-        return pd.DataFrame(cells | dict(zip(prediction_columns(self.model), self._cells(predicted), strict=True)))
+        made = chain(self._cells(predicted), *(of.cells(x, predicted) for of in self.beside))
+        return pd.DataFrame(cells | dict(zip(self._predicted, made, strict=True)))
 
     def _cells(self, predicted: Array) -> Iterator[Array]:
         if self.model.target.classes is None:
@@ -156,7 +167,17 @@ class Predictions:
 
 
 def probability_notices(model: Model) -> list[str]:
-    """What the probabilities of a network are whose classes are weighted."""
+    """What the probabilities of a network are that has a temperature, or whose classes are weighted."""
+    told = []
+    if model.calibration and model.calibration.outdated:
+        told.append(outdated(str(model.run.path)))
+    if model.temperature != 1:
+        fitted = f"temperature {number(model.temperature)}, which `evaluate --calibrate` fitted on dev"
+        told.append(f"probabilities are at {fitted}")
+    return [*told, *_weighted(model)]
+
+
+def _weighted(model: Model) -> list[str]:
     written = model.fitted.weights
     if written is None or written["classes"] is None:
         return []

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from fractions import Fraction
 
 import numpy as np
 
 from nnrun.engine.parameters import Array
+from nnrun.errors import UsageError
+from nnrun.models.calibrating import Calibrated
+from nnrun.models.calibration import margin, percents, plain_margin
 from nnrun.models.scores import by_class
+from nnrun.models.uncertainty import calibrated_by
 from nnrun.models.verbs import FILE, NETWORK, Evaluation, Metrics
+from nnrun.runs.records import ScoresRecord
 from nnrun.text import WIDTH, columns, counted, metric_name, metric_value, number, percent, shortened, wrapped
 
 CLASSES_SHOWN = 20
@@ -134,7 +141,53 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
             what = f"does not beat {' and '.join(behind)} on {judged}: its {metric_name('error', kind)} is no lower"
             yield from wrapped(f"the network {what}", "note     ")
     if found.test_reads is not None:
-        times = "once" if found.test_reads == 1 else f"{found.test_reads} times"
-        yield from wrapped(f"test part read {times}, this one included", "test     ")
+        yield from wrapped(_reads(found.test_reads), "test     ")
     for note in found.notes:
         yield from wrapped(note, "note     ")
+
+
+LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown
+
+
+def calibration_page(found: Calibrated) -> list[str]:
+    """What calibrating a run came to."""
+    model, lines = found.model, [f"run      {found.model.run.path}", ""]
+    if found.parts:
+        lines += [*_sureness_table(found), "", *wrapped(_temperature(model.temperature), "classes  ")]
+    if found.scores:
+        lines += [*_margins(found.scores, model.target.classes is not None), ""]
+        lines += wrapped(f"{calibrated_by(found.scores)}; `predict --interval 90%` goes by them", "interval ")
+    if found.test_reads is not None:
+        lines += wrapped(_reads(found.test_reads), "test     ")
+    return [*lines, *(line for note in found.notes for line in wrapped(note, "note     "))]
+
+
+def _sureness_table(found: Calibrated) -> list[str]:
+    heads, cells = [""], {name: [name] for name in ("calibration_error", "loss")}
+    for part, of in found.parts.items():
+        for when, measured in {"before": of["before"], "after": of["after"]}.items():
+            heads.append(f"{part}, {when}")
+            for name, row in cells.items():
+                row.append(metric_value(dict[str, float](**measured)[name], name))
+    return columns([heads, *cells.values()], right=range(1, len(heads)))
+
+
+def _temperature(temperature: float) -> str:
+    effect = "as sure as" if temperature == 1 else "less sure than" if temperature > 1 else "surer than"
+    return f"temperature {number(temperature)}, fitted on dev: probabilities are {effect} before, no class changes"
+
+
+def _margins(scores: ScoresRecord, of_classes: bool) -> list[str]:
+    """How wide intervals are at each level for which the rows suffice."""
+    rows = [["interval", "a class is held from" if of_classes else "half width", "" if of_classes else "z · rmse"]]
+    for level in LEVELS:
+        with suppress(UsageError):  # too few rows for this one
+            most = margin(scores, level)
+            told = [percent(1 - most), ""] if of_classes else [number(most), number(plain_margin(scores, level))]
+            rows.append([percents(level), *told])
+    return columns(rows, right=(1, 2))
+
+
+def _reads(count: int) -> str:
+    times = "once" if count == 1 else f"{count} times"
+    return f"test part read {times}, this one included"

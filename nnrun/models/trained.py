@@ -37,6 +37,7 @@ class Trained:
     run: StoredRun
     dataset: Dataset
     folds: tuple[Trained, ...] = ()
+    temperature: float | None = None  # of a fold that of the whole, whatever it may have itself
 
     @property
     def config(self) -> Config:
@@ -46,7 +47,8 @@ class Trained:
     @cached_property
     def model(self) -> Model:
         """Its best network; UsageError where there is no checkpoint, DataError where it is broken."""
-        return load_model(self.run)
+        model = load_model(self.run)
+        return model if self.temperature is None else replace(model, temperature=self.temperature)
 
     def pieces(self, part: str) -> Sequence[Trained]:
         """What has the rows of a part, each with the model that is measured on them.
@@ -106,10 +108,11 @@ def trained(run: StoredRun) -> Trained:
     if not has_members(run.directory):
         return _with_data(run, beside)
     members = [_with_data(StoredRun(one), beside) for one in members_of(run.directory)]
-    folds = tuple(members) if read_ensemble(run.directory)["how"] == FOLDS else ()
+    whole, are_folds = load_model(run), read_ensemble(run.directory)["how"] == FOLDS
+    folds = tuple(replace(one, temperature=whole.temperature) for one in members) if are_folds else ()
     if again := refitted(run.directory):
         return Trained(run, _with_data(StoredRun(again), beside).dataset, folds)
-    return Trained(run, _for_all(load_model(run), members, ["test"] if folds else PARTS), folds)
+    return Trained(run, _for_all(whole, members, ["test"] if folds else PARTS), folds)
 
 
 def _with_data(run: StoredRun, beside: Path) -> Trained:

@@ -147,6 +147,23 @@ class EnsembleRecord(TypedDict):
     members: list[MemberRecord]
 
 
+class ScoresRecord(TypedDict):
+    """How far off the predictions for some rows were, ascending: |error| of numbers, 1 − p of the true class."""
+
+    part: str  # that the rows are of
+    out_of_fold: bool  # each row by the network that has not learned it
+    values: list[float]
+
+
+class CalibrationRecord(TypedDict):
+    """calibration.json: how sure a model may be, by rows that it has not learned."""
+
+    schema_version: int
+    weights: str  # a checksum of the networks that it was worked out for
+    temperature: float  # 1 for none
+    scores: NotRequired[ScoresRecord]
+
+
 class Parent(TypedDict):
     """The run that another one continues, the epoch it continues from, and a checksum of the state at its end."""
 

@@ -1,0 +1,234 @@
+"""Calibrate a run: fit the temperature of its classes on dev, and score the rows by which intervals are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+
+from nnrun.engine.losses import Loss
+from nnrun.engine.metrics import Task, calibration_error
+from nnrun.engine.parameters import Array
+from nnrun.engine.trainer import sample
+from nnrun.errors import DataError, UsageError
+from nnrun.models.calibration import Calibration, identity
+from nnrun.models.model import Model
+from nnrun.models.reads import count_read, why_not
+from nnrun.models.trained import Trained, trained
+from nnrun.runs.assembly import examples
+from nnrun.runs.records import ScoresRecord
+
+LOWEST, HIGHEST = 0.01, 100.0  # temperatures; beyond them probabilities are 0 and 1, or all the same
+MOST_SCORED = 10_000  # rows, of which an interval's coverage is known to a third of a point
+
+
+class Sureness(TypedDict):
+    """How well probabilities fit: the log loss, and the expected calibration error."""
+
+    loss: float
+    calibration_error: float
+
+
+class PartSureness(TypedDict):
+    """Of a part's rows, without a temperature and with it."""
+
+    rows: int
+    before: Sureness
+    after: Sureness
+
+
+class CalibrationDocument(TypedDict):
+    """What `evaluate --calibrate --json` prints; `parts` is empty and the temperature null for numbers."""
+
+    schema_version: int
+    run: str
+    path: str
+    task: Task
+    temperature: float | None
+    parts: dict[str, PartSureness]
+    scored_part: str | None
+    scored_rows: int
+    test_reads: int | None
+    notes: list[str]
+
+
+@dataclass
+class Calibrated:
+    """What came of it, with the model as it is from now on."""
+
+    model: Model
+    parts: dict[str, PartSureness] = field(default_factory=dict)
+    test_reads: int | None = None  # until now, where this was one
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def scores(self) -> ScoresRecord | None:
+        """By which intervals are made; None where no rows may be scored."""
+        return self.model.calibration.scores if self.model.calibration else None
+
+    @property
+    def document(self) -> CalibrationDocument:
+        """What `--json` prints."""
+        return {
+            "schema_version": 1,
+            "run": self.model.run.name,
+            "path": str(self.model.run.path),
+            "task": self.model.target.task,
+            "temperature": None if self.model.target.classes is None else self.model.temperature,
+            "parts": self.parts,
+            "scored_part": self.scores["part"] if self.scores else None,
+            "scored_rows": len(self.scores["values"]) if self.scores else 0,
+            "test_reads": self.test_reads,
+            "notes": self.notes,
+        }
+
+
+def calibrate(model: Model) -> Calibrated:
+    """Find how sure a model may be by rows that it has not learned, and keep it in its run.
+
+    The temperature of classes is fitted on dev, from the pool as it is without one. Test rows, which chose nothing, are
+    scored for intervals; dev rows where there is no test part. Raises DataError where the run's data is gone or has
+    changed, UsageError while the run is training.
+    """
+    run = trained(model.run)
+    found, reads = Calibrated(model), _Reading.of(run)
+    if reads.refused:
+        found.notes.append(f"the test part is not read: {reads.refused}")
+    if model.target.classes is not None:
+        found.model = _tempered(found, run, ["dev", "test"] if reads.test else ["dev"])
+    _keep(found, _scores(found.model, run, reads), reads)
+    return found
+
+
+def with_scores(model: Model) -> Calibrated:
+    """The model with scores of its run's rows, which are those that are kept where there are any.
+
+    Else rows are scored, at the temperature that the model has. Raises as `calibrate` does, and UsageError for what may
+    not read its test part.
+    """
+    found = Calibrated(model)
+    if found.scores:
+        return found
+    try:
+        run = trained(model.run)
+    except DataError as error:
+        raise DataError(f"{error} (its rows calibrate --interval, and none have been scored yet)") from None
+    reads = _Reading.of(run)
+    if reads.refused:
+        raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")
+    _keep(found, _scores(model, run, reads), reads)
+    return found
+
+
+class _Reading(NamedTuple):
+    """Whether a run's test part is read, and why it is not where there is one that must not be."""
+
+    test: bool
+    refused: str | None
+
+    @classmethod
+    def of(cls, run: Trained) -> _Reading:
+        refused = why_not(run.run) if "test" in run.dataset.parts else None
+        return cls("test" in run.dataset.parts and not refused, refused)
+
+
+def _keep(found: Calibrated, scores: ScoresRecord | None, reads: _Reading) -> None:
+    """Write it into the run, once the read is counted that it took."""
+    model, directory = found.model, found.model.run.directory
+    if reads.test:
+        found.test_reads = count_read(directory)
+    calibration = Calibration(identity(model.members, model.shares), model.temperature, scores)
+    calibration.keep(directory)
+    found.model = replace(model, calibration=calibration)
+
+
+# the temperature
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Of the rows of a part the pooled logits without a temperature `(rows, width)`, classes and weights `(rows,)`."""
+
+    loss: Loss
+    logits: Array
+    y: Array
+    weights: Array | None
+
+    def sureness(self, temperature: float) -> Sureness:
+        logits = self.logits / temperature
+        losses = self.loss.each(logits, self.loss.targets(self.y, logits.dtype))[0]
+        return {
+            "loss": float(np.average(losses, weights=self.weights)),
+            "calibration_error": calibration_error(self.y, self.loss.predict(logits), self.weights),
+        }
+
+
+def _raw(run: Trained, part: str) -> _Raw:
+    logits, y = [], []
+    for piece in run.pieces(part):
+        model, measured = replace(piece.model, temperature=1.0), examples(piece.dataset, part)
+        logits += [chunk.astype(np.float64) for _, chunk in model.logits(measured.x)]
+        y.append(measured.y)
+    return _Raw(run.model.loss, np.concatenate(logits), np.concatenate(y), run.weights(part))
+
+
+def _tempered(found: Calibrated, run: Trained, parts: Sequence[str]) -> Model:
+    """The model with the temperature that dev asks for; notes what it does to each part."""
+    raw = {part: _raw(run, part) for part in parts}
+    dev = raw["dev"]
+    temperature = fitted_temperature(dev.loss, dev.logits, dev.y, dev.weights)
+    if temperature is None:
+        temperature = 1.0
+        found.notes.append("every dev row is right, so dev cannot tell how sure the network may be")
+    for part, of in raw.items():
+        found.parts[part] = {"rows": len(of.y), "before": of.sureness(1.0), "after": of.sureness(temperature)}
+    if run.folds:
+        found.notes.append("fitted on the dev rows of each fold as its own network predicts them")
+    return replace(found.model, temperature=temperature)
+
+
+def fitted_temperature(loss: Loss, logits: Array, y: Array, weights: Array | None = None) -> float | None:
+    """The T > 0 for which logits / T have the lowest mean log loss (Guo et al. 2017).
+
+    It is convex in 1/T, so there is one valley. None where it has no floor: where every row that counts is right, the
+    surest network is the best.
+    """
+    from scipy.optimize import minimize_scalar
+
+    targets = loss.targets(y, logits.dtype)
+    wrong = loss.each(logits, targets)[1]
+    if not np.average(wrong, weights=weights):
+        return None
+
+    def cost(log_temperature: float) -> float:
+        return float(np.average(loss.each(logits / np.exp(log_temperature), targets)[0], weights=weights))
+
+    bounds = (np.log(LOWEST), np.log(HIGHEST))
+    return float(np.exp(minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
+
+
+# the scores
+
+
+def _scores(model: Model, run: Trained, reads: _Reading) -> ScoresRecord | None:
+    """Those of the rows that may calibrate intervals, at the model's temperature; None where none may."""
+    if reads.refused:
+        return None
+    part = "test" if reads.test else "dev"
+    pieces = run.pieces(part)
+    values = np.sort(np.concatenate([_scores_of(model, piece, part, MOST_SCORED // len(pieces)) for piece in pieces]))
+    return {"part": part, "out_of_fold": len(pieces) > 1, "values": values.tolist()}
+
+
+def _scores_of(model: Model, piece: Trained, part: str, most: int) -> Array:
+    """How far off each row is: |error| in the target's unit, or what the true class lacks of being certain."""
+    measured = sample(examples(piece.dataset, part), most)
+    said = replace(piece.model, temperature=model.temperature).predict_features(measured.x).astype(np.float64)
+    if model.target.classes is not None:
+        lacks: Array = 1 - said[np.arange(len(said)), measured.y]
+        return lacks
+    target = piece.model.target
+    true = measured.y[:, 0].astype(np.float64) * target.deviation + target.mean
+    return np.abs(true - said)

@@ -1,0 +1,115 @@
+"""What a run knows of how sure its model may be: a temperature, and scores by which intervals are as wide as needed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import NormalDist
+from typing import cast
+
+import numpy as np
+
+from nnrun.engine.parameters import Array
+from nnrun.errors import DataError, UsageError
+from nnrun.files import sealed, to_json
+from nnrun.installation import command
+from nnrun.models.member import Member
+from nnrun.runs.reading import RESTORE
+from nnrun.runs.records import CalibrationRecord, ScoresRecord
+from nnrun.runs.rundir import CALIBRATION, RunDir
+from nnrun.text import counted
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Of a model with these networks; `outdated` where what was found is of others, and so counts for nothing."""
+
+    weights: str
+    temperature: float = 1.0
+    scores: ScoresRecord | None = None
+    outdated: bool = False
+
+    def keep(self, run: RunDir) -> None:
+        """Write it into a run, in place of what was there; UsageError where a process is training it."""
+        record: CalibrationRecord = {
+            "schema_version": 1,
+            "weights": self.weights,
+            "temperature": self.temperature,
+        }
+        if self.scores:
+            record["scores"] = self.scores
+        with run.locked():
+            run.write(CALIBRATION, to_json(sealed(record), indent=2) + "\n")
+
+
+def read_calibration(run: RunDir, members: Sequence[Member], shares: Array) -> Calibration | None:
+    """What a run knows; None where that is nothing, DataError where it is damaged."""
+    path = run.path / CALIBRATION
+    if not path.is_file():
+        return None
+    record = cast(CalibrationRecord, run.read_json(CALIBRATION, CalibrationRecord))
+    scores, own = record.get("scores"), identity(members, shares)
+    if not record["temperature"] > 0:
+        raise DataError(f"{path}: temperature is {record['temperature']:g}, where it must be above 0; {RESTORE}")
+    if scores and (not scores["values"] or scores["values"] != sorted(scores["values"])):
+        raise DataError(f"{path}: scores.values are not in ascending order; {RESTORE}")
+    if record["weights"] != own:
+        return Calibration(own, outdated=True)
+    return Calibration(own, record["temperature"], scores)
+
+
+def identity(members: Sequence[Member], shares: Array) -> str:
+    """A checksum of all parameters and of how much each network counts."""
+    found = hashlib.sha256(shares.tobytes())
+    for member in members:
+        for name, tensor in sorted(member.weights.items()):
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(tensor).data)
+    return found.hexdigest()[:16]
+
+
+def outdated(run: str) -> str:
+    """What is told of a calibration that belongs to other weights."""
+    again = command("evaluate", run, "--calibrate")
+    return f"{CALIBRATION} is of other weights than the run has now and is ignored; `{again}` makes it anew"
+
+
+def read_level(text: str) -> Fraction:
+    """The share that 90% or 0.9 means, exactly; UsageError for what is no share."""
+    written = re.fullmatch(r"\s*(\d{1,3}|\d{0,2}\.\d{1,12})\s*(%?)\s*", text, re.ASCII)
+    level = Fraction(written[1]) / (100 if written[2] else 1) if written else Fraction(0)
+    if not 0 < level < 1:
+        raise UsageError(f"--interval {text!r}: write a share between 0% and 100%, such as 90% or 0.9")
+    return level
+
+
+def percents(level: Fraction) -> str:
+    """As it is read: 90%."""
+    return f"{float(100 * level):g}%"
+
+
+def margin(scores: ScoresRecord, level: Fraction) -> float:
+    """The score that new rows of the same kind exceed in at most a share 1 − level of cases.
+
+    The ⌈(n + 1)·level⌉-th smallest of n (Vovk, Gammerman & Shafer 2005): a new row is as likely to take any place
+    among them. UsageError where n are too few to say.
+    """
+    values = scores["values"]
+    place = math.ceil((len(values) + 1) * level)
+    if place > len(values):
+        least = math.ceil(level / (1 - level))
+        raise UsageError(
+            f"--interval {percents(level)}: takes {counted(least, 'row')} to calibrate it, and the {scores['part']} "
+            f"part has {len(values):,}; ask for less, or give that part more rows"
+        )
+    return values[place - 1]
+
+
+def plain_margin(scores: ScoresRecord, level: Fraction) -> float:
+    """What it would be if errors were normal around 0, with the deviation of these."""
+    z = NormalDist().inv_cdf(float(1 + level) / 2)
+    return z * float(np.sqrt(np.mean(np.square(scores["values"]))))

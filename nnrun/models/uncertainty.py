@@ -1,0 +1,186 @@
+"""How sure each prediction is: what stands beside it on request, intervals, sets of classes, what members say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from nnrun.engine.parameters import Array
+from nnrun.errors import UsageError
+from nnrun.installation import command
+from nnrun.models.calibration import margin, percents, plain_margin, read_level
+from nnrun.models.model import Model
+from nnrun.runs.records import ScoresRecord
+from nnrun.text import counted, number
+
+if TYPE_CHECKING:
+    from nnrun.models.calibrating import Calibrated
+
+SEPARATOR = "|"
+
+
+class Beside(Protocol):
+    """Columns that follow the predictions."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+
+    def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
+        """One `(rows,)` for each, from prepared features and what the model predicts."""
+
+    def notices(self) -> list[str]:
+        """What a reader of them should know."""
+
+
+def asked_for(model: Model, interval: str | None, members: bool) -> list[Beside]:
+    """What `--interval` and `--members` add; UsageError for what the model cannot give, DataError as `with_scores`."""
+    found: list[Beside] = []
+    if interval is not None:
+        from nnrun.models.calibrating import with_scores  # here, since it loads all that reads training data
+
+        level = read_level(interval)
+        found.append(_intervals(with_scores(model), level))
+    return [*found, Opinions(model)] if members else found
+
+
+def _intervals(found: Calibrated, level: Fraction) -> Beside:
+    """That hold the truth of new rows with this probability; UsageError where too few rows calibrate them."""
+    model, scores = found.model, found.scores
+    assert scores is not None
+    most, how = margin(scores, level), f"{calibrated_by(scores)}{_cost(found)}"
+    if model.target.classes is not None:
+        return _Sets(model, most, level, how)
+    told = f"{percents(level)} intervals are the prediction ± {number(most)}: {how}; {_plain(scores, level)}"
+    return _Bounds(most, told)
+
+
+def calibrated_by(scores: ScoresRecord) -> str:
+    """Which rows intervals go by, and what they are worth."""
+    rows = counted(len(scores["values"]), f"{scores['part']} row")
+    if scores["part"] == "test":
+        return f"{rows} calibrate them, which chose nothing"
+    how = ", each predicted by the network that has not learned it" if scores["out_of_fold"] else ""
+    return (
+        f"there is no test part, so {rows} calibrate them{how}, which chose the epoch: they may hold less than they say"
+    )
+
+
+def _cost(found: Calibrated) -> str:
+    if found.test_reads is None:
+        return ""
+    return f" (a read of the test part, number {found.test_reads}; its scores are kept, so it is the last)"
+
+
+def _plain(scores: ScoresRecord, level: Fraction) -> str:
+    z = NormalDist().inv_cdf(float(1 + level) / 2)
+    return f"± {z:.4g} · rmse of the same rows would be ± {number(plain_margin(scores, level))}"
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """Split conformal prediction (Lei et al. 2018): as far to both sides as the errors of other rows go."""
+
+    most: float
+    told: str
+
+    @property
+    def columns(self) -> list[str]:
+        return ["lower", "upper"]
+
+    def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
+        yield predicted - self.most
+        yield predicted + self.most
+
+    def notices(self) -> list[str]:
+        return [self.told]
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """Every class that is probable enough (Sadinle, Lei & Wasserman 2019), and the predicted one, so none is empty."""
+
+    model: Model
+    most: float
+    level: Fraction
+    how: str
+
+    @property
+    def columns(self) -> list[str]:
+        return ["classes"]
+
+    def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
+        inside = 1 - predicted.astype(np.float64) <= self.most
+        inside[np.arange(len(inside)), self.model.decided(predicted)] = True
+        names = np.array(self.model.target.classes, dtype=object)
+        yield np.array([SEPARATOR.join(names[row]) for row in inside], dtype=object)
+
+    def notices(self) -> list[str]:
+        held = f"every class with a probability of at least {number(1 - self.most)}, and the predicted one"
+        mixed = [name for name in self.model.target.classes or () if SEPARATOR in name]
+        also = [f"class {mixed[0]!r} has a {SEPARATOR} in its name, which separates classes here"] if mixed else []
+        return [f"{percents(self.level)} sets hold {held}: {self.how}", *also]
+
+
+class Opinions:
+    """What each network of a model says by itself, without a temperature, and how far they disagree.
+
+    Of numbers the standard deviation, of classes the mutual information of class and network: the entropy of the mean
+    less the mean entropy, in nats, which is 0 where all say the same. UsageError for a model of one network.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.shares = model, model.shares
+        if len(self.shares) == 1:
+            several = command("train", str(model.run.directory.resolved), "--set", "network.ensemble=5")
+            raise UsageError(
+                f"--members: {model.run.name} is one network; `{several}` trains five that predict together"
+            )
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Each member by its number."""
+        return [*(f"member {k + 1}" for k in range(len(self.shares))), "disagreement"]
+
+    def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
+        """The value, or the class that it would choose."""
+        names = None if self.model.target.classes is None else np.array(self.model.target.classes, dtype=object)
+        said = np.empty((len(self.shares), len(x)), np.float64 if names is None else np.int64)
+        apart = np.empty(len(x))
+        for rows, logits in self.model.opinions(x):
+            own = self.model.loss.predict(logits.astype(np.float64))
+            if names is None:
+                said[:, rows] = own[..., 0] * self.model.target.deviation + self.model.target.mean
+                apart[rows] = self._deviation(said[:, rows])
+            else:
+                said[:, rows] = own.argmax(axis=-1)
+                apart[rows] = self._information(own)
+        yield from said if names is None else names[said]
+        yield apart
+
+    def _deviation(self, values: Array) -> Array:
+        found: Array = np.sqrt(self.shares @ np.square(values - self.shares @ values))
+        return found
+
+    def _information(self, p: Array) -> Array:
+        found: Array = _entropy(np.tensordot(self.shares, p, 1)) - self.shares @ _entropy(p)
+        return np.maximum(found, 0)
+
+    def notices(self) -> list[str]:
+        """What disagreement is."""
+        what = "standard deviation of what the networks say"
+        if self.model.target.classes is not None:
+            what = "mutual information of class and network, in nats (0: all say the same)"
+        return [f"disagreement is the {what}"]
+
+
+def _entropy(p: Array) -> Array:
+    """−Σ p·log p over the last axis, in nats."""
+    found: Array = -(p * np.log(p, out=np.zeros_like(p), where=p > 0)).sum(axis=-1)
+    return found

@@ -1,0 +1,337 @@
+"""How sure a model may be: its temperature, intervals and sets of classes, what its members say."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+from nnrun.data.prepare import read_parts
+from nnrun.engine.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+from nnrun.engine.metrics import calibration_error
+from nnrun.engine.parameters import Array
+from nnrun.errors import DataError, UsageError
+from nnrun.models.calibrating import calibrate, fitted_temperature, with_scores
+from nnrun.models.calibration import margin, read_level
+from nnrun.models.model import Model, load_model
+from nnrun.models.reads import TEST_READ_BY
+from nnrun.models.rows import Predictions
+from nnrun.models.trained import trained
+from nnrun.models.uncertainty import asked_for
+from nnrun.models.verbs import evaluate
+from nnrun.runs import verbs
+from nnrun.runs.listener import Outcome
+from nnrun.runs.members import member
+from nnrun.runs.records import ScoresRecord
+from nnrun.runs.rundir import CALIBRATION, MEMBERS, RunDir
+from nnrun.runs.stored import StoredRun
+from tests.models.test_ensembles import QUICK, assembled
+
+Train = Callable[..., Outcome]
+
+SCARCE = ("data.source=breast_cancer", "data.split=[0.1,0.4,0.5]", "network.hidden=[16]", "training.epochs=40")
+NUMBERS = ("data.source=diabetes", "data.split=[0.5,0.2,0.3]", *QUICK)
+
+
+def model_of(run: RunDir) -> Model:
+    return load_model(StoredRun(run))
+
+
+def reads(run: RunDir) -> int:
+    return sum(event["event"] in TEST_READ_BY for event in run.events())
+
+
+def scores(values: Sequence[float]) -> ScoresRecord:
+    return {"part": "test", "out_of_fold": False, "values": list(values)}
+
+
+# the temperature
+
+
+def drawn(seed: int, rows: int, classes: int) -> tuple[Array, Array]:
+    """Logits, and classes drawn by the probabilities that they mean."""
+    rng = np.random.default_rng(seed)
+    z = 2 * rng.standard_normal((rows, classes))
+    return z, (z + rng.gumbel(size=z.shape)).argmax(axis=1)
+
+
+def test_the_temperature_is_that_by_which_logits_are_too_large() -> None:
+    z, y = drawn(0, 20_000, 4)
+    assert fitted_temperature(SoftmaxCrossEntropy(4), 2.5 * z, y) == pytest.approx(2.5, rel=0.03)
+    assert fitted_temperature(SoftmaxCrossEntropy(4), 0.2 * z, y) == pytest.approx(0.2, rel=0.03)
+    z, y = drawn(1, 20_000, 2)
+    narrow = fitted_temperature(SigmoidCrossEntropy(), 3 * (z[:, 1:] - z[:, :1]), y)
+    assert narrow == pytest.approx(3, rel=0.05)
+    assert narrow == pytest.approx(fitted_temperature(SoftmaxCrossEntropy(2), 3 * z, y), rel=1e-4)
+
+
+def test_no_other_temperature_has_a_lower_log_loss() -> None:
+    z, y = drawn(2, 60, 3)
+
+    def loss(t: float) -> float:
+        return float(np.mean(logsumexp(z / t, axis=1) - z[np.arange(60), y] / t))
+
+    found = fitted_temperature(SoftmaxCrossEntropy(3), z, y)
+    assert found is not None
+    assert loss(found) <= min(loss(t) for t in np.geomspace(0.01, 100, 2001)) + 1e-12
+
+
+def test_rows_count_by_their_weights() -> None:
+    z, y = drawn(3, 90, 3)
+    times = np.random.default_rng(3).integers(0, 3, 90)
+    repeated = fitted_temperature(SoftmaxCrossEntropy(3), np.repeat(z, times, axis=0), np.repeat(y, times))
+    assert fitted_temperature(SoftmaxCrossEntropy(3), z, y, times.astype(float)) == pytest.approx(repeated, rel=1e-4)
+
+
+def test_where_all_is_right_there_is_no_temperature_to_find() -> None:
+    z = np.eye(3)[[0, 1, 2, 0]] * 0.1
+    assert fitted_temperature(SoftmaxCrossEntropy(3), z, np.array([0, 1, 2, 0])) is None
+    assert fitted_temperature(SoftmaxCrossEntropy(3), z, np.array([0, 1, 2, 1]), np.array([1.0, 1, 1, 0])) is None
+
+
+def one(train_run: Train) -> RunDir:
+    return train_run(*SCARCE).run
+
+
+def several(train_run: Train) -> RunDir:
+    return assembled([train_run(*SCARCE, f"seed={seed}") for seed in (0, 1)], [2, 1]).directory
+
+
+def folds(train_run: Train) -> RunDir:
+    return as_folds([train_run(*SCARCE, f"data.split_seed={seed}") for seed in (0, 1)])
+
+
+def as_folds(outcomes: Sequence[Outcome]) -> RunDir:
+    whole = assembled(outcomes, [1] * len(outcomes)).directory
+    record = json.loads(whole.read(MEMBERS)) | {"how": "folds"}
+    del record["checksum"]
+    whole.write(MEMBERS, json.dumps(record))
+    return whole
+
+
+@pytest.mark.parametrize("kind", [one, several, folds])
+def test_a_run_is_calibrated_on_dev_and_its_model_has_the_temperature(
+    train_run: Train, kind: Callable[..., RunDir]
+) -> None:
+    run = kind(train_run)
+    raw, before = model_of(run), reads(run)
+    found = calibrate(raw)
+    model = model_of(run)
+    assert model.temperature == found.model.temperature != 1
+    assert found.parts["dev"]["after"]["loss"] < found.parts["dev"]["before"]["loss"]
+    for part, of in found.parts.items():
+        pieces = trained(StoredRun(run)).pieces(part)
+        x, y = ([getattr(piece.dataset.parts[part], name) for piece in pieces] for name in "xy")
+        own = [replace(piece.model, temperature=1.0) for piece in pieces]
+        p = np.concatenate([each.predict_features(rows) for each, rows in zip(own, x, strict=True)]).astype(float)
+        assert of["rows"] == len(p)
+        assert of["before"]["calibration_error"] == pytest.approx(calibration_error(np.concatenate(y), p), abs=1e-5)
+        tempered = softmax(np.log(np.maximum(p, 1e-30)) / model.temperature, axis=1)
+        expected = calibration_error(np.concatenate(y), tempered)
+        assert of["after"]["calibration_error"] == pytest.approx(expected, abs=0.004)
+        assert evaluate(model).results[part]["network"]["loss"] == pytest.approx(of["after"]["loss"], rel=1e-5)
+    assert found.test_reads == before + 1
+    rows = read_parts(model.config.data)["test"]
+    np.testing.assert_array_equal(model.predict(rows).argmax(axis=1), raw.predict(rows).argmax(axis=1))
+    assert any("temperature" in notice for notice in evaluate(model).notes)
+    assert calibrate(model).model.temperature == model.temperature
+
+
+def test_it_counts_for_no_other_weights(train_run: Train) -> None:
+    run = train_run(*SCARCE, "training.epochs=3").run
+    calibrate(model_of(run))
+    assert model_of(run).temperature != 1
+    verbs.resume(run, epochs=8)
+    model = model_of(run)
+    assert model.temperature == 1 and model.calibration and model.calibration.scores is None
+    assert any("other weights" in note and "--calibrate" in note for note in evaluate(model).notes)
+    calibrate(model)
+    assert model_of(run).temperature != 1
+
+
+def test_the_temperature_of_a_member_is_its_own(train_run: Train) -> None:
+    whole = several(train_run)
+    calibrate(model_of(member(whole, 1)))
+    assert model_of(member(whole, 1)).temperature != 1
+    assert model_of(whole).temperature == 1
+    assert model_of(whole).members[0].weights.keys() == model_of(member(whole, 1)).members[0].weights.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [('"temperature": ', '"temperature": 1', "checksum"), ("{\n", "{", "temperature"), ("}", "", "JSON")],
+)
+def test_damage_is_told(train_run: Train, old: str, new: str, told: str) -> None:
+    run = one(train_run)
+    calibrate(model_of(run))
+    text = (run.path / CALIBRATION).read_text()
+    if new == "{":  # as another program would write it
+        text = json.dumps(json.loads(text) | {"temperature": -1.0})
+    run.write(CALIBRATION, text.replace(old, new, 1) if new != "{" else text)
+    with pytest.raises(DataError, match=rf"{CALIBRATION}: .*{told}"):
+        model_of(run)
+
+
+# intervals
+
+
+def test_the_margin_is_one_of_the_scores_by_its_place() -> None:
+    nine = scores(range(1, 10))
+    places = {"80%": 8, "90%": 9, "0.5": 5, "0.01%": 1, "79.9%": 8, "70%": 7}
+    assert {level: margin(nine, read_level(level)) for level in places} == places
+    with pytest.raises(UsageError, match="91%: takes 11 rows to calibrate it, and the test part has 9"):
+        margin(nine, read_level("91%"))
+    assert margin(scores(range(1, 20)), read_level("95%")) == 19
+
+
+@pytest.mark.parametrize("text", ["", "90", "1", "0", "100%", "0%", "-5%", "1e-1", "many", "0.9.9", "nan", "90%%"])
+def test_a_level_is_a_share(text: str) -> None:
+    with pytest.raises(UsageError, match=r"such as 90% or 0\.9"):
+        read_level(text)
+
+
+def test_of_exchangeable_scores_the_share_that_is_asked_for_is_covered() -> None:
+    """Of n others and one new the new one is below the k-th with probability k/(n + 1)."""
+    rng, draws = np.random.default_rng(0), 4000
+    for n, level in ((19, Fraction(9, 10)), (25, Fraction(4, 5)), (88, Fraction(19, 20))):
+        p = math.ceil((n + 1) * level) / (n + 1)
+        values = np.exp(rng.standard_normal((draws, n + 1)))
+        covered = sum(row[n] <= margin(scores(np.sort(row[:n])), level) for row in values)
+        assert abs(covered - draws * p) < 4 * math.sqrt(draws * p * (1 - p))
+        assert p >= level
+
+
+def test_bounds_go_as_far_as_the_errors_of_test_rows(train_run: Train) -> None:
+    run = train_run(*NUMBERS).run
+    model, before = model_of(run), reads(run)
+    rows = read_parts(model.config.data)["test"]
+    off = np.sort(np.abs(rows.frame["target"].to_numpy() - model.predict(rows)))
+    most = off[math.ceil((len(off) + 1) * 0.9) - 1]
+    for times in (1, 2):
+        found = Predictions(model_of(run), beside=asked_for(model_of(run), "90%", False))
+        (frame,) = found.of([rows])
+        assert list(frame.columns[-3:]) == ["prediction", "lower", "upper"]
+        assert found.columns == list(frame.columns)
+        np.testing.assert_allclose(frame["upper"] - frame["prediction"], most, rtol=1e-5)
+        np.testing.assert_allclose(frame["prediction"] - frame["lower"], most, rtol=1e-5)
+        (told,) = (notice for notice in found.notices() if "intervals" in notice)
+        assert f"{len(off)} test rows calibrate them, which chose nothing" in told and "1.645 · rmse" in told
+        assert ("a read of the test part, number 2" in told) == (times == 1)
+    assert reads(run) == before + 1
+    true = rows.frame["target"].to_numpy()
+    assert np.mean((true >= frame["lower"]) & (true <= frame["upper"])) >= 0.9
+
+
+def test_scores_are_kept_for_when_the_data_is_gone(train_run: Train, tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(120)
+    source.write_text(
+        "x,y\n" + "".join(f"{a:.4f},{a + b:.4f}\n" for a, b in zip(x, rng.standard_normal(120), strict=True))
+    )
+    kept, other = (train_run(f"data.source={source}", "data.target=y", f"seed={seed}", *QUICK).run for seed in (0, 1))
+    assert calibrate(model_of(kept)).scores
+    source.unlink()
+    assert asked_for(model_of(kept), "90%", False)[0].columns == ["lower", "upper"]
+    with pytest.raises(DataError, match=r"rows\.csv.*calibrate --interval, and none have been scored yet"):
+        asked_for(model_of(other), "90%", False)
+    assert not (other.path / CALIBRATION).exists()
+
+
+def test_without_a_test_part_dev_rows_calibrate_with_a_warning(train_run: Train) -> None:
+    run = train_run("data.source=diabetes", "data.split=[0.7,0.3,0]", *QUICK).run
+    found = with_scores(model_of(run))
+    assert found.test_reads is None and found.scores and found.scores["part"] == "dev"
+    (beside,) = asked_for(model_of(run), "80%", False)
+    assert "chose the epoch: they may hold less than they say" in beside.notices()[0]
+
+
+def test_of_folds_each_row_is_predicted_by_the_network_that_has_not_learned_it(train_run: Train) -> None:
+    parts = ("data.source=diabetes", "data.split=[0.7,0.3,0]", *QUICK)
+    outcomes = [train_run(*parts, f"data.split_seed={seed}") for seed in (0, 1)]
+    whole = as_folds(outcomes)
+    found = with_scores(model_of(whole)).scores
+    expected = []
+    for outcome in outcomes:
+        rows = read_parts(StoredRun(outcome.run).config.data)["dev"]
+        expected.append(np.abs(rows.frame["target"].to_numpy() - model_of(outcome.run).predict(rows)))
+    assert found and found["out_of_fold"]
+    np.testing.assert_allclose(found["values"], np.sort(np.concatenate(expected)), rtol=1e-4, atol=1e-3)
+    assert "has not learned it" in asked_for(model_of(whole), "90%", False)[0].notices()[0]
+
+
+def test_a_member_has_no_test_part_to_calibrate_by(train_run: Train) -> None:
+    whole = assembled([train_run(*NUMBERS, f"seed={seed}") for seed in (0, 1)], [1, 1]).directory
+    inner = member(whole, 2)
+    with pytest.raises(UsageError, match=f"test part to calibrate it, which is not read: .*{whole.id}"):
+        asked_for(model_of(inner), "90%", False)
+    assert not (inner.path / CALIBRATION).exists()
+
+
+@pytest.mark.parametrize("source", ["breast_cancer", "iris"])
+def test_sets_hold_all_classes_that_are_probable_enough(train_run: Train, source: str) -> None:
+    run = train_run(f"data.source={source}", "data.split=[0.4,0.2,0.4]", *QUICK).run
+    calibrate(model_of(run))
+    model = model_of(run)
+    rows = read_parts(model.config.data)["test"]
+    classes, p = model.target.classes or [], model.predict(rows).astype(float)
+    true = np.array([classes.index(name) for name in rows.frame[model.target.name]])
+    lacking = np.sort(1 - p[np.arange(len(p)), true])
+    q = lacking[math.ceil((len(p) + 1) * 0.9) - 1]
+    (frame,) = Predictions(model, beside=asked_for(model, "90%", False)).of([rows])
+    names = rows.frame[model.target.name]
+    for told, said, own, name in zip(frame["classes"], frame["prediction"], p, names, strict=True):
+        probable = {c for c, share in zip(classes, own, strict=True) if 1 - share <= q}
+        assert set(told.split("|")) == probable | {said}
+        assert name in told.split("|") or 1 - own[classes.index(name)] > q
+    held = [name in told.split("|") for told, name in zip(frame["classes"], names, strict=True)]
+    assert np.mean(held) >= 0.9
+
+
+# what members say
+
+
+def test_members_say_values_and_how_far_they_are_apart(train_run: Train) -> None:
+    outcomes = [train_run(*NUMBERS, f"seed={seed}") for seed in (0, 1, 2)]
+    whole = assembled(outcomes, [2, 1, 1])
+    model = load_model(whole)
+    rows = read_parts(whole.config.data)["dev"]
+    (frame,) = Predictions(model, beside=asked_for(model, None, True)).of([rows])
+    assert list(frame.columns[-4:]) == ["member 1", "member 2", "member 3", "disagreement"]
+    said = np.array([model_of(outcome.run).predict(rows) for outcome in outcomes])
+    np.testing.assert_allclose(frame.iloc[:, -4:-1].to_numpy().T, said, rtol=1e-5)
+    mean = np.average(said, axis=0, weights=[2, 1, 1])
+    apart = np.sqrt(np.average(np.square(said - mean), axis=0, weights=[2, 1, 1]))
+    np.testing.assert_allclose(frame["disagreement"], apart, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("source", ["breast_cancer", "iris"])
+def test_members_say_classes_and_how_far_they_are_apart(train_run: Train, source: str) -> None:
+    outcomes = [train_run(f"data.source={source}", f"seed={seed}", *QUICK) for seed in (0, 1)]
+    whole = assembled([*outcomes, outcomes[0]], [1, 2, 1])
+    calibrate(load_model(whole))  # what members say has no temperature
+    model = load_model(whole)
+    rows = read_parts(whole.config.data)["dev"]
+    (frame,) = Predictions(model, beside=asked_for(model, None, True)).of([rows])
+    p = np.array([model_of(outcome.run).predict(rows) for outcome in outcomes], dtype=float)
+    for k, own in enumerate(p):
+        assert list(frame[f"member {k + 1}"]) == [(model.target.classes or [])[c] for c in own.argmax(axis=1)]
+
+    def entropy(of: Array) -> Array:
+        logs: Array = np.log(of, where=of > 0, out=np.zeros_like(of))
+        return -np.asarray((of * logs).sum(axis=-1))
+
+    information = entropy(p.mean(axis=0)) - entropy(p).mean(axis=0)
+    np.testing.assert_allclose(frame["disagreement"], information, atol=1e-6)
+
+
+def test_one_network_has_no_members(train_run: Train) -> None:
+    with pytest.raises(UsageError, match=r"is one network; `nnrun train \S+ --set network\.ensemble=5`"):
+        asked_for(model_of(train_run(*NUMBERS).run), None, True)
