@@ -71,9 +71,7 @@ def evaluate(
 
     gates = [_gate(text) for text in require or []]
     if calibrate and (data or gates):
-        raise UsageError(
-            "--calibrate goes by the run's own dev and test part; evaluate with DATA or --require after it"
-        )
+        raise UsageError("--calibrate goes by the run's own parts; evaluate with DATA or --require after it")
     model = load_model(StoredRun(find_run(runs, run)))
     if calibrate:
         _calibrate(model, json)

@@ -136,3 +136,69 @@ def test_a_search_tells_the_metric_beside_the_error(nnrun: Nnrun) -> None:
     assert re.fullmatch(
         r"best +trial \d: dev [\d.]+% auc [\d.]+, test [\d.]+% auc [\d.]+ \(test part read once\)", line
     )
+
+
+# calibrating
+
+
+def test_a_run_is_calibrated_and_goes_by_it_from_then_on(nnrun: Nnrun, here: Path) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    before = nnrun("evaluate", "--json").json
+    found = nnrun("evaluate", "--calibrate", "--json").json
+    assert found["test_reads"] == before["test_reads"] + 1 and found["scored_part"] == "test"
+    loss = before["parts"]["dev"]["metrics"]["network"]["loss"]
+    assert found["parts"]["dev"]["before"]["loss"] == pytest.approx(loss, rel=1e-6)
+    assert found["temperature"] != 1 and found["parts"]["dev"]["after"]["loss"] < loss
+    after = nnrun("evaluate", "--json").json["parts"]
+    for part in ("dev", "test"):
+        expected = found["parts"][part]["after"]
+        assert expected.items() <= {k: pytest.approx(v) for k, v in after[part]["metrics"]["network"].items()}.items()
+    page = nnrun("evaluate", "--calibrate")
+    assert page.code == 0 and max(map(len, page.out.splitlines()[1:])) <= 80
+    assert "dev, before" in page.out and f"temperature {found['temperature']:.4g}" in page.out
+    assert "test part read 5 times" in page.out
+    nnrun("report")
+    (written,) = (here / "runs").glob("*/report.html")
+    assert f"at temperature {found['temperature']:.4g}, fitted on dev" in written.read_text()
+
+
+def test_numbers_are_calibrated_by_their_errors(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=diabetes"))
+    found = nnrun("evaluate", "--calibrate", "--json").json
+    assert found["temperature"] is None and found["parts"] == {} and found["scored_rows"] == 88
+    lines = nnrun("evaluate", "--calibrate").out.splitlines()
+    levels = [line.split()[0] for line in lines if line[:1].isdigit()]
+    assert levels == ["80%", "90%", "95%"]  # of 99% it would take 99 rows
+
+
+def test_what_cannot_be_calibrated_with(nnrun: Nnrun, here: Path) -> None:
+    source = Path(__file__).parents[2] / "nnrun/data/bundled/iris.csv"
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    for more in ([str(source)], ["--require", "dev_error<1"]):
+        done = nnrun("evaluate", "latest", *more, "--calibrate")
+        assert done.code == 2 and "run's own parts" in done.err
+
+
+def test_of_a_trial_the_temperature_alone_is_found(nnrun: Nnrun) -> None:
+    nnrun("search", *QUICK, "--trials", "2", "--workers", "1", *sets("data.source=iris"))
+    search = nnrun("list", "--json").json["runs"][0]["id"]
+    trial = f"runs/{search}/trials/0001"
+    found = nnrun("evaluate", trial, "--calibrate", "--json").json
+    assert list(found["parts"]) == ["dev"] and found["scored_part"] is None and found["test_reads"] is None
+    assert "test part is not read" in found["notes"][0]
+    refused = nnrun(
+        "predict", trial, str(Path(__file__).parents[2] / "nnrun/data/bundled/iris.csv"), "--interval", "90%"
+    )
+    assert refused.code == 2 and "test is read for the best of them alone" in refused.err
+    assert nnrun("evaluate", search, "--calibrate", "--json").json["test_reads"] == 2
+    assert nnrun("evaluate", search, "--json").json["test_reads"] == 3
+
+
+def test_a_calibration_of_other_weights_is_made_anew_as_the_note_says(nnrun: Nnrun, here: Path) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    nnrun("evaluate", "--calibrate")
+    nnrun("resume", "latest", "--epochs", "9", "-q")
+    noted = " ".join(nnrun("evaluate").out.replace("note ", "").split())
+    (told,) = re.findall(r"calibration.json is of other weights .* ignored; `nnrun ([^`]+)` makes it anew", noted)
+    assert nnrun(*told.split()).code == 0
+    assert "other weights" not in nnrun("evaluate").out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -295,3 +296,44 @@ def test_more_rows_than_go_through_at_once(trained: Path, nnrun: Nnrun, monkeypa
     for a, b in zip(rows_of(whole), rows_of(chunked), strict=True):
         assert a["customer"] == b["customer"]
         assert float(a["probability of no"]) == pytest.approx(float(b["probability of no"]), abs=1e-5)
+
+
+# how sure it is
+
+
+def test_bounds_are_written_beside_predictions(here: Path, nnrun: Nnrun) -> None:
+    source = str(Path(__file__).parents[2] / "nnrun/data/bundled/diabetes.csv")
+    nnrun("train", "-q", "--set", "data.source=diabetes", "--set", "training.epochs=3")
+    found = nnrun("predict", "latest", source, "--interval", "90%", "-o", "out.csv", "--json").json
+    assert found["columns"] == ["row", "prediction", "lower", "upper"]
+    assert any("88 test rows calibrate them" in notice for notice in found["notices"])
+    assert nnrun("predict", "latest", source, "--interval", "0.9", "-o", "out.parquet").code == 0
+    frame = pd.read_parquet("out.parquet")
+    np.testing.assert_allclose(frame, pd.read_csv("out.csv"))
+    assert (frame["upper"] - frame["lower"]).round(6).nunique() == 1
+    few = nnrun("predict", "latest", source, "--interval", "99%")
+    assert few.code == 2 and "takes 99 rows to calibrate it, and the test part has 88" in few.err
+    wrong = nnrun("predict", "latest", source, "--interval", "ninety")
+    assert wrong.code == 2 and "such as 90%" in wrong.err
+
+
+def test_sets_of_classes_are_written_beside_predictions(trained: Path, nnrun: Nnrun) -> None:
+    done = nnrun("predict", "latest", "new.csv", "--interval", "95%")
+    assert done.code == 0 and "95% sets hold every class with a probability of at least" in " ".join(done.err.split())
+    rows = rows_of(done.out)
+    assert list(rows[0])[-1] == "classes"
+    assert {row["classes"] for row in rows} <= {"no", "yes", "no|yes"}
+    assert all(row["prediction"] in row["classes"].split("|") for row in rows)
+
+
+def test_one_network_becomes_several_as_the_refusal_says(trained: Path, nnrun: Nnrun) -> None:
+    alone = nnrun("predict", "latest", "new.csv", "--members")
+    assert alone.code == 2 and "is one network" in alone.err
+    (told,) = re.findall(r"`nnrun ([^`]+)` trains five", alone.err)
+    assert nnrun(*told.split(), "-q", "--set", "training.epochs=2").code == 0
+    done = nnrun("predict", "latest", "new.csv", "--members")
+    assert done.code == 0 and "mutual information" in " ".join(done.err.split())
+    rows = rows_of(done.out)
+    assert list(rows[0])[-6:] == [*(f"member {k}" for k in range(1, 6)), "disagreement"]
+    assert {row["member 5"] for row in rows} <= {"no", "yes"}
+    assert all(0 <= float(row["disagreement"]) <= np.log(2) + 1e-6 for row in rows)

@@ -352,8 +352,10 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "insight/diagnosis/verbs:_to_finish": "test_an_interrupted_run_is_to_be_finished_first",
     "insight/diagnosis/verbs:of_numbers": "test_numbers_alone_lead_to_a_run_that_says_more",
     "insight/scaffold/verbs:_commands": "test_a_bundled_set_as_a_file",
+    "models/calibration:outdated": "test_a_calibration_of_other_weights_is_made_anew_as_the_note_says",
     "models/output:check_free": "test_a_file_in_the_way_is_replaced_with_the_option_or_left_with_another_name",
     "models/rows:notices": "test_predictions_are_compared_with_a_target_that_is_there",
+    "models/uncertainty:__init__": "test_one_network_becomes_several_as_the_refusal_says",
     "report/run/background:_again": "test_all_that_a_page_of_a_run_says_to_type_can_be_typed",
     "report/search/retest:_next": "test_all_that_a_page_of_a_retest_says_to_type_can_be_typed",
     "report/search/retest:_same_retest": "test_all_that_a_page_of_a_retest_says_to_type_can_be_typed",
@@ -378,11 +380,12 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 }
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs", "cli/diagnose:diagnose",
-    "cli/evaluate:_broken", "cli/init:_refuse", "cli/init:_source", "cli/predict:_by",
+    "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse", "cli/init:_source", "cli/predict:_by",
     "config/data_section:", "config/load:", "config/schema:", "config/space/parsing:", "data/dataset:",
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
-    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "runs/requests:_checked",
+    "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "models/calibrating:with_scores",
+    "models/rows:probability_notices", "models/telling:calibration_page", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "search/retests/verbs:_not_taken", "search/study:_words", "search/verbs:_extended",
 }  # fmt: skip

@@ -260,6 +260,8 @@ def test_calibration_is_measured_in_fifteenths() -> None:
     """
     chart = calibration_chart(classified())
     assert "Expected calibration error 48.8 points" in chart.note
+    assert "temperature" not in chart.note
+    assert "at temperature 1.5, fitted on dev" in calibration_chart(classified(), 1.5).note
     assert chart.data[1]["x"] == pytest.approx([0.6, 0.7, 0.9, 0.95])
     assert chart.data[1]["y"] == pytest.approx([0, 1, 1, 0])
 

@@ -130,7 +130,7 @@ def _mixed_up(classes: list[str], counts: Array) -> Markup:
     return join([tag("h3", f"Most frequent mistakes ({total:,} in all)"), listing(told)])
 
 
-def calibration_chart(of: Classified) -> Chart:
+def calibration_chart(of: Classified, temperature: float = 1.0) -> Chart:
     """How often the network is right, by how sure it is; on the diagonal it is as good as it says."""
     sure, right = of.p.max(axis=1), of.p.argmax(axis=1) == of.true
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
@@ -164,6 +164,8 @@ def calibration_chart(of: Classified) -> Chart:
         f"Expected calibration error {100 * gap:.1f} points; on average the network is {direction} "
         f"({percent(float(sure.mean()))} sure, {percent(float(right.mean()))} right). Larger dots: more examples."
     )
+    if temperature != 1:
+        note += f" It is at temperature {number(temperature)}, fitted on dev, so these examples flatter it a little."
     return Chart("How sure, and how often right", f"Reliability diagram. {note}", [ideal, dots], layout, note, numbers)
 
 

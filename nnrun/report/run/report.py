@@ -155,7 +155,7 @@ def _closer_sections(run: StoredRun) -> list[Section]:
     except NnrunError as error:
         return [left_out("Dev examples", f"{error}.")]
     tables, target = _tables(known), known.dataset.fitted.target.name
-    sections = _classes(of) if isinstance(of, Classified) else _values(of, target)
+    sections = _classes(of, known.model.temperature) if isinstance(of, Classified) else _values(of, target)
     sections += _where(known, tables, target)
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
@@ -172,8 +172,9 @@ def _tables(model: Trained) -> RawParts | None:
         return None
 
 
-def _classes(of: Classified) -> list[Section]:
-    return [Section("Confusions", [confusion_part(of)]), Section("Calibration", [calibration_chart(of)])]
+def _classes(of: Classified, temperature: float) -> list[Section]:
+    calibration = calibration_chart(of, temperature)
+    return [Section("Confusions", [confusion_part(of)]), Section("Calibration", [calibration])]
 
 
 def _values(of: Estimated, target: str) -> list[Section]:
