@@ -51,15 +51,24 @@ def read_calibration(run: RunDir, members: Sequence[Member], shares: Array) -> C
     path = run.path / CALIBRATION
     if not path.is_file():
         return None
-    record = cast(CalibrationRecord, run.read_json(CALIBRATION, CalibrationRecord))
-    scores, own = record.get("scores"), identity(members, shares)
+    try:
+        record = _checked(run)
+    except DataError as error:
+        raise DataError(f"{error}; or delete {path.name}, which leaves the model as it was trained") from None
+    own = identity(members, shares)
+    if record["weights"] != own:
+        return Calibration(own, outdated=True)
+    return Calibration(own, record["temperature"], record.get("scores"))
+
+
+def _checked(run: RunDir) -> CalibrationRecord:
+    record, path = cast(CalibrationRecord, run.read_json(CALIBRATION, CalibrationRecord)), run.path / CALIBRATION
+    scores = record.get("scores")
     if not record["temperature"] > 0:
         raise DataError(f"{path}: temperature is {record['temperature']:g}, where it must be above 0; {RESTORE}")
     if scores and (not scores["values"] or scores["values"] != sorted(scores["values"])):
         raise DataError(f"{path}: scores.values are not in ascending order; {RESTORE}")
-    if record["weights"] != own:
-        return Calibration(own, outdated=True)
-    return Calibration(own, record["temperature"], scores)
+    return record
 
 
 def identity(members: Sequence[Member], shares: Array) -> str:

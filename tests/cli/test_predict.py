@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import NNRUN, SECONDS, Done
+from tests.test_docs import blocks, shape
 
 Nnrun = Callable[..., Done]
 
@@ -337,3 +338,20 @@ def test_one_network_becomes_several_as_the_refusal_says(trained: Path, nnrun: N
     assert list(rows[0])[-6:] == [*(f"member {k}" for k in range(1, 6)), "disagreement"]
     assert {row["member 5"] for row in rows} <= {"no", "yes"}
     assert all(0 <= float(row["disagreement"]) <= np.log(2) + 1e-6 for row in rows)
+
+
+def test_the_examples_of_the_page_run_and_print_what_it_shows(here: Path, nnrun: Nnrun) -> None:
+    page = (Path(__file__).parents[2] / "docs/uncertainty.md").read_text()
+    patients, leaves = blocks(page, "csv")
+    Path("new.csv").write_text(patients)
+    Path("leaves.csv").write_text(leaves)
+    printed = ""
+    for line in "".join(blocks(page, "sh")).splitlines():
+        done = nnrun(*line.split()[1:])
+        assert done.code == 0, f"{line}: {done.err}"
+        printed += done.out + done.err
+    known = {shape(line) for line in printed.splitlines()}
+    shown = [line for block in blocks(page, "text") for line in block.splitlines() if line[0] != "["]
+    formulas = [line for line in shown if "   " in line and not line.startswith((" ", "notice", "loss", "calibration"))]
+    assert len(formulas) == 4
+    assert [line for line in shown if line not in formulas and shape(line) not in known] == []

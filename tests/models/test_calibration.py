@@ -164,18 +164,43 @@ def test_the_temperature_of_a_member_is_its_own(train_run: Train) -> None:
     assert model_of(whole).members[0].weights.keys() == model_of(member(whole, 1)).members[0].weights.keys()
 
 
+def test_the_prior_is_corrected_after_the_temperature(train_run: Train) -> None:
+    run = train_run(*SCARCE, "data.class_weight=balanced", "data.correct_prior=true").run
+    raw = model_of(run)
+    found = calibrate(raw)
+    model = model_of(run)
+    x = model.features(read_parts(model.config.data)["dev"])
+    z = np.concatenate([logits.copy() for _, logits in raw.logits(x)]).astype(float)
+    assert model.shift is not None and model.temperature != 1
+    expected = 1 / (1 + np.exp(-(z[:, 0] / model.temperature + float(model.shift[0]))))
+    np.testing.assert_allclose(model.predict_features(x)[:, 1], expected, rtol=1e-4, atol=1e-6)
+    said = (one.decided(one.predict_features(x)) for one in (raw, model))
+    np.testing.assert_array_equal(*said)
+    assert evaluate(model).results["dev"]["network"]["loss"] == pytest.approx(found.parts["dev"]["after"]["loss"])
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [('"temperature": ', '"temperature": 1', "checksum"), ("{\n", "{", "temperature"), ("}", "", "JSON")],
+    ("damaged", "told"),
+    [
+        (lambda text: text.replace('"temperature": ', '"temperature": 1', 1), "its checksum is of other values"),
+        (lambda text: text[:-9], "not valid JSON"),
+        (lambda text: "{}", "temperature is missing"),
+        (lambda text: json.dumps(json.loads(text) | {"temperature": -1.0}), "temperature is -1, where"),
+        (lambda text: json.dumps(json.loads(text) | {"temperature": "hot"}), "temperature is 'hot' where a number"),
+        (
+            lambda text: json.dumps(
+                json.loads(text) | {"scores": {"part": "test", "out_of_fold": False, "values": [2, 1]}}
+            ),
+            "scores.values are not in ascending order",
+        ),
+    ],
 )
-def test_damage_is_told(train_run: Train, old: str, new: str, told: str) -> None:
-    run = one(train_run)
+def test_damage_is_told(train_run: Train, damaged: Callable[[str], str], told: str) -> None:
+    run = train_run("data.source=iris", *QUICK).run
     calibrate(model_of(run))
-    text = (run.path / CALIBRATION).read_text()
-    if new == "{":  # as another program would write it
-        text = json.dumps(json.loads(text) | {"temperature": -1.0})
-    run.write(CALIBRATION, text.replace(old, new, 1) if new != "{" else text)
-    with pytest.raises(DataError, match=rf"{CALIBRATION}: .*{told}"):
+    text = damaged((run.path / CALIBRATION).read_text())
+    run.write(CALIBRATION, text)
+    with pytest.raises(DataError, match=rf"{CALIBRATION}: .*{told}.*; or delete {CALIBRATION}"):
         model_of(run)
 
 
