@@ -6,6 +6,7 @@ A source is one of the bundled sets, or a path, made absolute from where it was 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -189,7 +190,7 @@ class Parts(Section):
     """A file for each part of the data."""
 
     train: SourceText = Field(description="file with the training examples")
-    dev: SourceText = Field(description="file with the development examples")
+    dev: SourceText | None = key(None, "file with the development examples; null = data.folds cuts them out of train")
     test: SourceText | None = key(None, "file with the test examples; null = no test set")
 
 
@@ -208,6 +209,18 @@ class Data(Section):
         by_kind("auto or a list of three fractions"),
     ] = key("auto", "fractions [train, dev, test]; auto = 60/20/20, less for dev and test on big data")
     split_seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of the split, apart from the run's")
+    folds: Annotated[int, Bounds(ge=2)] | None = key(
+        None,
+        "train so many networks, each with another fold of the rows as its dev part; by split auto no row is test then",
+    )
+    fold: (
+        Annotated[
+            Annotated[Literal["all"], OneOf(also="a whole number"), Tag(kind_tag("text"))]
+            | Annotated[_Count, Tag(kind_tag("whole number"))],
+            by_kind("all or a whole number"),
+        ]
+        | None
+    ) = key(None, "train one of the folds alone, from 1 on; all = one network on the rows of all, without a dev set")
     normalize: Annotated[Literal["standard", "none"], OneOf()] = key(
         "standard", "standard = mean 0 and deviation 1 by the training part; marks of categories and gaps stay 0 or 1"
     )
@@ -249,15 +262,33 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Data:
-        found: list[Complaint] = []
+        found = [*self._about_folds()]
         if self.task == "regression" and self.class_weight is not None:
             found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
         if isinstance(self.source, Parts):
-            splits = {"group": self.group, "time": self.time, "split": None if self.split == "auto" else self.split}
+            cut = {} if self.folds else {"group": self.group, "time": self.time}
+            splits = {**cut, "split": None if self.split == "auto" else self.split}
             written = [name for name, value in splits.items() if value is not None]
             found += [((name,), "has no meaning with a file for each part; remove it") for name in written]
-        elif self.group is not None and self.time is not None:
+        if self.group is not None and self.time is not None and not {("group",), ("time",)} & {at for at, _ in found}:
             found.append((("time",), "group and time exclude each other; remove one"))
         if found:
             raise complain(*found)
         return self
+
+    def _about_folds(self) -> Iterator[Complaint]:
+        if self.fold is not None and self.folds is None:
+            yield ("fold",), "needs data.folds, the number of them"
+        elif isinstance(self.fold, int) and self.fold > (self.folds or 0):
+            yield ("fold",), f"there are {self.folds} folds, got {self.fold}"
+        if not isinstance(self.source, Parts):
+            return
+        if self.folds is None and self.source.dev is None:
+            yield ("source",), "dev is missing; data.folds: 5 does without, as each fifth of train is dev in turn"
+        elif self.folds is not None and self.source.dev is not None:
+            yield ("source", "dev"), "with data.folds each row of the training file is dev once; remove one of the two"
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether to train means to train each of the folds."""
+        return self.folds is not None and self.fold is None

@@ -15,6 +15,7 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.files.table import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared, prepare
+from nnrun.data.split import by_part
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 
@@ -39,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Parts `train`, `dev` and perhaps `test`, all read-only.
+    """Parts `train`, `dev` and perhaps `test`, all read-only; dev is the training part where all rows train.
 
     `target_deviation` is the target's own unit for one standardised unit (1 for classes); `fitted.preprocessor`
     prepares new rows the same way.
@@ -60,6 +61,11 @@ class Dataset:
         weighted = {name: part.weights for name, part in self.parts.items() if part.weights is not None}
         effective = {name: effective_rows(weights) for name, weights in weighted.items()}
         return {"rows": rows, "effective_rows": effective} if effective else {"rows": rows}
+
+    @property
+    def all_train(self) -> bool:
+        """Whether dev is the training part itself, which says nothing of new rows."""
+        return self.parts["dev"] is self.parts["train"]
 
     @property
     def error_kind(self) -> ErrorKind | None:
@@ -108,7 +114,7 @@ def _dataset(entry: Entry, *notices: str) -> Dataset:
         task=fitted.task,
         classes=fitted.classes,
         n_features=len(fitted.features),
-        parts={part: _part(part, arrays, fitted) for part in fitted.split["sizes"]},
+        parts=by_part({part: _part(part, arrays, fitted) for part in fitted.split["sizes"]}),
         target_deviation=fitted.target.deviation,
         fitted=fitted,
         notices=[*fitted.notices, *notices],

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from nnrun.data.facts.survey import Survey, TargetFacts
 from nnrun.data.files.table import Indices, Table
-from nnrun.data.split import NO_PART, PARTS, Rule, Split, TooFewError, part_sizes, split_rows
+from nnrun.data.fitted import WrittenSplit
+from nnrun.data.split import NO_PART, PARTS, Folds, Rule, Split, TooFewError, part_sizes, split_rows, without_test
 from nnrun.errors import DataError
-from nnrun.text import counted
+from nnrun.text import counted, listed
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Locate = Callable[[int, str], str]  # row and column of the one source -> the place of the cell
 
 NO_TEST = "there is no test set: the dev error, by which models are chosen, is no longer an unbiased estimate"
+NO_DEV = "all rows train, and the dev error is that of the same rows: it says nothing about others"
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,22 @@ def _taken(table: Table, rows: Indices) -> Table:
 
 def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] | None, locate: Locate) -> Division:
     """The part of every row; raises DataError if a part would come out empty, or a class be absent from training."""
-    if "all" in found:
-        splits = {"all": _split(config, found["all"], classes is not None)}
-        notices = [*splits["all"].notices]
-    else:
-        splits = {part: _whole(part, survey) for part, survey in found.items()}
-        notices = _extra_columns(found)
+    by_class = classes is not None
+    splits = {part: _split(config, s, by_class) if part == "all" else _whole(part, s) for part, s in found.items()}
+    notices = [notice for split in splits.values() for notice in split.notices]
+    notices += _extra_columns(found)
     notices += _without_target(found)
     notices += _classes_absent(found, splits, classes, locate)
+    notices += [NO_DEV] if config.fold == "all" else []
     sizes = Division(splits).sizes
     return Division(splits, notices if "test" in sizes else [*notices, NO_TEST])
+
+
+def folds_of(config: Data) -> Folds | None:
+    """The folds that the rows are cut into; None of them is dev where each is to be in turn."""
+    if config.folds is None:
+        return None
+    return Folds(config.folds, config.fold if isinstance(config.fold, int) else None)
 
 
 def _whole(part: str, found: Survey) -> Split:
@@ -106,6 +114,7 @@ def _split(config: Data, found: Survey, by_class: bool) -> Split:
             classes=found.target.labels.codes[kept] if by_class and found.target.labels else None,
             groups=None if found.group is None else found.group.codes[kept],
             times=None if found.time is None else found.time.times[kept],
+            folds=folds_of(config),
         )
     return _over_all(split, found)
 
@@ -139,7 +148,7 @@ def check_rows(config: Data, found: Mapping[str, Survey]) -> None:
     """Raise DataError if the one source has fewer rows than there are parts."""
     if "all" in found:
         with _explained(found["all"]):
-            part_sizes(_usable(found["all"]), config.split)
+            part_sizes(_usable(found["all"]), without_test(config.split) if config.folds else config.split)
 
 
 @contextmanager
@@ -147,23 +156,33 @@ def _explained(found: Survey) -> Iterator[None]:
     try:
         yield
     except TooFewError as error:
-        raise DataError(f"{found.head.name}: {error}", ("data", "split")) from None
+        raise DataError(f"{found.head.name}: {error}", ("data", error.key)) from None
 
 
 def _classes_absent(
     found: Mapping[str, Survey], splits: Mapping[str, Split], classes: tuple[str, ...] | None, locate: Locate
 ) -> list[str]:
-    """Raise DataError if a class is absent from train; a notice for each other part that lacks one."""
+    """Raise DataError if a class is absent from train; a notice for each other part, or for folds, that lack one."""
     if classes is None:
         return []
     notices = []
+    folds = splits["all"].folds if "all" in splits else None
     for part, counts in _rows_by_class(found, splits, classes).items():
         absent = [label for label, count in zip(classes, counts, strict=True) if not count]
         if absent and part == "train":
             raise DataError(_absent_from_train(found["all"].target, splits["all"], absent[0], locate))
         if absent:
-            notices.append(f"the {part} part has no row of class {', '.join(absent)}")
+            where = f"the {part} part{_of(folds) if part == 'dev' else ''}"
+            notices.append(f"{where} has no row of class {', '.join(absent)}")
+        if folds and folds.dev is None and part == "train":
+            notices += _rare(dict(zip(classes, counts, strict=True)), folds)
     return notices
+
+
+def _rare(rows: Mapping[str, int], folds: Folds) -> list[str]:
+    """A notice on classes with fewer rows than there are folds, each of which should have one."""
+    rare = [f"{label} ({count})" for label, count in rows.items() if count < folds.count]
+    return [f"fewer rows than folds of class {listed(rare)}: some of the {folds.name} have none as dev"] if rare else []
 
 
 def _rows_by_class(
@@ -189,8 +208,19 @@ def _absent_from_train(target: TargetFacts, split: Split, label: str, locate: Lo
     count, row = len(rows), rows[np.argmin(split.part_of[rows])]  # the first row in the first part that has one
     return (
         f"{locate(int(row), target.name)}: class {label!r} has {count} {'row' if count == 1 else 'rows'} "
-        f"and none came into the training part; {_CURES.get(split.rule, _BY_LOT)}"
+        f"and none came into the training part{_of(split.folds)}; {_cure(split)}"
     )
+
+
+def _of(folds: Folds | None) -> str:
+    return f" of {folds.name}" if folds and folds.dev else ""
+
+
+def _cure(split: Split) -> str:
+    if split.folds:
+        late = "it comes after the rows that train: take fewer folds, or leave its rows out"
+        return late if split.rule == "time" else "add rows of it, or remove it"
+    return _CURES.get(split.rule, _BY_LOT)
 
 
 _BY_LOT = "add rows of it, remove it, or try another data.split_seed"
@@ -201,10 +231,26 @@ _CURES = {  # of rules that draw nothing
 
 
 def _extra_columns(found: Mapping[str, Survey]) -> list[str]:
-    train = found["train"]
+    train = next(iter(found.values()))
     return [
         f"column {name!r} of {survey.head.name} is not in {train.head.name} and is ignored"
         for survey in found.values()
         for name in survey.columns
         if name not in train.columns
     ]
+
+
+def describe_split(config: Data, division: Division) -> WrittenSplit:
+    """As data.json has it."""
+    by_file = division.rule == "files"
+    ratios = config.split if isinstance(config.split, str) else list(config.split)
+    written: WrittenSplit = {
+        "rule": division.rule,
+        "ratios": None if by_file else ratios,
+        "seed": None if by_file else config.split_seed,
+        "sizes": division.sizes,
+        "sha256": division.sha256,
+    }
+    if folds := folds_of(config):
+        written |= {"folds": folds.count, "fold": folds.dev or "all"}
+    return written

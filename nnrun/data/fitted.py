@@ -46,6 +46,8 @@ class WrittenSplit(TypedDict):
     seed: int | None
     sizes: dict[str, int]
     sha256: str
+    folds: NotRequired[int]  # that the rows are cut into
+    fold: NotRequired[int | str]  # the one that is dev, or `all`, which are train and dev at once
 
 
 class Document(WrittenFeatures):
@@ -180,6 +182,14 @@ class Fitted:
         return self.document["split"]
 
     @property
+    def fold(self) -> str:
+        """`fold 2 of 5` where the rows are one of several folds; else nothing."""
+        folds, fold = self.split.get("folds"), self.split.get("fold")
+        if folds is None:
+            return ""
+        return f"all {folds} folds" if fold == "all" else f"fold {fold} of {folds}"
+
+    @property
     def weights(self) -> WrittenWeights | None:
         """How much each row counts; None where all count alike."""
         return self.document.get("weights")
@@ -210,8 +220,12 @@ class Fitted:
                 yield f"{what}: {_change(old_names, new_names)}"
 
     @property
-    def _rows(self) -> tuple[str, list[tuple[str, str, int]]]:
-        return self.split["sha256"], [(file["part"], file["sha256"], file["rows"]) for file in self.files]
+    def _rows(self) -> tuple[str, dict[str, int], list[tuple[str, str, int]]]:
+        return (
+            self.split["sha256"],
+            self.split["sizes"],
+            [(file["part"], file["sha256"], file["rows"]) for file in self.files],
+        )
 
     # as a file
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target, no_feature
-from nnrun.data.division import Division, check_rows, divide
+from nnrun.data.division import Division, check_rows, describe_split, divide
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
@@ -22,10 +22,10 @@ from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, beside, nobody
 from nnrun.data.files.reading import Reading
-from nnrun.data.files.sources import open_sources, source_files
+from nnrun.data.files.sources import open_sources
 from nnrun.data.files.table import Arrays, Indices, Table, check_fits, joined
-from nnrun.data.fitted import Document, Fitted, WrittenFile, WrittenSplit
-from nnrun.data.split import PARTS
+from nnrun.data.fitted import Document, Fitted, WrittenFile
+from nnrun.data.split import PARTS, by_part
 from nnrun.engine.metrics import Task
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         "normalize": config.normalize,
         **preprocessor.to_json(),
         "weights": weights,
-        "split": _describe_split(config, data.division),
+        "split": describe_split(config, data.division),
         "notices": [
             *_of_files(data),
             *data.notices,
@@ -204,7 +204,8 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
         chosen = places[part] - seen[part]
         found[part].append(table.take(chosen[(chosen >= 0) & (chosen < len(table))]))
         seen[part] += len(table)
-    return RawParts({part: joined(tables) for part, tables in found.items()}, places, data.in_pieces)
+    tables = {part: joined(of_part) for part, of_part in found.items()}
+    return RawParts(by_part(tables), by_part(places), data.in_pieces)
 
 
 def _sample(rows: int, most: int) -> Indices:
@@ -271,7 +272,7 @@ def _beginning(config: Data, part: str) -> Callable[[Table], Survey]:
 def _source(config: Data) -> str | dict[str, str]:
     if isinstance(config.source, str):
         return config.source
-    return {part: str(path) for part, path in source_files(config).items()}
+    return {part: path for part, path in config.source if path is not None}
 
 
 def _of_files(data: Divided) -> list[str]:
@@ -286,15 +287,3 @@ def _left_out(data: Divided) -> list[str]:
 def _describe_file(part: str, data: Divided) -> WrittenFile:
     source = data.sources[part].source
     return {"part": part, "name": source.name, "sha256": source.sha256, "rows": data.found[part].rows}
-
-
-def _describe_split(config: Data, division: Division) -> WrittenSplit:
-    by_file = division.rule == "files"
-    ratios = config.split if isinstance(config.split, str) else list(config.split)
-    return {
-        "rule": division.rule,
-        "ratios": None if by_file else ratios,
-        "seed": None if by_file else config.split_seed,
-        "sizes": division.sizes,
-        "sha256": division.sha256,
-    }

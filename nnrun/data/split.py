@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +23,32 @@ NO_PART = -1  # of a row that is left out
 Rule = Literal["stratified", "random", "groups", "time", "files"]
 Ratios = Literal["auto"] | Sequence[float]
 Values = npt.NDArray[Any]
+Of = TypeVar("Of")
 Assignment = npt.NDArray[np.int8]
 
 
+WITHOUT_TEST = (0.8, 0.2, 0.0)
+
+
+def by_part(found: Mapping[str, Of]) -> dict[str, Of]:
+    """Of each part in the order of PARTS; where all rows train, dev is the training part itself."""
+    return {part: found.get(part, found["train"]) for part in PARTS if part in found or part == "dev"}
+
+
 STRETCH = 1 << 20  # rows that are looked at together, where their numbers would take eight bytes each
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Into how many folds the rows are cut that are not test, and which of them, from 1 on, is dev; None: all train."""
+
+    count: int
+    dev: int | None
+
+    @property
+    def name(self) -> str:
+        """Which part of the whole: `fold 2 of 5`."""
+        return f"{self.count} folds" if self.dev is None else f"fold {self.dev} of {self.count}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,7 @@ class Split:
     part_of: Assignment
     rule: Rule
     notices: list[str]
+    folds: Folds | None = None
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -48,11 +73,15 @@ class Split:
 
 
 class TooFewError(ValueError):
-    """There are fewer rows, or groups, than parts."""
+    """There are fewer rows, or groups, than parts, or than folds need; `key` of the section says how many these are."""
 
-    def __init__(self, count: int, unit: str, parts: int) -> None:
+    def __init__(self, count: int, unit: str, parts: int, folds: Folds | None = None) -> None:
         way_out = ", or do without a test set (data.split: [0.8, 0.2, 0])" if parts == len(PARTS) else ""
-        super().__init__(f"{count} {unit}{'' if count == 1 else 's'} for {parts} parts; add {unit}s{way_out}")
+        asked = f"for {parts} parts; add {unit}s{way_out}"
+        if folds:
+            asked = f"where {folds.count} folds need {parts}; add {unit}s, or take fewer folds"
+        self.key = "folds" if folds else "split"
+        super().__init__(f"{count} {unit}{'' if count == 1 else 's'} {asked}")
 
 
 def part_sizes(n: int, split: Ratios) -> tuple[int, int, int]:
@@ -86,12 +115,16 @@ def split_rows(
     classes: Values | None = None,
     groups: Values | None = None,
     times: Values | None = None,
+    folds: Folds | None = None,
 ) -> Split:
     """Split n rows; `classes`, `groups` and `times` are `(n,)` or None. Raises TooFewError.
 
     Groups stay together (sizes are then met as far as groups allow); times send the latest rows to test; else
-    classes, if given, are stratified.
+    classes, if given, are stratified. With folds test is the same, but by `auto` there is none.
     """
+    if folds:
+        whole = split_rows(n, without_test(split), seed, classes=classes, groups=groups, times=times)
+        return _in_folds(whole, folds, seed, classes, groups, times)
     sizes = part_sizes(n, split)
     if times is not None:
         return _by_time(times, sizes)
@@ -99,6 +132,74 @@ def split_rows(
         return Split(_by_group(groups, sizes, seed), "groups", [])
     rule: Rule = "random" if classes is None else "stratified"
     return Split(_assigned(_cut(random_order(n, seed, classes), sizes)), rule, [])
+
+
+def without_test(split: Ratios) -> Ratios:
+    """The fractions that folds are cut by: each row is to be dev once, so none is test unless some are asked for."""
+    return WITHOUT_TEST if split == "auto" else split
+
+
+def _in_folds(
+    whole: Split, folds: Folds, seed: int, classes: Values | None, groups: Values | None, times: Values | None
+) -> Split:
+    """What is no test in a split, cut into folds: one is dev; by time those after it are left out."""
+    train, dev, test = range(len(PARTS))
+    rest = np.flatnonzero(whole.part_of != test)
+    chosen = [None if values is None else values[rest] for values in (classes, groups, times)]
+    home = _homes(len(rest), folds, seed, *chosen)
+    part_of = whole.part_of.copy()
+    part_of[rest] = train
+    if folds.dev is not None:
+        part_of[rest[home == folds.dev]] = dev
+    if times is None:
+        return replace(whole, part_of=part_of, notices=[], folds=folds)
+    if folds.dev is not None:
+        part_of[rest[home > folds.dev]] = NO_PART
+    found = [times[part_of == part] for part in (train, dev, test)]
+    pairs = [(before, after) for before, after in pairwise(np.flatnonzero([len(each) for each in found]).tolist())]
+    ties = [_tied(PARTS[a], PARTS[b]) for a, b in pairs if found[a].max() == found[b].min()]
+    return replace(whole, part_of=part_of, notices=ties, folds=folds)
+
+
+def _homes(
+    n: int, folds: Folds, seed: int, classes: Values | None, groups: Values | None, times: Values | None
+) -> Values:
+    """The fold of each row, `(n,)` from 1 on; by time 0 for the oldest rows, which are never dev.
+
+    Sizes differ by one row at most, those of each class too; of groups as little as their sizes allow.
+    """
+    count = folds.count
+    needed, unit, there = count, "row", n
+    if times is not None:
+        needed += 1
+    elif groups is not None:
+        codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+        unit, there = "group", len(sizes)
+    if there < needed:
+        raise TooFewError(there, unit, needed, folds)
+    home = np.empty(n, np.int64)
+    if times is not None:
+        for block, rows in enumerate(np.array_split(np.argsort(times, kind="stable"), needed)):
+            home[rows] = block
+        return home
+    if groups is not None:
+        return _homes_of_groups(sizes, count, seed)[codes]
+    order = random_order(n, seed, None)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    home[order] = 1 + np.arange(n) % count
+    return home
+
+
+def _homes_of_groups(sizes: Values, count: int, seed: int) -> Values:
+    """The fold of each group: the largest first, each to the fold with the fewest rows so far."""
+    order = random_order(len(sizes), seed, None)
+    home, folds = np.empty(len(sizes), np.int64), [(0, fold) for fold in range(1, count + 1)]
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        rows, fold = heapq.heappop(folds)
+        home[group] = fold
+        heapq.heappush(folds, (rows + int(sizes[group]), fold))
+    return home
 
 
 def _assigned(parts: Sequence[Values]) -> Assignment:
@@ -140,11 +241,15 @@ def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
     order = np.argsort(times, kind="stable")
     cuts = np.cumsum(sizes)[:2]
     notices = [
-        f"rows of the same time stand on both sides of the cut between {before} and {after}"
+        _tied(before, after)
         for before, after, cut in zip(PARTS, PARTS[1:], cuts, strict=False)
         if cut < len(order) and times[order[cut - 1]] == times[order[cut]]
     ]
     return Split(_assigned(np.split(order, cuts)), "time", notices)
+
+
+def _tied(before: str, after: str) -> str:
+    return f"rows of the same time stand on both sides of the cut between {before} and {after}"
 
 
 def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignment:

@@ -165,7 +165,12 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "data: {source: 3}\n",
             "config.yaml:1:16: data.source: expected a bundled name, a path or a mapping of train, dev and test, got 3",
         ),
-        ("data: {source: {train: a.csv}}\n", "config.yaml:1:8: data.source.dev: is missing"),
+        ("data: {source: {dev: a.csv}}\n", "config.yaml:1:8: data.source.train: is missing"),
+        (
+            "data: {source: {train: a.csv}}\n",
+            "config.yaml:1:16: data.source: dev is missing; data.folds: 5 does without, as each fifth of train is dev "
+            "in turn",
+        ),
         (
             "optimizer: {schedule: 3}\n",
             "config.yaml:1:23: optimizer.schedule: expected a name or a mapping with a name, got 3",

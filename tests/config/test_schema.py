@@ -33,6 +33,8 @@ def test_defaults() -> None:
             "task": "auto",
             "split": "auto",
             "split_seed": 0,
+            "folds": None,
+            "fold": None,
             "normalize": "standard",
             "group": None,
             "time": None,

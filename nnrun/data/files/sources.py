@@ -47,10 +47,10 @@ READERS: dict[str, Reader] = {
 
 
 def source_files(config: Data) -> dict[str, Path]:
-    """The file of each part (`train`, `dev`, `test`), `{"all": file}` for a single one, nothing for a bundled set."""
+    """The file of each part, `all` for one that is split or cut into folds, nothing for a bundled set."""
     source = config.source
     if not isinstance(source, str):
-        parts = {"train": source.train, "dev": source.dev, "test": source.test}
+        parts = {"all" if config.folds else "train": source.train, "dev": source.dev, "test": source.test}
         return {part: Path(path) for part, path in parts.items() if path is not None}
     return {} if source in BUNDLED else {"all": Path(source)}
 
