@@ -143,7 +143,7 @@ def metric_key(key: str, kind: str = "") -> str:
 
 def metric_value(value: float | None, name: str) -> str:
     """A metric as it stands on screen: an error in per cent, anything else as a number."""
-    return percent(value) if name.endswith("error") else number(value)
+    return percent(value) if name.endswith(("error", "error_se")) else number(value)
 
 
 def yaml_text(value: Any) -> str:

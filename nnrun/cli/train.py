@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,6 +38,9 @@ EXIT_CODES = {"done": 0, "diverged": 5}
 def train(
     config: ConfigFile = None,
     settings: Settings = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="With data.folds: train one more network, on the rows of all folds.")
+    ] = False,
     report: Report = False,
     runs: Runs = RUNS,
     threads: Threads = None,
@@ -58,7 +61,7 @@ def train(
     loaded = load_config(config or default_config(quiet), settings or [])
     with console(quiet or json, verbose) as screen, stop_request(screen) as stop:
         given: Given = {"config": None if config is None else str(config), "settings": settings or []}
-        outcome = train_run(loaded, runs, screen, stop, sys.argv, given)
+        outcome = train_run(loaded, runs, screen, stop, sys.argv, given, refit)
     again = ["train", *([] if config is None else [str(config)]), *elsewhere(runs)]
     _report(outcome, json, quiet, again, settings or [], if_asked(report, outcome.run, runs))
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
@@ -67,6 +70,10 @@ def train(
 def _to_go_on(outcome: Outcome) -> str:
     """The command that trains a run on that is over."""
     run, config = str(outcome.run.path), outcome.config
+    if config.data.in_folds:
+        return command(
+            "train", str(outcome.run.resolved), *as_options([f"training.epochs={2 * config.training.epochs}"])
+        )
     if outcome.record["stopped_early"]:
         return command("resume", run, *as_options(["regularization.early_stopping=null"]))
     settings = ["optimizer.schedule=constant"] if config.optimizer.schedule.build().needs_total else []
@@ -109,7 +116,9 @@ def _next_commands(
         if not reported:
             yield ["report", name]
         yield ["show", name]
-        if not (record["stopped_early"] or config.optimizer.schedule.build().needs_total):
+        if config.data.in_folds and "refit" not in record:
+            yield [*again, *as_options(settings), "--refit"]
+        if not (config.data.in_folds or record["stopped_early"] or config.optimizer.schedule.build().needs_total):
             yield ["resume", name, "--epochs", str(2 * (record["epochs"] or 0))]
         yield [*again, *_with(settings, [f"seed={config.seed + 1}"])]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command, elsewhere
+from nnrun.runs import members
 from nnrun.runs.rundir import RunDir
 from nnrun.text import closest
 
@@ -62,9 +63,14 @@ def best_in(run: RunDir) -> RunDir | None:
 
 
 def search_of(run: RunDir) -> RunDir | None:
-    """The search that a run is a trial, a repeat or the best run of."""
-    above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:3]]
+    """The search that a run is a trial, a repeat or the best run of, or a fold of one of these."""
+    above = [RunDir(folder) for folder in list(run.path.resolve().parents)[:4]]
     return next((directory for directory in above if is_search(directory)), None)
+
+
+def whole_of(run: RunDir) -> RunDir:
+    """What is trained and asked for things: the run that one is a member of, or the run itself."""
+    return members.whole_of(run) or run
 
 
 def is_record(path: Path) -> bool:
@@ -74,9 +80,9 @@ def is_record(path: Path) -> bool:
 
 
 def name_of(run: RunDir) -> str:
-    """Its id; inside a search as it is typed: SEARCH/trials/0007, SEARCH/best."""
-    search = search_of(run)
-    return f"{search.id}/{run.path.resolve().relative_to(search.path).as_posix()}" if search else run.id
+    """Its id; inside another as it is typed: SEARCH/trials/0007, SEARCH/best, RUN/members/02."""
+    whole = search_of(run) or members.whole_of(run)
+    return f"{whole.id}/{run.path.resolve().relative_to(whole.path.resolve()).as_posix()}" if whole else run.id
 
 
 def _created(run: RunDir) -> float:

@@ -6,13 +6,18 @@ Each member is a run directory, `members/01` and so on; MEMBERS beside them says
 
 from __future__ import annotations
 
+from math import sqrt
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from nnrun.errors import DataError
 from nnrun.files import sealed, to_json
-from nnrun.runs.records import EnsembleRecord
+from nnrun.runs.records import EnsembleRecord, MemberRecord, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
+from nnrun.text import columns, counted, number, percent
+
+if TYPE_CHECKING:
+    from nnrun.config.config import Config
 
 FOLDER = "members"
 FOLDS = "folds"  # how members came about that are the folds of a cross-validation
@@ -60,3 +65,44 @@ def refitted(run: RunDir) -> RunDir | None:
     """What was trained on the rows of all folds, where that was asked for and is done."""
     again = member(run, ALL)
     return again if again.exists and again.status == "done" else None
+
+
+# folds as lines
+
+
+def fold_line(config: Config, record: RunRecord) -> str:
+    """A fold that is over."""
+    if config.data.fold == "all":
+        return f"refit    on the rows of all folds for {counted(record['epochs'] or 0, 'epoch')}"
+    final = record["final"] or {}
+    dev = f"dev {percent(final.get('dev_error'))}, best epoch {record['best_epoch']} of {record['epochs']}"
+    rows = f" on {record['data']['rows']['dev']:,} rows"
+    return f"fold     {config.data.fold} of {config.data.folds}: {dev}{rows}"
+
+
+def folds_in(record: RunRecord) -> list[MemberRecord]:
+    """Those that a run has trained; none of a run of another kind."""
+    return [each for each in record.get("members") or [] if "fold" in each]
+
+
+def folds_table(record: RunRecord) -> list[str]:
+    """The folds of a run side by side, and what their mean is worth."""
+    folds, final = folds_in(record), record.get("final") or {}
+    if not folds or "dev_error_se" not in final:
+        return []
+    table = [["fold", "dev error", "dev loss", "best epoch", "dev rows"]]
+    for each in folds:
+        numbers_of = [percent(each.get("dev_error")), number(each.get("dev_loss")), str(each.get("best_epoch"))]
+        table.append([str(each["fold"]), *numbers_of, f"{each['rows']['dev']:,}"])
+    error, of_mean = final["dev_error"], final["dev_error_se"]
+    deviation = None if of_mean is None else of_mean * sqrt(len(folds))
+    spread = f"{percent(deviation)} (one standard deviation of {len(folds)} folds)"
+    mean = f"dev error {percent(error)} ± {spread}, standard error {percent(of_mean)}"
+    again, of_test = record.get("refit"), "test_error" in final
+    told = [mean]
+    if again:
+        epochs = counted(again["epochs"] or 0, "epoch")
+        told.append(f"refit     one network on the rows of all folds, {epochs} long, in members/all")
+    if of_test:
+        told.append(f"test      is what {'that network says' if again else f'the {len(folds)} say together'}")
+    return ["", *columns(table, right=range(5)), *told]

@@ -27,14 +27,14 @@ CACHE = ".cache"  # beside the runs
 
 def prepare(loaded: Loaded, root: Path, heard: Heard = nobody) -> tuple[Dataset, Session]:
     """Data and trainer; errors about a value of the configuration say where it stands."""
-    with _located(loaded):
+    with located(loaded):
         dataset = _dataset(loaded.config, root, heard)
         return dataset, session_of(loaded, dataset)
 
 
 def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1) -> tuple[Loaded, Dataset]:
     """The data of a run that begins, or a search of so many; the configuration now says which engine trains."""
-    with _located(loaded):
+    with located(loaded):
         dataset = _dataset(loaded.config, root, heard)
         config, told = decided(loaded.config, dataset, trainings, heard)
         loaded.notices.extend(told)
@@ -43,7 +43,7 @@ def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1)
 
 def session_of(loaded: Loaded, dataset: Dataset) -> Session:
     """A trainer for a configuration and its data."""
-    with _located(loaded):
+    with located(loaded):
         return Session([loaded.config], dataset)
 
 
@@ -52,7 +52,7 @@ def _dataset(config: Config, root: Path, heard: Heard) -> Dataset:
 
 
 @contextmanager
-def _located(loaded: Loaded) -> Iterator[None]:
+def located(loaded: Loaded) -> Iterator[None]:
     """Errors about a value of the configuration say where it stands."""
     try:
         yield
@@ -81,12 +81,13 @@ def create(
     given: Given | None = None,
     parent: Parent | None = None,
     files: Mapping[str, bytes] | None = None,
+    more: RunRecord | None = None,
 ) -> RunDir:
-    """A run directory before training, with further files where it has a past."""
+    """A run directory before training, with further files where it has a past, and more keys of run.json."""
     config = loaded.config
 
     def all_files(run_id: str) -> dict[str, bytes]:
-        first = first_files(run_id, config, loaded.text, dataset, argv, parent, given)
+        first = first_files(run_id, config, loaded.text, dataset, argv, parent, given, more=more)
         return {**first, EPOCHS: b"", **(files or {})}
 
     return RunDir.create(root, config.name, all_files)
@@ -101,6 +102,7 @@ def first_files(
     parent: Parent | None,
     given: Given | None = None,
     here: Environment | None = None,
+    more: RunRecord | None = None,
 ) -> dict[str, bytes]:
     """What a run directory holds before training; `text` is the user's file, None where there is none.
 
@@ -121,6 +123,7 @@ def first_files(
         "blas": here["blas"],
         "git": here["git"],
         "data": _data_record(dataset),
+        **(more or {}),
     }
     return {
         CONFIG: resolved.encode() if text is None else text,

@@ -28,7 +28,7 @@ Measured = Mapping[str, Array]  # column -> one number a run, such as dev_auc
 
 
 class Judge:
-    """What decides between the epochs of each run: the primary metric on the dev set.
+    """What decides between the epochs of each run: the primary metric on the dev set; without one the last epoch.
 
     A metric that training does not measure in passing is worked out from the predictions of the same pass, on dev
     and on the rows that the training error is measured on. Raises MisfitError where task or dev set do not have it.
@@ -37,6 +37,7 @@ class Judge:
     def __init__(self, trainer: Trainer, dataset: Dataset, primary: str) -> None:
         self.primary = primary
         _refuse_misfit(primary, dataset)
+        self._latest = dataset.all_train
         watched = {"train": trainer.on_train, "dev": trainer.on_dev} if METRICS[primary].of else {}
         self._kept = {part: _Predictions(evaluator, dataset) for part, evaluator in watched.items()}
 
@@ -50,6 +51,9 @@ class Judge:
 
     def scores(self, epoch: Epoch, measured: Measured) -> Array:
         """What epochs are compared by, `(runs, 2)`, less is better."""
+        if self._latest:
+            number = np.where(np.isnan(epoch.dev_loss), np.nan, -float(epoch.number))
+            return scores_of(number, number)
         columns = {"dev_error": epoch.dev_error, "dev_loss": epoch.dev_loss, **measured}
         first, second = primary_keys(self.primary)
         return scores_of(to_minimise(self.primary, columns[first]), columns[second])
@@ -239,6 +243,20 @@ def where_diverged(divergence: Divergence, trainer: Trainer, k: int) -> Diverged
 def _flat(vectors: Array) -> Array:
     """`(runs, ..., size)` by members, `(members, size)`."""
     return vectors.reshape(prod(vectors.shape[:-1]), vectors.shape[-1])
+
+
+def measures(loss: Loss, dataset: Dataset, part: str, logits: Array, names: Sequence[str]) -> dict[str, float]:
+    """The same of what several networks say together of a part: logits `(rows, width)`."""
+    measured = examples(dataset, part)
+    y, weights, scale = loss.targets(measured.y, logits.dtype), measured.weights, measured.error_scale or np.nan
+    losses, mistakes = loss.sums(logits, y, weights)
+    final = {f"{part}_loss": float(losses / measured.total), f"{part}_error": float(mistakes / scale)}
+    if weights is not None:
+        plain = Examples(measured.x, measured.y)
+        final[f"{part}_plain_error"] = float(loss.sums(logits, y)[1] / (plain.error_scale or np.nan))
+    final |= _own_unit(dataset, part, final[f"{part}_error"], measured)
+    known = in_own_unit(dataset, measured.y), predictions(loss, dataset, logits), weights_of(measured)
+    return final | {f"{part}_{name}": of(*known) for name in names if (of := METRICS[name].of)}
 
 
 def _plain_errors(weighing: Evaluator, bound: Sequence[Bound]) -> Array:

@@ -248,6 +248,12 @@ class Chosen(TypedDict):
     test_reads: int  # how often the test part was read, for this trial and those chosen before it
 
 
+class Refit(TypedDict):
+    """The network that learns from the rows of all folds: for how many epochs, None until the folds are over."""
+
+    epochs: int | None
+
+
 class RunRecord(TypedDict, total=False):
     """run.json; a run that is not over lacks the keys of its end, and one that is no search's the last ones."""
 
@@ -275,7 +281,8 @@ class RunRecord(TypedDict, total=False):
     divergence: Diverged | None
     symptoms: list[FoundSymptom]
     final: Final | None
-    members: list[MemberRecord]  # of an ensemble
+    members: list[MemberRecord]  # of an ensemble, or of a run of folds
+    refit: Refit
     written: dict[str, Written] | None  # each of metrics.jsonl and events.jsonl; None while a run goes on
     chosen: Chosen
     trials: int | None

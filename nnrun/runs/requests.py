@@ -23,6 +23,7 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import command, elsewhere
 from nnrun.runs.finding import is_search, search_of
+from nnrun.runs.members import has_members, whole_of
 from nnrun.runs.records import Event
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import HELD, StoredRun
@@ -121,9 +122,19 @@ def refuse(run: RunDir, do: Do) -> None:
             f"{run.id} is a search, whose trials are as it drew them; it can be paused and stopped: "
             f"`{command(PAUSE, _as_typed(run))}`, `{command(STOP, _as_typed(run))}`"
         )
+    _refuse_member(run, do)
     status = run.status
     if status not in TRAINED:
         raise UsageError(f"{run.id} is not being trained: {_instead(run, status)}")
+
+
+def _refuse_member(run: RunDir, do: Do) -> None:
+    """Networks that are compared or used together are trained alike; what goes for one goes for the whole."""
+    whole = whole_of(run) or (run if has_members(run) and do == CHANGE else None)
+    if whole:
+        words = " and ".join(f"`{command(word, _as_typed(whole))}`" for word in (PAUSE, STOP))
+        belongs = "" if whole is run else f" belongs to the run {whole.id}, which"
+        raise UsageError(f"{run.id}{belongs} trains several networks alike; {words} are for all of them")
 
 
 def _as_typed(run: RunDir) -> str:

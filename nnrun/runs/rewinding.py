@@ -23,6 +23,7 @@ from nnrun.installation import command
 from nnrun.runs.checkpoints import start_before
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.members import has_members, member, whole_of
 from nnrun.runs.preparing import create, prepare, same_data, until_told
 from nnrun.runs.records import Parent, Row
 from nnrun.runs.requests import settings_of
@@ -89,6 +90,12 @@ def _parent(run: RunDir) -> StoredRun:
         )
     if is_search(run):
         raise UsageError(f"{run.id} is a search; only one run can be rewound")
+    if has_members(run) or whole_of(run):
+        alone = command("train", str(run.resolved if whole_of(run) else member(run, 1).resolved))
+        raise UsageError(
+            f"{run.id}: networks that are trained for each other keep no states; `{alone}` makes one a run of its own, "
+            "which can be rewound"
+        )
     return StoredRun(run)
 
 

@@ -54,6 +54,7 @@ class Stage:
             epoch=self.trainer.epoch,
             notices=[*notices, *dataset.notices, *augmentation_notices(self.configs[0].regularization.augment)],
             error_kind=dataset.error_kind or "",
+            fold=dataset.fitted.fold,
         )
 
     def show(self, watch: Watch, rows: Sequence[Row]) -> None:

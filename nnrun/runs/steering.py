@@ -15,6 +15,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, DataError, MisfitError
 from nnrun.files import drop_unfinished, sealed_text
 from nnrun.runs.checkpoints import fork_of
+from nnrun.runs.members import has_members
 from nnrun.runs.requests import (
     CHANGE,
     FOLDER,
@@ -31,6 +32,8 @@ from nnrun.runs.requests import (
 from nnrun.runs.rundir import RESOLVED, RunDir
 from nnrun.runs.telling import change_line
 
+TRIALS = "the trials of a search are as it drew them"
+FOLDS = "the folds of a run are trained alike"
 TOO_LATE = "nobody trained the run any more when its turn came"
 UNREADABLE = "the file holds no request of nnrun"
 
@@ -81,7 +84,7 @@ class Steering:
             elif request["do"] != CHANGE:
                 self._obey(asked.name, request, epoch)
             elif change is None:
-                self._refuse(asked, epoch, "the trials of a search are as it drew them")
+                self._refuse(asked, epoch, FOLDS if has_members(self.run) else TRIALS)
             else:
                 try:
                     told = change(asked.name, request)

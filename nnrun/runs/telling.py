@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.installation import as_options, command, elsewhere, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
+from nnrun.runs.members import folds_in, folds_table
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.stored import HELD
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
 from nnrun.text import (
     columns,
+    counted,
     duration,
     metric_name,
     metric_value,
@@ -48,11 +50,11 @@ class Beginning:
     epoch: int
     notices: Sequence[str]
     error_kind: str = ""  # as in `verdict.error_kind`
+    fold: str = ""  # `fold 2 of 5` where the rows are one of several folds
 
 
 def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     """What is trained on what."""
-    rows = ", ".join(f"{count:,} {part}" for part, count in beginning.rows.items())
     kind = beginning.error_kind
     task = f"{len(beginning.classes)} classes" if beginning.classes else "regression"
     if kind or not beginning.classes:
@@ -71,12 +73,25 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     source = config.data.source if isinstance(config.data.source, str) else dict(config.data.source)
     return [
         f"run      {name}",
-        f"data     {source_name(source)}: {rows}; {beginning.features} features, {task}",
+        f"data     {source_name(source)}: {rows_of(beginning)}; {beginning.features} features, {task}",
         f"network  {network_shape(widths, network.ensemble)} ({', '.join(layers)}), "
         f"{beginning.parameters:,} parameters" + (" each" if network.ensemble > 1 else ""),
         f"training {', '.join(how)}",
         *(line for notice in beginning.notices for line in wrapped(notice, "note     ")),
     ]
+
+
+def rows_of(beginning: Beginning) -> str:
+    """How many rows each part has, and of which fold if they are one."""
+    rows = ", ".join(f"{count:,} {part}" for part, count in beginning.rows.items())
+    return f"{rows} ({beginning.fold})" if beginning.fold else rows
+
+
+def environment_line(record: RunRecord) -> str:
+    """The software that a run runs on."""
+    versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
+    kernels = ", ".join(f"{blas['library']} {blas['kernel']}" for blas in record["blas"])
+    return f"versions {versions}; {kernels}"
 
 
 def shown_metrics(primary: str) -> list[str]:
@@ -124,9 +139,11 @@ def ending(record: RunRecord, status: str) -> str:
         return f"diverged in {place} met numbers that are not finite{kept}"
     why = f": {record['error']}" if status == "failed" and record.get("error") else ""
     how = "stopped early" if record.get("stopped_early") else status
-    best = f", best epoch {record['best_epoch']}" if record.get("best_epoch") else ""
-    epochs = record.get("epochs", 0)
+    epochs, folds = record.get("epochs", 0), folds_in(record)
+    mean = "mean " if folds else ""
+    best = f", {mean}best epoch {record['best_epoch']}" if record.get("best_epoch") else ""
     trained = f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
+    trained = f"{counted(len(folds), 'fold')} of up to {trained}" if folds else trained
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
@@ -181,6 +198,7 @@ def summary(
             "",
             *table,
             *beside_members(record),
+            *folds_table(record),
             *filter(None, [watched(nudges(events))]),
             "",
             *gaps(final, record["data"], config.diagnosis),

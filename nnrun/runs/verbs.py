@@ -16,14 +16,17 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines, sealed_text
 from nnrun.installation import as_options, command, elsewhere
+from nnrun.runs import folds
 from nnrun.runs.finding import search_of
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.members import has_members, whole_of
 from nnrun.runs.preparing import begun, create, prepare, same_data, session_of, until_told
 from nnrun.runs.records import Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.symptoms import finite
+from nnrun.runs.telling import called
 
 
 def train(
@@ -33,12 +36,18 @@ def train(
     told_to_stop: ToldToStop = lambda: False,
     argv: Sequence[str] = (),
     given: Given | None = None,
+    refit: bool = False,
 ) -> Outcome:
     """Train a configuration in a new run directory under `root`, which remembers the command line and what it gave.
 
-    Raises ConfigError or DataError before the directory is made.
+    Where it has folds, each of them; `refit` trains one network more then, on the rows of all. Raises ConfigError or
+    DataError before the directory is made.
     """
     listener = listener or Listener()
+    if loaded.config.data.in_folds:
+        return folds.train(loaded, root, listener, told_to_stop, argv, given, refit)
+    if refit:
+        raise UsageError("--refit trains on the rows of all folds in the end; --set data.folds=5 makes five")
     loaded, dataset = begun(loaded, root, until_told(listener.preparing, told_to_stop))
     session = session_of(loaded, dataset)
     run = create(root, loaded, dataset, argv, given=given)
@@ -67,11 +76,25 @@ def resume(
             f"{run.resolved}"
         )
     listener = listener or Listener()
+    if whole := whole_of(run):
+        raise UsageError(
+            f"{run.id} belongs to the run {whole.id}; `{command('resume', called(whole.path))}` goes on with that, and "
+            f"`{command('train', str(run.resolved))}` makes it a run of its own"
+        )
+    if has_members(run):
+        if overrides or epochs is not None:
+            raise UsageError(_as_begun(run))
+        return folds.resume(run, listener, told_to_stop)
     if overrides:
         settings = [*overrides, *([] if epochs is None else [f"{TOTAL}={epochs}"])]
         return _begin_child(run, settings, listener, told_to_stop, argv)
     with run.locked():
         return _go_on(run, epochs, listener, told_to_stop)
+
+
+def _as_begun(run: RunDir) -> str:
+    anew = command("train", str(run.resolved), "--set", "KEY=VALUE")
+    return f"{run.id} is made of several networks, which are trained as they began; `{anew}` trains anew with others"
 
 
 def _go_on(run: RunDir, epochs: int | None, listener: Listener, told_to_stop: ToldToStop) -> Outcome:

@@ -27,9 +27,10 @@ from nnrun.cli.terminal.screen import (
 from nnrun.cli.terminal.streams import in_terminal_letters, say, say_at_once
 from nnrun.engine.scores import scores_of_row
 from nnrun.installation import typed_here
+from nnrun.runs import telling
+from nnrun.runs.finding import whole_of
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.records import FoundSymptom, Row, numbers
-from nnrun.runs.telling import Beginning, called, epoch_line, epoch_table, heading, symptom_lines
 from nnrun.text import columns, pace, remaining
 
 if TYPE_CHECKING:
@@ -53,19 +54,21 @@ class PlainConsole(Screen, Listener):
         super().__init__()
         self.verbose = verbose
         self.epochs = self.heard = 0  # planned, and those of this process
-        self.primary, self.error_kind = "error", ""
+        self.primary, self.error_kind, self.fold = "error", "", ""
         self.run_name = ""
         self.known: set[str] = set()  # names of symptoms that were told
 
-    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
+    def started(self, run: RunDir, config: Config, beginning: telling.Beginning) -> None:
         """The heading, and with -v all that the run depends on."""
         self.preparation.close()
         self.epochs, self.primary = config.training.epochs, config.metrics.primary
-        self.run_name = called(run.path)
-        self.error_kind = beginning.error_kind
-        if self.verbose:
-            say(*run.resolved.read_bytes().decode().rstrip().split("\n"), _environment(run))
-        say(*heading(run.id, config, beginning))
+        whole, before = whole_of(run), self.run_name
+        self.run_name, self.error_kind = telling.called(whole.path), beginning.error_kind
+        self.fold = f"{beginning.fold}  " if beginning.fold else ""
+        further = self.run_name == before  # fold of the same run
+        if self.verbose and not further:
+            say(*run.resolved.read_bytes().decode().rstrip().split("\n"), telling.environment_line(run.read_record()))
+        say(*([f"data     {telling.rows_of(beginning)}"] if further else telling.heading(whole.id, config, beginning)))
 
     def changed(self, config: Config) -> None:
         """There may be another number of epochs to come."""
@@ -74,7 +77,7 @@ class PlainConsole(Screen, Listener):
     def epoch(self, row: Row) -> None:
         """A line."""
         self.heard += 1
-        say(epoch_line(row, self.epochs, self.primary, self.error_kind))
+        say(f"{self.fold}{telling.epoch_line(row, self.epochs, self.primary, self.error_kind)}")
 
     def told(self, line: str) -> None:
         """A line."""
@@ -84,7 +87,7 @@ class PlainConsole(Screen, Listener):
         """Each when it is there first."""
         for symptom in found:
             if symptom["name"] not in self.known:
-                say(*symptom_lines(symptom, self.run_name, typed_here))
+                say(*telling.symptom_lines(symptom, self.run_name, typed_here))
         self.known |= {symptom["name"] for symptom in found}
 
 
@@ -98,6 +101,12 @@ class LiveConsole(PlainConsole):
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
+        self._drawing, self._adding = RLock(), Lock()  # in this order
+        self.spent = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        """With nothing drawn yet, as at each fold."""
         from rich.console import Console
         from rich.live import Live
 
@@ -108,9 +117,8 @@ class LiveConsole(PlainConsole):
         self.best: Row | None = None
         self.done = 0
         self.drawn: list[int] = []  # columns of each line
-        self.spent = self.heard_at = self.refreshed_at = 0.0
+        self.heard_at = self.refreshed_at = 0.0
         self.over = self.below_others = False
-        self._drawing, self._adding = RLock(), Lock()  # in this order
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.keyboard.stop()
@@ -122,10 +130,12 @@ class LiveConsole(PlainConsole):
         self.keyboard.give_back()
         super().abandoned()
 
-    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
+    def started(self, run: RunDir, config: Config, beginning: telling.Beginning) -> None:
         """The heading stays above the live view, which begins where the run stands."""
         super().started(run, config, beginning)
-        self.panel = Panel(run, config.optimizer.learning_rate)
+        if self.over:
+            self._begin()
+        self.panel = Panel(whole_of(run), config.optimizer.learning_rate)
         for row in run.metrics():
             self._remember(row)
         self.done = beginning.epoch
@@ -227,7 +237,7 @@ class LiveConsole(PlainConsole):
         shown = list(self.rows)[-max(FEWEST_SHOWN, most) :]
         if self.best is not None and self.best not in shown:
             shown = [self.best, *(shown if most > len(shown) else shown[1:])]
-        table = fitting(epoch_table(shown, self.primary), width - MARGIN)
+        table = fitting(telling.epoch_table(shown, self.primary), width - MARGIN)
         marks = ["", *("best" if row is self.best else "" for row in shown)]
         lines = columns([[*row, mark] for row, mark in zip(table, marks, strict=True)], right=range(len(table[0])))
         styles = ["dim", *("bold" if mark else "" for mark in marks[1:])]
@@ -250,7 +260,7 @@ class LiveConsole(PlainConsole):
 
     def _pace(self) -> Iterator[str]:
         """What is done, what is left, and how fast it goes, ever shorter."""
-        done = f"{self.done}/{self.epochs}"
+        done = f"{self.fold}{self.done}/{self.epochs}"
         if self.panel.paused:
             yield f"{done} epochs, paused"
         elif self.heard:
@@ -263,20 +273,13 @@ class LiveConsole(PlainConsole):
         yield done
 
 
-def _environment(run: RunDir) -> str:
-    record = run.read_record()
-    versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
-    kernels = ", ".join(f"{blas['library']} {blas['kernel']}" for blas in record["blas"])
-    return f"versions {versions}; {kernels}"
-
-
 class QuietConsole(PlainConsole):
     """Says nothing until the end."""
 
     def preparing(self, step: str, done: int, rows: int | None) -> None:
         """Nothing."""
 
-    def started(self, run: RunDir, config: Config, beginning: Beginning) -> None:
+    def started(self, run: RunDir, config: Config, beginning: telling.Beginning) -> None:
         """Nothing."""
 
     def told(self, line: str) -> None:

@@ -1,0 +1,199 @@
+"""What the folds of a configuration come to: means, the rows of the verdict, and what they say of test together.
+
+All of it is worked out from their files, so a run that was killed has it as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor, sqrt
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import cast
+
+import numpy as np
+
+from nnrun.config.config import Config
+from nnrun.config.overrides import configured
+from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.engine.parameters import Array
+from nnrun.files import json_lines
+from nnrun.runs.assembly import make_loss, make_mlp
+from nnrun.runs.checkpoints import named, read_weights
+from nnrun.runs.listener import Outcome
+from nnrun.runs.members import FOLDER, ensemble_file, member
+from nnrun.runs.recording import measures, wanted
+from nnrun.runs.records import DataRecord, EnsembleRecord, Final, FoundSymptom, MemberRecord, Row, numbers
+from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
+from nnrun.runs.stored import StoredRun
+
+ALL = "all"  # the fold, and the member, that learns from the rows of all folds
+NOT_MEANS = ("epoch", "step", "seconds", "layers")  # columns of an epoch
+
+
+def in_fold(config: Config, fold: int | str) -> Config:
+    """What trains one fold alone."""
+    return configured(config, {"data.fold": fold})
+
+
+def in_folds(config: Config) -> list[Config]:
+    """What trains each of them."""
+    return [in_fold(config, fold) for fold in range(1, 1 + (config.data.folds or 0))]
+
+
+def of_folds(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Those of the folds alone."""
+    return [outcome for outcome in outcomes if outcome.config.data.fold != ALL]
+
+
+def mean_epoch(outcomes: Sequence[Outcome]) -> int:
+    """The best epoch of the folds on average, rounded."""
+    return max(1, floor(fmean(outcome.record["best_epoch"] or 0 for outcome in outcomes) + 0.5))
+
+
+def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Final) -> Outcome:
+    """Complete the run's files from those of its folds; `test` is what its final numbers hold of the test part."""
+    folds, record = of_folds(outcomes), run.read_record()
+    status = status_of(config, record.get("refit") is not None, outcomes)
+    rows = mean_rows([outcome.rows for outcome in folds])
+    whole = status == "done"
+    run.write(EPOCHS, json_lines(rows))
+    run.write(MEMBERS, members_file(config, folds).decode())
+    run.event(status, epoch=len(rows))
+    run.update_record(
+        status=status,
+        ended=now(),
+        seconds=sum(outcome.record.get("seconds") or 0.0 for outcome in outcomes),
+        epochs=len(rows),
+        best_epoch=mean_epoch(folds) if whole else None,
+        stopped_early=bool(folds) and all(outcome.record.get("stopped_early") for outcome in folds),
+        divergence=next((each for outcome in outcomes if (each := outcome.record.get("divergence"))), None),
+        symptoms=_symptoms(folds),
+        data=_data_record(record["data"], folds),
+        final={**mean_final([outcome.record["final"] or {} for outcome in folds]), **test} if whole else {},
+        members=[_member_record(config, outcome) for outcome in folds],
+        written=run.written(),
+    )
+    return Outcome(run, status, run.read_record(), rows, config)
+
+
+def status_of(config: Config, refit: bool, outcomes: Sequence[Outcome]) -> str:
+    """Of the whole, by its folds and what may be trained after them."""
+    if any(outcome.status == "diverged" for outcome in outcomes):
+        return "diverged"
+    done = [outcome for outcome in outcomes if outcome.status == "done"]
+    return "done" if len(done) == (config.data.folds or 0) + refit else "interrupted"
+
+
+def mean_rows(histories: Sequence[Sequence[Row]]) -> list[Row]:
+    """Epoch by epoch the mean over folds; one that has ended counts with its last row."""
+    longest = max(map(len, histories), default=0)
+    return [_mean_row(epoch, [rows for rows in histories if rows]) for epoch in range(1, longest + 1)]
+
+
+def _mean_row(epoch: int, histories: Sequence[Sequence[Row]]) -> Row:
+    rows = [numbers(rows[min(epoch, len(rows)) - 1]) for rows in histories]
+    means = {name: _mean([row.get(name) for row in rows]) for name in rows[0] if name not in NOT_MEANS}
+    seconds = sum(rows[epoch - 1]["seconds"] for rows in histories if len(rows) >= epoch)
+    step = max(rows[min(epoch, len(rows)) - 1]["step"] for rows in histories)
+    return cast(Row, {"epoch": epoch, "step": step, **means, "seconds": round(seconds, 6)})
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def mean_final(finals: Sequence[Final]) -> Final:
+    """The mean of each number that all folds have, but for those of test, and the standard error of the dev error."""
+    names = [name for name in finals[0] if not name.startswith("test_")] if finals else []
+    found = {name: [final.get(name) for final in finals] for name in names}
+    known = {name: [v for v in values if v is not None] for name, values in found.items() if None not in values}
+    means: Final = {name: fmean(values) for name, values in known.items()}
+    if "dev_error" in known:
+        means["dev_error_se"] = stdev(known["dev_error"]) / sqrt(len(finals))
+    return means
+
+
+def _member_record(config: Config, outcome: Outcome) -> MemberRecord:
+    record, final = outcome.record, outcome.record.get("final") or {}
+    return {
+        "id": f"{FOLDER}/{outcome.run.id}",
+        "fold": outcome.config.data.fold or ALL,
+        "seed": record["seed"],
+        "rows": record["data"]["rows"],
+        "weight": 1 / (config.data.folds or 1),
+        "best_epoch": record.get("best_epoch"),
+        "dev_error": final.get("dev_error"),
+        "dev_loss": final.get("dev_loss"),
+    }
+
+
+def members_file(config: Config, outcomes: Sequence[Outcome]) -> bytes:
+    """MEMBERS; folds that are not over yet are named alone."""
+    count = config.data.folds or 0
+    known = {record["fold"]: record for record in (_member_record(config, outcome) for outcome in outcomes)}
+    named_alone: list[MemberRecord] = [
+        {"id": f"{FOLDER}/{k:02d}", "fold": k, "weight": 1 / count} for k in range(1, count + 1)
+    ]
+    members = [known.get(each["fold"], each) for each in named_alone]
+    ensemble: EnsembleRecord = {
+        "schema_version": SCHEMA_VERSION,
+        "how": "folds",
+        "weights": [1 / count] * count,
+        "members": members,
+    }
+    return ensemble_file(ensemble).encode()
+
+
+def _symptoms(outcomes: Sequence[Outcome]) -> list[FoundSymptom]:
+    """Each that a fold has, as the first of them has it."""
+    found: dict[str, FoundSymptom] = {}
+    for outcome in outcomes:
+        for symptom in outcome.record.get("symptoms") or []:
+            where = f"in fold {outcome.config.data.fold}, {symptom['why']}"
+            found.setdefault(symptom["name"], {**symptom, "why": where})
+    return list(found.values())
+
+
+def _data_record(data: DataRecord, outcomes: Sequence[Outcome]) -> DataRecord:
+    """As many rows are dev as were so in one of the folds."""
+    of_folds = [outcome.record["data"] for outcome in outcomes]
+    found: DataRecord = {**data, "rows": {**data["rows"], "dev": sum(each["rows"]["dev"] for each in of_folds)}}
+    if "effective_rows" in data:
+        dev = sum(each.get("effective_rows", each["rows"])["dev"] for each in of_folds)
+        found["effective_rows"] = {**data["effective_rows"], "dev": dev}
+    return found
+
+
+def tested(run: RunDir, config: Config, cache: Path) -> Final:
+    """Losses and errors of what the folds say together of the test part; nothing where there is none."""
+    from threadpoolctl import threadpool_limits
+
+    whole = load_dataset(config.data, config.training.dtype, cache)
+    if "test" not in whole.parts:
+        return {}
+    loss = make_loss(config, whole)
+    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+        logits = np.stack([_logits(member(run, each.data.fold or ALL), whole, cache) for each in in_folds(config)])
+        together = loss.pool(logits, np.full(len(logits), 1 / len(logits)))
+        return {**measures(loss, whole, "test", together, wanted(config, whole))}
+
+
+def _logits(run: RunDir, whole: Dataset, cache: Path) -> Array:
+    """A fold's of the test part `(rows, width)`, by its own preprocessing; values in deviations of the whole."""
+    config = StoredRun(run).latest
+    dataset = load_dataset(config.data, config.training.dtype, cache)
+    network = make_mlp(config, dataset.n_features, make_loss(config, dataset).width).network()
+    theta, state = (np.empty((1, vector.size), config.training.dtype) for vector in (network.theta, network.state))
+    weights = read_weights(run, "best", network.theta.shapes | network.state.shapes)
+    for name, view in named(network, theta[0], state[0]).items():
+        np.copyto(view, weights[name])
+    x = dataset.parts["test"].x
+    logits = np.concatenate([z[0].copy() for _, z in logits_in_chunks(network, network.bind(theta, state, theta), x)])
+    if dataset.classes:
+        return logits
+    own, other = dataset.fitted.target, whole.fitted.target
+    values: Array = (logits * np.float64(own.deviation) + own.mean - other.mean) / other.deviation
+    return values

@@ -1,0 +1,353 @@
+"""A run of K folds: each to the bits of the fold trained alone, killed or not, and what they come to together."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.data.split import Folds, split_rows
+from nnrun.errors import DataError, UsageError
+from nnrun.models.model import load_model
+from nnrun.runs import requests, steering, verbs
+from nnrun.runs.conclusion import mean_rows
+from nnrun.runs.finding import find_run, list_runs, name_of
+from nnrun.runs.listener import Listener, Outcome
+from nnrun.runs.members import member, members_of, read_ensemble, whole_of
+from nnrun.runs.records import Row
+from nnrun.runs.requests import Do, ask
+from nnrun.runs.rewinding import rewind
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
+
+Train = Callable[..., Outcome]
+Bits = Callable[[RunDir], dict[str, Any]]
+
+IRIS = (
+    "data.source=iris", "data.folds=3", "network.hidden=[6]", "network.batch_norm=true", "regularization.dropout=0.2",
+    "training.epochs=6", "regularization.early_stopping={patience: 2}",
+)  # fmt: skip
+
+
+def of_all(run: RunDir, bits: Bits) -> list[Any]:
+    return [*map(bits, members_of(run)), [{**row, "seconds": 0} for row in run.metrics()], run.read("members.json")]
+
+
+def test_each_fold_is_the_run_that_it_is_alone(tmp_path: Path, train_run: Train, bits: Bits) -> None:
+    run = train_run(*IRIS).run
+    folds = members_of(run)
+    assert [fold.path for fold in folds] == [run.path / f"members/{name}" for name in ("01", "02", "03")]
+    for number, fold in enumerate(folds, start=1):
+        alone = verbs.train(load_config(fold.resolved), tmp_path / "alone").run
+        given = train_run(*IRIS, f"data.fold={number}", root=tmp_path / "given").run
+        assert bits(alone) == bits(given) == bits(fold)
+        assert fold.read("data.json") == alone.read("data.json")
+    again = verbs.train(load_config(run.resolved), tmp_path / "again").run
+    assert of_all(again, bits) == of_all(run, bits)
+
+
+def test_the_whole_is_what_its_folds_are_on_average(train_run: Train) -> None:
+    outcome = train_run(*IRIS)
+    run, record, folds = outcome.run, outcome.record, [fold.read_record() for fold in members_of(outcome.run)]
+    finals = [dict(fold["final"] or {}) for fold in folds]
+    assert record["status"] == outcome.status == "done" and record["epochs"] == max(
+        fold["epochs"] or 0 for fold in folds
+    )
+    final = dict(record["final"] or {})
+    errors = [final_["dev_error"] for final_ in finals]
+    assert final.pop("dev_error_se") == pytest.approx(stdev(errors) / 3**0.5)  # type: ignore[type-var]
+    assert final == {name: pytest.approx(fmean(each[name] for each in finals)) for name in finals[0]}
+    assert record["data"]["rows"] == {"train": 150, "dev": 150}
+    assert record["best_epoch"] == round(fmean(fold["best_epoch"] or 0 for fold in folds))
+    about = [
+        {"id": f"members/0{k}", "fold": k, "seed": 0, "rows": fold["data"]["rows"], "weight": 1 / 3,
+         "best_epoch": fold["best_epoch"], "dev_error": one["dev_error"], "dev_loss": one["dev_loss"]}
+        for k, (fold, one) in enumerate(zip(folds, finals, strict=True), start=1)
+    ]  # fmt: skip
+    ensemble = read_ensemble(run)
+    assert record["members"] == ensemble["members"] == about
+    assert (ensemble["how"], ensemble["weights"]) == ("folds", [1 / 3] * 3)
+    assert [event["event"] for event in run.events()] == ["started", "done"]
+
+
+def row(epoch: int, **values: Any) -> Row:
+    return {"epoch": epoch, "step": 10 * epoch, "seconds": 1.0, **values}  # type: ignore[typeddict-item]
+
+
+def test_epochs_are_means_in_which_a_fold_that_has_ended_stays() -> None:
+    short = [row(1, dev_error=0.4, dev_loss=None)]
+    long = [row(1, dev_error=0.2, dev_loss=1.0, layers={}), row(2, dev_error=0.1, dev_loss=0.5)]
+    assert mean_rows([short, long, []]) == [
+        {"epoch": 1, "step": 10, "dev_error": pytest.approx(0.3), "dev_loss": 1.0, "seconds": 2.0},
+        {"epoch": 2, "step": 20, "dev_error": 0.25, "dev_loss": 0.5, "seconds": 1.0},
+    ]
+
+
+@pytest.mark.parametrize("source", ["iris", "diabetes"])
+def test_on_test_the_folds_speak_together(train_run: Train, source: str) -> None:
+    settings = (f"data.source={source}", "data.split=[0.6,0.2,0.2]", "data.folds=3", "training.epochs=5")
+    outcome = train_run(*settings, "network.hidden=[6]")
+    final = outcome.record["final"] or {}
+    models = [load_model(StoredRun(fold)) for fold in members_of(outcome.run)]
+    from nnrun.data.prepare import read_parts
+
+    table = read_parts(outcome.config.data)["test"]
+    together = np.mean([model.predict(table) for model in models], axis=0)
+    y = models[0].target.encode(table, "float64")
+    if source == "iris":
+        assert final["test_error"] == pytest.approx((together.argmax(axis=1) != y).mean())
+        assert final["test_loss"] == pytest.approx(-np.log(together[np.arange(len(y)), y]).mean(), rel=1e-4)
+    else:
+        values = y[:, 0] * models[0].target.deviation + models[0].target.mean
+        residual = np.square(values - together).mean()
+        assert final["test_rmse"] == pytest.approx(residual**0.5, rel=1e-5)
+        assert final["test_error"] == pytest.approx(residual / np.square(values - values.mean()).mean(), rel=1e-5)
+
+
+def test_a_last_network_learns_from_all_rows_for_the_mean_best_epoch(
+    tmp_path: Path, train_run: Train, bits: Bits
+) -> None:
+    split = (
+        "data.split=[0.6,0.2,0.2]",
+        "training.changes={2: {optimizer.learning_rate: 0.1}, 3: {training.epochs: 9}}",
+    )
+    outcome = train_run(*IRIS, *split, refit=True)
+    folds, last = members_of(outcome.run), member(outcome.run, "all")
+    epochs = round(fmean(fold.read_record()["best_epoch"] or 0 for fold in folds))
+    record, config = last.read_record(), StoredRun(last).config
+    assert outcome.record["refit"] == {"epochs": epochs} and outcome.record["best_epoch"] == epochs
+    assert record["epochs"] == record["best_epoch"] == epochs
+    assert last.read("checkpoints/best.safetensors")
+    assert config.regularization.early_stopping is None and config.data.fold == "all"
+    assert record["data"]["rows"] == {"train": 120, "dev": 120, "test": 30}
+    final, own = outcome.record["final"] or {}, record["final"] or {}
+    assert (final["test_error"], final["test_loss"]) == (own["test_error"], own["test_loss"])
+    assert final["dev_error"] == fmean((fold.read_record()["final"] or {})["dev_error"] or 0 for fold in folds)
+    alone = verbs.train(load_config(last.resolved), tmp_path / "alone").run
+    assert bits(alone) == bits(last)
+    with pytest.raises(UsageError, match=r"data\.folds=5"):
+        train_run("data.source=iris", refit=True)
+
+
+# killed, stopped and paused
+
+KILLED = """
+import json, os, random, sys
+from pathlib import Path
+from nnrun.runs import preparing, verbs, session, folds
+from nnrun.config.load import load_config
+from nnrun.runs.rundir import RunDir; from nnrun.runs.finding import list_runs
+from nnrun.runs.members import member, members_of
+from tests.dying import die_at
+
+root, share = Path(sys.argv[1]), float(sys.argv[2])
+session.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+preparing.CACHE = folds.CACHE = str(root / "cache")
+loaded = load_config(None, ["data.source=iris", "data.folds=3", "network.hidden=[6]", "network.batch_norm=true",
+                            "data.split=[0.6,0.2,0.2]", "regularization.dropout=0.3", "training.epochs=3"])
+
+
+def plain(row):
+    return {key: value for key, value in row.items() if key != "seconds"}
+
+
+def bits(run):
+    each = [run, *members_of(run), member(run, "all")]
+    files = [one.read(f"checkpoints/{name}.safetensors") for one in each[1:] for name in ("best", "last")]
+    record = run.read_record()
+    kept = {key: record[key] for key in ("status", "final", "members", "refit", "best_epoch", "epochs", "data")}
+    return [list(map(plain, one.metrics())) for one in each], files, run.read("members.json"), kept
+
+
+def train(here, point, left):
+    child = os.fork()
+    if not child:
+        counted = die_at(point)
+        verbs.train(loaded, here, refit=True)
+        left.write_text(str(-counted[0]))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+assert train(root / "first", 0, root / "left") == 0  # which fills the cache
+assert train(root / "whole", 0, root / "left") == 0
+whole = bits(list_runs(root / "whole")[0])
+points = int((root / "left").read_text())
+chosen = random.Random(0).sample(range(1, points + 1), max(1, round(share * points)))
+report = {"points": points, "killed": 0, "wrong": []}
+for point in sorted(chosen):
+    here = root / str(point)
+    report["killed"] += train(here, point, root / "left") != 0
+    for run in list_runs(here):
+        try:
+            if run.status not in ("interrupted", "done"):
+                raise RuntimeError(run.status)
+            outcome = verbs.resume(RunDir(run.path))
+            if bits(outcome.run) != whole:
+                raise RuntimeError("other bits")
+            if left := [str(path) for path in run.path.rglob(".*")]:
+                raise RuntimeError(f"left behind: {left}")
+        except Exception as error:
+            report["wrong"].append(f"{point}: {error!r}")
+print(json.dumps(report))
+"""
+
+
+def check_kills(folder: Path, share: float) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OPENBLAS_NUM_THREADS": "1"}
+    script = [sys.executable, "-c", KILLED, str(folder), str(share)]
+    process = subprocess.run(script, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.returncode == 0
+    report = json.loads(process.stdout)
+    assert report["wrong"] == []
+    assert report["points"] > 4 * 3 * 6  # networks, epochs, and changes of files in each
+    assert report["killed"] == max(1, round(share * report["points"]))
+
+
+def test_killed_before_a_change_of_a_file(tmp_path: Path) -> None:
+    check_kills(tmp_path, 0.03)
+
+
+@pytest.mark.soak
+def test_killed_before_each_change_of_a_file(tmp_path: Path) -> None:
+    check_kills(tmp_path, 1.0)
+
+
+class Asks(Listener):
+    """Asks the whole, from within its second fold."""
+
+    def __init__(self, *words: Do) -> None:
+        self.words, self.number, self.lines = words, 0, [""]
+
+    def started(self, run: RunDir, config: Any, beginning: Any) -> None:
+        self.run, self.number = run, self.number + 1
+
+    def epoch(self, row: Row) -> None:
+        whole = whole_of(self.run)
+        assert whole is not None
+        if (self.number, row["epoch"]) == (2, 2):
+            for word in self.words:
+                ask(whole, word)
+
+    def told(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (requests, steering):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.0)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_stopped_in_a_fold_it_goes_on_there(train_run: Train, bits: Bits) -> None:
+    whole, outcome = train_run(*IRIS).run, train_run(*IRIS, listener=Asks("stop"))
+    run = outcome.run
+    assert outcome.status == run.status == member(run, 2).status == "interrupted"
+    assert [fold.exists for fold in members_of(run)] == [True, True, False]
+    assert len(member(run, 2).metrics()) == 2 and outcome.record["final"] == {}
+    assert verbs.resume(RunDir(run.path)).status == "done"
+    assert of_all(run, bits) == of_all(whole, bits)
+    assert not (run.path / "requests").exists()
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_pause_of_the_whole_holds_its_fold(train_run: Train, bits: Bits) -> None:
+    whole, heard = train_run(*IRIS).run, Asks("pause", "resume")
+    run = train_run(*IRIS, listener=heard).run
+    assert of_all(run, bits) == of_all(whole, bits)
+    assert [event["event"] for event in run.events()] == ["started", "paused", "continued", "done"]
+    assert [line for line in heard.lines if line.startswith("fold")][1].startswith("fold     2 of 3: dev ")
+
+
+def test_ctrl_c_ends_the_fold_and_the_whole(train_run: Train, bits: Bits) -> None:
+    heard = Asks()
+    outcome = train_run(*IRIS, listener=heard, told_to_stop=lambda: heard.number == 2)
+    assert outcome.status == "interrupted" and not member(outcome.run, 2).metrics()
+    assert verbs.resume(RunDir(outcome.run.path)).status == "done"
+    assert of_all(outcome.run, bits) == of_all(train_run(*IRIS).run, bits)
+
+
+def test_a_fold_that_diverges_ends_the_whole(train_run: Train) -> None:
+    outcome = train_run("data.source=iris", "data.folds=3", "optimizer={name: sgd, learning_rate: 1e30}")
+    assert outcome.status == "diverged" and outcome.record["final"] == {}
+    assert [fold.exists for fold in members_of(outcome.run)] == [True, False, False]
+    assert outcome.record["divergence"] == member(outcome.run, 1).read_record()["divergence"]
+    (symptom,) = outcome.record["symptoms"]
+    assert symptom["name"] == "divergence" and symptom["why"].startswith("in fold 1, ")
+    with pytest.raises(UsageError, match=r"would do so again; `nnrun train .*--set"):
+        verbs.resume(outcome.run)
+
+
+def test_what_cannot_be_asked_of_folds_is_told(train_run: Train) -> None:
+    run = train_run(*IRIS, "training.epochs=1").run
+    fold = member(run, 2)
+    for call, words in (
+        (lambda: verbs.resume(run, epochs=9), "which are trained as they began; `nnrun train"),
+        (lambda: verbs.resume(run, overrides=["seed=1"]), "which are trained as they began; `nnrun train"),
+        (lambda: verbs.resume(fold), f"02 belongs to the run {run.id}; `nnrun resume"),
+        (lambda: rewind(run, "best"), "keep no states; `nnrun train .*members/01/resolved.yaml` makes one"),
+        (lambda: rewind(fold, "best"), "keep no states; `nnrun train .*members/02/resolved.yaml` makes one"),
+        (lambda: ask(run, "change", ["seed=1"]), "trains several networks alike; `nnrun pause .* are for all of them"),
+        (lambda: ask(fold, "pause"), f"02 belongs to the run {run.id}, which trains several networks alike"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            call()
+
+
+def test_whatever_fold_is_unfit_is_told_before_there_is_a_directory(tmp_path: Path, train_run: Train) -> None:
+    (tmp_path / "t.csv").write_text("x,z,y\n" + "".join(f"{i},{i % 5},{'ab'[i > 7]}\n" for i in range(12)))
+    settings = (
+        f"data.source={tmp_path / 't.csv'}",
+        "data.target=y",
+        "data.folds=3",
+        "data.time=x",
+        "metrics.primary=auc",
+    )
+    with pytest.raises(DataError, match="class 'b' has 4 rows and none came into the training part of fold 1"):
+        train_run(*settings)
+    assert list_runs(tmp_path / "runs") == []
+
+
+def test_a_fold_has_a_name(train_run: Train) -> None:
+    run = train_run(*IRIS, "training.epochs=1").run
+    fold = find_run(run.path.parent, f"{run.id}/members/02")
+    assert fold.path == member(run, 2).path and name_of(fold) == f"{run.id}/members/02"
+    assert [each.id for each in list_runs(run.path.parent)] == [run.id]
+
+
+def test_no_cell_of_a_held_row_touches_what_its_fold_learns(tmp_path: Path, train_run: Train) -> None:
+    """But for which epoch is the best, that is what the dev part is for."""
+    classes = np.arange(60) % 2
+    split = split_rows(60, (0.6, 0.2, 0.2), 0, classes=classes, folds=Folds(3, 2))
+    held = {int(row) for part in ("dev", "test") for rows in split.rows(part) for row in rows}
+    rng = np.random.default_rng(0)
+    lines = [f"{rng.normal():.3f},{'rgb'[rng.integers(3)]},{rng.normal():.3f}" for _ in classes]
+    checkpoints = []
+    for poisoned in (set[int](), held):
+        cells = ["1e9,ultraviolet," if row in poisoned else line for row, line in enumerate(lines)]
+        path = tmp_path / f"{len(poisoned)}.csv"
+        path.write_text(
+            "\n".join(["x,colour,gap,y", *(f"{cell},{'ab'[y]}" for cell, y in zip(cells, classes, strict=True))])
+        )
+        settings = (
+            f"data.source={path}",
+            "data.target=y",
+            "data.split=[0.6,0.2,0.2]",
+            "data.folds=3",
+            "training.epochs=4",
+        )
+        run = train_run(*settings, "network.batch_norm=true", "regularization.dropout=0.2").run
+        checkpoints.append([fold.read("checkpoints/last.safetensors") for fold in members_of(run)])
+    clean, other = checkpoints
+    assert clean[1] == other[1]
+    assert clean[0] != other[0] and clean[2] != other[2]  # which learn from these rows
