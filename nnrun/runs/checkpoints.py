@@ -15,6 +15,7 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
+from nnrun.runs.members import members_of
 from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
 from nnrun.runs.tensors import checksum_of, packed, write_tensors
@@ -212,7 +213,8 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
 
 def prune(run: RunDir) -> None:
     """Remove the checkpoints of a trial; everything else stays, so that it can be trained again to the same bits."""
-    shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
+    for each in (*members_of(run), run):  # the trial last, by which it is told
+        shutil.rmtree(each.path / CHECKPOINTS, ignore_errors=True)
 
 
 def why_pruned(run: RunDir) -> str | None:

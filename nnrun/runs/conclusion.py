@@ -63,6 +63,7 @@ def conclude(run: RunDir, config: Config, outcomes: Sequence[Outcome], test: Fin
     run.event(status, epoch=len(rows))
     run.update_record(
         status=status,
+        error=None,
         ended=now(),
         seconds=sum(outcome.record.get("seconds") or 0.0 for outcome in outcomes),
         epochs=len(rows),

@@ -15,6 +15,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import load_dataset
+from nnrun.data.files.chunks import Heard
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines
 from nnrun.installation import as_options, command
@@ -59,14 +60,19 @@ def train(
     """
     heard = until_told(listener.preparing, told_to_stop)
     loaded, whole = begun(loaded, root, heard, trainings=loaded.config.data.folds or 1)
-    with located(loaded):
-        for config in in_folds(loaded.config):
-            Session([config], load_dataset(config.data, config.training.dtype, root / CACHE, heard))
+    refuse_unfit(loaded, root, heard)
     files = {MEMBERS: members_file(loaded.config, [])}
     more: RunRecord = {"refit": {"epochs": None}} if refit else {}
     run = create(root, loaded, whole, argv, given=given, files=files, more=more)
     with run.locked():
         return _go_on(run, loaded, listener, told_to_stop)
+
+
+def refuse_unfit(loaded: Loaded, root: Path, heard: Heard) -> None:
+    """ConfigError or DataError where a fold cannot be trained; the data of each is prepared then."""
+    with located(loaded):
+        for config in in_folds(loaded.config):
+            Session([config], load_dataset(config.data, config.training.dtype, root / CACHE, heard))
 
 
 def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome:

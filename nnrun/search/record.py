@@ -8,6 +8,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
 from nnrun.runs.records import DataSizes, Final
+from nnrun.text import percent
 
 Ending = Literal["done", "diverged", "failed"]
 
@@ -43,6 +44,11 @@ class TrialRecord(TrialResult):
 
     metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
     time: float  # when it was entered, in seconds since 1970
+
+
+def or_so(final: Final, metric: str) -> str:
+    """One standard error of a mean over folds, behind it; nothing where there is none."""
+    return f" ± {percent(final['dev_error_se'])}" if metric == "dev_error" and "dev_error_se" in final else ""
 
 
 def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:

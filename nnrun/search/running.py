@@ -17,7 +17,10 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, NnrunError
 from nnrun.files import drop_abandoned
 from nnrun.runs.checkpoints import load_best, prune
+from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
+from nnrun.runs.members import has_members
+from nnrun.runs.preparing import CACHE
 from nnrun.runs.recording import finals, wanted
 from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
@@ -113,6 +116,9 @@ def _copy(run: RunDir, number: int, fresh: Path) -> None:
 
 def _measured(run: RunDir, dataset: Dataset) -> Final:
     """The final numbers on all parts; the test part is read here and nowhere else."""
+    if has_members(run):
+        cache = run.path.parent.parent / CACHE
+        return {**(run.read_record()["final"] or {}), **tested(run, StoredRun(run).config, cache)}
     session = Session([by_numpy(StoredRun(run).latest)], dataset)  # which measures, whatever has trained
     session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)

@@ -197,15 +197,16 @@ def expected_time(search: Search) -> list[str]:
 
     Nothing where none is left, or the config as written cannot be trained, which its trial will tell.
     """
+    folds = search.config.data.folds if search.config.data.in_folds else None
     epochs, left = search.config.training.epochs, search.total - len(search.ledger.read()[0])
     try:
-        each = epoch_seconds(search.config, search.dataset) * epochs if left > 0 else 0.0
+        each = epoch_seconds(search.config, search.dataset) * epochs * (folds or 1) if left > 0 else 0.0
     except NnrunError:
         return []
     if left <= 0:
         return []
     seconds = each * left / min(left, search.options.workers)
-    work = f"{counted(left, 'trial')} of {counted(epochs, 'epoch')}"
+    work = f"{counted(left, 'trial')} of {counted(epochs, 'epoch')}{f' in each of {folds} folds' if folds else ''}"
     lines = [f"time     about {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
     whole = not STRATEGIES[search.plan.strategy].continues_trials
     if seconds > LONG and whole and search.options.timeout is None:

@@ -15,7 +15,7 @@ from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord, dev_loss, sharing
+from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord, dev_loss, or_so, sharing
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
 from nnrun.text import columns, duration, metric_key, metric_name, number, percent, wrapped
@@ -48,7 +48,8 @@ def settings(values: Settings) -> str:
 
 def result_of(record: TrialRecord, metric: str) -> str:
     """A trial's value of the metric, or how it ended without one."""
-    return str(record["status"]) if record["metric"] is None else shown(record["metric"], metric)
+    value = record["metric"]
+    return str(record["status"]) if value is None else shown(value, metric) + or_so(record["final"], metric)
 
 
 def shown(value: float | None, metric: str) -> str:
@@ -116,7 +117,8 @@ def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> l
     keys = list(ranked[0]["values"])
     rows = [["trial", metric_key(metric, kind), *(key.rpartition(".")[2] for key in keys)]]
     rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
-    return columns(rows, right=range(len(rows[0])))
+    of_folds = ["±        one standard error of the mean over folds"] if or_so(ranked[0]["final"], metric) else []
+    return [*columns(rows, right=range(len(rows[0]))), *of_folds]
 
 
 def importance_lines(records: Sequence[TrialRecord], space: Space, optimizer: str) -> list[str]:
@@ -169,7 +171,7 @@ def _told_of(final: Final, part: str, metric: str, kind: str) -> str:
     name = metric.partition("_")[2]
     further = "" if name == "error" or f"{part}_{name}" not in final else f" {name} {number(final[f'{part}_{name}'])}"
     if not kind:
-        return f"{part} {percent(final.get(f'{part}_error'))}{further}"
+        return f"{part} {percent(final.get(f'{part}_error'))}{or_so(final, f'{part}_error')}{further}"
     error, plain = (percent(final.get(f"{part}_{name}")) for name in ("error", "plain_error"))
     return f"{part} {kind} error {error} (plain {plain}){further}"
 
@@ -218,8 +220,7 @@ def unfinished_repeats(record: SearchRecord, asked: int | None, where: str) -> l
     trained = [each["n"] + each["lost"] for each in record.get("repeats") or []]
     if not asked or record.get("best_trial") is None or min(trained, default=0) >= asked:
         return []
-    doing = command("resume", where)
-    return [f"note     the best trials are not trained again {asked} times yet; `{doing}` does it"]
+    return [f"note     the best trials are not trained again {asked} times yet; `{command('resume', where)}` does it"]
 
 
 def _better_again(repeats: Sequence[Repeated], metric: str) -> list[str]:

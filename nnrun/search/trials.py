@@ -6,8 +6,8 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, cast
@@ -20,10 +20,12 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.network import parameter_count
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
+from nnrun.runs.conclusion import ALL, conclude, in_folds, members_file
 from nnrun.runs.listener import Listener, Outcome
+from nnrun.runs.members import member
 from nnrun.runs.preparing import first_files
 from nnrun.runs.records import Environment, Parent
-from nnrun.runs.rundir import EPOCHS, RunDir
+from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir
 from nnrun.runs.session import Session
 from nnrun.search.record import Ending, TrialRecord, TrialResult
 
@@ -203,23 +205,60 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
 
 def train_trials(job: Job) -> Answer:
     """Train the trials of a job, each into `job["folder"]/NNNN`."""
-    folder = Path(job["folder"])
     configs = [Config.from_values(trial["config"]) for trial in job["trials"]]
-    dataset = _dataset(configs[0], Path(job["cache"]))
+    outcomes = _train_folds(job, configs) if configs[0].data.in_folds else _train(job, configs)
+    pairs = zip(job["trials"], outcomes, strict=True)
+    return {"results": [trial_result(trial["number"], trial["values"], outcome) for trial, outcome in pairs]}
+
+
+def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
+    folder, dataset = Path(job["folder"]), _dataset(configs[0], Path(job["cache"]))
     session = Session(configs, dataset, job["continued"])
     resumed = job["trials"][0]["resume"]
     parent = None if resumed is None else RunDir(folder / f"{resumed:04d}")
     if parent is not None:  # such a trial comes alone
         session.load(parent)
-    runs = [
-        _directory(job, trial, config, dataset, parent) for trial, config in zip(job["trials"], configs, strict=True)
-    ]
+    pairs = zip(job["trials"], configs, strict=True)
+    runs = [_directory(job, trial, config, dataset, parent) for trial, config in pairs]
+    with _all_locked(runs):
+        return session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
+
+
+def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
+    """Fold by fold, each as a stack; a trial that has diverged in one is left out of the others, as it is alone."""
+    whole, members = _dataset(configs[0], Path(job["cache"])), members_file(configs[0], [])
+    pairs = zip(job["trials"], configs, strict=True)
+    runs = [_directory(job, trial, config, whole, None, {MEMBERS: members}) for trial, config in pairs]
+    found: list[list[Outcome]] = [[] for _ in runs]
+    with _all_locked(runs):
+        for fold in zip(*map(in_folds, configs), strict=True):
+            left = [k for k, outcomes in enumerate(found) if all(outcome.status == "done" for outcome in outcomes)]
+            outcomes = _train_fold(job, [runs[k] for k in left], [fold[k] for k in left])
+            for k, outcome in zip(left, outcomes, strict=True):
+                found[k].append(outcome)
+        return [conclude(*each, {}) for each in zip(runs, configs, found, strict=True)]
+
+
+def _train_fold(job: Job, wholes: Sequence[RunDir], configs: Sequence[Config]) -> list[Outcome]:
+    if not configs:
+        return []
+    dataset, runs = _dataset(configs[0], Path(job["cache"])), []
+    for whole, config in zip(wholes, configs, strict=True):
+        path = member(whole, config.data.fold or ALL).path
+        path.parent.mkdir(exist_ok=True)
+        files = first_files(path.name, config, None, dataset, argv=(), parent=None, here=job["here"])
+        runs.append(RunDir.create_at(path, {**files, EPOCHS: b""}))
+    with _all_locked(runs):
+        session = Session(configs, dataset, continued=False)
+        return session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
+
+
+@contextmanager
+def _all_locked(runs: Sequence[RunDir]) -> Iterator[None]:
     with ExitStack() as locks:
         for run in runs:
             locks.enter_context(run.locked())
-        outcomes = session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
-    pairs = zip(job["trials"], outcomes, strict=True)
-    return {"results": [trial_result(trial["number"], trial["values"], outcome) for trial, outcome in pairs]}
+        yield
 
 
 _DATASETS: dict[tuple[str, str], Dataset] = {}  # mapped once a worker, not once a trial
@@ -232,7 +271,14 @@ def _dataset(config: Config, cache: Path) -> Dataset:
     return _DATASETS[key]
 
 
-def _directory(job: Job, trial: TrialJob, config: Config, dataset: Dataset, parent: RunDir | None) -> RunDir:
+def _directory(
+    job: Job,
+    trial: TrialJob,
+    config: Config,
+    dataset: Dataset,
+    parent: RunDir | None,
+    further: Mapping[str, bytes] | None = None,
+) -> RunDir:
     """A fresh run directory in the place of an earlier attempt's, with the epochs of the trial it continues."""
     path = Path(job["folder"]) / f"{trial['number']:04d}"
     if path.exists():
@@ -241,5 +287,5 @@ def _directory(job: Job, trial: TrialJob, config: Config, dataset: Dataset, pare
     files = first_files(path.name, config, None, dataset, argv=(), parent=origin, here=job["here"])
     values = to_json(sealed(trial["values"]), indent=2)  # the ledger can be rebuilt from here
     files |= {"values.json": values.encode() + b"\n"}
-    files |= {EPOCHS: b"" if parent is None else parent.read(EPOCHS)}
+    files |= {EPOCHS: b"" if parent is None else parent.read(EPOCHS), **(further or {})}
     return RunDir.create_at(path, files)

@@ -19,6 +19,7 @@ from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
+from nnrun.runs.folds import refuse_unfit
 from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
 from nnrun.runs.recording import DEFINED, undefined
 from nnrun.runs.rundir import RunDir
@@ -51,9 +52,13 @@ def begin(
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
-        loaded, dataset = begun(loaded, root, heard, trainings=config.search.trials)
+        trainings = config.search.trials * (config.data.folds or 1)
+        loaded, dataset = begun(loaded, root, heard, trainings)
         config = loaded.config
-        session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
+        measuring = replace(loaded, config=by_numpy(config))
+        session_of(measuring, dataset)  # whether it can be trained, before any trial is
+        if config.data.in_folds:
+            refuse_unfit(measuring, root, heard)
         refuse_misfit(loaded, dataset)
         space, known = load_known(loaded, _batch(loaded, dataset))
         run = _create(loaded, root, space, dataset, options, argv)
@@ -78,6 +83,9 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
         why = f"{search.strategy} decides how many epochs each trial has; leave training.epochs out of the changes"
         changes = loaded.config.training.changes
         problems += [loaded.locate((*CHANGES, start), why) for start, held in changes.items() if TOTAL in held]
+        if loaded.config.data.in_folds:
+            why = f"{search.strategy} goes on with some of its trials, which folds cannot; use another strategy"
+            problems.append(loaded.locate(("data", "folds"), why))
     if wrong_way := _wrong_way(search.metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
     try:

@@ -73,7 +73,11 @@ def stored(kept: Callable[[list[TrialRecord]], list[TrialRecord]]) -> Stored:
         assert broken == 0
         numbers = [record["number"] for record in records if record["status"] == "done"]
         folder = run.path / "trials"
-        return kept(records), {n: (folder / f"{n:04d}/checkpoints/best.safetensors").read_bytes() for n in numbers}
+        best = {
+            n: sorted((folder / f"{n:04d}").rglob("best.safetensors")) for n in numbers
+        }  # one a fold, if it has any
+        assert all(best.values())
+        return kept(records), {n: b"".join(path.read_bytes() for path in paths) for n, paths in best.items()}
 
     return of
 

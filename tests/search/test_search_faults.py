@@ -133,10 +133,10 @@ def whole(search: Search, stored: Stored, tmp_path: Path) -> Iterator[Any]:
 
 
 def killed_and_resumed(
-    script: Path, root: Path, text: str, kill: Callable[[Searching], None], chance: random.Random
+    script: Path, root: Path, text: str, kill: Callable[[Searching], None], chance: random.Random, settings: list[str]
 ) -> RunDir:
     """The search after a kill at a random moment, a resume with another, and a resume to the end."""
-    searching = Searching(script, str(root), text, *SETTINGS)
+    searching = Searching(script, str(root), text, *settings)
     while searching.process.poll() is None and not list_runs(root):
         time.sleep(0.002)
     time.sleep(chance.uniform(0, 1.2))
@@ -182,6 +182,18 @@ def test_killed_twenty_times(
         check(kill, seed, script, whole, stored, config_text, tmp_path)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("kill", [kill_group, kill_parent])
+def test_killed_in_folds(
+    kill: Callable[[Searching], None], script: Path, search: Search, stored: Stored, config_text: str, tmp_path: Path
+) -> None:
+    settings = [*SETTINGS, "data.folds=3", "training.epochs=30"]
+    outcome = search(*settings, root=tmp_path / "whole")
+    whole = *stored(outcome.run), outcome.record["best_trial"], outcome.record["final"]
+    for seed in range(3):
+        check(kill, seed, script, whole, stored, config_text, tmp_path, settings)
+
+
 def check(
     kill: Callable[[Searching], None],
     seed: int,
@@ -190,8 +202,9 @@ def check(
     stored: Stored,
     text: str,
     tmp_path: Path,
+    settings: list[str] = SETTINGS,
 ) -> None:
-    run = killed_and_resumed(script, tmp_path / str(seed), text, kill, random.Random(seed))
+    run = killed_and_resumed(script, tmp_path / str(seed), text, kill, random.Random(seed), settings)
     record = run.read_json("run.json")
     assert (*stored(run), record["best_trial"], record["final"]) == whole
     numbers = [r["number"] for r in Ledger(run.path / "trials.jsonl").read()[0]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
-from nnrun.data.split import PARTS, part_sizes
+from nnrun.data.split import PARTS, part_sizes, without_test
 from nnrun.insight.preflight.context import Context, Pair, setting
 from nnrun.insight.preflight.distances import SIGNIFICANCE, Difference, large
 from nnrun.runs.symptoms.evidence import Finding, Status
@@ -61,7 +61,11 @@ def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
     split, rows = context.dataset.fitted.split, sum(sizes.values())
     if split["rule"] != "groups" or split["ratios"] is None:
         return None
-    asked = dict(zip(PARTS, part_sizes(rows, context.config.data.split), strict=True))
+    data = context.config.data
+    asked = dict(zip(PARTS, part_sizes(rows, without_test(data.split) if data.folds else data.split), strict=True))
+    if data.folds:
+        dev = (rows - asked["test"]) // data.folds
+        asked |= {"train": rows - asked["test"] - dev, "dev": dev}
     return judge_groups(sizes, {part: asked[part] for part in sizes}, str(context.config.data.group))
 
 
@@ -71,7 +75,7 @@ def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: st
     if not short:
         return None
     part = short[0]
-    text = f"{part} has {sizes[part]:,} of {sum(sizes.values()):,} rows, where data.split asks for {asked[part]:,.0f}"
+    text = f"{part} has {sizes[part]:,} of {sum(sizes.values()):,} rows, where {asked[part]:,.0f} were asked for"
     cure = f"name a column with more and smaller groups, or leave out rows of the largest value of {group}"
     return Finding("warn", f"{text}: a few groups of {group} hold most rows", cure, {"rows": dict(sizes)})
 

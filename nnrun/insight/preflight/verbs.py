@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.prepare import read_parts
 from nnrun.insight.preflight.checks import CHECKS, Check
 from nnrun.insight.preflight.context import Context
+from nnrun.runs.conclusion import in_fold
 from nnrun.runs.preparing import begun
 from nnrun.runs.symptoms.evidence import Finding
 
@@ -19,8 +21,11 @@ from nnrun.runs.symptoms.evidence import Finding
 def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
     """Data, engine and network as `nnrun train` would have them, the prepared data cached under `root`.
 
-    Raises ConfigError and DataError as training does.
+    Of several folds the first is looked at. Raises ConfigError and DataError as training does.
     """
+    if loaded.config.data.in_folds:
+        told = f"of the {loaded.config.data.folds} folds the first is looked at"
+        loaded = replace(loaded, config=in_fold(loaded.config, 1), notices=[*loaded.notices, told])
     loaded, dataset = begun(loaded, root, heard)
     return Context(loaded, dataset, read_parts(loaded.config.data, heard))
 
