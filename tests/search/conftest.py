@@ -73,9 +73,7 @@ def stored(kept: Callable[[list[TrialRecord]], list[TrialRecord]]) -> Stored:
         assert broken == 0
         numbers = [record["number"] for record in records if record["status"] == "done"]
         folder = run.path / "trials"
-        best = {
-            n: sorted((folder / f"{n:04d}").rglob("best.safetensors")) for n in numbers
-        }  # one a fold, if it has any
+        best = {n: sorted((folder / f"{n:04d}").rglob("best.safetensors")) for n in numbers}
         assert all(best.values())
         return kept(records), {n: b"".join(path.read_bytes() for path in paths) for n, paths in best.items()}
 
