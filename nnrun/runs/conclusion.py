@@ -22,14 +22,13 @@ from nnrun.files import json_lines
 from nnrun.runs.assembly import make_loss, make_mlp
 from nnrun.runs.checkpoints import named, read_weights
 from nnrun.runs.listener import Outcome
-from nnrun.runs.members import FOLDER, ensemble_file, member
+from nnrun.runs.members import ALL, FOLDER, FOLDS, ensemble_file, member
 from nnrun.runs.recording import measures, wanted
 from nnrun.runs.records import DataRecord, EnsembleRecord, Final, FoundSymptom, MemberRecord, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import StoredRun
 
-ALL = "all"  # the fold, and the member, that learns from the rows of all folds
-NOT_MEANS = ("epoch", "step", "seconds", "layers")  # columns of an epoch
+NOT_MEANS = ("epoch", "step", "seconds", "layers", "members")  # columns of an epoch
 
 
 def in_fold(config: Config, fold: int | str) -> Config:
@@ -141,7 +140,7 @@ def members_file(config: Config, outcomes: Sequence[Outcome]) -> bytes:
     members = [known.get(each["fold"], each) for each in named_alone]
     ensemble: EnsembleRecord = {
         "schema_version": SCHEMA_VERSION,
-        "how": "folds",
+        "how": FOLDS,
         "weights": [1 / count] * count,
         "members": members,
     }
@@ -177,22 +176,25 @@ def tested(run: RunDir, config: Config, cache: Path) -> Final:
         return {}
     loss = make_loss(config, whole)
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-        logits = np.stack([_logits(member(run, each.data.fold or ALL), whole, cache) for each in in_folds(config)])
+        logits = np.concatenate(
+            [_logits(member(run, each.data.fold or ALL), whole, cache) for each in in_folds(config)]
+        )
         together = loss.pool(logits, np.full(len(logits), 1 / len(logits)))
         return {**measures(loss, whole, "test", together, wanted(config, whole))}
 
 
 def _logits(run: RunDir, whole: Dataset, cache: Path) -> Array:
-    """A fold's of the test part `(rows, width)`, by its own preprocessing; values in deviations of the whole."""
+    """A fold's of test `(networks, rows, width)`, by its own preprocessing; values in deviations of the whole."""
     config = StoredRun(run).latest
     dataset = load_dataset(config.data, config.training.dtype, cache)
     network = make_mlp(config, dataset.n_features, make_loss(config, dataset).width).network()
-    theta, state = (np.empty((1, vector.size), config.training.dtype) for vector in (network.theta, network.state))
-    weights = read_weights(run, "best", network.theta.shapes | network.state.shapes)
-    for name, view in named(network, theta[0], state[0]).items():
-        np.copyto(view, weights[name])
-    x = dataset.parts["test"].x
-    logits = np.concatenate([z[0].copy() for _, z in logits_in_chunks(network, network.bind(theta, state, theta), x)])
+    networks, x = config.network.ensemble, dataset.parts["test"].x
+    theta, state = (np.empty((networks, vector.size), x.dtype) for vector in (network.theta, network.state))
+    views = named(network, theta, state) if networks > 1 else named(network, theta[0], state[0])
+    for name, tensor in read_weights(run, "best", {name: view.shape for name, view in views.items()}).items():
+        np.copyto(views[name], tensor)
+    found = [logits.copy() for _, logits in logits_in_chunks(network, network.bind(theta, state, theta), x)]
+    logits = np.concatenate(found, axis=1)
     if dataset.classes:
         return logits
     own, other = dataset.fitted.target, whole.fitted.target

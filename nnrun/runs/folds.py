@@ -20,7 +20,6 @@ from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines
 from nnrun.installation import as_options, command
 from nnrun.runs.conclusion import (
-    ALL,
     conclude,
     in_fold,
     in_folds,
@@ -32,7 +31,7 @@ from nnrun.runs.conclusion import (
     tested,
 )
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.members import FOLDER, fold_line, member
+from nnrun.runs.members import ALL, FOLDER, fold_line, member
 from nnrun.runs.preparing import CACHE, begun, create, first_files, located, same_data, until_told
 from nnrun.runs.records import Final, Given, Row, RunRecord
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir, now

@@ -72,7 +72,7 @@ def refitted(run: RunDir) -> RunDir | None:
 
 def fold_line(config: Config, record: RunRecord) -> str:
     """A fold that is over."""
-    if config.data.fold == "all":
+    if config.data.fold == ALL:
         return f"refit    on the rows of all folds for {counted(record['epochs'] or 0, 'epoch')}"
     final = record["final"] or {}
     dev = f"dev {percent(final.get('dev_error'))}, best epoch {record['best_epoch']} of {record['epochs']}"

@@ -20,9 +20,9 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.network import parameter_count
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
-from nnrun.runs.conclusion import ALL, conclude, in_folds, members_file
+from nnrun.runs.conclusion import conclude, in_folds, members_file
 from nnrun.runs.listener import Listener, Outcome
-from nnrun.runs.members import member
+from nnrun.runs.members import ALL, member
 from nnrun.runs.preparing import first_files
 from nnrun.runs.records import Environment, Parent
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir

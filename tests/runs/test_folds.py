@@ -92,10 +92,10 @@ def test_epochs_are_means_in_which_a_fold_that_has_ended_stays() -> None:
     ]
 
 
-@pytest.mark.parametrize("source", ["iris", "diabetes"])
-def test_on_test_the_folds_speak_together(train_run: Train, source: str) -> None:
+@pytest.mark.parametrize(("source", "networks"), [("iris", 1), ("diabetes", 1), ("diabetes", 2)])
+def test_on_test_the_folds_speak_together(train_run: Train, source: str, networks: int) -> None:
     settings = (f"data.source={source}", "data.split=[0.6,0.2,0.2]", "data.folds=3", "training.epochs=5")
-    outcome = train_run(*settings, "network.hidden=[6]")
+    outcome = train_run(*settings, "network.hidden=[6]", f"network.ensemble={networks}")
     final = outcome.record["final"] or {}
     models = [load_model(StoredRun(fold)) for fold in members_of(outcome.run)]
     from nnrun.data.prepare import read_parts

@@ -1,0 +1,90 @@
+"""Folds as they are typed and read: what is printed, what can be typed next, and the commands that read such a run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Done
+
+Nnrun = Callable[..., Done]
+Write = Callable[..., Path]
+FOLDS = "data: {source: iris, folds: 3}\nnetwork: {hidden: [8]}\ntraining: {epochs: 3}\n"
+
+
+def the_run() -> Path:
+    return max(Path("runs").glob("[!.]*"))
+
+
+def quoted(text: str, verb: str) -> list[str]:
+    """The words behind `nnrun` of the only command between backticks that begins with the verb."""
+    (found,) = set(re.findall(rf"`nnrun ({verb}\b[^`]*)`", " ".join(text.split())))
+    return shlex.split(found)
+
+
+def test_each_line_says_which_fold_and_the_end_what_they_come_to(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS)
+    done = nnrun("train", "--report")
+    assert done.code == 0
+    assert [f"fold {k} of 3  epoch {n}/3" for k in (1, 2, 3) for n in (1, 2, 3)] == re.findall(
+        r"^fold \d of 3  epoch \d/3", done.err, re.MULTILINE
+    )
+    assert done.err.count("\nrun      ") + done.err.startswith("run      ") == 1
+    assert done.out.startswith("done after 3 folds of up to 3 epochs in ")
+    table = r"fold +dev error +dev loss +best epoch +dev rows\n( +\d +[\d.]+% +[\d.]+ +\d +50\n){3}"
+    assert re.search(
+        table + r"dev error [\d.]+% ± [\d.]+% \(one standard deviation of 3 folds\), standard error ", done.out
+    )
+    assert "150 train, 150 dev" in nnrun("show").out
+    assert nnrun("train", "-q").out.count("\n") == 3
+
+
+def test_what_a_run_of_folds_says_to_type_can_be_typed(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS)
+    done = nnrun("train", "config.yaml", "--set", "seed=3")
+    (again,) = [line for line in done.next if "--refit" in line]
+    assert again == "nnrun train config.yaml --set seed=3 --refit"
+    refitted = nnrun(*shlex.split(again)[1:])
+    assert re.search(r"refit +one network on the rows of all folds, \d epochs? long, in members/all\n", refitted.out)
+    assert not any("--refit" in line for line in refitted.next)
+    run = the_run()
+    told = nnrun("resume", run).err
+    assert nnrun(*quoted(told, "train"), "-q").code == 0  # for more epochs, anew
+    told = nnrun("resume", run, "--epochs", "9").err
+    assert nnrun(*(word.replace("KEY=VALUE", "seed=1") for word in quoted(told, "train")), "-q").code == 0
+    told = nnrun("resume", run / "members/02").err
+    assert nnrun(*quoted(told, "train"), "-q").code == 0
+    assert nnrun(*quoted(told, "resume"), "-q").code == 0
+    told = nnrun("rewind", run / "members/02").err
+    assert nnrun(*quoted(told, "train"), "-q").code == 0
+    told = nnrun("nudge", run, "--set", "seed=1").err
+    assert [quoted(told, verb) for verb in ("pause", "stop")] == [["pause", run.name], ["stop", run.name]]
+    told = nnrun("train", "config.yaml", "--refit", "--set", "data.folds=null").err
+    assert "--set data.folds=5" in told
+
+
+def test_a_run_of_folds_that_diverged_says_what_helps(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS + "optimizer: {name: sgd, learning_rate: 1e30}\n")
+    done = nnrun("train")
+    assert done.code == 5 and done.out.startswith("diverged in epoch 1")
+    told = nnrun("resume")
+    assert told.code == 2
+    assert nnrun(*quoted(told.err, "train"), "-q").code == 0
+
+
+@pytest.mark.parametrize("words", [("show",), ("list",), ("show", "--csv"), ("compare",), ("check", "config.yaml")])
+def test_commands_read_a_run_of_folds_and_one_of_them(nnrun: Nnrun, config: Write, words: tuple[str, ...]) -> None:
+    config(FOLDS)
+    nnrun("train", "-q")
+    run = the_run().name
+    named = {"show": [run], "compare": [run, f"{run}/members/02"]}.get(words[0], [])
+    done = nnrun(words[0], *named, *words[1:])
+    assert done.code == 0, done.err
+    if words[0] == "show":
+        assert nnrun("show", f"{run}/members/02", *words[1:]).code == 0
+    if words[0] == "check":
+        assert "of the 3 folds the first is looked at" in " ".join(done.out.split())
