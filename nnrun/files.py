@@ -52,6 +52,15 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+def put(path: Path, content: bytes | Path) -> None:
+    """Write a file that nobody reads yet, or copy one there, in a folder that is made for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        shutil.copyfile(content, path)
+
+
 @contextmanager
 def naming(path: object) -> Iterator[None]:
     """An OSError of the block tells this file's name; one of a write, such as of a full disk, knows none itself."""

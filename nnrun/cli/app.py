@@ -11,6 +11,7 @@ from nnrun.cli import (
     compare,
     configs,
     diagnose,
+    ensemble,
     evaluate,
     export,
     init,
@@ -66,6 +67,7 @@ app.command()(init.init)
 app.command()(train.train)
 app.command()(search.search)
 app.command()(retest.retest)
+app.command()(ensemble.ensemble)
 app.command()(check.check)
 app.command()(diagnose.diagnose)
 app.command()(report.report)

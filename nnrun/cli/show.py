@@ -58,6 +58,7 @@ def _whole(run: StoredRun, record: RunRecord) -> object:
 
 
 def _page(run: StoredRun, record: RunRecord) -> list[str]:
+    from nnrun.models.ensembling.telling import ensemble_lines
     from nnrun.runs.checkpoints import why_pruned
     from nnrun.runs.lineage import changes_of, parent_of
     from nnrun.runs.stored import best_row
@@ -72,6 +73,8 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     lines += _relatives(run, record, gone=parent is None)
     if why := why_pruned(run.directory):
         lines.append(f"note     {why}")
+    gathered = ensemble_lines(run)
+    lines += ["", *gathered] if gathered else []
     lines += ["", *summary(record, config, run.status, run.events, run.path)]
     lines += made_on_the_way(changes_of(run, parent), record["parent"])
     if run.rows:
@@ -79,7 +82,8 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
         kind = error_kind(record["data"])
         lines += ["", *([f"{kind} errors and losses by epoch"] if kind else [])]
         lines += _epochs(run.rows, best, config.metrics.primary)
-    lines += ["", "config, where it differs from the defaults", *changes(config)]
+    whose = "config of the first member" if gathered else "config"
+    lines += ["", f"{whose}, where it differs from the defaults", *changes(config)]
     return [*lines, "", "events", *map(_event, run.events)]
 
 
@@ -97,7 +101,8 @@ def _relatives(run: StoredRun, record: RunRecord, gone: bool) -> Iterator[str]:
 
 def _event(event: Event) -> str:
     key = f": {event['key']}" if event.get("key") else ""
-    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']} at epoch {event['epoch']}{key}"
+    at = "" if event["epoch"] is None else f" at epoch {event['epoch']}"
+    return f"  {event['time'][:10]} {event['time'][11:19]}  {event['event']}{at}{key}"
 
 
 def _epochs(metrics: list[Row], best: float | None, primary: str) -> list[str]:

@@ -10,8 +10,9 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.files import sealed, to_json
+from nnrun.installation import command
 from nnrun.runs.records import EnsembleRecord, MemberRecord, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
 from nnrun.text import columns, counted, number, percent
@@ -65,6 +66,20 @@ def refitted(run: RunDir) -> RunDir | None:
     """What was trained on the rows of all folds, where that was asked for and is done."""
     again = member(run, ALL)
     return again if again.exists and again.status == "done" else None
+
+
+def refuse_gathered(run: RunDir) -> None:
+    """UsageError for an ensemble of runs that had ended before, or a member of one, which nobody trains on."""
+    whole = run if has_members(run) else whole_of(run)
+    if whole is None or read_ensemble(whole)["how"] == FOLDS:
+        return
+    inside = member(whole, 1) if run is whole else run
+    what = f"{run.id} is an ensemble" if run is whole else f"{run.id} is a member of the ensemble {whole.id}"
+    raise UsageError(
+        f"{what}, made of runs that have ended, and no epoch is added to it; "
+        f"`{command('train', str(inside.resolved))}` trains {'its first member' if run is whole else 'it'} anew, as a "
+        "run of its own"
+    )
 
 
 # folds as lines

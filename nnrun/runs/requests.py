@@ -23,7 +23,7 @@ from nnrun.errors import ConfigError, UsageError
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import command, elsewhere
 from nnrun.runs.finding import is_search, search_of
-from nnrun.runs.members import has_members, whole_of
+from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.records import Event
 from nnrun.runs.rundir import RunDir, now
 from nnrun.runs.stored import HELD, StoredRun
@@ -122,6 +122,7 @@ def refuse(run: RunDir, do: Do) -> None:
             f"{run.id} is a search, whose trials are as it drew them; it can be paused and stopped: "
             f"`{command(PAUSE, _as_typed(run))}`, `{command(STOP, _as_typed(run))}`"
         )
+    refuse_gathered(run)
     _refuse_member(run, do)
     status = run.status
     if status not in TRAINED:

@@ -23,7 +23,7 @@ from nnrun.installation import command
 from nnrun.runs.checkpoints import start_before
 from nnrun.runs.finding import is_search, search_of
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.members import has_members, member, whole_of
+from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
 from nnrun.runs.preparing import create, prepare, same_data, until_told
 from nnrun.runs.records import Parent, Row
 from nnrun.runs.requests import settings_of
@@ -90,6 +90,7 @@ def _parent(run: RunDir) -> StoredRun:
         )
     if is_search(run):
         raise UsageError(f"{run.id} is a search; only one run can be rewound")
+    refuse_gathered(run)
     if has_members(run) or whole_of(run):
         alone = command("train", str(run.resolved if whole_of(run) else member(run, 1).resolved))
         raise UsageError(

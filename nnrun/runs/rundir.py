@@ -25,6 +25,7 @@ from nnrun.files import (
     json_lines,
     lock_exclusively,
     naming,
+    put,
     sealed,
     to_json,
     write_atomically,
@@ -60,7 +61,7 @@ class RunDir:
         self._appending: dict[str, FileIO] = {}
 
     @classmethod
-    def create(cls, root: Path, name: str, files: Callable[[str], Mapping[str, bytes]]) -> RunDir:
+    def create(cls, root: Path, name: str, files: Callable[[str], Mapping[str, bytes | Path]]) -> RunDir:
         """A new directory under `root` with the files for its id; it gets its name only when it is complete.
 
         Raises UsageError where `root` cannot be written to.
@@ -73,15 +74,15 @@ class RunDir:
                 return cls.create_at(path, files(path.name))
 
     @classmethod
-    def create_at(cls, path: Path, files: Mapping[str, bytes]) -> RunDir:
-        """A new directory of this name; FileExistsError where there is one with something in it."""
+    def create_at(cls, path: Path, files: Mapping[str, bytes | Path]) -> RunDir:
+        """A new directory of this name, with files or copies; FileExistsError where something is there."""
         with contextlib.ExitStack() as stack:
             with _made_under(path.parent):
                 unfinished = stack.enter_context(filling(path.parent, UNFINISHED))
             (unfinished / CHECKPOINTS).mkdir()
             for file, content in files.items():
                 with naming(path / file):
-                    (unfinished / file).write_bytes(content)
+                    put(unfinished / file, content)
             return cls(_rename(unfinished, path))
 
     @property
@@ -260,8 +261,7 @@ class RunDir:
         self._appending.clear()
 
     def _is_locked(self) -> bool:
-        path = self.path / LOCK
-        if not path.exists():
+        if not (path := self.path / LOCK).exists():
             return False
         with path.open() as lock:
             return not try_lock(lock.fileno(), exclusive=False)

@@ -131,6 +131,9 @@ def _epoch_cells(row: Row, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def ending(record: RunRecord, status: str) -> str:
     """How the run ended, in a line."""
+    if (members := record.get("members")) and not record.get("epochs"):
+        trained = duration(record.get("seconds") or 0.0)
+        return f"an ensemble of {counted(len(members), 'run')}, which took {trained} to train"
     where = record.get("divergence")
     if status == "diverged" and where:
         kept = f"; the checkpoint of epoch {record['epochs']} is kept" if record["epochs"] else ""

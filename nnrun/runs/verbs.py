@@ -19,7 +19,7 @@ from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs import folds
 from nnrun.runs.finding import search_of
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.members import has_members, whole_of
+from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.preparing import begun, create, prepare, same_data, session_of, until_told
 from nnrun.runs.records import Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
@@ -75,6 +75,7 @@ def resume(
             f"{run.id} belongs to the search {search.id}, which would no longer know it; resume the search, or train "
             f"{run.resolved}"
         )
+    refuse_gathered(run)
     listener = listener or Listener()
     if whole := whole_of(run):
         raise UsageError(

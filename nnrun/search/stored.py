@@ -9,11 +9,11 @@ from typing import cast
 from nnrun.errors import DataError
 from nnrun.installation import command
 from nnrun.runs.reading import RESTORE, misfit
-from nnrun.runs.rundir import RECORD
+from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord, TrialRecord
+from nnrun.search.record import SearchRecord, TrialRecord, dev_loss
 from nnrun.search.retests.record import RetestRecord, is_retest, read
 
 WIDER = "wider.yaml"  # a config, for the search that comes after it
@@ -55,6 +55,13 @@ class StoredSearch:
     def kept(self) -> list[TrialRecord]:
         """Those that are there, in place of some that `loss` speaks of; DataError where a line is damaged."""
         return Ledger.of(self.run.directory, self.plan.space).read_whole()
+
+    @property
+    def ranked(self) -> list[RunDir]:
+        """The directories of the trials that have a result, the best first: by the metric, then the dev loss."""
+        valued = ((record["metric"], dev_loss(record), record["number"]) for record in self.trials)
+        order = sorted((value, loss, number) for value, loss, number in valued if value is not None)
+        return [RunDir(self.run.path / "trials" / f"{number:04d}") for _, _, number in order]
 
     @property
     def loss(self) -> str | None:

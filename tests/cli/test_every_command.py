@@ -76,6 +76,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     runs = json.loads(process("list", "--json").out)["runs"]
     yield step("list")
     yield step("compare", *(run["id"] for run in runs[-2:]))
+    yield step("ensemble", runs[-2]["id"], "--top", "2")
 
 
 @pytest.mark.soak

@@ -1,0 +1,163 @@
+"""The directory of an ensemble: a run whose members are copies, made as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nnrun.data.split import PARTS
+from nnrun.engine.losses import Loss
+from nnrun.engine.parameters import Array
+from nnrun.errors import UsageError
+from nnrun.files import checksum, json_lines, sealed, to_json
+from nnrun.models.ensembling.candidates import Candidate, Reader
+from nnrun.models.model import load_model
+from nnrun.models.scores import Scores
+from nnrun.runs.assembly import examples
+from nnrun.runs.environment import describe
+from nnrun.runs.members import ensemble_file, member
+from nnrun.runs.recording import wanted, weights_of
+from nnrun.runs.records import EnsembleRecord, Event, Final, RunRecord, Written
+from nnrun.runs.rundir import (
+    CHECKPOINTS,
+    CONFIG,
+    DATA,
+    EPOCHS,
+    EVENTS,
+    LOG,
+    MEMBERS,
+    RECORD,
+    RESOLVED,
+    SCHEMA_VERSION,
+    RunDir,
+    now,
+)
+
+COPIED = (CONFIG, RESOLVED, RECORD, DATA, EPOCHS, EVENTS, LOG)  # of a member, and the checkpoint of its best epoch
+LEAST = 1e-300  # a probability whose logarithm is a number
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The members, what members.json says of them, and what the run is called for."""
+
+    members: Sequence[Candidate]
+    record: EnsembleRecord
+
+
+def make(root: Path, chosen: Chosen, reader: Reader, argv: Sequence[str]) -> RunDir:
+    """The directory under `root`; UsageError where nothing can be written there."""
+    first, began, final = chosen.members[0].run, now(), finals(chosen, reader)
+    event: Event = {"time": now(), "event": "done", "epoch": None}  # by which a read of the test part is counted
+    lines = {EPOCHS: b"", EVENTS: json_lines([event]).encode()}
+    words = [argument.encode(errors="replace").decode() for argument in argv]
+
+    def files(run_id: str) -> Mapping[str, bytes | Path]:
+        record = _record(run_id, chosen, final, {name: _written(content) for name, content in lines.items()})
+        record |= {"argv": words, "created": began, "started": began}
+        whole = RunDir(root / run_id)
+        return {
+            CONFIG: first.directory.read(CONFIG),
+            RESOLVED: first.directory.read(RESOLVED),
+            RECORD: to_json(sealed(record), indent=2).encode() + b"\n",
+            DATA: first.directory.read(DATA),
+            MEMBERS: ensemble_file(chosen.record).encode(),
+            **lines,
+            **dict(_copies(whole, chosen.members)),
+        }
+
+    try:
+        return RunDir.create(root, f"{first.config.name}-ensemble", files)
+    except FileNotFoundError as error:
+        raise UsageError(f"{error.filename}: went away while it was being copied; nothing was made") from error
+
+
+def _copies(whole: RunDir, members: Sequence[Candidate]) -> Iterator[tuple[str, Path]]:
+    for k, one in enumerate(members):
+        source, place = one.run.path, member(whole, k + 1).path.relative_to(whole.path).as_posix()
+        of_best = sorted(path for path in (source / CHECKPOINTS).glob("best.*") if path.is_file())
+        for path in [*(source / name for name in COPIED), *of_best]:
+            if path.exists():
+                yield f"{place}/{path.relative_to(source).as_posix()}", path
+
+
+def _written(content: bytes) -> Written:
+    return {"bytes": len(content), "checksum": checksum(content)}
+
+
+def _record(run_id: str, chosen: Chosen, final: Final, written: dict[str, Written]) -> RunRecord:
+    """run.json; its time is that of all trainings behind it."""
+    first, here = chosen.members[0].run.written, describe()
+    record: RunRecord = {
+        "schema_version": SCHEMA_VERSION,
+        "id": run_id,
+        "status": "done",
+        "given": None,
+        "seed": first["seed"],
+        "parent": None,
+        "host": here["host"],
+        "versions": here["versions"],
+        "blas": here["blas"],
+        "git": here["git"],
+        "data": first["data"],
+        "error": None,
+        "ended": now(),
+        "seconds": sum(one.run.written.get("seconds") or 0.0 for one in chosen.members),
+        "epochs": 0,
+        "best_epoch": None,
+        "stopped_early": False,
+        "divergence": None,
+        "symptoms": [],
+        "members": chosen.record["members"],
+        "final": final,
+        "written": written,
+    }
+    return record
+
+
+def finals(chosen: Chosen, reader: Reader) -> Final:
+    """What training measures at its end, of the pooled prediction on the whole of each part.
+
+    Members are loaded one after the other.
+    """
+    first, weights = chosen.members[0].run, chosen.record["weights"]
+    dataset, model = reader.dataset(first), load_model(first)
+    parts = [part for part in PARTS if part in dataset.parts]
+    pooled: dict[str, Array] = {}
+    for one, weight in zip(chosen.members, weights, strict=True):
+        for part, predicted in reader.says(one.run, parts).items():
+            pooled[part] = pooled.get(part, 0.0) + weight * predicted.astype(np.float64)
+    found: Final = {}
+    names = ["loss", "error", *(["rmse"] if dataset.classes is None else []), *wanted(first.config, dataset)]
+    for part, predicted in pooled.items():
+        measured = examples(dataset, part)
+        logits = _logits(model.loss, predicted) if dataset.classes else predicted
+        scores = Scores(model.loss, model.target, weights=weights_of(measured))
+        plain = Scores(model.loss, model.target)
+        for each in (scores, plain):
+            each.add(logits, measured.y)
+        numbers = scores.metrics()
+        found |= {f"{part}_{name}": numbers[name] for name in dict.fromkeys(names)}
+        if measured.weights is not None:
+            found[f"{part}_plain_error"] = plain.metrics()["error"]
+    return found | {"cost": _cost(found, chosen)}
+
+
+def _logits(loss: Loss, probabilities: Array) -> Array:
+    """Those `(m, width)` that mean these."""
+    logarithms = np.log(np.maximum(probabilities, LEAST))
+    logits: Array = logarithms if loss.width > 1 else logarithms[:, 1:] - logarithms[:, :1]
+    return logits
+
+
+def _cost(final: Final, chosen: Chosen) -> float | None:
+    """The training loss, and the mean of what the members' penalties add to theirs."""
+    penalties = 0.0
+    for one, weight in zip(chosen.members, chosen.record["weights"], strict=True):
+        own = one.run.final
+        penalties += weight * ((own.get("cost") or 0.0) - (own.get("train_loss") or 0.0))
+    loss = final["train_loss"]
+    return None if loss is None else loss + penalties

@@ -1,0 +1,124 @@
+"""An ensemble in plain lines: its members, and what choosing them was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nnrun.runs.members import has_members, read_ensemble
+from nnrun.runs.records import EnsembleRecord, Final, Fit, MemberRecord, Number, Selection, Way
+from nnrun.runs.stored import StoredRun
+from nnrun.text import columns, counted, metric_value, number, percent, points, wrapped
+
+SHOWN = 25  # members; the others weigh no more than the last of them
+
+WAYS: dict[Way, str] = {"greedy": "greedy", "equal": "equal weights", "best_single": "best single"}
+
+
+def ensemble_lines(run: StoredRun) -> list[str]:
+    """Its members and how they were chosen; nothing of a run that is not made of others."""
+    if not has_members(run.directory):
+        return []
+    record = read_ensemble(run.directory)
+    if "told" not in record:  # the folds of a cross-validation tell of themselves elsewhere
+        return []
+    lines = [line for told in record["told"] for line in wrapped(told, "ensemble ")]
+    lines += ["", *_members(record, "dev_rmse" in run.final)]
+    if "dev" in record:
+        lines += ["", *_selection(record["dev"])]
+    return [*lines, "", *_beside_the_best(record, run.final)]
+
+
+def _members(record: EnsembleRecord, regression: bool) -> list[str]:
+    """A row a member."""
+    members = record["members"]
+    above, epochs = _shared(members), record["how"] == "snapshots"
+    title = f"members of {above}" if above else "member"
+    error = "1 − R²" if regression else "error"
+    rows = [[title, *(["epoch"] if epochs else []), "weight", f"dev {error}", "without"]]
+    for one in members[:SHOWN]:
+        name = one["id"].removeprefix(f"{above}/") if above else one["id"]
+        cells = [f"{100 * one['weight']:.1f}%", percent(one.get("dev_error")), percent(one.get("without"))]
+        rows.append([name, *([str(one.get("best_epoch"))] if epochs else []), *cells])
+    left = [f"and {counted(len(members) - SHOWN, 'more member')}"] if len(members) > SHOWN else []
+    lines = columns(rows, right=range(1, len(rows[0])))
+    said = "without: the dev error of the others, if it were left out"
+    return [*lines, *left, *([said] if len(members) > 1 else [])]
+
+
+def _shared(members: Sequence[MemberRecord]) -> str:
+    """The folder that all of them lie in, such as SEARCH/trials; empty where there is none."""
+    folders = {one["id"].rpartition("/")[0] for one in members}
+    return folders.pop() if len(folders) == 1 else ""
+
+
+def _selection(found: Selection) -> list[str]:
+    """Each way to choose, on the rows that it chose by and on rows that it had not seen."""
+    metric = found["metric"]
+    rows = [[f"dev {metric.replace('_', ' ')}", "naive", "cross-fitted", "gain", "standard error"]]
+    for way, name in WAYS.items():
+        if fit := found.get(way):
+            rows.append([_way(way, name, found), *_fit_cells(fit, metric), *_gain_cells(fit, metric)])
+    what = (
+        f"naive: on the dev rows that they were chosen by, which flatters; cross-fitted: chosen by four fifths of them "
+        f"and measured on the last, the mean of {found['folds']} such scores; gain: over the best single, cross-fitted"
+    )
+    return [*columns(rows, right=range(1, 5)), *wrapped(what)]
+
+
+def _way(way: Way, name: str, found: Selection) -> str:
+    how_many = {"greedy": f", {found['n']} rounds", "equal": f", top {found['n']}"}.get(way, "")
+    return f"{name}{how_many} (taken)" if way == found["taken"] else f"{name}{how_many}"
+
+
+def _fit_cells(fit: Fit, metric: str) -> Iterator[str]:
+    for values in (fit["naive"], fit["cross_fitted"]):
+        yield metric_value(values.get(metric), metric)
+
+
+def _gain_cells(fit: Fit, metric: str) -> Iterator[str]:
+    for key in ("gain", "se"):
+        yield gain_text(fit["cross_fitted"].get(key), metric, signed=key == "gain")
+
+
+def gain_text(value: Number, metric: str, signed: bool = True) -> str:
+    """A gain: in points of a share, else as a number."""
+    if value is None:
+        return "–"
+    if metric.endswith("error"):
+        return points(value) if signed else points(value).removeprefix("+")
+    return f"{'+' if signed and value > 0 else ''}{number(value)}"
+
+
+def _beside_the_best(record: EnsembleRecord, final: Final) -> list[str]:
+    best = min(record["members"], key=lambda one: _or_last(one.get("dev_error")))
+    error = "1 − R²" if "dev_rmse" in final else "error"
+    alone = f"its best member alone {percent(best.get('dev_error'))} ({best['id']})"
+    return wrapped(f"dev {error} {percent(final.get('dev_error'))} together, {alone}", "compared ")
+
+
+def _or_last(error: Number) -> float:
+    return float("inf") if error is None else error
+
+
+def reason(found: Selection) -> str:
+    """Which way was taken, and why."""
+    tried: list[Way] = ["greedy"] if found["taken"] == "greedy" else ["greedy", "equal"]
+    taken = {"greedy": "greedy selection", "equal": f"the {found['n']} best with equal weights"}
+    said = taken.get(found["taken"], "the best single one, as nothing that pools them is clearly better")
+    why = "; ".join(_worth(way, found) for way in tried)
+    return f"of {counted(found['candidates'], 'candidate')} {said}: {why}"
+
+
+def _worth(way: Way, found: Selection) -> str:
+    metric, fit = found["metric"], found.get(way)
+    known = fit["cross_fitted"] if fit else {}
+    gain, se = (gain_text(known.get(key), metric, signed=key == "gain") for key in ("gain", "se"))
+    unit = " points" if metric.endswith("error") else f" in {metric}"
+    more = "more" if way == found["taken"] else "no more"
+    name = "greedy selection" if way == "greedy" else "equal weights"
+    return f"{name} gains {gain} ± {se}{unit} cross-fitted, {more} than one standard error"
+
+
+def of_ensemble(run: StoredRun) -> EnsembleRecord:
+    """What members.json says, for a program."""
+    return read_ensemble(run.directory)

@@ -1,0 +1,227 @@
+"""`nnrun ensemble`: what it makes, what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.models.model import load_model
+from nnrun.models.verbs import evaluate
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
+from tests.cli.conftest import Done
+from tests.cli.test_printed import quoted
+
+Run = Callable[..., Done]
+
+IRIS = ("--set", "data.source=iris", "--set", "training.epochs=4")
+SPACE = "{optimizer.learning_rate: {log: [0.001, 0.1]}, network.hidden: {choice: [[4], [8]]}}"
+
+
+def trained(nnrun: Run, *settings: str) -> str:
+    """The path of a new run."""
+    done = nnrun("train", *IRIS, *(word for setting in settings for word in ("--set", setting)), "--json")
+    return str(done.json["path"])
+
+
+def searched(nnrun: Run, *settings: str, trials: int = 6) -> str:
+    options = (word for setting in (f"search.space={SPACE}", *settings) for word in ("--set", setting))
+    return str(nnrun("search", *IRIS, "--trials", str(trials), *options, "--workers", "1", "--json").json["path"])
+
+
+def record_of(run: str | Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(run) / "members.json").read_text())
+    return found
+
+
+def test_runs_that_are_named_are_pooled_with_equal_weights(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}", "network.hidden=[8]") for seed in (0, 1)]
+    runs.append(trained(nnrun, "network.hidden=[4, 4]", "network.activation=tanh", "data.normalize=none"))
+    done = nnrun("ensemble", *runs, "--json")
+    assert done.code == 0, done.err
+    made, record = Path(done.json["path"]), record_of(done.json["path"])
+    assert record["how"] == "runs" and record["weights"] == pytest.approx([1 / 3] * 3)
+    assert [one["id"] for one in record["members"]] == [Path(run).name for run in runs]
+    assert done.json["ensemble"]["members"] == record["members"] == done.json["members"]
+    found = evaluate(load_model(StoredRun(RunDir(made))))
+    for part in ("train", "dev", "test"):
+        for name in ("error", "loss"):
+            assert done.json["final"][f"{part}_{name}"] == pytest.approx(found.value(f"{part}_{name}"), rel=1e-5)
+    for k, run in enumerate(runs):
+        own = made / f"members/{k + 1:02d}"
+        assert (own / "resolved.yaml").read_bytes() == (Path(run) / "resolved.yaml").read_bytes()
+        best = "checkpoints/best.safetensors"
+        assert (own / best).read_bytes() == (Path(run) / best).read_bytes()
+        assert record["members"][k]["dev_error"] == pytest.approx(StoredRun(RunDir(Path(run))).final["dev_error"])
+    assert StoredRun(RunDir(made)).status == "done" and done.json["parent"] is None
+    assert found.test_reads == 2  # when it was made, and now
+
+
+def test_what_leaving_one_out_would_cost(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}", "network.hidden=[8]") for seed in (0, 1, 2)]
+    record = record_of(nnrun("ensemble", *runs, "--json").json["path"])
+    for k in range(3):
+        others = nnrun("ensemble", *(run for run in runs if run != runs[k]), "--json").json["final"]
+        assert record["members"][k]["without"] == pytest.approx(others["dev_error"])
+
+
+def test_the_best_trials_of_a_search(nnrun: Run, here: Path) -> None:
+    search = searched(nnrun)
+    done = nnrun("ensemble", search, "--top", "3", "--json")
+    ledger = [json.loads(line) for line in (Path(search) / "trials.jsonl").read_text().splitlines()]
+    order = sorted(ledger, key=lambda r: (r["metric"], r["final"]["dev_loss"], r["number"]))
+    name = Path(search).name
+    assert [m["id"] for m in done.json["members"]] == [f"{name}/trials/{r['number']:04d}" for r in order[:3]]
+    dev = done.json["ensemble"]["dev"]
+    assert dev["taken"] == "equal" and dev["candidates"] == 6
+    assert dev["naive"]["error"] == pytest.approx(done.json["final"]["dev_error"])
+    assert dev["best_single"]["naive"]["error"] == pytest.approx(order[0]["final"]["dev_error"])
+    whole = nnrun("ensemble", search, "--top", "7")
+    assert whole.code == 2 and "6 trials with a result" in whole.err
+    assert "one of --top N and --greedy N" in nnrun("ensemble", search).err
+
+
+def test_greedy_selection_says_which_way_was_taken_and_why(nnrun: Run, here: Path) -> None:
+    search = searched(nnrun)
+    done = nnrun("ensemble", search, "--greedy", "5")
+    assert done.code == 0, done.err
+    (made,) = Path("runs").glob("*-ensemble-*")
+    record = record_of(made)
+    dev = record["dev"]
+    gains = {way: dev[way]["cross_fitted"] for way in ("greedy", "equal")}
+    worth = [way for way, of in gains.items() if of["gain"] is not None and of["gain"] > of["se"]]
+    assert dev["taken"] == (worth or ["best_single"])[0]
+    assert dev["naive"] == dev[dev["taken"]]["naive"]
+    assert "naive" in done.out and "cross-fitted" in done.out and "one standard error" in done.out
+    shown = nnrun("show", str(made)).out
+    assert all(line in shown for line in done.out.split("\n\n")[1].splitlines())
+
+
+def test_without_a_gain_the_best_single_one_is_all_of_it(nnrun: Run, here: Path) -> None:
+    """Labels that have nothing to do with the features: what a network says of them is as good as what others say."""
+    rng = np.random.default_rng(5)
+    rows = [f"{a:.4f},{b:.4f},{'xy'[k % 2]}" for k, (a, b) in enumerate(rng.standard_normal((200, 2)))]
+    Path("noise.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    runs = [trained(nnrun, "data.source=noise.csv", "data.target=y", f"seed={k}") for k in range(4)]
+    done = nnrun("ensemble", *runs, "--greedy", "4", "--json")
+    dev, members = done.json["ensemble"]["dev"], done.json["members"]
+    if dev["taken"] == "best_single":
+        assert len(members) == 1 and members[0]["without"] is None
+    assert dev["greedy"]["naive"]["error"] <= dev["best_single"]["naive"]["error"]
+    assert abs(dev["greedy"]["cross_fitted"]["gain"]) < 3 * dev["greedy"]["cross_fitted"]["se"] + 1e-9
+
+
+def test_what_an_ensemble_says_to_type_can_be_typed(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    done = nnrun("ensemble", *runs)
+    assert len(done.next) == 3
+    for line in done.next:
+        typed = nnrun(*shlex.split(line)[1:])
+        assert typed.code == 0 or "cannot be exported" in typed.err, line
+
+
+def test_one_that_was_interrupted_is_trained_to_its_end(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    RunDir(Path(runs[1])).update_record(status="running")
+    told = refused(nnrun, *runs)
+    assert nnrun(*quoted(told, "resume")).code == 0
+    assert nnrun("ensemble", *runs).code == 0
+
+
+def refused(nnrun: Run, *arguments: str) -> str:
+    done = nnrun("ensemble", *arguments)
+    assert done.code == 2, done.out + done.err
+    assert not list(Path("runs").glob("*-ensemble-*")) and not list(Path("runs").glob(".creating-*"))
+    return done.err
+
+
+def test_members_need_one_data_set_one_split_and_one_target(nnrun: Run, here: Path) -> None:
+    first = trained(nnrun)
+    assert "another split" in refused(nnrun, first, trained(nnrun, "data.split_seed=1"))
+    table = "\n".join(["a,b,c", *(f"{k % 7},{k % 5},{'xyz'[k % 3]}" for k in range(90))])
+    Path("a.csv").write_text(table + "\n")
+    of_file = trained(nnrun, "data.source=a.csv", "data.target=c")
+    assert "another target" in refused(nnrun, first, of_file)
+    assert "another target" in refused(nnrun, of_file, trained(nnrun, "data.source=a.csv", "data.target=b"))
+    Path("a.csv").write_text(table + "\n1,1,x\n")
+    assert "another data set" in refused(nnrun, of_file, trained(nnrun, "data.source=a.csv", "data.target=c"))
+    told = refused(nnrun, first, trained(nnrun, "data.class_weight={setosa: 2}"))
+    assert "another weight of rows" in told
+
+
+def test_greedy_needs_one_metric(nnrun: Run, here: Path) -> None:
+    runs = trained(nnrun), trained(nnrun, "metrics.primary=auc")
+    assert "another metrics.primary" in refused(nnrun, *runs, "--greedy", "3")
+    assert nnrun("ensemble", *runs).code == 0
+
+
+def test_one_alone_one_twice_and_one_that_has_not_ended_are_refused(nnrun: Run, here: Path) -> None:
+    first, other = trained(nnrun), trained(nnrun, "seed=1")
+    assert "two members or more" in refused(nnrun, first)
+    assert "named twice" in refused(nnrun, first, other, Path(first).name)
+    assert "are one network" in refused(nnrun, first, trained(nnrun))
+    lost = str(nnrun("train", *IRIS, "--set", "optimizer.learning_rate=1e30", "--json").json["path"])
+    assert "it diverged" in refused(nnrun, first, lost)
+    RunDir(Path(other)).update_record(status="running")
+    assert "was interrupted" in refused(nnrun, first, other)
+    with RunDir(Path(other)).locked():
+        assert "is still training" in refused(nnrun, first, other)
+    assert "--top takes" in refused(nnrun, first, other, "--top", "2")
+
+
+def test_a_trial_whose_checkpoint_was_pruned(nnrun: Run, here: Path) -> None:
+    from nnrun.runs.checkpoints import prune
+
+    search = searched(nnrun)
+    worst = Path(nnrun("ensemble", search, "--top", "6", "--json").json["members"][-1]["id"]).name
+    for made in Path("runs").glob("*-ensemble-*"):
+        made.rename(here / made.name)
+    prune(RunDir(Path(search) / "trials" / worst))
+    told = refused(nnrun, search, "--top", "6")
+    assert f"nnrun train {Path(search) / 'trials' / worst / 'resolved.yaml'}" in told.replace(f"{here}/", "")
+    assert "pruned" in told
+    assert nnrun("ensemble", search, "--top", "5").code == 0
+    assert nnrun("ensemble", search, "--greedy", "5", "--json").json["ensemble"]["dev"]["candidates"] == 5
+
+
+def test_an_ensemble_among_the_members_is_flattened(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(3)]
+    pair = nnrun("ensemble", *runs[:2], "--json").json["path"]
+    done = nnrun("ensemble", pair, runs[2], "--json")
+    members = done.json["ensemble"]["members"]
+    assert [m["weight"] for m in members] == pytest.approx([0.5, 0.25, 0.25])
+    assert [m["id"] for m in members] == [Path(runs[k]).name for k in (2, 0, 1)]
+    assert any("its 2 members take its place" in line for line in done.json["ensemble"]["told"])
+    again = nnrun("ensemble", pair, runs[0], "--json").json["ensemble"]
+    assert [m["weight"] for m in again["members"]] == pytest.approx([0.75, 0.25])
+    assert any("more than once" in line for line in again["told"])
+
+
+def test_nobody_trains_an_ensemble_on(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    made = nnrun("ensemble", *runs, "--json").json["path"]
+    before = sorted((path, path.stat().st_mtime_ns) for path in Path(made).rglob("*") if path.is_file())
+    for name in (made, f"{Path(made).name}/members/02"):
+        for words in (("resume", name), ("rewind", name), ("nudge", name, "--set", "seed=1"), ("pause", name)):
+            done = nnrun(*words)
+            assert done.code == 2 and "made of runs that have ended" in done.err, (words, done.err)
+        assert nnrun(*quoted(done.err, "train"), "-q").code == 0
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in Path(made).rglob("*") if path.is_file())
+    assert nnrun("evaluate", f"{Path(made).name[:20]}/members/02").code == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_error(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    Path("closed").mkdir()
+    Path("closed").chmod(0o500)
+    if os.access("closed", os.W_OK):
+        pytest.skip("this user may write anywhere")
+    done = nnrun("ensemble", *runs, "--runs", "closed")
+    assert done.code == 2 and "cannot make a run there" in done.err
