@@ -150,14 +150,26 @@ class Table:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Half a cosine from α0 down to a last share of it (Loshchilov & Hutter 2017, without restarts)."""
+    """Half a cosine from α0 down to a last share of it, once or anew in each cycle (Loshchilov & Hutter 2017).
+
+    Cycles are whole epochs, and as equal in length as that lets them be.
+    """
 
     needs_total: ClassVar[bool] = True
     final: float = option(0.0, "share of the base rate that is left at the end", ge=0, le=1)
+    cycles: int = option(1, "how often it falls, each time from the full rate", ge=1)
 
     def __call__(self, progress: Progress) -> Factors:
         """Cosine annealing, one value a step."""
-        return self.final + (1 - self.final) * _cosine_fall(progress.done)
+        ends = self.ends(progress.epochs_total)
+        before = max((end for end in ends if end < progress.epoch), default=0)
+        after = min((end for end in ends if end >= progress.epoch), default=progress.epoch)
+        cycle = Progress(progress.epoch - before, progress.steps, after - before)
+        return self.final + (1 - self.final) * _cosine_fall(cycle.done)
+
+    def ends(self, epochs_total: int) -> list[int]:
+        """The last epoch of each cycle; fewer where there are not as many epochs."""
+        return sorted({cycle * epochs_total // self.cycles for cycle in range(1, self.cycles + 1)} - {0})
 
 
 @dataclass(frozen=True)
@@ -205,3 +217,9 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "warmup": Warmup,
     "one_cycle": OneCycle,
 }
+
+
+def cycle_ends(schedule: Schedule, epochs_total: int) -> list[int]:
+    """The epochs at whose end the rate has come down before it begins anew, and the last; none where it never does."""
+    ends = schedule.ends(epochs_total) if isinstance(schedule, Cosine) else []
+    return ends if len(ends) > 1 else []

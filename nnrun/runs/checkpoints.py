@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from math import prod
 
@@ -125,15 +125,17 @@ def _described(run: RunDir, name: str) -> Iterator[None]:
 
 
 # Kept for `rewind`: the state after epochs 2, 4, 8, …, so log2(n) files, each with the best parameters until there;
-# none as long as all epochs so far are trained again in no time.
+# none as long as all epochs so far are trained again in no time. And for ensembles that at the end of each cycle.
 SECONDS_AGAIN = 0.5
 KEPT = "epoch-"
 BEST = "best."
 
 
-def is_kept(rows: Sequence[Row]) -> bool:
-    """Whether the state after these epochs is kept."""
+def is_kept(rows: Sequence[Row], ends: Collection[int] = ()) -> bool:
+    """Whether the state after these epochs is kept; `ends` are those of the cycles of the learning rate."""
     epochs = len(rows)
+    if epochs and rows[-1]["epoch"] in ends:
+        return True
     return epochs > 1 and epochs & (epochs - 1) == 0 and sum(row["seconds"] for row in rows) >= SECONDS_AGAIN
 
 
@@ -150,6 +152,16 @@ def kept(run: RunDir) -> dict[int, str]:
     """The epochs whose states are kept, and the names of their checkpoints."""
     found = [path.stem for path in (run.path / CHECKPOINTS).glob(f"{KEPT}*.safetensors")]
     return {int(name.removeprefix(KEPT)): name for name in found if name.removeprefix(KEPT).isdecimal()}
+
+
+def snapshot(run: RunDir, epoch: int) -> bytes | None:
+    """A checkpoint of the parameters at the end of an epoch, as that of a best one; None where no state is kept."""
+    name = kept(run).get(epoch)
+    stored = run.load_checkpoint(name) if name else None
+    if stored is None:
+        return None
+    tensors = {key: tensor for key, tensor in stored[0].items() if not key.startswith((SLOT, BEST))}
+    return packed(tensors, {"epoch": epoch})
 
 
 def start_before(run: RunDir, epoch: int) -> tuple[int, dict[str, bytes]]:

@@ -208,11 +208,11 @@ class Session:
         return told_of(epoch, old, request)
 
     def _save_in_time(self, runs: Sequence[RunDir], seconds: float) -> None:
-        """Where much would be lost otherwise, as the next epoch is at stake too; and what `rewind` starts from."""
+        """What is kept for good; and where much would be lost otherwise, as the next epoch is at stake too."""
+        if self._steering and is_kept(self._rows[0], self.stage.cycle_ends):
+            keep(runs[0], self.trainer, self.stage.stopping, self.best)
         if self.continued and time.monotonic() - self._written_at + seconds >= SECONDS_BETWEEN_CHECKPOINTS:
             self._save(runs)
-        if self._steering and is_kept(self._rows[0]):
-            keep(runs[0], self.trainer, self.stage.stopping, self.best)
         self._note_fork(runs[0])
 
     def _note_fork(self, run: RunDir) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from nnrun.config.changes import CHANGES, at, stage
 from nnrun.config.config import Config
 from nnrun.config.values import KeyPath
 from nnrun.data.augment import augmentation_notices
 from nnrun.data.dataset import Dataset
+from nnrun.engine.schedules import cycle_ends
 from nnrun.engine.stopping import EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
@@ -41,6 +43,11 @@ class Stage:
         waiting = now[0].regularization.early_stopping
         stopping = EarlyStopping(len(now), waiting.patience, waiting.min_delta) if waiting else None
         return cls(stage(configs[0], epoch), now, trainer, judge, stopping)
+
+    @cached_property
+    def cycle_ends(self) -> list[int]:
+        """The epochs at whose end a cycle of the learning rate is over; none where there are no cycles."""
+        return cycle_ends(self.configs[0].optimizer.schedule.build(), self.configs[0].training.epochs)
 
     def beginning(self, dataset: Dataset, notices: Sequence[str]) -> Beginning:
         """What training begins with, or goes on with."""

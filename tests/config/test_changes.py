@@ -60,7 +60,7 @@ def test_the_later_of_two_changes_holds_whatever_lies_in_which() -> None:
     shown = [at(config, epoch).resolved()["optimizer"]["schedule"] for epoch in (4, 5, 6, 7, 8)]
     assert shown == [
         {"name": "constant"}, {"name": "exponential", "base": 0.5}, {"name": "exponential", "base": 0.7},
-        {"name": "cosine", "final": 0.0}, {"name": "cosine", "final": 0.1},
+        {"name": "cosine", "final": 0.0, "cycles": 1}, {"name": "cosine", "final": 0.1, "cycles": 1},
     ]  # fmt: skip
 
 

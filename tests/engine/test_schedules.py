@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.engine.schedules import SCHEDULES, Progress, Schedule
+from nnrun.engine.schedules import SCHEDULES, Progress, Schedule, cycle_ends
 
 
 def an_epoch(schedule: Schedule, epoch: int, steps: int = 1, epochs: int = 10) -> np.ndarray:
@@ -60,6 +60,20 @@ def test_cosine() -> None:
     fine = all_steps(SCHEDULES["cosine"](final=0.1), 10, 100)
     assert (fine[0], fine[-1]) == (1, pytest.approx(0.1, abs=1e-5))
     assert (np.diff(fine) < 0).all()
+
+
+def test_cosine_in_cycles() -> None:
+    # Two epochs of two steps, twice: the same four values again.
+    fall = [1, 0.853553, 0.5, 0.146447]
+    assert all_steps(SCHEDULES["cosine"](cycles=2), 4, 2) == pytest.approx([*fall, *fall], abs=1e-6)
+    # Five epochs of one step: one of two, then one of three.
+    expected = [1, 0.5, 1, 0.75, 0.25]
+    assert all_steps(SCHEDULES["cosine"](cycles=2), 5, 1) == pytest.approx(expected, abs=1e-6)
+    assert cycle_ends(SCHEDULES["cosine"](cycles=2), 5) == [2, 5]
+    # More cycles than epochs: each epoch is one.
+    assert all_steps(SCHEDULES["cosine"](cycles=9), 3, 2) == pytest.approx([1, 0.5] * 3)
+    assert cycle_ends(SCHEDULES["cosine"](cycles=9), 3) == [1, 2, 3]
+    assert cycle_ends(SCHEDULES["cosine"](), 3) == cycle_ends(SCHEDULES["constant"](), 3) == []
 
 
 def test_warm_up() -> None:
