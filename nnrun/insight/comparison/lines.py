@@ -13,9 +13,10 @@ from nnrun.errors import NnrunError
 from nnrun.insight.comparison.listing import BROKEN, PARTS, Entry
 from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, fitting, folded, total
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
+from nnrun.runs.records import is_gathered
 from nnrun.runs.rundir import EVENTS
 from nnrun.runs.verdict import error_kind
-from nnrun.text import columns, csv_text, duration, number, percent, shortened, yaml_text
+from nnrun.text import columns, counted, csv_text, duration, number, percent, shortened, yaml_text
 
 LEAST_PREFIX = len("20260101-000000")  # shorter ones name a run today and several tomorrow
 UNKNOWN = "*?"
@@ -116,6 +117,8 @@ def shown(key: str, value: Any) -> str:
 
 def _epochs(entry: Entry) -> str:
     count = entry.facts["trials"]
+    if is_gathered(entry.record):
+        return counted(entry.facts["members"], "member")
     if not entry.search or count is None:
         return shown("epochs", None if entry.search else entry.facts["epochs"])
     return f"{count} trial{'' if count == 1 else 's'}"

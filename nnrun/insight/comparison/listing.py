@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.lineage import nudges
+from nnrun.runs.records import is_gathered
 from nnrun.runs.stored import StoredRun, best_row, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import sharing
@@ -45,10 +46,16 @@ class Entry:
         return {
             "id": self.run.id,
             "kind": "search" if self.search else "run",
-            "name": name["name"].removesuffix("-search" if self.search else "") if name else self.run.id,
+            "name": name["name"].removesuffix(self._suffix) if name else self.run.id,
             **{key: self.record.get(key) for key in keys},
             "nudges": self.nudges,
+            "members": len(self.record.get("members") or []) or None,
         }
+
+    @property
+    def _suffix(self) -> str:
+        """What stands behind the name of its config."""
+        return "-search" if self.search else "-ensemble" if is_gathered(self.record) else ""
 
     @cached_property
     def nudges(self) -> int | None:

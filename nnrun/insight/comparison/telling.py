@@ -20,7 +20,7 @@ from nnrun.insight.comparison.tables import (
     total,
 )
 from nnrun.runs.lineage import Changed, watched
-from nnrun.runs.records import Parent
+from nnrun.runs.records import Parent, is_gathered
 from nnrun.runs.telling import next_line
 from nnrun.text import columns, csv_text
 
@@ -34,7 +34,7 @@ def told(comparison: Comparison, width: int, cut: bool, measure: str, everything
     """All of it; `measure` is the command that would tell the noise of the reference run."""
     curve = comparison.curve
     lines = [*head(comparison.runs, curve, comparison.title(curve), width, cut), ""]
-    if forks := [f"note     {line}" for line in _forks(comparison.runs)]:
+    if forks := [f"note     {line}" for line in [*_forks(comparison.runs), *_gathered(comparison.runs)]]:
         lines += [*(line for text in forks for line in folded(text, width)), ""]
     if comparison.apart:
         lines = [*folded(f"note     these runs have {comparison.apart}", width), "", *lines]
@@ -56,6 +56,13 @@ def _forks(runs: Sequence[Contestant]) -> Iterator[str]:
             name = same[0] if same else origin["id"] if run.parent else f"{origin['id']}, which is gone,"
             changes = ", ".join(f"{change.key} {change.values}" for change in run.changes)
             yield f"{run.label} left {name} at epoch {origin['epoch']}{f': {changes}' if changes else ''}"
+
+
+def _gathered(runs: Sequence[Contestant]) -> Iterator[str]:
+    """Whose config is that of its first member alone."""
+    for run in runs:
+        if is_gathered(run.record):
+            yield f"{run.label} is an ensemble of {len(run.record['members'])}; its settings are its first member's"
 
 
 def _watched(runs: Sequence[Contestant]) -> list[str]:

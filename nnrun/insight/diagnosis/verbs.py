@@ -25,7 +25,7 @@ from nnrun.insight.diagnosis.telling import (
     weighing,
 )
 from nnrun.installation import command, typed_here
-from nnrun.runs.records import FoundSymptom, RunRecord
+from nnrun.runs.records import FoundSymptom, RunRecord, is_gathered
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import HELD, StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of
@@ -152,7 +152,10 @@ def _nothing_to_judge(run: StoredRun, final: Numbers) -> str:
 
 
 def _state(run: StoredRun, final: Numbers) -> list[str]:
-    """A line where the run is not over."""
+    """A line where the run is not over, or is made of others."""
+    if is_gathered(run.record):
+        whose = "the commands below change the config of its first member"
+        return wrapped(f"an ensemble of {len(run.record['members'])} members; {whose}", "note     ")
     if run.status in ENDED:
         return []
     done = final.get("epoch")

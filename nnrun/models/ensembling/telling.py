@@ -11,6 +11,12 @@ from nnrun.text import columns, counted, metric_value, number, percent, points, 
 
 SHOWN = 25  # members; the others weigh no more than the last of them
 
+CROSS_FITTED = (
+    "naive: on the dev rows that they were chosen by, which flatters; cross-fitted: chosen by four fifths of the dev "
+    "rows and measured on the last, the mean over all fifths and several divisions; gain: over the best single one, "
+    "cross-fitted"
+)
+
 WAYS: dict[Way, str] = {"greedy": "greedy", "equal": "equal weights", "best_single": "best single"}
 
 
@@ -52,17 +58,17 @@ def _shared(members: Sequence[MemberRecord]) -> str:
 
 
 def _selection(found: Selection) -> list[str]:
-    """Each way to choose, on the rows that it chose by and on rows that it had not seen."""
+    return [*columns(selection_rows(found), right=range(1, 5)), *wrapped(CROSS_FITTED)]
+
+
+def selection_rows(found: Selection) -> list[list[str]]:
+    """Each way to choose, on the rows that it chose by and on rows that it had not seen; cells under their titles."""
     metric = found["metric"]
     rows = [[f"dev {metric.replace('_', ' ')}", "naive", "cross-fitted", "gain", "standard error"]]
     for way, name in WAYS.items():
         if fit := found.get(way):
             rows.append([_way(way, name, found), *_fit_cells(fit, metric), *_gain_cells(fit, metric)])
-    what = (
-        f"naive: on the dev rows that they were chosen by, which flatters; cross-fitted: chosen by four fifths of them "
-        f"and measured on the last, the mean of {found['folds']} such scores; gain: over the best single, cross-fitted"
-    )
-    return [*columns(rows, right=range(1, 5)), *wrapped(what)]
+    return rows
 
 
 def _way(way: Way, name: str, found: Selection) -> str:
@@ -92,7 +98,8 @@ def gain_text(value: Number, metric: str, signed: bool = True) -> str:
 def _beside_the_best(record: EnsembleRecord, final: Final) -> list[str]:
     best = min(record["members"], key=lambda one: _or_last(one.get("dev_error")))
     error = "1 − R²" if "dev_rmse" in final else "error"
-    alone = f"its best member alone {percent(best.get('dev_error'))} ({best['id']})"
+    name = f"{best['id']}, epoch {best.get('best_epoch')}" if record["how"] == "snapshots" else best["id"]
+    alone = f"its best member alone {percent(best.get('dev_error'))} ({name})"
     return wrapped(f"dev {error} {percent(final.get('dev_error'))} together, {alone}", "compared ")
 
 

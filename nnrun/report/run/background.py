@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from nnrun.config.config import changed
 from nnrun.config.dump import one_line
 from nnrun.installation import command
+from nnrun.models.ensembling.telling import CROSS_FITTED, selection_rows
 from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag, unfolded
 from nnrun.report.page.page import Section
 from nnrun.report.run.marks import event_words, words_of
 from nnrun.runs.lineage import changes_in
-from nnrun.runs.records import Blas, Event, Host, RunRecord
+from nnrun.runs.members import read_ensemble
+from nnrun.runs.records import Blas, Event, Host, RunRecord, is_gathered
 from nnrun.runs.stored import StoredRun
-from nnrun.text import source_name
+from nnrun.text import percent, source_name
 
 
 def config_section(run: StoredRun) -> Section:
@@ -24,6 +26,28 @@ def config_section(run: StoredRun) -> Section:
     text = run.text.decode(errors="replace")
     whole = unfolded("The whole config, every default filled in", tag("pre", code(text), tabindex=0))
     return Section("Config", [told if rows else paragraph("Everything is as by default."), whole])
+
+
+def member_sections(run: StoredRun) -> list[Section]:
+    """Of an ensemble of runs how its members were chosen and what each is worth."""
+    if not is_gathered(run.record):
+        return []
+    record = read_ensemble(run.directory)
+    rows = [
+        [
+            one["id"],
+            str(one.get("best_epoch") or "–"),
+            f"{100 * one['weight']:.1f}%",
+            percent(one.get("dev_error")),
+            percent(one.get("without")),
+        ]
+        for one in record["members"]
+    ]
+    titles = ["member", "epoch", "weight", "dev error", "dev error without it"]
+    told = [paragraph(line) for line in record.get("told", [])]
+    found = selection_rows(record["dev"]) if "dev" in record else []
+    chosen = [table("How they were chosen", found[0], found[1:], words=(0,)), paragraph(CROSS_FITTED)] if found else []
+    return [Section("Members", [*told, table("What each is worth", titles, rows, words=(0,)), *chosen])]
 
 
 def environment_section(record: RunRecord) -> Section:
@@ -62,8 +86,13 @@ def _blas(library: Blas) -> str:
 
 def events_part(events: Sequence[Event]) -> Markup:
     """What happened besides epochs, in the order of time."""
-    rows = [[event["time"][:19].replace("T", " "), _told(event), event.get("epoch", "–")] for event in events]
+    rows = [[event["time"][:19].replace("T", " "), _told(event), _epoch_of(event)] for event in events]
     return table("Events", ["time", "what", "epoch"], rows, words=(0, 1))
+
+
+def _epoch_of(event: Event) -> int | str:
+    epoch = event.get("epoch")
+    return "–" if epoch is None else epoch
 
 
 def _told(event: Event) -> str:

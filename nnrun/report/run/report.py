@@ -37,7 +37,8 @@ from nnrun.report.run.quality import (
 from nnrun.runs.assembly import layer_widths
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
-from nnrun.runs.records import Final, FoundSymptom, RunRecord
+from nnrun.runs.members import member
+from nnrun.runs.records import Final, FoundSymptom, RunRecord, is_gathered
 from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
@@ -56,15 +57,23 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
         _verdict_section(verdict, record, str(found)),
         _curves_section(run),
         *family_sections(run),
+        *background.member_sections(run),
         *_closer_sections(run),
         _inside_section(run),
         background.config_section(run),
         background.environment_section(record),
         Section("Events", [background.events_part(run.events)]),
-        background.again_section(run, "The same bits from this directory:", ["train", str(run.directory.resolved)]),
+        background.again_section(run, *_again(run)),
     ]
     lead = join([_lead(record, verdict), facts(_numbers(run, config))])
     return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
+
+
+def _again(run: StoredRun) -> tuple[str, list[str]]:
+    """A command that trains the run again, of an ensemble a member, and what it is for."""
+    if not is_gathered(run.record):
+        return "The same bits from this directory:", ["train", str(run.directory.resolved)]
+    return "Its first member, as a run of its own:", ["train", str(member(run.directory, 1).resolved)]
 
 
 def _diagnosis(run: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:
@@ -97,6 +106,9 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
             plain = f"plain {percent(final[f'{part}_plain_error'])}, " if f"{part}_plain_error" in final else ""
             beside = [f"{plain}{rmse}{rows[part]:,} examples", watched(nudges(run.events)) if part == "dev" else ""]
             told.append((f"{part} {what}", percent(final[f"{part}_error"]), "; ".join(filter(None, beside))))
+    if is_gathered(record):
+        count = len(record["members"])
+        return [*told, ("members", str(count), f"trained in {duration(record['seconds'])}, all together")]
     if (seconds := record.get("seconds")) is not None:
         epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
@@ -139,6 +151,8 @@ def _symptom(symptom: FoundSymptom) -> str:
 
 
 def _curves_section(run: StoredRun) -> Section:
+    if is_gathered(run.record):
+        return left_out("Learning curves", "its members were trained before, each in a directory of its own.")
     if not run.rows:
         return left_out("Learning curves", "no epoch was finished.")
     best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
@@ -195,6 +209,8 @@ def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section
 
 
 def _inside_section(run: StoredRun) -> Section:
+    if is_gathered(run.record):
+        return left_out("Inside the network", "there are several, one a member.")
     parts: Parts = list(statistics_charts(run.rows))
     if not parts:
         parts.append(paragraph("Signals and gradients of the layers were not recorded; "
