@@ -10,6 +10,7 @@ The same from Python:
     run = nnrun.resume(run, epochs=100)
     child = nnrun.rewind(run, to=50, overrides=["optimizer.learning_rate=0.001"])
     run = nnrun.load_run("latest")
+    whole = nnrun.ensemble([run, child])
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TYPE_CHECKING = False  # as `typing` says it, which takes longer to load than to
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Run", "check_gradient", "load_config", "load_run", "minimize", "resume", "rewind", "train"]
+__all__ = ["Run", "check_gradient", "ensemble", "load_config", "load_run", "minimize", "resume", "rewind", "train"]
 _OF_THE_ENGINE = {"check_gradient": "nnrun.engine.gradient_check", "minimize": "nnrun.engine.update"}
 
 

@@ -209,3 +209,18 @@ def test_divergence_is_a_status_not_an_error(runs: Path) -> None:
     assert run.final == {}
     with pytest.raises(UsageError, match="has no checkpoint 'best' yet"):
         run.weights()
+
+
+def test_an_ensemble_is_made_of_runs_and_used_like_one(config: Path, runs: Path) -> None:
+    several = [nnrun.train(nnrun.load_config(config, [f"seed={seed}"]), runs) for seed in (0, 1)]
+    whole = nnrun.ensemble([several[0], several[1].id], runs=runs)
+    assert whole.status == "done" and whole.final["dev_error"] is not None
+    rows = pd.DataFrame([dict(zip(COLUMNS, (6.5, 3.0, 5.5, 2.0), strict=True))])
+    of_each = [run.predict(rows)["probability of virginica"][0] for run in several]
+    assert whole.predict(rows)["probability of virginica"][0] == pytest.approx(np.mean(of_each), rel=1e-5)
+    with pytest.raises(UsageError, match="two members or more"):
+        nnrun.ensemble(several[0], runs=runs)
+    with pytest.raises(UsageError, match="only one of them"):
+        nnrun.ensemble(several[0], top=2, greedy=3, runs=runs)
+    cycles = nnrun.ensemble(several[0], snapshots=2, runs=runs)
+    assert [one["best_epoch"] for one in cycles.record["members"]] == [2, 4]

@@ -37,7 +37,7 @@ MORE_DOORS = {
         "records",
         "verdict",
     },
-    "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats"},
+    "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats", "ensembling.training"},
     "search": {"stored", "trials", "state", "study", "executors"},
     "insight": {"comparison.lines", "comparison.listing", "comparison.differences", "diagnosis.searches"},
 }

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Threads, explained
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Threads, Verbose, explained
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import json_result, result
-from nnrun.installation import command
+from nnrun.cli.train import EXIT_CODES
+from nnrun.cli.train import _report as _report_run
+from nnrun.installation import command, elsewhere
 
 if TYPE_CHECKING:
+    from nnrun.runs.listener import Listener, Outcome, ToldToStop
     from nnrun.runs.rundir import RunDir
 
 Named = Annotated[
     list[str],
-    typer.Argument(metavar="RUN", help="Runs to be pooled, or one search, or one run; path, id, prefix or latest."),
+    typer.Argument(
+        metavar="RUN",
+        help="Two or more; or one search with --top or --greedy; or one run to be trained anew: path, id, unique "
+        "prefix, or latest.",
+    ),
 ]
-Top = Annotated[int | None, typer.Option(metavar="N", help="Of a search: its N best trials, equal weights.", min=2)]
+Top = Annotated[int | None, typer.Option(metavar="N", help="The N best trials of a search, equal weights.", min=2)]
 Greedy = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", help="N rounds of greedy selection by dev, from the runs or the trials of the search.", min=2
-    ),
+    typer.Option(metavar="N", help="Chosen by dev from the trials of a search, or the runs, in N rounds.", min=2),
+]
+Seeds = Annotated[int | None, typer.Option(metavar="N", help="Train N networks from the config of a run.", min=2)]
+Snapshots = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Train it in N cycles of the learning rate, pool the ends of all of them.", min=2),
 ]
 
 
@@ -35,10 +45,13 @@ def ensemble(
     named: Named,
     top: Top = None,
     greedy: Greedy = None,
+    seeds: Seeds = None,
+    snapshots: Snapshots = None,
     runs: Runs = RUNS,
     threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Pool several runs into one, which predicts the mean of what they say.
@@ -50,30 +63,96 @@ def ensemble(
     """
     from nnrun.runs.finding import find_run, is_search
 
+    ways = {"--top": top, "--greedy": greedy, "--seeds": seeds, "--snapshots": snapshots}
     found = [find_run(runs, name) for name in named]
+    _refuse_many(ways, found)
+    shown = Shown(runs, json, quiet, verbose)
+    if seeds is not None:
+        _train_seeds(found[0], seeds, shown)
+    elif snapshots is not None:
+        _train_cycles(found[0], snapshots, shown)
+    else:
+        with tidy_end():
+            alone = len(found) == 1 and is_search(found[0])
+            made = (_of_search if alone else _of_runs)(found, top, greedy, runs)
+        _report(made, json, quiet)
+
+
+class Shown(NamedTuple):
+    """Where to put what is trained, and how to tell of it."""
+
+    runs: Path
+    json: bool
+    quiet: bool
+    verbose: bool
+
+
+def _refuse_many(ways: Mapping[str, int | None], found: Sequence[RunDir]) -> None:
+    """UsageError for two ways at once, or for several runs where one is trained anew."""
+    from nnrun.errors import UsageError
+
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}: only one of them")
+    if given and given[0] in ("--seeds", "--snapshots") and len(found) > 1:
+        raise UsageError(f"{given[0]} trains the config of one run, and {len(found)} are named")
+
+
+def _train_seeds(run: RunDir, seeds: int, shown: Shown) -> None:
+    """A run like any other, of several networks."""
+    from nnrun.models.ensembling.training import train_seeds
+
+    outcome, code = _trained(shown, lambda *heard: train_seeds(run, seeds, shown.runs, *heard))
+    _report_trained(outcome, shown)
+    raise typer.Exit(code)
+
+
+def _train_cycles(run: RunDir, cycles: int, shown: Shown) -> None:
+    """Train, unless the run itself was trained so, and make the ensemble then, unless that was stopped."""
+    from nnrun.models.ensembling.training import has_cycles, train_cycles
+    from nnrun.models.ensembling.verbs import of_cycles
+    from nnrun.runs.telling import called, next_line
+
+    if not has_cycles(run, cycles):
+        outcome, code = _trained(shown, lambda *heard: train_cycles(run, cycles, shown.runs, *heard))
+        run = outcome.run
+        if outcome.status != "done":
+            _report_trained(outcome, shown)
+            if outcome.status == "interrupted" and not shown.json:
+                result(next_line(command("ensemble", called(run.path), "--snapshots", str(cycles))))
+            raise typer.Exit(code)
     with tidy_end():
-        if len(found) == 1 and is_search(found[0]):
-            made = _of_search(found[0], top, greedy, runs)
-        else:
-            made = _of_runs(found, top, greedy, runs)
-    _report(made, json, quiet)
+        made = of_cycles(run, shown.runs, sys.argv)
+    _report(made, shown.json, shown.quiet)
 
 
-def _of_search(search: RunDir, top: int | None, greedy: int | None, runs: Path) -> RunDir:
+def _trained(shown: Shown, train: Callable[[Listener, ToldToStop, list[str]], Outcome]) -> tuple[Outcome, int]:
+    """What training on the screen came to, and the exit code."""
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.cli.terminal.training_screen import console
+
+    with console(shown.quiet or shown.json, shown.verbose) as screen, stop_request(screen) as stop:
+        outcome = train(screen, stop, sys.argv)
+    return outcome, EXIT_CODES.get(outcome.status, stop.exit_code)
+
+
+def _report_trained(outcome: Outcome, shown: Shown) -> None:
+    again = ["train", str(outcome.run.resolved), *elsewhere(shown.runs)]
+    _report_run(outcome, shown.json, shown.quiet, again, [])
+
+
+def _of_search(found: Sequence[RunDir], top: int | None, greedy: int | None, runs: Path) -> RunDir:
     from nnrun.errors import UsageError
     from nnrun.models.ensembling.verbs import chosen_from, of_best
-    from nnrun.runs.stored import HELD, StoredRun
+    from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
 
-    found = StoredSearch(StoredRun(search))
-    if (top is None) == (greedy is None):
-        raise UsageError(f"{search.id} is a search: one of --top N and --greedy N says which of its trials")
-    if found.run.status in HELD:
-        raise UsageError(f"{search.id} is still running; wait for its end, or stop it")
+    search = StoredSearch(StoredRun(found[0]))
     if top is not None:
-        return of_best(found.ranked, found.plan.metric, top, runs, sys.argv)
-    assert greedy is not None
-    return chosen_from(found.ranked, found.plan.metric, greedy, runs, sys.argv)
+        return of_best(search.ranked, search.plan.metric, top, runs, sys.argv)
+    if greedy is not None:
+        return chosen_from(search.ranked, search.plan.metric, greedy, runs, sys.argv)
+    raise UsageError(f"{search.run.id} is a search: one of --top N and --greedy N says which of its trials")
 
 
 def _of_runs(found: Sequence[RunDir], top: int | None, greedy: int | None, runs: Path) -> RunDir:

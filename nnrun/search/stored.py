@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
 from nnrun.runs.reading import RESTORE, misfit
 from nnrun.runs.rundir import RECORD, RunDir
@@ -58,7 +58,12 @@ class StoredSearch:
 
     @property
     def ranked(self) -> list[RunDir]:
-        """The directories of the trials that have a result, the best first: by the metric, then the dev loss."""
+        """The directories of the trials that have a result, the best first: by the metric, then the dev loss.
+
+        UsageError as long as the search is at work, as it may find better ones and drop checkpoints of others.
+        """
+        if self.run.status in HELD:
+            raise UsageError(f"{self.run.id} is still running; wait for its end, or stop it")
         valued = ((record["metric"], dev_loss(record), record["number"]) for record in self.trials)
         order = sorted((value, loss, number) for value, loss, number in valued if value is not None)
         return [RunDir(self.run.path / "trials" / f"{number:04d}") for _, _, number in order]

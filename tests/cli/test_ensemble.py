@@ -14,6 +14,7 @@ import pytest
 
 from nnrun.models.model import load_model
 from nnrun.models.verbs import evaluate
+from nnrun.runs.checkpoints import load_weights, prune
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from tests.cli.conftest import Done
@@ -177,8 +178,6 @@ def test_one_alone_one_twice_and_one_that_has_not_ended_are_refused(nnrun: Run, 
 
 
 def test_a_trial_whose_checkpoint_was_pruned(nnrun: Run, here: Path) -> None:
-    from nnrun.runs.checkpoints import prune
-
     search = searched(nnrun)
     worst = Path(nnrun("ensemble", search, "--top", "6", "--json").json["members"][-1]["id"]).name
     for made in Path("runs").glob("*-ensemble-*"):
@@ -225,3 +224,88 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(nnrun: Run, here: Path) 
         pytest.skip("this user may write anywhere")
     done = nnrun("ensemble", *runs, "--runs", "closed")
     assert done.code == 2 and "cannot make a run there" in done.err
+
+
+def test_snapshots_are_the_states_at_the_ends_of_cycles(nnrun: Run, here: Path) -> None:
+    first = trained(nnrun, "training.epochs=7", "network.batch_norm=true")
+    done = nnrun("ensemble", first, "--snapshots", "3", "--json")
+    assert done.code == 0, done.err
+    made, members = Path(done.json["path"]), done.json["members"]
+    assert [one["best_epoch"] for one in members] == [2, 4, 7]
+    (run,) = (path for path in Path("runs").iterdir() if path.name == members[0]["id"])
+    rows = StoredRun(RunDir(run)).rows
+    for k, one in enumerate(members):
+        assert one["dev_error"] == pytest.approx(rows[one["best_epoch"] - 1]["dev_error"])
+        assert one["dev_loss"] == pytest.approx(rows[one["best_epoch"] - 1]["dev_loss"], rel=1e-5)
+        inside = StoredRun(RunDir(made / f"members/{k + 1:02d}"))
+        assert (len(inside.rows), inside.record["epochs"], inside.status) == (
+            one["best_epoch"],
+            one["best_epoch"],
+            "done",
+        )
+        assert "test_error" not in inside.final and evaluate(load_model(inside)).value("dev_error") is not None
+    before = len(list(Path("runs").iterdir()))
+    again = nnrun("ensemble", run.name, "--snapshots", "3", "--json")  # it is trained already
+    assert len(list(Path("runs").iterdir())) == before + 1
+    assert again.json["final"] == done.json["final"]
+    assert not list(Path("runs").glob(".creating-*"))
+    told = nnrun("ensemble", first, "--snapshots", "8").err
+    assert "trains 7 epochs, and a cycle is one or more" in told
+
+
+def test_a_rewound_state_is_that_snapshot(nnrun: Run, here: Path) -> None:
+    """What training comes to at the end of an epoch is what its member says."""
+    made = Path(nnrun("ensemble", trained(nnrun), "--snapshots", "2", "--json").json["path"])
+    run = json.loads((made / "members.json").read_text())["members"][0]["id"]
+    child = nnrun("rewind", run, "--to", "1", "--json").json["path"]  # which trains epoch 2 again
+    (state,) = (path for path in (Path(child) / "checkpoints").glob("epoch-000002.safetensors"))
+    inside = load_weights(RunDir(made / "members/01"))
+    then = load_weights(RunDir(Path(child)), state.stem)
+    assert all((inside[name] == then[name]).all() for name in inside)
+
+
+def test_lists_and_pages_say_what_it_is(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    made = nnrun("ensemble", *runs, "--json").json["path"]
+    assert "2 members" in nnrun("list").out
+    listed = nnrun("list", "--json", "--filter", "members=2").json["runs"]
+    assert [(one["id"], one["members"], one["name"]) for one in listed] == [(Path(made).name, 2, "digits")]
+    assert "an ensemble of 2 members" in nnrun("show", made).out
+    assert "config of its first member" in " ".join(nnrun("diagnose", made).out.split()).replace("note ", "")
+    assert "is an ensemble of 2" in nnrun("compare", made, runs[0]).out
+    assert nnrun("report", made).code == 0
+    page = (Path(made) / "report.html").read_text()
+    assert "What each is worth" in page and Path(runs[1]).name in page
+
+
+def test_one_way_at_a_time(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    assert "--top and --greedy: only one" in refused(nnrun, *runs, "--top", "2", "--greedy", "3")
+    assert "trains the config of one run" in refused(nnrun, *runs, "--seeds", "3")
+    made = nnrun("ensemble", *runs, "--json").json["path"]
+    assert f"{Path(made).name}/members/01" in nnrun("ensemble", made, "--seeds", "3").err
+
+
+def test_cycles_that_were_interrupted_go_on_as_it_says(nnrun: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, asked = trained(nnrun), iter(range(1000))
+    stopped = [lambda shown, train: (train(None, lambda: next(asked) > 6, []), 130)]
+    with monkeypatch.context() as patch:
+        patch.setattr("nnrun.cli.ensemble._trained", stopped[0])
+        done = nnrun("ensemble", first, "--snapshots", "2")
+    assert done.code == 130 and not list(Path("runs").glob("*-ensemble-*"))
+    assert [shlex.split(line)[1] for line in done.next] == ["resume", "ensemble"]
+    for line in done.next:
+        assert nnrun(*shlex.split(line)[1:]).code == 0, line
+    (made,) = Path("runs").glob("*-ensemble-*")
+    assert len(record_of(made)["members"]) == 2
+
+
+def test_a_state_that_is_gone_is_trained_again(nnrun: Run, here: Path) -> None:
+    made = nnrun("ensemble", trained(nnrun), "--snapshots", "2", "--json").json
+    run = Path("runs") / made["members"][0]["id"]
+    (run / "checkpoints/epoch-000002.safetensors").unlink()
+    told = nnrun("ensemble", str(run), "--snapshots", "2")
+    assert told.code == 2 and "keeps no state of epoch 2" in told.err
+    again = nnrun(*quoted(told.err, "train"), "--json").json["path"]
+    done = nnrun("ensemble", again, "--snapshots", "2", "--json").json
+    assert done["final"] == made["final"]

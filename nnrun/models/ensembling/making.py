@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from nnrun.runs.rundir import (
 )
 
 COPIED = (CONFIG, RESOLVED, RECORD, DATA, EPOCHS, EVENTS, LOG)  # of a member, and the checkpoint of its best epoch
+SNAPSHOTS = "snapshots"  # how members came about that are states of one run
 LEAST = 1e-300  # a probability whose logarithm is a number
 
 
@@ -105,7 +106,7 @@ def _record(run_id: str, chosen: Chosen, final: Final, written: dict[str, Writte
         "data": first["data"],
         "error": None,
         "ended": now(),
-        "seconds": sum(one.run.written.get("seconds") or 0.0 for one in chosen.members),
+        "seconds": _together(chosen)([one.run.written.get("seconds") or 0.0 for one in chosen.members]),
         "epochs": 0,
         "best_epoch": None,
         "stopped_early": False,
@@ -116,6 +117,11 @@ def _record(run_id: str, chosen: Chosen, final: Final, written: dict[str, Writte
         "written": written,
     }
     return record
+
+
+def _together(chosen: Chosen) -> Callable[[Sequence[float]], float]:
+    """How the times of members add up: the last snapshot of a run has that of all of them."""
+    return max if chosen.record["how"] == SNAPSHOTS else sum
 
 
 def finals(chosen: Chosen, reader: Reader) -> Final:

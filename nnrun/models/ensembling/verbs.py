@@ -21,7 +21,7 @@ from nnrun.models.ensembling.candidates import (
     require_metric,
     require_several,
 )
-from nnrun.models.ensembling.making import Chosen, make
+from nnrun.models.ensembling.making import SNAPSHOTS, Chosen, make
 from nnrun.models.ensembling.selection import (
     FOLDS,
     Chooser,
@@ -34,6 +34,7 @@ from nnrun.models.ensembling.selection import (
     top,
 )
 from nnrun.models.ensembling.telling import reason
+from nnrun.models.ensembling.training import snapshots
 from nnrun.runs.records import EnsembleRecord, Fit, MemberRecord, Number, Selection, Way
 from nnrun.runs.rundir import RunDir
 from nnrun.text import counted
@@ -109,6 +110,15 @@ def chosen_from(trials: Sequence[RunDir], metric: str, rounds: int, root: Path, 
     candidates = of_trials(_kept(trials))
     require_several(candidates, root)
     return _greedy(Known.of(candidates, root, _of_dev(metric, candidates[0])), rounds, root, [], argv)
+
+
+def of_cycles(run: RunDir, root: Path, argv: Sequence[str] = ()) -> RunDir:
+    """An ensemble of the states of one run at the ends of its cycles (Huang et al. 2017), with equal weights."""
+    with snapshots(run, root) as candidates:
+        known = Known.of(candidates, root)
+        weights = np.full(len(candidates), 1 / len(candidates))
+        told = [f"{run.id} at the ends of its {len(candidates)} cycles, with equal weights; nothing was chosen by dev"]
+        return _made(known, Choice(SNAPSHOTS, weights, told), root, argv)
 
 
 def _kept(trials: Sequence[RunDir]) -> list[RunDir]:

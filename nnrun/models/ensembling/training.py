@@ -1,0 +1,111 @@
+"""Ensembles that are trained for: several seeds of a configuration, and a run as it was at the ends of its cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from nnrun.engine.schedules import cycle_ends
+from nnrun.errors import UsageError
+from nnrun.files import checksum, filling, json_lines, sealed, to_json
+from nnrun.installation import command
+from nnrun.models.ensembling.candidates import Candidate
+from nnrun.models.model import best_of
+from nnrun.runs.checkpoints import snapshot
+from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.members import has_members
+from nnrun.runs.records import Final, Row
+from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, EVENTS, RECORD, RESOLVED, UNFINISHED, RunDir
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.verbs import train
+
+FINAL = ("train_", "dev_")  # what columns begin with that a row and final numbers have in common
+
+
+def train_seeds(
+    run: RunDir,
+    n: int,
+    root: Path,
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """A new run of so many networks, which begins with the configuration of another run."""
+    return train(_single(run).loaded([f"network.ensemble={n}"]), root, listener, told_to_stop, argv)
+
+
+def train_cycles(
+    run: RunDir,
+    n: int,
+    root: Path,
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> Outcome:
+    """A new run with the configuration of another one, but that the learning rate falls n times, from full to nothing.
+
+    Early stopping is off, since the error rises where a cycle begins. Raises UsageError for more cycles than epochs.
+    """
+    found = _single(run)
+    if (epochs := found.config.training.epochs) < n:
+        raise UsageError(f"--snapshots {n}: {found.name} trains {epochs} epochs, and a cycle is one or more")
+    settings = [f"optimizer.schedule={{name: cosine, cycles: {n}}}", "regularization.early_stopping=null"]
+    loaded = found.loaded(settings)
+    loaded.notices.append(f"the rate falls in {n} cycles, at whose ends states are kept; early stopping is off")
+    return train(loaded, root, listener, told_to_stop, argv)
+
+
+def _single(run: RunDir) -> StoredRun:
+    """A run with a configuration that can be trained, of a search its best."""
+    found = best_of(StoredRun(run))
+    if has_members(found.directory):
+        raise UsageError(f"{found.name} is made of members; name one of them, such as {found.name}/members/01")
+    return found
+
+
+def has_cycles(run: RunDir, n: int) -> bool:
+    """Whether a run was trained in so many cycles already."""
+    return run.status == "done" and len(_ends(StoredRun(run))) == n
+
+
+def _ends(run: StoredRun) -> list[int]:
+    return cycle_ends(run.config.optimizer.schedule.build(), run.config.training.epochs)
+
+
+@contextmanager
+def snapshots(run: RunDir, root: Path) -> Iterator[list[Candidate]]:
+    """A run that was trained in cycles, as it was at the end of each; they are there as long as the block."""
+    whole = StoredRun(run)
+    with filling(root, UNFINISHED) as folder:
+        runs = [_as_it_was(whole, epoch, folder / f"{epoch:06d}") for epoch in _ends(whole)]
+        yield [Candidate(StoredRun(one), whole.name) for one in runs]
+
+
+def _as_it_was(run: StoredRun, epoch: int, path: Path) -> RunDir:
+    """A run directory of its state at the end of an epoch; UsageError where that was not kept."""
+    state = snapshot(run.directory, epoch)
+    if state is None:
+        again = command("train", str(run.directory.resolved))
+        raise UsageError(f"{run.name} keeps no state of epoch {epoch}; `{again}` trains it again")
+    rows = [row for row in run.rows if row["epoch"] <= epoch]
+    events = [event for event in run.events if (event["epoch"] or 0) <= epoch]
+    lines = {EPOCHS: json_lines(rows).encode(), EVENTS: json_lines(events).encode()}
+    written = {file: {"bytes": len(content), "checksum": checksum(content)} for file, content in lines.items()}
+    record = run.written | {
+        "epochs": epoch,
+        "best_epoch": epoch,
+        "seconds": sum(row["seconds"] for row in rows),
+        "final": _final(rows[-1]),
+        "written": written,
+    }
+    copied = {file: run.path / file for file in (CONFIG, RESOLVED, DATA)}
+    best = RunDir(path).checkpoint("best").relative_to(path).as_posix()
+    made = {RECORD: to_json(sealed(record), indent=2).encode() + b"\n", best: state}
+    return RunDir.create_at(path, {**copied, **made, **lines})
+
+
+def _final(row: Row) -> Final:
+    """What is known of that epoch, test aside."""
+    return cast(Final, {key: value for key, value in row.items() if key.startswith(FINAL) or key == "cost"})
