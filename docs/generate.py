@@ -123,10 +123,12 @@ FILES = {
     "part), and what was asked of it: changed (the first epoch of it, key, old, new, note, host and process), refused, "
     "paused, continued, told to stop; with times",
     "log.txt": "what the screen showed",
-    "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`",
+    "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`; "
+    "with `training.average` the averaged ones",
     "checkpoints/best.json": "which epoch that is, and its scores, negated where more is better",
-    "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state; "
-    "of an ensemble with its members in front of each shape",
+    "checkpoints/last.safetensors": "all that training continues from: parameters, running averages, optimizer state, "
+    "with `training.average` what is judged, as optimizer.average; of an ensemble with its members in front of each "
+    "shape",
     "checkpoints/last.json": "epoch and step, name of the optimizer, counters of early stopping",
     "run.lock": "held by the process that trains the run",
 }

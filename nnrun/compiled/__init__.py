@@ -14,7 +14,8 @@ The NumPy engine says what a step is; here the same is done in loops, with produ
 To add an activation: its code in `codes.py`, its value and slope in `activations.py`. A loss: its code, its gradient
 in `forward.loss_gradient`, its value and mistakes in `forward.measure`, and there and in `forward.output` how many
 numbers of y an example has. A transform of an optimizer,
-of two slots and three constants at most and one in a chain: its code, its loop in `updating.move`. What has no code yet
+of two slots and three constants at most and one in a chain: its code, its loop in `updating.move`. What follows theta,
+as an average does: a column of the constants, a loop as `updating.follow` behind the move. What has no code yet
 is trained by the NumPy engine, with a word. `tests/compiled/test_agreement.py` compares all that the tables hold. The
 sizes of pieces stand in `work.py`.
 

@@ -40,9 +40,10 @@ NORM = 4  # its place among the sums of squares, and from which parameter to whi
 UPDATE = 5  # whether they are weights, and from which parameter to which
 MEASURE = 6  # the output layer
 
-# Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them.
-L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP = range(8)
-CONSTANTS = 8
+# Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
+# the share of the average that stays.
+L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP, KEPT = range(9)
+CONSTANTS = 9
 
 NONE = -1  # the place of something that is not there
 
@@ -91,6 +92,7 @@ class Vectors(NamedTuple):
     gradient: Any
     first: Any  # slots of the optimizer, empty where it has none
     second: Any
+    average: Any  # of theta, then of the state; empty where there is none
     memory: Any
     sums: Any  # in double precision: of the gradient's squares, piece by piece, or of losses and of mistakes
 
@@ -119,6 +121,6 @@ def packed(plan: Plan) -> NDArray[np.int64]:
 
 
 # Rows of the table of what a call is given: the address of each array, and its size.
-THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, MEMORY, SUMMED = range(7)
-X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED = range(7, 17)
-GIVEN = 17
+THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, AVERAGE, MEMORY, SUMMED = range(8)
+X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED = range(8, 18)
+GIVEN = 18

@@ -10,12 +10,13 @@ from nnrun.compiled import codes
 from nnrun.compiled.activations import activate
 from nnrun.compiled.functions import exp, inlined, part, sigmoid
 from nnrun.compiled.products import address, product, source, sum_of_rows
+from nnrun.compiled.updating import follow
 
 BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.9, 1e-5
 
 
 @inlined
-def forward(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
+def forward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
     """Columns of a hidden layer: product, bias or batch norm, activation, dropout."""
     n_in, units, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
     z, y = plan.z[layer] + lo, plan.y[layer] + lo
@@ -26,7 +27,7 @@ def forward(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: in
     if plan.batch_norm and plan.measuring:
         normalise_as_known(plan, v, m, layer, lo, n)
     elif plan.batch_norm:
-        normalise(plan, v, m, layer, lo, n)
+        normalise(plan, v, constants, m, layer, lo, n)
     else:
         add_to_rows(v.memory, z, units, part(v.theta, plan.b[layer] + lo, n), m)
     if n == units:  # the columns lie in one stretch
@@ -48,7 +49,7 @@ def add_to_rows(memory: Any, start: int, stride: int, b: Any, m: int) -> None:
 
 
 @inlined
-def normalise(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
+def normalise(plan: Any, v: Any, constants: Any, m: int, layer: int, lo: int, n: int) -> None:
     """z = γ·x̂ + β with x̂ = (z − μ)/√(σ² + ε) over the batch; the running averages follow (Ioffe & Szegedy 2015)."""
     T = v.memory.dtype.type
     units, z, x_hat = plan.widths[layer + 1], plan.z[layer] + lo, plan.x_hat[layer] + lo
@@ -64,8 +65,8 @@ def normalise(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -> None:
         for j in range(n):
             centred[j] = row[j] - mean[j]
             inverse[j] += centred[j] * centred[j]
-    track(part(v.state, plan.mean[layer] + lo, n), mean, T(1))
-    track(part(v.state, plan.variance[layer] + lo, n), inverse, T(1) / T(max(1, m - 1)))
+    track(v, constants, plan.mean[layer] + lo, mean, T(1))
+    track(v, constants, plan.variance[layer] + lo, inverse, T(1) / T(max(1, m - 1)))
     for j in range(n):
         inverse[j] = T(1) / np.sqrt(inverse[j] / T(m) + T(BATCH_NORM_EPSILON))
     for i in range(m):
@@ -92,12 +93,15 @@ def normalise_as_known(plan: Any, v: Any, m: int, layer: int, lo: int, n: int) -
 
 
 @inlined
-def track(average: Any, values: Any, scale: Any) -> None:
-    """The running average moves towards values · scale."""
-    T = average.dtype.type
+def track(v: Any, constants: Any, start: int, values: Any, scale: Any) -> None:
+    """A stretch of the state, running averages, moves towards values · scale; and what averages follows it."""
+    running = part(v.state, start, values.size)
+    T = running.dtype.type
     keep = T(BATCH_NORM_MOMENTUM)
-    for j in range(average.size):
-        average[j] = average[j] * keep + (T(1) - keep) * (values[j] * scale)
+    for j in range(running.size):
+        running[j] = running[j] * keep + (T(1) - keep) * (values[j] * scale)
+    if constants[codes.KEPT] != 1:
+        follow(part(v.average, v.theta.size + start, running.size), running, constants[codes.KEPT])
 
 
 @inlined

@@ -35,6 +35,7 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         vector(places, codes.GRADIENT, number),
         vector(places, codes.FIRST_SLOT, number),
         vector(places, codes.SECOND_SLOT, number),
+        vector(places, codes.AVERAGE, number),
         vector(places, codes.MEMORY, number),
         vector(places, codes.SUMMED, double),
     )
@@ -94,7 +95,7 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
     """One piece of a step on rows `first` to `first + m`. It must not raise: others would wait for it for ever."""
     kind, layer, lo, hi = piece[0], piece[1], piece[2], piece[3]
     if kind == codes.FORWARD:
-        forward(plan, v, rows, first, m, layer, lo, hi)
+        forward(plan, v, rows, constants, first, m, layer, lo, hi)
     elif kind == codes.OUTPUT:
         output(plan, v, rows, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.BACKWARD:

@@ -10,7 +10,7 @@ from nnrun.compiled.codes import Plan, Vectors
 from nnrun.compiled.support import PENALTIES_AND_DECAY
 from nnrun.engine.layers import Dropout
 from nnrun.engine.network import Network
-from nnrun.engine.optimizers import L1, L2
+from nnrun.engine.optimizers import AVERAGE, L1, L2
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import padded
 from nnrun.engine.trainer import Trainer
@@ -103,16 +103,26 @@ def rule_of(optimizer: Optimizer) -> int:
 
 def vectors_of(trainer: Trainer, member: int, memory: Array, sums: Array) -> Vectors:
     """One member's numbers, where they lie."""
-    slots = [trainer.optimizer.slots[key][member] for t in trainer.optimizer.transforms for key in t.slots]
-    first, second = (*slots, *[np.empty(0, memory.dtype)] * 2)[:2]
-    return Vectors(trainer.theta[member], trainer.state[member], trainer.gradient[member], first, second, memory, sums)
+    kept, none = trainer.optimizer.slots, np.empty(0, memory.dtype)
+    slots = [kept[key][member] for t in trainer.optimizer.transforms for key in t.slots]
+    first, second = (*slots, none, none)[:2]
+    average = kept[AVERAGE][member] if AVERAGE in kept else none
+    of_training = trainer.theta[member], trainer.state[member], trainer.gradient[member]
+    return Vectors(*of_training, first, second, average, memory, sums)
+
+
+def judged_vectors_of(trainer: Trainer, member: int, memory: Array, sums: Array) -> Vectors:
+    """The same, for a pass that measures what epochs are judged by."""
+    judged = trainer.judged
+    own = vectors_of(trainer, member, memory, sums)
+    return own._replace(theta=judged.theta[member], state=judged.state[member])
 
 
 def constants_of(optimizer: Optimizer) -> Array:
     """What the update needs in the steps that are planned, `(members, steps, CONSTANTS)`."""
     steps, members, _ = optimizer.final.shape
     constants = np.zeros((members, steps, codes.CONSTANTS), optimizer.final.dtype)
-    constants[..., codes.DECAY] = 1
+    constants[..., codes.DECAY] = constants[..., codes.KEPT] = 1
     constants[..., codes.FACTOR] = optimizer.final[..., 0].T
     constants[..., codes.CLIP] = optimizer.h.clip_norm
     for transform, values in zip(optimizer.transforms, optimizer.constants, strict=True):
@@ -120,4 +130,6 @@ def constants_of(optimizer: Optimizer) -> Array:
         assert type(transform) in PENALTIES_AND_DECAY or len(values) <= codes.DECAY - codes.FIRST, transform
         for column, value in enumerate(values, start=first):
             constants[..., column] = value[..., 0].T
+    if optimizer.average:
+        constants[..., codes.KEPT] = optimizer.kept[..., 0].T
     return constants

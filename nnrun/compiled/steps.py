@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import COUNTS, SUMS, Vectors
-from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
+from nnrun.compiled.planning import constants_of, dropouts, judged_vectors_of, plan_of, vectors_of
 from nnrun.compiled.work import measuring, work
 from nnrun.engine.batches import Batch, batch_bounds
 from nnrun.engine.evaluation import CHUNK, LARGE, Examples
@@ -138,9 +138,9 @@ def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
 
 
 class Measuring:
-    """Summed loss and mistakes of a trainer's members on one part, `(members,)` each; NaN for one that has stopped.
+    """Summed loss and mistakes of what a trainer's members are judged by, on one part, `(members,)` each.
 
-    Each goes through the same chunks of rows alone, so it has the bits that it has alone.
+    NaN for one that has stopped. Each goes through the same chunks of rows alone, so it has the bits that it has alone.
     """
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
@@ -149,7 +149,7 @@ class Measuring:
         chunks = np.array(batch_bounds(len(examples), CHUNK), np.int64)
         self.packed, self.counts, self.sums = codes.packed(plan), np.zeros(COUNTS, np.int64), np.zeros(2)
         memory, weights = empty((numbers,), dtype), np.empty(0) if examples.weights is None else examples.weights
-        self.given = [Given(vectors_of(trainer, k, memory, self.sums)) for k in range(len(trainer.seeds))]
+        self.given = [Given(judged_vectors_of(trainer, k, memory, self.sums)) for k in range(len(trainer.seeds))]
         shared = {
             codes.X: np.ascontiguousarray(examples.x, dtype),
             codes.Y: np.ascontiguousarray(examples.y, dtype),

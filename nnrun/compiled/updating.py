@@ -1,4 +1,4 @@
-"""How compiled code moves parameters: penalties, rules, decay, clipping."""
+"""How compiled code moves parameters: penalties, rules, decay, clipping; and how their average follows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.compiled.functions import inlined, part
 
 @inlined
 def update(plan: Any, v: Any, constants: Any, start: int, n: int, weights: bool) -> None:
-    """Penalties into the gradient, the rule, decay and the step, for a stretch of theta that is all weights or none."""
+    """Penalties, the rule, decay, the step and the average, for a stretch of theta that is all weights or none."""
     theta, g = part(v.theta, start, n), part(v.gradient, start, n)
     if weights and plan.penalised:
         penalise(theta, g, constants[codes.L2], constants[codes.L1])
@@ -23,6 +23,8 @@ def update(plan: Any, v: Any, constants: Any, start: int, n: int, weights: bool)
     first = part(v.first, start, n)  # empty where the optimizer has no such slot
     second = part(v.second, start, n)
     move(plan.rule, theta, g, first, second, constants)
+    if constants[codes.KEPT] != 1:
+        follow(part(v.average, start, n), theta, constants[codes.KEPT])
 
 
 @inlined
@@ -59,6 +61,14 @@ def move(rule: int, theta: Any, g: Any, first: Any, second: Any, constants: Any)
             first[k] = c1 * first[k] + g[k]
             second[k] = c2 * second[k] + g[k] * g[k]
             theta[k] -= factor * (first[k] / (np.sqrt(second[k]) + c3))
+
+
+@inlined
+def follow(average: Any, values: Any, kept: Any) -> None:
+    """A = κA + (1 − κ)θ; see `Average` in engine/optimizers.py."""
+    added = average.dtype.type(1) - kept
+    for k in range(values.size):
+        average[k] = kept * average[k] + added * values[k]
 
 
 @inlined

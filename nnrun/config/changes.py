@@ -9,17 +9,17 @@ from nnrun.config.dump import one_line
 from nnrun.config.hints import field_at
 from nnrun.config.messages import Located, Places
 from nnrun.config.overrides import as_path, configured, fault, value_at
-from nnrun.config.values import Settings, Tree
+from nnrun.config.values import KeyPath, Settings, Tree
 from nnrun.errors import ConfigError
 
 CHANGES = ("training", "changes")
-TOTAL = "training.epochs"
+TOTAL, AVERAGE = "training.epochs", "training.average"
 
 # What may change, section by section, with all that stands below these keys.
 MAY_CHANGE = {
     "optimizer": ("learning_rate", "schedule", "beta1", "beta2", "epsilon", "weight_decay", "clip_norm"),
     "regularization": ("l1", "l2", "dropout", "input_dropout", "early_stopping", "augment"),
-    "training": ("epochs", "batch_size"),
+    "training": ("epochs", "batch_size", "average"),
 }
 # Why others may not, by key or section.
 WHY_NOT = {
@@ -62,6 +62,11 @@ def stage(config: Config, epoch: int) -> int:
 
 def out_of_reach(config: Config) -> list[tuple[int, int]]:
     """The epochs of changes that no training comes to, each with the last epoch that it comes to."""
+    return _reach(config)[0]
+
+
+def _reach(config: Config) -> tuple[list[tuple[int, int]], int]:
+    """Those, and the last epoch of all."""
     last = config.training.epochs
     found = []
     for start in sorted(config.training.changes):
@@ -70,7 +75,26 @@ def out_of_reach(config: Config) -> list[tuple[int, int]]:
             found.append((start, last))
         else:
             last = then
+    return found, last
+
+
+def averages_of_nothing(config: Config) -> list[tuple[KeyPath, int]]:
+    """Where averages over epochs begin that no second epoch comes into, each with the last epoch of all."""
+    last, found = _reach(config)[1], list[tuple[KeyPath, int]]()
+    for start in (0, *sorted(config.training.changes)):
+        average, own = at(config, start).training.average, config.training.changes.get(start, {})
+        key = next((key for key in own if is_below(key, AVERAGE)), None)
+        if average and average.swa and average.swa >= last and (key or not start):
+            found.append(((*CHANGES, start, key) if key else (*AVERAGE.split("."), "swa"), last))
     return found
+
+
+def begun_before(before: Config, now: Config, epoch: int) -> str | None:
+    """Why an average over epochs cannot take over in an epoch, the first one that it may hold."""
+    average = now.training.average
+    if average is None or not average.swa or average.swa >= epoch or average == before.training.average:
+        return None
+    return f"an average over epochs cannot begin before epoch {epoch}, the first one to come, got swa: {average.swa}"
 
 
 def with_changes(config: Config, epoch: int, settings: Settings) -> Config:
@@ -111,6 +135,9 @@ def _problems(config: Config, places: Places) -> Iterator[Located]:
         total = now.training.epochs
         if not wrong and TOTAL in settings and (why := _other_total(before, now, epoch)):
             wrong.append(places.locate((*CHANGES, epoch, TOTAL), f"{why}, got {total}"))
+        if not wrong and (why := begun_before(before, now, epoch)):
+            key = next(key for key in settings if is_below(key, AVERAGE))
+            wrong.append(places.locate((*CHANGES, epoch, key), why))
         yield from wrong
         if wrong:
             return

@@ -22,6 +22,7 @@ SYNONYMS = {
     "optimizer.schedule": "decay lr_decay decay_rate scheduler lr_schedule learning_rate_decay lr_scheduler",
     "optimizer.clip_norm": "clip grad_clip gradient_clip max_grad_norm clipnorm",
     "training.batch_size": "batch batchsize minibatch mini_batch minibatch_size mini_batch_size",
+    "training.average": "averaging polyak weight_averaging model_averaging exponential_moving_average",
     "training.epochs": "epoch num_epochs n_epochs max_epochs iterations max_iter num_iterations",
     "network.hidden": "layers units hidden_layers hidden_units neurons layer_sizes hidden_layer_sizes layer_dims",
     "network.batch_norm": "batchnorm bn batch_normalization",

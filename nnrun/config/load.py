@@ -65,6 +65,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     for start, last in changes.out_of_reach(config):
         told = f"never comes, as the training ends after epoch {last}"
         notices.append(places.locate((*changes.CHANGES, start), told, at_key=True).line)
+    for place, last in changes.averages_of_nothing(config):
+        told = f"leaves nothing to average, as the training ends after epoch {last}"
+        notices.append(places.locate(place, told).line)
     if config.training.blas_threads not in (None, 1):
         notices.append(places.locate(("training", "blas_threads"), RETIRED_THREADS).line)
     return Loaded(config, content, path, notices, places)

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -180,6 +181,27 @@ def _usual(value: Any, info: ValidationInfo) -> Any:
     return usual(name)[str(info.field_name)] if value is None else value
 
 
+class Average(Section):
+    """Parameters that errors, best epoch and predictions go by, while training goes on from its own."""
+
+    ema: Annotated[float, Bounds(gt=0, lt=1)] | None = key(
+        None, "over steps: the share that stays at each, less at first; about the last 1/(1 − ema) steps count"
+    )
+    swa: Count | None = key(None, "over the ends of the epochs from this one on, all alike")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Average:
+        if self.ema is not None and self.swa is not None:
+            raise complain((("swa",), "stands beside ema; give one of the two, null for the other"))
+        if self.ema is None and self.swa is None:
+            raise complain(((), "needs ema or swa, as in {ema: 0.999}; null = no average"))
+        return self
+
+    @model_serializer
+    def _the_one(self) -> dict[str, float]:
+        return {"swa": self.swa} if self.ema is None and self.swa else {"ema": self.ema or 0.0}
+
+
 class Training(Section):
     """The loop over the training examples."""
 
@@ -201,6 +223,9 @@ class Training(Section):
         None, exclude=True, description="does nothing any more: products have one thread, `--threads N` shares the rest"
     )
     loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")
+    average: Average | None = key(
+        None, "{ema: SHARE} or {swa: EPOCH} = judge, keep and export averaged parameters; null = those that train"
+    )
     layer_statistics: bool = key(False, "write activations and gradients of each layer to metrics.jsonl")
     changes: dict[Count, Range] = key({}, "epoch → dotted keys and the values that they have from that epoch on")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -140,6 +141,14 @@ class Evaluator:
             return logits
         members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
         return np.concatenate([logits, self.loss.pool(members, np.full(self.ensemble, 1 / self.ensemble))])
+
+
+class Judged(NamedTuple):
+    """Whose numbers are measured and kept, `(members, size)`: those that train, or an average of them."""
+
+    theta: Array
+    state: Array
+    bound: list[Bound]
 
 
 ROWS = 256

@@ -27,6 +27,8 @@ class Hyperparameters:
     l1: PerMember
     l2: PerMember
     clip_norm: PerMember  # infinite: no clipping
+    ema: PerMember  # decay of the parameters' average over steps; 0: none
+    swa: PerMember  # epoch from which on their mean over ends of epochs is taken; 0: none
     bias_correction: bool
     dampening: bool
 
@@ -48,6 +50,8 @@ COMMON: dict[str, Value] = {
     "l1": 0.0,
     "l2": 0.0,
     "clip_norm": np.inf,
+    "ema": 0.0,
+    "swa": 0.0,
     "bias_correction": False,
     "dampening": True,
 }

@@ -187,6 +187,39 @@ class Decay(Plain):
         block.theta[..., : block.weights] *= constants[0]
 
 
+AVERAGE = "average"  # the slot of what `Average` keeps
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """Behind each step A = κA + (1 − κ)θ: what a network is judged by, while θ itself goes on.
+
+    Over steps (Polyak & Juditsky 1992) κ = min(decay, (t − 1)/(t + 8)): A begins with what the first step leaves, not
+    with the initial weights, and forgets faster at first; of its updates from then on that is the (1 + n)/(10 + n) of
+    TensorFlow's ExponentialMovingAverage. Or over the ends of epochs from a first one on, each counting alike (Izmailov
+    et al. 2018); until then A is θ there.
+    """
+
+    decay: PerMember
+    first_epoch: PerMember  # 0: over steps
+
+    def kept(self, steps: Steps) -> PerStep:
+        """κ; 1 where the average stays as it is."""
+        t = steps.numbers
+        over_steps = np.minimum(self.decay, (t - 1) / (t + 8))
+        before = np.maximum(steps.epoch - self.first_epoch, 0)  # epochs that are in it already
+        over_epochs = np.where(t == t[-1], before / (before + 1), 1)
+        return np.where(self.first_epoch > 0, over_epochs, over_steps)
+
+    @staticmethod
+    def follow(average: Array, values: Array, kept: Array, scratch: Array) -> None:
+        """One step of it, all `(members, size)`; κ `(members, 1)` or a number."""
+        if np.all(kept == 1):
+            return
+        average *= kept
+        average += np.multiply(values, 1 - kept, out=scratch)
+
+
 class Rule(NamedTuple):
     """An optimizer: its part of the chain, and all that is to be known of it elsewhere."""
 
@@ -241,6 +274,11 @@ def chain(name: str, h: Hyperparameters) -> list[Transform]:
     """
     decay: list[Transform] = [Decay(h.weight_decay)] if h.weight_decay.any() else []
     return penalties(h) + OPTIMIZERS[name].transforms(h) + decay
+
+
+def average(h: Hyperparameters) -> Average | None:
+    """What is kept beside theta to be judged by."""
+    return Average(h.ema, h.swa) if h.ema.any() or h.swa.any() else None
 
 
 def penalties(h: Hyperparameters) -> list[Transform]:

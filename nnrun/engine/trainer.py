@@ -12,7 +12,7 @@ from numpy.random import Generator
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batch, Batches
 from nnrun.engine.divergence import Divergence, Watch
-from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.evaluation import Evaluator, Examples, Judged
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
@@ -81,8 +81,8 @@ class Trainer:
 
     `recipe`, with hyperparameters for as many members as there are `seeds`; `train` and `dev`, whose precision is that
     of the network. Each `ensemble` members in a row are one: measured by their pooled prediction, and stopped together.
-    `theta`, `state` and `gradient` are `(members, size)`; `active (members,)` marks those that still train; `epoch` and
-    `step` count what lies behind. Raises KeyError for an optimizer that does not exist.
+    `theta`, `state` and `gradient` are `(members, size)`; epochs are measured by `judged`; `active (members,)` marks
+    those that still train; `epoch` and `step` count what lies behind. Raises KeyError for an unknown optimizer.
 
     Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
     """
@@ -106,7 +106,7 @@ class Trainer:
             self.network.draw(self.theta[k], self.state[k], seed, recipe.initializer, recipe.mlp.gains())
         self.bound = self.network.bind(self.theta, self.state, self.gradient)
         self.optimizer = Optimizer(
-            recipe.optimizer, recipe.hyperparameters, self.theta, self.gradient, self.network.n_weights
+            recipe.optimizer, recipe.hyperparameters, self.theta, self.gradient, self.network.n_weights, self.state
         )
         self.mode = Mode(train=True, buffers=Buffers(dtype))
         smallest = 2 if any(isinstance(layer, BatchNorm) for _, layer in self.network.layers) else 1
@@ -115,6 +115,8 @@ class Trainer:
         )
         self.on_train = self.evaluator(sample(train, max(TRAIN_SAMPLE, len(dev))))
         self.on_dev = self.evaluator(dev)
+        theta, state = self.optimizer.judged
+        self.judged = Judged(theta, state, self.network.bind(theta, state, self.gradient))
         self.active = np.ones(members, bool)
         self.epoch = self.step = 0
         self._engine = make_engine(self)
@@ -215,7 +217,7 @@ class Trainer:
         count = len(self.batches.bounds)
         steps = np.arange(self.step + 1, self.step + count + 1)
         self.factors = self.recipe.schedule(Progress(self.epoch + 1, steps, self.recipe.epochs))
-        self.optimizer.plan(steps, self.factors, self.batches.sizes)
+        self.optimizer.plan(steps, self.factors, self.batches.sizes, self.epoch + 1)
         self.mode.streams = self.dropout_streams()
 
     def dropout_streams(self) -> dict[int, list[Generator]]:
@@ -246,11 +248,11 @@ class Trainer:
 
     def _measure(self) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""
-        train_loss, train_error = self.on_train(self.bound)
-        dev_loss, dev_error = self.on_dev(self.bound)
+        train_loss, train_error = self.on_train(self.judged.bound)
+        dev_loss, dev_error = self.on_dev(self.judged.bound)
         return {
             "train_loss": train_loss,
-            "cost": train_loss + self.penalty_of(self.theta),
+            "cost": train_loss + self.penalty_of(self.judged.theta),
             "train_error": train_error,
             "dev_loss": dev_loss,
             "dev_error": dev_error,

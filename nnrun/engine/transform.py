@@ -21,6 +21,7 @@ class Steps(NamedTuple):
     numbers: PerStep  # of the steps, from 1
     rates: PerStep  # learning rates
     batch_sizes: PerStep  # examples in each batch
+    epoch: int = 0  # its number, from 1
 
 
 class Block(NamedTuple):

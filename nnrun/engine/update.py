@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.engine.hyperparameters import Given, Hyperparameters, PerMember
-from nnrun.engine.optimizers import chain, hyperparameters
+from nnrun.engine.optimizers import AVERAGE, average, chain, hyperparameters
 from nnrun.engine.parameters import Array, empty, zeros
 from nnrun.engine.transform import Block, PerStep, Steps
 
@@ -33,7 +33,7 @@ Part = tuple[slice, slice]  # members, columns
 
 
 class Stretch(NamedTuple):
-    """What is walked at once: theta and gradient of some members, and a block for each transform.
+    """What is walked at once: theta, gradient and average of some members, and a block for each transform.
 
     `pick` picks these members' constants out of `(members, 1)`: of a single member as a number, since arithmetic
     with a one-element array takes half as long again.
@@ -42,6 +42,8 @@ class Stretch(NamedTuple):
     pick: tuple[int | slice, ...]
     theta: Array
     g: Array
+    average: Array  # empty where there is none
+    scratch: Array
     blocks: list[Block]
 
 
@@ -50,41 +52,54 @@ class Optimizer:
 
     `name`, of OPTIMIZERS, KeyError if there is none; `h`, one value a member; `theta` and `gradient`
     `(members, size)`, of one precision; `n_weights`, how many columns at the front are weights, which penalties and
-    decay act on. `slots` are the vectors kept from step to step, by name, shaped like theta.
+    decay act on. `slots` are the vectors kept from step to step, by name, shaped like theta; an average is one of theta
+    and, behind it, of `state (members, numbers)`, which something else moves at each step.
     """
 
-    def __init__(self, name: str, h: Hyperparameters, theta: Array, gradient: Array, n_weights: int) -> None:
+    def __init__(
+        self, name: str, h: Hyperparameters, theta: Array, gradient: Array, n_weights: int, state: Array | None = None
+    ) -> None:
         self.h = h
-        self.gradient = gradient
-        self.transforms = chain(name, h)
+        self.theta, self.gradient = theta, gradient
+        self.state = zeros((len(theta), 0), theta.dtype) if state is None else state
+        self.transforms, self.average = chain(name, h), average(h)
         self.slots = {key: zeros(theta.shape, theta.dtype) for t in self.transforms for key in t.slots}
+        if self.average:
+            self.slots[AVERAGE] = zeros((len(theta), theta.shape[1] + self.state.shape[1]), theta.dtype)
         self.clips = bool(np.isfinite(h.clip_norm).any())
         parts = _parts(theta)
         scratch = empty(theta[parts[0]].shape, theta.dtype)
         self._walk = [self._stretch(theta, part, scratch, n_weights) for part in parts]
         self.constants: list[list[PerStep]] = []  # one list a transform
         self.final: PerStep = np.empty(0)
+        self.kept: PerStep = np.empty(0)  # of the average
 
-    def plan(self, steps: NDArray[np.int64], factors: NDArray[np.float64], batch_sizes: NDArray[np.int64]) -> None:
+    def plan(
+        self, steps: NDArray[np.int64], factors: NDArray[np.float64], batch_sizes: NDArray[np.int64], epoch: int = 0
+    ) -> None:
         """Work out all that depends on the step alone: each transform's constants, and the factor of its last pass.
 
         `steps` are the numbers of the steps since training began, from 1; `factors` what the schedule multiplies the
-        rate by; `batch_sizes` the rows of each batch, which penalties are divided by; all `(steps,)`.
+        rate by; `batch_sizes` the rows of each batch, which penalties are divided by; all `(steps,)`. They are those of
+        an `epoch`, from 1, which an average over epochs asks for.
         """
         rates = self.h.learning_rate * factors[:, None, None]
-        epoch = Steps(steps[:, None, None].astype(float), rates, batch_sizes[:, None, None].astype(float))
+        now = Steps(steps[:, None, None].astype(float), rates, batch_sizes[:, None, None].astype(float), epoch)
         final = rates
         for transform in self.transforms:
-            final = final * transform.factor(epoch)
-        self.constants = [[self._rows(c, rates) for c in t.constants(epoch)] for t in self.transforms]
+            final = final * transform.factor(now)
+        self.constants = [[self._rows(c, rates) for c in t.constants(now)] for t in self.transforms]
         self.final = self._rows(final, rates)
+        if self.average:
+            self.kept = self._rows(self.average.kept(now), rates)
 
     def continue_from(self, other: Optimizer, step: int, members: Array) -> None:
         """Go on after so many steps of another optimizer of the same rule: what it has kept for `members` `(members,)`.
 
         The averages go on, so a sum that another β would weigh otherwise is scaled; what only this one keeps begins
-        at 0.
+        at 0, an average of theta with theta.
         """
+        self.begin_average()
         ours, theirs = self._averages(step), other._averages(step)
         for key in self.slots.keys() & other.slots.keys():
             np.copyto(self.slots[key], other.slots[key])
@@ -92,12 +107,26 @@ class Optimizer:
             if (ratio != 1).any():
                 self.slots[key] *= ratio.astype(self.gradient.dtype)
 
+    @property
+    def judged(self) -> tuple[Array, Array]:
+        """Theta and state, or the average of both."""
+        if not self.average:
+            return self.theta, self.state
+        size = self.theta.shape[1]
+        return self.slots[AVERAGE][:, :size], self.slots[AVERAGE][:, size:]
+
+    def begin_average(self) -> None:
+        """Let it be what theta and state are now."""
+        if self.average:
+            np.concatenate([self.theta, self.state], axis=1, out=self.slots[AVERAGE])
+
     def _averages(self, step: int) -> dict[str, PerMember]:
         """By slot, what the sums kept after so many steps, from 1, are multiplied by, `(members, 1)`."""
         now, like = np.full((1, 1, 1), float(step)), np.ones((1, *self.h.learning_rate.shape))
         steps = Steps(now, like, like)
         kept = (zip(t.slots, t.averages(steps), strict=True) for t in self.transforms)
-        return {key: (average * like)[0] for slots in kept for key, average in slots}
+        found = {key: (average * like)[0] for slots in kept for key, average in slots}
+        return found | {AVERAGE: np.ones((1, 1))}
 
     def step(self, index: int) -> None:
         """θ −= α·Π factor · g, where g is what the chain makes of the gradient; it is left there, used up.
@@ -107,12 +136,16 @@ class Optimizer:
         """
         if self.clips:
             clip_by_norm(self.gradient, self.h.clip_norm)
-        for pick, theta, g, blocks in self._walk:
+        for pick, theta, g, follower, scratch, blocks in self._walk:
             now = (index, *pick)
             for transform, block, constants in zip(self.transforms, blocks, self.constants, strict=True):
                 transform.update(block, [c[now] for c in constants])
             g *= self.final[now]
             theta -= g
+            if self.average:
+                self.average.follow(follower, theta, self.kept[now], scratch)
+        if self.average and self.state.size:
+            self.average.follow(self.judged[1], self.state, self.kept[index], np.empty_like(self.state))
 
     def _rows(self, values: PerStep, like: PerStep) -> PerStep:
         """`(steps, members, 1)` in the precision of theta."""
@@ -128,7 +161,8 @@ class Optimizer:
         blocks = [
             Block(theta, g, [self.slots[key][part] for key in t.slots], scratch, weights) for t in self.transforms
         ]
-        return Stretch((members.start, 0) if len(g) == 1 else (members,), theta, g, blocks)
+        follower = self.slots[AVERAGE][part] if self.average else g[:, :0]
+        return Stretch((members.start, 0) if len(g) == 1 else (members,), theta, g, follower, scratch, blocks)
 
 
 def _parts(theta: Array) -> list[Part]:

@@ -25,9 +25,11 @@ from nnrun.machine.capacity import lacking
 OF_A_MEMBER = {  # keys in which the members of a trainer may differ, by section; the seed besides
     "optimizer": NUMBERS,
     "regularization": (*NUMBERS, "dropout", "input_dropout"),
+    "training": ("average",),  # of one kind
 }
 SMALL_DATA, SMALL_BATCH = 2_000, 32
 VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the best one, a checkpoint being written
+VECTORS_OF_AVERAGE = 2  # the average, and that of the last good epoch
 
 
 def make_trainer(
@@ -150,8 +152,9 @@ def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
     widths = layer_widths(config, dataset.n_features, dataset.classes)
     parameters = parameter_count(widths, config.network.batch_norm)
     rows = max(CHUNK * threads.count(), batch_size(config, len(dataset.parts["train"].x)))
+    vectors = VECTORS_KEPT + (VECTORS_OF_AVERAGE if config.training.average else 0)
     activations = 3 * rows * sum(widths)
-    one = np.dtype(config.training.dtype).itemsize * (VECTORS_KEPT * parameters + activations)
+    one = np.dtype(config.training.dtype).itemsize * (vectors * parameters + activations)
     return parameters, config.network.ensemble * one
 
 
@@ -159,8 +162,13 @@ def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., floa
     return np.array([rate(config) for config in configs], dataset.parts["train"].x.dtype)[:, None, None]
 
 
+def _average(config: Config) -> dict[str, float]:
+    average = config.training.average
+    return {"ema": (average and average.ema) or 0.0, "swa": (average and average.swa) or 0.0}
+
+
 def _hyperparameters(configs: Sequence[Config]) -> Hyperparameters:
-    settings = [{**dict(config.optimizer), **dict(config.regularization)} for config in configs]
+    settings = [{**dict(config.optimizer), **dict(config.regularization), **_average(config)} for config in configs]
     for values in settings:
         values["clip_norm"] = values["clip_norm"] or np.inf
     numbers = {name: [values[name] for values in settings] for name in NUMBERS}

@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from nnrun.engine.network import Network
+from nnrun.engine.optimizers import AVERAGE
 from nnrun.engine.parameters import Array, Shape
 from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
@@ -78,17 +79,20 @@ def epoch_of(run: RunDir, loaded: Loaded) -> int:
 def put_last(run: RunDir, loaded: Loaded, trainer: Trainer, stopping: EarlyStopping | None) -> None:
     """Put the trainer where the last checkpoint stands.
 
-    An optimizer of another kind than the checkpoint's starts with empty slots. Raises UsageError where the
-    network has another shape or the ensemble other members, DataError where the checkpoint is broken.
+    An optimizer of another kind than the checkpoint's starts with empty slots, an average that the checkpoint lacks
+    with the parameters. Raises UsageError where the network has another shape or the ensemble other members, DataError
+    where the checkpoint is broken.
     """
     tensors, about = loaded
     _refuse_other_members(run, trainer, tensors)
     _fill(run, _named(trainer, trainer.theta, trainer.state, 0), tensors)
     with _described(run, "last"):
+        trainer.optimizer.begin_average()
         saved = trainer.snapshot() | {"epoch": np.array(about["epoch"]), "step": np.array(about["step"])}
-        if about["optimizer"] == trainer.recipe.optimizer:
-            slots = trainer.optimizer.slots.items()
-            saved |= {slot: tensors[SLOT + slot].reshape(vector.shape) for slot, vector in slots}
+        alike, averaged = about["optimizer"] == trainer.recipe.optimizer, SLOT + AVERAGE in tensors
+        for slot, vector in trainer.optimizer.slots.items():
+            if averaged if slot == AVERAGE else alike:
+                saved[slot] = tensors[SLOT + slot].reshape(vector.shape)
         trainer.restore(saved)
         if stopping and about["stopping"]:
             counters = about["stopping"]

@@ -228,7 +228,8 @@ class Session:
     def _look(self, runs: Sequence[RunDir], epoch: Epoch, scores: Array) -> None:
         """Remember the epoch where it is the best, and stop where it has been for too long."""
         trainer, stopping = self.trainer, self.stage.stopping
-        self.best.see(epoch.number, scores, trainer.apart(trainer.theta), trainer.apart(trainer.state))
+        theta, state, _ = trainer.judged
+        self.best.see(epoch.number, scores, trainer.apart(theta), trainer.apart(state))
         if stopping:
             enough = stopping.see(scores, trainer.training) & self._stays
             for k in map(int, np.flatnonzero(enough & trainer.training)):
@@ -250,7 +251,8 @@ class Session:
                 save_best(run, self.trainer.network, self.best, k)
                 self._best_written[k] = int(self.best.epochs[k])
             if self.continued:
-                save_last(run, standing.trainer, standing.stopping, k, self._ended.get(k, now_at))
+                own = self._over.get(k, standing)
+                save_last(run, own.trainer, own.stopping, k, self._ended.get(k, now_at))
         self._written_at = time.monotonic()
 
     def _close(self, runs: Sequence[RunDir], parts: list[str]) -> list[Outcome]:

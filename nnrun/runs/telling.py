@@ -69,6 +69,8 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
         f"{config.training.epochs} epochs",
         f"seed {config.seed}" if network.ensemble == 1 else f"seeds {config.seed} to {last_seed}",
     ]
+    if average := config.training.average:
+        how += [f"judged by averages ({way} {value:g})" for way, value in average.model_dump().items()]
     layers = [network.activation, *(["batch norm"] if network.batch_norm else [])]
     source = config.data.source if isinstance(config.data.source, str) else dict(config.data.source)
     return [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.changes import CHANGES, TOTAL, at, changed, without
+from nnrun.config.changes import CHANGES, TOTAL, at, begun_before, changed, without
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
 from nnrun.config.load import Loaded
@@ -142,6 +142,9 @@ def _begin_child(
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
+    now = session.trainer.epoch + 1
+    if why := begun_before(at(before.config, now), at(loaded.config, now), now):
+        raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
     if not same_data(before, dataset):
         loaded.notices.append(f"{parent.id} may have been trained on rows that are dev or test here")
     origin: Parent = {"id": parent.id, "epoch": session.trainer.epoch}

@@ -46,7 +46,8 @@ def signature(values: Tree) -> str:
         for name, section in values.items()
         if name not in ("name", "seed", "search")
     }
-    return json.dumps(shared, sort_keys=True)
+    kind = [*(values["training"]["average"] or {})]
+    return json.dumps({**shared, "average": kind}, sort_keys=True)
 
 
 def stacked(config: Config, dataset: Dataset) -> int:

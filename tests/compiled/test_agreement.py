@@ -30,7 +30,8 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "dropout": {"dropout": 0.3, "input_dropout": 0.1},
     "penalties": {"l1": 0.05, "l2": 0.2},
     "clipping": {"clip_norm": 0.3},
-    "all": {"batch_norm": True, "dropout": 0.2, "l2": 0.1, "clip_norm": 0.5, "weight_decay": 0.05},
+    "average": {"ema": 0.9, "l2": 0.1},
+    "all": {"batch_norm": True, "dropout": 0.2, "l2": 0.1, "clip_norm": 0.5, "weight_decay": 0.05, "swa": 3},
 }
 # Behind linear units the next batch norm takes β away again, so its gradient is rounding, which Adam makes steps of.
 HIDDEN = {"linear": (6,)}
@@ -38,12 +39,12 @@ GRID = list(itertools.product(TARGETS, TECHNIQUES))
 
 
 def far(options: dict[str, Any], engine: Callable[..., Any] = CompiledSteps) -> float:
-    """How far the engines are apart after 50 steps, with the running averages, beside the length of both."""
+    """How far the engines are apart after 50 steps, with all averages, beside the length of both."""
     pair = [trainer(**options), trainer(**options, engine=engine)]
     for each in pair:
         while each.step < 50:
             list(each.steps())
-    found = [np.concatenate([each.theta, each.state], axis=1).astype(float) for each in pair]
+    found = [np.hstack([each.theta, each.state, each.judged.theta, each.judged.state]).astype(float) for each in pair]
     return float(np.linalg.norm(found[0] - found[1]) / np.linalg.norm(found[0]))
 
 

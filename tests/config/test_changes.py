@@ -128,6 +128,7 @@ REFUSED = {
     "{metrics.primary: f1}": (":26", "the epochs so far were compared by it"),
     "{search.trials: 3}": (":24", "training one network ignores this section"),
     "{diagnosis.base_error: 0.1}": (":31", "give it to diagnose"),
+    "{training.average.swa: 4}": (":31", "an average over epochs cannot begin before epoch 5, the first one to come"),
     "{optimizer: {learning_rate: 0.1}}": (":20", "is a section; write each key that changes with its dot, as in "
                                                  "optimizer.learning_rate"),
     "{regularization: {l2: 1}}": (":25", "as in regularization.l1"),
@@ -223,7 +224,7 @@ def test_what_may_change_is_what_is_documented() -> None:
         "regularization.l1", "regularization.l2", "regularization.dropout", "regularization.input_dropout",
         "regularization.early_stopping", "regularization.augment", "optimizer.learning_rate", "optimizer.schedule",
         "optimizer.beta1", "optimizer.beta2", "optimizer.epsilon", "optimizer.weight_decay", "optimizer.clip_norm",
-        "training.epochs", "training.batch_size",
+        "training.epochs", "training.batch_size", "training.average",
     ]  # fmt: skip
     assert not may_change("training.epochs_") and not may_change("seed") and not may_change("optimizer")
 
@@ -235,12 +236,22 @@ def test_a_search_may_not_vary_it(key: str) -> None:
         load_space(loaded)
 
 
+NOTHING = "leaves nothing to average, as the training ends after epoch"
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ("{51: {training.epochs: 60}, 60: {regularization.l2: 1.0}}", []),
         ("{60: {regularization.l2: 1.0}}", ["training.changes[60]: never comes, as the training ends after epoch 50"]),
         ("{52: {training.epochs: 60}}", ["training.changes[52]: never comes, as the training ends after epoch 50"]),
+        ("{9: {training.average.swa: 49}}", []),
+        ("{9: {training.average.swa: 50}}", [f"training.changes[9].training.average.swa: {NOTHING} 50"]),
+        ("{9: {training.average.swa: 50}, 20: {training.epochs: 51}}", []),
+        (
+            "{9: {training.average: {swa: 70}}, 20: {training.epochs: 60}}",
+            [f"training.changes[9].training.average: {NOTHING} 60"],
+        ),
     ],
 )
 def test_a_change_that_never_comes_is_told(changes: str, told: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What a file means once every open value is filled in."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def test_defaults() -> None:
             "dtype": "float32",
             "engine": "auto",
             "loss": "auto",
+            "average": None,
             "layer_statistics": False,
             "changes": {},
         },
@@ -160,6 +162,41 @@ def test_depth_and_width_become_hidden(written: str, hidden: tuple[int, ...]) ->
     network = config(f"network: {{{written}}}").network
     assert (network.hidden, network.depth, network.width) == (hidden, None, None)
     assert not {"depth", "width"} & set(config(f"network: {{{written}}}").resolved()["network"])
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("null", None),
+        ("{ema: 0.9}", {"ema": 0.9}),
+        ("{swa: 3}", {"swa": 3}),
+        ("{ema: null, swa: 50}", {"swa": 50}),
+        ("{ema: 0.9, swa: 3}", "training.average.swa: stands beside ema; give one of the two"),
+        ("{}", "training.average: needs ema or swa, as in {ema: 0.999}"),
+        ("{ema: 1}", "training.average.ema: must be above 0 and below 1, got 1"),
+        ("{ema: 0}", "training.average.ema: must be above 0 and below 1, got 0"),
+        ("{swa: 0}", "training.average.swa: must be at least 1, got 0"),
+        ("{swa: 2.5}", "training.average.swa: expected a whole number or null, got 2.5"),
+        ("ema", "training.average: expected a mapping or null, got the text 'ema'"),
+        ("{polyak: 0.9}", "training.average.polyak: unknown key"),
+    ],
+)
+def test_an_average_goes_one_way(written: str, found: Any) -> None:
+    text = f"training: {{average: {written}}}"
+    if isinstance(found, str):
+        with pytest.raises(ConfigError, match=re.escape(found)):
+            config(text)
+        return
+    resolved = config(text).resolved()
+    assert resolved["training"]["average"] == found
+    assert Config.from_values(resolved) == config(text)
+
+
+@pytest.mark.parametrize(("epoch", "told"), [(49, False), (50, True), (51, True)])
+def test_an_average_of_one_epoch_at_most_is_told(epoch: int, told: bool) -> None:
+    notices = load_config(Path("c.yaml"), text=f"training: {{average: {{swa: {epoch}}}}}").notices
+    line = "c.yaml:1:27: training.average.swa: leaves nothing to average, as the training ends after epoch 50"
+    assert notices == [line] * told
 
 
 def test_early_stopping_has_its_own_defaults() -> None:

@@ -83,6 +83,19 @@ def test_every_form_of_an_optimizer(make_trainer: Make, optimizer: str, flags: d
     assert_same_alone(make_trainer, members, optimizer=optimizer, dtype="float32", **flags)
 
 
+@pytest.mark.parametrize("way", [{"ema": [0.9, 0.5, 0.999]}, {"swa": [3.0, 1.0, 9.0]}])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_average(make_trainer: Make, way: dict[str, list[float]], dtype: str) -> None:
+    members = {name: values[:3] for name, values in OWN.items()} | way
+    curves = assert_same_alone(make_trainer, members, optimizer="adam", batch_norm=True, dtype=dtype)
+    raw = make_trainer(SEEDS[:3], **members | dict.fromkeys(way, 0.0), optimizer="adam", batch_norm=True, dtype=dtype)
+    plain = list(raw.epochs(4))
+    assert not np.array_equal(plain[-1].dev_loss, curves[-1].dev_loss), "it is the average that is measured"
+    averaged = make_trainer(SEEDS[:3], **members, optimizer="adam", batch_norm=True, dtype=dtype)
+    list(averaged.epochs(4))
+    assert np.array_equal(raw.theta, averaged.theta) and np.array_equal(raw.state, averaged.state), "training goes on"
+
+
 @pytest.mark.parametrize(
     ("loss", "outputs"),
     [("cross_entropy", 2), ("cross_entropy", 10), ("squared_error", 1), ("squared_error", 3), ("huber", 2)],

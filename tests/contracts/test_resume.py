@@ -29,6 +29,7 @@ EVERYTHING: dict[str, Any] = {
     "weight_decay": 0.01,
     "dtype": "float32",
     "learning_rate": [1e-2, 3e-3],
+    "ema": [0.9, 0.3],
 }
 
 Make = Callable[..., Trainer]
@@ -67,9 +68,9 @@ def test_snapshot_has_all_that_changes(make_trainer: Make) -> None:
     trainer = make_trainer(**EVERYTHING, optimizer="adam")
     list(trainer.epochs(2))
     saved = trainer.snapshot()
-    assert set(saved) == {"theta", "state", "v", "S", "epoch", "step"}
+    assert set(saved) == {"theta", "state", "v", "S", "average", "epoch", "step"}
     assert (int(saved["epoch"]), int(saved["step"])) == (2, 8)  # 50 rows at 16: 4 steps an epoch
-    for name in ("theta", "state", "v", "S"):
+    for name in ("theta", "state", "v", "S", "average"):
         assert not np.shares_memory(saved[name], trainer._vectors()[name])
         assert saved[name].any()
 

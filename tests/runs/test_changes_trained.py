@@ -32,6 +32,9 @@ EVERYTHING: dict[int, dict[str, Any]] = {  # that may change, and back
     7: {"regularization.early_stopping": {"patience": 50}, "optimizer.schedule.base": 0.5, "training.epochs": 9},
     9: {"regularization.early_stopping": None, "regularization.augment": [], "training.batch_size": "full"},
 }
+AVERAGES: dict[int, Any] = {2: {"ema": 0.9}, 4: {"ema": 0.5}, 7: {"swa": 7}, 9: None}
+for _epoch, _average in AVERAGES.items():
+    EVERYTHING[_epoch]["training.average"] = _average
 
 
 def changing(changes: dict[int, dict[str, Any]]) -> str:

@@ -89,6 +89,8 @@ def _key_problem(key: str, written: WrittenSpace, config: Config) -> str | None:
         return f"is a section; name a key in it, such as {key}.{example}"
     if key == "network.hidden" and (beside := {"network.depth", "network.width"} & set(written)):
         return f"stands beside {min(beside)}; search either hidden, or depth and width"
+    if key == "training.average.swa" and (other := "training.average.ema") in written:
+        return f"stands beside {other}; search one, or training.average: {{choice: [{{ema: 0.999}}, {{swa: 30}}]}}"
     return None
 
 

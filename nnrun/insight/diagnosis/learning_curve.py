@@ -283,7 +283,7 @@ def _train(trainer: Trainer, config: Config, judge: Judge) -> tuple[Best, NDArra
     stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
     for epoch in trainer.epochs(config.training.epochs):
         scores = judge.scores(epoch, judge.measure(epoch))
-        better = best.see(epoch.number, scores, trainer.theta, trainer.state)
+        better = best.see(epoch.number, scores, trainer.judged.theta, trainer.judged.state)
         train_errors[better] = epoch.train_error[better]
         if stopping:
             trainer.freeze(stopping.see(scores, trainer.active))

@@ -34,6 +34,15 @@ MISTAKES = [
         "21: network.hidden: stands beside network.width; search either hidden, or depth and width",
     ),
     (
+        "training.average.ema: {uniform: [0.5, 0.9]}, training.average.swa: {int: [2, 4]}",
+        "72: training.average.swa: stands beside training.average.ema; search one, or training.average: "
+        "{choice: [{ema: 0.999}, {swa: 30}]}",
+    ),
+    (
+        "training.average.ema: {one_minus_log: [0, 0.9]}",
+        "44: training.average.ema.one_minus_log[0]: must be above 0 and below 1, got 0.0",
+    ),
+    (
         "optimizer.epsilon: {loguniform: [1e-9, 1e-7]}",
         f"25: optimizer.epsilon.loguniform: unknown range; did you mean log? allowed: {RANGES}",
     ),
@@ -180,12 +189,14 @@ def test_every_kind_of_range_is_read() -> None:
         "regularization.dropout": {"quantized": [0.0, 0.5, 0.1]},
         "regularization.early_stopping.patience": {"int": [3, 9]},
         "regularization.input_dropout": {"uniform": [0.0, 0.3]},
+        "training.average.ema": {"one_minus_log": [0.9, 0.9999]},
         "training.batch_size": {"int": [32, 128]},
     }
     space = parse_space(written, Config())
     assert space.written() == written
-    trial = space.configure(Config(), space.decode([0.5] * 10))
+    trial = space.configure(Config(), space.decode([0.5] * 11))
     assert trial.regularization.early_stopping is not None
+    assert trial.training.average is not None and trial.training.average.ema == pytest.approx(1 - 10**-2.5)
     assert trial.regularization.dropout == (0.3, 0.3, 0.3)
 
 
