@@ -51,7 +51,7 @@ def through_unit(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, l
     if plan.chance[layer] >= 0:
         T, least, scale = v.memory.dtype.type, rows.least[layer], rows.scale[layer]
         for i in range(m):
-            row, chance = part(v.memory, d + i * units, n), drawn(plan, rows, layer, first + i, lo, n)
+            row, chance = part(v.memory, d + i * units, n), part(rows.chance, drawn(plan, layer, first + i) + lo, n)
             for j in range(n):
                 row[j] *= scale if chance[j] >= least else T(0)
     if n == units:

@@ -110,17 +110,17 @@ def drop(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, 
     T, units = v.memory.dtype.type, plan.widths[layer + 1]
     least, scale = rows.least[layer], rows.scale[layer]
     for i in range(m):
-        chance = drawn(plan, rows, layer, first + i, lo, n)
+        chance = part(rows.chance, drawn(plan, layer, first + i) + lo, n)
         y, a = part(v.memory, plan.y[layer] + i * units + lo, n), part(v.memory, plan.a[layer] + i * units + lo, n)
         for j in range(n):
             a[j] = y[j] * (scale if chance[j] >= least else T(0))
 
 
 @inlined
-def drawn(plan: Any, rows: Any, layer: int, row: int, lo: int, n: int) -> Any:
-    """What was drawn for `n` units of a layer; four numbers are drawn at once, so a row may have some to spare."""
+def drawn(plan: Any, layer: int, row: int) -> int:
+    """Where what was drawn for a row's units begins; four numbers are drawn at once, so there may be some to spare."""
     padded = (plan.widths[layer + 1] + 3) // 4 * 4
-    return part(rows.chance, plan.chance[layer] + row * padded + lo, n)
+    return plan.chance[layer] + row * padded
 
 
 @inlined

@@ -8,15 +8,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, njit, types
+from numba import njit, types
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import np_cfarray
+
+from nnrun.compiled.drafts import Drafted
 
 LEAK = 0.01
 GELU_SCALE = 0.7978845608028654  # √(2/π)
 GELU_CUBIC = 0.044715
 
-# A division by zero gives infinity and does not raise; called from compiled code alone.
-inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+# A division by zero gives infinity and does not raise; nobody counts references to arrays, which is atomic and took a
+# quarter of the time at 64-32-10, so that none can be made or returned. Called from compiled code alone.
+inlined = njit(
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    forceinline=True,
+    pipeline_class=Drafted,
+    _nrt=False,
+)
 
 
 def split_exp(x: Any) -> Any:
@@ -120,32 +131,41 @@ def gelu_slope(x: Any) -> Any:
     return half * (one + t) + half * scale * x * (one + cubic * (x * x)) * (one - t * t)
 
 
-@inlined
-def part(vector: Any, start: int, n: int) -> Any:
+@intrinsic
+def part(typing: Any, vector: Any, start: Any, n: Any) -> Any:
     """A stretch of a vector. Loops over it from 0 on become vector instructions; with an offset in the index not."""
-    return vector[start : start + n]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(vector)(context, builder, values[0]).data
+        return array_at(context, builder, vector, builder.gep(data, [values[1]]), values[2])
+
+    return vector(vector, types.intp, types.intp), generate
 
 
 @intrinsic
-def pointer(typing: Any, address: Any, like: Any) -> Any:
-    """An address as a pointer to numbers of the type that another one points to."""
+def array(typing: Any, pointer: Any, n: Any) -> Any:
+    """The numbers that a pointer points to."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.inttoptr(values[0], context.get_value_type(like))
+        return array_at(context, builder, signature.return_type, *values)
 
-    return like(address, like), generate
-
-
-@inlined
-def vector(places: Any, k: int, like: Any) -> Any:
-    """The array whose address and size stand in a row of a table; nobody counts references to it.
-
-    Counting is atomic, and a step takes hundreds of stretches of arrays: a quarter of the time at 64-32-10.
-    """
-    return carray(pointer(places[k, 0], like), places[k, 1])
+    return types.Array(pointer.dtype, 1, "C")(pointer, types.intp), generate
 
 
-@inlined
-def table(places: Any, k: int, like: Any, columns: int) -> Any:
-    """The same of an array with so many columns."""
-    return carray(pointer(places[k, 0], like), (places[k, 1] // columns, columns))
+@intrinsic
+def listed(typing: Any, places: Any, k: Any, pointer: Any) -> Any:
+    """The array whose address and size stand in a row of a table, with numbers of the kind that a pointer points to."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        table = context.make_array(places)(context, builder, values[0]).data
+        row = builder.mul(values[1], values[1].type(2))
+        address, n = (builder.load(builder.gep(table, [builder.add(row, row.type(i))])) for i in range(2))
+        data = builder.inttoptr(address, context.get_value_type(pointer))
+        return array_at(context, builder, signature.return_type, data, n)
+
+    return types.Array(pointer.dtype, 1, "C")(places, types.intp, pointer), generate
+
+
+def array_at(context: Any, builder: Any, kind: Any, data: Any, n: Any) -> Any:
+    """What an intrinsic gives back: an array of a kind that lies there."""
+    return np_cfarray(context, builder, kind(types.CPointer(kind.dtype), types.intp), [data, n])

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import carray
-
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.codes import SUMS, Plan, Rows, Vectors
 from nnrun.compiled.forward import forward, measure, output
-from nnrun.compiled.functions import inlined, part, table, vector
+from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
 
@@ -28,64 +26,62 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
 
     `number` points to a number of the precision, `double` to one in double precision, `drawn` to what dropout draws.
     """
-    places = carray(given, (codes.GIVEN, 2))
+    places = array(given, 2 * codes.GIVEN)
     v = Vectors(
-        vector(places, codes.THETA, number),
-        vector(places, codes.STATE, number),
-        vector(places, codes.GRADIENT, number),
-        vector(places, codes.FIRST_SLOT, number),
-        vector(places, codes.SECOND_SLOT, number),
-        vector(places, codes.AVERAGE, number),
-        vector(places, codes.MEMORY, number),
-        vector(places, codes.SUMMED, double),
+        listed(places, codes.THETA, number),
+        listed(places, codes.STATE, number),
+        listed(places, codes.GRADIENT, number),
+        listed(places, codes.FIRST_SLOT, number),
+        listed(places, codes.SECOND_SLOT, number),
+        listed(places, codes.AVERAGE, number),
+        listed(places, codes.MEMORY, number),
+        listed(places, codes.SUMMED, double),
     )
     rows = Rows(
-        places[codes.X, 0],
-        vector(places, codes.Y, number),
-        vector(places, codes.ROW_WEIGHTS, number),
-        vector(places, codes.CHANCE, drawn),
-        vector(places, codes.LEAST, drawn),
-        vector(places, codes.SCALE, number),
+        places[2 * codes.X],
+        listed(places, codes.Y, number),
+        listed(places, codes.ROW_WEIGHTS, number),
+        listed(places, codes.CHANCE, drawn),
+        listed(places, codes.LEAST, drawn),
+        listed(places, codes.SCALE, number),
     )
-    constants = table(places, codes.CONSTANTS_OF_STEPS, number, codes.CONSTANTS)
-    spans, pieces = table(places, codes.SPANS, plan, 2), table(places, codes.PIECES, plan, 5)
-    run(unpacked(plan), v, rows, constants, spans, pieces, vector(places, codes.COUNTED, plan))
+    constants = listed(places, codes.CONSTANTS_OF_STEPS, number)
+    spans, pieces = listed(places, codes.SPANS, plan), listed(places, codes.PIECES, plan)
+    run(unpacked(plan), v, rows, constants, spans, pieces, listed(places, codes.COUNTED, plan))
 
 
 @inlined
 def unpacked(packed: Any) -> Any:
     """The plan; see `codes.packed`."""
-    n = packed[0] + 1
-    p = carray(packed, codes.NUMBERS + codes.ARRAYS * n)
+    n, at = packed[0] + 1, codes.NUMBERS
+    p = array(packed, at + codes.ARRAYS * n)
     return Plan(
-        row(p, 0, n), row(p, 1, n), row(p, 2, n), row(p, 3, n), row(p, 4, n), row(p, 5, n), row(p, 6, n),
-        row(p, 7, n), row(p, 8, n), row(p, 9, n), row(p, 10, n), row(p, 11, n), row(p, 12, n), row(p, 13, n),
+        part(p, at, n), part(p, at + n, n), part(p, at + 2 * n, n), part(p, at + 3 * n, n), part(p, at + 4 * n, n),
+        part(p, at + 5 * n, n), part(p, at + 6 * n, n), part(p, at + 7 * n, n), part(p, at + 8 * n, n),
+        part(p, at + 9 * n, n), part(p, at + 10 * n, n), part(p, at + 11 * n, n), part(p, at + 12 * n, n),
+        part(p, at + 13 * n, n),
         p[1], p[2], p[3], p[4], p[5], p[6] != 0, p[7] != 0, p[8] != 0, p[9] != 0,
     )  # fmt: skip
-
-
-@inlined
-def row(packed: Any, k: int, n: int) -> Any:
-    """One of the arrays of a packed plan."""
-    return part(packed, codes.NUMBERS + k * n, n)
 
 
 @inlined
 def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, counts: Any) -> None:
     """Work through some steps, alone or with other threads that were given the same.
 
-    `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update needs, `pieces
-    (pieces, 5)` what is to be done: a code and three numbers of its own, and how many before it must be done.
+    Each is flat: `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update
+    needs, `pieces (pieces, 5)` what is to be done: a code and three numbers of its own, and how many before it must be
+    done.
     """
-    a_step, step, k = len(pieces), 0, take(counts)
+    a_step, step, k = len(pieces) // 5, 0, take(counts)
     while True:
         while k >= a_step:
             step, k = step + 1, k - a_step
-        if step >= len(spans):
+        if step >= len(spans) // 2:
             break
-        first, m = spans[step, 0], spans[step, 1] - spans[step, 0]
-        wait(counts, step * a_step + pieces[k, 4], plan.give_way)
-        do(plan, v, rows, constants[step], first, m, pieces[k])
+        first, last = spans[2 * step], spans[2 * step + 1]
+        piece = part(pieces, 5 * k, 5)
+        wait(counts, step * a_step + piece[4], plan.give_way)
+        do(plan, v, rows, part(constants, codes.CONSTANTS * step, codes.CONSTANTS), first, last - first, piece)
         done(counts)
         k = take(counts) - step * a_step
 

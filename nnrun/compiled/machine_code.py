@@ -33,8 +33,6 @@ Function = Callable[..., Any]
 Tell = Callable[[str], None]
 LOCK = "lock"
 ATTEMPTS = 15_000  # to get the lock: five minutes, longer than another process compiles
-COUNTING = ("NRT_incref", "NRT_decref")  # of references, which Numba adds to every module, called or not
-BY_COUNTING = "NRT_MemInfo_call_dtor"  # is called by them alone
 STEPS = "steps"  # the name of the training steps in their object file
 _CHECKSUM = hashlib.sha256().digest_size
 
@@ -85,21 +83,19 @@ def _compiled_steps(dtype: np.dtype[Any]) -> bytes:
 
 
 def compiled(dispatcher: Any, signature: Any, symbol: str) -> bytes:
-    """The object file of a function of Numba, which has this name in it; RuntimeError where it needs Numba to run."""
+    """The object file of an `inlined` function, which has this name in it; RuntimeError where it needs Numba to run."""
     dispatcher.compile(signature)
     text = dispatcher.inspect_llvm(signature.args)
     module = binding.parse_assembly(text)
     (name,) = (f.name for f in module.functions if f.linkage is binding.Linkage.external and not f.is_declaration)
     module = binding.parse_assembly(text.replace(name, symbol))
     process, declared = ctypes.CDLL(None), [f.name for f in module.functions if f.is_declaration]
-    named = [*COUNTING, *(name for name in declared if not name.startswith("llvm.") and name != BY_COUNTING)]
-    if foreign := [name for name in named if text.count(f"@{name}(") > 1 and not hasattr(process, name)]:
+    if foreign := [name for name in declared if not name.startswith("llvm.") and not hasattr(process, name)]:
         raise RuntimeError(f"{symbol} calls {', '.join(foreign)}")  # it would jump to address 0
-    for each in module.functions:
-        if each.name in COUNTING:
-            each.linkage = "available_externally"  # nothing calls them, and with them the loader would look for more
     target, features = binding.Target.from_default_triple(), binding.get_host_cpu_features().flatten()
     machine = target.create_target_machine(binding.get_host_cpu_name(), features, opt=3, jit=True)
+    passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(module, passes)
     code: bytes = machine.emit_object(module)
     return code
 
