@@ -1,4 +1,4 @@
-"""The conditions of a benchmark: one thread for everybody, and the BLAS kernel that the processor deserves."""
+"""The conditions of a benchmark: one thread each, the BLAS kernel that the processor deserves, modules compiled."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ KERNEL_PINS = (
     "ONEDNN_MAX_CPU_ISA",
     "NPY_DISABLE_CPU_FEATURES",
 )
+# Where this is set, each process of an nnrun that runs from its sources compiles its modules anew, a fifth of a second
+# before anything begins; libraries that were installed have theirs compiled.
+REMOVED = (*KERNEL_PINS, "PYTHONDONTWRITEBYTECODE")
 
 
 def restart_cleaned() -> None:
-    """Start this very command again without kernel pins and with one thread; returns if that is so already.
+    """Start this very command again without what is REMOVED and with one thread; returns if that is so already.
 
     BLAS libraries read their variables once, when they are loaded, so changing them in this process would be too late.
     """
-    cleaned = {name: value for name, value in os.environ.items() if name not in KERNEL_PINS} | ONE_THREAD
+    cleaned = {name: value for name, value in os.environ.items() if name not in REMOVED} | ONE_THREAD
     if cleaned != dict(os.environ):
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], cleaned)

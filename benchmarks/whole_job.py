@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from big_csv import write_csv
-from environment import KERNEL_PINS, ONE_THREAD, plural
+from environment import ONE_THREAD, REMOVED, plural
 from made_tables import MADE
 from step_report import rounded
 
@@ -172,12 +172,8 @@ JOBS = {
 
 
 def environment(threads: int | None) -> dict[str, str]:
-    """This shell's, without pins on the BLAS kernel, and with the threads that everybody takes, or so many for all.
-
-    Compiled modules are kept, as by whoever installs a library.
-    """
-    removed = {*KERNEL_PINS, *ONE_THREAD, "PYTHONDONTWRITEBYTECODE"}
-    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    """This shell's, without pins on the BLAS kernel, and with the threads that everybody takes, or so many for all."""
+    kept = {name: value for name, value in os.environ.items() if name not in {*REMOVED, *ONE_THREAD}}
     if threads is None:
         return kept
     eigen = f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()} intra_op_parallelism_threads={threads}"
