@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def installing(extra: str) -> str:
     return shlex.join([sys.executable, "-m", "pip", "install", *wanted])
 
 
+@cache  # to read what stands there takes some milliseconds, and each trial of a search asks
 def requirements(extra: str) -> list[str]:
     """What an extra asks for, such as `onnx>=1.17`, as pyproject.toml told it to the installed package."""
     from importlib.metadata import requires

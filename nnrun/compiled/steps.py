@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import COUNTS, SUMS, Vectors
 from nnrun.compiled.planning import constants_of, dropouts, judged_vectors_of, plan_of, vectors_of
-from nnrun.compiled.work import measuring, work
+from nnrun.compiled.work import MEASURED_ROWS, measuring, work
 from nnrun.engine.batches import Batch, batch_bounds
 from nnrun.engine.evaluation import CHUNK, LARGE, Examples
 from nnrun.engine.network import Observer
@@ -145,8 +145,8 @@ class Measuring:
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
         self.run, self.active, dtype = run, trainer.active, trainer.theta.dtype  # which stays one array
-        plan, numbers, _ = plan_of(trainer, measured=min(CHUNK, len(examples)))
-        chunks = np.array(batch_bounds(len(examples), CHUNK), np.int64)
+        plan, numbers, _ = plan_of(trainer, measured=min(MEASURED_ROWS, len(examples)))
+        chunks = np.array(batch_bounds(len(examples), MEASURED_ROWS), np.int64)
         self.packed, self.counts, self.sums = codes.packed(plan), np.zeros(COUNTS, np.int64), np.zeros(2)
         memory, weights = empty((numbers,), dtype), np.empty(0) if examples.weights is None else examples.weights
         self.given = [Given(judged_vectors_of(trainer, k, memory, self.sums)) for k in range(len(trainer.seeds))]
