@@ -221,7 +221,7 @@ def summary(
 def beside_members(record: RunRecord) -> list[str]:
     """A line of what an ensemble makes of its members, where the run is one."""
     members, final = record.get("members"), record.get("final")
-    if not members or not final:
+    if not members or not final or folds_in(record):
         return []
     name = metric_name("1 − R²" if "dev_rmse" in final else "error", error_kind(record["data"]))
     errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)

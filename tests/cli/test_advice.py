@@ -43,7 +43,7 @@ def situation(source: str, hidden: str, rate: float, epochs: int, more: str = ""
 
 NOISY, TIMED = "noisy.csv, target: y", "timed.csv, target: y, time: t"
 BY_HEART = situation(NOISY, "[128]", 0.01, 12)
-HELD = "network: {hidden: [256], batch_norm: true}\nregularization: {l2: 1e-6, early_stopping: {}}"
+HELD = "network: {hidden: [256], batch_norm: true, ensemble: 2}\nregularization: {l2: 1e-6, early_stopping: {}}"
 DIVERGING = situation("diabetes", "[16]", 5, 9, name="sgd")._replace(code=5)
 JUMPING = situation("digits", "[16]", 1, 12)
 EASY = situation("easy.csv, target: y", "[16]", 0.05, 12)
@@ -75,7 +75,7 @@ SITUATIONS = {
     "look at the rows": situation("far.csv, target: y, time: t", "[8]", 0.03, 9),
     "compare the sets": Situation("data: {source: {train: noisy.csv, dev: moved.csv}, target: y}\n"),
     "fresh dev set": situation("makers.csv, target: y, group: maker, split_seed: 10", "[16]", 0.02, 8),
-    "larger dev set": situation("iris", "[64]", 0.03, 20),
+    "folds": situation("iris", "[64]", 0.03, 20),
     "search": LEVEL,
     "half the network": EASY,
     "another seed": EASY,

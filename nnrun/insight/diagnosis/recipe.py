@@ -47,8 +47,8 @@ BIAS_FIRST = 1.5
 VARIANCE_LATER = 0.3  # where the bias is no smaller: what holds a network back does not help it to fit
 NOISE = 0.4  # of the need of remedies against what may be noise
 SMALL = 1_000  # dev examples: one wrong is a tenth of a point
-USUAL_SPLIT = (0.6, 0.2, 0.2)  # what `auto` is for so few rows
-LARGEST_DEV = 0.4  # of all rows
+FOLDS = 5
+USUAL_SPLIT = (0.6, 0.2, 0.2)  # what `auto` is for so few rows without folds
 HOLDING = {f"regularization.{key}" for key in ("l2", "l1", "dropout", "input_dropout", "augment")}
 WIDTHS = "network.hidden"
 
@@ -135,24 +135,16 @@ def _sure(evidence: Evidence) -> bool:
 # What remains to be done where nothing is wrong, or where it cannot be told.
 
 
-def larger_dev(e: Evidence) -> Move | None:
+def in_folds(e: Evidence) -> Move | None:
     """A dev set that is too small to judge by."""
     words = {gap.judgement for gap in e.verdict.gaps.values()} if e.verdict else set()
     data = e.config.data
-    if (
-        UNCLEAR not in words
-        or HIGH in words
-        or isinstance(data.source, Parts)
-        or not 0 < e.dev_rows < SMALL
-        or e.perfect
-    ):
+    told_apart = UNCLEAR not in words or HIGH in words or e.perfect
+    if told_apart or data.folds or isinstance(data.source, Parts) or not 0 < e.dev_rows < SMALL:
         return None
-    train, dev, *test = USUAL_SPLIT if isinstance(data.split, str) else data.split
-    moved = round(train / 4, 3)
-    if dev + moved > LARGEST_DEV:
-        return None
-    why = f"{counted(e.dev_rows, 'dev example')} cannot tell: a quarter of the training examples beside them would."
-    return Move(14, why, {"data.split": [round(train - moved, 3), round(dev + moved, 3), *test]})
+    why = f"{counted(e.dev_rows, 'dev example')} cannot tell: of {FOLDS} folds each is dev once, so all but test count."
+    kept = {"data.split": list(USUAL_SPLIT)} if data.split == "auto" else {}  # which would leave no test set
+    return Move(14, why, {"data.folds": FOLDS, **kept})
 
 
 def fresh_dev(e: Evidence) -> Move | None:
@@ -263,7 +255,7 @@ REMEDIES: dict[str, Remedy] = {
     "look at the rows": Remedy("either", "1 − R² above 1 on dev or test, and twice train's", look_at_rows),
     "compare the sets": Remedy("either", "mismatch", compare_sets),
     "fresh dev set": Remedy("either", "overfitting of dev", fresh_dev),
-    "larger dev set": Remedy("either", "unclear, with fewer than 1,000 dev examples", larger_dev),
+    "folds": Remedy("either", "unclear, with fewer than 1,000 dev examples", in_folds),
     "search": Remedy(
         "either",
         "always, but after a search; sooner where the bias may be noise, or a regression's variance is high by little",
