@@ -224,3 +224,14 @@ def test_an_ensemble_is_made_of_runs_and_used_like_one(config: Path, runs: Path)
         nnrun.ensemble(several[0], top=2, greedy=3, runs=runs)
     cycles = nnrun.ensemble(several[0], snapshots=2, runs=runs)
     assert [one["best_epoch"] for one in cycles.record["members"]] == [2, 4]
+
+
+def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
+    run = nnrun.train({"data": {"source": "diabetes"}, "training": {"epochs": 2}}, tmp_path)
+    found = run.calibrate()
+    assert (found["scored_rows"], found["temperature"], found["test_reads"]) == (88, None, 2)
+    rows = [{"age": 61, "sex": 2, "bmi": 31.5, "bp": 99} | {f"s{k}": 10.0 * k for k in range(1, 7)}]
+    said = run.predict(rows, interval="90%")
+    assert list(said.columns) == ["row", "prediction", "lower", "upper"]
+    with pytest.raises(UsageError, match="is one network"):
+        run.predict(rows, members=True)

@@ -119,6 +119,7 @@ def _print_json(found: Predictions, path: Path | None) -> None:
             "rows": found.rows,
             "identifiers": found.identifiers,
             "columns": found.columns,
+            "interval": found.interval,
             "notices": found.notices(),
         }
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nnrun.data.features.columns import Column
     from nnrun.data.files.reading import Reading
-    from nnrun.models.uncertainty import Beside
+    from nnrun.models.uncertainty import Beside, IntervalDocument
 
 
 PREDICTION, ROW = "prediction", "row"
@@ -89,6 +89,11 @@ class Predictions:
     def columns(self) -> list[str]:
         """Names of the columns of the frames."""
         return [*(self.identifiers or [ROW]), *self._predicted]
+
+    @property
+    def interval(self) -> IntervalDocument | None:
+        """How bounds or sets came about, where they were asked for."""
+        return next((of.interval for of in self.beside if of.interval), None)
 
     @property
     def _predicted(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 
@@ -25,8 +25,24 @@ if TYPE_CHECKING:
 SEPARATOR = "|"
 
 
+class IntervalDocument(TypedDict):
+    """What `predict --interval --json` prints: so many rows of a part calibrate it.
+
+    `margin` is half the width, of a set what its classes may lack of being certain.
+    """
+
+    level: float
+    margin: float
+    part: str
+    rows: int
+
+
 class Beside(Protocol):
     """Columns that follow the predictions."""
+
+    @property
+    def interval(self) -> IntervalDocument | None:
+        """How they came about, if they are those of an interval."""
 
     @property
     def columns(self) -> list[str]:
@@ -54,11 +70,13 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     """That hold the truth of new rows with this probability; UsageError where too few rows calibrate them."""
     model, scores = found.model, found.scores
     assert scores is not None
-    most, how = margin(scores, level), f"{calibrated_by(scores)}{_cost(found)}"
+    how = f"{calibrated_by(scores)}{_cost(found)}"
+    most, part, rows = margin(scores, level), scores["part"], len(scores["values"])
+    document = IntervalDocument(level=float(level), margin=most, part=part, rows=rows)
     if model.target.classes is not None:
-        return _Sets(model, most, level, how)
+        return _Sets(document, model, f"{percents(level)} sets", how)
     told = f"{percents(level)} intervals are the prediction ± {number(most)}: {how}; {_plain(scores, level)}"
-    return _Bounds(most, told)
+    return _Bounds(document, told)
 
 
 def calibrated_by(scores: ScoresRecord) -> str:
@@ -87,7 +105,7 @@ def _plain(scores: ScoresRecord, level: Fraction) -> str:
 class _Bounds:
     """Split conformal prediction (Lei et al. 2018): as far to both sides as the errors of other rows go."""
 
-    most: float
+    interval: IntervalDocument
     told: str
 
     @property
@@ -95,8 +113,8 @@ class _Bounds:
         return ["lower", "upper"]
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
-        yield predicted - self.most
-        yield predicted + self.most
+        yield predicted - self.interval["margin"]
+        yield predicted + self.interval["margin"]
 
     def notices(self) -> list[str]:
         return [self.told]
@@ -106,9 +124,9 @@ class _Bounds:
 class _Sets:
     """Every class that is probable enough (Sadinle, Lei & Wasserman 2019), and the predicted one, so none is empty."""
 
+    interval: IntervalDocument
     model: Model
-    most: float
-    level: Fraction
+    what: str
     how: str
 
     @property
@@ -116,16 +134,18 @@ class _Sets:
         return ["classes"]
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
-        inside = 1 - predicted.astype(np.float64) <= self.most
+        inside = 1 - predicted.astype(np.float64) <= self.interval["margin"]
         inside[np.arange(len(inside)), self.model.decided(predicted)] = True
         names = np.array(self.model.target.classes, dtype=object)
         yield np.array([SEPARATOR.join(names[row]) for row in inside], dtype=object)
 
     def notices(self) -> list[str]:
-        held = f"every class with a probability of at least {number(1 - self.most)}, and the predicted one"
+        held = (
+            f"every class with a probability of at least {number(1 - self.interval['margin'])}, and the predicted one"
+        )
         mixed = [name for name in self.model.target.classes or () if SEPARATOR in name]
         also = [f"class {mixed[0]!r} has a {SEPARATOR} in its name, which separates classes here"] if mixed else []
-        return [f"{percents(self.level)} sets hold {held}: {self.how}", *also]
+        return [f"{self.what} hold {held}: {self.how}", *also]
 
 
 class Opinions:
@@ -134,6 +154,8 @@ class Opinions:
     Of numbers the standard deviation, of classes the mutual information of class and network: the entropy of the mean
     less the mean entropy, in nats, which is 0 where all say the same. UsageError for a model of one network.
     """
+
+    interval = None
 
     def __init__(self, model: Model) -> None:
         self.model, self.shares = model, model.shares

@@ -307,11 +307,13 @@ def test_bounds_are_written_beside_predictions(here: Path, nnrun: Nnrun) -> None
     nnrun("train", "-q", "--set", "data.source=diabetes", "--set", "training.epochs=3")
     found = nnrun("predict", "latest", source, "--interval", "90%", "-o", "out.csv", "--json").json
     assert found["columns"] == ["row", "prediction", "lower", "upper"]
-    assert any("88 test rows calibrate them" in notice for notice in found["notices"])
+    told = found["interval"]
+    assert (told["level"], told["part"], told["rows"]) == (0.9, "test", 88)
+    assert any(f"± {told['margin']:.4g}: 88 test rows calibrate them" in notice for notice in found["notices"])
     assert nnrun("predict", "latest", source, "--interval", "0.9", "-o", "out.parquet").code == 0
     frame = pd.read_parquet("out.parquet")
     np.testing.assert_allclose(frame, pd.read_csv("out.csv"))
-    assert (frame["upper"] - frame["lower"]).round(6).nunique() == 1
+    np.testing.assert_allclose(frame["upper"] - frame["lower"], 2 * told["margin"])
     few = nnrun("predict", "latest", source, "--interval", "99%")
     assert few.code == 2 and "takes 99 rows to calibrate it, and the test part has 88" in few.err
     wrong = nnrun("predict", "latest", source, "--interval", "ninety")
