@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import NamedTuple, TypedDict
 
 import numpy as np
 
+from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import Task, calibration_error
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import sample
 from nnrun.errors import DataError, UsageError
-from nnrun.models.calibration import Calibration, identity
+from nnrun.models.calibration import Calibration, identity, place
 from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.trained import Trained, trained
@@ -98,15 +100,16 @@ def calibrate(model: Model) -> Calibrated:
         found.notes.append(f"the test part is not read: {reads.refused}")
     if model.target.classes is not None:
         found.model = _tempered(found, run, ["dev", "test"] if reads.test else ["dev"])
-    _keep(found, _scores(found.model, run, reads), reads)
+    scores = None if reads.refused else _scores(found.model, reads.part, _calibrating(run, reads.part))
+    _keep(found, scores, reads)
     return found
 
 
-def with_scores(model: Model) -> Calibrated:
+def with_scores(model: Model, level: Fraction) -> Calibrated:
     """The model with scores of its run's rows, which are those that are kept where there are any.
 
     Else rows are scored, at the temperature that the model has. Raises as `calibrate` does, and UsageError for what may
-    not read its test part.
+    not read its test part, or has too few rows for the level, before any is read.
     """
     found = Calibrated(model)
     if found.scores:
@@ -118,7 +121,9 @@ def with_scores(model: Model) -> Calibrated:
     reads = _Reading.of(run)
     if reads.refused:
         raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")
-    _keep(found, _scores(model, run, reads), reads)
+    rows = _calibrating(run, reads.part)
+    place(sum(len(measured) for _, measured in rows), level, reads.part)
+    _keep(found, _scores(model, reads.part, rows), reads)
     return found
 
 
@@ -127,6 +132,11 @@ class _Reading(NamedTuple):
 
     test: bool
     refused: str | None
+
+    @property
+    def part(self) -> str:
+        """Whose rows calibrate intervals."""
+        return "test" if self.test else "dev"
 
     @classmethod
     def of(cls, run: Trained) -> _Reading:
@@ -212,19 +222,23 @@ def fitted_temperature(loss: Loss, logits: Array, y: Array, weights: Array | Non
 # the scores
 
 
-def _scores(model: Model, run: Trained, reads: _Reading) -> ScoresRecord | None:
-    """Those of the rows that may calibrate intervals, at the model's temperature; None where none may."""
-    if reads.refused:
-        return None
-    part = "test" if reads.test else "dev"
+Scored = list[tuple[Trained, Examples]]  # rows, and whose model predicts them
+
+
+def _calibrating(run: Trained, part: str) -> Scored:
+    """The rows that calibrate intervals."""
     pieces = run.pieces(part)
-    values = np.sort(np.concatenate([_scores_of(model, piece, part, MOST_SCORED // len(pieces)) for piece in pieces]))
-    return {"part": part, "out_of_fold": len(pieces) > 1, "values": values.tolist()}
+    return [(piece, sample(examples(piece.dataset, part), MOST_SCORED // len(pieces))) for piece in pieces]
 
 
-def _scores_of(model: Model, piece: Trained, part: str, most: int) -> Array:
+def _scores(model: Model, part: str, rows: Scored) -> ScoresRecord:
+    """Theirs at the model's temperature."""
+    values = np.sort(np.concatenate([_how_far(model, piece, measured) for piece, measured in rows]))
+    return {"part": part, "out_of_fold": len(rows) > 1, "values": values.tolist()}
+
+
+def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:
     """How far off each row is: |error| in the target's unit, or what the true class lacks of being certain."""
-    measured = sample(examples(piece.dataset, part), most)
     said = replace(piece.model, temperature=model.temperature).predict_features(measured.x).astype(np.float64)
     if model.target.classes is not None:
         lacks: Array = 1 - said[np.arange(len(said)), measured.y]

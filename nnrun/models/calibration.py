@@ -104,18 +104,24 @@ def percents(level: Fraction) -> str:
 def margin(scores: ScoresRecord, level: Fraction) -> float:
     """The score that new rows of the same kind exceed in at most a share 1 − level of cases.
 
-    The ⌈(n + 1)·level⌉-th smallest of n (Vovk, Gammerman & Shafer 2005): a new row is as likely to take any place
-    among them. UsageError where n are too few to say.
+    UsageError where there are too few to say.
     """
-    values = scores["values"]
-    place = math.ceil((len(values) + 1) * level)
-    if place > len(values):
+    return scores["values"][place(len(scores["values"]), level, scores["part"]) - 1]
+
+
+def place(rows: int, level: Fraction, part: str) -> int:
+    """Which of so many scores that is: the ⌈(n + 1)·level⌉-th smallest of n (Vovk, Gammerman & Shafer 2005).
+
+    A new row is as likely to take any place among them. UsageError where it would lie beyond the last.
+    """
+    found = math.ceil((rows + 1) * level)
+    if found > rows:
         least = math.ceil(level / (1 - level))
         raise UsageError(
-            f"--interval {percents(level)}: takes {counted(least, 'row')} to calibrate it, and the {scores['part']} "
-            f"part has {len(values):,}; ask for less, or give that part more rows"
+            f"--interval {percents(level)}: takes {counted(least, 'row')} to calibrate it, and the {part} part has "
+            f"{rows:,}; ask for less, or give that part more rows"
         )
-    return values[place - 1]
+    return found
 
 
 def plain_margin(scores: ScoresRecord, level: Fraction) -> float:

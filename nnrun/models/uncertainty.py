@@ -62,7 +62,7 @@ def asked_for(model: Model, interval: str | None, members: bool) -> list[Beside]
         from nnrun.models.calibrating import with_scores  # here, since it loads all that reads training data
 
         level = read_level(interval)
-        found.append(_intervals(with_scores(model), level))
+        found.append(_intervals(with_scores(model, level), level))
     return [*found, Opinions(model)] if members else found
 
 

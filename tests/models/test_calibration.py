@@ -270,9 +270,17 @@ def test_scores_are_kept_for_when_the_data_is_gone(train_run: Train, tmp_path: P
     assert not (other.path / CALIBRATION).exists()
 
 
+def test_where_rows_are_too_few_none_is_read(train_run: Train) -> None:
+    run = train_run("data.source=iris", *QUICK).run
+    before = reads(run)
+    with pytest.raises(UsageError, match="98%: takes 49 rows to calibrate it, and the test part has 30"):
+        asked_for(model_of(run), "98%", False)
+    assert reads(run) == before and not (run.path / CALIBRATION).exists()
+
+
 def test_without_a_test_part_dev_rows_calibrate_with_a_warning(train_run: Train) -> None:
     run = train_run("data.source=diabetes", "data.split=[0.7,0.3,0]", *QUICK).run
-    found = with_scores(model_of(run))
+    found = with_scores(model_of(run), Fraction(1, 2))
     assert found.test_reads is None and found.scores and found.scores["part"] == "dev"
     (beside,) = asked_for(model_of(run), "80%", False)
     assert "chose the epoch: they may hold less than they say" in beside.notices()[0]
@@ -282,7 +290,7 @@ def test_of_folds_each_row_is_predicted_by_the_network_that_has_not_learned_it(t
     parts = ("data.source=diabetes", "data.split=[0.7,0.3,0]", *QUICK)
     outcomes = [train_run(*parts, f"data.split_seed={seed}") for seed in (0, 1)]
     whole = as_folds(outcomes)
-    found = with_scores(model_of(whole)).scores
+    found = with_scores(model_of(whole), Fraction(1, 2)).scores
     expected = []
     for outcome in outcomes:
         rows = read_parts(StoredRun(outcome.run).config.data)["dev"]
