@@ -39,3 +39,16 @@ def test_a_peer_that_learned_nothing_or_something_else_is_told(monkeypatch: pyte
     assert told(0.02, 0.9) == ["digits: peer has not learned, test error 0.900 of 0.900"]
     assert told(0.2, 0.03) == ["digits: peer has a dev error of 0.200, nnrun 0.020"]
     assert told(float("nan"), 0.03) == ["digits: peer has not learned, dev error nan of 0.900"]
+
+
+def test_folds_come_out_as_in_scikit_learn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from folds import compared, rows_of
+
+    from nnrun.config.load import load_config
+
+    found = compared("wine", tmp_path, epochs=40)
+    assert len(found.nnrun) == len(found.sklearn) == 5
+    assert abs(found.difference) < 1
+    held = [row for _, dev in rows_of(load_config(None, ["data.source=wine", "data.folds=5"])) for row in dev]
+    assert sorted(held) == list(range(178))
