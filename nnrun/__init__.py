@@ -9,8 +9,8 @@ The same from Python:
     print(run.final["dev_error"], run.weights()["dense1.W"].shape)
     run = nnrun.resume(run, epochs=100)
     child = nnrun.rewind(run, to=50, overrides=["optimizer.learning_rate=0.001"])
-    run = nnrun.load_run("latest")
     whole = nnrun.ensemble([run, child])
+    run = nnrun.load_run("latest")
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ Each member is a run directory, `members/01` and so on; MEMBERS beside them says
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import sealed, to_json
@@ -28,6 +29,11 @@ ALL = "all"  # the name of what was trained on all of their rows
 def has_members(run: RunDir) -> bool:
     """Whether a run is made of others."""
     return (run.path / MEMBERS).is_file()
+
+
+def is_gathered(record: Mapping[str, Any]) -> bool:
+    """Whether run.json is that of an ensemble of runs that had ended before, which has no epochs of its own."""
+    return bool(record.get("members")) and record.get("epochs") == 0
 
 
 def member(run: RunDir, name: int | str) -> RunDir:

@@ -321,8 +321,3 @@ class RunRecord(TypedDict, total=False):
     best_trial: int | None
     ties: int
     test_reads: int
-
-
-def is_gathered(record: Mapping[str, Any]) -> bool:
-    """Whether it is that of an ensemble of runs that had ended before, which has no epochs of its own."""
-    return bool(record.get("members")) and record.get("epochs") == 0

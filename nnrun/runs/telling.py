@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.installation import as_options, command, elsewhere, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
-from nnrun.runs.members import folds_in, folds_table
-from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, is_gathered, numbers
+from nnrun.runs.members import folds_in, folds_table, is_gathered
+from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.stored import HELD
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
 from nnrun.text import (

@@ -13,7 +13,7 @@ from nnrun.errors import NnrunError
 from nnrun.insight.comparison.listing import BROKEN, PARTS, Entry
 from nnrun.insight.comparison.tables import GAP, LEAST, Column, Legend, fitted, fitting, folded, total
 from nnrun.runs.lineage import Change, Place, fork_of, tree, watched
-from nnrun.runs.records import is_gathered
+from nnrun.runs.members import is_gathered
 from nnrun.runs.rundir import EVENTS
 from nnrun.runs.verdict import error_kind
 from nnrun.text import columns, counted, csv_text, duration, number, percent, shortened, yaml_text

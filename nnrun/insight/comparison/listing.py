@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.lineage import nudges
-from nnrun.runs.records import is_gathered
+from nnrun.runs.members import is_gathered
 from nnrun.runs.stored import StoredRun, best_row, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import sharing

@@ -20,7 +20,8 @@ from nnrun.insight.comparison.tables import (
     total,
 )
 from nnrun.runs.lineage import Changed, watched
-from nnrun.runs.records import Parent, is_gathered
+from nnrun.runs.members import is_gathered
+from nnrun.runs.records import Parent
 from nnrun.runs.telling import next_line
 from nnrun.text import columns, csv_text
 

@@ -25,7 +25,8 @@ from nnrun.insight.diagnosis.telling import (
     weighing,
 )
 from nnrun.installation import command, typed_here
-from nnrun.runs.records import FoundSymptom, RunRecord, is_gathered
+from nnrun.runs.members import is_gathered
+from nnrun.runs.records import FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import HELD, StoredRun, best_row
 from nnrun.runs.symptoms.evidence import CalmerRate, Evidence, evidence_of

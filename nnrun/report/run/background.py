@@ -12,8 +12,8 @@ from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag
 from nnrun.report.page.page import Section
 from nnrun.report.run.marks import event_words, words_of
 from nnrun.runs.lineage import changes_in
-from nnrun.runs.members import read_ensemble
-from nnrun.runs.records import Blas, Event, Host, RunRecord, is_gathered
+from nnrun.runs.members import is_gathered, read_ensemble
+from nnrun.runs.records import Blas, Event, Host, RunRecord
 from nnrun.runs.stored import StoredRun
 from nnrun.text import percent, source_name
 

@@ -37,8 +37,8 @@ from nnrun.report.run.quality import (
 from nnrun.runs.assembly import layer_widths
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
-from nnrun.runs.members import member
-from nnrun.runs.records import Final, FoundSymptom, RunRecord, is_gathered
+from nnrun.runs.members import is_gathered, member
+from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
