@@ -133,8 +133,12 @@ FILES = {
     "run.lock": "held by the process that trains the run",
 }
 LATER_FILES = {
+    "members.json": "of a run that is made of others, such as an [ensemble](ensembles.md#files): who they are, how much "
+    "each counts, how they were chosen",
+    "members/NN": "the run directory of each of these",
     "checkpoints/epoch-NNNNNN.safetensors": "the state after epochs 2, 4, 8, … and the best parameters until there, "
-    "from which `nnrun rewind` trains what lies between; not before a run has trained for half a second",
+    "from which `nnrun rewind` trains what lies between; not before a run has trained for half a second; and the state "
+    "at the end of each cycle of the learning rate, of which `nnrun ensemble --snapshots` makes members",
     "requests": "a file for each thing that `nudge`, `pause`, `resume` or `stop` asked for, until it is taken up",
     "report.html": "the page that `nnrun report` or `--report` made last; a search has one too",
     "calibration.json": "what `nnrun evaluate --calibrate` found: the temperature of the probabilities (1: none), "
