@@ -17,7 +17,7 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.files import sealed, to_json
 from nnrun.installation import command
-from nnrun.models.member import Member
+from nnrun.runs.member import Member
 from nnrun.runs.reading import RESTORE
 from nnrun.runs.records import CalibrationRecord, ScoresRecord
 from nnrun.runs.rundir import CALIBRATION, RunDir

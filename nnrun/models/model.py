@@ -20,7 +20,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.calibration import Calibration, read_calibration
-from nnrun.models.member import Member, load_member, read_config
+from nnrun.runs.member import Member, load_member, read_config
 from nnrun.runs.members import has_members, members_of, read_ensemble, refitted
 from nnrun.runs.stored import StoredRun
 
@@ -139,9 +139,9 @@ class Model:
 
     def opinions(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(K, rows, width)`) of each network, in deviations of the model's target; see `logits`."""
-        for together in zip(*(member.logits(self._own(member, x)) for member in self.members), strict=True):
-            found = [self._in_unit(member, logits) for member, (_, logits) in zip(self.members, together, strict=True)]
-            yield together[0][0], found[0] if len(found) == 1 else np.concatenate(found)
+        chunks = (member.logits(self._own(member, x), self.target) for member in self.members)
+        for (rows, found), *others in zip(*chunks, strict=True):
+            yield rows, np.concatenate([found, *(logits for _, logits in others)]) if others else found
 
     def _own(self, member: Member, x: Array) -> Array:
         """The part of x that is a member's."""
@@ -154,14 +154,6 @@ class Model:
             start = sum(one.n_features for one in found)
             found.setdefault(member.preprocessor, slice(start, start + member.preprocessor.n_features))
         return found
-
-    def _in_unit(self, member: Member, logits: Array) -> Array:
-        """Members that learned from different rows have values in different deviations."""
-        own, unit = member.target, self.target
-        if (own.mean, own.deviation) == (unit.mean, unit.deviation):
-            return logits
-        values: Array = (logits * own.deviation + (own.mean - unit.mean)) / unit.deviation
-        return values
 
 
 def side_by_side(arrays: Sequence[Array]) -> Array:

@@ -16,15 +16,14 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines
-from nnrun.runs.assembly import make_loss, make_mlp
-from nnrun.runs.checkpoints import named, read_weights
+from nnrun.runs.assembly import make_loss
 from nnrun.runs.listener import Outcome
-from nnrun.runs.members import ALL, FOLDER, FOLDS, ensemble_file, member
+from nnrun.runs.member import Member, load_member
+from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, ensemble_file, member
 from nnrun.runs.recording import measures, wanted
-from nnrun.runs.records import DataRecord, EnsembleRecord, Final, FoundSymptom, MemberRecord, Row, numbers
+from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import StoredRun
 
@@ -176,27 +175,13 @@ def tested(run: RunDir, config: Config, cache: Path) -> Final:
         return {}
     loss = make_loss(config, whole)
     with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-        logits = np.concatenate(
-            [_logits(member(run, each.data.fold or ALL), whole, cache) for each in in_folds(config)]
-        )
+        folds = [load_member(StoredRun(member(run, each.data.fold or ALL))) for each in in_folds(config)]
+        logits = np.concatenate([_of_test(fold, whole, cache) for fold in folds])
         together = loss.pool(logits, np.full(len(logits), 1 / len(logits)))
         return {**measures(loss, whole, "test", together, wanted(config, whole))}
 
 
-def _logits(run: RunDir, whole: Dataset, cache: Path) -> Array:
-    """A fold's of test `(networks, rows, width)`, by its own preprocessing; values in deviations of the whole."""
-    config = StoredRun(run).latest
-    dataset = load_dataset(config.data, config.training.dtype, cache)
-    network = make_mlp(config, dataset.n_features, make_loss(config, dataset).width).network()
-    networks, x = config.network.ensemble, dataset.parts["test"].x
-    theta, state = (np.empty((networks, vector.size), x.dtype) for vector in (network.theta, network.state))
-    views = named(network, theta, state) if networks > 1 else named(network, theta[0], state[0])
-    for name, tensor in read_weights(run, "best", {name: view.shape for name, view in views.items()}).items():
-        np.copyto(views[name], tensor)
-    found = [logits.copy() for _, logits in logits_in_chunks(network, network.bind(theta, state, theta), x)]
-    logits = np.concatenate(found, axis=1)
-    if dataset.classes:
-        return logits
-    own, other = dataset.fitted.target, whole.fitted.target
-    values: Array = (logits * np.float64(own.deviation) + own.mean - other.mean) / other.deviation
-    return values
+def _of_test(fold: Member, whole: Dataset, cache: Path) -> Array:
+    """A fold's logits of test `(networks, rows, width)`, by its own preprocessing."""
+    x = load_dataset(fold.config.data, fold.config.training.dtype, cache).parts["test"].x
+    return np.concatenate([logits.copy() for _, logits in fold.logits(x, whole.fitted.target)], axis=1)

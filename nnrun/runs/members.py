@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.files import sealed, to_json
 from nnrun.installation import command
-from nnrun.runs.records import EnsembleRecord, MemberRecord, RunRecord
+from nnrun.runs.records import MemberRecord, Number, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
-from nnrun.text import columns, counted, number, percent
+from nnrun.runs.verdict import error_kind
+from nnrun.text import columns, counted, metric_name, number, percent
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -24,6 +25,46 @@ if TYPE_CHECKING:
 FOLDER = "members"
 FOLDS = "folds"  # how members came about that are the folds of a cross-validation
 ALL = "all"  # the name of what was trained on all of their rows
+
+
+class Fit(TypedDict):
+    """What a way to choose members came to: on the rows that it chose by, and on rows that it had not seen.
+
+    Each by metric: `error`, `loss`, and that which was chosen by. Cross-fitted also the `gain` over the best single one
+    in that metric, more being better, and its standard error, `se`.
+    """
+
+    naive: dict[str, Number]
+    cross_fitted: dict[str, Number]
+
+
+Way = Literal["greedy", "equal", "best_single"]
+
+
+class Selection(TypedDict):
+    """How members were chosen by the dev set: what was taken, and each way that it was compared with."""
+
+    metric: str
+    n: int  # rounds of greedy selection, or as many as were asked for
+    candidates: int
+    folds: int  # scores behind a cross-fitted one
+    taken: Way
+    naive: dict[str, Number]  # these two are those of what was taken
+    cross_fitted: dict[str, Number]
+    greedy: NotRequired[Fit]
+    equal: Fit
+    best_single: Fit
+
+
+class EnsembleRecord(TypedDict):
+    """members.json: the members of a run that lie in directories of their own, and how much each counts."""
+
+    schema_version: int
+    how: str  # folds, or how they were chosen: top, greedy, runs, snapshots
+    weights: list[float]  # they add up to 1
+    members: list[MemberRecord]
+    dev: NotRequired[Selection]
+    told: NotRequired[list[str]]  # what was done and why, in words
 
 
 def has_members(run: RunDir) -> bool:
@@ -88,7 +129,7 @@ def refuse_gathered(run: RunDir) -> None:
     )
 
 
-# folds as lines
+# members as lines
 
 
 def fold_line(config: Config, record: RunRecord) -> str:
@@ -127,3 +168,15 @@ def folds_table(record: RunRecord) -> list[str]:
     if of_test:
         told.append(f"test      is what {'that network says' if again else f'the {len(folds)} say together'}")
     return ["", *columns(table, right=range(5)), *told]
+
+
+def beside_members(record: RunRecord) -> list[str]:
+    """A line of what an ensemble makes of its members, where the run is one."""
+    members, final = record.get("members"), record.get("final")
+    if not members or not final or folds_in(record):
+        return []
+    name = metric_name("1 − R²" if "dev_rmse" in final else "error", error_kind(record["data"]))
+    errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)
+    low, high = (percent(error) for error in (errors[0], errors[-1])) if errors else ("–", "–")
+    each = low if low == high else f"{low.removesuffix('%')} to {high}"
+    return [f"ensemble of {len(members)}: dev {name} {percent(final.get('dev_error'))} (members {each})"]

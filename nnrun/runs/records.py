@@ -6,7 +6,7 @@ A number that was not finite stands in a file as null. What older versions did n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from nnrun.engine.scores import Counters
 
@@ -136,46 +136,6 @@ class Given(TypedDict):
 
     config: str | None
     settings: list[str]
-
-
-class Fit(TypedDict):
-    """What a way to choose members came to: on the rows that it chose by, and on rows that it had not seen.
-
-    Each by metric: `error`, `loss`, and that which was chosen by. Cross-fitted also the `gain` over the best single one
-    in that metric, more being better, and its standard error, `se`.
-    """
-
-    naive: dict[str, Number]
-    cross_fitted: dict[str, Number]
-
-
-Way = Literal["greedy", "equal", "best_single"]
-
-
-class Selection(TypedDict):
-    """How members were chosen by the dev set: what was taken, and each way that it was compared with."""
-
-    metric: str
-    n: int  # rounds of greedy selection, or as many as were asked for
-    candidates: int
-    folds: int  # scores behind a cross-fitted one
-    taken: Way
-    naive: dict[str, Number]  # these two are those of what was taken
-    cross_fitted: dict[str, Number]
-    greedy: NotRequired[Fit]
-    equal: Fit
-    best_single: Fit
-
-
-class EnsembleRecord(TypedDict):
-    """members.json: the members of a run that lie in directories of their own, and how much each counts."""
-
-    schema_version: int
-    how: str  # folds, or how they were chosen: top, greedy, runs, snapshots
-    weights: list[float]  # they add up to 1
-    members: list[MemberRecord]
-    dev: NotRequired[Selection]
-    told: NotRequired[list[str]]  # what was done and why, in words
 
 
 class ScoresRecord(TypedDict):

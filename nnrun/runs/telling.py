@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.installation import as_options, command, elsewhere, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
-from nnrun.runs.members import folds_in, folds_table, is_gathered
+from nnrun.runs.members import beside_members, folds_in, folds_table, is_gathered
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.stored import HELD
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
@@ -147,8 +147,7 @@ def ending(record: RunRecord, status: str) -> str:
     epochs, folds = record.get("epochs", 0), folds_in(record)
     mean = "mean " if folds else ""
     best = f", {mean}best epoch {record['best_epoch']}" if record.get("best_epoch") else ""
-    trained = f"{epochs} epoch" if epochs == 1 else f"{epochs} epochs"
-    trained = f"{counted(len(folds), 'fold')} of up to {trained}" if folds else trained
+    trained = (f"{counted(len(folds), 'fold')} of up to " if folds else "") + f"{epochs} epoch{'s' * (epochs != 1)}"
     return f"{how} after {trained} in {duration(record.get('seconds', 0.0))}{best}{why}"
 
 
@@ -216,18 +215,6 @@ def summary(
             lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
     trains = called(path) if path and status in HELD else None
     return [*lines, *symptoms(record.get("symptoms") or [], trains, typed_here)]
-
-
-def beside_members(record: RunRecord) -> list[str]:
-    """A line of what an ensemble makes of its members, where the run is one."""
-    members, final = record.get("members"), record.get("final")
-    if not members or not final or folds_in(record):
-        return []
-    name = metric_name("1 − R²" if "dev_rmse" in final else "error", error_kind(record["data"]))
-    errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)
-    low, high = (percent(error) for error in (errors[0], errors[-1])) if errors else ("–", "–")
-    each = low if low == high else f"{low.removesuffix('%')} to {high}"
-    return [f"ensemble of {len(members)}: dev {name} {percent(final.get('dev_error'))} (members {each})"]
 
 
 def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[str]:

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.errors import DataError
-from nnrun.runs.members import ensemble_file, has_members, member, members_of, read_ensemble, whole_of
-from nnrun.runs.records import EnsembleRecord
+from nnrun.runs.members import EnsembleRecord, ensemble_file, has_members, member, members_of, read_ensemble, whole_of
 from nnrun.runs.rundir import MEMBERS, RunDir
 
 

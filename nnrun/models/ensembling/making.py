@@ -18,9 +18,9 @@ from nnrun.models.model import load_model
 from nnrun.models.scores import Scores
 from nnrun.runs.assembly import examples
 from nnrun.runs.environment import describe
-from nnrun.runs.members import ensemble_file, member
+from nnrun.runs.members import EnsembleRecord, ensemble_file, member
 from nnrun.runs.recording import wanted, weights_of
-from nnrun.runs.records import EnsembleRecord, Event, Final, RunRecord, Written
+from nnrun.runs.records import Event, Final, RunRecord, Written
 from nnrun.runs.rundir import (
     CHECKPOINTS,
     CONFIG,

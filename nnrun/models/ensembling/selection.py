@@ -15,7 +15,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.parameters import Array
 from nnrun.engine.scores import to_minimise
-from nnrun.runs.records import Way
+from nnrun.runs.members import Way
 
 FOLDS, REPEATS = 5, 10
 WORK = 1_000_000_000  # numbers that cross-fitting may add up, about ten seconds; of large dev sets fewer repeats do

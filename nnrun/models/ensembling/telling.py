@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nnrun.runs.members import has_members, read_ensemble
-from nnrun.runs.records import EnsembleRecord, Final, Fit, MemberRecord, Number, Selection, Way
+from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way, has_members, read_ensemble
+from nnrun.runs.records import Final, MemberRecord, Number
 from nnrun.runs.stored import StoredRun
 from nnrun.text import columns, counted, metric_value, number, percent, points, wrapped
 

@@ -35,7 +35,8 @@ from nnrun.models.ensembling.selection import (
 )
 from nnrun.models.ensembling.telling import reason
 from nnrun.models.ensembling.training import snapshots
-from nnrun.runs.records import EnsembleRecord, Fit, MemberRecord, Number, Selection, Way
+from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way
+from nnrun.runs.records import MemberRecord, Number
 from nnrun.runs.rundir import RunDir
 from nnrun.text import counted
 

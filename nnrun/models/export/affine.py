@@ -12,8 +12,8 @@ from nnrun.data.features.preprocess import Preprocessor
 from nnrun.engine.layers import Activate, BatchNorm, Dense
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
-from nnrun.models.member import Member
 from nnrun.models.model import Model
+from nnrun.runs.member import Member
 from nnrun.runs.members import has_members, member, read_ensemble
 from nnrun.text import one_of
 

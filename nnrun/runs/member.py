@@ -46,9 +46,19 @@ class Member:
         """The parameters and running averages of one of them."""
         return self.weights if self.networks == 1 else {name: tensor[k] for name, tensor in self.weights.items()}
 
-    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
-        """(rows, logits `(networks, rows, width)`) of prepared features `(m, n)`; overwritten by the next ones."""
-        return logits_in_chunks(self.network, self._bound, x)
+    def logits(self, x: Array, unit: Target) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(networks, rows, width)`) of prepared features `(m, n)`; overwritten by the next ones.
+
+        Values are in deviations of `unit`, as members that learned from different rows have different ones.
+        """
+        return ((rows, self._in(unit, logits)) for rows, logits in logits_in_chunks(self.network, self._bound, x))
+
+    def _in(self, unit: Target, logits: Array) -> Array:
+        own = self.target
+        if (own.mean, own.deviation) == (unit.mean, unit.deviation):
+            return logits
+        values: Array = (logits * own.deviation + (own.mean - unit.mean)) / unit.deviation
+        return values
 
     @cached_property
     def _bound(self) -> list[Bound]:
