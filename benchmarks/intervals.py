@@ -4,7 +4,8 @@ diabetes (442 real rows) and houses (1,500 made ones). In each of 20 splits a qu
 others 60% train, 15% choose the epoch, and 25%, the test part, calibrate `predict --interval 90%`. The config is the
 one that `nnrun init` writes. Beside it the plain interval: ± 1.645 · the root mean square error of the same rows.
 Coverage is the share of the rows put aside that lie within, its mean over the splits ± its standard error over them
-(splits share rows, so it is a little too small); the width is from the lower end to the upper one.
+(splits share rows, so it is a little too small); the width is from the lower end to the upper one. With --folds all
+rows that are not put aside are folds, and each calibrates by the network that has not learned it.
 """
 
 from __future__ import annotations
@@ -46,19 +47,21 @@ class Line:
     plainly_covered: list[float] = field(default_factory=list)
     plain_width: list[float] = field(default_factory=list)
 
-    def add(self, frame: pd.DataFrame, target: str, folder: Path, split: int) -> None:
+    def add(self, frame: pd.DataFrame, target: str, folder: Path, split: int, division: list[str]) -> None:
         """One split."""
         order = np.random.default_rng(split).permutation(len(frame))
         aside = round(ASIDE * len(frame))
         rest, new = frame.iloc[order[aside:]], frame.iloc[order[:aside]].reset_index(drop=True)
         path = folder / f"{self.table}-{split}.csv"
         rest.to_csv(path, index=False)
-        seeds = [f"seed={split}", f"data.split_seed={split}", f"data.split={SPLIT}"]
+        seeds = [f"seed={split}", f"data.split_seed={split}", *division]
         run = nnrun.train(nnrun.load_config(proposal(path, target), seeds), folder / "runs")
         said, true = run.predict(new, interval=LEVEL), new[target].to_numpy()
         off = np.abs(said["prediction"].to_numpy() - true)
-        plain = Z * float(run.final["test_rmse"] or 0.0)
-        self.rows, self.aside = run.record["data"]["rows"]["test"], len(new)
+        rows = run.record["data"]["rows"]
+        part = "test" if "test" in rows else "dev"
+        plain = Z * float(run.final[f"{part}_rmse"] or 0.0)
+        self.rows, self.aside = rows[part], len(new)
         self.covered.append(float(np.mean((said["lower"] <= true) & (true <= said["upper"]))))
         self.width.append(float(np.mean(said["upper"] - said["lower"])))
         self.plainly_covered.append(float(np.mean(off <= plain)))
@@ -91,15 +94,17 @@ def main() -> None:
     restart_cleaned()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", action="append", choices=("diabetes", "houses"), help="both where left out")
+    parser.add_argument("--folds", type=int, help="of all the other rows, in place of three parts")
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     found = []
+    division = [f"data.folds={given.folds}"] if given.folds else [f"data.split={SPLIT}"]
     with tempfile.TemporaryDirectory() as folder:
         for name, frame, target in frames(Path(folder), given.table or ["diabetes", "houses"]):
             line = Line(name)
             for split in range(given.splits):
-                line.add(frame, target, Path(folder), split)
+                line.add(frame, target, Path(folder), split, division)
             found.append(line)
             print(line.as_line(), file=sys.stderr, flush=True)
     if given.json:
