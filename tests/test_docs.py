@@ -238,6 +238,7 @@ def shape(line: str) -> str:
     """A line of output without what differs between runs and machines: ids, numbers, widths, judgements."""
     line = re.sub(r"\d{8}-\d{6}-([\w-]+)-[0-9a-f]{4}\b", r"ID-\1", line)
     line = re.sub(r"\d[\d.,]*(e[-+]\d+)?", "#", line)
+    line = re.sub(r"→.*", "→", line)  # where a line of a table is wrapped hangs on its numbers
     line = re.sub(r"# (step|epoch)s\b", r"# \1", line)
     line = re.sub(r"━+", "━", re.sub(r"(points .*)\b(high|low|unclear)$", r"\1judged", line))
     return " ".join(re.sub(r"# (ms|s|min # s|min|h # min)\b", "# s", line).split())
