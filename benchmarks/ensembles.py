@@ -6,6 +6,7 @@ networks of the seeds 10·s to 10·s + 4 and stops by their averaged prediction.
 again, each trained alone as a run, with early stopping of its own. Errors are of the test part at the best epoch, in
 per cent: wrong classes (weighed where the config says so), for a regression 1 − R². Mean over the seeds; the change is
 that of the ensemble against the mean of its five single networks, as a share of it, ± its standard error over seeds.
+The change of the loss is that of the mean test loss (log loss, or squared error) likewise.
 
 The last column is the time of training five together over that of training one (`seconds` of run.json, the mean of the
 five), the median over seeds, which alternate.
@@ -23,6 +24,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 from environment import restart_cleaned
 from real_tables import TABLES
@@ -44,6 +46,7 @@ class Compared:
     table: str
     single: list[float] = field(default_factory=list)  # the mean of the five
     together: list[float] = field(default_factory=list)
+    losses: list[tuple[float, float]] = field(default_factory=list)  # of both
     times: list[float] = field(default_factory=list)
 
     @property
@@ -57,12 +60,19 @@ class Compared:
         """Of the mean error."""
         return statistics.mean(self.together) / statistics.mean(self.single) - 1
 
+    @property
+    def change_of_loss(self) -> float:
+        """Of the mean loss."""
+        single, together = zip(*self.losses, strict=True)
+        return statistics.mean(together) / statistics.mean(single) - 1
+
     def as_line(self) -> str:
         """A line of the Markdown table."""
         error = statistics.stdev(self.changes) / len(self.changes) ** 0.5 if len(self.changes) > 1 else 0.0
         errors = " | ".join(f"{100 * statistics.mean(found):.2f}" for found in (self.single, self.together))
         ratio = statistics.median(self.times)
-        return f"| {self.table} | {errors} | {100 * self.change:+.1f}% ± {100 * error:.1f} | {ratio:.1f} |"
+        change = f"{100 * self.change:+.1f}% ± {100 * error:.1f} | {100 * self.change_of_loss:+.1f}%"
+        return f"| {self.table} | {errors} | {change} | {ratio:.1f} |"
 
 
 def table_files(folder: Path, names: list[str]) -> Iterator[tuple[str, Path, str]]:
@@ -79,29 +89,38 @@ def table_files(folder: Path, names: list[str]) -> Iterator[tuple[str, Path, str
             yield name, path, TABLES[name].target
 
 
-def test_error(config: Path, runs: Path, *settings: str) -> tuple[float, float]:
-    """Of a run's best epoch, and the seconds that it trained."""
+class Trained(NamedTuple):
+    """The test error and loss of a run's best epoch, and the seconds that it trained."""
+
+    error: float
+    loss: float
+    seconds: float
+
+
+def trained(config: Path, runs: Path, *settings: str) -> Trained:
+    """A run with these settings."""
     record = train(load_config(config, [*settings, "network.hidden=[64, 64]"]), runs).record
-    return float(record["final"]["test_error"] or 0.0), float(record["seconds"])
+    final = record["final"]
+    return Trained(float(final["test_error"] or 0.0), float(final["test_loss"]), float(record["seconds"]))
 
 
-def of_seed(config: Path, runs: Path, seed: int, settings: list[str]) -> tuple[float, float, float]:
-    """The mean error of the single networks, that of the ensemble, and the ratio of times."""
+def of_seed(config: Path, runs: Path, seed: int, settings: list[str]) -> tuple[Trained, Trained]:
+    """The mean of the single networks, and the ensemble."""
     split = f"data.split_seed={seed}"
-    alone = [test_error(config, runs, split, f"seed={10 * seed + k}", *settings) for k in range(MEMBERS)]
-    together = test_error(config, runs, split, f"seed={10 * seed}", f"network.ensemble={MEMBERS}", *settings)
-    errors, seconds = zip(*alone, strict=True)
-    return statistics.mean(errors), together[0], together[1] / statistics.mean(seconds)
+    alone = [trained(config, runs, split, f"seed={10 * seed + k}", *settings) for k in range(MEMBERS)]
+    together = trained(config, runs, split, f"seed={10 * seed}", f"network.ensemble={MEMBERS}", *settings)
+    return Trained(*map(statistics.mean, zip(*alone, strict=True))), together
 
 
 def compare(name: str, config: Path, runs: Path, seeds: int, settings: list[str]) -> Compared:
     """One table."""
     found = Compared(name)
     for seed in range(seeds):
-        single, together, ratio = of_seed(config, runs, seed, settings)
-        found.single.append(single)
-        found.together.append(together)
-        found.times.append(ratio)
+        single, together = of_seed(config, runs, seed, settings)
+        found.single.append(single.error)
+        found.together.append(together.error)
+        found.losses.append((single.loss, together.loss))
+        found.times.append(together.seconds / single.seconds)
     return found
 
 
@@ -130,7 +149,8 @@ def main() -> None:
     if given.json:
         print(json.dumps([asdict(of) | {"change": of.change} for of in found]))
         return
-    print("| table | one network | five | change | time of five |\n| --- | ---: | ---: | ---: | ---: |")
+    heads = ["table", "one network", "five", "change", "of the loss", "time of five"]
+    print(f"| {' | '.join(heads)} |\n| --- |{' ---: |' * (len(heads) - 1)}")
     print("\n".join(of.as_line() for of in found))
     changes = [of.change for of in found]
     lower = sum(change < 0 for change in changes)
