@@ -203,6 +203,10 @@ class Fitted:
         """Whether the rows and their parts are the same, wherever the files lie."""
         return self._rows == other._rows
 
+    def same_files(self, other: Fitted) -> bool:
+        """Whether they were read from the same rows, however these were split."""
+        return self._files == other._files
+
     def differences(self, other: Fitted) -> Iterator[str]:
         """What a network that learned from this would misread in the other: inputs or outputs that mean something else.
 
@@ -221,11 +225,11 @@ class Fitted:
 
     @property
     def _rows(self) -> tuple[str, dict[str, int], list[tuple[str, str, int]]]:
-        return (
-            self.split["sha256"],
-            self.split["sizes"],
-            [(file["part"], file["sha256"], file["rows"]) for file in self.files],
-        )
+        return self.split["sha256"], self.split["sizes"], self._files
+
+    @property
+    def _files(self) -> list[tuple[str, str, int]]:
+        return [(file["part"], file["sha256"], file["rows"]) for file in self.files]
 
     # as a file
 

@@ -161,6 +161,8 @@ def _of_member(
         return Outcome(run, run.status, run.read_record(), run.metrics(), config)
     heard = until_told(listener.preparing, told_to_stop)
     dataset = load_dataset(config.data, config.training.dtype, whole.path.parent / CACHE, heard)
+    if not StoredRun(whole).data.same_files(dataset.fitted):
+        raise DataError(f"{whole.id}: the data is no longer what this run began with; train anew")
     if not run.exists:
         RunDir.create_at(run.path, {**first_files(run.id, config, None, dataset, (), None), EPOCHS: b""})
     session = Session([config], dataset)

@@ -74,7 +74,8 @@ def has_members(run: RunDir) -> bool:
 
 def is_gathered(record: Mapping[str, Any]) -> bool:
     """Whether run.json is that of an ensemble of runs that had ended before, which has no epochs of its own."""
-    return bool(record.get("members")) and record.get("epochs") == 0
+    members = record.get("members") or []
+    return bool(members) and "fold" not in members[0] and record.get("epochs") == 0
 
 
 def member(run: RunDir, name: int | str) -> RunDir:

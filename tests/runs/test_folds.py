@@ -318,6 +318,22 @@ def test_whatever_fold_is_unfit_is_told_before_there_is_a_directory(tmp_path: Pa
     assert list_runs(tmp_path / "runs") == []
 
 
+def test_data_that_changes_between_two_folds_ends_the_run(tmp_path: Path, train_run: Train) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{i * i % 7},{'ab'[i % 2]}\n" for i in range(12)))
+
+    class Meddles(Listener):
+        def epoch(self, row: Row) -> None:
+            path.write_text(path.read_text().replace("4,", "5,"))
+
+    with pytest.raises(DataError, match="no longer what this run began with"):
+        train_run(f"data.source={path}", "data.target=y", "data.folds=3", "training.epochs=1", listener=Meddles())
+    (run,) = list_runs(tmp_path / "runs")
+    assert run.status == "failed" and [fold.exists for fold in members_of(run)] == [True, False, False]
+    with pytest.raises(DataError, match="no longer what this run began with"):
+        verbs.resume(run)
+
+
 def test_a_fold_has_a_name(train_run: Train) -> None:
     run = train_run(*IRIS, "training.epochs=1").run
     fold = find_run(run.path.parent, f"{run.id}/members/02")
