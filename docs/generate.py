@@ -115,7 +115,8 @@ FILES = {
     "run.json": "status, command line, the config's path and the settings that `nnrun train` was given (`given`; null "
     "where something else began the run), times, versions, each BLAS with its kernel and threads, git commit, "
     "data hashes and row counts, parent run (its epoch, and of a rewound child a checksum of the state it began from), "
-    "best epoch, symptoms, final losses and errors, and of an ensemble those of its members (`members`)",
+    "best epoch, symptoms, final losses and errors, and of an ensemble or of [folds](folds.md) those of its members "
+    "(`members`); of folds also dev_error_se in `final`, and `refit`: for how many epochs one more network was trained",
     "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, and the split as rule, "
     "seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
@@ -133,9 +134,9 @@ FILES = {
     "run.lock": "held by the process that trains the run",
 }
 LATER_FILES = {
-    "members.json": "of a run that is made of others, such as an [ensemble](ensembles.md#files): who they are, how much "
-    "each counts, how they were chosen",
-    "members/NN": "the run directory of each of these",
+    "members.json": "of a run that is made of others, an [ensemble](ensembles.md#files) or [folds](folds.md): who they "
+    "are, how much each counts, how they were chosen",
+    "members/NN": "the run directory of each of these; `members/all` that of `nnrun train --refit`",
     "checkpoints/epoch-NNNNNN.safetensors": "the state after epochs 2, 4, 8, … and the best parameters until there, "
     "from which `nnrun rewind` trains what lies between; not before a run has trained for half a second; and the state "
     "at the end of each cycle of the learning rate, of which `nnrun ensemble --snapshots` makes members",

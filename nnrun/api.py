@@ -147,15 +147,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     return _load_config(Path(path), overrides)
 
 
-def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RUNS) -> Run:
+def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RUNS, refit: bool = False) -> Run:
     """Train what `load_config` gave, a file's path, or plain values as they would stand in a file.
 
-    Raises ConfigError or DataError; divergence is no error here but the run's status.
+    Where it has folds, `refit` trains one network more, on the rows of all of them. Raises ConfigError or DataError;
+    divergence is no error here but the run's status.
     """
     if isinstance(config, Mapping):
         config = load_values(config)
     loaded = config if isinstance(config, Loaded) else load_config(config)
-    return Run(verbs.train(loaded, Path(runs)).run)
+    return Run(verbs.train(loaded, Path(runs), refit=refit).run)
 
 
 def resume(run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS) -> Run:

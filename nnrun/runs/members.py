@@ -153,14 +153,15 @@ def folds_table(record: RunRecord) -> list[str]:
     folds, final = folds_in(record), record.get("final") or {}
     if not folds or "dev_error_se" not in final:
         return []
-    table = [["fold", "dev error", "dev loss", "best epoch", "dev rows"]]
+    name = "dev 1 − R²" if "dev_rmse" in final else "dev error"
+    table = [["fold", name, "dev loss", "best epoch", "dev rows"]]
     for each in folds:
         numbers_of = [percent(each.get("dev_error")), number(each.get("dev_loss")), str(each.get("best_epoch"))]
         table.append([str(each["fold"]), *numbers_of, f"{each['rows']['dev']:,}"])
     error, of_mean = final["dev_error"], final["dev_error_se"]
     deviation = None if of_mean is None else of_mean * sqrt(len(folds))
     spread = f"{percent(deviation)} (one standard deviation of {len(folds)} folds)"
-    mean = f"dev error {percent(error)} ± {spread}, standard error {percent(of_mean)}"
+    mean = f"{name} {percent(error)} ± {spread}, standard error {percent(of_mean)}"
     again, of_test = record.get("refit"), "test_error" in final
     told = [mean]
     if again:
