@@ -214,7 +214,7 @@ def check_kills(folder: Path, share: float) -> None:
 
 
 def test_killed_before_a_change_of_a_file(tmp_path: Path) -> None:
-    check_kills(tmp_path, 0.03)
+    check_kills(tmp_path, 0.02)
 
 
 @pytest.mark.soak

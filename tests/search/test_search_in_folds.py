@@ -18,17 +18,32 @@ from nnrun.runs.finding import name_of, search_of
 from nnrun.runs.members import member, members_of
 from nnrun.runs.rundir import RunDir
 from nnrun.search.running import SearchOutcome
-from nnrun.search.state import Options, expected_time
+from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import best_table
-from nnrun.search.verbs import resume
+from nnrun.search.verbs import begin, resume
+from tests.search.conftest import CONFIG
 
 Search = Callable[..., SearchOutcome]
 FOLDS = ("data.folds=3", "data.split=[0.6,0.2,0.2]", "search.trials=5", "training.epochs=2")
 
 
-def trial(outcome: SearchOutcome, number: int) -> RunDir:
-    return RunDir(outcome.run.path / "trials" / f"{number:04d}")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
+    """A search that is only read, or copied."""
+    root = tmp_path_factory.mktemp("search")
+    return begin(load_config(None, FOLDS, text=CONFIG), root, Options(), Watcher())
+
+
+@pytest.fixture
+def copied(whole: SearchOutcome, tmp_path: Path) -> RunDir:
+    """The same in a folder of its own."""
+    return RunDir(Path(shutil.copytree(whole.run.path, tmp_path / whole.run.id)))
+
+
+def trial(outcome: SearchOutcome | RunDir, number: int) -> RunDir:
+    run = outcome if isinstance(outcome, RunDir) else outcome.run
+    return RunDir(run.path / "trials" / f"{number:04d}")
 
 
 def bits(run: RunDir) -> list[Any]:
@@ -36,17 +51,16 @@ def bits(run: RunDir) -> list[Any]:
     return [rows, *(fold.read("checkpoints/best.safetensors") for fold in members_of(run))]
 
 
-def test_stacked_trials_are_those_trained_alone(search: Search, tmp_path: Path) -> None:
-    outcome = search(*FOLDS)
-    assert [record["status"] for record in outcome.records] == ["done"] * 5
+def test_stacked_trials_are_those_trained_alone(whole: SearchOutcome, tmp_path: Path) -> None:
+    assert [record["status"] for record in whole.records] == ["done"] * 5
     for number in (0, 4):
-        alone = verbs.train(load_config(trial(outcome, number).resolved), tmp_path / "alone").run
-        assert bits(alone) == bits(trial(outcome, number))
-        assert alone.read("data.json") == trial(outcome, number).read("data.json")
+        alone = verbs.train(load_config(trial(whole, number).resolved), tmp_path / "alone").run
+        assert bits(alone) == bits(trial(whole, number))
+        assert alone.read("data.json") == trial(whole, number).read("data.json")
 
 
-def test_trials_are_compared_by_the_mean_over_folds(search: Search) -> None:
-    outcome = search(*FOLDS)
+def test_trials_are_compared_by_the_mean_over_folds(whole: SearchOutcome) -> None:
+    outcome = whole
     for number, record in enumerate(outcome.records):
         errors = [(fold.read_record()["final"] or {})["dev_error"] or 0 for fold in members_of(trial(outcome, number))]
         assert record["metric"] == record["final"]["dev_error"] == pytest.approx(fmean(errors))
@@ -62,30 +76,27 @@ def test_trials_are_compared_by_the_mean_over_folds(search: Search) -> None:
 
 
 def test_pruned_with_its_folds_a_trial_comes_again(
-    search: Search, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    whole: SearchOutcome, copied: RunDir, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    whole = search(*FOLDS)
     monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 2)
-    outcome = search(*FOLDS)
-    pruned = [number for number in range(5) if why_pruned(trial(outcome, number))]
+    resume(copied, None, Options(), Watcher())
+    pruned = [number for number in range(5) if why_pruned(trial(copied, number))]
     assert len(pruned) == 3
-    for number in pruned[:1]:
-        assert not any((fold.path / "checkpoints").exists() for fold in members_of(trial(outcome, number)))
-        again = verbs.train(load_config(trial(outcome, number).resolved), tmp_path / "again").run
-        assert bits(again) == bits(trial(whole, number))
+    for number in pruned:
+        assert not any((fold.path / "checkpoints").exists() for fold in members_of(trial(copied, number)))
+    again = verbs.train(load_config(trial(copied, pruned[0]).resolved), tmp_path / "again").run
+    assert bits(again) == bits(trial(whole, pruned[0]))
 
 
-def test_a_trial_that_was_killed_in_a_fold_is_trained_anew(search: Search) -> None:
-    whole, outcome = search(*FOLDS), search(*FOLDS)
-    broken = trial(outcome, 4)
+def test_a_trial_that_was_killed_in_a_fold_is_trained_anew(whole: SearchOutcome, copied: RunDir) -> None:
+    broken = trial(copied, 4)
     broken.update_record(status="created")
     shutil.rmtree(member(broken, 3).path)
-    ledger = outcome.run.path / "trials.jsonl"
-    lines = [
-        line for line in ledger.read_text().splitlines() if '"number": 4,' not in line and '"number": 2,' not in line
-    ]
+    ledger = copied.path / "trials.jsonl"
+    gone = ('"number": 4,', '"number": 2,')
+    lines = [line for line in ledger.read_text().splitlines() if not any(number in line for number in gone)]
     ledger.write_text("\n".join(lines) + "\n")  # a line alone is written from what the trial's directory has
-    again = resume(outcome.run, None, Options(), Watcher())
+    again = resume(copied, None, Options(), Watcher())
     assert [record["metric"] for record in again.records] == [record["metric"] for record in whole.records]
     assert [bits(trial(again, number)) for number in range(5)] == [bits(trial(whole, number)) for number in range(5)]
 
@@ -99,12 +110,11 @@ def test_a_trial_that_diverges_in_a_fold_leaves_the_others_alone(search: Search)
     assert [fold.exists for fold in members_of(trial(outcome, lost[0]))] == [True, False, False]
 
 
-def test_a_fold_of_a_trial_belongs_to_the_search(search: Search) -> None:
-    outcome = search(*FOLDS, "search.trials=1")
-    fold = member(trial(outcome, 0), 2)
+def test_a_fold_of_a_trial_belongs_to_the_search(whole: SearchOutcome) -> None:
+    fold = member(trial(whole, 0), 2)
     found = search_of(fold)
-    assert found and found.path == outcome.run.path.resolve()
-    assert name_of(fold) == f"{outcome.run.id}/trials/0000/members/02"
+    assert found and found.path == whole.run.path.resolve()
+    assert name_of(fold) == f"{whole.run.id}/trials/0000/members/02"
 
 
 def test_how_long_it_takes_counts_the_folds(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +122,7 @@ def test_how_long_it_takes_counts_the_folds(search: Search, monkeypatch: pytest.
     monkeypatch.setattr("nnrun.search.state.epoch_seconds", lambda config, dataset: 10.0)
     monkeypatch.setattr(Watcher, "outlook", lambda self, lines: told.extend(lines()))
     search(*FOLDS, "search.trials=2")
-    assert told[0].startswith("time     about 2 min for 2 trials of 2 epochs in each of 3 folds") and expected_time
+    assert told[0].startswith("time     about 2 min for 2 trials of 2 epochs in each of 3 folds")
 
 
 def test_what_goes_on_with_trials_is_refused(search: Search) -> None:
