@@ -57,8 +57,13 @@ def put(path: Path, content: bytes | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
-    else:
+        return
+    try:
         shutil.copyfile(content, path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # which names what was read, as if that were full
+        raise OSError(error.errno, error.strerror) from error
 
 
 @contextmanager

@@ -48,13 +48,15 @@ def show(
 
 
 def _whole(run: StoredRun, record: RunRecord) -> object:
+    from nnrun.models.ensembling.telling import of_ensemble
     from nnrun.runs.lineage import children_of, nudges
 
     parted = [(child.id, child.written["parent"]) for child in children_of(run)]
     children = [{"id": name, "epoch": left["epoch"]} for name, left in parted if left]
     family = {"children": children, "nudges": nudges(run.events)}
     about = {"id": run.id, "path": str(run.path), "config": run.config.resolved()}
-    return {**record, **about, **family, "metrics": run.rows, "events": run.events}
+    whole = {"ensemble": made} if (made := of_ensemble(run)) else {}
+    return {**record, **about, **whole, **family, "metrics": run.rows, "events": run.events}
 
 
 def _page(run: StoredRun, record: RunRecord) -> list[str]:

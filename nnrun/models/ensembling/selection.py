@@ -18,7 +18,7 @@ from nnrun.engine.scores import to_minimise
 from nnrun.runs.members import Way
 
 FOLDS, REPEATS = 5, 10
-WORK = 1_000_000_000  # numbers that cross-fitting may add up, about ten seconds; of large dev sets fewer repeats do
+WORK = 300_000_000  # numbers that cross-fitting may add up, a few seconds; of large dev sets fewer repeats do
 AT_ONCE = 4_000_000  # numbers of candidates that are pooled together
 DIGITS = 9  # by which scores are compared; what differs behind them is rounding
 

@@ -122,10 +122,10 @@ def _worth(way: Way, found: Selection) -> str:
     gain, se = (gain_text(known.get(key), metric, signed=key == "gain") for key in ("gain", "se"))
     unit = " points" if metric.endswith("error") else f" in {metric}"
     more = "more" if way == found["taken"] else "no more"
-    name = "greedy selection" if way == "greedy" else "equal weights"
-    return f"{name} gains {gain} ± {se}{unit} cross-fitted, {more} than one standard error"
+    name = "greedy selection gains" if way == "greedy" else "equal weights gain"
+    return f"{name} {gain} ± {se}{unit} cross-fitted, {more} than one standard error"
 
 
-def of_ensemble(run: StoredRun) -> EnsembleRecord:
-    """What members.json says, for a program."""
-    return read_ensemble(run.directory)
+def of_ensemble(run: StoredRun) -> EnsembleRecord | None:
+    """What members.json says, for a program; None of a run that is not made of others."""
+    return read_ensemble(run.directory) if has_members(run.directory) else None
