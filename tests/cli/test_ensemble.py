@@ -308,3 +308,34 @@ def test_a_state_that_is_gone_is_trained_again(nnrun: Run, here: Path) -> None:
     again = nnrun(*quoted(told.err, "train"), "--json").json["path"]
     done = nnrun("ensemble", again, "--snapshots", "2", "--json").json
     assert done["final"] == made["final"]
+
+
+def test_a_cross_validation_is_no_member_but_may_be_trained_with_several_seeds(nnrun: Run, here: Path) -> None:
+    folds = trained(nnrun, "data.folds=3")
+    assert "is their ensemble already" in refused(nnrun, folds, trained(nnrun))
+    assert "is a cross-validation" in refused(nnrun, folds, "--snapshots", "2")
+    search = searched(nnrun, "data.folds=2", trials=2)
+    assert "is their ensemble already" in refused(nnrun, search, "--top", "2")
+    done = nnrun("ensemble", folds, "--seeds", "2", "--json")
+    assert done.code == 0 and StoredRun(RunDir(Path(done.json["path"]))).config.network.ensemble == 2
+
+
+def test_members_have_no_temperature_of_their_own(nnrun: Run, here: Path) -> None:
+    runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
+    before = nnrun("ensemble", *runs, "--json").json["final"]
+    assert nnrun("evaluate", runs[0], "--calibrate").code == 0
+    assert load_model(StoredRun(RunDir(Path(runs[0])))).temperature != 1
+    done = nnrun("ensemble", *runs, "--json").json
+    assert done["final"] == before
+    measured = evaluate(load_model(StoredRun(RunDir(Path(done["path"])))))
+    assert measured.value("dev_loss") == pytest.approx(before["dev_loss"], rel=1e-5)
+
+
+def test_several_seeds_are_a_run_like_any_other(nnrun: Run, here: Path) -> None:
+    first = trained(nnrun, "network.hidden=[6]")
+    done = nnrun("ensemble", first, "--seeds", "3")
+    assert done.code == 0 and "ensemble of 3" in done.out
+    (made,) = (path for path in Path("runs").glob("[!.]*") if path.name != Path(first).name)
+    config = StoredRun(RunDir(made)).config
+    assert (config.network.ensemble, list(config.network.hidden)) == (3, [6])
+    assert not (made / "members.json").exists()

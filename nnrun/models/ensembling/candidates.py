@@ -48,7 +48,7 @@ def of_runs(runs: Sequence[RunDir]) -> tuple[list[Candidate], list[str]]:
     found, notes = [], []
     for run in runs:
         if not has_members(run):
-            found.append(Candidate(_ended(run), StoredRun(run).name))
+            found.append(_single(run))
             continue
         inside = _members(run)
         found += inside
@@ -62,7 +62,10 @@ def of_runs(runs: Sequence[RunDir]) -> tuple[list[Candidate], list[str]]:
 def _members(run: RunDir) -> list[Candidate]:
     record = read_ensemble(run)
     if record["how"] == FOLDS:
-        raise UsageError(f"{run.id} is a cross-validation, whose folds have a split each; an ensemble has one split")
+        raise UsageError(
+            f"{StoredRun(run).name} is a cross-validation, whose folds have a split each, and is their ensemble "
+            "already; members of another one need one split"
+        )
     told = zip(members_of(run), record["members"], record["weights"], strict=True)
     return [Candidate(_ended(one), known.get("id", one.id), w) for one, known, w in told if w]
 
@@ -82,7 +85,11 @@ def _merged(candidates: Sequence[Candidate], notes: list[str]) -> list[Candidate
 
 def of_trials(trials: Sequence[RunDir]) -> list[Candidate]:
     """Trials of a search, all of which have a result; UsageError where the checkpoint of one was pruned."""
-    return [Candidate(_ended(run), StoredRun(run).name) for run in trials]
+    return [one for run in trials for one in (_members(run) if has_members(run) else [_single(run)])]
+
+
+def _single(run: RunDir) -> Candidate:
+    return Candidate(_ended(run), StoredRun(run).name)
 
 
 def _ended(run: RunDir) -> StoredRun:
@@ -194,7 +201,7 @@ class Reader:
 
     def says(self, run: StoredRun, parts: Sequence[str]) -> dict[str, Array]:
         """Probabilities or values of each part `(m, width)`, as the network has them."""
-        model, dataset = load_model(run), self.dataset(run)
+        model, dataset = replace(load_model(run), temperature=1.0), self.dataset(run)  # a member has none in the pool
         return {part: _predicted(model, dataset.parts[part].x) for part in parts}
 
     def panel(self, candidates: Sequence[Candidate], metric: str) -> Panel:

@@ -15,7 +15,7 @@ from nnrun.models.ensembling.candidates import Candidate
 from nnrun.models.model import best_of
 from nnrun.runs.checkpoints import snapshot
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.members import has_members
+from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final, Row
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, EVENTS, RECORD, RESOLVED, UNFINISHED, RunDir
 from nnrun.runs.stored import StoredRun
@@ -33,7 +33,8 @@ def train_seeds(
     argv: Sequence[str] = (),
 ) -> Outcome:
     """A new run of so many networks, which begins with the configuration of another run."""
-    return train(_single(run).loaded([f"network.ensemble={n}"]), root, listener, told_to_stop, argv)
+    found = _trainable(run)
+    return train(found.loaded([f"network.ensemble={n}"]), root, listener, told_to_stop, argv)
 
 
 def train_cycles(
@@ -48,7 +49,11 @@ def train_cycles(
 
     Early stopping is off, since the error rises where a cycle begins. Raises UsageError for more cycles than epochs.
     """
-    found = _single(run)
+    found = _trainable(run)
+    if found.config.data.folds:
+        raise UsageError(
+            f"--snapshots {n}: {found.name} is a cross-validation, and snapshots are those of one training"
+        )
     if (epochs := found.config.training.epochs) < n:
         raise UsageError(f"--snapshots {n}: {found.name} trains {epochs} epochs, and a cycle is one or more")
     settings = [f"optimizer.schedule={{name: cosine, cycles: {n}}}", "regularization.early_stopping=null"]
@@ -57,11 +62,11 @@ def train_cycles(
     return train(loaded, root, listener, told_to_stop, argv)
 
 
-def _single(run: RunDir) -> StoredRun:
-    """A run with a configuration that can be trained, of a search its best."""
+def _trainable(run: RunDir) -> StoredRun:
+    """A run with a configuration of its own, of a search its best; UsageError for an ensemble of others."""
     found = best_of(StoredRun(run))
-    if has_members(found.directory):
-        raise UsageError(f"{found.name} is made of members; name one of them, such as {found.name}/members/01")
+    if is_gathered(found.written):
+        raise UsageError(f"{found.name} is an ensemble; name one of its members, such as {found.name}/members/01")
     return found
 
 
