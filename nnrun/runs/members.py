@@ -17,7 +17,7 @@ from nnrun.installation import command
 from nnrun.runs.records import MemberRecord, Number, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
 from nnrun.runs.verdict import error_kind
-from nnrun.text import columns, counted, metric_name, number, percent
+from nnrun.text import columns, counted, duration, metric_name, number, percent
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -172,10 +172,17 @@ def folds_table(record: RunRecord) -> list[str]:
     return ["", *columns(table, right=range(5)), *told]
 
 
+def gathered_line(record: RunRecord) -> str:
+    """What an ensemble of runs that had ended before is, and what it took to train them."""
+    many, seconds = len(record["members"]), record.get("seconds") or 0.0
+    what = f"an ensemble of {many} members" if many > 1 else "the best of several runs alone"
+    return f"{what}, which took {duration(seconds)} to train"
+
+
 def beside_members(record: RunRecord) -> list[str]:
     """A line of what an ensemble makes of its members, where the run is one."""
     members, final = record.get("members"), record.get("final")
-    if not members or not final or folds_in(record):
+    if not members or len(members) == 1 or not final or folds_in(record):
         return []
     name = metric_name("1 − R²" if "dev_rmse" in final else "error", error_kind(record["data"]))
     errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.installation import as_options, command, elsewhere, typed_here
 from nnrun.runs.lineage import Change, nudges, watched
-from nnrun.runs.members import beside_members, folds_in, folds_table, is_gathered
+from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.stored import HELD
 from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
@@ -134,8 +134,7 @@ def _epoch_cells(row: Row, columns: Iterable[tuple[str, str]]) -> Iterator[str]:
 def ending(record: RunRecord, status: str) -> str:
     """How the run ended, in a line."""
     if is_gathered(record):
-        trained = duration(record.get("seconds") or 0.0)
-        return f"an ensemble of {counted(len(record['members']), 'member')}, which took {trained} to train"
+        return gathered_line(record)
     where = record.get("divergence")
     if status == "diverged" and where:
         kept = f"; the checkpoint of epoch {record['epochs']} is kept" if record["epochs"] else ""

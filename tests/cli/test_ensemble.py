@@ -97,8 +97,8 @@ def test_greedy_selection_says_which_way_was_taken_and_why(nnrun: Run, here: Pat
     record = record_of(made)
     dev = record["dev"]
     gains = {way: dev[way]["cross_fitted"] for way in ("greedy", "equal")}
-    worth = [way for way, of in gains.items() if of["gain"] is not None and of["gain"] > of["se"]]
-    assert dev["taken"] == (worth or ["best_single"])[0]
+    worth = [way for way, of in gains.items() if of["gain"] > of["se"]]
+    assert dev["taken"] == max(worth, key=lambda way: gains[way]["gain"], default="best_single")
     assert dev["naive"] == dev[dev["taken"]]["naive"]
     assert "naive" in done.out and "cross-fitted" in done.out and "one standard error" in done.out
     shown = nnrun("show", str(made)).out
@@ -108,15 +108,17 @@ def test_greedy_selection_says_which_way_was_taken_and_why(nnrun: Run, here: Pat
 def test_without_a_gain_the_best_single_one_is_all_of_it(nnrun: Run, here: Path) -> None:
     """Labels that have nothing to do with the features: what a network says of them is as good as what others say."""
     rng = np.random.default_rng(5)
-    rows = [f"{a:.4f},{b:.4f},{'xy'[k % 2]}" for k, (a, b) in enumerate(rng.standard_normal((200, 2)))]
-    Path("noise.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
-    runs = [trained(nnrun, "data.source=noise.csv", "data.target=y", f"seed={k}") for k in range(4)]
-    done = nnrun("ensemble", *runs, "--greedy", "4", "--json")
+    rows = [f"{','.join(f'{a:.3f}' for a in row)},{'xy'[k % 2]}" for k, row in enumerate(rng.standard_normal((400, 8)))]
+    Path("noise.csv").write_text("\n".join(["a,b,c,d,e,f,g,h,y", *rows]) + "\n")
+    search = searched(nnrun, "data.source=noise.csv", "data.target=y", "training.epochs=20", trials=12)
+    done = nnrun("ensemble", search, "--greedy", "8", "--json")
     dev, members = done.json["ensemble"]["dev"], done.json["members"]
+    naive = dev["best_single"]["naive"]["error"] - dev["greedy"]["naive"]["error"]
+    honest, se = (dev["greedy"]["cross_fitted"][key] for key in ("gain", "se"))
+    print(f"gain on noise: naive {100 * naive:+.1f} points, cross-fitted {100 * honest:+.1f} ± {100 * se:.1f}")
     if dev["taken"] == "best_single":
         assert len(members) == 1 and members[0]["without"] is None
-    assert dev["greedy"]["naive"]["error"] <= dev["best_single"]["naive"]["error"]
-    assert abs(dev["greedy"]["cross_fitted"]["gain"]) < 3 * dev["greedy"]["cross_fitted"]["se"] + 1e-9
+    assert naive > 0 and abs(honest) < 2 * se
 
 
 def test_what_an_ensemble_says_to_type_can_be_typed(nnrun: Run, here: Path) -> None:

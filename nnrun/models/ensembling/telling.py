@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way, has_members, read_ensemble
 from nnrun.runs.records import Final, MemberRecord, Number
 from nnrun.runs.stored import StoredRun
-from nnrun.text import columns, counted, metric_value, number, percent, points, wrapped
+from nnrun.runs.verdict import error_kind
+from nnrun.text import columns, counted, metric_name, metric_value, number, percent, points, wrapped
 
 SHOWN = 25  # members; the others weigh no more than the last of them
 
@@ -28,18 +29,18 @@ def ensemble_lines(run: StoredRun) -> list[str]:
     if "told" not in record:  # the folds of a cross-validation tell of themselves elsewhere
         return []
     lines = [line for told in record["told"] for line in wrapped(told, "ensemble ")]
-    lines += ["", *_members(record, "dev_rmse" in run.final)]
+    error = metric_name("1 − R²" if "dev_rmse" in run.final else "error", error_kind(run.record["data"]))
+    lines += ["", *_members(record, error)]
     if "dev" in record:
         lines += ["", *_selection(record["dev"])]
-    return [*lines, "", *_beside_the_best(record, run.final)]
+    return [*lines, "", *_beside_the_best(record, run.final, error)] if len(record["members"]) > 1 else lines
 
 
-def _members(record: EnsembleRecord, regression: bool) -> list[str]:
+def _members(record: EnsembleRecord, error: str) -> list[str]:
     """A row a member."""
     members = record["members"]
     above, epochs = _shared(members), record["how"] == "snapshots"
     title = f"members of {above}" if above else "member"
-    error = "1 − R²" if regression else "error"
     rows = [[title, *(["epoch"] if epochs else []), "weight", f"dev {error}", "without"]]
     for one in members[:SHOWN]:
         name = one["id"].removeprefix(f"{above}/") if above else one["id"]
@@ -95,9 +96,8 @@ def gain_text(value: Number, metric: str, signed: bool = True) -> str:
     return f"{'+' if signed and value > 0 else ''}{number(value)}"
 
 
-def _beside_the_best(record: EnsembleRecord, final: Final) -> list[str]:
+def _beside_the_best(record: EnsembleRecord, final: Final, error: str) -> list[str]:
     best = min(record["members"], key=lambda one: _or_last(one.get("dev_error")))
-    error = "1 − R²" if "dev_rmse" in final else "error"
     name = f"{best['id']}, epoch {best.get('best_epoch')}" if record["how"] == "snapshots" else best["id"]
     alone = f"its best member alone {percent(best.get('dev_error'))} ({name})"
     return wrapped(f"dev {error} {percent(final.get('dev_error'))} together, {alone}", "compared ")
@@ -109,21 +109,19 @@ def _or_last(error: Number) -> float:
 
 def reason(found: Selection) -> str:
     """Which way was taken, and why."""
-    tried: list[Way] = ["greedy"] if found["taken"] == "greedy" else ["greedy", "equal"]
     taken = {"greedy": "greedy selection", "equal": f"the {found['n']} best with equal weights"}
     said = taken.get(found["taken"], "the best single one, as nothing that pools them is clearly better")
-    why = "; ".join(_worth(way, found) for way in tried)
-    return f"of {counted(found['candidates'], 'candidate')} {said}: {why}"
+    unit = " points" if found["metric"].endswith("error") else f" in {found['metric'].replace('_', ' ')}"
+    gains = f"greedy selection gains {_gain('greedy', found)}{unit}, equal weights {_gain('equal', found)}"
+    alone = found["taken"] == "best_single"
+    why = "neither is more than one standard error" if alone else "this is the most, and more than one standard error"
+    return f"of {counted(found['candidates'], 'candidate')} {said}: cross-fitted, {gains}; {why}"
 
 
-def _worth(way: Way, found: Selection) -> str:
-    metric, fit = found["metric"], found.get(way)
+def _gain(way: Way, found: Selection) -> str:
+    fit, metric = found.get(way), found["metric"]
     known = fit["cross_fitted"] if fit else {}
-    gain, se = (gain_text(known.get(key), metric, signed=key == "gain") for key in ("gain", "se"))
-    unit = " points" if metric.endswith("error") else f" in {metric}"
-    more = "more" if way == found["taken"] else "no more"
-    name = "greedy selection gains" if way == "greedy" else "equal weights gain"
-    return f"{name} {gain} ± {se}{unit} cross-fitted, {more} than one standard error"
+    return f"{gain_text(known.get('gain'), metric)} ± {gain_text(known.get('se'), metric, signed=False)}"
 
 
 def of_ensemble(run: StoredRun) -> EnsembleRecord | None:

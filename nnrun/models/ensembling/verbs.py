@@ -134,19 +134,24 @@ def _of_dev(metric: str, candidate: Candidate) -> str:
 
 
 def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: Sequence[str]) -> RunDir:
-    """By greedy selection where that is worth it, else the best with equal weights where that is, else the best."""
+    """By greedy selection or the best with equal weights, what gains more; the best alone where that is too little."""
     ways: dict[Way, Chooser] = {GREEDY: greedy(rounds), EQUAL: top(rounds), SINGLE: best_single}
     fits = _fits(known, rounds, ways)
-    taken = next((way for way in ways if _is_gain(fits[way])), SINGLE)
+    worth = [way for way in (EQUAL, GREEDY) if _is_gain(fits[way])]
+    taken = max(worth, key=lambda way: _gain(fits[way]), default=SINGLE)
     selection = _selection(known, rounds, fits, taken)
     choice = Choice("greedy", ways[taken](known.panel), [reason(selection), *notes], selection)
     return _made(known, choice, root, argv)
 
 
+def _gain(fit: Fit) -> float:
+    return fit["cross_fitted"]["gain"] or 0.0
+
+
 def _is_gain(fit: Fit) -> bool:
     """Whether it is more than one standard error."""
-    gain, se = (fit["cross_fitted"].get(key) for key in ("gain", "se"))
-    return gain is not None and se is not None and gain > se
+    se = fit["cross_fitted"]["se"]
+    return se is not None and _gain(fit) > se
 
 
 def _fits(known: Known, n: int, ways: Mapping[Way, Chooser]) -> dict[Way, Fit]:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from nnrun.errors import DataError, UsageError
+from nnrun.files import sealed, to_json
 from nnrun.models.ensembling import candidates
 from nnrun.models.ensembling.verbs import of_named
 from nnrun.models.model import Model, load_model
@@ -99,8 +101,6 @@ def test_a_full_disk_or_a_stop_leaves_nothing(
 
 
 def test_data_that_changed_are_no_data_of_its_members(train_run: Train, tmp_path: Path) -> None:
-    from nnrun.errors import DataError
-
     rows = [f"{k % 7},{k % 5},{'xyz'[k % 3]}" for k in range(90)]
     table = tmp_path / "table.csv"
     table.write_text("\n".join(["a,b,c", *rows]) + "\n")
@@ -153,3 +153,13 @@ def test_killed_at_any_point_it_is_there_as_a_whole_or_not_at_all(train_run: Tra
                 assert evaluate(load_model(StoredRun(RunDir(root / name)))).rows["dev"]
     of_named(runs, root)  # removes what was left of those
     assert not [name for name in left_in(root) if name.startswith(".")]
+
+
+def test_classes_in_another_order_are_another_target(train_run: Train) -> None:
+    """As in directories of other versions, or that were made by hand: probabilities would be added crosswise."""
+    first, other = several(train_run)
+    document: dict[str, Any] = {**StoredRun(other).data.document}
+    document["classes"] = list(document["classes"] or [])[::-1]
+    other.write("data.json", to_json(sealed(document), indent=2))
+    with pytest.raises(UsageError, match=r"another order of classes than .*: virginica, versicolor, setosa instead of"):
+        of_named([first, other], first.path.parent)
