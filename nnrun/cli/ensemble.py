@@ -54,7 +54,7 @@ def ensemble(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Pool several runs into one, which predicts the mean of what they say.
+    """Make one model of several runs: the mean of what they say.
 
     Members need one data set and one split. What is chosen by the dev set looks better there than it is, so that error
     stands beside a cross-fitted one.
