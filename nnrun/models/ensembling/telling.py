@@ -113,8 +113,8 @@ def reason(found: Selection) -> str:
     said = taken.get(found["taken"], "the best single one, as nothing that pools them is clearly better")
     unit = " points" if found["metric"].endswith("error") else f" in {found['metric'].replace('_', ' ')}"
     gains = f"greedy selection gains {_gain('greedy', found)}{unit}, equal weights {_gain('equal', found)}"
-    alone = found["taken"] == "best_single"
-    why = "neither is more than one standard error" if alone else "this is the most, and more than one standard error"
+    most = {"greedy": "greedy selection gains", "equal": "equal weights gain"}.get(found["taken"])
+    why = f"{most} more, and more than one standard error" if most else "neither is more than one standard error"
     return f"of {counted(found['candidates'], 'candidate')} {said}: cross-fitted, {gains}; {why}"
 
 
