@@ -95,7 +95,9 @@ class Keyboard:
             ready, _, _ = select.select(watched, [], [], SECONDS_BETWEEN_TICKS)
             if wake in ready:
                 break
-            self._hear(decoder.decode(self._typed()) if STDIN in ready else "")
+            typed = decoder.decode(self._typed()) if STDIN in ready else ""
+            if not self._away:  # else whoever hears it would draw over what the shell has written meanwhile
+                self._hear(typed)
         os.close(wake)
 
     def _typed(self) -> bytes:
