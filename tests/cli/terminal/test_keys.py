@@ -112,7 +112,7 @@ def test_the_command_below_a_symptom_is_taken_up(
     screen.wait_for(r"\nsymptom  dead units in relu\d, epoch (.*\n)+ .* nudge (.*\n)*\n" + r"\d+/1000000 epochs")
     found = re.findall(r"^  [^\d\s](?:.*\\\n)*.*$", screen.terminal.text, re.MULTILINE)
     command = found[0]  # below the first symptom, if there are two
-    assert re.fullmatch(r"change   from epoch \d+: optimizer.learning_rate 0.3 → 0.03\n", shell(command).out)
+    assert re.match(r"(change|asked)   ", shell(command).out)  # asked: where nobody reads what the run draws meanwhile
     screen.wait_for(r"change   from epoch \d+: optimizer.learning_rate 0.3 → 0.03")
     screen.type("s")
     assert screen.finish() == 130
