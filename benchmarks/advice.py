@@ -27,6 +27,8 @@ SITUATIONS = {
     "network: {hidden: [512, 512]}\noptimizer: {learning_rate: 1e-2}\ntraining: {epochs: 60}\n",
     "200 digits, large network": "data: {source: digits, split: [0.112, 0.444, 0.444]}\n"
     "network: {hidden: [256, 256]}\ntraining: {epochs: 40}\n",
+    "200 digits, mild L2": "data: {source: digits, split: [0.112, 0.444, 0.444]}\nnetwork: {hidden: [256, 256]}\n"
+    "regularization: {l2: 0.1}\ntraining: {epochs: 40}\n",
     "rate too low": "data: {source: digits}\noptimizer: {name: sgd, learning_rate: 1e-3}\ntraining: {epochs: 20}\n",
     "rate too high": "data: {source: digits}\noptimizer: {name: adam, learning_rate: 0.3}\ntraining: {epochs: 20}\n",
     "diverged": "data: {source: diabetes}\noptimizer: {name: sgd, learning_rate: 5}\ntraining: {epochs: 20}\n",
@@ -95,7 +97,8 @@ def try_out(name: str, seeds: int) -> tuple[dict[str, list[str]], list[Tried]]:
 def setting(command: str) -> str:
     """What a command changes of the training; nothing if it changes the seed or the sets alone."""
     words = shlex.split(command)
-    return " ".join(word for word in words if "=" in word and not word.startswith(("seed=", "data.split")))
+    of_sets = ("seed=", "data.split", "data.folds")
+    return " ".join(word for word in words if "=" in word and not word.startswith(of_sets))
 
 
 def table(name: str, verdicts: dict[str, list[str]], tried: list[Tried]) -> str:

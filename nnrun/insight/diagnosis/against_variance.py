@@ -91,7 +91,7 @@ def together(e: Evidence) -> Move | None:
     held = e.config.regularization
     if e.config.network.ensemble > 1:
         return None
-    weight = 55 if held.l2 or any(held.dropout) or held.augment else 25
+    weight = 63 if held.l2 or any(held.dropout) or held.augment else 25
     why = f"Each seed errs in other places: the average of {MEMBERS} networks errs less, for {MEMBERS} times the work."
     return Move(weight, why, {"network.ensemble": MEMBERS})
 
