@@ -92,13 +92,14 @@ def calibrate(model: Model) -> Calibrated:
 
     The temperature of classes is fitted on dev, from the pool as it is without one. Test rows, which chose nothing, are
     scored for intervals; dev rows where there is no test part. Raises DataError where the run's data is gone or has
-    changed, UsageError while the run is training.
+    changed, UsageError while the run is training, or where it has learned all rows.
     """
     run = trained(model.run)
     found, reads = Calibrated(model), _Reading.of(run)
     if reads.refused:
         found.notes.append(f"the test part is not read: {reads.refused}")
     if model.target.classes is not None:
+        _require_unlearned(run, "dev")
         found.model = _tempered(found, run, ["dev", "test"] if reads.test else ["dev"])
     scores = None if reads.refused else _scores(found.model, reads.part, _calibrating(run, reads.part))
     _keep(found, scores, reads)
@@ -125,6 +126,15 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
     place(sum(len(measured) for _, measured in rows), level, reads.part)
     _keep(found, _scores(model, reads.part, rows), reads)
     return found
+
+
+def _require_unlearned(run: Trained, part: str) -> None:
+    """UsageError where the network has learned the rows of a part, of which it is surer than of new ones."""
+    if part == "dev" and run.dataset.all_train and not run.folds:
+        raise UsageError(
+            f"{run.run.name} has no rows to calibrate it by: it was trained on all of them (data.fold: all); "
+            "a run of folds with --refit is calibrated by its folds"
+        )
 
 
 class _Reading(NamedTuple):
@@ -227,6 +237,7 @@ Scored = list[tuple[Trained, Examples]]  # rows, and whose model predicts them
 
 def _calibrating(run: Trained, part: str) -> Scored:
     """The rows that calibrate intervals."""
+    _require_unlearned(run, part)
     pieces = run.pieces(part)
     return [(piece, sample(examples(piece.dataset, part), MOST_SCORED // len(pieces))) for piece in pieces]
 

@@ -300,6 +300,17 @@ def test_of_folds_each_row_is_predicted_by_the_network_that_has_not_learned_it(t
     assert "has not learned it" in asked_for(model_of(whole), "90%", False)[0].notices()[0]
 
 
+def test_rows_that_were_all_learned_calibrate_nothing(train_run: Train) -> None:
+    of_classes = train_run("data.source=iris", "data.folds=3", "data.fold=all", *QUICK).run
+    of_numbers = train_run(*NUMBERS, "data.folds=3", "data.fold=all").run
+    for refused in (lambda: calibrate(model_of(of_classes)), lambda: asked_for(model_of(of_classes), "80%", False)):
+        with pytest.raises(UsageError, match="was trained on all of them"):
+            refused()
+    assert not (of_classes.path / CALIBRATION).exists()
+    found = calibrate(model_of(of_numbers))  # which has a test part, and no temperature
+    assert found.scores and found.scores["part"] == "test"
+
+
 def test_a_member_has_no_test_part_to_calibrate_by(train_run: Train) -> None:
     whole = assembled([train_run(*NUMBERS, f"seed={seed}") for seed in (0, 1)], [1, 1]).directory
     inner = member(whole, 2)
