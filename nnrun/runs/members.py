@@ -117,8 +117,11 @@ def refitted(run: RunDir) -> RunDir | None:
 
 
 def refuse_gathered(run: RunDir) -> None:
-    """UsageError for an ensemble of runs that had ended before, or a member of one, which nobody trains on."""
-    whole = run if has_members(run) else whole_of(run)
+    """UsageError for an ensemble of runs that had ended before, or a member of one, which nobody trains on.
+
+    DataError where its MEMBERS is gone: it would be taken for a run of its first member's config that has no epoch yet.
+    """
+    whole = run if has_members(run) or is_gathered(run.read_record()) else whole_of(run)
     if whole is None or read_ensemble(whole)["how"] == FOLDS:
         return
     inside = member(whole, 1) if run is whole else run

@@ -217,6 +217,16 @@ def test_nobody_trains_an_ensemble_on(nnrun: Run, here: Path) -> None:
     assert nnrun("evaluate", f"{Path(made).name[:20]}/members/02").code == 0
 
 
+def test_an_ensemble_whose_members_file_is_gone_is_not_begun_anew(nnrun: Run, here: Path) -> None:
+    made = Path(nnrun("ensemble", *(trained(nnrun, f"seed={seed}") for seed in range(2)), "--json").json["path"])
+    (made / "members.json").unlink()
+    before = (made / "run.json").read_bytes()
+    for words in (("resume", made), ("rewind", made)):
+        done = nnrun(*words)
+        assert done.code == 4 and "members.json" in done.err, done.err
+    assert (made / "run.json").read_bytes() == before and not (made / "metrics.jsonl").read_text()
+
+
 def test_a_folder_that_cannot_be_written_to_is_an_error(nnrun: Run, here: Path) -> None:
     runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
     Path("closed").mkdir()
