@@ -158,13 +158,15 @@ def kept(run: RunDir) -> dict[int, str]:
     return {int(name.removeprefix(KEPT)): name for name in found if name.removeprefix(KEPT).isdecimal()}
 
 
-def snapshot(run: RunDir, epoch: int) -> bytes | None:
-    """A checkpoint of the parameters at the end of an epoch, as that of a best one; None where no state is kept."""
+def snapshot(run: RunDir, epoch: int, network: Network) -> bytes | None:
+    """A checkpoint of what an epoch was judged by at its end, as that of a best one; None where no state is kept."""
     name = kept(run).get(epoch)
     stored = run.load_checkpoint(name) if name else None
     if stored is None:
         return None
     tensors = {key: tensor for key, tensor in stored[0].items() if not key.startswith((SLOT, BEST))}
+    if (average := stored[0].get(SLOT + AVERAGE)) is not None:
+        tensors = named(network, average[..., : network.theta.size], average[..., network.theta.size :])
     return packed(tensors, {"epoch": epoch})
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from nnrun.engine.network import Network
 from nnrun.engine.schedules import cycle_ends
 from nnrun.errors import UsageError
 from nnrun.files import checksum, filling, json_lines, sealed, to_json
@@ -15,6 +16,7 @@ from nnrun.models.ensembling.candidates import Candidate
 from nnrun.models.model import best_of
 from nnrun.runs.checkpoints import snapshot
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.member import load_member
 from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final, Row
 from nnrun.runs.rundir import CONFIG, DATA, EPOCHS, EVENTS, RECORD, RESOLVED, UNFINISHED, RunDir
@@ -83,14 +85,15 @@ def _ends(run: StoredRun) -> list[int]:
 def snapshots(run: RunDir, root: Path) -> Iterator[list[Candidate]]:
     """A run that was trained in cycles, as it was at the end of each; they are there as long as the block."""
     whole = StoredRun(run)
+    network = load_member(whole).network
     with filling(root, UNFINISHED) as folder:
-        runs = [_as_it_was(whole, epoch, folder / f"{epoch:06d}") for epoch in _ends(whole)]
+        runs = [_as_it_was(whole, epoch, network, folder / f"{epoch:06d}") for epoch in _ends(whole)]
         yield [Candidate(StoredRun(one), whole.name) for one in runs]
 
 
-def _as_it_was(run: StoredRun, epoch: int, path: Path) -> RunDir:
+def _as_it_was(run: StoredRun, epoch: int, network: Network, path: Path) -> RunDir:
     """A run directory of its state at the end of an epoch; UsageError where that was not kept."""
-    state = snapshot(run.directory, epoch)
+    state = snapshot(run.directory, epoch, network)
     if state is None:
         again = command("train", str(run.directory.resolved))
         raise UsageError(f"{run.name} keeps no state of epoch {epoch}; `{again}` trains it again")
