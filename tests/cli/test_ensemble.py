@@ -328,7 +328,8 @@ def test_a_cross_validation_is_no_member_but_may_be_trained_with_several_seeds(n
     assert "is their ensemble already" in refused(nnrun, folds, trained(nnrun))
     assert "is a cross-validation" in refused(nnrun, folds, "--snapshots", "2")
     search = searched(nnrun, "data.folds=2", trials=2)
-    assert "is their ensemble already" in refused(nnrun, search, "--top", "2")
+    for way in ("--top", "--greedy"):
+        assert "is their ensemble already" in refused(nnrun, search, way, "2")
     done = nnrun("ensemble", folds, "--seeds", "2", "--json")
     assert done.code == 0 and StoredRun(RunDir(Path(done.json["path"]))).config.network.ensemble == 2
 

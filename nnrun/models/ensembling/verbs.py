@@ -35,7 +35,7 @@ from nnrun.models.ensembling.selection import (
 )
 from nnrun.models.ensembling.telling import reason
 from nnrun.models.ensembling.training import snapshots
-from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way
+from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way, has_members
 from nnrun.runs.records import MemberRecord, Number
 from nnrun.runs.rundir import RunDir
 from nnrun.text import counted
@@ -123,8 +123,8 @@ def of_cycles(run: RunDir, root: Path, argv: Sequence[str] = ()) -> RunDir:
 
 
 def _kept(trials: Sequence[RunDir]) -> list[RunDir]:
-    """Those whose checkpoints were not pruned."""
-    return [run for run in trials if run.checkpoint("best").exists()]
+    """Those whose checkpoints were not pruned; one of folds, whose are not its own, is refused as a member later."""
+    return [run for run in trials if has_members(run) or run.checkpoint("best").exists()]
 
 
 def _of_dev(metric: str, candidate: Candidate) -> str:
