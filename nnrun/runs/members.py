@@ -111,8 +111,12 @@ def whole_of(run: RunDir) -> RunDir | None:
 
 
 def refitted(run: RunDir) -> RunDir | None:
-    """What was trained on the rows of all folds, where that was asked for and is done."""
-    again = member(run, ALL)
+    """What was trained on the rows of all folds, where that was asked for and is done; DataError where it is gone."""
+    again, record = member(run, ALL), run.read_record()
+    if not again.exists and record.get("refit") and record["status"] == "done":
+        raise DataError(
+            f"{again.path}: the network of all folds is gone; `{command('resume', str(run.path))}` trains it"
+        )
     return again if again.exists and again.status == "done" else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +89,15 @@ def test_commands_read_a_run_of_folds_and_one_of_them(nnrun: Nnrun, config: Writ
         assert nnrun("show", f"{run}/members/02", *words[1:]).code == 0
     if words[0] == "check":
         assert "of the 3 folds the first is looked at" in " ".join(done.out.split())
+
+
+def test_a_last_network_that_is_gone_is_trained_again_as_it_says(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS)
+    nnrun("train", "-q", "--refit")
+    best = the_run() / "members/all/checkpoints/best.safetensors"
+    before = best.read_bytes()
+    shutil.rmtree(the_run() / "members/all")
+    gone = nnrun("evaluate")
+    assert gone.code == 4 and "the network of all folds is gone" in gone.err
+    assert nnrun(*quoted(gone.err, "resume"), "-q").code == 0
+    assert best.read_bytes() == before

@@ -370,6 +370,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
+    "runs/members:refitted": "test_a_last_network_that_is_gone_is_trained_again_as_it_says",
     "runs/members:refuse_gathered": "test_nobody_trains_an_ensemble_on",
     "runs/requests:_instead": "test_an_interrupted_run_goes_on_as_the_refusal_says",
     "runs/requests:refuse": "test_a_trial_sends_to_its_search_or_becomes_a_run",
