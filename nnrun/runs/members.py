@@ -157,10 +157,16 @@ def folds_in(record: RunRecord) -> list[MemberRecord]:
 
 def folds_table(record: RunRecord) -> list[str]:
     """The folds of a run side by side, and what their mean is worth."""
+    table, told = folds_told(record)
+    return ["", *columns(table, right=range(5)), *told] if table else []
+
+
+def folds_told(record: RunRecord) -> tuple[list[list[str]], list[str]]:
+    """The same as rows of cells, their titles first, and as lines; nothing of a run of another kind."""
     folds, final = folds_in(record), record.get("final") or {}
     if not folds or "dev_error_se" not in final:
-        return []
-    name = "dev 1 − R²" if "dev_rmse" in final else "dev error"
+        return [], []
+    name = f"dev {metric_name('1 − R²' if 'dev_rmse' in final else 'error', error_kind(record['data']))}"
     table = [["fold", name, "dev loss", "best epoch", "dev rows"]]
     for each in folds:
         numbers_of = [percent(each.get("dev_error")), number(each.get("dev_loss")), str(each.get("best_epoch"))]
@@ -176,7 +182,7 @@ def folds_table(record: RunRecord) -> list[str]:
         told.append(f"refit     one network on the rows of all folds, {epochs} long, in members/all")
     if of_test:
         told.append(f"test      is what {'that network says' if again else f'the {len(folds)} say together'}")
-    return ["", *columns(table, right=range(5)), *told]
+    return table, told
 
 
 def gathered_line(record: RunRecord) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nnrun.report.run.background import environment_section
+from nnrun.config.load import load_config
+from nnrun.report.run.background import environment_section, member_sections
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.verbs import train
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,12 @@ def test_cores_of_the_machine_and_those_that_could_be_used(cores: dict[str, int]
     host = {"system": "Linux", "processor": "x86_64", **cores}
     record: dict[str, Any] = {"host": host, "versions": {}, "data": {"files": [], "rows": {}}}
     assert told in "".join(map(str, environment_section(record).parts))
+
+
+def test_the_page_of_folds_shows_each_of_them(tmp_path: Path) -> None:
+    loaded = load_config(None, ["data.source=iris", "data.folds=3", "data.class_weight=balanced", "training.epochs=2"])
+    run = StoredRun(train(loaded, tmp_path / "runs").run)
+    (section,) = member_sections(run)
+    text = "".join(map(str, section.parts))
+    assert section.title == "Folds" and "dev balanced error" in text and "standard error" in text
+    assert all(f">{count}<" in text for count in (1, 2, 3, 50))

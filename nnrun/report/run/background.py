@@ -12,7 +12,7 @@ from nnrun.report.page.html import Markup, code, commands, paragraph, table, tag
 from nnrun.report.page.page import Section
 from nnrun.report.run.marks import event_words, words_of
 from nnrun.runs.lineage import changes_in
-from nnrun.runs.members import is_gathered, read_ensemble
+from nnrun.runs.members import folds_told, is_gathered, read_ensemble
 from nnrun.runs.records import Blas, Event, Host, RunRecord
 from nnrun.runs.stored import StoredRun
 from nnrun.text import percent, source_name
@@ -29,9 +29,11 @@ def config_section(run: StoredRun) -> Section:
 
 
 def member_sections(run: StoredRun) -> list[Section]:
-    """Of an ensemble of runs how its members were chosen and what each is worth."""
+    """Of an ensemble of runs how its members were chosen and what each is worth; of folds what each came to."""
     if not is_gathered(run.record):
-        return []
+        folds, told_of_them = folds_told(run.record)
+        lines = [paragraph(line) for line in told_of_them]
+        return [Section("Folds", [table("What each came to", folds[0], folds[1:]), *lines])] if folds else []
     record = read_ensemble(run.directory)
     rows = [
         [
