@@ -16,6 +16,7 @@ from nnrun.engine.stopping import Best, EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
+from nnrun.runs.finding import name_of
 from nnrun.runs.members import members_of
 from nnrun.runs.records import Checkpoint, Number, Row
 from nnrun.runs.rundir import CHECKPOINTS, RunDir
@@ -225,7 +226,7 @@ def read_weights(run: RunDir, name: str, shapes: Mapping[str, Shape] | None = No
     loaded = run.load_checkpoint(name, shapes)
     if loaded is None:
         why = why_pruned(run)
-        raise UsageError(f"{run.path}: {why}" if why else f"{run.id} has no checkpoint {name!r} yet")
+        raise UsageError(f"{run.path}: {why}" if why else f"{name_of(run)} has no checkpoint {name!r} yet")
     return loaded[0]
 
 

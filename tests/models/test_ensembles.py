@@ -12,6 +12,7 @@ import pytest
 
 from nnrun.data.prepare import read_parts
 from nnrun.engine.parameters import Array
+from nnrun.errors import UsageError
 from nnrun.models.model import Model, load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.trained import trained
@@ -92,6 +93,13 @@ def test_a_member_without_weight_says_nothing(train_run: Train) -> None:
     whole = assembled(outcomes, [1, 0])
     rows = read_parts(whole.config.data)["dev"]
     np.testing.assert_array_equal(load_model(whole).predict(rows), load_model(StoredRun(outcomes[0].run)).predict(rows))
+
+
+def test_a_member_without_its_checkpoint_is_named_in_full(train_run: Train) -> None:
+    whole = assembled([train_run("data.source=iris", *QUICK, f"seed={seed}") for seed in (0, 1)], [1, 1])
+    member(whole.directory, 2).checkpoint("best").unlink()
+    with pytest.raises(UsageError, match=f"^{whole.id}/members/02 has no checkpoint"):
+        load_model(whole)
 
 
 def test_of_a_member_the_test_part_is_left_alone(train_run: Train) -> None:
