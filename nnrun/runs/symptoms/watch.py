@@ -39,6 +39,8 @@ class Watch:
         if begun < self._due:
             return
         rows = since(rows, start)
+        if not rows:  # the first epoch diverged, of the run or since a change
+            return
         at = recorded_layers(rows) or [(rows[-1]["epoch"], layers())]
         found = find_symptoms(Evidence(config, rows, at, self.guess, status="running"))
         first = {symptom["name"]: symptom["epoch"] for symptom in self._found}

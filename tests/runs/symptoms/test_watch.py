@@ -155,3 +155,13 @@ def test_a_run_that_trains_is_watched(train_run: Train, monkeypatch: pytest.Monk
     ]
     assert [one["name"] for one in outcome.record["symptoms"]] == ["vanishing"]
     assert [event["epoch"] for event in outcome.run.events() if event["event"] == "symptom"] == [1]
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_a_long_first_epoch_that_diverges_shows_nothing(
+    train_run: Train, monkeypatch: pytest.MonkeyPatch, networks: int
+) -> None:
+    monkeypatch.setattr(watch, "SECONDS_BETWEEN_LOOKS", 0.0)
+    rate = ("optimizer.name=sgd", "optimizer.learning_rate=1e30")
+    outcome = train_run("data.source=iris", f"network.ensemble={networks}", *rate)
+    assert outcome.status == "diverged" and not outcome.rows
