@@ -97,6 +97,8 @@ def test_on_test_the_folds_speak_together(train_run: Train, source: str, network
     settings = (f"data.source={source}", "data.split=[0.6,0.2,0.2]", "data.folds=3", "training.epochs=5")
     outcome = train_run(*settings, "network.hidden=[6]", f"network.ensemble={networks}")
     final = outcome.record["final"] or {}
+    own = [fold.read_record()["final"] or {} for fold in members_of(outcome.run)]
+    assert all("dev_error" in of_fold and "test_error" not in of_fold for of_fold in own)
     models = [load_model(StoredRun(fold)) for fold in members_of(outcome.run)]
     from nnrun.data.prepare import read_parts
 
