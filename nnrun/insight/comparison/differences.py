@@ -15,6 +15,7 @@ from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.insight.comparison.contestants import FACTS, Contestant, contestants, incomparable
 from nnrun.runs.finding import is_search, list_runs, search_of
+from nnrun.runs.members import is_gathered
 from nnrun.runs.records import Final
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -54,12 +55,15 @@ def student(degrees: int) -> float:
 
 
 def seed_noise(runs: Sequence[Contestant], root: Path) -> dict[str, Noise]:
-    """The noise of each number that at least one of the runs has repeats for, under `root` or in its own search."""
-    groups: dict[str, Finals] = {_group(run): {} for run in runs}
+    """The noise of each number that at least one of the runs has repeats for, under `root` or in its own search.
+
+    An ensemble of runs is no repeat of any of them: its config is that of its first member alone.
+    """
+    groups: dict[str, Finals] = {_group(run): {} for run in runs if not is_gathered(run.record)}
     for run in _repeats(runs, root):
         try:
-            group = _group(run)
-            if group in groups and run.record["status"] == "done" and not run.record["parent"]:
+            group, trained = _group(run), not (run.record["parent"] or is_gathered(run.record))
+            if group in groups and run.record["status"] == "done" and trained:
                 groups[group].setdefault(int(run.settings["seed"]), run.record["final"] or {})
         except (NnrunError, KeyError, TypeError, AttributeError):  # a broken run does not hide the others
             continue

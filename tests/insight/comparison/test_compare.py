@@ -155,6 +155,14 @@ def test_the_repeats_of_a_search_count_and_its_trials_do_not(
     assert compare(root / "elsewhere", [str(search.path), str(other.path)]).noise == found.noise
 
 
+def test_an_ensemble_is_no_repeat_of_its_first_member(make_run: MakeRun, root: Root) -> None:
+    gathered = {"epochs": 0, "members": [{"id": "a", "seed": 1}, {"id": "b", "seed": 2}]}
+    first, other = make_run("a"), make_run("b", {RATE: 0.01})
+    ensemble = make_run("c", {"seed": 1}, record=gathered, dev_error=0.01)
+    assert compare(root, [first.id, other.id]).noise == {}
+    assert compare(root, [ensemble.id, other.id]).noise == {}
+
+
 def test_students_t() -> None:
     # Tables: 2.201 for 11 degrees of freedom, 2.042 for 30, 1.960 for endlessly many.
     assert [student(n) for n in (1, 2, 10)] == [12.706, 4.303, 2.228]
