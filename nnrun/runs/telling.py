@@ -207,10 +207,11 @@ def summary(
             *gaps(final, record["data"], config.diagnosis),
         ]
         if "near_zero_weights" in final:
-            lines.append(
-                f"weights near zero (below 1% of their layer's largest): {percent(final['near_zero_weights'])}"
-            )
-        if "test_error" not in final:
+            share = percent(final["near_zero_weights"])
+            lines.append(f"weights near zero (below 1% of their layer's largest): {share}")
+        if config.data.fold == "all":
+            lines.append("all rows train: the dev error is that of the same rows, and says nothing of others")
+        elif "test_error" not in final:
             lines.append("no test set: the dev error is not unbiased, since the best epoch was chosen by it")
     trains = called(path) if path and status in HELD else None
     return [*lines, *symptoms(record.get("symptoms") or [], trains, typed_here)]

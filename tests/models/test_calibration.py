@@ -32,6 +32,7 @@ from nnrun.runs.members import member
 from nnrun.runs.records import ScoresRecord
 from nnrun.runs.rundir import CALIBRATION, MEMBERS, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.telling import summary
 from tests.models.test_ensembles import QUICK, assembled
 
 Train = Callable[..., Outcome]
@@ -301,7 +302,9 @@ def test_of_folds_each_row_is_predicted_by_the_network_that_has_not_learned_it(t
 
 
 def test_rows_that_were_all_learned_calibrate_nothing(train_run: Train) -> None:
-    of_classes = train_run("data.source=iris", "data.folds=3", "data.fold=all", *QUICK).run
+    outcome = train_run("data.source=iris", "data.folds=3", "data.fold=all", *QUICK)
+    assert any("says nothing of others" in line for line in summary(outcome.record, outcome.config, "done"))
+    of_classes = outcome.run
     of_numbers = train_run(*NUMBERS, "data.folds=3", "data.fold=all").run
     for refused in (lambda: calibrate(model_of(of_classes)), lambda: asked_for(model_of(of_classes), "80%", False)):
         with pytest.raises(UsageError, match="was trained on all of them"):
