@@ -51,6 +51,7 @@ class Stage:
 
     def beginning(self, dataset: Dataset, notices: Sequence[str]) -> Beginning:
         """What training begins with, or goes on with."""
+        augmented = augmentation_notices(self.configs[0].regularization.augment)
         return Beginning(
             rows={part: len(arrays.x) for part, arrays in dataset.parts.items()},
             features=dataset.n_features,
@@ -59,7 +60,7 @@ class Stage:
             parameters=self.trainer.network.theta.size,
             batch_size=self.trainer.recipe.batch_size,
             epoch=self.trainer.epoch,
-            notices=[*notices, *dataset.notices, *augmentation_notices(self.configs[0].regularization.augment)],
+            notices=list(dict.fromkeys([*notices, *dataset.notices, *augmented])),
             error_kind=dataset.error_kind or "",
             fold=dataset.fitted.fold,
         )

@@ -101,3 +101,11 @@ def test_a_last_network_that_is_gone_is_trained_again_as_it_says(nnrun: Nnrun, c
     assert gone.code == 4 and "the network of all folds is gone" in gone.err
     assert nnrun(*quoted(gone.err, "resume"), "-q").code == 0
     assert best.read_bytes() == before
+
+
+def test_a_class_with_fewer_rows_than_folds_is_told_once(nnrun: Nnrun, config: Write) -> None:
+    rows = [f"{k / 7:.3f},{'rare' if k < 3 else 'ab'[k % 2]}" for k in range(40)]
+    Path("rare.csv").write_text("\n".join(["x,label", *rows]) + "\n")
+    config("data: {source: rare.csv, target: label, folds: 5}\ntraining: {epochs: 1}\n")
+    told = " ".join(nnrun("train").err.split())
+    assert told.count("fewer rows than folds of class rare (3)") == told.count("there is no test set") == 1
