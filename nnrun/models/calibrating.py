@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple, TypedDict
@@ -102,7 +103,8 @@ def calibrate(model: Model) -> Calibrated:
         _require_unlearned(run, "dev")
         found.model = _tempered(found, run, ["dev", "test"] if reads.test else ["dev"])
     scores = None if reads.refused else _scores(found.model, reads.part, _calibrating(run, reads.part))
-    _keep(found, scores, reads)
+    found.model = replace(found.model, calibration=_calibration(found.model, scores))
+    _keep(found, reads)
     return found
 
 
@@ -124,7 +126,9 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
         raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")
     rows = _calibrating(run, reads.part)
     place(sum(len(measured) for _, measured in rows), level, reads.part)
-    _keep(found, _scores(model, reads.part, rows), reads)
+    found.model = replace(model, calibration=_calibration(model, _scores(model, reads.part, rows)))
+    with suppress(OSError):  # a directory that cannot be written to has them scored again the next time
+        _keep(found, reads)
     return found
 
 
@@ -154,14 +158,18 @@ class _Reading(NamedTuple):
         return cls("test" in run.dataset.parts and not refused, refused)
 
 
-def _keep(found: Calibrated, scores: ScoresRecord | None, reads: _Reading) -> None:
+def _calibration(model: Model, scores: ScoresRecord | None) -> Calibration:
+    """At the temperature that the model has."""
+    return Calibration(identity(model.members, model.shares), model.temperature, scores)
+
+
+def _keep(found: Calibrated, reads: _Reading) -> None:
     """Write it into the run, once the read is counted that it took."""
-    model, directory = found.model, found.model.run.directory
+    directory = found.model.run.directory
     if reads.test:
         found.test_reads = count_read(directory)
-    calibration = Calibration(identity(model.members, model.shares), model.temperature, scores)
-    calibration.keep(directory)
-    found.model = replace(model, calibration=calibration)
+    if found.model.calibration:
+        found.model.calibration.keep(directory)
 
 
 # the temperature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from nnrun.engine.metrics import calibration_error
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, UsageError
 from nnrun.models.calibrating import calibrate, fitted_temperature, with_scores
-from nnrun.models.calibration import margin, read_level
+from nnrun.models.calibration import Calibration, margin, read_level
 from nnrun.models.model import Model, load_model
 from nnrun.models.reads import TEST_READ_BY
 from nnrun.models.rows import Predictions
@@ -382,3 +383,18 @@ def test_members_say_classes_and_how_far_they_are_apart(train_run: Train, source
 def test_one_network_has_no_members(train_run: Train) -> None:
     with pytest.raises(UsageError, match=r"is one network; `nnrun train \S+ --set network\.ensemble=5`"):
         asked_for(model_of(train_run(*NUMBERS).run), None, True)
+
+
+def test_an_interval_is_given_where_nothing_can_be_kept(train_run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = train_run("data.source=diabetes", "network.hidden=[8]", "training.epochs=4")
+    model = load_model(StoredRun(outcome.run))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Calibration, "keep", full)
+    found = with_scores(model, Fraction(9, 10))
+    assert found.scores and found.scores["part"] == "test"
+    assert not (outcome.run.path / "calibration.json").exists()
+    with pytest.raises(OSError, match="Read-only"):
+        calibrate(model)
