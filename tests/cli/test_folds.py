@@ -109,3 +109,10 @@ def test_a_class_with_fewer_rows_than_folds_is_told_once(nnrun: Nnrun, config: W
     config("data: {source: rare.csv, target: label, folds: 5}\ntraining: {epochs: 1}\n")
     told = " ".join(nnrun("train").err.split())
     assert told.count("fewer rows than folds of class rare (3)") == told.count("there is no test set") == 1
+
+
+def test_a_diagnosis_shows_fold_by_fold(nnrun: Nnrun, config: Write) -> None:
+    config(FOLDS)
+    assert nnrun("train", "-q").code == 0
+    shown = nnrun("diagnose").out
+    assert re.search(r"^fold  dev error .*\n(   \d +[\d.]+%.*\n){3}dev error .* standard error", shown, re.MULTILINE)

@@ -25,7 +25,7 @@ from nnrun.insight.diagnosis.telling import (
     weighing,
 )
 from nnrun.installation import command, typed_here
-from nnrun.runs.members import is_gathered
+from nnrun.runs.members import folds_table, is_gathered
 from nnrun.runs.records import FoundSymptom, RunRecord
 from nnrun.runs.rundir import DIAGNOSIS
 from nnrun.runs.stored import HELD, StoredRun, best_row
@@ -125,7 +125,8 @@ def of_a_run(
     actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     wrong = (record.get("symptoms") or []) if evidence.training else []
-    lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence), ""]
+    lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence)]
+    lines += [*folds_table(record), ""]
     if verdict is None:
         lines += wrapped(told)
     else:
