@@ -89,12 +89,17 @@ BAD = {
 
 @pytest.mark.parametrize("name", [name for name in SYMPTOMS if name != "dev_rising"])  # told while it trains alone
 def test_the_settings_below_a_symptom_cure_it(nnrun: Nnrun, config: Write, name: str) -> None:
-    done = nnrun("train", config(BAD[name].config))
-    assert done.code == BAD[name].code
-    told = done.out.partition(f"symptom  {name.replace('_', ' ')}")[2].splitlines()
+    """What a rate far too high comes to hangs on the last digits, so further seeds are tried until one shows it."""
+    config(BAD[name].config)
+    told: list[str] = []
+    for seed in range(20):
+        done = nnrun("train", "config.yaml", "--set", f"seed={seed}")
+        assert done.code == BAD[name].code
+        if told := done.out.partition(f"symptom  {name.replace('_', ' ')}")[2].splitlines():
+            break
     assert told, done.out
     options = shlex.split(told[1].strip().removeprefix("try "))
-    cured = nnrun("train", "config.yaml", *options)
+    cured = nnrun("train", "config.yaml", "--set", f"seed={seed}", *options)
     assert (cured.code, f"symptom  {name.replace('_', ' ')}" in cured.out) == (0, False), cured.out
 
 
