@@ -31,7 +31,7 @@ from nnrun.runs.conclusion import (
     status_of,
     tested,
 )
-from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import ALL, FOLDER, fold_line, member
 from nnrun.runs.preparing import CACHE, begun, create, first_files, located, same_data, until_told
 from nnrun.runs.records import Final, Given, Row, RunRecord
@@ -92,14 +92,12 @@ def resume(run: RunDir, listener: Listener, told_to_stop: ToldToStop) -> Outcome
         return _go_on(run, loaded, listener, told_to_stop)
 
 
-class Between(Listener):
+class Between(Relay):
     """Hands on what it hears of the folds, and between two epochs looks for what is asked of the whole."""
 
     def __init__(self, listener: Listener, steering: Steering) -> None:
-        self.listener, self.steering = listener, steering
-        for name in vars(Listener):
-            if not name.startswith("_") and name not in vars(Between):
-                setattr(self, name, getattr(listener, name))
+        super().__init__(listener)
+        self.steering = steering
 
     def epoch(self, row: Row) -> None:
         """A pause is a wait in here."""

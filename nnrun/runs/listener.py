@@ -47,3 +47,13 @@ class Listener:
 
     def ended(self, outcome: Outcome) -> None:
         """The run is over, or was told to stop."""
+
+
+class Relay(Listener):
+    """Hands on to another listener whatever it has no method of its own for."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        for name, silent in vars(Listener).items():
+            if not name.startswith("_") and getattr(type(self), name) is silent:
+                setattr(self, name, getattr(listener, name))

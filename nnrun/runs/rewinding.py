@@ -22,7 +22,7 @@ from nnrun.files import json_lines
 from nnrun.installation import command
 from nnrun.runs.checkpoints import start_before
 from nnrun.runs.finding import is_search, search_of
-from nnrun.runs.listener import Listener, Outcome, ToldToStop
+from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
 from nnrun.runs.preparing import create, prepare, same_data, until_told
 from nnrun.runs.records import Parent, Row
@@ -157,15 +157,13 @@ def _told(parent: str, epoch: int, start: int) -> list[str]:
     return [f"begins where {parent} stood at the end of epoch {epoch}; {again} trained again, to the same bits"]
 
 
-class Retraced(Listener):
+class Retraced(Relay):
     """Hands on what it hears, and compares the epochs up to the fork with the parent's."""
 
     def __init__(self, listener: Listener, expected: Sequence[Row], place: str) -> None:
-        self.listener, self.place = listener, place
+        super().__init__(listener)
+        self.place = place
         self._expected = {row["epoch"]: _lasting(row) for row in expected}
-        for name in vars(Listener):
-            if not name.startswith("_") and name not in vars(Retraced):
-                setattr(self, name, getattr(listener, name))
 
     def epoch(self, row: Row) -> None:
         """Say so where it did not come out as it did then, which only another machine or library explains."""
