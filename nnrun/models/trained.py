@@ -116,12 +116,19 @@ def trained(run: StoredRun) -> Trained:
 
 
 def _with_data(run: StoredRun, beside: Path) -> Trained:
-    from nnrun.runs.preparing import CACHE, same_data  # here, since who predicts trains nothing
+    from nnrun.runs.preparing import CACHE  # here, since who predicts trains nothing
 
     dataset = load_dataset(run.config.data, run.config.training.dtype, beside / CACHE)
-    if not same_data(run, dataset):
-        raise DataError(f"{run.id}: the data is no longer what this run was trained on; train anew")
+    require_own(run, dataset)
     return Trained(run, dataset)
+
+
+def require_own(run: StoredRun, dataset: Dataset) -> None:
+    """DataError unless a data set is that of the run."""
+    from nnrun.runs.preparing import same_data
+
+    if not same_data(run, dataset):
+        raise DataError(f"{run.name}: the data is no longer what this run was trained on; train anew")
 
 
 def _for_all(model: Model, members: Sequence[Trained], parts: Sequence[str]) -> Dataset:

@@ -11,16 +11,17 @@ import numpy as np
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import UsageError
 from nnrun.files import checksum
 from nnrun.installation import command, elsewhere
 from nnrun.models.ensembling.selection import Panel
 from nnrun.models.model import Model, load_model
-from nnrun.runs.assembly import examples
+from nnrun.models.trained import require_own
+from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.checkpoints import why_pruned
 from nnrun.runs.finding import listing
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
-from nnrun.runs.preparing import CACHE, same_data
+from nnrun.runs.preparing import CACHE
 from nnrun.runs.recording import weights_of
 from nnrun.runs.rundir import DATA, RunDir
 from nnrun.runs.stored import HELD, StoredRun
@@ -195,8 +196,7 @@ class Reader:
         key = config.data.model_dump_json(), config.training.dtype
         if key not in self._sets:
             self._sets[key] = load_dataset(config.data, config.training.dtype, self.cache)
-        if not same_data(run, self._sets[key]):
-            raise DataError(f"{run.name}: the data is no longer what this run was trained on; train anew")
+        require_own(run, self._sets[key])
         return self._sets[key]
 
     def says(self, run: StoredRun, parts: Sequence[str]) -> dict[str, Array]:
@@ -209,11 +209,9 @@ class Reader:
         predicted = np.stack([self.says(one.run, ["dev"])["dev"] for one in candidates])
         run = candidates[0].run
         dataset = self.dataset(run)
-        dev, target = examples(dataset, "dev"), dataset.fitted.target
+        dev, target, loss = examples(dataset, "dev"), dataset.fitted.target, make_loss(run.config, dataset)
         scale = dev.error_scale / dev.total
-        return Panel(
-            predicted, dev.y, load_model(run).loss, metric, weights_of(dev), scale, target.mean, target.deviation
-        )
+        return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.mean, target.deviation)
 
 
 def _predicted(model: Model, x: Array) -> Array:

@@ -14,12 +14,10 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.files import checksum, json_lines, sealed, to_json
 from nnrun.models.ensembling.candidates import Candidate, Reader
-from nnrun.models.model import load_model
-from nnrun.models.scores import Scores
-from nnrun.runs.assembly import examples
+from nnrun.runs.assembly import make_loss
 from nnrun.runs.environment import describe
 from nnrun.runs.members import EnsembleRecord, ensemble_file, member
-from nnrun.runs.recording import wanted, weights_of
+from nnrun.runs.recording import measures, wanted
 from nnrun.runs.records import Event, Final, RunRecord, Written
 from nnrun.runs.rundir import (
     CHECKPOINTS,
@@ -130,25 +128,16 @@ def finals(chosen: Chosen, reader: Reader) -> Final:
     Members are loaded one after the other.
     """
     first, weights = chosen.members[0].run, chosen.record["weights"]
-    dataset, model = reader.dataset(first), load_model(first)
+    dataset = reader.dataset(first)
+    loss, names = make_loss(first.config, dataset), wanted(first.config, dataset)
     parts = [part for part in PARTS if part in dataset.parts]
     pooled: dict[str, Array] = {}
     for one, weight in zip(chosen.members, weights, strict=True):
         for part, predicted in reader.says(one.run, parts).items():
             pooled[part] = pooled.get(part, 0.0) + weight * predicted.astype(np.float64)
     found: Final = {}
-    names = ["loss", "error", *(["rmse"] if dataset.classes is None else []), *wanted(first.config, dataset)]
     for part, predicted in pooled.items():
-        measured = examples(dataset, part)
-        logits = _logits(model.loss, predicted) if dataset.classes else predicted
-        scores = Scores(model.loss, model.target, weights=weights_of(measured))
-        plain = Scores(model.loss, model.target)
-        for each in (scores, plain):
-            each.add(logits, measured.y)
-        numbers = scores.metrics()
-        found |= {f"{part}_{name}": numbers[name] for name in dict.fromkeys(names)}
-        if measured.weights is not None:
-            found[f"{part}_plain_error"] = plain.metrics()["error"]
+        found |= measures(loss, dataset, part, _logits(loss, predicted) if dataset.classes else predicted, names)
     return found | {"cost": _cost(found, chosen)}
 
 
