@@ -26,6 +26,7 @@ from nnrun.models.ensembling.selection import (
     FOLDS,
     Chooser,
     CrossFit,
+    Gain,
     Panel,
     best_single,
     cross_fit,
@@ -137,21 +138,18 @@ def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: S
     """By greedy selection or the best with equal weights, what gains more; the best alone where that is too little."""
     ways: dict[Way, Chooser] = {GREEDY: greedy(rounds), EQUAL: top(rounds), SINGLE: best_single}
     fits = _fits(known, rounds, ways)
-    worth = [way for way in (EQUAL, GREEDY) if _is_gain(fits[way])]
-    taken = max(worth, key=lambda way: _gain(fits[way]), default=SINGLE)
+    worth = [way for way in (EQUAL, GREEDY) if _gain(fits[way]).is_one]
+    taken = max(worth, key=lambda way: _gain(fits[way]).value, default=SINGLE)
     selection = _selection(known, rounds, fits, taken)
     choice = Choice("greedy", ways[taken](known.panel), [reason(selection), *notes], selection)
     return _made(known, choice, root, argv)
 
 
-def _gain(fit: Fit) -> float:
-    return fit["cross_fitted"]["gain"] or 0.0
-
-
-def _is_gain(fit: Fit) -> bool:
-    """Whether it is more than one standard error."""
-    se = fit["cross_fitted"]["se"]
-    return se is not None and _gain(fit) > se
+def _gain(fit: Fit) -> Gain:
+    """What a way that is no single candidate gains on the best one."""
+    known = fit["cross_fitted"]
+    value, se = known["gain"], known["se"]
+    return Gain(0.0 if value is None else value, np.inf if se is None else se)
 
 
 def _fits(known: Known, n: int, ways: Mapping[Way, Chooser]) -> dict[Way, Fit]:
