@@ -21,6 +21,7 @@ from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
+from nnrun.runs.recording import in_own_unit
 from nnrun.runs.records import ScoresRecord
 
 LOWEST, HIGHEST = 0.01, 100.0  # temperatures; beyond them probabilities are 0 and 1, or all the same
@@ -103,8 +104,7 @@ def calibrate(model: Model) -> Calibrated:
         _require_unlearned(run, "dev")
         found.model = _tempered(found, run, ["dev", "test"] if reads.test else ["dev"])
     scores = None if reads.refused else _scores(found.model, reads.part, _calibrating(run, reads.part))
-    found.model = replace(found.model, calibration=_calibration(found.model, scores))
-    _keep(found, reads)
+    _keep(found, _calibration(found.model, scores), reads)
     return found
 
 
@@ -126,9 +126,9 @@ def with_scores(model: Model, level: Fraction) -> Calibrated:
         raise UsageError(f"--interval takes rows of the test part to calibrate it, which is not read: {reads.refused}")
     rows = _calibrating(run, reads.part)
     place(sum(len(measured) for _, measured in rows), level, reads.part)
-    found.model = replace(model, calibration=_calibration(model, _scores(model, reads.part, rows)))
+    calibration = _calibration(model, _scores(model, reads.part, rows))
     with suppress(OSError):  # a directory that cannot be written to has them scored again the next time
-        _keep(found, reads)
+        _keep(found, calibration, reads)
     return found
 
 
@@ -163,13 +163,12 @@ def _calibration(model: Model, scores: ScoresRecord | None) -> Calibration:
     return Calibration(identity(model.members, model.shares), model.temperature, scores)
 
 
-def _keep(found: Calibrated, reads: _Reading) -> None:
-    """Write it into the run, once the read is counted that it took."""
-    directory = found.model.run.directory
+def _keep(found: Calibrated, calibration: Calibration, reads: _Reading) -> None:
+    """The model has it from now on; write it into the run, once the read is counted that it took."""
+    directory, found.model = found.model.run.directory, replace(found.model, calibration=calibration)
     if reads.test:
         found.test_reads = count_read(directory)
-    if found.model.calibration:
-        found.model.calibration.keep(directory)
+    calibration.keep(directory)
 
 
 # the temperature
@@ -262,6 +261,4 @@ def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:
     if model.target.classes is not None:
         lacks: Array = 1 - said[np.arange(len(said)), measured.y]
         return lacks
-    target = piece.model.target
-    true = measured.y[:, 0].astype(np.float64) * target.deviation + target.mean
-    return np.abs(true - said)
+    return np.abs(in_own_unit(piece.dataset, measured.y)[:, 0] - said)

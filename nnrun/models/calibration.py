@@ -126,5 +126,9 @@ def place(rows: int, level: Fraction, part: str) -> int:
 
 def plain_margin(scores: ScoresRecord, level: Fraction) -> float:
     """What it would be if errors were normal around 0, with the deviation of these."""
-    z = NormalDist().inv_cdf(float(1 + level) / 2)
-    return z * float(np.sqrt(np.mean(np.square(scores["values"]))))
+    return deviations(level) * float(np.sqrt(np.mean(np.square(scores["values"]))))
+
+
+def deviations(level: Fraction) -> float:
+    """How many to both sides of the mean hold this share of a normal distribution."""
+    return NormalDist().inv_cdf(float(1 + level) / 2)

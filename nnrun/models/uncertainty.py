@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.installation import command
-from nnrun.models.calibration import margin, percents, plain_margin, read_level
+from nnrun.models.calibration import deviations, margin, percents, plain_margin, read_level
 from nnrun.models.model import Model
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import counted, number
@@ -97,8 +96,7 @@ def _cost(found: Calibrated) -> str:
 
 
 def _plain(scores: ScoresRecord, level: Fraction) -> str:
-    z = NormalDist().inv_cdf(float(1 + level) / 2)
-    return f"± {z:.4g} · rmse of the same rows would be ± {number(plain_margin(scores, level))}"
+    return f"± {deviations(level):.4g} · rmse of the same rows would be ± {number(plain_margin(scores, level))}"
 
 
 @dataclass(frozen=True)
