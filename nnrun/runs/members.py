@@ -16,8 +16,8 @@ from nnrun.files import sealed, to_json
 from nnrun.installation import command
 from nnrun.runs.records import MemberRecord, Number, RunRecord
 from nnrun.runs.rundir import MEMBERS, RunDir
-from nnrun.runs.verdict import error_kind
-from nnrun.text import columns, counted, duration, metric_name, number, percent
+from nnrun.runs.verdict import error_name
+from nnrun.text import columns, counted, duration, number, percent
 
 if TYPE_CHECKING:
     from nnrun.config.config import Config
@@ -166,7 +166,7 @@ def folds_told(record: RunRecord) -> tuple[list[list[str]], list[str]]:
     folds, final = folds_in(record), record.get("final") or {}
     if not folds or "dev_error_se" not in final:
         return [], []
-    name = f"dev {metric_name('1 − R²' if 'dev_rmse' in final else 'error', error_kind(record['data']))}"
+    name = f"dev {error_name(final, record['data'])}"
     table = [["fold", name, "dev loss", "best epoch", "dev rows"]]
     for each in folds:
         numbers_of = [percent(each.get("dev_error")), number(each.get("dev_loss")), str(each.get("best_epoch"))]
@@ -197,7 +197,7 @@ def beside_members(record: RunRecord) -> list[str]:
     members, final = record.get("members"), record.get("final")
     if not members or len(members) == 1 or not final or folds_in(record):
         return []
-    name = metric_name("1 − R²" if "dev_rmse" in final else "error", error_kind(record["data"]))
+    name = error_name(final, record["data"])
     errors = sorted(member["dev_error"] for member in members if member["dev_error"] is not None)
     low, high = (percent(error) for error in (errors[0], errors[-1])) if errors else ("–", "–")
     each = low if low == high else f"{low.removesuffix('%')} to {high}"

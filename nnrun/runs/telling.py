@@ -14,7 +14,7 @@ from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.stored import HELD
-from nnrun.runs.verdict import RULES, error_kind, of_run, set_sizes
+from nnrun.runs.verdict import RULES, error_kind, error_name, of_run, set_sizes
 from nnrun.text import (
     columns,
     counted,
@@ -223,7 +223,7 @@ def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[
     if not final:
         return [ending(record, status)]
     errors = ", ".join(f"{part} {percent(final.get(f'{part}_error'))}" for part in PARTS if f"{part}_error" in final)
-    name = metric_name("1 − R²" if "train_rmse" in final else "error", error_kind(record["data"]))
+    name = error_name(final, record["data"])
     return [ending(record, status), f"{name:<8} {', '.join(filter(None, [errors, watched(nudges(events))]))}"]
 
 

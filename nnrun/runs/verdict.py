@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import sqrt
 
 from nnrun.runs.records import DataSizes
-from nnrun.text import all_of, percent, points, set_name
+from nnrun.text import all_of, metric_name, percent, points, set_name
 
 SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
 Z = 1.959963984540054  # 97.5% of a normal distribution lie below; statistics.NormalDist would be loaded for it alone
@@ -165,6 +165,11 @@ def set_sizes(data: DataSizes) -> Mapping[str, int]:
 def error_kind(data: DataSizes) -> str:
     """`balanced` or `weighted`, which stands before the name of a run's numbers; empty where rows count alike."""
     return data.get("error_kind", "weighted" if "effective_rows" in data else "")
+
+
+def error_name(final: Mapping[str, float | None], data: DataSizes) -> str:
+    """What a run's errors are called on screen: `error`, of a regression `1 − R²`, with their kind in front."""
+    return metric_name("1 − R²" if "train_rmse" in final else "error", error_kind(data))
 
 
 def can_be_judged(final: Mapping[str, float | None] | None) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way, has_members, read_ensemble
 from nnrun.runs.records import Final, MemberRecord, Number
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import error_kind
-from nnrun.text import columns, counted, metric_name, metric_value, number, percent, points, wrapped
+from nnrun.runs.verdict import error_name
+from nnrun.text import columns, counted, metric_value, number, percent, points, wrapped
 
 SHOWN = 25  # members; the others weigh no more than the last of them
 
@@ -29,7 +29,7 @@ def ensemble_lines(run: StoredRun) -> list[str]:
     if "told" not in record:  # the folds of a cross-validation tell of themselves elsewhere
         return []
     lines = [line for told in record["told"] for line in wrapped(told, "ensemble ")]
-    error = metric_name("1 − R²" if "dev_rmse" in run.final else "error", error_kind(run.record["data"]))
+    error = error_name(run.final, run.record["data"])
     lines += ["", *_members(record, error)]
     if "dev" in record:
         lines += ["", *_selection(record["dev"])]
