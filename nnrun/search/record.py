@@ -53,9 +53,15 @@ def or_so(final: Final, metric: str) -> str:
 
 def sharing(records: Iterable[TrialRecord]) -> list[TrialRecord]:
     """The trials that share the best value, that which is chosen first: by dev loss, then by number, as in a search."""
-    valued = [(record["metric"], record) for record in records if record["metric"] is not None]
-    least = min((value for value, _ in valued), default=None)
-    return sorted((record for value, record in valued if value == least), key=lambda r: (dev_loss(r), r["number"]))
+    ordered = ranked(records)
+    return [record for record in ordered if record["metric"] == ordered[0]["metric"]]
+
+
+def ranked(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Those that have a value, the best first: by it, then by dev loss, then by number."""
+    valued = [(value, dev_loss(record), record["number"], record) for record in records
+              if (value := record["metric"]) is not None]  # fmt: skip
+    return [record for *_, record in sorted(valued, key=lambda each: each[:3])]
 
 
 def dev_loss(record: TrialResult) -> float:

@@ -13,7 +13,7 @@ from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord, TrialRecord, dev_loss
+from nnrun.search.record import SearchRecord, TrialRecord, ranked
 from nnrun.search.retests.record import RetestRecord, is_retest, read
 
 WIDER = "wider.yaml"  # a config, for the search that comes after it
@@ -64,9 +64,7 @@ class StoredSearch:
         """
         if self.run.status in HELD:
             raise UsageError(f"{self.run.id} is still running; wait for its end, or stop it")
-        valued = ((record["metric"], dev_loss(record), record["number"]) for record in self.trials)
-        order = sorted((value, loss, number) for value, loss, number in valued if value is not None)
-        return [RunDir(self.run.path / "trials" / f"{number:04d}") for _, _, number in order]
+        return [RunDir(self.run.path / "trials" / f"{record['number']:04d}") for record in ranked(self.trials)]
 
     @property
     def loss(self) -> str | None:
