@@ -28,11 +28,10 @@ from typing import NamedTuple
 
 from environment import restart_cleaned
 from real_tables import TABLES
-from tables import proposal
+from tables import bundled_file, proposal
 
-from nnrun.config.data_section import BUNDLED, Data
+from nnrun.config.data_section import BUNDLED
 from nnrun.config.load import load_config
-from nnrun.data.files.sources import read_source
 from nnrun.runs.verbs import train
 
 REAL = tuple(name for name in TABLES if name != "flights")  # which takes an hour
@@ -79,9 +78,7 @@ def table_files(folder: Path, names: list[str]) -> Iterator[tuple[str, Path, str
     """Name, file and target of each table that is wanted."""
     for name, facts in BUNDLED.items():
         if name in names:
-            path = folder / f"{name}.csv"
-            read_source(Data(source=name))["all"].frame.to_csv(path, index=False)
-            yield name, path, facts.target
+            yield name, bundled_file(folder, name), facts.target
     for name in REAL:
         if name in names:
             path = folder / f"{name}.csv"

@@ -74,9 +74,14 @@ def table_files(folder: Path, rows: int) -> Iterator[tuple[str, Path, str]]:
     for name, made in MADE.items():
         yield name, made.write(folder, rows), made.target
     for name, facts in BUNDLED.items():
-        path = folder / f"{name}.csv"
-        read_source(Data(source=name))["all"].frame.to_csv(path, index=False)
-        yield name, path, facts.target
+        yield name, bundled_file(folder, name), facts.target
+
+
+def bundled_file(folder: Path, name: str) -> Path:
+    """A bundled set as a file."""
+    path = folder / f"{name}.csv"
+    read_source(Data(source=name))["all"].frame.to_csv(path, index=False)
+    return path
 
 
 def proposal(path: Path, target: str) -> Path:
