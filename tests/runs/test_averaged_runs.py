@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.data.dataset import load_dataset
 from nnrun.errors import UsageError
 from nnrun.models.export import numpy_file
 from nnrun.models.export.formats import dev_rows
@@ -20,11 +18,11 @@ from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.assembly import make_trainer
 from nnrun.runs.checkpoints import SLOT, load_weights, named
-from nnrun.runs.listener import Listener, Outcome
+from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Session
 from nnrun.runs.stored import StoredRun
 from nnrun.search.trials import signature
+from tests.runs.test_session import cohort
 
 Train = Callable[..., Outcome]
 SETTINGS = (
@@ -95,17 +93,8 @@ def test_among_others_and_alone(tmp_path: Path) -> None:
     others = [load_config(None, [*SETTINGS, *more]).config for more in ([], [SWA])]
     signatures = [signature(config.resolved()) for config in [*configs, *others]]
     assert len(set(signatures[:3])) == 1 and len(set(signatures)) == 3
-    dataset = load_dataset(configs[0].data, "float32", tmp_path / ".cache")
-
-    def train(members: list[Any], root: Path) -> list[Outcome]:
-        runs = [RunDir.create(root, "member", lambda _: {"run.json": b'{"data": {"rows": {}}}'}) for _ in members]
-        with ExitStack() as locks:
-            for run in runs:
-                locks.enter_context(run.locked())
-            return Session(members, dataset).train(runs, Listener(), lambda: False)
-
-    for config, mine in zip(configs, train(configs, tmp_path / "together"), strict=True):
-        (own,) = train([config], tmp_path / f"alone{config.training.average}")
+    for config, mine in zip(configs, cohort(configs, tmp_path / "together"), strict=True):
+        (own,) = cohort([config], tmp_path / f"alone{config.training.average}")
         for name in ("best", "last"):
             file = f"checkpoints/{name}.safetensors"
             assert mine.run.read(file) == own.run.read(file)

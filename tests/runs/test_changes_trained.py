@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
-from nnrun.data.dataset import load_dataset
 from nnrun.runs import session, verbs
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.rundir import RunDir
-from nnrun.runs.session import Session
+from tests.runs.test_session import cohort
 
 Train = Callable[..., Outcome]
 Bits = Callable[[RunDir], dict[str, Any]]
@@ -106,20 +104,11 @@ def test_among_others_and_alone(tmp_path: Path, bits: Bits) -> None:
         )
 
     configs = [member(0, 0.3, 0.2, 0), member(1, 0.05, 0.0, 1e-2), member(2, 1e36, 0.1, 0), member(3, 1e-6, 0.1, 0)]
-    dataset = load_dataset(configs[0].data, "float32", tmp_path / ".cache")
-
-    def train(members: list[Config], root: Path) -> list[Outcome]:
-        runs = [RunDir.create(root, "member", lambda _: {"run.json": b'{"data": {"rows": {}}}'}) for _ in members]
-        with ExitStack() as locks:
-            for run in runs:
-                locks.enter_context(run.locked())
-            return Session(members, dataset).train(runs, Listener(), lambda: False)
-
-    together = train(configs, tmp_path / "together")
+    together = cohort(configs, tmp_path / "together")
     assert {outcome.status for outcome in together} == {"done", "diverged"}
     assert len({len(outcome.rows) for outcome in together}) > 2, "some stop before the others"
     for k, mine in enumerate(together):
-        (own,) = train([configs[k]], tmp_path / f"alone{k}")
+        (own,) = cohort([configs[k]], tmp_path / f"alone{k}")
         for key in ("status", "epochs", "best_epoch", "stopped_early", "divergence", "final"):
             assert mine.record[key] == own.record[key]  # type: ignore[literal-required]
         assert mine.run.read("checkpoints/last.safetensors") == own.run.read("checkpoints/last.safetensors")
