@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from nnrun.config.load import load_config
 from nnrun.engine.augmentation import Augmenter
+from nnrun.engine.embedding import Embedding
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import INITIALIZERS
@@ -135,6 +136,7 @@ def trainer(
     dtype: str = "float64",
     engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
     ensemble: int = 1,
+    embeddings: Sequence[Embedding] = (),
     **hyperparameters: Any,
 ) -> Trainer:
     """Members with these seeds; dropout rates and hyperparameters are numbers or one number a member."""
@@ -153,6 +155,7 @@ def trainer(
         batch_norm=batch_norm,
         dropout=() if dropout is None else [a_member(dropout)] * len(hidden),
         input_dropout=None if input_dropout is None else a_member(input_dropout),
+        embeddings=embeddings,
     )
     recipe = Recipe(
         mlp=mlp,

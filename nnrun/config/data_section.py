@@ -230,6 +230,11 @@ class Data(Section):
     kinds: Kinds = key(
         {}, "column to number, category, boolean, date, text or drop, where it is not what its cells look like"
     )
+    encode_categories: Annotated[Literal["onehot", "embedding", "auto"], OneOf()] = key(
+        "onehot",
+        "onehot = a feature a value; embedding = each value learns a few numbers; auto = that in columns where more "
+        "than max_categories values are not rare",
+    )
     max_categories: _Count = key(100, "values of a category with a feature of their own; the others share one")
     rare_below: Annotated[
         Annotated[Literal["auto"], OneOf(also="a whole number"), Tag(kind_tag("text"))]

@@ -10,7 +10,8 @@ import numpy as np
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.survey import Survey
-from nnrun.data.features.columns import widest
+from nnrun.data.features.categories import Limits
+from nnrun.data.features.columns import DATE_PARTS
 from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
 from nnrun.errors import DataError
@@ -149,10 +150,10 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
             )
 
 
-def check_memory(found: Survey, meanings: Mapping[str, Meaning], most: int) -> None:
-    """Raise DataError if the categories, one feature each, `most` a column, need more memory than is free."""
+def check_memory(found: Survey, meanings: Mapping[str, Meaning], limits: Limits) -> None:
+    """Raise DataError if the categories, one feature each as far as limits allow, need more memory than is free."""
     widths = {
-        name: widest(meaning, len(found.columns[name].texts.distinct), most) for name, meaning in meanings.items()
+        name: _widest(meaning, len(found.columns[name].texts.distinct), limits) for name, meaning in meanings.items()
     }
     if told := lacking(sum(widths.values()) * found.rows * np.dtype(np.float64).itemsize):
         name = max(widths, key=lambda name: widths[name])
@@ -160,6 +161,13 @@ def check_memory(found: Survey, meanings: Mapping[str, Meaning], most: int) -> N
             f"{found.head.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for "
             f"each would take {told}; add it to data.drop"
         )
+
+
+def _widest(meaning: Meaning, different: int, limits: Limits) -> int:
+    """The most features that so many different values can become, the indicator aside."""
+    if meaning.kind == "category":
+        return 1 if limits.encode == "embedding" else min(different, limits.most + 1)
+    return len(DATE_PARTS) if meaning.kind == "date" else 1
 
 
 def check_same_columns(found: Mapping[str, Survey], reference: Survey, features: Iterable[str]) -> None:

@@ -99,10 +99,14 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
     features = preprocessor.features
     if list(described.features) != features:
         return "features are not those of the columns"
+    owners = [column for column in described.columns for _ in column.features]
     if not len(features) == len(described.means) == len(described.deviations):
         return f"{len(features)} features, {len(described.means)} means and {len(described.deviations)} deviations"
     if not all(deviation > 0 for deviation in (*described.deviations, described.target.deviation)):
         return "a deviation is not above 0"
+    scales = zip(described.means, described.deviations, strict=True)
+    if any((mean, scale) != (0, 1) for column, (mean, scale) in zip(owners, scales, strict=True) if column.embedding):
+        return "a code has a mean or a deviation"
     return None
 
 
@@ -110,6 +114,8 @@ def _is_sound(column: Column) -> bool:
     """Whether a column has what its kind needs, and nothing else."""
     values, format = len(column.vocabulary), column.format
     if column.pooled and not column.other:
+        return False
+    if column.embedding is not None and (column.kind != "category" or not 0 < column.embedding <= column.rows):
         return False
     if column.kind == "category":
         return (

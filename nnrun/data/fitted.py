@@ -15,6 +15,7 @@ from nnrun.data.features.weights import WrittenWeights
 from nnrun.data.files.reading import Reading, WrittenFormat
 from nnrun.data.files.table import Floats, Kind
 from nnrun.data.split import Rule
+from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task
 from nnrun.files import sealed, to_json
 from nnrun.text import listed, shown_name
@@ -144,6 +145,12 @@ class Fitted:
     def deviations(self) -> Floats:
         """What each is divided by, `(n,)` in its own unit."""
         return np.array(self.document["deviations"])
+
+    @cached_property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """The features that are codes, and what each becomes in a network."""
+        has_one = any("embedding" in column for column in self.document["columns"])
+        return self.preprocessor.embeddings if has_one else ()
 
     @property
     def image(self) -> list[int] | None:

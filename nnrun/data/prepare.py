@@ -244,15 +244,16 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> 
     if task == "regression":
         target.check_varies(place)
     features, notices = choose_features(config, reference, target.name)
+    least = None if config.rare_below == "auto" else config.rare_below
+    limits = Limits(config.max_categories, least, config.encode_categories)
     if all(chunks.is_one for chunks in sources.values()):  # of more than that, a piece at a time is in memory
-        check_memory(reference, features, config.max_categories)
+        check_memory(reference, features, limits)
     check_same_columns(found, reference, features)
 
     def locate(row: int, column: str) -> str:
         return next(t.at_cell(row, column) for t in sources["all"].walk("reading") if row in t.frame.index)
 
     division = divide(config, found, classes, locate)
-    limits = Limits(config.max_categories, None if config.rare_below == "auto" else config.rare_below)
     return Divided(sources, found, division, target.name, task, classes, features, limits, notices)
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.embedding import Embed, Embedding
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import Activate, Backward, BatchNorm, Dense, Dropout, Layer, Mode
 from nnrun.engine.parameters import Array, Layout, Shape, Views
@@ -90,7 +91,7 @@ class Network:
         """Fill one member's vectors `(size,)`: W from its own stream a layer, b and β 0, γ and σ² 1, μ 0.
 
         `seed` is the member's, `initializer` gives the deviation of W. `gains` maps a dense layer's name to the gain of
-        the activation behind it.
+        the activation behind it. Embeddings are drawn as `Embed.draw` says.
         """
         for vector, layout in ((theta, self.theta), (state, self.state)):
             for name, view in layout.views(vector).items():
@@ -101,6 +102,9 @@ class Network:
             n_in, n_out = W.shape
             deviation = initializer.deviation(n_in, n_out, gains[name])
             W[...] = deviation * stream(seed, "init", depth).standard_normal(W.shape)
+        for name, layer in self.layers:
+            if isinstance(layer, Embed):
+                layer.draw(_of_layer(views, name), stream(seed, "embed"))
 
 
 def _of_layer(views: Views, name: str) -> Views:
@@ -123,15 +127,18 @@ class MLP:
     batch_norm: bool = False  # in every hidden layer, before the activation
     dropout: Sequence[Array] = ()
     input_dropout: Array | None = None
+    embeddings: Sequence[Embedding] = ()  # features that are codes
 
     def network(self) -> Network:
-        """Input dropout, then dense, batch norm, activation and dropout a hidden layer, then the output layer."""
+        """Embeddings, input dropout, dense, batch norm, activation and dropout a hidden layer, and the output layer."""
         layers: list[tuple[str, Layer]] = []
+        if self.embeddings:
+            layers.append(("embed", Embed(self.n_in, self.embeddings)))
         if self.input_dropout is not None and self.input_dropout.any():
             layers.append(("dropout0", Dropout(self.input_dropout, depth=0)))
         for depth, units in enumerate(self.hidden, start=1):
             layers += self._hidden_layer(depth, units)
-        layers.append(("output", Dense(self.n_out, input_gradient=bool(self.hidden))))
+        layers.append(("output", Dense(self.n_out, input_gradient=bool(self.hidden or self.embeddings))))
         return Network(layers, self.n_in)
 
     def gains(self) -> dict[str, float]:
@@ -141,7 +148,7 @@ class MLP:
 
     def _hidden_layer(self, depth: int, units: int) -> list[tuple[str, Layer]]:
         layers: list[tuple[str, Layer]] = [
-            (f"dense{depth}", Dense(units, bias=not self.batch_norm, input_gradient=depth > 1))
+            (f"dense{depth}", Dense(units, bias=not self.batch_norm, input_gradient=depth > 1 or bool(self.embeddings)))
         ]
         if self.batch_norm:
             layers.append((f"norm{depth}", BatchNorm()))
@@ -151,7 +158,8 @@ class MLP:
         return layers
 
 
-def parameter_count(widths: Sequence[int], batch_norm: bool) -> int:
+def parameter_count(widths: Sequence[int], batch_norm: bool, embeddings: Sequence[Embedding] = ()) -> int:
     """Numbers in theta for these widths, features first and outputs last, without allocating anything."""
     products = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    products += sum(code.rows * code.size + (code.size - 1) * widths[1] for code in embeddings)
     return products + widths[-1] + sum(widths[1:-1]) * (2 if batch_norm else 1)

@@ -76,6 +76,7 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
             for i in range(len(config.network.hidden))
         ],
         input_dropout=_rates(configs, dataset, lambda c: c.regularization.input_dropout),
+        embeddings=dataset.fitted.embeddings,
     )
     return Recipe(
         mlp=mlp,
@@ -91,10 +92,10 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
     )
 
 
-def make_mlp(config: Config, n_in: int, n_out: int, **rates: Any) -> MLP:
-    """The network that the configuration describes; `rates` of dropout are needed for training alone."""
+def make_mlp(config: Config, n_in: int, n_out: int, **others: Any) -> MLP:
+    """The network that the configuration describes; of the others, rates of dropout are needed for training alone."""
     network = config.network
-    return MLP(n_in, network.hidden, n_out, network.activation, network.batch_norm, **rates)
+    return MLP(n_in, network.hidden, n_out, network.activation, network.batch_norm, **others)
 
 
 def make_loss(config: Config, dataset: Dataset) -> Loss:
@@ -150,10 +151,11 @@ def check_memory(config: Config, dataset: Dataset) -> None:
 def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
     """Parameters of a network, and about how many bytes training takes beside the data, all of an ensemble together."""
     widths = layer_widths(config, dataset.n_features, dataset.classes)
-    parameters = parameter_count(widths, config.network.batch_norm)
+    codes = dataset.fitted.embeddings
+    parameters = parameter_count(widths, config.network.batch_norm, codes)
     rows = max(CHUNK * threads.count(), batch_size(config, len(dataset.parts["train"].x)))
     vectors = VECTORS_KEPT + (VECTORS_OF_AVERAGE if config.training.average else 0)
-    activations = 3 * rows * sum(widths)
+    activations = 3 * rows * (sum(widths) + sum(code.size for code in codes))
     one = np.dtype(config.training.dtype).itemsize * (vectors * parameters + activations)
     return parameters, config.network.ensemble * one
 

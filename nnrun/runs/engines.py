@@ -106,7 +106,8 @@ def saved_seconds(config: Config, dataset: Dataset) -> float:
     """About what the compiled engine saves in one training, all its epochs and networks, in seconds."""
     rows = len(dataset.parts["train"].x)
     steps = config.network.ensemble * config.training.epochs * -(-rows // batch_size(config, rows))
-    parameters = parameter_count(layer_widths(config, dataset.n_features, dataset.classes), config.network.batch_norm)
+    widths = layer_widths(config, dataset.n_features, dataset.classes)
+    parameters = parameter_count(widths, config.network.batch_norm, dataset.fitted.embeddings)
     return steps * (SAVED + SAVED_A_PARAMETER * parameters)
 
 

@@ -84,7 +84,7 @@ def load_member(run: StoredRun) -> Member:
         loss = named_loss(config.training.loss, target.task, len(target.classes or [0]))
     except MisfitError as error:
         raise DataError(f"{run.directory.resolved}: {error}; this is not the config of this run") from None
-    network = make_mlp(config, preprocessor.n_features, loss.width).network()
+    network = make_mlp(config, preprocessor.n_features, loss.width, embeddings=preprocessor.embeddings).network()
     return Member(run, config, preprocessor, target, network, loss, _read_weights(run, config, network))
 
 

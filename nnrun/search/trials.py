@@ -54,7 +54,7 @@ def stacked(config: Config, dataset: Dataset) -> int:
     """How many runs of this shape are worth stacking; of ensembles fewer, as each is a stack itself."""
     widths = layer_widths(config, dataset.n_features, dataset.classes)
     rows = batch_size(config, len(dataset.parts["train"].x))
-    work = parameter_count(widths, config.network.batch_norm) * rows
+    work = parameter_count(widths, config.network.batch_norm, dataset.fitted.embeddings) * rows
     return max(1, min(LARGEST, WORTH_STACKING // work) // config.network.ensemble)
 
 

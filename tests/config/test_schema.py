@@ -41,6 +41,7 @@ def test_defaults() -> None:
             "time": None,
             "drop": [],
             "kinds": {},
+            "encode_categories": "onehot",
             "max_categories": 100,
             "rare_below": "auto",
             "missing_target": "error",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.embedding import Embedding
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.gradient_check import GradientCheck, _Cost, _differences, check_gradient
 from nnrun.engine.hyperparameters import Hyperparameters
@@ -21,6 +22,7 @@ from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array, Views
 from nnrun.engine.trainer import Trainer
+from tests.conftest import made_up
 from tests.conftest import trainer as numpy_trainer
 
 TARGETS = [("cross_entropy", 2), ("cross_entropy", 3), ("squared_error", 1), ("squared_error", 2), ("huber", 2)]
@@ -68,6 +70,32 @@ def test_numerical_gradient_agrees_at_the_start_and_after_training(
         assert result.verdict == "great"
         assert result.checked + result.kinks == trainer.theta.shape[1]
         assert result.checked > 0.8 * trainer.theta.shape[1]
+
+
+def with_codes(rows: int, seed: int, dtype: str = "float64") -> Examples:
+    """Of six features the second and the last are codes, of which some are not there."""
+    found, random = made_up(rows, "cross_entropy", 3, seed=seed), np.random.default_rng(seed)
+    found.x[:, [1, 5]] = random.integers([4, 9], size=(rows, 2))
+    return Examples(found.x.astype(dtype), found.y)
+
+
+CODES = (Embedding(1, 5, 2), Embedding(5, 10, 4))
+
+
+@pytest.mark.parametrize("hidden", [(), (5, 4)])
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+def test_numerical_gradient_of_embeddings(
+    make_trainer: Callable[..., Trainer], batch_norm: bool, hidden: tuple[int, ...]
+) -> None:
+    trainer = make_trainer(
+        [3], hidden=hidden, batch_norm=batch_norm, train=with_codes(50, 1), embeddings=CODES, dev=with_codes(30, 2),
+        batch_size=10, learning_rate=0.03, l2=0.5,
+    )  # fmt: skip
+    at_start = check(trainer)
+    list(trainer.epochs(10))
+    for result in (at_start, check(trainer)):
+        assert result.ratio < 1e-7, result
+        assert result.checked == trainer.theta.shape[1]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

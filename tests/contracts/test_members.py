@@ -15,6 +15,8 @@ from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.engine.update import Optimizer
+from tests.conftest import trainer as numpy_trainer
+from tests.contracts.test_gradients import CODES, with_codes
 
 SEEDS = [11, 5, 0, 2**40 + 3, 7, 7, 8, 9]  # the fifth and sixth differ by their hyperparameters alone
 OWN: dict[str, list[float]] = {  # one value a member, among them the ones that switch a technique off
@@ -220,3 +222,9 @@ def test_training_ends_when_every_member_is_frozen(make_trainer: Make) -> None:
     for epoch in trainer.epochs(9):
         trainer.freeze(np.array([epoch.number >= 1, epoch.number >= 4]))
     assert trainer.epoch == 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_embeddings(dtype: str) -> None:
+    shared = {"train": with_codes(50, 1, dtype), "dev": with_codes(30, 2, dtype), "embeddings": CODES}
+    assert_same_alone(numpy_trainer, OWN, optimizer="adam", batch_norm=True, dtype=dtype, **shared)

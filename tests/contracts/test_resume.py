@@ -12,6 +12,8 @@ import pytest
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Epoch, Trainer
+from tests.conftest import trainer as numpy_trainer
+from tests.contracts.test_gradients import CODES, with_codes
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "table": {"factors": {2: 0.5, 6: 2.0, 9: 0.1}},
@@ -111,3 +113,18 @@ def test_same_seed_same_bits(make_trainer: Make) -> None:
     assert bits(runs[0]) == bits(runs[1])
     assert (runs[0].theta[0] == runs[2].theta[0]).all()
     assert not (runs[0].theta[1] == runs[2].theta[1]).any()
+
+
+def test_embeddings_go_on_with_the_same_bits() -> None:
+    settings = EVERYTHING | {
+        "optimizer": "adam",
+        "train": with_codes(50, 1, "float32"),
+        "dev": with_codes(30, 2, "float32"),
+        "embeddings": CODES,
+    }
+    whole, first, second = (numpy_trainer(**settings) for _ in range(3))
+    list(whole.epochs(6))
+    list(first.epochs(2))
+    second.restore(first.snapshot())
+    list(second.epochs(6))
+    assert bits(second) == bits(whole)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from nnrun.engine.embedding import Embed, Embedding
 from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.engine.initializers import INITIALIZERS
 from nnrun.engine.layers import BatchNorm, Dense, Dropout, Mode
 from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array, Buffers
@@ -204,3 +206,45 @@ def test_masks_are_new_for_each_step_epoch_layer_and_member(make_trainer: Callab
         list(trainer.steps(see))
     assert len(masks) == 3 * 5 * 2 * 2
     assert len(set(masks)) == len(masks)
+
+
+# ---- embeddings
+
+
+def test_embed_by_hand() -> None:
+    # Features 0 and 2 are numbers, 1 is a code: they stand first, then the row of the code.
+    layer = Embed(3, (Embedding(1, 3, 2),))
+    E = np.array([[0.0, 0], [10, 11], [20, 21]])
+    x = np.array([[1.0, 2, 3], [4, 0, 6], [7, 2, 9]])
+    g = {"E0": np.full((3, 2), np.nan)}
+    y, backward = layer.forward({"E0": E}, {}, x, mode(3))
+    assert y.tolist() == [[1, 3, 20, 21], [4, 6, 0, 0], [7, 9, 20, 21]]
+    assert backward(np.arange(12.0).reshape(3, 4), g) is None
+    # Row 2 is there twice, 2 + 10 and 3 + 11; nothing has code 1.
+    assert g["E0"].tolist() == [[6, 7], [0, 0], [12, 14]]
+
+
+def test_embed_serves_members_with_one_batch_or_one_each() -> None:
+    layer, random = Embed(2, (Embedding(0, 5, 3), Embedding(1, 4, 2))), np.random.default_rng(0)
+    p = {"E0": random.normal(size=(2, 5, 3)), "E1": random.normal(size=(2, 4, 2))}
+    x, dy = random.integers(4, size=(2, 6, 2)).astype(float), random.normal(size=(2, 6, 5))
+    for batch in (x, x[:1]):
+        g = {name: np.empty_like(E) for name, E in p.items()}
+        y, backward = layer.forward(p, {}, batch, mode(6))
+        backward(dy, g)
+        for k in range(2):
+            own = {name: np.empty_like(E[k]) for name, E in p.items()}
+            alone, back = layer.forward({name: E[k] for name, E in p.items()}, {}, batch[k % len(batch)], mode(6))
+            back(dy[k], own)
+            assert np.array_equal(y[k], alone)
+            assert all(np.array_equal(g[name][k], own[name]) for name in own)
+
+
+def test_embeddings_are_drawn_by_the_seed_and_unseen_values_begin_at_0() -> None:
+    network = MLP(3, [4], 1, embeddings=(Embedding(1, 500, 4),)).network()
+    theta, state = np.empty(network.theta.size), np.empty(network.state.size)
+    network.draw(theta, state, 7, INITIALIZERS["auto"](), {"dense1": 1.0, "output": 1.0})
+    E = network.theta.views(theta)["embed.E0"]
+    assert (E[0] == 0).all()
+    assert E[1:].std() == pytest.approx(0.5, rel=0.1)
+    assert network.n_weights == 6 * 4 + 4

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnrun.engine.embedding import Embedding
 from nnrun.engine.layers import Mode
 from nnrun.engine.network import MLP, parameter_count
 from nnrun.engine.parameters import Array, Buffers
@@ -36,10 +37,15 @@ def test_weights_come_first_in_theta() -> None:
     assert network.state.shapes == {"norm1.mean": (1, 4), "norm1.variance": (1, 4)}
 
 
-@given(st.integers(1, 9), st.lists(st.integers(1, 9), max_size=4), st.integers(1, 9), st.booleans())
-def test_parameter_count_is_that_of_the_network(n_in: int, hidden: list[int], n_out: int, batch_norm: bool) -> None:
-    network = MLP(n_in, hidden, n_out, batch_norm=batch_norm).network()
-    assert parameter_count([n_in, *hidden, n_out], batch_norm) == network.theta.size
+CODES = st.sampled_from([(), (Embedding(0, 5, 3),), (Embedding(0, 2, 1), Embedding(1, 7, 4))])
+
+
+@given(st.integers(2, 9), st.lists(st.integers(1, 9), max_size=4), st.integers(1, 9), st.booleans(), CODES)
+def test_parameter_count_is_that_of_the_network(
+    n_in: int, hidden: list[int], n_out: int, batch_norm: bool, codes: tuple[Embedding, ...]
+) -> None:
+    network = MLP(n_in, hidden, n_out, batch_norm=batch_norm, embeddings=codes).network()
+    assert parameter_count([n_in, *hidden, n_out], batch_norm, codes) == network.theta.size
 
 
 def test_forward_by_hand() -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nnrun.data.facts.kinds import Meaning, dates, day_of, truths
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.features.categories import OTHER, USUAL, Limits, pooled, pooled_notice
+from nnrun.data.features.categories import OTHER, USUAL, Limits, codes_of, embedding_size, notices_of, pooled
 from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
 
 # A part of a date from what it counts since 1 January 1970, a Thursday; Monday is weekday 0.
@@ -37,6 +37,7 @@ class WrittenColumn(TypedDict):
     parts: list[str]
     format: str | None
     pooled: NotRequired[list[str]]
+    embedding: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Column:
     outside the vocabulary unless `other` adds a feature for those; `pooled` are the ones of these that training had, as
     far as they are kept by name. `parts` are what is taken from a date, `format` is how its text is read. `indicator`
     adds a feature that is 1 where the value is missing.
+
+    A category with an `embedding` becomes one feature, the row of a matrix with so many numbers a row: 0 for a value
+    outside the vocabulary, then one for each value of it, then one for missing values if there is an indicator.
     """
 
     name: str
@@ -59,23 +63,34 @@ class Column:
     parts: tuple[str, ...] = ()
     format: str | None = None
     pooled: tuple[str, ...] = ()
+    embedding: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Of the embedding."""
+        return 1 + len(self.vocabulary) + self.indicator
+
+    @property
+    def marks_gaps(self) -> bool:
+        """Whether a feature of its own says that the value is missing."""
+        return self.indicator and self.embedding is None
 
     @property
     def features(self) -> list[str]:
         """Names of the features that the column becomes."""
         found = KINDS[self.kind].features(self)
-        return [*found, f"{self.name} is missing"] if self.indicator else found
+        return [*found, f"{self.name} is missing"] if self.marks_gaps else found
 
     @property
     def marks(self) -> list[bool]:
-        """Which of the features are 0 or 1: those of a category, and the one for missing values."""
-        values = [self.kind == "category"] * (len(self.features) - self.indicator)
-        return [*values, *([True] if self.indicator else [])]
+        """Which of the features stay as they are: marks and codes of a category, and the mark of missing values."""
+        values = [self.kind == "category"] * (len(self.features) - self.marks_gaps)
+        return [*values, *([True] if self.marks_gaps else [])]
 
     def write(self, table: Table, out: Floats) -> None:
         """Fill zeros `(m, number of features)`; raises DataError for a value that does not fit the kind."""
         KINDS[self.kind].write(self, table, out)
-        if self.indicator:
+        if self.marks_gaps:
             out[:, -1] = table.frame[self.name].isna().to_numpy(dtype=bool)
 
     def to_json(self) -> WrittenColumn:
@@ -92,6 +107,8 @@ class Column:
         }
         if self.pooled:
             written["pooled"] = list(self.pooled)
+        if self.embedding is not None:
+            written["embedding"] = self.embedding
         return written
 
     @classmethod
@@ -107,6 +124,7 @@ class Column:
             tuple(column["parts"]),
             column["format"],
             tuple(column.get("pooled", ())),
+            column.get("embedding"),
         )
 
 
@@ -151,11 +169,8 @@ class Learner:
     @property
     def notices(self) -> list[str]:
         """What was decided about the values of a category."""
-        column, counts = self.column, self._seen.counts
-        if not column.other:
-            return []
-        outside = sum(counts.values()) - sum(counts[value] for value in column.vocabulary)
-        return [pooled_notice(column.name, counts, len(column.vocabulary), outside)]
+        column = self.column
+        return notices_of(column.name, self._seen.counts, column.vocabulary, column.embedding)
 
     @property
     def scales(self) -> list[tuple[float, float]]:
@@ -208,37 +223,31 @@ def _count(column: Column, table: Table) -> Seen:
 
 
 def _learn_category(column: Column, seen: Seen, rows: int, limits: Limits) -> Column:
-    kept = limits.kept(seen.counts, rows)
+    embedded = limits.embedded(seen.counts)
+    kept = limits.kept(seen.counts, rows) if embedded is None else embedded
     outside = pooled(seen.counts, kept)
-    return replace(column, vocabulary=tuple(sorted(kept)), other=bool(outside), pooled=outside)
-
-
-def widest(meaning: Meaning, different: int, most: int) -> int:
-    """The most features that so many different values, of which `most` are kept, can become, the indicator aside."""
-    if meaning.kind == "category":
-        return min(different, most + 1)
-    return len(DATE_PARTS) if meaning.kind == "date" else 1
+    learned = replace(column, vocabulary=tuple(sorted(kept)), other=bool(outside), pooled=outside)
+    return learned if embedded is None else replace(learned, embedding=embedding_size(learned.rows))
 
 
 def _category_features(column: Column) -> list[str]:
+    if column.embedding is not None:
+        return [column.name]
     return [f"{column.name}={value}" for value in (*column.vocabulary, *((OTHER,) if column.other else ()))]
 
 
 def _write_category(column: Column, table: Table, out: Floats) -> None:
-    codes = _codes(column, table)
+    codes = codes_of(labels(table.frame[column.name]), column.vocabulary)
+    if column.embedding is not None:
+        out[:, 0] = codes + 1
+        if column.indicator:
+            out[table.frame[column.name].isna().to_numpy(dtype=bool), 0] = column.rows - 1
+        return
     if column.other:
         outside = (codes < 0) & table.frame[column.name].notna().to_numpy(dtype=bool)
         codes = np.where(outside, len(column.vocabulary), codes)
     known = np.flatnonzero(codes >= 0)
     out[known, codes[known]] = 1
-
-
-def _codes(column: Column, table: Table) -> npt.NDArray[np.int64]:
-    """Position in the vocabulary `(m,)`, −1 for a missing or unseen value."""
-    import pandas as pd
-
-    values = pd.Index(labels(table.frame[column.name]), dtype=object)
-    return np.asarray(pd.Index(column.vocabulary, dtype=object).get_indexer(values), dtype=np.int64)
 
 
 def _see_date(column: Column, table: Table) -> Seen:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.columns import Column, Learner, WrittenColumn
 from nnrun.data.files.table import Floats, Table, check_fits, label_codes, numbers
+from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.text import shown
@@ -54,6 +55,12 @@ class Preprocessor:
     def features(self) -> list[str]:
         """Names of the features, in the order of the matrix's columns."""
         return [feature for column in self.columns for feature in column.features]
+
+    @property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """The features that are codes, and what each becomes in a network."""
+        owners = [column for column in self.columns for _ in column.features]
+        return tuple(Embedding(k, own.rows, own.embedding) for k, own in enumerate(owners) if own.embedding is not None)
 
     def transform(self, table: Table) -> Floats:
         """The features as float64 `(m, n)`; the table needs the fitted columns, in any order, and may have more.

@@ -109,6 +109,11 @@ def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> l
 
     γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε).
     """
+    if own.preprocessor.embeddings:
+        raise UsageError(
+            f"{origin['id']} has an embedding, which no format can hold yet; export a run with "
+            "data.encode_categories: onehot"
+        )
     layers: list[Affine] = []
     weights = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
     for name, layer in own.network.layers:

@@ -113,7 +113,7 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
         epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
     widths = layer_widths(config, len(data.features), data.classes)
-    weights = parameter_count(widths, config.network.batch_norm)
+    weights = parameter_count(widths, config.network.batch_norm, data.embeddings)
     networks, each = config.network.ensemble, " each" if config.network.ensemble > 1 else ""
     parameters = f"{weights:,} parameters{each}, {config.network.activation}"
     return [*told, ("network", network_shape(widths, networks), parameters)]
@@ -174,7 +174,7 @@ def _closer_sections(run: StoredRun) -> list[Section]:
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
     sections.append(Section("Worst mistakes", [worst]))
-    if known.model.n_features == 2:
+    if known.model.n_features == 2 and not known.dataset.fitted.embeddings:  # a code has no neighbours
         sections.append(Section("Decision boundary", [boundary_chart(known.model, known.dataset)]))
     return sections
 
