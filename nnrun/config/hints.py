@@ -35,6 +35,7 @@ SYNONYMS = {
     "data.source": "dataset file path csv data_path",
     "data.target": "label target_column y",
     "data.normalize": "normalise normalization standardize scale",
+    "data.encode_categories": "embedding embeddings one_hot onehot category_encoding categorical_encoding",
     "seed": "random_seed random_state",
 }
 _MEANT = {synonym: place for place, synonyms in SYNONYMS.items() for synonym in synonyms.split()}

@@ -20,9 +20,15 @@ SAMPLED = 10_000  # training rows whose corners tell the background
 def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augmenter | None:
     """None where nothing is asked for.
 
-    Raises DataError where rows that are no images would be moved, or images flipped that must not be.
+    Raises DataError where rows that are no images would be moved, images flipped that must not be, or codes changed.
     """
     chosen = [entry.build() for entry in entries]
+    if chosen and dataset.fitted.embeddings:
+        raise DataError(
+            f"{entries[0].name} would change the codes of categories that learn an embedding; remove it, or write "
+            "data.encode_categories: onehot",
+            KEY,
+        )
     if not any(augmentation.moves for augmentation in chosen):
         return Augmenter(chosen) if chosen else None
     names = [entry.name for entry, augmentation in zip(entries, chosen, strict=True) if augmentation.moves]

@@ -153,6 +153,12 @@ class Fitted:
         return self.preprocessor.embeddings if has_one else ()
 
     @property
+    def numeric(self) -> list[int]:
+        """The places of the features that are numbers or marks: of codes neither size nor distance means anything."""
+        codes = {embedding.place for embedding in self.embeddings}
+        return [place for place in range(len(self.features)) if place not in codes]
+
+    @property
     def image(self) -> list[int] | None:
         """Height, width and channels where the features are the pixels of an image."""
         return self.document.get("image")
@@ -226,9 +232,16 @@ class Fitted:
         }
         yield from (f"{what} {shown_name(old)} → {shown_name(new)}" for what, (old, new) in pairs.items() if old != new)
         names = {"features": (self.features, other.features), "classes": (self.classes or [], other.classes or [])}
+        theirs = other._coded
+        names |= {f"values of {name}": (own, theirs[name]) for name, own in self._coded.items() if name in theirs}
         for what, (old_names, new_names) in names.items():
             if old_names != new_names:
                 yield f"{what}: {_change(old_names, new_names)}"
+
+    @property
+    def _coded(self) -> dict[str, list[str]]:
+        """The values that have a row of an embedding each, by column."""
+        return {column["name"]: column["vocabulary"] for column in self.document["columns"] if "embedding" in column}
 
     @property
     def _rows(self) -> tuple[str, dict[str, int], list[tuple[str, str, int]]]:

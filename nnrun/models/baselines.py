@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,13 +59,15 @@ def constant(train: Examples, loss: Loss, classes: int | None) -> Linear:
     return Linear(W, _of_width(np.log(shares, where=shares > 0, out=np.full(classes, NEVER)), loss), len(train))
 
 
-def linear(train: Examples, loss: Loss, classes: int | None) -> Linear:
+def linear(train: Examples, loss: Loss, classes: int | None, codes: Sequence[int] = ()) -> Linear:
     """scikit-learn's logistic regression (C = 1) or ridge regression (α = 1) on standardised features.
 
+    Those at the places of `codes` are told apart by no line, so it does without them.
     On all training rows, or on a fixed sample of 20,000 rows, or 5 million cells if that is less.
     """
     measured = sample(train, min(ROWS, max(1000, CELLS // train.x.shape[1])))
     x = measured.x.astype(np.float64)
+    x[:, codes] = 0
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation == 0] = 1
     x -= mean
@@ -121,7 +123,7 @@ def _dev_error(dataset: Dataset) -> float | None:
     """The same of a data set; None where it has too many features to try in a second."""
     if dataset.n_features > MOST_FEATURES:
         return None
-    train, dev = (sample(examples(dataset, part), MEASURED) for part in ("train", "dev"))
+    train, dev = (_without_codes(sample(examples(dataset, part), MEASURED), dataset) for part in ("train", "dev"))
     goal = np.eye(len(dataset.classes))[train.y] if dataset.classes else np.asarray(train.y, np.float64)
     told = _with_one(dev) @ _least_squares(train, goal)
     weights = np.ones(len(dev)) if dev.weights is None else dev.weights
@@ -129,6 +131,10 @@ def _dev_error(dataset: Dataset) -> float | None:
         return float(np.average(told.argmax(axis=1) != dev.y, weights=weights))
     left = float((weights[:, None] * np.square(told - dev.y)).sum() / dev.y.shape[1])
     return left / dev.error_scale if dev.error_scale else None
+
+
+def _without_codes(rows: Examples, dataset: Dataset) -> Examples:
+    return Examples(rows.x[:, dataset.fitted.numeric], rows.y, rows.weights) if dataset.fitted.embeddings else rows
 
 
 def _least_squares(train: Examples, goal: Array) -> Array:

@@ -23,6 +23,7 @@ from nnrun.models.scores import ClassScores, Scores, by_class
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
+from nnrun.text import listed
 
 NETWORK = "network"
 FILE = "data"  # in place of a part
@@ -251,7 +252,11 @@ def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
     if run not in found.baselines:
         train, loss = examples(run.dataset, "train"), run.model.loss
         classes = len(run.dataset.classes) if run.dataset.classes else None
-        fitted = linear(train, loss, classes)
+        known = run.dataset.fitted
+        fitted = linear(train, loss, classes, [code.place for code in known.embeddings])
+        if known.embeddings:
+            names = listed([known.features[code.place] for code in known.embeddings])
+            found.notes.append(f"the linear model does without {names}, which the network learns an embedding of")
         found.baselines[run] = {"constant": constant(train, loss, classes), "linear": fitted}
         found.linear_rows = fitted.rows
     return {NETWORK: run.model, **found.baselines[run]}

@@ -79,6 +79,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "truth": ("data.csv", {"target": "words"}),
     "regression": ("data.csv", {"target": "price"}),
     "regression that looks like classes at first": ("data.csv", {"target": "whole_then_fraction"}),
+    "embeddings": ("data.csv", {"target": "class", "encode_categories": "embedding", "rare_below": 1}),
     "as they are": ("data.csv", {"target": "price", "normalize": "none"}),
     "pieces without a target": ("data.csv", {"target": "late", "missing_target": "drop"}),
     "groups": ("data.csv", {"target": "class", "group": "shop"}),

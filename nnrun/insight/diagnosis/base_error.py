@@ -15,7 +15,7 @@ from nnrun.errors import UsageError
 from nnrun.models.trained import trained
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import wilson
-from nnrun.text import percent, wrapped
+from nnrun.text import listed, percent, wrapped
 
 MOST = 10_000  # rows whose neighbours are sought, and rows among which
 EXCHANGEABLE = ("stratified", "random")  # rules of splitting that leave one row as good as another
@@ -67,6 +67,9 @@ def estimate(dataset: Dataset) -> BaseEstimate:
     """
     if not dataset.classes:
         raise UsageError("a base error can be estimated for classes only: nearest neighbours bound no regression's")
+    features = len(dataset.fitted.numeric)
+    if not features:
+        raise UsageError("no base error can be estimated: all features are codes of categories, which have no distance")
     alone = dataset.fitted.split["rule"] not in EXCHANGEABLE
     wrong = _by_train(dataset) if alone else _among_themselves(dataset)
     error, rows, classes = float(wrong.mean()), len(wrong), len(dataset.classes)
@@ -77,10 +80,10 @@ def estimate(dataset: Dataset) -> BaseEstimate:
         "high": high,
         "nearest_neighbour_error": error,
         "rows": rows,
-        "features": dataset.n_features,
+        "features": features,
         "classes": classes,
         "method": "dev against train" if alone else "leave one out",
-        "caveats": [*_drawn(dataset), *_caveats(rows, dataset.n_features)],
+        "caveats": [*_drawn(dataset), *_caveats(rows, features), *_without_codes(dataset)],
     }
     return found | {"error_kind": dataset.error_kind} if dataset.error_kind else found
 
@@ -104,9 +107,10 @@ def _rows(dataset: Dataset, part: str) -> Rows:
     Where rows are weighted, each is there with a chance that goes by its weight: the error of neighbours among those
     that are left is then of the kind that the run's errors are.
     """
-    train, rows = np.asarray(dataset.parts["train"].x, float), dataset.parts[part]
+    numeric, rows = dataset.fitted.numeric, dataset.parts[part]
+    train = np.asarray(dataset.parts["train"].x[:, numeric], float)
     deviation = train.std(axis=0)
-    x = (rows.x - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    x = (rows.x[:, numeric] - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     if rows.weights is None:
         return x, rows.y
     there = stream(0, "sample", PARTS.index(part)).random(len(x)) * rows.weights.max() < rows.weights
@@ -142,6 +146,11 @@ def _caveats(rows: int, features: int) -> list[str]:
     if rows < FEW_ROWS:
         told.append(f"{rows} examples are few")
     return told
+
+
+def _without_codes(dataset: Dataset) -> list[str]:
+    names = [dataset.fitted.features[code.place] for code in dataset.fitted.embeddings]
+    return [f"distances are without {listed(names)}: what learns an embedding has none"] if names else []
 
 
 def base_error_lines(estimate: BaseEstimate) -> list[str]:

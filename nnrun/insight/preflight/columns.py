@@ -155,14 +155,17 @@ def judge_leak(found: Mapping[str, Association], target: str, dropped: list[str]
 
 def check_scale(context: Context) -> Finding:
     """Scales of the features as the network gets them."""
-    x = context.train.x
+    fitted = context.dataset.fitted
+    x = context.train.x[:, fitted.numeric]
     scales = np.sqrt(np.square(x, dtype=np.float64).mean(axis=0))
-    features = context.dataset.fitted.features
-    return judge_scale(dict(zip(features, scales, strict=True)), context.config.network.batch_norm)
+    names = [fitted.features[place] for place in fitted.numeric]
+    return judge_scale(dict(zip(names, scales, strict=True)), context.config.network.batch_norm)
 
 
 def judge_scale(scales: Mapping[str, float], batch_norm: bool) -> Finding:
     """Root mean squares of the features; batch norm makes up for most of what they do to the first layer."""
+    if not scales:
+        return Finding("pass", "all features are codes of categories, which are looked up")
     values: Array = np.array(list(scales.values()))
     largest = max(scales, key=lambda name: scales[name])
     typical = float(np.median(values[values > 0])) if (values > 0).any() else 1.0

@@ -154,9 +154,10 @@ def check_mismatch(context: Context) -> Finding:
 
 def _owners(context: Context) -> list[str]:
     """The column of each feature; the columns of `_values` behind them are the target's."""
-    columns = context.dataset.fitted.preprocessor.columns
+    fitted = context.dataset.fitted
+    owners = [column.name for column in fitted.preprocessor.columns for _ in column.features]
     outputs = len(context.dataset.classes or [context.target])
-    return [column.name for column in columns for _ in column.features] + [context.target] * outputs
+    return [owners[place] for place in fitted.numeric] + [context.target] * outputs
 
 
 def _separate(dataset: Dataset, pair: Pair, owners: list[str]) -> Separation:
@@ -166,13 +167,13 @@ def _separate(dataset: Dataset, pair: Pair, owners: list[str]) -> Separation:
 
 
 def _values(dataset: Dataset, name: str) -> Floats:
-    """Features and target of a fixed random sample of a part, `(m, n)`, classes as one-hot vectors."""
+    """Numeric features and target of a fixed random sample of a part, `(m, n)`, classes as one-hot vectors."""
     part = dataset.parts[name]
     most = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // dataset.n_features))
     rows = np.sort(np.random.default_rng(0).permutation(len(part.x))[:most])
     y = part.y[rows]
     target = np.eye(len(dataset.classes))[y] if dataset.classes else y
-    return np.asarray(np.hstack([part.x[rows], target]), float)
+    return np.asarray(np.hstack([part.x[rows][:, dataset.fitted.numeric], target]), float)
 
 
 def judge_mismatch(
