@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from nnrun.engine.layers import Backward, Mode
 from nnrun.engine.parameters import Array, Shape, Views
 
+DEVIATION = 0.01  # of the numbers that training begins with
+
 
 class Embedding(NamedTuple):
     """A feature that is a code, and how many codes there are; each becomes a learned row of so many numbers."""
@@ -52,9 +54,12 @@ class Embed:
         return {}
 
     def draw(self, p: Views, random: Generator) -> None:
-        """Row 0, of values that training has not seen, is 0; others are N(0, 1/size), together as much as a number."""
+        """Row 0, of values that training has not seen, is 0; the others begin close to it.
+
+        Where they begin at the size of a number, rows that few examples move are learned by heart.
+        """
         for k, (_, rows, size) in enumerate(self.embeddings):
-            p[f"E{k}"][1:] = random.standard_normal((rows - 1, size)) / np.sqrt(size)
+            p[f"E{k}"][1:] = DEVIATION * random.standard_normal((rows - 1, size))
 
     def forward(self, p: Views, s: Views, x: Array, mode: Mode) -> tuple[Array, Backward]:
         """Members come from the matrices, so one batch may serve all of them; a row's gradient is the sum of its own.

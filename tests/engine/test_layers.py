@@ -246,5 +246,5 @@ def test_embeddings_are_drawn_by_the_seed_and_unseen_values_begin_at_0() -> None
     network.draw(theta, state, 7, INITIALIZERS["auto"](), {"dense1": 1.0, "output": 1.0})
     E = network.theta.views(theta)["embed.E0"]
     assert (E[0] == 0).all()
-    assert E[1:].std() == pytest.approx(0.5, rel=0.1)
+    assert E[1:].std() == pytest.approx(0.01, rel=0.1)
     assert network.n_weights == 6 * 4 + 4

@@ -25,7 +25,7 @@ LEAST_SHARE = 0.001
 
 MOST_EMBEDDED = 100_000  # values with a row of their own
 
-MOST_NUMBERS = 32  # in a row; 64 gained nothing in made-up tables of 50 to 5,000 values
+MOST_NUMBERS = 16  # in a row; 32 and 64 gained nothing in made-up tables of 50 to 5,000 values
 
 MOST_POOLED = 10_000  # values that are kept by name, to tell them later from those that training never saw
 
