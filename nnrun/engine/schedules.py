@@ -205,6 +205,35 @@ class OneCycle:
         return np.where(done < self.rise, up, down)
 
 
+@dataclass(frozen=True)
+class CosLog4:
+    """½(1 − cos(2π·log₂(1 + 15t))), t the share of training done: up to α0 and down four times.
+
+    Each time takes twice as long as the one before; the first step is one of 0 (Holzmüller et al. 2024).
+    """
+
+    needs_total: ClassVar[bool] = True
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Four cycles, one value a step."""
+        return (1 - np.cos(2 * np.pi * np.log2(1 + 15 * progress.done))) / 2
+
+
+@dataclass(frozen=True)
+class FlatCos:
+    """α0 until a share of training is done, then half a cosine down to 0.
+
+    fastai's, which turns after 3/4 (Howard & Gugger 2020); after half, as here, in Holzmüller et al. (2024).
+    """
+
+    needs_total: ClassVar[bool] = True
+    flat: float = option(0.5, "share of training spent at the full rate", ge=0, lt=1)
+
+    def __call__(self, progress: Progress) -> Factors:
+        """Flat, then half a cosine; one value a step."""
+        return _cosine_fall(np.maximum(progress.done - self.flat, 0) / (1 - self.flat))
+
+
 SCHEDULES: dict[str, type[Schedule]] = {
     "constant": Constant,
     "inverse_time": InverseTime,
@@ -216,6 +245,8 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "cosine": Cosine,
     "warmup": Warmup,
     "one_cycle": OneCycle,
+    "coslog4": CosLog4,
+    "flat_cos": FlatCos,
 }
 
 

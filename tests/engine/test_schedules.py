@@ -93,6 +93,25 @@ def test_one_cycle() -> None:
     assert 1e-4 < factors[-1] < 1e-3
 
 
+def test_coslog4() -> None:
+    # 15 epochs of a step: 1 + 15t is the number of the epoch, so the rate is 0 at 1, 2, 4 and 8.
+    factors = all_steps(SCHEDULES["coslog4"](), 15, 1)
+    assert factors[[0, 1, 3, 7]] == pytest.approx([0, 0, 0, 0], abs=1e-12)
+    assert factors[2] == pytest.approx(0.93043, abs=1e-5), "log₂ 3 = 1.58496: (1 − cos 210.586°)/2"
+    fine = all_steps(SCHEDULES["coslog4"](), 15, 1000)
+    tops = np.flatnonzero((fine[1:-1] > fine[:-2]) & (fine[1:-1] > fine[2:])) / 1000 + 1
+    assert tops == pytest.approx([2**0.5, 2**1.5, 2**2.5, 2**3.5], abs=2e-3), "half way between, in logarithms"
+    assert fine[-1] < 1e-6
+
+
+def test_flat_cos() -> None:
+    # Eight steps: four of 1, then the cosines of 0, 45, 90 and 135 degrees, halved and moved up by a half.
+    fall = [1, 0.853553, 0.5, 0.146447]
+    assert all_steps(SCHEDULES["flat_cos"](), 4, 2) == pytest.approx([1, 1, 1, 1, *fall], abs=1e-6)
+    assert all_steps(SCHEDULES["flat_cos"](flat=0.2), 5, 1) == pytest.approx([1, *fall], abs=1e-6)
+    assert all_steps(SCHEDULES["flat_cos"](flat=0), 2, 2) == pytest.approx(fall, abs=1e-6)
+
+
 def test_constant() -> None:
     assert all_steps(SCHEDULES["constant"](), 2, 3).tolist() == [1] * 6
 
