@@ -1,6 +1,6 @@
 """Test error of five networks whose predictions are averaged, beside that of one, on 13 tables.
 
-The five bundled sets and the real tables of real_tables.py but the largest, each with the config that `nnrun init`
+The five bundled sets and the real tables of whole_chain.py but the largest, each with the config that `nnrun init`
 writes for it and `network.hidden: [64, 64]`. A seed decides the split; with `network.ensemble: 5` the run trains
 networks of the seeds 10·s to 10·s + 4 and stops by their averaged prediction. The single ones are these five seeds
 again, each trained alone as a run, with early stopping of its own. Errors are of the test part at the best epoch, in
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from environment import restart_cleaned
-from real_tables import TABLES
+from real_data import CHAIN as TABLES
 from tables import bundled_file, proposal
 
 from nnrun.config.data_section import BUNDLED

