@@ -114,17 +114,18 @@ class Run:
                 return pd.concat(predictions.of_source(str(data)), ignore_index=True)
             return predictions.of_frame(pd.DataFrame(data))
 
-    def evaluate(self, data: str | Path | None = None) -> EvaluationDocument:
+    def evaluate(self, data: str | Path | None = None, baselines: bool = False) -> EvaluationDocument:
         """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
 
-        On its own data this counts as a read of the test part. Raises DataError where the data is gone or does not fit.
+        With `baselines` boosted trees are grown too. On its own data this counts as a read of the test part. Raises
+        DataError where the data is gone or does not fit.
         """
         from threadpoolctl import threadpool_limits
 
         from nnrun.models.verbs import evaluate
 
         with threadpool_limits(1, "blas"):
-            return evaluate(load_model(self._stored), None if data is None else str(data)).document
+            return evaluate(load_model(self._stored), None if data is None else str(data), baselines).document
 
     def calibrate(self) -> CalibrationDocument:
         """Find how sure the model may be, from now on: the JSON of `nnrun evaluate --calibrate`.

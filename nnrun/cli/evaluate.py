@@ -23,6 +23,9 @@ Require = Annotated[
     list[str] | None,
     typer.Option("--require", metavar="GATE", help="Exit with 6 unless it holds, such as 'dev_auc>0.9'; repeatable."),
 ]
+Baselines = Annotated[
+    bool, typer.Option("--baselines", help="Grow boosted trees on the same rows too, and say whether they are better.")
+]
 Calibrate = Annotated[
     bool,
     typer.Option(
@@ -52,6 +55,7 @@ def evaluate(
     run: RunArgument = "latest",
     data: Rows = None,
     require: Require = None,
+    baselines: Baselines = False,
     calibrate: Calibrate = False,
     runs: Runs = RUNS,
     threads: Threads = None,
@@ -70,13 +74,15 @@ def evaluate(
     from nnrun.runs.stored import StoredRun
 
     gates = [_gate(text) for text in require or []]
-    if calibrate and (data or gates):
-        raise UsageError("--calibrate goes by the run's own parts; evaluate with DATA or --require after it")
+    if calibrate and (data or gates or baselines):
+        raise UsageError(
+            "--calibrate goes by the run's own parts; evaluate with DATA, --require or --baselines after it"
+        )
     model = load_model(StoredRun(find_run(runs, run)))
     if calibrate:
         _calibrate(model, json)
         return
-    found = evaluate_model(model, data)
+    found = evaluate_model(model, data, baselines)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:
         json_result(found.document)

@@ -1,4 +1,4 @@
-"""What a network has to beat: a constant guess, and a linear model."""
+"""What a network has to beat: a constant guess, a linear model, and if it is asked for boosted trees."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from nnrun.runs.recording import weights_of
 from nnrun.runs.stored import StoredRun
 
 ROWS, CELLS = 20_000, 5_000_000  # of training data that the linear model is fitted on, at most
+BOOSTED_ROWS, BOOSTED_CELLS = 200_000, 20_000_000  # that trees are grown on, at most
+MOST_CODES = 255  # of a column that scikit-learn's trees take as categories, at most
 STEPS = 200  # of L-BFGS, at most
 NEVER = -50.0  # logit of a class that the rows do not have
 CHUNK = 4096
@@ -75,6 +77,56 @@ def linear(train: Examples, loss: Loss, classes: int | None, codes: Sequence[int
     W, b = _ridge(x, measured) if classes is None else _logistic(x, measured, classes)
     W = _of_width(W, loss) / deviation[:, None]
     return Linear(W, _of_width(b, loss) - mean @ W, len(measured))
+
+
+@dataclass(frozen=True, eq=False)
+class Boosted:
+    """Gradient-boosted trees, fitted on so many rows; of rows that have more features they take the first ones."""
+
+    model: Any  # scikit-learn's
+    loss: Loss
+    classes: int | None
+    rows: int
+
+    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """(rows, logits `(rows, width)`) chunk by chunk: logarithms of probabilities, or values."""
+        for start in range(0, len(x), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(x)))
+            yield rows, self._of(x[rows, : self.model.n_features_in_])
+
+    def _of(self, x: Array) -> Array:
+        if self.classes is None:
+            return np.asarray(self.model.predict(x), np.float64)[:, None]
+        scores = np.full((len(x), self.classes), NEVER)
+        with np.errstate(divide="ignore"):
+            scores[:, self.model.classes_] = np.maximum(np.log(self.model.predict_proba(x)), NEVER)
+        return _of_width(scores, self.loss)
+
+
+def boosted(train: Examples, loss: Loss, classes: int | None, codes: Sequence[int] = ()) -> Boosted:
+    """scikit-learn's HistGradientBoosting as it comes (LightGBM's algorithm, Ke et al. 2017), on the features.
+
+    It knows no other rows than those of training: above 10,000 it stops by a tenth of them, which it sets aside itself.
+    Codes, at the places given, are categories to it, up to 255 of them, and else numbers. On all training rows, or on a
+    fixed sample of 200,000 rows, or 20 million cells if that is less.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    measured = sample(train, min(BOOSTED_ROWS, max(1000, BOOSTED_CELLS // train.x.shape[1])))
+    if classes is not None and len(np.unique(measured.y)) == 1:  # no tree can be grown, as none is needed
+        return _of_one_class(measured, loss, classes)
+    model = (HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier)(
+        categorical_features=[place for place in codes if measured.x[:, place].max() < MOST_CODES] or None,
+        random_state=0,
+    )
+    model.fit(measured.x, measured.y if classes else measured.y[:, 0], weights_of(measured))
+    return Boosted(model, loss, classes, len(measured))
+
+
+def _of_one_class(measured: Examples, loss: Loss, classes: int) -> Boosted:
+    from sklearn.dummy import DummyClassifier
+
+    return Boosted(DummyClassifier().fit(measured.x, measured.y), loss, classes, len(measured))
 
 
 def _logistic(x: Array, measured: Examples, classes: int) -> tuple[Array, Array]:

@@ -73,6 +73,16 @@ class Scores:
         self._join()
         return confusion(self._y[0], self._deciding[0])
 
+    def mistakes(self) -> Array:
+        """One number a row `(rows,)`, whose weighted mean is the error: of a regression its part of 1 − R²."""
+        self._join()
+        y, predicted, weights = self._rows()
+        if self.target.classes is not None:
+            return (self._deciding[0].argmax(axis=1) != y).astype(np.float64)
+        spread = np.square(y - np.average(y, axis=0, weights=weights)).mean(axis=1)
+        found: Array = np.square(predicted - y).mean(axis=1) / np.average(spread, weights=weights)
+        return found
+
     def _error(self) -> float:
         if self.target.classes is None:
             return 1 - r2(*self._rows())
@@ -98,6 +108,22 @@ class Scores:
         for chunks in self._kept:
             if len(chunks) > 1:
                 chunks[:] = [np.concatenate(chunks)]
+
+
+class Gain(TypedDict):
+    """By how much another predictor errs less on the same rows, and the standard error of that; None of one row."""
+
+    error: float
+    standard_error: float | None
+
+
+def gain(scores: Scores, other: Scores) -> Gain:
+    """The mean difference of their mistakes, row by row."""
+    differences, weights = scores.mistakes() - other.mistakes(), scores.weights
+    mean, rows = float(np.average(differences, weights=weights)), len(differences)
+    shares = np.full(rows, 1 / rows) if weights is None else weights / weights.sum()
+    error = float(np.sqrt((np.square(shares * (differences - mean))).sum() * rows / (rows - 1))) if rows > 1 else None
+    return {"error": mean, "standard_error": error}
 
 
 # How the rows of a class were told from others; "class" is no name in Python.

@@ -14,14 +14,15 @@ from nnrun.models.calibrating import Calibrated
 from nnrun.models.calibration import margin, percents, plain_margin
 from nnrun.models.scores import by_class
 from nnrun.models.uncertainty import calibrated_by
-from nnrun.models.verbs import FILE, NETWORK, Evaluation, Metrics
+from nnrun.models.verbs import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import WIDTH, columns, counted, metric_name, metric_value, number, percent, shortened, wrapped
 
 CLASSES_SHOWN = 20
 CONFUSIONS_SHOWN = 10
 LONGEST_NAME = 20
-BASELINES = ("constant", "linear")
+BASELINES = ("constant", "linear", BOOSTING)
+SURE = 2.0  # standard errors, from which on one is told to be better than the other
 MODELS = {"classification": "logistic regression", "regression": "ridge regression"}
 GUESSES = {"classification": "the most frequent class, with the share of each", "regression": "the mean"}
 
@@ -136,14 +137,30 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
         fitted = f"{MODELS[task]} on {found.linear_rows:,} training rows"
         yield from wrapped(f"constant guesses {GUESSES[task]}; linear is {fitted}", "baseline ")
     for kind, of in {found.error_kind: results, "plain": found.plain.get(judged, {})}.items():
-        behind = [name for name in BASELINES if name in of and of[NETWORK]["error"] >= of[name]["error"]]
+        simple = [name for name in BASELINES if name in of and name != BOOSTING]
+        behind = [name for name in simple if of[NETWORK]["error"] >= of[name]["error"]]
         if behind:
             what = f"does not beat {' and '.join(behind)} on {judged}: its {metric_name('error', kind)} is no lower"
             yield from wrapped(f"the network {what}", "note     ")
+    if judged in found.gains:
+        yield from wrapped(_trees(found, judged), "trees    ")
     if found.test_reads is not None:
         yield from wrapped(_reads(found.test_reads), "test     ")
     for note in found.notes:
         yield from wrapped(note, "note     ")
+
+
+def _trees(found: Evaluation, judged: str) -> str:
+    """Whether boosted trees are better than the network, as far as the rows can tell."""
+    gain, error = found.gains[judged]["error"], found.gains[judged]["standard_error"]
+    what = f"boosting is scikit-learn's HistGradientBoosting on {found.boosted_rows:,} training rows"
+    shares = [f"{100 * abs(value):.2f}" for value in (gain, error or 0)]
+    by = f"by {shares[0]} ± {shares[1]} points of {metric_name('error', found.error_kind)} on {judged}"
+    if error is None or abs(gain) < SURE * error or not gain:
+        return f"{what}; these rows cannot tell it from the network: they differ {by}"
+    if gain > 0:
+        return f"{what}; it errs less than the network, {by}: on this table trees are the better choice"
+    return f"{what}; the network errs less, {by}"
 
 
 LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown

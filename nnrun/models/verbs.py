@@ -15,17 +15,17 @@ from nnrun.data.files.table import Table, require_column
 from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
-from nnrun.models.baselines import Linear, constant, linear
+from nnrun.models.baselines import boosted, constant, linear
 from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
-from nnrun.models.scores import ClassScores, Scores, by_class
+from nnrun.models.scores import ClassScores, Gain, Scores, by_class, gain
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
 from nnrun.text import listed
 
-NETWORK = "network"
+NETWORK, BOOSTING = "network", "boosting"
 FILE = "data"  # in place of a part
 PLAIN = "plain_"  # before the name of a metric in which every row counts once
 
@@ -46,6 +46,7 @@ class PartScores(TypedDict):
     rows: int
     metrics: Metrics
     plain: NotRequired[Metrics]
+    gain: NotRequired[Gain]
 
 
 class EvaluationDocument(TypedDict):
@@ -61,6 +62,7 @@ class EvaluationDocument(TypedDict):
     confusion: dict[str, list[list[int]]]
     folds: NotRequired[dict[str, list[dict[str, float]]]]  # of a cross-validation: by part, metrics of each fold
     linear_rows: int | None
+    boosted_rows: NotRequired[int]  # with `--baselines`
     test_reads: int | None
     notes: list[str]
 
@@ -79,7 +81,10 @@ class Evaluation:
     linear_rows: int | None = None  # of training, behind the linear baseline
     test_reads: int | None = None
     notes: list[str] = field(default_factory=list)
-    baselines: dict[Trained, dict[str, Linear]] = field(default_factory=dict)
+    boosted_rows: int | None = None  # of training, behind the boosted trees
+    boosting: bool = False  # whether boosted trees are grown, to be a baseline as well
+    baselines: dict[Trained, dict[str, Predictor]] = field(default_factory=dict)
+    gains: dict[str, Gain] = field(default_factory=dict)  # by part, of the trees over the network
 
     def value(self, name: str) -> float | None:
         """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
@@ -114,11 +119,19 @@ class Evaluation:
             "test_reads": self.test_reads,
             "notes": self.notes,
         }
-        return document | {"folds": self.folds} if self.folds else document
+        if self.folds:
+            document["folds"] = self.folds
+        if self.boosted_rows:
+            document["boosted_rows"] = self.boosted_rows
+        return document
 
     def _of_part(self, part: str) -> PartScores:
         found: PartScores = {"rows": self.rows[part], "metrics": self.results[part]}
-        return found | {"plain": self.plain[part]} if self.plain else found
+        if self.plain:
+            found["plain"] = self.plain[part]
+        if part in self.gains:
+            found["gain"] = self.gains[part]
+        return found
 
     def _by_class(self, counts: Array) -> list[ClassScores]:
         return list(by_class(counts, self.model.target.classes or ()))
@@ -126,6 +139,8 @@ class Evaluation:
     def enter(self, part: str, scores: Mapping[str, Scores], plain: Mapping[str, Scores]) -> None:
         """What each predictor came to on a part, by the weights of training and with every row counting once."""
         self.results[part] = {name: of.metrics() for name, of in scores.items()}
+        if BOOSTING in scores:
+            self.gains[part] = gain(scores[NETWORK], scores[BOOSTING])
         if plain:
             self.plain[part] = {name: of.metrics() for name, of in plain.items()}
         self.rows[part] = scores[NETWORK].rows
@@ -133,13 +148,13 @@ class Evaluation:
             self.counts[part] = scores[NETWORK].counts()
 
 
-def evaluate(model: Model, data: str | None = None) -> Evaluation:
-    """A run by its best epoch: on its own parts, or on the rows of a file.
+def evaluate(model: Model, data: str | None = None, boosting: bool = False) -> Evaluation:
+    """A run by its best epoch: on its own parts, or on the rows of a file; `boosting` grows trees to compare it with.
 
     Raises DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column, or has a
     class that the run does not know.
     """
-    found = Evaluation(model, data)
+    found = Evaluation(model, data, boosting=boosting)
     if weighed := weight_notices(model.fitted.weights):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     found.notes += probability_notices(model)
@@ -253,11 +268,15 @@ def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
         train, loss = examples(run.dataset, "train"), run.model.loss
         classes = len(run.dataset.classes) if run.dataset.classes else None
         known = run.dataset.fitted
-        fitted = linear(train, loss, classes, [code.place for code in known.embeddings])
+        codes = [code.place for code in known.embeddings]
+        fitted = linear(train, loss, classes, codes)
         if known.embeddings:
             names = listed([known.features[code.place] for code in known.embeddings])
             found.notes.append(f"the linear model does without {names}, which the network learns an embedding of")
         found.baselines[run] = {"constant": constant(train, loss, classes), "linear": fitted}
+        if found.boosting:
+            trees = boosted(train, loss, classes, codes)
+            found.baselines[run][BOOSTING], found.boosted_rows = trees, trees.rows
         found.linear_rows = fitted.rows
     return {NETWORK: run.model, **found.baselines[run]}
 

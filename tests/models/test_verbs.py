@@ -17,6 +17,7 @@ from nnrun.engine.metrics import metrics_of
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
+from nnrun.models.trained import trained
 from nnrun.models.verbs import Evaluation, evaluate
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
@@ -192,3 +193,22 @@ def test_weights_count_as_in_training(tmp_path: Path) -> None:
     bare = evaluate(load_model(StoredRun(outcome.run)), str(tmp_path / "bare.csv"))
     assert "there is no column 'w', so rows are not weighed by it" in bare.notes
     assert bare.value("data_loss") != pytest.approx(found.value("dev_loss"), rel=1e-5)
+
+
+@pytest.mark.parametrize("source", ["breast_cancer", "diabetes"])
+def test_boosted_trees_are_those_of_scikit_learn_on_the_training_rows(train_run: Train, source: str) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    outcome = train_run(f"data.source={source}", *QUICK)
+    found = evaluate(load_model(StoredRun(outcome.run)), boosting=True)
+    parts = trained(StoredRun(outcome.run)).dataset.parts
+    of_classes = found.model.target.classes is not None
+    trees = (HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor)(random_state=0)
+    told = trees.fit(parts["train"].x, parts["train"].y.ravel()).predict(parts["dev"].x)
+    y = parts["dev"].y.ravel()
+    error = np.mean(told != y) if of_classes else 1 - reference.r2_score(y, told)
+    of_dev = found.results["dev"]
+    assert of_dev["boosting"]["error"] == pytest.approx(error, rel=1e-5)
+    assert found.gains["dev"]["error"] == pytest.approx(of_dev["network"]["error"] - of_dev["boosting"]["error"])
+    assert found.document["parts"]["dev"]["gain"]["standard_error"] > 0
+    assert "boosting" not in evaluate(load_model(StoredRun(outcome.run))).results["dev"]
