@@ -219,7 +219,7 @@ METRICS = {
     "step": "steps since the beginning of the run",
     "learning_rate": "rate of the epoch's last step",
     "train_loss, dev_loss": "mean loss, dropout off",
-    "cost": "train_loss and the penalties of L1 and L2, m = batch size",
+    "cost": "train_loss, labels not smoothed, and the penalties of L1 and L2, m = batch size",
     "train_error, dev_error": "share of wrong classes; for a regression 1 − R². Where another metric NAME decides "
     "(`metrics.primary`), train_NAME and dev_NAME stand beside them",
     "train_rmse, dev_rmse": "regression only: root of the mean squared error in the target's own unit",

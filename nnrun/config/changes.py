@@ -18,7 +18,7 @@ TOTAL, AVERAGE = "training.epochs", "training.average"
 # What may change, section by section, with all that stands below these keys.
 MAY_CHANGE = {
     "optimizer": ("learning_rate", "schedule", "beta1", "beta2", "epsilon", "weight_decay", "clip_norm"),
-    "regularization": ("l1", "l2", "dropout", "input_dropout", "early_stopping", "augment"),
+    "regularization": ("l1", "l2", "dropout", "input_dropout", "label_smoothing", "early_stopping", "augment"),
     "training": ("epochs", "batch_size", "average"),
 }
 # Why others may not, by key or section.

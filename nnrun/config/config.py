@@ -34,11 +34,13 @@ class Config(Section):
 
     @field_validator("regularization", mode="wrap")
     @classmethod
-    def _rate_per_layer(
+    def _fits_data_and_layers(
         cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> schema.Regularization:
         section: schema.Regularization = handler(value)
-        network = info.data.get("network")
+        network, data = info.data.get("network"), info.data.get("data")
+        if data is not None and (wrong := schema.smoothing_contradiction(data.task, section.label_smoothing)):
+            raise complain((("label_smoothing",), wrong))
         if network is None:
             return section
         layers, rates = len(network.hidden), section.dropout

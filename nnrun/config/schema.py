@@ -120,6 +120,9 @@ class Regularization(Section):
     l2: NonNegative = key(COMMON["l2"], "λ of the L2 penalty")
     dropout: Shares = key(0.0, "share of hidden units dropped, 1 − keep_prob; one number, or one for each hidden layer")
     input_dropout: Share = key(0.0, "share of the features dropped")
+    label_smoothing: Share = key(
+        COMMON["label_smoothing"], "share ε of each training target that all classes get alike, classes only"
+    )
     early_stopping: EarlyStopping | None = key(None, "null = train all epochs, or {patience, min_delta}")
     augment: Annotated[tuple[AugmentationKey, ...], Strict(False)] = key(
         [], "how training examples are changed anew each epoch: a list of names or {name, options}"
@@ -281,3 +284,10 @@ def loss_contradiction(task: str, loss: str) -> str | None:
         return None
     fitting = [name for name, named in LOSSES.items() if named.task == task]
     return f"{loss} does not fit data.task: {task}; use {one_of(['auto', *fitting])}"
+
+
+def smoothing_contradiction(task: str, share: float) -> str | None:
+    """Why labels cannot be smoothed, if they are to be; `task` may be auto."""
+    return (
+        f"label smoothing needs classes, and {task} has none; set it to 0" if share and task == "regression" else None
+    )

@@ -15,7 +15,7 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import Activate, Mode
-from nnrun.engine.losses import Loss
+from nnrun.engine.losses import Loss, smoothed
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.optimizers import penalties
 from nnrun.engine.parameters import Array, Buffers, Layout
@@ -44,12 +44,12 @@ class GradientCheck:
 
 
 class _Cost:
-    """J of one batch as a function of theta: data loss and penalties, dropout off, batch norm as in training."""
+    """J of one batch as a function of theta: loss on smoothed targets and penalties, dropout off, batch norm trains."""
 
     def __init__(self, network: Network, loss: Loss, h: Hyperparameters, state: Array, examples: Examples) -> None:
         self.network, self.loss, self.h, self.state = network, loss, h, state
         self.x = examples.x[None].astype(np.float64)
-        self.targets = loss.targets(examples.y[None], self.x.dtype)
+        self.targets = smoothed(loss.targets(examples.y[None], self.x.dtype), h)
         self.weights, self.rows = examples.weights, len(examples)
         self.kinked = {
             name for name, layer in network.layers if isinstance(layer, Activate) and ACTIVATIONS[layer.name].kinked
@@ -103,9 +103,9 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare the gradient of one member's cost at theta `(size,)` with differences over ±epsilon.
 
-    `h` holds the penalties of that member, `state (size,)` its running averages, `examples` one small batch,
-    `epsilon` the step in the unit of the parameters, `most` the number of parameters checked (a fixed random sample;
-    None for all). Dropout is off, penalties are included; neither theta nor state is changed.
+    `h` holds penalties and label smoothing of that member, `state (size,)` its running averages, `examples` one small
+    batch, `epsilon` the step in the unit of the parameters, `most` the number of parameters checked (a fixed random
+    sample; None for all). Dropout is off, penalties are included; neither theta nor state is changed.
     `gradient (size,)` is what another engine makes it there; if None, the network's own is compared.
     Smaller steps are no better: at 1e-7 rounding alone leaves about 1e-7 on a correct network.
     """

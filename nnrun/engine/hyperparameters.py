@@ -1,10 +1,11 @@
-"""The numbers that steer the update of theta, one a member, and what an option of a table's entry is."""
+"""The numbers that steer what theta follows, one a member, and what an option of a table's entry is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ Given = Value | Sequence[float] | NDArray[np.float64]  # a number for all member
 
 @dataclass(frozen=True, eq=False)
 class Hyperparameters:
-    """Numbers of the optimizer and the penalties, one a member; the flags are the same for all members."""
+    """Numbers of the optimizer, the penalties and the targets, one a member; the flags are the same for all members."""
 
     learning_rate: PerMember
     beta1: PerMember
@@ -29,6 +30,7 @@ class Hyperparameters:
     clip_norm: PerMember  # infinite: no clipping
     ema: PerMember  # decay of the parameters' average over steps; 0: none
     swa: PerMember  # epoch from which on their mean over ends of epochs is taken; 0: none
+    label_smoothing: PerMember  # share of each target that all classes get alike
     bias_correction: bool
     dampening: bool
 
@@ -39,6 +41,11 @@ class Hyperparameters:
         Raises TypeError for a name that does not exist.
         """
         return cls(**{name: _held(name, value, members) for name, value in {**COMMON, **values}.items()})
+
+    @cached_property
+    def smooths(self) -> bool:
+        """Whether the targets of any member are smoothed."""
+        return bool(self.label_smoothing.any())
 
 
 COMMON: dict[str, Value] = {
@@ -52,6 +59,7 @@ COMMON: dict[str, Value] = {
     "clip_norm": np.inf,
     "ema": 0.0,
     "swa": 0.0,
+    "label_smoothing": 0.0,
     "bias_correction": False,
     "dampening": True,
 }

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nnrun.engine.activations import sigmoid
+from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 
@@ -235,6 +236,19 @@ class Huber(_Values):
         size = np.abs(logits - targets)
         loss = np.where(size <= HUBER_DELTA, size * size / 2, HUBER_DELTA * (size - HUBER_DELTA / 2))
         return loss.mean(axis=-1, dtype=np.float64), _mean_square(size)
+
+
+def smoothed(targets: Array, h: Hyperparameters) -> Array:
+    """What training compares logits with: (1 − ε)·y + ε/classes (Szegedy et al. 2016), ε that of each member.
+
+    `targets` of classes `(members or 1, m, width)`; a column of 0 and 1 is one of two classes. Losses are measured
+    without it.
+    """
+    if not h.smooths:
+        return targets
+    share = h.label_smoothing[..., None].astype(targets.dtype)
+    mixed: Array = (1 - share) * targets + share / max(2, targets.shape[-1])
+    return mixed
 
 
 def _mean_square(residual: Array) -> Array:

@@ -16,7 +16,7 @@ from nnrun.engine.evaluation import Evaluator, Examples, Judged
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
-from nnrun.engine.losses import Loss
+from nnrun.engine.losses import Loss, smoothed
 from nnrun.engine.network import MLP, Observer
 from nnrun.engine.parameters import Array, Buffers, empty
 from nnrun.engine.randomness import stream
@@ -204,8 +204,8 @@ class Trainer:
         self.step += len(self.batches.bounds)
 
     def differentiate(self, batch: Batch, see: Observer | None = None) -> None:
-        """The gradient of the mean loss of a batch, into `gradient`; running averages of batch norm move on."""
-        x, targets, weights = batch
+        """The gradient of the batch's mean loss on smoothed targets, into `gradient`; batch norm's averages move on."""
+        x, targets, weights = batch[0], smoothed(batch[1], self.recipe.hyperparameters), batch[2]
         logits, backward = self.network.forward(self.bound, x, self.mode, see)
         dlogits = self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape))
         if weights is not None:

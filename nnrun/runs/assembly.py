@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.config import schema
 from nnrun.config.config import Config
 from nnrun.data.augment import augmenter
 from nnrun.data.dataset import Dataset
@@ -67,6 +68,8 @@ def examples(dataset: Dataset, part: str) -> Examples:
 def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
     """What members have in common, from the first of their configurations, and the numbers in which they differ."""
     config, loss = configs[0], make_loss(configs[0], dataset)
+    if wrong := schema.smoothing_contradiction(dataset.task, max(c.regularization.label_smoothing for c in configs)):
+        raise MisfitError(("regularization", "label_smoothing"), wrong)
     mlp = make_mlp(
         config,
         dataset.n_features,

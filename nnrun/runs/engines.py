@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def make_engine(config: Config) -> MakeEngine:
         from nnrun.compiled.steps import CompiledSteps
     except ImportError as error:  # it is installed, and goes with another version of something
         raise MisfitError(KEY_PATH, f"{FAILS}: {error}") from error
-    return CompiledSteps
+    return lambda trainer: numpy_steps if lacking_piece(trainer.recipe) else CompiledSteps(trainer)  # a change came
 
 
 def _refuse_without_extra() -> None:
@@ -58,7 +59,7 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
     if asked == "numpy":
         return config, []
     together = recipe([config], dataset)
-    if piece := lacking_piece(together):
+    if piece := lacking_piece(together) or _piece_to_come(config):
         told = [f"the compiled engine has no piece for {piece}; NumPy trains"] if asked == "compiled" else []
         return with_engine(config, "numpy"), told
     saved = trainings * saved_seconds(config, dataset)
@@ -71,6 +72,12 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
     why = f"trained by the compiled engine, which saves about {saved:.2g} s" if asked == "auto" else ""
     config, told = _compiled(config, asked, heard, alone=trainings == 1)
     return config, [why, *told] if why and config.training.engine == "compiled" else told
+
+
+def _piece_to_come(config: Config) -> str | None:
+    """What changes or trials bring in that has no compiled piece, in words: all of a run or search has one engine."""
+    keys = {*config.search.space, *chain.from_iterable(config.training.changes.values())}
+    return "label smoothing" if "regularization.label_smoothing" in keys else None
 
 
 def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Config, list[str]]:

@@ -222,7 +222,8 @@ def test_what_may_change_is_what_is_documented() -> None:
             for key in values]  # fmt: skip
     assert [key for key in keys if may_change(key)] == [
         "regularization.l1", "regularization.l2", "regularization.dropout", "regularization.input_dropout",
-        "regularization.early_stopping", "regularization.augment", "optimizer.learning_rate", "optimizer.schedule",
+        "regularization.label_smoothing", "regularization.early_stopping", "regularization.augment",
+        "optimizer.learning_rate", "optimizer.schedule",
         "optimizer.beta1", "optimizer.beta2", "optimizer.epsilon", "optimizer.weight_decay", "optimizer.clip_norm",
         "training.epochs", "training.batch_size", "training.average",
     ]  # fmt: skip

@@ -62,6 +62,7 @@ def test_defaults() -> None:
             "l2": 0.0,
             "dropout": 0.0,
             "input_dropout": 0.0,
+            "label_smoothing": 0.0,
             "early_stopping": None,
             "augment": [],
         },

@@ -374,6 +374,18 @@ def test_dropout_is_off(make_trainer: Callable[..., Trainer]) -> None:
     assert dropped.ratio < 1e-7
 
 
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_smoothed_labels(make_trainer: Callable[..., Trainer], outputs: int) -> None:
+    trainer = make_trainer([3], outputs=outputs, label_smoothing=0.3, l2=0.5, learning_rate=0.1)
+    list(trainer.epochs(5))
+    assert check(trainer).ratio < 1e-7
+    plain = make_trainer([3], outputs=outputs, l2=0.5)
+    examples = Examples(trainer.batches.examples.x[:11], trainer.batches.examples.y[:11])
+    h, theta, state = plain.recipe.hyperparameters, trainer.theta[:1], trainer.state[0]
+    unsmoothed = _Cost(plain.network, plain.recipe.loss, h, state, examples).gradient(theta)[0]
+    assert check(trainer, gradient=unsmoothed).verdict == "bug"
+
+
 def test_sample_of_the_parameters() -> None:
     some, every = checked(network(), most=7), checked(network(), most=10_000)
     assert some.checked == 7

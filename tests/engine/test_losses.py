@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from nnrun.engine.losses import LOSSES, Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, softmax
+from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.losses import LOSSES, Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, smoothed, softmax
 
 
 def gradient(loss: Loss, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -171,3 +172,15 @@ def test_a_row_is_pooled_alone_as_among_others(name: str, outputs: int) -> None:
     together = loss.pool(logits, weights)
     for row in (0, 5, 66):
         np.testing.assert_array_equal(loss.pool(logits[:, row : row + 1], weights)[0], together[row])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_smoothed_targets_by_hand(dtype: str) -> None:
+    # 0.2 of the target to all alike: of four classes 0.05 each, of two 0.1; the first member has none.
+    h = Hyperparameters.of(2, label_smoothing=[0.0, 0.2])
+    four = LOSSES["cross_entropy"](4).targets(np.array([[2]]), np.dtype(dtype))
+    assert smoothed(four, h).round(6).tolist() == [[[0, 0, 1, 0]], [pytest.approx([0.05, 0.05, 0.85, 0.05])]]
+    two = LOSSES["cross_entropy"](2).targets(np.array([[1, 0]]), np.dtype(dtype))
+    assert smoothed(two, h).tolist() == [[[1], [0]], [[pytest.approx(0.9)], [pytest.approx(0.1)]]]
+    assert smoothed(two, h).dtype == dtype
+    assert smoothed(two, Hyperparameters.of(2)) is two

@@ -249,3 +249,16 @@ def test_infinite_second_moment_is_a_divergence(make_trainer: Make) -> None:
     settings = {"init": INITIALIZERS["zeros"](), "optimizer": "adam", "learning_rate": 1e-30, "dtype": "float32"}
     (epoch,) = make_trainer(outputs=2, hidden=(), train=wide, dev=wide, **settings).epochs(3)
     assert epoch.diverged == {0: Divergence(epoch=1, step=1, layer="output")}
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_smoothed_labels_end_at_smoothed_probabilities(make_trainer: Callable[..., Trainer], outputs: int) -> None:
+    # A weight for each class and rows that are one class each: probabilities end at 1 − ε + ε/classes of the true one.
+    rows = Examples(np.tile(np.eye(outputs), (3, 1)), np.tile(np.arange(outputs), 3))
+    trainer = make_trainer(
+        hidden=(), outputs=outputs, train=rows, dev=rows, learning_rate=5.0, batch_size=99, label_smoothing=0.2
+    )
+    *_, last = trainer.epochs(400)
+    share = 0.8 + 0.2 / outputs
+    assert last.train_loss == pytest.approx(-np.log(share), rel=1e-6), "measured on the labels as they are"
+    assert last.cost == last.train_loss == last.dev_loss

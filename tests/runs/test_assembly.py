@@ -18,6 +18,7 @@ from nnrun.engine.losses import Huber, SigmoidCrossEntropy, SoftmaxCrossEntropy,
 from nnrun.errors import ConfigError, MisfitError
 from nnrun.machine import capacity
 from nnrun.runs.assembly import batch_size, check_memory, layer_widths, make_loss, make_trainer, memory_needed
+from nnrun.runs.engines import decided
 from nnrun.runs.listener import Outcome
 
 GIGA = 10**9
@@ -76,6 +77,27 @@ def test_loss_by_task(data: Callable[[str], Dataset], source: str, name: str, ex
 def test_a_loss_of_another_task_is_refused(data: Callable[[str], Dataset], source: str, loss: str, usual: str) -> None:
     with pytest.raises(MisfitError, match=f"training.loss: {loss} does not fit .*; use {usual} or auto"):
         make_trainer([config(f"training.loss={loss}")], data(source))
+
+
+def test_label_smoothing_of_numbers_is_refused(data: Callable[[str], Dataset]) -> None:
+    wrong = "label smoothing needs classes, and regression has none; set it to 0"
+    with pytest.raises(MisfitError, match=f"regularization.label_smoothing: {wrong}"):
+        make_trainer([config("regularization.label_smoothing=0.1")], data("diabetes"))
+    with pytest.raises(ConfigError, match=wrong):
+        config("regularization.label_smoothing=0.1", "data.task=regression")
+    with pytest.raises(ConfigError, match=r"label_smoothing.*must be at least 0 and below 1"):
+        config("regularization.label_smoothing=1")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["regularization.label_smoothing=0.1", "training.changes={3: {regularization.label_smoothing: 0.1}}",
+     "search.space={regularization.label_smoothing: {uniform: [0, 0.2]}}"],
+)  # fmt: skip
+def test_numpy_trains_where_labels_are_or_will_be_smoothed(data: Callable[[str], Dataset], setting: str) -> None:
+    found, told = decided(config("training.engine=compiled", setting), data("iris"))
+    assert found.training.engine == "numpy"
+    assert told == ["the compiled engine has no piece for label smoothing; NumPy trains"]
 
 
 def test_the_network_is_what_the_configuration_says(data: Callable[[str], Dataset]) -> None:

@@ -172,8 +172,8 @@ CHECKS: dict[str, Check] = {
     "cost": Check(
         learning.check_cost,
         "a learning rate that is too high (fail: the cost ends where it began or above; warn: it rises in between)",
-        f"each of {learning.STEPS} full-batch steps, dropout off; rises by more than {learning.RISE:.0%} of the first "
-        "cost count",
+        f"each of {learning.STEPS} full-batch steps, dropout and label smoothing off; rises by more than "
+        f"{learning.RISE:.0%} of the first cost count",
         "Ng, Deep Learning Specialization, course 2",
         after=SIGNALS,
     ),

@@ -19,7 +19,7 @@ from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.data.prepare import RawParts
 from nnrun.engine.evaluation import Examples
-from nnrun.engine.hyperparameters import Hyperparameters
+from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import Constant
 from nnrun.engine.trainer import Recipe, Trainer
@@ -145,8 +145,8 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
 
 def with_values(h: Hyperparameters, members: int, **values: Any) -> Hyperparameters:
     """The same hyperparameters for so many members but for these values, one number or one a member."""
-    flags = {"bias_correction": h.bias_correction, "dampening": h.dampening}
-    held = {name: getattr(h, name)[0, 0] for name in vars(h) if name not in flags}
+    flags = {name: getattr(h, name) for name in FLAGS}
+    held = {name: getattr(h, name)[0, 0] for name in NUMBERS}
     return Hyperparameters.of(members, **{**held, **flags, **values})
 
 

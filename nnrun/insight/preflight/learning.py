@@ -51,8 +51,8 @@ def check_cost(context: Context) -> Finding:
 
 
 def _costs(context: Context, rate: float) -> list[float]:
-    """Costs before and after each step, dropout off; the schedule as it will begin."""
-    h = with_values(context.plain.hyperparameters, 1, learning_rate=rate)
+    """Costs before and after each step, dropout and label smoothing off; the schedule as it will begin."""
+    h = with_values(context.plain.hyperparameters, 1, learning_rate=rate, label_smoothing=0.0)
     schedule = Given(first_factors(context, STEPS + 1))
     trainer = context.full_batch(context.train, hyperparameters=h, schedule=schedule)
     return [float(measured.cost[0]) for measured in descend(trainer, STEPS + 1)]
