@@ -78,7 +78,8 @@ class Scores:
         self._join()
         y, predicted, weights = self._rows()
         if self.target.classes is not None:
-            return (self._deciding[0].argmax(axis=1) != y).astype(np.float64)
+            wrong: Array = self._deciding[0].argmax(axis=1) != y
+            return wrong.astype(np.float64)
         spread = np.square(y - np.average(y, axis=0, weights=weights)).mean(axis=1)
         found: Array = np.square(predicted - y).mean(axis=1) / np.average(spread, weights=weights)
         return found
