@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -77,7 +78,9 @@ class Difference:
     @property
     def in_deviations(self) -> float:
         """How many standard errors it is."""
-        return self.mean / self.deviation if self.deviation else 0.0 if not self.mean else self.mean * float("inf")
+        if self.mean == 0:
+            return 0.0
+        return self.mean / self.deviation if self.deviation else math.copysign(math.inf, self.mean)
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,12 @@ class Summary:
     relative: float
     as_good: int
     worst: str
-    worst_in_deviations: float
+    worst_in_deviations: float | None  # None where all splits differ by the same
 
     def as_line(self) -> str:
         """Of the Markdown table."""
-        worst = f"{self.worst} {self.worst_in_deviations:+.1f}"
+        how_far = "" if self.worst_in_deviations is None else f" {self.worst_in_deviations:+.1f}"
+        worst = f"{self.worst}{how_far}"
         as_good = f"{self.as_good} of {self.tables}"
         return f"| {self.column} | {self.base} | {self.half} | {100 * self.relative:+.1f}% | {as_good} | {worst} |"
 
@@ -199,7 +203,9 @@ def _summary(task: str, half: str, column: str, base: str, found: dict[str, Diff
     worst = max(found, key=lambda name: found[name].in_deviations)
     as_good = sum(of.mean <= 0 for of in found.values())
     relative = statistics.mean(shares) if shares else 0.0
-    return Summary(task, half, column, base, len(found), relative, as_good, worst, found[worst].in_deviations)
+    how_far = found[worst].in_deviations
+    told = how_far if math.isfinite(how_far) else None
+    return Summary(task, half, column, base, len(found), relative, as_good, worst, told)
 
 
 def errors_table(errors: Errors, columns: Sequence[str], names: Sequence[str]) -> str:
