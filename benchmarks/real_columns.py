@@ -12,6 +12,7 @@ import tempfile
 import time
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Job:
         """Raises ConfigError where a key is unknown or has no meaning for the table."""
         return load_config(self.config, self.settings)
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Text that is the same where the same would be fitted: the config without the place of the file, or a peer."""
         if self.column in PEER_COLUMNS:

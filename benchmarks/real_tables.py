@@ -44,7 +44,8 @@ from real_peers import TORCH_PEERS
 
 from nnrun.errors import ConfigError
 
-BASES = ("present", "HistGradientBoosting")
+TREES = "HistGradientBoosting"
+BASES = ("present", TREES)
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,17 @@ def _summary(task: str, half: str, column: str, base: str, found: dict[str, Diff
     return Summary(task, half, column, base, len(found), relative, as_good, worst, told)
 
 
+def outcomes(errors: Errors, names: Sequence[str]) -> str:
+    """Where the proposal has lower errors than trees, where level ones, within a standard error, and where higher."""
+    found: dict[str, list[str]] = {"lower": [], "level": [], "higher": []}
+    for name in names:
+        if {"proposal", TREES} <= set(errors[name]):
+            how_far = Difference.of(errors[name]["proposal"], errors[name][TREES]).in_deviations
+            found["level" if abs(how_far) <= 1 else "lower" if how_far < 0 else "higher"].append(name)
+    told = "; ".join(f"{outcome} on {len(of)}: {', '.join(of) or 'none'}" for outcome, of in found.items())
+    return f"`proposal` against {TREES}, by more than one standard error: {told}."
+
+
 def errors_table(errors: Errors, columns: Sequence[str], names: Sequence[str]) -> str:
     """Markdown: mean errors, and behind each its difference to `present`."""
     return _table(names, columns, {name: {c: _cell(errors[name], c) for c in errors[name]} for name in names})
@@ -250,6 +262,7 @@ def printed(errors: Errors, seconds: Errors, columns: Sequence[str]) -> str:
             summary = "\n".join([heads, "| --- | --- | --- | --: | --: | --- |", *lines])
             error = errors_table(errors, columns, names)
             paragraphs += [f"## {task}", error, "Seconds:", seconds_table(seconds, columns, names), summary]
+            paragraphs.append(outcomes(errors, names))
     return "\n\n".join(paragraphs)
 
 
