@@ -221,8 +221,11 @@ class Data(Section):
         ]
         | None
     ) = key(None, "train one of the folds alone, from 1 on; all = one network on the rows of all, without a dev set")
-    normalize: Annotated[Literal["standard", "none"], OneOf()] = key(
-        "standard", "standard = mean 0 and deviation 1 by the training part; marks of categories and gaps stay 0 or 1"
+    normalize: Annotated[Literal["standard", "robust", "quantile", "none"], OneOf()] = key(
+        "standard", "how numbers are scaled, by the training part; marks of categories and gaps stay 0 or 1"
+    )
+    encode_numbers: Annotated[Literal["plain", "piecewise", "piecewise_tree"], OneOf()] = key(
+        "plain", "piecewise = cut a number into up to 48 inputs, by quantiles; piecewise_tree = where a tree splits"
     )
     group: str | None = key(None, "column whose equal values stay in one part")
     time: str | None = key(None, "column to split by: the oldest rows train, the newest test")
@@ -231,9 +234,7 @@ class Data(Section):
         {}, "column to number, category, boolean, date, text or drop, where it is not what its cells look like"
     )
     encode_categories: Annotated[Literal["onehot", "embedding", "auto"], OneOf()] = key(
-        "onehot",
-        "onehot = a feature a value; embedding = each value learns a few numbers; auto = that in columns where more "
-        "than max_categories values are not rare",
+        "onehot", "embedding = each value learns a few numbers; auto = where more than max_categories are not rare"
     )
     max_categories: _Count = key(100, "values of a category with a feature of their own; the others share one")
     rare_below: Annotated[

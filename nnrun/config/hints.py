@@ -34,7 +34,8 @@ SYNONYMS = {
     "regularization.l2": "lambda lambd l2_lambda lambda_l2 l2_reg",
     "data.source": "dataset file path csv data_path",
     "data.target": "label target_column y",
-    "data.normalize": "normalise normalization standardize scale",
+    "data.normalize": "normalise normalization standardize scale scaler robust quantile",
+    "data.encode_numbers": "piecewise ple bins binning discretize numerical_embedding encode_numerical",
     "data.encode_categories": "embedding embeddings one_hot onehot category_encoding categorical_encoding",
     "seed": "random_seed random_state",
 }

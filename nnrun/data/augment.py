@@ -47,6 +47,12 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             "that is meant",
             KEY,
         )
+    if not dataset.fitted.preprocessor.is_linear:
+        raise DataError(
+            f"{names[0]} moves pixels, which this needs by mean and deviation or as they are; write data.normalize: "
+            "standard and data.encode_numbers: plain",
+            KEY,
+        )
     return Augmenter(chosen, _pixels(dataset, image))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 from nnrun.config.data_section import Encoding
 from nnrun.data.facts.kinds import DATE_FORMATS
 from nnrun.data.features.columns import DATE_PARTS, Column
+from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor, Target
 from nnrun.data.fitted import Document
 from nnrun.engine.metrics import Task
@@ -25,6 +27,13 @@ class _Unit(BaseModel):
     name: str
     mean: float
     deviation: float
+
+
+class _Curve(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    at: tuple[float, ...]
+    to: tuple[float, ...]
 
 
 class _Format(BaseModel):
@@ -55,6 +64,9 @@ class _Description(BaseModel):
     features: tuple[str, ...]
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+    normalize: Normalize = "standard"
+    knots: dict[str, _Curve] = {}
+    bins: dict[str, tuple[float, ...]] = {}
     left_out: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     format: _Format = _Format()
@@ -67,8 +79,10 @@ def checked(path: Path, document: Document) -> tuple[Preprocessor, Target]:
     Raises DataError where it is damaged or contradicts itself.
     """
     described = _described(path, document)
-    preprocessor = Preprocessor(described.columns, described.means, described.deviations)
     unit = described.target
+    if problem := _of_encoders(described):
+        raise DataError(f"{path}: {problem}; {_RESTORE}")
+    preprocessor = Preprocessor.from_json(document)
     if problem := _contradiction(described, preprocessor):
         raise DataError(f"{path}: {problem}; {_RESTORE}")
     return preprocessor, Target(unit.name, described.task, described.classes, unit.mean, unit.deviation)
@@ -81,6 +95,29 @@ def _described(path: Path, document: Document) -> _Description:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise DataError(f"{path}: {key}: {first['msg'].lower()}; {_RESTORE}") from None
+
+
+def _of_encoders(described: _Description) -> str | None:
+    """What is wrong with the curves and the pieces, which the names of the features are worked out from."""
+    numbers = {column.name for column in described.columns if column.kind == "number"}
+    scaled = {
+        name
+        for column in described.columns
+        for name, mark in zip(column.features, column.marks, strict=True)
+        if not mark
+    }
+    curves, pieces = described.knots, described.bins
+    if (curves and described.normalize != "quantile") or not (curves.keys() - pieces.keys()) == curves.keys() <= scaled:
+        return "knots are not those of numbers"
+    if not pieces.keys() <= numbers:
+        return "bins are not those of columns of numbers"
+    if described.normalize == "quantile" and scaled - curves.keys() - pieces.keys():
+        return "knots are missing"
+    known = [*(curve.at for curve in curves.values()), *pieces.values()]
+    rising = all(low < high for edges in known for low, high in pairwise(edges))
+    if not rising or not all(0 < len(curve.at) == len(curve.to) for curve in curves.values()):
+        return "knots or bins are not in order"
+    return "bins are fewer than two" if any(len(edges) < 3 for edges in pieces.values()) else None
 
 
 def _contradiction(described: _Description, preprocessor: Preprocessor) -> str | None:
@@ -99,13 +136,16 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
     features = preprocessor.features
     if list(described.features) != features:
         return "features are not those of the columns"
-    owners = [column for column in described.columns for _ in column.features]
     if not len(features) == len(described.means) == len(described.deviations):
         return f"{len(features)} features, {len(described.means)} means and {len(described.deviations)} deviations"
     if not all(deviation > 0 for deviation in (*described.deviations, described.target.deviation)):
         return "a deviation is not above 0"
     scales = zip(described.means, described.deviations, strict=True)
-    if any((mean, scale) != (0, 1) for column, (mean, scale) in zip(owners, scales, strict=True) if column.embedding):
+    if any(
+        (mean, scale) != (0, 1)
+        for column, (mean, scale) in zip(preprocessor.owners, scales, strict=True)
+        if column.embedding
+    ):
         return "a code has a mean or a deviation"
     return None
 

@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 
 from nnrun.config.data_section import BUNDLED, Bundled
-from nnrun.data.features.preprocess import Normalize, Preprocessor, Target, WrittenFeatures
+from nnrun.data.features.preprocess import Preprocessor, Target, WrittenFeatures
 from nnrun.data.features.weights import WrittenWeights
 from nnrun.data.files.reading import Reading, WrittenFormat
 from nnrun.data.files.table import Floats, Kind
@@ -63,7 +63,6 @@ class Document(WrittenFeatures):
     identifiers: NotRequired[list[str]]
     format: NotRequired[WrittenFormat]
     image: NotRequired[list[int] | None]
-    normalize: Normalize
     weights: NotRequired[WrittenWeights | None]
     split: WrittenSplit
     notices: list[str]
@@ -223,7 +222,8 @@ class Fitted:
     def differences(self, other: Fitted) -> Iterator[str]:
         """What a network that learned from this would misread in the other: inputs or outputs that mean something else.
 
-        Means and deviations may differ, as those of other rows do.
+        Means and deviations, knots and edges may differ, as those of other rows do; not into how many pieces a number
+        is cut.
         """
         pairs = {
             "target": (self.target.name, other.target.name),
@@ -231,7 +231,7 @@ class Fitted:
             "normalize": (self.document["normalize"], other.document["normalize"]),
         }
         yield from (f"{what} {shown_name(old)} → {shown_name(new)}" for what, (old, new) in pairs.items() if old != new)
-        names = {"features": (self.features, other.features), "classes": (self.classes or [], other.classes or [])}
+        names = {"features": (self._inputs, other._inputs), "classes": (self.classes or [], other.classes or [])}
         theirs = other._coded
         names |= {f"values of {name}": (own, theirs[name]) for name, own in self._coded.items() if name in theirs}
         for what, (old_names, new_names) in names.items():
@@ -242,6 +242,10 @@ class Fitted:
     def _coded(self) -> dict[str, list[str]]:
         """The values that have a row of an embedding each, by column."""
         return {column["name"]: column["vocabulary"] for column in self.document["columns"] if "embedding" in column}
+
+    @property
+    def _inputs(self) -> list[str]:
+        return self.preprocessor.inputs if "bins" in self.document else self.features
 
     @property
     def _rows(self) -> tuple[str, dict[str, int], list[tuple[str, str, int]]]:

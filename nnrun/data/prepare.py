@@ -18,12 +18,13 @@ from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
+from nnrun.data.features.numbers import SAMPLED
 from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
-from nnrun.data.files.chunks import CELLS, Chunks, Heard, beside, nobody
+from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, sampled
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources
-from nnrun.data.files.table import Arrays, Indices, Table, check_fits, joined
+from nnrun.data.files.table import Arrays, Indices, Table, check_fits
 from nnrun.data.fitted import Document, Fitted, WrittenFile
 from nnrun.data.split import PARTS, by_part
 from nnrun.engine.metrics import Task
@@ -120,7 +121,7 @@ class Prepared:
         """The features of some rows, their targets, and with data.weight their weights."""
         with np.errstate(over="ignore"):
             x = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.dtype)
-        check_fits(table, x, [column.name for column in self.preprocessor.columns for _ in column.features])
+        check_fits(table, x, [column.name for column in self.preprocessor.owners])
         weights = {"w": read_weights(table, self.weight)} if self.weight else {}
         return {"x": x, "y": self.target.encode(table, self.dtype), **weights}
 
@@ -141,11 +142,13 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
     data that is missing, malformed or unfit for the task.
     """
     data = divided(config, heard, folder)
-    learners, goal = _learn(data)
+    learners, goal, sample = _learn(data, config)
     target = goal.target
     preprocessor = Preprocessor.learned(learners, config.normalize)
     if not preprocessor.n_features:
         raise no_feature(data.reference.head, data.target)
+    if sample:
+        preprocessor = preprocessor.encoded(sample.table, target, config.encode_numbers)
     weights = describe_weights(config, data.classes)
     if weights and weights["classes"] == BALANCED:
         weights["rows"] = goal.class_rows
@@ -164,7 +167,6 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         "identifiers": [name for name in _left_out(data) if data.reference.columns[name].identifies],
         "format": Reading.by(config).to_json(data.reference.head.decimal),
         "image": data.image,
-        "normalize": config.normalize,
         **preprocessor.to_json(),
         "weights": weights,
         "split": describe_split(config, data.division),
@@ -197,34 +199,31 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
     """
     data = divided(config, heard)
     most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
-    places = {part: _sample(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
-    found: dict[str, list[Table]] = {part: [] for part in places}
-    seen = dict.fromkeys(places, 0)
+    places = {part: sampled(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
+    samples = {part: Sample(of_part) for part, of_part in places.items()}
     for part, table in data.walk("sampling"):
-        chosen = places[part] - seen[part]
-        found[part].append(table.take(chosen[(chosen >= 0) & (chosen < len(table))]))
-        seen[part] += len(table)
-    tables = {part: joined(of_part) for part, of_part in found.items()}
+        samples[part].see(table)
+    tables = {part: sample.table for part, sample in samples.items()}
     return RawParts(by_part(tables), by_part(places), data.in_pieces)
 
 
-def _sample(rows: int, most: int) -> Indices:
-    if rows <= most:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False, shuffle=False))
-
-
-def _learn(data: Divided) -> tuple[list[Learner], TargetLearner]:
+def _learn(data: Divided, config: Data) -> tuple[list[Learner], TargetLearner, Sample | None]:
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
-    goal = TargetLearner(data.target, data.task, data.classes)
+    goal, sample = TargetLearner(data.target, data.task, data.classes), None
+    if config.normalize in ("robust", "quantile") or config.encode_numbers != "plain":
+        # The same rows whether the data are in memory or not, so that what is fitted on them is the same too.
+        most = max(1, min(SAMPLED, CELLS // len(data.reference.columns)))
+        sample = Sample(sampled(data.division.sizes["train"], most))
 
     def see(rows: tuple[str, Table]) -> None:
         goal.see(rows[1])
         for learner in learners:
             learner.see(rows[1])
+        if sample:
+            sample.see(rows[1])
 
     deque(beside(see, data.walk("measuring", ["train"])), maxlen=0)
-    return learners, goal
+    return learners, goal, sample
 
 
 def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:

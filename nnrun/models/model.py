@@ -91,7 +91,7 @@ class Model:
     def _made(self, preprocessor: Preprocessor, table: Table) -> Array:
         with np.errstate(over="ignore"):
             values = np.ascontiguousarray(preprocessor.transform(table), dtype=self.dtype)
-        check_fits(table, values, [column.name for column in preprocessor.columns for _ in column.features])
+        check_fits(table, values, [column.name for column in preprocessor.owners])
         return values
 
     def predict_features(self, x: Array) -> Array:

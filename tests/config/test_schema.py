@@ -37,6 +37,7 @@ def test_defaults() -> None:
             "folds": None,
             "fold": None,
             "normalize": "standard",
+            "encode_numbers": "plain",
             "group": None,
             "time": None,
             "drop": [],
@@ -239,7 +240,8 @@ written = st.fixed_dictionaries(
                 "source": st.sampled_from([*BUNDLED, "/a/b.csv", {"train": "/t.npz", "dev": "/on"}]),
                 "target": st.none() | st.text(),
                 "drop": st.lists(st.text(), max_size=3),
-                "normalize": st.sampled_from(["standard", "none"]),
+                "normalize": st.sampled_from(["standard", "robust", "quantile", "none"]),
+                "encode_numbers": st.sampled_from(["plain", "piecewise", "piecewise_tree"]),
             },
         ),
         "network": st.fixed_dictionaries(

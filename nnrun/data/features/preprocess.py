@@ -5,38 +5,61 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypedDict
+from functools import cached_property
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.columns import Column, Learner, WrittenColumn
+from nnrun.data.features.numbers import (
+    Curve,
+    EncodeNumbers,
+    Encoder,
+    Goal,
+    Normalize,
+    Pieces,
+    WrittenCurve,
+    encoder_of,
+    robust_scale,
+    smoothed,
+    unsmoothed,
+)
 from nnrun.data.files.table import Floats, Table, check_fits, label_codes, numbers
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.text import shown
 
-Normalize = Literal["standard", "none"]
-
 
 class WrittenFeatures(TypedDict):
-    """The features as data.json has them: the columns, and the name, mean and deviation of each of n features."""
+    """The features as data.json has them: the columns, and the name, mean and deviation of each of n features.
 
+    A robust feature has its median and its scale there; one from a curve or a piece has 0 and 1.
+    """
+
+    normalize: Normalize
     columns: list[WrittenColumn]
     features: list[str]
     means: list[float]
     deviations: list[float]
+    knots: NotRequired[dict[str, WrittenCurve]]  # by number that follows a curve
+    bins: NotRequired[dict[str, list[float]]]  # by number that is cut into pieces, the edges
 
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """Columns, then a shift and a scale for each of the n features they become."""
+    """Columns, then what each number that they become is made of: a curve, pieces, or a shift and a scale.
+
+    `encoders` are the curves and pieces, by the place of the number among those that the columns become.
+    """
 
     columns: tuple[Column, ...]
     means: tuple[float, ...]
     deviations: tuple[float, ...]
+    normalize: Normalize = "standard"
+    encoders: tuple[tuple[int, Encoder], ...] = ()
 
     @classmethod
     def learned(cls, learners: Sequence[Learner], normalize: Normalize) -> Preprocessor:
@@ -44,23 +67,62 @@ class Preprocessor:
         columns = tuple(learner.column for learner in learners)
         plain = [(0.0, 1.0)] * sum(len(column.features) for column in columns)
         scales = [pair for learner in learners for pair in learner.scales] if normalize == "standard" else plain
-        return cls(columns, tuple(mean for mean, _ in scales), tuple(scale for _, scale in scales))
+        return cls(columns, tuple(mean for mean, _ in scales), tuple(scale for _, scale in scales), normalize)
+
+    def encoded(self, rows: Table, target: Target, encode: EncodeNumbers) -> Preprocessor:
+        """With the curves, pieces and robust scales that the values of these rows ask for; gaps are no values."""
+        gaps = tuple(replace(column, fills=(np.nan,) * len(column.fills)) for column in self.columns)
+        raw, encoders = replace(self, columns=gaps)._raw(rows), dict[int, Encoder]()
+        goal = Goal(target.encode(rows, "float64"), target.classes is not None)
+        scales: list[tuple[float, float]] = []
+        for place, (column, mark) in enumerate(self._sources):
+            there, pair = ~np.isnan(raw[:, place]), (self.means[place], self.deviations[place])
+            values, width = raw[there, place], 1
+            cut: EncodeNumbers = encode if column.kind == "number" else "plain"
+            if not mark and (encoder := encoder_of(values, goal.of(there), self.normalize, cut)):
+                encoders[place], width, pair = encoder, encoder.width, (0.0, 1.0)
+            elif not mark and self.normalize == "robust":
+                pair = robust_scale(values)
+            scales += [pair] * width
+        means, deviations = (tuple(one) for one in zip(*scales, strict=True))
+        return replace(self, means=means, deviations=deviations, encoders=tuple(encoders.items()))
 
     @property
     def n_features(self) -> int:
         """Number of features."""
-        return len(self.features)
+        return len(self.owners)
 
     @property
     def features(self) -> list[str]:
         """Names of the features, in the order of the matrix's columns."""
-        return [feature for column in self.columns for feature in column.features]
+        found = []
+        for place, name in enumerate(self._names):
+            encoder = self._encoder.get(place)
+            found += encoder.names(name) if isinstance(encoder, Pieces) else [name]
+        return found
+
+    @property
+    def inputs(self) -> list[str]:
+        """The numbers that the columns become, and into how many pieces each is cut."""
+        widths = [self._width(place) for place in range(len(self._sources))]
+        named = zip(self._names, widths, strict=True)
+        return [name if width == 1 else f"{name} in {width} pieces" for name, width in named]
+
+    @property
+    def owners(self) -> list[Column]:
+        """The column that each feature comes from."""
+        return [column for place, (column, _) in enumerate(self._sources) for _ in range(self._width(place))]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether each feature is its number less the mean, divided by the deviation."""
+        return self.normalize in ("standard", "none") and not self.encoders
 
     @property
     def embeddings(self) -> tuple[Embedding, ...]:
         """The features that are codes, and what each becomes in a network."""
-        owners = [column for column in self.columns for _ in column.features]
-        return tuple(Embedding(k, own.rows, own.embedding) for k, own in enumerate(owners) if own.embedding is not None)
+        owners = enumerate(self.owners)
+        return tuple(Embedding(k, own.rows, own.embedding) for k, own in owners if own.embedding is not None)
 
     def transform(self, table: Table) -> Floats:
         """The features as float64 `(m, n)`; the table needs the fitted columns, in any order, and may have more.
@@ -68,14 +130,33 @@ class Preprocessor:
         Numbers at the very end of float64's range may come out infinite. Raises DataError for a cell that is no
         finite number in a column of numbers.
         """
-        out = self._unscaled(table)
+        out = self._raw(table)
+        if self.encoders:
+            out = self._in_encoders(out)
         with np.errstate(over="ignore", invalid="ignore"):
             out -= np.array(self.means)
             out /= np.array(self.deviations)
+        for place in self._smooth:
+            out[:, place] = smoothed(out[:, place])
         return out
 
-    def _unscaled(self, table: Table) -> Floats:
-        out = np.zeros((self.n_features, len(table))).T  # columns are written as they lie, one after the other
+    def own_units(self, x: Floats) -> Floats:
+        """From features `(…, n)` back to numbers in their own units; pieces stay as they are."""
+        out: Floats = np.array(x, dtype=np.float64)
+        for place in self._smooth:
+            out[..., place] = unsmoothed(out[..., place])
+        out = out * np.array(self.deviations) + np.array(self.means)
+        start = 0
+        for place in range(len(self._sources)):
+            encoder = self._encoder.get(place)
+            if isinstance(encoder, Curve):
+                out[..., start] = encoder.values(out[..., start])
+            start += self._width(place)
+        return out
+
+    def _raw(self, table: Table) -> Floats:
+        """The numbers that the columns become, as they are."""
+        out = np.zeros((len(self._sources), len(table))).T  # columns are written as they lie, one after the other
         start = 0
         for column in self.columns:
             stop = start + len(column.features)
@@ -83,20 +164,73 @@ class Preprocessor:
             start = stop
         return out
 
+    def _in_encoders(self, raw: Floats) -> Floats:
+        out = np.empty((self.n_features, len(raw))).T
+        start = 0
+        for place in range(len(self._sources)):
+            stop = start + self._width(place)
+            encoder, values = self._encoder.get(place), raw[:, place]
+            out[:, start:stop] = (encoder.inputs(values) if encoder else values).reshape(len(raw), -1)
+            start = stop
+        return out
+
+    @cached_property
+    def _sources(self) -> list[tuple[Column, bool]]:
+        """The column of each number that the columns become, and whether it is a mark."""
+        return [(column, mark) for column in self.columns for mark in column.marks]
+
+    @property
+    def _names(self) -> list[str]:
+        return [feature for column in self.columns for feature in column.features]
+
+    @cached_property
+    def _encoder(self) -> dict[int, Encoder]:
+        return dict(self.encoders)
+
+    def _width(self, place: int) -> int:
+        return self._encoder[place].width if place in self._encoder else 1
+
+    @cached_property
+    def _smooth(self) -> list[int]:
+        """The features that are robust."""
+        if self.normalize != "robust":
+            return []
+        numbers = [
+            not mark and place not in self._encoder
+            for place, (_, mark) in enumerate(self._sources)
+            for _ in range(self._width(place))
+        ]
+        return [place for place, smooth in enumerate(numbers) if smooth]
+
     def to_json(self) -> WrittenFeatures:
         """Plain data."""
-        return {
+        written: WrittenFeatures = {
+            "normalize": self.normalize,
             "columns": [column.to_json() for column in self.columns],
             "features": self.features,
             "means": list(self.means),
             "deviations": list(self.deviations),
         }
+        names = self._names
+        curves = {names[place]: one for place, one in self.encoders if isinstance(one, Curve)}
+        pieces = {names[place]: one for place, one in self.encoders if isinstance(one, Pieces)}
+        if curves:
+            written["knots"] = {name: {"at": list(one.at), "to": list(one.to)} for name, one in curves.items()}
+        if pieces:
+            written["bins"] = {name: list(one.edges) for name, one in pieces.items()}
+        return written
 
     @classmethod
     def from_json(cls, written: WrittenFeatures) -> Preprocessor:
         """The inverse of `to_json`."""
         columns = tuple(Column.from_json(column) for column in written["columns"])
-        return cls(columns, tuple(written["means"]), tuple(written["deviations"]))
+        bare = cls(columns, tuple(written["means"]), tuple(written["deviations"]), written.get("normalize", "standard"))
+        known: dict[str, Encoder] = {
+            name: Curve(tuple(one["at"]), tuple(one["to"])) for name, one in written.get("knots", {}).items()
+        }
+        known |= {name: Pieces(tuple(edges)) for name, edges in written.get("bins", {}).items()}
+        places = {name: place for place, name in enumerate(bare._names)}
+        return replace(bare, encoders=tuple((places[name], one) for name, one in known.items()))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
-from nnrun.data.files.table import Table
+import numpy as np
+
+from nnrun.data.files.table import Indices, Table, joined
 from nnrun.machine import threads
 
 CELLS = 1 << 22  # of a chunk: as numbers they take 32 MiB, and a few times as much while they are worked on
@@ -90,6 +92,32 @@ class Chunks:
             return self._kept.tables()
         tables = self.source.chunks(CELLS, self._text)
         return self._kept.keep(tables) if self.source.is_text else tables
+
+
+def sampled(rows: int, most: int) -> Indices:
+    """The numbers of at most so many of the rows, in order, always the same ones."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False, shuffle=False))
+
+
+class Sample:
+    """The rows with these numbers, in order, of those that are seen piece by piece."""
+
+    def __init__(self, places: Indices) -> None:
+        self._places, self._seen = places, 0
+        self._found: list[Table] = []
+
+    def see(self, table: Table) -> None:
+        """Take in the next rows."""
+        chosen = self._places - self._seen
+        self._found.append(table.take(chosen[(chosen >= 0) & (chosen < len(table))]))
+        self._seen += len(table)
+
+    @property
+    def table(self) -> Table:
+        """All of them."""
+        return joined(self._found)
 
 
 def beside(work: Callable[[Item], Result], items: Iterable[Item], most: int = 1) -> Iterator[Result]:

@@ -155,7 +155,7 @@ def check_mismatch(context: Context) -> Finding:
 def _owners(context: Context) -> list[str]:
     """The column of each feature; the columns of `_values` behind them are the target's."""
     fitted = context.dataset.fitted
-    owners = [column.name for column in fitted.preprocessor.columns for _ in column.features]
+    owners = [column.name for column in fitted.preprocessor.owners]
     outputs = len(context.dataset.classes or [context.target])
     return [owners[place] for place in fitted.numeric] + [context.target] * outputs
 

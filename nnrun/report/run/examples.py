@@ -28,15 +28,15 @@ MOST_POINTS = 1500
 
 def boundary_chart(model: Model, data: Dataset) -> Chart:
     """The two inputs as axes, in their own units; what the network says everywhere, and the dev examples on top."""
-    names, mean, deviation = data.fitted.features, data.fitted.means, data.fitted.deviations
+    names, own_units = data.fitted.features, data.fitted.preprocessor.own_units
     x = data.parts["train"].x
     low, high = x.min(axis=0), x.max(axis=0)
     sides = np.linspace(low - MARGIN * (high - low), high + MARGIN * (high - low), SIDE)
     grid = np.stack(np.meshgrid(sides[:, 0], sides[:, 1]), axis=-1).reshape(-1, 2).astype(x.dtype)
     said = model.predict_features(grid).astype(np.float64)
-    own = sides * deviation + mean
+    own = own_units(sides)
     dev = data.parts[PART]
-    raw = dev.x * deviation + mean
+    raw = own_units(dev.x)
     classes = data.classes
     area = _values(data.fitted.target.name, said, own) if classes is None else _classes(model, classes, said, own)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
@@ -164,7 +164,7 @@ def _raw(run: Trained, at: Array) -> Array:
     for piece in run.pieces(PART):
         x, fitted = piece.dataset.parts[PART].x, piece.dataset.fitted
         own = (at >= start) & (at < start + len(x))
-        found.append((np.flatnonzero(own), x[at[own] - start] * fitted.deviations + fitted.means))
+        found.append((np.flatnonzero(own), fitted.preprocessor.own_units(x[at[own] - start])))
         start += len(x)
     order = np.argsort(np.concatenate([places for places, _ in found]))
     return np.concatenate([raw for _, raw in found])[order]

@@ -174,7 +174,9 @@ def _closer_sections(run: StoredRun) -> list[Section]:
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
     sections.append(Section("Worst mistakes", [worst]))
-    if known.model.n_features == 2 and not known.dataset.fitted.embeddings:  # a code has no neighbours
+    fitted = known.dataset.fitted
+    has_axes = not fitted.embeddings and "bins" not in fitted.document  # a code has no neighbours, a piece no unit
+    if known.model.n_features == 2 and has_axes:
         sections.append(Section("Decision boundary", [boundary_chart(known.model, known.dataset)]))
     return sections
 

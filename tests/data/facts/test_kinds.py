@@ -12,7 +12,8 @@ import pytest
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, read_dates
 from nnrun.data.features.columns import Learner
-from nnrun.data.features.preprocess import Normalize, Preprocessor
+from nnrun.data.features.numbers import Normalize
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
 
