@@ -16,7 +16,7 @@ from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking
-from nnrun.text import shown
+from nnrun.text import counted, shown
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -160,6 +160,16 @@ def check_memory(found: Survey, meanings: Mapping[str, Meaning], limits: Limits)
         raise DataError(
             f"{found.head.at_column(name)}: column {name!r} has {widths[name]} different values; one feature for "
             f"each would take {told}; add it to data.drop"
+        )
+
+
+def check_pieces(found: Survey, features: int, dtype: str) -> None:
+    """Raise DataError if so many features, to which cut numbers add most, need more memory than is free."""
+    if told := lacking(features * found.rows * np.dtype(dtype).itemsize):
+        raise DataError(
+            f"{found.head.at_header()}: {counted(features, 'feature')}, with numbers cut into pieces, would take "
+            f"{told}; write data.encode_numbers: plain",
+            ("data", "encode_numbers"),
         )
 
 

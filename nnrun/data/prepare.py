@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.checks import check_memory, check_roles, check_same_columns, choose_features, choose_target, no_feature
+from nnrun.data.checks import (
+    check_memory,
+    check_pieces,
+    check_roles,
+    check_same_columns,
+    choose_features,
+    choose_target,
+    no_feature,
+)
 from nnrun.data.division import Division, check_rows, describe_split, divide
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
-from nnrun.data.features.numbers import SAMPLED
+from nnrun.data.features.numbers import sample_size
 from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, sampled
@@ -149,6 +157,8 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         raise no_feature(data.reference.head, data.target)
     if sample:
         preprocessor = preprocessor.encoded(sample.table, target, config.encode_numbers)
+        if not data.in_pieces:
+            check_pieces(data.reference, preprocessor.n_features, dtype)
     weights = describe_weights(config, data.classes)
     if weights and weights["classes"] == BALANCED:
         weights["rows"] = goal.class_rows
@@ -211,9 +221,7 @@ def _learn(data: Divided, config: Data) -> tuple[list[Learner], TargetLearner, S
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
     goal, sample = TargetLearner(data.target, data.task, data.classes), None
     if config.normalize in ("robust", "quantile") or config.encode_numbers != "plain":
-        # The same rows whether the data are in memory or not, so that what is fitted on them is the same too.
-        most = max(1, min(SAMPLED, CELLS // len(data.reference.columns)))
-        sample = Sample(sampled(data.division.sizes["train"], most))
+        sample = Sample(sampled(data.division.sizes["train"], sample_size(len(data.reference.columns))))
 
     def see(rows: tuple[str, Table]) -> None:
         goal.see(rows[1])

@@ -5,7 +5,7 @@ All of it is fitted on a sample of the training rows and is plain data afterward
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
@@ -20,7 +20,8 @@ from nnrun.data.files.table import Floats
 Normalize = Literal["standard", "robust", "quantile", "none"]
 EncodeNumbers = Literal["plain", "piecewise", "piecewise_tree"]
 
-SAMPLED = 100_000  # training rows, at most, that quantiles and pieces are fitted on
+SAMPLED_ROWS = 100_000  # training rows, at most, that quantiles and pieces are fitted on
+SAMPLED_CELLS = 1 << 22  # of all their columns
 
 REACH = 3.0  # what a robust input tends to, far out
 MOST_KNOTS = 101
@@ -140,6 +141,35 @@ class WrittenCurve(TypedDict):
 Encoder = Curve | Pieces
 
 
+class WrittenEncoders(TypedDict, total=False):
+    """The curves and pieces as data.json has them, by number; there where there are some."""
+
+    knots: dict[str, WrittenCurve]
+    bins: dict[str, list[float]]
+
+
+def written(encoders: Mapping[str, Encoder]) -> WrittenEncoders:
+    """Plain data."""
+    found: WrittenEncoders = {}
+    if knots := {name: one for name, one in encoders.items() if isinstance(one, Curve)}:
+        found["knots"] = {name: {"at": list(one.at), "to": list(one.to)} for name, one in knots.items()}
+    if bins := {name: one for name, one in encoders.items() if isinstance(one, Pieces)}:
+        found["bins"] = {name: list(one.edges) for name, one in bins.items()}
+    return found
+
+
+def read(found: WrittenEncoders) -> dict[str, Encoder]:
+    """The inverse of `written`."""
+    knots, bins = found.get("knots", {}), found.get("bins", {})
+    curves: dict[str, Encoder] = {name: Curve(tuple(one["at"]), tuple(one["to"])) for name, one in knots.items()}
+    return curves | {name: Pieces(tuple(edges)) for name, edges in bins.items()}
+
+
+def sample_size(columns: int) -> int:
+    """Rows of the sample, of so many columns; by that alone, so that it is the same whatever fits into memory."""
+    return max(1, min(SAMPLED_ROWS, SAMPLED_CELLS // columns))
+
+
 @dataclass(frozen=True)
 class Goal:
     """The target of the rows that pieces are fitted on, classes `(m,)` or numbers `(m, 1)`."""
@@ -197,7 +227,8 @@ def pieces_by_target(values: Floats, goal: Goal) -> Pieces | None:
 
 def _pieces(edges: Floats, most: int) -> Pieces | None:
     edges = _apart(edges)
-    finite = len(edges) and np.isfinite(edges[-1] - edges[0])
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(np.diff(edges)).all()
     return Pieces(tuple(edges.tolist())) if finite and 3 <= len(edges) <= most + 1 else None
 
 

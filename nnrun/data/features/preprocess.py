@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,13 @@ from nnrun.data.features.numbers import (
     Goal,
     Normalize,
     Pieces,
-    WrittenCurve,
+    WrittenEncoders,
     encoder_of,
+    read,
     robust_scale,
     smoothed,
     unsmoothed,
+    written,
 )
 from nnrun.data.files.table import Floats, Table, check_fits, label_codes, numbers
 from nnrun.engine.embedding import Embedding
@@ -33,7 +35,7 @@ from nnrun.errors import DataError
 from nnrun.text import shown
 
 
-class WrittenFeatures(TypedDict):
+class WrittenFeatures(WrittenEncoders):
     """The features as data.json has them: the columns, and the name, mean and deviation of each of n features.
 
     A robust feature has its median and its scale there; one from a curve or a piece has 0 and 1.
@@ -44,8 +46,6 @@ class WrittenFeatures(TypedDict):
     features: list[str]
     means: list[float]
     deviations: list[float]
-    knots: NotRequired[dict[str, WrittenCurve]]  # by number that follows a curve
-    bins: NotRequired[dict[str, list[float]]]  # by number that is cut into pieces, the edges
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,16 @@ class Preprocessor:
         return cls(columns, tuple(mean for mean, _ in scales), tuple(scale for _, scale in scales), normalize)
 
     def encoded(self, rows: Table, target: Target, encode: EncodeNumbers) -> Preprocessor:
-        """With the curves, pieces and robust scales that the values of these rows ask for; gaps are no values."""
+        """With the curves, pieces and robust scales that the values of these rows ask for; gaps are no values.
+
+        Raises DataError where a number has the name of another, by which they would be told apart.
+        """
+        if twice := [name for name, times in Counter(self._names).items() if times > 1]:
+            raise DataError(f"{rows.at_header()}: two features would be called {twice[0]!r}; rename a column")
         gaps = tuple(replace(column, fills=(np.nan,) * len(column.fills)) for column in self.columns)
         raw, encoders = replace(self, columns=gaps)._raw(rows), dict[int, Encoder]()
-        goal = Goal(target.encode(rows, "float64"), target.classes is not None)
+        # Rounded, so that a tree does not see the last bits of the target's mean, which pieces of the data change.
+        goal = Goal(np.round(target.encode(rows, "float64"), 9), target.classes is not None)
         scales: list[tuple[float, float]] = []
         for place, (column, mark) in enumerate(self._sources):
             there, pair = ~np.isnan(raw[:, place]), (self.means[place], self.deviations[place])
@@ -204,33 +210,24 @@ class Preprocessor:
 
     def to_json(self) -> WrittenFeatures:
         """Plain data."""
-        written: WrittenFeatures = {
+        names = self._names
+        return {
             "normalize": self.normalize,
             "columns": [column.to_json() for column in self.columns],
             "features": self.features,
             "means": list(self.means),
             "deviations": list(self.deviations),
+            **written({names[place]: encoder for place, encoder in self.encoders}),
         }
-        names = self._names
-        curves = {names[place]: one for place, one in self.encoders if isinstance(one, Curve)}
-        pieces = {names[place]: one for place, one in self.encoders if isinstance(one, Pieces)}
-        if curves:
-            written["knots"] = {name: {"at": list(one.at), "to": list(one.to)} for name, one in curves.items()}
-        if pieces:
-            written["bins"] = {name: list(one.edges) for name, one in pieces.items()}
-        return written
 
     @classmethod
-    def from_json(cls, written: WrittenFeatures) -> Preprocessor:
+    def from_json(cls, found: WrittenFeatures) -> Preprocessor:
         """The inverse of `to_json`."""
-        columns = tuple(Column.from_json(column) for column in written["columns"])
-        bare = cls(columns, tuple(written["means"]), tuple(written["deviations"]), written.get("normalize", "standard"))
-        known: dict[str, Encoder] = {
-            name: Curve(tuple(one["at"]), tuple(one["to"])) for name, one in written.get("knots", {}).items()
-        }
-        known |= {name: Pieces(tuple(edges)) for name, edges in written.get("bins", {}).items()}
+        columns = tuple(Column.from_json(column) for column in found["columns"])
+        means, deviations = tuple(found["means"]), tuple(found["deviations"])
+        bare = cls(columns, means, deviations, found.get("normalize", "standard"))
         places = {name: place for place, name in enumerate(bare._names)}
-        return replace(bare, encoders=tuple((places[name], one) for name, one in known.items()))
+        return replace(bare, encoders=tuple((places[name], encoder) for name, encoder in read(found).items()))
 
 
 @dataclass(frozen=True)
