@@ -150,15 +150,8 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
     data that is missing, malformed or unfit for the task.
     """
     data = divided(config, heard, folder)
-    learners, goal, sample = _learn(data, config)
+    learners, goal, preprocessor = _learn(data, config, dtype)
     target = goal.target
-    preprocessor = Preprocessor.learned(learners, config.normalize)
-    if not preprocessor.n_features:
-        raise no_feature(data.reference.head, data.target)
-    if sample:
-        preprocessor = preprocessor.encoded(sample.table, target, config.encode_numbers)
-        if not data.in_pieces:
-            check_pieces(data.reference, preprocessor.n_features, dtype)
     weights = describe_weights(config, data.classes)
     if weights and weights["classes"] == BALANCED:
         weights["rows"] = goal.class_rows
@@ -217,7 +210,7 @@ def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
     return RawParts(by_part(tables), by_part(places), data.in_pieces)
 
 
-def _learn(data: Divided, config: Data) -> tuple[list[Learner], TargetLearner, Sample | None]:
+def _learn(data: Divided, config: Data, dtype: str) -> tuple[list[Learner], TargetLearner, Preprocessor]:
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
     goal, sample = TargetLearner(data.target, data.task, data.classes), None
     if config.normalize in ("robust", "quantile") or config.encode_numbers != "plain":
@@ -231,7 +224,14 @@ def _learn(data: Divided, config: Data) -> tuple[list[Learner], TargetLearner, S
             sample.see(rows[1])
 
     deque(beside(see, data.walk("measuring", ["train"])), maxlen=0)
-    return learners, goal, sample
+    found = Preprocessor.learned(learners, config.normalize)
+    if not found.n_features:
+        raise no_feature(data.reference.head, data.target)
+    if sample:
+        found = found.encoded(sample.table, goal.target, config.encode_numbers)
+        if not data.in_pieces:
+            check_pieces(data.reference, found.n_features, dtype)
+    return learners, goal, found
 
 
 def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:
