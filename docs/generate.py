@@ -32,7 +32,7 @@ from nnrun.engine import scores
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.insight.preflight.checks import CHECKS
-from nnrun.insight.scaffold import proposals
+from nnrun.insight.scaffold import proposals, weighing
 from nnrun.insight.scaffold.columns import LEFT_OUT
 from nnrun.models import baselines
 from nnrun.runs import verdict
@@ -477,11 +477,12 @@ nnrun init digits -o -                             # a bundled set, printed
 nnrun init                                         # lists the bundled sets
 ```
 
-The table is read once, nothing is trained. What is written is a beginning that trains as it stands: each key has its
-reason above it, with this table's own numbers, and is there to be changed. Settings that are a question of what the
-model is for (whether new rows come from other customers, or from later days) are written as comments. A column with
+The table is read once, and no network is trained. What is written is a beginning that trains as it stands: each key
+has its reason above it, with this table's own numbers, and is there to be changed. Settings that are a question of what
+the model is for (whether new rows come from other customers, or from later days) are written as comments. A column with
 many gaps stays in: that a value is missing may tell. An existing file is only replaced with `--force`. What you know
-is said with `--task`, `--group`, `--time` and `--drop` (repeatable), and stands in the config as you said it.
+is said with `--task`, `--group`, `--time`, `--drop` (repeatable) and `--metric`, and stands in the config as you said
+it.
 
 The first line tells editors where the JSON Schema is: `nnrun.schema.json` beside the config, written with it if it is
 not there, so that completion works without a network. `nnrun schema > nnrun.schema.json` renews it. Without it the
@@ -505,6 +506,26 @@ INIT_SIZES = """\
 
 Widths, rates and penalties were chosen on the tables of [benchmarks.md](benchmarks.md#proposed-configs), by the test
 error of the epoch with the best dev error, over 90 to 36,000 training rows."""
+
+
+INIT_BALANCE = f"""\
+## Classes out of balance
+
+Whether each row or each class counts the same decides what "error" means: the share of wrong rows, or the mean of the
+classes' shares. Where the rarest class has less than {proposals.IMBALANCED:.0%} of its even share, the config says what
+either costs on this table: boosted trees learn from half of at most {weighing.ROWS:,} rows and tell how probable the
+classes of the other half are. The most probable class is the choice for the first, the class whose probability is
+largest beside its share of the rows that for the second (Elkan 2001). These are numbers of trees, not of the network to
+come; they are left out below {weighing.FEWEST_OF_A_CLASS} rows of a class in either half.
+
+- `class_weight: balanced` is proposed where `--metric balanced_error` asks for it, or a class would be ignored: the
+  trees recognise fewer than {weighing.IGNORED:.0%} of its rows.
+- Else it is a comment: each row counts the same, and probabilities are those of the data. If one class's mistakes are
+  worse, go by another threshold on what `nnrun predict` writes, which needs no other network; or remove the `#`.
+- Where the rarest class has fewer than {proposals.FEWEST_TO_WEIGH} rows, it is a comment without numbers.
+
+With `class_weight` the network learns from weighted rows, its errors are balanced, and its probabilities are corrected
+to those of the data ([metrics.md](metrics.md)); `--metric NAME` with any other metric sets `metrics.primary` alone."""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -758,6 +779,7 @@ def init() -> str:
     blocks = [
         *(INIT, table(["key", "rule"], choices)),
         *(INIT_COLUMNS, table(["left out where it is"], left_out)),
+        INIT_BALANCE,
         *(INIT_SIZES, table(["training rows", *sizes], rows)),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -39,6 +39,9 @@ def init(
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="Split by it: the newest rows test.")] = None,
     group: Annotated[str | None, typer.Option(metavar="COLUMN", help="Keep rows of equal values in one part.")] = None,
     drop: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave it out; repeatable.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What is to be good, such as balanced_error; else the error.")
+    ] = None,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -49,7 +52,7 @@ def init(
     Example:  nnrun init customers.csv --target churned
     """
     if data is None:
-        _refuse(target=target, dev=dev, test=test, time=time, group=group, drop=drop)
+        _refuse(target=target, dev=dev, test=test, time=time, group=group, drop=drop, metric=metric)
         _list(json)
         return
     from nnrun.insight.scaffold.verbs import check_source, wishes
@@ -60,7 +63,7 @@ def init(
     if output != STDOUT:
         check_spares(output, [Path(data), *filter(None, (dev, test))])
         _check_free(output, force)
-    _init(source, wishes(target, task, time, group, tuple(drop or ())), output, json, quiet)
+    _init(source, wishes(target, task, time, group, tuple(drop or ()), metric), output, json, quiet)
 
 
 def _init(source: str | dict[str, str], said: Wishes, output: Path, json: bool, quiet: bool) -> None:

@@ -228,12 +228,53 @@ def test_a_code_that_comes_again_is_proposed_as_a_group(nnrun: Nnrun, here: Path
     assert load_config(None, text=text).config.data.group is None
 
 
-def test_classes_out_of_balance_are_weighed(nnrun: Nnrun, here: Path) -> None:
-    rows = [f"{row * 7 % 31},{'yes' if row % 10 == 0 else 'no'}" for row in range(400)]
-    Path("data.csv").write_text("\n".join(["size,y", *rows]) + "\n", encoding="utf-8")
+def one_in_ten(told: bool) -> str:
+    """400 rows with one yes in ten, which the size tells, or chance alone."""
+    sizes = [(50 + row % 9 if row % 10 == 0 else row * 7 % 31) if told else row * 7 % 31 for row in range(400)]
+    rows = [f"{size},{'yes' if row % 10 == 0 else 'no'}" for row, size in enumerate(sizes)]
+    return "\n".join(["size,y", *rows]) + "\n"
+
+
+def unwrapped(text: str) -> str:
+    return text.replace("\n  # ", " ")
+
+
+def test_a_rare_class_that_is_found_is_not_weighed(nnrun: Nnrun, here: Path) -> None:
+    Path("data.csv").write_text(one_in_ten(told=True), encoding="utf-8")
     text = nnrun("init", "data.csv", "--target", "y", "-o", "-").out
-    assert "class yes has 10.0% of the rows" in text
+    assert load_config(None, text=text).config.data.class_weight is None
+    assert "\n  # class_weight: balanced\n" in text
+    assert "class yes has 10.0% of the rows, and each row counts the same" in unwrapped(text)
+    both = "200 rows held out boosted trees get 0.0% wrong and 0.0% of class yes, 0.0% in the mean over classes; where"
+    assert f"{both} classes count the same, 0.0%, 0.0% and 0.0%" in unwrapped(text)
+
+
+def test_a_class_that_would_be_ignored_is_weighed(nnrun: Nnrun, here: Path) -> None:
+    Path("data.csv").write_text(one_in_ten(told=False), encoding="utf-8")
+    text = nnrun("init", "data.csv", "--target", "y", "-o", "-").out
     assert "\n  class_weight: balanced\n" in text
+    assert "where rows count the same, yes would hardly ever be found, so each class" in unwrapped(text)
+    assert "100.0% of class yes, 50.0% in the mean over classes; where classes count the same" in unwrapped(text)
+
+
+def test_classes_count_the_same_where_that_is_asked_for(nnrun: Nnrun, here: Path) -> None:
+    Path("data.csv").write_text(one_in_ten(told=True), encoding="utf-8")
+    asked = ("init", "data.csv", "--target", "y", "-o", "-", "--metric")
+    config = load_config(None, text=nnrun(*asked, "balanced_error").out).config
+    assert (config.data.class_weight, config.metrics.primary) == ("balanced", "balanced_error")
+    config = load_config(None, text=nnrun(*asked, "auc").out).config
+    assert (config.data.class_weight, config.metrics.primary) == (None, "auc")
+    for metric, why in (("rmse", "needs numbers to predict, and the target is classes"), ("auk", "it is error, loss,")):
+        done = nnrun(*asked, metric)
+        assert done.code == 2 and f"--metric {metric}: {why}" in done.err
+
+
+def test_few_rows_of_a_class_are_told_without_numbers(nnrun: Nnrun, here: Path) -> None:
+    rows = [f"{row * 7 % 31},{'yes' if row % 20 == 0 else 'no'}" for row in range(500)]  # 25, some twelve on a side
+    for count, told in ((120, "6 in all: too few to weigh each"), (500, "yes would hardly ever be found")):
+        Path("data.csv").write_text("\n".join(["size,y", *rows[:count]]) + "\n", encoding="utf-8")
+        text = unwrapped(nnrun("init", "data.csv", "--target", "y", "-o", "-").out)
+        assert told in text and ("boosted trees" in text) == (count == 500)
 
 
 # the bundled data

@@ -30,10 +30,12 @@ from nnrun.insight.scaffold.columns import (
     stands_in_many_rows,
     whole,
 )
+from nnrun.insight.scaffold.weighing import Weighing, weigh
 
 ARRAYS = (".npz", ".npy")
 FEWEST_TO_TEST, WITHOUT_TEST = 100, (0.7, 0.3, 0.0)  # rows from which a test part can be spared
 MOST_OWN = 300  # values of a category that may have a feature each
+IMBALANCED = 0.4  # the rarest class's share over its even share, below which it is asked what counts the same
 MOST_CLASSES = 0.5  # classes over rows, from which on a target names the rows
 
 
@@ -46,6 +48,8 @@ class Overview:
     the features are pixels; `groups` and `dates` are columns by which the rows could be split, `group` and `time` those
     by which they are; `lacking` counts rows without a target; `kinds` were guessed; `own` counts the values
     of columns that deserve more features than usual, `pooled` says of which columns values share a feature even so;
+    `weighing` tells what it changes to count classes that are out of balance the same, None where they are not or have
+    too few rows; `metric` is what the user asked for;
     `reading` says how the files were read, `has_names` whether the first line holds the names, `notices` what else
     there is to know.
     """
@@ -67,6 +71,8 @@ class Overview:
     kinds: Mapping[str, Declared]
     own: Mapping[str, int]
     pooled: Mapping[str, str]
+    weighing: Weighing | None
+    metric: str | None
     reading: list[str]
     has_names: bool
     notices: list[str]
@@ -86,7 +92,7 @@ class Overview:
         """Share of the rarest class over the share it would have if all were equal; 1 for a regression."""
         if self.classes is None:
             return 1.0
-        return min(self.classes.values()) * len(self.classes) / sum(self.classes.values())
+        return balance(self.classes)
 
     def distinct(self, name: str) -> int:
         """How many different values a column has."""
@@ -98,8 +104,13 @@ class Overview:
         return [column for column in self.columns if column.role == "left out"]
 
 
-def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
-    """Look at the source; `source` is what the config will call it.
+def balance(classes: Mapping[str, int]) -> float:
+    """Share of the rarest of these classes, by their rows, over the share it would have if all were equal."""
+    return min(classes.values()) * len(classes) / sum(classes.values())
+
+
+def gather(config: Data, source: str | Mapping[str, str], metric: str | None = None) -> Overview:
+    """Look at the source; `source` is what the config will call it, `metric` what the user wants to be good.
 
     Columns are judged by the first piece, which of most files is all of it; rows and classes are counted to the end,
     as in training. Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the
@@ -109,11 +120,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
     if not has_names:
         config = config.model_copy(update={"format": config.format.model_copy(update={"header": False})})
     table = _first_piece(config)
-    target = target_name(config)
-    if target is None:
-        raise UsageError(_which_target(table, has_names))
-    require_single(table, target, "target")
-    check_roles(config, table, target)
+    target = _target(config, table, has_names)
     found = Survey(table, target, config.task, may_lack_target=True)
     found.see(table)
     kinds, columns = _guessed(config, table, _judge(config, table, found))
@@ -121,6 +128,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
     used = [column for column in columns if column.role == "feature"]
     own = {column.name: column.distinct for column in used if _keeps_its_own(table, column, config)}
     data = divided(_as_proposed(config, table, target, columns, kinds, max([config.max_categories, *own.values()])))
+    classes = None if data.classes is None else _counts(data.reference, data.classes)
     learners = [_learned(table, found.columns[column.name], kinds, data) for column in used]
     return Overview(
         source=source,
@@ -129,7 +137,7 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
         columns=columns,
         target=target,
         task=data.task,
-        classes=None if data.classes is None else _counts(data.reference, data.classes),
+        classes=classes,
         features=sum(len(learner.column.features) for learner in learners),
         image=data.image,
         groups=_groups(table, used, kinds),
@@ -140,10 +148,22 @@ def gather(config: Data, source: str | Mapping[str, str]) -> Overview:
         kinds=kinds,
         own=own,
         pooled={learner.column.name: notice for learner in learners for notice in learner.notices},
+        weighing=weigh(table, used, target) if classes and balance(classes) < IMBALANCED else None,
+        metric=metric,
         reading=_reading(data, len(table)),
         has_names=has_names,
         notices=[*data.notices, *data.division.notices],
     )
+
+
+def _target(config: Data, table: Table, has_names: bool) -> str:
+    """Its name, which no other role has."""
+    target = target_name(config)
+    if target is None:
+        raise UsageError(_which_target(table, has_names))
+    require_single(table, target, "target")
+    check_roles(config, table, target)
+    return target
 
 
 def _judge(config: Data, table: Table, found: Survey) -> list[JudgedColumn]:

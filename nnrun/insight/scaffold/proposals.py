@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from nnrun.insight.scaffold.overview import WITHOUT_TEST, Overview
+from nnrun.insight.scaffold.overview import IMBALANCED, WITHOUT_TEST, Overview
 from nnrun.runs.assembly import usual_batch_size
 from nnrun.text import counted, listed, percent, shown_name, source_name
 
 MOST_TOLD = 3  # columns of which a comment says that their values share a feature
 MOST_CLASSES = 6  # that a comment names before it only counts the rest
-IMBALANCED = 0.4  # the rarest class's share over its even share, below which mistakes are weighed
+BALANCED_ERROR = "balanced_error"  # the metric that counts each class the same
 FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
 HIDDEN: dict[float, list[int]] = {10_000: [64], inf: [64, 32]}  # up to so many rows of training
 RATES: dict[float, float] = {20_000: 3e-3, inf: 1e-3}
@@ -151,15 +151,24 @@ def _split(overview: Overview) -> Choice | None:
 
 
 def _class_weight(overview: Overview) -> Choice | None:
-    """`balanced` where the rarest class has less than 40% of its even share; as a comment below 20 rows of it."""
-    if overview.classes is None or overview.balance >= IMBALANCED:
+    """`balanced` by `--metric balanced_error`, or where a class would be ignored; else a comment: see below."""
+    asked = overview.metric == BALANCED_ERROR
+    if overview.classes is None or (overview.balance >= IMBALANCED and not asked):
         return None
     rows = min(overview.classes.values())
     label = next(name for name, found in overview.classes.items() if found == rows)
     share = f"class {shown_name(label)} has {percent(rows / sum(overview.classes.values()))} of the rows"
+    weighing = overview.weighing
+    told = f"; {weighing.told}" if weighing else ""
+    if asked:
+        return Choice("balanced", f"{share}; asked for: each class counts the same, in the loss and in the error{told}")
     if rows < FEWEST_TO_WEIGH:
         return Choice("balanced", f"{share}, {rows} in all: too few to weigh each as much as this would", active=False)
-    return Choice("balanced", f"{share}; each class counts the same, in the loss and in the error")
+    if weighing and weighing.ignored:
+        found = f"where rows count the same, {shown_name(weighing.hardest)} would hardly ever be found"
+        return Choice("balanced", f"{share}, and {found}, so each class counts the same{told}")
+    moves = "if its mistakes are worse, choose by a threshold on the probabilities, or count classes the same by this"
+    return Choice("balanced", f"{share}, and each row counts the same; {moves}{told}", active=False)
 
 
 # network and training
@@ -242,6 +251,11 @@ def _base_error(overview: Overview) -> Choice:
     return Choice(0.0, "the error of the best known way, such as a human expert; bias is measured from there")
 
 
+def _primary(overview: Overview) -> Choice | None:
+    """What `--metric` says."""
+    return Choice(overview.metric, "asked for: what epochs and runs are compared by") if overview.metric else None
+
+
 def _by_rows(table: Mapping[float, Any], rows: int) -> Any:
     return next(value for most, value in table.items() if rows <= most)
 
@@ -273,4 +287,5 @@ CHOICES: dict[str, Rule] = {
     "training.epochs": _epochs,
     "training.batch_size": _batch_size,
     "diagnosis.base_error": _base_error,
+    "metrics.primary": _primary,
 }

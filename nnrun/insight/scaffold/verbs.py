@@ -18,6 +18,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
 from nnrun.data.facts.survey import Survey, Wanted
 from nnrun.data.files.sources import open_sources, read_source
+from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import UsageError
 from nnrun.insight.scaffold.overview import Overview, gather
 from nnrun.insight.scaffold.proposals import Choice, propose
@@ -44,23 +45,33 @@ class Scaffold:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of the data: the target, how rows are split, and columns to leave out."""
+    """What the user says: the target, how rows are split, columns to leave out, and the metric that counts."""
 
     target: str | None = None
     task: Wanted = "auto"
     time: str | None = None
     group: str | None = None
     drop: tuple[str, ...] = ()
+    metric: str | None = None
+
+    @property
+    def of_data(self) -> dict[str, object]:
+        """Those that are keys of the section data."""
+        return {key: value for key, value in asdict(self).items() if key != "metric"}
 
 
-def wishes(target: str | None, task: str, time: str | None, group: str | None, drop: tuple[str, ...]) -> Wishes:
+def wishes(
+    target: str | None, task: str, time: str | None, group: str | None, drop: tuple[str, ...], metric: str | None = None
+) -> Wishes:
     """What was typed; raises UsageError where it cannot be."""
     known = next((name for name in get_args(Wanted) if name == task), None)
     if known is None:
         raise UsageError(f"--task {task}: it is {one_of(get_args(Wanted))}")
     if group and time:
         raise UsageError("--group and --time exclude each other; leave one out")
-    return Wishes(target, known, time, group, drop)
+    if metric is not None and metric not in METRICS:
+        raise UsageError(f"--metric {metric}: it is {one_of(list(METRICS))}")
+    return Wishes(target, known, time, group, drop, metric)
 
 
 def check_source(source: str | Mapping[str, str]) -> None:
@@ -74,7 +85,9 @@ def scaffold(source: str | Mapping[str, str], wishes: Wishes, config: Path) -> S
     Raises DataError for data that cannot be read or learned from; UsageError if the target is open, or the wishes
     contradict each other.
     """
-    overview = gather(_data(source, wishes), _as_written(source, config.parent))
+    overview = gather(_data(source, wishes), _as_written(source, config.parent), wishes.metric)
+    if wishes.metric and (why := misfit(wishes.metric, overview.task)):
+        raise UsageError(f"--metric {wishes.metric}: {why}")
     choices, commands = propose(overview), _commands(source, config)
     first = source if isinstance(source, str) else source["train"]
     head = (
@@ -90,7 +103,7 @@ def _data(source: str | Mapping[str, str], wishes: Wishes) -> Data:
     if not isinstance(source, str) and (wishes.group or wishes.time):
         raise UsageError("--group and --time have no meaning with a file for each part; leave them out")
     files = source if isinstance(source, str) else Parts(**source)
-    return Data(source=files, **asdict(wishes))
+    return Data.model_validate({"source": files, **wishes.of_data})
 
 
 def _as_written(source: str | Mapping[str, str], folder: Path) -> str | dict[str, str]:
