@@ -53,3 +53,11 @@ def test_digits_are_flipped_on_demand_only(load: Load) -> None:
     with pytest.raises(DataError, match=r"a mirrored 2 is no 2.*\{name: flip, force: true\}"):
         built(load("digits"), "[flip]")
     assert built(load("digits"), "[{name: flip, force: true}]") is not None
+
+
+@pytest.mark.parametrize("settings", [{"normalize": "robust"}, {"normalize": "quantile"}])
+def test_pixels_that_are_bent_are_not_moved(load: Load, settings: dict[str, str]) -> None:
+    data = load("digits", **settings)
+    with pytest.raises(DataError, match="shift moves pixels, which this needs by mean and deviation"):
+        built(data, "[shift]")
+    assert built(data, "[noise]") is not None

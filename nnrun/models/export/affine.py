@@ -116,8 +116,8 @@ def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> l
         )
     if not own.preprocessor.is_linear:
         raise UsageError(
-            f"{origin['id']} has inputs that no format can hold yet; export a run with data.normalize: standard or none "
-            "and data.encode_numbers: plain"
+            f"{origin['id']} has inputs that no format can hold yet; export a run with data.normalize: standard or "
+            "none and data.encode_numbers: plain"
         )
     layers: list[Affine] = []
     weights = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
