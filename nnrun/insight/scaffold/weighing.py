@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from nnrun.data.files.table import Table, labels
 from nnrun.engine.randomness import stream
 from nnrun.insight.scaffold.columns import JudgedColumn
 from nnrun.text import percent, shown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS, CELLS = 20_000, 1_000_000  # looked at, at most; half of them teach, half judge
 FEWEST_OF_A_CLASS = 10  # rows of the rarest class on either side, for its share of mistakes to say something
@@ -67,12 +70,12 @@ def weigh(table: Table, used: Sequence[JudgedColumn], target: str) -> Weighing |
     known = np.flatnonzero(table.frame[target].notna())
     most = min(ROWS, CELLS // max(1, len(used)))
     rows = stream(0, "sample").permutation(known)[:most]
-    y = labels(table.frame[target]).to_numpy(dtype=object)[rows].astype(str)
+    y = labels(table.frame[target].iloc[rows]).to_numpy(dtype=object).astype(str)
     learned, judged = slice(None, len(rows) // 2), slice(len(rows) // 2, None)
     (classes, n), (again, found) = (np.unique(y[half], return_counts=True) for half in (learned, judged))
     if not np.array_equal(classes, again) or min(*n, *found, len(rows)) < FEWEST_OF_A_CLASS:
         return None
-    x = np.stack([_numbers(table, column)[rows] for column in used], axis=1)
+    x = np.stack([_numbers(table.frame[column.name].iloc[rows], column.kind) for column in used], axis=1)
     p = _probabilities(x[learned], y[learned], x[judged])
     by_rows, by_classes = (_missed(classes[odds.argmax(axis=1)], y[judged]) for odds in (p, p / n))
     shares = dict(zip(again.tolist(), (found / found.sum()).tolist(), strict=True))
@@ -81,12 +84,11 @@ def weigh(table: Table, used: Sequence[JudgedColumn], target: str) -> Weighing |
     return Weighing(len(y[judged]), hardest, *both)
 
 
-def _numbers(table: Table, column: JudgedColumn) -> Floats:
+def _numbers(series: pd.Series[Any], kind: str) -> Floats:
     """A column as trees take it: numbers, or a number for each label; NaN where there is none."""
     import pandas as pd
 
-    series = table.frame[column.name]
-    if column.kind == "number":
+    if kind == "number":
         found = pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
     else:
         codes, _ = pd.factorize(labels(series), sort=True)
