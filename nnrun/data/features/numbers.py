@@ -92,6 +92,10 @@ class Curve:
         """Of `(m,)`, as many; halves, so that no difference overflows."""
         return np.interp(values / 2, np.array(self.at) / 2, self.to)
 
+    def lines(self) -> list[Curve]:
+        """Itself: what a number becomes, input by input."""
+        return [self]
+
     def values(self, inputs: Floats) -> Floats:
         """The inverse, as far as there is one."""
         return np.interp(inputs, self.to, self.at)
@@ -121,6 +125,15 @@ class Pieces:
                 np.divide(values - edges[t], edges[t + 1] - edges[t], out=row)
                 np.clip(row, -BEYOND if t == 0 else 0, 1 + BEYOND if t + 1 == self.width else 1, out=row)
         return out.T
+
+    def lines(self) -> list[Curve]:
+        """Each input as a curve of two knots."""
+        found = []
+        for t, (low, high) in enumerate(pairwise(self.edges)):
+            below, above = BEYOND * (t == 0), BEYOND * (t + 1 == self.width)
+            ends = (max(low - below * (high - low), -_LARGEST), min(high + above * (high - low), _LARGEST))
+            found.append(Curve(ends, (-below, 1 + above)))
+        return found
 
     def names(self, name: str) -> list[str]:
         """What each piece is called, with as many digits as tell the edges apart."""

@@ -142,14 +142,14 @@ class Preprocessor:
         with np.errstate(over="ignore", invalid="ignore"):
             out -= np.array(self.means)
             out /= np.array(self.deviations)
-        for place in self._smooth:
+        for place in self.smooth:
             out[:, place] = smoothed(out[:, place])
         return out
 
     def own_units(self, x: Floats) -> Floats:
         """From features `(…, n)` back to numbers in their own units; pieces stay as they are."""
         out: Floats = np.array(x, dtype=np.float64)
-        for place in self._smooth:
+        for place in self.smooth:
             out[..., place] = unsmoothed(out[..., place])
         out = out * np.array(self.deviations) + np.array(self.means)
         start = 0
@@ -197,7 +197,7 @@ class Preprocessor:
         return self._encoder[place].width if place in self._encoder else 1
 
     @cached_property
-    def _smooth(self) -> list[int]:
+    def smooth(self) -> list[int]:
         """The features that are robust."""
         if self.normalize != "robust":
             return []

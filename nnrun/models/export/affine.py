@@ -114,11 +114,6 @@ def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> l
             f"{origin['id']} has an embedding, which no format can hold yet; export a run with "
             "data.encode_categories: onehot"
         )
-    if not own.preprocessor.is_linear:
-        raise UsageError(
-            f"{origin['id']} has inputs that no format can hold yet; export a run with data.normalize: standard or "
-            "none and data.encode_numbers: plain"
-        )
     layers: list[Affine] = []
     weights = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
     for name, layer in own.network.layers:

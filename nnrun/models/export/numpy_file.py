@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.features.columns import Column
+from nnrun.data.features.numbers import Encoder
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Kind, Table
 from nnrun.engine.parameters import Array
@@ -85,7 +86,13 @@ def _learned(model: Model) -> str:
 def _preparation(preprocessor: Preprocessor) -> str:
     columns = _stacked(_column(column) for column in preprocessor.columns)
     means, deviations = _packed(preprocessor.means), _packed(preprocessor.deviations)
-    return _named(columns=columns, means=means, deviations=deviations)
+    bent = "".join(indent(f"{place}: {_lines(one)},\n", "    ") for place, one in preprocessor.encoders)
+    smooth = _packed(preprocessor.smooth)
+    return _named(columns=columns, bent=f"{{\n{bent}}}", means=means, deviations=deviations, smooth=smooth)
+
+
+def _lines(encoder: Encoder) -> str:
+    return _stacked(f"({_packed(line.at)}, {_packed(line.to)})" for line in encoder.lines())
 
 
 def _stack(stack: Stack, place: int) -> str:

@@ -15,7 +15,8 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.installation import lacking
 from nnrun.models.export.affine import Pool, Stack, pool_of
-from nnrun.models.export.onnx_graph import ML, Graph, add_inputs, feed
+from nnrun.models.export.graph import ML, Graph
+from nnrun.models.export.onnx_graph import add_inputs, feed
 from nnrun.models.model import Model
 
 LABEL, PROBABILITIES, VALUE = "label", "probabilities", "value"

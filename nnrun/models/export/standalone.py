@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -64,8 +65,10 @@ class Preparation(TypedDict):
     """How rows become features, as it was learned from the training rows."""
 
     columns: list[Column]
-    means: list[float]  # of the features that the columns become
+    bent: dict[int, list[tuple[list[float], list[float]]]]  # the lines, through points, that a number becomes
+    means: list[float]  # of the features that all of that becomes
     deviations: list[float]
+    smooth: list[int]  # those that end at ±3
 
 
 class Stack(TypedDict):
@@ -89,6 +92,7 @@ TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "n
 ISO = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 )
+PARTS = {"weekday": datetime.weekday}  # those of a date that are no attribute of it
 ROWS_AT_ONCE = 10_000
 
 
@@ -118,12 +122,20 @@ def _as_columns(rows: Rows) -> Mapping[str, Sequence[Any]]:
 
 
 def features(preparation: Preparation, table: Mapping[str, Sequence[Any]]) -> Array:
-    """What networks are given `(rows, features)`: all columns, shifted and scaled as in training."""
+    """What networks are given `(rows, features)`: all columns, bent, shifted and scaled as in training."""
     for column in preparation["columns"]:
         if column["name"] not in table:
             raise ValueError(f"no column {column['name']!r}")
     parts = [KINDS[column["kind"]](column, table[column["name"]]) for column in preparation["columns"]]
-    return (np.hstack(parts) - preparation["means"]) / preparation["deviations"]
+    lines = [_bent(preparation, place, values) for place, values in enumerate(np.hstack(parts).T)]
+    x: Array = (np.vstack(lines).T - preparation["means"]) / preparation["deviations"]
+    x[:, preparation["smooth"]] /= np.hypot(1, x[:, preparation["smooth"]] / 3)
+    return x
+
+
+def _bent(preparation: Preparation, place: int, values: Array) -> list[Array]:
+    lines = preparation["bent"].get(place)
+    return [np.interp(values / 2, np.array(at) / 2, to) for at, to in lines] if lines else [values]
 
 
 def outputs(stack: Stack, k: int, x: Array) -> Array:
@@ -161,7 +173,9 @@ def categories(column: Column, values: Sequence[Any]) -> Array:
 def dates(column: Column, values: Sequence[Any]) -> Array:
     """Year, month, weekday (Monday is 0), hour, minute: those that varied in training; times with an offset in UTC."""
     moments = [None if _is_missing(value) else _moment(column, value) for value in values]
-    parts = [[np.nan if m is None else _part(m, part) for part in column["parts"]] for m in moments]
+    parts = [
+        [np.nan if m is None else PARTS.get(part, attrgetter(part))(m) for part in column["parts"]] for m in moments
+    ]
     missing = np.array([[m is None] for m in moments]).reshape(-1, 1)
     return _filled(column, np.array(parts, float).reshape(len(values), len(column["parts"])), missing)
 
@@ -214,19 +228,8 @@ def _read_moment(column: Column, text: str) -> datetime:
 
 
 def _zone(text: str) -> timezone:
-    if text == "Z":
-        return UTC
-    minutes = int(text[1:3]) * 60 + int(text[-2:])
+    minutes = 0 if text == "Z" else int(text[1:3]) * 60 + int(text[-2:])
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
-
-
-def _part(moment: datetime, part: str) -> int:
-    return moment.weekday() if part == "weekday" else int(getattr(moment, part))
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^−x), in a form that never overflows."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
 def log_softmax(x: Array) -> Array:
@@ -244,11 +247,11 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.maximum(x, 0),
     "leaky_relu": lambda x: np.maximum(x, x.dtype.type(0.01) * x),
     "tanh": np.tanh,
-    "sigmoid": sigmoid,
+    "sigmoid": lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,
     "linear": lambda x: x,
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x * x * x))),
-    "silu": lambda x: x * sigmoid(x),
+    "silu": lambda x: x * (0.5 * np.tanh(0.5 * x) + 0.5),
 }
 KINDS: dict[str, Callable[[Column, Sequence[Any]], Array]] = {
     "number": numbers,
@@ -256,12 +259,6 @@ KINDS: dict[str, Callable[[Column, Sequence[Any]], Array]] = {
     "category": categories,
     "date": dates,
 }
-
-
-def _answers(table: list[dict[str, str]]) -> Iterator[list[Any]]:
-    for predicted in predict(table):
-        weighed = predicted * (CLASS_WEIGHTS or 1.0)
-        yield [predicted] if CLASSES is None else [CLASSES[int(weighed.argmax())], *predicted]
 
 
 def _records(path: str) -> Iterator[dict[str, str]]:
@@ -286,8 +283,9 @@ def main(path: str) -> None:
             known = [name for name in given if len({row[name] for row in table}) == len(table)]
             names = [f"probability of {name}" for name in CLASSES or []]
             writer.writerow([*(known or ["row"]), "prediction", *names])
-        for row, answer in zip(table, _answers(table), strict=True):
-            number = next(count)
+        for row, predicted in zip(table, predict(table), strict=True):
+            number, best = next(count), np.argmax(predicted * (CLASS_WEIGHTS or 1.0))
+            answer = [predicted] if CLASSES is None else [CLASSES[best], *predicted]
             writer.writerow([*([row[name] for name in known] if known else [number]), *map(str, answer)])
 
 

@@ -109,6 +109,21 @@ def test_all_three_agree_on_raw_rows(
     assert max(found.values()) <= (TOLERANCE if dtype == "float32" else 1e-12), found
 
 
+@pytest.mark.parametrize("normalize", ["robust", "quantile"])
+@pytest.mark.parametrize("encode", ["plain", "piecewise", "piecewise_tree"])
+def test_numbers_are_scaled_bent_and_cut_alike(
+    train_run: Train, people: Path, tmp_path: Path, normalize: str, encode: str
+) -> None:
+    settings = (f"data.normalize={normalize}", f"data.encode_numbers={encode}", "training.dtype=float64")
+    model = fitted(train_run, people, "two", *settings)
+    rows = dev_rows(model)
+    frame = rows.frame.copy()
+    far = np.resize([1e300, -1e300, 0.0, 1e-300, np.nan, 41.5], len(frame))
+    frame["age"], frame["income"] = far, far[::-1]
+    assert max(differences(model, tmp_path).values()) <= 1e-12
+    assert max(differences(model, tmp_path, replace(rows, frame=frame)).values()) <= 1e-12
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_each_activation_agrees(train_run: Train, people: Path, tmp_path: Path, activation: str) -> None:
     model = fitted(train_run, people, "few", f"network.activation={activation}", "network.batch_norm=true")

@@ -198,12 +198,6 @@ def test_an_activation_that_a_format_lacks_is_told_with_the_member_that_has_it(t
         pool_of(model, lacking)
 
 
-@pytest.mark.parametrize("setting", ["data.normalize=robust", "data.encode_numbers=piecewise"])
-def test_inputs_that_no_format_holds_are_told(train: Train, setting: str) -> None:
-    with pytest.raises(UsageError, match="has inputs that no format can hold yet"):
-        pool_of(together([train("few", setting)], [1]), set(standalone.ACTIVATIONS))
-
-
 def test_columns_that_members_have_learned_differently_are_passed_once(train: Train, tmp_path: Path) -> None:
     model = together([train("much", *own) for own in FOLDS], [1, 1])
     streets = {one.vocabulary for each in model.preprocessors for one in each.columns if one.name == "street"}
