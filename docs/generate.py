@@ -32,7 +32,7 @@ from nnrun.engine import scores
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.insight.preflight.checks import CHECKS
-from nnrun.insight.scaffold import proposals, weighing
+from nnrun.insight.scaffold import proposals, recipe, weighing
 from nnrun.insight.scaffold.columns import LEFT_OUT
 from nnrun.models import baselines
 from nnrun.runs import verdict
@@ -505,7 +505,11 @@ INIT_SIZES = """\
 ## What depends on the number of training rows
 
 Widths, rates and penalties were chosen on the tables of [benchmarks.md](benchmarks.md#proposed-configs), by the test
-error of the epoch with the best dev error, over 90 to 36,000 training rows."""
+error of the epoch with the best dev error, over 90 to 36,000 training rows. Five networks, averages of their parameters
+and wider layers came later, chosen by test errors on magic, breast_cancer and hdma, and on ames, diamonds and movies,
+over two splits each. The three together lowered the root mean squared error by 19%, 2% and 2%. For classes, with decay
+of the weights, the share of wrong rows fell by 7% on magic and 2% on hdma; on breast_cancer, with the narrow layer and
+L2, it stayed. So few splits tell little of small changes, and no other table has checked them."""
 
 
 INIT_BALANCE = f"""\
@@ -770,7 +774,7 @@ def init() -> str:
     """The page on proposals."""
     choices = ([code(key), first_line(rule)] for key, rule in proposals.CHOICES.items())
     left_out = ([first_line(rule)] for rule in LEFT_OUT)
-    sizes = {"hidden": proposals.HIDDEN, "rate": proposals.RATES, "dropout": proposals.DROPOUT}
+    sizes = {"hidden": recipe.HIDDEN, "rate": recipe.RATES, "dropout": recipe.DROPOUT}
     limits = sorted({limit for values in sizes.values() for limit in values})
     rows = (
         ["more" if limit == limits[-1] else f"up to {limit:,}", *(str(at(values, limit)) for values in sizes.values())]

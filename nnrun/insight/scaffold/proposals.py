@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import inf
-from typing import Any
+from collections.abc import Mapping
 
 from nnrun.insight.scaffold.overview import IMBALANCED, WITHOUT_TEST, Overview
-from nnrun.runs.assembly import usual_batch_size
+from nnrun.insight.scaffold.recipe import RECIPE, Choice, Rule
 from nnrun.text import counted, listed, percent, shown_name, source_name
 
 MOST_TOLD = 3  # columns of which a comment says that their values share a feature
 MOST_CLASSES = 6  # that a comment names before it only counts the rest
 BALANCED_ERROR = "balanced_error"  # the metric that counts each class the same
 FEWEST_TO_WEIGH = 20  # rows of the rarest class; fewer would weigh too much each
-HIDDEN: dict[float, list[int]] = {10_000: [64], inf: [64, 32]}  # up to so many rows of training
-RATES: dict[float, float] = {20_000: 3e-3, inf: 1e-3}
-L2 = 0.1
-DROPOUT: dict[float, float] = {1_000: 0.2, inf: 0.0}
-MOST_TO_BEND, LARGEST_TO_BEND = 10_000, 64 * 64  # images, and their values; beyond them bending takes long
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 50_000, 20, 150  # about as many steps as a table needs
-PATIENCE = 0.13  # of the epochs
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A value and its reason; one that is not active is written as a comment. `notes` explain the items of a list."""
-
-    value: Any
-    reason: str
-    active: bool = True
-    notes: Sequence[str] = ()
-
-
-Rule = Callable[[Overview], Choice | None]
 
 
 def propose(overview: Overview) -> dict[str, Choice]:
@@ -171,81 +147,6 @@ def _class_weight(overview: Overview) -> Choice | None:
     return Choice("balanced", f"{share}, and each row counts the same; {moves}{told}", active=False)
 
 
-# network and training
-
-
-def _hidden(overview: Overview) -> Choice:
-    """By the number of training rows: see below."""
-    rows = overview.parts["train"]
-    return Choice(
-        _by_rows(HIDDEN, rows), f"for {counted(overview.features, 'feature')} and {counted(rows, 'training row')}"
-    )
-
-
-def _init(overview: Overview) -> Choice | None:
-    """Glorot where the first layer is wider than the features: He's rule looks at these alone, and begins too large."""
-    width = _by_rows(HIDDEN, overview.parts["train"])[0]
-    if overview.features >= width:
-        return None
-    return Choice(
-        "glorot", f"{counted(width, 'unit')} on {counted(overview.features, 'feature')}; begins with small outputs"
-    )
-
-
-def _l2(overview: Overview) -> Choice:
-    """0.1."""
-    return Choice(L2, "a penalty on large weights, with which networks for tables mostly err less")
-
-
-def _dropout(overview: Overview) -> Choice | None:
-    """By the number of training rows: see below."""
-    rows = overview.parts["train"]
-    rate = _by_rows(DROPOUT, rows)
-    if not rate:
-        return None
-    return Choice(rate, f"leaves out {percent(rate)} of the hidden units at each step, for so few as {rows:,} rows")
-
-
-def _augment(overview: Overview) -> Choice | None:
-    """Small images are bent, another way in each epoch, where there are up to 10,000 of them."""
-    rows = overview.parts["train"]
-    if overview.image is None or rows > MOST_TO_BEND or math.prod(overview.image) > LARGEST_TO_BEND:
-        return None
-    height, width, _ = overview.image
-    return Choice(["elastic"], f"{rows:,} images of {height} × {width} pixels: each is bent another way in each epoch")
-
-
-def _early_stopping(overview: Overview) -> Choice:
-    """Patience is a part of the epochs."""
-    patience = math.ceil(PATIENCE * _number_of_epochs(overview))
-    return Choice({"patience": patience}, f"ends after {patience} epochs without a better dev error; the best is kept")
-
-
-def _learning_rate(overview: Overview) -> Choice:
-    """Of Adam, by the number of training rows: see below."""
-    return Choice(_by_rows(RATES, overview.parts["train"]), "size of Adam's steps; nnrun check tries others")
-
-
-def _epochs(overview: Overview) -> Choice:
-    """As many as give about 50,000 steps, from 20 to 150."""
-    steps = math.ceil(overview.parts["train"] / usual_batch_size(overview.parts["train"]))
-    return Choice(
-        _number_of_epochs(overview),
-        f"passes over the rows at most, {counted(steps, 'step')} each; early stopping ends them sooner",
-    )
-
-
-def _number_of_epochs(overview: Overview) -> int:
-    rows = overview.parts["train"]
-    return round(min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS * usual_batch_size(rows) / rows)))
-
-
-def _batch_size(overview: Overview) -> Choice:
-    """32 up to 2,000 training rows, then the power of two from 64 to 512 just above their square root."""
-    rows = overview.parts["train"]
-    return Choice(usual_batch_size(rows), f"32 up to 2,000 training rows, here {rows:,}; then about their square root")
-
-
 def _base_error(overview: Overview) -> Choice:
     """0, to be replaced by what the best known way gets wrong."""
     return Choice(0.0, "the error of the best known way, such as a human expert; bias is measured from there")
@@ -254,10 +155,6 @@ def _base_error(overview: Overview) -> Choice:
 def _primary(overview: Overview) -> Choice | None:
     """What `--metric` says."""
     return Choice(overview.metric, "asked for: what epochs and runs are compared by") if overview.metric else None
-
-
-def _by_rows(table: Mapping[float, Any], rows: int) -> Any:
-    return next(value for most, value in table.items() if rows <= most)
 
 
 def _sizes(parts: Mapping[str, int]) -> str:
@@ -277,15 +174,7 @@ CHOICES: dict[str, Rule] = {
     "data.time": _time,
     "data.split": _split,
     "data.class_weight": _class_weight,
-    "network.hidden": _hidden,
-    "network.init": _init,
-    "regularization.l2": _l2,
-    "regularization.dropout": _dropout,
-    "regularization.augment": _augment,
-    "regularization.early_stopping": _early_stopping,
-    "optimizer.learning_rate": _learning_rate,
-    "training.epochs": _epochs,
-    "training.batch_size": _batch_size,
+    **RECIPE,
     "diagnosis.base_error": _base_error,
     "metrics.primary": _primary,
 }

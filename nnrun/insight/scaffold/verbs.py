@@ -21,7 +21,8 @@ from nnrun.data.files.sources import open_sources, read_source
 from nnrun.engine.metrics import METRICS, misfit
 from nnrun.errors import UsageError
 from nnrun.insight.scaffold.overview import Overview, gather
-from nnrun.insight.scaffold.proposals import Choice, propose
+from nnrun.insight.scaffold.proposals import propose
+from nnrun.insight.scaffold.recipe import Choice
 from nnrun.installation import command, has_extra
 from nnrun.text import counted, one_of, shown_name, source_name, visible
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
-from nnrun.insight.scaffold.proposals import Choice
+from nnrun.insight.scaffold.recipe import Choice
 from nnrun.insight.scaffold.verbs import Wishes, document, scaffold
 from nnrun.text import listed, shown_name
 
@@ -85,3 +85,30 @@ def test_a_file_without_names_is_read_so_and_that_is_told(tmp_path: Path) -> Non
     assert "the first line looks like a row" in found.text
     table.write_text("a,b,c\n" + table.read_text())
     assert "header" not in scaffold(str(table), Wishes("c"), path).text
+
+
+@pytest.mark.parametrize(
+    ("rows", "target", "hidden", "decays"),
+    [(1_000, "class", [64], False), (3_000, "class", [128, 128], True), (3_000, "number", [128, 128], False)],
+)
+def test_five_averaged_networks_whose_weights_decay_for_classes_of_many_rows(
+    tmp_path: Path, rows: int, target: str, hidden: list[int], decays: bool
+) -> None:
+    """Numbers, and classes of few rows, have the penalty instead."""
+    numbers = [(7 * row % 1009) / 8 for row in range(rows)]
+    values = [("a", "b")[row % 2] if target == "class" else numbers[row] * 2 + row % 3 for row in range(rows)]
+    lines = [f"{number},{value}" for number, value in zip(numbers, values, strict=True)]
+    (tmp_path / "t.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
+    path = tmp_path / "c.yaml"
+    config = load_config(path, text=scaffold(str(tmp_path / "t.csv"), Wishes("y"), path).text).config
+    assert (list(config.network.hidden), config.network.ensemble) == (hidden, 5)
+    assert config.training.average is not None and config.training.average.ema == 0.99
+    assert (config.optimizer.name, config.optimizer.weight_decay) == (("adamw", 0.01) if decays else ("adam", 0))
+    assert config.regularization.l2 == (0 if decays else 0.1)
+
+
+def test_images_get_one_network(tmp_path: Path) -> None:
+    """Five of them on bent images would take long."""
+    path = tmp_path / "c.yaml"
+    config = load_config(path, text=scaffold("digits", Wishes(None), path).text).config
+    assert (config.network.ensemble, config.training.average, config.regularization.l2) == (1, None, 0.1)
