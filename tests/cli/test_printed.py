@@ -402,7 +402,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "cli/ensemble:_of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
-    "insight/scaffold/proposals:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
+    "insight/scaffold/recipe:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "models/calibrating:_require_unlearned",
     "models/calibrating:with_scores",
     "models/ensembling/candidates:of_runs", "models/rows:probability_notices", "models/telling:calibration_page",
