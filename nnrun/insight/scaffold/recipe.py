@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from nnrun.data.features.numbers import most_pieces
 from nnrun.insight.scaffold.overview import Overview
 from nnrun.runs.assembly import usual_batch_size
 from nnrun.text import counted, percent
@@ -18,6 +19,9 @@ L2, WEIGHT_DECAY = 0.1, 0.01
 FEWEST_TO_DECAY = 1_000  # rows of training of classes, above which AdamW's decay takes the place of L2
 NETWORKS = 5  # whose predictions are averaged
 EMA = 0.99  # of the averaged parameters, what stays at each step
+FEWEST_TO_CLIP = 2_000  # rows of training of classes, above which far values are held near
+FEWEST_TO_CUT = 500  # rows of training of a number, from which columns are cut into pieces
+MOST_CUT = 50_000_000  # cells that pieces may make, at most
 DROPOUT: dict[float, float] = {1_000: 0.2, inf: 0.0}
 MOST_TO_BEND, LARGEST_TO_BEND = 10_000, 64 * 64  # images, and their values; beyond them bending takes long
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 50_000, 20, 150  # about as many steps as a table needs
@@ -35,6 +39,25 @@ class Choice:
 
 
 Rule = Callable[[Overview], Choice | None]
+
+
+def _normalize(overview: Overview) -> Choice | None:
+    """`robust` for classes above 2,000 training rows, but of images; else `standard`, as without the key."""
+    rows = overview.parts["train"]
+    if overview.task == "regression" or overview.image is not None or rows <= FEWEST_TO_CLIP:
+        return None
+    return Choice("robust", f"scaled by quartiles and held within ±3, for classes and {rows:,} training rows")
+
+
+def _encode_numbers(overview: Overview) -> Choice | None:
+    """`piecewise` for a number from 500 training rows on, where that makes at most 50 million cells."""
+    rows = overview.parts["train"]
+    pieces = most_pieces(rows)
+    if overview.task != "regression" or overview.image is not None or rows < FEWEST_TO_CUT:
+        return None
+    if rows * overview.features * pieces > MOST_CUT:
+        return None
+    return Choice("piecewise", f"a number becomes up to {pieces} inputs, at each of which the network can turn")
 
 
 def _hidden(overview: Overview) -> Choice:
@@ -148,6 +171,8 @@ def _by_rows(table: Mapping[float, Any], rows: int) -> Any:
 
 
 RECIPE: dict[str, Rule] = {
+    "data.normalize": _normalize,
+    "data.encode_numbers": _encode_numbers,
     "network.hidden": _hidden,
     "network.init": _init,
     "network.ensemble": _ensemble,
