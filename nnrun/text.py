@@ -158,13 +158,17 @@ def yaml_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def network_shape(widths: Sequence[int], networks: int = 1) -> str:
-    """The widths of a network from features to outputs, equal ones counted: 64-[64×30]-10; of several 5 × 64-10."""
+def network_shape(widths: Sequence[int], networks: int = 1, members: int = 1) -> str:
+    """The widths of a network from features to outputs, equal ones counted: 64-[64×30]-10; of several 5 × 64-10.
+
+    Members that share its body are told behind it.
+    """
     first, *hidden, last = widths
     groups = [list(group) for _, group in groupby(hidden)]
     told = [[f"[{group[0]}×{len(group)}]"] if len(group) >= ALIKE else map(str, group) for group in groups]
     shape = "-".join([str(first), *chain.from_iterable(told), str(last)])
-    return shape if networks == 1 else f"{networks} × {shape}"
+    shared = shape if members == 1 else f"{shape} shared by {members} members"
+    return shared if networks == 1 else f"{networks} × {shared}"
 
 
 def set_name(part: str) -> str:

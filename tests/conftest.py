@@ -137,6 +137,7 @@ def trainer(
     engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
     ensemble: int = 1,
     embeddings: Sequence[Embedding] = (),
+    members: int = 1,
     **hyperparameters: Any,
 ) -> Trainer:
     """Members with these seeds; dropout rates and hyperparameters are numbers or one number a member."""
@@ -156,6 +157,7 @@ def trainer(
         dropout=() if dropout is None else [a_member(dropout)] * len(hidden),
         input_dropout=None if input_dropout is None else a_member(input_dropout),
         embeddings=embeddings,
+        members=members,
     )
     recipe = Recipe(
         mlp=mlp,

@@ -74,6 +74,7 @@ class Network(Section):
     activation: Annotated[str, OneOf(tuple(ACTIVATIONS))] = key("relu", "activation of the hidden layers")
     init: InitializerKey = key("auto", "initial weights: a name or {name, options}; auto fits the activation")
     batch_norm: bool = key(False, "batch normalisation before each activation")
+    members: Count = key(1, "members that share the hidden layers, each with input scales and an output of its own")
     ensemble: Count = key(1, "networks trained side by side, whose predictions are averaged; or {seeds, stop}")
 
     @field_validator("ensemble", mode="before", json_schema_input_type=Count | Seeds)

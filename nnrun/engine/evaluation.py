@@ -11,6 +11,7 @@ import numpy as np
 
 from nnrun.engine.layers import Mode
 from nnrun.engine.losses import Loss
+from nnrun.engine.members import mean_gradient, summed_loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.machine import threads
@@ -70,21 +71,23 @@ def _squares(examples: Examples, mean: Array) -> float:
 
 
 def logits_in_chunks(
-    network: Network, bound: Sequence[Bound], x: Array, modes: list[Mode] | None = None
+    network: Network, bound: Sequence[Bound], x: Array, loss: Loss, modes: list[Mode] | None = None
 ) -> Iterator[tuple[slice, Array]]:
     """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by a later one.
 
-    `bound` says whose numbers; `x (rows, n)` is the same for all members. Several chunks go through the network at
-    once where threads are worth it. Modes that are given again keep their buffers.
+    `bound` says whose numbers; `x (rows, n)` is the same for all members. Those that share a body are one to whoever
+    asks, pooled as `loss` pools; their chunks have fewer rows, which pass once for each. Several chunks go through the
+    network at once where threads are worth it. Modes that are given again keep their buffers.
     """
     modes = [] if modes is None else modes
     large = CHUNK * sum(array.size for layer in bound for array in layer.p.values()) >= LARGE
-    coming, at_once = _pieces(len(x), CHUNK), threads.count() if large else 1
+    coming, at_once = _pieces(len(x), max(1, CHUNK // network.members)), threads.count() if large else 1
     modes += [Mode(train=False, buffers=Buffers(x.dtype)) for _ in range(at_once - len(modes))]
 
     def forward(place: tuple[slice, Mode]) -> Array:
         rows, mode = place
-        return network.forward(bound, x[None, rows], mode)[0]
+        logits = network.forward(bound, x[None, rows], mode)[0]
+        return logits if network.members == 1 else loss.pool(np.moveaxis(logits, -3, 0), _equal(network.members))
 
     while together := list(islice(coming, at_once)):
         places = list(zip(together, modes, strict=False))
@@ -118,7 +121,7 @@ class Evaluator:
         if self.own_sums and not self.see:
             losses, mistakes = self.own_sums()
         else:
-            chunks = logits_in_chunks(self.network, bound, self.examples.x, self._modes)
+            chunks = logits_in_chunks(self.network, bound, self.examples.x, self.loss, self._modes)
             losses, mistakes = np.sum([self._sums(logits, rows) for rows, logits in chunks], axis=0)
         losses, mistakes = losses / self.examples.total, mistakes / (self._scale or np.nan)
         members = len(bound[-1].p["W"])
@@ -140,7 +143,11 @@ class Evaluator:
         if self.ensemble == 1:
             return logits
         members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
-        return np.concatenate([logits, self.loss.pool(members, np.full(self.ensemble, 1 / self.ensemble))])
+        return np.concatenate([logits, self.loss.pool(members, _equal(self.ensemble))])
+
+
+def _equal(members: int) -> Array:
+    return np.full(members, 1 / members)
 
 
 class Judged(NamedTuple):
@@ -178,9 +185,9 @@ def layer_statistics(
     mode = Mode(train=True, buffers=Buffers(theta.dtype))
     logits, backward = network.forward(bound, rows.x[None], mode, see)
     targets = loss.targets(rows.y[None], theta.dtype)
-    losses = loss.sums(logits, targets, rows.weights)[0] / len(rows)
-    dlogits = loss.gradient(logits, targets, out=np.empty_like(logits))
-    backward(dlogits if rows.weights is None else dlogits * rows.weights[:, None])
+    losses = summed_loss(loss, logits, targets, rows.weights) / len(rows)
+    weights = None if rows.weights is None else rows.weights[None, :, None]
+    backward(mean_gradient(loss, logits, targets, weights, out=np.empty_like(logits)))
     for name, steepness in _steepness(network, theta, gradient, losses).items():
         for member, value in zip(found, steepness, strict=True):
             member[name]["steepness"] = float(value)

@@ -16,6 +16,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss, smoothed
+from nnrun.engine.members import mean_gradient, summed_loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.optimizers import penalties
 from nnrun.engine.parameters import Array, Buffers, Layout
@@ -60,8 +61,8 @@ class _Cost:
         g = np.zeros_like(theta)
         bound = self._bind(theta, g)
         logits, backward = self.network.forward(bound, self.x, self._mode())
-        dlogits = self.loss.gradient(logits, self.targets, out=np.empty_like(logits))
-        backward(dlogits if self.weights is None else dlogits * self.weights[:, None])
+        weights = None if self.weights is None else self.weights[None, :, None]
+        backward(mean_gradient(self.loss, logits, self.targets, weights, out=np.empty_like(logits)))
         one = np.ones((1, 1, 1))
         steps = Steps(numbers=one, rates=one, batch_sizes=self.rows * one)
         block = Block(theta, g, [], np.empty_like(g), self.network.n_weights)
@@ -79,7 +80,7 @@ class _Cost:
 
         bound = self._bind(thetas, np.empty_like(thetas))
         logits, _ = self.network.forward(bound, self.x, self._mode(), see)
-        loss, _ = self.loss.sums(logits, self.targets, self.weights)
+        loss = summed_loss(self.loss, logits, self.targets, self.weights)
         return loss / self.rows + penalty(thetas[:, : self.network.n_weights], self.h, self.rows), sides
 
     def _bind(self, thetas: Array, gradients: Array) -> list[Bound]:

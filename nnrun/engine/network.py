@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from nnrun.engine.activations import ACTIVATIONS
 from nnrun.engine.embedding import Embed, Embedding
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import Activate, Backward, BatchNorm, Dense, Dropout, Layer, Mode
+from nnrun.engine.members import Heads, Scales
 from nnrun.engine.parameters import Array, Layout, Shape, Views
 from nnrun.engine.randomness import stream
 
@@ -34,7 +34,8 @@ class Network:
     """Named layers for inputs of `n_in` features; holds no numbers itself.
 
     `layers` are pairs of a name, which no other has and which is without a dot, and a layer, first to last.
-    `width` is the number of outputs, `theta` and `state` tell where the arrays of each layer lie, as in dense1.W.
+    `width` is the number of outputs and `members` how many share the body; `theta` and `state` tell where the arrays
+    of each layer lie, as in dense1.W.
     theta has all weights first and everything else behind them, so that a penalty acts on a slice:
     `theta[..., :network.n_weights]`.
     """
@@ -53,6 +54,8 @@ class Network:
         self.n_weights = Layout(weights).size
         self.state = Layout(tracked)
         self.width = n_in
+        last = self.layers[-1][1]
+        self.members = last.members if isinstance(last, Heads) else 1
 
     def bind(self, theta: Array, state: Array, gradient: Array) -> list[Bound]:
         """Views of the three flat vectors `(..., size)` for each layer."""
@@ -64,6 +67,7 @@ class Network:
     ) -> tuple[Array, Callable[[Array], None]]:
         """`x (..., m, n_in)` → logits `(..., m, width)` and the function that fills the gradient from dL/dlogits.
 
+        Logits of members that share the body are `(..., members, m, width)`.
         `bound` says whose numbers, `mode` whether dropout and the batch's own statistics are in force. `see`, where
         given, is shown every layer's output and the gradient that arrives there. The function may overwrite dL/dlogits
         and can be called once; logits and gradients lie in the mode's buffers, which the next pass overwrites.
@@ -91,7 +95,7 @@ class Network:
         """Fill one member's vectors `(size,)`: W from its own stream a layer, b and β 0, γ and σ² 1, μ 0.
 
         `seed` is the member's, `initializer` gives the deviation of W. `gains` maps a dense layer's name to the gain of
-        the activation behind it. Embeddings are drawn as `Embed.draw` says.
+        the activation behind it. Embeddings and scales are drawn as their layers say.
         """
         for vector, layout in ((theta, self.theta), (state, self.state)):
             for name, view in layout.views(vector).items():
@@ -99,12 +103,12 @@ class Network:
         views = self.theta.views(theta)
         for depth, name in enumerate(gains):
             W = views[f"{name}.W"]
-            n_in, n_out = W.shape
+            n_in, n_out = W.shape[-2:]
             deviation = initializer.deviation(n_in, n_out, gains[name])
             W[...] = deviation * stream(seed, "init", depth).standard_normal(W.shape)
         for name, layer in self.layers:
-            if isinstance(layer, Embed):
-                layer.draw(_of_layer(views, name), stream(seed, "embed"))
+            if isinstance(layer, (Embed, Scales)):
+                layer.draw(_of_layer(views, name), stream(seed, name))
 
 
 def _of_layer(views: Views, name: str) -> Views:
@@ -128,18 +132,39 @@ class MLP:
     dropout: Sequence[Array] = ()
     input_dropout: Array | None = None
     embeddings: Sequence[Embedding] = ()  # features that are codes
+    members: int = 1  # that share the hidden layers
 
     def network(self) -> Network:
-        """Embeddings, input dropout, dense, batch norm, activation and dropout a hidden layer, and the output layer."""
+        """Embeddings, input dropout, scales of members, the hidden layers, and the output layer.
+
+        A hidden layer is dense, batch norm, activation and dropout.
+        """
         layers: list[tuple[str, Layer]] = []
         if self.embeddings:
             layers.append(("embed", Embed(self.n_in, self.embeddings)))
         if self.input_dropout is not None and self.input_dropout.any():
             layers.append(("dropout0", Dropout(self.input_dropout, depth=0)))
+        if self.members > 1:
+            layers += [("scales", Scales(self.members, input_gradient=bool(self.embeddings)))]
         for depth, units in enumerate(self.hidden, start=1):
             layers += self._hidden_layer(depth, units)
-        layers.append(("output", Dense(self.n_out, input_gradient=bool(self.hidden or self.embeddings))))
+        layers.append(("output", self._output()))
         return Network(layers, self.n_in)
+
+    def _output(self) -> Layer:
+        if self.members > 1:
+            return Heads(self.members, self.n_out)
+        return Dense(self.n_out, input_gradient=self._learns_before or bool(self.hidden))
+
+    @property
+    def _learns_before(self) -> bool:
+        """Whether anything learns in front of the hidden layers."""
+        return bool(self.embeddings) or self.members > 1
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that a network trains."""
+        return self.network().theta.size
 
     def gains(self) -> dict[str, float]:
         """What each dense layer's weights should allow for: the activation behind it."""
@@ -148,7 +173,7 @@ class MLP:
 
     def _hidden_layer(self, depth: int, units: int) -> list[tuple[str, Layer]]:
         layers: list[tuple[str, Layer]] = [
-            (f"dense{depth}", Dense(units, bias=not self.batch_norm, input_gradient=depth > 1 or bool(self.embeddings)))
+            (f"dense{depth}", Dense(units, bias=not self.batch_norm, input_gradient=depth > 1 or self._learns_before))
         ]
         if self.batch_norm:
             layers.append((f"norm{depth}", BatchNorm()))
@@ -156,10 +181,3 @@ class MLP:
         if len(self.dropout) and np.any(self.dropout[depth - 1]):
             layers.append((f"dropout{depth}", Dropout(self.dropout[depth - 1], depth)))
         return layers
-
-
-def parameter_count(widths: Sequence[int], batch_norm: bool, embeddings: Sequence[Embedding] = ()) -> int:
-    """Numbers in theta for these widths, features first and outputs last, without allocating anything."""
-    products = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-    products += sum(code.rows * code.size + (code.size - 1) * widths[1] for code in embeddings)
-    return products + widths[-1] + sum(widths[1:-1]) * (2 if batch_norm else 1)

@@ -59,16 +59,14 @@ class Buffers:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self._by_rows: dict[int, tuple[list[Array], Array]] = {}
+        self._by_rows: dict[int, list[Array]] = {}
         self._sequence: list[Array] = []
         self._next = 0
-        self.ones: Array = np.ones((1, 0), dtype)
+        self._ones: dict[int, Array] = {}  # by how many are summed
 
     def rewind(self, rows: int) -> None:
         """Start the sequence kept for batches of `rows` examples again."""
-        if rows not in self._by_rows:
-            self._by_rows[rows] = [], np.ones((1, rows), self.dtype)
-        self._sequence, self.ones = self._by_rows[rows]
+        self._sequence = self._by_rows.setdefault(rows, [])
         self._next = 0
 
     def take(self, shape: Shape) -> Array:
@@ -83,4 +81,7 @@ class Buffers:
 
     def sum_rows(self, a: Array, out: Array) -> Array:
         """Σ over the examples of `(..., rows, n)` into `(..., 1, n)`; as a product, twice as fast as a reduction."""
-        return np.matmul(self.ones, a, out=out)
+        rows = a.shape[-2]
+        if rows not in self._ones:
+            self._ones[rows] = np.ones((1, rows), self.dtype)
+        return np.matmul(self._ones[rows], a, out=out)

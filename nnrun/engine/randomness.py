@@ -10,7 +10,7 @@ from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
 # None is ever given another number, as every draw follows from it; 5 to 7 are taken by `search/trials.py`.
-PURPOSES = {"init": 0, "shuffle": 1, "dropout": 2, "augment": 3, "sample": 4, "embed": 9}
+PURPOSES = {"init": 0, "shuffle": 1, "dropout": 2, "augment": 3, "sample": 4, "embed": 9, "scales": 10}
 
 CHANCES = 1 << 16
 Units = TypeVar("Units", int, NDArray[np.int64])

@@ -17,6 +17,7 @@ from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss, smoothed
+from nnrun.engine.members import mean_gradient
 from nnrun.engine.network import MLP, Observer
 from nnrun.engine.parameters import Array, Buffers, empty
 from nnrun.engine.randomness import stream
@@ -207,10 +208,7 @@ class Trainer:
         """The gradient of the batch's mean loss on smoothed targets, into `gradient`; batch norm's averages move on."""
         x, targets, weights = batch[0], smoothed(batch[1], self.recipe.hyperparameters), batch[2]
         logits, backward = self.network.forward(self.bound, x, self.mode, see)
-        dlogits = self.recipe.loss.gradient(logits, targets, out=self.mode.buffers.take(logits.shape))
-        if weights is not None:
-            dlogits *= weights
-        backward(dlogits)
+        backward(mean_gradient(self.recipe.loss, logits, targets, weights, out=self.mode.buffers.take(logits.shape)))
 
     def _plan_epoch(self) -> None:
         """Learning rates and dropout streams of the next epoch."""

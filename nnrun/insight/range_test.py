@@ -15,6 +15,7 @@ from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.layers import Mode
+from nnrun.engine.members import summed_loss
 from nnrun.engine.parameters import Buffers
 from nnrun.engine.schedules import Constant, Given
 from nnrun.engine.trainer import Recipe, Trainer, sample
@@ -67,7 +68,7 @@ def range_test(trained: Recipe, train: Examples, seed: int) -> Curve | None:
     the first steps change. The test ends where it is no longer finite or has grown beyond use.
     """
     batch = min(trained.batch_size, len(train))
-    steps = min(STEPS, STEP_WORK // (6 * trained.mlp.network().theta.size * batch))
+    steps = min(STEPS, STEP_WORK // (6 * trained.mlp.parameters * batch))
     if steps < FEWEST_STEPS:
         return None
     rates = np.geomspace(LOWEST, HIGHEST, steps).tolist()
@@ -80,7 +81,7 @@ def range_test(trained: Recipe, train: Examples, seed: int) -> Curve | None:
     taken = chain.from_iterable(trainer.steps() for _ in count())
     for _ in rates:
         logits, _backward = trainer.network.forward(trainer.bound, rows.x[None], mode)
-        losses.append(float(rising.loss.sums(logits, targets, rows.weights)[0][0]) / rows.total)
+        losses.append(float(summed_loss(rising.loss, logits, targets, rows.weights)[0]) / rows.total)
         if not losses[-1] < 2 * DIVERGED * losses[0]:
             break
         next(taken)

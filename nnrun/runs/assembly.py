@@ -12,11 +12,12 @@ from nnrun.config import schema
 from nnrun.config.config import Config
 from nnrun.data.augment import augmenter
 from nnrun.data.dataset import Dataset
+from nnrun.data.fitted import Fitted
 from nnrun.engine.evaluation import CHUNK, Examples
 from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.metrics import Task
-from nnrun.engine.network import MLP, parameter_count
+from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
 from nnrun.errors import MisfitError
@@ -98,7 +99,8 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
 def make_mlp(config: Config, n_in: int, n_out: int, **others: Any) -> MLP:
     """The network that the configuration describes; of the others, rates of dropout are needed for training alone."""
     network = config.network
-    return MLP(n_in, network.hidden, n_out, network.activation, network.batch_norm, **others)
+    shape = n_in, network.hidden, n_out, network.activation, network.batch_norm
+    return MLP(*shape, members=network.members, **others)
 
 
 def make_loss(config: Config, dataset: Dataset) -> Loss:
@@ -136,9 +138,15 @@ def layer_widths(config: Config, features: int, classes: Sequence[str] | None) -
     return [features, *config.network.hidden, named_loss(config.training.loss, task, len(classes or [0])).width]
 
 
+def parameters(config: Config, fitted: Fitted) -> int:
+    """Numbers that each network of the configuration trains on such data."""
+    features, *_, outputs = layer_widths(config, len(fitted.features), fitted.classes)
+    return make_mlp(config, features, outputs, embeddings=fitted.embeddings).parameters
+
+
 def check_memory(config: Config, dataset: Dataset) -> None:
     """Refuse a network that would not fit, before anything is allocated."""
-    parameters, needed = memory_needed(config, dataset)
+    numbers, needed = memory_needed(config, dataset)
     networks = config.network.ensemble
     if told := lacking(needed):
         key, each = (
@@ -146,7 +154,7 @@ def check_memory(config: Config, dataset: Dataset) -> None:
         )
         raise MisfitError(
             ("network", key),
-            f"{list(config.network.hidden)} on {dataset.n_features} features means {parameters:,} parameters{each}; "
+            f"{list(config.network.hidden)} on {dataset.n_features} features means {numbers:,} parameters{each}; "
             f"training would take {told}",
         )
 
@@ -155,12 +163,12 @@ def memory_needed(config: Config, dataset: Dataset) -> tuple[int, int]:
     """Parameters of a network, and about how many bytes training takes beside the data, all of an ensemble together."""
     widths = layer_widths(config, dataset.n_features, dataset.classes)
     codes = dataset.fitted.embeddings
-    parameters = parameter_count(widths, config.network.batch_norm, codes)
-    rows = max(CHUNK * threads.count(), batch_size(config, len(dataset.parts["train"].x)))
+    numbers = parameters(config, dataset.fitted)
+    rows = max(CHUNK * threads.count(), config.network.members * batch_size(config, len(dataset.parts["train"].x)))
     vectors = VECTORS_KEPT + (VECTORS_OF_AVERAGE if config.training.average else 0)
     activations = 3 * rows * (sum(widths) + sum(code.size for code in codes))
-    one = np.dtype(config.training.dtype).itemsize * (vectors * parameters + activations)
-    return parameters, config.network.ensemble * one
+    one = np.dtype(config.training.dtype).itemsize * (vectors * numbers + activations)
+    return numbers, config.network.ensemble * one
 
 
 def _rates(configs: Sequence[Config], dataset: Dataset, rate: Callable[..., float]) -> Array:

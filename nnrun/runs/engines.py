@@ -13,11 +13,10 @@ from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.engine.network import parameter_count
 from nnrun.engine.trainer import Engine, Trainer, numpy_steps
 from nnrun.errors import MisfitError, StoppedError
 from nnrun.installation import has_extra, installing, lacking
-from nnrun.runs.assembly import batch_size, layer_widths, recipe
+from nnrun.runs.assembly import batch_size, parameters, recipe
 from nnrun.text import COMPILING
 
 EXTRA, KEY, KEY_PATH = "fast", "training.engine", ("training", "engine")
@@ -113,9 +112,7 @@ def saved_seconds(config: Config, dataset: Dataset) -> float:
     """About what the compiled engine saves in one training, all its epochs and networks, in seconds."""
     rows = len(dataset.parts["train"].x)
     steps = config.network.ensemble * config.training.epochs * -(-rows // batch_size(config, rows))
-    widths = layer_widths(config, dataset.n_features, dataset.classes)
-    parameters = parameter_count(widths, config.network.batch_norm, dataset.fitted.embeddings)
-    return steps * (SAVED + SAVED_A_PARAMETER * parameters)
+    return steps * (SAVED + SAVED_A_PARAMETER * parameters(config, dataset.fitted))
 
 
 def with_engine(config: Config, engine: str) -> Config:

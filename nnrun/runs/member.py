@@ -51,7 +51,8 @@ class Member:
 
         Values are in deviations of `unit`, as members that learned from different rows have different ones.
         """
-        return ((rows, self._in(unit, logits)) for rows, logits in logits_in_chunks(self.network, self._bound, x))
+        chunks = logits_in_chunks(self.network, self._bound, x, self.loss)
+        return ((rows, self._in(unit, logits)) for rows, logits in chunks)
 
     def _in(self, unit: Target, logits: Array) -> Array:
         own = self.target

@@ -76,7 +76,7 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
     return [
         f"run      {name}",
         f"data     {source_name(source)}: {rows_of(beginning)}; {beginning.features} features, {task}",
-        f"network  {network_shape(widths, network.ensemble)} ({', '.join(layers)}), "
+        f"network  {network_shape(widths, network.ensemble, network.members)} ({', '.join(layers)}), "
         f"{beginning.parameters:,} parameters" + (" each" if network.ensemble > 1 else ""),
         f"training {', '.join(how)}",
         *(line for notice in beginning.notices for line in wrapped(notice, "note     ")),

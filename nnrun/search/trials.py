@@ -17,9 +17,8 @@ from numpy.random import SeedSequence
 from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset, load_dataset
-from nnrun.engine.network import parameter_count
 from nnrun.files import sealed, to_json
-from nnrun.runs.assembly import OF_A_MEMBER, batch_size, layer_widths
+from nnrun.runs.assembly import OF_A_MEMBER, batch_size, parameters
 from nnrun.runs.conclusion import conclude, in_folds, members_file
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.members import ALL, member
@@ -52,9 +51,8 @@ def signature(values: Tree) -> str:
 
 def stacked(config: Config, dataset: Dataset) -> int:
     """How many runs of this shape are worth stacking; of ensembles fewer, as each is a stack itself."""
-    widths = layer_widths(config, dataset.n_features, dataset.classes)
-    rows = batch_size(config, len(dataset.parts["train"].x))
-    work = parameter_count(widths, config.network.batch_norm, dataset.fitted.embeddings) * rows
+    rows = config.network.members * batch_size(config, len(dataset.parts["train"].x))
+    work = parameters(config, dataset.fitted) * rows
     return max(1, min(LARGEST, WORTH_STACKING // work) // config.network.ensemble)
 
 

@@ -56,6 +56,7 @@ def test_defaults() -> None:
             "activation": "relu",
             "init": {"name": "auto", "gain": 1.0},
             "batch_norm": False,
+            "members": 1,
             "ensemble": 1,
         },
         "regularization": {

@@ -98,6 +98,28 @@ def test_numerical_gradient_of_embeddings(
         assert result.checked == trainer.theta.shape[1]
 
 
+@pytest.mark.parametrize("more", [{}, {"hidden": ()}, {"batch_norm": True}, {"embeddings": CODES, "hidden": (4,)}])
+@pytest.mark.parametrize(("loss", "outputs"), TARGETS)
+def test_numerical_gradient_of_members_that_share_a_body(
+    make_trainer: Callable[..., Trainer], loss: str, outputs: int, more: dict[str, Any]
+) -> None:
+    train = made_up(50, loss, outputs, seed=1)
+    if "embeddings" in more:
+        train.x[:] = with_codes(50, 1).x
+    weighted = Examples(train.x, train.y, np.linspace(0.5, 1.5, 50))
+    settings = {"hidden": (5, 4), "members": 3, "l2": 0.5, "batch_size": 10, "learning_rate": 0.03} | more
+    trainer = make_trainer([3], loss=loss, outputs=outputs, train=weighted, dev=weighted, **settings)
+    at_start = check(trainer)
+    list(trainer.epochs(5))
+    trained = check_gradient(
+        trainer.network, trainer.recipe.loss, trainer.recipe.hyperparameters, trainer.theta[0], trainer.state[0],
+        weighted.take(slice(11)),
+    )  # fmt: skip
+    for result in (at_start, trained):
+        assert result.ratio < 1e-7, result
+        assert result.checked == trainer.theta.shape[1]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # An independent reference: one example after the other in plain Python numbers, derivatives by complex step:
 # f(θ + ih) = f(θ) + ih·f'(θ) − …, so f' = Im f(θ + ih)/h without any subtraction, exact to rounding at h = 1e-30.

@@ -241,3 +241,33 @@ def test_training_ends_when_every_member_is_frozen(make_trainer: Make) -> None:
 def test_embeddings(dtype: str) -> None:
     shared = {"train": with_codes(50, 1, dtype), "dev": with_codes(30, 2, dtype), "embeddings": CODES}
     assert_same_alone(numpy_trainer, OWN, optimizer="adam", batch_norm=True, dtype=dtype, **shared)
+
+
+SHARED = {"members": 5, "optimizer": "adam", "batch_norm": True}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "huber"])
+def test_members_that_share_a_body(dtype: str, loss: str) -> None:
+    assert_same_alone(numpy_trainer, OWN, loss=loss, dtype=dtype, **SHARED)
+
+
+def test_members_that_share_a_body_and_embeddings() -> None:
+    shared = {"train": with_codes(50, 1, "float32"), "dev": with_codes(30, 2, "float32"), "embeddings": CODES}
+    assert_same_alone(numpy_trainer, OWN, dtype="float32", **SHARED, **shared)
+
+
+def test_one_body_is_as_good_as_its_members_pooled() -> None:
+    """A body of three whose heads and scales are equal is one network, and is measured as that."""
+    one, three = numpy_trainer([4], hidden=(6,)), numpy_trainer([4], hidden=(6,), members=3)
+    of_one, of_three = (trainer.network.theta.views(trainer.theta[0]) for trainer in (one, three))
+    three.theta.fill(1)
+    for name, view in of_one.items():
+        of_three[name][...] = view
+    np.testing.assert_allclose(np.array(three.on_dev(three.bound)), np.array(one.on_dev(one.bound)), rtol=1e-12)
+    batch = next(one.batches.epoch(1))
+    one.differentiate(batch)
+    three.differentiate(batch)
+    g_one, g_three = (trainer.network.theta.views(trainer.gradient[0]) for trainer in (one, three))
+    np.testing.assert_allclose(g_three["dense1.W"], g_one["dense1.W"], rtol=1e-9)
+    np.testing.assert_allclose(g_three["output.W"], np.stack([g_one["output.W"] / 3] * 3), rtol=1e-9)

@@ -128,3 +128,13 @@ def test_embeddings_go_on_with_the_same_bits() -> None:
     second.restore(first.snapshot())
     list(second.epochs(6))
     assert bits(second) == bits(whole)
+
+
+def test_members_that_share_a_body_go_on_with_the_same_bits() -> None:
+    settings = EVERYTHING | {"optimizer": "adam", "members": 4, "batch_norm": True}
+    whole, first, second = (numpy_trainer(**settings) for _ in range(3))
+    list(whole.epochs(6))
+    list(first.epochs(2))
+    second.restore(first.snapshot())
+    list(second.epochs(6))
+    assert bits(second) == bits(whole)

@@ -17,7 +17,8 @@ TARGETS = [("cross_entropy", 2), ("cross_entropy", 4), ("squared_error", 1), ("s
 
 
 def predictions(trainer: Trainer, x: Array, member: int = 0) -> Array:
-    pieces = [logits[member].copy() for _, logits in logits_in_chunks(trainer.network, trainer.bound, x)]
+    chunks = logits_in_chunks(trainer.network, trainer.bound, x, trainer.recipe.loss)
+    pieces = [logits[member].copy() for _, logits in chunks]
     return trainer.recipe.loss.predict(np.concatenate(pieces))
 
 
@@ -60,7 +61,8 @@ def test_in_pieces_as_in_one(make_trainer: Make, monkeypatch: pytest.MonkeyPatch
     list(trainer.epochs(2))
     whole = [trainer.on_dev(trainer.bound), predictions(trainer, trainer.on_dev.examples.x)]
     monkeypatch.setattr("nnrun.engine.evaluation.CHUNK", 7)  # 30 rows: 7, 7, 7, 7, 2
-    rows = [part for part, _ in logits_in_chunks(trainer.network, trainer.bound, trainer.on_dev.examples.x)]
+    chunks = logits_in_chunks(trainer.network, trainer.bound, trainer.on_dev.examples.x, trainer.recipe.loss)
+    rows = [part for part, _ in chunks]
     assert [(r.start, r.stop) for r in rows] == [(0, 7), (7, 14), (14, 21), (21, 28), (28, 30)]
     pieces = [trainer.on_dev(trainer.bound), predictions(trainer, trainer.on_dev.examples.x)]
     for a, b in zip(whole, pieces, strict=True):

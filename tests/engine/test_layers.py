@@ -119,8 +119,9 @@ def test_one_example_predicts_the_same_as_in_a_batch(make_trainer: Callable[...,
     trainer = make_trainer(batch_norm=True, optimizer="adam", learning_rate=0.01, dtype=dtype)
     list(trainer.epochs(5))
     x = trainer.on_dev.examples.x
-    ((_, together),) = logits_in_chunks(trainer.network, trainer.bound, x)
-    one_by_one = [next(logits_in_chunks(trainer.network, trainer.bound, row[None]))[1][0, 0] for row in x]
+    ((_, together),) = logits_in_chunks(trainer.network, trainer.bound, x, trainer.recipe.loss)
+    parts = [next(logits_in_chunks(trainer.network, trainer.bound, row[None], trainer.recipe.loss)) for row in x]
+    one_by_one = [logits[0, 0] for _, logits in parts]
     np.testing.assert_allclose(one_by_one, together[0], atol=1e-5)
 
 

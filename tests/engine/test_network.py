@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.layers import Mode
-from nnrun.engine.network import MLP, parameter_count
+from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.engine.randomness import PURPOSES, stream
 
@@ -37,15 +35,25 @@ def test_weights_come_first_in_theta() -> None:
     assert network.state.shapes == {"norm1.mean": (1, 4), "norm1.variance": (1, 4)}
 
 
-CODES = st.sampled_from([(), (Embedding(0, 5, 3),), (Embedding(0, 2, 1), Embedding(1, 7, 4))])
+def test_parameters_by_hand() -> None:
+    codes = [Embedding(0, 5, 3)]  # 3 features of which one becomes 3 numbers: 5 in all
+    assert MLP(3, [4], 2, batch_norm=True).parameters == 3 * 4 + 2 * 4 + (4 * 2 + 2)
+    assert MLP(3, [4], 2, embeddings=codes).parameters == 5 * 3 + (5 * 4 + 4) + (4 * 2 + 2)
+    assert MLP(3, [4], 2, embeddings=codes, members=6).parameters == 5 * 3 + 6 * 5 + (5 * 4 + 4) + 6 * (4 * 2 + 2)
+    assert MLP(3, [], 2, embeddings=codes).parameters == 5 * 3 + (5 * 2 + 2)
 
 
-@given(st.integers(2, 9), st.lists(st.integers(1, 9), max_size=4), st.integers(1, 9), st.booleans(), CODES)
-def test_parameter_count_is_that_of_the_network(
-    n_in: int, hidden: list[int], n_out: int, batch_norm: bool, codes: tuple[Embedding, ...]
-) -> None:
-    network = MLP(n_in, hidden, n_out, batch_norm=batch_norm, embeddings=codes).network()
-    assert parameter_count([n_in, *hidden, n_out], batch_norm, codes) == network.theta.size
+def test_members_share_all_but_their_scales_and_heads() -> None:
+    network = MLP(3, [4], 2, members=5).network()
+    assert [name for name, _ in network.layers] == ["scales", "dense1", "relu1", "output"]
+    assert list(network.theta.shapes.items()) == [
+        ("dense1.W", (3, 4)),
+        ("output.W", (5, 4, 2)),
+        ("scales.R", (5, 3)),
+        ("dense1.b", (1, 4)),
+        ("output.b", (5, 1, 2)),
+    ]
+    assert network.n_weights == 3 * 4 + 5 * 4 * 2
 
 
 def test_forward_by_hand() -> None:

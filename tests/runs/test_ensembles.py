@@ -95,7 +95,8 @@ def pooled(run: RunDir, name: str = "last") -> tuple[np.ndarray[Any, Any], Any]:
         for key, view in layout.views(vector).items():
             view[...] = stored[key]
     x = dataset.parts["dev"].x
-    logits = np.concatenate([part.copy() for _, part in logits_in_chunks(trainer.network, trainer.bound, x)], axis=1)
+    chunks = logits_in_chunks(trainer.network, trainer.bound, x, trainer.recipe.loss)
+    logits = np.concatenate([part.copy() for _, part in chunks], axis=1)
     return trainer.recipe.loss.predict(logits.astype(float)).mean(axis=0), dataset
 
 

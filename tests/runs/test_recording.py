@@ -35,7 +35,8 @@ def probabilities(outcome: Outcome, part: str) -> tuple[Any, Any]:
     session.load(outcome.run)
     trainer, measured = session.trainer, examples(found.dataset, part)
     bound = trainer.network.bind(session.best.theta, session.best.state, np.empty_like(trainer.theta))
-    logits = [z[0].astype(float).copy() for _, z in logits_in_chunks(trainer.network, bound, measured.x)]
+    chunks = logits_in_chunks(trainer.network, bound, measured.x, trainer.recipe.loss)
+    logits = [z[0].astype(float).copy() for _, z in chunks]
     return measured.y, trainer.recipe.loss.predict(np.concatenate(logits))
 
 

@@ -269,7 +269,8 @@ def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Trai
         best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
         dev = examples(dataset, "dev")
         bound = trainer.network.bind(best.theta, best.state, np.empty_like(best.theta))
-        mistakes = mistakes_of(logits_in_chunks(trainer.network, bound, dev.x), trainer.recipe.loss, dev, len(configs))
+        loss = trainer.recipe.loss
+        mistakes = mistakes_of(logits_in_chunks(trainer.network, bound, dev.x, loss), loss, dev, len(configs))
     if dev.weights is not None:
         mistakes *= dev.weights
     mistakes[best.epochs == 0] = np.nan

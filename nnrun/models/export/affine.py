@@ -114,6 +114,11 @@ def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> l
             f"{origin['id']} has an embedding, which no format can hold yet; export a run with "
             "data.encode_categories: onehot"
         )
+    if own.network.members > 1:
+        raise UsageError(
+            f"{origin['id']} has members that share a body, which no format can hold yet; export a run with "
+            "network.members: 1"
+        )
     layers: list[Affine] = []
     weights = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
     for name, layer in own.network.layers:

@@ -179,7 +179,7 @@ MOST_POINTS = 8000  # of a chart, over all its lines
 BINS = 60
 MOST_LINES = 8  # layers, beyond which lines cannot be told apart
 COLUMNS = 200  # epochs that a map of the layers shows
-LINEAR = ("embed", "dense", "output", "batch")  # kinds of layers that have parameters
+LINEAR = ("embed", "scales", "dense", "output", "batch")  # kinds of layers that have parameters
 STATISTICS = {  # name: title, its axis, whether it is a share
     "output_std": ("Size of the outputs", "deviation of the outputs", False),
     "gradient_norm": ("Size of the gradients", "norm of the gradient", False),

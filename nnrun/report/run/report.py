@@ -9,7 +9,6 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.prepare import RawParts
-from nnrun.engine.network import parameter_count
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.regions import mistakes_at
 from nnrun.insight.diagnosis.telling import weighing
@@ -34,7 +33,7 @@ from nnrun.report.run.quality import (
     residual_chart,
     scatter_chart,
 )
-from nnrun.runs.assembly import layer_widths
+from nnrun.runs.assembly import layer_widths, parameters
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import is_gathered, member
@@ -113,10 +112,9 @@ def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
         epochs = f"{record['epochs']:,} of {config.training.epochs:,} epochs"
         told.append(("training", duration(seconds), epochs))
     widths = layer_widths(config, len(data.features), data.classes)
-    weights = parameter_count(widths, config.network.batch_norm, data.embeddings)
     networks, each = config.network.ensemble, " each" if config.network.ensemble > 1 else ""
-    parameters = f"{weights:,} parameters{each}, {config.network.activation}"
-    return [*told, ("network", network_shape(widths, networks), parameters)]
+    how = f"{parameters(config, data):,} parameters{each}, {config.network.activation}"
+    return [*told, ("network", network_shape(widths, networks, config.network.members), how)]
 
 
 def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -> Section:
