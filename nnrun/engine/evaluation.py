@@ -11,7 +11,7 @@ import numpy as np
 
 from nnrun.engine.layers import Mode
 from nnrun.engine.losses import Loss
-from nnrun.engine.members import mean_gradient, summed_loss
+from nnrun.engine.members import mean_gradient, mean_sums
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Buffers
 from nnrun.machine import threads
@@ -185,7 +185,7 @@ def layer_statistics(
     mode = Mode(train=True, buffers=Buffers(theta.dtype))
     logits, backward = network.forward(bound, rows.x[None], mode, see)
     targets = loss.targets(rows.y[None], theta.dtype)
-    losses = summed_loss(loss, logits, targets, rows.weights) / len(rows)
+    losses = mean_sums(loss, logits, targets, rows.weights)[0] / len(rows)
     weights = None if rows.weights is None else rows.weights[None, :, None]
     backward(mean_gradient(loss, logits, targets, weights, out=np.empty_like(logits)))
     for name, steepness in _steepness(network, theta, gradient, losses).items():

@@ -16,7 +16,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.layers import Activate, Mode
 from nnrun.engine.losses import Loss, smoothed
-from nnrun.engine.members import mean_gradient, summed_loss
+from nnrun.engine.members import mean_gradient, mean_sums
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.optimizers import penalties
 from nnrun.engine.parameters import Array, Buffers, Layout
@@ -80,7 +80,7 @@ class _Cost:
 
         bound = self._bind(thetas, np.empty_like(thetas))
         logits, _ = self.network.forward(bound, self.x, self._mode(), see)
-        loss = summed_loss(self.loss, logits, self.targets, self.weights)
+        loss, _ = mean_sums(self.loss, logits, self.targets, self.weights)
         return loss / self.rows + penalty(thetas[:, : self.network.n_weights], self.h, self.rows), sides
 
     def _bind(self, thetas: Array, gradients: Array) -> list[Bound]:

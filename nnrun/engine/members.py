@@ -107,10 +107,10 @@ def mean_gradient(loss: Loss, logits: Array, targets: Array, weights: Array | No
     return dlogits
 
 
-def summed_loss(loss: Loss, logits: Array, targets: Array, weights: Array | None) -> Array:
-    """The same loss, each example `(m,)` times its weight, and summed, `(networks,)`."""
-    sums = loss.sums(logits, _facing(logits, targets), weights)[0]
-    return sums if sums.ndim == 1 else sums.mean(axis=1)
+def mean_sums(loss: Loss, logits: Array, targets: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Summed loss, the same one, and summed mistakes, each example `(m,)` times its weight; `(networks,)`."""
+    losses, mistakes = loss.sums(logits, _facing(logits, targets), weights)
+    return (losses, mistakes) if losses.ndim == 1 else (losses.mean(axis=1), mistakes.mean(axis=1))
 
 
 def _facing(logits: Array, targets: Array) -> Array:

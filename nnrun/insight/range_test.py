@@ -15,7 +15,7 @@ from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.layers import Mode
-from nnrun.engine.members import summed_loss
+from nnrun.engine.members import mean_sums
 from nnrun.engine.parameters import Buffers
 from nnrun.engine.schedules import Constant, Given
 from nnrun.engine.trainer import Recipe, Trainer, sample
@@ -81,7 +81,7 @@ def range_test(trained: Recipe, train: Examples, seed: int) -> Curve | None:
     taken = chain.from_iterable(trainer.steps() for _ in count())
     for _ in rates:
         logits, _backward = trainer.network.forward(trainer.bound, rows.x[None], mode)
-        losses.append(float(summed_loss(rising.loss, logits, targets, rows.weights)[0]) / rows.total)
+        losses.append(float(mean_sums(rising.loss, logits, targets, rows.weights)[0][0]) / rows.total)
         if not losses[-1] < 2 * DIVERGED * losses[0]:
             break
         next(taken)

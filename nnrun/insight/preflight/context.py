@@ -20,6 +20,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.prepare import RawParts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
+from nnrun.engine.members import mean_sums
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import Constant
 from nnrun.engine.trainer import Recipe, Trainer
@@ -134,7 +135,7 @@ def descend(trainer: Trainer, steps: int) -> Iterator[Measured]:
 
     def see(layer: str, kind: str, array: Array) -> None:
         if (layer, kind) == ("output", "output"):
-            losses, mistakes = recipe.loss.sums(array, targets, examples.weights)
+            losses, mistakes = mean_sums(recipe.loss, array, targets, examples.weights)
             loss = np.asarray(losses) / examples.total
             seen.append(Measured(loss, loss + penalty(weights, recipe.hyperparameters, rows), mistakes / scale))
 
