@@ -10,6 +10,7 @@ import numpy as np
 
 from nnrun.config import schema
 from nnrun.config.config import Config
+from nnrun.config.overrides import configured
 from nnrun.data.augment import augmenter
 from nnrun.data.dataset import Dataset
 from nnrun.data.fitted import Fitted
@@ -149,11 +150,11 @@ def check_memory(config: Config, dataset: Dataset) -> None:
     numbers, needed = memory_needed(config, dataset)
     networks = config.network.ensemble
     if told := lacking(needed):
-        key, each = (
-            ("hidden", "") if lacking(needed // networks) else ("ensemble", f" in each of {networks:,} networks")
-        )
+        each = "" if lacking(needed // networks) else f" in each of {networks:,} networks"
+        one_body = configured(config, {"network.members": 1})
+        shared = config.network.members > 1 and not lacking(memory_needed(one_body, dataset)[1])
         raise MisfitError(
-            ("network", key),
+            ("network", "members" if shared else "ensemble" if each else "hidden"),
             f"{list(config.network.hidden)} on {dataset.n_features} features means {numbers:,} parameters{each}; "
             f"training would take {told}",
         )

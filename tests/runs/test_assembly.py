@@ -12,6 +12,7 @@ import pytest
 
 from nnrun.config.config import Config
 from nnrun.config.load import load_config
+from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.layers import BatchNorm, Dropout
 from nnrun.engine.losses import Huber, SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
@@ -175,6 +176,14 @@ def test_the_memory_told_is_near_the_memory_taken(
         check_memory(wide, data("digits"))
 
 
+def test_too_many_members_are_what_is_told(data: Callable[[str], Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "free_memory", lambda: 100_000_000)
+    for key in ("members", "ensemble"):
+        with pytest.raises(MisfitError, match="parameters") as caught:
+            check_memory(config(f"network.{key}=5000"), data("digits"))
+        assert caught.value.path == ("network", key)
+
+
 def test_a_full_batch_counts(data: Callable[[str], Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
     """1,078 rows of digits go through the network at once, in place of 1,024: 5% more for each unit."""
     told = []
@@ -191,4 +200,5 @@ def test_all_count_the_parameters_that_are_trained(data: Callable[[str], Dataset
     """Two classes have one output: what check and the report count is what training allocates."""
     asked, dataset = config(f"data.source={source}", "network.hidden=[8, 4]"), data(source)
     assert layer_widths(asked, dataset.n_features, dataset.classes) == [dataset.n_features, 8, 4, outputs]
-    assert memory_needed(asked, dataset)[0] == make_trainer([asked], dataset).network.theta.size
+    for one in (asked, configured(asked, {"network.members": 3})):
+        assert memory_needed(one, dataset)[0] == make_trainer([one], dataset).network.theta.size

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nnrun.config.load import load_config
+from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.models.model import load_model
 from nnrun.runs.stored import StoredRun
 
@@ -37,3 +40,11 @@ def test_an_ensemble_of_shared_bodies_is_one_of_networks(train_run: Any) -> None
         opinions = found.copy()
     assert opinions is not None
     assert opinions.shape == (2, 5, 3)
+
+
+@pytest.mark.parametrize("source", ["iris", "diabetes"])
+def test_checks_find_nothing_wrong(tmp_path: Path, source: str) -> None:
+    context = open_context(load_config(None, [f"data.source={source}", *QUICK]), tmp_path / "runs")
+    found = {name: finding.status for name, finding in preflight(context)}
+    assert [name for name, status in found.items() if status == "fail"] == []
+    assert found["gradient"] == found["first_loss"] == found["cost"] == "pass"
