@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.errors import UsageError
 from nnrun.insight.preflight.verbs import open_context, preflight
-from nnrun.models.export.affine import pool_of
 from nnrun.models.model import load_model
 from nnrun.runs.stored import StoredRun
 
@@ -50,9 +48,3 @@ def test_checks_find_nothing_wrong(tmp_path: Path, source: str) -> None:
     found = {name: finding.status for name, finding in preflight(context)}
     assert [name for name, status in found.items() if status == "fail"] == []
     assert found["gradient"] == found["first_loss"] == found["cost"] == "pass"
-
-
-def test_no_format_holds_them_yet(train_run: Any) -> None:
-    model = load_model(StoredRun(train_run("data.source=iris", *QUICK).run))
-    with pytest.raises(UsageError, match=r"members that share a body.*network\.members: 1"):
-        pool_of(model, ["relu"])

@@ -1,4 +1,7 @@
-"""The networks of a model as stacks of dense layers alone, batch norm folded into the weights before it."""
+"""The networks of a model as stacks of dense layers alone, batch norm folded into the weights before it.
+
+Members that share a body are networks of their own here, input scales folded into the weights behind them.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ import numpy as np
 
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.engine.layers import Activate, BatchNorm, Dense
+from nnrun.engine.members import Heads
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
+from nnrun.runs.checkpoints import Tensors
 from nnrun.runs.member import Member
 from nnrun.runs.members import has_members, member, read_ensemble
 from nnrun.text import one_of
@@ -70,8 +75,8 @@ def pool_of(model: Model, writable: Collection[str]) -> Pool:
     What corrects the probabilities of one network alone is part of its last layer.
     """
     alike: dict[_Kind, list[tuple[Origin, list[Affine]]]] = defaultdict(list)
-    for own, k, origin in _networks(model):
-        *layers, last = _layers(own, k, origin, writable)
+    for own, origin, weights in _networks(model):
+        *layers, last = _layers(own, origin, weights, writable)
         layers, dtype = [*layers, _last(model, own, last)], own.config.training.dtype
         kind = _Kind(own.preprocessor, dtype, tuple((layer.W.shape, layer.activation) for layer in layers))
         alike[kind].append((origin, [Affine(W.astype(dtype), b.astype(dtype), name) for W, b, name in layers]))
@@ -83,7 +88,12 @@ def pool_of(model: Model, writable: Collection[str]) -> Pool:
         )
         for kind, same in alike.items()
     ]
-    return Pool(stacks, *((1.0, None) if len(model.shares) == 1 else (model.temperature, _shift(model))))
+    return Pool(stacks, *((1.0, None) if _is_one(model) else (model.temperature, _shift(model))))
+
+
+def _is_one(model: Model) -> bool:
+    """Whether nothing is pooled."""
+    return len(model.shares) == 1 and model.members[0].network.members == 1
 
 
 class _Kind(NamedTuple):
@@ -94,17 +104,32 @@ class _Kind(NamedTuple):
     layers: tuple[tuple[tuple[int, ...], str], ...]  # shape of W, activation
 
 
-def _networks(model: Model) -> Iterator[tuple[Member, int, Origin]]:
+def _networks(model: Model) -> Iterator[tuple[Member, Origin, Tensors]]:
+    """Each with its share, and its parameters and running averages in float64."""
     whole, shares = model.run.directory, iter(model.shares.tolist())
     known = read_ensemble(whole)["members"] if has_members(whole) else []
     ids = {member(whole, place).path: record.get("id") for place, record in enumerate(known, 1)}
     for own in model.members:
         for k in range(own.networks):
-            origin = Origin(id=ids.get(own.run.path) or own.run.name, seed=own.config.seed + k, weight=next(shares))
-            yield own, k, origin
+            id, weight = ids.get(own.run.path) or own.run.name, next(shares) / own.network.members
+            for weights in _without_scales(own, k):
+                yield own, Origin(id=id, seed=own.config.seed + k, weight=weight), weights
 
 
-def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> list[Affine]:
+def _without_scales(own: Member, k: int) -> Iterator[Tensors]:
+    """The numbers of a network; of members that share a body those of each: x·r @ W is x @ (r·W)."""
+    shared = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
+    if own.network.members == 1:
+        yield shared
+        return
+    first = next(name for name, layer in own.network.layers if isinstance(layer, (Dense, Heads)))
+    for j, scale in enumerate(shared["scales.R"]):
+        of_member = shared | {name: shared[name][j] for name in ("output.W", "output.b")}
+        of_member[f"{first}.W"] = scale[:, None] * of_member[f"{first}.W"]
+        yield of_member
+
+
+def _layers(own: Member, origin: Origin, weights: Tensors, writable: Collection[str]) -> list[Affine]:
     """Those of one network, the output layer last with `linear`, in float64.
 
     γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε).
@@ -114,16 +139,10 @@ def _layers(own: Member, k: int, origin: Origin, writable: Collection[str]) -> l
             f"{origin['id']} has an embedding, which no format can hold yet; export a run with "
             "data.encode_categories: onehot"
         )
-    if own.network.members > 1:
-        raise UsageError(
-            f"{origin['id']} has members that share a body, which no format can hold yet; export a run with "
-            "network.members: 1"
-        )
     layers: list[Affine] = []
-    weights = {name: tensor.astype(np.float64) for name, tensor in own.of_network(k).items()}
     for name, layer in own.network.layers:
-        if isinstance(layer, Dense):
-            bias = weights[f"{name}.b"] if layer.bias else np.zeros((1, layer.units))
+        if isinstance(layer, (Dense, Heads)):
+            bias = weights.get(f"{name}.b", np.zeros((1, layer.units)))
             layers.append(Affine(weights[f"{name}.W"], bias, "linear"))
         elif isinstance(layer, BatchNorm):
             W, b, activation = layers.pop()
@@ -143,7 +162,7 @@ def _last(model: Model, own: Member, layer: Affine) -> Affine:
     unit, target = model.target, own.target
     scale, rise = target.deviation / unit.deviation, (target.mean - unit.mean) / unit.deviation
     W, b = _for_each_class(model, layer.W * scale), _for_each_class(model, layer.b * scale + rise)
-    if len(model.shares) == 1:
+    if _is_one(model):
         shift = _shift(model)
         W, b = W / model.temperature, b / model.temperature + (0 if shift is None else shift)
     return layer._replace(W=W, b=b)

@@ -137,6 +137,17 @@ def test_networks_that_were_trained_together_are_one_stack(train: Train, tmp_pat
     assert {(5, model.n_features, 6), (5, 1, 6)} <= stored
 
 
+@pytest.mark.parametrize("target", ["few", "two", "much"])
+@pytest.mark.parametrize("more", [("network.batch_norm=true",), ("network.ensemble=2",), ("network.hidden=[]",)])
+def test_members_that_share_a_body_are_networks_of_one_stack(
+    train: Train, tmp_path: Path, target: str, more: tuple[str, ...]
+) -> None:
+    model = load_model(StoredRun(train(target, "network.members=3", "training.dtype=float64", *more).run))
+    check(model if target == "much" else replace(model, temperature=1.7), tmp_path, 1e-12)
+    networks = 3 * model.config.network.ensemble
+    assert [len(stack.origins) for stack in pool_of(model, ACTIVATIONS).stacks] == [networks]
+
+
 @pytest.mark.parametrize("target", ["few", "two"])
 def test_one_network_has_its_temperature_in_its_last_layer(train: Train, tmp_path: Path, target: str) -> None:
     plain = load_model(StoredRun(train(target, "data.class_weight=balanced").run))
