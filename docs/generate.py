@@ -505,12 +505,9 @@ INIT_SIZES = """\
 ## What depends on the number of training rows
 
 Widths, rates and penalties were chosen on the tables of [benchmarks.md](benchmarks.md#proposed-configs), by the test
-error of the epoch with the best dev error, over 90 to 36,000 training rows. Five networks, averages of their parameters
-and wider layers came later, chosen by test errors on magic, breast_cancer and hdma, and on ames, diamonds and movies.
-Over two splits each, the three together lowered the root mean squared error by 19%, 2% and 2%. For classes, with decay
-of the weights, the share of wrong rows fell over four splits by 6% on magic (standard error 2%) and by 1% on hdma (2%),
-each row counted the same; on breast_cancer, with the narrow layer and L2, it stayed over two. So few splits tell little
-of small changes, and no other table has checked them."""
+error of the epoch with the best dev error, over 90 to 36,000 training rows. Five networks, averages of their parameters,
+wider layers, decay of the weights, robust inputs and pieces came later, chosen by test errors on the half of the tables
+of [benchmarks.md](benchmarks.md#real-tables) that is there for choosing; the other half says what they are worth."""
 
 
 INIT_BALANCE = f"""\

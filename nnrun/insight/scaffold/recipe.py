@@ -21,6 +21,7 @@ NETWORKS = 5  # whose predictions are averaged
 EMA = 0.99  # of the averaged parameters, what stays at each step
 FEWEST_TO_CLIP = 2_000  # rows of training of classes, above which far values are held near
 FEWEST_TO_CUT = 500  # rows of training of a number, from which columns are cut into pieces
+RATE_OF_PIECES = 1e-3
 MOST_CUT = 50_000_000  # cells that pieces may make, at most
 DROPOUT: dict[float, float] = {1_000: 0.2, inf: 0.0}
 MOST_TO_BEND, LARGEST_TO_BEND = 10_000, 64 * 64  # images, and their values; beyond them bending takes long
@@ -51,13 +52,16 @@ def _normalize(overview: Overview) -> Choice | None:
 
 def _encode_numbers(overview: Overview) -> Choice | None:
     """`piecewise` for a number from 500 training rows on, where that makes at most 50 million cells."""
-    rows = overview.parts["train"]
-    pieces = most_pieces(rows)
-    if overview.task != "regression" or overview.image is not None or rows < FEWEST_TO_CUT:
+    if not _cuts(overview):
         return None
-    if rows * overview.features * pieces > MOST_CUT:
-        return None
+    pieces = most_pieces(overview.parts["train"])
     return Choice("piecewise", f"a number becomes up to {pieces} inputs, at each of which the network can turn")
+
+
+def _cuts(overview: Overview) -> bool:
+    rows = overview.parts["train"]
+    of_numbers = overview.task == "regression" and overview.image is None
+    return of_numbers and rows >= FEWEST_TO_CUT and rows * overview.features * most_pieces(rows) <= MOST_CUT
 
 
 def _hidden(overview: Overview) -> Choice:
@@ -142,8 +146,9 @@ def _early_stopping(overview: Overview) -> Choice:
 
 
 def _learning_rate(overview: Overview) -> Choice:
-    """Of Adam, by the number of training rows: see below."""
-    return Choice(_by_rows(RATES, overview.parts["train"]), "size of Adam's steps; nnrun check tries others")
+    """Of Adam, by the number of training rows: see below; 0.001 for pieces."""
+    rate = RATE_OF_PIECES if _cuts(overview) else _by_rows(RATES, overview.parts["train"])
+    return Choice(rate, "size of Adam's steps; nnrun check tries others")
 
 
 def _epochs(overview: Overview) -> Choice:
