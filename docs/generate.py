@@ -505,9 +505,10 @@ INIT_SIZES = """\
 ## What depends on the number of training rows
 
 Widths, rates and penalties were chosen on the tables of [benchmarks.md](benchmarks.md#proposed-configs), by the test
-error of the epoch with the best dev error, over 90 to 36,000 training rows. Five networks, averages of their parameters,
-wider layers, decay of the weights, robust inputs and pieces came later, chosen by test errors on the half of the tables
-of [benchmarks.md](benchmarks.md#real-tables) that is there for choosing; the other half says what they are worth."""
+error of the epoch with the best dev error, over 90 to 36,000 training rows. Five networks, averages of their
+parameters, wider layers, decay of the weights, robust inputs and pieces came later, chosen by test errors on the half
+of the tables of [benchmarks.md](benchmarks.md#real-tables) that is there for choosing; the other half says what they
+are worth."""
 
 
 INIT_BALANCE = f"""\

@@ -25,7 +25,7 @@ ROWS, CELLS = 20_000, 1_000_000  # looked at, at most; half of them teach, half 
 FEWEST_OF_A_CLASS = 10  # rows of the rarest class on either side, for its share of mistakes to say something
 TREES, FEWEST_ROUNDS, MOST_ROUNDS = 200, 5, 40  # one tree a class in each round, of two classes one
 MOST_IN_A_LEAF = 20  # rows that a leaf has at least, but half of the rarest class, which could have no leaf else
-IGNORED = 0.2  # share of its rows that is recognised, below which a class counts as ignored
+IGNORED = 0.05  # share of its rows that is recognised, below which a class counts as ignored
 
 Floats = NDArray[np.float64]
 Labels = NDArray[Any]
