@@ -156,11 +156,12 @@ def _trees(found: Evaluation, judged: str) -> str:
     what = f"boosting is scikit-learn's HistGradientBoosting on {found.boosted_rows:,} training rows"
     shares = [f"{100 * abs(value):.2f}" for value in (gain, error or 0)]
     by = f"by {shares[0]} ± {shares[1]} points of {metric_name('error', found.error_kind)} on {judged}"
-    if error is None or abs(gain) < SURE * error or not gain:
-        return f"{what}; these rows cannot tell it from the network: they differ {by}"
-    if gain > 0:
-        return f"{what}; it errs less than the network, {by}: on this table trees are the better choice"
-    return f"{what}; the network errs less, {by}"
+    if not gain:
+        return f"{what}; it errs as often as the network"
+    told = f"{what}; the network errs {'more' if gain > 0 else 'less'}, {by}"
+    if error is None or abs(gain) < SURE * error:
+        return f"{told}, which may be chance"
+    return f"{told}: on this table trees are the better choice" if gain > 0 else told
 
 
 LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown

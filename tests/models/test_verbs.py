@@ -17,6 +17,7 @@ from nnrun.engine.metrics import metrics_of
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
+from nnrun.models.telling import page
 from nnrun.models.trained import trained
 from nnrun.models.verbs import Evaluation, evaluate
 from nnrun.runs import verbs
@@ -212,3 +213,17 @@ def test_boosted_trees_are_those_of_scikit_learn_on_the_training_rows(train_run:
     assert found.gains["dev"]["error"] == pytest.approx(of_dev["network"]["error"] - of_dev["boosting"]["error"])
     assert found.document["parts"]["dev"]["gain"]["standard_error"] > 0
     assert "boosting" not in evaluate(load_model(StoredRun(outcome.run))).results["dev"]
+
+
+def test_what_is_said_of_trees_goes_by_what_the_rows_can_tell(train_run: Train) -> None:
+    outcome = train_run("data.source=iris", *QUICK)
+    found = evaluate(load_model(StoredRun(outcome.run)), boosting=True)
+
+    def told(error: float, standard_error: float) -> str:
+        found.gains["dev"] = {"error": error, "standard_error": standard_error}
+        return " ".join(" ".join(page(found)).split())
+
+    assert "the network errs more, by 3.00 ± 1.00 points of error on dev: on this table trees" in told(0.03, 0.01)
+    assert "the network errs less, by 3.00 ± 1.00 points of error on dev test" in told(-0.03, 0.01)
+    assert "the network errs more, by 1.00 ± 1.00 points of error on dev, which may be chance" in told(0.01, 0.01)
+    assert "it errs as often as the network" in told(0.0, 0.01)
