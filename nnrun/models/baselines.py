@@ -106,7 +106,8 @@ class Boosted:
 def boosted(train: Examples, loss: Loss, classes: int | None, codes: Sequence[int] = ()) -> Boosted:
     """scikit-learn's HistGradientBoosting as it comes (LightGBM's algorithm, Ke et al. 2017), on the features.
 
-    It knows no other rows than those of training: above 10,000 it stops by a tenth of them, which it sets aside itself.
+    It knows no other rows than those of training: above 10,000 it stops by a tenth of them, which it sets aside itself
+    unless a class has one row alone, which cannot stand on both sides.
     Codes, at the places given, are categories to it, up to 255 of them, and else numbers. On all training rows, or on a
     fixed sample of 200,000 rows, or 20 million cells if that is less.
     """
@@ -115,7 +116,9 @@ def boosted(train: Examples, loss: Loss, classes: int | None, codes: Sequence[in
     measured = sample(train, min(BOOSTED_ROWS, max(1000, BOOSTED_CELLS // train.x.shape[1])))
     if classes is not None and len(np.unique(measured.y)) == 1:  # no tree can be grown, as none is needed
         return _of_one_class(measured, loss, classes)
+    lone = classes is not None and 1 in np.bincount(measured.y)
     model = (HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier)(
+        early_stopping=False if lone else "auto",
         categorical_features=[place for place in codes if measured.x[:, place].max() < MOST_CODES] or None,
         random_state=0,
     )

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.models import baselines
-from nnrun.models.baselines import Linear, constant, linear
+from nnrun.models.baselines import Linear, boosted, constant, linear
 
 
 def loss_of(classes: int | None) -> Loss:
@@ -68,3 +68,11 @@ def test_much_data_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert linear(Examples(x, y), loss_of(2), 2).rows == 1200
     monkeypatch.setattr(baselines, "CELLS", 4400)  # 1100 rows of 4
     assert linear(Examples(x, y), loss_of(2), 2).rows == 1100
+
+
+def test_trees_stop_by_rows_set_aside_only_where_each_class_has_two() -> None:
+    x, y = made_up(3, rows=10_500)
+    lone = np.where(y == 2, 0, y)
+    lone[0] = 2
+    all_, one = (boosted(Examples(x, of), loss_of(3), 3).model for of in (y, lone))
+    assert all_.do_early_stopping_ and not one.do_early_stopping_
