@@ -6,7 +6,7 @@ Members that share a body are networks of their own here, input scales folded in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -24,7 +24,7 @@ from nnrun.text import one_of
 
 
 class Affine(NamedTuple):
-    """activation(x @ W + b); W `(n_in, units)` and b `(1, units)`, or of K networks `(K, …)`."""
+    """activation(x @ W + b); W `(n_in, units)` and b `(1, units)`, or of K networks `(K, …)`, of all alike `(1, …)`."""
 
     W: Array
     b: Array
@@ -84,7 +84,7 @@ def pool_of(model: Model, writable: Collection[str]) -> Pool:
         Stack(
             kind.preprocessor,
             [origin for origin, _ in same],
-            [_stacked(layer) for layer in zip(*(layers for _, layers in same), strict=True)],
+            _stacked([layers for _, layers in same]),
         )
         for kind, same in alike.items()
     ]
@@ -178,6 +178,16 @@ def _shift(model: Model) -> Array | None:
     return None if model.shift is None else _for_each_class(model, model.shift)
 
 
-def _stacked(layers: tuple[Affine, ...]) -> Affine:
-    """The same layer of several networks as one."""
-    return Affine(np.stack([one.W for one in layers]), np.stack([one.b for one in layers]), layers[0].activation)
+def _stacked(networks: Sequence[Sequence[Affine]]) -> list[Affine]:
+    """Layer by layer, one that all share once; the last one for each, so that there are as many answers."""
+    *hidden, last = ([*layer] for layer in zip(*networks, strict=True))
+    return [*(_together(layer[:1] if _alike(layer) else layer) for layer in hidden), _together(last)]
+
+
+def _alike(layer: Sequence[Affine]) -> bool:
+    first = layer[0]
+    return all(np.array_equal(one.W, first.W) and np.array_equal(one.b, first.b) for one in layer)
+
+
+def _together(layer: Sequence[Affine]) -> Affine:
+    return Affine(np.stack([one.W for one in layer]), np.stack([one.b for one in layer]), layer[0].activation)

@@ -72,7 +72,7 @@ class Preparation(TypedDict):
 
 
 class Stack(TypedDict):
-    """Networks of one shape that take the same features: activation(x @ W + b) layer by layer, with a W for each."""
+    """Networks of one shape that take the same features: activation(x @ W + b) layer by layer, W of each or of all."""
 
     runs: list[str]  # where each comes from
     weights: list[float]  # how much each counts; those of all networks add up to 1
@@ -143,7 +143,7 @@ def outputs(stack: Stack, k: int, x: Array) -> Array:
     x = x.astype(stack["dtype"])
     for shape, weights, bias, activation in stack["layers"]:
         W, b = decoded(weights, stack["dtype"]).reshape(shape), decoded(bias, stack["dtype"]).reshape(shape[0], -1)
-        x = ACTIVATIONS[activation](x @ W[k] + b[k])
+        x = ACTIVATIONS[activation](x @ W[k % len(W)] + b[k % len(b)])
     return x
 
 

@@ -148,6 +148,16 @@ def test_members_that_share_a_body_are_networks_of_one_stack(
     assert [len(stack.origins) for stack in pool_of(model, ACTIVATIONS).stacks] == [networks]
 
 
+def test_what_members_share_stands_once_in_a_file(train: Train, tmp_path: Path) -> None:
+    settings = ("network.members=3", "network.hidden=[6,5,4]", "network.batch_norm=true", "training.dtype=float64")
+    model = load_model(StoredRun(train("few", *settings).run))
+    check(replace(model, temperature=1.7), tmp_path, 1e-12)
+    [stack] = pool_of(model, ACTIVATIONS).stacks
+    assert [layer.W.shape for layer in stack.layers] == [(3, model.n_features, 6), (1, 6, 5), (1, 5, 4), (3, 4, 3)]
+    stored = {tuple(one.dims) for one in onnx.load(tmp_path / "model.onnx").graph.initializer}
+    assert {(1, 6, 5), (1, 5, 4)} <= stored and not {(3, 6, 5), (3, 5, 4)} & stored
+
+
 @pytest.mark.parametrize("target", ["few", "two"])
 def test_one_network_has_its_temperature_in_its_last_layer(train: Train, tmp_path: Path, target: str) -> None:
     plain = load_model(StoredRun(train(target, "data.class_weight=balanced").run))
