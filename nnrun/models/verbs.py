@@ -270,9 +270,10 @@ def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
         known = run.dataset.fitted
         codes = [code.place for code in known.embeddings]
         fitted = linear(train, loss, classes, codes)
-        if known.embeddings:
-            names = listed([known.features[code.place] for code in known.embeddings])
-            found.notes.append(f"the linear model does without {names}, which the network learns an embedding of")
+        names = listed([known.features[code.place] for code in known.embeddings])
+        note = f"the linear model does without {names}, which the network learns an embedding of"
+        if known.embeddings and note not in found.notes:  # folds have it in common
+            found.notes.append(note)
         found.baselines[run] = {"constant": constant(train, loss, classes), "linear": fitted}
         if found.boosting:
             trees = boosted(train, loss, classes, codes)

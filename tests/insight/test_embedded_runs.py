@@ -99,6 +99,14 @@ def test_what_has_no_distance_is_left_out_where_distances_count(outcome: Outcome
     assert "the linear model does without town, which the network learns an embedding of" in evaluation.notes
 
 
+def test_what_folds_have_in_common_is_told_once(settings: list[str], tmp_path: Path) -> None:
+    from nnrun.runs.verbs import train
+
+    outcome = train(load_config(None, [*settings, ENCODED, "data.folds=2", "training.epochs=1"]), tmp_path)
+    notes = evaluate(load_model(StoredRun(outcome.run))).notes
+    assert sum("the linear model does without town" in note for note in notes) == 1
+
+
 def test_checks_before_training_take_codes_for_codes(settings: list[str], tmp_path: Path) -> None:
     context = open_context(load_config(None, [*settings, ENCODED]), tmp_path)
     found = {name: finding.status for name, finding in preflight(context)}
