@@ -25,6 +25,9 @@ FAILS = "the compiled engine fails here"
 SAVED, SAVED_A_PARAMETER = 28e-6, 0.6e-9  # seconds a step
 WORTH = 1.0  # seconds: many times what loading it takes, as each machine compiles it once
 
+# Keys whose technique the compiled engine lacks as yet, whatever value a trial or a change gives them.
+WITHOUT_PIECE = {"regularization.label_smoothing": "label smoothing", "network.members": "members that share a body"}
+
 MakeEngine = Callable[[Trainer], Engine]
 
 
@@ -76,7 +79,7 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
 def _piece_to_come(config: Config) -> str | None:
     """What changes or trials bring in that has no compiled piece, in words: all of a run or search has one engine."""
     keys = {*config.search.space, *chain.from_iterable(config.training.changes.values())}
-    return "label smoothing" if "regularization.label_smoothing" in keys else None
+    return next((piece for key, piece in WITHOUT_PIECE.items() if key in keys), None)
 
 
 def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Config, list[str]]:

@@ -101,6 +101,13 @@ def test_numpy_trains_where_labels_are_or_will_be_smoothed(data: Callable[[str],
     assert told == ["the compiled engine has no piece for label smoothing; NumPy trains"]
 
 
+def test_numpy_trains_all_trials_where_some_share_a_body(data: Callable[[str], Dataset]) -> None:
+    space = "search.space={network.members: {choice: [1, 4]}}"
+    found, told = decided(config("training.engine=compiled", space), data("iris"))
+    assert found.training.engine == "numpy"
+    assert told == ["the compiled engine has no piece for members that share a body; NumPy trains"]
+
+
 def test_the_network_is_what_the_configuration_says(data: Callable[[str], Dataset]) -> None:
     trainer = make_trainer(
         [
