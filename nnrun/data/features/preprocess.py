@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -152,12 +153,10 @@ class Preprocessor:
         for place in self.smooth:
             out[..., place] = unsmoothed(out[..., place])
         out = out * np.array(self.deviations) + np.array(self.means)
-        start = 0
-        for place in range(len(self._sources)):
+        for place, features in enumerate(self._spans):
             encoder = self._encoder.get(place)
             if isinstance(encoder, Curve):
-                out[..., start] = encoder.values(out[..., start])
-            start += self._width(place)
+                out[..., features] = encoder.values(out[..., features])
         return out
 
     def _raw(self, table: Table) -> Floats:
@@ -172,12 +171,9 @@ class Preprocessor:
 
     def _in_encoders(self, raw: Floats) -> Floats:
         out = np.empty((self.n_features, len(raw))).T
-        start = 0
-        for place in range(len(self._sources)):
-            stop = start + self._width(place)
+        for place, features in enumerate(self._spans):
             encoder, values = self._encoder.get(place), raw[:, place]
-            out[:, start:stop] = (encoder.inputs(values) if encoder else values).reshape(len(raw), -1)
-            start = stop
+            out[:, features] = (encoder.inputs(values) if encoder else values).reshape(len(raw), -1)
         return out
 
     @cached_property
@@ -188,6 +184,12 @@ class Preprocessor:
     @property
     def _names(self) -> list[str]:
         return [feature for column in self.columns for feature in column.features]
+
+    @cached_property
+    def _spans(self) -> list[slice]:
+        """Where the features of each number stand."""
+        ends = accumulate((self._width(place) for place in range(len(self._sources))), initial=0)
+        return [slice(start, stop) for start, stop in pairwise(ends)]
 
     @cached_property
     def _encoder(self) -> dict[int, Encoder]:
