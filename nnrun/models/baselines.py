@@ -46,9 +46,11 @@ class Linear:
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) chunk by chunk."""
-        for start in range(0, len(x), CHUNK):
-            rows = slice(start, min(start + CHUNK, len(x)))
-            yield rows, x[rows, : len(self.W)] @ self.W + self.b
+        return ((rows, x[rows, : len(self.W)] @ self.W + self.b) for rows in _chunks(x))
+
+
+def _chunks(x: Array) -> Iterator[slice]:
+    return (slice(start, min(start + CHUNK, len(x))) for start in range(0, len(x), CHUNK))
 
 
 def constant(train: Examples, loss: Loss, classes: int | None) -> Linear:
@@ -90,9 +92,7 @@ class Boosted:
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) chunk by chunk: logarithms of probabilities, or values."""
-        for start in range(0, len(x), CHUNK):
-            rows = slice(start, min(start + CHUNK, len(x)))
-            yield rows, self._of(x[rows, : self.model.n_features_in_])
+        return ((rows, self._of(x[rows, : self.model.n_features_in_])) for rows in _chunks(x))
 
     def _of(self, x: Array) -> Array:
         if self.classes is None:

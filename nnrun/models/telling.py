@@ -21,7 +21,8 @@ from nnrun.text import WIDTH, columns, counted, metric_name, metric_value, numbe
 CLASSES_SHOWN = 20
 CONFUSIONS_SHOWN = 10
 LONGEST_NAME = 20
-BASELINES = ("constant", "linear", BOOSTING)
+SIMPLE = ("constant", "linear")
+BASELINES = (*SIMPLE, BOOSTING)
 SURE = 2.0  # standard errors, from which on one is told to be better than the other
 MODELS = {"classification": "logistic regression", "regression": "ridge regression"}
 GUESSES = {"classification": "the most frequent class, with the share of each", "regression": "the mean"}
@@ -137,8 +138,7 @@ def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
         fitted = f"{MODELS[task]} on {found.linear_rows:,} training rows"
         yield from wrapped(f"constant guesses {GUESSES[task]}; linear is {fitted}", "baseline ")
     for kind, of in {found.error_kind: results, "plain": found.plain.get(judged, {})}.items():
-        simple = [name for name in BASELINES if name in of and name != BOOSTING]
-        behind = [name for name in simple if of[NETWORK]["error"] >= of[name]["error"]]
+        behind = [name for name in SIMPLE if name in of and of[NETWORK]["error"] >= of[name]["error"]]
         if behind:
             what = f"does not beat {' and '.join(behind)} on {judged}: its {metric_name('error', kind)} is no lower"
             yield from wrapped(f"the network {what}", "note     ")
