@@ -24,7 +24,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -92,7 +91,6 @@ TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "n
 ISO = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 )
-PARTS = {"weekday": datetime.weekday}  # those of a date that are no attribute of it
 ROWS_AT_ONCE = 10_000
 
 
@@ -173,9 +171,7 @@ def categories(column: Column, values: Sequence[Any]) -> Array:
 def dates(column: Column, values: Sequence[Any]) -> Array:
     """Year, month, weekday (Monday is 0), hour, minute: those that varied in training; times with an offset in UTC."""
     moments = [None if _is_missing(value) else _moment(column, value) for value in values]
-    parts = [
-        [np.nan if m is None else PARTS.get(part, attrgetter(part))(m) for part in column["parts"]] for m in moments
-    ]
+    parts = [[np.nan if m is None else _part(m, part) for part in column["parts"]] for m in moments]
     missing = np.array([[m is None] for m in moments]).reshape(-1, 1)
     return _filled(column, np.array(parts, float).reshape(len(values), len(column["parts"])), missing)
 
@@ -232,6 +228,10 @@ def _zone(text: str) -> timezone:
     return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
+def _part(moment: datetime, part: str) -> int:
+    return moment.weekday() if part == "weekday" else int(getattr(moment, part))
+
+
 def log_softmax(x: Array) -> Array:
     """The logarithm of e^x, each row divided by its sum."""
     return x - np.logaddexp.reduce(x, axis=-1, keepdims=True)
@@ -247,11 +247,11 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.maximum(x, 0),
     "leaky_relu": lambda x: np.maximum(x, x.dtype.type(0.01) * x),
     "tanh": np.tanh,
-    "sigmoid": lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,
+    "sigmoid": lambda x: 0.5 * np.tanh(0.5 * x) + 0.5,  # 1 / (1 + e^−x), which never overflows
     "linear": lambda x: x,
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x * x * x))),
-    "silu": lambda x: x * (0.5 * np.tanh(0.5 * x) + 0.5),
+    "silu": lambda x: x * ACTIVATIONS["sigmoid"](x),
 }
 KINDS: dict[str, Callable[[Column, Sequence[Any]], Array]] = {
     "number": numbers,
