@@ -135,6 +135,8 @@ class Course:
     config: Callable[[Point], Config]  # ConfigError where the settings contradict each other
     seed: Callable[[int], int]  # by the number of the trial
     conclude: Callable[[list[TrialRecord]], None] = lambda records: None
+    choose: Callable[[TrialRecord | None], TrialRecord | None] = lambda best: best  # what best/ holds, of the best one
+    prunes: bool = True  # whether checkpoints of trials far from the best may go
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _run(
     study.run(budget, told_to_stop)
     records = study.records
     ended_by = _reason(study, budget, clock, told_to_stop)
-    status = close(search, records, study.best(), course.strategy, ended_by)
+    status = close(search, records, course.choose(study.best()), course.strategy, ended_by)
     if ended_by != "signal":
         course.conclude(records)
     if search.repeats and ended_by != "signal":
@@ -256,7 +258,7 @@ def _study(search: Search, course: Course, watcher: Watcher) -> Study:
         work=train_trials,
         job=search.job(search.folder, course.strategy.continues_trials),
         watcher=watcher,
-        retire=lambda number: prune(RunDir(search.folder / f"{number:04d}")),
+        retire=lambda number: prune(RunDir(search.folder / f"{number:04d}")) if course.prunes else None,
     )
 
 

@@ -86,7 +86,12 @@ class Answer(TypedDict):
     results: list[TrialResult]
 
 
-TRIAL, REPEAT, RETEST = 5, 6, 7  # beside those in `randomness.PURPOSES`; another number would be another seed
+TRIAL, REPEAT, RETEST, IMPROVE = (
+    5,
+    6,
+    7,
+    8,
+)  # beside those in `randomness.PURPOSES`; another number would be another seed
 
 
 def trial_seed(seed: int, number: int) -> int:
@@ -102,6 +107,11 @@ def repeat_seed(seed: int, number: int, repeat: int) -> int:
 def retest_seed(seed: int, number: int) -> int:
     """The seed of that number in a retest, which all settings are trained with."""
     return _seed(seed, RETEST, number)
+
+
+def improve_seed(seed: int, number: int) -> int:
+    """The seed of that number in an improvement, which every setting is trained with; 0 keeps the config's."""
+    return seed if number == 0 else _seed(seed, IMPROVE, number)
 
 
 def _seed(*key: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
@@ -64,18 +64,32 @@ class Remedy:
 
 def moves(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Move]:
     """Three to five moves, the weightiest first."""
-    found: list[tuple[float, Move]] = []
-    for remedy in remedies.values():
+    chosen = ranked(evidence, remedies)
+    worth = sum(each.weight >= WORTH_SAYING for each in chosen)
+    return [each.move for each in chosen[: min(MOST, max(FEWEST, worth))]]
+
+
+class Ranked(NamedTuple):
+    """A move, the remedy that it comes of, and how much it promises."""
+
+    weight: float
+    remedy: str
+    move: Move
+
+
+def ranked(evidence: Evidence, remedies: Mapping[str, Remedy]) -> list[Ranked]:
+    """All moves that apply, the weightiest first, without those that a better one contradicts."""
+    found: list[Ranked] = []
+    for name, remedy in remedies.items():
         weight = _need(evidence, remedy.against)
         move = remedy.propose(evidence) if weight > 0 else None
         if move is not None and not decided(move, evidence.searched):
-            found.append((weight * move.weight, move))
-    chosen: list[tuple[float, Move]] = []
-    for weight, move in sorted(found, key=lambda item: -item[0]):
-        if not any(opposed(evidence.config, move, better) for _, better in chosen):
-            chosen.append((weight, move))
-    worth = sum(weight >= WORTH_SAYING for weight, _ in chosen)
-    return [move for _, move in chosen[: min(MOST, max(FEWEST, worth))]]
+            found.append(Ranked(weight * move.weight, name, move))
+    chosen: list[Ranked] = []
+    for each in sorted(found, key=lambda one: -one.weight):
+        if not any(opposed(evidence.config, each.move, better.move) for better in chosen):
+            chosen.append(each)
+    return chosen
 
 
 def decided(move: Move, searched: frozenset[str]) -> bool:

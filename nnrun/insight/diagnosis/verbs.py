@@ -110,18 +110,11 @@ def of_a_run(
     `searched` are the keys among whose values a search has chosen this run's, `tell` hears of what takes a moment.
     Raises UsageError where there is nothing to judge yet.
     """
-    record, final, section = run.record, _errors(run), run.config.diagnosis
-    verdict = of_run(
-        final,
-        set_sizes(record["data"]),
-        section.base_error if base is None else base,
-        section.tolerance if tolerance is None else tolerance,
-    )
-    diverged = run.status == "diverged"
+    record, final = run.record, _errors(run)
+    evidence, assumed = considered(run, base, tolerance, searched, tell)
+    verdict, diverged = evidence.verdict, run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
-    assumed = base is None and not section.base_error
-    evidence = _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell)
     actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     wrong = (record.get("symptoms") or []) if evidence.training else []
@@ -136,6 +129,25 @@ def of_a_run(
     if run.status not in HELD:
         run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
     return found
+
+
+def considered(
+    run: StoredRun,
+    base: float | None = None,
+    tolerance: float | None = None,
+    searched: frozenset[str] = frozenset(),
+    tell: Callable[[str], None] = nobody,
+) -> tuple[Evidence, bool]:
+    """All that the recipe looks at, the verdict among it if there is one; and whether a base error of 0 is assumed."""
+    section = run.config.diagnosis
+    verdict = of_run(
+        _errors(run),
+        set_sizes(run.record["data"]),
+        section.base_error if base is None else base,
+        section.tolerance if tolerance is None else tolerance,
+    )
+    assumed = base is None and not section.base_error
+    return _looked_into(run, replace(evidence_of(run, verdict), searched=searched), assumed, tell), assumed
 
 
 def _errors(run: StoredRun) -> Numbers:
