@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own wing and from wings before it.
 WINGS = ["errors", "text", "installation", "machine", "files", "engine", "compiled", "config", "data", "runs", "models",
-         "search", "insight", "report", "api", "cli"]  # fmt: skip
+         "search", "insight", "improving", "report", "api", "cli"]  # fmt: skip
 # Wings, and rooms within one, of which none imports another.
 STRANGERS = [["models", "search"], ["insight.scaffold", "insight.preflight", "insight.diagnosis", "insight.comparison"]]
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -40,6 +40,7 @@ MORE_DOORS = {
     "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats", "ensembling.training"},
     "search": {"stored", "trials", "state", "study", "executors"},
     "insight": {"comparison.lines", "comparison.listing", "comparison.differences", "diagnosis.searches"},
+    "improving": {"record", "standing"},
 }
 
 # A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.
@@ -48,6 +49,7 @@ FILES = {
              "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
              "calibration.json", "learning_curve.json", "report.html", "search.yaml"],
     "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml", "retest.json"],
+    "improving": ["improve.json", "steps.jsonl", "improved.yaml"],
 }  # fmt: skip
 # Who spells one all the same, and why.
 ALSO_SPELLED = {

@@ -14,6 +14,7 @@ from nnrun.cli import (
     ensemble,
     evaluate,
     export,
+    improve,
     init,
     nudge,
     pause,
@@ -66,6 +67,7 @@ def _options(
 app.command()(init.init)
 app.command()(train.train)
 app.command()(search.search)
+app.command()(improve.improve)
 app.command()(retest.retest)
 app.command()(ensemble.ensemble)
 app.command()(check.check)

@@ -120,6 +120,7 @@ def _of_numbers(
 def _of_run(
     run: str | None, runs: Path, base: str | None, tolerance: str | None, looks: Looks
 ) -> tuple[Diagnosis, dict[str, Look]]:
+    from nnrun.improving.record import is_improvement
     from nnrun.insight.diagnosis.verbs import of_a_run
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
@@ -127,6 +128,8 @@ def _of_run(
     given = None if base is None else fraction("--base-error", base)
     largest = None if tolerance is None else typed_tolerance(tolerance)
     stored, usual = StoredRun(find_run(runs, run or "latest")), default_config(quiet=True)
+    if is_improvement(stored.directory):
+        stored = stored.best or stored  # its trials are no sample of a space
     if stored.is_search:
         from nnrun.insight.diagnosis.searches import of_a_search
 

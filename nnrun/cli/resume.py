@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import retest, search
+from nnrun.cli import improve, retest, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settings, Threads, Verbose, explained
 from nnrun.cli.nudge import ask_and_tell
 from nnrun.cli.terminal.streams import say
@@ -68,9 +68,15 @@ def resume(
 
 
 def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, options: search.Shared) -> None:
+    from nnrun.improving.record import is_improvement
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
 
+    if is_improvement(found):
+        _refuse_for(
+            "an improvement", trials=trials, **{name: options[name] for name in ("target", "repeat", "timeout")}
+        )
+        return improve.go_on(found, json, quiet, **options)
     if not StoredSearch(StoredRun(found)).retest:
         return search.go_on(found, trials, json, quiet, **options)
     _refuse_for("a retest", trials=trials, target=options["target"], repeat=options["repeat"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -13,6 +13,12 @@ from nnrun.cli.terminal.streams import csv_result, json_result, result
 if TYPE_CHECKING:
     from nnrun.runs.records import Event, Row, RunRecord
     from nnrun.runs.stored import StoredRun
+
+    class Kind(Protocol):
+        """A command with a page of what it made."""
+
+        def page(self, run: StoredRun, json: bool, csv: bool) -> None:
+            """What is printed."""
 
 
 EPOCHS_SHOWN = 12
@@ -33,11 +39,8 @@ def show(
 
     found = StoredRun(find_run(runs, run))
     if found.is_search:
-        from nnrun.cli import retest, search
-        from nnrun.search.stored import StoredSearch
-
         record_of(found)  # DataError where there is none
-        (retest if StoredSearch(found).retest else search).page(found, json, csv)
+        _kind_of(found).page(found, json, csv)
     elif json:
         json_result(_whole(found, record_of(found)))
     elif csv:
@@ -45,6 +48,17 @@ def show(
         csv_result(csv_text(rows))
     else:
         result(*_page(found, record_of(found)))
+
+
+def _kind_of(run: StoredRun) -> Kind:
+    """The command that makes searches like this one."""
+    from nnrun.cli import improve, retest, search
+    from nnrun.improving.record import is_improvement
+    from nnrun.search.stored import StoredSearch
+
+    if is_improvement(run.directory):
+        return improve
+    return retest if StoredSearch(run).retest else search
 
 
 def _whole(run: StoredRun, record: RunRecord) -> object:

@@ -100,6 +100,8 @@ class Event(TypedDict):
     name: NotRequired[str]
     layer: NotRequired[str | None]
     seed: NotRequired[int]  # of the network of an ensemble that diverged
+    first: NotRequired[int]  # training of a step that a budget of time had room for,
+    count: NotRequired[int]  # and so many of them
     why: NotRequired[str]
     cure: NotRequired[list[str]]
     nudge: NotRequired[list[str]]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnrun.errors import NnrunError
+from nnrun.improving.record import is_improvement
 from nnrun.insight.diagnosis.searches import of_a_search
 from nnrun.insight.diagnosis.verbs import Diagnosis
 from nnrun.installation import command
@@ -26,6 +27,7 @@ from nnrun.report.page.html import (
 )
 from nnrun.report.page.page import Grid, Page, Section, left_out
 from nnrun.report.run import background
+from nnrun.report.search.improvement import improvement_page
 from nnrun.report.search.parameters import (
     importance_chart,
     pair_chart,
@@ -52,8 +54,11 @@ FURTHER = ("train_error", "dev_loss", "best epoch", "epochs", "seconds")  # colu
 def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     """All that the directory tells of the search."""
     found = Results.of(search)
-    shared = [_lost_section(found), _trials_section(found), _space_section(found)]
-    shared += [background.config_section(search), background.environment_section(search.record)]
+    shared = [_lost_section(found), _trials_section(found)]
+    background_ = [background.config_section(search), background.environment_section(search.record)]
+    if is_improvement(search.directory):  # which draws from no space
+        return improvement_page(found, [*shared, *background_])
+    shared += [_space_section(found), *background_]
     if found.retest:
         return retest_page(found, found.retest, shared)
     judged = _diagnosis(search, usual, options)
@@ -222,7 +227,7 @@ def _reason(trial: TrialRecord) -> str:
 
 
 def _trials_section(found: Results) -> Section:
-    keys = found.space.keys
+    keys = found.keys
     further = (metric_key(name, found.error_kind).replace("_", " ") for name in FURTHER)
     heads = ["trial", found.metric, "status", *_names(keys), *further]
     order = {trial["number"]: i for i, trial in enumerate(found.ranked)}
@@ -239,7 +244,7 @@ def _row(found: Results, trial: TrialRecord, keys: Sequence[str]) -> list[object
         str(trial["number"]),
         Sortable(found.told(trial), value),
         trial["status"],
-        *(Sortable(setting(trial["values"][key]), trial["values"][key]) for key in keys),
+        *(Sortable(setting(value), value) for value in map(trial["values"].get, keys)),
         Sortable(percent(final.get("train_error")), final.get("train_error")),
         Sortable("–" if final.get("dev_loss") is None else f"{final['dev_loss']:.4g}", final.get("dev_loss")),
         *(Sortable(trial.get(key) or "–", trial.get(key)) for key in ("best_epoch", "epochs")),

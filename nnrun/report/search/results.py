@@ -65,6 +65,11 @@ class Results:
         return self.plan.space
 
     @property
+    def keys(self) -> list[str]:
+        """What the trials differ in: the parameters of the space, or of an improvement what it changed."""
+        return self.space.keys or list(dict.fromkeys(key for trial in self.trials for key in trial["values"]))
+
+    @property
     def metric(self) -> str:
         """The name of what is minimised or maximised, without its sign."""
         return metric_key(self.plan.metric.removeprefix("-"), self.error_kind)

@@ -1,0 +1,172 @@
+"""The command improve, and what resume and show do with an improvement."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Unpack
+
+import typer
+
+from nnrun.cli import search
+from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, default_config, explained
+from nnrun.cli.report import Report, if_asked, told
+from nnrun.cli.terminal.streams import csv_result, json_result, result, say
+from nnrun.installation import command, elsewhere
+
+if TYPE_CHECKING:
+    from nnrun.config.load import Loaded
+    from nnrun.improving.record import ImproveRecord
+    from nnrun.runs.rundir import RunDir
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.plan import Limits
+    from nnrun.search.running import SearchOutcome
+    from nnrun.search.stored import StoredSearch
+
+BUDGET = "10m"
+
+ConfigOrRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CONFIG|RUN",
+        help="YAML file, or a run whose config is improved; left out: as for train, ./nnrun.yaml and so on.",
+    ),
+]
+BudgetOption = Annotated[
+    str, typer.Option("--budget", metavar="AMOUNT", help="What to spend at most: 10m, 2h, 2000epochs or 30runs.")
+]
+Target = Annotated[str | None, typer.Option(metavar="ERROR", help="End at a dev error as low as this: 0.02 or 2%.")]
+Seeds = Annotated[int, typer.Option(metavar="N", help="Trainings of each setting, with seeds of their own.", min=3)]
+
+
+@explained
+def improve(
+    config: ConfigOrRun = None,
+    budget: BudgetOption = BUDGET,
+    target: Target = None,
+    seeds: Seeds = 5,
+    workers: search.Workers = None,
+    trial_timeout: search.TrialTimeout = None,
+    trial_memory: search.TrialMemory = None,
+    stack: search.Stack = None,
+    settings: Settings = None,
+    report: Report = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Diagnose, change, train, and keep what is proved better, until it is good or the budget is spent.
+
+    Each change is trained with the same seeds as the config before it, and adopted if a paired test says that it is
+    better. Ends with an ensemble of the seeds of the best setting, and the changed config as a file.
+
+    Example:  nnrun improve config.yaml --budget 10m --target 0.02
+    """
+    from nnrun.search.executors import begin_to_load
+
+    begin_to_load()  # while this process loads the rest of its own
+    from nnrun.cli.diagnose import fraction
+    from nnrun.cli.terminal.improve_screen import improve_console
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.improving.verbs import Request, begin
+
+    loaded, path = _what(config, settings or [], runs, quiet)
+    wanted = None if target is None else fraction("--target", target)
+    asked = Request(budget, wanted, seeds, path, settings or [], elsewhere(runs))
+    limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
+    options = search.options_of(workers, None, **limits)
+    with improve_console(quiet or json, options) as screen, stop_request(screen) as stop:
+        outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)
+    _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
+    raise typer.Exit(search.exit_code(outcome, stop))
+
+
+def _what(named: str | None, settings: list[str], runs: Path, quiet: bool) -> tuple[Loaded, Path | None]:
+    """The config, and the file that commands name."""
+    from nnrun.config.load import load_config
+    from nnrun.improving.record import IMPROVED, is_improvement
+    from nnrun.runs.finding import find_run
+    from nnrun.runs.stored import StoredRun
+
+    if named is None:
+        return load_config(default_config(quiet), settings), None
+    if Path(named).is_file() or named.endswith((".yaml", ".yml")):
+        return load_config(Path(named), settings), Path(named)
+    found = find_run(runs, named)
+    improved = found.path / IMPROVED
+    if is_improvement(found) and improved.is_file():
+        return load_config(improved, settings), improved
+    best = StoredRun(found).best or StoredRun(found)
+    return best.loaded(settings), best.directory.resolved
+
+
+def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]) -> None:
+    """Resume an improvement."""
+    from nnrun.cli.terminal.improve_screen import improve_console
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.improving.verbs import resume
+
+    chosen = search.options_of(**options)
+    with improve_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
+        outcome = resume(run, chosen, screen, screen, stop)
+    _report(outcome, json, quiet)
+    raise typer.Exit(search.exit_code(outcome, stop))
+
+
+def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+    """The ending on stdout, and what to type next."""
+    from nnrun.improving.record import read, read_steps
+    from nnrun.improving.telling import ending_lines, table
+    from nnrun.runs.stored import StoredRun
+    from nnrun.runs.telling import next_line
+    from nnrun.search.stored import StoredSearch
+
+    run, record = outcome.run, read(outcome.run)
+    if json:
+        about = {"id": run.id, "path": str(run.path), "improvement": record, "steps": read_steps(run)}
+        json_result({**outcome.record, **about, **({"report": str(page)} if page else {})})
+        return
+    lines: list[str] = []
+    if ending := record["ending"]:
+        final, reads = outcome.record.get("final") or {}, outcome.record.get("test_reads") or 0
+        lines += ([] if quiet else [*table(read_steps(run)), ""]) + ending_lines(ending, final, reads)
+    lines += ["", f"improved {run.path}", *([told(page)] if page else [])]
+    found = StoredSearch(StoredRun(run))
+    result(*lines, *(next_line(line) for line in _next_commands(found, record, reported=quiet or page is not None)))
+
+
+def _next_commands(found: StoredSearch, record: ImproveRecord, reported: bool) -> Iterator[str]:
+    """Going on where it was stopped; the improved config and the verdict on its ensemble; the page."""
+    from nnrun.improving.record import IMPROVED
+
+    run = found.run
+    if record["ending"] is None and found.to_go_on:
+        yield command(*found.to_go_on)
+    if record["ending"]:
+        yield command("train", str(run.path / IMPROVED))
+        yield command("diagnose", str(run.path))
+    if not reported:
+        yield command("report", str(run.path))
+
+
+def page(run: StoredRun, json: bool, csv: bool) -> None:
+    """What `nnrun show` prints of an improvement."""
+    from nnrun.improving.record import read, read_steps
+    from nnrun.improving.telling import ending_lines, heading, table
+    from nnrun.search.stored import StoredSearch
+    from nnrun.search.telling import spreadsheet
+
+    found, record, steps = StoredSearch(run), read(run.directory), read_steps(run.directory)
+    if found.loss:
+        say(f"note     {found.loss}")
+    if json:
+        about = {"id": run.id, "path": str(run.path), "improvement": record, "steps": steps, "records": found.kept}
+        return json_result({**found.record, **about})
+    if csv:
+        keys = list(dict.fromkeys(key for trial in found.kept for key in trial["values"]))
+        return csv_result(spreadsheet(found.kept, keys).rstrip("\n"))
+    final, reads = found.record.get("final") or {}, found.record.get("test_reads") or 0
+    ended = ending_lines(record["ending"], final, reads) if record["ending"] else [f"status   {run.status}"]
+    return result(*heading(run.id, record), "", *table(steps), "", *ended)

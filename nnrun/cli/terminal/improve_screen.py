@@ -1,0 +1,116 @@
+"""The screen while an improvement goes on: a few lines a step, on a terminal also what is in training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nnrun.cli.terminal.screen import ECHO, Screen, drawable, is_terminal
+from nnrun.cli.terminal.streams import say
+from nnrun.improving import telling
+from nnrun.improving.record import read
+from nnrun.improving.standing import Teller
+from nnrun.search.study import Watcher
+from nnrun.text import counted, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.live import Live
+
+    from nnrun.improving.changes import Change
+    from nnrun.improving.record import StepRecord
+    from nnrun.improving.standing import Standing
+    from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Plan
+    from nnrun.search.record import TrialRecord
+    from nnrun.search.state import Options
+
+
+class ImproveConsole(Screen, Watcher, Teller):
+    """Plain lines on stderr."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.options = options
+
+    def started(self, run: RunDir, plan: Plan) -> None:
+        """The heading."""
+        self.preparation.close()
+        for line in telling.heading(run.id, read(run), self.options.workers):
+            self.say(line)
+
+    def outlook(self, told: Callable[[], list[str]]) -> None:
+        """Nobody knows how many trainings there will be."""
+
+    def baseline(self, start: Standing) -> None:
+        """Where it starts."""
+        self.say(telling.baseline_line(start.measured))
+
+    def trying(self, number: int, change: Change, here: Standing) -> None:
+        """A step begins."""
+        for line in telling.trying_lines(number, change.rule, change.move.why):
+            self.say(line)
+
+    def step(self, step: StepRecord) -> None:
+        """It has ended."""
+        for line in telling.step_lines(step):
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        """As it is."""
+        say(line)
+
+
+class LiveImproveConsole(ImproveConsole):
+    """One more line below: what is in training."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        from rich.console import Console
+        from rich.live import Live
+
+        self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
+        self.finished, self.best = 0, 1.0
+
+    def started(self, run: RunDir, plan: Plan) -> None:
+        """The heading stays above."""
+        self.live.start()
+        super().started(run, plan)
+
+    def recalled(self, record: TrialRecord) -> None:
+        """Counts like any other."""
+        self.finished += 1
+
+    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
+        """It is counted."""
+        self.finished = finished
+        self.best = best["metric"] if best["metric"] is not None else self.best
+
+    def waiting(self, running: int) -> None:
+        """Time goes on."""
+        told = f"{running} in training, {counted(self.finished, 'run')} done, best dev error {percent(self.best)}"
+        self.live.update(drawable(told[: self.live.console.width - ECHO], "dim"), refresh=True)
+
+    def say(self, line: str) -> None:
+        """Above the live line."""
+        self.live.console.print(drawable(line))
+
+
+class QuietImproveConsole(ImproveConsole):
+    """Says nothing until the end."""
+
+    def preparing(self, step: str, done: int, rows: int | None) -> None:
+        """Nothing."""
+
+    def started(self, run: RunDir, plan: Plan) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+
+def improve_console(quiet: bool, options: Options) -> ImproveConsole:
+    """The view that fits where stderr goes."""
+    if quiet:
+        return QuietImproveConsole(options)
+    return LiveImproveConsole(options) if is_terminal() else ImproveConsole(options)

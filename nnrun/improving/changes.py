@@ -1,0 +1,134 @@
+"""What a piece of advice changes, what is tried beside it, and which advice is no change of one training.
+
+The learning rate suits every setting differently, so a change that is judged at the old one is judged wrongly: it is
+tried at a few, and where the size of a network changes, with more and with less of its penalty (as the Deep Learning
+Tuning Playbook has it: Godbole et al. 2023, on scientific and nuisance hyperparameters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnrun.config.config import Config
+from nnrun.config.overrides import configured, value_at
+from nnrun.config.space.parsing import parse_space
+from nnrun.config.space.space import Space, usual_space
+from nnrun.config.values import Settings
+from nnrun.config.yaml_text import parse_value
+from nnrun.errors import ConfigError
+from nnrun.files import to_json
+from nnrun.insight.diagnosis.origin import Move
+from nnrun.search.strategies.strategy import Brief, draw
+
+RATE, L2, HIDDEN = "optimizer.learning_rate", "regularization.l2", "network.hidden"
+SHAPES = {HIDDEN, "network.width", "network.depth"}
+TIMES = (1.0, 1 / 3, 3.0)  # the rate, or the penalty
+HIGHEST_RATE = 10.0
+
+# Advice that is no other way to train one network on these rows, by its name in the recipe, and why.
+LEFT_OUT = {
+    "ensemble": "it comes in the end, of the seeds of the best setting",
+    "early stopping": "it saves time and lowers no error",
+    "half the network": "it saves time and lowers no error",
+    "another seed": "all seeds are trained",
+    "another split": "errors on two dev sets cannot be compared row by row",
+    "fresh dev set": "errors on two dev sets cannot be compared row by row",
+    "folds": "errors on two dev sets cannot be compared row by row",
+    "look at the rows": "it is for a person to do",
+    "compare the sets": "it is for a person to do",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A piece of advice that can be tried: its name in the recipe, its words, what it sets; `trials` of a search."""
+
+    rule: str
+    move: Move
+    trials: int = 0
+
+    @property
+    def key(self) -> str:
+        """Equal for advice that was tried before."""
+        return to_json([self.rule, self.move.settings])
+
+
+def merged(old: Settings, new: Settings) -> Settings:
+    """The old settings with the new ones behind them, so that what a command gives last is what counts."""
+    gone = {*new, *(SHAPES if SHAPES & new.keys() else ())}
+    return {**{key: value for key, value in old.items() if key not in gone}, **new}
+
+
+def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
+    """The change on top of what holds, at a few rates, and of a network of another size with a few penalties.
+
+    None that is what holds already, and none that contradicts itself.
+    """
+    centre = merged(here, change)
+    config = _checked(base, centre)
+    if config is None:
+        return []
+    rate, penalty = config.optimizer.learning_rate, config.regularization.l2
+    found = [merged(centre, {RATE: _digits(rate * times)}) if times != 1 else centre for times in TIMES
+             if rate * times <= HIGHEST_RATE]  # fmt: skip
+    if SHAPES & change.keys() and penalty:
+        found += [merged(centre, {L2: _digits(penalty * times)}) for times in TIMES[1:]]
+    held = same(base, here)
+    return [each for each in found if _checked(base, each) is not None and same(base, each) != held]
+
+
+def drawn(base: Config, here: Settings, move: Move, seed: int, count: int) -> list[Settings]:
+    """So many settings from the space that a search would draw from, on top of what holds."""
+    config = configured(base, here)
+    space = _space(config, move)
+    brief = Brief(space, seed, [count])
+    found = (space.decode(draw(brief, number)) for number in range(count))
+    return [settings for values in found if (settings := _as_written(base, here, values)) is not None]
+
+
+def _space(config: Config, move: Move) -> Space:
+    """That which the advice names, or the usual one around the config."""
+    written = move.settings.get("search.space")
+    if isinstance(written, str):
+        config = configured(config, {"search.space": parse_value(written)})
+    return parse_space(config.search.space if written else usual_space(config), config)
+
+
+def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | None:
+    """Drawn values as a person would write them, on top of what holds; None where they contradict each other."""
+    rounded = {key: _digits(value) if isinstance(value, float) else value for key, value in drawn.items()}
+    settings = merged(here, {key: value for key, value in rounded.items() if value is not None})
+    config = _checked(base, settings)
+    if config is None:
+        return None
+    return merged(settings, {HIDDEN: list(config.network.hidden)}) if SHAPES & drawn.keys() else settings
+
+
+def _checked(base: Config, settings: Settings) -> Config | None:
+    try:
+        return configured(base, settings)
+    except ConfigError:
+        return None
+
+
+def same(base: Config, settings: Settings) -> str:
+    """Equal for settings that come to one configuration."""
+    return to_json(configured(base, settings).resolved())
+
+
+def differing(base: Config, old: Settings, new: Settings) -> Settings:
+    """What of the new settings the old ones do not have."""
+    before = configured(base, old)
+    return {key: value for key, value in new.items() if old.get(key, value_at(before, key)) != value}
+
+
+def epochs_of(base: Config, settings: Sequence[Settings]) -> int:
+    """How many epochs these train at most."""
+    folds = (base.data.folds or 1) if base.data.in_folds else 1
+    return sum(configured(base, each).training.epochs * folds for each in settings)
+
+
+def _digits(value: float) -> float:
+    """Three significant digits, as a person would write it."""
+    return float(f"{value:.3g}")

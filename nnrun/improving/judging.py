@@ -1,0 +1,96 @@
+"""Whether one setting is better than another: the same seeds, the same dev rows, one-sided, at 5%.
+
+Two things are left to chance: which seeds were drawn, and which rows came into the dev set. How much smaller the
+mistake on a row is with a seed makes a table of S × n differences, each with a part of the seed, one of the row, and a
+rest that belongs to both. That is the design of readers and cases in diagnostic imaging: with the mean squares of an
+analysis of variance, the mean of all has a variance of about (MS_seeds + max(MS_rows − MS_rest, 0)) / (S n), and the
+degrees of freedom of Hillis (2007, Statistics in Medicine 26, 596-619). Where the seeds differ no more than the
+rest alone would let them, the rest takes their place, which is known far better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import numpy as np
+
+from nnrun.engine.parameters import Array
+from nnrun.models.baselines import constant
+from nnrun.models.trained import Trained, mistakes_of, trained
+from nnrun.runs.assembly import examples, make_loss
+from nnrun.runs.stored import StoredRun
+
+LEVEL = 0.05
+SOME = 1e-12  # below it all differences are rounding
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """By how much the error is lower: seed by seed, on average, with the 95% interval, and how often chance does it."""
+
+    gains: list[float]
+    gain: float
+    low: float
+    high: float
+    chance: float  # one-sided: of a mean as high as this where there is no difference
+    rows: int
+
+    @property
+    def better(self) -> bool:
+        """Whether it is told from chance."""
+        return self.gain > 0 and self.chance < LEVEL
+
+
+def compare(old: Array, new: Array, weights: Array | None = None) -> Comparison:
+    """Mistakes before and after, `(seeds, rows)` each: one number a row whose mean is the error; see `mistakes`."""
+    from scipy.special import stdtr, stdtrit
+
+    difference = old - new
+    seeds, rows = difference.shape
+    of_rows = np.full(rows, 1 / rows) if weights is None else weights / weights.sum()
+    gains = difference @ of_rows
+    gain, told = float(gains.mean()), [float(each) for each in gains]
+    if seeds < 2 or rows < 2:
+        return Comparison(told, gain, -inf, inf, 1.0, rows)
+    variance, freedom = _spread(difference * of_rows * rows)
+    error = sqrt(variance / (seeds * rows))
+    if error < SOME:  # each seed and row alike
+        return Comparison(told, gain, gain, gain, 0.0 if gain > SOME else 1.0, rows)
+    half = float(stdtrit(freedom, 0.975)) * error
+    return Comparison(told, gain, gain - half, gain + half, float(stdtr(freedom, -gain / error)), rows)
+
+
+def _spread(difference: Array) -> tuple[float, float]:
+    """The variance of the mean of a table `(seeds, rows)`, times its number of cells, and the degrees of freedom."""
+    seeds, rows = difference.shape
+    whole, of_seed, of_row = difference.mean(), difference.mean(axis=1), difference.mean(axis=0)
+    ms_seeds = rows * float(((of_seed - whole) ** 2).sum()) / (seeds - 1)
+    ms_rows = seeds * float(((of_row - whole) ** 2).sum()) / (rows - 1)
+    rest = difference - of_seed[:, None] - of_row + whole
+    ms_rest = float((rest**2).sum()) / ((seeds - 1) * (rows - 1))
+    freedom = (seeds - 1) * (1 if ms_seeds > ms_rest else rows - 1)
+    by_seeds = max(ms_seeds, ms_rest)
+    variance = by_seeds + max(ms_rows - ms_rest, 0.0)
+    return variance, freedom * variance**2 / by_seeds**2 if by_seeds else float(rows - 1)
+
+
+def mistakes(run: StoredRun) -> tuple[Array, Array | None]:
+    """One number a dev row whose (weighted) mean is the run's dev error, and the weights if rows do not count alike."""
+    found = trained(run)
+    return found.mistakes("dev"), found.weights("dev")
+
+
+def guess(run: StoredRun) -> Array:
+    """The mistakes on dev of the best constant guess of the training rows, `(rows,)`."""
+    found = trained(run)
+    return np.concatenate([_guess(piece) for piece in found.pieces("dev")])
+
+
+def _guess(piece: Trained) -> Array:
+    train, dev = (examples(piece.dataset, part) for part in ("train", "dev"))
+    loss = make_loss(piece.config, piece.dataset)
+    classes = piece.dataset.fitted.classes
+    said = constant(train, loss, None if classes is None else len(classes)).logits(dev.x)
+    guessed: Array = mistakes_of(((rows, logits[None]) for rows, logits in said), loss, dev)[0]
+    return guessed

@@ -1,0 +1,83 @@
+"""What a loop asks for, what it knows of a setting, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from nnrun.config.values import Settings
+from nnrun.improving.changes import Change
+from nnrun.improving.record import Measured, StepRecord
+from nnrun.search.record import TrialRecord
+
+ALL_WRONG = 1.0  # the error of what diverged
+
+
+class Ask(NamedTuple):
+    """One training: the settings on top of the config, and the number of its seed."""
+
+    settings: Settings
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """A setting that was trained with all seeds, in their order."""
+
+    settings: Settings
+    records: Sequence[TrialRecord]
+
+    @property
+    def errors(self) -> list[float]:
+        """The dev error of each seed; 1 where it has none."""
+        return [dev_error(record) for record in self.records]
+
+    @property
+    def error(self) -> float:
+        """Their mean."""
+        return fmean(self.errors)
+
+    @property
+    def middle(self) -> TrialRecord:
+        """The training in the middle of them, whose diagnosis stands for all."""
+        return sorted(self.records, key=rank)[len(self.records) // 2]
+
+    @property
+    def best(self) -> TrialRecord:
+        """The best single one."""
+        return min(self.records, key=rank)
+
+    @property
+    def measured(self) -> Measured:
+        """As it is written."""
+        spread = stdev(self.errors) if len(self.errors) > 1 else None
+        numbers = [record["number"] for record in self.records]
+        return {"settings": self.settings, "dev_error": self.error, "deviation": spread, "trials": numbers}
+
+
+def rank(record: TrialRecord) -> tuple[float, float, int]:
+    """The lower the better: by the dev error, then the dev loss, then the number."""
+    loss = record["final"].get("dev_loss")
+    return dev_error(record), inf if loss is None else loss, record["number"]
+
+
+def dev_error(record: TrialRecord) -> float:
+    """That of a training; 1 where it came to nothing."""
+    error = record["final"].get("dev_error") if record["status"] == "done" else None
+    return ALL_WRONG if error is None or not isfinite(error) else float(error)
+
+
+class Teller:
+    """Hears how it goes; this one keeps quiet."""
+
+    def baseline(self, start: Standing) -> None:
+        """The config as written was trained with all seeds."""
+
+    def trying(self, number: int, change: Change, here: Standing) -> None:
+        """A step begins."""
+
+    def step(self, step: StepRecord) -> None:
+        """A step has ended."""

@@ -1,0 +1,64 @@
+"""The loop as a strategy of a search, which trains what it asks for, keeps the ledger and is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nnrun.config.config import Config
+from nnrun.config.space.space import Space
+from nnrun.improving.budget import Spent
+from nnrun.improving.loop import Loop
+from nnrun.improving.record import Ending
+from nnrun.improving.standing import Ask
+from nnrun.search.record import TrialRecord
+from nnrun.search.strategies.strategy import Brief, Point, Strategy
+from nnrun.search.trials import improve_seed
+
+MOST = 1_000_000  # trainings: the loop ends by itself
+
+
+class Steps(Strategy):
+    """Asks the loop for trainings, and tells it their results when all that it asked for at once have ended."""
+
+    def __init__(self, config: Config, finished: Callable[[], Sequence[TrialRecord]]) -> None:
+        super().__init__(Brief(Space(()), config.seed, [MOST]))
+        self.config, self._finished = config, finished
+        self._asks: list[Ask] = []
+        self._sent = 0  # of these, the results of so many are known to the loop
+        self.ending: Ending | None = None
+
+    def follow(self, loop: Loop) -> None:
+        """Take it from the start."""
+        self._course = loop.course()
+        self._asks += next(self._course)
+
+    def propose(self, number: int) -> Point | None:
+        """The training of this number; None while it hangs on results, and when the loop has ended."""
+        while number >= len(self._asks) and self.ending is None and self.settled(len(self._asks)):
+            self._go_on()
+        return Point(number, self._asks[number].settings) if number < len(self._asks) else None
+
+    def _go_on(self) -> None:
+        """One turn of the loop."""
+        known = {record["number"]: record for record in self._finished()}
+        found = [known[number] for number in range(self._sent, len(self._asks))]
+        self._sent = len(self._asks)
+        try:
+            self._asks += self._course.send(found)
+        except StopIteration as ended:
+            self.ending = ended.value
+
+    def seed(self, number: int) -> int:
+        """That of a training."""
+        return improve_seed(self.config.seed, self._asks[number].seed)
+
+    @property
+    def next(self) -> int:
+        """The number of the next training that the loop asks for."""
+        return len(self._asks)
+
+    def spent(self) -> Spent:
+        """What the trainings took that the loop knows the results of."""
+        known = [record for record in self._finished() if record["number"] < len(self._asks)]
+        epochs = sum(record.get("epochs", 0) for record in known)
+        return Spent(len(known), epochs, sum(record.get("seconds") or 0.0 for record in known))

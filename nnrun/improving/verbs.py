@@ -1,0 +1,300 @@
+"""The verbs of an improvement: begin one, resume one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from nnrun.config.config import Config
+from nnrun.config.dump import one_line
+from nnrun.config.load import Loaded
+from nnrun.config.overrides import configured, parse_setting
+from nnrun.config.space.space import Space
+from nnrun.config.values import Settings
+from nnrun.data.dataset import Dataset
+from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.files import sealed, to_json
+from nnrun.improving.budget import Budget, Spent
+from nnrun.improving.changes import Change, merged
+from nnrun.improving.loop import Loop
+from nnrun.improving.record import (
+    IMPROVE,
+    IMPROVED,
+    SCHEMA_VERSION,
+    STEPS,
+    Ending,
+    Fault,
+    ImproveRecord,
+    StepRecord,
+    read,
+    read_steps,
+    text_of,
+)
+from nnrun.improving.standing import Ask, Standing, Teller
+from nnrun.improving.strategy import MOST, Steps
+from nnrun.improving.written import improved, reasons_of
+from nnrun.insight.preflight.verbs import open_context, preflight
+from nnrun.runs.engines import by_numpy
+from nnrun.runs.finding import PLAN
+from nnrun.runs.folds import refuse_unfit
+from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
+from nnrun.runs.rundir import CONFIG, RunDir
+from nnrun.runs.stored import StoredRun
+from nnrun.search.plan import Plan
+from nnrun.search.record import TrialRecord
+from nnrun.search.running import Course, SearchOutcome, go_on
+from nnrun.search.state import Options, Search
+from nnrun.search.study import Watcher
+from nnrun.text import counted, percent
+
+LEAST_SEEDS = 3  # fewer say next to nothing about luck
+AFFORDED = "afforded"  # an event: a step was begun that a budget of time had room for
+CURED = ("network.", "optimizer.", "training.", "data.normalize")  # what a cure may change here
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for; `config` is the file that commands name, None where it is left out."""
+
+    budget: str
+    target: float | None = None
+    seeds: int = 5
+    config: Path | None = None
+    settings: Sequence[str] = ()
+    options: Sequence[str] = ()
+
+
+def begin(
+    loaded: Loaded,
+    asked: Request,
+    root: Path,
+    options: Options,
+    watcher: Watcher,
+    teller: Teller,
+    told_to_stop: Callable[[], bool] = lambda: False,
+    argv: Sequence[str] = (),
+) -> SearchOutcome:
+    """Improve a configuration in a new directory under `root`.
+
+    Raises UsageError, ConfigError or DataError before the directory is made.
+    """
+    budget = Budget.of(asked.budget)
+    _refuse_unfit(asked, budget)
+    with closing(options.executor()) as executor:  # workers start while the data is read
+        heard = until_told(watcher.preparing, told_to_stop)
+        given = loaded.config
+        loaded, dataset = begun(loaded, root, heard, trainings=30)
+        config = loaded.config
+        session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
+        if config.data.in_folds:
+            refuse_unfit(replace(loaded, config=by_numpy(config)), root, heard)
+        plan = replace(
+            Plan.of(config, Space(()), [MOST], options.kept(), None), strategy="random", metric="dev_error", enqueue=[]
+        )
+        record = _record(asked, given, loaded, root)
+        run = _create(root, loaded, dataset, plan, record, argv)
+        with run.locked():
+            watcher.started(run, plan)
+            search = Search(run, _base(config), dataset, plan, options, executor, [config])
+            return _go_on(search, record, watcher, teller, told_to_stop)
+
+
+def resume(
+    run: RunDir,
+    options: Options,
+    watcher: Watcher,
+    teller: Teller,
+    told_to_stop: Callable[[], bool] = lambda: False,
+) -> SearchOutcome:
+    """Continue an improvement to its end; DataError where the data is no longer what it began with."""
+    loaded, plan, record = StoredRun(run).loaded(), Plan.read(run), read(run)
+    options = options.after(plan.limits)
+    with closing(options.executor()) as executor, run.locked():
+        dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
+        if not same_data(StoredRun(run), dataset):
+            raise DataError(f"{run.id}: the data is no longer what this improvement began with; begin a new one")
+        watcher.started(run, plan)
+        search = Search(run, _base(loaded.config), dataset, plan, options, executor, [loaded.config])
+        return _go_on(search, record, watcher, teller, told_to_stop)
+
+
+def _refuse_unfit(asked: Request, budget: Budget) -> None:
+    if asked.seeds < LEAST_SEEDS:
+        raise UsageError(f"--seeds {asked.seeds}: fewer than {LEAST_SEEDS} say next to nothing about luck")
+    if asked.target is not None and not 0 <= asked.target < 1:
+        raise UsageError(f"--target {asked.target:g}: a dev error, such as 0.02")
+    if budget.unit == "runs" and budget.amount < 2 * asked.seeds:
+        raise UsageError(
+            f"--budget {asked.budget}: the config as written and the end take {counted(2 * asked.seeds, 'run')} with "
+            f"{asked.seeds} seeds; give more, or fewer --seeds"
+        )
+
+
+def _base(config: Config) -> Config:
+    """Single networks are compared; an ensemble comes in the end."""
+    return configured(config, {"network.ensemble": 1}) if config.network.ensemble > 1 else config
+
+
+def _record(asked: Request, given: Config, loaded: Loaded, root: Path) -> ImproveRecord:
+    """What is asked for and what the checks say; nothing is trained yet."""
+    config, told = loaded.config, list(loaded.notices)
+    fixed = {key: value for key, value in (("training.engine", config.training.engine), ("network.ensemble", 1))
+             if (key == "training.engine" and given.training.engine == "auto")
+             or (key == "network.ensemble" and config.network.ensemble > 1)}  # fmt: skip
+    if "network.ensemble" in fixed:
+        told.append(
+            f"single networks are compared, for a {config.network.ensemble}th of the time; the end is an ensemble again"
+        )
+    own = [setting for setting in asked.settings if setting.partition("=")[0].strip() not in fixed]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "asked": {
+            "budget": asked.budget,
+            "target": asked.target,
+            "seeds": asked.seeds,
+            "config": None if asked.config is None else str(asked.config),
+            "settings": [*own, *(f"{key}={one_line(value)}" for key, value in fixed.items())],
+            "options": [*asked.options],
+        },
+        "faults": list(_faults(loaded, root)),
+        "told": told,
+        "ending": None,
+    }
+
+
+def _faults(loaded: Loaded, root: Path) -> list[Fault]:
+    """What `nnrun check` finds wrong; and of what it only warns, that which a setting of the training cures."""
+    found: list[Fault] = []
+    for name, finding in preflight(open_context(loaded, root)):
+        settings = _cure(finding.cure) if finding.status != "pass" else {}
+        if finding.status == "fail" or settings:
+            found.append({"check": name, "finding": finding.text, "cure": finding.cure, "settings": settings})
+    return found
+
+
+def _cure(words: str | None) -> Settings:
+    """The settings that a cure consists of, if it consists of such alone, and of none that changes the rows."""
+    import shlex
+
+    try:
+        options = shlex.split(words or "")
+        settings = [parse_setting(each) for each in options[1::2]]
+    except (ValueError, ConfigError):
+        return {}
+    if not settings or len(options) % 2 or set(options[::2]) != {"--set"}:
+        return {}
+    cure = {".".join(map(str, each.path)): each.value for each in settings}
+    return cure if all(key.startswith(CURED) for key in cure) else {}
+
+
+def _create(
+    root: Path, loaded: Loaded, dataset: Dataset, plan: Plan, record: ImproveRecord, argv: Sequence[str]
+) -> RunDir:
+    def files(run_id: str) -> dict[str, bytes]:
+        made = first_files(run_id, loaded.config, loaded.text, dataset, argv, parent=None)
+        return made | {PLAN: plan.text().encode(), IMPROVE: text_of(record).encode(), STEPS: b""}
+
+    return RunDir.create(root, f"{loaded.config.name}-improve", files)
+
+
+@dataclass
+class Purse:
+    """Says what may be spent. What was spent before is known by the ledger, or by the clock and the events."""
+
+    budget: Budget
+    run: RunDir
+    strategy: Steps
+    seconds: float  # that earlier calls ran
+    begun: float = field(default_factory=time.monotonic)
+
+    def affords(self, cost: Spent, asks: Sequence[Ask]) -> bool:
+        """Whether so much more may be spent, beginning with these trainings."""
+        spent = self.strategy.spent()
+        if self.budget.unit != "seconds":
+            return self.budget.holds(spent + cost)
+        first, count = self.strategy.next, len(asks)
+        decided = {event["first"]: event["count"] for event in self.run.events() if event["event"] == AFFORDED}
+        if first in decided:
+            return decided[first] == count
+        running = self.seconds + time.monotonic() - self.begun
+        holds = self.budget.holds(Spent(seconds=running + cost.epochs * running / max(1, spent.epochs)))
+        if holds:
+            self.run.event(AFFORDED, durable=True, epoch=None, first=first, count=count)
+        return holds
+
+
+class _Scribe(Teller):
+    """Keeps steps.jsonl, and tells what was not told before."""
+
+    def __init__(self, run: RunDir, teller: Teller) -> None:
+        self.run, self.teller = run, teller
+        self.known = len(read_steps(run))
+        run.write(STEPS, "")  # it is written again as the loop is gone through again
+        self.count = 0
+
+    def baseline(self, start: Standing) -> None:
+        self.teller.baseline(start)
+
+    def trying(self, number: int, change: Change, here: Standing) -> None:
+        if number > self.known:
+            self.teller.trying(number, change, here)
+
+    def step(self, step: StepRecord) -> None:
+        self.run.append(STEPS, to_json(sealed(step)))
+        self.count += 1
+        if self.count > self.known:
+            self.teller.step(step)
+
+
+def _go_on(
+    search: Search, record: ImproveRecord, watcher: Watcher, teller: Teller, told_to_stop: Callable[[], bool]
+) -> SearchOutcome:
+    run, asked = search.run, record["asked"]
+    strategy = Steps(search.config, lambda: search.ledger.read()[0])
+    purse = Purse(Budget.of(asked["budget"]), run, strategy, float(run.read_record().get("running_seconds") or 0.0))
+    scribe = _Scribe(run, teller)
+    loop = Loop(search.config, asked, record["faults"], search.folder, scribe, purse.affords, strategy.spent)
+    strategy.follow(loop)
+
+    def conclude(trials: list[TrialRecord]) -> None:
+        if strategy.ending is None:
+            return
+        run.write(IMPROVE, text_of(record | {"ending": strategy.ending}))
+        run.write(IMPROVED, _improved(run, search.config, strategy.ending, loop.steps))
+
+    def choose(best: TrialRecord | None) -> TrialRecord | None:
+        number = strategy.ending["chosen"] if strategy.ending and best else None
+        return next((each for each in search.ledger.read()[0] if each["number"] == number), None)
+
+    course = Course(
+        strategy=strategy,
+        given=[],
+        config=lambda point: configured(search.config, point.values),
+        seed=strategy.seed,
+        conclude=conclude,
+        choose=choose,
+        prunes=False,
+    )
+    return go_on(search, watcher, told_to_stop, course)
+
+
+def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepRecord]) -> str:
+    """The config that a person would keep: the best single run of the best setting."""
+    settings = ending["end"]["settings"]
+    best = ending["best_trial"]
+    fixed: Settings = {}
+    for each in map(parse_setting, read(run)["asked"]["settings"]):
+        fixed[".".join(map(str, each.path))] = each.value
+    settings = merged(fixed, settings)
+    if best is not None:
+        settings = merged(settings, {"seed": StoredRun(RunDir(run.path / "trials" / f"{best:04d}")).config.seed})
+    start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]
+    told = [
+        f"Improved by nnrun in {counted(ending['adopted'], 'step')} of {ending['tried']} tried: dev error, mean of "
+        f"{counted(len(ending['end']['trials']), 'seed')}, {percent(start)} → {percent(end)}.",
+        "The seed is that of the best single run of them.",
+    ]
+    return improved(run.read(CONFIG), config.resolved()["data"]["source"], settings, reasons_of(steps, settings), told)

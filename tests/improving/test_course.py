@@ -1,0 +1,300 @@
+"""What an improvement does: steps that are proved, the same however it is run, and an end for each reason."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import UsageError
+from nnrun.improving.budget import Budget
+from nnrun.improving.changes import LEFT_OUT, merged, variants
+from nnrun.improving.record import IMPROVED, ImproveRecord, StepRecord, read, read_steps
+from nnrun.improving.standing import Teller
+from nnrun.improving.verbs import Request, begin, resume
+from nnrun.insight.diagnosis.recipe import REMEDIES
+from nnrun.runs import verbs
+from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
+from nnrun.search.ledger import Ledger
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+
+POOR = """
+# narrow, and short
+name: poor
+seed: 3
+data: {source: iris}
+network: {hidden: [2]}  # two units
+training: {epochs: 4, engine: numpy}
+"""
+
+Improve = Callable[..., SearchOutcome]
+
+
+@pytest.fixture
+def improve(tmp_path: Path) -> Improve:
+    """Improve a config in this process, or in worker processes."""
+
+    def call(text: str = POOR, budget: str = "160epochs", workers: int = 1, root: Path = tmp_path / "runs",
+             stop: Callable[[], bool] = lambda: False, **asked: object) -> SearchOutcome:  # fmt: skip
+        request = Request(budget, **{"seeds": 3, **asked})  # type: ignore[arg-type]
+        options = Options(workers, in_process=workers == 1)
+        return begin(load_config(None, text=text), request, root, options, Watcher(), Teller(), stop)
+
+    return call
+
+
+def come_to(run: RunDir) -> tuple[ImproveRecord, list[StepRecord]]:
+    """What was written, but for the time it took."""
+    record, steps = read(run), read_steps(run)
+    for each in [*steps, *([record["ending"]] if record["ending"] else [])]:
+        each["seconds"] = 0.0
+    return record, steps
+
+
+def trained_by(line: str, root: Path) -> StoredRun:
+    """What a printed command trains; it names no config here, so the text takes its place."""
+    program, verb, *words = shlex.split(line)
+    assert (program, verb, words[0::2]) == ("nnrun", "train", ["--set"] * (len(words) // 2))
+    return StoredRun(verbs.train(load_config(None, words[1::2], text=POOR), root).run)
+
+
+def trial(run: RunDir, number: int) -> StoredRun:
+    return StoredRun(RunDir(run.path / "trials" / f"{number:04d}"))
+
+
+def ended(run: RunDir) -> Any:
+    ending = read(run)["ending"]
+    assert ending is not None
+    return ending
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """An improvement from beginning to end; nobody writes to it."""
+    root = tmp_path_factory.mktemp("whole") / "runs"
+    asked = Request("160epochs", seeds=3)
+    return begin(load_config(None, text=POOR), asked, root, Options(), Watcher(), Teller()).run
+
+
+def test_it_ends_better_than_it_began_within_its_budget(whole: RunDir) -> None:
+    ending = ended(whole)
+    assert ending["end"]["dev_error"] < ending["start"]["dev_error"] - 0.1
+    assert ending["adopted"] >= 1
+    assert ending["epochs"] == sum(line.get("epochs", 0) for line in Ledger.of(whole).read()[0]) <= 160
+
+
+def test_each_step_has_diagnosis_change_evidence_and_verdict(whole: RunDir) -> None:
+    steps = read_steps(whole)
+    assert [step["number"] for step in steps] == list(range(1, len(steps) + 1))
+    for step in steps:
+        assert step["diagnosis"]
+        assert (whole.path / step["diagnosed"]).is_dir()
+        assert step["rule"] in {*REMEDIES, "check", "rate"}
+        assert step["rule"] not in LEFT_OUT
+        if step["verdict"] == "adopted":
+            assert step["evidence"] is not None
+            assert step["evidence"]["chance"] < 0.05
+            assert step["evidence"]["gain"] == pytest.approx(step["before"] - step["after"])
+            assert len(step["evidence"]["gains"]) == 3
+
+
+def test_each_printed_command_trains_the_trial_that_it_tells_of(whole: RunDir, tmp_path: Path) -> None:
+    for step in read_steps(whole)[:3]:
+        again, told = trained_by(step["command"], tmp_path), trial(whole, step["trial"])
+        assert again.directory.checkpoint("best").read_bytes()
+        assert again.final["dev_loss"] == told.final["dev_loss"]
+
+
+def test_both_sides_of_a_step_have_the_same_seeds(whole: RunDir) -> None:
+    seeds = {line["number"]: line["seed"] for line in Ledger.of(whole).read()[0]}
+    start = [seeds[number] for number in ended(whole)["start"]["trials"]]
+    assert start[0] == 3
+    assert len({*start}) == 3
+    for step in read_steps(whole):
+        assert [seeds[number] for number in step["trials"]] == start[: len(step["trials"])]
+        assert not {seeds[one["trial"]] for one in step["tried"]} & {*start}  # what is chosen is chosen by other luck
+
+
+def test_the_end_is_an_ensemble_of_as_many_networks_and_test_is_read_once(whole: RunDir) -> None:
+    record = StoredRun(whole).record
+    best = StoredRun(whole).best
+    assert best is not None
+    assert best.config.network.ensemble == 3
+    assert record["test_reads"] == 1
+    assert record["final"]["test_error"] is not None
+    assert all("test_error" not in line["final"] for line in Ledger.of(whole).read()[0])
+
+
+def test_the_last_change_is_measured_on_another_split(whole: RunDir) -> None:
+    again = ended(whole)["again"]
+    assert again["split_seed"] == 1
+    assert len(again["evidence"]["gains"]) == 3
+
+
+def test_the_config_to_keep_has_its_comments_and_trains_the_best_single_run(whole: RunDir, tmp_path: Path) -> None:
+    text = (whole.path / IMPROVED).read_text()
+    assert "# narrow, and short" in text
+    assert "# step " in text
+    found = StoredRun(verbs.train(load_config(whole.path / IMPROVED), tmp_path).run)
+    assert found.final["dev_loss"] == trial(whole, ended(whole)["best_trial"]).final["dev_loss"]
+    adopted = [step["settings"] for step in read_steps(whole) if step["verdict"] == "adopted"]
+    assert adopted[-1] == ended(whole)["end"]["settings"]
+
+
+@pytest.mark.parametrize("after", [1, 9, 23])
+def test_stopped_and_resumed_it_comes_to_the_same_steps(
+    whole: RunDir, improve: Improve, after: int, tmp_path: Path
+) -> None:
+    class Counting(Watcher):
+        left = after
+
+        def trial(self, *told: object) -> None:
+            self.left -= 1
+
+    counting = Counting()
+    asked = Request("160epochs", seeds=3)
+    text = load_config(None, text=POOR)
+    stopped = begin(text, asked, tmp_path / "runs", Options(), counting, Teller(), lambda: counting.left <= 0)
+    assert stopped.record["ended_by"] == "signal"
+    assert read(stopped.run)["ending"] is None
+    resume(stopped.run, Options(), Watcher(), Teller())
+    assert come_to(stopped.run) == come_to(whole)
+
+
+def test_two_workers_come_to_the_same_steps(whole: RunDir, improve: Improve) -> None:
+    assert come_to(improve(workers=2).run) == come_to(whole)
+
+
+def test_a_step_is_told_once_also_when_it_is_gone_through_again(whole: RunDir) -> None:
+    told: list[int] = []
+
+    class Hearing(Teller):
+        def step(self, step: Any) -> None:
+            told.append(step["number"])
+
+    before = read_steps(whole)
+    resume(whole, Options(), Watcher(), Hearing())
+    assert told == []
+    assert read_steps(whole) == before
+
+
+# why it ends
+
+
+def test_a_target_that_is_met_by_the_config_as_written_ends_it_at_once(improve: Improve) -> None:
+    run = improve(target=0.99).run
+    assert ended(run)["why"] == "target"
+    assert read_steps(run) == []
+
+
+def test_a_dev_set_without_a_mistake_leaves_nothing_to_prove(improve: Improve, tmp_path: Path) -> None:
+    rows = "\n".join(f"{k % 7 + 10 * (k % 2)},{'ab'[k % 2]}" for k in range(200))
+    (tmp_path / "easy.csv").write_text(f"x,y\n{rows}\n")
+    text = f"data: {{source: {tmp_path / 'easy.csv'}, target: y}}\ntraining: {{epochs: 30, engine: numpy}}\n"
+    assert ended(improve(text, "400epochs").run)["why"] == "perfect"
+
+
+def test_noise_is_found_to_hold_nothing(improve: Improve, tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    rows = [f"{a:.3f},{b:.3f},{'yn'[c]}" for a, b, c in zip(generator.normal(size=300), generator.normal(size=300),
+                                                             generator.integers(0, 2, 300), strict=True)]  # fmt: skip
+    (tmp_path / "noise.csv").write_text("a,b,answer\n" + "\n".join(rows) + "\n")
+    text = (
+        f"data: {{source: {tmp_path / 'noise.csv'}, target: answer}}\nnetwork: {{hidden: [16]}}\n"
+        "training: {epochs: 5, engine: numpy}\n"
+    )
+    ending = ended(improve(text, "2000epochs").run)
+    assert ending["why"] == "nothing to learn"
+    assert ending["adopted"] == 0
+
+
+def test_what_the_checks_find_is_tried_first(improve: Improve) -> None:
+    run = improve(POOR.replace("[2]}", "[8], init: zeros}").replace("epochs: 4", "epochs: 20"), "1000epochs").run
+    assert "symmetry" in {fault["check"] for fault in read(run)["faults"]}
+    first = read_steps(run)[0]
+    assert (first["rule"], first["change"]) == ("check", {"network.init": "auto"})
+    assert first["verdict"] == "adopted"
+
+
+def test_an_ensemble_is_compared_as_single_networks(improve: Improve) -> None:
+    run = improve(POOR.replace("[2]}", "[2], ensemble: 4}")).run
+    assert {StoredRun(RunDir(run.path / "trials" / "0000")).config.network.ensemble} == {1}
+    best = StoredRun(run).best
+    assert best is not None
+    assert best.config.network.ensemble == 3
+
+
+def test_folds_are_improved_too(improve: Improve) -> None:
+    run = improve(POOR.replace("iris}", "iris, folds: 2}"), "400epochs").run
+    ending = ended(run)
+    assert ending["again"] is None
+    assert ending["chosen"] == ending["best_trial"]
+    assert len(StoredRun(run).best.record["members"]) == 2  # type: ignore[union-attr, arg-type]
+
+
+def test_a_regression_is_improved_too(improve: Improve) -> None:
+    text = POOR.replace("iris", "diabetes").replace("[2]", "[1]")
+    ending = ended(improve(text, "160epochs").run)
+    assert ending["end"]["dev_error"] <= ending["start"]["dev_error"]
+
+
+# what is asked for
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [("10m", 600, "seconds"), ("90s", 90, "seconds"), ("1.5h", 5400, "seconds"), ("2000epochs", 2000, "epochs"),
+     ("1epoch", 1, "epochs"), ("30 runs", 30, "runs")],
+)  # fmt: skip
+def test_budgets(text: str, amount: float, unit: str) -> None:
+    assert Budget.of(text) == Budget(amount, unit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "10", "ten minutes", "-5m", "0epochs", "1.5runs", "10d"])
+def test_other_budgets_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--budget"):
+        Budget.of(text)
+
+
+def test_a_budget_of_fewer_runs_than_start_and_end_take_is_refused(improve: Improve) -> None:
+    with pytest.raises(UsageError, match="6 runs"):
+        improve(budget="5runs")
+
+
+def test_a_budget_of_runs_holds(improve: Improve) -> None:
+    run = improve(budget="24runs").run
+    assert len(Ledger.of(run).read()[0]) <= 24
+
+
+def test_a_budget_of_time_is_resumed_with_the_steps_that_were_begun(improve: Improve, tmp_path: Path) -> None:
+    """Whatever the clock says the second time: what was begun is gone through, and nothing else."""
+    outcome = improve(budget="2s")
+    before = come_to(outcome.run)
+    resume(outcome.run, Options(), Watcher(), Teller())
+    assert come_to(outcome.run) == before
+
+
+def test_a_change_is_tried_at_three_rates_and_never_as_what_holds_already() -> None:
+    base = load_config(None, text=POOR).config
+    rates = [each["optimizer.learning_rate"] for each in variants(base, {}, {})]
+    assert rates == [0.000333, 0.003]
+    wider = variants(base, {"regularization.l2": 0.3}, {"network.hidden": [8]})
+    assert [each.get("regularization.l2") for each in wider] == [0.3, 0.3, 0.3, 0.1, 0.9]
+
+
+def test_what_is_set_last_comes_last() -> None:
+    old = {"network.hidden": [4], "seed": 1}
+    assert list(merged(old, {"network.width": 8}).items()) == [("seed", 1), ("network.width", 8)]
+    assert list(merged(old, {"seed": 2})) == ["network.hidden", "seed"]
+
+
+def test_what_is_left_out_is_in_the_recipe() -> None:
+    assert LEFT_OUT.keys() <= REMEDIES.keys()
