@@ -165,8 +165,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         about = {"id": run.id, "path": str(run.path), "improvement": record, "steps": steps, "records": found.kept}
         return json_result({**found.record, **about})
     if csv:
-        keys = list(dict.fromkeys(key for trial in found.kept for key in trial["values"]))
-        return csv_result(spreadsheet(found.kept, keys).rstrip("\n"))
+        return csv_result(spreadsheet(found.kept, []).rstrip("\n"))
     final, reads = found.record.get("final") or {}, found.record.get("test_reads") or 0
     ended = ending_lines(record["ending"], final, reads) if record["ending"] else [f"status   {run.status}"]
     return result(*heading(run.id, record), "", *table(steps), "", *ended)

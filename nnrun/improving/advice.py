@@ -17,6 +17,7 @@ from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.search.trials import improve_seed
 
 SEARCH_TRIALS, FEWEST_TRIALS, FEWER = 30, 6, 4  # of a search that the recipe advises, so many fewer at a time
+MISSES = 2  # pieces of advice in a row that did not help, after which a search comes first
 SCREENING = 1_000  # numbers of seeds from here on are for choosing what stands beside a change
 # Whatever is compared with what holds is tried at a few rates; so what holds is too, before anything is left to chance.
 RATE_ALONE = Move(0, "Each change is tried at three learning rates, so what is not changed is tried at them too.", {})
@@ -33,9 +34,11 @@ class Advice:
     affords: Callable[[Spent, Sequence[Ask]], bool]
     _tried: set[str] = field(default_factory=set, init=False)  # from the setting that holds now
     _in_vain: set[str] = field(default_factory=set, init=False)  # from any
+    _misses: int = field(default=0, init=False)  # in a row
 
     def note(self, change: Change, adopted: bool) -> None:
         """What came of one; once one is adopted all others are worth another try, though what is new comes first."""
+        self._misses = 0 if adopted else self._misses + 1
         if adopted:
             self._tried.clear()
             self._in_vain.discard(change.key)
@@ -46,7 +49,8 @@ class Advice:
     def next(self, here: Standing, seen: Evidence, number: int) -> Change | Reason:
         """What step `number` tries; else why there is none."""
         advised = [change for change in self._advised(here, seen) if self._is_fresh(here, change)]
-        for change in sorted(advised, key=lambda change: change.key in self._in_vain):
+        searching = self._misses >= MISSES  # where single pieces of advice miss, many things at once may hit
+        for change in sorted(advised, key=lambda each: (each.key in self._in_vain, searching and not each.trials)):
             if (fitted := self._paid_for(here, change, number)) is not None:
                 return fitted
         return "budget" if advised else "nothing left"

@@ -16,7 +16,7 @@ from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, DataError, UsageError
-from nnrun.files import sealed, to_json
+from nnrun.files import checksum, sealed, to_json
 from nnrun.improving.budget import Budget, Spent
 from nnrun.improving.changes import Change, merged
 from nnrun.improving.loop import Loop
@@ -215,14 +215,14 @@ class Purse:
         spent = self.strategy.spent()
         if self.budget.unit != "seconds":
             return self.budget.holds(spent + cost)
-        first, count = self.strategy.next, len(asks)
-        decided = {event["first"]: event["count"] for event in self.run.events() if event["event"] == AFFORDED}
+        first, what = self.strategy.next, checksum(to_json([ask.settings for ask in asks]).encode())
+        decided = {event["first"]: event["what"] for event in self.run.events() if event["event"] == AFFORDED}
         if first in decided:
-            return decided[first] == count
+            return decided[first] == what
         running = self.seconds + time.monotonic() - self.begun
         holds = self.budget.holds(Spent(seconds=running + cost.epochs * running / max(1, spent.epochs)))
         if holds:
-            self.run.event(AFFORDED, durable=True, epoch=None, first=first, count=count)
+            self.run.event(AFFORDED, durable=True, epoch=None, first=first, what=what)
         return holds
 
 

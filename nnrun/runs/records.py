@@ -100,8 +100,8 @@ class Event(TypedDict):
     name: NotRequired[str]
     layer: NotRequired[str | None]
     seed: NotRequired[int]  # of the network of an ensemble that diverged
-    first: NotRequired[int]  # training of a step that a budget of time had room for,
-    count: NotRequired[int]  # and so many of them
+    first: NotRequired[int]  # training of a step that a budget of time had room for
+    what: NotRequired[str]  # these trainings are, as a checksum of their settings
     why: NotRequired[str]
     cure: NotRequired[list[str]]
     nudge: NotRequired[list[str]]

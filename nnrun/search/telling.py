@@ -281,9 +281,9 @@ LAST = ("epochs", "best_epoch", "seconds", "seed")
 
 
 def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
-    """CSV with a line of titles: results, then a column for each of these dotted keys; empty = none, as in YAML."""
-    further = {name: None for record in records for name in record["final"] if name not in FINALS}
-    finals = (*FINALS, *further)
+    """CSV with a line of titles: results, then these dotted keys and all that a trial has; empty = none, as in YAML."""
+    keys = list(dict.fromkeys([*keys, *(key for record in records for key in record["values"])]))
+    finals = list(dict.fromkeys([*FINALS, *(name for record in records for name in record["final"])]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIRST, *finals, *LAST, *keys])
@@ -291,7 +291,7 @@ def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
         cells = [record.get(name) for name in FIRST]
         cells += [record["final"].get(name) for name in finals]
         cells += [record.get(name) for name in LAST]
-        writer.writerow([_cell(value) for value in (*cells, *(record["values"][key] for key in keys))])
+        writer.writerow([_cell(value) for value in (*cells, *map(record["values"].get, keys))])
     return text.getvalue()
 
 
