@@ -263,13 +263,16 @@ def summary(outcomes: list[Outcome]) -> str:
     well, worse = sum(one.well for one in outcomes), sum(one.improved > one.start for one in outcomes)
     words = [one.against_equal for one in outcomes]
     helped = [one.first_helped for one in outcomes if one.first_helped is not None]
-    gaps = sum(one.gap_end > one.gap_start + 1.96 * one.gap_error for one in outcomes)
+    start, end = (
+        [100 * gap for gap in gaps] for gaps in zip(*((o.gap_start, o.gap_end) for o in outcomes), strict=True)
+    )
+    error = statistics.stdev(start) / n**0.5 if n > 1 else float("nan")
     return "\n".join([
         "",
         f"ended well: {well} of {n}; beside a random search of as many epochs: {words.count('won')} won, "
         f"{words.count('tied')} tied, {words.count('lost')} lost; ended worse than it began: {worse}",
-        f"the first advice helped in {sum(helped)} of {len(helped)}; test above dev by more than at the start and its "
-        f"interval: {gaps}",
+        f"the first advice helped in {sum(helped)} of {len(helped)}; test − dev: {statistics.fmean(start):+.1f} ± "
+        f"{1.96 * error:.1f} points at the start, {statistics.fmean(end):+.1f} at the end, mean over the situations",
     ])  # fmt: skip
 
 

@@ -214,6 +214,39 @@ RETEST = {
     "verdict.why, verdict.command": "the reason, and the command to type next (null: none)",
 }
 
+IMPROVE = {
+    "schema_version": "1",
+    "asked": "what the command was given: budget, target, seeds, config, and settings and options of each command",
+    "faults": "what `nnrun check` found: `check`, `finding`, `cure`, and `settings`, which are tried first",
+    "told": "lines on what was changed for the comparison",
+    "ending": "how it ended; null until then",
+    "ending.why, ending.told": "`target`, `budget`, `noise floor`, `perfect`, `nothing to learn` or `nothing left`; "
+    "and in words",
+    "ending.start, ending.end": "the config as written and the best setting: `settings` on top of it, mean "
+    "`dev_error` of the seeds, its `deviation`, and their `trials`",
+    "ending.adopted, ending.tried": "how many steps",
+    "ending.again": "the last change that was adopted, on another split: `split_seed`, `evidence`, `told`; null without",
+    "ending.chosen, ending.best_trial": "the trial in `best/`, and the best single one of the best setting",
+    "ending.runs, ending.epochs, ending.seconds": "what all trainings took",
+    "ending.rules": "for each rule of the recipe that was tried whether it helped",
+}
+
+STEP = {
+    "number, first_trial": "from 1; the number of its first training",
+    "diagnosed, diagnosis": "the trial that was diagnosed, and the verdict in a sentence",
+    "rule, why, change": "the rule of the recipe (or `check`, `rate`), its words, and the settings that it advises",
+    "settings": "all settings on top of the config, with what was chosen beside the change",
+    "command, trial": "the command that trains the same, and the trial that it repeats",
+    "tried": "what the change was tried with: `settings`, `dev_error`, `trial`",
+    "trials": "with the seeds of what it is compared with; fewer where the first ones left no hope",
+    "evidence": "`gains` seed by seed, their mean `gain` with its 95% interval (`low`, `high`), the `chance` of a gain "
+    "as high where there is none, and the number of dev `rows`; null where it was given up before",
+    "verdict, reason": "`adopted` or `rejected`, and why",
+    "before, after": "mean dev errors of the seeds that were trained",
+    "runs, epochs, seconds": "what the step took",
+    "checksum": "of all the rest",
+}
+
 METRICS = {
     "epoch": "number of the epoch, from 1",
     "step": "steps since the beginning of the run",
@@ -270,6 +303,13 @@ RETEST_DIRECTORY = """\
 What `nnrun retest` makes is a search directory, `…-retest-<4 hex digits>/`, whose trials are the settings in turn, with
 the first seed, then with the next. It has this file beside the others, with a checksum. Its resolved.yaml is today's
 config with the old search's section `search`, so that `nnrun search` begins a new search from it."""
+
+IMPROVE_DIRECTORY = """\
+### improve.json and steps.jsonl of an improvement
+
+What `nnrun improve` makes is a search directory, `…-improve-<4 hex digits>/`, whose trials are the trainings of its
+steps; [improve.md](improve.md) says what they are. It has these files beside the others, and `improved.yaml`, a config.
+The first has a checksum."""
 
 CHECKS_HEAD = """\
 # What `nnrun check` finds
@@ -458,7 +498,9 @@ command: dev error at the best epoch before and after, medians over 5 seeds, and
 is where the advice stood in the list, the median over the seeds. Advice that only some seeds were given is compared
 with the dev errors of these seeds.
 
-The first advice lowers the dev error in every situation. The figures of *diverged* and *regression by heart* are
+The first advice lowers the dev error in every situation. `nnrun improve`, which follows the advice by itself and
+proves each step, adopts the first advice in 16 of 19 situations and ends well in 17 of 20:
+[improve.md](improve.md#how-well-it-does). The figures of *diverged* and *regression by heart* are
 1 − R², which has no upper bound.
 
 Units of a relu layer that are always 0 change nothing in the advice. On five made tables (3,000 rows, five seeds) 40%
@@ -678,6 +720,8 @@ def reference() -> str:
         *(SEARCH_DIRECTORY, table(["file or folder", "what it holds"], coded(SEARCH_FILES))),
         *("### A line of trials.jsonl", table(["key", "meaning"], coded(RECORD))),
         *(RETEST_DIRECTORY, table(["key", "meaning"], coded(RETEST))),
+        *(IMPROVE_DIRECTORY, table(["key", "meaning"], coded(IMPROVE)), "`steps.jsonl`, a line a step:"),
+        table(["key", "meaning"], coded(STEP)),
         *("## Python API", f"```python\n{python_example()}\n```", *python_api()),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -146,6 +146,20 @@ def test_the_keys_of_a_retest_are_those_listed(generator: Generator, tmp_path: P
     assert named == {*record, *(f"verdict.{key}" for key in record["verdict"])} - {"checksum"}
 
 
+def test_the_keys_of_an_improvement_are_those_listed(generator: Generator, tmp_path: Path) -> None:
+    settings = "--set data.source=iris --set training.epochs=2"
+    shell(f"nnrun improve --budget 40epochs --seeds 3 --workers 1 -q {settings}", tmp_path)
+    (written,) = (tmp_path / "runs").glob("*/improve.json")
+    record, listed = json.loads(written.read_text(encoding="utf-8")), generator["IMPROVE"]
+    step = json.loads(written.with_name("steps.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    of_step = generator["STEP"]
+    assert isinstance(listed, dict)
+    assert isinstance(of_step, dict)
+    named = {key for names in listed for key in names.split(", ")}
+    assert named == {*record, *(f"ending.{key}" for key in record["ending"])} - {"checksum"}
+    assert set(step) == {key for names in of_step for key in names.split(", ")}
+
+
 def test_every_range_and_strategy_is_in_the_reference() -> None:
     for name in (*DOMAINS, *STRATEGIES):
         assert f"| `{name}` |" in page("reference.md")

@@ -293,7 +293,7 @@ def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepR
         settings = merged(settings, {"seed": StoredRun(RunDir(run.path / "trials" / f"{best:04d}")).config.seed})
     start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]
     told = [
-        f"Improved by nnrun in {counted(ending['adopted'], 'step')} of {ending['tried']} tried: dev error, mean of "
+        f"Improved in {counted(ending['adopted'], 'step')} of {ending['tried']} tried: dev error, mean of "
         f"{counted(len(ending['end']['trials']), 'seed')}, {percent(start)} → {percent(end)}.",
         "The seed is that of the best single run of them.",
     ]

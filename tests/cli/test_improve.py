@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Done
+from tests.cli.test_printed import commands_of
 
 Nnrun = Callable[..., Done]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -85,6 +87,24 @@ def test_it_tells_each_step_and_the_other_commands_take_its_directory(
     for words in (("evaluate", found.name), ("export", found.name, "-o", "model.py"), ("resume", found.name)):
         assert nnrun(*words).code == 0
     assert nnrun("improve", found.name, "--budget", "40epochs", "--seeds", "3", "--workers", "1", "-q").code == 0
+
+
+def test_all_that_a_page_of_an_improvement_says_to_type_can_be_typed(
+    nnrun: Nnrun, poor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("NEW_DATA.csv").write_text(
+        "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5,3,1.5,0.2\n"
+    )
+    words = ["improve", str(poor), "--budget", "160epochs", "--seeds", "3", "--workers", "1", "-q"]
+    monkeypatch.setattr("sys.argv", ["nnrun", *words])
+    assert nnrun(*words, "--report").code == 0
+    page = directory() / "report.html"
+    assert "The dev error, step by step" in page.read_text()
+    lines = commands_of(page)
+    assert {shlex.split(line)[1] for line in lines} == {"improve", "train", "predict", "diagnose", "report"}
+    for line in lines:
+        done = nnrun(*shlex.split(line)[1:])
+        assert done.code == 0, f"{line}: {done.err}"
 
 
 def test_its_document(nnrun: Nnrun, poor: Path) -> None:

@@ -155,7 +155,7 @@ def _kept_section(found: Results, ending: Ending | None) -> Section:
             "Train the best single network, from the config with all changes in it:",
             command("train", str(run.path / IMPROVED)),
         ),
-        ("Predict with the ensemble of the seeds:", command("predict", str(run.path), "NEW_DATA")),
+        ("Predict with the ensemble of the seeds:", command("predict", str(run.path), "NEW_DATA.csv")),
         ("Its verdict:", command("diagnose", str(run.path))),
     ]
     parts: list[Markup] = [_changes(ending["end"]["settings"]), commands(uses)]
