@@ -15,10 +15,10 @@ from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import read_parts
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError
 from nnrun.insight.diagnosis.base_error import estimate
 from nnrun.insight.preflight.verbs import open_context, preflight
-from nnrun.models.export.formats import FORMATS
+from nnrun.models.export.formats import FORMATS, export
 from nnrun.models.model import load_model
 from nnrun.models.trained import trained
 from nnrun.models.verbs import evaluate
@@ -120,9 +120,13 @@ def test_noise_would_change_codes(settings: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_no_format_has_embeddings_yet(outcome: Outcome, tmp_path: Path, format: str) -> None:
-    with pytest.raises(UsageError, match="has an embedding, which no format can hold yet"):
-        FORMATS[format].write(load_model(StoredRun(outcome.run)), tmp_path / "model")
+def test_a_file_has_a_row_for_each_town_and_no_column(outcome: Outcome, tmp_path: Path, format: str) -> None:
+    model, path = load_model(StoredRun(outcome.run)), tmp_path / "model"
+    done = export(model, FORMATS[format], path)
+    assert done.rows == ROWS // 5 and done.difference is not None and done.difference <= 1e-6
+    [embedding] = model.preprocessors[0].embeddings
+    rows_alone = embedding.rows * embedding.size * np.dtype(np.float32).itemsize
+    assert rows_alone < path.stat().st_size < 2 * rows_alone  # base64 takes a third more, and the names take room
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The networks of a model as stacks of dense layers alone, batch norm folded into the weights before it.
+"""The networks of a model as stacks of lookups and dense layers, batch norm folded into the weights before it.
 
 Members that share a body are networks of their own here, input scales folded into the weights behind them.
 """
@@ -12,6 +12,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 
 from nnrun.data.features.preprocess import Preprocessor
+from nnrun.engine.embedding import Embed
 from nnrun.engine.layers import Activate, BatchNorm, Dense
 from nnrun.engine.members import Heads
 from nnrun.engine.parameters import Array
@@ -31,6 +32,13 @@ class Affine(NamedTuple):
     activation: str
 
 
+class Lookup(NamedTuple):
+    """The code at `place` becomes a row of E `(rows, size)`, or of K networks `(K, …)`, of all alike `(1, …)`."""
+
+    place: int  # among the features
+    E: Array
+
+
 class Origin(TypedDict):
     """A network: the run it comes from, its seed, and how much it counts."""
 
@@ -40,10 +48,14 @@ class Origin(TypedDict):
 
 
 class Stack(NamedTuple):
-    """K networks of one shape that take the same features; arrays are in their dtype."""
+    """K networks of one shape that take the same features; arrays are in their dtype.
+
+    The first layer takes the features that are no codes, then what is looked up, in this order.
+    """
 
     preprocessor: Preprocessor
     origins: list[Origin]
+    lookups: list[Lookup]  # their E of each network, or of all alike
     layers: list[Affine]
 
     @property
@@ -74,17 +86,19 @@ def pool_of(model: Model, writable: Collection[str]) -> Pool:
 
     What corrects the probabilities of one network alone is part of its last layer.
     """
-    alike: dict[_Kind, list[tuple[Origin, list[Affine]]]] = defaultdict(list)
+    alike: dict[_Kind, list[_Network]] = defaultdict(list)
     for own, origin, weights in _networks(model):
         *layers, last = _layers(own, origin, weights, writable)
         layers, dtype = [*layers, _last(model, own, last)], own.config.training.dtype
         kind = _Kind(own.preprocessor, dtype, tuple((layer.W.shape, layer.activation) for layer in layers))
-        alike[kind].append((origin, [Affine(W.astype(dtype), b.astype(dtype), name) for W, b, name in layers]))
+        layers = [Affine(W.astype(dtype), b.astype(dtype), name) for W, b, name in layers]
+        alike[kind].append(_Network(origin, _lookups(own, weights), layers))
     stacks = [
         Stack(
             kind.preprocessor,
-            [origin for origin, _ in same],
-            _stacked([layers for _, layers in same]),
+            [one.origin for one in same],
+            _looked_up_together([one.lookups for one in same]),
+            _stacked([one.layers for one in same]),
         )
         for kind, same in alike.items()
     ]
@@ -102,6 +116,14 @@ class _Kind(NamedTuple):
     preprocessor: Preprocessor
     dtype: str
     layers: tuple[tuple[tuple[int, ...], str], ...]  # shape of W, activation
+
+
+class _Network(NamedTuple):
+    """One of a stack."""
+
+    origin: Origin
+    lookups: list[Lookup]
+    layers: list[Affine]
 
 
 def _networks(model: Model) -> Iterator[tuple[Member, Origin, Tensors]]:
@@ -129,16 +151,21 @@ def _without_scales(own: Member, k: int) -> Iterator[Tensors]:
         yield of_member
 
 
+def _lookups(own: Member, weights: Tensors) -> list[Lookup]:
+    """Those of one network, in its precision, which its numbers had before."""
+    return [
+        Lookup(embedding.place, weights[f"{name}.E{k}"].astype(own.config.training.dtype))
+        for name, layer in own.network.layers
+        if isinstance(layer, Embed)
+        for k, embedding in enumerate(layer.embeddings)
+    ]
+
+
 def _layers(own: Member, origin: Origin, weights: Tensors, writable: Collection[str]) -> list[Affine]:
-    """Those of one network, the output layer last with `linear`, in float64.
+    """The dense ones of one network, the output layer last with `linear`, in float64.
 
     γ·(x @ W + b − μ)/√(σ² + ε) + β is x @ (W·s) + (b − μ)·s + β with s = γ/√(σ² + ε).
     """
-    if own.preprocessor.embeddings:
-        raise UsageError(
-            f"{origin['id']} has an embedding, which no format can hold yet; export a run with "
-            "data.encode_categories: onehot"
-        )
     layers: list[Affine] = []
     for name, layer in own.network.layers:
         if isinstance(layer, (Dense, Heads)):
@@ -176,6 +203,14 @@ def _for_each_class(model: Model, values: Array) -> Array:
 
 def _shift(model: Model) -> Array | None:
     return None if model.shift is None else _for_each_class(model, model.shift)
+
+
+def _looked_up_together(networks: Sequence[Sequence[Lookup]]) -> list[Lookup]:
+    """One after the other; where all networks have the same rows, as those that share a body, these once."""
+    first, *others = networks
+    alike = all(np.array_equal(a.E, b.E) for other in others for a, b in zip(first, other, strict=True))
+    kept = zip(*([first] if alike else networks), strict=True)
+    return [Lookup(same[0].place, np.stack([one.E for one in same])) for same in kept]
 
 
 def _stacked(networks: Sequence[Sequence[Affine]]) -> list[Affine]:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,15 +23,16 @@ from nnrun.data.files.table import Kind, Table
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.models.export import standalone
-from nnrun.models.export.affine import Affine, Stack, pool_of
+from nnrun.models.export.affine import Affine, Lookup, Stack, pool_of
 from nnrun.models.model import Model
 
 TEMPLATE = Path(standalone.__file__)
 WIDTH = 110  # of a line of numbers or letters
-USED: dict[Kind, tuple[str, ...]] = {
+USED: dict[Kind | Literal["code"], tuple[str, ...]] = {
     "number": ("fills",),
     "boolean": ("fills",),
     "category": ("vocabulary", "other"),
+    "code": ("vocabulary",),
     "date": ("fills", "parts", "format"),
 }
 _LEARNED = re.compile(r"(?<=# What was learned\.\n).*(?=# End of what was learned\.\n)", re.DOTALL)
@@ -98,14 +99,16 @@ def _lines(encoder: Encoder) -> str:
 def _stack(stack: Stack, place: int) -> str:
     runs = _packed(f"{origin['id']} seed {origin['seed']}" for origin in stack.origins)
     weights = _packed(origin["weight"] for origin in stack.origins)
-    layers = _stacked(map(_layer, stack.layers))
-    return _named(runs=runs, weights=weights, preparation=str(place), dtype=repr(stack.dtype), layers=layers)
+    lookups, layers = _stacked(map(_lookup, stack.lookups)), _stacked(map(_layer, stack.layers))
+    known = {"preparation": str(place), "dtype": repr(stack.dtype)}
+    return _named(runs=runs, weights=weights, **known, lookups=lookups, layers=layers)
 
 
 def _column(column: Column) -> str:
-    """What the kind of the column needs."""
-    known = dict(column.to_json())
-    needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[column.kind])}
+    """What the kind of the column needs; a category of an embedding is of the kind `code`."""
+    kind = column.kind if column.embedding is None else "code"
+    known = {**column.to_json(), "kind": kind}
+    needed = {key: known[key] for key in ("name", "kind", "indicator", *USED[kind])}
     return pprint.pformat(needed, width=WIDTH, compact=True, sort_dicts=False)
 
 
@@ -130,6 +133,10 @@ def _named(**values: str) -> str:
     """A dictionary with one entry after the other."""
     body = "".join(indent(f'"{key}": {value}', "    ") + ",\n" for key, value in values.items())
     return f"{{\n{body}}}"
+
+
+def _lookup(lookup: Lookup) -> str:
+    return f'({lookup.place}, {lookup.E.shape}, """\n{_encoded(lookup.E)}\n""")'
 
 
 def _layer(layer: Affine) -> str:

@@ -69,12 +69,29 @@ def build(model: Model) -> Any:
 
 def _add_layers(graph: Graph, features: str, stack: Stack, alone: bool) -> str:
     """What each network says `(K, rows, width)`; of one network alone `(rows, width)`, without stacked weights."""
-    value = graph.cast(features, stack.dtype)
+    value = _looked_up(graph, features, stack, alone) if stack.lookups else graph.cast(features, stack.dtype)
     for W, b, activation in stack.layers:
         value = graph.node("MatMul", value, graph.constant(W[0] if alone else W, stack.dtype))
         value = graph.node("Add", value, graph.constant(b[0, 0] if alone else b, stack.dtype))
         value = ACTIVATIONS[activation](graph, value, stack.dtype)
     return value
+
+
+def _looked_up(graph: Graph, features: str, stack: Stack, alone: bool) -> str:
+    """The features that are no codes, then what each code becomes: `(rows, n)`, of networks that differ `(K, rows, n)`.
+
+    No code takes part in a product, so the graph holds a row for each value, and a batch no column for each.
+    """
+    places, found = [lookup.place for lookup in stack.lookups], list[str]()
+    if plain := np.delete(np.arange(stack.preprocessor.n_features), places).tolist():
+        numbers = graph.cast(graph.node("Gather", features, graph.constant(plain, np.int64), axis=1), stack.dtype)
+        for_each = graph.constant(np.zeros((len(stack.lookups[0].E), 1, 1)), stack.dtype)
+        found.append(numbers if alone else graph.node("Add", numbers, for_each))
+    for place, E in stack.lookups:
+        code = graph.cast(graph.node("Gather", features, graph.constant(place, np.int64), axis=1), np.int64)
+        rows = graph.constant(E[0] if alone else E, stack.dtype)
+        found.append(graph.node("Gather", rows, code, axis=0 if alone else 1))
+    return graph.node("Concat", *found, axis=1 if alone else 2)
 
 
 def _add_pool(model: Model, graph: Graph, said: Sequence[str], pool: Pool) -> str:

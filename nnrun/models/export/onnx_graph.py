@@ -18,7 +18,6 @@ from nnrun.models.model import Model
 
 NUMBER, TEXT = "float64, NaN if missing", "text, empty if missing"
 _PLACE = re.compile(r"(.+)\[[\d,]+\]")  # in an array, as columns of a file of arrays are called
-_MISSING = -2  # code of a missing category; those of the vocabulary count from 0
 
 
 class Input(NamedTuple):
@@ -117,16 +116,23 @@ def _features_of_numbers(column: Column, graph: Graph, names: Sequence[str]) -> 
 
 
 def _features_of_category(column: Column, graph: Graph, names: Sequence[str]) -> list[str]:
-    """1 where the code is that of the feature: the vocabulary from 0, all else next, a missing one apart."""
+    """1 where the code is that of the feature; of an embedding the code itself.
+
+    The vocabulary counts from 1, all else is 0, and a missing value comes last, if no embedding lacks a row for it.
+    """
+    last = len(column.vocabulary) + 1
+    missing = last if column.indicator or column.embedding is None else 0
     codes = graph.node(
         "LabelEncoder",
         *names,
         domain=ML,
         keys_strings=["", *column.vocabulary],
-        values_int64s=[_MISSING, *range(len(column.vocabulary))],
-        default_int64=len(column.vocabulary),
+        values_int64s=[missing, *range(1, last)],
+        default_int64=0,
     )
-    wanted = [*range(len(column.vocabulary) + column.other), *([_MISSING] if column.indicator else [])]
+    if column.embedding is not None:
+        return [graph.cast(codes, np.float64)]
+    wanted = [*range(1, last), *[0] * column.other, *[last] * column.indicator]
     same = graph.node("Equal", codes, graph.constant([wanted], np.int64))
     return [graph.cast(same, np.float64)] if wanted else []
 

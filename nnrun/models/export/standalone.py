@@ -54,7 +54,7 @@ class Column(TypedDict, total=False):
     kind: Required[str]  # a key of KINDS
     indicator: Required[bool]  # whether a further feature tells where values are missing
     fills: list[float]  # the mean of training for each of its features, where a value is missing
-    vocabulary: list[str]  # the categories of training, each a feature
+    vocabulary: list[str]  # the categories of training, each a feature or a code
     other: bool  # whether all other categories have a feature of their own
     parts: list[str]  # of a date: those that varied in training
     format: str  # of a date: ISO8601, or as strptime reads it
@@ -77,6 +77,7 @@ class Stack(TypedDict):
     weights: list[float]  # how much each counts; those of all networks add up to 1
     preparation: int  # its place in PREPARATIONS
     dtype: str
+    lookups: list[tuple[int, tuple[int, int, int], str]]  # place of a code, shape and bytes of what has a row for each
     layers: list[tuple[tuple[int, int, int], str, str, str]]  # shape and bytes of W, bytes of b, activation
 
 
@@ -84,8 +85,7 @@ Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Array
 
 MISSING = {
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "NaT", "None", "n/a", "nan", "null",
-    "?", "-", *MISSING_HERE,
+    "NULL", "NaN", "NaT", "None", "n/a", "nan", "null", "?", "-", *MISSING_HERE,
 }  # fmt: skip
 TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0}
 ISO = re.compile(
@@ -138,9 +138,11 @@ def _bent(preparation: Preparation, place: int, values: Array) -> list[Array]:
 
 def outputs(stack: Stack, k: int, x: Array) -> Array:
     """What one network of a stack makes of the features, `(rows, width)`."""
-    x = x.astype(stack["dtype"])
+    dtype, places = stack["dtype"], [place for place, *_ in stack["lookups"]]
+    rows = [decoded(E, dtype).reshape(n)[k % n[0], x[:, place].astype(int)] for place, n, E in stack["lookups"]]
+    x = np.hstack([np.delete(x, places, axis=1), *rows]).astype(dtype)
     for shape, weights, bias, activation in stack["layers"]:
-        W, b = decoded(weights, stack["dtype"]).reshape(shape), decoded(bias, stack["dtype"]).reshape(shape[0], -1)
+        W, b = decoded(weights, dtype).reshape(shape), decoded(bias, dtype).reshape(shape[0], -1)
         x = ACTIVATIONS[activation](x @ W[k % len(W)] + b[k % len(b)])
     return x
 
@@ -157,15 +159,20 @@ def booleans(column: Column, values: Sequence[Any]) -> Array:
 
 def categories(column: Column, values: Sequence[Any]) -> Array:
     """1 in the place of the value; an unknown one is "(other)" where training had that, else in no place."""
-    codes = {value: code for code, value in enumerate(column["vocabulary"])}
-    other = len(codes) if column["other"] else None
-    missing = len(codes) + column["other"] if column["indicator"] else None
-    out = np.zeros((len(values), len(codes) + column["other"] + column["indicator"]))
-    for row, value in enumerate(values):
-        code = missing if _is_missing(value) else codes.get(_text(value), other)
-        if code is not None:
-            out[row, code] = 1
-    return out
+    last = len(column["vocabulary"]) + 1
+    wanted = [*range(1, last), *[0] * column["other"], *[last] * column["indicator"]]
+    return np.asarray(_codes(column, values, last) == np.array(wanted), float)
+
+
+def codes(column: Column, values: Sequence[Any]) -> Array:
+    """The row of the value in a lookup: the first for an unknown one, the last for a missing one if there were some."""
+    return _codes(column, values, len(column["vocabulary"]) + 1 if column["indicator"] else 0)
+
+
+def _codes(column: Column, values: Sequence[Any], missing: int) -> Array:
+    known = {value: code for code, value in enumerate(column["vocabulary"], 1)}
+    found = [missing if _is_missing(value) else known.get(_text(value), 0) for value in values]
+    return np.array(found, float).reshape(-1, 1)
 
 
 def dates(column: Column, values: Sequence[Any]) -> Array:
@@ -253,12 +260,7 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x * x * x))),
     "silu": lambda x: x * ACTIVATIONS["sigmoid"](x),
 }
-KINDS: dict[str, Callable[[Column, Sequence[Any]], Array]] = {
-    "number": numbers,
-    "boolean": booleans,
-    "category": categories,
-    "date": dates,
-}
+KINDS = {"number": numbers, "boolean": booleans, "category": categories, "code": codes, "date": dates}
 
 
 def _records(path: str) -> Iterator[dict[str, str]]:

@@ -139,6 +139,26 @@ def test_each_way_to_train_agrees(train_run: Train, people: Path, tmp_path: Path
     assert max(differences(fitted(train_run, people, "much", *more), tmp_path).values()) <= TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("dtype", "more"),
+    [("float32", "network.batch_norm=true"), ("float64", "network.hidden=[]"),
+     ("float64", "data.drop=[age,income,member,since,seen,two,much]")],
+)  # fmt: skip
+def test_codes_are_looked_up_alike(train_run: Train, people: Path, tmp_path: Path, dtype: str, more: str) -> None:
+    """Of values that training never saw, too, of gaps in a column that had none, and where all features are codes."""
+    settings = ("data.encode_categories=embedding", "data.normalize=robust", f"training.dtype={dtype}", more)
+    model = fitted(train_run, people, "few", *settings)
+    by_name = {column.name: column for column in model.columns if column.embedding}
+    assert by_name["city"].indicator and not by_name["city"].other, "row 0 was never learned"
+    assert by_name["street"].other and not by_name["street"].indicator, "row 0 is that of rare ones"
+    rows = dev_rows(model)
+    frame = rows.frame.copy()
+    frame["city"] = np.resize(["Atlantis", None, "Ulm", "100", "(other)"], len(frame))
+    frame["street"] = np.resize([None, "street 1", "street 99999", "(other)"], len(frame))
+    for table in (rows, replace(rows, frame=frame)):
+        assert max(differences(model, tmp_path, table).values()) <= (TOLERANCE if dtype == "float32" else 1e-12)
+
+
 @pytest.fixture(scope="module")
 def strange(people: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
     """A model for rows that no training has seen, and where to write its files."""

@@ -63,6 +63,9 @@ CASES = {
     "preprocessings": Case("few", [*SEEDS, ("data.normalize=none",)], [1, 1, 1, 1], 2),
     "precisions": Case("two", [*SEEDS, ("training.dtype=float64",)], [1, 1, 1, 1], 2),
     "float64": Case("much", [*SEEDS, TEN[5]], [3, 1, 1, 5], 2, ("training.dtype=float64",), close=1e-12),
+    "embeddings": Case("few", [*SEEDS, TEN[3]], [3, 1, 1, 5], 2, ("data.encode_categories=embedding",), 1.7),
+    "folds of embeddings": Case("much", FOLDS, [1, 1], 2, ("data.encode_categories=embedding",)),
+    "an embedding beside none": Case("two", [*SEEDS, ("data.encode_categories=embedding",)], [1, 1, 1, 1], 2),
     "classes in float64": Case("two", [*SEEDS, TEN[6]], [3, 1, 1, 5], 2, ("training.dtype=float64",), 3.0, 1e-12),
 }  # fmt: skip
 
@@ -138,7 +141,11 @@ def test_networks_that_were_trained_together_are_one_stack(train: Train, tmp_pat
 
 
 @pytest.mark.parametrize("target", ["few", "two", "much"])
-@pytest.mark.parametrize("more", [("network.batch_norm=true",), ("network.ensemble=2",), ("network.hidden=[]",)])
+@pytest.mark.parametrize(
+    "more",
+    [("network.batch_norm=true",), ("network.ensemble=2",), ("network.hidden=[]",),
+     ("data.encode_categories=embedding", "network.ensemble=2")],
+)  # fmt: skip
 def test_members_that_share_a_body_are_networks_of_one_stack(
     train: Train, tmp_path: Path, target: str, more: tuple[str, ...]
 ) -> None:
@@ -156,6 +163,23 @@ def test_what_members_share_stands_once_in_a_file(train: Train, tmp_path: Path) 
     assert [layer.W.shape for layer in stack.layers] == [(3, model.n_features, 6), (1, 6, 5), (1, 5, 4), (3, 4, 3)]
     stored = {tuple(one.dims) for one in onnx.load(tmp_path / "model.onnx").graph.initializer}
     assert {(1, 6, 5), (1, 5, 4)} <= stored and not {(3, 6, 5), (3, 5, 4)} & stored
+
+
+def test_rows_that_members_share_stand_once_in_a_file_and_those_of_networks_for_each(
+    train: Train, tmp_path: Path
+) -> None:
+    def stored(*settings: str) -> list[int]:
+        model = load_model(StoredRun(train("few", "data.encode_categories=embedding", *settings).run))
+        check(model, tmp_path)
+        [stack] = pool_of(model, ACTIVATIONS).stacks
+        first, second = model.preprocessors[0].embeddings
+        assert first.size != second.size and {one.place for one in stack.lookups} == {first.place, second.place}
+        in_graph = {tuple(one.dims) for one in onnx.load(tmp_path / "model.onnx").graph.initializer}
+        assert {one.E.shape for one in stack.lookups} <= in_graph
+        return [len(one.E) for one in stack.lookups]
+
+    assert stored("network.members=3") == [1, 1]
+    assert stored("network.ensemble=3") == [3, 3]
 
 
 @pytest.mark.parametrize("target", ["few", "two"])
