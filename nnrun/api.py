@@ -102,7 +102,8 @@ class Run:
 
         `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id` names columns to
         stand before each prediction. `interval`, such as "90%", adds `lower` and `upper`, or a set `classes`, and
-        `members` what each network of an ensemble says. Raises DataError for rows that do not fit.
+        `members` what each network of an ensemble, or each member of a body, says. Raises DataError for rows that do
+        not fit.
         """
         import pandas as pd
         from threadpoolctl import threadpool_limits

@@ -42,7 +42,8 @@ Interval = Annotated[
     ),
 ]
 Members = Annotated[
-    bool, typer.Option("--members", help="What each network of an ensemble says, and how far they disagree.")
+    bool,
+    typer.Option("--members", help="What each network, or each member of a body, says, and how far they disagree."),
 ]
 
 

@@ -70,24 +70,57 @@ def _squares(examples: Examples, mean: Array) -> float:
     return float(squares.sum() if examples.weights is None else (squares * examples.weights[:, None]).sum())
 
 
+def rows_at_once(network: Network) -> int:
+    """Of a chunk; fewer where members share a body, as rows pass once for each."""
+    return max(1, CHUNK // network.members)
+
+
 def logits_in_chunks(
-    network: Network, bound: Sequence[Bound], x: Array, loss: Loss, modes: list[Mode] | None = None
+    network: Network,
+    bound: Sequence[Bound],
+    x: Array,
+    loss: Loss,
+    modes: list[Mode] | None = None,
+    size: int | None = None,
 ) -> Iterator[tuple[slice, Array]]:
     """(rows, logits `(members, rows, width)`) chunk by chunk; the array is overwritten by a later one.
 
     `bound` says whose numbers; `x (rows, n)` is the same for all members. Those that share a body are one to whoever
-    asks, pooled as `loss` pools; their chunks have fewer rows, which pass once for each. Several chunks go through the
-    network at once where threads are worth it. Modes that are given again keep their buffers.
+    asks, pooled as `loss` pools. Several chunks, of `rows_at_once` or of this size, go through the network at once
+    where threads are worth it. Modes that are given again keep their buffers.
     """
-    modes = [] if modes is None else modes
+
+    def pooled(logits: Array) -> Array:
+        return logits if network.members == 1 else loss.pool(np.moveaxis(logits, -3, 0), _equal(network.members))
+
+    return _in_chunks(network, bound, x, pooled, [] if modes is None else modes, size or rows_at_once(network))
+
+
+def opinions_in_chunks(network: Network, bound: Sequence[Bound], x: Array, size: int) -> Iterator[tuple[slice, Array]]:
+    """The same of each, also of those that share a body: the logits of a network's stand next to each other."""
+
+    def apart(logits: Array) -> Array:
+        return logits.reshape(-1, *logits.shape[-2:])
+
+    return _in_chunks(network, bound, x, apart, [], size)
+
+
+def _in_chunks(
+    network: Network,
+    bound: Sequence[Bound],
+    x: Array,
+    said: Callable[[Array], Array],
+    modes: list[Mode],
+    size: int,
+) -> Iterator[tuple[slice, Array]]:
+    """What is said of the logits of each chunk."""
     large = CHUNK * sum(array.size for layer in bound for array in layer.p.values()) >= LARGE
-    coming, at_once = _pieces(len(x), max(1, CHUNK // network.members)), threads.count() if large else 1
+    coming, at_once = _pieces(len(x), size), threads.count() if large else 1
     modes += [Mode(train=False, buffers=Buffers(x.dtype)) for _ in range(at_once - len(modes))]
 
     def forward(place: tuple[slice, Mode]) -> Array:
         rows, mode = place
-        logits = network.forward(bound, x[None, rows], mode)[0]
-        return logits if network.members == 1 else loss.pool(np.moveaxis(logits, -3, 0), _equal(network.members))
+        return said(network.forward(bound, x[None, rows], mode)[0])
 
     while together := list(islice(coming, at_once)):
         places = list(zip(together, modes, strict=False))

@@ -139,9 +139,26 @@ class Model:
 
     def opinions(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(K, rows, width)`) of each network, in deviations of the model's target; see `logits`."""
-        chunks = (member.logits(self._own(member, x), self.target) for member in self.members)
-        for (rows, found), *others in zip(*chunks, strict=True):
-            yield rows, np.concatenate([found, *(logits for _, logits in others)]) if others else found
+        return _beside(
+            [member.logits(self._own(member, x), self.target, self._rows_at_once) for member in self.members]
+        )
+
+    def opinions_of_each(self, x: Array) -> Iterator[tuple[slice, Array]]:
+        """The same, of networks whose members share a body those of each of these; see `shares_of_each`."""
+        return _beside(
+            [member.opinions(self._own(member, x), self.target, self._rows_at_once) for member in self.members]
+        )
+
+    @property
+    def shares_of_each(self) -> Array:
+        """The share of each network, or in equal parts of those that share its body."""
+        bodies = np.repeat([member.network.members for member in self.members], [one.networks for one in self.members])
+        return np.repeat(self.shares / bodies, bodies)
+
+    @property
+    def _rows_at_once(self) -> int:
+        """Of all members the same, so that they speak of the same rows."""
+        return min(member.rows_at_once for member in self.members)
 
     def _own(self, member: Member, x: Array) -> Array:
         """The part of x that is a member's."""
@@ -154,6 +171,12 @@ class Model:
             start = sum(one.n_features for one in found)
             found.setdefault(member.preprocessor, slice(start, start + member.preprocessor.n_features))
         return found
+
+
+def _beside(chunks: Sequence[Iterator[tuple[slice, Array]]]) -> Iterator[tuple[slice, Array]]:
+    """Logits of the same rows below each other."""
+    for (rows, found), *others in zip(*chunks, strict=True):
+        yield rows, np.concatenate([found, *(logits for _, logits in others)]) if others else found
 
 
 def side_by_side(arrays: Sequence[Array]) -> Array:

@@ -147,16 +147,17 @@ class _Sets:
 
 
 class Opinions:
-    """What each network of a model says by itself, without a temperature, and how far they disagree.
+    """What each member says by itself, without a temperature, and how far they disagree.
 
-    Of numbers the standard deviation, of classes the mutual information of class and network: the entropy of the mean
-    less the mean entropy, in nats, which is 0 where all say the same. UsageError for a model of one network.
+    Members are the networks of a model, and of a network those that share its body. Of numbers the standard deviation,
+    of classes the mutual information of class and member: the entropy of the mean less the mean entropy, in nats, which
+    is 0 where all say the same. UsageError for a model of one network that has one head.
     """
 
     interval = None
 
     def __init__(self, model: Model) -> None:
-        self.model, self.shares = model, model.shares
+        self.model, self.shares = model, model.shares_of_each
         if len(self.shares) == 1:
             several = command("train", str(model.run.directory.resolved), "--set", "network.ensemble=5")
             raise UsageError(
@@ -173,7 +174,7 @@ class Opinions:
         names = None if self.model.target.classes is None else np.array(self.model.target.classes, dtype=object)
         said = np.empty((len(self.shares), len(x)), np.float64 if names is None else np.int64)
         apart = np.empty(len(x))
-        for rows, logits in self.model.opinions(x):
+        for rows, logits in self.model.opinions_of_each(x):
             own = self.model.loss.predict(logits.astype(np.float64))
             if names is None:
                 said[:, rows] = own[..., 0] * self.model.target.deviation + self.model.target.mean
@@ -194,9 +195,9 @@ class Opinions:
 
     def notices(self) -> list[str]:
         """What disagreement is."""
-        what = "standard deviation of what the networks say"
+        what = "standard deviation of what the members say"
         if self.model.target.classes is not None:
-            what = "mutual information of class and network, in nats (0: all say the same)"
+            what = "mutual information of class and member, in nats (0: all say the same)"
         return [f"disagreement is the {what}"]
 
 

@@ -184,4 +184,5 @@ def tested(run: RunDir, config: Config, cache: Path) -> Final:
 def _of_test(fold: Member, whole: Dataset, cache: Path) -> Array:
     """A fold's logits of test `(networks, rows, width)`, by its own preprocessing."""
     x = load_dataset(fold.config.data, fold.config.training.dtype, cache).parts["test"].x
-    return np.concatenate([logits.copy() for _, logits in fold.logits(x, whole.fitted.target)], axis=1)
+    chunks = fold.logits(x, whole.fitted.target, fold.rows_at_once)
+    return np.concatenate([logits.copy() for _, logits in chunks], axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.damage import checked
 from nnrun.data.features.preprocess import Preprocessor, Target
-from nnrun.engine.evaluation import logits_in_chunks
+from nnrun.engine.evaluation import logits_in_chunks, opinions_in_chunks, rows_at_once
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Shape
@@ -46,12 +46,23 @@ class Member:
         """The parameters and running averages of one of them."""
         return self.weights if self.networks == 1 else {name: tensor[k] for name, tensor in self.weights.items()}
 
-    def logits(self, x: Array, unit: Target) -> Iterator[tuple[slice, Array]]:
+    @property
+    def rows_at_once(self) -> int:
+        """Of a chunk that suits the network."""
+        return rows_at_once(self.network)
+
+    def logits(self, x: Array, unit: Target, size: int) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(networks, rows, width)`) of prepared features `(m, n)`; overwritten by the next ones.
 
-        Values are in deviations of `unit`, as members that learned from different rows have different ones.
+        Values are in deviations of `unit`, as members that learned from different rows have different ones. Chunks
+        have so many rows.
         """
-        chunks = logits_in_chunks(self.network, self._bound, x, self.loss)
+        chunks = logits_in_chunks(self.network, self._bound, x, self.loss, size=size)
+        return ((rows, self._in(unit, logits)) for rows, logits in chunks)
+
+    def opinions(self, x: Array, unit: Target, size: int) -> Iterator[tuple[slice, Array]]:
+        """The same of each of those that share a body, `(networks · those, rows, width)`."""
+        chunks = opinions_in_chunks(self.network, self._bound, x, size)
         return ((rows, self._in(unit, logits)) for rows, logits in chunks)
 
     def _in(self, unit: Target, logits: Array) -> Array:

@@ -342,6 +342,21 @@ def test_one_network_becomes_several_as_the_refusal_says(trained: Path, nnrun: N
     assert all(0 <= float(row["disagreement"]) <= np.log(2) + 1e-6 for row in rows)
 
 
+def test_members_of_one_body_say_what_each_says(here: Path, nnrun: Nnrun) -> None:
+    source = str(Path(__file__).parents[2] / "nnrun/data/bundled/diabetes.csv")
+    nnrun("train", "-q", "--set", "data.source=diabetes", "--set", "network.members=3", "--set", "training.epochs=2")
+    done = nnrun("predict", "latest", source, "--members")
+    assert done.code == 0 and "disagreement is the standard deviation of what the members say" in " ".join(
+        done.err.split()
+    )
+    rows = rows_of(done.out)
+    assert list(rows[0])[1:] == ["prediction", "member 1", "member 2", "member 3", "disagreement"]
+    said = np.array([[float(row[f"member {k}"]) for k in (1, 2, 3)] for row in rows])
+    np.testing.assert_allclose(said.mean(axis=1), [float(row["prediction"]) for row in rows], rtol=1e-5)
+    np.testing.assert_allclose(said.std(axis=1), [float(row["disagreement"]) for row in rows], rtol=1e-6)
+    assert np.all(said.std(axis=1) > 0)
+
+
 def test_the_examples_of_the_page_run_and_print_what_it_shows(here: Path, nnrun: Nnrun) -> None:
     page = (Path(__file__).parents[2] / "docs/uncertainty.md").read_text()
     patients, leaves = blocks(page, "csv")

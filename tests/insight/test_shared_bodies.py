@@ -27,6 +27,8 @@ def test_a_model_says_what_the_members_say_on_average(train_run: Any, source: st
         h = np.maximum(x * theta["scales.R"][k] @ theta["dense1.W"] + theta["dense1.b"], 0)
         said.append(member.loss.predict(h @ theta["output.W"][k] + theta["output.b"][k]))
     whole = model.predict_features(x)
+    apart = np.concatenate([logits.copy() for _, logits in model.opinions_of_each(x)], axis=1)
+    np.testing.assert_allclose(member.loss.predict(apart), said, rtol=2e-4, atol=2e-5)
     expected = np.mean(said, axis=0)
     if member.target.classes is None:
         expected = expected[:, 0] * member.target.deviation + member.target.mean

@@ -71,6 +71,27 @@ def test_it_predicts_the_weighted_mean_of_what_members_of_different_shapes_say(t
     assert len(next(iter(Predictions(model).of([rows])))) == len(rows)
 
 
+@pytest.mark.parametrize("target", ["digit", "mean radius"])
+def test_members_that_take_different_numbers_of_rows_at_once_speak_of_the_same_rows(
+    train_run: Train, target: str
+) -> None:
+    """Those that share a body take rows in smaller chunks than one network alone."""
+    data = ("data.source=digits",) if target == "digit" else ("data.source=breast_cancer", f"data.target={target}")
+    outcomes = [train_run(*data, *QUICK, f"network.members={k}", f"network.ensemble={n}") for k, n in ((1, 1), (4, 2))]
+    model, weights = load_model(assembled(outcomes, [3, 1])), [3, 1]
+    rows = np.resize(model.features(read_parts(model.config.data)["train"]), (1200, model.n_features))
+    expected = mean_of(outcomes, weights, lambda model: model.predict_features(rows))
+    np.testing.assert_allclose(model.predict_features(rows), expected, rtol=1e-5, atol=1e-6)
+    said = [logits.copy() for _, logits in model.opinions_of_each(rows)]
+    assert {len(one) for one in said} == {1 + 4 * 2}
+    np.testing.assert_allclose(model.shares_of_each, [0.75, *[0.25 / 8] * 8])
+    pooled = [model.loss.predict(model.loss.pool(one, model.shares_of_each)) for one in said]
+    together = np.concatenate(pooled)
+    if target != "digit":
+        together = together[:, 0] * model.target.deviation + model.target.mean
+    np.testing.assert_allclose(together, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_it_is_evaluated_on_its_own_parts_and_on_a_file(train_run: Train, tmp_path: Path) -> None:
     outcomes = [train_run("data.source=diabetes", f"data.normalize={how}", *QUICK) for how in ("standard", "none")]
     whole = assembled(outcomes, [1, 1])
