@@ -203,6 +203,15 @@ def test_what_may_be_noise_is_bounded_once(nnrun: Nnrun, config: Write) -> None:
     assert not [line for line in bounded.next if "--estimate-base" in line]
 
 
+def test_a_table_that_is_not_fitted_is_compared_with_trees(nnrun: Nnrun, config: Write) -> None:
+    config("data: {source: breast_cancer}\nnetwork: {hidden: [1]}\noptimizer: {learning_rate: 1e-5}\n")
+    nnrun("train", "-q", "--set", "training.epochs=2")
+    compared = nnrun(*shlex.split(nnrun("diagnose").next[-1])[1:])
+    assert (compared.code, "boosting" in compared.out, "test part read" in compared.out) == (0, True, True)
+    nnrun("train", "-q", "--set", "training.epochs=2", "--set", "data.source=digits")
+    assert not any("--baselines" in line for line in nnrun("diagnose").next), "trees read no image"
+
+
 def test_a_run_killed_before_its_first_epoch_is_trained(nnrun: Nnrun, config: Write) -> None:
     nnrun("train", config(IRIS), "-q", "--runs", "elsewhere")
     run = the_run("elsewhere")
@@ -358,6 +367,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "insight/diagnosis/verbs:": "test_what_may_be_noise_is_bounded_once",
     "insight/diagnosis/verbs:_nothing_to_judge": "test_a_run_killed_before_its_first_epoch_is_trained",
     "insight/diagnosis/verbs:_to_bound": "test_what_may_be_noise_is_bounded_once",
+    "insight/diagnosis/verbs:_to_compare": "test_a_table_that_is_not_fitted_is_compared_with_trees",
     "insight/diagnosis/verbs:_to_finish": "test_an_interrupted_run_is_to_be_finished_first",
     "insight/diagnosis/verbs:of_numbers": "test_numbers_alone_lead_to_a_run_that_says_more",
     "insight/scaffold/verbs:_commands": "test_a_bundled_set_as_a_file",

@@ -136,14 +136,10 @@ def _need(evidence: Evidence, against: str) -> float:
     if evidence.noise:
         of_bias *= NOISE
     elif of_bias >= 0.5 * of_variance:  # a network that cannot fit its training set is mended first
-        of_variance *= VARIANCE_LATER if of_bias >= of_variance and _sure(evidence) else 1.0
+        of_variance *= VARIANCE_LATER if of_bias >= of_variance and evidence.biased else 1.0
         of_bias *= BIAS_FIRST
     both = max(of_bias, of_variance, whole)
     return {"bias": of_bias, "variance": of_variance, "both": both, "either": 1.0}[against]
-
-
-def _sure(evidence: Evidence) -> bool:
-    return evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
 
 
 # What remains to be done where nothing is wrong, or where it cannot be told.

@@ -11,8 +11,7 @@ from nnrun.config.dump import dump_yaml
 from nnrun.config.space.space import Space, WrittenRange
 from nnrun.config.values import Settings
 from nnrun.errors import UsageError
-from nnrun.insight.diagnosis.recipe import MOST
-from nnrun.insight.diagnosis.telling import Action, Spread
+from nnrun.insight.diagnosis.telling import Action, Spread, first_of
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.installation import command
 from nnrun.runs.stored import StoredRun
@@ -48,8 +47,8 @@ def of_a_search(
     lines = [f"search   {search.path}", *found.lines, "", *_spread_lines(spread)]
     if told := ties(records, stored.plan.metric, kind_of(stored.record)):
         lines += wrapped(told, "note     ")
-    actions = [*_next(stored, options), *found.actions]
-    return replace(found, lines=lines, actions=actions[:MOST], spread=spread)
+    actions = first_of([*_next(stored, options), *found.actions])
+    return replace(found, lines=lines, actions=actions, spread=spread)
 
 
 def _measure(found: Diagnosis) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, log
 from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
+from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS
@@ -16,6 +17,7 @@ from nnrun.text import columns, percent, points, set_name, wrapped
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.learning_curve import LearningCurve, Size
 
+TREES = "baselines"  # the look that `nnrun evaluate` takes
 BAR = 30  # characters for the largest error
 WEIGHTED = "so many examples stand for those without weights whose error would be as sure (Kish 1965)"
 STOPPED = "the training loss was still falling, but no epoch did better on the dev set than epoch"
@@ -28,6 +30,12 @@ class Action(NamedTuple):
     why: str
     command: str
     look: str | None = None
+
+
+def first_of(actions: Sequence[Action]) -> list[Action]:
+    """As many as there should be to choose from; what compares with trees comes on top, as it changes nothing."""
+    changes = [action for action in actions if action.look != TREES]
+    return [*changes[:MOST], *(action for action in actions if action.look == TREES)]
 
 
 def ladder(verdict: Verdict) -> list[str]:

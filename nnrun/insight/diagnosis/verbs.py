@@ -12,14 +12,16 @@ from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import to_json
 from nnrun.insight.diagnosis.origin import Origin, origin_of
-from nnrun.insight.diagnosis.recipe import MOST, REMEDIES, moves
+from nnrun.insight.diagnosis.recipe import REMEDIES, moves
 from nnrun.insight.diagnosis.telling import (
+    TREES,
     Action,
     Document,
     Spread,
     advice,
     as_json,
     explanation,
+    first_of,
     ladder,
     measured_by,
     weighing,
@@ -115,7 +117,8 @@ def of_a_run(
     verdict, diverged = evidence.verdict, run.status == "diverged"
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
-    actions = [*_to_finish(run), *_to_bound(run, evidence), *_actions(evidence, origin_of(run, usual, options))]
+    of_the_recipe = _actions(evidence, origin_of(run, usual, options))
+    actions = [*_to_finish(run), *_to_bound(run, evidence), *of_the_recipe, *_to_compare(run, evidence)]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     wrong = (record.get("symptoms") or []) if evidence.training else []
     lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence)]
@@ -125,7 +128,7 @@ def of_a_run(
     else:
         lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
         lines += weighing(final, error_kind(record["data"]))
-    found = Diagnosis(verdict, told, lines, actions[:MOST], HIGH if diverged else None, symptoms=wrong)
+    found = Diagnosis(verdict, told, lines, first_of(actions), HIGH if diverged else None, symptoms=wrong)
     if run.status not in HELD:
         run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
     return found
@@ -200,8 +203,7 @@ def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool, tell: Callab
     """
     if evidence.status == "diverged":
         return replace(evidence, calmer=_calmer(run, tell))
-    high = evidence.verdict is not None and evidence.verdict.judgement("avoidable_bias") == HIGH
-    if not (assumed and high and evidence.all_tried):
+    if not (assumed and evidence.biased and evidence.all_tried):
         return evidence
     from nnrun.models.baselines import linear_dev_error
 
@@ -230,6 +232,15 @@ def _to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
         return []
     why = "A linear model makes no fewer mistakes, so the rest may be noise: bound what is possible at all."
     return [Action(why, command("diagnose", str(run.path), "--estimate-base"), BASE)]
+
+
+def _to_compare(run: StoredRun, evidence: Evidence) -> list[Action]:
+    """Boosted trees, which on tables often fit what a network does not; whether they do is measured, not guessed."""
+    if evidence.status != "done" or evidence.image or not evidence.biased:
+        return []
+    why = "On tables boosted trees often fit what a network does not: see whether they do here."
+    why += " This reads the test part." if run.record["data"]["rows"].get("test") else ""
+    return [Action(why, command("evaluate", str(run.path), "--baselines"), TREES)]
 
 
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:

@@ -89,6 +89,11 @@ class Evidence:
         """How much speaks for variance, from 0 to 1."""
         return self.weight("variance")
 
+    @property
+    def biased(self) -> bool:
+        """Whether the avoidable bias is judged high."""
+        return self.verdict is not None and self.verdict.judgement("avoidable_bias") == HIGH
+
     def weight(self, kind: str) -> float:
         """Its part of all gaps above the base, less where it is in doubt; 1 − R² may be beyond 1, and counts as 1."""
         if self.verdict is None or self.verdict.judgement(kind) not in (HIGH, UNCLEAR):

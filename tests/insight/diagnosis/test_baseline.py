@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.baselines import linear_dev_error
 from nnrun.runs import verbs
@@ -43,6 +44,16 @@ def test_the_error_of_a_linear_model_is_that_of_the_noise(tmp_path: Path) -> Non
     assert found.actions[0].command.endswith("--estimate-base")
     assert found.document["verdict"]["bias"] == "high", "the arithmetic stays as it is"
     assert "if the base error" not in diagnosed(run, base=0.1).told, "now somebody gave one"
+
+
+def test_last_a_biased_table_is_compared_with_trees(tmp_path: Path) -> None:
+    run = trained(tmp_path, noisy(600), "network.hidden=[8]")
+    actions = diagnosed(run).actions
+    assert len(actions) <= MOST + 1
+    assert [action.command for action in actions if "--baselines" in action.command] == [actions[-1].command]
+    assert actions[-1].command.endswith(f"evaluate {run.path} --baselines")
+    assert actions[-1].why.endswith("see whether they do here. This reads the test part.")
+    assert not any("--baselines" in action.command for action in diagnosed(run, base=0.5).actions), "no bias is left"
 
 
 def test_of_a_regression_it_is_1_minus_r2(tmp_path: Path) -> None:
