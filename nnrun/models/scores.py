@@ -111,14 +111,14 @@ class Scores:
                 chunks[:] = [np.concatenate(chunks)]
 
 
-class Gain(TypedDict):
+class PairedGain(TypedDict):
     """By how much another predictor errs less on the same rows, and the standard error of that; None of one row."""
 
     error: float
     standard_error: float | None
 
 
-def gain(scores: Scores, other: Scores) -> Gain:
+def paired_gain(scores: Scores, other: Scores) -> PairedGain:
     """The mean difference of their mistakes, row by row."""
     differences, weights = scores.mistakes() - other.mistakes(), scores.weights
     mean, rows = float(np.average(differences, weights=weights)), len(differences)

@@ -19,7 +19,7 @@ from nnrun.models.baselines import boosted, constant, linear
 from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
-from nnrun.models.scores import ClassScores, Gain, Scores, by_class, gain
+from nnrun.models.scores import ClassScores, PairedGain, Scores, by_class, paired_gain
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
@@ -46,7 +46,7 @@ class PartScores(TypedDict):
     rows: int
     metrics: Metrics
     plain: NotRequired[Metrics]
-    gain: NotRequired[Gain]
+    gain: NotRequired[PairedGain]
 
 
 class EvaluationDocument(TypedDict):
@@ -84,7 +84,7 @@ class Evaluation:
     boosted_rows: int | None = None  # of training, behind the boosted trees
     boosting: bool = False  # whether boosted trees are grown, to be a baseline as well
     baselines: dict[Trained, dict[str, Predictor]] = field(default_factory=dict)
-    gains: dict[str, Gain] = field(default_factory=dict)  # by part, of the trees over the network
+    gains: dict[str, PairedGain] = field(default_factory=dict)  # by part, of the trees over the network
 
     def value(self, name: str) -> float | None:
         """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
@@ -140,7 +140,7 @@ class Evaluation:
         """What each predictor came to on a part, by the weights of training and with every row counting once."""
         self.results[part] = {name: of.metrics() for name, of in scores.items()}
         if BOOSTING in scores:
-            self.gains[part] = gain(scores[NETWORK], scores[BOOSTING])
+            self.gains[part] = paired_gain(scores[NETWORK], scores[BOOSTING])
         if plain:
             self.plain[part] = {name: of.metrics() for name, of in plain.items()}
         self.rows[part] = scores[NETWORK].rows

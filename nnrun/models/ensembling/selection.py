@@ -183,7 +183,7 @@ def _next(panel: Panel, total: Array, picks: Sequence[int]) -> int:
 
 
 @dataclass(frozen=True)
-class Gain:
+class CrossFittedGain:
     """By how much a way to choose is better than the best single candidate, and the standard error of that."""
 
     value: float
@@ -207,7 +207,7 @@ class CrossFit:
         names = self.measured[way][0]
         return {name: _mean_of_known([one[name] for one in self.measured[way]]) for name in names}
 
-    def gain(self, way: Way, over: Way) -> Gain:
+    def gain(self, way: Way, over: Way) -> CrossFittedGain:
         """The mean difference by the metric, less being better.
 
         Scores of folds share most of the rows that were chosen by, and repeats share all of them, so their spread alone
@@ -219,9 +219,9 @@ class CrossFit:
         differences = to_minimise(metric, old - new)
         known = differences[~np.isnan(differences)]
         if known.size < 2:
-            return Gain(0.0, np.inf)
+            return CrossFittedGain(0.0, np.inf)
         factor = 1 / known.size + 1 / (FOLDS - 1)
-        return Gain(float(known.mean()), float(np.sqrt(known.var(ddof=1) * factor)))
+        return CrossFittedGain(float(known.mean()), float(np.sqrt(known.var(ddof=1) * factor)))
 
 
 def _mean_of_known(values: Sequence[float]) -> float:

@@ -26,7 +26,7 @@ from nnrun.models.ensembling.selection import (
     FOLDS,
     Chooser,
     CrossFit,
-    Gain,
+    CrossFittedGain,
     Panel,
     best_single,
     cross_fit,
@@ -145,11 +145,11 @@ def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: S
     return _made(known, choice, root, argv)
 
 
-def _gain(fit: Fit) -> Gain:
+def _gain(fit: Fit) -> CrossFittedGain:
     """What a way that is no single candidate gains on the best one."""
     known = fit["cross_fitted"]
     value, se = known["gain"], known["se"]
-    return Gain(0.0 if value is None else value, np.inf if se is None else se)
+    return CrossFittedGain(0.0 if value is None else value, np.inf if se is None else se)
 
 
 def _fits(known: Known, n: int, ways: Mapping[Way, Chooser]) -> dict[Way, Fit]:
