@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.dataset import Dataset
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
@@ -63,36 +64,41 @@ def constant(train: Examples, loss: Loss, classes: int | None) -> Linear:
     return Linear(W, _of_width(np.log(shares, where=shares > 0, out=np.full(classes, NEVER)), loss), len(train))
 
 
-def linear(train: Examples, loss: Loss, classes: int | None, codes: Sequence[int] = ()) -> Linear:
+def linear(train: Examples, loss: Loss, classes: int | None, numeric: Sequence[int] | None = None) -> Linear:
     """scikit-learn's logistic regression (C = 1) or ridge regression (α = 1) on standardised features.
 
-    Those at the places of `codes` are told apart by no line, so it does without them.
+    It does without those that are not `numeric`, None for all: codes are told apart by no line.
     On all training rows, or on a fixed sample of 20,000 rows, or 5 million cells if that is less.
     """
     measured = sample(train, min(ROWS, max(1000, CELLS // train.x.shape[1])))
-    x = measured.x.astype(np.float64)
-    x[:, codes] = 0
+    places = range(measured.x.shape[1]) if numeric is None else numeric
+    x = measured.x[:, places].astype(np.float64)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation == 0] = 1
     x -= mean
     x /= deviation
     W, b = _ridge(x, measured) if classes is None else _logistic(x, measured, classes)
-    W = _of_width(W, loss) / deviation[:, None]
-    return Linear(W, _of_width(b, loss) - mean @ W, len(measured))
+    W, of_all = _of_width(W, loss) / deviation[:, None], np.zeros((measured.x.shape[1], loss.width))
+    of_all[places] = W
+    return Linear(of_all, _of_width(b, loss) - mean @ W, len(measured))
 
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """Gradient-boosted trees, fitted on so many rows; of rows that have more features they take the first ones."""
+    """Gradient-boosted trees, fitted on so many rows of features that were `made` so, None for plain numbers.
+
+    Of rows that have more features they take the first ones.
+    """
 
     model: Any  # scikit-learn's
     loss: Loss
     classes: int | None
     rows: int
+    made: Preprocessor | None
 
     def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(rows, width)`) chunk by chunk: logarithms of probabilities, or values."""
-        return ((rows, self._of(x[rows, : self.model.n_features_in_])) for rows in _chunks(x))
+        return ((rows, self._of(_ordered(x[rows], self.made))) for rows in _chunks(x))
 
     def _of(self, x: Array) -> Array:
         if self.classes is None:
@@ -103,33 +109,58 @@ class Boosted:
         return _of_width(scores, self.loss)
 
 
-def boosted(train: Examples, loss: Loss, classes: int | None, codes: Sequence[int] = ()) -> Boosted:
-    """scikit-learn's HistGradientBoosting as it comes (LightGBM's algorithm, Ke et al. 2017), on the features.
+def boosted(train: Examples, loss: Loss, classes: int | None, made: Preprocessor | None = None) -> Boosted:
+    """scikit-learn's HistGradientBoosting as it comes (LightGBM's algorithm, Ke et al. 2017).
 
     It knows no other rows than those of training: above 10,000 it stops by a tenth of them, which it sets aside itself
     unless a class has one row alone, which cannot stand on both sides.
-    Codes, at the places given, are categories to it, up to 255 of them, and else numbers. On all training rows, or on a
-    fixed sample of 200,000 rows, or 20 million cells if that is less.
+    Codes of an embedding are categories to it, up to 255 of them, and else numbers. On all training rows, or on a fixed
+    sample of 200,000 rows, or 20 million cells if that is less.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    measured = sample(train, min(BOOSTED_ROWS, max(1000, BOOSTED_CELLS // train.x.shape[1])))
+    given = _ordered(train.x[:1], made).shape[1]
+    measured = sample(train, min(BOOSTED_ROWS, max(1000, BOOSTED_CELLS // given)))
+    x = _ordered(measured.x, made)
     if classes is not None and len(np.unique(measured.y)) == 1:  # no tree can be grown, as none is needed
-        return _of_one_class(measured, loss, classes)
+        return Boosted(_of_one_class(x, measured.y), loss, classes, len(measured), made)
     lone = classes is not None and 1 in np.bincount(measured.y)
     model = (HistGradientBoostingRegressor if classes is None else HistGradientBoostingClassifier)(
         early_stopping=False if lone else "auto",
-        categorical_features=[place for place in codes if measured.x[:, place].max() < MOST_CODES] or None,
+        categorical_features=[place for place in _codes(made) if x[:, place].max() < MOST_CODES] or None,
         random_state=0,
     )
-    model.fit(measured.x, measured.y if classes else measured.y[:, 0], weights_of(measured))
-    return Boosted(model, loss, classes, len(measured))
+    model.fit(x, measured.y if classes else measured.y[:, 0], weights_of(measured))
+    return Boosted(model, loss, classes, len(measured), made)
 
 
-def _of_one_class(measured: Examples, loss: Loss, classes: int) -> Boosted:
+def _ordered(x: Array, made: Preprocessor | None) -> Array:
+    """Each number once, as its order is all that trees look at, and NaN where it is missing, for which they have a way.
+
+    The pieces of a number add up to what rises with it; marks and codes are numbers as well.
+    """
+    if made is None:
+        return x
+    out: Array = np.add.reduceat(x[:, : made.n_features], [at.start for at in made.spans], axis=1, dtype=np.float64)
+    start = 0
+    for column in made.columns:
+        stop = start + len(column.features)
+        if column.fills and column.marks_gaps:
+            out[out[:, stop - 1] > 0, start : stop - 1] = np.nan
+        start = stop
+    return out
+
+
+def _codes(made: Preprocessor | None) -> list[int]:
+    """The places of those of embeddings, where each number stands once."""
+    columns = [column for column in made.columns for _ in column.features] if made else []
+    return [place for place, column in enumerate(columns) if column.embedding is not None]
+
+
+def _of_one_class(x: Array, y: Array) -> Any:
     from sklearn.dummy import DummyClassifier
 
-    return Boosted(DummyClassifier().fit(measured.x, measured.y), loss, classes, len(measured))
+    return DummyClassifier().fit(x, y)
 
 
 def _logistic(x: Array, measured: Examples, classes: int) -> tuple[Array, Array]:

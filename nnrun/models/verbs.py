@@ -268,15 +268,14 @@ def _predictors(found: Evaluation, run: Trained) -> dict[str, Predictor]:
         train, loss = examples(run.dataset, "train"), run.model.loss
         classes = len(run.dataset.classes) if run.dataset.classes else None
         known = run.dataset.fitted
-        codes = [code.place for code in known.embeddings]
-        fitted = linear(train, loss, classes, codes)
+        fitted = linear(train, loss, classes, known.numeric)
         names = listed([known.features[code.place] for code in known.embeddings])
         note = f"the linear model does without {names}, which the network learns an embedding of"
         if known.embeddings and note not in found.notes:  # folds have it in common
             found.notes.append(note)
         found.baselines[run] = {"constant": constant(train, loss, classes), "linear": fitted}
         if found.boosting:
-            trees = boosted(train, loss, classes, codes)
+            trees = boosted(train, loss, classes, known.preprocessor)
             found.baselines[run][BOOSTING], found.boosted_rows = trees, trees.rows
         found.linear_rows = fitted.rows
     return {NETWORK: run.model, **found.baselines[run]}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+from nnrun.config.load import load_config
+from nnrun.data.dataset import load_dataset
+from nnrun.data.prepare import read_parts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.models import baselines
@@ -76,3 +81,36 @@ def test_trees_stop_by_rows_set_aside_only_where_each_class_has_two() -> None:
     lone[0] = 2
     all_, one = (boosted(Examples(x, of), loss_of(3), 3).model for of in (y, lone))
     assert all_.do_early_stopping_ and not one.do_early_stopping_
+
+
+@pytest.mark.parametrize("classes", [None, 3])
+def test_what_is_no_number_is_left_out_of_a_line(classes: int | None) -> None:
+    x, y = made_up(classes)
+    codes = np.arange(len(x)) % 7
+    whole, loss = np.insert(x, 1, codes, axis=1), loss_of(classes)
+    found = predicted(linear(Examples(whole, y), loss, classes, [0, 2, 3, 4]), whole, classes)
+    assert found == pytest.approx(predicted(linear(Examples(x, y), loss, classes), x, classes))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{}, {"normalize": "robust"}, {"normalize": "quantile"}, {"encode_numbers": "piecewise"},
+     {"normalize": "robust", "encode_numbers": "piecewise_tree"}],
+)  # fmt: skip
+def test_trees_see_numbers_as_they_are_however_they_are_scaled_or_cut(tmp_path: Path, how: dict[str, str]) -> None:
+    """The same trees as of the raw columns, with gaps as gaps."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.integers(0, 90, 500) ** 3, "b": rng.integers(-40, 40, 500) / 8})
+    frame["y"] = np.sin(frame["a"] ** (1 / 3) / 9) + frame["b"] * (frame["a"] > 9_000) + rng.normal(0, 0.1, 500)
+    frame["a"] = frame["a"].where(rng.random(500) > 0.2)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    settings = [f"data.source={tmp_path / 'table.csv'}", "data.target=y", *(f"data.{k}={v}" for k, v in how.items())]
+    dataset = load_dataset(load_config(None, settings).config.data, "float64", tmp_path)
+    train = dataset.parts["train"]
+    model = boosted(Examples(train.x, train.y), loss_of(None), None, dataset.fitted.preprocessor)
+    raw = read_parts(load_config(None, settings).config.data)["train"].frame
+    own = np.column_stack([raw["a"], raw["a"].isna(), raw["b"]]).astype(float)
+    known = HistGradientBoostingRegressor(random_state=0).fit(own, train.y[:, 0]).predict(own)
+    assert predicted(model, train.x, None)[:, 0] == pytest.approx(known, abs=1e-9)

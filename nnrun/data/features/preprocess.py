@@ -153,7 +153,7 @@ class Preprocessor:
         for place in self.smooth:
             out[..., place] = unsmoothed(out[..., place])
         out = out * np.array(self.deviations) + np.array(self.means)
-        for place, features in enumerate(self._spans):
+        for place, features in enumerate(self.spans):
             encoder = self._encoder.get(place)
             if isinstance(encoder, Curve):
                 out[..., features] = encoder.values(out[..., features])
@@ -171,7 +171,7 @@ class Preprocessor:
 
     def _in_encoders(self, raw: Floats) -> Floats:
         out = np.empty((self.n_features, len(raw))).T
-        for place, features in enumerate(self._spans):
+        for place, features in enumerate(self.spans):
             encoder, values = self._encoder.get(place), raw[:, place]
             out[:, features] = (encoder.inputs(values) if encoder else values).reshape(len(raw), -1)
         return out
@@ -186,8 +186,8 @@ class Preprocessor:
         return [feature for column in self.columns for feature in column.features]
 
     @cached_property
-    def _spans(self) -> list[slice]:
-        """Where the features of each number stand."""
+    def spans(self) -> list[slice]:
+        """Where the features of each number that the columns become stand."""
         ends = accumulate((self._width(place) for place in range(len(self._sources))), initial=0)
         return [slice(start, stop) for start, stop in pairwise(ends)]
 
