@@ -19,6 +19,7 @@ from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset, Part
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.errors import NnrunError
+from nnrun.installation import command
 from nnrun.machine.capacity import free_memory, usable_cores
 from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.environment import describe
@@ -193,12 +194,13 @@ def _seconds_of_step(trainer: Trainer) -> float:
 
 
 def expected_time(search: Search) -> list[str]:
-    """A line on how long the trials that are left take, and what to do where that is long.
+    """A line on how long the trials that are left take, and what to do where that is long or more than is asked for.
 
     Nothing where none is left, or the config as written cannot be trained, which its trial will tell.
     """
     folds = search.config.data.folds if search.config.data.in_folds else None
-    epochs, left = search.config.training.epochs, search.total - len(search.ledger.read()[0])
+    finished = len(search.ledger.read()[0])
+    epochs, left = search.config.training.epochs, search.total - finished
     try:
         each = epoch_seconds(search.config, search.dataset) * epochs * (folds or 1) if left > 0 else 0.0
     except NnrunError:
@@ -213,4 +215,16 @@ def expected_time(search: Search) -> list[str]:
         lines.append(
             f"note     that is long: --timeout {LONG:.0f} ends it then, --strategy halving trains most trials less"
         )
-    return lines
+    return lines if finished else [*lines, *_several_networks(search)]
+
+
+def _several_networks(search: Search) -> list[str]:
+    """What each trial trains, where it is an ensemble whose size is not searched; a proposed config is one."""
+    networks = search.config.network.ensemble
+    if networks == 1 or "network.ensemble" in search.space.keys:
+        return []
+    later = command("ensemble", "latest", "--seeds", str(networks))
+    return [
+        f"note     each trial trains {networks} networks (network.ensemble), which takes up to {networks} times as "
+        f"long: --set network.ensemble=1 searches with one, and `{later}` makes {networks} of the best then"
+    ]

@@ -336,6 +336,16 @@ def test_a_long_search_is_made_shorter_as_the_note_says(
         assert (done.code, "that is long" in done.err) == (0, False)
 
 
+def test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says(nnrun: Nnrun, config: Write) -> None:
+    config(IRIS + SPACE)
+    words = [word for word in FIRST_OF_ALL if word != "-q"]
+    told = " ".join(nnrun(*words, "1", "--set", "network.ensemble=2").err.split())
+    ((one, later),) = re.findall(r"(--set network.ensemble=1) searches with one, and `nnrun (.+?)` makes 2 of", told)
+    alone = nnrun(*words, "1", *one.split())
+    assert (alone.code, "networks (network.ensemble)" in alone.err) == (0, False)
+    assert (nnrun(*later.split()).code, nnrun("show").out.count("ensemble of 2")) == (0, 1)
+
+
 # all places
 
 PACKAGE, TESTS = Path(__file__).parents[2] / "nnrun", Path(__file__).parents[1]
@@ -400,6 +410,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",
     "search/retests/standing:_wider": "test_what_a_retest_says_to_type_can_be_typed",
     "search/retests/standing:judged": "test_what_a_retest_says_to_type_can_be_typed",
+    "search/state:_several_networks": "test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says",
     "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
     "runs/folds:resume": "test_a_run_of_folds_that_diverged_says_what_helps",
     "runs/requests:_refuse_member": "test_what_a_run_of_folds_says_to_type_can_be_typed",

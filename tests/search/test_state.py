@@ -13,15 +13,19 @@ from nnrun.data.dataset import load_dataset
 from nnrun.search import state
 
 
-def search(trials: int, finished: int = 0, strategy: str = "random", timeout: float | None = None) -> Any:
+def search(
+    trials: int, finished: int = 0, strategy: str = "random", timeout: float | None = None, *settings: str
+) -> Any:
     """As much of a search as the line depends on: trials of 50 epochs, two workers."""
+    config = load_config(None, settings).config
     return SimpleNamespace(
-        config=load_config(None).config,
+        config=config,
         dataset=None,
         total=trials,
         options=SimpleNamespace(workers=2, timeout=timeout),
         ledger=SimpleNamespace(read=lambda: ([{}] * finished, 0)),
         plan=SimpleNamespace(strategy=strategy),
+        space=SimpleNamespace(keys=list(config.search.space)),
     )
 
 
@@ -40,6 +44,18 @@ def test_a_long_search_offers_ways_to_shorten_it_unless_it_has_one(monkeypatch: 
     assert "--strategy halving" in state.expected_time(search(30))[1]
     assert len(state.expected_time(search(30, timeout=60.0))) == 1
     assert len(state.expected_time(search(30, strategy="halving"))) == 1
+
+
+def test_how_many_networks_a_trial_trains_is_said_before_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "epoch_seconds", lambda config, dataset: 0.01)
+
+    def told(finished: int, *settings: str) -> list[str]:
+        return state.expected_time(search(30, finished, "random", None, *settings))[1:]
+
+    (line,) = told(0, "network.ensemble=5")
+    assert "each trial trains 5 networks" in line and "--set network.ensemble=1 searches with one" in line
+    assert told(3, "network.ensemble=5") == [], "it is too late to change it"
+    assert told(0) == told(0, "network.ensemble=5", "search.space={network.ensemble: {choice: [1, 3]}}") == []
 
 
 @pytest.mark.parametrize("settings", [(), ("data.source=diabetes",), ("training.batch_size=full",),
