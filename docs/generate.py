@@ -225,7 +225,7 @@ IMPROVE = {
     "ending.start, ending.end": "the config as written and the best setting: `settings` on top of it, mean "
     "`dev_error` of the seeds, its `deviation`, and their `trials`",
     "ending.adopted, ending.tried": "how many steps",
-    "ending.again": "the last change that was adopted, on another split: `split_seed`, `evidence`, `told`; null without",
+    "ending.again": "the last change that was adopted on another split: `split_seed`, `evidence`, `told`; or null",
     "ending.chosen, ending.best_trial": "the trial in `best/`, and the best single one of the best setting",
     "ending.runs, ending.epochs, ending.seconds": "what all trainings took",
     "ending.rules": "for each rule of the recipe that was tried whether it helped",
