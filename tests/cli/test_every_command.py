@@ -70,6 +70,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
         trials = ("--trials", "4", "--workers", "2", "--strategy", strategy)
         yield step("search", "config.yaml", *trials, "-q", "--set", "training.epochs=3")
     yield step("retest", "latest", "--top", "2", "--workers", "2", "-q")
+    yield step("improve", "config.yaml", "--budget", "90epochs", "--seeds", "3", "-q", "--set", "training.epochs=3")
     yield step("show")
     yield step("report")
     yield step("diagnose")
