@@ -218,6 +218,33 @@ def test_a_run_that_was_nudged_goes_back_before_its_nudges(train_run: Train, tmp
         assert bits(again(child, tmp_path)) == bits(child)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [("network.members=3",), ("data.encode_categories=embedding",),
+     ("network.members=3", "network.ensemble=2", "data.encode_categories=embedding")],
+)  # fmt: skip
+def test_members_of_a_body_and_embeddings_are_nudged_and_rewound_like_any(
+    train_run: Train, states: dict[int, str], tmp_path: Path, bits: Bits, kind: tuple[str, ...]
+) -> None:
+    """Also where no state is near: the past is trained again, and what was nudged holds there."""
+    x = np.random.default_rng(0).integers(0, 40, 300).tolist()
+    rows = (f"t{i},{i % 3},{'ab'[i % 5 > 1]}" for i in x)
+    (tmp_path / "towns.csv").write_text("town,size,y\n" + "".join(f"{row}\n" for row in rows))
+    data = (f"data.source={tmp_path / 'towns.csv'}", "data.target=y")
+    after = {3: [f"{RATE}=0.05"], 8: ["regularization.dropout=0.1"]}
+    run = nudged(train_run, tmp_path / "nudged", after, *SETTINGS[1:], *data, *kind, "training.epochs=12")
+    known, whole = dict(states), bits(run)
+    assert [row["learning_rate"] for row in run.metrics()] == [0.02] * 3 + [0.05] * 9
+    assert bits(again(run, tmp_path)) == whole
+    for epoch in (10, 12):
+        child = rewind(run, str(epoch)).run
+        assert child.read_record()["parent"] == {"id": run.id, "epoch": epoch, "state": known[epoch]}
+        assert bits(child) == whole
+    child = rewind(run, "6", [f"{RATE}=0.001"]).run
+    assert [row["learning_rate"] for row in child.metrics()] == [0.02] * 3 + [0.05] * 3 + [0.001] * 6
+    assert bits(again(child, tmp_path)) == bits(child)
+
+
 def test_a_child_is_rewound_in_turn(parent: RunDir, bits: Bits, tmp_path: Path) -> None:
     """Before its fork its own change is gone, after it it holds."""
     child = rewind(parent, "7", [f"{RATE}=0.001"]).run

@@ -16,9 +16,11 @@ import yaml
 from nnrun.api import load_run
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
+from nnrun.models.model import load_model
 from nnrun.runs import verbs
 from nnrun.runs.checkpoints import prune, why_pruned
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
@@ -92,6 +94,24 @@ def test_members_that_end_early_are_as_if_alone(search: Search, stored: Stored) 
     alone, together = (search(*settings, stack=most) for most in (1, 16))
     assert stored(alone.run) == stored(together.run)
     assert len({record["epochs"] for record in alone.records}) > 2
+
+
+def test_trials_may_differ_in_how_many_members_share_their_body(search: Search, stored: Stored, tmp_path: Path) -> None:
+    """Those of as many are one stack; NumPy trains all, also those of one, and each can be trained again alone."""
+    space = "{network.members: {choice: [1, 2, 3]}, optimizer.learning_rate: {log: [1e-3, 0.1]}}"
+    settings = [f"search.space={space}", "network.batch_norm=true", "regularization.dropout=0.2"]
+    alone, together = (search(*settings, stack=most) for most in (1, 16))
+    assert stored(alone.run) == stored(together.run)
+    of_each = [record["values"]["network.members"] for record in alone.records]
+    assert set(of_each) == {1, 2, 3} and max(map(of_each.count, of_each)) > 1
+    for members in (1, 2, 3):
+        trial = RunDir(together.run.path / f"trials/{of_each.index(members):04d}")
+        config = load_config(trial.path / "resolved.yaml")
+        assert (config.config.network.members, config.config.training.engine) == (members, "numpy")
+        trained = verbs.train(config, tmp_path / "again").run
+        assert trained.read("checkpoints/best.safetensors") == trial.read("checkpoints/best.safetensors")
+    best = load_model(StoredRun(together.run))
+    assert [one.network.members for one in best.members] == [of_each[together.record["best_trial"]]]
 
 
 def test_training_the_config_of_a_trial_gives_its_bits(search: Search, tmp_path: Path) -> None:
