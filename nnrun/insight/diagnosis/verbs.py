@@ -11,10 +11,10 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import to_json
+from nnrun.insight.diagnosis.next_steps import BASE, to_bound, to_compare, to_finish
 from nnrun.insight.diagnosis.origin import Origin, origin_of
 from nnrun.insight.diagnosis.recipe import REMEDIES, moves
 from nnrun.insight.diagnosis.telling import (
-    TREES,
     Action,
     Document,
     Spread,
@@ -118,7 +118,7 @@ def of_a_run(
     if verdict is None and not diverged:
         raise UsageError(_nothing_to_judge(run, final))
     of_the_recipe = _actions(evidence, origin_of(run, usual, options))
-    actions = [*_to_finish(run), *_to_bound(run, evidence), *of_the_recipe, *_to_compare(run, evidence)]
+    actions = [*to_finish(run), *to_bound(run, evidence), *of_the_recipe, *to_compare(run, evidence)]
     told = summary(verdict, _noise(run, evidence)) if verdict and not diverged else _diverged(record)
     wrong = (record.get("symptoms") or []) if evidence.training else []
     lines = [f"run      {run.path}", *_state(run, final), *_now(run, wrong), *measured_by(evidence)]
@@ -191,12 +191,6 @@ def _diverged(record: RunRecord) -> str:
     return f"High bias: training diverged{place}, so the network fits nothing."
 
 
-def _to_finish(run: StoredRun) -> list[Action]:
-    if run.status != "interrupted":
-        return []
-    return [Action("It was interrupted: finish it before judging it.", command("resume", str(run.path)))]
-
-
 def _looked_into(run: StoredRun, evidence: Evidence, assumed: bool, tell: Callable[[str], None]) -> Evidence:
     """With what the data show where that decides: after a divergence, rates; a linear model's error beside a high bias,
     training at its end and no base error.
@@ -227,27 +221,11 @@ def _noise(run: StoredRun, evidence: Evidence) -> str:
     return (NOISE + (BOUNDED if run.data.classes else "")) if evidence.noise else ""
 
 
-def _to_bound(run: StoredRun, evidence: Evidence) -> list[Action]:
-    if not evidence.noise or run.data.classes is None:  # neighbours bound no regression's error
-        return []
-    why = "A linear model makes no fewer mistakes, so the rest may be noise: bound what is possible at all."
-    return [Action(why, command("diagnose", str(run.path), "--estimate-base"), BASE)]
-
-
-def _to_compare(run: StoredRun, evidence: Evidence) -> list[Action]:
-    """Boosted trees, which on tables often fit what a network does not; whether they do is measured, not guessed."""
-    if evidence.status != "done" or evidence.image or not evidence.biased:
-        return []
-    why = "On tables boosted trees often fit what a network does not: see whether they do here."
-    why += " This reads the test part." if run.record["data"]["rows"].get("test") else ""
-    return [Action(why, command("evaluate", str(run.path), "--baselines"), TREES)]
-
-
 def _actions(evidence: Evidence, origin: Origin) -> list[Action]:
     return [Action(move.why, origin.command(move)) for move in moves(evidence, REMEDIES)]
 
 
-REGIONS, BASE, CURVE = "regions", "base_estimate", "learning_curve"  # looks, by their names in the document
+REGIONS, CURVE = "regions", "learning_curve"  # looks, by their names in the document
 
 
 class Look(NamedTuple):
