@@ -481,6 +481,8 @@ worse on the dev set, the rest may be noise: remedies against bias count less, a
 After a divergence some lower rates are tried on the run's data, for a second or two, and the one that lowers the loss
 most is advised; without the data it is a tenth of the rate, at most the usual one. No two moves pull the same way and
 back, and none changes what a search has just chosen. The three to five weightiest moves are printed, each as a command.
+Where the bias of a table is high, one more command comes last, `nnrun evaluate RUN --baselines`: whether boosted trees
+fit what the network does not is measured on its own rows ([metrics.md](metrics.md#baselines)). Images go without it.
 It names the config the run was trained from if that still gives the same settings, else the run's resolved.yaml.
 
 The remedies are those of Ng, *Machine Learning Yearning* (2018), chapters 25 (bias) and 27 (variance); the papers
@@ -780,11 +782,13 @@ def remedy_row(entry: tuple[str, Any]) -> list[str]:
 
 METRICS_TREES = """\
 Gradient-boosted trees (Friedman 2001) are what a network for tables should be measured by. With `--baselines` they are
-grown on the run's features and training rows, weighted as in training; of codes of an embedding, up to {codes}, they
-make categories. They see neither dev nor test: above 10,000 rows scikit-learn stops them by a tenth of the training
-rows. Of large data they get a fixed sample: {grown} if that is less. A line says whether they err less than the
-network, by the mean difference row by row ± its standard error; below two of these the rows cannot tell. In `--json` it
-is `gain` of each part: positive where the trees are better."""
+grown on the run's columns and training rows, weighted as in training. Order is all that they look at, so it does not
+matter how a number is scaled or bent; one that was cut into pieces they get once, and where it is missing a gap and no
+mean, as trees have a way of their own with gaps. Categories are what they are to the network, rare ones pooled: marks,
+or codes of an embedding, which up to {codes} they take for categories. They see neither dev nor test: above 10,000 rows
+scikit-learn stops them by a tenth of the training rows. Of large data they get a fixed sample: {grown} if that is less.
+A line says whether they err less than the network, by the mean difference row by row ± its standard error; below two of
+these the rows cannot tell. In `--json` it is `gain` of each part: positive where the trees are better."""
 
 
 def metrics() -> str:
@@ -807,7 +811,8 @@ def metrics() -> str:
     blocks = [
         *(METRICS_HEAD, table(["metric", "what it is", "tasks", "better", "primary"], rows), METRICS_USE, METRICS_FOOT),
         table(["baseline", "classes", "numbers"], simple),
-        f"The linear ones see standardised features, and of large data a fixed sample: {fitted} if that is less.",
+        "The linear ones see standardised features without the codes of embeddings, which no line tells apart, and of\n"
+        f"large data a fixed sample: {fitted} if that is less.",
         METRICS_TREES.format(grown=grown, codes=baselines.MOST_CODES),
     ]
     return "\n\n".join(blocks) + "\n"
