@@ -76,9 +76,13 @@ def _spread(difference: Array) -> tuple[float, float]:
 
 
 def mistakes(run: StoredRun) -> tuple[Array, Array | None]:
-    """One number a dev row whose (weighted) mean is the run's dev error, and the weights if rows do not count alike."""
+    """One number a dev row whose (weighted) mean is the run's dev error, and the weights if rows do not count alike.
+
+    A regression may be worse than the mean target by any factor, which would drown all other seeds: it counts as that.
+    """
     found = trained(run)
-    return found.mistakes("dev"), found.weights("dev")
+    each, weights = found.mistakes("dev"), found.weights("dev")
+    return each / max(1.0, float(np.average(each, weights=weights))), weights
 
 
 def guess(run: StoredRun) -> Array:

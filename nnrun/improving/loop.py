@@ -30,7 +30,7 @@ from nnrun.text import counted, percent, points
 ENSEMBLE, SPLIT_SEED = "network.ensemble", "data.split_seed"
 FIRST = 2  # seeds that a change is tried with before the others
 AGAIN = 3  # seeds, at most, with which the last change is measured on another split
-PATIENCE = 3  # changes in vain, after which the data must have told more than a constant guess
+PATIENCE = 5  # changes in vain, after which the data must have told more than a constant guess
 
 
 @dataclass
@@ -168,8 +168,9 @@ class Loop:
             return "perfect"
         if self.results.floor(here):
             return "noise floor"
+        trained = any(record["status"] == "done" for record in here.records)  # else it is the training that is wrong
         in_vain = len(self.steps) >= PATIENCE and all(step["verdict"] == "rejected" for step in self.steps[-PATIENCE:])
-        return "nothing to learn" if in_vain and not self.results.better_than_a_guess(here) else None
+        return "nothing to learn" if trained and in_vain and not self.results.better_than_a_guess(here) else None
 
     def _again(self, last: tuple[Settings, Settings] | None) -> Generator[list[Ask], list[TrialRecord], Again | None]:
         """The last change that was adopted, before and after, on another split of the same rows."""

@@ -13,7 +13,7 @@ from nnrun.improving.changes import Change
 from nnrun.improving.record import Measured, StepRecord
 from nnrun.search.record import TrialRecord
 
-ALL_WRONG = 1.0  # the error of what diverged
+ALL_WRONG = 1.0  # the error of what diverged, and the largest that counts: of a regression that of the mean target
 
 
 class Ask(NamedTuple):
@@ -65,9 +65,9 @@ def rank(record: TrialRecord) -> tuple[float, float, int]:
 
 
 def dev_error(record: TrialRecord) -> float:
-    """That of a training; 1 where it came to nothing."""
+    """That of a training; 1 where it came to nothing, or to less than a guess, by however much."""
     error = record["final"].get("dev_error") if record["status"] == "done" else None
-    return ALL_WRONG if error is None or not isfinite(error) else float(error)
+    return ALL_WRONG if error is None or not isfinite(error) else min(float(error), ALL_WRONG)
 
 
 class Teller:

@@ -240,10 +240,15 @@ def test_folds_are_improved_too(improve: Improve) -> None:
     assert len(StoredRun(run).best.record["members"]) == 2  # type: ignore[union-attr, arg-type]
 
 
-def test_a_regression_is_improved_too(improve: Improve) -> None:
-    text = POOR.replace("iris", "diabetes").replace("[2]", "[1]")
-    ending = ended(improve(text, "160epochs").run)
-    assert ending["end"]["dev_error"] <= ending["start"]["dev_error"]
+def test_a_regression_is_improved_too_though_some_seeds_are_beyond_measure(improve: Improve) -> None:
+    text = "data: {source: diabetes}\nnetwork: {hidden: [4]}\ntraining: {epochs: 5, engine: numpy}\n"
+    run = improve(text, "300epochs", seeds=5).run
+    ending = ended(run)
+    trials = {line["number"]: line for line in Ledger.of(run).read()[0]}
+    errors = [trials[number]["final"].get("dev_error", 9.0) for number in ending["start"]["trials"]]
+    assert max(errors) > 2
+    assert ending["start"]["dev_error"] <= 1
+    assert ending["end"]["dev_error"] < 0.8
 
 
 # what is asked for
