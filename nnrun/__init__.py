@@ -11,6 +11,11 @@ The same from Python:
     child = nnrun.rewind(run, to=50, overrides=["optimizer.learning_rate=0.001"])
     whole = nnrun.ensemble([run, child])
     run = nnrun.load_run("latest")
+    print(nnrun.check(config).failed, nnrun.diagnose(run).told)
+    search = nnrun.search(config, trials=20)
+    print(search.trials.nsmallest(3, "dev_error"))
+    better = nnrun.improve(config, budget="500epochs")
+    print(better.steps, better.config_path)
 """
 
 from __future__ import annotations
@@ -19,7 +24,51 @@ TYPE_CHECKING = False  # as `typing` says it, which takes longer to load than to
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Run", "check_gradient", "ensemble", "load_config", "load_run", "minimize", "resume", "rewind", "train"]
+    from nnrun.api import (
+        Checks,
+        Diagnosis,
+        Figure,
+        Improvement,
+        Run,
+        Search,
+        check,
+        diagnose,
+        ensemble,
+        improve,
+        load_config,
+        load_improvement,
+        load_run,
+        load_search,
+        resume,
+        rewind,
+        search,
+        train,
+    )
+    from nnrun.engine.gradient_check import check_gradient
+    from nnrun.engine.update import minimize
+
+__all__ = [
+    "Checks",
+    "Diagnosis",
+    "Figure",
+    "Improvement",
+    "Run",
+    "Search",
+    "check",
+    "check_gradient",
+    "diagnose",
+    "ensemble",
+    "improve",
+    "load_config",
+    "load_improvement",
+    "load_run",
+    "load_search",
+    "minimize",
+    "resume",
+    "rewind",
+    "search",
+    "train",
+]
 _OF_THE_ENGINE = {"check_gradient": "nnrun.engine.gradient_check", "minimize": "nnrun.engine.update"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import nnrun
+from nnrun.api.pictures import facts
 from nnrun.engine.network import Network
 from nnrun.errors import ConfigError, DataError, UsageError
 
@@ -235,3 +237,91 @@ def test_it_says_how_sure_it_is(tmp_path: Path) -> None:
     assert list(said.columns) == ["row", "prediction", "lower", "upper"]
     with pytest.raises(UsageError, match="is one network"):
         run.predict(rows, members=True)
+
+
+# searches, verdicts, checks, improvements
+
+
+def test_a_search_is_a_table_of_trials(config: Path, runs: Path) -> None:
+    search = nnrun.search(config, trials=4, strategy="sobol", overrides=["seed=2"], runs=runs)
+    assert list(search.trials.index) == [0, 1, 2, 3]
+    assert {"status", "metric", "dev_error", "optimizer.learning_rate"} <= {*search.trials.columns}
+    assert search.best is not None
+    assert search.best.final["test_error"] is not None
+    assert search.trial(0).config.seed == 2
+    assert search.trial(3).final["dev_error"] == search.trials.loc[3, "dev_error"]
+    assert nnrun.load_search(search.id, runs).records == search.records
+    assert repr(search) == f"<Search {search.id}: done, 4 trials>"
+    with pytest.raises(UsageError, match="no run"):
+        search.trial(9)
+    with pytest.raises(UsageError, match="no strategy .rundom."):
+        nnrun.search(config, strategy="rundom", runs=runs)
+
+
+def test_the_name_of_a_search_is_a_function_and_a_package() -> None:
+    import nnrun.search.verbs
+
+    assert nnrun.search.verbs.begin
+    assert callable(nnrun.search)
+    assert "trials" in inspect.signature(nnrun.search).parameters
+
+
+def test_trials_become_an_ensemble(config: Path, runs: Path) -> None:
+    search = nnrun.search(config, trials=3, runs=runs)
+    whole = nnrun.ensemble(search, top=2, runs=runs)
+    assert len(whole.record["members"]) == 2
+    with pytest.raises(UsageError, match="top or greedy"):
+        nnrun.ensemble(search, runs=runs)
+
+
+def test_a_verdict_has_its_actions(config: Path, runs: Path) -> None:
+    run = nnrun.train(nnrun.load_config(config, ["network.hidden=[1]"]), runs)
+    found = nnrun.diagnose(run)
+    assert found.verdict is not None
+    assert found.high == {"bias"}
+    assert found.actions[0].command.startswith("nnrun train ")
+    assert found.told in str(found).replace("\n", " ")
+    assert found.document["verdict"]["bias"] == "high"
+    assert nnrun.diagnose(run, base_error=0.9).high == set()
+    assert nnrun.diagnose(runs=runs).told == found.told
+
+
+def test_checks_are_found_by_name(config: Path, runs: Path) -> None:
+    found = nnrun.check(config, ["network.init=zeros"], runs)
+    assert "symmetry" in found.failed
+    assert found["schema"].status == "pass"
+    assert len(found) == len(list(found)) == 22
+    assert not list(runs.glob("[!.]*"))
+
+
+def test_an_improvement_is_a_table_of_steps(config: Path, runs: Path) -> None:
+    run = nnrun.train(nnrun.load_config(config, ["network.hidden=[2]"]), runs)
+    better = nnrun.improve(run, budget="120epochs", seeds=3, runs=runs)
+    assert better.ending is not None
+    assert len(better.steps) == better.ending["tried"] >= 1
+    assert {"rule", "gain", "low", "high", "verdict", "command"} <= {*better.steps.columns}
+    assert nnrun.load_config(better.config_path).config.data.source == "iris"
+    assert nnrun.load_improvement(runs=runs).step_records == better.step_records
+    for load, wrong in ((nnrun.load_improvement, run.id), (nnrun.load_search, run.id)):
+        with pytest.raises(UsageError, match="is "):
+            load(wrong, runs)
+    with pytest.raises(UsageError, match="--budget soon"):
+        nnrun.improve(config, "soon", runs=runs)
+
+
+def test_names_are_text_wherever_a_notebook_shows_them(runs: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    run = nnrun.train({"name": "x", "data": {"source": "iris"}, "training": {"epochs": 1}}, runs)
+    shown = nnrun.Figure(run.plot()._charts)._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert "<script>" not in shown.partition("srcdoc=")[2]  # what stands in the attribute is escaped
+    assert hostile not in facts(hostile, [(hostile, hostile)])
+
+
+def test_a_run_without_an_epoch_has_nothing_to_draw(config: Path, runs: Path) -> None:
+    run = nnrun.train(config, runs)
+    assert list(run.epochs.index) == [1, 2, 3, 4]
+    assert run.plot().titles[0] == "Loss and cost"
+    assert len(run.plot().plotly) == len(run.plot().titles)
+    assert repr(nnrun.Figure([])) == "<Figure: nothing to draw yet>"
+    assert nnrun.Figure([])._repr_html_() == "<p>Nothing to draw yet.</p>"

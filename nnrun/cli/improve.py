@@ -57,10 +57,11 @@ def improve(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Diagnose, change, train, and keep what is proved better, until it is good or the budget is spent.
+    """Diagnose, change, train, keep what is proved better; again.
 
-    Each change is trained with the same seeds as the config before it, and adopted if a paired test says that it is
-    better. Ends with an ensemble of the seeds of the best setting, and the changed config as a file.
+    Each change is trained with the seeds of the config before it, and adopted if a paired test says that it is better,
+    until the target, the budget or nothing left to try. Ends with an ensemble of the seeds of the best setting, and
+    with the changed config as a file.
 
     Example:  nnrun improve config.yaml --budget 10m --target 0.02
     """

@@ -1,14 +1,26 @@
-"""Writing the page of a run or a search."""
+"""Writing the page of a run or a search, and single charts of it for a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnrun.improving.record import is_improvement, read_steps
+from nnrun.report.page.charts import Chart
+from nnrun.report.page.html import Markup, tag
+from nnrun.report.page.page import Page, Section
+from nnrun.report.run.curves import curve_charts
 from nnrun.report.run.report import run_page
+from nnrun.report.search.improvement import staircase
+from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.report import search_page
+from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
+from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import PAGE
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import error_kind
+
+CAPTION = 110  # pixels of a chart's title and note
 
 
 def write_report(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> Path:
@@ -19,3 +31,28 @@ def write_report(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> Pa
     page = search_page(run, usual, options) if run.is_search else run_page(run, usual, options)
     run.directory.write(PAGE, page.render())
     return run.path / PAGE
+
+
+def run_charts(run: StoredRun) -> list[Chart]:
+    """Losses, errors and the learning rate of a run over its epochs; none where it has no epoch."""
+    if not run.rows:
+        return []
+    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
+    return curve_charts(course_of(run), best, run.events, run.config.metrics.primary, kind)
+
+
+def search_charts(search: StoredRun) -> list[Chart]:
+    """How the trials of a search went, and what they varied beside what it came to; of an improvement its staircase."""
+    found = Results.of(search)
+    if not found.ranked:
+        return []
+    if is_improvement(search.directory):
+        return [staircase(steps)] if (steps := read_steps(search.directory)) else []
+    return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found)]
+
+
+def frame(charts: Sequence[Chart]) -> Markup:
+    """Charts as an element for other people's pages, such as a notebook: a page of its own in a frame."""
+    height = sum(chart.height + CAPTION for chart in charts)
+    style = f"width: 100%; height: {height}px; border: 0"
+    return tag("iframe", srcdoc=Page("", Markup(""), [Section("", list(charts))], "").bare(), style=style)

@@ -75,6 +75,7 @@ function offerThemes() {
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const button = document.getElementById("theme");
+  if (!button) return dark.addEventListener("change", recolour); // in a frame
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
   const show = () => {
     button.textContent = isDark() ? "Light theme" : "Dark theme";

@@ -88,10 +88,10 @@ def _steps_section(found: Results, record: ImproveRecord, steps: Sequence[StepRe
         told += [tag("h3", "What the checks found before"), listing(faults)]
     if not steps:
         return Section("Step by step", [paragraph("No step was taken."), *told])
-    return Section("Step by step", [_staircase(record, steps), _table(steps), *told])
+    return Section("Step by step", [staircase(steps), _table(steps), *told])
 
 
-def _staircase(record: ImproveRecord, steps: Sequence[StepRecord]) -> Chart:
+def staircase(steps: Sequence[StepRecord]) -> Chart:
     """The error that holds, from step to step, and what each step came to."""
     held = [steps[0]["before"]]
     for step in steps:

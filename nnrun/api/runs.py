@@ -1,4 +1,4 @@
-"""The verbs of the command line as functions."""
+"""Runs: train, resume, rewind, load."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.pictures import Figure, facts
 from nnrun.config.load import Loaded, load_values
 from nnrun.config.load import load_config as _load_config
-from nnrun.errors import UsageError
-from nnrun.models.ensembling import verbs as ensembles
-from nnrun.models.ensembling.training import has_cycles, train_cycles, train_seeds
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.uncertainty import asked_for
 from nnrun.runs import rewinding, verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
-from nnrun.runs.finding import find_run, is_search
+from nnrun.runs.finding import find_run
 from nnrun.runs.lineage import children_of, parent_of
 from nnrun.runs.stored import StoredRun
-from nnrun.search.stored import StoredSearch
+from nnrun.text import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +79,14 @@ class Run:
         return self._stored.rows
 
     @property
+    def epochs(self) -> pd.DataFrame:
+        """The same as a table, without what was recorded of layers and members."""
+        import pandas as pd
+
+        rows = [{key: value for key, value in row.items() if key not in ("layers", "members")} for row in self.metrics]
+        return pd.DataFrame(rows).set_index("epoch") if rows else pd.DataFrame()
+
+    @property
     def parent(self) -> Run | None:
         """The run that this one continues; None where there is none, or where it is not there any more."""
         parent = parent_of(self._stored)
@@ -140,6 +146,16 @@ class Run:
         with threadpool_limits(1, "blas"):
             return calibrate(load_model(self._stored)).document
 
+    def plot(self) -> Figure:
+        """Losses, errors and the learning rate over the epochs, as in the report."""
+        from nnrun.report.verbs import run_charts
+
+        return Figure(run_charts(self._stored))
+
+    def _repr_html_(self) -> str:
+        errors = [(f"{part} error", percent(self.final.get(f"{part}_error"))) for part in ("train", "dev", "test")]
+        return facts(self.id, [("status", self.status), ("epochs", len(self.metrics)), *errors])
+
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"
 
@@ -155,10 +171,16 @@ def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RU
     Where it has folds, `refit` trains one network more, on the rows of all of them. Raises ConfigError or DataError;
     divergence is no error here but the run's status.
     """
+    return Run(verbs.train(loaded_from(config), Path(runs), refit=refit).run)
+
+
+def loaded_from(config: Loaded | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """What functions take for a config, with overrides such as "optimizer.learning_rate=0.01" on top."""
     if isinstance(config, Mapping):
         config = load_values(config)
-    loaded = config if isinstance(config, Loaded) else load_config(config)
-    return Run(verbs.train(loaded, Path(runs), refit=refit).run)
+    if isinstance(config, Loaded):
+        return _load_config(config.path, overrides, config.text) if overrides else config
+    return load_config(config, overrides)
 
 
 def resume(run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS) -> Run:
@@ -181,43 +203,6 @@ def rewind(
     """
     directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
     return Run(rewinding.rewind(directory, str(to), overrides, note).run)
-
-
-def ensemble(
-    named: Run | str | Sequence[Run | str],
-    top: int | None = None,
-    greedy: int | None = None,
-    seeds: int | None = None,
-    snapshots: int | None = None,
-    runs: str | Path = RUNS,
-) -> Run:
-    """Several runs as one: those that are named, or of one search the `top` best, or what `greedy` rounds choose.
-
-    `seeds` trains so many networks of a run's config, `snapshots` trains it in so many cycles and pools the ends of
-    them. Raises UsageError for runs that cannot be members of one ensemble, DataError where their data is gone.
-    """
-    several = [named] if isinstance(named, (Run, str)) else named
-    found, root = [one.directory if isinstance(one, Run) else find_run(Path(runs), one) for one in several], Path(runs)
-    ways = {"top": top, "greedy": greedy, "seeds": seeds, "snapshots": snapshots}
-    given = [name for name, n in ways.items() if n is not None]
-    if len(given) > 1 or (len(found) > 1 and given not in ([], ["greedy"])):
-        raise UsageError(f"{' and '.join(given)}: only one of them, and of several runs no other than greedy")
-    if seeds is not None:
-        return Run(train_seeds(found[0], seeds, root).run)
-    if snapshots is not None:
-        made = found[0] if has_cycles(found[0], snapshots) else train_cycles(found[0], snapshots, root).run
-        return Run(ensembles.of_cycles(made, root))
-    if len(found) > 1 or not is_search(found[0]):
-        return Run(ensembles.of_named(found, root, greedy))
-    return Run(_of_search(StoredSearch(StoredRun(found[0])), top, greedy, root))
-
-
-def _of_search(search: StoredSearch, top: int | None, greedy: int | None, root: Path) -> RunDir:
-    if top is not None:
-        return ensembles.of_best(search.ranked, search.plan.metric, top, root)
-    if greedy is not None:
-        return ensembles.chosen_from(search.ranked, search.plan.metric, greedy, root)
-    raise UsageError(f"{search.run.id} is a search: top or greedy says which of its trials")
 
 
 def load_run(run: str = "latest", runs: str | Path = RUNS) -> Run:

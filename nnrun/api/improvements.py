@@ -1,0 +1,92 @@
+"""Improvements: the recipe, run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.api.pictures import facts
+from nnrun.api.runs import RUNS, Run, loaded_from
+from nnrun.api.searches import Search
+from nnrun.errors import UsageError
+from nnrun.improving import verbs
+from nnrun.improving.record import IMPROVED, Ending, StepRecord, is_improvement, read, read_steps
+from nnrun.improving.standing import Teller
+from nnrun.installation import elsewhere
+from nnrun.runs.finding import find_run
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+from nnrun.text import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nnrun.config.load import Loaded
+
+
+class Improvement(Search):
+    """The directory of an improvement, read when asked: a search whose trials are the trainings of its steps."""
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why it ended and what came of it; None where it was stopped."""
+        return read(self.directory)["ending"]
+
+    @property
+    def step_records(self) -> list[StepRecord]:
+        """The lines of steps.jsonl."""
+        return read_steps(self.directory)
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        """A row a step: the rule, dev errors before and after, the gain with its 95% interval, verdict and reason."""
+        import pandas as pd
+
+        kept = ("number", "rule", "before", "after", "verdict", "reason", "epochs", "command")
+        ends = ("gain", "low", "high")
+        rows = [{key: dict(step)[key] for key in kept} | {end: dict(step["evidence"] or {}).get(end) for end in ends}
+                for step in self.step_records]  # fmt: skip
+        return pd.DataFrame(rows).set_index("number") if rows else pd.DataFrame()
+
+    @property
+    def config_path(self) -> Path:
+        """The config as it was written with the adopted changes in their places."""
+        return self.path / IMPROVED
+
+    def _repr_html_(self) -> str:
+        ending, final = self.ending, self.record.get("final") or {}
+        if ending is None:
+            return facts(self.id, [("status", self.status), ("steps", len(self.step_records))])
+        errors = " → ".join(percent(ending[side]["dev_error"]) for side in ("start", "end"))
+        told = [("ended", ending["told"]), ("steps", f"{ending['adopted']} of {ending['tried']} adopted")]
+        test = [("test error of the ensemble", percent(final["test_error"]))] if "test_error" in final else []
+        return facts(self.id, [*told, ("dev error, mean of the seeds", errors), *test])
+
+
+def improve(
+    config: Loaded | Mapping[str, Any] | str | Path | Run,
+    budget: str = "10m",
+    target: float | None = None,
+    seeds: int = 5,
+    workers: int = 1,
+    overrides: Sequence[str] = (),
+    runs: str | Path = RUNS,
+) -> Improvement:
+    """Diagnose, change, train, and keep what is proved better, until a dev error of `target` or the budget is spent.
+
+    `budget` is a time such as "10m", or "2000epochs", or "30runs"; `workers` as for `search`. Raises UsageError for a
+    budget that cannot be, ConfigError or DataError before anything is trained.
+    """
+    path = config.directory.resolved if isinstance(config, Run) else config
+    loaded = loaded_from(path, overrides)
+    asked = verbs.Request(budget, target, seeds, loaded.path, overrides, elsewhere(Path(runs)))
+    return Improvement(verbs.begin(loaded, asked, Path(runs), Options(workers), Watcher(), Teller()).run)
+
+
+def load_improvement(improvement: str = "latest", runs: str | Path = RUNS) -> Improvement:
+    """The improvement that a path, an id, a unique prefix or `latest` means; UsageError where it is none."""
+    found = find_run(Path(runs), improvement)
+    if not is_improvement(found):
+        raise UsageError(f"{found.id} is no improvement")
+    return Improvement(found)
