@@ -254,7 +254,7 @@ def test_a_search_is_a_table_of_trials(config: Path, runs: Path) -> None:
     assert repr(search) == f"<Search {search.id}: done, 4 trials>"
     with pytest.raises(UsageError, match="no run"):
         search.trial(9)
-    with pytest.raises(UsageError, match="no strategy .rundom."):
+    with pytest.raises(UsageError, match="no strategy"):
         nnrun.search(config, strategy="rundom", runs=runs)
 
 
@@ -282,7 +282,7 @@ def test_a_verdict_has_its_actions(config: Path, runs: Path) -> None:
     assert found.actions[0].command.startswith("nnrun train ")
     assert found.told in str(found).replace("\n", " ")
     assert found.document["verdict"]["bias"] == "high"
-    assert nnrun.diagnose(run, base_error=0.9).high == set()
+    assert nnrun.diagnose(run, base_error=1.0).high == set()
     assert nnrun.diagnose(runs=runs).told == found.told
 
 
