@@ -11,12 +11,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from types import ModuleType
 from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
@@ -142,7 +143,8 @@ class _Worker:
     def __init__(self, context: Any, memory: int | None) -> None:
         self._connection, there = context.Pipe()
         self._process = context.Process(target=serve, args=[there, memory], daemon=True)
-        self._process.start()
+        with no_program():
+            self._process.start()
         there.close()
 
     def ask(self, work: Work[Job, Result], job: Job) -> None:
@@ -166,6 +168,24 @@ class _Worker:
         """End the process here and now."""
         self._process.kill()
         self._process.join()
+
+
+_STARTING = threading.Lock()
+
+
+@contextmanager
+def no_program() -> Iterator[None]:
+    """What is started meanwhile knows nothing of the program that this process runs.
+
+    It would run that program again to have its functions, of which a worker needs none; and one that searches, from its
+    first line to its last, would search again in each of its workers.
+    """
+    with _STARTING:
+        program, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = program
 
 
 def serve(connection: Connection, memory: int | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -201,3 +202,14 @@ def test_their_server_loads_the_compiled_engine_and_no_more_than_that() -> None:
     pool = Pool(1)
     assert pool.submit(loaded, {"trials": []}).result() == {"loaded": ["nnrun.compiled.steps"]}
     pool.close()
+
+
+def test_a_worker_does_not_run_the_program_that_searches(tmp_path: Path) -> None:
+    """A program whose first line is a search would search again in each of its workers."""
+    said = "print('begins', flush=True)"
+    asking = "with closing(Pool(1)) as pool: print(pool.submit(len, {'trials': []}).result())"
+    program = tmp_path / "program.py"
+    importing = "from contextlib import closing\nfrom nnrun.search.executors import Pool"
+    program.write_text(f"{said}\n{importing}\n{asking}\nimport __main__\nprint(__main__.__file__ == __file__)\n")
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout.split() == ["begins", "1", "True"], done.stderr
