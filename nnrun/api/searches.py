@@ -110,8 +110,8 @@ def search(
 ) -> Search:
     """Train many trials around a config; `trials` and `strategy` stand for those of its section `search`.
 
-    With one worker all is done in this process; several are processes of their own, for which a script needs
-    `if __name__ == "__main__":`. `timeout` is in seconds. Raises ConfigError or DataError before anything is trained.
+    With one worker all is done in this process; several are processes of their own. `timeout` is in seconds. Raises
+    ConfigError or DataError before anything is trained.
     """
     from nnrun.search.verbs import begin, refuse_unknown
 
