@@ -438,6 +438,16 @@ An error is a fraction below 1, or has a per-cent sign; 15 alone is refused, sin
 `--fail-on variance,bias` exits with 6 if one of them is high. `--json` prints one document, which a run keeps as
 diagnosis.json.
 
+A training of another tool is judged by its curves: `nnrun diagnose --curves history.csv` reads what Keras (CSVLogger,
+or `history.history` as JSON), Lightning, fast.ai, Weights & Biases and scikit-learn (`loss_curve_`,
+`validation_scores_`) write, and TensorBoard's event files where its library is installed. Columns are known by the
+words in their names, whatever their order: loss, accuracy or error; `val`, `valid`, `dev` or `eval` for dev, none of
+them for train (of dev, where the training loss is called `train_loss`, as fast.ai has it). Accuracies become errors,
+numbers above 1 are per cent, and rows of one epoch become one. The rules are those of a run; the best epoch is
+judged, by the dev error, or else the dev loss. Of advice there is what holds whatever the network is, in words and as
+settings, `×` where only a ratio means something. What the curves do not tell is to be measured, and is said so;
+`--fail-on` is not held by what cannot be told.
+
 ## The gaps
 
 The errors form a ladder: base, training set, train-dev set, dev set, test set. Those that are given are compared each

@@ -39,7 +39,13 @@ MORE_DOORS = {
     },
     "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats", "ensembling.training"},
     "search": {"stored", "trials", "state", "study", "executors"},
-    "insight": {"comparison.lines", "comparison.listing", "comparison.differences", "diagnosis.searches"},
+    "insight": {
+        "comparison.lines",
+        "comparison.listing",
+        "comparison.differences",
+        "diagnosis.searches",
+        "diagnosis.elsewhere",
+    },
     "improving": {"record", "standing"},
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,10 @@ from nnrun.runs.verdict import SETS, Verdict, judge
 from nnrun.text import set_name
 
 if TYPE_CHECKING:
+    from nnrun.insight.diagnosis.elsewhere import Elsewhere
     from nnrun.insight.diagnosis.verbs import Diagnosis, Look, Looks
+
+    Judged = Diagnosis | Elsewhere
 
 
 KINDS = ("bias", "variance", "mismatch", "dev_overfit")
@@ -51,6 +54,10 @@ By = Annotated[str | None, typer.Option(metavar="COLUMN", help="Errors by the va
 EstimateBase = Annotated[
     bool, typer.Option("--estimate-base", help="Bound the base error by nearest neighbours; it is only told.")
 ]
+Curves = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Judge a training of another tool by its curves: CSV, JSON or event file."),
+]
 LearningCurve = Annotated[
     bool, typer.Option("--learning-curve", help="Train on parts of the data: would more of it help?")
 ]
@@ -73,6 +80,7 @@ def diagnose(
     by: By = None,
     estimate_base: EstimateBase = False,
     learning_curve: LearningCurve = False,
+    curves: Curves = None,
     runs: Runs = RUNS,
     json: Json = False,
     debug: Debug = False,
@@ -88,18 +96,34 @@ def diagnose(
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
     bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
+    found: Judged
     closer: dict[str, Look] = {}
-    if bare:
+    if curves is not None or bare:
         looks.refuse()
+    if curves is not None:
+        found = _of_curves(run, curves, errors, sizes, tolerance)
+    elif bare:
         found = _of_numbers(run, errors, sizes, tolerance)
     else:
         found, closer = _of_run(run, runs, base_error, tolerance, looks)
+    _tell(found, closer, json)
+    _hold(gates, found)
+
+
+def _tell(found: Judged, closer: Mapping[str, Look], json: bool) -> None:
     if json:
         json_result({**found.document, **{name: look.document for name, look in closer.items()}})
     else:
         result(*found.page, *(line for look in closer.values() for line in ("", *look.lines)))
+
+
+def _hold(gates: Sequence[str], found: Judged) -> None:
+    """A gate on what is not known is not held either."""
     if failed := [kind for kind in gates if kind in found.high]:
         say(f"nnrun: {' and '.join(failed)} high, which --fail-on forbids")
+    if unknown := [kind for kind in gates if kind in found.unknown]:
+        say(f"nnrun: {' and '.join(unknown)} cannot be told from these curves, so --fail-on is not held")
+    if failed or unknown:
         raise typer.Exit(GATE_FAILED)
 
 
@@ -115,6 +139,29 @@ def _of_numbers(
     verdict = typed_verdict(errors, sizes, largest)
     config = default_config(quiet=True)
     return of_numbers(verdict, config, named=not config.is_absolute(), assumed=errors["base"] is None)
+
+
+def _of_curves(
+    run: str | None,
+    curves: Path,
+    errors: dict[str, str | None],
+    sizes: dict[str, int | None],
+    tolerance: str | None,
+) -> Elsewhere:
+    from nnrun.config.load import load_values
+    from nnrun.insight.diagnosis.elsewhere import of_curves
+
+    if run is not None:
+        raise UsageError(f"both the run {run} and the curves {curves} were given")
+    if given := next((part for part, text in errors.items() if text is not None and part != "base"), None):
+        raise UsageError(f"{_option(given)} stands beside --curves, which bring their errors along")
+    largest = load_values({}).config.diagnosis.tolerance if tolerance is None else typed_tolerance(tolerance)
+    base = 0.0 if errors["base"] is None else fraction("--base-error", errors["base"])
+    counts = {part: count for part, count in sizes.items() if count is not None}
+    if wrong := next((part for part, count in counts.items() if count < 1 or part not in ("train", "dev")), None):
+        told = "curves are of a train and a dev set, of an example or more each"
+        raise UsageError(f"--{set_name(wrong)}-size {counts[wrong]}: {told}")
+    return of_curves(curves, counts, base, largest, assumed=errors["base"] is None)
 
 
 def _of_run(

@@ -362,3 +362,52 @@ def test_weighted_rows_are_counted_by_what_they_are_worth(nnrun: Nnrun, here: Pa
     told = " ".join(done.out.split())
     assert "All errors here are balanced, and so many examples stand for those without weights" in told
     assert "plain errors, every row counting once: train" in told
+
+
+# curves of other tools
+
+CURVES = Path(__file__).parents[1] / "insight/diagnosis/histories"
+
+
+def test_curves_of_another_tool_are_judged(nnrun: Nnrun) -> None:
+    done = nnrun("diagnose", "--curves", CURVES / "keras_by_heart.csv", "--train-size", "120", "--dev-size", "500")
+    assert done.code == 0
+    assert done.out.startswith("file     keras_by_heart.csv: 80 epochs of train error, train loss,")
+    assert "High variance (+9.2 points" in done.out
+    assert "\nsetting  regularization." in done.out
+    assert nnrun("diagnose", "--curves", CURVES / "keras_by_heart.csv", "--json").json["verdict"]["variance"] == "high"
+
+
+@pytest.mark.parametrize(
+    ("name", "gates", "code", "told"),
+    [
+        ("keras_by_heart.csv", "variance", 6, "variance high, which --fail-on forbids"),
+        ("keras_by_heart.csv", "bias", 0, ""),
+        ("sklearn_loss_curve.json", "bias,variance", 6, "bias and variance cannot be told from these curves"),
+        ("lightning_diverged.csv", "bias", 6, "bias high"),
+        ("keras_by_heart.csv", "mismatch", 6, "mismatch cannot be told"),
+    ],
+)
+def test_a_gate_on_curves_fails_where_they_do_not_tell(
+    nnrun: Nnrun, name: str, gates: str, code: int, told: str
+) -> None:
+    done = nnrun("diagnose", "--curves", CURVES / name, "--fail-on", gates)
+    assert done.code == code
+    assert told in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("latest",), 2, "both the run latest and the curves"),
+        (("--train-error", "4%"), 2, "--train-error stands beside --curves"),
+        (("--test-size", "4"), 2, "--test-size 4"),
+        (("--by", "target"), 2, "look at a run"),
+    ],
+)
+def test_options_that_curves_have_no_use_for_are_refused(
+    nnrun: Nnrun, words: tuple[str, ...], code: int, told: str
+) -> None:
+    done = nnrun("diagnose", *words, "--curves", CURVES / "keras_by_heart.csv")
+    assert (done.code, told in done.err) == (code, True)
+    assert nnrun("diagnose", "--curves", "nothing.csv").code == 4

@@ -83,6 +83,11 @@ class Diagnosis:
         """The kinds that are judged high."""
         return {kind for kind, word in self.document["verdict"].items() if word == HIGH}
 
+    @property
+    def unknown(self) -> set[str]:
+        """The kinds that cannot be judged: none where there are errors."""
+        return set()
+
 
 def nobody(line: str) -> None:
     """Hears of what takes a moment where there is no screen."""

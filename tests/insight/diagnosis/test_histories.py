@@ -1,0 +1,157 @@
+"""Curves that other tools wrote: what is read of them, and the verdict that a careful person would give."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from nnrun.errors import DataError
+from nnrun.insight.diagnosis.elsewhere import Elsewhere, of_curves
+from nnrun.insight.diagnosis.histories import read_history
+
+FILES = Path(__file__).with_name("histories")  # trainings by scikit-learn and PyTorch; make.py there made them
+
+
+class Expected(NamedTuple):
+    """What a person would say before any program did."""
+
+    high: set[str]
+    signs: set[str]
+    first: str  # in the first thing to try; empty: nothing is to be tried yet
+    measure: str  # in what is to be measured; empty: nothing
+
+
+EXPECTED = {
+    "keras_by_heart.csv": Expected({"variance"}, set(), "regularization.", ""),
+    "keras_too_small.json": Expected({"bias"}, {"still falling"}, "training.epochs=240", ""),
+    "keras_too_short.csv": Expected({"bias"}, set(), "network.hidden × 2", ""),
+    "keras_rate_too_high.csv": Expected({"bias"}, {"learned nothing"}, "", "the learning rate"),
+    "keras_zeros.json": Expected({"bias"}, {"learned nothing"}, "", "the learning rate"),
+    "fastai_too_short.csv": Expected(set(), set(), "", "train set"),
+    "lightning_diverged.csv": Expected({"bias"}, set(), "optimizer.learning_rate × 0.1", "train set"),
+    "per_cent_and_good.csv": Expected(set(), set(), "regularization.", ""),
+    "wandb_losses.csv": Expected(set(), {"dev turned"}, "regularization.l2", "dev set"),
+    "sklearn_loss_curve.json": Expected(set(), {"still falling"}, "training.epochs=240", "dev set"),
+    "sklearn_early_stopping.json": Expected(set(), {"still falling"}, "training.epochs=120", "train set"),
+}
+
+
+def judged(path: Path, train: int = 1_000, dev: int = 500) -> Elsewhere:
+    return of_curves(path, {"train": train, "dev": dev}, 0.0, 0.015, assumed=True)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_training_elsewhere_is_judged_as_a_careful_person_would(name: str) -> None:
+    found, expected = judged(FILES / name), EXPECTED[name]
+    assert found.high == expected.high
+    assert expected.signs <= found.evidence.signs
+    tried = [setting for each in found.tries for setting in each["settings"]]
+    assert tried[0].startswith(expected.first) if expected.first else tried == []
+    assert any(expected.measure in words for words in found.measure) if expected.measure else found.measure == []
+    assert {path.name for path in FILES.glob("*.*")} == {*EXPECTED, "make.py"}
+
+
+def test_each_tool_has_its_columns() -> None:
+    names = {name: set(read_history(FILES / name).curves) for name in EXPECTED}
+    whole = {"train_loss", "dev_loss", "train_error", "dev_error"}
+    assert names["keras_by_heart.csv"] == names["keras_too_small.json"] == names["per_cent_and_good.csv"] == whole
+    assert names["fastai_too_short.csv"] == names["lightning_diverged.csv"] == whole - {"train_error"}
+    assert names["wandb_losses.csv"] == {"train_loss", "dev_loss"}
+    assert names["sklearn_loss_curve.json"] == {"train_loss"}
+    assert names["sklearn_early_stopping.json"] == {"train_loss", "dev_error"}
+
+
+def history(tmp_path: Path, text: str, name: str = "history.csv") -> Any:
+    path = tmp_path / name
+    path.write_text(text)
+    return read_history(path)
+
+
+def test_columns_and_rows_may_come_in_any_order(tmp_path: Path) -> None:
+    found = history(tmp_path, "val_loss,epoch,loss\n0.3,2,0.2\n0.9,1,0.8\n")
+    assert found.curves == {"dev_loss": [0.9, 0.3], "train_loss": [0.8, 0.2]}
+    assert found.told == ["its rows are put into the order of the epochs"]
+
+
+def test_per_cent_is_told_from_fractions(tmp_path: Path) -> None:
+    found = history(tmp_path, "accuracy;val_acc\n90;0.5\n99;0.75\n")
+    assert found.curves == {"train_error": pytest.approx([0.1, 0.01]), "dev_error": [0.5, 0.25]}
+    assert found.told == ["accuracy is read as per cent"]
+
+
+def test_the_last_step_of_an_epoch_counts(tmp_path: Path) -> None:
+    """Lightning writes a row a step; `_step` is of single batches."""
+    text = "epoch,step,train_loss_step,train_loss,val_loss\n0,9,5,,\n0,19,,2,\n0,19,,,3\n1,29,4,,\n1,39,,1,\n1,39,,,2\n"
+    assert history(tmp_path, text).curves == {"train_loss": [2, 1], "dev_loss": [3, 2]}
+
+
+def test_test_sets_and_times_are_left_alone(tmp_path: Path) -> None:
+    assert set(history(tmp_path, "epoch,loss,test_loss,time,note\n1,2,9,00:03,start\n").curves) == {"train_loss"}
+
+
+def test_numbers_that_are_not_finite_are_a_divergence_at_the_end_alone(tmp_path: Path) -> None:
+    for last, status in (("nan", "diverged"), ("inf", "diverged"), ("0.5", "done")):
+        path = tmp_path / "history.csv"
+        path.write_text(f"epoch,loss\n1,1\n2,nan\n3,{last}\n")
+        assert judged(path).evidence.status == status
+
+
+def test_one_epoch_asks_for_more(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss,val_loss,accuracy,val_accuracy\n1,0.5,0.6,0.88,0.8\n")
+    found = judged(path)
+    assert found.high == {"bias", "variance"}
+    assert any("of 1 epoch no course can be told" in words for words in found.measure)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("history.csv", "", "the file is empty"),
+        ("history.csv", "  \n\n", "the file is empty"),
+        ("history.csv", "epoch,loss\n1,0.5\n2,abc\n", "history.csv:3: abc is no number, under loss"),
+        ("history.csv", "epoch,loss\n1,0.5,7\n", "history.csv:2: 3 cells under 2 names"),
+        ("history.csv", "epoch,loss,loss\n1,1,1\n", "two columns are called loss"),
+        ("history.csv", "1,0.5,0.6\n2,0.4,0.5\n", "history.csv:1: numbers where the names of the columns should stand"),
+        ("history.csv", "a,b\n1,2\n", "none of its columns is a loss, an error or an accuracy: a, b"),
+        ("history.csv", "epoch,los\n1,2\n", "did you mean loss?"),
+        ("history.csv", "epoch,loss\n1,2\n2,1\n1,2\n", "epoch 1 stands there twice"),
+        ("history.csv", "epoch,loss\n", "no number stands in it"),
+        ("history.csv", "accuracy\n140\n", "accuracy has values beyond 0 to 1 and 0 to 100"),
+        ("history.json", '{"loss": [1,', "not valid JSON"),
+        ("history.json", '{"loss": 3}', "no list of numbers"),
+        ("history.json", '{"loss": [1, "x"]}', "value 2 of loss is no number: x"),
+        ("history.json", '{"loss": [1, 2], "val_loss": [1]}', "curves of 1 and 2 epochs"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, text: str, told: str) -> None:
+    with pytest.raises(DataError) as raised:
+        history(tmp_path, text, name)
+    assert told in str(raised.value)
+    assert str(raised.value).startswith(str(tmp_path / name))
+
+
+def test_what_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(bytes(range(128, 256)))
+    for name, told in (
+        ("picture.png", "no text"),
+        ("nothing.csv", "no such file"),
+        ("events.out.tfevents.1", "no such"),
+    ):
+        with pytest.raises(DataError, match=told):
+            read_history(tmp_path / name)
+    (tmp_path / "events.out.tfevents.1").write_bytes(b"")
+    with pytest.raises(DataError, match=r"library tensorboard|no scalar"):
+        read_history(tmp_path / "events.out.tfevents.1")
+
+
+def test_the_document_has_what_a_diagnosis_has() -> None:
+    found = judged(FILES / "keras_by_heart.csv")
+    document = json.loads(json.dumps(found.document))
+    assert document["verdict"]["variance"] == "high"
+    assert document["curves"]["epochs"] == 80
+    assert document["next"] == found.tries
+    assert document["measure"] == []
