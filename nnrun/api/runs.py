@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnrun.api.pictures import Figure, facts
-from nnrun.config.load import Loaded, load_values
+from nnrun.config.load import Loaded, load_values, overridden
 from nnrun.config.load import load_config as _load_config
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
@@ -179,7 +179,7 @@ def loaded_from(config: Loaded | Mapping[str, Any] | str | Path, overrides: Sequ
     if isinstance(config, Mapping):
         config = load_values(config)
     if isinstance(config, Loaded):
-        return _load_config(config.path, overrides, config.text) if overrides else config
+        return overridden(config, overrides)
     return load_config(config, overrides)
 
 

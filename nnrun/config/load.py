@@ -35,6 +35,7 @@ class Loaded:
     path: Path | None
     notices: list[str] = field(default_factory=list)
     places: Places = field(default_factory=Places)
+    overrides: Sequence[str] = ()  # that hold on top of the text
 
     def locate(self, path: KeyPath, message: str) -> str:
         """The message with the file, line and column of the value it is about."""
@@ -70,7 +71,12 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
         notices.append(places.locate(place, told).line)
     if config.training.blas_threads not in (None, 1):
         notices.append(places.locate(("training", "blas_threads"), RETIRED_THREADS).line)
-    return Loaded(config, content, path, notices, places)
+    return Loaded(config, content, path, notices, places, tuple(overrides))
+
+
+def overridden(loaded: Loaded, overrides: Sequence[str]) -> Loaded:
+    """The same with further overrides on top; ConfigError as for a file."""
+    return load_config(loaded.path, [*loaded.overrides, *overrides], loaded.text) if overrides else loaded
 
 
 def load_values(values: Mapping[str, object]) -> Loaded:
