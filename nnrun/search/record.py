@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
@@ -136,3 +136,24 @@ class SearchRecord(TypedDict, total=False):
     notes: list[str]
     stages: list[Stage]
     repeats: list[Repeated]
+
+
+FIRST = ("number", "status", "metric")
+FINALS = ("dev_error", "dev_loss", "train_error", "train_loss", "cost")  # others stand behind them
+LAST = ("epochs", "best_epoch", "seconds", "seed")
+
+
+def trial_table(records: Sequence[TrialRecord], keys: Sequence[str]) -> tuple[list[str], list[list[Any]]]:
+    """Titles and a row a trial: results, then its values of these dotted keys and of all others that a trial has."""
+    keys = list(dict.fromkeys([*keys, *(key for record in records for key in record["values"])]))
+    finals = list(dict.fromkeys([*FINALS, *(name for record in records for name in record["final"])]))
+    rows = [
+        [
+            *map(record.get, FIRST),
+            *map(record["final"].get, finals),
+            *map(record.get, LAST),
+            *map(record["values"].get, keys),
+        ]
+        for record in records
+    ]
+    return [*FIRST, *finals, *LAST, *keys], rows

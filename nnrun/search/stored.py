@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 from nnrun.errors import DataError, UsageError
 from nnrun.installation import command
@@ -13,7 +13,7 @@ from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord, TrialRecord, ranked
+from nnrun.search.record import SearchRecord, TrialRecord, ranked, trial_table
 from nnrun.search.retests.record import RetestRecord, is_retest, read
 
 WIDER = "wider.yaml"  # a config, for the search that comes after it
@@ -55,6 +55,11 @@ class StoredSearch:
     def kept(self) -> list[TrialRecord]:
         """Those that are there, in place of some that `loss` speaks of; DataError where a line is damaged."""
         return Ledger.of(self.run.directory, self.plan.space).read_whole()
+
+    @property
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """Titles, and a row a trial with its results and settings."""
+        return trial_table(self.trials, self.plan.space.keys)
 
     @property
     def ranked(self) -> list[RunDir]:

@@ -15,7 +15,18 @@ from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
-from nnrun.search.record import EndedBy, Expected, Repeated, SearchRecord, Stage, TrialRecord, dev_loss, or_so, sharing
+from nnrun.search.record import (
+    EndedBy,
+    Expected,
+    Repeated,
+    SearchRecord,
+    Stage,
+    TrialRecord,
+    dev_loss,
+    or_so,
+    sharing,
+    trial_table,
+)
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
 from nnrun.text import columns, duration, metric_key, metric_name, number, percent, wrapped
@@ -275,23 +286,12 @@ def brief(record: SearchRecord, metric: str) -> list[str]:
     return [ending(record), *test_line(record, metric)]
 
 
-FIRST = ("number", "status", "metric")
-FINALS = ("dev_error", "dev_loss", "train_error", "train_loss", "cost")  # further ones stand behind them
-LAST = ("epochs", "best_epoch", "seconds", "seed")
-
-
 def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
-    """CSV with a line of titles: results, then these dotted keys and all that a trial has; empty = none, as in YAML."""
-    keys = list(dict.fromkeys([*keys, *(key for record in records for key in record["values"])]))
-    finals = list(dict.fromkeys([*FINALS, *(name for record in records for name in record["final"])]))
+    """CSV with a line of titles and a row a trial; empty = none, as in YAML."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*FIRST, *finals, *LAST, *keys])
-    for record in records:
-        cells = [record.get(name) for name in FIRST]
-        cells += [record["final"].get(name) for name in finals]
-        cells += [record.get(name) for name in LAST]
-        writer.writerow([_cell(value) for value in (*cells, *map(record["values"].get, keys))])
+    titles, rows = trial_table(records, keys)
+    writer.writerows([titles, *([_cell(value) for value in row] for row in rows)])
     return text.getvalue()
 
 
