@@ -65,12 +65,11 @@ class Search:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """A row a trial, by number: how it ended, its metric and errors, its seed, and a column for each setting."""
+        """A row a trial, by number, in the columns of trials.csv: how it ended, its results, and each setting."""
         import pandas as pd
 
-        kept = ("number", "status", "metric", "seed", "epochs", "best_epoch", "seconds")
-        rows = [{key: record.get(key) for key in kept} | record["final"] | record["values"] for record in self.records]
-        return pd.DataFrame(rows).set_index("number") if rows else pd.DataFrame()
+        titles, rows = self._stored.table
+        return pd.DataFrame(rows, columns=titles).set_index("number")
 
     @property
     def best(self) -> Run | None:
@@ -167,12 +166,5 @@ def ensemble(
         return Run(ensembles.of_cycles(made, root))
     if len(found) > 1 or not is_search(found[0]):
         return Run(ensembles.of_named(found, root, greedy))
-    return Run(_of_search(StoredSearch(StoredRun(found[0])), top, greedy, root))
-
-
-def _of_search(search: StoredSearch, top: int | None, greedy: int | None, root: Path) -> RunDir:
-    if top is not None:
-        return ensembles.of_best(search.ranked, search.plan.metric, top, root)
-    if greedy is not None:
-        return ensembles.chosen_from(search.ranked, search.plan.metric, greedy, root)
-    raise UsageError(f"{search.run.id} is a search: top or greedy says which of its trials")
+    whole = StoredSearch(StoredRun(found[0]))
+    return Run(ensembles.of_search(whole.run.id, whole.ranked, whole.plan.metric, top, greedy, root))

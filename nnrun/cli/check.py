@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 FAULT = 6  # exit code
-INDENT = " " * 19
 
 
 @explained
@@ -41,39 +40,25 @@ def check(
     with preparing(quiet or json) as heard:
         context = open_context(loaded, runs, heard)
     found = preflight(context)
-    statuses = _report_json(found) if json else _report(found, quiet)
+    statuses = _report_json(list(found)) if json else _report(found, quiet)
     raise typer.Exit(FAULT if statuses["fail"] else 0)
 
 
-def _report_json(found: Iterable[tuple[str, Finding]]) -> Counter[str]:
-    checks = list(found)
-    statuses = Counter[str](finding.status for _, finding in checks)
-    counts = {status: statuses[status] for status in ("pass", "warn", "fail")}
-    entries = [
-        {"name": name, "status": finding.status, "finding": finding.text, "cure": finding.cure, **finding.numbers}
-        for name, finding in checks
-    ]
-    json_result({"schema_version": 1, **counts, "checks": entries})
-    return statuses
+def _report_json(found: Sequence[tuple[str, Finding]]) -> Counter[str]:
+    from nnrun.insight.preflight.verbs import as_json
+
+    json_result(as_json(found))
+    return Counter(finding.status for _, finding in found)
 
 
 def _report(found: Iterable[tuple[str, Finding]], quiet: bool) -> Counter[str]:
     """Each check as soon as it is done; with -q those that found something."""
+    from nnrun.insight.preflight.verbs import counts_line, finding_lines
+
     statuses: Counter[str] = Counter()
     for name, finding in found:
         statuses[finding.status] += 1
         if not quiet or finding.status == "fail":
-            result(*_lines(name, finding))
-    result(", ".join(f"{statuses[status]} {status}" for status in ("pass", "warn", "fail")))
+            result(*finding_lines(name, finding))
+    result(counts_line(statuses))
     return statuses
-
-
-def _lines(name: str, finding: Finding) -> Iterator[str]:
-    """The finding beside its name, then its picture, then the cure."""
-    from nnrun.text import wrapped
-
-    yield from wrapped(finding.text, f"{finding.status}  {name:<13}")
-    if finding.picture:
-        yield INDENT + finding.picture
-    if finding.cure:
-        yield from wrapped(finding.cure, f"      {'cure':>11}  ")

@@ -142,17 +142,12 @@ def _report_trained(outcome: Outcome, shown: Shown) -> None:
 
 
 def _of_search(found: Sequence[RunDir], top: int | None, greedy: int | None, runs: Path) -> RunDir:
-    from nnrun.errors import UsageError
-    from nnrun.models.ensembling.verbs import chosen_from, of_best
+    from nnrun.models.ensembling.verbs import of_search
     from nnrun.runs.stored import StoredRun
     from nnrun.search.stored import StoredSearch
 
     search = StoredSearch(StoredRun(found[0]))
-    if top is not None:
-        return of_best(search.ranked, search.plan.metric, top, runs, sys.argv)
-    if greedy is not None:
-        return chosen_from(search.ranked, search.plan.metric, greedy, runs, sys.argv)
-    raise UsageError(f"{search.run.id} is a search: one of --top N and --greedy N says which of its trials")
+    return of_search(search.run.id, search.ranked, search.plan.metric, top, greedy, runs, sys.argv)
 
 
 def _of_runs(found: Sequence[RunDir], top: int | None, greedy: int | None, runs: Path) -> RunDir:

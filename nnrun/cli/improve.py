@@ -72,12 +72,13 @@ def improve(
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.improving.verbs import Request, begin
+    from nnrun.search.state import options_of
 
     loaded, path = _what(config, settings or [], runs, quiet)
     wanted = None if target is None else fraction("--target", target)
     asked = Request(budget, wanted, seeds, path, settings or [], elsewhere(runs))
     limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
-    options = search.options_of(workers, None, **limits)
+    options = options_of(workers, None, **limits)
     with improve_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
@@ -108,8 +109,9 @@ def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.improving.verbs import resume
+    from nnrun.search.state import options_of
 
-    chosen = search.options_of(**options)
+    chosen = options_of(**options)
     with improve_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, chosen, screen, screen, stop)
     _report(outcome, json, quiet)

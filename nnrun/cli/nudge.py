@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from nnrun.runs.requests import Do
     from nnrun.runs.rundir import RunDir
 
-PATIENCE = 3.0  # seconds that a command waits for an answer; it holds all the same if that comes later
-
 
 @explained
 def nudge(
@@ -38,14 +36,11 @@ def nudge(
 
 def ask_and_tell(run: RunDir, do: Do, json: bool, settings: list[str] | None = None, note: str | None = None) -> None:
     """Ask who trains the run, wait a little for the answer, and print it; UsageError for a refusal."""
-    from nnrun.errors import UsageError
-    from nnrun.runs.requests import answer_to, ask
+    from nnrun.runs.requests import ask, taken_up
     from nnrun.runs.telling import answer_lines
 
     name = ask(run, do, settings or [], note)
-    answer = answer_to(run, name, PATIENCE)
-    if why := [event["why"] for event in answer or [] if event["event"] == "refused"]:
-        raise UsageError(f"refused: {why[0]}")
+    answer = taken_up(run, name)
     if json:
         json_result({"id": run.id, "request": name, "answer": answer})
     elif answer is None:

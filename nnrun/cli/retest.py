@@ -65,10 +65,11 @@ def retest(
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.retests.verbs import Request, begin
+    from nnrun.search.state import options_of
 
     limits: Limits = {"timeout": timeout, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack}
-    options = search.options_of(workers, None, **limits)
+    options = options_of(workers, None, **limits)
     asked = Request(top, seeds, config, settings or [])
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(found, asked, runs, options, screen, stop, sys.argv)
@@ -81,8 +82,9 @@ def go_on(run: RunDir, json: bool, quiet: bool, **options: Unpack[search.Shared]
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.retests.verbs import resume
+    from nnrun.search.state import options_of
 
-    chosen = search.options_of(**options)
+    chosen = options_of(**options)
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, chosen, screen, stop)
     _report(outcome, json, quiet)

@@ -13,6 +13,7 @@ from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Setting
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
 from nnrun.installation import command
+from nnrun.machine.posix import LEAST_MEMORY
 
 if TYPE_CHECKING:
     from nnrun.cli.terminal.signals import StopRequest
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nnrun.runs.stored import StoredRun
     from nnrun.search.plan import Limits
     from nnrun.search.running import SearchOutcome
-    from nnrun.search.state import Options
     from nnrun.search.stored import StoredSearch
 
     class Shared(Limits):
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 EXIT_CODES = {"done": 0, "diverged": 5, "failed": 1}
-LEAST_MEMORY = 1 << 28  # for the libraries and a small network; where a BLAS finds no room it hangs
 
 Trials = Annotated[
     int | None, typer.Option(metavar="N", help="Total number of trials; left out: search.trials.", min=1)
@@ -100,6 +99,7 @@ def search(
     loaded = load_config(config or default_config(quiet), asked)
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
+    from nnrun.search.state import options_of
     from nnrun.search.verbs import begin, refuse_unknown
 
     refuse_unknown(strategy)
@@ -123,6 +123,7 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     """Resume a search."""
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
+    from nnrun.search.state import options_of
     from nnrun.search.verbs import resume
 
     chosen = options_of(**options)
@@ -130,17 +131,6 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
         outcome = resume(run, trials, chosen, screen, stop)
     _report(outcome, json, quiet)
     raise typer.Exit(exit_code(outcome, stop))
-
-
-def options_of(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
-    """What the commands that search were given; UsageError for what this system cannot do."""
-    from nnrun.errors import UsageError
-    from nnrun.machine.posix import LIMITS_MEMORY
-    from nnrun.search.state import Options, usual_workers
-
-    if limits.get("trial_memory") is not None and not LIMITS_MEMORY:
-        raise UsageError("--trial-memory: this system does not limit the memory of a process")
-    return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
 
 
 def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:

@@ -30,6 +30,7 @@ from nnrun.runs.stored import HELD, StoredRun
 
 FOLDER, ENDING = "requests", ".json"
 SECONDS_BETWEEN_LOOKS = 0.2  # into the folder
+PATIENCE = 3.0  # seconds that who asks waits for an answer; what was asked for holds all the same if that comes later
 TRAINED = ("created", *HELD)  # status of what takes requests up, now or at its first epoch
 
 Do = Literal["change", "pause", "resume", "stop"]
@@ -174,6 +175,14 @@ def answer_to(run: RunDir, name: str, seconds: float) -> list[Event] | None:
         if time.monotonic() >= until:
             return None
         time.sleep(SECONDS_BETWEEN_LOOKS / 2)
+
+
+def taken_up(run: RunDir, name: str) -> list[Event] | None:
+    """What became of a request that a little waiting tells; None where it is to come later, UsageError if refused."""
+    answer = answer_to(run, name, PATIENCE)
+    if why := [event["why"] for event in answer or [] if event["event"] == "refused"]:
+        raise UsageError(f"refused: {why[0]}")
+    return answer
 
 
 # who trains

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from nnrun.config.overrides import configured
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset, Part
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command
 from nnrun.machine.capacity import free_memory, usable_cores
+from nnrun.machine.posix import LEAST_MEMORY, LIMITS_MEMORY
 from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.environment import describe
 from nnrun.runs.preparing import CACHE
@@ -38,6 +39,13 @@ MEMORY_SHARE = 0.8
 def usual_workers(least_memory: int) -> int:
     """One for each core that may be used, as long as there is the least memory for each."""
     return max(1, min(usable_cores(), int(MEMORY_SHARE * free_memory()) // least_memory))
+
+
+def options_of(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
+    """What who asks for a search has said, in workers of its own; UsageError for what this system cannot do."""
+    if limits.get("trial_memory") is not None and not LIMITS_MEMORY:
+        raise UsageError("--trial-memory: this system does not limit the memory of a process")
+    return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
 
 
 @dataclass(frozen=True)

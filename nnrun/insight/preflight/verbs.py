@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypedDict, get_args
 
 import numpy as np
 
@@ -15,7 +17,13 @@ from nnrun.insight.preflight.checks import CHECKS, Check
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.conclusion import in_fold
 from nnrun.runs.preparing import begun
-from nnrun.runs.symptoms.evidence import Finding
+from nnrun.runs.symptoms.evidence import Finding, Status
+from nnrun.text import wrapped
+
+STATUSES: Sequence[Status] = get_args(Status)
+Document = TypedDict(
+    "Document", {"schema_version": int, "pass": int, "warn": int, "fail": int, "checks": list[Mapping[str, Any]]}
+)
 
 
 def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
@@ -38,6 +46,34 @@ def preflight(context: Context) -> Iterator[tuple[str, Finding]]:
         if finding.status == "fail":
             failed.add(name)
         yield name, finding
+
+
+INDENT = " " * 19
+
+
+def finding_lines(name: str, finding: Finding) -> Iterator[str]:
+    """The finding beside its name, then its picture, then the cure."""
+    yield from wrapped(finding.text, f"{finding.status}  {name:<13}")
+    if finding.picture:
+        yield INDENT + finding.picture
+    if finding.cure:
+        yield from wrapped(finding.cure, f"      {'cure':>11}  ")
+
+
+def counts_line(statuses: Counter[str]) -> str:
+    """How many checks came to what."""
+    return ", ".join(f"{statuses[status]} {status}" for status in STATUSES)
+
+
+def as_json(checks: Sequence[tuple[str, Finding]]) -> Document:
+    """What `--json` prints."""
+    statuses = Counter(finding.status for _, finding in checks)
+    entries: list[Mapping[str, Any]] = [
+        {"name": name, "status": finding.status, "finding": finding.text, "cure": finding.cure, **finding.numbers}
+        for name, finding in checks
+    ]
+    passed, warned, failed = (statuses[status] for status in STATUSES)
+    return {"schema_version": 1, "pass": passed, "warn": warned, "fail": failed, "checks": entries}
 
 
 def _run(check: Check, context: Context, failed: set[str]) -> Finding:

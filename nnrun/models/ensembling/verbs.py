@@ -107,6 +107,26 @@ def of_best(trials: Sequence[RunDir], metric: str, n: int, root: Path, argv: Seq
     return _made(known, Choice("top", weights, told, selection), root, argv)
 
 
+def of_search(
+    name: str,
+    trials: Sequence[RunDir],
+    metric: str,
+    n: int | None,
+    rounds: int | None,
+    root: Path,
+    argv: Sequence[str] = (),
+) -> RunDir:
+    """An ensemble of the n best of these trials, or of what so many rounds choose; UsageError where neither is asked.
+
+    They are those of a search of this name, with a result, in their order by its metric.
+    """
+    if n is not None:
+        return of_best(trials, metric, n, root, argv)
+    if rounds is not None:
+        return chosen_from(trials, metric, rounds, root, argv)
+    raise UsageError(f"{name} is a search: one of --top N and --greedy N says which of its trials")
+
+
 def chosen_from(trials: Sequence[RunDir], metric: str, rounds: int, root: Path, argv: Sequence[str] = ()) -> RunDir:
     """An ensemble of the trials of a search that have their checkpoints, by so many rounds of greedy selection."""
     candidates = of_trials(_kept(trials))
