@@ -423,7 +423,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
     "cli/diagnose:_hold", "cli/diagnose:_of_curves",
-    "cli/ensemble:_of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
+    "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_unfit",
     "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
