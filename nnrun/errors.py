@@ -19,6 +19,12 @@ class UsageError(NnrunError):
     exit_code = 2
 
 
+def refuse_for(what: str, **options: object) -> None:
+    """UsageError if one of these is given, which has no meaning for what is asked for."""
+    if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [], ())]:
+        raise UsageError(f"--{given[0]} has no meaning for {what}")
+
+
 class ConfigError(NnrunError):
     """The configuration is invalid; holds the problems found, one line each: the first of very many, cut where long.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -333,3 +334,108 @@ def test_overrides_stand_on_those_that_a_config_was_loaded_with(config: Path, ru
     assert len(search.trial(0).metrics) == 2
     assert "schema" in nnrun.check(loaded, ["network.init=zeros"], runs)
     assert nnrun.train(loaded, runs).config.network.hidden == (3,)
+
+
+def test_a_search_takes_what_the_command_takes(config: Path, runs: Path) -> None:
+    search = nnrun.search(config, trials=3, workers=1, seed=7, target=0.0, stack=1, repeat=1, timeout=100.0, runs=runs)
+    plan = search._stored.plan
+    assert (plan.seed, plan.repeat, plan.limits["stack"], plan.limits["timeout"]) == (7, 1, 1, 100.0)
+    alone = nnrun.search(config, trials=3, workers=2, seed=7, runs=runs)
+    columns = ["metric", "dev_loss", "optimizer.learning_rate"]
+    pd.testing.assert_frame_equal(alone.trials[columns], search.trials[columns])
+    wrong = [{"workers": 0}, {"repeat": 0}, {"stack": 0}, {"timeout": -1.0}, {"trial_memory": 1}]
+    for option in wrong:
+        with pytest.raises(UsageError, match="is the least"):
+            nnrun.search(config, runs=runs, **option)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"search\.trials"):
+        nnrun.search(config, trials=0, runs=runs)
+
+
+def test_a_search_goes_on(config: Path, runs: Path) -> None:
+    search = nnrun.search(config, trials=2, workers=1, runs=runs)
+    longer = nnrun.resume(search, trials=4, workers=1)
+    assert type(longer) is nnrun.Search
+    assert len(search.trials) == len(longer.trials) == 4
+    assert isinstance(nnrun.resume(search.id, runs=runs), nnrun.Search)
+    with pytest.raises(UsageError, match="--epochs has no meaning for a search"):
+        nnrun.resume(search.id, epochs=3, runs=runs)
+    with pytest.raises(UsageError, match="--trials has no meaning for one run"):
+        nnrun.resume(str(search.trial(0).path), trials=3)  # type: ignore[call-overload]
+
+
+def test_an_old_search_is_tested_again(config: Path, runs: Path) -> None:
+    search = nnrun.search(config, trials=2, workers=1, runs=runs)
+    again = nnrun.retest(search, top=1, seeds=3, workers=1, runs=runs)
+    assert search.retest is None
+    assert again.retest is not None and again.retest["verdict"]
+    assert len(again.trials) == 6
+    with pytest.raises(UsageError, match="3 are the least"):
+        nnrun.retest(search, seeds=2, runs=runs)
+
+
+def test_runs_stand_side_by_side(config: Path, runs: Path) -> None:
+    one, two = (nnrun.train(nnrun.load_config(config, [f"optimizer.learning_rate={r}"]), runs) for r in (0.01, 0.1))
+    found = nnrun.compare([one, two.id], runs=runs)
+    assert list(found.table.index) == ["A", "B"]
+    assert list(found.table["optimizer.learning_rate"]) == [0.01, 0.1]
+    assert found.why_not is None and found.document["comparable"]
+    assert "optimizer.learning_rate" in str(found) and "<table" in found._repr_html_()
+    with pytest.raises(UsageError, match="two runs or more"):
+        nnrun.compare([one], runs=runs)
+    listed = nnrun.list_runs(["status=done"], "dev_loss", runs=runs)
+    assert {*listed.index} == {one.id, two.id}
+    assert listed["dev_loss"].is_monotonic_increasing
+    assert nnrun.list_runs(["dev_error>2"], runs=runs).empty
+    assert nnrun.list_runs(runs=runs / "none").empty
+
+
+def test_a_config_is_proposed_for_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("points.csv").write_text("x,kind\n" + "".join(f"{k % 7 + 0.5},{'ab'[k % 2]}\n" for k in range(60)))
+    Path("config.yaml").write_text(nnrun.init("points.csv", target="kind"))
+    assert nnrun.train(nnrun.load_config("config.yaml", ["training.epochs=1"])).status == "done"
+    with pytest.raises(UsageError, match="--task guess"):
+        nnrun.init("points.csv", target="kind", task="guess")
+
+
+def test_a_run_leaves_as_a_file_and_as_a_page(config: Path, runs: Path, tmp_path: Path) -> None:
+    run = nnrun.train(config, runs)
+    done = run.export(tmp_path / "model.py")
+    assert done.rows == 30 and done.difference is not None and done.difference < 1e-5
+    with pytest.raises(UsageError, match="exists"):
+        run.export(tmp_path / "model.py")
+    assert run.export(tmp_path / "model.py", force=True).rows == 30
+    assert run.report() == run.path / "report.html"
+    with pytest.raises(UsageError, match="is not being trained"):
+        nnrun.nudge(run, ["optimizer.learning_rate=0.1"])
+    for verb in (nnrun.pause, nnrun.stop):
+        with pytest.raises(UsageError, match="is not being trained"):
+            verb(run.id, runs)
+
+
+def test_a_verdict_has_closer_looks(config: Path, runs: Path) -> None:
+    run = nnrun.train(config, runs)
+    found = nnrun.diagnose(run, by="target", estimate_base=True)
+    assert {*found.looks} == {"regions", "base_estimate"}
+    assert "versicolor" in str(found)
+    for option in ({"base_error": 15.0}, {"tolerance": -0.1}):
+        with pytest.raises(UsageError, match="a fraction"):
+            nnrun.diagnose(run, **option)  # type: ignore[arg-type]
+
+
+def test_what_is_interrupted_goes_on(config: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes as KeyboardInterrupt, the workers end, and what was finished counts."""
+    from nnrun.search.study import Watcher
+
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watcher, "trial", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            nnrun.search(config, trials=3, workers=2, runs=runs)
+    search = nnrun.load_search(runs=runs)
+    assert search.status == "interrupted"
+    assert 1 <= len(search.records) < 4
+    whole = nnrun.search(config, trials=3, workers=1, runs=runs)
+    assert nnrun.resume(search, workers=1).trials["dev_loss"].equals(whole.trials["dev_loss"])

@@ -61,6 +61,7 @@ FILES = {
 ALSO_SPELLED = {
     ("cli/common.py", "config.yaml"): "what a user calls a config, looked for in the current directory",
     ("cli/init.py", "config.yaml"): "the same, written there",
+    ("api/runs.py", "config.yaml"): "the same, where what is proposed is meant for",
     ("data/cache.py", "data.json"): "a file of the cache, which knows no runs",
 }
 

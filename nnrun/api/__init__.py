@@ -1,32 +1,41 @@
-"""The verbs of the command line as functions: `runs`, `searches`, `improvements`, `verdicts`, and `pictures` of them.
+"""The verbs of the command line as functions, and what they return.
 
-`nnrun` itself has their names. What they return reads a directory when it is asked, prints well, and shows itself in a
-notebook.
+`runs`, `searches`, `improvements`, `steering` of what goes on, `verdicts`, and `pictures` of all that. `nnrun` itself
+has their names. What they return reads a directory when it is asked, prints well, and shows itself in a notebook.
 """
 
 from nnrun.api.improvements import Improvement, improve, load_improvement
 from nnrun.api.pictures import Figure
-from nnrun.api.runs import Run, load_config, load_run, resume, rewind, train
-from nnrun.api.searches import Search, ensemble, load_search, search
-from nnrun.api.verdicts import Checks, Diagnosis, check, diagnose
+from nnrun.api.runs import Run, init, load_config, load_run, rewind, train
+from nnrun.api.searches import Search, ensemble, load_search, retest, search
+from nnrun.api.steering import nudge, pause, resume, stop
+from nnrun.api.verdicts import Checks, Comparison, Diagnosis, check, compare, diagnose, list_runs
 
 __all__ = [
     "Checks",
+    "Comparison",
     "Diagnosis",
     "Figure",
     "Improvement",
     "Run",
     "Search",
     "check",
+    "compare",
     "diagnose",
     "ensemble",
     "improve",
+    "init",
+    "list_runs",
     "load_config",
     "load_improvement",
     "load_run",
     "load_search",
+    "nudge",
+    "pause",
     "resume",
+    "retest",
     "rewind",
     "search",
+    "stop",
     "train",
 ]

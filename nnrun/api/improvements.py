@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.api.pictures import facts
 from nnrun.api.runs import RUNS, Run, loaded_from
-from nnrun.api.searches import Search
+from nnrun.api.searches import Search, options_here
 from nnrun.errors import UsageError
 from nnrun.improving import verbs
 from nnrun.improving.record import IMPROVED, Ending, StepRecord, is_improvement, read, read_steps
 from nnrun.improving.standing import Teller
 from nnrun.installation import elsewhere
 from nnrun.runs.finding import find_run
-from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.text import percent
 
@@ -69,7 +68,7 @@ def improve(
     budget: str = "10m",
     target: float | None = None,
     seeds: int = 5,
-    workers: int = 1,
+    workers: int | None = None,
     overrides: Sequence[str] = (),
     runs: str | Path = RUNS,
 ) -> Improvement:
@@ -81,7 +80,7 @@ def improve(
     path = config.directory.resolved if isinstance(config, Run) else config
     loaded = loaded_from(path, overrides)
     asked = verbs.Request(budget, target, seeds, loaded.path, overrides, elsewhere(Path(runs)))
-    return Improvement(verbs.begin(loaded, asked, Path(runs), Options(workers), Watcher(), Teller()).run)
+    return Improvement(verbs.begin(loaded, asked, Path(runs), options_here(workers), Watcher(), Teller()).run)
 
 
 def load_improvement(improvement: str = "latest", runs: str | Path = RUNS) -> Improvement:

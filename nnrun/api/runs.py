@@ -1,4 +1,4 @@
-"""Runs: train, resume, rewind, load."""
+"""Runs: init, train, rewind, load."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnrun.api.pictures import Figure, facts
-from nnrun.config.load import Loaded, load_values, overridden
+from nnrun.config.load import EXAMPLE, Loaded, load_values, overridden
 from nnrun.config.load import load_config as _load_config
+from nnrun.installation import elsewhere
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions
 from nnrun.models.uncertainty import asked_for
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from nnrun.config.config import Config
     from nnrun.models.calibrating import CalibrationDocument
+    from nnrun.models.export.formats import Exported
     from nnrun.models.verbs import EvaluationDocument
     from nnrun.runs.records import Final, Row, RunRecord
     from nnrun.runs.rundir import RunDir
@@ -146,6 +148,27 @@ class Run:
         with threadpool_limits(1, "blas"):
             return calibrate(load_model(self._stored)).document
 
+    def export(self, path: str | Path, format: str | None = None, force: bool = False) -> Exported:
+        """Write the model for other programs: `onnx`, or `numpy`, one Python file; left out, the file's name decides.
+
+        Tells on how many dev rows the file was compared with the run, and the largest difference. Raises UsageError
+        where the file exists, unless `force`, or an extra is missing; NnrunError where it says something else.
+        """
+        from nnrun.models.export.formats import FORMATS, export, format_for
+        from nnrun.models.output import check_free, check_spares
+
+        output = Path(path)
+        chosen = FORMATS[format_for(format, output)]
+        check_free(output, force)
+        chosen.require()
+        model = load_model(self._stored)
+        check_spares(output, model.learned_from)
+        return export(model, chosen, output)
+
+    def report(self) -> Path:
+        """Write report.html, a page with all charts; where it lies."""
+        return report_of(self.directory)
+
     def plot(self) -> Figure:
         """Losses, errors and the learning rate over the epochs, as in the report."""
         from nnrun.report.verbs import run_charts
@@ -158,6 +181,33 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"
+
+
+def report_of(directory: RunDir) -> Path:
+    """The page of a run or a search, made anew."""
+    from nnrun.report.verbs import write_report
+
+    return write_report(StoredRun(directory), EXAMPLE, elsewhere(directory.path.parent))
+
+
+def init(
+    data: str | Mapping[str, str],
+    target: str | None = None,
+    *,
+    task: str = "auto",
+    time: str | None = None,
+    group: str | None = None,
+    drop: Sequence[str] = (),
+    metric: str | None = None,
+) -> str:
+    """The text of a config for a table, with the reason above each key, to be written to a file of this folder.
+
+    `data` is a file, the name of a bundled data set, or a file for each of `train`, `dev` and `test`; the others are
+    the options of `nnrun init`. Raises DataError for data that cannot be read, UsageError where the target is open.
+    """
+    from nnrun.insight.scaffold.verbs import scaffold, wishes
+
+    return scaffold(data, wishes(target, task, time, group, tuple(drop), metric), Path("config.yaml")).text
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
@@ -181,12 +231,6 @@ def loaded_from(config: Loaded | Mapping[str, Any] | str | Path, overrides: Sequ
     if isinstance(config, Loaded):
         return overridden(config, overrides)
     return load_config(config, overrides)
-
-
-def resume(run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS) -> Run:
-    """Continue a run in place to `epochs` in total; with overrides, as a child run."""
-    directory = run.directory if isinstance(run, Run) else find_run(Path(runs), run)
-    return Run(verbs.resume(directory, epochs, overrides).run)
 
 
 def rewind(

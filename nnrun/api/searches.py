@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from nnrun.api.pictures import Figure, facts
-from nnrun.api.runs import RUNS, Run, loaded_from
+from nnrun.api.runs import RUNS, Run, loaded_from, report_of
 from nnrun.errors import UsageError
 from nnrun.models.ensembling import verbs as ensembles
 from nnrun.models.ensembling.training import has_cycles, train_cycles, train_seeds
 from nnrun.runs.finding import find_run, is_search
 from nnrun.runs.stored import StoredRun
-from nnrun.search.state import Options
+from nnrun.search.state import Options, options_of
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.text import percent
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from nnrun.config.load import Loaded
     from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Limits
     from nnrun.search.record import SearchRecord, TrialRecord
+    from nnrun.search.retests.record import RetestRecord
 
 
 class Search:
@@ -81,6 +84,15 @@ class Search:
         """The run of a trial; UsageError where there is none of this number."""
         return Run(find_run(self.path.parent, f"{self.path}/trials/{number:04d}"))
 
+    @property
+    def retest(self) -> RetestRecord | None:
+        """What a retest is about, and its verdict; None for all other searches."""
+        return self._stored.retest
+
+    def report(self) -> Path:
+        """Write report.html, a page with all charts; where it lies."""
+        return report_of(self.directory)
+
     def plot(self) -> Figure:
         """The best so far, the dev errors of all trials over their epochs, and all settings on parallel axes."""
         from nnrun.report.verbs import search_charts
@@ -102,23 +114,39 @@ def search(
     config: Loaded | Mapping[str, Any] | str | Path,
     trials: int | None = None,
     strategy: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     overrides: Sequence[str] = (),
     timeout: float | None = None,
     runs: str | Path = RUNS,
+    *,
+    seed: int | None = None,
+    target: float | None = None,
+    trial_timeout: float | None = None,
+    trial_memory: int | None = None,
+    stack: int | None = None,
+    repeat: int | None = None,
 ) -> Search:
-    """Train many trials around a config; `trials` and `strategy` stand for those of its section `search`.
+    """Train many trials around a config; `trials`, `strategy` and `seed` stand for those of the config.
 
-    With one worker all is done in this process; several are processes of their own. `timeout` is in seconds. Raises
-    ConfigError or DataError before anything is trained.
+    `workers` are processes, one a core where it is left out, and 1 is this process; they change no result. The search
+    ends after `timeout` seconds or at a value as good as `target`; a trial may take `trial_timeout` seconds, a worker
+    `trial_memory` bytes; `stack` trials at most are trained as one, and the best three `repeat` times with new seeds.
+    Raises UsageError, ConfigError or DataError before anything is trained.
     """
     from nnrun.search.verbs import begin, refuse_unknown
 
     refuse_unknown(strategy)
-    chosen = {"search.trials": trials, "search.strategy": strategy}
+    chosen = {"search.trials": trials, "search.strategy": strategy, "seed": seed}
     settings = [*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
-    options = Options(workers, timeout=timeout)
+    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
+    limits |= {"trial_memory": trial_memory, "stack": stack}
+    options = options_here(workers, repeat, **limits)
     return Search(begin(loaded_from(config, settings), Path(runs), options, Watcher()).run)
+
+
+def options_here(workers: int | None, repeat: int | None = None, **limits: Unpack[Limits]) -> Options:
+    """Those of the command, where one worker without limits is this process."""
+    return replace(options_of(workers, repeat, **limits), in_process=True)
 
 
 class _Called(ModuleType):
@@ -129,6 +157,30 @@ class _Called(ModuleType):
 
 
 sys.modules["nnrun.search"].__class__ = _Called
+
+
+def retest(
+    search: Search | str = "latest",
+    config: str | Path | None = None,
+    top: int = 10,
+    seeds: int = 3,
+    overrides: Sequence[str] = (),
+    runs: str | Path = RUNS,
+    *,
+    workers: int | None = None,
+    timeout: float | None = None,
+) -> Search:
+    """Tell whether the ranking of a search still holds: its `top` best settings and as many fresh ones, `seeds` each.
+
+    They are trained on the data and network of `config` and the overrides, or without these on the search's own data
+    file as it is now; the verdict is in `retest` of what is returned. Raises UsageError, ConfigError or DataError
+    before anything is trained.
+    """
+    from nnrun.search.retests.verbs import Request, begin
+
+    found = find_run(Path(runs), search) if isinstance(search, str) else search.directory
+    asked = Request(top, seeds, None if config is None else Path(config), overrides)
+    return Search(begin(found, asked, Path(runs), options_here(workers, timeout=timeout), Watcher()).run)
 
 
 def load_search(search: str = "latest", runs: str | Path = RUNS) -> Search:

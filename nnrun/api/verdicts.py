@@ -1,8 +1,10 @@
-"""The verdict on a run, and what can be known before training."""
+"""What can be known before training, the verdict on a run, and runs side by side."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +12,25 @@ from nnrun.api.pictures import facts
 from nnrun.api.runs import RUNS, Run, loaded_from
 from nnrun.api.searches import Search
 from nnrun.config.load import EXAMPLE
+from nnrun.errors import UsageError
+from nnrun.insight.comparison import differences, telling
+from nnrun.insight.comparison.lines import rows
+from nnrun.insight.comparison.listing import Entry, select
 from nnrun.insight.diagnosis import verbs
 from nnrun.insight.diagnosis.searches import of_a_search
-from nnrun.insight.preflight.verbs import open_context, preflight
+from nnrun.insight.preflight.verbs import counts_line, finding_lines, open_context, preflight
 from nnrun.installation import elsewhere
 from nnrun.runs.finding import find_run
+from nnrun.runs.finding import list_runs as all_runs
 from nnrun.runs.stored import StoredRun
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nnrun.config.load import Loaded
+    from nnrun.insight.diagnosis.base_error import BaseEstimate
+    from nnrun.insight.diagnosis.learning_curve import LearningCurve
+    from nnrun.insight.diagnosis.regions import Regions
     from nnrun.insight.diagnosis.telling import Action, Document
     from nnrun.runs.symptoms.evidence import Finding
     from nnrun.runs.verdict import Verdict
@@ -27,8 +39,8 @@ if TYPE_CHECKING:
 class Diagnosis:
     """Bias or variance, how sure that is, and what to do next. Printed it is what `nnrun diagnose` shows."""
 
-    def __init__(self, found: verbs.Diagnosis) -> None:
-        self._found = found
+    def __init__(self, found: verbs.Diagnosis, closer: Mapping[str, verbs.Look]) -> None:
+        self._found, self._closer = found, closer
 
     @property
     def verdict(self) -> Verdict | None:
@@ -55,12 +67,18 @@ class Diagnosis:
         """What `nnrun diagnose --json` prints."""
         return self._found.document
 
+    @property
+    def looks(self) -> dict[str, Regions | BaseEstimate | LearningCurve]:
+        """The closer looks that were taken, as in the same JSON: regions, base_estimate, learning_curve."""
+        return {name: look.document for name, look in self._closer.items()}
+
     def _repr_html_(self) -> str:
         return facts(self.told, [(f"{place}. {action.why}", action.command)
                                  for place, action in enumerate(self.actions, start=1)])  # fmt: skip
 
     def __str__(self) -> str:
-        return "\n".join(self._found.page)
+        further = (line for look in self._closer.values() for line in ("", *look.lines))
+        return "\n".join([*self._found.page, *further])
 
     def __repr__(self) -> str:
         return f"<Diagnosis: {self.told}>"
@@ -71,16 +89,27 @@ def diagnose(
     base_error: float | None = None,
     tolerance: float | None = None,
     runs: str | Path = RUNS,
+    *,
+    by: str | None = None,
+    estimate_base: bool = False,
+    learning_curve: bool = False,
 ) -> Diagnosis:
     """The verdict on a run, or on a search by its best trial; errors are fractions, None means the config's.
 
-    UsageError where there is nothing to judge yet.
+    Closer looks are taken if asked for: `by` a column, such as the target, errors by its values; `estimate_base` bounds
+    the base error by nearest neighbours; `learning_curve` trains on parts of the data. Raises UsageError where there is
+    nothing to judge yet, DataError where a look needs data that is gone.
     """
+    for name, error in (("base-error", base_error), ("tolerance", tolerance)):
+        if error is not None and not 0 <= error < 1:
+            raise UsageError(f"--{name} {error}: an error is a fraction, such as 0.15")
     found = StoredRun(find_run(Path(runs), run) if isinstance(run, str) else run.directory)
-    options = elsewhere(Path(runs))
-    if found.is_search:
-        return Diagnosis(of_a_search(found, base_error, tolerance, EXAMPLE, options))
-    return Diagnosis(verbs.of_a_run(found, base_error, tolerance, EXAMPLE, options))
+    options = elsewhere(found.path.parent)
+    judge = of_a_search if found.is_search else verbs.of_a_run
+    judged = judge(found, base_error, tolerance, EXAMPLE, options)
+    looks = verbs.Looks(by, estimate_base, learning_curve, verbs.nobody, ascii_only=False)
+    closer = dict(looks.of(found, base_error, tolerance))
+    return Diagnosis(replace(judged, actions=looks.left(judged.actions)), closer)
 
 
 class Checks(Mapping[str, "Finding"]):
@@ -108,9 +137,16 @@ class Checks(Mapping[str, "Finding"]):
                 for name, found in self.items()}  # fmt: skip
         return facts(repr(self)[1:-1], told.items())
 
+    def __str__(self) -> str:
+        lines = [line for name, finding in self.items() for line in finding_lines(name, finding)]
+        return "\n".join([*lines, self._counts])
+
     def __repr__(self) -> str:
-        statuses = [finding.status for finding in self.values()]
-        return f"<Checks: {', '.join(f'{statuses.count(word)} {word}' for word in ('pass', 'warn', 'fail'))}>"
+        return f"<Checks: {self._counts}>"
+
+    @property
+    def _counts(self) -> str:
+        return counts_line(Counter(finding.status for finding in self.values()))
 
 
 def check(
@@ -121,3 +157,59 @@ def check(
     Raises ConfigError or DataError for what cannot be read.
     """
     return Checks(dict(preflight(open_context(loaded_from(config, overrides), Path(runs)))))
+
+
+class Comparison:
+    """Runs side by side. Printed it is what `nnrun compare` shows."""
+
+    def __init__(self, found: differences.Comparison) -> None:
+        self._found = found
+
+    @property
+    def why_not(self) -> str | None:
+        """Why their errors cannot be compared; None where they can."""
+        return self._found.apart
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a run by its letter: its name, then the settings and the numbers of the best epoch that differ."""
+        import pandas as pd
+
+        return pd.DataFrame(telling.rows(self._found)).set_index("label")
+
+    @property
+    def document(self) -> telling.Document:
+        """What `nnrun compare --json` prints."""
+        return telling.plain(self._found)
+
+    def _repr_html_(self) -> str:
+        return str(self.table.T.to_html(escape=True, na_rep="–"))
+
+    def __str__(self) -> str:
+        return "\n".join(telling.markdown(self._found))
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {', '.join(run.name for run in self._found.runs)}>"
+
+
+def compare(compared: Sequence[Run | Search | str], everything: bool = False, runs: str | Path = RUNS) -> Comparison:
+    """What differs between runs, of a search its best, and what the seed may explain; or `everything`.
+
+    Raises UsageError for fewer than two, or for one that is not there or has no result.
+    """
+    named = [one if isinstance(one, str) else str(one.path) for one in compared]
+    return Comparison(differences.compare(Path(runs), named, everything))
+
+
+def list_runs(
+    filters: Sequence[str] = (), sort: str | None = None, reverse: bool = False, runs: str | Path = RUNS
+) -> pd.DataFrame:
+    """A row a run or search, by id, oldest first: facts, and the numbers of its best epoch, of a search its best trial.
+
+    `filters` such as "status=done", "name=digits*" or "dev_error<5%"; `sort` is a number of a run or a key of the
+    config. Raises UsageError for a condition that cannot be, or a key that no run has.
+    """
+    import pandas as pd
+
+    found = select([Entry(StoredRun(run)) for run in all_runs(Path(runs))], filters, sort, reverse)
+    return pd.DataFrame(rows(found), columns=None if found else ["id"]).set_index("id")

@@ -13,6 +13,7 @@ from nnrun.cli.common import RUNS, Debug, Json, Quiet, RunArgument, Runs, Settin
 from nnrun.cli.nudge import ask_and_tell
 from nnrun.cli.terminal.streams import say
 from nnrun.cli.train import EXIT_CODES, _report, _to_go_on
+from nnrun.errors import refuse_for
 from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def resume(
 
     found = find_run(runs, run)
     if found.status == "paused":
-        _refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
+        refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
     of_a_search: search.Shared = {
         "workers": workers,
@@ -61,9 +62,9 @@ def resume(
         "repeat": repeat,
     }
     if is_search(found):
-        _refuse_for("a search", epochs=epochs, set=settings)
+        refuse_for("a search", epochs=epochs, set=settings)
         return _resume_search(found, trials, json, quiet, of_a_search)
-    _refuse_for("one run", trials=trials, **of_a_search)
+    refuse_for("one run", trials=trials, **of_a_search)
     return _resume_run(found, epochs, settings or [], json, quiet, verbose)
 
 
@@ -73,13 +74,11 @@ def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, o
     from nnrun.search.stored import StoredSearch
 
     if is_improvement(found):
-        _refuse_for(
-            "an improvement", trials=trials, **{name: options[name] for name in ("target", "repeat", "timeout")}
-        )
+        refuse_for("an improvement", trials=trials, **{name: options[name] for name in ("target", "repeat", "timeout")})
         return improve.go_on(found, json, quiet, **options)
     if not StoredSearch(StoredRun(found)).retest:
         return search.go_on(found, trials, json, quiet, **options)
-    _refuse_for("a retest", trials=trials, target=options["target"], repeat=options["repeat"])
+    refuse_for("a retest", trials=trials, target=options["target"], repeat=options["repeat"])
     return retest.go_on(found, json, quiet, **options)
 
 
@@ -98,10 +97,3 @@ def _resume_run(
     again = ["train", str(outcome.run.resolved), *elsewhere(directory.parent)]
     _report(outcome, json, quiet, again, [])
     raise typer.Exit(EXIT_CODES.get(outcome.status, stop.exit_code))
-
-
-def _refuse_for(what: str, **options: object) -> None:
-    from nnrun.errors import UsageError
-
-    if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [])]:
-        raise UsageError(f"--{given[0]} has no meaning for {what}")

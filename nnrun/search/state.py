@@ -20,8 +20,9 @@ from nnrun.data.dataset import Dataset, Part
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command
+from nnrun.machine import posix
 from nnrun.machine.capacity import free_memory, usable_cores
-from nnrun.machine.posix import LEAST_MEMORY, LIMITS_MEMORY
+from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.assembly import batch_size, make_trainer
 from nnrun.runs.environment import describe
 from nnrun.runs.preparing import CACHE
@@ -34,6 +35,9 @@ from nnrun.search.trials import LARGEST, Objective, SharedJob
 from nnrun.text import counted, remaining
 
 MEMORY_SHARE = 0.8
+LEAST = {
+    "workers": 1, "repeat": 1, "stack": 1, "timeout": 0, "trial_timeout": 0, "trial_memory": LEAST_MEMORY
+}  # fmt: skip
 
 
 def usual_workers(least_memory: int) -> int:
@@ -43,7 +47,11 @@ def usual_workers(least_memory: int) -> int:
 
 def options_of(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
     """What who asks for a search has said, in workers of its own; UsageError for what this system cannot do."""
-    if limits.get("trial_memory") is not None and not LIMITS_MEMORY:
+    given = {"workers": workers, "repeat": repeat, **limits}
+    for name, least in LEAST.items():
+        if given.get(name) is not None and not cast(float, given[name]) >= least:
+            raise UsageError(f"--{name.replace('_', '-')} {given[name]}: {least} is the least")
+    if limits.get("trial_memory") is not None and not posix.LIMITS_MEMORY:
         raise UsageError("--trial-memory: this system does not limit the memory of a process")
     return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
 

@@ -31,7 +31,12 @@ def plain(entry: Entry) -> Settings:
 
 def as_csv(entries: Sequence[Entry]) -> str:
     """A row a run: facts, then every number of the best epoch that any of them has."""
-    return csv_text([{**entry.facts, "parent": _parent(entry), **entry.final} for entry in entries])
+    return csv_text(rows(entries))
+
+
+def rows(entries: Sequence[Entry]) -> list[Settings]:
+    """The same as plain values."""
+    return [{**entry.facts, "parent": _parent(entry), **entry.final} for entry in entries]
 
 
 def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width: int, cut: bool) -> list[str]:

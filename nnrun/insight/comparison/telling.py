@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypedDict
 
+from nnrun.config.values import Settings
 from nnrun.insight.comparison.contestants import FACTS, Contestant
 from nnrun.insight.comparison.curves import Curve, head
 from nnrun.insight.comparison.differences import Cell, Comparison
@@ -250,14 +251,17 @@ def _plain_run(run: Contestant) -> Compared:
 
 def as_csv(comparison: Comparison) -> str:
     """A row a run, values in full."""
+    return csv_text(rows(comparison))
+
+
+def rows(comparison: Comparison) -> list[Settings]:
+    """The same as plain values."""
     found = {**comparison.config, **comparison.metrics}
-    return csv_text(
-        [
-            {"label": run.label, "run": run.name, "nudges": run.nudges}
-            | {key: values[index] for key, values in found.items()}
-            for index, run in enumerate(comparison.runs)
-        ]
-    )
+    return [
+        {"label": run.label, "run": run.name, "nudges": run.nudges}
+        | {key: values[index] for key, values in found.items()}
+        for index, run in enumerate(comparison.runs)
+    ]
 
 
 def markdown(comparison: Comparison) -> list[str]:

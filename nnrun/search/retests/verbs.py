@@ -37,6 +37,7 @@ from nnrun.search.verbs import refuse_misfit
 from nnrun.text import all_of, counted
 
 TAKEN = ("data", "network")  # sections of a config that is named beside the search; all others stay the search's
+LEAST_SEEDS = 3  # fewer say next to nothing about luck
 OWN = ("name", "seed", "search", *TAKEN)  # sections and keys in which such a config may differ without a word
 
 
@@ -63,6 +64,8 @@ def begin(
 
     Raises UsageError, ConfigError or DataError before the directory is made.
     """
+    if asked.top < 1 or asked.seeds < LEAST_SEEDS:
+        raise UsageError(f"--top {asked.top} --seeds {asked.seeds}: 1 and {LEAST_SEEDS} are the least")
     search = _over(run)
     loaded, notices = _base(search, asked)
     space = _space(search.plan, loaded)

@@ -1,0 +1,134 @@
+"""What goes on, and what trains elsewhere: resume, nudge, pause, stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from nnrun.api.improvements import Improvement
+from nnrun.api.runs import RUNS, Run
+from nnrun.api.searches import Search, options_here
+from nnrun.errors import refuse_for
+from nnrun.improving import verbs as improvements
+from nnrun.improving.record import is_improvement
+from nnrun.improving.standing import Teller
+from nnrun.runs import verbs
+from nnrun.runs.finding import find_run, is_search
+from nnrun.runs.requests import ask, taken_up
+from nnrun.runs.stored import StoredRun
+from nnrun.search import verbs as searches
+from nnrun.search.retests import verbs as retests
+from nnrun.search.stored import StoredSearch
+from nnrun.search.study import Watcher
+
+if TYPE_CHECKING:
+    from nnrun.runs.records import Event
+    from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Limits
+    from nnrun.search.state import Options
+
+Named = Run | Search | str
+Kind = TypeVar("Kind", bound=Search)
+
+
+@overload
+def resume(
+    run: Run | str, epochs: int | None = None, overrides: Sequence[str] = (), runs: str | Path = RUNS
+) -> Run: ...
+
+
+@overload
+def resume(
+    run: Kind,
+    *,
+    trials: int | None = None,
+    workers: int | None = None,
+    timeout: float | None = None,
+    target: float | None = None,
+    trial_timeout: float | None = None,
+    trial_memory: int | None = None,
+    stack: int | None = None,
+    repeat: int | None = None,
+) -> Kind: ...
+
+
+def resume(
+    run: Run | Search | str,
+    epochs: int | None = None,
+    overrides: Sequence[str] = (),
+    runs: str | Path = RUNS,
+    *,
+    trials: int | None = None,
+    workers: int | None = None,
+    timeout: float | None = None,
+    target: float | None = None,
+    trial_timeout: float | None = None,
+    trial_memory: int | None = None,
+    stack: int | None = None,
+    repeat: int | None = None,
+) -> Run | Search:
+    """Continue a run in place to `epochs` in total, or with overrides as a child run; or a search, to so many `trials`.
+
+    A search keeps the limits that it was given, unless new ones are given, as for `search`. Raises UsageError for what
+    has no meaning for it, DataError where the data is no longer what it began with.
+    """
+    found = _directory(run, runs)
+    if found.status == "paused":
+        refuse_for("what is paused", epochs=epochs, set=overrides, trials=trials)
+        taken_up(found, ask(found, "resume"))
+        return _as_it_is(found)
+    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
+    limits |= {"trial_memory": trial_memory, "stack": stack}
+    if not is_search(found):
+        refuse_for("one run", trials=trials, workers=workers, repeat=repeat, **limits)
+        return Run(verbs.resume(found, epochs, overrides).run)
+    refuse_for("a search", epochs=epochs, set=overrides)
+    if is_improvement(found):
+        refuse_for("an improvement", trials=trials, target=target, repeat=repeat, timeout=timeout)
+    elif StoredSearch(StoredRun(found)).retest:
+        refuse_for("a retest", trials=trials, target=target, repeat=repeat)
+    _resume_search(found, trials, options_here(workers, repeat, **limits))
+    return _as_it_is(found)
+
+
+def _resume_search(found: RunDir, trials: int | None, options: Options) -> None:
+    if is_improvement(found):
+        improvements.resume(found, options, Watcher(), Teller())
+    elif StoredSearch(StoredRun(found)).retest:
+        retests.resume(found, options, Watcher())
+    else:
+        searches.resume(found, trials, options, Watcher())
+
+
+def nudge(
+    run: Run | str, overrides: Sequence[str], note: str | None = None, runs: str | Path = RUNS
+) -> list[Event] | None:
+    """Change settings of a run that another process trains, from its next epoch on; what became of it.
+
+    None where its epoch takes longer than a moment: they hold from its end on. Raises UsageError where nobody trains it
+    or it refuses, ConfigError for what cannot change while a network trains.
+    """
+    found = _directory(run, runs)
+    return taken_up(found, ask(found, "change", overrides, note))
+
+
+def pause(run: Named, runs: str | Path = RUNS) -> list[Event] | None:
+    """Let a run or a search that another process trains wait after its epoch; `resume` lets it go on."""
+    found = _directory(run, runs)
+    return taken_up(found, ask(found, "pause"))
+
+
+def stop(run: Named, runs: str | Path = RUNS) -> list[Event] | None:
+    """End a run or a search that another process trains, so that it can be resumed."""
+    found = _directory(run, runs)
+    return taken_up(found, ask(found, "stop"))
+
+
+def _directory(run: Named, runs: str | Path) -> RunDir:
+    return find_run(Path(runs), run) if isinstance(run, str) else run.directory
+
+
+def _as_it_is(found: RunDir) -> Run | Search:
+    kind = Improvement if is_improvement(found) else Search if is_search(found) else Run
+    return kind(found)
