@@ -41,9 +41,10 @@ UPDATE = 5  # whether they are weights, and from which parameter to which
 MEASURE = 6  # the output layer
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
-# the share of the average that stays.
-L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP, KEPT = range(9)
-CONSTANTS = 9
+# the share of the average that stays, EVEN
+# that of each target which all classes get alike.
+L2, L1, FIRST, SECOND, THIRD, DECAY, FACTOR, CLIP, KEPT, EVEN = range(10)
+CONSTANTS = 10
 
 NONE = -1  # the place of something that is not there
 

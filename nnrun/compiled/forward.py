@@ -124,14 +124,14 @@ def drawn(plan: Any, layer: int, row: int) -> int:
 
 
 @inlined
-def output(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, begin: int, end: int) -> None:
+def output(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, begin: int, end: int) -> None:
     """Rows of the output layer: the logits, and the gradient of the mean loss of the whole batch by them."""
     width, n = plan.widths[layer + 1], end - begin
     z, d = plan.z[layer] + begin * width, plan.d[layer] + begin * width
     logits(plan, v, rows, first, layer, begin, n)
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width  # numbers of y that an example has
     gradient, y = part(v.memory, d, n * width), part(rows.y, (first + begin) * each, n * each)
-    loss_gradient(plan.loss, part(v.memory, z, n * width), y, gradient, m, width)
+    loss_gradient(plan.loss, part(v.memory, z, n * width), y, gradient, m, width, constants[codes.EVEN])
     if rows.weights.size > 0:
         for i in range(n):
             row = part(gradient, i * width, width)
@@ -151,18 +151,25 @@ def logits(plan: Any, v: Any, rows: Any, first: int, layer: int, begin: int, n: 
 
 
 @inlined
-def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int) -> None:
-    """The gradient by logits of some rows out of `m`; of more than two classes y holds the index."""
+def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int, even: Any) -> None:
+    """The gradient by logits of some rows out of `m`; of more than two classes y holds the index.
+
+    Targets of classes are smoothed, (1 − even)·y + even/classes (Szegedy et al. 2016).
+    """
     T = z.dtype.type
+    own = T(1) - even
     if loss == codes.SOFTMAX_CROSS_ENTROPY:
         share = T(1) / T(m)
         softmax(z, d, width, share)
+        if even > T(0):
+            for k in range(d.size):
+                d[k] -= share * even / T(width)
         for i in range(y.size):
-            d[i * width + np.int64(y[i])] -= share
+            d[i * width + np.int64(y[i])] -= share * own
     elif loss == codes.SIGMOID_CROSS_ENTROPY:
         share = T(1) / T(m)
         for k in range(z.size):
-            d[k] = (sigmoid(z[k]) - y[k]) * share
+            d[k] = (sigmoid(z[k]) - (own * y[k] + even / T(2))) * share
     elif loss == codes.SQUARED_ERROR:
         share = T(2) / T(m * width)
         for k in range(z.size):

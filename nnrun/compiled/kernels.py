@@ -69,8 +69,8 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
     """Work through some steps, alone or with other threads that were given the same.
 
     Each is flat: `spans (steps, 2)` says which of the rows are a batch, `constants (steps, CONSTANTS)` what the update
-    needs, `pieces (pieces, 5)` what is to be done: a code and three numbers of its own, and how many before it must be
-    done.
+    and the loss need, `pieces (pieces, 5)` what is to be done: a code and three numbers of its own, and how many before
+    it must be done.
     """
     a_step, step, k = len(pieces) // 5, 0, take(counts)
     while True:
@@ -93,7 +93,7 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
     if kind == codes.FORWARD:
         forward(plan, v, rows, constants, first, m, layer, lo, hi)
     elif kind == codes.OUTPUT:
-        output(plan, v, rows, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
+        output(plan, v, rows, constants, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.BACKWARD:
         backward(plan, v, rows, constants, first, m, layer, lo, hi)
     elif kind == codes.WEIGHTS:

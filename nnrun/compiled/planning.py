@@ -119,12 +119,13 @@ def judged_vectors_of(trainer: Trainer, member: int, memory: Array, sums: Array)
 
 
 def constants_of(optimizer: Optimizer) -> Array:
-    """What the update needs in the steps that are planned, `(members, steps, CONSTANTS)`."""
+    """What the update and the loss need in the steps that are planned, `(members, steps, CONSTANTS)`."""
     steps, members, _ = optimizer.final.shape
     constants = np.zeros((members, steps, codes.CONSTANTS), optimizer.final.dtype)
     constants[..., codes.DECAY] = constants[..., codes.KEPT] = 1
     constants[..., codes.FACTOR] = optimizer.final[..., 0].T
     constants[..., codes.CLIP] = optimizer.h.clip_norm
+    constants[..., codes.EVEN] = optimizer.h.label_smoothing
     for transform, values in zip(optimizer.transforms, optimizer.constants, strict=True):
         first = PENALTIES_AND_DECAY.get(type(transform), codes.FIRST)
         assert type(transform) in PENALTIES_AND_DECAY or len(values) <= codes.DECAY - codes.FIRST, transform

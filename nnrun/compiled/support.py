@@ -20,8 +20,6 @@ def lacking_piece(recipe: Recipe) -> str | None:
         return f"activation {recipe.mlp.activation}"
     if type(recipe.loss).__name__ not in codes.LOSSES:
         return f"loss {type(recipe.loss).__name__}"
-    if recipe.hyperparameters.smooths:
-        return "label smoothing"
     transforms = chain(recipe.optimizer, recipe.hyperparameters)
     rules = [transform for transform in transforms if type(transform) not in PENALTIES_AND_DECAY]
     if len(rules) > 1 or any(type(rule).__name__ not in codes.RULES or len(rule.slots) > SLOTS for rule in rules):

@@ -26,7 +26,7 @@ SAVED, SAVED_A_PARAMETER = 28e-6, 0.6e-9  # seconds a step
 WORTH = 1.0  # seconds: many times what loading it takes, as each machine compiles it once
 
 # Keys whose technique the compiled engine lacks as yet, whatever value a trial or a change gives them.
-WITHOUT_PIECE = {"regularization.label_smoothing": "label smoothing", "network.members": "members that share a body"}
+WITHOUT_PIECE = {"network.members": "members that share a body"}
 
 MakeEngine = Callable[[Trainer], Engine]
 

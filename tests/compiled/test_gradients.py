@@ -89,6 +89,12 @@ def test_numerical_gradient_agrees(activation: str, dropout: dict[str, Any], bat
             assert distance(found) < GREAT, (loss, outputs, weighted, epochs)
 
 
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_it_is_that_of_the_loss_on_smoothed_targets(outputs: int) -> None:
+    for weighted, epochs in itertools.product((False, True), (0, 10)):
+        assert distance(trained_for(epochs, outputs=outputs, weighted=weighted, label_smoothing=0.3)) < GREAT
+
+
 def test_it_is_that_of_the_cost_whatever_moves_the_parameters() -> None:
     """Neither clipping, decay nor the rule of the optimizer is in it; they are in what has moved theta before."""
     options = {"optimizer": "adam", "clip_norm": 1e-3, "weight_decay": 0.1, "batch_norm": True, **PENALTIES}

@@ -87,13 +87,12 @@ def test_every_form_of_an_optimizer(make_trainer: Make, optimizer: str, flags: d
 
 @pytest.mark.parametrize("outputs", [2, 3])
 @pytest.mark.parametrize("batch_size", [16, 50], ids=["batches", "full"])
-def test_label_smoothing(outputs: int, batch_size: int) -> None:
-    """Of NumPy's engine alone, as compiled code has no piece for it."""
+def test_label_smoothing(make_trainer: Make, outputs: int, batch_size: int) -> None:
     members = {name: values[:3] for name, values in OWN.items()} | {"label_smoothing": [0.0, 0.1, 0.5]}
     given = {"optimizer": "adam", "dtype": "float32", "outputs": outputs, "batch_size": batch_size}
-    assert_same_alone(numpy_trainer, members, **given)
-    together = numpy_trainer(SEEDS[:3], **members, **given)
-    plain = numpy_trainer(SEEDS[:3], **members | {"label_smoothing": 0.0}, **given)
+    assert_same_alone(make_trainer, members, **given)
+    together = make_trainer(SEEDS[:3], **members, **given)
+    plain = make_trainer(SEEDS[:3], **members | {"label_smoothing": 0.0}, **given)
     assert len([*together.epochs(2), *plain.epochs(2)]) == 4
     assert (together.theta == plain.theta).all(axis=1).tolist() == [True, False, False]
 

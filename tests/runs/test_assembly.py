@@ -90,17 +90,6 @@ def test_label_smoothing_of_numbers_is_refused(data: Callable[[str], Dataset]) -
         config("regularization.label_smoothing=1")
 
 
-@pytest.mark.parametrize(
-    "setting",
-    ["regularization.label_smoothing=0.1", "training.changes={3: {regularization.label_smoothing: 0.1}}",
-     "search.space={regularization.label_smoothing: {uniform: [0, 0.2]}}"],
-)  # fmt: skip
-def test_numpy_trains_where_labels_are_or_will_be_smoothed(data: Callable[[str], Dataset], setting: str) -> None:
-    found, told = decided(config("training.engine=compiled", setting), data("iris"))
-    assert found.training.engine == "numpy"
-    assert told == ["the compiled engine has no piece for label smoothing; NumPy trains"]
-
-
 def test_numpy_trains_all_trials_where_some_share_a_body(data: Callable[[str], Dataset]) -> None:
     space = "search.space={network.members: {choice: [1, 4]}}"
     found, told = decided(config("training.engine=compiled", space), data("iris"))
