@@ -7,18 +7,15 @@ from typing import Any
 from nnrun.compiled.activations import descend
 from nnrun.compiled.forward import drawn
 from nnrun.compiled.functions import inlined, part
-from nnrun.compiled.products import address, product, source, sum_of_rows
+from nnrun.compiled.products import address, heads, product, source, sum_of_rows
 from nnrun.compiled.updating import update
 
 
 @inlined
 def backward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
     """The gradient by what goes into a layer, back through the units that it comes from; their b, or γ and β, move."""
-    n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
-    product(plan.gemm, False, True, m, n, n_out,
-            address(v.memory, plan.d[layer]), n_out,
-            address(v.theta, plan.W[layer] + lo * n_out), n_out,
-            v.memory, plan.d[layer - 1] + lo, n_in)  # fmt: skip
+    n = hi - lo
+    by_inputs(plan, v, m, layer, lo, n, plan.d[layer - 1])
     through_unit(plan, v, rows, first, m, layer - 1, lo, n)
     if not plan.clipped:
         update(plan, v, constants, plan.b[layer - 1] + lo, n, False)
@@ -27,20 +24,51 @@ def backward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, l
 
 
 @inlined
+def leave(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, lo: int, hi: int) -> None:
+    """The gradient by what members see, and by the scales that they see it through, some columns; R moves."""
+    n_in, n = plan.widths[0], hi - lo
+    by_inputs(plan, v, plan.members * m, 0, lo, n, plan.arriving)
+    for k in range(plan.members):
+        R = plan.scales + k * n_in + lo
+        by_scale = part(v.gradient, R, n)
+        by_scale[:] = by_scale.dtype.type(0)
+        for i in range(m):
+            x, d = part(rows.x, (first + i) * n_in + lo, n), part(v.memory, plan.arriving + (k * m + i) * n_in + lo, n)
+            for j in range(n):
+                by_scale[j] += d[j] * x[j]
+        if not plan.clipped:
+            update(plan, v, constants, R, n, False)
+
+
+@inlined
+def by_inputs(plan: Any, v: Any, m: int, layer: int, lo: int, n: int, start: int) -> None:
+    """d·Wᵀ of a layer, columns `lo` to `lo + n`, into the memory from `start` on."""
+    n_in, n_out, blocks = plan.widths[layer], plan.widths[layer + 1], heads(plan, layer)
+    each = m // blocks
+    for k in range(blocks):
+        product(plan.gemm, False, True, each, n, n_out,
+                address(v.memory, plan.d[layer] + k * each * n_out), n_out,
+                address(v.theta, plan.W[layer] + (k * n_in + lo) * n_out), n_out,
+                v.memory, start + k * each * n_in + lo, n_in)  # fmt: skip
+
+
+@inlined
 def weights(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
     """The gradient by some rows of W, which move while they are in the cache; of the output layer b as well."""
-    n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
-    W = plan.W[layer] + lo * n_out
-    product(plan.gemm, True, False, n, n_out, m,
-            source(plan, v, rows, first, layer, lo), n_in,
-            address(v.memory, plan.d[layer]), n_out,
-            v.gradient, W, n_out)  # fmt: skip
-    if not plan.clipped:
-        update(plan, v, constants, W, n * n_out, True)
-    if layer == len(plan.widths) - 2 and lo == 0:
-        sum_of_rows(v.memory, plan.d[layer], n_out, m, part(v.gradient, plan.b[layer], n_out))
+    n_in, n_out, n, blocks = plan.widths[layer], plan.widths[layer + 1], hi - lo, heads(plan, layer)
+    each = m // blocks
+    for k in range(blocks):
+        W, b, d = plan.W[layer] + (k * n_in + lo) * n_out, plan.b[layer] + k * n_out, plan.d[layer] + k * each * n_out
+        product(plan.gemm, True, False, n, n_out, each,
+                source(plan, v, rows, first, layer, lo) + k * each * n_in * v.memory.itemsize, n_in,
+                address(v.memory, d), n_out,
+                v.gradient, W, n_out)  # fmt: skip
         if not plan.clipped:
-            update(plan, v, constants, plan.b[layer], n_out, False)
+            update(plan, v, constants, W, n * n_out, True)
+        if layer == len(plan.widths) - 2 and lo == 0:
+            sum_of_rows(v.memory, d, n_out, each, part(v.gradient, b, n_out))
+            if not plan.clipped:
+                update(plan, v, constants, b, n_out, False)
 
 
 @inlined

@@ -39,6 +39,8 @@ WEIGHTS = 3  # the layer, and from which row of its W to which
 NORM = 4  # its place among the sums of squares, and from which parameter to which
 UPDATE = 5  # whether they are weights, and from which parameter to which
 MEASURE = 6  # the output layer
+ENTER = 7  # nothing, and from which feature to which
+LEAVE = 8  # the same
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
 # the share of the average that stays, EVEN
@@ -57,7 +59,8 @@ class Plan(NamedTuple):
 
     Where W, b (β under batch norm) and γ lie in theta, μ and σ² in the state, uniform numbers for dropout in those of
     the group, and in the memory: `z` what goes into the activation, `y` what comes out, `a` what dropout leaves of it,
-    `d` the gradient by z, x̂ and 1/√(σ² + ε) of batch norm.
+    `d` the gradient by z, x̂ and 1/√(σ² + ε) of batch norm. Members that share the body are blocks of rows in memory,
+    one below the other; the arrays of their heads lie side by side in theta.
     """
 
     widths: Any  # (layers + 1,): features, units, logits
@@ -79,6 +82,10 @@ class Plan(NamedTuple):
     activation: int
     loss: int
     rule: int
+    members: int  # that share the body
+    scales: int  # where R lies in theta, what each member sees the features through
+    seen: int  # and in memory what it sees, or NONE where the features go in as they are
+    arriving: int  # and the gradient by that
     batch_norm: bool
     penalised: bool  # whether L1 or L2 acts
     clipped: bool  # whether the update waits for the norm of the gradient
@@ -101,15 +108,15 @@ class Vectors(NamedTuple):
 class Rows(NamedTuple):
     """Rows that were gathered for several batches."""
 
-    x: int  # address of the inputs, (rows, features)
+    x: Any  # (rows · features,)
     y: Any  # (rows,) classes, or (rows · values,)
     weights: Any  # (rows,), or empty
-    chance: Any  # for dropout, what was drawn for each row and unit
+    chance: Any  # for dropout, what was drawn for each row, of each member, and unit
     least: Any  # with which a unit is kept, (layers,)
     scale: Any  # what it is multiplied by then, (layers,)
 
 
-NUMBERS, ARRAYS = 10, 14  # of a packed plan, which begins with how many layers there are
+NUMBERS, ARRAYS = 14, 14  # of a packed plan, which begins with how many layers there are
 
 
 def packed(plan: Plan) -> NDArray[np.int64]:

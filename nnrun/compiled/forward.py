@@ -16,6 +16,18 @@ BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.9, 1e-5
 
 
 @inlined
+def enter(plan: Any, v: Any, rows: Any, first: int, m: int, lo: int, hi: int) -> None:
+    """Columns of what members see: block k is x·R[k]."""
+    n_in, n = plan.widths[0], hi - lo
+    for k in range(plan.members):
+        scale = part(v.theta, plan.scales + k * n_in + lo, n)
+        for i in range(m):
+            x, seen = part(rows.x, (first + i) * n_in + lo, n), part(v.memory, plan.seen + (k * m + i) * n_in + lo, n)
+            for j in range(n):
+                seen[j] = x[j] * scale[j]
+
+
+@inlined
 def forward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
     """Columns of a hidden layer: product, bias or batch norm, activation, dropout."""
     n_in, units, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
@@ -125,29 +137,35 @@ def drawn(plan: Any, layer: int, row: int) -> int:
 
 @inlined
 def output(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, begin: int, end: int) -> None:
-    """Rows of the output layer: the logits, and the gradient of the mean loss of the whole batch by them."""
+    """Rows of the output layer: the logits, and the gradient of the mean loss of the whole batch by them.
+
+    That of members is the mean of what each has.
+    """
     width, n = plan.widths[layer + 1], end - begin
-    z, d = plan.z[layer] + begin * width, plan.d[layer] + begin * width
-    logits(plan, v, rows, first, layer, begin, n)
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width  # numbers of y that an example has
-    gradient, y = part(v.memory, d, n * width), part(rows.y, (first + begin) * each, n * each)
-    loss_gradient(plan.loss, part(v.memory, z, n * width), y, gradient, m, width, constants[codes.EVEN])
-    if rows.weights.size > 0:
-        for i in range(n):
-            row = part(gradient, i * width, width)
-            for j in range(width):
-                row[j] *= rows.weights[first + begin + i]
+    y = part(rows.y, (first + begin) * each, n * each)
+    for k in range(plan.members):
+        start = k * m + begin
+        logits(plan, v, rows, first, layer, k, start, n)
+        z, d = part(v.memory, plan.z[layer] + start * width, n * width), plan.d[layer] + start * width
+        gradient = part(v.memory, d, n * width)
+        loss_gradient(plan.loss, z, y, gradient, plan.members * m, width, constants[codes.EVEN])
+        if rows.weights.size > 0:
+            for i in range(n):
+                row = part(gradient, i * width, width)
+                for j in range(width):
+                    row[j] *= rows.weights[first + begin + i]
 
 
 @inlined
-def logits(plan: Any, v: Any, rows: Any, first: int, layer: int, begin: int, n: int) -> None:
-    """What the output layer gives for some rows of the batch."""
+def logits(plan: Any, v: Any, rows: Any, first: int, layer: int, k: int, begin: int, n: int) -> None:
+    """What the head of member k gives for some rows of all blocks."""
     n_in, width = plan.widths[layer], plan.widths[layer + 1]
     z = plan.z[layer] + begin * width
     into = source(plan, v, rows, first, layer, 0) + begin * n_in * v.memory.itemsize
     product(plan.gemm, False, False, n, width, n_in,
-            into, n_in, address(v.theta, plan.W[layer]), width, v.memory, z, width)  # fmt: skip
-    add_to_rows(v.memory, z, width, part(v.theta, plan.b[layer], width), n)
+            into, n_in, address(v.theta, plan.W[layer] + k * n_in * width), width, v.memory, z, width)  # fmt: skip
+    add_to_rows(v.memory, z, width, part(v.theta, plan.b[layer] + k * width, width), n)
 
 
 @inlined
@@ -208,7 +226,7 @@ def softmax(z: Any, p: Any, width: int, share: Any) -> None:
 def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int) -> None:
     """The output layer of rows that are measured: their losses and mistakes are added to the two sums."""
     width = plan.widths[layer + 1]
-    logits(plan, v, rows, first, layer, 0, m)
+    logits(plan, v, rows, first, layer, 0, 0, m)
     z, known = part(v.memory, plan.z[layer], m * width), part(v.memory, plan.d[layer], m * width)
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width
     y = part(rows.y, first * each, m * each)

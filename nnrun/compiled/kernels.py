@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from nnrun.compiled import codes
-from nnrun.compiled.backward import backward, weights
+from nnrun.compiled.backward import backward, leave, weights
 from nnrun.compiled.codes import SUMS, Plan, Rows, Vectors
-from nnrun.compiled.forward import forward, measure, output
+from nnrun.compiled.forward import enter, forward, measure, output
 from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
@@ -38,7 +38,7 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         listed(places, codes.SUMMED, double),
     )
     rows = Rows(
-        places[2 * codes.X],
+        listed(places, codes.X, number),
         listed(places, codes.Y, number),
         listed(places, codes.ROW_WEIGHTS, number),
         listed(places, codes.CHANCE, drawn),
@@ -60,7 +60,7 @@ def unpacked(packed: Any) -> Any:
         part(p, at + 5 * n, n), part(p, at + 6 * n, n), part(p, at + 7 * n, n), part(p, at + 8 * n, n),
         part(p, at + 9 * n, n), part(p, at + 10 * n, n), part(p, at + 11 * n, n), part(p, at + 12 * n, n),
         part(p, at + 13 * n, n),
-        p[1], p[2], p[3], p[4], p[5], p[6] != 0, p[7] != 0, p[8] != 0, p[9] != 0,
+        p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10] != 0, p[11] != 0, p[12] != 0, p[13] != 0,
     )  # fmt: skip
 
 
@@ -88,19 +88,27 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
 
 @inlined
 def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: Any) -> None:
-    """One piece of a step on rows `first` to `first + m`. It must not raise: others would wait for it for ever."""
+    """One piece of a step on rows `first` to `first + m`. It must not raise: others would wait for it for ever.
+
+    What members share takes their blocks for more rows.
+    """
     kind, layer, lo, hi = piece[0], piece[1], piece[2], piece[3]
+    first_of_all, all_rows = plan.members * first, plan.members * m
     if kind == codes.FORWARD:
-        forward(plan, v, rows, constants, first, m, layer, lo, hi)
+        forward(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
     elif kind == codes.OUTPUT:
         output(plan, v, rows, constants, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.BACKWARD:
-        backward(plan, v, rows, constants, first, m, layer, lo, hi)
+        backward(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
     elif kind == codes.WEIGHTS:
-        weights(plan, v, rows, constants, first, m, layer, lo, hi)
+        weights(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
     elif kind == codes.NORM:
         sum_of_squares(part(v.gradient, lo, hi - lo), part(v.sums, SUMS * layer, SUMS))
     elif kind == codes.UPDATE:
         clipped_update(plan, v, constants, lo, hi - lo, layer == 1)
     elif kind == codes.MEASURE:
         measure(plan, v, rows, first, m, layer)
+    elif kind == codes.ENTER:
+        enter(plan, v, rows, first, m, lo, hi)
+    elif kind == codes.LEAVE:
+        leave(plan, v, rows, constants, first, m, lo, hi)

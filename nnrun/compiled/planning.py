@@ -17,6 +17,7 @@ from nnrun.engine.trainer import Trainer
 from nnrun.engine.update import Optimizer
 
 Integers = NDArray[np.int64]
+ArraysOf = tuple[Integers, Integers, Integers, Integers, Integers]
 APART = 16  # stretches of the memory begin at multiples of this: a cache line of float32
 
 
@@ -42,22 +43,19 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
     recipe, network = trainer.recipe, trainer.network
     mlp = recipe.mlp
     widths = np.array([mlp.n_in, *mlp.hidden, mlp.n_out], np.int64)
-    units, rows = widths[1:], measured or int(trainer.batches.sizes.max())
+    units, rows = widths[1:], mlp.members * (measured or int(trainer.batches.sizes.max()))
     memory, chances = Memory(), Memory()
     dropped = np.zeros(len(units), bool)
     dropped[[layer.depth - 1 for layer in dropouts(network) if layer.depth and not measured]] = True
     y = memory.stretches(rows, units)
     a = np.where(dropped, memory.stretches(rows, units * dropped), y)
-    drawn = chances.stretches(trainer.batches.most_gathered, padded(units) * dropped)
+    drawn = chances.stretches(mlp.members * trainer.batches.most_gathered, padded(units) * dropped)
     chance = np.where(dropped, drawn, codes.NONE)
-    norm = units * mlp.batch_norm
+    norm, scaled = units * mlp.batch_norm, mlp.members > 1
+    seen, arriving = memory.stretches(rows, widths[[0, 0]] * scaled).tolist()
     plan = Plan(
-        widths=widths,
-        W=starts(network.theta.slices, "W", widths),
-        b=starts(network.theta.slices, "beta" if mlp.batch_norm else "b", widths),
-        gamma=starts(network.theta.slices, "gamma", widths),
-        mean=starts(network.state.slices, "mean", widths),
-        variance=starts(network.state.slices, "variance", widths),
+        widths,
+        *arrays_of(network, widths, mlp.batch_norm),
         chance=chance,
         z=memory.stretches(rows, units),
         y=y,
@@ -71,12 +69,24 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
         activation=codes.ACTIVATIONS[mlp.activation],
         loss=codes.LOSSES[type(recipe.loss).__name__],
         rule=rule_of(trainer.optimizer),
+        members=mlp.members,
+        scales=network.theta.slices["scales.R"].start if scaled else codes.NONE,
+        seen=seen if scaled else codes.NONE,
+        arriving=arriving,
         batch_norm=mlp.batch_norm,
         penalised=any(isinstance(t, (L1, L2)) for t in trainer.optimizer.transforms),
         clipped=trainer.optimizer.clips,
         measuring=measured > 0,
     )
     return plan, memory.size, chances.size
+
+
+def arrays_of(network: Network, widths: Integers, batch_norm: bool) -> ArraysOf:
+    """Where W, b or β, γ, μ and σ² of each layer begin."""
+    theta, state = network.theta.slices, network.state.slices
+    W, b = starts(theta, "W", widths), starts(theta, "beta" if batch_norm else "b", widths)
+    gamma, mean = starts(theta, "gamma", widths), starts(state, "mean", widths)
+    return W, b, gamma, mean, starts(state, "variance", widths)
 
 
 def starts(slices: dict[str, slice], kind: str, widths: Integers) -> Integers:

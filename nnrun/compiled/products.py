@@ -39,10 +39,18 @@ def product(gemm: int, trans_a: bool, trans_b: bool, m: int, n: int, k: int,
 
 @inlined
 def source(plan: Any, v: Any, rows: Any, first: int, layer: int, column: int) -> int:
-    """Address of what goes into a layer: a column of the batch, or of what the layer before gave."""
-    if layer == 0:
-        return rows.x + (first * plan.widths[0] + column) * v.memory.itemsize
-    return address(v.memory, plan.a[layer - 1] + column)
+    """Address of what goes into a layer: a column of the batch, of what members see of it, or of the layer before."""
+    if layer > 0:
+        return address(v.memory, plan.a[layer - 1] + column)
+    if plan.seen >= 0:
+        return address(v.memory, plan.seen + column)
+    return address(rows.x, first * plan.widths[0] + column)
+
+
+@inlined
+def heads(plan: Any, layer: int) -> int:
+    """How many blocks of rows have weights of their own in a layer: those of members, in the last one."""
+    return plan.members if layer == len(plan.widths) - 2 else 1
 
 
 @inlined

@@ -62,6 +62,7 @@ class CompiledSteps:
             network.theta.size,
             network.n_weights,
             self.plan.clipped,
+            self.plan.members,
         )
         memory, squares = empty((numbers,), dtype), np.zeros(SUMS * len(self.work.pieces))
         self.packed, self.counts = codes.packed(self.plan), np.zeros(COUNTS, np.int64)
@@ -112,7 +113,8 @@ class CompiledSteps:
             x = self._without_some(x, member, streams[0][member])
         for depth, of_members in streams.items():
             if depth:
-                drawn = chances(of_members[member], len(x), int(self.plan.widths[depth])).reshape(-1)
+                rows, units = self.plan.members * len(x), int(self.plan.widths[depth])
+                drawn = chances(of_members[member], rows, units).reshape(-1)
                 start = self.plan.chance[depth - 1]
                 self.chance[member, start : start + len(drawn)] = drawn
         given, dtype = self.given[member], self.scale.dtype
@@ -132,7 +134,7 @@ def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
 
     It shows no logits, without which members cannot be pooled.
     """
-    if trainer.ensemble == 1 and CHUNK * trainer.network.theta.size < LARGE:
+    if trainer.ensemble == trainer.network.members == 1 and CHUNK * trainer.network.theta.size < LARGE:
         for evaluator in (trainer.on_train, trainer.on_dev):
             evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
 
@@ -156,7 +158,7 @@ class Measuring:
             codes.ROW_WEIGHTS: np.ascontiguousarray(weights, dtype),
             codes.CONSTANTS_OF_STEPS: np.zeros((len(chunks), codes.CONSTANTS), dtype),
             codes.SPANS: chunks,
-            codes.PIECES: measuring(plan.widths.tolist()),
+            codes.PIECES: measuring(plan.widths.tolist(), plan.members),
             codes.COUNTED: self.counts,
         }
         for given in self.given:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import chain
 
 import numpy as np
 
@@ -25,9 +24,6 @@ FAILS = "the compiled engine fails here"
 SAVED, SAVED_A_PARAMETER = 28e-6, 0.6e-9  # seconds a step
 WORTH = 1.0  # seconds: many times what loading it takes, as each machine compiles it once
 
-# Keys whose technique the compiled engine lacks as yet, whatever value a trial or a change gives them.
-WITHOUT_PIECE = {"network.members": "members that share a body"}
-
 MakeEngine = Callable[[Trainer], Engine]
 
 
@@ -43,7 +39,7 @@ def make_engine(config: Config) -> MakeEngine:
         from nnrun.compiled.steps import CompiledSteps
     except ImportError as error:  # it is installed, and goes with another version of something
         raise MisfitError(KEY_PATH, f"{FAILS}: {error}") from error
-    return lambda trainer: numpy_steps if lacking_piece(trainer.recipe) else CompiledSteps(trainer)  # a change came
+    return CompiledSteps
 
 
 def _refuse_without_extra() -> None:
@@ -60,8 +56,7 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
     asked = config.training.engine
     if asked == "numpy":
         return config, []
-    together = recipe([config], dataset)
-    if piece := lacking_piece(together) or _piece_to_come(config):
+    if piece := lacking_piece(recipe([config], dataset)):
         told = [f"the compiled engine has no piece for {piece}; NumPy trains"] if asked == "compiled" else []
         return with_engine(config, "numpy"), told
     saved = trainings * saved_seconds(config, dataset)
@@ -74,12 +69,6 @@ def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard =
     why = f"trained by the compiled engine, which saves about {saved:.2g} s" if asked == "auto" else ""
     config, told = _compiled(config, asked, heard, alone=trainings == 1)
     return config, [why, *told] if why and config.training.engine == "compiled" else told
-
-
-def _piece_to_come(config: Config) -> str | None:
-    """What changes or trials bring in that has no compiled piece, in words: all of a run or search has one engine."""
-    keys = {*config.search.space, *chain.from_iterable(config.training.changes.values())}
-    return next((piece for key, piece in WITHOUT_PIECE.items() if key in keys), None)
 
 
 def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Config, list[str]]:

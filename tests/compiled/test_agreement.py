@@ -32,6 +32,8 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "clipping": {"clip_norm": 0.3},
     "average": {"ema": 0.9, "l2": 0.1},
     "smoothing": {"label_smoothing": 0.2},
+    "members": {"members": 3, "l2": 0.1},
+    "members and all": {"members": 3, "batch_norm": True, "dropout": 0.2, "input_dropout": 0.1, "clip_norm": 0.5},
     "all": {"batch_norm": True, "dropout": 0.2, "l2": 0.1, "clip_norm": 0.5, "weight_decay": 0.05, "swa": 3},
 }
 # Behind linear units the next batch norm takes β away again, so its gradient is rounding, which Adam makes steps of.
@@ -141,15 +143,18 @@ def test_a_wrong_step_would_be_found() -> None:
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 50}, {"hidden": ()}, {"hidden": (1,)}, {"batch_size": 7}])
-def test_odd_shapes_agree(options: dict[str, Any]) -> None:
-    assert far({"optimizer": "adam", **options}) < CLOSE["float64"]
+@pytest.mark.parametrize("members", [1, 4])
+def test_odd_shapes_agree(options: dict[str, Any], members: int) -> None:
+    assert far({"optimizer": "adam", "members": members, **options}) < CLOSE["float64"]
 
 
 def test_a_step_in_pieces_agrees_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
     monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)
+    monkeypatch.setattr("nnrun.compiled.work.OUTPUT_ROWS", 4)
     options = {"hidden": (40, 50), "batch_size": 25, "optimizer": "adam", "batch_norm": True, "dropout": 0.2}
-    assert far(options) < CLOSE["float64"]
+    for members in (1, 3):
+        assert far({**options, "members": members}) < CLOSE["float64"]
 
 
 @pytest.mark.parametrize("clipped", [False, True])

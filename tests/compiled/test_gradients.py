@@ -95,6 +95,13 @@ def test_it_is_that_of_the_loss_on_smoothed_targets(outputs: int) -> None:
         assert distance(trained_for(epochs, outputs=outputs, weighted=weighted, label_smoothing=0.3)) < GREAT
 
 
+@pytest.mark.parametrize("more", [{}, {"batch_norm": True, **DROPOUT}, {"hidden": ()}])
+def test_that_of_members_that_share_a_body_agrees(more: dict[str, Any]) -> None:
+    for (loss, outputs), weighted in itertools.product(TARGETS, (False, True)):
+        found = trained_for(10, loss, outputs, weighted, members=3, **more, **(PENALTIES if weighted else {}))
+        assert distance(found) < GREAT, (loss, outputs, weighted)
+
+
 def test_it_is_that_of_the_cost_whatever_moves_the_parameters() -> None:
     """Neither clipping, decay nor the rule of the optimizer is in it; they are in what has moved theta before."""
     options = {"optimizer": "adam", "clip_norm": 1e-3, "weight_decay": 0.1, "batch_norm": True, **PENALTIES}

@@ -66,7 +66,10 @@ def test_a_small_step_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == {1}
 
 
-@pytest.mark.parametrize("options", TECHNIQUES)
+MEMBERS = {"members": 3, "batch_norm": True, "dropout": 0.2, "input_dropout": 0.1}
+
+
+@pytest.mark.parametrize("options", [*TECHNIQUES, MEMBERS])
 def test_many_threads_in_many_small_pieces(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
     monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)

@@ -247,8 +247,8 @@ SHARED = {"members": 5, "optimizer": "adam", "batch_norm": True}
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "huber"])
-def test_members_that_share_a_body(dtype: str, loss: str) -> None:
-    assert_same_alone(numpy_trainer, OWN, loss=loss, dtype=dtype, **SHARED)
+def test_members_that_share_a_body(make_trainer: Make, dtype: str, loss: str) -> None:
+    assert_same_alone(make_trainer, OWN, loss=loss, dtype=dtype, **SHARED)
 
 
 def test_members_that_share_a_body_and_embeddings() -> None:

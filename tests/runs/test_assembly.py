@@ -19,7 +19,6 @@ from nnrun.engine.losses import Huber, SigmoidCrossEntropy, SoftmaxCrossEntropy,
 from nnrun.errors import ConfigError, MisfitError
 from nnrun.machine import capacity
 from nnrun.runs.assembly import batch_size, check_memory, layer_widths, make_loss, make_trainer, memory_needed
-from nnrun.runs.engines import decided
 from nnrun.runs.listener import Outcome
 
 GIGA = 10**9
@@ -88,13 +87,6 @@ def test_label_smoothing_of_numbers_is_refused(data: Callable[[str], Dataset]) -
         config("regularization.label_smoothing=0.1", "data.task=regression")
     with pytest.raises(ConfigError, match=r"label_smoothing.*must be at least 0 and below 1"):
         config("regularization.label_smoothing=1")
-
-
-def test_numpy_trains_all_trials_where_some_share_a_body(data: Callable[[str], Dataset]) -> None:
-    space = "search.space={network.members: {choice: [1, 4]}}"
-    found, told = decided(config("training.engine=compiled", space), data("iris"))
-    assert found.training.engine == "numpy"
-    assert told == ["the compiled engine has no piece for members that share a body; NumPy trains"]
 
 
 def test_the_network_is_what_the_configuration_says(data: Callable[[str], Dataset]) -> None:
