@@ -14,8 +14,9 @@ from typing import Any
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, leave, weights
 from nnrun.compiled.codes import SUMS, Plan, Rows, Vectors
-from nnrun.compiled.forward import enter, forward, measure, output
+from nnrun.compiled.forward import enter, forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
+from nnrun.compiled.measuring import measure
 from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
 

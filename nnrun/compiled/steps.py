@@ -132,9 +132,9 @@ class CompiledSteps:
 def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
     """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway.
 
-    It shows no logits, without which members cannot be pooled.
+    It shows no logits, without which those of an ensemble cannot be pooled; members that share a body it pools itself.
     """
-    if trainer.ensemble == trainer.network.members == 1 and CHUNK * trainer.network.theta.size < LARGE:
+    if trainer.ensemble == 1 and CHUNK * trainer.network.theta.size < LARGE:
         for evaluator in (trainer.on_train, trainer.on_dev):
             evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
 
@@ -147,8 +147,9 @@ class Measuring:
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
         self.run, self.active, dtype = run, trainer.active, trainer.theta.dtype  # which stays one array
-        plan, numbers, _ = plan_of(trainer, measured=min(MEASURED_ROWS, len(examples)))
-        chunks = np.array(batch_bounds(len(examples), MEASURED_ROWS), np.int64)
+        at_once = max(1, MEASURED_ROWS // trainer.network.members)
+        plan, numbers, _ = plan_of(trainer, measured=min(at_once, len(examples)))
+        chunks = np.array(batch_bounds(len(examples), at_once), np.int64)
         self.packed, self.counts, self.sums = codes.packed(plan), np.zeros(COUNTS, np.int64), np.zeros(2)
         memory, weights = empty((numbers,), dtype), np.empty(0) if examples.weights is None else examples.weights
         self.given = [Given(judged_vectors_of(trainer, k, memory, self.sums)) for k in range(len(trainer.seeds))]

@@ -106,7 +106,7 @@ def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimize
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
-@pytest.mark.parametrize("more", [{}, {"batch_norm": True, "dropout": 0.3}, {"hidden": ()}])
+@pytest.mark.parametrize("more", [{}, {"batch_norm": True, "dropout": 0.3}, {"hidden": ()}, {"members": 3}])
 def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]) -> None:
     """In more rows than go through the network at once, weighted; a member alone has the same bits."""
     examples = made_up(1100, loss, outputs, seed=3, dtype="float64")
@@ -123,6 +123,16 @@ def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]
         assert np.isnan(found[0]).tolist() == [False, True, False]
         np.testing.assert_allclose(np.array(found)[:, [0, 2]], np.array(expected)[:, [0, 2]], rtol=1e-12)
         assert [*np.ravel(of_one)] == [*np.array(found)[:, 2]]
+
+
+@pytest.mark.parametrize(("loss", "outputs"), TARGETS)
+def test_what_members_are_sure_of_is_pooled_alike(loss: str, outputs: int) -> None:
+    """Where the probabilities of a class are 0 in all members but for their logarithms."""
+    made = trainer([3], loss=loss, outputs=outputs, members=4, engine=CompiledSteps)
+    made.theta *= 1e3
+    found = made.on_dev(made.bound)
+    made.on_dev.own_sums = None
+    np.testing.assert_allclose(np.array(found), np.array(made.on_dev(made.bound)), rtol=1e-12)
 
 
 def test_of_equal_logits_the_first_counts_and_nan_stays() -> None:
