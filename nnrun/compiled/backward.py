@@ -24,23 +24,6 @@ def backward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, l
 
 
 @inlined
-def leave(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, lo: int, hi: int) -> None:
-    """The gradient by what members see, and by the scales that they see it through, some columns; R moves."""
-    n_in, n = plan.widths[0], hi - lo
-    by_inputs(plan, v, plan.members * m, 0, lo, n, plan.arriving)
-    for k in range(plan.members):
-        R = plan.scales + k * n_in + lo
-        by_scale = part(v.gradient, R, n)
-        by_scale[:] = by_scale.dtype.type(0)
-        for i in range(m):
-            x, d = part(rows.x, (first + i) * n_in + lo, n), part(v.memory, plan.arriving + (k * m + i) * n_in + lo, n)
-            for j in range(n):
-                by_scale[j] += d[j] * x[j]
-        if not plan.clipped:
-            update(plan, v, constants, R, n, False)
-
-
-@inlined
 def by_inputs(plan: Any, v: Any, m: int, layer: int, lo: int, n: int, start: int) -> None:
     """d·Wᵀ of a layer, columns `lo` to `lo + n`, into the memory from `start` on."""
     n_in, n_out, blocks = plan.widths[layer], plan.widths[layer + 1], heads(plan, layer)
@@ -77,7 +60,7 @@ def through_unit(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, l
     units = plan.widths[layer + 1]
     z, y, d = plan.z[layer] + lo, plan.y[layer] + lo, plan.d[layer] + lo
     if plan.chance[layer] >= 0:
-        T, least, scale = v.memory.dtype.type, rows.least[layer], rows.scale[layer]
+        T, least, scale = v.memory.dtype.type, rows.least[layer + 1], rows.scale[layer + 1]
         for i in range(m):
             row, chance = part(v.memory, d + i * units, n), part(rows.chance, drawn(plan, layer, first + i) + lo, n)
             for j in range(n):

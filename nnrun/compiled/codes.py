@@ -39,8 +39,10 @@ WEIGHTS = 3  # the layer, and from which row of its W to which
 NORM = 4  # its place among the sums of squares, and from which parameter to which
 UPDATE = 5  # whether they are weights, and from which parameter to which
 MEASURE = 6  # the output layer
-ENTER = 7  # nothing, and from which feature to which
-LEAVE = 8  # the same
+LOOK_UP = 7  # nothing, and which of how many stretches of the rows
+ENTER = 8  # nothing, and from which column of what goes into the layers to which
+LEAVE = 9  # the same
+BY_ROW = 10  # the embedding
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
 # the share of the average that stays, EVEN
@@ -54,6 +56,22 @@ SUMS = 8  # of squares, side by side
 TAKEN, DONE, COUNTS = 0, 8, 16  # places of two counts of pieces, in cache lines of their own, and how many places
 
 
+EMBEDDING = 5  # numbers that an embedding is told in
+
+
+class Entrance(NamedTuple):
+    """What learns in front of the layers, or NONE: embeddings, and scales R that members see the features through."""
+
+    features: int  # of a row, codes among them
+    scales: int  # where R lies in theta
+    embedded: int  # in memory, rows with what was looked up, behind it dropout of the input
+    seen: int  # what goes into the layers, a block of rows for each member
+    arriving: int  # the gradient by what goes into the layers
+    masked: int  # uniform numbers for dropout of what was looked up
+    plain: Any  # which features are numbers
+    embeddings: Any  # of each: its feature, how many rows and numbers in each E has, where E lies, its first column
+
+
 class Plan(NamedTuple):
     """A network and its step in integers. Arrays hold one a dense layer, counted from 0; the output layer is the last.
 
@@ -63,7 +81,7 @@ class Plan(NamedTuple):
     one below the other; the arrays of their heads lie side by side in theta.
     """
 
-    widths: Any  # (layers + 1,): features, units, logits
+    widths: Any  # (layers + 1,): what goes in, units, logits
     W: Any
     b: Any
     gamma: Any
@@ -83,13 +101,11 @@ class Plan(NamedTuple):
     loss: int
     rule: int
     members: int  # that share the body
-    scales: int  # where R lies in theta, what each member sees the features through
-    seen: int  # and in memory what it sees, or NONE where the features go in as they are
-    arriving: int  # and the gradient by that
     batch_norm: bool
     penalised: bool  # whether L1 or L2 acts
     clipped: bool  # whether the update waits for the norm of the gradient
     measuring: bool  # whether batch norm goes by its running averages, and nothing is trained
+    entrance: Entrance
 
 
 class Vectors(NamedTuple):
@@ -112,20 +128,24 @@ class Rows(NamedTuple):
     y: Any  # (rows,) classes, or (rows · values,)
     weights: Any  # (rows,), or empty
     chance: Any  # for dropout, what was drawn for each row, of each member, and unit
-    least: Any  # with which a unit is kept, (layers,)
-    scale: Any  # what it is multiplied by then, (layers,)
+    least: Any  # with which a unit is kept: of what goes in, then of each layer
+    scale: Any  # what it is multiplied by then
 
 
-NUMBERS, ARRAYS = 14, 14  # of a packed plan, which begins with how many layers there are
+NUMBERS, ARRAYS = 19, 14  # of a packed plan, which begins with how many layers there are
 
 
 def packed(plan: Plan) -> NDArray[np.int64]:
-    """A plan as compiled code takes it: its numbers, then its arrays, each with room for one more than the layers."""
+    """A plan as compiled code takes it: its numbers, its arrays, each with room for one more than the layers, and those
+    of the entrance.
+    """
+    *ways, plain, embeddings = plan.entrance
+    numbers = [len(plan.widths) - 1, *plan[ARRAYS:-1], *ways, len(plain), len(embeddings)]
     arrays = np.zeros((ARRAYS, len(plan.widths)), np.int64)
     for k in range(ARRAYS):
         array = np.asarray(plan[k])
         arrays[k, : len(array)] = array
-    return np.array([len(plan.widths) - 1, *plan[ARRAYS:], *arrays.ravel()], np.int64)
+    return np.array([*numbers, *arrays.ravel(), *plain, *embeddings], np.int64)
 
 
 # Rows of the table of what a call is given: the address of each array, and its size.

@@ -16,18 +16,6 @@ BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON = 0.9, 1e-5
 
 
 @inlined
-def enter(plan: Any, v: Any, rows: Any, first: int, m: int, lo: int, hi: int) -> None:
-    """Columns of what members see: block k is x·R[k]."""
-    n_in, n = plan.widths[0], hi - lo
-    for k in range(plan.members):
-        scale = part(v.theta, plan.scales + k * n_in + lo, n)
-        for i in range(m):
-            x, seen = part(rows.x, (first + i) * n_in + lo, n), part(v.memory, plan.seen + (k * m + i) * n_in + lo, n)
-            for j in range(n):
-                seen[j] = x[j] * scale[j]
-
-
-@inlined
 def forward(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
     """Columns of a hidden layer: product, bias or batch norm, activation, dropout."""
     n_in, units, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
@@ -120,7 +108,7 @@ def track(v: Any, constants: Any, start: int, values: Any, scale: Any) -> None:
 def drop(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, lo: int, n: int) -> None:
     """a = y/(1 − rate) where a unit is kept, else 0 (Srivastava et al. 2014)."""
     T, units = v.memory.dtype.type, plan.widths[layer + 1]
-    least, scale = rows.least[layer], rows.scale[layer]
+    least, scale = rows.least[layer + 1], rows.scale[layer + 1]
     for i in range(m):
         chance = part(rows.chance, drawn(plan, layer, first + i) + lo, n)
         y, a = part(v.memory, plan.y[layer] + i * units + lo, n), part(v.memory, plan.a[layer] + i * units + lo, n)

@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from nnrun.compiled import codes
-from nnrun.compiled.backward import backward, leave, weights
-from nnrun.compiled.codes import SUMS, Plan, Rows, Vectors
-from nnrun.compiled.forward import enter, forward, output
+from nnrun.compiled.backward import backward, weights
+from nnrun.compiled.codes import SUMS, Entrance, Plan, Rows, Vectors
+from nnrun.compiled.entrance import by_row, enter, leave, look_up
+from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.measuring import measure
 from nnrun.compiled.together import done, take, wait
@@ -54,14 +55,19 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
 @inlined
 def unpacked(packed: Any) -> Any:
     """The plan; see `codes.packed`."""
-    n, at = packed[0] + 1, codes.NUMBERS
-    p = array(packed, at + codes.ARRAYS * n)
+    n, at, plain, embeddings = packed[0] + 1, codes.NUMBERS, packed[17], packed[18]
+    behind = at + codes.ARRAYS * n
+    p = array(packed, behind + plain + embeddings)
+    entrance = Entrance(
+        p[11], p[12], p[13], p[14], p[15], p[16],
+        part(p, behind, plain), part(p, behind + plain, embeddings),
+    )  # fmt: skip
     return Plan(
         part(p, at, n), part(p, at + n, n), part(p, at + 2 * n, n), part(p, at + 3 * n, n), part(p, at + 4 * n, n),
         part(p, at + 5 * n, n), part(p, at + 6 * n, n), part(p, at + 7 * n, n), part(p, at + 8 * n, n),
         part(p, at + 9 * n, n), part(p, at + 10 * n, n), part(p, at + 11 * n, n), part(p, at + 12 * n, n),
         part(p, at + 13 * n, n),
-        p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10] != 0, p[11] != 0, p[12] != 0, p[13] != 0,
+        p[1], p[2], p[3], p[4], p[5], p[6], p[7] != 0, p[8] != 0, p[9] != 0, p[10] != 0, entrance,
     )  # fmt: skip
 
 
@@ -109,7 +115,11 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
         clipped_update(plan, v, constants, lo, hi - lo, layer == 1)
     elif kind == codes.MEASURE:
         measure(plan, v, rows, first, m, layer)
+    elif kind == codes.LOOK_UP:
+        look_up(plan, v, rows, first, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.ENTER:
         enter(plan, v, rows, first, m, lo, hi)
     elif kind == codes.LEAVE:
         leave(plan, v, rows, constants, first, m, lo, hi)
+    elif kind == codes.BY_ROW:
+        by_row(plan, v, rows, constants, first, m, layer)

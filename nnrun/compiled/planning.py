@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
-from nnrun.compiled.codes import Plan, Vectors
+from nnrun.compiled.codes import Entrance, Plan, Vectors
 from nnrun.compiled.support import PENALTIES_AND_DECAY
+from nnrun.engine.embedding import Embed
 from nnrun.engine.layers import Dropout
 from nnrun.engine.network import Network
 from nnrun.engine.optimizers import AVERAGE, L1, L2
@@ -42,7 +45,7 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
     """
     recipe, network = trainer.recipe, trainer.network
     mlp = recipe.mlp
-    widths = np.array([mlp.n_in, *mlp.hidden, mlp.n_out], np.int64)
+    widths = np.array([width_in(network, mlp.n_in), *mlp.hidden, mlp.n_out], np.int64)
     units, rows = widths[1:], mlp.members * (measured or int(trainer.batches.sizes.max()))
     memory, chances = Memory(), Memory()
     dropped = np.zeros(len(units), bool)
@@ -51,8 +54,7 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
     a = np.where(dropped, memory.stretches(rows, units * dropped), y)
     drawn = chances.stretches(mlp.members * trainer.batches.most_gathered, padded(units) * dropped)
     chance = np.where(dropped, drawn, codes.NONE)
-    norm, scaled = units * mlp.batch_norm, mlp.members > 1
-    seen, arriving = memory.stretches(rows, widths[[0, 0]] * scaled).tolist()
+    norm = units * mlp.batch_norm
     plan = Plan(
         widths,
         *arrays_of(network, widths, mlp.batch_norm),
@@ -70,15 +72,48 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
         loss=codes.LOSSES[type(recipe.loss).__name__],
         rule=rule_of(trainer.optimizer),
         members=mlp.members,
-        scales=network.theta.slices["scales.R"].start if scaled else codes.NONE,
-        seen=seen if scaled else codes.NONE,
-        arriving=arriving,
         batch_norm=mlp.batch_norm,
         penalised=any(isinstance(t, (L1, L2)) for t in trainer.optimizer.transforms),
         clipped=trainer.optimizer.clips,
         measuring=measured > 0,
+        entrance=entrance_of(trainer, widths[:1], rows, memory, chances, measured > 0),
     )
     return plan, memory.size, chances.size
+
+
+def entrance_of(
+    trainer: Trainer, width: Integers, rows: int, memory: Memory, chances: Memory, measuring: bool
+) -> Entrance:
+    """What learns in front of the layers, into which `(1,)` numbers of so many rows go."""
+    mlp, slices = trainer.recipe.mlp, trainer.network.theta.slices
+    embeds, scales = len(mlp.embeddings) > 0, mlp.members > 1
+    masked = embeds and not measuring and any(layer.depth == 0 for layer in dropouts(trainer.network))
+
+    def place(memory: Memory, rows: int, width: Integers, there: bool) -> int:
+        return int(memory.stretches(rows, width)[0]) if there else codes.NONE
+
+    plain = Embed(mlp.n_in, mlp.embeddings).plain
+    sizes = [embedding.size for embedding in mlp.embeddings]
+    columns = accumulate(sizes, initial=len(plain))
+    described = [
+        (embedding.place, embedding.rows, embedding.size, slices[f"embed.E{k}"].start, column)
+        for k, (embedding, column) in enumerate(zip(mlp.embeddings, columns, strict=False))
+    ]
+    return Entrance(
+        features=mlp.n_in,
+        scales=slices["scales.R"].start if scales else codes.NONE,
+        embedded=place(memory, rows // mlp.members, width, embeds),
+        seen=place(memory, rows, width, scales),
+        arriving=place(memory, rows, width, embeds or scales),
+        masked=place(chances, trainer.batches.most_gathered, padded(width), masked),
+        plain=plain,
+        embeddings=np.array(described, np.int64).ravel(),
+    )
+
+
+def width_in(network: Network, features: int) -> int:
+    """How many numbers go into the layers, each code as what it becomes."""
+    return next((layer.width(features) for _, layer in network.layers if isinstance(layer, Embed)), features)
 
 
 def arrays_of(network: Network, widths: Integers, batch_norm: bool) -> ArraysOf:

@@ -39,11 +39,13 @@ def product(gemm: int, trans_a: bool, trans_b: bool, m: int, n: int, k: int,
 
 @inlined
 def source(plan: Any, v: Any, rows: Any, first: int, layer: int, column: int) -> int:
-    """Address of what goes into a layer: a column of the batch, of what members see of it, or of the layer before."""
+    """Address of what goes into a layer: a column of the batch, of what learns in front, or of the layer before."""
     if layer > 0:
         return address(v.memory, plan.a[layer - 1] + column)
-    if plan.seen >= 0:
-        return address(v.memory, plan.seen + column)
+    if plan.entrance.seen >= 0:
+        return address(v.memory, plan.entrance.seen + column)
+    if plan.entrance.embedded >= 0:
+        return address(v.memory, plan.entrance.embedded + column)
     return address(rows.x, first * plan.widths[0] + column)
 
 

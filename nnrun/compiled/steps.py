@@ -63,6 +63,7 @@ class CompiledSteps:
             network.n_weights,
             self.plan.clipped,
             self.plan.members,
+            len(trainer.recipe.mlp.embeddings),
         )
         memory, squares = empty((numbers,), dtype), np.zeros(SUMS * len(self.work.pieces))
         self.packed, self.counts = codes.packed(self.plan), np.zeros(COUNTS, np.int64)
@@ -76,8 +77,8 @@ class CompiledSteps:
         self.given = [Given(vectors_of(trainer, k, memory, squares)) for k in range(members)]
         for k, given in enumerate(self.given):
             given.put(codes.CHANCE, self.chance[k])
-            given.put(codes.LEAST, self.least[k, 1:])
-            given.put(codes.SCALE, self.scale[k, 1:])
+            given.put(codes.LEAST, self.least[k])
+            given.put(codes.SCALE, self.scale[k])
             given.put(codes.PIECES, self.work.pieces)
             given.put(codes.COUNTED, self.counts)
 
@@ -109,13 +110,14 @@ class CompiledSteps:
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""
         x, y = of_member(batch[0], member), of_member(batch[1], member)
-        if 0 in streams:
+        dropped = 0 in streams and self.plan.entrance.masked < 0
+        if dropped:
             x = self._without_some(x, member, streams[0][member])
         for depth, of_members in streams.items():
-            if depth:
-                rows, units = self.plan.members * len(x), int(self.plan.widths[depth])
-                drawn = chances(of_members[member], rows, units).reshape(-1)
-                start = self.plan.chance[depth - 1]
+            if depth or not dropped:
+                rows = self.plan.members * len(x) if depth else len(x)
+                drawn = chances(of_members[member], rows, int(self.plan.widths[depth])).reshape(-1)
+                start = self.plan.chance[depth - 1] if depth else self.plan.entrance.masked
                 self.chance[member, start : start + len(drawn)] = drawn
         given, dtype = self.given[member], self.scale.dtype
         given.put(codes.X, np.ascontiguousarray(x, dtype))
@@ -159,7 +161,7 @@ class Measuring:
             codes.ROW_WEIGHTS: np.ascontiguousarray(weights, dtype),
             codes.CONSTANTS_OF_STEPS: np.zeros((len(chunks), codes.CONSTANTS), dtype),
             codes.SPANS: chunks,
-            codes.PIECES: measuring(plan.widths.tolist(), plan.members),
+            codes.PIECES: measuring(plan.widths.tolist(), plan.members, len(trainer.recipe.mlp.embeddings)),
             codes.COUNTED: self.counts,
         }
         for given in self.given:

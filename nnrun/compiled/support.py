@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnrun.compiled import codes
+from nnrun.engine.embedding import Embed
 from nnrun.engine.layers import Activate, BatchNorm, Dense, Dropout, Layer
 from nnrun.engine.members import Heads, Scales
 from nnrun.engine.optimizers import L1, L2, Decay, chain
@@ -12,7 +13,7 @@ from nnrun.engine.transform import Transform
 # Each has one constant; the column that it stands in.
 PENALTIES_AND_DECAY: dict[type[Transform], int] = {L2: codes.L2, L1: codes.L1, Decay: codes.DECAY}
 SLOTS = 2  # that one rule may have; it may have three constants
-LAYERS: set[type[Layer]] = {Dense, BatchNorm, Activate, Dropout, Scales, Heads}
+LAYERS: set[type[Layer]] = {Dense, BatchNorm, Activate, Dropout, Embed, Scales, Heads}
 
 
 def lacking_piece(recipe: Recipe) -> str | None:

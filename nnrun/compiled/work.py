@@ -33,23 +33,27 @@ class Work(NamedTuple):
 
 
 def work(
-    widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool, members: int = 1
-) -> Work:
+    widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool,
+    members: int = 1, embeddings: int = 0,
+) -> Work:  # fmt: skip
     """All phases of a step: forward by layers, the output with the loss, back by layers, all weights, what is clipped.
 
-    `widths` are features, units and logits; `weights` of the `parameters` stand first in theta. Where `members` share
-    the body, what they see comes before all layers, and back behind them.
+    `widths` are what goes in, units and logits; `weights` of the `parameters` stand first in theta. Where there are
+    embeddings or `members` that share the body, what learns in front comes before all layers, and back behind them.
     """
     wide = operations(widths, members * batch_size) >= WIDE
-    layers, features = range(len(widths) - 1), cut(widths[0], wide) if members > 1 else []
-    phases: list[list[Piece]] = [[(codes.ENTER, 0, lo, hi) for lo, hi in features]]
+    layers, columns, n = range(len(widths) - 1), cut(widths[0], wide), -(-batch_size // OUTPUT_ROWS) if wide else 1
+    phases: list[list[Piece]] = [
+        [(codes.LOOK_UP, 0, i, n) for i in range(n if embeddings else 0)],
+        [(codes.ENTER, 0, lo, hi) for lo, hi in columns if members > 1],
+    ]
     phases += [[(codes.FORWARD, layer, lo, hi) for lo, hi in cut(widths[layer + 1], wide)] for layer in layers[:-1]]
-    n = -(-batch_size // OUTPUT_ROWS) if wide else 1
     phases.append([(codes.OUTPUT, layers[-1], i, n) for i in range(n)])
     back = reversed(layers)
     phases += [[(codes.BACKWARD, layer, lo, hi) for lo, hi in cut(widths[layer], wide)] for layer in back if layer]
-    phases.append([(codes.LEAVE, 0, lo, hi) for lo, hi in features])
+    phases.append([(codes.LEAVE, 0, lo, hi) for lo, hi in columns if embeddings or members > 1])
     phases.append([(codes.WEIGHTS, layer, lo, hi) for layer in layers for lo, hi in cut(widths[layer], wide)])
+    phases[-1] += [(codes.BY_ROW, embedding, 0, 0) for embedding in range(embeddings)]
     if clipped:
         stretches = [*blocks(0, weights), *blocks(weights, parameters)]
         phases.append([(codes.NORM, k, lo, hi) for k, (lo, hi) in enumerate(stretches)])
@@ -59,9 +63,10 @@ def work(
     return Work(np.array(pieces, np.int64), max(map(len, phases)) if wide else 1)
 
 
-def measuring(widths: Sequence[int], members: int) -> NDArray[np.int64]:
+def measuring(widths: Sequence[int], members: int, embeddings: int) -> NDArray[np.int64]:
     """The pieces of a pass that measures, one after the other, as those of a step."""
-    pieces: list[Piece] = [(codes.ENTER, 0, 0, widths[0])] if members > 1 else []
+    pieces: list[Piece] = [(codes.LOOK_UP, 0, 0, 1)] if embeddings else []
+    pieces += [(codes.ENTER, 0, 0, widths[0])] if members > 1 else []
     pieces += [(codes.FORWARD, layer, 0, units) for layer, units in enumerate(widths[1:-1])]
     pieces.append((codes.MEASURE, len(widths) - 2, 0, 0))
     return np.array([(*piece, place) for place, piece in enumerate(pieces)], np.int64)

@@ -21,6 +21,7 @@ from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.trainer import Trainer
 from tests.conftest import made_up, trainer
+from tests.contracts.test_gradients import CODES, with_codes
 
 CLOSE = {"float32": 1e-5, "float64": 1e-11}  # of the length of all parameters, after 50 steps
 TARGETS = [("cross_entropy", 2), ("cross_entropy", 3), ("squared_error", 2), ("huber", 1)]
@@ -32,8 +33,8 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "clipping": {"clip_norm": 0.3},
     "average": {"ema": 0.9, "l2": 0.1},
     "smoothing": {"label_smoothing": 0.2},
-    "members": {"members": 3, "l2": 0.1},
-    "members and all": {"members": 3, "batch_norm": True, "dropout": 0.2, "input_dropout": 0.1, "clip_norm": 0.5},
+    "members": {"members": 3, "batch_norm": True, "dropout": 0.2, "input_dropout": 0.1, "clip_norm": 0.5},
+    "embeddings": {"embeddings": CODES, "input_dropout": 0.1, "l2": 0.1},
     "all": {"batch_norm": True, "dropout": 0.2, "l2": 0.1, "clip_norm": 0.5, "weight_decay": 0.05, "swa": 3},
 }
 # Behind linear units the next batch norm takes β away again, so its gradient is rounding, which Adam makes steps of.
@@ -60,6 +61,8 @@ def options_of(
 ) -> dict[str, Any]:
     examples = made_up(60, loss, outputs, seed=3, dtype=dtype)
     weights = np.linspace(0.5, 1.5, 60, dtype=dtype) if weighted else None
+    if "embeddings" in technique:
+        examples.x[:] = with_codes(60, 3).x
     return {
         "train": Examples(examples.x, examples.y, weights),
         "loss": loss, "outputs": outputs, "activation": activation, "optimizer": optimizer, "dtype": dtype,
@@ -141,6 +144,25 @@ def test_of_equal_logits_the_first_counts_and_nan_stays() -> None:
     assert made.on_dev(made.bound)[1] == np.mean(made.on_dev.examples.y != 0)
     made.theta[:] = np.nan
     assert np.isnan(made.on_dev(made.bound)[0])
+
+
+@pytest.mark.parametrize("hidden", [(), (6, 5)])
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("wide", [False, True])
+def test_embeddings_agree(hidden: tuple[int, ...], members: int, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if wide:
+        monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
+        monkeypatch.setattr("nnrun.compiled.work.PIECE", 1)
+        monkeypatch.setattr("nnrun.compiled.work.ALIGNED", 1)
+        monkeypatch.setattr("nnrun.compiled.work.OUTPUT_ROWS", 4)
+    shared: dict[str, Any] = {"embeddings": CODES, "hidden": hidden, "members": members, "optimizer": "adam"}
+    parts = {"train": with_codes(50, 1), "dev": with_codes(300, 2)}
+    for more in ({}, {"clip_norm": 0.3, "batch_norm": True, "dropout": 0.2, "input_dropout": 0.3}):
+        assert far({**shared, **parts, **more}) < CLOSE["float64"]
+        made = trainer(**shared, **parts, **more, engine=CompiledSteps)
+        (epoch,) = made.epochs(1)
+        made.on_dev.own_sums = None
+        np.testing.assert_allclose(epoch.dev_loss, made.on_dev(made.bound)[0], rtol=1e-12)
 
 
 def test_a_wrong_step_would_be_found() -> None:

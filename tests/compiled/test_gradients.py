@@ -20,6 +20,8 @@ from nnrun.engine.parameters import Buffers
 from nnrun.engine.randomness import stream
 from nnrun.engine.trainer import Trainer
 from tests.conftest import made_up, trainer
+from tests.contracts.test_gradients import CODES as EMBEDDINGS
+from tests.contracts.test_gradients import with_codes
 
 TARGETS = [("cross_entropy", 2), ("cross_entropy", 3), ("squared_error", 2), ("huber", 1)]
 assert {loss for loss, _ in TARGETS} == set(LOSSES), "a loss of the table has no test"
@@ -69,8 +71,8 @@ def trained_for(
     examples = made_up(ROWS, loss, outputs, seed=1)
     weights = np.linspace(0.5, 1.5, ROWS) if weighted else None
     train = Examples(examples.x, examples.y, weights)
-    options = {"hidden": (5, 4), **options}
-    made = trainer([SEED], loss=loss, outputs=outputs, train=train, batch_size=ROWS, **options)
+    options = {"hidden": (5, 4), "train": train, **options}
+    made = trainer([SEED], loss=loss, outputs=outputs, batch_size=ROWS, **options)
     list(made.epochs(epochs))
     return made
 
@@ -100,6 +102,12 @@ def test_that_of_members_that_share_a_body_agrees(more: dict[str, Any]) -> None:
     for (loss, outputs), weighted in itertools.product(TARGETS, (False, True)):
         found = trained_for(10, loss, outputs, weighted, members=3, **more, **(PENALTIES if weighted else {}))
         assert distance(found) < GREAT, (loss, outputs, weighted)
+
+
+@pytest.mark.parametrize("more", [{}, {"batch_norm": True, **DROPOUT}, {"members": 3, **DROPOUT}, {"hidden": ()}])
+def test_that_of_embeddings_agrees(more: dict[str, Any]) -> None:
+    train = with_codes(ROWS, 1)
+    assert distance(trained_for(10, train=train, dev=train, embeddings=EMBEDDINGS, **more, **PENALTIES)) < GREAT
 
 
 def test_it_is_that_of_the_cost_whatever_moves_the_parameters() -> None:

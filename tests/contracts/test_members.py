@@ -237,9 +237,9 @@ def test_training_ends_when_every_member_is_frozen(make_trainer: Make) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_embeddings(dtype: str) -> None:
+def test_embeddings(make_trainer: Make, dtype: str) -> None:
     shared = {"train": with_codes(50, 1, dtype), "dev": with_codes(30, 2, dtype), "embeddings": CODES}
-    assert_same_alone(numpy_trainer, OWN, optimizer="adam", batch_norm=True, dtype=dtype, **shared)
+    assert_same_alone(make_trainer, OWN, optimizer="adam", batch_norm=True, dtype=dtype, **shared)
 
 
 SHARED = {"members": 5, "optimizer": "adam", "batch_norm": True}
@@ -251,9 +251,9 @@ def test_members_that_share_a_body(make_trainer: Make, dtype: str, loss: str) ->
     assert_same_alone(make_trainer, OWN, loss=loss, dtype=dtype, **SHARED)
 
 
-def test_members_that_share_a_body_and_embeddings() -> None:
+def test_members_that_share_a_body_and_embeddings(make_trainer: Make) -> None:
     shared = {"train": with_codes(50, 1, "float32"), "dev": with_codes(30, 2, "float32"), "embeddings": CODES}
-    assert_same_alone(numpy_trainer, OWN, dtype="float32", **SHARED, **shared)
+    assert_same_alone(make_trainer, OWN, dtype="float32", **SHARED, **shared)
 
 
 def test_one_body_is_as_good_as_its_members_pooled() -> None:

@@ -12,7 +12,6 @@ import pytest
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.schedules import SCHEDULES
 from nnrun.engine.trainer import Epoch, Trainer
-from tests.conftest import trainer as numpy_trainer
 from tests.contracts.test_gradients import CODES, with_codes
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -119,10 +118,9 @@ def test_members_that_share_a_body_go_on_with_the_same_bits(make_trainer: Make) 
     assert_goes_on(make_trainer, {"members": 4})
 
 
-def test_embeddings_go_on_with_the_same_bits() -> None:
-    """Of NumPy's engine alone, as compiled code has no piece for them."""
+def test_embeddings_go_on_with_the_same_bits(make_trainer: Make) -> None:
     parts = {"train": with_codes(50, 1, "float32"), "dev": with_codes(30, 2, "float32")}
-    assert_goes_on(numpy_trainer, {**parts, "embeddings": CODES})
+    assert_goes_on(make_trainer, {**parts, "embeddings": CODES})
 
 
 def assert_goes_on(make: Make, more: dict[str, Any]) -> None:
