@@ -43,6 +43,7 @@ LOOK_UP = 7  # nothing, and which of how many stretches of the rows
 ENTER = 8  # nothing, and from which column of what goes into the layers to which
 LEAVE = 9  # the same
 BY_ROW = 10  # the embedding
+SCALED = 11  # nothing, and from which row of the first W to which
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
 # the share of the average that stays, EVEN
@@ -67,6 +68,7 @@ class Entrance(NamedTuple):
     embedded: int  # in memory, rows with what was looked up, behind it dropout of the input
     seen: int  # what goes into the layers, a block of rows for each member
     arriving: int  # the gradient by what goes into the layers
+    turned: int  # in place of that, room for products that give the gradients by R and by the first W
     masked: int  # uniform numbers for dropout of what was looked up
     plain: Any  # which features are numbers
     embeddings: Any  # of each: its feature, how many rows and numbers in each E has, where E lies, its first column
@@ -132,7 +134,7 @@ class Rows(NamedTuple):
     scale: Any  # what it is multiplied by then
 
 
-NUMBERS, ARRAYS = 19, 14  # of a packed plan, which begins with how many layers there are
+NUMBERS, ARRAYS = 20, 14  # of a packed plan, which begins with how many layers there are
 
 
 def packed(plan: Plan) -> NDArray[np.int64]:

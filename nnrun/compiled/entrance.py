@@ -9,6 +9,7 @@ import numpy as np
 from nnrun.compiled.backward import by_inputs
 from nnrun.compiled.codes import EMBEDDING
 from nnrun.compiled.functions import inlined, part
+from nnrun.compiled.products import address, product
 from nnrun.compiled.updating import update
 
 
@@ -70,6 +71,50 @@ def leave(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, lo: 
                 through_scale(v, way.arriving + lo, block, n_in, m, part(v.theta, R, n))
             if not plan.clipped:
                 update(plan, v, constants, R, n, False)
+
+
+@inlined
+def scaled_weights(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, lo: int, hi: int) -> None:
+    """Rows of the first W and columns of the scales, in place of `leave` where nothing else learns in front.
+
+    With Gₖ = dᵀ·x of each member's block the gradient by Wᵀ is Σ Gₖ·R[k], that by R[k] the column sums of Wᵀ·Gₖ: no
+    product more than those by W, of which there would be half as many again.
+    """
+    way, n_in, n_out, n = plan.entrance, plan.widths[0], plan.widths[1], hi - lo
+    W, size = plan.W[0] + lo * n_out, n * n_out
+    G = way.turned + 3 * lo * n_out
+    turned, by_weights = part(v.memory, G + size, size), part(v.memory, G + 2 * size, size)
+    transpose(part(v.theta, W, size), turned, n_out)
+    by_weights[:] = by_weights.dtype.type(0)
+    for k in range(plan.members):
+        product(plan.gemm, True, False, n_out, n, m,
+                address(v.memory, plan.d[0] + k * m * n_out), n_out,
+                address(rows.x, first * n_in + lo), n_in,
+                v.memory, G, n)  # fmt: skip
+        R = way.scales + k * n_in + lo
+        scale, by_scales = part(v.theta, R, n), part(v.gradient, R, n)
+        by_scales[:] = by_scales.dtype.type(0)
+        for u in range(n_out):
+            of_unit, weights, total = part(v.memory, G + u * n, n), part(turned, u * n, n), part(by_weights, u * n, n)
+            for j in range(n):
+                by_scales[j] += weights[j] * of_unit[j]
+            for j in range(n):
+                total[j] += scale[j] * of_unit[j]
+        if not plan.clipped:
+            update(plan, v, constants, R, n, False)
+    transpose(by_weights, part(v.gradient, W, size), n)
+    if not plan.clipped:
+        update(plan, v, constants, W, size, True)
+
+
+@inlined
+def transpose(matrix: Any, out: Any, columns: int) -> None:
+    """Its columns become rows."""
+    count = matrix.size // columns
+    for i in range(count):
+        row = part(matrix, i * columns, columns)
+        for j in range(columns):
+            out[j * count + i] = row[j]
 
 
 @inlined

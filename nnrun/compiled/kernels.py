@@ -14,7 +14,7 @@ from typing import Any
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.codes import SUMS, Entrance, Plan, Rows, Vectors
-from nnrun.compiled.entrance import by_row, enter, leave, look_up
+from nnrun.compiled.entrance import by_row, enter, leave, look_up, scaled_weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.measuring import measure
@@ -55,11 +55,11 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
 @inlined
 def unpacked(packed: Any) -> Any:
     """The plan; see `codes.packed`."""
-    n, at, plain, embeddings = packed[0] + 1, codes.NUMBERS, packed[17], packed[18]
+    n, at, plain, embeddings = packed[0] + 1, codes.NUMBERS, packed[18], packed[19]
     behind = at + codes.ARRAYS * n
     p = array(packed, behind + plain + embeddings)
     entrance = Entrance(
-        p[11], p[12], p[13], p[14], p[15], p[16],
+        p[11], p[12], p[13], p[14], p[15], p[16], p[17],
         part(p, behind, plain), part(p, behind + plain, embeddings),
     )  # fmt: skip
     return Plan(
@@ -123,3 +123,5 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
         leave(plan, v, rows, constants, first, m, lo, hi)
     elif kind == codes.BY_ROW:
         by_row(plan, v, rows, constants, first, m, layer)
+    elif kind == codes.SCALED:
+        scaled_weights(plan, v, rows, constants, first, m, lo, hi)

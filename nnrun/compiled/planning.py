@@ -76,17 +76,18 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
         penalised=any(isinstance(t, (L1, L2)) for t in trainer.optimizer.transforms),
         clipped=trainer.optimizer.clips,
         measuring=measured > 0,
-        entrance=entrance_of(trainer, widths[:1], rows, memory, chances, measured > 0),
+        entrance=entrance_of(trainer, widths, rows, memory, chances, measured > 0),
     )
     return plan, memory.size, chances.size
 
 
 def entrance_of(
-    trainer: Trainer, width: Integers, rows: int, memory: Memory, chances: Memory, measuring: bool
+    trainer: Trainer, widths: Integers, rows: int, memory: Memory, chances: Memory, measuring: bool
 ) -> Entrance:
-    """What learns in front of the layers, into which `(1,)` numbers of so many rows go."""
-    mlp, slices = trainer.recipe.mlp, trainer.network.theta.slices
+    """What learns in front of the layers, into which so many rows go."""
+    mlp, slices, width = trainer.recipe.mlp, trainer.network.theta.slices, widths[:1]
     embeds, scales = len(mlp.embeddings) > 0, mlp.members > 1
+    back = embeds or (scales and len(mlp.hidden) == 0)
     masked = embeds and not measuring and any(layer.depth == 0 for layer in dropouts(trainer.network))
 
     def place(memory: Memory, rows: int, width: Integers, there: bool) -> int:
@@ -104,7 +105,8 @@ def entrance_of(
         scales=slices["scales.R"].start if scales else codes.NONE,
         embedded=place(memory, rows // mlp.members, width, embeds),
         seen=place(memory, rows, width, scales),
-        arriving=place(memory, rows, width, embeds or scales),
+        arriving=place(memory, rows, width, back),
+        turned=place(memory, 3, widths[0] * widths[1:2], scales and not back),
         masked=place(chances, trainer.batches.most_gathered, padded(width), masked),
         plain=plain,
         embeddings=np.array(described, np.int64).ravel(),

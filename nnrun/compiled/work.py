@@ -51,8 +51,10 @@ def work(
     phases.append([(codes.OUTPUT, layers[-1], i, n) for i in range(n)])
     back = reversed(layers)
     phases += [[(codes.BACKWARD, layer, lo, hi) for lo, hi in cut(widths[layer], wide)] for layer in back if layer]
-    phases.append([(codes.LEAVE, 0, lo, hi) for lo, hi in columns if embeddings or members > 1])
-    phases.append([(codes.WEIGHTS, layer, lo, hi) for layer in layers for lo, hi in cut(widths[layer], wide)])
+    scaled = members > 1 and len(widths) > 2 and not embeddings
+    phases.append([(codes.LEAVE, 0, lo, hi) for lo, hi in columns if (embeddings or members > 1) and not scaled])
+    phases.append([(codes.SCALED if scaled else codes.WEIGHTS, 0, lo, hi) for lo, hi in columns])
+    phases[-1] += [(codes.WEIGHTS, layer, lo, hi) for layer in layers[1:] for lo, hi in cut(widths[layer], wide)]
     phases[-1] += [(codes.BY_ROW, embedding, 0, 0) for embedding in range(embeddings)]
     if clipped:
         stretches = [*blocks(0, weights), *blocks(weights, parameters)]

@@ -184,9 +184,10 @@ def test_a_step_in_pieces_agrees_with_numpy(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
     monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)
     monkeypatch.setattr("nnrun.compiled.work.OUTPUT_ROWS", 4)
+    train = made_up(50, "cross_entropy", 3, n_in=40)
     options = {"hidden": (40, 50), "batch_size": 25, "optimizer": "adam", "batch_norm": True, "dropout": 0.2}
     for members in (1, 3):
-        assert far({**options, "members": members}) < CLOSE["float64"]
+        assert far({**options, "train": train, "dev": train, "members": members}) < CLOSE["float64"]
 
 
 @pytest.mark.parametrize("clipped", [False, True])

@@ -12,7 +12,7 @@ import pytest
 from nnrun.compiled.steps import CompiledSteps
 from nnrun.engine.evaluation import Examples
 from nnrun.machine import threads
-from tests.conftest import trainer
+from tests.conftest import made_up, trainer
 from tests.contracts.test_gradients import CODES, with_codes
 
 HIDDEN, BATCH = (1024, 1024), 256  # a step whose layers are cut
@@ -68,10 +68,11 @@ def test_a_small_step_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MEMBERS = {"members": 3, "batch_norm": True, "dropout": 0.2, "input_dropout": 0.1}
+WIDE_ROWS = {"train": made_up(50, "cross_entropy", 3, n_in=40), "dev": made_up(30, "cross_entropy", 3, n_in=40)}
 LOOKED_UP = {"embeddings": CODES, "train": with_codes(50, 1), "dev": with_codes(30, 2)}
 
 
-@pytest.mark.parametrize("options", [*TECHNIQUES, MEMBERS, {**MEMBERS, **LOOKED_UP}])
+@pytest.mark.parametrize("options", [*TECHNIQUES, {**MEMBERS, **WIDE_ROWS}, {**MEMBERS, **LOOKED_UP}])
 def test_many_threads_in_many_small_pieces(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
     monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)
