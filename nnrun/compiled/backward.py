@@ -36,22 +36,26 @@ def by_inputs(plan: Any, v: Any, m: int, layer: int, lo: int, n: int, start: int
 
 
 @inlined
-def weights(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, lo: int, hi: int) -> None:
-    """The gradient by some rows of W, which move while they are in the cache; of the output layer b as well."""
-    n_in, n_out, n, blocks = plan.widths[layer], plan.widths[layer + 1], hi - lo, heads(plan, layer)
-    each = m // blocks
-    for k in range(blocks):
-        W, b, d = plan.W[layer] + (k * n_in + lo) * n_out, plan.b[layer] + k * n_out, plan.d[layer] + k * each * n_out
-        product(plan.gemm, True, False, n, n_out, each,
-                source(plan, v, rows, first, layer, lo) + k * each * n_in * v.memory.itemsize, n_in,
-                address(v.memory, d), n_out,
-                v.gradient, W, n_out)  # fmt: skip
+def weights(
+    plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, head: int, lo: int, hi: int
+) -> None:
+    """The gradient by some rows of W, which move while they are in the cache; of the output layer b as well.
+
+    Of a head these are its own, by its block of `m` rows.
+    """
+    n_in, n_out, n = plan.widths[layer], plan.widths[layer + 1], hi - lo
+    W, d = plan.W[layer] + (head * n_in + lo) * n_out, plan.d[layer] + head * m * n_out
+    product(plan.gemm, True, False, n, n_out, m,
+            source(plan, v, rows, first, layer, lo) + head * m * n_in * v.memory.itemsize, n_in,
+            address(v.memory, d), n_out,
+            v.gradient, W, n_out)  # fmt: skip
+    if not plan.clipped:
+        update(plan, v, constants, W, n * n_out, True)
+    if layer == len(plan.widths) - 2 and lo == 0:
+        b = plan.b[layer] + head * n_out
+        sum_of_rows(v.memory, d, n_out, m, part(v.gradient, b, n_out))
         if not plan.clipped:
-            update(plan, v, constants, W, n * n_out, True)
-        if layer == len(plan.widths) - 2 and lo == 0:
-            sum_of_rows(v.memory, d, n_out, each, part(v.gradient, b, n_out))
-            if not plan.clipped:
-                update(plan, v, constants, b, n_out, False)
+            update(plan, v, constants, b, n_out, False)
 
 
 @inlined

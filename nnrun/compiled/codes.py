@@ -33,9 +33,9 @@ RULES = {"Momentum": MOMENTUM, "Nesterov": NESTEROV, "RMSprop": RMSPROP, "Adam":
 
 # What a piece of the step does, and its three numbers.
 FORWARD = 0  # the layer, and from which of its units to which
-OUTPUT = 1  # the layer, and which of how many stretches of the rows
+OUTPUT = 1  # the member whose head it is, or 0, and which of how many stretches of the rows
 BACKWARD = 2  # the layer, and from which of the units before it to which
-WEIGHTS = 3  # the layer, and from which row of its W to which
+WEIGHTS = 3  # a hidden layer, and from which row of its W to which
 NORM = 4  # its place among the sums of squares, and from which parameter to which
 UPDATE = 5  # whether they are weights, and from which parameter to which
 MEASURE = 6  # the output layer
@@ -43,7 +43,8 @@ LOOK_UP = 7  # nothing, and which of how many stretches of the rows
 ENTER = 8  # nothing, and from which column of what goes into the layers to which
 LEAVE = 9  # the same
 BY_ROW = 10  # the embedding
-SCALED = 11  # nothing, and from which row of the first W to which
+HEAD = 11  # the same member, and from which row of its W in the output layer to which
+SCALED = 12  # nothing, and from which row of the first W to which
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
 # the share of the average that stays, EVEN

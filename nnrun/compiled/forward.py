@@ -124,25 +124,23 @@ def drawn(plan: Any, layer: int, row: int) -> int:
 
 
 @inlined
-def output(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, layer: int, begin: int, end: int) -> None:
+def output(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, head: int, begin: int, end: int) -> None:
     """Rows of the output layer: the logits, and the gradient of the mean loss of the whole batch by them.
 
-    That of members is the mean of what each has.
+    That of members is the mean of what each has, so each head has a share.
     """
-    width, n = plan.widths[layer + 1], end - begin
+    layer, n, start = len(plan.widths) - 2, end - begin, head * m + begin
+    width = plan.widths[layer + 1]
+    logits(plan, v, rows, first, layer, head, start, n)
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width  # numbers of y that an example has
-    y = part(rows.y, (first + begin) * each, n * each)
-    for k in range(plan.members):
-        start = k * m + begin
-        logits(plan, v, rows, first, layer, k, start, n)
-        z, d = part(v.memory, plan.z[layer] + start * width, n * width), plan.d[layer] + start * width
-        gradient = part(v.memory, d, n * width)
-        loss_gradient(plan.loss, z, y, gradient, plan.members * m, width, constants[codes.EVEN])
-        if rows.weights.size > 0:
-            for i in range(n):
-                row = part(gradient, i * width, width)
-                for j in range(width):
-                    row[j] *= rows.weights[first + begin + i]
+    z, d = part(v.memory, plan.z[layer] + start * width, n * width), plan.d[layer] + start * width
+    gradient, y = part(v.memory, d, n * width), part(rows.y, (first + begin) * each, n * each)
+    loss_gradient(plan.loss, z, y, gradient, plan.members * m, width, constants[codes.EVEN])
+    if rows.weights.size > 0:
+        for i in range(n):
+            row = part(gradient, i * width, width)
+            for j in range(width):
+                row[j] *= rows.weights[first + begin + i]
 
 
 @inlined

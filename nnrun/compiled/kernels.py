@@ -107,8 +107,9 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
         output(plan, v, rows, constants, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.BACKWARD:
         backward(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
-    elif kind == codes.WEIGHTS:
-        weights(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
+    elif kind == codes.WEIGHTS or kind == codes.HEAD:  # in one call, as what is called is written out at each place
+        of, head, block = (len(plan.widths) - 2, layer, m) if kind == codes.HEAD else (layer, 0, all_rows)
+        weights(plan, v, rows, constants, first_of_all, block, of, head, lo, hi)
     elif kind == codes.NORM:
         sum_of_squares(part(v.gradient, lo, hi - lo), part(v.sums, SUMS * layer, SUMS))
     elif kind == codes.UPDATE:

@@ -48,13 +48,12 @@ def work(
         [(codes.ENTER, 0, lo, hi) for lo, hi in columns if members > 1],
     ]
     phases += [[(codes.FORWARD, layer, lo, hi) for lo, hi in cut(widths[layer + 1], wide)] for layer in layers[:-1]]
-    phases.append([(codes.OUTPUT, layers[-1], i, n) for i in range(n)])
+    phases.append([(codes.OUTPUT, member, i, n) for member in range(members) for i in range(n)])
     back = reversed(layers)
     phases += [[(codes.BACKWARD, layer, lo, hi) for lo, hi in cut(widths[layer], wide)] for layer in back if layer]
     scaled = members > 1 and len(widths) > 2 and not embeddings
     phases.append([(codes.LEAVE, 0, lo, hi) for lo, hi in columns if (embeddings or members > 1) and not scaled])
-    phases.append([(codes.SCALED if scaled else codes.WEIGHTS, 0, lo, hi) for lo, hi in columns])
-    phases[-1] += [(codes.WEIGHTS, layer, lo, hi) for layer in layers[1:] for lo, hi in cut(widths[layer], wide)]
+    phases.append([piece for layer in layers for piece in gradients(widths, layer, wide, members, scaled)])
     phases[-1] += [(codes.BY_ROW, embedding, 0, 0) for embedding in range(embeddings)]
     if clipped:
         stretches = [*blocks(0, weights), *blocks(weights, parameters)]
@@ -63,6 +62,16 @@ def work(
     starts = accumulate(map(len, phases), initial=0)
     pieces = [(*piece, start) for phase, start in zip(phases, starts, strict=False) for piece in phase]
     return Work(np.array(pieces, np.int64), max(map(len, phases)) if wide else 1)
+
+
+def gradients(widths: Sequence[int], layer: int, wide: bool, members: int, scaled: bool) -> list[Piece]:
+    """The pieces for the gradient by a layer's weights; in the output layer each member has its own."""
+    rows = cut(widths[layer], wide)
+    if layer == len(widths) - 2:
+        return [(codes.HEAD, member, lo, hi) for member in range(members) for lo, hi in rows]
+    if scaled and layer == 0:
+        return [(codes.SCALED, 0, lo, hi) for lo, hi in rows]
+    return [(codes.WEIGHTS, layer, lo, hi) for lo, hi in rows]
 
 
 def measuring(widths: Sequence[int], members: int, embeddings: int) -> NDArray[np.int64]:

@@ -195,7 +195,8 @@ def test_the_pieces_of_a_step_cover_every_layer_once(clipped: bool) -> None:
     widths = (784, 1000, 300, 10)
     parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
     cut: Work = work(widths, 256, parameters, parameters, clipped)
-    for kind, sides in ((codes.FORWARD, widths[1:-1]), (codes.BACKWARD, widths[:-1]), (codes.WEIGHTS, widths[:-1])):
+    assert [piece[1:4] for piece in cut.pieces.tolist() if piece[0] == codes.HEAD] == [[0, 0, 160], [0, 160, 300]]
+    for kind, sides in ((codes.FORWARD, widths[1:-1]), (codes.BACKWARD, widths[:-1]), (codes.WEIGHTS, widths[:-2])):
         for layer, columns in list(enumerate(sides))[kind == codes.BACKWARD :]:
             spans = sorted((lo, hi) for code, of, lo, hi, _ in cut.pieces.tolist() if (code, of) == (kind, layer))
             assert [lo for lo, _ in spans] == [0, *[hi for _, hi in spans[:-1]]]
