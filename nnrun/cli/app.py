@@ -28,6 +28,7 @@ from nnrun.cli import (
     show,
     stop,
     train,
+    watch,
 )
 from nnrun.cli import list as list_
 from nnrun.installation import shipped
@@ -73,6 +74,7 @@ app.command()(ensemble.ensemble)
 app.command()(check.check)
 app.command()(diagnose.diagnose)
 app.command()(report.report)
+app.command()(watch.watch)
 app.command()(nudge.nudge)
 app.command()(pause.pause)
 app.command()(resume.resume)

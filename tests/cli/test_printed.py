@@ -412,6 +412,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "search/retests/standing:judged": "test_what_a_retest_says_to_type_can_be_typed",
     "search/state:_several_networks": "test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says",
     "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
+    "watching/details:_commands": "test_the_commands_of_a_run_can_be_typed",
     "runs/folds:resume": "test_a_run_of_folds_that_diverged_says_what_helps",
     "runs/requests:_refuse_member": "test_what_a_run_of_folds_says_to_type_can_be_typed",
     "runs/verbs:_as_begun": "test_what_a_run_of_folds_says_to_type_can_be_typed",
@@ -433,6 +434,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "models/ensembling/candidates:of_runs", "models/rows:probability_notices", "models/telling:calibration_page",
     "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
+    "watching/server:_route",
     "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/verbs:_extended",
 }  # fmt: skip
 

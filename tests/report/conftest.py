@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -104,18 +100,3 @@ def bundled_traces() -> set[str]:
     """The kinds of charts that the bundle says it can draw; a test in a browser holds that it is true."""
     head = BUNDLE.read_text(encoding="utf-8").partition("\n")[0]
     return {*re.findall(r"traces: ([\w, ]+);", head)[0].split(", ")}
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A browser; skipped where there is none."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("no Chromium here; apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    root = ["--no-sandbox"] if os.getuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*root, "--enable-unsafe-swiftshader"])
-        yield browser
-        browser.close()

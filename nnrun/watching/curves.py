@@ -1,0 +1,70 @@
+"""Curves of a run, read on from where they were read to, and kept in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+MOST = 2_000  # points that are kept of a curve, each second one is dropped when there are more
+NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "seconds")
+
+
+class Cursor:
+    """The whole lines of a file that only grows; one that became shorter, or another file, is read from its start."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._offset, self._inode = path, 0, 0
+
+    def fresh(self) -> tuple[list[dict[str, Any]], bool]:
+        """Lines that were not read yet, and whether all that came before is void; what is no JSON is left out."""
+        try:
+            with self.path.open("rb") as file:
+                status = self.path.stat()
+                void = status.st_ino != self._inode or status.st_size < self._offset
+                self._offset, self._inode = 0 if void else self._offset, status.st_ino
+                file.seek(self._offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except OSError:
+            void, self._offset = self._offset > 0, 0
+            return [], void
+        self._offset += len(whole) + len(newline)
+        return [found for line in whole.split(b"\n") if (found := _object(line)) is not None], void
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+class Curve:
+    """The epochs of one run; `version` grows when points come, and starts anew where what was told is void."""
+
+    def __init__(self, path: Path) -> None:
+        self._cursor = Cursor(path)
+        self._stride, self._seen = 1, 0
+        self.points: list[list[float | None]] = []
+        self.generation = 0  # another one: all points are to be taken again
+
+    def look(self) -> None:
+        """Read what has come."""
+        rows, void = self._cursor.fresh()
+        if void:
+            self.points, self._stride, self._seen = [], 1, 0
+            self.generation += 1
+        for row in rows:
+            if self._seen % self._stride == 0:
+                self.points.append([_finite(row.get(name)) for name in NAMES])
+            self._seen += 1
+        while len(self.points) > MOST:
+            self.points, self._stride = self.points[::2], 2 * self._stride
+            self.generation += 1
+
+
+def _finite(value: object) -> float | None:
+    """JSON has no NaN, and a chart shows none."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

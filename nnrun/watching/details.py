@@ -1,0 +1,73 @@
+"""What is told of one run that somebody looks at: verdict, symptoms, config, log, charts, commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.errors import NnrunError
+from nnrun.installation import command, elsewhere
+from nnrun.report.page.charts import Chart
+from nnrun.report.verbs import run_charts, search_charts
+from nnrun.runs.rundir import LOG, RunDir
+from nnrun.runs.stored import HELD, StoredRun
+from nnrun.runs.telling import changes
+from nnrun.runs.verdict import can_be_judged, of_run, set_sizes, summary
+
+Plain = dict[str, Any]  # as JSON
+LOG_BYTES, LOG_LINES = 16_384, 40
+MOST_CHARTS = 4
+
+
+def details(run: RunDir) -> Plain:
+    """All of it; what cannot be read is left out, with the reason in `problem`."""
+    stored = StoredRun(RunDir(run.path))
+    lists: Plain = {name: [] for name in ("commands", "charts", "symptoms", "config")}
+    found: Plain = {"id": run.id, "verdict": "", "log": _log(run), **lists}
+    try:
+        record = stored.record
+        found["commands"] = [{"why": why, "command": line} for why, line in _commands(stored)]
+        found["config"] = [line.strip() for line in changes(stored.config)]
+        found["symptoms"] = [one["why"] for one in record.get("symptoms") or []]
+        final = record.get("final") or {}
+        if can_be_judged(final):
+            section = stored.config.diagnosis
+            verdict = of_run(final, set_sizes(record["data"]), section.base_error, section.tolerance)
+            found["verdict"] = summary(verdict) if verdict else ""
+        charts = search_charts(stored) if stored.is_search else run_charts(stored)
+        found["charts"] = [_chart(one) for one in charts[:MOST_CHARTS]]
+    except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        found["problem"] = str(error) or type(error).__name__
+    return found
+
+
+def _chart(one: Chart) -> Plain:
+    about = {"title": one.title, "alt": one.alt, "note": one.note, "height": one.height}
+    return {**about, "data": list(one.data), "layout": dict(one.layout)}
+
+
+def _log(run: RunDir) -> list[str]:
+    """The last lines of log.txt."""
+    try:
+        with (run.path / LOG).open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - LOG_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+    except OSError:
+        return []
+
+
+def _commands(stored: StoredRun) -> Iterator[tuple[str, str]]:
+    """What a person may want to type next; the page copies them."""
+    name, options = stored.id, elsewhere(stored.path.parent)
+    if stored.status in HELD:
+        yield "stop it at the end of its epoch", command("stop", name, *options)
+        yield "let it wait", command("pause", name, *options)
+    if stored.status in ("interrupted", "failed"):
+        yield "go on", command("resume", name, *options)
+    yield "all of it", command("show", name, *options)
+    if stored.status == "done":
+        yield "the verdict, and what to do next", command("diagnose", name, *options)
+        yield "a page to send", command("report", name, *options)
+        if not stored.is_search:
+            yield "go on from its best epoch", command("rewind", name, "--to", "best", *options)

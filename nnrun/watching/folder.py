@@ -1,0 +1,124 @@
+"""What a folder of runs holds, looked at again and again: a row a run, read anew where one of its files changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnrun.errors import NnrunError
+from nnrun.insight.comparison.listing import BROKEN, Entry, select
+from nnrun.runs.finding import list_runs
+from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
+from nnrun.runs.stored import HELD, StoredRun, record_of
+from nnrun.search.ledger import LEDGER
+from nnrun.watching.curves import Curve
+
+Row = dict[str, Any]  # plain values of a line of the table, as JSON
+FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
+FACTS = ("kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent")
+NUMBERS = ("train_error", "dev_error", "test_error", "dev_loss", "dev_rmse")
+
+
+@dataclass
+class Seen:
+    """A run as it was looked at last."""
+
+    run: RunDir
+    state: tuple[Any, ...]
+    row: Row
+    changed: int  # the look at which it changed
+
+
+@dataclass
+class Folder:
+    """Runs under `root`; looks come from one thread at a time."""
+
+    root: Path
+    looks: int = 0
+    seen: dict[str, Seen] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)  # and the look at which they were missed
+    curves: dict[str, Curve] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self) -> None:
+        """See what has changed since the last look."""
+        with self.lock:
+            self.looks += 1
+            found = {run.id: run for run in _runs(self.root)}
+            for name in [name for name in self.seen if name not in found]:
+                del self.seen[name]
+                self.curves.pop(name, None)
+                self.gone[name] = self.looks
+            for name, run in found.items():
+                state = _state(run)
+                before = self.seen.get(name)
+                if before is None or before.state != state or before.row["status"] in HELD:
+                    row = _row(run)
+                    if before is None or row != before.row or before.state != state:
+                        self.seen[name] = Seen(run, state, row, self.looks)
+
+    def since(self, look: int) -> tuple[int, list[Row], list[str]]:
+        """The number of the last look, the rows that changed after another one, and the runs that went since."""
+        with self.lock:
+            rows = [seen.row for seen in self.seen.values() if seen.changed > look]
+            return self.looks, rows, [name for name, at in self.gone.items() if at > look and name not in self.seen]
+
+    def curve(self, name: str) -> Curve | None:
+        """That of a run, up to date; None where there is no such run."""
+        with self.lock:
+            seen = self.seen.get(name)
+            if seen is None:
+                return None
+            curve = self.curves.setdefault(name, Curve(seen.run.path / EPOCHS))
+            curve.look()
+            return curve
+
+    def run(self, name: str) -> RunDir | None:
+        """The directory of a run that was seen; by no other name is anything read."""
+        with self.lock:
+            seen = self.seen.get(name)
+            return seen.run if seen else None
+
+    def selected(self, filters: Sequence[str]) -> set[str]:
+        """The runs that fulfil conditions as `nnrun list --filter` takes them; UsageError for what is none."""
+        with self.lock:
+            runs = [seen.run for seen in self.seen.values()]
+        return {entry.run.id for entry in select([Entry(StoredRun(run)) for run in runs], filters, None, False)}
+
+
+def _runs(root: Path) -> Iterable[RunDir]:
+    try:
+        return list_runs(root)
+    except OSError:
+        return []
+
+
+def _state(run: RunDir) -> tuple[Any, ...]:
+    """What changes when a file of the run does; a kill or a pause changes no file but the lock's holder."""
+    return tuple(_stamp(run.path / name) for name in FILES)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _row(run: RunDir) -> Row:
+    """Whatever is wrong with a directory is a row with the reason."""
+    fresh = RunDir(run.path)
+    try:
+        record_of(StoredRun(fresh))
+        entry = Entry(StoredRun(fresh))
+        facts, final = entry.facts, entry.final
+    except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{error}" or type(error).__name__
+        return {"id": run.id, "kind": "run", "name": run.id, "status": BROKEN, "problem": why}
+    parent = facts.get("parent")
+    numbers = {key: final.get(key) for key in NUMBERS}
+    return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}

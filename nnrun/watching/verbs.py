@@ -1,0 +1,31 @@
+"""The verb of watching: a server for a folder, until it is told to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnrun.errors import UsageError
+from nnrun.watching.folder import Folder
+from nnrun.watching.server import HOST, Server
+
+PORT = 8_765  # unless another is asked for; where it is taken, any that is free
+
+
+def begin(root: Path, port: int | None = None, read_only: bool = False) -> Server:
+    """A server that listens; `serve_forever` answers. UsageError for a port that cannot be had."""
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root}: not a folder")
+    folder = Folder(root)
+    if port is not None:
+        return _listening(folder, port, read_only)
+    try:
+        return _listening(folder, PORT, read_only)
+    except UsageError:
+        return _listening(folder, 0, read_only)
+
+
+def _listening(folder: Folder, port: int, read_only: bool) -> Server:
+    try:
+        return Server(folder, port, read_only)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"--port {port}: {HOST}:{port} cannot be listened on ({error})") from None

@@ -1,0 +1,160 @@
+"""What is known of a folder: rows as they change, curves read on, whatever becomes of the files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import nnrun
+from nnrun.runs.rundir import RunDir
+from nnrun.watching.curves import MOST, Cursor, Curve
+from nnrun.watching.details import details
+from nnrun.watching.folder import Folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs and a search; nobody writes to it."""
+    root = tmp_path_factory.mktemp("watched") / "runs"
+    config = {"name": "a", "data": {"source": "iris"}, "training": {"epochs": 3}}
+    nnrun.train(config, root)
+    nnrun.train({**config, "name": "b"}, root)
+    nnrun.search(config, trials=2, workers=1, runs=root)
+    return root
+
+
+@pytest.fixture
+def root(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "runs"))
+
+
+def ids(root: Path, name: str) -> str:
+    return next(path.name for path in root.glob(f"*-{name}-*"))
+
+
+def test_rows_are_told_once_and_again_when_they_change(root: Path) -> None:
+    folder = Folder(root)
+    folder.look()
+    look, rows, gone = folder.since(0)
+    assert {row["kind"] for row in rows} == {"run", "search"}
+    assert len(rows) == 3
+    assert all(0 <= row["dev_error"] <= 1 and row["status"] == "done" for row in rows)
+    assert gone == []
+    folder.look()
+    assert folder.since(look)[1:] == ([], [])
+    run = RunDir(root / ids(root, "a"))
+    run.update_record(status="interrupted")
+    folder.look()
+    look, rows, _ = folder.since(look)
+    assert [(row["id"], row["status"]) for row in rows] == [(run.id, "interrupted")]
+    shutil.rmtree(run.path)
+    folder.look()
+    assert folder.since(look)[1:] == ([], [run.id])
+    assert folder.run(run.id) is None
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])
+
+
+def noise(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 8)
+
+
+def a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_link_out(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/null")
+
+
+@pytest.mark.parametrize("how", [emptied, cut, noise, a_directory, a_link_out, Path.unlink])
+def test_whatever_is_broken_is_a_row_and_hides_no_other(root: Path, how: Callable[[Path], object]) -> None:
+    """Each file of a run in turn."""
+    whole = root / ids(root, "a")
+    for number, file in enumerate(sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())):
+        broken = root / f"20200101-00000{number % 10}-broken-{number:04x}"
+        shutil.copytree(whole, broken)
+        how(broken / file)
+    folder = Folder(root)
+    folder.look()
+    rows = {row["id"]: row for row in folder.since(0)[1]}
+    assert rows[whole.name]["status"] == "done"
+    for name, row in rows.items():
+        run = folder.run(name)
+        assert run is not None
+        found = details(run)
+        assert json.dumps([row, found])
+        assert row["status"] != "unreadable" or row["problem"]
+        curve = folder.curve(name)
+        assert curve is not None
+
+
+def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "later")
+    folder.look()
+    assert folder.since(0) == (1, [], [])
+
+
+def test_filters_are_those_of_the_list(root: Path) -> None:
+    folder = Folder(root)
+    folder.look()
+    assert folder.selected(["name=b"]) == {ids(root, "b")}
+    with pytest.raises(nnrun.errors.UsageError, match="did you mean status"):
+        folder.selected(["statu=done"])
+
+
+# curves
+
+
+def test_only_what_is_new_is_read_and_only_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    cursor = Cursor(path)
+    assert cursor.fresh() == ([], False)
+    path.write_bytes(b'{"epoch": 1}\n{"epo')
+    assert cursor.fresh() == ([{"epoch": 1}], True)
+    with path.open("ab") as file:
+        file.write(b'ch": 2}\nnonsense\n[1]\n')
+    assert cursor.fresh() == ([{"epoch": 2}], False)
+    path.write_bytes(b'{"epoch": 9}\n')  # forgotten epochs, as after a rewind
+    assert cursor.fresh() == ([{"epoch": 9}], True)
+
+
+def test_a_long_curve_is_thinned_and_stays_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    curve = Curve(path)
+    for start in range(0, 5 * MOST, MOST):
+        with path.open("a") as file:
+            file.writelines(f'{{"epoch": {epoch + 1}, "dev_loss": 0.5}}\n' for epoch in range(start, start + MOST))
+        curve.look()
+        assert len(curve.points) <= MOST
+    steps = {int(b[0] or 0) - int(a[0] or 0) for a, b in zip(curve.points, curve.points[1:], strict=False)}
+    assert len(steps) == 1
+    assert curve.generation > 1
+
+
+def test_numbers_that_are_not_finite_leave_a_gap(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "train_loss": null, "dev_loss": "x"}\n')
+    curve = Curve(tmp_path / "metrics.jsonl")
+    curve.look()
+    assert curve.points == [[1.0, None, None, None, None, None]]
+
+
+def test_details_have_verdict_charts_and_commands(root: Path) -> None:
+    found = details(RunDir(root / ids(root, "a")))
+    assert "bias" in found["verdict"].lower()
+    assert [chart["title"] for chart in found["charts"]][:2] == ["Loss and cost", "Error"]
+    assert any(each["command"].startswith("nnrun diagnose ") for each in found["commands"])
+    assert "name: a" in found["config"]
+    assert details(RunDir(root / ids(root, "a-search")))["charts"]

@@ -1,0 +1,177 @@
+"""Who is answered, and with what: nobody without the token, no other origin, no name but this machine's."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nnrun
+from nnrun.errors import UsageError
+from nnrun.watching.server import Server
+from nnrun.watching.verbs import begin
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one run."""
+    root = tmp_path_factory.mktemp("watched") / HOSTILE / "runs"
+    nnrun.train({"name": "a", "data": {"source": "iris"}, "training": {"epochs": 3}}, root)
+    return root
+
+
+@pytest.fixture
+def server(root: Path) -> Iterator[Server]:
+    yield from serving(begin(root, 0))
+
+
+def serving(server: Server) -> Iterator[Server]:
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
+    thread.start()
+    yield server
+    server.stopped.set()
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server: Server, path: str, token: str | None = None, method: str = "GET", body: object = None,
+        **headers: str) -> tuple[int, str]:  # fmt: skip
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    given = server.token if token is None else token
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(
+        method, f"{path}{'&' if '?' in path else '?'}token={given}", json.dumps(body) if body else None, sent
+    )
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def the_run(root: Path) -> str:
+    return next(root.glob("[!.]*")).name
+
+
+def test_the_page_runs_its_own_script_alone_and_its_folder_is_text(server: Server) -> None:
+    status, text = ask(server, "/")
+    assert status == 200
+    assert HOSTILE not in text
+    assert ask(server, "/charts.js")[0] == 200
+
+
+def test_a_run_is_told_in_full(server: Server, root: Path) -> None:
+    assert json.loads(ask(server, "/selected")[1]) == [the_run(root)]
+    status, text = ask(server, f"/run?id={the_run(root)}")
+    assert (status, json.loads(text)["id"]) == (200, the_run(root))
+    assert json.loads(ask(server, "/selected?filter=status%3Dfailed")[1]) == []
+    status, text = ask(server, "/selected?filter=statu%3Ddone")
+    assert (status, "did you mean status" in text) == (400, True)
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "é"])
+@pytest.mark.parametrize("path", ["/", "/charts.js", "/run?id=x", "/selected", "/stream"])
+def test_without_the_token_nothing_is_answered(server: Server, path: str, token: str) -> None:
+    import urllib.parse
+
+    assert ask(server, path, urllib.parse.quote(token))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+)
+def test_another_origin_and_another_name_are_refused(server: Server, headers: dict[str, str]) -> None:
+    assert ask(server, "/selected", **headers)[0] == 403
+    assert ask(server, "/act", method="POST", body={"do": "stop"}, X_Token=server.token, **headers)[0] == 403
+
+
+@pytest.mark.parametrize("name", ["../..", "..%2F..%2Fetc%2Fpasswd", "%2Fetc", ".cache", "nothing", ""])
+def test_no_name_leads_out_of_the_folder(server: Server, name: str) -> None:
+    ask(server, "/selected")
+    assert ask(server, f"/run?id={name}")[0] == 404
+    assert ask(server, f"/{name}")[0] in (200, 404)
+
+
+def act(server: Server, body: object, **headers: str) -> tuple[int, str]:
+    return ask(server, "/act", method="POST", body=body, **{"Content_Type": "application/json", **headers})
+
+
+def test_asking_needs_the_token_in_a_header(server: Server, root: Path) -> None:
+    ask(server, "/selected")
+    asked = {"do": "pause", "id": the_run(root)}
+    assert act(server, asked)[0] == 403
+    assert act(server, asked, X_Token="wrong")[0] == 403
+    status, text = act(server, asked, X_Token=server.token)
+    assert (status, "is not being trained" in text) == (400, True)  # the words are those of `nnrun pause`
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"do": "rm", "id": "x"},
+        {"do": "stop"},
+        [1],
+        {"do": "stop", "id": "x", "settings": [1]},
+        {"do": "stop", "id": "nothing"},
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused(server: Server, body: object) -> None:
+    assert act(server, body, X_Token=server.token)[0] == 400
+
+
+def test_a_body_that_is_too_large_or_none_is_refused(server: Server) -> None:
+    assert act(server, {"do": "x" * 100_000}, X_Token=server.token)[0] == 400
+    assert act(server, None, X_Token=server.token)[0] == 400
+
+
+def test_read_only_there_is_no_way_to_ask(root: Path) -> None:
+    for server in serving(begin(root, 0, read_only=True)):
+        assert act(server, {"do": "stop", "id": the_run(root)}, X_Token=server.token)[0] == 404
+        assert ask(server, "/selected")[0] == 200
+
+
+def events(server: Server, chosen: str, count: int) -> list[tuple[str, Any]]:
+    """The first so many of a stream."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    connection.request("GET", f"/stream?token={server.token}&run={chosen}")
+    answer = connection.getresponse()
+    found = []
+    while len(found) < count:
+        event, data = answer.readline().decode(), answer.readline().decode()
+        answer.readline()
+        found.append((event.removeprefix("event: ").strip(), json.loads(data.removeprefix("data: "))))
+    connection.close()
+    return found
+
+
+def test_rows_and_the_points_of_the_chosen_run_are_streamed(server: Server, root: Path) -> None:
+    (first, rows), (second, curve) = events(server, the_run(root), 2)
+    assert (first, second) == ("rows", "curve")
+    assert [row["id"] for row in rows["rows"]] == [the_run(root)]
+    assert (curve["from"], len(curve["points"])) == (0, 3)
+
+
+def test_readers_who_say_nothing_keep_nobody_waiting(server: Server) -> None:
+    silent = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(60)]
+    try:
+        for each in silent:
+            each.sendall(b"GET / HT")
+        assert ask(server, "/selected")[0] == 200
+    finally:
+        for each in silent:
+            each.close()
+
+
+def test_a_port_that_is_taken_is_said_and_another_is_found(server: Server, root: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be listened on"):
+        begin(root, server.server_port)
+    with pytest.raises(UsageError, match="not a folder"):
+        begin(next(root.glob("[!.]*/run.json")))
