@@ -42,25 +42,30 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 class Curve:
-    """The epochs of one run; `version` grows when points come, and starts anew where what was told is void."""
+    """The epochs of one run. The latest one is always there, though it may not stay when others are dropped."""
 
     def __init__(self, path: Path) -> None:
         self._cursor = Cursor(path)
         self._stride, self._seen = 1, 0
         self.points: list[list[float | None]] = []
+        self.latest: list[list[float | None]] = []  # behind the points, if it is none of those that stay
         self.generation = 0  # another one: all points are to be taken again
 
     def look(self) -> None:
         """Read what has come."""
         rows, void = self._cursor.fresh()
         if void:
-            self.points, self._stride, self._seen = [], 1, 0
+            self.points, self.latest, self._stride, self._seen = [], [], 1, 0
             self.generation += 1
         for row in rows:
-            if self._seen % self._stride == 0:
-                self.points.append([_finite(row.get(name)) for name in NAMES])
+            point = [_finite(row.get(name)) for name in NAMES]
+            stays = self._seen % self._stride == 0
+            self.latest = [] if stays else [point]
+            self.points += [point] if stays else []
             self._seen += 1
         while len(self.points) > MOST:
+            if len(self.points) % 2 == 0 and not self.latest:
+                self.latest = self.points[-1:]
             self.points, self._stride = self.points[::2], 2 * self._stride
             self.generation += 1
 

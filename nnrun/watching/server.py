@@ -204,6 +204,7 @@ def stream(handler: Handler, query: Query) -> None:
     server, folder = handler.server, handler.server.folder
     chosen = query.get("run", [])[:MOST_CHOSEN]
     sent: dict[str, tuple[int, int]] = {}  # generation and number of points
+    told: dict[str, list[list[float | None]]] = {}  # the latest point, where it is none of them
     look, spoken = 0, time.monotonic()
     handler.begin_stream()
     while not server.stopped.is_set():
@@ -213,7 +214,7 @@ def stream(handler: Handler, query: Query) -> None:
             handler.tell("rows", {"rows": rows, "gone": gone})
             spoken = time.monotonic()
         for name in chosen:
-            if points := _fresh(folder, name, sent):
+            if points := _fresh(folder, name, sent, told):
                 handler.tell("curve", points)
                 spoken = time.monotonic()
         if time.monotonic() - spoken > HEARTBEAT:
@@ -222,18 +223,20 @@ def stream(handler: Handler, query: Query) -> None:
         server.stopped.wait(SECONDS_BETWEEN_LOOKS)
 
 
-def _fresh(folder: Folder, name: str, sent: dict[str, tuple[int, int]]) -> dict[str, Any] | None:
+def _fresh(
+    folder: Folder, name: str, sent: dict[str, tuple[int, int]], told: dict[str, list[list[float | None]]]
+) -> dict[str, Any] | None:
     """The points of a run that were not told; all of them where what was told is void."""
     curve = folder.curve(name)
     if curve is None:
         return None
     generation, count = sent.get(name, (-1, 0))
     start = count if generation == curve.generation else 0
-    points = curve.points[start:]
-    if not points and generation == curve.generation:
+    points, last = curve.points[start:], curve.latest
+    if not points and generation == curve.generation and told.get(name) == last:
         return None
-    sent[name] = curve.generation, start + len(points)
-    return {"id": name, "from": start, "points": points}
+    sent[name], told[name] = (curve.generation, start + len(points)), last
+    return {"id": name, "from": start, "points": points + last}
 
 
 # what is asked for

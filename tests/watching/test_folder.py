@@ -139,6 +139,7 @@ def test_a_long_curve_is_thinned_and_stays_bounded(tmp_path: Path) -> None:
             file.writelines(f'{{"epoch": {epoch + 1}, "dev_loss": 0.5}}\n' for epoch in range(start, start + MOST))
         curve.look()
         assert len(curve.points) <= MOST
+        assert (curve.points + curve.latest)[-1][0] == start + MOST
     steps = {int(b[0] or 0) - int(a[0] or 0) for a, b in zip(curve.points, curve.points[1:], strict=False)}
     assert len(steps) == 1
     assert curve.generation > 1
