@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.api.pictures import facts
 from nnrun.api.runs import RUNS, Run, loaded_from
 from nnrun.api.searches import Search, options_here
 from nnrun.errors import UsageError
@@ -16,7 +15,6 @@ from nnrun.improving.standing import Teller
 from nnrun.installation import elsewhere
 from nnrun.runs.finding import find_run
 from nnrun.search.study import Watcher
-from nnrun.text import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,13 +52,9 @@ class Improvement(Search):
         return self.path / IMPROVED
 
     def _repr_html_(self) -> str:
-        ending, final = self.ending, self.record.get("final") or {}
-        if ending is None:
-            return facts(self.id, [("status", self.status), ("steps", len(self.step_records))])
-        errors = " → ".join(percent(ending[side]["dev_error"]) for side in ("start", "end"))
-        told = [("ended", ending["told"]), ("steps", f"{ending['adopted']} of {ending['tried']} adopted")]
-        test = [("test error of the ensemble", percent(final["test_error"]))] if "test_error" in final else []
-        return facts(self.id, [*told, ("dev error, mean of the seeds", errors), *test])
+        from nnrun.report.telling import improvement_card
+
+        return str(improvement_card(self._stored.run))
 
 
 def improve(

@@ -1,8 +1,8 @@
-"""What a notebook shows: charts, which are those of `nnrun report`, and tables of facts."""
+"""Charts, which are those of `nnrun report`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -28,16 +28,9 @@ class Figure:
                 for chart in self._charts]  # fmt: skip
 
     def _repr_html_(self) -> str:
-        from nnrun.report.verbs import frame
+        from nnrun.report.telling import frame
 
         return str(frame(self._charts)) if self._charts else "<p>Nothing to draw yet.</p>"
 
     def __repr__(self) -> str:
         return f"<Figure: {', '.join(self.titles) or 'nothing to draw yet'}>"
-
-
-def facts(title: str, rows: Iterable[tuple[str, object]]) -> str:
-    """A table of names and values under a title, as HTML; whatever stands in them is text."""
-    cells = "".join(f"<tr><th style='text-align: left'>{escape(name)}</th><td style='text-align: left'>"
-                    f"{escape(str(value))}</td></tr>" for name, value in rows)  # fmt: skip
-    return f"<strong>{escape(title)}</strong><table>{cells}</table>"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.api.pictures import Figure, facts
+from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE, Loaded, load_values, overridden
 from nnrun.config.load import load_config as _load_config
 from nnrun.installation import elsewhere
@@ -18,7 +18,6 @@ from nnrun.runs.checkpoints import Tensors, load_weights
 from nnrun.runs.finding import find_run
 from nnrun.runs.lineage import children_of, parent_of
 from nnrun.runs.stored import StoredRun
-from nnrun.text import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,8 +175,9 @@ class Run:
         return Figure(run_charts(self._stored))
 
     def _repr_html_(self) -> str:
-        errors = [(f"{part} error", percent(self.final.get(f"{part}_error"))) for part in ("train", "dev", "test")]
-        return facts(self.id, [("status", self.status), ("epochs", len(self.metrics)), *errors])
+        from nnrun.report.telling import run_card
+
+        return str(run_card(self._stored))
 
     def __repr__(self) -> str:
         return f"<Run {self.id}: {self.status}>"

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from nnrun.api.pictures import Figure, facts
+from nnrun.api.pictures import Figure
 from nnrun.api.runs import RUNS, Run, loaded_from, report_of
 from nnrun.errors import UsageError
 from nnrun.models.ensembling import verbs as ensembles
@@ -19,7 +19,6 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.state import Options, options_of
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
-from nnrun.text import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,11 +99,9 @@ class Search:
         return Figure(search_charts(self._stored.run))
 
     def _repr_html_(self) -> str:
-        number, final = self.record.get("best_trial"), self.record.get("final") or {}
-        best = "none yet" if number is None else f"trial {number}"
-        rows = [("status", self.status), ("trials", len(self.records)), ("best", best)]
-        errors = [(f"{part} error", percent(final.get(f"{part}_error"))) for part in ("train", "dev", "test")]
-        return facts(self.id, [*rows, *errors])
+        from nnrun.report.telling import search_card
+
+        return str(search_card(self._stored.run))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.status}, {len(self.records)} trials>"

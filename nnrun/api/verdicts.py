@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.api.pictures import facts
 from nnrun.api.runs import RUNS, Run, loaded_from
 from nnrun.api.searches import Search
 from nnrun.config.load import EXAMPLE
@@ -73,8 +72,9 @@ class Diagnosis:
         return {name: look.document for name, look in self._closer.items()}
 
     def _repr_html_(self) -> str:
-        return facts(self.told, [(f"{place}. {action.why}", action.command)
-                                 for place, action in enumerate(self.actions, start=1)])  # fmt: skip
+        from nnrun.report.telling import diagnosis_card
+
+        return str(diagnosis_card(self._found, self._closer.values()))
 
     def __str__(self) -> str:
         further = (line for look in self._closer.values() for line in ("", *look.lines))
@@ -133,9 +133,9 @@ class Checks(Mapping[str, "Finding"]):
         return [name for name, finding in self.items() if finding.status == "fail"]
 
     def _repr_html_(self) -> str:
-        told = {name: f"{found.status}: {found.text}" + (f"; cure: {found.cure}" if found.cure else "")
-                for name, found in self.items()}  # fmt: skip
-        return facts(repr(self)[1:-1], told.items())
+        from nnrun.report.telling import checks_card
+
+        return str(checks_card(self._findings, self._counts))
 
     def __str__(self) -> str:
         lines = [line for name, finding in self.items() for line in finding_lines(name, finding)]
@@ -183,7 +183,9 @@ class Comparison:
         return telling.plain(self._found)
 
     def _repr_html_(self) -> str:
-        return str(self.table.T.to_html(escape=True, na_rep="–"))
+        from nnrun.report.telling import comparison_card
+
+        return str(comparison_card(self._found))
 
     def __str__(self) -> str:
         return "\n".join(telling.markdown(self._found))

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from nnrun.improving.record import is_improvement, read_steps
 from nnrun.report.page.charts import Chart
-from nnrun.report.page.html import Markup, tag
-from nnrun.report.page.page import Page, Section
 from nnrun.report.run.curves import curve_charts
 from nnrun.report.run.report import run_page
 from nnrun.report.search.improvement import staircase
@@ -19,8 +17,6 @@ from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import PAGE
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
-
-CAPTION = 110  # pixels of a chart's title and note
 
 
 def write_report(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> Path:
@@ -49,10 +45,3 @@ def search_charts(search: StoredRun) -> list[Chart]:
     if is_improvement(search.directory):
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
     return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found)]
-
-
-def frame(charts: Sequence[Chart]) -> Markup:
-    """Charts as an element for other people's pages, such as a notebook: a page of its own in a frame."""
-    height = sum(chart.height + CAPTION for chart in charts)
-    style = f"width: 100%; height: {height}px; border: 0"
-    return tag("iframe", srcdoc=Page("", Markup(""), [Section("", list(charts))], "").bare(), style=style)

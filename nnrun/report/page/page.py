@@ -68,11 +68,13 @@ class Page:
     def bare(self) -> str:
         """The charts and texts of the sections alone, without headings: for a frame in somebody else's page."""
         main = join(self._part(part) for section in self.sections for part in section.parts)
+        scripts = list(self._scripts())
         return Template((ASSETS / "bare.html").read_text(encoding="utf-8")).substitute(
+            policy=_policy(scripts),
             style=(ASSETS / "page.css").read_text(encoding="utf-8"),
             main=main,
             charts=as_data([{"data": chart.data, "layout": chart.layout} for chart in self.charts]),
-            scripts="\n".join(f"<script>{script}</script>" for script in self._scripts()),
+            scripts="\n".join(f"<script>{script}</script>" for script in scripts),
         )
 
     def _section(self, section: Section) -> Markup:

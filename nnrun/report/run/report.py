@@ -64,7 +64,7 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
         Section("Events", [background.events_part(run.events)]),
         background.again_section(run, *_again(run)),
     ]
-    lead = join([_lead(record, verdict), facts(_numbers(run, config))])
+    lead = join([_lead(record, verdict), facts(key_numbers(run, config))])
     return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
 
 
@@ -94,7 +94,8 @@ def _lead(record: RunRecord, found: Diagnosis | None) -> Markup:
     return join([*sentence, paragraph(f"{sentence_case(ending(record, record['status']))}.{note}")])
 
 
-def _numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
+def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
+    """Errors, time and shape: what, how much, and what belongs to it."""
     record, data = run.record, run.data
     final, rows, kind = record.get("final") or {}, record["data"]["rows"], error_kind(record["data"])
     told = []

@@ -32,10 +32,10 @@ def improvement_page(found: Results, shared: Sequence[Section]) -> Page:
         Section("How each step came about", [join(map(_step, steps))]) if steps else left_out("Steps", "none.")
     )
     again = background.again_section(run, "The same improvement:", _same(record))
-    lead = join([_lead(record, steps), facts([*_numbers(found, record)])])
+    top = join([lead(record, steps), facts([*key_numbers(found, record)])])
     return Page(
         f"Improvement {run.id}",
-        lead,
+        top,
         [*sections, *shared, again],
         f"Made {now()[:16].replace('T', ' ')} from {run.path}",
     )
@@ -49,7 +49,8 @@ def _same(record: ImproveRecord) -> list[str]:
             *as_options(asked["settings"]), *asked["options"]]  # fmt: skip
 
 
-def _lead(record: ImproveRecord, steps: Sequence[StepRecord]) -> Markup:
+def lead(record: ImproveRecord, steps: Sequence[StepRecord]) -> Markup:
+    """From which error to which, and how it ended."""
     ending = record["ending"]
     if ending is None:
         return join(
@@ -62,7 +63,8 @@ def _lead(record: ImproveRecord, steps: Sequence[StepRecord]) -> Markup:
     return join([tag("p", told, cls="verdict"), paragraph(words)])
 
 
-def _numbers(found: Results, record: ImproveRecord) -> Iterator[tuple[str, str, str]]:
+def key_numbers(found: Results, record: ImproveRecord) -> Iterator[tuple[str, str, str]]:
+    """Errors and cost of what came of it: what, how much, and what belongs to it; nothing before its end."""
     ending, final = record["ending"], found.record.get("final") or {}
     if ending is None:
         return
@@ -88,7 +90,7 @@ def _steps_section(found: Results, record: ImproveRecord, steps: Sequence[StepRe
         told += [tag("h3", "What the checks found before"), listing(faults)]
     if not steps:
         return Section("Step by step", [paragraph("No step was taken."), *told])
-    return Section("Step by step", [staircase(steps), _table(steps), *told])
+    return Section("Step by step", [staircase(steps), steps_table(steps), *told])
 
 
 def staircase(steps: Sequence[StepRecord]) -> Chart:
@@ -120,7 +122,8 @@ def staircase(steps: Sequence[StepRecord]) -> Chart:
     return Chart("The dev error, step by step", alt, traces, layout, note, height=380)
 
 
-def _table(steps: Sequence[StepRecord]) -> Markup:
+def steps_table(steps: Sequence[StepRecord]) -> Markup:
+    """A row a step."""
     heads = ["step", "advice", "change", "before", "after", "gain in points (95%)", "verdict", "epochs"]
     return table("All steps", heads, map(_row, steps), words=(1, 2, 6))
 

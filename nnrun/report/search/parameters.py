@@ -18,6 +18,7 @@ from nnrun.text import percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn
 LANE = 120  # pixels that an axis of the parallel coordinates needs
+LETTER = 7  # that one of its words needs, a letter
 
 
 def _ranked_colours(found: Results, trials: Sequence[TrialRecord]) -> Plotly:
@@ -44,7 +45,8 @@ def parallel_chart(found: Results) -> Chart:
         "there, drag a name to move its axis; – is a parameter that the trial does not have."
     )
     alt = f"Parallel coordinates of {len(trials)} trials over {', '.join(found.space.keys)} and {found.metric}."
-    layout = {"margin": {"l": 60, "r": 60, "t": 50, "b": 24}}
+    left = max(60, 20 + LETTER * max(len(word) for word in axes[0]["ticktext"]))
+    layout = {"margin": {"l": left, "r": 60, "t": 50, "b": 24}}
     return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=LANE * len(axes))
 
 

@@ -65,7 +65,7 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     items = ranked_importances(found)
     again = background.again_section(search, "The same trials from this directory:", _same_search(found))
     sections = [_best_section(found, judged), *_pictures(found, items), *shared, again]
-    lead = join([_lead(found, items), facts(_numbers(found))])
+    lead = join([_lead(found, items), facts(key_numbers(found))])
     return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
 
 
@@ -106,10 +106,11 @@ def _lead(found: Results, items: Sequence[Importance]) -> Markup:
     how = ending(found.record) if over else progress(found.record, found.trials, found.plan.total, "cost")[0]
     kind = found.error_kind
     note = f" All errors here are {kind}: rows do not count alike." if kind else ""
-    return join([tag("p", _won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.{note}")])
+    return join([tag("p", won(found, items), cls="verdict"), paragraph(f"{sentence_case(how)}.{note}")])
 
 
-def _won(found: Results, items: Sequence[Importance]) -> str:
+def won(found: Results, items: Sequence[Importance]) -> str:
+    """Which trial is the best, against the config as written, and what mattered most."""
     best = found.best
     if best is None:
         return "No trial has a result yet."
@@ -123,7 +124,8 @@ def _won(found: Results, items: Sequence[Importance]) -> str:
     return f"{words}.{f' {level}.' if level else ''}"
 
 
-def _numbers(found: Results) -> list[tuple[str, str, str]]:
+def key_numbers(found: Results) -> list[tuple[str, str, str]]:
+    """Errors, trials and time: what, how much, and what belongs to it."""
     final, record = found.record.get("final") or {}, found.record
     told = []
     if found.best:
