@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.api import load_run, load_search
 from tests.report.conftest import nnrun
 
 DRAW_ALL = "() => { dispatchEvent(new Event('beforeprint')) }"
@@ -418,3 +419,19 @@ def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open
     where, at = page.evaluate("scrollY"), chart.bounding_box()
     finger(page, straight((at["x"] + at["width"] / 2, at["y"] + at["height"] - 10), 0, -100))
     page.wait_for_function("where => scrollY > where", arg=where)
+
+
+@pytest.mark.parametrize("which", ["run_page", "search_page"])
+def test_a_notebook_shows_charts_in_a_frame_that_fits(
+    which: str, open_page: Open, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    kept = request.getfixturevalue(which).parent
+    figure = load_search(str(kept)).plot() if which == "search_page" else load_run(str(kept)).plot()
+    (tmp_path / "cell.html").write_text(f"<!doctype html><html data-waiting><body>{figure._repr_html_()}")
+    page = open_page(tmp_path / "cell.html", 900)
+    (frame,) = page.frames[1:]
+    frame.wait_for_function(f"document.querySelectorAll('.js-plotly-plot').length == {len(figure.titles)}")
+    assert frame.evaluate("violations") == []
+    high, given = frame.evaluate("[document.body.offsetHeight, innerHeight]")
+    assert high == given > 300
+    assert frame.evaluate("document.documentElement.scrollWidth <= innerWidth")
