@@ -14,11 +14,14 @@ The same from Python:
     print(nnrun.check(config).failed, nnrun.diagnose(run).told)
     search = nnrun.search(config, trials=20)
     print(search.trials.nsmallest(3, "dev_error"))
-    better = nnrun.improve(config, budget="500epochs")
+    better = nnrun.improve(config, budget="100epochs")
     print(better.steps, better.config_path)
 """
 
 from __future__ import annotations
+
+import sys
+from types import ModuleType
 
 TYPE_CHECKING = False  # as `typing` says it, which takes longer to load than to be killed in
 if TYPE_CHECKING:
@@ -97,7 +100,26 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'nnrun' has no attribute {name!r}")
     refuse_others()
-    return getattr(import_module(_OF_THE_ENGINE.get(name, "nnrun.api")), name)
+    found = getattr(import_module(_OF_THE_ENGINE.get(name, "nnrun.api")), name)
+    return sys.modules["nnrun.search"] if name == "search" else found
+
+
+class _Package(ModuleType):
+    """This package, in which the name `search` is the function's however the wing of that name was loaded.
+
+    Python binds a package in the one above it when it is first imported, by whomever; the function would be gone then.
+    """
+
+    @property
+    def search(self) -> Any:
+        return __getattr__("search")
+
+    @search.setter
+    def search(self, wing: ModuleType) -> None:
+        pass  # which `nnrun.api.searches` has made callable
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 import signal
@@ -258,12 +257,17 @@ def test_a_search_is_a_table_of_trials(config: Path, runs: Path) -> None:
         nnrun.search(config, strategy="rundom", runs=runs)
 
 
-def test_the_name_of_a_search_is_a_function_and_a_package() -> None:
-    import nnrun.search.verbs
-
-    assert nnrun.search.verbs.begin
-    assert callable(nnrun.search)
-    assert "trials" in inspect.signature(nnrun.search).parameters
+@pytest.mark.parametrize("first", ["import nnrun.search.verbs", ""])
+def test_the_name_of_a_search_is_a_function_and_a_package(first: str) -> None:
+    """Whoever has loaded the package before."""
+    script = (
+        f"{first}\nimport sys, inspect, nnrun\nfound = nnrun.search\nnnrun.train\nfrom nnrun import search\n"
+        "import nnrun.search.verbs\nassert found is search is nnrun.search is sys.modules['nnrun.search']\n"
+        "assert callable(search) and nnrun.search.verbs.begin and 'trials' in inspect.signature(search).parameters\n"
+        "assert search.__doc__.startswith('Train many trials')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_trials_become_an_ensemble(config: Path, runs: Path) -> None:

@@ -147,13 +147,14 @@ def options_here(workers: int | None, repeat: int | None = None, **limits: Unpac
 
 
 class _Called(ModuleType):
-    """The wing `search`, which Python puts in the place of the function of that name as soon as it is imported."""
+    """The wing `search`, whose name the function has in `nnrun`: both are one object, so that either can be used."""
 
     __call__ = staticmethod(search)
-    __wrapped__ = staticmethod(search)  # for `help` and signatures
+    __wrapped__ = staticmethod(search)  # for signatures
 
 
-sys.modules["nnrun.search"].__class__ = _Called
+CALLED = sys.modules["nnrun.search"]
+CALLED.__class__, CALLED.__doc__ = _Called, search.__doc__  # which `help` shows
 
 
 def retest(
