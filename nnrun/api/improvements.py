@@ -44,7 +44,7 @@ class Improvement(Search):
         ends = ("gain", "low", "high")
         rows = [{key: dict(step)[key] for key in kept} | {end: dict(step["evidence"] or {}).get(end) for end in ends}
                 for step in self.step_records]  # fmt: skip
-        return pd.DataFrame(rows).set_index("number") if rows else pd.DataFrame()
+        return pd.DataFrame(rows, columns=[*kept, *ends]).set_index("number")
 
     @property
     def config_path(self) -> Path:
