@@ -30,7 +30,9 @@ FIT = "try { this.style.height = this.contentDocument.body.offsetHeight + 'px' }
 
 
 def run_card(run: StoredRun) -> Markup:
-    """How it ended, its errors, and where it lies."""
+    """How it ended, its errors, and where it lies; of what is a search's directory, the search."""
+    if run.is_search:
+        return search_card(run)
     told = paragraph(f"{sentence_case(ending(run.record, run.status))}.")
     return _card("run", run.name, run.status, [told, facts(of_runs.key_numbers(run, run.latest))], run)
 
