@@ -89,8 +89,9 @@ search:
 COMMANDS = """\
 ## Commands
 
-RUN is a path, an id, the beginning of an id, or `latest` (the default); a search, its `best/` and its `trials/NNNN/`
-are runs too. Results go to stdout, everything else to stderr. On a terminal training shows a
+RUN is a path, an id, `latest` (the default), or a short name where that means one run: the beginning of an id, its last
+four letters (`a3f2`), its name or a part of that (`digits`), and `@1`, the latest but one, `@2` and so on. A search, its
+`best/` and its `trials/NNNN/` are runs too, inside any of these: `latest/best`. Results go to stdout, everything else to stderr. On a terminal training shows a
 [live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial, on a
 terminal cut at its edge, with the best five trials, counts and the pace below."""
 

@@ -250,5 +250,5 @@ def rewind(
 
 
 def load_run(run: str = "latest", runs: str | Path = RUNS) -> Run:
-    """The run that a path, an id, a unique prefix or `latest` means; UsageError where there is none."""
+    """The run that a path, an id, a short name or `latest` means; UsageError where there is none."""
     return Run(find_run(Path(runs), run))

@@ -21,9 +21,7 @@ REPEATS = 5  # that measure the noise well enough
 
 Compared = Annotated[
     list[str],
-    typer.Argument(
-        metavar="RUN", help="Two or more: path, id, unique prefix, latest, or a trial as SEARCH/trials/0007."
-    ),
+    typer.Argument(metavar="RUN", help="Two or more: path, id, short name, latest, or a trial as SEARCH/trials/0007."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Also what does not differ.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print a row a run as CSV.")]

@@ -29,7 +29,7 @@ NEEDED = {"train": "the variance is the step from the training error to the dev 
           "dev": "without it there is no variance to judge"}  # fmt: skip
 
 RunOrNothing = Annotated[
-    str | None, typer.Argument(metavar="RUN", help="Path, id, unique prefix, or latest, which is also the default.")
+    str | None, typer.Argument(metavar="RUN", help="Path, id, short name, or latest, which is also the default.")
 ]
 
 

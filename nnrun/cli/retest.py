@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
 
-SearchArgument = Annotated[str, typer.Argument(metavar="SEARCH", help="Path, id, unique prefix, or latest.")]
+SearchArgument = Annotated[str, typer.Argument(metavar="SEARCH", help="Path, id, short name, or latest.")]
 NewConfig = Annotated[
     Path | None,
     typer.Argument(metavar="CONFIG", help="YAML file whose data and network take the place of the search's own."),

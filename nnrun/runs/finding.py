@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command, elsewhere
 from nnrun.runs import members
 from nnrun.runs.rundir import RunDir
-from nnrun.text import closest
+from nnrun.text import closest, listed
 
 PLAN = "search.yaml"  # it makes a directory a search's; `nnrun.search.plan` knows what stands there
+
+ID = re.compile(r"(?P<time>\d{8}-\d{6})-(?P<name>.+)-(?P<last>[0-9a-f]{4})")
+BACK = re.compile(r"@[0-9]{1,9}")  # @0 is the latest run, @1 the one before it
 
 WRITTEN = (".yaml", ".json", ".jsonl", ".txt", ".safetensors", ".html", ".lock")  # endings of what runs consist of
 
@@ -24,26 +28,44 @@ def list_runs(root: Path) -> list[RunDir]:
 
 
 def find_run(root: Path, reference: str) -> RunDir:
-    """The run that a path, an id, a unique prefix, or `latest` means; UsageError where it means none or several."""
+    """The run that a path means, an id, `latest`, `@1` or the like, or a short name; UsageError where it means none or several."""
     if RunDir(Path(reference)).exists:
         return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)
     above, _, inside = reference.partition("/")  # a trial, as SEARCH/trials/0007
-    within = [RunDir(run.path / inside) for run in runs if inside and run.id.startswith(above)]
+    within = [RunDir(run.path / inside) for run in _meant(above, runs)] if inside else []
     if len(whole := [run for run in within if run.exists]) == 1:
         return whole[0]
-    if reference == "latest":
-        if not runs:
-            making = command("train", *elsewhere(root))
-            raise UsageError(f"there is no run in {root} yet; `{making}` makes one, --runs DIR looks elsewhere")
-        return max(runs, key=_created)
-    matches = [run for run in runs if run.id.startswith(reference)]
-    exact = [run for run in matches if run.id == reference]
-    if len(exact or matches) == 1:
-        return (exact or matches)[0]
+    if not runs and reference == "latest":
+        making = command("train", *elsewhere(root))
+        raise UsageError(f"there is no run in {root} yet; `{making}` makes one, --runs DIR looks elsewhere")
+    matches = _meant(reference, runs)
+    if len(matches) == 1:
+        return matches[0]
     if matches:
-        raise UsageError(f"{reference!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:5])}")
+        raise UsageError(f"{reference!r} means {len(matches)} runs: {listed([run.id for run in matches], 5)}")
+    if BACK.fullmatch(reference):
+        raise UsageError(f"{reference}: counted from @0, the latest, {root} goes back to @{len(runs) - 1}"
+                         if runs else f"{reference}: there is no run in {root} yet")  # fmt: skip
     raise UsageError(f"no run {reference!r} in {root}{_did_you_mean(reference, runs)}; `{listing(root)}` shows them")
+
+
+def _meant(reference: str, runs: list[RunDir]) -> list[RunDir]:
+    """Those that a reference may mean: by the surest of its meanings that is one run's, else by the surest there is."""
+    if reference == "latest" or BACK.fullmatch(reference):
+        back = int(reference.removeprefix("@")) if reference[0] == "@" else 0
+        return sorted(runs, key=_created, reverse=True)[back : back + 1]
+    ways = [_ways(reference, run.id) for run in runs] if reference else []
+    found = [[run for run, fits in zip(runs, way, strict=True) if fits] for way in zip(*ways, strict=True)]
+    return next((several for several in found if len(several) == 1), next(filter(None, found), []))
+
+
+def _ways(typed: str, run_id: str) -> tuple[bool, ...]:
+    """How it may name a run, the surest first: id, beginning, the four letters at the end, name, part of the name."""
+    parts = ID.fullmatch(run_id)
+    name, last = (parts["name"], parts["last"]) if parts else (run_id, None)
+    begins = run_id.startswith(typed)
+    return run_id == typed, begins, typed == last, typed == name, begins or typed in name
 
 
 def listing(root: Path) -> str:

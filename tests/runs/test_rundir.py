@@ -160,6 +160,33 @@ def test_a_run_is_found_by_path_id_and_prefix(tmp_path: Path, monkeypatch: pytes
         find_run(root, "zzz")
 
 
+def test_a_run_has_short_names(tmp_path: Path) -> None:
+    first = created(placed(tmp_path, "20250131-120000-digits-00aa"), "2025-01-31T12:00:00+00:00")
+    second = created(placed(tmp_path, "20250131-120001-digits-wide-00ab"), "2025-01-31T12:00:01+00:00")
+    third = created(placed(tmp_path, "20250201-120000-2025-0131"), "2025-02-01T12:00:00+00:00")
+    trial = placed(second.path / "trials", "0007")
+    meant = {"00aa": first, "digits": first, "wide": second, "0131": third, "2025": third, "20250201": third,
+             "@0": third, "@1": second, "@2": first, "latest": third,
+             "00ab/trials/0007": trial, "@1/trials/0007": trial}  # fmt: skip
+    for reference, run in meant.items():
+        assert find_run(tmp_path, reference).path == run.path, reference
+    for reference, words in {
+        "digit": "'digit' means 2 runs: 20250131-120000-digits-00aa, 20250131-120001-digits-wide-00ab",
+        "@3": r"@3: counted from @0, the latest, \S+ goes back to @2",
+        "0a": "no run '0a'",
+        "": "no run ''",
+    }.items():
+        with pytest.raises(UsageError, match=words):
+            find_run(tmp_path, reference)
+    with pytest.raises(UsageError, match="@0: there is no run in"):
+        find_run(tmp_path / "nowhere", "@0")
+
+
+def created(run: RunDir, time: str) -> RunDir:
+    run.update_record(created=time)
+    return run
+
+
 def test_the_current_directory_may_be_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(tmp_path)
     monkeypatch.chdir(run.path)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
+from nnrun.runs.finding import ID
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
 from nnrun.runs.stored import StoredRun, best_row, record_of
@@ -21,7 +22,6 @@ from nnrun.text import closest, yaml_text
 
 PARTS = ("train", "dev", "test")
 BROKEN = "unreadable"  # in place of a status
-ID = re.compile(r"\d{8}-\d{6}-(?P<name>.+)-[0-9a-f]{4}")
 
 
 class Entry:
