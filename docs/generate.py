@@ -90,8 +90,10 @@ COMMANDS = """\
 ## Commands
 
 RUN is a path, an id, `latest` (the default), or a short name where that means one run: the beginning of an id, its last
-four letters (`a3f2`), its name or a part of that (`digits`), and `@1`, the latest but one, `@2` and so on. A search, its
-`best/` and its `trials/NNNN/` are runs too, inside any of these: `latest/best`. Results go to stdout, everything else to stderr. On a terminal training shows a
+four letters (`a3f2`), its name or a part of that (`digits`), and `@1`, the latest but one, `@2` and so on. `best/` and
+`trials/NNNN/` of a search are runs too, behind any of these: `latest/best`.
+
+Results go to stdout, everything else to stderr. On a terminal training shows a
 [live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial, on a
 terminal cut at its edge, with the best five trials, counts and the pace below."""
 
@@ -146,6 +148,7 @@ LATER_FILES = {
     "calibration.json": "what `nnrun evaluate --calibrate` found: the temperature of the probabilities (1: none), "
     "scores of the rows that calibrate `nnrun predict --interval` (which finds these itself the first time), and a "
     "checksum of the networks that both are of",
+    "labels.json": "what `nnrun tag` and `nnrun note` wrote: `tags` and `note`",
     "diagnosis.json": "the verdict that `nnrun diagnose` or `nnrun report` came to last, as `--json` prints it",
     "learning_curve.json": "what `nnrun diagnose --learning-curve` found last",
 }

@@ -28,6 +28,7 @@ MORE_DOORS = {
     "config": {"load", "reference"},
     "runs": {
         "finding",
+        "labels",
         "lineage",
         "stored",
         "listener",
@@ -53,7 +54,7 @@ MORE_DOORS = {
 FILES = {
     "runs": ["config.yaml", "resolved.yaml", "run.json", "data.json", "metrics.jsonl", "events.jsonl", "log.txt",
              "run.lock", "checkpoints", "best.safetensors", "last.safetensors", ".safetensors", "diagnosis.json",
-             "calibration.json", "learning_curve.json", "report.html", "search.yaml"],
+             "calibration.json", "labels.json", "learning_curve.json", "report.html", "search.yaml"],
     "search": ["trials.jsonl", "values.json", "trials.csv", "wider.yaml", "retest.json"],
     "improving": ["improve.json", "steps.jsonl", "improved.yaml"],
 }  # fmt: skip

@@ -16,6 +16,7 @@ from nnrun.cli import (
     export,
     improve,
     init,
+    note,
     nudge,
     pause,
     predict,
@@ -27,6 +28,7 @@ from nnrun.cli import (
     search,
     show,
     stop,
+    tag,
     train,
     watch,
 )
@@ -86,5 +88,7 @@ app.command()(export.export)
 app.command("list")(list_.list_)
 app.command()(show.show)
 app.command()(compare.compare)
+app.command()(tag.tag)
+app.command()(note.note)
 app.command()(configs.configs)
 app.command()(schema.schema)

@@ -25,6 +25,7 @@ ConfigFile = Annotated[
     ),
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, short name such as a3f2 or @1, or latest.")]
+WhichRun = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, short name such as a3f2 or @1, or latest.")]
 Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable.")

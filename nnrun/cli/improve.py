@@ -158,6 +158,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of an improvement."""
     from nnrun.improving.record import read, read_steps
     from nnrun.improving.telling import ending_lines, heading, table
+    from nnrun.runs.labels import labels_of
     from nnrun.search.stored import StoredSearch
     from nnrun.search.telling import spreadsheet
 
@@ -165,8 +166,8 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     if found.loss:
         say(f"note     {found.loss}")
     if json:
-        about = {"id": run.id, "path": str(run.path), "improvement": record, "steps": steps, "records": found.kept}
-        return json_result({**found.record, **about})
+        about = {"id": run.id, "path": str(run.path), **labels_of(run.directory)}
+        return json_result({**found.record, **about, "improvement": record, "steps": steps, "records": found.kept})
     if csv:
         return csv_result(spreadsheet(found.kept, []).rstrip("\n"))
     final, reads = found.record.get("final") or {}, found.record.get("test_reads") or 0

@@ -26,7 +26,7 @@ Filters = Annotated[
         help="Only runs with status=done, 'name=digits*', 'dev_error<5%', optimizer.name=adam …; repeatable.",
     ),
 ]
-Reverse = Annotated[bool, typer.Option("--reverse", help="Highest or newest first.")]
+Reverse = Annotated[bool, typer.Option("--reverse", help="The other way round; with --sort highest or newest first.")]
 Limit = Annotated[int | None, typer.Option(metavar="N", help="Only the first N lines.", min=1)]
 Csv = Annotated[bool, typer.Option("--csv", help="Print a row a run with all its numbers.")]
 Tree = Annotated[
@@ -51,8 +51,9 @@ def list_(
     csv: Csv = False,
     debug: Debug = False,
 ) -> None:
-    """List the runs, oldest first; of a search its best trial.
+    """List the runs, newest first; of a search its best trial.
 
+    With --tree they are listed oldest first, as a family reads, and so are those that a program gets by --json or --csv.
     A run that is not over is told by its best epoch so far. Behind a dev error *3 means that 3 changes were made while
     watching it. Children in a tree are those of `nnrun rewind` and `nnrun resume --set`.
 
@@ -69,7 +70,8 @@ def list_(
     if csv and (json or tree):
         raise UsageError(f"--{'json' if json else 'tree'} and --csv: only one of them")
     entries = [Entry(StoredRun(run)) for run in list_runs(runs)]
-    found = select(entries, filters or [], sort, reverse)
+    newest = not (sort or tree or json or csv)
+    found = select(entries, filters or [], sort, reverse is not newest)
     members = families(found, entries)[:limit] if tree else []
     found = found[:limit]
     ids = [entry.run.id for entry in entries]

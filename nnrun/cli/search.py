@@ -179,6 +179,7 @@ def _summary(search: StoredSearch) -> list[str]:
 
 def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
+    from nnrun.runs.labels import labels_of
     from nnrun.search.stored import StoredSearch
     from nnrun.search.telling import heading, kind_of, progress, spreadsheet, stage_lines, unfinished_repeats
 
@@ -187,7 +188,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     if search.loss:
         say(f"note     {search.loss}")
     if json:
-        about = {"id": run.id, "path": str(run.path), "search": plan.as_dict()}
+        about = {"id": run.id, "path": str(run.path), **labels_of(run.directory), "search": plan.as_dict()}
         retested = {"retest": search.retest} if search.retest else {}
         json_result({**record, **about, **retested, "records": trials})
     elif csv:

@@ -34,12 +34,14 @@ def show(
 ) -> None:
     """Show a run: result, epochs, what its config changes, events."""
     from nnrun.runs.finding import find_run
+    from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.stored import StoredRun, record_of
     from nnrun.text import csv_text
 
     found = StoredRun(find_run(runs, run))
     if found.is_search:
         record_of(found)  # DataError where there is none
+        result(*([] if json or csv else label_lines(labels_of(found.directory))))
         _kind_of(found).page(found, json, csv)
     elif json:
         json_result(_whole(found, record_of(found)))
@@ -63,6 +65,7 @@ def _kind_of(run: StoredRun) -> Kind:
 
 def _whole(run: StoredRun, record: RunRecord) -> object:
     from nnrun.models.ensembling.telling import of_ensemble
+    from nnrun.runs.labels import labels_of
     from nnrun.runs.lineage import children_of, nudges
 
     parted = [(child.id, child.written["parent"]) for child in children_of(run)]
@@ -70,12 +73,14 @@ def _whole(run: StoredRun, record: RunRecord) -> object:
     family = {"children": children, "nudges": nudges(run.events)}
     about = {"id": run.id, "path": str(run.path), "config": run.config.resolved()}
     whole = {"ensemble": made} if (made := of_ensemble(run)) else {}
-    return {**record, **about, **whole, **family, "metrics": run.rows, "events": run.events}
+    labels = labels_of(run.directory)
+    return {**record, **about, **labels, **whole, **family, "metrics": run.rows, "events": run.events}
 
 
 def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.models.ensembling.telling import ensemble_lines
     from nnrun.runs.checkpoints import why_pruned
+    from nnrun.runs.labels import label_lines, labels_of
     from nnrun.runs.lineage import changes_of, parent_of
     from nnrun.runs.stored import best_row
     from nnrun.runs.telling import changes, made_on_the_way, summary
@@ -86,6 +91,7 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     rows = ", ".join(f"{count:,} {part}" for part, count in record["data"]["rows"].items())
     lines = [f"run      {run.path}", f"data     {source_name(config.resolved()['data']['source'])}: {rows}"]
     parent = parent_of(run)
+    lines += label_lines(labels_of(run.directory))
     lines += _relatives(run, record, gone=parent is None)
     if why := why_pruned(run.directory):
         lines.append(f"note     {why}")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nnrun.errors import DataError
 from nnrun.improving.record import is_improvement, read_steps
 from nnrun.report.page.charts import Chart
+from nnrun.report.page.html import Markup, join, paragraph
 from nnrun.report.run.curves import curve_charts
 from nnrun.report.run.report import run_page
 from nnrun.report.search.improvement import staircase
 from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.report import search_page
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
+from nnrun.runs.labels import labels_of
 from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import PAGE
 from nnrun.runs.stored import StoredRun
@@ -25,6 +28,7 @@ def write_report(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> Pa
     `usual` is the config that commands take where none is named, and `options` lead them to the runs.
     """
     page = search_page(run, usual, options) if run.is_search else run_page(run, usual, options)
+    page.lead = join([page.lead, *_labels(run)])
     run.directory.write(PAGE, page.render())
     return run.path / PAGE
 
@@ -45,3 +49,16 @@ def search_charts(search: StoredRun) -> list[Chart]:
     if is_improvement(search.directory):
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
     return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found)]
+
+
+def _labels(run: StoredRun) -> Iterator[Markup]:
+    """What people wrote on it; a report is made all the same where that cannot be read."""
+    try:
+        labels = labels_of(run.directory)
+    except DataError as error:
+        yield paragraph(f"{error}.")
+        return
+    if labels["note"]:
+        yield paragraph(f"Note: {labels['note']}")
+    if labels["tags"]:
+        yield paragraph(f"Tags: {', '.join(labels['tags'])}")

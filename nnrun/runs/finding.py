@@ -28,7 +28,7 @@ def list_runs(root: Path) -> list[RunDir]:
 
 
 def find_run(root: Path, reference: str) -> RunDir:
-    """The run that a path means, an id, `latest`, `@1` or the like, or a short name; UsageError where it means none or several."""
+    """The run that a path, an id, `latest`, `@1` or a short name means; UsageError where it means none or several."""
     if RunDir(Path(reference)).exists:
         return RunDir(Path(reference).resolve())  # "." has neither a name nor a parent
     runs = list_runs(root)

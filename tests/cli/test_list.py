@@ -55,6 +55,14 @@ def test_options(nnrun: Nnrun, two: list[str]) -> None:
     assert nnrun("list", "--filter", "status=diverged") == (0, "no run fulfils that\n", "")
 
 
+def test_the_newest_is_on_top_and_programs_get_the_oldest_first(nnrun: Nnrun, two: list[str]) -> None:
+    by_name = sorted(two)
+    assert ids(nnrun("list")) == ids(nnrun("list", "--sort", "id", "--reverse")) == by_name[::-1]
+    assert ids(nnrun("list", "--limit", 1)) == by_name[1:]
+    assert ids(nnrun("list", "--reverse")) == ids(nnrun("list", "--sort", "id")) == by_name
+    assert [run["id"] for run in nnrun("list", "--json").json["runs"]] == by_name
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -423,7 +423,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 }
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
-    "cli/diagnose:_hold", "cli/diagnose:_of_curves",
+    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/tag:tag",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_unfit",
@@ -432,7 +432,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "models/calibrating:_require_unlearned",
     "models/calibrating:with_scores",
     "models/ensembling/candidates:of_runs", "models/rows:probability_notices", "models/telling:calibration_page",
-    "runs/requests:_checked",
+    "runs/labels:_refuse_replaced", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "watching/server:_route",
     "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/verbs:_extended",

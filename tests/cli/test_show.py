@@ -65,7 +65,7 @@ def test_two_hundred_runs(nnrun: Nnrun, trained: Path) -> None:
         shutil.copytree(trained, f"runs/20200101-{i:06}-many-{i:04x}")
     lines = nnrun("list").out.splitlines()
     assert len(lines) == 202
-    assert [line.split()[0] for line in lines[1:]] == [run.name for run in runs()]
+    assert [line.split()[0] for line in lines[1:]] == [run.name for run in runs()][::-1]
     assert len(nnrun("list", "--json").json["runs"]) == 201
 
 
@@ -88,8 +88,8 @@ def test_a_broken_run_does_not_hide_the_others(nnrun: Nnrun, trained: Path, cont
     listed = nnrun("list")
     assert (listed.code, listed.err) == (0, "")
     assert [line.split()[:2] for line in listed.out.splitlines()[1:]] == [
-        [broken.name, "unreadable"],
         [trained.name, "done"],
+        [broken.name, "unreadable"],
     ]
     assert nnrun("list", "--json").json["runs"][0]["id"] == broken.name
     assert nnrun("show", trained.name).code == 0

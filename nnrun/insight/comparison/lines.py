@@ -36,7 +36,10 @@ def as_csv(entries: Sequence[Entry]) -> str:
 
 def rows(entries: Sequence[Entry]) -> list[Settings]:
     """The same as plain values."""
-    return [{**entry.facts, "parent": _parent(entry), **entry.final} for entry in entries]
+    return [
+        {**entry.facts, "tags": " ".join(entry.labels["tags"]), "parent": _parent(entry), **entry.final}
+        for entry in entries
+    ]
 
 
 def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width: int, cut: bool) -> list[str]:
@@ -44,9 +47,10 @@ def table(entries: Sequence[Entry], ids: Sequence[str], sort: str | None, width:
     found = [
         Column("run", [entry.run.id for entry in entries], right=False),
         *measured(entries, sort),
+        Column("tags", [", ".join(entry.labels["tags"]) for entry in entries], rank=3, right=False),
         Column("from", [beginning(_parent(entry), ids) for entry in entries], rank=4, right=False),
     ]
-    lines = fitted([c for c in found if c.title != "from" or any(c.cells)], width, cut)
+    lines = fitted([c for c in found if c.title not in ("from", "tags") or any(c.cells)], width, cut)
     return [*lines, *marks_explained(entries)]
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from nnrun.config.values import Settings
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.finding import ID
+from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
 from nnrun.runs.stored import StoredRun, best_row, record_of
@@ -21,6 +22,7 @@ from nnrun.search.record import sharing
 from nnrun.text import closest, yaml_text
 
 PARTS = ("train", "dev", "test")
+TAGS = "tags"  # a condition holds where it does for one of them
 BROKEN = "unreadable"  # in place of a status
 
 
@@ -48,6 +50,7 @@ class Entry:
             "kind": "search" if self.search else "run",
             "name": name["name"].removesuffix(self._suffix) if name else self.run.id,
             **{key: self.record.get(key) for key in keys},
+            **self.labels,
             "nudges": self.nudges,
             "members": len(self.record.get("members") or []) or None,
         }
@@ -56,6 +59,14 @@ class Entry:
     def _suffix(self) -> str:
         """What stands behind the name of its config."""
         return "-search" if self.search else "-ensemble" if is_gathered(self.record) else ""
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What people wrote on it; nothing where that cannot be read."""
+        try:
+            return labels_of(self.run.directory)
+        except NnrunError:
+            return {"tags": [], "note": None}
 
     @cached_property
     def nudges(self) -> int | None:
@@ -129,13 +140,15 @@ class Condition(NamedTuple):
         found = WRITTEN.fullmatch(text)
         if not found:
             raise UsageError(f"--filter: {text!r} is no condition; {FORM}")
-        return cls(**found.groupdict())
+        key = found["key"]
+        return cls(TAGS if key == "tag" else key, found["comparison"], found["value"])
 
     def holds(self, value: Any) -> bool:
         """Whether a run with this value is listed; one without a value is not before or after anything."""
         if self.comparison in ORDERS:
             return value is not None and self._ordered(value)
-        return self._equal(value) is (self.comparison != "!=")
+        values = value if self.key == TAGS else [value]
+        return any(map(self._equal, values)) is (self.comparison != "!=")
 
     def _ordered(self, value: Any) -> bool:
         compare = ORDERS[self.comparison]
