@@ -36,6 +36,7 @@ MORE_DOORS = {
         "rewinding",
         "checkpoints",
         "records",
+        "removing",
         "verdict",
     },
     "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats", "ensembling.training"},

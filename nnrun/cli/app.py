@@ -8,6 +8,7 @@ import typer
 
 from nnrun.cli import (
     check,
+    clean,
     compare,
     configs,
     diagnose,
@@ -24,6 +25,7 @@ from nnrun.cli import (
     resume,
     retest,
     rewind,
+    rm,
     schema,
     search,
     show,
@@ -90,5 +92,7 @@ app.command()(show.show)
 app.command()(compare.compare)
 app.command()(tag.tag)
 app.command()(note.note)
+app.command()(rm.rm)
+app.command()(clean.clean)
 app.command()(configs.configs)
 app.command()(schema.schema)

@@ -53,7 +53,7 @@ def list_(
 ) -> None:
     """List the runs, newest first; of a search its best trial.
 
-    With --tree they are listed oldest first, as a family reads, and so are those that a program gets by --json or --csv.
+    With --tree, --json or --csv they come oldest first, as a family reads and as scripts expect.
     A run that is not over is told by its best epoch so far. Behind a dev error *3 means that 3 changes were made while
     watching it. Children in a tree are those of `nnrun rewind` and `nnrun resume --set`.
 

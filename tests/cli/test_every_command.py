@@ -74,6 +74,10 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     yield step("show")
     yield step("report")
     yield step("diagnose")
+    yield step("tag", "latest", "retested")
+    yield step("note", "latest", "once more")
+    yield step("rm", "latest", "--yes")
+    yield step("clean", "--older", "1d", "--cache", "--yes")
     runs = json.loads(process("list", "--json").out)["runs"]
     yield step("list")
     yield step("compare", *(run["id"] for run in runs[-2:]))

@@ -352,6 +352,8 @@ PACKAGE, TESTS = Path(__file__).parents[2] / "nnrun", Path(__file__).parents[1]
 MAKERS = ("command", "as_options")  # of installation
 SHOWN = re.compile(r"nnrun [a-z]+|[ (`]--[a-z]")
 FOLLOWED = {  # module and function that print a command or options to type -> the test that does so
+    "cli/rm:carry_out": "test_clean_removes_what_fulfils_all_conditions",
+    "runs/removing:_why_not": "test_a_part_of_a_search_goes_with_it_alone",
     "cli/compare:_measure": "test_the_printed_command_measures_the_noise",
     "cli/configs:_chosen": "test_a_config_of_another_name_is_in_the_list",
     "cli/configs:_list": "test_a_bundled_table_and_a_bundled_config_are_tried_as_their_lists_say",
@@ -423,7 +425,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 }
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
-    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/tag:tag",
+    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_unfit",

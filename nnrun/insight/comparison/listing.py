@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -19,11 +21,14 @@ from nnrun.runs.members import is_gathered
 from nnrun.runs.stored import StoredRun, best_row, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import sharing
-from nnrun.text import closest, yaml_text
+from nnrun.text import closest, one_of, yaml_text
 
 PARTS = ("train", "dev", "test")
-TAGS = "tags"  # a condition holds where it does for one of them
 BROKEN = "unreadable"  # in place of a status
+TAGS = "tags"  # a condition holds where it does for one of them
+STATUSES = ("done", "diverged", "failed", "interrupted", "created", "running", "paused", BROKEN)
+AGE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([mhdw])")
+SECONDS_OF = {"m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 
 
 class Entry:
@@ -187,6 +192,45 @@ def select(entries: Sequence[Entry], filters: Iterable[str], key: str | None, re
     with_value = [entry for entry in found if entry.value(key) is not None]
     ordered = sorted(with_value, key=lambda entry: _rank(key, entry.value(key)), reverse=reverse)
     return ordered + [entry for entry in found if entry.value(key) is None]
+
+
+def kept_best(entries: Iterable[Entry], most: int) -> list[Entry]:
+    """The best of each data set by dev error, then by dev loss, then the earlier one; errors on others say nothing."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.final.get("dev_error") is not None:
+            found.setdefault(yaml_text(entry.record.get("data", {}).get("files")), []).append(entry)
+    return [entry for rivals in found.values() for entry in sorted(rivals, key=_scores)[:most]]
+
+
+def _scores(entry: Entry) -> tuple[float, float, str]:
+    final = entry.final
+    error, loss = final["dev_error"], final.get("dev_loss")
+    return math.inf if error is None else error, math.inf if loss is None else loss, entry.run.id
+
+
+def older_than(entries: Iterable[Entry], age: str) -> list[Entry]:
+    """Those made longer ago than 30d, 12h or 4w; UsageError for what is no such time. What has no date is not old."""
+    found = AGE.fullmatch(age.strip())
+    if not found:
+        raise UsageError(f"--older {age}: write a number and m, h, d or w: minutes, hours, days or weeks, such as 30d")
+    before = time.time() - float(found[1]) * SECONDS_OF[found[2]]
+    dated = ((entry, entry.facts["created"]) for entry in entries)
+    return [entry for entry, created in dated if created and datetime.fromisoformat(created).timestamp() < before]
+
+
+def of_status(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Entry]:
+    """Those with one of these; UsageError for a word that is no status."""
+    for word in wanted:
+        if word not in STATUSES:
+            close = closest(word, STATUSES)
+            raise UsageError(f"--status {word}: {f'did you mean {close}?' if close else one_of(STATUSES)}")
+    return [entry for entry in entries if entry.record["status"] in wanted]
+
+
+def with_tag(entries: Iterable[Entry], wanted: Sequence[str]) -> list[Entry]:
+    """Those with one of these tags."""
+    return [entry for entry in entries if not set(wanted).isdisjoint(entry.labels["tags"])]
 
 
 def _rank(key: str, value: Any) -> tuple[int, Any]:

@@ -1,0 +1,196 @@
+"""Removing runs: renamed first, which takes an instant, then deleted; so a run is there as a whole, or not at all.
+
+What a killed process left of that is deleted by the next command that removes or begins a run.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nnrun.errors import NnrunError, UsageError
+from nnrun.files import drop_abandoned, lock_exclusively
+from nnrun.installation import command, elsewhere
+from nnrun.runs.finding import find_run, list_runs, search_of
+from nnrun.runs.members import whole_of
+from nnrun.runs.preparing import CACHE
+from nnrun.runs.rundir import LOCK, UNFINISHED, RunDir
+from nnrun.text import counted, listed
+
+REMOVED = f"{UNFINISHED}removed-"  # what begins a run drops it too
+JUST_MADE = 60  # seconds in which a run that nobody trains yet may be about to be
+SIZES = {"GB": 1e9, "MB": 1e6, "kB": 1e3}
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is to be removed: a run, a link to one, or an entry of the cache; and the children that stay."""
+
+    path: Path
+    bytes: int
+    orphans: tuple[str, ...] = ()
+    is_link: bool = False  # what it leads to stays
+
+
+def named(root: Path, references: Iterable[str]) -> list[RunDir]:
+    """The runs that are meant, each once, a link by its own name; UsageError where one is none or several."""
+    found = {}
+    for reference in references:
+        typed = Path(reference)
+        run = RunDir(typed) if typed.is_symlink() and RunDir(typed).exists else find_run(root, reference)
+        found[run.path.parent.resolve() / run.id] = run
+    return list(found.values())
+
+
+def planned(runs: Sequence[RunDir]) -> tuple[list[Removal], list[str]]:
+    """What can be removed, and of each run that cannot the reason."""
+    children = {folder: _children(folder) for folder in {run.path.parent for run in runs}}
+    going = {run.path for run in runs}
+    removals, reasons = [], []
+    for run in runs:
+        if run.path.is_symlink():
+            removals.append(Removal(run.path, 0, is_link=True))
+        elif why := _why_not(run):
+            reasons.append(why)
+        else:
+            orphans = [child.id for child in children[run.path.parent].get(run.id, []) if child.path not in going]
+            removals.append(Removal(run.path, size_of(run.path), tuple(orphans)))
+    return removals, reasons
+
+
+def _children(folder: Path) -> Mapping[str, list[RunDir]]:
+    """The runs that name another one as their parent, by its id; what cannot be read names none."""
+    found = defaultdict(list)
+    for run in list_runs(folder):
+        try:
+            parent = run.read_record().get("parent")
+        except NnrunError:
+            continue
+        if parent:
+            found[parent["id"]].append(run)
+    return found
+
+
+def _why_not(run: RunDir) -> str:
+    """Why a run has to stay; nothing where it can go."""
+    if whole := search_of(run) or whole_of(run):
+        instead = command("rm", whole.id, *elsewhere(whole.path.parent))
+        return f"{run.path} is a part of {whole.id}, which needs it; `{instead}` removes that as a whole"
+    if _is_held(run.path / LOCK):
+        ending = command("stop", run.id, *elsewhere(run.path.parent))
+        return f"{run.id} is being trained; `{ending}` ends that"
+    try:
+        record = run.read_record()
+        age = datetime.now().astimezone() - datetime.fromisoformat(record["created"])
+    except (NnrunError, ValueError, TypeError):  # damaged, or of another kind; nobody trains it
+        return ""
+    made_now = record.get("status") == "created" and age.total_seconds() < JUST_MADE
+    return f"{run.id} was made just now and may be about to train; in a minute it can be removed" if made_now else ""
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a process trains; readers hold the lock for an instant."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not lock_exclusively(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(removals: Iterable[Removal]) -> None:
+    """Remove each as a whole; UsageError where one is in use by now, or its folder is closed, and what went before."""
+    done = 0
+    for removal in removals:
+        before = f"; what stands above it ({done}) was removed" if done else "; nothing was removed"
+        try:
+            if removal.is_link:
+                removal.path.unlink()
+            else:
+                _discard(removal.path, before)
+        except FileNotFoundError:  # another process was quicker
+            continue
+        except OSError as error:
+            raise UsageError(f"{removal.path}: cannot be removed ({error.strerror}){before}") from error
+        done += 1
+
+
+def _discard(path: Path, before: str) -> None:
+    """Held while it is deleted, so that no other command takes it for abandoned."""
+    with _held(path, before):
+        hidden = path.rename(path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
+        try:
+            shutil.rmtree(hidden)
+        except OSError as error:
+            left = f"it is no longer listed, but {error.filename} cannot be deleted ({error.strerror})"
+            raise UsageError(f"{path}: {left}; the rest of it lies in {hidden}") from error
+
+
+@contextmanager
+def _held(path: Path, before: str) -> Iterator[None]:
+    """The folder, and the lock of the run in it: who would train it now finds it locked, and then gone."""
+    held = [os.open(path, os.O_RDONLY | os.O_NOFOLLOW)]
+    try:
+        lock_exclusively(held[0])
+        if (path / LOCK).is_file():
+            held.append(os.open(path / LOCK, os.O_RDONLY | os.O_NOFOLLOW))
+            if not lock_exclusively(held[1]):
+                raise UsageError(f"{path.name} is being trained by now{before}")
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def drop_leftovers(root: Path) -> None:
+    """Delete what killed processes had begun to delete."""
+    for folder in (root, root / CACHE):
+        if not folder.is_symlink() or folder == root:
+            drop_abandoned(folder, REMOVED)
+
+
+def cached(root: Path) -> list[Removal]:
+    """The arrays kept beside the runs, which are made again when they are needed; none where they are elsewhere."""
+    cache = root / CACHE
+    if cache.is_symlink() or not cache.is_dir():
+        return []
+    entries = [entry for entry in sorted(cache.iterdir()) if entry.name[0] != "."]
+    return [Removal(entry, size_of(entry)) for entry in entries if entry.is_dir() and not entry.is_symlink()]
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of all files in it; links are not followed."""
+    total = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(above) / name).lstat().st_size
+            except OSError:  # just replaced
+                continue
+    return total
+
+
+def size_told(size: int) -> str:
+    """812 bytes, 14.2 kB, 3.1 GB."""
+    unit = next((unit for unit, scale in SIZES.items() if size >= scale), None)
+    return f"{size / SIZES[unit]:.3g} {unit}" if unit else counted(size, "byte")
+
+
+def left_behind(removal: Removal) -> str:
+    """What becomes of the children of a run; nothing without."""
+    if not removal.orphans:
+        return ""
+    stay = "stays" if len(removal.orphans) == 1 else "stay"
+    return (
+        f"{removal.path.name} is the parent of {listed(removal.orphans)}, which {stay}; "
+        "where they parted can then no longer be shown"
+    )

@@ -1,0 +1,243 @@
+"""rm and clean: what is told, what goes, what stays, and that a kill leaves whole runs or none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from nnrun.errors import UsageError
+from nnrun.runs import removing
+from nnrun.runs.rundir import RunDir
+from tests.cli.conftest import QUICK, Done
+
+Nnrun = Callable[..., Done]
+ROOT = Path("runs")
+
+
+def place(name: str, dev_error: float = 0.1, **record: object) -> RunDir:
+    """A copy of a run that is stored with the tests."""
+    source = next(
+        path for path in (Path(__file__).parents[1] / "stored").iterdir() if (path / "metrics.jsonl").exists()
+    )
+    run = RunDir(Path(shutil.copytree(source, ROOT / name)))
+    run.update_record(id=name, final=(run.read_record()["final"] or {}) | {"dev_error": dev_error}, **record)
+    return run
+
+
+def ids() -> list[str]:
+    return sorted(path.name for path in ROOT.glob("[!.]*"))
+
+
+@pytest.fixture
+def three(here: Path) -> list[str]:
+    """Runs with dev errors of 1, 2 and 3 per cent, made 40, 20 and 0 days ago."""
+    names = []
+    for k, days in enumerate((40, 20, 0)):
+        made = (datetime.now().astimezone() - timedelta(days=days)).isoformat()
+        names.append(f"20260101-00000{k}-net{k}-000{k}")
+        place(names[-1], created=made, dev_error=0.01 * (k + 1))
+    return names
+
+
+def bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_rm_tells_first_and_removes_when_told_to(nnrun: Nnrun, three: list[str]) -> None:
+    size = bytes_in(ROOT / three[1])
+    dry = nnrun("rm", "0001", "--json").json
+    assert (dry["dry_run"], dry["bytes"], [each["id"] for each in dry["runs"]]) == (True, size, [three[1]])
+    told = nnrun("rm", "net1", "net1")
+    assert told.next == ["nnrun rm net1 net1 --yes"]
+    assert f"would remove 1 run, {removing.size_told(size)}" in told.out
+    assert ids() == three
+    done = nnrun("rm", "net1", "@0", "--yes")
+    assert (done.code, "removed 2 runs" in done.out, ids()) == (0, True, three[:1])
+    assert [*ROOT.glob(".*")] == []
+    assert nnrun("rm", "net1").code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "gone"),
+    [
+        (["--older", "30d"], [0]),
+        (["--older", "2w", "--keep-best", "1"], [1]),
+        (["--keep-best", "1"], [1, 2]),
+        (["--keep-best", "0"], [0, 1, 2]),
+        (["--status", "failed"], []),
+        (["--status", "done", "--tag", "old", "--tag", "older"], [0, 2]),
+    ],
+)
+def test_clean_removes_what_fulfils_all_conditions(
+    nnrun: Nnrun, three: list[str], options: list[str], gone: list[int]
+) -> None:
+    nnrun("tag", three[0], "older")
+    nnrun("tag", three[2], "old", "paper")
+    told = nnrun("clean", *options)
+    assert (told.code, ids()) == (0, three)
+    assert nnrun(*(told.next[0].split()[1:] if told.next else ["clean", *options, "--yes"])).code == 0
+    assert ids() == [name for k, name in enumerate(three) if k not in gone]
+
+
+def test_runs_on_other_data_are_no_rivals(nnrun: Nnrun, three: list[str]) -> None:
+    worst = RunDir(ROOT / three[2])
+    data = worst.read_record()["data"]
+    worst.update_record(data={**data, "files": [{**file, "sha256": "0" * 64} for file in data["files"]]})
+    nnrun("clean", "--keep-best", "1", "--yes")
+    assert ids() == [three[0], three[2]]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (["clean"], "which runs? --older 30d"),
+        (["clean", "--older", "30"], "--older 30: write a number and m, h, d or w"),
+        (["clean", "--status", "fialed"], "--status fialed: did you mean failed?"),
+        (["rm"], "Missing argument"),
+        (["rm", "net0", "zzz", "--yes"], "no run 'zzz'"),
+    ],
+)
+def test_mistakes(nnrun: Nnrun, three: list[str], call: list[str], words: str) -> None:
+    done = nnrun(*call)
+    assert (done.code, done.out, ids()) == (2, "", three)
+    assert words in done.err
+
+
+def test_prepared_data_is_made_again(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *QUICK)
+    size = bytes_in(ROOT / ".cache")
+    told = nnrun("clean", "--cache", "--yes", "--json").json
+    assert (told["bytes"], told["runs"], len(told["cache"]), bytes_in(ROOT / ".cache")) == (size, [], 1, 0)
+    assert nnrun("train", "-q", *QUICK).code == 0
+    assert bytes_in(ROOT / ".cache") == size
+
+
+def test_what_trains_stays(nnrun: Nnrun, three: list[str]) -> None:
+    with RunDir(ROOT / three[0]).locked():
+        refused = nnrun("rm", three[1], three[0], "--yes")
+        assert (refused.code, ids()) == (2, three)
+        assert f"{three[0]} is being trained; `nnrun stop {three[0]}` ends that" in refused.err
+        cleaned = nnrun("clean", "--keep-best", "0", "--yes")
+        assert (cleaned.code, ids()) == (0, three[:1])
+        assert f"note     {three[0]} is being trained" in cleaned.out
+
+
+def test_what_begins_to_train_in_between_stays(three: list[str]) -> None:
+    removals, _ = removing.planned([RunDir(ROOT / name) for name in three])
+    with RunDir(ROOT / three[1]).locked(), pytest.raises(UsageError, match="being trained by now; what stands above"):
+        removing.remove(removals)
+    assert ids() == three[1:]
+
+
+def test_what_was_made_just_now_stays(nnrun: Nnrun, here: Path) -> None:
+    place("20260101-000000-net-0000", status="created", created=datetime.now().astimezone().isoformat())
+    assert "may be about to train" in nnrun("rm", "net", "--yes").err
+    assert len(ids()) == 1
+
+
+def test_a_parent_goes_and_its_child_stays_whole(nnrun: Nnrun, three: list[str]) -> None:
+    RunDir(ROOT / three[1]).update_record(parent={"id": three[0], "epoch": 2})
+    told = nnrun("rm", three[0], "--yes")
+    assert f"{three[0]} is the parent of {three[1]}, which stays" in told.out
+    assert f"parent   {three[0]}, which is gone" in nnrun("show", three[1]).out
+    assert "is the parent" not in nnrun("clean", "--keep-best", "0").out
+
+
+def test_a_part_of_a_search_goes_with_it_alone(nnrun: Nnrun, here: Path) -> None:
+    nnrun("search", "--trials", "2", "--workers", "1", "-q", *QUICK)
+    (search,) = ids()
+    for part in ("trials/0001", "best"):
+        refused = nnrun("rm", f"latest/{part}", "--yes")
+        assert (refused.code, f"a part of {search}, which needs it; `nnrun rm {search}`" in refused.err) == (2, True)
+    assert (nnrun("rm", search, "--yes").code, ids()) == (0, [])
+
+
+def test_links_are_never_followed(nnrun: Nnrun, three: list[str]) -> None:
+    shutil.move(ROOT / three[0], "elsewhere")
+    (ROOT / three[0]).symlink_to(Path("elsewhere").resolve())
+    Path("data").mkdir()
+    Path("data/kept.csv").write_text("a,b\n")
+    (ROOT / three[1] / "data").symlink_to(Path("data").resolve())
+    (ROOT / ".cache").symlink_to(Path("data").resolve())
+    assert nnrun("rm", f"runs/{three[0]}", three[1], "--yes").code == 0
+    nnrun("clean", "--cache", "--yes")
+    assert ids() == three[2:]
+    assert (Path("elsewhere/run.json").exists(), Path("data/kept.csv").exists()) == (True, True)
+
+
+def test_a_closed_folder_is_told(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    done = nnrun("rm", three[0], "--yes")
+    assert (done.code, done.out, ids()) == (2, "", three)
+    assert (
+        done.err == f"nnrun: {ROOT.resolve() / three[0]}: cannot be removed (Permission denied); nothing was removed\n"
+        or done.err == f"nnrun: {ROOT / three[0]}: cannot be removed (Permission denied); nothing was removed\n"
+    )
+
+
+def test_what_cannot_be_deleted_is_named(nnrun: Nnrun, three: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path / "log.txt"))
+
+    with monkeypatch.context() as closed:
+        closed.setattr(removing.shutil, "rmtree", refuse)
+        done = nnrun("rm", three[0], "--yes")
+    assert (done.code, ids()) == (2, three[1:])
+    assert "it is no longer listed, but" in done.err
+    assert [path.name[:17] for path in ROOT.glob(".*")] == [".creating-removed"]
+    nnrun("rm", three[1], "--yes")
+    assert [*ROOT.glob(".*")] == [], "what was left is deleted by the next command"
+
+
+BEGUN = """
+import sys
+from pathlib import Path
+from nnrun.runs.removing import Removal, remove
+print(flush=True)
+remove([Removal(Path(sys.argv[1]), 0)])
+"""
+
+
+def kill_at_random_moments(times: int) -> None:
+    """What stands under a run's name is whole after each, and the next command leaves nothing of the others."""
+    place("whole")
+    wanted = {path.relative_to(ROOT / "whole") for path in (ROOT / "whole").rglob("*")}
+    for k in range(times):
+        name = f"20260101-000000-net-{k:04x}"
+        run = shutil.copytree(ROOT / "whole", ROOT / name)
+        for extra in range(100):
+            (run / f"checkpoints/{extra}.json").touch()
+        process = subprocess.Popen([sys.executable, "-c", BEGUN, str(run)], stdout=subprocess.PIPE)
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.0001 * (k % 40))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        there = {path.relative_to(run) for path in run.rglob("*")}
+        assert not there or {path for path in there if path.suffix != ".json" or not path.stem.isdecimal()} == wanted
+        assert not there or len(there) == len(wanted) + 100
+    removing.drop_leftovers(ROOT)
+    assert [*ROOT.glob(".*")] == []
+
+
+def test_a_killed_removal_leaves_a_whole_run_or_none(here: Path) -> None:
+    kill_at_random_moments(3)
+
+
+@pytest.mark.soak
+def test_many_killed_removals_leave_whole_runs_or_none(here: Path) -> None:
+    kill_at_random_moments(200)
