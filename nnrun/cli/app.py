@@ -22,6 +22,7 @@ from nnrun.cli import (
     pause,
     predict,
     report,
+    rerun,
     resume,
     retest,
     rewind,
@@ -83,6 +84,7 @@ app.command()(nudge.nudge)
 app.command()(pause.pause)
 app.command()(resume.resume)
 app.command()(rewind.rewind)
+app.command()(rerun.rerun)
 app.command()(stop.stop)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)

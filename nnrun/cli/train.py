@@ -27,6 +27,7 @@ from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import as_options, command, elsewhere
 
 if TYPE_CHECKING:
+    from nnrun.runs.lineage import Repeated
     from nnrun.runs.listener import Outcome
     from nnrun.runs.records import Given
 
@@ -81,18 +82,26 @@ def _to_go_on(outcome: Outcome) -> str:
 
 
 def _report(
-    outcome: Outcome, json: bool, quiet: bool, again: Sequence[str], settings: Sequence[str], page: Path | None = None
+    outcome: Outcome,
+    json: bool,
+    quiet: bool,
+    again: Sequence[str],
+    settings: Sequence[str],
+    page: Path | None = None,
+    repeated: Repeated | None = None,
 ) -> None:
     """The result on stdout: what the run came to, where it lies, what to type next; with -q no more than is needed."""
     from nnrun.runs.telling import brief, next_line, summary
 
     run, record = outcome.run, outcome.record
     if json:
-        json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {})})
+        more = {"rerun": repeated._asdict()} if repeated else {}
+        json_result({"id": run.id, "path": str(run.path), **record, **({"report": str(page)} if page else {}), **more})
         return
     status, events = outcome.status, run.events()
     found = brief(record, status, events) if quiet else summary(record, outcome.config, status, events)
     lines = [*found, *([] if quiet else [""]), f"run      {run.path}", *([told(page)] if page else [])]
+    lines += [repeated.told] if repeated else []
     enough = quiet and outcome.status == "done"
     commands = [] if enough else _next_commands(outcome, again, settings, reported=page is not None)
     result(*lines, *(next_line(command(*words)) for words in commands))

@@ -33,7 +33,7 @@ from nnrun.runs.conclusion import (
 )
 from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import ALL, FOLDER, fold_line, member
-from nnrun.runs.preparing import CACHE, begun, create, first_files, located, same_data, until_told
+from nnrun.runs.preparing import CACHE, begun, changed_since, create, first_files, located, same_data, until_told
 from nnrun.runs.records import Final, Given, Row, RunRecord
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir, now
 from nnrun.runs.session import Session
@@ -53,6 +53,7 @@ def train(
     argv: Sequence[str],
     given: Given | None,
     refit: bool,
+    before: StoredRun | None = None,
 ) -> Outcome:
     """Train each fold in a new run directory; `refit` trains one network more, on the rows of all of them.
 
@@ -61,7 +62,7 @@ def train(
     heard = until_told(listener.preparing, told_to_stop)
     loaded, whole = begun(loaded, root, heard, trainings=loaded.config.data.folds or 1)
     refuse_unfit(loaded, root, heard)
-    loaded.notices.extend(whole.notices)  # some are of no single fold
+    loaded.notices.extend([*whole.notices, *changed_since(before, whole)])  # some are of no single fold
     files = {MEMBERS: members_file(loaded.config, [])}
     more: RunRecord = {"refit": {"epochs": None}} if refit else {}
     run = create(root, loaded, whole, argv, given=given, files=files, more=more)

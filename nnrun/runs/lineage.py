@@ -16,7 +16,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.runs.finding import list_runs
-from nnrun.runs.records import Event, Row
+from nnrun.runs.records import Event, Row, numbers
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import CHANGES, StoredRun, flat
 from nnrun.text import counted, yaml_text
@@ -213,6 +213,37 @@ def course_of(run: StoredRun) -> Course:
         changes = {(*change.step, change.key): change for change in past} | changes
         child = each
     return Course(rows, sorted(changes.values(), key=lambda change: change.epoch), origin["epoch"] if origin else 0)
+
+
+# a run trained again
+
+
+class Repeated(NamedTuple):
+    """How a run compares with one that trained the same: epochs that both have, and the first that differs."""
+
+    of: str
+    epochs: int
+    first: int | None
+    key: str | None  # which number differs there
+
+    @property
+    def told(self) -> str:
+        """In a line."""
+        if self.first is None:
+            both = f"every number of {counted(self.epochs, 'epoch')} is as in {self.of}"
+            return f"same     {both}" if self.epochs else f"note     {self.of} has no epoch to compare with"
+        return f"differs  from {self.of} since epoch {self.first}, there first in {self.key}"
+
+
+def repeated(before: StoredRun, again: StoredRun) -> Repeated:
+    """Compared number by number, the time that epochs took aside."""
+    theirs = {row["epoch"]: row for row in before.rows}
+    common = [(theirs[row["epoch"]], row) for row in again.rows if row["epoch"] in theirs]
+    for old, new in common:
+        for key, value in numbers(new).items():
+            if key != "seconds" and numbers(old).get(key) != value:
+                return Repeated(before.name, len(common), new["epoch"], key)
+    return Repeated(before.name, len(common), None, None)
 
 
 # a family as lines

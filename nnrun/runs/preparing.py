@@ -152,6 +152,13 @@ def _data_record(dataset: Dataset) -> DataRecord:
     return record
 
 
+def changed_since(before: StoredRun | None, dataset: Dataset) -> list[str]:
+    """What is said where a run trains what another one did, on other rows."""
+    if before is None or same_data(before, dataset):
+        return []
+    return [f"the data is no longer what {before.name} was trained on, so the numbers will be others"]
+
+
 def same_data(run: StoredRun, dataset: Dataset) -> bool:
     """Whether the rows and their parts are those the run began with, wherever the file lies now."""
     return run.data.same_rows(dataset.fitted)

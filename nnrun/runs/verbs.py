@@ -17,10 +17,11 @@ from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines, sealed_text
 from nnrun.installation import as_options, command, elsewhere
 from nnrun.runs import folds
-from nnrun.runs.finding import search_of
+from nnrun.runs.finding import best_in, is_search, search_of
+from nnrun.runs.lineage import Repeated, repeated
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.members import has_members, refuse_gathered, whole_of
-from nnrun.runs.preparing import begun, create, prepare, same_data, session_of, until_told
+from nnrun.runs.preparing import begun, changed_since, create, prepare, same_data, session_of, until_told
 from nnrun.runs.records import Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
 from nnrun.runs.steering import mend
@@ -37,23 +38,53 @@ def train(
     argv: Sequence[str] = (),
     given: Given | None = None,
     refit: bool = False,
+    before: StoredRun | None = None,
 ) -> Outcome:
     """Train a configuration in a new run directory under `root`, which remembers the command line and what it gave.
 
-    Where it has folds, each of them; `refit` trains one network more then, on the rows of all. Raises ConfigError or
-    DataError before the directory is made.
+    Where it has folds, each of them; `refit` trains one network more then, on the rows of all. Where it repeats a run,
+    `before`, a note says if the data changed. Raises ConfigError or DataError before the directory is made.
     """
     listener = listener or Listener()
     if loaded.config.data.in_folds:
-        return folds.train(loaded, root, listener, told_to_stop, argv, given, refit)
+        return folds.train(loaded, root, listener, told_to_stop, argv, given, refit, before)
     if refit:
         raise UsageError("--refit trains on the rows of all folds in the end; --set data.folds=5 makes five")
     loaded, dataset = begun(loaded, root, until_told(listener.preparing, told_to_stop))
+    loaded.notices.extend(changed_since(before, dataset))
     session = session_of(loaded, dataset)
     run = create(root, loaded, dataset, argv, given=given)
     with run.locked():
         (outcome,) = session.train([run], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
+
+
+def rerun(
+    run: RunDir,
+    root: Path,
+    listener: Listener | None = None,
+    told_to_stop: ToldToStop = lambda: False,
+    argv: Sequence[str] = (),
+) -> tuple[Outcome, Repeated]:
+    """Train what a run's resolved.yaml says once more, in a new run under `root`; and whether it came out the same.
+
+    Raises UsageError for a search, and for an ensemble of runs that had ended before.
+    """
+    if is_search(run):
+        best = best_in(run)
+        instead = f"; `{command('rerun', called(best.path))}` trains its best trial again" if best else ""
+        raise UsageError(f"{run.id} is a search, and rerun trains one run{instead}")
+    refuse_gathered(run)
+    before = StoredRun(run)
+    loaded, parent = before.loaded(), before.written.get("parent")
+    if parent and "state" not in parent:
+        loaded.notices.append(
+            f"{run.id} went on from epoch {parent['epoch']} of {parent['id']}; here its settings hold from epoch 1 on"
+        )
+    given: Given = {"config": str(run.resolved), "settings": []}
+    refit = "refit" in before.written
+    outcome = train(loaded, root, listener, told_to_stop, argv, given, refit, before)
+    return outcome, repeated(before, StoredRun(outcome.run))
 
 
 def resume(

@@ -58,6 +58,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     yield step("train", "config.yaml", "-q")
     yield step("resume", "latest", "--set", "training.epochs=160", "-q")
     yield step("train", "config.yaml", "-q", "--set", f"data.source={table.with_suffix('.parquet')}")
+    yield step("rerun", "latest", "-q")
     yield step("evaluate")
     yield step("evaluate", "latest", table)
     yield step("diagnose")

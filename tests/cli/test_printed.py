@@ -353,6 +353,7 @@ MAKERS = ("command", "as_options")  # of installation
 SHOWN = re.compile(r"nnrun [a-z]+|[ (`]--[a-z]")
 FOLLOWED = {  # module and function that print a command or options to type -> the test that does so
     "cli/rm:carry_out": "test_clean_removes_what_fulfils_all_conditions",
+    "runs/verbs:rerun": "test_folds_are_trained_again_and_a_search_is_none",
     "runs/removing:_why_not": "test_a_part_of_a_search_goes_with_it_alone",
     "cli/compare:_measure": "test_the_printed_command_measures_the_noise",
     "cli/configs:_chosen": "test_a_config_of_another_name_is_in_the_list",
