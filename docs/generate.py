@@ -53,8 +53,15 @@ KEYS = """\
 Every section and key may be left out, but an empty file is an error. So are unknown keys, duplicate keys and values of
 the wrong type, each reported with file, line and column. Numbers follow YAML 1.2: `1e-3` is a number. Paths in a file
 are relative to the file, paths in `--set` to the current directory. `init` and `schedule` take a name, or a mapping of
-the name and the options listed below it. `nnrun train` ignores the section `search`. `nnrun schema` prints the same
-definitions as JSON Schema, with which editors complete and check a file."""
+the name and the options listed below it.
+
+`extends: base.yaml` takes the values of another config, relative to the file that names it, and `extends: [a.yaml,
+b.yaml]` of several, the later one on top. Sections are merged key by key; a value is replaced as a whole, a list or a
+mapping too. Files that are extended may extend others. What is wrong in one of them is told by its own line, and
+resolved.yaml of a run holds all that came of it.
+
+`nnrun train` ignores the section `search`. `nnrun schema` prints the same definitions as JSON Schema, with which editors
+complete and check a file."""
 
 SPACE = """\
 ### The space of a search

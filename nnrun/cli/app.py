@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from nnrun.cli import (
     check,
@@ -36,7 +38,7 @@ from nnrun.cli import (
     watch,
 )
 from nnrun.cli import list as list_
-from nnrun.installation import shipped
+from nnrun.installation import as_options, shipped
 
 app = typer.Typer(
     name="nnrun",
@@ -51,6 +53,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class Taught(TyperCommand):
+    """A command that takes `--set`, and answers a key which was typed as an option with the setting for it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual; what is wrong with an option is known by its name."""
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            option = getattr(error, "option_name", None)
+            if isinstance(option, str) and hasattr(error, "possibilities"):
+                self._teach(error, option, typed)
+            raise
+
+    def _teach(self, error: Any, option: str, typed: list[str]) -> None:
+        from nnrun.config.load import setting_for
+
+        at = next((k for k, word in enumerate(typed) if word.partition("=")[0] == option), None)
+        if at is None or not option.startswith("--"):
+            return
+        _, given, value = typed[at].partition("=")
+        after = typed[at + 1] if at + 1 < len(typed) and not typed[at + 1].startswith("--") else None
+        if setting := setting_for(option, value if given else after):
+            error.message += f"; a key of the config is set by {shlex.join(as_options([setting]))}"
+            error.possibilities = None
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,19 +100,19 @@ def _options(
 
 
 app.command()(init.init)
-app.command()(train.train)
-app.command()(search.search)
-app.command()(improve.improve)
-app.command()(retest.retest)
+app.command(cls=Taught)(train.train)
+app.command(cls=Taught)(search.search)
+app.command(cls=Taught)(improve.improve)
+app.command(cls=Taught)(retest.retest)
 app.command()(ensemble.ensemble)
-app.command()(check.check)
+app.command(cls=Taught)(check.check)
 app.command()(diagnose.diagnose)
 app.command()(report.report)
 app.command()(watch.watch)
-app.command()(nudge.nudge)
+app.command(cls=Taught)(nudge.nudge)
 app.command()(pause.pause)
-app.command()(resume.resume)
-app.command()(rewind.rewind)
+app.command(cls=Taught)(resume.resume)
+app.command(cls=Taught)(rewind.rewind)
 app.command()(rerun.rerun)
 app.command()(stop.stop)
 app.command()(evaluate.evaluate)

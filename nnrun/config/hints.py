@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -43,6 +43,23 @@ SYNONYMS = {
 _MEANT = {synonym: place for place, synonyms in SYNONYMS.items() for synonym in synonyms.split()}
 _MOMENTA = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1 and not rule.adaptive]
 _NOTES = {"momentum": f" (momentum's β, with name: {one_of(_MOMENTA)})"}
+
+
+OTHER_WORDS = {  # for entries of tables, in other places
+    "shift": "crop random_crop randomcrop translate translation pad_and_crop",
+    "flip": "mirror horizontal_flip random_flip",
+    "rotation": "rotate random_rotation",
+    "zoom": "scale resize random_resized_crop",
+    "noise": "gaussian gaussian_noise jitter",
+    "elastic": "elastic_transform distortion",
+}
+_CALLED = {word: name for name, words in OTHER_WORDS.items() for word in words.split()}
+
+
+def entry_called(word: str, allowed: Sequence[str]) -> str | None:
+    """The one of these names that is meant by a word: by another one for the same, or as it is written alike."""
+    name = _CALLED.get(word.lower().replace("-", "_"))
+    return name if name in allowed else closest(word.lower(), allowed)
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -133,6 +150,12 @@ def unknown_key(root: type[BaseModel], path: KeyPath, values: Tree) -> str:
         return f"unknown key; did you mean {meant[-1]}?{_NOTES.get(word, '')}"
     top = " at the top level, not indented" if len(meant) == 1 else ""
     return f"unknown key here; did you mean {dotted(meant)}{top}?{_NOTES.get(word, '')}"
+
+
+def key_called(root: type[BaseModel], name: str) -> KeyPath | None:
+    """The key that is meant by `epochs`, `learning-rate`, `lr` or `training.epochs`; None where none is."""
+    word, keys = name.lower().replace("-", "_"), list(every_key(root))
+    return next((key for key in keys if dotted(key) == word), None) or _meant(keys, (), word, [])
 
 
 def _meant(keys: list[KeyPath], section: KeyPath, word: str, allowed: list[str]) -> KeyPath | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nnrun.config import changes
 from nnrun.config.config import Config
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.dump import dump_yaml
+from nnrun.config.hints import key_called
 from nnrun.config.messages import Places
-from nnrun.config.overrides import apply, reshape
-from nnrun.config.values import KeyPath
-from nnrun.config.yaml_text import decode, parse, read_bytes
+from nnrun.config.overrides import apply, over, reshape
+from nnrun.config.values import KeyPath, describe
+from nnrun.config.yaml_text import Source, decode, parse, read_bytes
 from nnrun.errors import ConfigError
 from nnrun.installation import command, shipped
 
@@ -23,6 +24,8 @@ RETIRED_THREADS = (
     "does nothing any more and can be removed: a matrix product has one thread, and `--threads N` (or NNRUN_THREADS) "
     "shares the work among as many without changing a bit; left out, all cores"
 )
+EXTENDS = "extends"
+DEEPEST = 20  # files that extend each other
 TABLES = (".csv", ".tsv", ".parquet", ".npy", ".npz", ".gz")
 
 
@@ -52,10 +55,9 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     if path is not None and path.suffix.lower() in TABLES and path.is_file():
         raise ConfigError([f"{name}: a table, where a config is needed; {_making(path)} writes one for it"])
     content = _content(path, text)
-    source = parse(decode(content, name), name)
+    source = _whole(parse(decode(content, name), name), Path.cwd() if path is None else path.parent, [path])
     places = Places(name) if path == EXAMPLE else Places.of(source)
-    written = with_absolute_sources(source.values, Path.cwd() if path is None else path.parent)
-    values, settings = apply(written, places, overrides)
+    values, settings = apply(source.values, places, overrides)
     replaced = reshape(values, places, settings)
     config = Config.checked(values, places)
     changes.check(config, places)
@@ -79,6 +81,24 @@ def overridden(loaded: Loaded, overrides: Sequence[str]) -> Loaded:
     return load_config(loaded.path, [*loaded.overrides, *overrides], loaded.text) if overrides else loaded
 
 
+def setting_for(option: str, value: str | None) -> str | None:
+    """`--epochs 5`, which is no option, as a setting: `training.epochs=5`; None where no key is called so."""
+    key = key_called(Config, option.lstrip("-"))
+    if key is None:
+        return None
+    name = ".".join(map(str, key))
+    ways = [f"{name}={value}", f"{name}=[{value}]", f"{name}.name={value}"] if value is not None else []
+    return next((way for way in ways if _is_valid(way)), f"{name}={'VALUE' if value is None else value}")
+
+
+def _is_valid(setting: str) -> bool:
+    try:
+        load_config(None, [setting])
+    except ConfigError:
+        return False
+    return True
+
+
 def load_values(values: Mapping[str, object]) -> Loaded:
     """Plain values as they would stand in a file; a ConfigError names the keys alone, as there is no line to point at.
 
@@ -86,6 +106,46 @@ def load_values(values: Mapping[str, object]) -> Loaded:
     """
     Config.from_values(dict(values))
     return load_config(None, text=dump_yaml(dict(values)))
+
+
+def _whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source:
+    """A file on top of those that it extends, the last of them on top of the others; `trail` is who extends whom."""
+    values = with_absolute_sources(source.values, folder)
+    named = values.pop(EXTENDS, None)
+    whole = Source(source.name, {}, {})
+    for k, base in enumerate(named if isinstance(named, list) else [] if named is None else [named]):
+        here = source.positions.get((EXTENDS, k)) or source.positions[(EXTENDS,)]
+        try:
+            whole = over(whole, _extended(base, folder, trail))
+        except _BaseError as error:
+            raise ConfigError([f"{source.name}:{here.value.line}:{here.value.column}: {EXTENDS}: {error}"]) from None
+    positions = {path: place for path, place in source.positions.items() if path[0] != EXTENDS}
+    return over(whole, replace(source, values=values, positions=positions))
+
+
+class _BaseError(Exception):
+    """What is wrong with a file that is extended, to be told where it is named."""
+
+
+def _extended(base: object, folder: Path, trail: Sequence[Path | None]) -> Source:
+    if not isinstance(base, str) or not base:
+        raise _BaseError(f"expected the name of a file, or a list of such names, got {describe(base)}")
+    path = folder / base
+    files = [None if one is None else one.resolve() for one in trail]
+    if path.resolve() in files:
+        circle = [*trail[files.index(path.resolve()) :], path]
+        raise _BaseError(f"goes in a circle: {' extends '.join(map(str, circle))}")
+    if len(trail) > DEEPEST:
+        raise _BaseError(f"more than {DEEPEST} files that extend each other")
+    try:
+        content = read_bytes(path)
+    except ConfigError as error:
+        raise _BaseError(error.problems[0]) from None
+    name = str(path)
+    source = _whole(parse(decode(content, name), name), path.parent, [*trail, path])
+    positions = {at: place._replace(file=place.file or name) for at, place in source.positions.items()}
+    problems = [problem._replace(file=problem.file or name) for problem in source.problems]
+    return replace(source, positions=positions, problems=problems)
 
 
 def _making(path: Path) -> str:

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nnrun.config.hints import field_at, unknown_key
+from nnrun.config.hints import entry_called, field_at, unknown_key
 from nnrun.config.values import KeyPath, Tree, describe, dotted, kind, plain
 from nnrun.config.yaml_text import Place, Source
 from nnrun.errors import MOST
-from nnrun.text import closest, shortened
+from nnrun.text import shortened
 
 AFTER_THE_FILE = 1 << 60  # a line number that sorts what has no line behind what has one
+OF_ANOTHER_FILE = 1 << 40  # the same for what stands in a file that is extended
 LONGEST_ARGUMENT = 200  # characters of it in a message
 EXPECTED = {
     "float_type": "a number",
@@ -54,7 +55,7 @@ class Places:
     def of(cls, source: Source) -> Places:
         """The places in a file, and the problems found while reading it."""
         places = cls(source.name, dict(source.positions))
-        places.problems = [places._in_file(problem.mark, problem.text) for problem in source.problems]
+        places.problems = [places._in_file(problem.mark, problem.text, problem.file) for problem in source.problems]
         return places
 
     def replace(self, path: KeyPath, argument: str) -> None:
@@ -78,7 +79,8 @@ class Places:
                 return Located(AFTER_THE_FILE, 0, f"--set {told}: {message if own else text}")
             if here in self.positions:
                 place = self.positions[here]
-                return self._in_file(place.key if at_key or here != path else place.value, text)
+                mark = place.key if at_key or here != path else place.value
+                return self._in_file(mark, text, place.file)
         return Located(AFTER_THE_FILE, 0, text)
 
     def _argument(self, path: KeyPath) -> str | None:
@@ -87,9 +89,10 @@ class Places:
             return self.arguments.get(path)
         return next((argument for p, argument in self.arguments.items() if p[: len(path)] == path), None)
 
-    def _in_file(self, mark: tuple[int, int], text: str) -> Located:
+    def _in_file(self, mark: tuple[int, int], text: str, file: str) -> Located:
         line, column = mark
-        return Located(line, column, f"{self.name}:{line}:{column}: {text}")
+        order = line + (OF_ANOTHER_FILE if file else 0)
+        return Located(order, column, f"{file or self.name}:{line}:{column}: {text}")
 
 
 class Wrong(NamedTuple):
@@ -210,7 +213,7 @@ def _unknown_choice(wrong: Wrong) -> str:
     value = str(wrong.value["name"] if isinstance(wrong.value, dict) else wrong.value)
     if _is_quoted(also, value):
         return f"expected {', '.join(allowed)} or {also}, got {describe(value)}; remove the quotes"
-    close = closest(value.lower(), allowed)
+    close = entry_called(value, allowed)
     meant = f"did you mean {close}? " if close else ""
     return f"unknown choice {value[:60]!r}; {meant}allowed: {', '.join(filter(None, [*allowed, also]))}"
 

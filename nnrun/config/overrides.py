@@ -15,7 +15,7 @@ from nnrun.config.data_section import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
 from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places, explain
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
-from nnrun.config.yaml_text import parse_value
+from nnrun.config.yaml_text import Source, parse_value
 from nnrun.errors import ConfigError
 from nnrun.text import shortened
 
@@ -88,6 +88,26 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
             lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
     return values, settings
+
+
+def over(below: Source, above: Source) -> Source:
+    """One file's values on top of another's, key by key within a section; a value is replaced as a whole."""
+    values, positions = dict(below.values), dict(below.positions)
+    for section, own in above.values.items():
+        old: Any = values.get(section)
+        keys = [(section, key) for key in own] if isinstance(own, dict) and isinstance(old, dict) else [(section,)]
+        positions = {path: place for path, place in positions.items() if not _lies_in(path, keys)}
+        values[section] = own if keys == [(section,)] else {**old, **own}
+        shapes = [path for path in SHAPES if path in keys]
+        if shapes in ([HIDDEN], [DEPTH], [WIDTH], [DEPTH, WIDTH]) and any(path[1] in old for path in SHAPES):
+            places = Places(positions=positions)
+            reshape(values, places, [Setting(path, own[path[1]], "") for path in shapes])
+            positions = places.positions
+    return Source(above.name, values, positions | above.positions, [*below.problems, *above.problems])
+
+
+def _lies_in(path: KeyPath, keys: Sequence[KeyPath]) -> bool:
+    return any(path[: len(key)] == key for key in keys)
 
 
 def put(values: Tree, places: Places, setting: Setting) -> None:

@@ -42,6 +42,15 @@ Node = TypedDict(
 Definitions = dict[str, Node]  # the sections, by name
 
 
+EXTENDED = {  # a key of a file alone, which `load_config` follows
+    "extends": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}],
+        "default": None,
+        "description": "a config, or a list of them, whose values hold where this file gives none",
+    }
+}
+
+
 class Row(NamedTuple):
     """One key of the file, as the reference describes it."""
 
@@ -62,7 +71,9 @@ class _Untitled(GenerateJsonSchema):
 
 def json_schema() -> Node:
     """JSON Schema, draft 2020-12, of a YAML file."""
-    return cast(Node, {"$schema": DIALECT, **Config.model_json_schema(schema_generator=_Untitled)})
+    schema = Config.model_json_schema(schema_generator=_Untitled)
+    schema["properties"] = EXTENDED | schema["properties"]
+    return cast(Node, {"$schema": DIALECT, **schema})
 
 
 def reference_rows() -> list[Row]:

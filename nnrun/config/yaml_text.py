@@ -29,6 +29,7 @@ class Place(NamedTuple):
 
     key: Mark
     value: Mark
+    file: str = ""  # another one than that which is loaded
 
 
 class Problem(NamedTuple):
@@ -36,6 +37,7 @@ class Problem(NamedTuple):
 
     mark: Mark
     text: str
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _walk(text: str) -> tuple[Any, _Walk]:
         node = _Loader(text).get_single_node()
         return (None if node is None else walk.value(node, ())), walk
     except yaml.YAMLError as error:
-        raise _StopError(*_syntax_problem(error, text)) from None
+        raise _StopError(*_syntax_problem(error, text)[:2]) from None
     except RecursionError:
         raise _StopError(Mark(1, 1), "lists or mappings are nested too deeply") from None
 

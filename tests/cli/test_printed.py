@@ -352,6 +352,7 @@ PACKAGE, TESTS = Path(__file__).parents[2] / "nnrun", Path(__file__).parents[1]
 MAKERS = ("command", "as_options")  # of installation
 SHOWN = re.compile(r"nnrun [a-z]+|[ (`]--[a-z]")
 FOLLOWED = {  # module and function that print a command or options to type -> the test that does so
+    "cli/app:_teach": "test_a_key_typed_as_an_option_is_set_as_told",
     "cli/rm:carry_out": "test_clean_removes_what_fulfils_all_conditions",
     "runs/verbs:rerun": "test_folds_are_trained_again_and_a_search_is_none",
     "runs/removing:_why_not": "test_a_part_of_a_search_goes_with_it_alone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +57,17 @@ def test_version(nnrun: Nnrun) -> None:
     ("call", "words"),
     [
         (("trian",), "No such command 'trian'. Did you mean 'train'?"),
-        (("train", "--epochs", "3"), "No such option: --epochs"),
+        (
+            ("train", "--epochs", "3"),
+            "No such option: --epochs; a key of the config is set by --set training.epochs=3\n",
+        ),
+        (("train", "c.yaml", "--lr=1e-3", "-q"), "set by --set optimizer.learning_rate=1e-3\n"),
+        (("search", "--hidden", "64,32"), "set by --set 'network.hidden=[64,32]'\n"),
+        (("resume", "--batch-size"), "set by --set training.batch_size=VALUE\n"),
+        (("check", "--regularization.l2", "0.1"), "set by --set regularization.l2=0.1\n"),
+        (("retest", "--optimizer", "adam"), "set by --set optimizer.name=adam\n"),
+        (("train", "--colour", "red"), "No such option: --colour\n"),
+        (("show", "--epochs", "3"), "No such option: --epochs"),
         (("train", "a.yaml", "b.yaml"), "unexpected extra argument"),
         (("resume", "--epochs", "0"), "--epochs"),
         (("resume", "--epochs", "many"), "--epochs"),
@@ -67,6 +78,13 @@ def test_wrong_calls(nnrun: Nnrun, call: tuple[str, ...], words: str) -> None:
     done = nnrun(*call)
     assert (done.code, done.out) == (2, "")
     assert words in done.err
+
+
+def test_a_key_typed_as_an_option_is_set_as_told(nnrun: Nnrun) -> None:
+    told = nnrun("train", "--hidden", "6,5").err
+    options = shlex.split(told.partition("is set by ")[2])
+    assert nnrun("train", "-q", *options, "--set", "training.epochs=1").code == 0
+    assert nnrun("show", "--json").json["config"]["network"]["hidden"] == [6, 5]
 
 
 def test_runs_that_are_not_there(nnrun: Nnrun) -> None:

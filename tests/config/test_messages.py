@@ -160,6 +160,11 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "config.yaml:1:24: training.batch_size: unknown choice 'ful'; did you mean full? "
             "allowed: auto, full, a whole number",
         ),
+        (
+            "regularization: {augment: [crop]}\n",
+            "config.yaml:1:28: regularization.augment[0]: unknown choice 'crop'; did you mean shift? "
+            "allowed: flip, shift, rotation, zoom, elastic, noise",
+        ),
         ("training: {batch_size: 0}\n", "config.yaml:1:24: training.batch_size: must be at least 1, got 0"),
         (
             "data: {source: 3}\n",

@@ -1,0 +1,103 @@
+"""Configs that extend others: whose value holds, where a mistake stands, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import ConfigError
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    """write("c.yaml", "seed: 1") in the current directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def one(name: str, text: str) -> Path:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return one
+
+
+def problems(path: Path, *settings: str) -> list[str]:
+    with pytest.raises(ConfigError) as told:
+        load_config(path, settings)
+    return told.value.problems
+
+
+def test_the_file_holds_then_the_last_that_it_extends(write) -> None:  # type: ignore[no-untyped-def]
+    write("a.yaml", "seed: 1\ntraining: {epochs: 7, batch_size: 16}\noptimizer: {schedule: {name: step, every: 3}}\n")
+    write("b.yaml", "seed: 2\ntraining: {epochs: 8}\n")
+    path = write("c.yaml", "extends: [a.yaml, b.yaml]\ntraining: {dtype: float64}\noptimizer: {schedule: cosine}\n")
+    loaded = load_config(path, ["seed=5"])
+    training = loaded.config.training
+    assert (loaded.config.seed, training.epochs, training.batch_size, training.dtype) == (5, 8, 16, "float64")
+    assert loaded.config.optimizer.schedule.name == "cosine", "a value is replaced as a whole"
+    assert loaded.text == path.read_bytes()
+    assert "extends" not in loaded.config.resolved()
+
+
+def test_paths_are_relative_to_the_file_that_has_them(write) -> None:  # type: ignore[no-untyped-def]
+    write("shared/base.yaml", "data: {source: table.csv, target: y}\n")
+    write("shared/table.csv", "x,y\n1,2\n")
+    path = write("experiments/c.yaml", "extends: ../shared/base.yaml\nseed: 3\n")
+    assert load_config(path).config.data.source == str(Path("shared/table.csv").absolute())
+
+
+@pytest.mark.parametrize(
+    ("base", "own", "hidden"),
+    [
+        ("{hidden: [8, 8]}", "{depth: 3, width: 4}", (4, 4, 4)),
+        ("{hidden: [8, 8]}", "{width: 4}", (4, 4)),
+        ("{depth: 3, width: 4}", "{hidden: [5]}", (5,)),
+        ("{depth: 3, width: 4}", "{depth: 2}", (4, 4)),
+    ],
+)
+def test_the_shape_is_that_of_the_file(write, base: str, own: str, hidden: tuple[int, ...]) -> None:  # type: ignore[no-untyped-def]
+    write("base.yaml", f"network: {base}\n")
+    assert tuple(load_config(write("c.yaml", f"extends: base.yaml\nnetwork: {own}\n")).config.network.hidden) == hidden
+
+
+def test_a_mistake_is_told_where_it_stands(write) -> None:  # type: ignore[no-untyped-def]
+    write("base.yaml", "seed: 1\ntraining:\n  epochs: many\n  epochs: 3\noptimizer: {name: adm}\n")
+    path = write("c.yaml", "extends: base.yaml\nseed: x\n")
+    told = problems(path)
+    assert told[0].startswith("c.yaml:2:7: seed: expected a whole number")
+    assert told[1].startswith("base.yaml:3:11: training.epochs: expected a whole number")
+    assert told[2].startswith("base.yaml:4:3: training.epochs: duplicate key")
+    assert told[3].startswith("base.yaml:5:19: optimizer.name: unknown choice 'adm'; did you mean adam?")
+    path = write("d.yaml", "extends: base.yaml\ntraining: {epochs: 2}\noptimizer: {name: sgd}\n")
+    assert [line[:13] for line in problems(path)] == ["base.yaml:4:3"], "what is replaced is not wrong any more"
+    write("base.yaml", "seed: [\n")
+    assert problems(path)[0].startswith("base.yaml:2:1: ")
+
+
+def test_a_base_extends_others_and_two_may_share_one(write) -> None:  # type: ignore[no-untyped-def]
+    write("root.yaml", "seed: 1\ntraining: {epochs: 7}\n")
+    write("a.yaml", "extends: root.yaml\nseed: 2\n")
+    write("b.yaml", "extends: root.yaml\n")
+    config = load_config(write("c.yaml", "extends: [a.yaml, b.yaml]\n")).config
+    assert (config.seed, config.training.epochs) == (1, 7), "b.yaml says what root.yaml says, and comes last"
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("c.yaml", "c.yaml:1:10: extends: goes in a circle: c.yaml extends c.yaml"),
+        ("circle.yaml", "circle.yaml:1:10: extends: goes in a circle: c.yaml extends circle.yaml extends c.yaml"),
+        ("bse.yaml", "c.yaml:1:10: extends: bse.yaml: no such file; did you mean base.yaml?"),
+        ("[base.yaml, 3]", "c.yaml:1:22: extends: expected the name of a file, or a list of such names, got 3"),
+        ("{a: b}", "c.yaml:1:10: extends: expected the name of a file"),
+        (".", "c.yaml:1:10: extends: .: is a directory"),
+    ],
+)
+def test_what_cannot_be_extended(write, named: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    write("base.yaml", "seed: 1\n")
+    write("circle.yaml", "extends: c.yaml\n")
+    (told,) = problems(write("c.yaml", f"extends: {named}\n"))
+    assert told.startswith(words)
