@@ -47,6 +47,8 @@ def improve(
     target: Target = None,
     seeds: Seeds = 5,
     workers: search.Workers = None,
+    cluster: search.ClusterOption = None,
+    any_bits: search.AnyBits = False,
     trial_timeout: search.TrialTimeout = None,
     trial_memory: search.TrialMemory = None,
     stack: search.Stack = None,
@@ -78,7 +80,7 @@ def improve(
     wanted = None if target is None else fraction("--target", target)
     asked = Request(budget, wanted, seeds, path, settings or [], elsewhere(runs))
     limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
-    options = options_of(workers, None, **limits)
+    options = options_of(workers, None, cluster, any_bits, **limits)
     with improve_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))

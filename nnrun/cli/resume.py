@@ -26,6 +26,8 @@ def resume(
     epochs: Annotated[int | None, typer.Option(metavar="N", help="The new total number of epochs.", min=1)] = None,
     trials: Annotated[int | None, typer.Option(metavar="N", help="Of a search: the new total.", min=1)] = None,
     workers: search.Workers = None,
+    cluster: search.ClusterOption = None,
+    any_bits: search.AnyBits = False,
     timeout: search.Timeout = None,
     target: search.Target = None,
     trial_timeout: search.TrialTimeout = None,
@@ -54,6 +56,8 @@ def resume(
         return ask_and_tell(found, "resume", json)
     of_a_search: search.Shared = {
         "workers": workers,
+        "cluster": cluster,
+        "any_bits": any_bits,
         "timeout": timeout,
         "target": target,
         "trial_timeout": trial_timeout,

@@ -41,6 +41,8 @@ def retest(
     top: Top = 10,
     seeds: Seeds = LEAST_SEEDS,
     workers: search.Workers = None,
+    cluster: search.ClusterOption = None,
+    any_bits: search.AnyBits = False,
     timeout: search.Timeout = None,
     trial_timeout: search.TrialTimeout = None,
     trial_memory: search.TrialMemory = None,
@@ -69,7 +71,7 @@ def retest(
 
     limits: Limits = {"timeout": timeout, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack}
-    options = options_of(workers, None, **limits)
+    options = options_of(workers, None, cluster, any_bits, **limits)
     asked = Request(top, seeds, config, settings or [])
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(found, asked, runs, options, screen, stop, sys.argv)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         """The options that `search` and `resume` have alike."""
 
         workers: int | None
+        cluster: str | None
+        any_bits: bool
         repeat: int | None
 
 
@@ -41,6 +43,17 @@ StrategyName = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", help="Processes; left out: one a core that may be used. Changes no result.", min=1),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Train on the workers of a dask scheduler: tcp://HOST:8786, its scheduler file, or local:N.",
+    ),
+]
+AnyBits = Annotated[
+    bool, typer.Option("--allow-different-bits", help="Also on workers that do not train to the same bits.")
 ]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
@@ -72,6 +85,8 @@ def search(
     trials: Trials = None,
     strategy: StrategyName = None,
     workers: Workers = None,
+    cluster: ClusterOption = None,
+    any_bits: AnyBits = False,
     timeout: Timeout = None,
     target: Target = None,
     trial_timeout: TrialTimeout = None,
@@ -105,7 +120,7 @@ def search(
     refuse_unknown(strategy)
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack}
-    options = options_of(workers, repeat, **limits)
+    options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))

@@ -95,6 +95,14 @@ def load_dataset(config: Data, dtype: str, cache: Path, heard: Heard = nobody) -
     return _dataset(load_entry(entry, dtype) or _in_memory(prepared), *healed)
 
 
+def map_dataset(entry: Path, dtype: str) -> Dataset:
+    """What another machine has prepared; DataError where it is not whole."""
+    found = load_entry(entry, dtype)
+    if found is None:
+        raise DataError(f"{entry}: the prepared data there are damaged")
+    return _dataset(found)
+
+
 def _in_memory(prepared: Prepared) -> Entry:
     arrays = prepared.arrays()
     for values in arrays.values():

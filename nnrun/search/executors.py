@@ -50,17 +50,25 @@ class WorkerDiedError(Exception):
     """The worker is gone; `killed` tells a kill from outside from a crash of its own."""
 
     def __init__(self, code: int) -> None:
-        self.killed = killed_from_outside(code)
+        self.code, self.killed = code, killed_from_outside(code)
         super().__init__(f"the worker ended with {'signal' if code < 0 else 'code'} {abs(code)}")
 
 
 class Executor(Protocol):
     """Runs jobs; no more than `workers` at a time make sense."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many there are now."""
 
     def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
-        """Start a job; its future raises WorkerDiedError, or TimeoutError where the job took too long."""
+        """Start a job; its future raises WorkerDiedError, or TimeoutError where the job took too long.
+
+        An NnrunError is no trial's fault: it ends the search.
+        """
+
+    def news(self) -> list[str]:
+        """What a user should know that has happened since this was asked last."""
 
     def close(self) -> None:
         """Stop at once whatever still runs."""
@@ -76,6 +84,10 @@ class Inline:
         future: Future[Result | Failure] = Future()
         future.set_result(guarded(work, job))
         return future
+
+    def news(self) -> list[str]:
+        """There is none."""
+        return []
 
     def close(self) -> None:
         """Nothing runs."""
@@ -99,13 +111,21 @@ class Pool:
         """Hand the job to a worker."""
         return self._threads.submit(self._do, work, job)
 
+    def news(self) -> list[str]:
+        """There is none."""
+        return []
+
     def close(self) -> None:
         """Kill what still runs."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self.drop()
+        self._threads.shutdown()
+
+    def drop(self) -> None:
+        """Kill every worker; jobs that come later get new ones."""
         for worker in list(self._alive):
             worker.kill()
-        self._threads.shutdown()
 
     def _do(self, work: Work[Job, Result], job: Job) -> Result | Failure:
         timeout = None if self.timeout is None else self.timeout * len(job["trials"])

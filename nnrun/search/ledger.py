@@ -19,7 +19,7 @@ from nnrun.files import CHECKSUM, naming, sealed, to_json, write_atomically
 from nnrun.installation import command
 from nnrun.runs.reading import lacking, read_record
 from nnrun.runs.rundir import RunDir
-from nnrun.search.record import TrialRecord
+from nnrun.search.record import TrialRecord, TrialResult
 
 if TYPE_CHECKING:
     from nnrun.config.space.space import Space
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 LEDGER = "trials.jsonl"
+ENDED = ("done", "diverged")
 NUMBER = re.compile(rb'"number": (\d+)[,}]')  # of a trial, in a line that is not whole
 
 
@@ -141,9 +142,7 @@ def _trials(numbers: Sequence[int]) -> str:
 
 def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
     """Trials whose directories are complete but which have no line: a kill may fall between the two."""
-    from nnrun.runs.listener import Outcome  # here, as these load NumPy
-    from nnrun.runs.stored import StoredRun
-    from nnrun.search.trials import entry, trial_result
+    from nnrun.search.trials import entry  # here, as it loads NumPy
 
     known = {record["number"] for record in ledger.read()[0]}
     entered = []
@@ -151,10 +150,20 @@ def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
         if not (run.id.isdigit() and run.exists) or int(run.id) in known:
             continue
         with suppress(NnrunError):  # what is damaged there is trained again
-            record = run.read_record()
-            if record["status"] in ("done", "diverged"):
-                outcome = Outcome(run, record["status"], record, run.metrics(), StoredRun(run).config)
-                found = trial_result(int(run.id), run.read_json("values.json", Settings), outcome)
-                ledger.append(entry(found | {"attempt": None}, metric))
+            if run.read_record()["status"] in ENDED:
+                ledger.append(entry(result_in(run) | {"attempt": None}, metric))
                 entered.append(int(run.id))
     return entered
+
+
+def result_in(run: RunDir) -> TrialResult:
+    """What a trial came to, by its directory; DataError where that is not whole, or the trial has not ended."""
+    from nnrun.runs.listener import Outcome  # here, as these load NumPy
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.trials import trial_result
+
+    record = run.read_record()
+    if record["status"] not in ENDED:
+        raise DataError(f"{run.path}: the trial has not ended")
+    outcome = Outcome(run, record["status"], record, run.metrics(), StoredRun(run).config)
+    return trial_result(int(run.id), run.read_json("values.json", Settings), outcome)

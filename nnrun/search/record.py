@@ -36,6 +36,7 @@ class TrialResult(TypedDict):
     seconds: NotRequired[float]
     host: NotRequired[str]
     error: str | None
+    bits: NotRequired[str]  # of the worker's tiny training, in a search that takes workers with different ones
     attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left
 
 

@@ -45,15 +45,29 @@ def usual_workers(least_memory: int) -> int:
     return max(1, min(usable_cores(), int(MEMORY_SHARE * free_memory()) // least_memory))
 
 
-def options_of(workers: int | None, repeat: int | None, **limits: Unpack[Limits]) -> Options:
-    """What who asks for a search has said, in workers of its own; UsageError for what this system cannot do."""
+def options_of(
+    workers: int | None,
+    repeat: int | None,
+    cluster: str | None = None,
+    any_bits: bool = False,
+    **limits: Unpack[Limits],
+) -> Options:
+    """What who asks for a search has said; UsageError for what this system cannot do, or makes no sense.
+
+    The workers are its own, or those of a cluster, whose bits must be those of this machine unless any will do.
+    """
     given = {"workers": workers, "repeat": repeat, **limits}
     for name, least in LEAST.items():
         if given.get(name) is not None and not cast(float, given[name]) >= least:
             raise UsageError(f"--{name.replace('_', '-')} {given[name]}: {least} is the least")
     if limits.get("trial_memory") is not None and not posix.LIMITS_MEMORY:
         raise UsageError("--trial-memory: this system does not limit the memory of a process")
-    return Options(workers or usual_workers(LEAST_MEMORY), repeat=repeat, in_process=False, **limits)
+    if cluster is not None and workers is not None:
+        raise UsageError("--workers has no meaning beside --cluster, where the cluster has the workers")
+    if cluster is None and any_bits:
+        raise UsageError("--allow-different-bits needs --cluster: workers here train to the same bits")
+    own = workers or usual_workers(LEAST_MEMORY)
+    return Options(own, repeat=repeat, cluster=cluster, any_bits=any_bits, in_process=False, **limits)
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,8 @@ class Options:
     trial_memory: int | None = None
     stack: int | None = None
     repeat: int | None = None  # trainings with new seeds of each of the best trials
+    cluster: str | None = None  # where the workers are, if not here
+    any_bits: bool = False  # whether workers may train there whose bits differ from those of this machine
     in_process: bool = True  # one worker without limits may be this process, which then cannot stop in mid-trial
 
     def kept(self) -> Limits:
@@ -84,6 +100,10 @@ class Options:
 
     def executor(self) -> Executor:
         """Workers that can be killed, or this process."""
+        if self.cluster is not None:
+            from nnrun.search.cluster.executor import Cluster  # here, as few searches need it
+
+            return Cluster(self.cluster, self.trial_timeout, self.trial_memory, self.any_bits)
         if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
             return Inline()
         memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)
@@ -223,7 +243,7 @@ def expected_time(search: Search) -> list[str]:
         return []
     if left <= 0:
         return []
-    seconds = each * left / min(left, search.options.workers)
+    seconds = each * left / min(left, search.executor.workers)
     work = f"{counted(left, 'trial')} of {counted(epochs, 'epoch')}{f' in each of {folds} folds' if folds else ''}"
     lines = [f"time     about {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
     whole = not STRATEGIES[search.plan.strategy].continues_trials

@@ -90,6 +90,8 @@ class Study:
             if not self._flying:
                 self._retire()
                 break
+            for line in self.executor.news():
+                self.watcher.say(line)
             self.watcher.waiting(sum(map(len, self._flying.values())))
             done, _ = wait(self._flying, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
             for future in done:
@@ -162,6 +164,8 @@ class Study:
     def _land(self, trials: list[Trial], future: Future[Answer | Failure]) -> None:
         """Records, or another attempt; a cohort that failed is run again trial by trial, to find the culprit."""
         error = future.exception()
+        if isinstance(error, NnrunError):
+            raise error
         result = Failure(error=_words(error)) if error else future.result()
         if "results" in result:
             for trial, record in zip(trials, result["results"], strict=True):

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from numpy.random import SeedSequence
 
 from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
-from nnrun.data.dataset import Dataset, load_dataset
+from nnrun.data.dataset import Dataset, load_dataset, map_dataset
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, parameters
 from nnrun.runs.conclusion import conclude, in_folds, members_file
@@ -72,6 +72,7 @@ class SharedJob(TypedDict):
     cache: str  # of prepared data
     continued: bool  # whether a later trial may continue one of these
     here: Environment  # which a worker need not find out again
+    entries: NotRequired[dict[str, str]]  # prepared data by data section, where the sources lie elsewhere
 
 
 class Job(SharedJob):
@@ -221,7 +222,7 @@ def train_trials(job: Job) -> Answer:
 
 
 def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
-    folder, dataset = Path(job["folder"]), _dataset(configs[0], Path(job["cache"]))
+    folder, dataset = Path(job["folder"]), _dataset(configs[0], job)
     session = Session(configs, dataset, job["continued"])
     resumed = job["trials"][0]["resume"]
     parent = None if resumed is None else RunDir(folder / f"{resumed:04d}")
@@ -235,7 +236,7 @@ def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
 
 def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
     """Fold by fold, each as a stack; a trial that has diverged in one is left out of the others, as it is alone."""
-    whole, members = _dataset(configs[0], Path(job["cache"])), members_file(configs[0], [])
+    whole, members = _dataset(configs[0], job), members_file(configs[0], [])
     pairs = zip(job["trials"], configs, strict=True)
     runs = [_directory(job, trial, config, whole, None, {MEMBERS: members}) for trial, config in pairs]
     found: list[list[Outcome]] = [[] for _ in runs]
@@ -251,7 +252,7 @@ def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
 def _train_fold(job: Job, wholes: Sequence[RunDir], configs: Sequence[Config]) -> list[Outcome]:
     if not configs:
         return []
-    dataset, runs = _dataset(configs[0], Path(job["cache"])), []
+    dataset, runs = _dataset(configs[0], job), []
     for whole, config in zip(wholes, configs, strict=True):
         path = member(whole, config.data.fold or ALL).path
         path.parent.mkdir(exist_ok=True)
@@ -273,10 +274,13 @@ def _all_locked(runs: Sequence[RunDir]) -> Iterator[None]:
 _DATASETS: dict[tuple[str, str], Dataset] = {}  # mapped once a worker, not once a trial
 
 
-def _dataset(config: Config, cache: Path) -> Dataset:
-    key = config.data.model_dump_json(), config.training.dtype
+def _dataset(config: Config, job: SharedJob) -> Dataset:
+    section, dtype = config.data.model_dump_json(), config.training.dtype
+    entry = job.get("entries", {}).get(section)
+    key = entry or section, dtype
     if key not in _DATASETS:
-        _DATASETS[key] = load_dataset(config.data, config.training.dtype, cache)
+        found = map_dataset(Path(entry), dtype) if entry else load_dataset(config.data, dtype, Path(job["cache"]))
+        _DATASETS[key] = found
     return _DATASETS[key]
 
 

@@ -1,0 +1,80 @@
+"""To a cluster: a scheduler that runs, or one of this command's own; UsageError where there is none."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.errors import UsageError
+from nnrun.installation import has_extra, lacking
+from nnrun.machine.posix import deaf_to_ctrl_c
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+EXTRA, LOCAL = "cluster", "local:"
+PATIENCE = 10  # seconds until somebody must have answered
+MOST_LOCAL = 1024
+HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:N for N processes here"
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of the scheduler there, with one worker at least."""
+    refuse_malformed(address)
+    if not has_extra(EXTRA):
+        raise UsageError(lacking("--cluster needs", EXTRA))
+    import distributed
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what matters is told by the search
+    warnings.filterwarnings("ignore", module="distributed|dask")
+    here = _local(address)
+    try:
+        where: dict[str, Any] = {"address": here} if here else _where(address)
+        try:
+            client = distributed.Client(**where, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TimeoutError) as error:
+            why = "nobody answers there within" if isinstance(error, (OSError, TimeoutError)) else f"{error}; asked for"
+            raise UsageError(f"--cluster {address}: {why} {PATIENCE} seconds; is the scheduler running?") from None
+        try:
+            yield client
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                client.close(timeout=2)
+    finally:
+        if here:
+            with suppress(Exception):
+                here.close(timeout=2)
+
+
+def refuse_malformed(address: str) -> None:
+    """UsageError where an address is none, before anything is loaded."""
+    count = address.removeprefix(LOCAL)
+    if address.startswith(LOCAL):
+        if not (count.isascii() and count.isdigit() and 1 <= int(count) <= MOST_LOCAL):
+            raise UsageError(f"--cluster {address}: after {LOCAL} stands a whole number from 1 to {MOST_LOCAL}")
+    elif "://" not in address and not Path(address).is_file():
+        raise UsageError(f"--cluster {address}: no such file; it takes {HOW}")
+
+
+def _where(address: str) -> dict[str, str]:
+    return {"address": address} if "://" in address else {"scheduler_file": address}
+
+
+def _local(address: str) -> Any:
+    """A cluster of this command's own, which ends with it."""
+    if not address.startswith(LOCAL):
+        return None
+    from distributed import LocalCluster
+
+    with deaf_to_ctrl_c():
+        return LocalCluster(
+            n_workers=int(address.removeprefix(LOCAL)),
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL + 1,
+        )

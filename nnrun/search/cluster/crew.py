@@ -1,0 +1,195 @@
+"""The workers of a cluster as a search sees them: who is there, who trains to the same bits, who is free."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from nnrun.errors import NnrunError, UsageError
+from nnrun.search.cluster import worker
+from nnrun.search.cluster.connecting import PATIENCE
+from nnrun.search.cluster.sameness import Kind, Probe, differences
+from nnrun.search.executors import WorkerDiedError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+BETWEEN_LOOKS = 0.2  # seconds
+USUAL: Kind = {"engine": "numpy", "dtype": "float32"}  # what is compared before anything is known of the search
+GONE = "the scheduler of the cluster is gone; what is finished is kept, and resuming the search continues it"
+LOST = -9  # the exit code that a worker which is not there any more is taken to have
+
+
+class Crew:
+    """Looks several times a second who is there, compares whoever is new, and hands out one worker for each job."""
+
+    def __init__(self, client: Client, ours: Probe, memory: int | None, any_bits: bool) -> None:
+        self.client, self.memory, self.any_bits = client, memory, any_bits
+        self._ours, self._news = {_name(USUAL): ours}, list[str]()
+        self._change = threading.Condition()
+        self._present: set[str] = set()
+        self._compared: dict[str, bool] = {}  # whether it may train
+        self._bits: dict[tuple[str, str], str] = {}  # by worker and kind
+        self._free: list[str] = []
+        self._over: str | None = None
+        self._examiners = ThreadPoolExecutor(64)
+        for _ in range(int(PATIENCE / BETWEEN_LOOKS)):
+            if welcomed := self._look():
+                wait(welcomed)
+                break
+            time.sleep(BETWEEN_LOOKS)
+        else:
+            raise UsageError(f"--cluster: the scheduler has no worker after {PATIENCE} seconds; start some first")
+        if not self.size:
+            raise UsageError("\n".join(["--cluster: no worker trains to the same bits as this machine", *self.news()]))
+        self._looker = threading.Thread(target=self._keep_looking, daemon=True)
+        self._looker.start()
+
+    @property
+    def size(self) -> int:
+        """How many may train."""
+        return sum(self._compared.get(address, False) for address in self._present)
+
+    def news(self) -> list[str]:
+        """Lines on workers that came or went, once each."""
+        with self._change:
+            told, self._news = self._news, []
+        return told
+
+    def close(self) -> None:
+        """Look no more."""
+        with self._change:
+            self._over = self._over or "the search is over"
+            self._change.notify_all()
+        self._examiners.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def one(self, avoided: str | None) -> Iterator[str]:
+        """A free worker, when there is one, and another than that if there is another."""
+        with self._change:
+            while not self._over and not self._free:
+                self._change.wait()
+            if self._over:
+                raise NnrunError(self._over)
+            address = next((each for each in self._free if each != avoided), self._free[0])
+            self._free.remove(address)
+        try:
+            yield address
+        finally:
+            with self._change:
+                if address in self._present and self._compared.get(address):
+                    self._free.append(address)
+                    self._change.notify()
+
+    def wait_for(self, future: Any, address: str) -> Any:
+        """The result of what a worker was asked; WorkerDiedError where it has left, NnrunError where all is over."""
+        while True:
+            try:
+                return future.result(BETWEEN_LOOKS)
+            except TimeoutError:
+                if self._over:
+                    raise NnrunError(self._over) from None
+                if address not in self._present:
+                    raise WorkerDiedError(LOST) from None
+            except Exception as error:
+                if type(error).__name__ == "KilledWorker":
+                    raise WorkerDiedError(LOST) from None
+                raise
+
+    def bits(self, address: str, kind: Kind) -> str | None:
+        """What the training of a worker comes to; None where that is not what ours does, and it is asked no more."""
+        if (address, _name(kind)) not in self._bits:
+            self._examine(address, kind)
+        return self._bits.get((address, _name(kind)))
+
+    def bench(self, address: str, why: list[str]) -> None:
+        """Give a worker nothing any more, and say why."""
+        with self._change:
+            self._compared[address] = False
+            self._news += [f"worker {address} is refused: {why[0]}", *(f"  {line}" for line in why[1:])]
+
+    def forget(self, address: str) -> None:
+        """Compare a worker anew: another process has its address."""
+        with self._change:
+            self._bits = {key: bits for key, bits in self._bits.items() if key[0] != address}
+
+    def _keep_looking(self) -> None:
+        while not self._over:
+            self._look()
+            time.sleep(BETWEEN_LOOKS)
+
+    def _look(self) -> list[Future[None]]:
+        """Whoever is new is compared, in the background."""
+        try:
+            present = set(self.client.nthreads())
+        except Exception:  # of many kinds
+            present = set()
+            if not self._over:
+                self._over = GONE
+        with self._change:
+            new, self._present = present - set(self._compared), present
+            for address in set(self._compared) - present:
+                self._compared.pop(address)
+                self._bits = {key: bits for key, bits in self._bits.items() if key[0] != address}
+            self._free = [address for address in self._free if address in present]
+            self._compared |= dict.fromkeys(new, False)
+            self._change.notify_all()
+        return [self._examiners.submit(self._welcome, address) for address in new]
+
+    def _welcome(self, address: str) -> None:
+        with suppress(WorkerDiedError, NnrunError):
+            if self._examine(address, USUAL):
+                with self._change:
+                    if address in self._present:
+                        self._compared[address] = True
+                        self._free.append(address)
+                        self._change.notify()
+
+    def _examine(self, address: str, kind: Kind) -> bool:
+        """Whether a worker may train this; what differs is told."""
+        asked = json.dumps({"kind": kind, "memory": self.memory})
+        try:
+            future = self.client.submit(worker.examine, asked, workers=[address], pure=False)
+            theirs = json.loads(self.wait_for(future, address))
+        except (WorkerDiedError, NnrunError):
+            raise
+        except Exception as error:  # whatever another nnrun, or none, makes of this
+            theirs = {"error": f"{type(error).__name__}: {error}"}
+        if "bits" not in theirs:
+            self.bench(address, [f"nnrun does not run there ({theirs['error']})"])
+            return False
+        found = differences(self._own(kind), theirs)
+        if found and not self.any_bits:
+            self.bench(address, ["it would not train to the same bits; --allow-different-bits takes it", *found])
+            return False
+        with self._change:
+            self._bits[address, _name(kind)] = theirs["bits"]
+        return True
+
+    def _own(self, kind: Kind) -> Probe:
+        if _name(kind) not in self._ours:
+            self._ours[_name(kind)] = own_probe(kind)
+        return self._ours[_name(kind)]
+
+
+def own_probe(kind: Kind) -> Probe:
+    """Ours, by a process like that which trains on a worker; NnrunError where there can be none."""
+    from contextlib import closing
+
+    from nnrun.search.cluster.sameness import probe, probe_job
+    from nnrun.search.executors import Pool
+
+    with closing(Pool(1)) as pool:
+        found = pool.submit(probe, probe_job(kind)).result()
+    if "bits" in found:
+        return found
+    raise NnrunError(found["error"])
+
+
+def _name(kind: Kind) -> str:
+    return json.dumps(kind)

@@ -1,0 +1,201 @@
+"""The executor of a cluster: a thread for each job picks a worker, sends what it lacks, waits and unpacks."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from nnrun.config.config import Config
+from nnrun.data.cache import cache_key
+from nnrun.data.dataset import load_dataset
+from nnrun.errors import DataError, NnrunError
+from nnrun.files import filling
+from nnrun.runs.conclusion import in_folds
+from nnrun.runs.rundir import UNFINISHED, RunDir
+from nnrun.runs.stored import StoredRun
+from nnrun.search.cluster import worker
+from nnrun.search.cluster.connecting import connected
+from nnrun.search.cluster.crew import GONE, USUAL, Crew, own_probe
+from nnrun.search.cluster.parcels import Freight, unpack
+from nnrun.search.cluster.sameness import Kind
+from nnrun.search.cluster.worker import Reply, Request, Train
+from nnrun.search.executors import Failure, Result, Work, WorkerDiedError
+from nnrun.search.executors import Job as AJob
+from nnrun.search.ledger import result_in
+from nnrun.search.trials import Answer, Job, TrialJob
+
+MOST_THREADS = 4096  # each waits for a job
+
+
+class Cluster:
+    """Workers of a scheduler, each with one job at most; none needs a disk that this process sees."""
+
+    def __init__(self, address: str, timeout: float | None, memory: int | None, any_bits: bool) -> None:
+        self.timeout, self.memory = timeout, memory
+        self.any_bits = any_bits
+        with ExitStack() as held:
+            self._client = held.enter_context(connected(address))
+            self._crew = Crew(self._client, own_probe(USUAL), memory, any_bits)
+            held.callback(self._crew.close)
+            self._held = held.pop_all()
+        self._threads = ThreadPoolExecutor(MOST_THREADS)
+        self._flying: dict[str, tuple[str, Any]] = {}  # worker and dask's future, by token
+        self._freights: dict[str, Freight] = {}  # by folder; of prepared data, which do not change
+        self._lock = threading.Lock()
+        self._last: dict[int, str] = {}  # trial -> the worker that was lost with it
+
+    @property
+    def workers(self) -> int:
+        """Those that may train, now; one where all have gone, so that the next that comes finds a job."""
+        return max(1, self._crew.size)
+
+    def news(self) -> list[str]:
+        """Workers that were refused, and why."""
+        return self._crew.news()
+
+    def submit(self, work: Work[AJob, Result], job: AJob) -> Future[Result | Failure]:
+        """Hand the job to a worker that is free; it is one of `trials.Job`, as it trains into a folder."""
+        future = self._threads.submit(self._do, cast(Train, work), cast(Job, job))
+        return cast("Future[Result | Failure]", future)
+
+    def close(self) -> None:
+        """Cancel what runs, and leave the cluster as it was."""
+        self._crew.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for token, (address, future) in list(self._flying.items()):
+            with suppress(Exception):
+                future.cancel()
+                self._client.run(worker.cancel, token, workers=[address], on_error="ignore")
+        self._threads.shutdown()
+        self._held.close()
+
+    def _do(self, work: Train, job: Job) -> Answer | Failure:
+        """The results that the directories tell which came back."""
+        while True:
+            number = job["trials"][0]["number"]
+            with self._crew.one(self._last.get(number)) as address:
+                try:
+                    sent = self._trained(work, job, address)
+                except WorkerDiedError as error:
+                    self._last[number] = address
+                    raise error from None
+            if sent is not None:
+                return sent
+
+    def _trained(self, work: Train, job: Job, address: str) -> Answer | Failure | None:
+        """None where this worker could not be asked."""
+        training = job["trials"][0]["config"]["training"]
+        kind: Kind = {"engine": training["engine"], "dtype": training["dtype"]}
+        bits = self._crew.bits(address, kind)
+        if bits is None:
+            return None
+        request, freights = self._request(job, kind, bits)
+        while True:
+            reply, parcel = self._asked(work, request, address)
+            if reply.get("changed"):
+                self._crew.forget(address)
+                return None
+            if "need" not in reply:
+                break
+            for name in reply["need"]:
+                if not self._send(freights[name], address):
+                    return None
+        if "died" in reply:
+            raise WorkerDiedError(reply["died"])
+        if reply.get("late"):
+            raise TimeoutError
+        return reply.get("failure") or self._unpacked(job, parcel, bits)
+
+    def _asked(self, work: Train, request: Request, address: str) -> tuple[Reply, bytes]:
+        """Hand over a request, and wait."""
+        future = self._client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
+        self._flying[request["token"]] = address, future
+        try:
+            line, _, parcel = cast(bytes, self._crew.wait_for(future, address)).partition(b"\n")
+        except (WorkerDiedError, NnrunError):
+            future.cancel()
+            raise
+        except BaseException as error:
+            raise NnrunError(f"{GONE} ({type(error).__name__}: {error})") from None
+        finally:
+            self._flying.pop(request["token"])
+        return cast(Reply, json.loads(line)), parcel
+
+    def _request(self, job: Job, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
+        """What is asked of the worker, and the folders that it names."""
+        config = Config.from_values(job["trials"][0]["config"])
+        configs = [config, *(in_folds(config) if config.data.in_folds else [])]
+        entries = {each.data.model_dump_json(): self._prepared(each, Path(job["cache"])) for each in configs}
+        parent, resumed = None, job["trials"][0]["resume"]
+        if resumed is not None:
+            parent = Freight.of(Path(job["folder"]) / f"{resumed:04d}")
+        request: Request = {
+            "token": secrets.token_hex(8),
+            "job": job,
+            "kind": kind,
+            "bits": bits,
+            "entries": {section: freight.digest for section, freight in entries.items()},
+            "parent": parent.digest if parent else None,
+            "timeout": self.timeout,
+            "memory": self.memory,
+        }
+        return request, {freight.digest: freight for freight in [*entries.values(), *([parent] if parent else [])]}
+
+    def _prepared(self, config: Config, cache: Path) -> Freight:
+        """The prepared data of a configuration, hashed once."""
+        folder = cache / cache_key(config.data, config.training.dtype)
+        with self._lock:
+            if str(folder) not in self._freights:
+                load_dataset(config.data, config.training.dtype, cache)
+                if not folder.is_dir():
+                    raise DataError(
+                        f"{cache}: the prepared data could not be cached, and a cluster is sent them from there"
+                    )
+                self._freights[str(folder)] = Freight.of(folder)
+            return self._freights[str(folder)]
+
+    def _send(self, freight: Freight, address: str) -> bool:
+        """Whether the worker has the folder now; one that has no room for it is given nothing any more."""
+        run = partial(self._client.run, workers=[address])
+        try:
+            if run(worker.begin_folder, freight.digest, freight.size)[address]:
+                for name, start, chunk in freight.chunks():
+                    run(worker.receive, freight.digest, name, start, chunk)
+                run(worker.end_folder, freight.digest)
+            return True
+        except (worker.TooFullError, OSError) as error:
+            self._crew.bench(address, [str(error)])
+            return False
+
+    def _unpacked(self, job: Job, parcel: bytes, bits: str) -> Answer | Failure:
+        """Put the trials' directories where they belong, and read their results there; a Failure if they are none."""
+        folder, found = Path(job["folder"]), []
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with filling(folder, UNFINISHED) as unfinished:
+                unpack(parcel, unfinished, [f"{trial['number']:04d}" for trial in job["trials"]])
+                for trial in job["trials"]:
+                    found.append(_checked(unfinished, trial))
+                for trial in job["trials"]:
+                    place = folder / f"{trial['number']:04d}"
+                    shutil.rmtree(place, ignore_errors=True)
+                    (unfinished / place.name).rename(place)
+        except (DataError, UnicodeError) as error:
+            return {"error": f"what a worker sent back is refused: {error}"}
+        return {"results": [result | {"bits": bits} for result in found] if self.any_bits else found}
+
+
+def _checked(folder: Path, trial: TrialJob) -> Any:
+    """The result of a trial by its directory; DataError where that is not of this trial."""
+    run = RunDir(folder / f"{trial['number']:04d}")
+    result, config = result_in(run), StoredRun(run).config
+    if config != Config.from_values(trial["config"]) or result["values"] != trial["values"]:
+        raise DataError(f"{run.id}: it is of another training")
+    return result

@@ -1,0 +1,178 @@
+"""What runs on a worker of a cluster: it keeps what it was sent in a folder of its own, and trains in a child process.
+
+The child is that of a local pool. So it has one thread, a limit of memory and of time, and can be killed; and a crash
+of a trial is told apart from the end of the worker. Nothing raises: what went wrong is told in the reply.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+from multiprocessing.process import current_process
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+from nnrun.files import filling
+from nnrun.runs.records import Environment
+from nnrun.search.cluster.parcels import is_as_sent, packed
+from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
+from nnrun.search.executors import Failure, Pool, WorkerDiedError
+from nnrun.search.trials import Answer, Job
+
+FOLDER, UNFINISHED = "nnrun", ".unfinished-"
+Train = Callable[[Job], Answer]
+
+
+class Request(TypedDict):
+    """A job as it travels: what it needs of folders is named by their content."""
+
+    token: str  # of this attempt
+    job: Job
+    kind: Kind
+    bits: str  # that this worker's training came to: another process may have its address by now
+    entries: dict[str, str]  # prepared data, by data section
+    parent: str | None  # the directory of the trial that is continued
+    timeout: float | None
+    memory: int | None
+
+
+class Reply(TypedDict):
+    """The first line of what comes back; behind it the trials' directories, if they were trained."""
+
+    need: NotRequired[list[str]]  # folders that are to be sent first
+    changed: NotRequired[bool]  # this process was not looked at
+    failure: NotRequired[Failure]
+    died: NotRequired[int]  # exit code of the child
+    late: NotRequired[bool]
+
+
+class TooFullError(Exception):
+    """There is no room for the data."""
+
+
+_running: dict[str, Pool] = {}  # the attempts, by token
+_probes: dict[str, Probe] = {}  # of this process, by kind
+
+
+def examine(text: str) -> str:
+    """The probe of this worker, made where its trials train."""
+    request = json.loads(text)
+    kind: Kind = request["kind"]
+    found: Future[Probe | Failure] = _pool(request["memory"]).submit(probe, probe_job(kind))
+    result = found.result()
+    if "bits" in result:
+        _probes[json.dumps(kind)] = result
+    return json.dumps(result)
+
+
+def begin_folder(name: str, size: int) -> bool:
+    """Whether the folder of that content has to be sent; TooFullError where there is no room for it."""
+    if (_store() / name).is_dir():
+        return False
+    free = shutil.disk_usage(_store()).free
+    if size > free:
+        raise TooFullError(f"{size:,} bytes of data, and {free:,} are free in {_store()}")
+    shutil.rmtree(_coming(name), ignore_errors=True)
+    _coming(name).mkdir()
+    return True
+
+
+def receive(name: str, file: str, start: int, chunk: bytes) -> None:
+    """A piece of a file of a folder that is on its way."""
+    path = _coming(name) / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("r+b" if start else "wb") as opened:
+        opened.seek(start)
+        opened.write(chunk)
+
+
+def end_folder(name: str) -> bool:
+    """Put the folder in its place, if it has the content that it is named by."""
+    whole = is_as_sent(_coming(name), name)
+    if whole:
+        _coming(name).rename(_store() / name)
+    else:
+        shutil.rmtree(_coming(name))
+    return whole
+
+
+def attempt(work: Train, text: str) -> bytes:
+    """Train the trials of a request: a Reply as a line of JSON, and the parcel of their directories."""
+    request: Request = json.loads(text)
+    reply, parcel = _attempted(work, request)
+    return json.dumps(reply).encode() + b"\n" + parcel
+
+
+def cancel(token: str) -> None:
+    """End an attempt."""
+    if pool := _running.get(token):
+        pool.drop()
+
+
+def _attempted(work: Train, request: Request) -> tuple[Reply, bytes]:
+    known = _probes.get(json.dumps(request["kind"]))
+    if known is None or known["bits"] != request["bits"]:
+        return {"changed": True}, b""
+    named = {*request["entries"].values(), *([request["parent"]] if request["parent"] else [])}
+    if missing := sorted(name for name in named if not (_store() / name).is_dir()):
+        return {"need": missing}, b""
+    pool = _pool(request["memory"])
+    pool.timeout = request["timeout"]
+    _running[request["token"]] = pool
+    try:
+        with filling(_store(), UNFINISHED) as folder:
+            result = pool.submit(work, _placed(request, known, folder)).result()
+            if "results" not in result:
+                return {"failure": result}, b""
+            shutil.rmtree(folder / _continued(request), ignore_errors=True)
+            return {}, packed(folder)
+    except WorkerDiedError as error:
+        return {"died": error.code}, b""
+    except TimeoutError:
+        return {"late": True}, b""
+    except OSError as error:
+        return {"failure": {"error": f"{type(error).__name__}: {error}"}}, b""
+    finally:
+        _running.pop(request["token"], None)
+
+
+def _placed(request: Request, known: Probe, folder: Path) -> Job:
+    """The job with the folders of this worker in the place of the parent's."""
+    if request["parent"]:
+        shutil.copytree(_store() / request["parent"], folder / _continued(request))
+    entries = {section: str(_store() / name) for section, name in request["entries"].items()}
+    job = request["job"]
+    here: Environment = {**known["here"], "git": job["here"]["git"]}  # of the folder where the search was begun
+    return {**job, "folder": str(folder), "cache": str(folder), "entries": entries, "here": here}
+
+
+def _continued(request: Request) -> str:
+    resumed = request["job"]["trials"][0]["resume"]
+    return "none" if resumed is None else f"{resumed:04d}"
+
+
+def _coming(name: str) -> Path:
+    return _store() / f"coming-{name}"
+
+
+@cache
+def _store() -> Path:
+    """The worker's own folder, which ends with it."""
+    from distributed import get_worker
+
+    folder = Path(get_worker().local_directory) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@cache
+def _pool(memory: int | None) -> Pool:
+    """The child, with as much memory as was asked for, else as the worker may take."""
+    from distributed import get_worker
+
+    # A nanny's worker may have no children, since these would outlive it; those of a pool do not.
+    vars(current_process())["_config"]["daemon"] = False
+    return Pool(1, None, memory or get_worker().memory_manager.memory_limit)
