@@ -7,14 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.search.cluster import worker
 from nnrun.search.cluster.connecting import PATIENCE
-from nnrun.search.cluster.sameness import Kind, Probe, differences
-from nnrun.search.executors import WorkerDiedError
+from nnrun.search.cluster.sameness import Kind, Probe, differences, probe, probe_job
+from nnrun.search.executors import Pool, WorkerDiedError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -173,19 +174,15 @@ class Crew:
 
     def _own(self, kind: Kind) -> Probe:
         if _name(kind) not in self._ours:
-            self._ours[_name(kind)] = own_probe(kind)
+            self._ours[_name(kind)] = own_probe(**kind)
         return self._ours[_name(kind)]
 
 
-def own_probe(kind: Kind) -> Probe:
+@cache
+def own_probe(engine: str, dtype: str) -> Probe:
     """Ours, by a process like that which trains on a worker; NnrunError where there can be none."""
-    from contextlib import closing
-
-    from nnrun.search.cluster.sameness import probe, probe_job
-    from nnrun.search.executors import Pool
-
     with closing(Pool(1)) as pool:
-        found = pool.submit(probe, probe_job(kind)).result()
+        found = pool.submit(probe, probe_job({"engine": engine, "dtype": dtype})).result()
     if "bits" in found:
         return found
     raise NnrunError(found["error"])

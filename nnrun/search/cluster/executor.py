@@ -42,7 +42,7 @@ class Cluster:
         self.any_bits = any_bits
         with ExitStack() as held:
             self._client = held.enter_context(connected(address))
-            self._crew = Crew(self._client, own_probe(USUAL), memory, any_bits)
+            self._crew = Crew(self._client, own_probe(**USUAL), memory, any_bits)
             held.callback(self._crew.close)
             self._held = held.pop_all()
         self._threads = ThreadPoolExecutor(MOST_THREADS)

@@ -1,0 +1,72 @@
+"""A scheduler and workers started by hand on loopback, each in a directory of its own, which ends with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+PATIENCE = 120  # seconds, after which something hangs
+
+
+class ByHand:
+    """Processes as a user starts them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
+        self.file = folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "scheduler", "--port", "0", "--scheduler-file", str(self.file))
+        until(self.file.exists)
+
+    def worker(self, *options: str, **variables: str) -> subprocess.Popen[bytes]:
+        """One more, in a folder of its own."""
+        own = f"worker-{len(self.processes)}"
+        told = ["--scheduler-file", str(self.file), "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]
+        return self._start(own, "worker", *told, "--local-directory", str(self.folder / own), *options, **variables)
+
+    def close(self) -> None:
+        """End all of them, nannies with their workers."""
+        for process in reversed(self.processes):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _start(self, own: str, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+        folder = self.folder / own
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **variables})
+        self.processes.append(process)
+        return process
+
+
+def until(what: object) -> None:
+    """Wait for it to be true."""
+    began = time.monotonic()
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() - began < PATIENCE
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+    cluster = ByHand(tmp_path_factory.mktemp("cluster"))
+    try:
+        for _ in range(2):
+            cluster.worker("--no-nanny")
+        yield cluster
+    finally:
+        cluster.close()

@@ -1,0 +1,58 @@
+"""A search on a cluster leaves what one worker here leaves: the same ledger, the same best/, the same repeats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.runs.rundir import RunDir
+from nnrun.search.ledger import Ledger
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import begin
+from tests.search.cluster.conftest import ByHand
+from tests.search.conftest import CONFIG, OF_A_CALL
+
+OF_A_RUN = (*OF_A_CALL, "created", "started", "ended", "process", "blas", "written", "chosen", "running_seconds")
+
+
+def left(run: RunDir) -> Any:
+    """The ledgers, and what lies in best/, without times and places."""
+    ledgers = [run.path / "trials.jsonl", *sorted(run.path.glob("repeats/*/trials.jsonl"))]
+    records = [[without(record) for record in Ledger(path).read()[0]] for path in ledgers]
+    best = {str(path.relative_to(run.path)): plain(path) for path in (run.path / "best").rglob("*") if path.is_file()}
+    return records, best
+
+
+def plain(path: Path) -> Any:
+    if path.suffix == ".safetensors" or path.name in ("resolved.yaml", "data.json", "values.json"):
+        return path.read_bytes()
+    lines = path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+    return [without(json.loads(line)) for line in lines] if path.suffix.startswith(".json") else len(lines)
+
+
+def without(record: Any) -> Any:
+    return {key: value for key, value in record.items() if key not in OF_A_RUN} if isinstance(record, dict) else record
+
+
+CASES = {
+    "random": ["search.strategy=random"],
+    "coarse_to_fine": ["search.strategy=coarse_to_fine"],
+    "halving": ["search.strategy=halving", "training.epochs=9"],
+    "folds": ["data.folds=3", "data.split=[0.6,0.2,0.2]", "search.trials=4"],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_ledger_is_that_of_one_worker(case: str, by_hand: ByHand, tmp_path: Path) -> None:
+    runs = []
+    for name, options in {
+        "here": Options(repeat=2),
+        "there": Options(repeat=2, cluster=str(by_hand.file)),
+    }.items():
+        runs.append(begin(load_config(None, CASES[case], text=CONFIG), tmp_path / name, options, Watcher()).run)
+    assert left(runs[0]) == left(runs[1])
