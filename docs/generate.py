@@ -60,8 +60,8 @@ b.yaml]` of several, the later one on top. Sections are merged key by key; a val
 mapping too. Files that are extended may extend others. What is wrong in one of them is told by its own line, and
 resolved.yaml of a run holds all that came of it.
 
-`nnrun train` ignores the section `search`. `nnrun schema` prints the same definitions as JSON Schema, with which editors
-complete and check a file."""
+`nnrun train` ignores the section `search`. `nnrun schema` prints the same definitions as JSON Schema, with which
+editors complete and check a file."""
 
 SPACE = """\
 ### The space of a search
