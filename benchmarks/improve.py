@@ -159,7 +159,8 @@ def placebo(text: str, tries: int) -> int:
     from nnrun.improving.standing import Ask, Standing, Teller
     from nnrun.insight.diagnosis.origin import Move
     from nnrun.runs.environment import describe
-    from nnrun.search.trials import Objective, entry, improve_seed, train_trials
+    from nnrun.search.seeds import improve_seed
+    from nnrun.search.trials import Objective, entry, train_trials
 
     class Placebo(Loop):
         """Trains each setting with seeds of its own."""

@@ -14,7 +14,7 @@ from nnrun.improving.standing import Ask, Standing
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.insight.diagnosis.recipe import REMEDIES, ranked
 from nnrun.runs.symptoms.evidence import Evidence
-from nnrun.search.trials import improve_seed
+from nnrun.search.seeds import improve_seed
 
 SEARCH_TRIALS, FEWEST_TRIALS, FEWER = 30, 6, 4  # of a search that the recipe advises, so many fewer at a time
 MISSES = 2  # pieces of advice in a row that did not help, after which a search comes first

@@ -24,7 +24,7 @@ from nnrun.improving.results import Results
 from nnrun.improving.standing import Ask, Standing, Teller, dev_error, rank
 from nnrun.insight.diagnosis.origin import Move, Origin
 from nnrun.search.record import TrialRecord
-from nnrun.search.trials import improve_seed
+from nnrun.search.seeds import improve_seed
 from nnrun.text import counted, percent, points
 
 ENSEMBLE, SPLIT_SEED = "network.ensemble", "data.split_seed"

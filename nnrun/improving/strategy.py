@@ -11,8 +11,8 @@ from nnrun.improving.loop import Loop
 from nnrun.improving.record import Ending
 from nnrun.improving.standing import Ask
 from nnrun.search.record import TrialRecord
+from nnrun.search.seeds import improve_seed
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
-from nnrun.search.trials import improve_seed
 
 MOST = 1_000_000  # trainings: the loop ends by itself
 

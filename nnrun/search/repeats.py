@@ -12,11 +12,12 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import Repeated, TrialRecord
+from nnrun.search.seeds import repeat_seed
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import result_of
-from nnrun.search.trials import Objective, Trial, repeat_seed, signature, stacked, train_trials
+from nnrun.search.trials import Objective, Trial, signature, stacked, train_trials
 
 BEST = 3
 

@@ -32,13 +32,14 @@ from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing
 from nnrun.search.repeats import repeat
+from nnrun.search.seeds import trial_seed
 from nnrun.search.state import Clock, Search, expected_time
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
 from nnrun.search.telling import spreadsheet
-from nnrun.search.trials import Trial, failed, signature, stacked, train_trials, trial_seed
+from nnrun.search.trials import Trial, failed, signature, stacked, train_trials
 
 
 def close(

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from numpy.random import SeedSequence
-
 from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset, load_dataset, map_dataset
@@ -85,38 +83,6 @@ class Answer(TypedDict):
     """What a worker returns: a result a trial, in the order of the job."""
 
     results: list[TrialResult]
-
-
-TRIAL, REPEAT, RETEST, IMPROVE = (
-    5,
-    6,
-    7,
-    8,
-)  # beside those in `randomness.PURPOSES`; another number would be another seed
-
-
-def trial_seed(seed: int, number: int) -> int:
-    """The seed of a trial's run, by the search's seed and the trial's number alone; trial 0 keeps the config's."""
-    return seed if number == 0 else _seed(seed, TRIAL, number)
-
-
-def repeat_seed(seed: int, number: int, repeat: int) -> int:
-    """The seed with which a trial is trained again, by the search's seed and these two numbers alone."""
-    return _seed(seed, REPEAT, number, repeat)
-
-
-def retest_seed(seed: int, number: int) -> int:
-    """The seed of that number in a retest, which all settings are trained with."""
-    return _seed(seed, RETEST, number)
-
-
-def improve_seed(seed: int, number: int) -> int:
-    """The seed of that number in an improvement, which every setting is trained with; 0 keeps the config's."""
-    return seed if number == 0 else _seed(seed, IMPROVE, number)
-
-
-def _seed(*key: int) -> int:
-    return int(SeedSequence(key).generate_state(1)[0])
 
 
 @dataclass

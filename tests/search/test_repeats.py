@@ -17,9 +17,10 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord
 from nnrun.search.repeats import best_settings
 from nnrun.search.running import SearchOutcome
+from nnrun.search.seeds import repeat_seed, trial_seed
 from nnrun.search.state import Options
 from nnrun.search.telling import repeat_lines
-from nnrun.search.trials import Objective, repeat_seed, trial_seed
+from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
 from tests.search.conftest import Hearing
 

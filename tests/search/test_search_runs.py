@@ -23,9 +23,10 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
+from nnrun.search.seeds import trial_seed
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.trials import Objective, trial_seed
+from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
 
 Search = Callable[..., SearchOutcome]

@@ -10,18 +10,8 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.randomness import PURPOSES
-from nnrun.search.trials import (
-    LARGEST,
-    REPEAT,
-    TRIAL,
-    WORTH_STACKING,
-    Trial,
-    cohort,
-    repeat_seed,
-    signature,
-    stacked,
-    trial_seed,
-)
+from nnrun.search.seeds import repeat_seed, trial_seed
+from nnrun.search.trials import LARGEST, REPEAT, TRIAL, WORTH_STACKING, Trial, cohort, signature, stacked
 
 
 def signed(**changes: Any) -> str:

@@ -28,11 +28,11 @@ from nnrun.search.retests.design import InTurn, configured_by, old_settings, wit
 from nnrun.search.retests.record import RETEST, SCHEMA_VERSION, RetestRecord, read
 from nnrun.search.retests.standing import judged
 from nnrun.search.running import Course, SearchOutcome, go_on
+from nnrun.search.seeds import retest_seed
 from nnrun.search.state import Options, Search
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategy import Brief
 from nnrun.search.study import Watcher
-from nnrun.search.trials import retest_seed
 from nnrun.search.verbs import refuse_misfit
 from nnrun.text import all_of, counted
 

@@ -16,9 +16,9 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import read
 from nnrun.search.retests.verbs import Request, begin, resume
 from nnrun.search.running import SearchOutcome
+from nnrun.search.seeds import retest_seed
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.trials import retest_seed
 from nnrun.search.verbs import begin as begin_search
 
 SMALL = """
