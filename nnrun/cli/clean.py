@@ -36,7 +36,7 @@ def clean(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Tell which runs could go and how much that frees; with --yes, remove.
+    """Tell which runs could go; with --yes, remove them.
 
     Runs go that fulfil all conditions, of several tags or states one. What is being trained stays.
 

@@ -18,6 +18,7 @@ from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
+    from nnrun.search.plan import Limits
 
 
 @explained
@@ -54,17 +55,10 @@ def resume(
     if found.status == "paused":
         refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
-    of_a_search: search.Shared = {
-        "workers": workers,
-        "cluster": cluster,
-        "any_bits": any_bits,
-        "timeout": timeout,
-        "target": target,
-        "trial_timeout": trial_timeout,
-        "trial_memory": trial_memory,
-        "stack": stack,
-        "repeat": repeat,
-    }
+    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
+    limits |= {"trial_memory": trial_memory, "stack": stack}
+    where: search.Where = {"workers": workers, "cluster": cluster, "any_bits": any_bits}
+    of_a_search: search.Shared = {**limits, **where, "repeat": repeat}
     if is_search(found):
         refuse_for("a search", epochs=epochs, set=settings)
         return _resume_search(found, trials, json, quiet, of_a_search)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
 
 import typer
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from nnrun.search.running import SearchOutcome
     from nnrun.search.stored import StoredSearch
 
-    class Shared(Limits):
-        """The options that `search` and `resume` have alike."""
+    class Where(TypedDict):
+        """Who trains."""
 
         workers: int | None
         cluster: str | None
         any_bits: bool
+
+    class Shared(Where, Limits):
+        """The options that `search` and `resume` have alike."""
+
         repeat: int | None
 
 
@@ -109,9 +113,7 @@ def search(
     begin_to_load()  # while this process loads the rest of its own
     from nnrun.config.load import load_config
 
-    chosen = {"search.trials": trials, "search.strategy": strategy}
-    asked = [*(settings or []), *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
-    loaded = load_config(config or default_config(quiet), asked)
+    loaded = load_config(config or default_config(quiet), [*(settings or []), *_as_settings(trials, strategy)])
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.state import options_of
@@ -125,6 +127,12 @@ def search(
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(exit_code(outcome, stop))
+
+
+def _as_settings(trials: int | None, strategy: str | None) -> Iterator[str]:
+    """Options that stand for keys of the section `search`."""
+    chosen = {"search.trials": trials, "search.strategy": strategy}
+    return (f"{key}={value}" for key, value in chosen.items() if value is not None)
 
 
 def exit_code(outcome: SearchOutcome, stop: StopRequest) -> int:

@@ -41,7 +41,8 @@ def show(
     found = StoredRun(find_run(runs, run))
     if found.is_search:
         record_of(found)  # DataError where there is none
-        result(*([] if json or csv else label_lines(labels_of(found.directory))))
+        if not (json or csv) and (labels := label_lines(labels_of(found.directory))):
+            result(*labels)
         _kind_of(found).page(found, json, csv)
     elif json:
         json_result(_whole(found, record_of(found)))

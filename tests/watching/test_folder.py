@@ -33,7 +33,7 @@ def root(trained: Path, tmp_path: Path) -> Path:
 
 
 def ids(root: Path, name: str) -> str:
-    return next(path.name for path in root.glob(f"*-{name}-*"))
+    return next(path.name for path in root.glob(f"*-{name}-????"))
 
 
 def test_rows_are_told_once_and_again_when_they_change(root: Path) -> None:
