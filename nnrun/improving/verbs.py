@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnrun.config.config import Config
@@ -16,10 +15,11 @@ from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, DataError, UsageError
-from nnrun.files import checksum, sealed, to_json
+from nnrun.files import sealed, to_json
 from nnrun.improving.budget import Budget, Spent
-from nnrun.improving.changes import Change, merged
+from nnrun.improving.changes import Change, epochs_of, merged
 from nnrun.improving.loop import Loop
+from nnrun.improving.purse import Purse
 from nnrun.improving.record import (
     IMPROVE,
     IMPROVED,
@@ -33,7 +33,7 @@ from nnrun.improving.record import (
     read_steps,
     text_of,
 )
-from nnrun.improving.standing import Ask, Standing, Teller
+from nnrun.improving.standing import Standing, Teller
 from nnrun.improving.strategy import MOST, Steps
 from nnrun.improving.written import improved, reasons_of
 from nnrun.insight.preflight.verbs import open_context, preflight
@@ -46,12 +46,11 @@ from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
 from nnrun.search.record import TrialRecord
 from nnrun.search.running import Course, SearchOutcome, go_on
-from nnrun.search.state import Options, Search
+from nnrun.search.state import Options, Search, epoch_seconds
 from nnrun.search.study import Watcher
-from nnrun.text import counted, percent
+from nnrun.text import counted, duration, percent
 
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
-AFFORDED = "afforded"  # an event: a step was begun that a budget of time had room for
 CURED = ("network.", "optimizer.", "training.", "data.normalize")  # what a cure may change here
 
 
@@ -82,13 +81,14 @@ def begin(
     Raises UsageError, ConfigError or DataError before the directory is made.
     """
     budget = Budget.of(asked.budget)
-    _refuse_unfit(asked, budget)
+    _refuse_unfit(asked)
     with closing(options.executor()) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
         given = loaded.config
         loaded, dataset = begun(loaded, root, heard, trainings=30)
         config = loaded.config
         session_of(replace(loaded, config=by_numpy(config)), dataset)  # whether it can be trained, before any trial is
+        _refuse_too_little(asked, budget, _base(config), dataset, options.workers)
         if config.data.in_folds:
             refuse_unfit(replace(loaded, config=by_numpy(config)), root, heard)
         plan = replace(
@@ -121,15 +121,26 @@ def resume(
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 
-def _refuse_unfit(asked: Request, budget: Budget) -> None:
+def _refuse_unfit(asked: Request) -> None:
     if asked.seeds < LEAST_SEEDS:
         raise UsageError(f"--seeds {asked.seeds}: fewer than {LEAST_SEEDS} say next to nothing about luck")
     if asked.target is not None and not 0 <= asked.target < 1:
         raise UsageError(f"--target {asked.target:g}: a dev error, such as 0.02")
-    if budget.unit == "runs" and budget.amount < 2 * asked.seeds:
+
+
+def _refuse_too_little(asked: Request, budget: Budget, config: Config, dataset: Dataset, workers: int) -> None:
+    """UsageError where what is trained before the first step and after the last one is beyond the budget already."""
+    runs = 2 * asked.seeds
+    epochs = epochs_of(config, [{}] * runs)
+    seconds = epoch_seconds(config, dataset) * epochs / min(workers, runs) if budget.unit == "seconds" else 0.0
+    least = Spent(runs, epochs, seconds)
+    if not budget.holds(least):
+        takes = (
+            duration(seconds) if budget.unit == "seconds" else counted(getattr(least, budget.unit), budget.unit[:-1])
+        )
         raise UsageError(
-            f"--budget {asked.budget}: the config as written and the end take {counted(2 * asked.seeds, 'run')} with "
-            f"{asked.seeds} seeds; give more, or fewer --seeds"
+            f"--budget {asked.budget}: the config as written and the end take {takes} with {asked.seeds} seeds; give "
+            "more, or fewer --seeds"
         )
 
 
@@ -198,32 +209,6 @@ def _create(
         return made | {PLAN: plan.text().encode(), IMPROVE: text_of(record).encode(), STEPS: b""}
 
     return RunDir.create(root, f"{loaded.config.name}-improve", files)
-
-
-@dataclass
-class Purse:
-    """Says what may be spent. What was spent before is known by the ledger, or by the clock and the events."""
-
-    budget: Budget
-    run: RunDir
-    strategy: Steps
-    seconds: float  # that earlier calls ran
-    begun: float = field(default_factory=time.monotonic)
-
-    def affords(self, cost: Spent, asks: Sequence[Ask]) -> bool:
-        """Whether so much more may be spent, beginning with these trainings."""
-        spent = self.strategy.spent()
-        if self.budget.unit != "seconds":
-            return self.budget.holds(spent + cost)
-        first, what = self.strategy.next, checksum(to_json([ask.settings for ask in asks]).encode())
-        decided = {event["first"]: event["what"] for event in self.run.events() if event["event"] == AFFORDED}
-        if first in decided:
-            return decided[first] == what
-        running = self.seconds + time.monotonic() - self.begun
-        holds = self.budget.holds(Spent(seconds=running + cost.epochs * running / max(1, spent.epochs)))
-        if holds:
-            self.run.event(AFFORDED, durable=True, epoch=None, first=first, what=what)
-        return holds
 
 
 class _Scribe(Teller):

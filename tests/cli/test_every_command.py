@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -43,6 +45,16 @@ def steered(process: Run, start: Start) -> Iterator[tuple[str, Done]]:
     yield "stop", process("stop", *where)
     assert trained.wait(SECONDS) == 130
     yield "rewind", process("rewind", *where, "--to", "1", "--set", "training.epochs=3", "-q")
+
+
+def watched(start: Start) -> Iterator[tuple[str, Done]]:
+    """A page of all runs, until Ctrl-C."""
+    server = start("watch", "--port", "0")
+    assert server.stdout is not None
+    with urllib.request.urlopen(server.stdout.readline().strip(), timeout=SECONDS) as answer:
+        page = answer.read().decode()
+    server.send_signal(signal.SIGINT)
+    yield "watch", Done(server.wait(SECONDS), page, "")
 
 
 def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
@@ -88,7 +100,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
 @pytest.mark.soak
 def test_every_command(process: Run, start: Start, table: Path) -> None:
     walked = set()
-    for command, done in chain(walk(process, table), steered(process, start)):
+    for command, done in chain(walk(process, table), steered(process, start), watched(start)):
         assert done.code == 0, f"{command}: {done.out}{done.err}"
         assert "Warning" not in done.err, f"{command}: {done.err}"
         walked.add(command)

@@ -269,9 +269,13 @@ def test_other_budgets_are_refused(text: str) -> None:
         Budget.of(text)
 
 
-def test_a_budget_of_fewer_runs_than_start_and_end_take_is_refused(improve: Improve) -> None:
-    with pytest.raises(UsageError, match="6 runs"):
-        improve(budget="5runs")
+@pytest.mark.parametrize(("budget", "takes"), [("5runs", "6 runs"), ("23epochs", "24 epochs"), ("0.000001s", "s with")])
+def test_a_budget_of_less_than_start_and_end_take_is_refused(
+    improve: Improve, tmp_path: Path, budget: str, takes: str
+) -> None:
+    with pytest.raises(UsageError, match=f"take .*{takes}"):
+        improve(budget=budget)
+    assert not list(tmp_path.glob("runs/[!.]*"))
 
 
 def test_a_budget_of_runs_holds(improve: Improve) -> None:
