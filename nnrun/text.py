@@ -134,10 +134,16 @@ def metric_name(name: str, kind: str = "") -> str:
     return words if not kind or words.startswith(("plain ", f"{kind} ")) else f"{kind} {words}"
 
 
+def part_and_name(key: str) -> tuple[str, str]:
+    """The part and the metric of a number such as dev_error or train_dev_plain_error."""
+    part, _, name = key.partition("_")
+    return (f"{part}_dev", name.removeprefix("dev_")) if part == "train" and name.startswith("dev_") else (part, name)
+
+
 def metric_key(key: str, kind: str = "") -> str:
     """A number of a part as a title: `dev_balanced_error`; what belongs to no part stays as it is."""
-    part, _, name = key.partition("_")
-    of_a_part = part.lstrip("-") in ("train", "dev", "test")
+    part, name = part_and_name(key)
+    of_a_part = part.lstrip("-") in ("train", "train_dev", "dev", "test")
     return f"{part}_{metric_name(name, kind).replace(' ', '_')}" if kind and of_a_part else key
 
 

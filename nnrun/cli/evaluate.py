@@ -109,6 +109,7 @@ def _gate(text: str) -> Gate:
     from nnrun.errors import UsageError
     from nnrun.models.verbs import FILE, PLAIN
     from nnrun.runs.telling import PARTS
+    from nnrun.text import part_and_name
 
     written = re.fullmatch(r"\s*(\w+)\s*([<>])(=?)\s*([-+\d.eE]+)\s*(%?)\s*", text)
     try:
@@ -118,7 +119,7 @@ def _gate(text: str) -> Gate:
         gate = Gate(text, name, sign == "<", bool(equal), float(number) / (100 if share else 1))
     except ValueError:
         raise UsageError(f"--require {text!r}: write a metric, a sign and a number, such as 'dev_error<0.05'") from None
-    part, _, metric = name.partition("_")
+    part, metric = part_and_name(name)
     if part not in (*PARTS, FILE) or metric.removeprefix(PLAIN) not in METRICS:
         known = f"{', '.join(PARTS)} or {FILE}, then _ and one of {', '.join(METRICS)}"
         raise UsageError(f"--require {text}: no metric {name!r}; a name is {known}")

@@ -86,10 +86,10 @@ def _page(run: StoredRun, record: RunRecord) -> list[str]:
     from nnrun.runs.stored import best_row
     from nnrun.runs.telling import changes, made_on_the_way, summary
     from nnrun.runs.verdict import error_kind
-    from nnrun.text import source_name
+    from nnrun.text import set_name, source_name
 
     config = run.config
-    rows = ", ".join(f"{count:,} {part}" for part, count in record["data"]["rows"].items())
+    rows = ", ".join(f"{count:,} {set_name(part)}" for part, count in record["data"]["rows"].items())
     lines = [f"run      {run.path}", f"data     {source_name(config.resolved()['data']['source'])}: {rows}"]
     parent = parent_of(run)
     lines += label_lines(labels_of(run.directory))

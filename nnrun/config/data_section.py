@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, Tag, model_
 
 from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, by_kind, complain, key, kind_tag
 from nnrun.config.schema import NonNegative
+from nnrun.config.text_format import Format
 from nnrun.config.values import Tree
 from nnrun.text import closest, shown
 
@@ -95,61 +96,6 @@ def absolute_source(source: Any, folder: Path) -> Any:
     return absolute(source, folder) if isinstance(source, str) else source
 
 
-def _as_written(value: Any) -> Any:
-    """A number is meant as the text of a cell; YAML reads -999 as a number."""
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _an_encoding(name: str) -> str:
-    if name == "auto":
-        return name
-    try:
-        "".encode(name)
-    except (LookupError, ValueError):
-        raise complain(((), f"no encoding {name!r}; usual ones are utf-8, cp1252, latin-1 and utf-16")) from None
-    return name
-
-
-Encoding = Annotated[str, AfterValidator(_an_encoding)]
-Cell = Annotated[str, BeforeValidator(_as_written, json_schema_input_type=str | int | float)]
-
-
-Cells = Annotated[tuple[Cell, ...], Strict(False)]
-
-
-class Only(Section):
-    """Values that mean a missing one, and no others; an empty field always does."""
-
-    only: Cells = key([], "values that mean a missing one")
-
-
-class Format(Section):
-    """How text files are written, where that is not to be found out from the file."""
-
-    delimiter: Annotated[Literal["auto", ",", ";", "|", "tab", "space"], OneOf()] = key(
-        "auto", "what stands between two fields"
-    )
-    header: Annotated[
-        Annotated[Literal["auto"], OneOf(also="true or false"), Tag(kind_tag("text"))]
-        | Annotated[bool, Tag(kind_tag("true/false"))],
-        by_kind("auto, true or false"),
-    ] = key(
-        "auto",
-        "whether column names stand above the rows; false = they are called c1, c2, …; auto = true, and a line that "
-        "looks like a row is told",
-    )
-    encoding: Encoding = key(
-        "auto", "auto = UTF-8, UTF-16 with a byte-order mark, else cp1252; or a name such as latin-1"
-    )
-    decimal: Annotated[Literal["auto", ".", ","], OneOf()] = key("auto", "decimal mark; the other one groups thousands")
-    missing: Annotated[
-        Annotated[Cells, Tag(kind_tag("list"))] | Annotated[Only, Tag(kind_tag("mapping"))],
-        by_kind("a list of values or {only: a list of values}"),
-    ] = key(
-        [], "values that mean a missing one, beside those that usually do (NA, null, NaN, ?, -); {only: …} = no others"
-    )
-
-
 Columns = Annotated[tuple[str, ...], Strict(False)]
 ClassWeights = Annotated[
     dict[str | int | bool, NonNegative],
@@ -192,6 +138,9 @@ class Parts(Section):
     train: SourceText = Field(description="file with the training examples")
     dev: SourceText | None = key(None, "file with the development examples; null = data.folds cuts them out of train")
     test: SourceText | None = key(None, "file with the test examples; null = no test set")
+    train_dev: SourceText | None = key(
+        None, "file with rows like those of train that are not trained on: they tell variance from data mismatch"
+    )
 
 
 class Data(Section):
@@ -208,6 +157,11 @@ class Data(Section):
         | Annotated[Fractions, Tag(kind_tag("list"))],
         by_kind("auto or a list of three fractions"),
     ] = key("auto", "fractions [train, dev, test]; auto = 60/20/20, less for dev and test on big data")
+    train_dev: Annotated[float, Bounds(gt=0, lt=1)] | None = key(
+        None,
+        "share of the training rows, such as 0.05, that is only measured: where dev comes from elsewhere, it tells "
+        "variance from data mismatch",
+    )
     split_seed: Annotated[int, Bounds(ge=0)] = key(0, "seed of the split, apart from the run's")
     folds: Annotated[int, Bounds(ge=2)] | None = key(
         None,
@@ -268,7 +222,7 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Data:
-        found = [*self._about_folds()]
+        found = [*self._about_folds(), *self._about_train_dev()]
         if self.task == "regression" and self.class_weight is not None:
             found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
         if isinstance(self.source, Parts):
@@ -293,6 +247,16 @@ class Data(Section):
             yield ("source",), "dev is missing; data.folds: 5 does without, as each fifth of train is dev in turn"
         elif self.folds is not None and self.source.dev is not None:
             yield ("source", "dev"), "with data.folds each row of the training file is dev once; remove one of the two"
+
+    def _about_train_dev(self) -> Iterator[Complaint]:
+        named = isinstance(self.source, Parts) and self.source.train_dev is not None
+        if self.train_dev is None and not named:
+            return
+        at = ("source", "train_dev") if named else ("train_dev",)
+        if self.folds is not None:
+            yield at, "has no meaning with data.folds, each of which is dev to the others; remove one of the two"
+        elif named and self.train_dev is not None:
+            yield ("train_dev",), "has no meaning where source has a file for it; remove one of the two"
 
     @property
     def in_folds(self) -> bool:

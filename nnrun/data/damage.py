@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from nnrun.config.data_section import Encoding
+from nnrun.config.text_format import Encoding
 from nnrun.data.facts.kinds import DATE_FORMATS
 from nnrun.data.features.columns import DATE_PARTS, Column
 from nnrun.data.features.numbers import Normalize

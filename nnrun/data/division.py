@@ -14,9 +14,20 @@ import numpy.typing as npt
 from nnrun.data.facts.survey import Survey, TargetFacts
 from nnrun.data.files.table import Indices, Table
 from nnrun.data.fitted import WrittenSplit
-from nnrun.data.split import NO_PART, PARTS, Folds, Rule, Split, TooFewError, part_sizes, split_rows, without_test
+from nnrun.data.split import (
+    NO_PART,
+    PARTS,
+    Folds,
+    Rule,
+    Split,
+    TooFewError,
+    held_out,
+    part_sizes,
+    split_rows,
+    without_test,
+)
 from nnrun.errors import DataError
-from nnrun.text import counted, listed
+from nnrun.text import counted, listed, set_name
 
 if TYPE_CHECKING:
     from nnrun.config.data_section import Data
@@ -82,6 +93,9 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
     """The part of every row; raises DataError if a part would come out empty, or a class be absent from training."""
     by_class = classes is not None
     splits = {part: _split(config, s, by_class) if part == "all" else _whole(part, s) for part, s in found.items()}
+    if config.train_dev is not None:
+        source = next(iter(found))  # the only one, or that of the training part
+        splits[source] = _held_out(config, splits[source], found[source], by_class)
     notices = [notice for split in splits.values() for notice in split.notices]
     notices += _extra_columns(found)
     notices += _without_target(found)
@@ -117,6 +131,14 @@ def _split(config: Data, found: Survey, by_class: bool) -> Split:
             folds=folds_of(config),
         )
     return _over_all(split, found)
+
+
+def _held_out(config: Data, split: Split, found: Survey, by_class: bool) -> Split:
+    """The split with a share of its training rows as train_dev."""
+    classes = found.target.labels.codes if by_class and found.target.labels else None
+    groups = None if found.group is None else found.group.codes
+    with _explained(found):
+        return held_out(split, config.train_dev or 0.0, config.split_seed, classes, groups)
 
 
 def _over_all(split: Split, found: Survey) -> Split:
@@ -173,7 +195,7 @@ def _classes_absent(
             raise DataError(_absent_from_train(found["all"].target, splits["all"], absent[0], locate))
         if absent:
             where = f"the {part} part{_of(folds) if part == 'dev' else ''}"
-            notices.append(f"{where} has no row of class {', '.join(absent)}")
+            notices.append(f"{set_name(where)} has no row of class {', '.join(absent)}")
         if folds and folds.dev is None and part == "train":
             notices += _rare(dict(zip(classes, counts, strict=True)), folds)
     return notices

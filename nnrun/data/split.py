@@ -17,7 +17,9 @@ from nnrun.data.files.table import Floats, Indices
 AUTO_FRACTION = 0.2
 AUTO_LIMIT = 10_000
 _ROUNDING = 1e-6  # of n times a share
-PARTS = ("train", "dev", "test")
+PARTS = ("train", "dev", "test", "train_dev")  # a row's part is kept as its place here
+LADDER = ("train", "train_dev", "dev", "test")  # as they are told
+DIVIDED = PARTS[:3]  # what a source is cut into; from train the last one is taken
 NO_PART = -1  # of a row that is left out
 
 Rule = Literal["stratified", "random", "groups", "time", "files"]
@@ -27,12 +29,13 @@ Of = TypeVar("Of")
 Assignment = npt.NDArray[np.int8]
 
 
+HELD_OUT = 1 << 62  # apart from seeds that a split has
 WITHOUT_TEST = (0.8, 0.2, 0.0)
 
 
 def by_part(found: Mapping[str, Of]) -> dict[str, Of]:
-    """Of each part in the order of PARTS; where all rows train, dev is the training part itself."""
-    return {part: found.get(part, found["train"]) for part in PARTS if part in found or part == "dev"}
+    """Of each part in the order of the ladder; where all rows train, dev is the training part itself."""
+    return {part: found.get(part, found["train"]) for part in LADDER if part in found or part == "dev"}
 
 
 STRETCH = 1 << 20  # rows that are looked at together, where their numbers would take eight bytes each
@@ -76,7 +79,7 @@ class TooFewError(ValueError):
     """There are fewer rows, or groups, than parts, or than folds need; `key` of the section says how many these are."""
 
     def __init__(self, count: int, unit: str, parts: int, folds: Folds | None = None) -> None:
-        way_out = ", or do without a test set (data.split: [0.8, 0.2, 0])" if parts == len(PARTS) else ""
+        way_out = ", or do without a test set (data.split: [0.8, 0.2, 0])" if parts == len(DIVIDED) else ""
         asked = f"for {parts} parts; add {unit}s{way_out}"
         if folds:
             asked = f"where {folds.count} folds need {parts}; add {unit}s, or take fewer folds"
@@ -143,7 +146,7 @@ def _in_folds(
     whole: Split, folds: Folds, seed: int, classes: Values | None, groups: Values | None, times: Values | None
 ) -> Split:
     """What is no test in a split, cut into folds: one is dev; by time those after it are left out."""
-    train, dev, test = range(len(PARTS))
+    train, dev, test = range(len(DIVIDED))
     rest = np.flatnonzero(whole.part_of != test)
     chosen = [None if values is None else values[rest] for values in (classes, groups, times)]
     home = _homes(len(rest), folds, seed, *chosen)
@@ -242,7 +245,7 @@ def _by_time(times: Values, sizes: tuple[int, int, int]) -> Split:
     cuts = np.cumsum(sizes)[:2]
     notices = [
         _tied(before, after)
-        for before, after, cut in zip(PARTS, PARTS[1:], cuts, strict=False)
+        for before, after, cut in zip(DIVIDED, DIVIDED[1:], cuts, strict=False)
         if cut < len(order) and times[order[cut - 1]] == times[order[cut]]
     ]
     return Split(_assigned(np.split(order, cuts)), "time", notices)
@@ -256,7 +259,7 @@ def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignm
     """Hand out whole groups in random order: to test while they fit, then to dev, else to train."""
     codes = np.unique(groups, return_inverse=True)[1]
     counts = np.bincount(codes)
-    room = {name: size for name, size in zip(PARTS, sizes, strict=True) if size}
+    room = {name: size for name, size in zip(DIVIDED, sizes, strict=True) if size}
     if len(counts) < len(room):
         raise TooFewError(len(counts), "group", len(room))
     members: dict[str, list[int]] = {name: [] for name in room}
@@ -269,6 +272,22 @@ def _by_group(groups: Values, sizes: tuple[int, int, int], seed: int) -> Assignm
     for name, groups_of in members.items():
         home[groups_of] = PARTS.index(name)
     return home[codes]
+
+
+def held_out(split: Split, share: float, seed: int, classes: Values | None, groups: Values | None) -> Split:
+    """The split with a share of the training rows as train_dev: of every class alike, or whole groups; TooFewError."""
+    rows = np.flatnonzero(split.part_of == PARTS.index("train"))
+    try:
+        cut = split_rows(
+            len(rows), (1 - share, share, 0.0), seed + HELD_OUT,
+            classes=None if classes is None else classes[rows], groups=None if groups is None else groups[rows],
+        )  # fmt: skip
+    except TooFewError as error:
+        error.key = "train_dev"
+        raise
+    part_of = split.part_of.copy()
+    part_of[rows[cut.part_of == PARTS.index("dev")]] = PARTS.index("train_dev")
+    return replace(split, part_of=part_of)
 
 
 def _fill_empty(members: dict[str, list[int]], counts: npt.NDArray[np.int64]) -> None:

@@ -16,7 +16,7 @@ from nnrun.models.scores import by_class
 from nnrun.models.uncertainty import calibrated_by
 from nnrun.models.verbs import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.runs.records import ScoresRecord
-from nnrun.text import WIDTH, columns, counted, metric_name, metric_value, number, percent, shortened, wrapped
+from nnrun.text import WIDTH, columns, counted, metric_name, metric_value, number, percent, set_name, shortened, wrapped
 
 CLASSES_SHOWN = 20
 CONFUSIONS_SHOWN = 10
@@ -47,7 +47,7 @@ def _judged(found: Evaluation) -> str:
 def _data(found: Evaluation) -> str:
     if found.source:
         return f"{found.source}: {counted(found.rows[FILE], 'row')}"
-    return ", ".join(f"{count:,} {part}" for part, count in found.rows.items())
+    return ", ".join(f"{count:,} {set_name(part)}" for part, count in found.rows.items())
 
 
 def metric_table(found: Evaluation, judged: str) -> list[str]:
@@ -56,7 +56,7 @@ def metric_table(found: Evaluation, judged: str) -> list[str]:
     Where rows are weighted, below that a row for each metric with every row counting once, of what is given out.
     """
     told = [name for name in BASELINES if name in found.results[judged]]
-    cells = [["", *found.results, *(f"{name}, {judged}" for name in told)]]
+    cells = [["", *map(set_name, found.results), *(f"{name}, {judged}" for name in told)]]
     kinds = {found.error_kind: found.results} | ({"plain": found.plain} if found.plain else {})
     for kind, results in kinds.items():
         for name in results[judged][NETWORK]:

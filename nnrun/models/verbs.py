@@ -23,7 +23,7 @@ from nnrun.models.scores import ClassScores, PairedGain, Scores, by_class, paire
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
-from nnrun.text import listed
+from nnrun.text import listed, part_and_name
 
 NETWORK, BOOSTING = "network", "boosting"
 FILE = "data"  # in place of a part
@@ -88,7 +88,7 @@ class Evaluation:
 
     def value(self, name: str) -> float | None:
         """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
-        part, _, metric = name.partition("_")
+        part, metric = part_and_name(name)
         plain = self.plain if metric.startswith(PLAIN) and self.plain else self.results
         return plain.get(part, {}).get(NETWORK, {}).get(metric.removeprefix(PLAIN))
 

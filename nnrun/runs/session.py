@@ -104,7 +104,7 @@ class Session:
         listener: Listener,
         told_to_stop: ToldToStop,
         notices: Sequence[str] = (),
-        parts: Sequence[str] = ("train", "dev", "test"),
+        parts: Sequence[str] = ("train", "train_dev", "dev", "test"),
         steered: bool = False,
     ) -> list[Outcome]:
         """Train to the configured number of epochs, each run into its directory, which the caller has locked.

@@ -23,8 +23,10 @@ from nnrun.text import (
     metric_value,
     network_shape,
     number,
+    part_and_name,
     percent,
     points,
+    set_name,
     source_name,
     wrapped,
 )
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from nnrun.config.schema import Diagnosis
 
 
-PARTS = ("train", "dev", "test")
+PARTS = ("train", "train_dev", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def heading(name: str, config: Config, beginning: Beginning) -> list[str]:
 
 def rows_of(beginning: Beginning) -> str:
     """How many rows each part has, and of which fold if they are one."""
-    rows = ", ".join(f"{count:,} {part}" for part, count in beginning.rows.items())
+    rows = ", ".join(f"{count:,} {set_name(part)}" for part, count in beginning.rows.items())
     return f"{rows} ({beginning.fold})" if beginning.fold else rows
 
 
@@ -153,7 +155,7 @@ def ending(record: RunRecord, status: str) -> str:
 def result_table(final: Final, kind: str = "") -> list[str]:
     """Errors and losses of the best parameters, a column a part; `kind` as in `error_kind`."""
     parts = [part for part in PARTS if f"{part}_error" in final]
-    table = [["", *parts]]
+    table = [["", *map(set_name, parts)]]
     for name in _measured(final, parts[0]):
         title = name.replace("error", "1 − R²") if f"{parts[0]}_rmse" in final else name
         table.append([metric_name(title, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
@@ -167,23 +169,20 @@ FIRST = ("error", "plain_error", "rmse", "loss")  # of the metrics of a part, as
 
 
 def _measured(final: Final, part: str) -> list[str]:
-    measured = [key.removeprefix(f"{part}_") for key in final if key.startswith(f"{part}_")]
+    measured = [name for of, name in map(part_and_name, final) if of == part and name]
     return [*(name for name in FIRST if name in measured), *(name for name in measured if name not in FIRST)]
 
 
 def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:
-    """The two differences that matter, each with its judgement; nothing where an error is not known."""
+    """The differences that matter, each with its judgement; nothing where an error is not known."""
     verdict = of_run(final, set_sizes(data), section.base_error, section.tolerance)
-    if verdict is None:
-        return []
-    steps = {"avoidable_bias": f"train − base ({percent(section.base_error)})", "variance": "dev − train"}
-    return columns(
-        [
-            [RULES[kind].word, what, f"{points(verdict.gaps[kind].value)} points", verdict.gaps[kind].judgement]
-            for kind, what in steps.items()
-        ],
-        right=(2,),
-    )
+    found = verdict.gaps if verdict else {}
+    below = {"avoidable_bias": f"base ({percent(section.base_error)})", "variance": "train", "mismatch": "train-dev"}
+    known = [(RULES[kind].word, start, found[kind]) for kind, start in below.items() if kind in found]
+    rows = [
+        [word, f"{set_name(g.end)} − {start}", f"{points(g.value)} points", g.judgement] for word, start, g in known
+    ]
+    return columns(rows, right=(2,)) if rows else []
 
 
 def summary(
@@ -222,7 +221,8 @@ def brief(record: RunRecord, status: str, events: Iterable[Event] = ()) -> list[
     final = record.get("final")
     if not final:
         return [ending(record, status)]
-    errors = ", ".join(f"{part} {percent(final.get(f'{part}_error'))}" for part in PARTS if f"{part}_error" in final)
+    known = [part for part in PARTS if f"{part}_error" in final]
+    errors = ", ".join(f"{set_name(part)} {percent(final[f'{part}_error'])}" for part in known)
     name = error_name(final, record["data"])
     return [ending(record, status), f"{name:<8} {', '.join(filter(None, [errors, watched(nudges(events))]))}"]
 

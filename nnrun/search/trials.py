@@ -197,7 +197,7 @@ def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
     pairs = zip(job["trials"], configs, strict=True)
     runs = [_directory(job, trial, config, dataset, parent) for trial, config in pairs]
     with _all_locked(runs):
-        return session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
+        return session.train(runs, Listener(), lambda: False, parts=("train", "train_dev", "dev"))
 
 
 def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
@@ -226,7 +226,7 @@ def _train_fold(job: Job, wholes: Sequence[RunDir], configs: Sequence[Config]) -
         runs.append(RunDir.create_at(path, {**files, EPOCHS: b""}))
     with _all_locked(runs):
         session = Session(configs, dataset, continued=False)
-        return session.train(runs, Listener(), lambda: False, parts=("train", "dev"))
+        return session.train(runs, Listener(), lambda: False, parts=("train", "train_dev", "dev"))
 
 
 @contextmanager

@@ -33,6 +33,7 @@ def test_defaults() -> None:
             "target": None,
             "task": "auto",
             "split": "auto",
+            "train_dev": None,
             "split_seed": 0,
             "folds": None,
             "fold": None,

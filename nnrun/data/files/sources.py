@@ -51,6 +51,7 @@ def source_files(config: Data) -> dict[str, Path]:
     source = config.source
     if not isinstance(source, str):
         parts = {"all" if config.folds else "train": source.train, "dev": source.dev, "test": source.test}
+        parts["train_dev"] = source.train_dev
         return {part: Path(path) for part, path in parts.items() if path is not None}
     return {} if source in BUNDLED else {"all": Path(source)}
 

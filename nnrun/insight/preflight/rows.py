@@ -9,11 +9,11 @@ import numpy as np
 
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
-from nnrun.data.split import PARTS, part_sizes, without_test
+from nnrun.data.split import DIVIDED, part_sizes, without_test
 from nnrun.insight.preflight.context import Context, Pair, setting
 from nnrun.insight.preflight.distances import SIGNIFICANCE, Difference, large
 from nnrun.runs.symptoms.evidence import Finding, Status
-from nnrun.text import counted, listed
+from nnrun.text import counted, listed, set_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,10 +62,14 @@ def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
     if split["rule"] != "groups" or split["ratios"] is None:
         return None
     data = context.config.data
-    asked = dict(zip(PARTS, part_sizes(rows, without_test(data.split) if data.folds else data.split), strict=True))
+    asked: dict[str, float] = dict(
+        zip(DIVIDED, part_sizes(rows, without_test(data.split) if data.folds else data.split), strict=True)
+    )
     if data.folds:
         dev = (rows - asked["test"]) // data.folds
         asked |= {"train": rows - asked["test"] - dev, "dev": dev}
+    if data.train_dev is not None:
+        asked |= {"train": (1 - data.train_dev) * asked["train"], "train_dev": data.train_dev * asked["train"]}
     return judge_groups(sizes, {part: asked[part] for part in sizes}, str(context.config.data.group))
 
 
@@ -83,7 +87,7 @@ def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: st
 def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:
     """Rows by part, and by class in each part; a part without a class says nothing about it."""
     numbers = {"rows": dict(sizes), "classes": {part: dict(c) for part, c in counts.items()}}
-    text = ", ".join(f"{rows:,} {part}" for part, rows in sizes.items())
+    text = ", ".join(f"{rows:,} {set_name(part)}" for part, rows in sizes.items())
     absent = {part: [label for label, rows in c.items() if not rows] for part, c in counts.items()}
     absent = {part: found for part, found in absent.items() if found}
     if absent:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nnrun.config.data_section import Only
+from nnrun.config.text_format import Only
 from nnrun.data.files.table import Floats, kind_of
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding

@@ -15,7 +15,7 @@ from nnrun.runs.lineage import changes_in
 from nnrun.runs.members import folds_told, is_gathered, read_ensemble
 from nnrun.runs.records import Blas, Event, Host, RunRecord
 from nnrun.runs.stored import StoredRun
-from nnrun.text import percent, source_name
+from nnrun.text import percent, set_name, source_name
 
 
 def config_section(run: StoredRun) -> Section:
@@ -61,7 +61,7 @@ def _files(record: RunRecord) -> Markup:
     rows = [
         [file["name"], file["part"], f"{file['rows']:,}", code(file["sha256"][:16])] for file in record["data"]["files"]
     ]
-    parts = ", ".join(f"{count:,} {part}" for part, count in record["data"]["rows"].items())
+    parts = ", ".join(f"{count:,} {set_name(part)}" for part, count in record["data"]["rows"].items())
     caption = f"Data: {parts}"
     return table(caption, ["file", "part", "rows", "SHA-256, first 16 digits"], rows, words=(0, 1, 3))
 

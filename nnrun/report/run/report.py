@@ -42,7 +42,7 @@ from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
 from nnrun.runs.verdict import error_kind
-from nnrun.text import duration, metric_name, metric_value, network_shape, number, percent
+from nnrun.text import duration, metric_name, metric_value, network_shape, number, part_and_name, percent, set_name
 
 Parts = list[Markup | Chart]
 
@@ -99,13 +99,13 @@ def key_numbers(run: StoredRun, config: Config) -> list[tuple[str, str, str]]:
     record, data = run.record, run.data
     final, rows, kind = record.get("final") or {}, record["data"]["rows"], error_kind(record["data"])
     told = []
-    for part in ("test", "dev", "train"):
+    for part in ("test", "dev", "train_dev", "train"):
         if final.get(f"{part}_error") is not None:
             rmse = f"RMSE {number(final[f'{part}_rmse'])}, " if f"{part}_rmse" in final else ""
             what = metric_name("1 − R²" if rmse else "error", kind)
             plain = f"plain {percent(final[f'{part}_plain_error'])}, " if f"{part}_plain_error" in final else ""
             beside = [f"{plain}{rmse}{rows[part]:,} examples", watched(nudges(run.events)) if part == "dev" else ""]
-            told.append((f"{part} {what}", percent(final[f"{part}_error"]), "; ".join(filter(None, beside))))
+            told.append((f"{set_name(part)} {what}", percent(final[f"{part}_error"]), "; ".join(filter(None, beside))))
     if is_gathered(record):
         count = len(record["members"])
         return [*told, ("members", str(count), f"trained in {duration(record['seconds'])}, all together")]
@@ -136,12 +136,12 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
 def _metrics_table(final: Final, kind: str) -> Markup:
     """Every metric of the best epoch, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
-    names = dict.fromkeys(key.partition("_")[2] for key in final if key.startswith(f"{parts[0]}_")) if parts else ()
+    names = dict.fromkeys(name for part, name in map(part_and_name, final) if part == parts[0]) if parts else ()
     rows = [
         [metric_name(name, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
         for name in names
     ]
-    return table("The best epoch by every metric", ["metric", *parts], rows)
+    return table("The best epoch by every metric", ["metric", *map(set_name, parts)], rows)
 
 
 def _symptom(symptom: FoundSymptom) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.config.data_section import Data, Format
+from nnrun.config.data_section import Data
+from nnrun.config.text_format import Format
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading

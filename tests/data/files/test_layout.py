@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.config.data_section import Data, Format
+from nnrun.config.data_section import Data
+from nnrun.config.text_format import Format
 from nnrun.data.files.layout import find_layout
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import lacks_names, read_source, read_table

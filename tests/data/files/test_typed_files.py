@@ -24,7 +24,7 @@ from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import READERS, read_chunks, read_table
 from nnrun.data.files.table import Table
 from nnrun.data.prepare import prepare
-from nnrun.data.split import PARTS
+from nnrun.data.split import DIVIDED
 from nnrun.errors import DataError
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.installation import installing
@@ -120,7 +120,7 @@ def test_columns_of_other_types_can_be_left_out(tmp_path: Path) -> None:
         f"{path}: column 'time' is of type time64[us]; write it as numbers, text or dates, or name it in data.drop"
     )
     arrays, fitted = arrays_of(Data(source=str(path), target="y", drop=tuple(odd)))  # as the message says
-    assert (fitted.features, sum(len(arrays[f"{part}_x"]) for part in PARTS)) == (["x"], 40)
+    assert (fitted.features, sum(len(arrays[f"{part}_x"]) for part in DIVIDED)) == (["x"], 40)
     assert "column 'list' is nested" in message(path, target="list")
 
 
