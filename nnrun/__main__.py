@@ -25,10 +25,12 @@ def main() -> None:
         systems.refuse_others()
         threads.one_for_blas()
         threads.count()  # UsageError now, where there is nothing to lose
+        from nnrun.cli import completing
         from nnrun.cli.app import app
         from nnrun.cli.terminal import streams
 
         streams.prepare()
+        completing.rejoin()
         app()
     except KeyboardInterrupt:  # before a command has begun
         sys.exit(130)

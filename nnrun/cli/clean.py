@@ -7,25 +7,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
 from nnrun.cli.rm import Yes, carry_out
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
 
+Statuses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help="Only runs that are failed, diverged, interrupted …; repeatable.",
+        autocompletion=completing.statuses,
+    ),
+]
+
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="WORD",
+        help="Only runs with this tag; repeatable.",
+        autocompletion=completing.tags,
+    ),
+]
+
 
 @explained
 def clean(
     older: Annotated[str | None, typer.Option(metavar="AGE", help="Only runs made so long ago: 30d, 12h, 4w.")] = None,
-    statuses: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--status", metavar="STATUS", help="Only runs that are failed, diverged, interrupted …; repeatable."
-        ),
-    ] = None,
-    tags: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="WORD", help="Only runs with this tag; repeatable.")
-    ] = None,
+    statuses: Statuses = None,
+    tags: Tags = None,
     keep_best: Annotated[
         int | None,
         typer.Option(metavar="N", help="Never the N runs with the lowest dev error on each data set.", min=0),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from nnrun import installation
+from nnrun.cli import completing
 from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.machine import threads
@@ -24,11 +25,19 @@ ConfigFile = Annotated[
         metavar="CONFIG", help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example."
     ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, short name such as a3f2 or @1, or latest.")]
-WhichRun = Annotated[str, typer.Argument(metavar="RUN", help="Path, id, short name such as a3f2 or @1, or latest.")]
+_A_RUN = "Path, id, short name such as a3f2 or @1, or latest."
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=_A_RUN, autocompletion=completing.runs)]
+WhichRun = RunArgument  # where it has no default
+SeveralRuns = Annotated[list[str], typer.Argument(metavar="RUN...", help=_A_RUN, autocompletion=completing.runs)]
 Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the config; repeatable.",
+        autocompletion=completing.settings,
+    ),
 ]
 Threads = Annotated[
     int | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
 from nnrun.cli.terminal.streams import csv_result, json_result, result
 from nnrun.installation import command, elsewhere
@@ -21,7 +22,11 @@ REPEATS = 5  # that measure the noise well enough
 
 Compared = Annotated[
     list[str],
-    typer.Argument(metavar="RUN", help="Two or more: path, id, short name, latest, or a trial as SEARCH/trials/0007."),
+    typer.Argument(
+        metavar="RUN",
+        help="Two or more: path, id, short name, latest, or a trial as SEARCH/trials/0007.",
+        autocompletion=completing.runs,
+    ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Also what does not differ.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print a row a run as CSV.")]

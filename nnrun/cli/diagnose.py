@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, explained
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
@@ -29,7 +30,12 @@ NEEDED = {"train": "the variance is the step from the training error to the dev 
           "dev": "without it there is no variance to judge"}  # fmt: skip
 
 RunOrNothing = Annotated[
-    str | None, typer.Argument(metavar="RUN", help="Path, id, short name, or latest, which is also the default.")
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="Path, id, short name, or latest, which is also the default.",
+        autocompletion=completing.runs,
+    ),
 ]
 
 

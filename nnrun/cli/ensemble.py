@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Threads, Verbose, explained
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import json_result, result
@@ -24,8 +25,9 @@ Named = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN",
-        help="Two or more; or one search with --top or --greedy; or one run to be trained anew: path, id, unique "
-        "prefix, or latest.",
+        help="Two or more; or one search with --top or --greedy; or one run to be trained anew: path, id, short "
+        "name, or latest.",
+        autocompletion=completing.runs,
     ),
 ]
 Top = Annotated[int | None, typer.Option(metavar="N", help="The N best trials of a search, equal weights.", min=2)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from nnrun.cli import search
+from nnrun.cli import completing, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Settings, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import json_result, result, say
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
 
-SearchArgument = Annotated[str, typer.Argument(metavar="SEARCH", help="Path, id, short name, or latest.")]
+SearchArgument = Annotated[
+    str,
+    typer.Argument(metavar="SEARCH", help="Path, id, short name, or latest.", autocompletion=completing.runs),
+]
 NewConfig = Annotated[
     Path | None,
     typer.Argument(metavar="CONFIG", help="YAML file whose data and network take the place of the search's own."),

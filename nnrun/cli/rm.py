@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, Runs, explained
+from nnrun.cli.common import RUNS, Debug, Json, Runs, SeveralRuns, explained
 from nnrun.cli.terminal.streams import json_result, result
 from nnrun.installation import command, elsewhere
 
@@ -20,9 +20,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Remove it; without this, what 
 
 @explained
 def rm(
-    references: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Path, id, short name such as a3f2 or @1, or latest.")
-    ],
+    references: SeveralRuns,
     yes: Yes = False,
     runs: Runs = RUNS,
     json: Json = False,

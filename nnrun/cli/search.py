@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
@@ -42,7 +43,13 @@ Trials = Annotated[
     int | None, typer.Option(metavar="N", help="Total number of trials; left out: search.trials.", min=1)
 ]
 StrategyName = Annotated[
-    str | None, typer.Option("--strategy", metavar="NAME", help="How trials are chosen; left out: search.strategy.")
+    str | None,
+    typer.Option(
+        "--strategy",
+        metavar="NAME",
+        help="How trials are chosen; left out: search.strategy.",
+        autocompletion=completing.strategies,
+    ),
 ]
 Workers = Annotated[
     int | None,

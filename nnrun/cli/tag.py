@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnrun.cli import completing
 from nnrun.cli.common import RUNS, Debug, Json, Runs, WhichRun, explained
 from nnrun.cli.terminal.streams import json_result, result
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 def tag(
     run: WhichRun,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="WORD...", help="Tags; without any, those it has are printed.")
+        list[str] | None,
+        typer.Argument(
+            metavar="WORD...",
+            help="Tags; without any, those it has are printed.",
+            autocompletion=completing.tags,
+        ),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take these tags away.")] = False,
     runs: Runs = RUNS,

@@ -1,0 +1,127 @@
+"""What a shell offers behind Tab: runs, settings of the config and their choices, strategies, tags.
+
+Typer asks these functions; what cannot be read is not offered, as nothing can be told while somebody types.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nnrun.installation import RUNS
+
+if TYPE_CHECKING:
+    from nnrun.config.reference import Row
+    from nnrun.runs.rundir import RunDir
+
+ASKED, IN_BASH = "_NNRUN_COMPLETE", "complete_bash"
+BEFORE = "_NNRUN_BEFORE"  # what stands in front of the word that bash replaces
+
+
+class Meant(str):
+    """What is offered for a word that it need not begin with: Typer leaves out what does not begin alike."""
+
+    __slots__ = ()
+
+    def startswith(self, *_: object) -> bool:
+        """So it is never left out."""
+        return True
+
+
+def rejoin() -> None:
+    """Bash takes words apart at each `=`; what belongs together is put together again."""
+    if os.environ.get(ASKED) != IN_BASH:
+        return
+    words, place = os.environ.get("COMP_WORDS", "").split("\n"), int(os.environ.get("COMP_CWORD", 0))
+    joined: list[str] = []
+    before, at = "", 0
+    for k, word in enumerate(words):
+        glued = k > 1 and "=" in (word, words[k - 1]) and joined[-1] != ""
+        if k == place:
+            before, at = (joined[-1] if glued else "", len(joined) - glued)
+            before += "=" if glued and word == "=" else ""
+        joined = [*joined[:-1], joined[-1] + word] if glued else [*joined, word]
+    os.environ |= {"COMP_WORDS": "\n".join(joined), "COMP_CWORD": str(at), BEFORE: before}
+
+
+def runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids, the newest first, and `latest`; of a search its trials too. A short name becomes the id."""
+    from nnrun.errors import NnrunError
+    from nnrun.runs.finding import find_run, list_runs
+
+    root = Path(ctx.params.get("runs") or os.environ.get("NNRUN_RUNS") or RUNS)
+    above, inside, _ = incomplete.rpartition("/")
+    try:
+        if inside:
+            within = _inside(find_run(root, above.partition("/")[0]), above)
+            return [name for name in within if name.startswith(incomplete)]
+        found = [name for name in ("latest", *(run.id for run in list_runs(root)[::-1])) if name.startswith(incomplete)]
+        return found or [Meant(find_run(root, incomplete).id)]
+    except (NnrunError, OSError):
+        return []
+
+
+def _inside(search: RunDir, above: str) -> Iterator[str]:
+    """The runs in a search as they are typed behind its name."""
+    name, _, folder = above.partition("/")
+    if folder == "trials":
+        yield from (f"{above}/{path.name}" for path in sorted((search.path / folder).iterdir()) if path.name[0] != ".")
+    elif not folder:
+        yield from (f"{name}/{part}" for part in ("best", "trials/") if (search.path / part).is_dir())
+
+
+def settings(incomplete: str) -> list[str]:
+    """`key=`, and behind the only key that is meant its choices, or its default."""
+    from nnrun.config.reference import reference_rows
+
+    key, equals, _ = incomplete.partition("=")
+    rows = [row for row in reference_rows() if row.key != "extends"]
+    names = dict.fromkeys(row.key for row in rows if (row.key == key if equals else row.key.startswith(key)))
+    offered = [f"{name}=" for name in names]
+    if len(names) == 1:  # one more, so that no shell puts a space behind the sign
+        offered += [f"{name}={value}" for name in names for value in _values([row for row in rows if row.key == name])]
+    before = os.environ.get(BEFORE, "")
+    return [Meant(each.removeprefix(before)) for each in offered if each.startswith(incomplete) and each != before]
+
+
+def _values(rows: list[Row]) -> Iterator[str]:
+    for row in rows:
+        if "name" in row.type.split():
+            yield from (word.strip() for word in row.range.split(" or ")[0].split(","))
+        elif "true/false" in row.type:
+            yield from ("true", "false")
+        elif row.default != "required":
+            yield row.default
+
+
+def strategies(incomplete: str) -> list[str]:
+    """The ways in which a search draws trials."""
+    from nnrun.search.strategies import STRATEGIES
+
+    return [name for name in STRATEGIES if name.startswith(incomplete)]
+
+
+def statuses(incomplete: str) -> list[str]:
+    """What a run may be."""
+    from nnrun.insight.comparison.listing import STATUSES
+
+    return [name for name in STATUSES if name.startswith(incomplete)]
+
+
+def tags(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Those that runs of the folder have."""
+    from nnrun.errors import NnrunError
+    from nnrun.runs.finding import list_runs
+    from nnrun.runs.labels import labels_of
+
+    root, found = Path(ctx.params.get("runs") or os.environ.get("NNRUN_RUNS") or RUNS), set[str]()
+    for run in list_runs(root):
+        try:
+            found |= set(labels_of(run)["tags"])
+        except (NnrunError, OSError):
+            continue
+    return sorted(word for word in found if word.startswith(incomplete))

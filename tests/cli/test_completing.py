@@ -1,0 +1,95 @@
+"""What Tab offers: in bash itself, and by the functions that shells ask."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from nnrun.cli import completing
+from nnrun.config.reference import reference_rows
+from nnrun.runs.labels import tag
+from nnrun.runs.rundir import RunDir
+from tests.cli.conftest import QUICK, Done
+
+Nnrun = Callable[..., Done]
+CTX = cast(Any, SimpleNamespace(params={}))
+
+
+@pytest.fixture
+def run(nnrun: Nnrun) -> str:
+    nnrun("train", "-q", *QUICK)
+    return next(Path("runs").glob("[!.]*")).name
+
+
+def test_bash_puts_in_what_was_meant(run: str, tmp_path: Path) -> None:
+    """Bash itself takes the words apart; here they are as it does."""
+    program = tmp_path / "nnrun"
+    program.write_text(f"#!{sys.executable}\nfrom nnrun.__main__ import main\nmain()\n")
+    program.chmod(0o755)
+    function = (
+        "_nnrun() { local IFS=$'\\n'; COMPREPLY=( $( env COMP_WORDS=\"${COMP_WORDS[*]}\" COMP_CWORD=$COMP_CWORD "
+        "_NNRUN_COMPLETE=complete_bash nnrun ) ); }\n"
+    )
+    asked = [f"nnrun show {run[-4:]}", "nnrun train --set optimizer.name = ada", "nnrun search --strategy so"]
+    lines = [
+        f'COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _nnrun; echo "${{COMPREPLY[*]}}"'
+        for words in asked
+    ]
+    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", function + "\n".join(lines)], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines() == [run, "adam adamw", "sobol"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "joined", "at", "before"),
+    [
+        (["nnrun", "train", "--set", "a.b", "=", "c"], 5, ["nnrun", "train", "--set", "a.b=c"], 3, "a.b="),
+        (["nnrun", "train", "--set", "a.b", "="], 4, ["nnrun", "train", "--set", "a.b="], 3, "a.b="),
+        (["nnrun", "t", "--set", "a", "=", "1", "-q", "b"], 7, ["nnrun", "t", "--set", "a=1", "-q", "b"], 5, ""),
+        (["nnrun", "show", ""], 2, ["nnrun", "show", ""], 2, ""),
+    ],
+)  # fmt: skip
+def test_what_bash_takes_apart_is_put_together(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], place: int, joined: list[str], at: int, before: str
+) -> None:
+    for name, value in {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(place), completing.BEFORE: ""}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(completing.ASKED, completing.IN_BASH)
+    completing.rejoin()
+    assert (os.environ["COMP_WORDS"].split("\n"), int(os.environ["COMP_CWORD"])) == (joined, at)
+    assert os.environ[completing.BEFORE] == before
+
+
+def test_runs(nnrun: Nnrun, run: str) -> None:
+    assert completing.runs(CTX, "") == ["latest", run]
+    assert completing.runs(CTX, run[:10]) == completing.runs(CTX, "@0") == [run]
+    assert completing.runs(CTX, "zzz") == completing.runs(CTX, "zzz/best") == []
+    nnrun("search", "-q", *QUICK, "--trials", "1", "--workers", "1")
+    assert completing.runs(CTX, "latest/") == ["latest/best", "latest/trials/"]
+    assert completing.runs(CTX, "latest/trials/0") == ["latest/trials/0000"]
+
+
+def test_settings() -> None:
+    assert completing.settings("data.norm")[:3] == [
+        "data.normalize=",
+        "data.normalize=standard",
+        "data.normalize=robust",
+    ]
+    assert completing.settings("network.batch_norm=") == [
+        "network.batch_norm=", "network.batch_norm=true", "network.batch_norm=false"
+    ]  # fmt: skip
+    assert "training.epochs=50" in completing.settings("training.epochs=")
+    assert set(completing.settings("")) == {f"{row.key}=" for row in reference_rows()} - {"extends="}
+
+
+def test_tags_and_states(run: str) -> None:
+    tag(RunDir(Path("runs") / run), ["paper", "baseline"])
+    assert completing.tags(CTX, "") == ["baseline", "paper"]
+    assert completing.statuses("d") == ["done", "diverged"]
