@@ -50,7 +50,7 @@ def clean(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Tell which runs could go; with --yes, remove them.
+    """Tell which runs could go, what that frees, and with --yes do it.
 
     Runs go that fulfil all conditions, of several tags or states one. What is being trained stays.
 

@@ -21,7 +21,7 @@ def rerun(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Train a run again, and tell whether the same came out.
+    """Train a run again, as a new one, and compare the two.
 
     It trains what resolved.yaml says, with every change that was made on the way. A note says if the data changed.
 

@@ -41,8 +41,8 @@ def show(
     found = StoredRun(find_run(runs, run))
     if found.is_search:
         record_of(found)  # DataError where there is none
-        if not (json or csv) and (labels := label_lines(labels_of(found.directory))):
-            result(*labels)
+        if (lines := label_lines(labels_of(found.directory))) and not (json or csv):
+            result(*lines)
         _kind_of(found).page(found, json, csv)
     elif json:
         json_result(_whole(found, record_of(found)))

@@ -101,7 +101,10 @@ def test_gates(nnrun: Nnrun, gate: str, code: int) -> None:
     [
         ("dev_error", "write a metric, a sign and a number"),
         ("dev_error<1.2.3", "write a metric, a sign and a number"),
-        ("dev_eror<1", "no metric 'dev_eror'; a name is train, dev, test or data, then _ and one of error, loss,"),
+        (
+            "dev_eror<1",
+            "no metric 'dev_eror'; a name is train, train_dev, dev, test or data, then _ and one of error, loss,",
+        ),
         ("dev_mae<1", "no dev_mae was measured; there are train_error,"),
     ],
 )
