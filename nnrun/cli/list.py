@@ -23,7 +23,7 @@ Filters = Annotated[
     typer.Option(
         "--filter",
         metavar="CONDITION",
-        help="Only runs with status=done, 'name=digits*', 'dev_error<5%', optimizer.name=adam …; repeatable.",
+        help="Only runs with status=done, 'name=digits*', 'dev_error<5%', tag=WORD, optimizer.name=adam …; repeatable.",
     ),
 ]
 Reverse = Annotated[bool, typer.Option("--reverse", help="The other way round; with --sort highest or newest first.")]

@@ -130,6 +130,8 @@ def _discard(path: Path, before: str) -> None:
         hidden = path.rename(path.with_name(f"{REMOVED}{secrets.token_hex(8)}"))
         try:
             shutil.rmtree(hidden)
+        except FileNotFoundError:  # another command takes what is a day old for abandoned, and deletes the rest
+            return
         except OSError as error:
             left = f"it is no longer listed, but {error.filename} cannot be deleted ({error.strerror})"
             raise UsageError(f"{path}: {left}; the rest of it lies in {hidden}") from error
