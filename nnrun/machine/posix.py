@@ -17,6 +17,7 @@ Modes = list[Any]  # how a terminal treats what is typed
 
 HANG_UP = signal.SIGHUP  # comes when a terminal closes
 SUSPEND = signal.SIGTSTP  # Ctrl-Z
+NO_LINK = os.O_NOFOLLOW  # of a file to open: fail where it is a link
 LIMITS_MEMORY = sys.platform != "darwin"  # macOS refuses such a limit, and would not hold it
 LEAST_MEMORY = 1 << 28  # of a worker: the libraries and a small network; where a BLAS finds no room it hangs
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from nnrun.errors import NnrunError, UsageError
 from nnrun.files import drop_abandoned, lock_exclusively
 from nnrun.installation import command, elsewhere
+from nnrun.machine.posix import NO_LINK
 from nnrun.runs.finding import find_run, list_runs, search_of
 from nnrun.runs.members import whole_of
 from nnrun.runs.preparing import CACHE
@@ -140,11 +141,11 @@ def _discard(path: Path, before: str) -> None:
 @contextmanager
 def _held(path: Path, before: str) -> Iterator[None]:
     """The folder, and the lock of the run in it: who would train it now finds it locked, and then gone."""
-    held = [os.open(path, os.O_RDONLY | os.O_NOFOLLOW)]
+    held = [os.open(path, os.O_RDONLY | NO_LINK)]
     try:
         lock_exclusively(held[0])
         if (path / LOCK).is_file():
-            held.append(os.open(path / LOCK, os.O_RDONLY | os.O_NOFOLLOW))
+            held.append(os.open(path / LOCK, os.O_RDONLY | NO_LINK))
             if not lock_exclusively(held[1]):
                 raise UsageError(f"{path.name} is being trained by now{before}")
         yield

@@ -31,7 +31,7 @@ POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/runs/removing.py": {"O_NOFOLLOW"},
     "nnrun/machine/posix.py": {
         *("flock", "LOCK_NB", "LOCK_EX", "LOCK_SH"),
-        *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid"),
+        *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "O_NOFOLLOW"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
         *("tcgetpgrp", "getpgrp", "SIGTSTP", "SIGTTIN", "SIGTTOU", "pthread_kill"),
         *("tcgetattr", "tcsetattr", "TCSANOW", "ICANON", "ECHO", "VMIN", "VTIME", "error"),
