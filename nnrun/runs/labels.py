@@ -61,9 +61,12 @@ def note(run: RunDir, text: str) -> Labels:
 
 def _write(run: RunDir, changed: Callable[[Labels], Labels]) -> Labels:
     _refuse_replaced(run)
-    with _alone(run):
-        labels = changed(labels_of(run))
-        run.write(LABELS, to_json(sealed(labels), indent=2) + "\n")
+    try:
+        with _alone(run):
+            labels = changed(labels_of(run))
+            run.write(LABELS, to_json(sealed(labels), indent=2) + "\n")
+    except OSError as error:
+        raise UsageError(f"{run.path}: cannot write there ({error.strerror}); nothing was changed") from error
     return labels
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +77,15 @@ def test_tags_that_are_put_at_once_are_all_kept(run: RunDir) -> None:
     for thread in threads:
         thread.join()
     assert set(labels_of(run)["tags"]) == {f"t{k}" for k in range(8)}
+
+
+def test_a_closed_folder_is_told(nnrun: Nnrun, run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(RunDir, "write", refuse)
+    done = nnrun("tag", run.id, "baseline")
+    assert (done.code, "cannot write there (Permission denied); nothing was changed" in done.err) == (2, True)
 
 
 def test_damage_is_told_and_hides_no_run(nnrun: Nnrun, run: RunDir) -> None:
