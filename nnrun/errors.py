@@ -22,7 +22,8 @@ class UsageError(NnrunError):
 def refuse_for(what: str, **options: object) -> None:
     """UsageError if one of these is given, which has no meaning for what is asked for."""
     if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [], (), False)]:
-        raise UsageError(f"--{given[0]} has no meaning for {what}")
+        name = {"any-bits": "allow-different-bits"}.get(given[0], given[0])
+        raise UsageError(f"--{name} has no meaning for {what}")
 
 
 class ConfigError(NnrunError):

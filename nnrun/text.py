@@ -211,6 +211,14 @@ def remaining(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """Whole numbers that rise, as `0–4, 7, 9–12`."""
+    starts = [i for i, number in enumerate(numbers) if i == 0 or numbers[i - 1] != number - 1]
+    ends = [*(start - 1 for start in starts[1:]), len(numbers) - 1]
+    pairs = ((numbers[start], numbers[end]) for start, end in zip(starts, ends, strict=True))
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in pairs)
+
+
 def wrapped(text: str, head: str = "") -> list[str]:
     """Lines of the width of a screen, or of the terminal where it is narrower; those after the first are indented."""
     width = max(len(head) + NARROWEST, min(WIDTH, shutil.get_terminal_size().columns))

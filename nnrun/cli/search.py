@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
 
@@ -207,6 +207,14 @@ def _summary(search: StoredSearch) -> list[str]:
     return summary(search.record, search.trials, plan.space, plan.metric, search.run.config.optimizer.name)
 
 
+def _where(places: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    """A line a machine, where there were several."""
+    from nnrun.text import ranges, wrapped
+
+    for host, numbers in places.items() if len(places) > 1 else ():
+        yield from wrapped(f"{host}: trial{'s' * (len(numbers) > 1)} {ranges(numbers)}", "trained  ")
+
+
 def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.runs.labels import labels_of
@@ -225,5 +233,6 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
+        lines += _where(search.places)
         lines += [*stage_lines(record.get("stages", [])), *unfinished_repeats(record, plan.repeat, str(run.path))]
         result(*heading(run.id, plan, plan.space, kind=kind_of(record)), "", *lines)

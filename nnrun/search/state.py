@@ -94,6 +94,11 @@ class Options:
         names = [name for name in Limits.__annotations__ if getattr(self, name) is None]
         return replace(self, **cast(Any, {name: limit for name, limit in kept.items() if name in names}))
 
+    @property
+    def workers_here(self) -> int | None:
+        """How many there are, where that is known before they are: a cluster tells of its own."""
+        return self.workers if self.cluster is None else None
+
     def stacked(self, worth: int) -> int:
         """How many trials to stack where so many are worth it."""
         return min(self.stack or LARGEST, worth)

@@ -72,6 +72,15 @@ class StoredSearch:
         return [RunDir(self.run.path / "trials" / f"{record['number']:04d}") for record in ranked(self.trials)]
 
     @property
+    def places(self) -> dict[str, list[int]]:
+        """The trials that each machine trained, by its name."""
+        found: dict[str, list[int]] = {}
+        for record in self.kept:
+            if host := record.get("host"):
+                found.setdefault(host, []).append(record["number"])
+        return dict(sorted(found.items()))
+
+    @property
     def loss(self) -> str | None:
         """What to say where fewer trials are there than the result in run.json is of."""
         counted = 0 if self.run.under_way else self.record.get("trials") or 0

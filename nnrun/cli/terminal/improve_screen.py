@@ -36,7 +36,7 @@ class ImproveConsole(Screen, Watcher, Teller):
     def started(self, run: RunDir, plan: Plan) -> None:
         """The heading."""
         self.preparation.close()
-        for line in telling.heading(run.id, read(run), self.options.workers):
+        for line in telling.heading(run.id, read(run), self.options.workers_here):
             self.say(line)
 
     def outlook(self, told: Callable[[], list[str]]) -> None:

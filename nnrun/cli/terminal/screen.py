@@ -39,7 +39,7 @@ class Preparation:
     """Hears of each piece of data: a bar on a terminal, gone in the end, elsewhere a line at the start and the end."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began: float | None = None  # when the first piece was heard of: workers may have been waited for before
         self._told = False
         self._bar: Progress | None = None
 
@@ -49,7 +49,9 @@ class Preparation:
             self.close()
             say("engine   compiling the training step, which is done once on this machine")
             return
-        if time.monotonic() - self._began < MOMENT:
+        now = time.monotonic()
+        self._began = self._began or now
+        if now - self._began < MOMENT:
             return
         if not self._told:
             self._told = True
@@ -62,7 +64,7 @@ class Preparation:
         """It is over, well or not."""
         if self._bar is not None:
             self._bar.stop()
-        if self._told:
+        if self._told and self._began is not None:
             say(f"data     {time.monotonic() - self._began:.0f} s were spent on preparing it")
         self._told, self._bar = False, None
 

@@ -59,9 +59,9 @@ class SearchConsole(Screen, Watcher):
         self.error_kind = error_kind(run.read_record()["data"])
         retest = StoredSearch(StoredRun(run)).retest
         if retest:
-            say(*retests.heading(run.id, retest, plan, self.options.workers, self.error_kind))
+            say(*retests.heading(run.id, retest, plan, self.options.workers_here, self.error_kind))
         else:
-            say(*heading(run.id, plan, plan.space, self.options.workers, self.error_kind), *outlook(plan))
+            say(*heading(run.id, plan, plan.space, self.options.workers_here, self.error_kind), *outlook(plan))
 
     def outlook(self, told: Callable[[], list[str]]) -> None:
         """As it is, before the first trial."""

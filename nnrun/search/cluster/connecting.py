@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 EXTRA, LOCAL = "cluster", "local:"
-PATIENCE = 10  # seconds until somebody must have answered
+PATIENCE = 8  # seconds until a scheduler must have answered
 MOST_LOCAL = 1024
+NOISY = ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny", "distributed.scheduler")
 HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:N for N processes here"
 
 
@@ -30,16 +32,20 @@ def connected(address: str) -> Iterator[Client]:
         raise UsageError(lacking("--cluster needs", EXTRA))
     import distributed
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what matters is told by the search
+    for name in ("distributed", *NOISY):  # what matters is told by the search
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="distributed|dask")
     here = _local(address)
     try:
-        where: dict[str, Any] = {"address": here} if here else _where(address)
         try:
-            client = distributed.Client(**where, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            why = "nobody answers there within" if isinstance(error, (OSError, TimeoutError)) else f"{error}; asked for"
-            raise UsageError(f"--cluster {address}: {why} {PATIENCE} seconds; is the scheduler running?") from None
+            client = distributed.Client(here or _scheduler(address), timeout=PATIENCE, set_as_default=False)
+        except (OSError, TimeoutError):
+            why = f"nobody answers there within {PATIENCE} seconds; is the scheduler running?"
+            raise UsageError(f"--cluster {address}: {why}") from None
+        except MemoryError:  # what comes is not what dask says, and read as if it were, it is of any size
+            raise UsageError(f"--cluster {address}: what answers there is no dask scheduler") from None
+        except (ValueError, ImportError) as error:  # of an address that is none, or needs a library
+            raise UsageError(f"--cluster {address}: {error}") from None
         try:
             yield client
         finally:
@@ -61,8 +67,14 @@ def refuse_malformed(address: str) -> None:
         raise UsageError(f"--cluster {address}: no such file; it takes {HOW}")
 
 
-def _where(address: str) -> dict[str, str]:
-    return {"address": address} if "://" in address else {"scheduler_file": address}
+def _scheduler(address: str) -> str:
+    """The address, which a scheduler file may hold."""
+    if "://" in address:
+        return address
+    try:
+        return str(json.loads(Path(address).read_bytes())["address"])
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"--cluster {address}: this is no scheduler file; it takes {HOW}") from None
 
 
 def _local(address: str) -> Any:

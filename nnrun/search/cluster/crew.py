@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.search.cluster import worker
-from nnrun.search.cluster.connecting import PATIENCE
 from nnrun.search.cluster.sameness import Kind, Probe, differences, probe, probe_job
 from nnrun.search.executors import Pool, WorkerDiedError
+from nnrun.text import counted
 
 if TYPE_CHECKING:
     from distributed import Client
 
 BETWEEN_LOOKS = 0.2  # seconds
+PATIENCE = 10  # seconds until the first worker must be there
 USUAL: Kind = {"engine": "numpy", "dtype": "float32"}  # what is compared before anything is known of the search
+LEFT_OVER = (
+    "no worker of the cluster may train any more; what is finished is kept, and resuming the search continues it"
+)
 GONE = "the scheduler of the cluster is gone; what is finished is kept, and resuming the search continues it"
 LOST = -9  # the exit code that a worker which is not there any more is taken to have
 
@@ -34,10 +38,12 @@ class Crew:
         self._ours, self._news = {_name(USUAL): ours}, list[str]()
         self._change = threading.Condition()
         self._present: set[str] = set()
-        self._compared: dict[str, bool] = {}  # whether it may train
+        self._compared: dict[str, bool | None] = {}  # whether it may train, None until that is known
+        self._hosts: dict[str, str] = {}
         self._bits: dict[tuple[str, str], str] = {}  # by worker and kind
         self._free: list[str] = []
         self._over: str | None = None
+        self._started = False
         self._examiners = ThreadPoolExecutor(64)
         for _ in range(int(PATIENCE / BETWEEN_LOOKS)):
             if welcomed := self._look():
@@ -48,13 +54,16 @@ class Crew:
             raise UsageError(f"--cluster: the scheduler has no worker after {PATIENCE} seconds; start some first")
         if not self.size:
             raise UsageError("\n".join(["--cluster: no worker trains to the same bits as this machine", *self.news()]))
-        self._looker = threading.Thread(target=self._keep_looking, daemon=True)
-        self._looker.start()
+        self._started = True
+        self._news.insert(
+            0, f"cluster  {counted(self.size, 'worker')} on {', '.join(sorted(set(self._hosts.values())))}"
+        )
+        threading.Thread(target=self._keep_looking, daemon=True).start()
 
     @property
     def size(self) -> int:
         """How many may train."""
-        return sum(self._compared.get(address, False) for address in self._present)
+        return sum(bool(self._compared.get(address)) for address in self._present)
 
     def news(self) -> list[str]:
         """Lines on workers that came or went, once each."""
@@ -74,6 +83,8 @@ class Crew:
         """A free worker, when there is one, and another than that if there is another."""
         with self._change:
             while not self._over and not self._free:
+                if self._present and all(self._compared.get(each) is False for each in self._present):
+                    raise NnrunError(LEFT_OVER)
                 self._change.wait()
             if self._over:
                 raise NnrunError(self._over)
@@ -112,7 +123,8 @@ class Crew:
         """Give a worker nothing any more, and say why."""
         with self._change:
             self._compared[address] = False
-            self._news += [f"worker {address} is refused: {why[0]}", *(f"  {line}" for line in why[1:])]
+            self._news += [f"refused  worker {address}: {why[0]}", *(f"{'':9}{line}" for line in why[1:])]
+            self._change.notify_all()
 
     def forget(self, address: str) -> None:
         """Compare a worker anew: another process has its address."""
@@ -135,10 +147,11 @@ class Crew:
         with self._change:
             new, self._present = present - set(self._compared), present
             for address in set(self._compared) - present:
-                self._compared.pop(address)
+                if self._compared.pop(address):
+                    self._news.append(f"cluster  worker {address} has left, {self.size} left to train")
                 self._bits = {key: bits for key, bits in self._bits.items() if key[0] != address}
             self._free = [address for address in self._free if address in present]
-            self._compared |= dict.fromkeys(new, False)
+            self._compared |= dict.fromkeys(new)
             self._change.notify_all()
         return [self._examiners.submit(self._welcome, address) for address in new]
 
@@ -148,6 +161,8 @@ class Crew:
                 with self._change:
                     if address in self._present:
                         self._compared[address] = True
+                        if self._started:
+                            self._news.append(f"cluster  worker {address} has joined, {self.size} to train")
                         self._free.append(address)
                         self._change.notify()
 
@@ -170,6 +185,7 @@ class Crew:
             return False
         with self._change:
             self._bits[address, _name(kind)] = theirs["bits"]
+            self._hosts[address] = theirs["here"]["host"]["name"]
         return True
 
     def _own(self, kind: Kind) -> Probe:

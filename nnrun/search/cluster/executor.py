@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -122,8 +122,8 @@ class Cluster:
         except (WorkerDiedError, NnrunError):
             future.cancel()
             raise
-        except BaseException as error:
-            raise NnrunError(f"{GONE} ({type(error).__name__}: {error})") from None
+        except CancelledError:  # as all are when the connection is lost
+            raise NnrunError(GONE) from None
         finally:
             self._flying.pop(request["token"])
         return cast(Reply, json.loads(line)), parcel
