@@ -194,7 +194,8 @@ RECORD = {
     "divergence": "where numbers ceased to be finite",
     "curve": "dev errors, an epoch each",
     "error": "why a trial failed",
-    "attempt, seconds, host, time": "how often it was begun, how long it trained, where, and when it ended",
+    "attempt, seconds, host, time": "how often it was begun, how long it trained, where, and when it ended; "
+    "with `--allow-different-bits` there is `bits` beside them, what the tiny training of its worker came to",
     "checksum": "of all the rest; a line whose checksum does not fit is left out",
 }
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 BETWEEN_LOOKS = 0.2  # seconds
-PATIENCE = 10  # seconds until the first worker must be there
+PATIENCE = 60  # seconds until the first worker must be there
 USUAL: Kind = {"engine": "numpy", "dtype": "float32"}  # what is compared before anything is known of the search
 LEFT_OVER = (
     "no worker of the cluster may train any more; what is finished is kept, and resuming the search continues it"

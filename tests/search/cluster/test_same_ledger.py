@@ -17,7 +17,7 @@ from nnrun.search.verbs import begin
 from tests.search.cluster.conftest import ByHand
 from tests.search.conftest import CONFIG, OF_A_CALL
 
-OF_A_RUN = (*OF_A_CALL, "created", "started", "ended", "process", "blas", "written", "chosen", "running_seconds")
+OF_A_RUN = (*OF_A_CALL, "created", "started", "ended", "process", "blas", "written", "chosen", "running_seconds", "git")
 
 
 def left(run: RunDir) -> Any:
