@@ -22,6 +22,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord, TrialResult
 
 if TYPE_CHECKING:
+    from nnrun.config.config import Config
     from nnrun.config.space.space import Space
     from nnrun.search.trials import Objective
 
@@ -151,13 +152,13 @@ def _enter(ledger: Ledger, folder: Path, metric: Objective) -> list[int]:
             continue
         with suppress(NnrunError):  # what is damaged there is trained again
             if run.read_record()["status"] in ENDED:
-                ledger.append(entry(result_in(run) | {"attempt": None}, metric))
+                ledger.append(entry(result_in(run)[0] | {"attempt": None}, metric))
                 entered.append(int(run.id))
     return entered
 
 
-def result_in(run: RunDir) -> TrialResult:
-    """What a trial came to, by its directory; DataError where that is not whole, or the trial has not ended."""
+def result_in(run: RunDir) -> tuple[TrialResult, Config]:
+    """What a trial came to, and of which config, by its directory; DataError where that is not whole, or it goes on."""
     from nnrun.runs.listener import Outcome  # here, as these load NumPy
     from nnrun.runs.stored import StoredRun
     from nnrun.search.trials import trial_result
@@ -166,4 +167,4 @@ def result_in(run: RunDir) -> TrialResult:
     if record["status"] not in ENDED:
         raise DataError(f"{run.path}: the trial has not ended")
     outcome = Outcome(run, record["status"], record, run.metrics(), StoredRun(run).config)
-    return trial_result(int(run.id), run.read_json("values.json", Settings), outcome)
+    return trial_result(int(run.id), run.read_json("values.json", Settings), outcome), outcome.config

@@ -19,7 +19,6 @@ from nnrun.errors import DataError, NnrunError
 from nnrun.files import filling
 from nnrun.runs.conclusion import in_folds
 from nnrun.runs.rundir import UNFINISHED, RunDir
-from nnrun.runs.stored import StoredRun
 from nnrun.search.cluster import worker
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import GONE, USUAL, Crew, own_probe
@@ -29,6 +28,7 @@ from nnrun.search.cluster.worker import Reply, Request, Train
 from nnrun.search.executors import Failure, Result, Work, WorkerDiedError
 from nnrun.search.executors import Job as AJob
 from nnrun.search.ledger import result_in
+from nnrun.search.record import TrialResult
 from nnrun.search.trials import Answer, Job, TrialJob
 
 MOST_THREADS = 4096  # each waits for a job
@@ -176,7 +176,7 @@ class Cluster:
 
     def _unpacked(self, job: Job, parcel: bytes, bits: str) -> Answer | Failure:
         """Put the trials' directories where they belong, and read their results there; a Failure if they are none."""
-        folder, found = Path(job["folder"]), []
+        folder, found = Path(job["folder"]), list[TrialResult]()
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with filling(folder, UNFINISHED) as unfinished:
@@ -189,13 +189,16 @@ class Cluster:
                     (unfinished / place.name).rename(place)
         except (DataError, UnicodeError) as error:
             return {"error": f"what a worker sent back is refused: {error}"}
-        return {"results": [result | {"bits": bits} for result in found] if self.any_bits else found}
+        if self.any_bits:
+            for result in found:
+                result["bits"] = bits
+        return {"results": found}
 
 
-def _checked(folder: Path, trial: TrialJob) -> Any:
+def _checked(folder: Path, trial: TrialJob) -> TrialResult:
     """The result of a trial by its directory; DataError where that is not of this trial."""
     run = RunDir(folder / f"{trial['number']:04d}")
-    result, config = result_in(run), StoredRun(run).config
+    result, config = result_in(run)
     if config != Config.from_values(trial["config"]) or result["values"] != trial["values"]:
         raise DataError(f"{run.id}: it is of another training")
     return result
