@@ -20,7 +20,7 @@ from nnrun.text import counted
 if TYPE_CHECKING:
     from distributed import Client
 
-BETWEEN_LOOKS = 0.2  # seconds
+BETWEEN_LOOKS = 0.4  # seconds
 PATIENCE = 60  # seconds until the first worker must be there
 USUAL: Kind = {"engine": "numpy", "dtype": "float32"}  # what is compared before anything is known of the search
 LEFT_OVER = (
@@ -47,7 +47,7 @@ class Crew:
         self._examiners = ThreadPoolExecutor(64)
         for _ in range(int(PATIENCE / BETWEEN_LOOKS)):
             if welcomed := self._look():
-                wait(welcomed)
+                wait(welcomed, PATIENCE)
                 break
             time.sleep(BETWEEN_LOOKS)
         else:
@@ -100,18 +100,19 @@ class Crew:
 
     def wait_for(self, future: Any, address: str) -> Any:
         """The result of what a worker was asked; WorkerDiedError where it has left, NnrunError where all is over."""
-        while True:
-            try:
-                return future.result(BETWEEN_LOOKS)
-            except TimeoutError:
-                if self._over:
-                    raise NnrunError(self._over) from None
-                if address not in self._present:
-                    raise WorkerDiedError(LOST) from None
-            except Exception as error:
-                if type(error).__name__ == "KilledWorker":
-                    raise WorkerDiedError(LOST) from None
-                raise
+        done = threading.Event()
+        future.add_done_callback(lambda future: done.set())
+        while not done.wait(BETWEEN_LOOKS):
+            if self._over:
+                raise NnrunError(self._over)
+            if address not in self._present:
+                raise WorkerDiedError(LOST)
+        try:
+            return future.result()
+        except Exception as error:
+            if type(error).__name__ == "KilledWorker":
+                raise WorkerDiedError(LOST) from None
+            raise
 
     def bits(self, address: str, kind: Kind) -> str | None:
         """What the training of a worker comes to; None where that is not what ours does, and it is asked no more."""

@@ -32,6 +32,7 @@ from nnrun.search.record import TrialResult
 from nnrun.search.trials import Answer, Job, TrialJob
 
 MOST_THREADS = 4096  # each waits for a job
+PATIENCE = 3  # seconds for workers to hear that a search is over: one may stand still
 
 
 class Cluster:
@@ -69,12 +70,17 @@ class Cluster:
         """Cancel what runs, and leave the cluster as it was."""
         self._crew.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for token, (address, future) in list(self._flying.items()):
-            with suppress(Exception):
-                future.cancel()
-                self._client.run(worker.cancel, token, workers=[address], on_error="ignore")
+        cancelling = threading.Thread(target=self._cancel, daemon=True)
+        cancelling.start()
+        cancelling.join(PATIENCE)
         self._threads.shutdown()
         self._held.close()
+
+    def _cancel(self) -> None:
+        for token, (address, future) in list(self._flying.items()):
+            with suppress(Exception):  # the worker may be gone
+                future.cancel()
+                self._client.run(worker.cancel, token, workers=[address], on_error="ignore")
 
     def _do(self, work: Train, job: Job) -> Answer | Failure:
         """The results that the directories tell which came back."""

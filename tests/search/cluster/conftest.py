@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 PATIENCE = 120  # seconds, after which something hangs
 
 

@@ -21,6 +21,8 @@ from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG
 
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
 
 @pytest.fixture
 def nannies(tmp_path: Path) -> Iterator[ByHand]:

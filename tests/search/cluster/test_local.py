@@ -7,12 +7,16 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from nnrun.config.load import load_config
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 PAGE = Path(__file__).parents[3] / "docs/cluster.md"
 

@@ -21,6 +21,8 @@ from nnrun.search.trials import TrialJob
 from nnrun.search.verbs import begin
 from tests.search.conftest import CONFIG
 
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
 
 def refusal(address: str) -> str:
     with pytest.raises(UsageError) as refused, connected(address):

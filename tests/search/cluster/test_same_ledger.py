@@ -17,6 +17,8 @@ from nnrun.search.verbs import begin
 from tests.search.cluster.conftest import ByHand
 from tests.search.conftest import CONFIG, OF_A_CALL
 
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
 OF_A_RUN = (*OF_A_CALL, "created", "started", "ended", "process", "blas", "written", "chosen", "running_seconds", "git")
 
 
