@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import UsageError
@@ -30,22 +32,12 @@ def connected(address: str) -> Iterator[Client]:
     refuse_malformed(address)
     if not has_extra(EXTRA):
         raise UsageError(lacking("--cluster needs", EXTRA))
-    import distributed
-
     for name in ("distributed", *NOISY):  # what matters is told by the search
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="distributed|dask")
     here = _local(address)
     try:
-        try:
-            client = distributed.Client(here or _scheduler(address), timeout=PATIENCE, set_as_default=False)
-        except (OSError, TimeoutError):
-            why = f"nobody answers there within {PATIENCE} seconds; is the scheduler running?"
-            raise UsageError(f"--cluster {address}: {why}") from None
-        except MemoryError:  # what comes is not what dask says, and read as if it were, it is of any size
-            raise UsageError(f"--cluster {address}: what answers there is no dask scheduler") from None
-        except (ValueError, ImportError) as error:  # of an address that is none, or needs a library
-            raise UsageError(f"--cluster {address}: {error}") from None
+        client = _client(address, here or _scheduler(address))
         try:
             yield client
         finally:
@@ -55,6 +47,34 @@ def connected(address: str) -> Iterator[Client]:
         if here:
             with suppress(Exception):
                 here.close(timeout=2)
+
+
+def _client(address: str, where: Any) -> Client:
+    """Made in a thread: dask's own limit of time does not hold for what takes the call and then says nothing."""
+    from distributed import Client
+
+    made: SimpleQueue[Client | BaseException] = SimpleQueue()
+
+    def make() -> None:
+        try:
+            made.put(Client(where, timeout=PATIENCE, set_as_default=False))
+        except BaseException as error:
+            made.put(error)
+
+    threading.Thread(target=make, daemon=True).start()
+    try:
+        found = made.get(timeout=PATIENCE + 1)
+    except Empty:
+        found = TimeoutError()
+    if isinstance(found, (OSError, TimeoutError)):
+        why = f"nobody answers there within {PATIENCE} seconds; is the scheduler running?"
+    elif isinstance(found, MemoryError):  # what comes is not what dask says, and read as if it were, it is of any size
+        why = "what answers there is no dask scheduler"
+    elif isinstance(found, BaseException):  # of an address that is none, or needs a library
+        why = str(found)
+    else:
+        return found
+    raise UsageError(f"--cluster {address}: {why}")
 
 
 def refuse_malformed(address: str) -> None:

@@ -18,7 +18,7 @@ from nnrun.files import put
 
 CHUNK = 1 << 22  # bytes that are sent at once
 MOST_FILES, LONGEST_HEADER = 10_000, 1 << 22
-NAME = re.compile(r"(?!\.{1,2}/)(?:[\w.-]+/)*[\w.-]+", re.ASCII)  # of a file below a folder, as nnrun names them
+NAME = re.compile(r"(?:[\w.-]+/)+[\w.-]+", re.ASCII)  # of a file below a folder, as nnrun names them
 
 
 class Sent(NamedTuple):
@@ -99,7 +99,8 @@ def unpack(parcel: bytes, folder: Path, roots: Sequence[str]) -> None:
     sizes, start = _header(parcel), parcel.find(b"\n") + 1
     names = list(sizes)
     for name in names:
-        if not NAME.fullmatch(name) or ".." in name.split("/") or name.split("/")[0] not in roots or "/" not in name:
+        parts = name.split("/")
+        if not NAME.fullmatch(name) or parts[0] not in roots or not {".", ".."}.isdisjoint(parts):
             raise DataError(f"what a worker sent back names a file that is no part of a trial: {name[:200]!r}")
         if any(other.startswith(f"{name}/") for other in names):
             raise DataError(f"what a worker sent back has a file and a folder of one name: {name[:200]!r}")

@@ -37,7 +37,7 @@ class ByHand:
             process.terminate()
         for process in self.processes:
             try:
-                process.wait(10)
+                process.wait(2)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -13,7 +13,7 @@ from nnrun.errors import UsageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, own_probe
-from nnrun.search.cluster.executor import Cluster, _checked
+from nnrun.search.cluster.executor import _checked
 from nnrun.search.cluster.sameness import Probe, differences
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -100,18 +100,3 @@ def test_a_directory_that_lies_is_refused(tmp_path: Path) -> None:
     other: TrialJob = {**trial, "config": {**config, "seed": 7}}
     with pytest.raises(Exception, match="another training"):
         _checked(folder, other)
-
-
-def test_a_worker_with_other_bits_is_refused_by_name(by_hand: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.search.cluster.conftest import ByHand
-
-    assert isinstance(by_hand, ByHand)
-    ours = own_probe(**USUAL)
-    other: Probe = {**ours, "traits": {**ours["traits"], "numpy": "1.0"}}
-    monkeypatch.setattr("nnrun.search.cluster.executor.own_probe", lambda engine, dtype: other)
-    with pytest.raises(UsageError) as refused:
-        Cluster(str(by_hand.file), None, None, any_bits=False)
-    assert f"{ours['traits']['numpy']} there, 1.0 here" in str(refused.value)
-    cluster = Cluster(str(by_hand.file), None, None, any_bits=True)
-    assert cluster.workers >= 1
-    cluster.close()

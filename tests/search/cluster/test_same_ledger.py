@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.errors import UsageError
 from nnrun.runs.rundir import RunDir
+from nnrun.search.cluster.crew import USUAL, own_probe
+from nnrun.search.cluster.executor import Cluster
+from nnrun.search.cluster.sameness import Probe
 from nnrun.search.ledger import Ledger
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -58,3 +62,15 @@ def test_the_ledger_is_that_of_one_worker(case: str, by_hand: ByHand, tmp_path: 
     }.items():
         runs.append(begin(load_config(None, CASES[case], text=CONFIG), tmp_path / name, options, Watcher()).run)
     assert left(runs[0]) == left(runs[1])
+
+
+def test_a_worker_with_other_bits_is_refused_by_name(by_hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = own_probe(**USUAL)
+    other: Probe = {**ours, "traits": {**ours["traits"], "numpy": "1.0"}}
+    monkeypatch.setattr("nnrun.search.cluster.executor.own_probe", lambda engine, dtype: other)
+    with pytest.raises(UsageError) as refused:
+        Cluster(str(by_hand.file), None, None, any_bits=False)
+    assert f"{ours['traits']['numpy']} there, 1.0 here" in str(refused.value)
+    cluster = Cluster(str(by_hand.file), None, None, any_bits=True)
+    assert cluster.workers >= 1
+    cluster.close()
