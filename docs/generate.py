@@ -451,14 +451,16 @@ An error is a fraction below 1, or has a per-cent sign; 15 alone is refused, sin
 diagnosis.json.
 
 A training of another tool is judged by its curves: `nnrun diagnose --curves history.csv` reads what Keras (CSVLogger,
-or `history.history` as JSON), Lightning, fast.ai, Weights & Biases and scikit-learn (`loss_curve_`,
-`validation_scores_`) write, and TensorBoard's event files where its library is installed. Columns are known by the
-words in their names, whatever their order: loss, accuracy or error; `val`, `valid`, `dev` or `eval` for dev, none of
-them for train (of dev, where the training loss is called `train_loss`, as fast.ai has it). Accuracies become errors,
-numbers above 1 are per cent, and rows of one epoch become one. The rules are those of a run; the best epoch is
-judged, by the dev error, or else the dev loss. Of advice there is what holds whatever the network is, in words and as
-settings, `×` where only a ratio means something. What the curves do not tell is to be measured, and is said so;
-`--fail-on` is not held by what cannot be told.
+or `history.history` as JSON), Lightning, fast.ai, Hugging Face (`trainer_state.json`), Weights & Biases and
+scikit-learn (`loss_curve_`, `validation_scores_`) write, and TensorBoard's event files, or a folder of them, where its
+library is installed. Columns are known by the words in their names, whatever their order: loss, accuracy or error;
+`val`, `valid`, `dev` or `eval` for dev, none of them for train (of dev, where the training loss is called `train_loss`,
+as fast.ai has it). Accuracies become errors, numbers above 1 are per cent, and rows of one epoch become one. F1, AUC
+and errors of a regression are no shares of wrong answers and are not taken for any; of two columns for one curve the
+one with the shorter name counts, which is told. The rules are those of a run; the best epoch is judged, by the dev
+error, or else the dev loss. Of advice there is what holds whatever the network is, in words and as settings, `×` where
+only a ratio means something; an L2 penalty is told as Keras and PyTorch have it, by `--train-size`. What the curves do
+not tell is to be measured, and is said so; `--fail-on` is not held by what cannot be told.
 
 ## The gaps
 

@@ -10,36 +10,28 @@ import csv
 import io
 import json
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from nnrun.errors import DataError
+from nnrun.insight.diagnosis.history_columns import (
+    EPOCH,
+    LOSS,
+    STEP,
+    Column,
+    column_of,
+    columns_of,
+    in_per_cent,
+    is_called,
+    words,
+)
 from nnrun.text import closest, counted, shown_name
 
-TRAIN, DEV = "train", "dev"
-LOSS, ERROR = "loss", "error"
-EPOCH, STEP = ("epoch", "epochs", "iter", "iteration"), ("step", "steps", "global_step")
-DEV_WORDS = {"val", "valid", "validation", "dev", "eval", "evaluation", "held"}
-TRAIN_WORDS = {"train", "training", "tr"}
-TEST_WORDS = {"test", "testing"}
-LOSS_WORDS = {"loss", "nll", "crossentropy", "entropy", "logloss", "objective", "cost", "mse"}
-ACCURACY_WORDS = {"acc", "accuracy", "score", "scores", "top1"}
-ERROR_WORDS = {"error", "err", "misclassification"}
-OF_A_STEP = {"step", "batch"}  # `train_loss_step` of Lightning: of single batches
-RANGES = ("__min", "__max")  # what Weights & Biases adds to each column
+WRAPPED = ("history", "log_history")  # what Keras's History and the state of Hugging Face's Trainer keep curves under
 EMPTY = {"", "none", "null", "na", "n/a"}
 PER_CENT = 100.0
-
-
-class Column(NamedTuple):
-    """What a column holds: a part, loss or error, and whether numbers are accuracies."""
-
-    part: str
-    what: str
-    accuracy: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,17 +75,29 @@ def read_history(path: Path) -> History:
 def _csv(text: str, path: Path) -> Table:
     first = text.lstrip().splitlines()[0]
     delimiter = max(",;\t", key=first.count)
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)]
-    head = [cell.strip() for cell in rows[0]]
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    lines: dict[int, list[str]] = {}
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                lines[reader.line_num] = row
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: no CSV: {error}") from None
+    if not lines:
+        raise DataError(f"{path}: the file has no cell with anything in it")
+    first_line = min(lines)
+    head = [cell.strip() for cell in lines[first_line]]
     if all(_is_number(cell) for cell in head):
         if len(head) > 1:
             wanted = "the names of the columns should stand, such as epoch,loss,val_loss"
-            raise DataError(f"{path}:1: numbers where {wanted}")
-        head, rows = [LOSS], [head, *rows]
+            raise DataError(f"{path}:{first_line}: numbers where {wanted}")
+        head = [LOSS]
+    else:
+        del lines[first_line]
     if double := next((name for name in head if head.count(name) > 1), None):
-        raise DataError(f"{path}:1: two columns are called {shown_name(double)}")
+        raise DataError(f"{path}:{first_line}: two columns are called {shown_name(double)}")
     table: Table = {name: [] for name in head}
-    for line, row in enumerate(rows[1:], start=2):
+    for line, row in lines.items():
         if len(row) != len(head):
             raise DataError(f"{path}:{line}: {counted(len(row), 'cell')} under {counted(len(head), 'name')}")
         for name, cell in zip(head, row, strict=True):
@@ -116,7 +120,7 @@ def _number(cell: str, name: str, where: str) -> float | None:
     try:
         return float(cell)
     except ValueError:
-        if _column(name) or _is(name, EPOCH):
+        if column_of(name) or is_called(name, EPOCH):
             raise DataError(f"{where}: {shown_name(cell)} is no number, under {shown_name(name)}") from None
         return None
 
@@ -126,13 +130,17 @@ def _json(text: str, path: Path) -> Table:
         found = json.loads(text)
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON: {error}") from None
-    if isinstance(found, dict) and isinstance(found.get("history"), dict):
-        found = found["history"]
+    except RecursionError:
+        raise DataError(f"{path}: not a history: lists within lists, too deep to be read") from None
+    if isinstance(found, dict):
+        found = next((found[key] for key in WRAPPED if isinstance(found.get(key), (dict, list))), found)
     if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
         names = list(dict.fromkeys(name for row in found for name in row))
         found = {name: [row.get(name) for row in found] for name in names}
     if isinstance(found, list):
         found = {LOSS: found}
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: neither lists of numbers by name nor one list")
     lists = {str(name): values for name, values in found.items() if isinstance(values, list)}
     if not lists:
         raise DataError(f'{path}: no list of numbers, such as {{"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]}}')
@@ -142,10 +150,15 @@ def _json(text: str, path: Path) -> Table:
 
 def _plain(value: object, name: str, path: Path, place: int) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
-        if _column(name):
+        if column_of(name):
             raise DataError(f"{path}: value {place} of {shown_name(name)} is no number: {shown_name(str(value))}")
         return None
-    return value
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _events(path: Path) -> Table:
@@ -155,10 +168,15 @@ def _events(path: Path) -> Table:
     except ImportError:
         lacking = "event files are read by the library tensorboard; to install: pip install tensorboard"
         raise DataError(f"{path}: {lacking}; or export the curves as CSV") from None
-    accumulator = EventAccumulator(str(path))
-    accumulator.Reload()
-    found = {tag: {event.step: event.value for event in accumulator.Scalars(tag)}
-             for tag in accumulator.Tags()["scalars"]}  # fmt: skip
+    folders = sorted({file.parent for file in path.rglob("*tfevents*")}) if path.is_dir() else [path]
+    found: dict[str, dict[int, float]] = {}
+    for folder in folders:
+        events = EventAccumulator(str(folder), {"scalars": 0, "tensors": 0})  # all, where it would draw some
+        events.Reload()
+        part = "" if folder == path else f"{folder.name}/"  # Keras keeps train and validation in a folder each
+        tags = events.Tags()
+        found |= {part + tag: {each.step: float(each.value) for each in events.Scalars(tag)} for tag in tags["scalars"]}
+        found |= {part + tag: dict(_plain_tensors(events.Tensors(tag))) for tag in tags["tensors"]}
     steps = sorted({step for curve in found.values() for step in curve})
     if not steps:
         raise DataError(f"{path}: no scalar is recorded there")
@@ -166,63 +184,45 @@ def _events(path: Path) -> Table:
             **{tag: [curve.get(step) for step in steps] for tag, curve in found.items()}}  # fmt: skip
 
 
-# columns
+def _plain_tensors(events: Iterable[Any]) -> Iterator[tuple[int, float]]:
+    """The single numbers among what TensorFlow 2 records, step by step."""
+    from tensorboard.util.tensor_util import make_ndarray
 
-
-def _words(name: str) -> list[str]:
-    """Of a column: `mymodel - val_loss` is val and loss."""
-    own = name.rpartition(" - ")[2]
-    return [word for word in re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", own).lower()) if word]
-
-
-def _is(name: str, words: Sequence[str]) -> bool:
-    return name.strip().lower().replace(" ", "_") in words
-
-
-def _column(name: str) -> Column | None:
-    """What its name says; train stands for a part that it does not say."""
-    if name.lower().endswith(RANGES):
-        return None
-    words = set(_words(name))
-    if words & (TEST_WORDS | OF_A_STEP):
-        return None
-    part = DEV if words & DEV_WORDS else TRAIN
-    if words & ACCURACY_WORDS:
-        return Column(part, ERROR, accuracy=True)
-    if words & ERROR_WORDS and not words & LOSS_WORDS:
-        return Column(part, ERROR)
-    return Column(part, LOSS) if words & LOSS_WORDS else None
-
-
-def _columns(names: Iterable[str]) -> dict[str, Column]:
-    """What each column is. Where the training loss is called so, an error without a part is of dev (fast.ai)."""
-    found = {name: column for name in names if (column := _column(name))}
-    named_train = any(column.part == TRAIN and set(_words(name)) & TRAIN_WORDS for name, column in found.items())
-    if named_train:
-        found = {name: column if set(_words(name)) & (TRAIN_WORDS | DEV_WORDS) else column._replace(part=DEV)
-                 for name, column in found.items()}  # fmt: skip
-    return found
+    for event in events:
+        value = make_ndarray(event.tensor_proto)
+        if value.shape == () and value.dtype.kind in "fiu":
+            yield event.step, float(value)
 
 
 def _history(table: Table, where: str) -> History:
-    columns = _columns(table)
+    columns = columns_of(table)
     if not columns:
         raise DataError(f"{where}: none of its columns is a loss, an error or an accuracy: {_names(table)}")
     told: list[str] = []
     curves: dict[str, list[float | None]] = {}
-    for name, column in columns.items():
-        key = f"{column.part}_{column.what}"
-        if key in curves:
-            told.append(f"{shown_name(name)} is left out, as there is a {key.replace('_', ' ')} already")
-            continue
-        curves[key] = _as_errors(table[name], name, column, where, told)
+    for (part, what), names in _rivals(columns).items():
+        chosen, *others = sorted(names, key=lambda name: len(words(name)))  # `loss` before `box_loss`
+        told += [f"{shown_name(name)} is left out, as {shown_name(chosen)} is there" for name in others]
+        curve = _as_errors(table[chosen], chosen, columns[chosen], where, told)
+        if any(value is not None for value in curve):
+            curves[f"{part}_{what}"] = curve
+        else:
+            told.append(f"{shown_name(chosen)} holds no number")
     lengths = {len(curve) for curve in curves.values()}
     if len(lengths) > 1:
         raise DataError(f"{where}: curves of {' and '.join(map(str, sorted(lengths)))} epochs; each needs as many")
-    epochs, curves = _by_epoch(table, curves, where, told)
-    if not any(value is not None for curve in curves.values() for value in curve):
+    if not curves:
         raise DataError(f"{where}: no number stands in it")
+    epochs, curves = _by_epoch(table, curves, where, told)
     return History(epochs, curves, told)
+
+
+def _rivals(columns: Mapping[str, Column]) -> dict[tuple[str, str], list[str]]:
+    """The columns that could be one curve, by its part and what it holds."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, column in columns.items():
+        found.setdefault((column.part, column.what), []).append(name)
+    return found
 
 
 def _names(table: Table) -> str:
@@ -237,24 +237,34 @@ def _as_errors(
     """Losses as they are; errors as fractions, of accuracies 1 − accuracy."""
     if column.what == LOSS:
         return list(values)
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    numbers = [value if value is not None and math.isfinite(value) else None for value in values]
+    known = [value for value in numbers if value is not None]
+    if any(value < 0 for value in known) and "accuracy" not in words(name) and column.accuracy:
+        told.append(f"{shown_name(name)} is left out: a score below 0, as R² may be, is no share of right answers")
+        return [None] * len(values)
     if any(value < 0 or value > PER_CENT for value in known):
         raise DataError(f"{where}: {shown_name(name)} has values beyond 0 to 1 and 0 to 100")
-    scale = PER_CENT if any(value > 1 for value in known) else 1.0
+    scale = PER_CENT if in_per_cent(name) or any(value > 1 for value in known) else 1.0
     if scale > 1:
         told.append(f"{shown_name(name)} is read as per cent")
-    return [None if value is None else (1 - value / scale if column.accuracy else value / scale) for value in values]
+    return [None if value is None else (1 - value / scale if column.accuracy else value / scale) for value in numbers]
 
 
 def _by_epoch(
     table: Table, curves: dict[str, list[float | None]], where: str, told: list[str]
 ) -> tuple[list[int], dict[str, list[float | None]]]:
     """Rows of one epoch as one, in the order of the epochs."""
-    name = next((name for name in table if _is(name, EPOCH)), next((name for name in table if _is(name, STEP)), None))
+    name = next(
+        (name for name in table if is_called(name, EPOCH)),
+        next((name for name in table if is_called(name, STEP)), None),
+    )
     count = len(next(iter(curves.values())))
     marks = table[name] if name and len(table[name]) == count else [float(k) for k in range(1, count + 1)]
-    several = any(_is(other, STEP) for other in table)  # rows of steps may share an epoch
+    several = any(is_called(other, STEP) for other in table)  # rows of steps may share an epoch
     merged: dict[float, dict[str, float | None]] = {}
+    unmarked = [row for row, mark in enumerate(marks) if mark is None or not math.isfinite(mark)]
+    if lost := sum(any(curve[row] is not None for curve in curves.values()) for row in unmarked):
+        told.append(f"{counted(lost, 'row')} without a number under {shown_name(str(name))} left out")
     for row, mark in enumerate(marks):
         if mark is None or not math.isfinite(mark):
             continue

@@ -125,6 +125,11 @@ def test_one_epoch_asks_for_more(tmp_path: Path) -> None:
         ("history.json", '{"loss": 3}', "no list of numbers"),
         ("history.json", '{"loss": [1, "x"]}', "value 2 of loss is no number: x"),
         ("history.json", '{"loss": [1, 2], "val_loss": [1]}', "curves of 1 and 2 epochs"),
+        ("history.json", "[" * 100_000, "too deep to be read"),
+        ("history.csv", ",\n,\n", "no cell with anything in it"),
+        ("history.csv", "epoch,loss\n1," + "9" * 200_000, "history.csv:2: no CSV: field larger than field limit"),
+        ("history.csv", "epoch,loss\n\n1,0.5\n\n2,abc\n", "history.csv:5: abc is no number"),
+        ("history.csv", "epoch,accuracy,val_accuracy\n1,nan,nan\n", "no number stands in it"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, text: str, told: str) -> None:
@@ -146,6 +151,55 @@ def test_what_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "events.out.tfevents.1").write_bytes(b"")
     with pytest.raises(DataError, match=r"library tensorboard|no scalar"):
         read_history(tmp_path / "events.out.tfevents.1")
+
+
+def test_what_is_no_share_of_the_examples_is_no_error(tmp_path: Path) -> None:
+    """Errors of a regression, F1 and AUC would pass for rates of wrong answers."""
+    found = history(
+        tmp_path, "epoch,mean_squared_error,loss,val_f1_score,top_5_accuracy,auc\n1,9,8,0.4,0.9,0.9\n2,4,3,1,1,1\n"
+    )
+    assert found.curves == {"train_loss": [8, 3]}
+    assert found.told == ["mean_squared_error is left out, as loss is there"]
+    found = history(tmp_path, '{"loss_curve_": [2, 1], "validation_scores_": [-0.5, 0.5]}', "history.json")
+    assert found.curves == {"train_loss": [2, 1]}
+    assert "as R² may be" in found.told[0]
+
+
+def test_a_loss_without_a_part_is_of_train_beside_one_that_is_called_so(tmp_path: Path) -> None:
+    """Hugging Face's Trainer keeps both, under log_history in its state."""
+    rows: list[dict[str, float]] = []
+    for k in (1, 2):
+        rows += [
+            {"epoch": k, "step": k, "loss": 1 / k},
+            {"epoch": k, "step": k, "eval_loss": 2 / k, "eval_accuracy": 0.5},
+        ]
+    state = {"best_metric": 1, "log_history": [*rows, {"epoch": 2, "step": 2, "train_loss": 0.75}]}
+    found = history(tmp_path, json.dumps(state), "trainer_state.json")
+    assert found.curves == {"train_loss": [1, 0.5], "dev_loss": [2, 1], "dev_error": [0.5, 0.5]}
+    found = history(tmp_path, "train_loss,accuracy,val_loss,val_accuracy\n1,0.75,2,0.5\n")
+    assert (found.curves["train_error"], found.curves["dev_error"]) == ([0.25], [0.5])
+
+
+def test_what_is_not_read_is_told(tmp_path: Path) -> None:
+    found = history(tmp_path, "epoch,loss,accuracy\n1,2,inf\n,1,inf\n2,1,inf\n")
+    assert found.curves == {"train_loss": [2, 1]}
+    assert found.told == ["accuracy holds no number", "1 row without a number under epoch left out"]
+
+
+def test_a_name_may_say_per_cent(tmp_path: Path) -> None:
+    assert history(tmp_path, "error (%)\n0.5\n0.25\n").curves == {"train_error": [0.005, 0.0025]}
+
+
+def test_event_files_are_read_with_folders_of_parts(tmp_path: Path) -> None:
+    """As Keras writes them; where TensorBoard is not installed, what to do is said."""
+    summary = pytest.importorskip("tensorboard.summary")
+    losses = {"train": [20.0 - k for k in range(15)], "validation": [30.0 - k for k in range(15)]}
+    for part, curve in losses.items():
+        writer = summary.Writer(str(tmp_path / part))
+        for step, loss in enumerate(curve):
+            writer.add_scalar("epoch_loss", loss, step)
+        writer.close()
+    assert read_history(tmp_path).curves == {"train_loss": losses["train"], "dev_loss": losses["validation"]}
 
 
 def test_the_document_has_what_a_diagnosis_has() -> None:
