@@ -31,6 +31,7 @@ BY_SHAPE = {
     "dev turned": ("L2", "dropout", "early stopping"),
     "still falling": ("longer",),
 }
+L2 = "regularization.l2"
 TIMES = ("optimizer.learning_rate", "network.hidden")  # of which only the ratio means something elsewhere
 
 
@@ -68,6 +69,7 @@ class Elsewhere:
     history: History
     evidence: Evidence
     assumed: bool  # nobody gave a base error
+    train_rows: int  # 0: nobody said; no evidence, as the rules would set it beside weights that nobody knows
 
     @property
     def verdict(self) -> Verdict | None:
@@ -103,8 +105,22 @@ class Elsewhere:
     def tries(self) -> list[Try]:
         """What to try, the most promising first."""
         base = self.evidence.config
-        return [{"why": move.why, "settings": [_setting(base, key, value) for key, value in move.settings.items()]}
-                for move in self._moves()]  # fmt: skip
+        return [
+            {
+                "why": self._why(move),
+                "settings": [_setting(base, key, value) for key, value in move.settings.items()],
+            }
+            for move in self._moves()
+        ]
+
+    def _why(self, move: Move) -> str:
+        """With what λ is elsewhere: nnrun adds λ / 2m Σ W² to the cost, for m examples."""
+        if L2 not in move.settings:
+            return move.why
+        strength, rows = float(cast(float, move.settings[L2])), self.train_rows
+        half, whole = (f"{strength / 2 / rows:.2g}", f"{strength / rows:.2g}") if rows else ("λ/2m", "λ/m")
+        given = "" if rows else ", for m training examples (--train-size)"
+        return f"{move.why} λ = {strength:g} is l2({half}) of Keras or weight_decay={whole} of PyTorch{given}."
 
     def _moves(self) -> list[Move]:
         if self.verdict or self.evidence.status == "diverged":
@@ -118,6 +134,12 @@ class Elsewhere:
     def _came_early(self) -> bool:
         """Whether the best epoch lies in the first half: losses may turn where errors still fall."""
         return 2 * (self.evidence.best_epoch or 0) <= len(self.history.rows)
+
+    @property
+    def _slow(self) -> bool:
+        """Whether the training set is not fitted, and the loss neither came to rest nor fell well."""
+        known = len(_finite(self.history, "train_loss")) >= QUARTERED and not _below_zero(self.history)
+        return known and self.evidence.biased and not self.evidence.signs
 
     @property
     def measure(self) -> list[str]:
@@ -135,6 +157,10 @@ class Elsewhere:
             yield f"more epochs: of {counted(len(rows), 'epoch')} no course can be told, {QUARTERED} show one"
         if "learned nothing" in self.evidence.signs and self.evidence.status != "diverged":
             yield "a few steps at a tenth and at ten times the learning rate: at this one nothing was learned"
+        elif self._slow:
+            yield "a few epochs at three times the learning rate: the loss fell slowly, perhaps for want of it"
+        if _below_zero(self.history):
+            yield "a loss that is never below 0: the rules for curves go by shares of it"
 
     @property
     def page(self) -> list[str]:
@@ -178,7 +204,7 @@ def of_curves(path: Path, sizes: Mapping[str, int], base: float, tolerance: floa
     rows = history.rows
     diverged = _diverged(history)
     best = _best(rows)
-    errors = {part: rows[best].get(f"{part}_error") for part in ("train", "dev")} if best is not None else {}
+    errors = {part: _at(history, f"{part}_error", best) for part in ("train", "dev")}
     verdict = None
     if not diverged and all(errors.get(part) is not None for part in ("train", "dev")):
         given = {part: count for part, count in sizes.items() if part in ("train", "dev")}
@@ -190,11 +216,10 @@ def of_curves(path: Path, sizes: Mapping[str, int], base: float, tolerance: floa
         status="diverged" if diverged else "done",
         best_epoch=None if best is None else best + 1,
         verdict=verdict,
-        signs=shapes.signs(_finite(history, "train_loss"), _finite(history, "dev_loss")),
-        train_rows=sizes.get("train", 0),
+        signs=_signs(history),
         dev_rows=sizes.get("dev", 0),
     )
-    return Elsewhere(path, history, evidence, assumed)
+    return Elsewhere(path, history, evidence, assumed, sizes.get("train", 0))
 
 
 def _diverged(history: History) -> bool:
@@ -214,6 +239,24 @@ def _best(rows: Sequence[Mapping[str, float | None]]) -> int | None:
         if known:
             return min(known)[1]
     return len(rows) - 1 if rows else None
+
+
+def _at(history: History, name: str, best: int | None) -> float | None:
+    """The last number up to the best epoch; of a curve that begins later, its first one."""
+    curve = history.curves.get(name, [])
+    until = [value for value in curve[: 0 if best is None else best + 1] if value is not None]
+    later = [value for value in curve if value is not None]
+    return until[-1] if until else later[0] if later else None
+
+
+def _signs(history: History) -> frozenset[str]:
+    """Of losses from 0 up: the rules go by shares of a loss, which below 0 mean nothing."""
+    train, dev = _finite(history, "train_loss"), _finite(history, "dev_loss")
+    return frozenset() if _below_zero(history) else shapes.signs(train, dev)
+
+
+def _below_zero(history: History) -> bool:
+    return any(value < 0 for name in ("train_loss", "dev_loss") for value in _finite(history, name))
 
 
 def _finite(history: History, name: str) -> list[float]:

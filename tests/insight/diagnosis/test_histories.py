@@ -27,7 +27,7 @@ class Expected(NamedTuple):
 EXPECTED = {
     "keras_by_heart.csv": Expected({"variance"}, set(), "regularization.", ""),
     "keras_too_small.json": Expected({"bias"}, {"still falling"}, "training.epochs=240", ""),
-    "keras_too_short.csv": Expected({"bias"}, set(), "network.hidden × 2", ""),
+    "keras_too_short.csv": Expected({"bias"}, set(), "network.hidden × 2", "three times the learning rate"),
     "keras_rate_too_high.csv": Expected({"bias"}, {"learned nothing"}, "", "the learning rate"),
     "keras_zeros.json": Expected({"bias"}, {"learned nothing"}, "", "the learning rate"),
     "fastai_too_short.csv": Expected(set(), set(), "", "train set"),
@@ -40,7 +40,8 @@ EXPECTED = {
 
 
 def judged(path: Path, train: int = 1_000, dev: int = 500) -> Elsewhere:
-    return of_curves(path, {"train": train, "dev": dev}, 0.0, 0.015, assumed=True)
+    sizes = {"dev": dev} | ({"train": train} if train else {})
+    return of_curves(path, sizes, 0.0, 0.015, assumed=True)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -188,6 +189,35 @@ def test_what_is_not_read_is_told(tmp_path: Path) -> None:
 
 def test_a_name_may_say_per_cent(tmp_path: Path) -> None:
     assert history(tmp_path, "error (%)\n0.5\n0.25\n").curves == {"train_error": [0.005, 0.0025]}
+
+
+def test_errors_of_other_steps_are_those_of_the_best_epoch_so_far(tmp_path: Path) -> None:
+    """Weights & Biases and event files may have train and dev in rows of their own."""
+    path = tmp_path / "history.csv"
+    path.write_text("Step,train_acc,val_acc\n0,0.5,\n1,,0.25\n2,0.75,\n3,,0.5\n4,1,\n5,,0.25\n")
+    verdict = judged(path).verdict
+    assert verdict is not None
+    assert verdict.errors == {"base": 0.0, "train": 0.25, "dev": 0.5}
+
+
+def test_nothing_is_said_of_the_network_that_nobody_knows() -> None:
+    found = judged(FILES / "keras_by_heart.csv")
+    assert not any("weights for" in each["why"] for each in found.tries)
+
+
+def test_a_penalty_is_told_as_other_tools_have_it() -> None:
+    """Keras adds c Σ W², PyTorch's weight decay w / 2 Σ W², nnrun λ / 2m Σ W²."""
+    known, unknown = (judged(FILES / "keras_by_heart.csv", train=rows).tries[0]["why"] for rows in (1_000, 0))
+    assert "λ = 1 is l2(0.0005) of Keras or weight_decay=0.001 of PyTorch." in known
+    assert "l2(λ/2m) of Keras or weight_decay=λ/m of PyTorch, for m training examples" in unknown
+
+
+def test_a_loss_below_zero_has_no_course_by_shares(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("loss\n" + "\n".join(str(-k) for k in range(12)))
+    found = judged(path)
+    assert found.evidence.signs == set()
+    assert any("never below 0" in words for words in found.measure)
 
 
 def test_event_files_are_read_with_folders_of_parts(tmp_path: Path) -> None:
