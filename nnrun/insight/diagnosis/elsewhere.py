@@ -127,7 +127,8 @@ class Elsewhere:
             names = [name for name in APPLICABLE if name != "early stopping" or self._came_early]
             found = ranked(self.evidence, {name: REMEDIES[name] for name in names})
             return [each.move for each in found if each.weight >= WORTH_SAYING][:MOST]
-        names = [name for sign, names in BY_SHAPE.items() if sign in self.evidence.signs for name in names]
+        signs = self.evidence.signs - ({"still falling"} if "dev turned" in self.evidence.signs else set())
+        names = [name for sign, names in BY_SHAPE.items() if sign in signs for name in names]
         return [move for name in names if (move := REMEDIES[name].propose(self.evidence))]
 
     @property

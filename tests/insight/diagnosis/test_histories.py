@@ -205,6 +205,12 @@ def test_nothing_is_said_of_the_network_that_nobody_knows() -> None:
     assert not any("weights for" in each["why"] for each in found.tries)
 
 
+def test_no_longer_training_is_advised_where_the_dev_loss_turned() -> None:
+    found = judged(FILES / "wandb_losses.csv")
+    assert {"dev turned", "still falling"} <= found.evidence.signs
+    assert not any("training.epochs" in setting for each in found.tries for setting in each["settings"])
+
+
 def test_a_penalty_is_told_as_other_tools_have_it() -> None:
     """Keras adds c Σ W², PyTorch's weight decay w / 2 Σ W², nnrun λ / 2m Σ W²."""
     known, unknown = (judged(FILES / "keras_by_heart.csv", train=rows).tries[0]["why"] for rows in (1_000, 0))
