@@ -431,7 +431,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_unfit",
-    "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
+    "insight/diagnosis/elsewhere:_why", "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/recipe:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "models/calibrating:_require_unlearned",
     "models/calibrating:with_scores",
