@@ -430,7 +430,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
-    "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_unfit",
+    "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_too_little",
     "insight/diagnosis/elsewhere:_why", "insight/diagnosis/verbs:refuse", "insight/scaffold/overview:_judge",
     "insight/scaffold/recipe:_learning_rate", "insight/scaffold/verbs:_data", "insight/scaffold/verbs:scaffold",
     "insight/scaffold/verbs:wishes", "machine/systems:refuse_others", "models/calibrating:_require_unlearned",

@@ -28,7 +28,6 @@ for module, names in {
 POSIX = {  # what typeshed has for Linux and not for Windows
     "nnrun/engine/batches.py": {"MADV_DONTNEED", "MADV_WILLNEED", "madvise"},
     "nnrun/machine/threads.py": {"register_at_fork"},
-    "nnrun/runs/removing.py": {"O_NOFOLLOW"},
     "nnrun/machine/posix.py": {
         *("flock", "LOCK_NB", "LOCK_EX", "LOCK_SH"),
         *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "O_NOFOLLOW"),

@@ -23,6 +23,7 @@ def search(
         dataset=None,
         total=trials,
         options=SimpleNamespace(workers=2, timeout=timeout),
+        executor=SimpleNamespace(workers=2),
         ledger=SimpleNamespace(read=lambda: ([{}] * finished, 0)),
         plan=SimpleNamespace(strategy=strategy),
         space=SimpleNamespace(keys=list(config.search.space)),

@@ -10,8 +10,8 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.data.dataset import load_dataset
 from nnrun.engine.randomness import PURPOSES
-from nnrun.search.seeds import repeat_seed, trial_seed
-from nnrun.search.trials import LARGEST, REPEAT, TRIAL, WORTH_STACKING, Trial, cohort, signature, stacked
+from nnrun.search.seeds import REPEAT, TRIAL, repeat_seed, trial_seed
+from nnrun.search.trials import LARGEST, WORTH_STACKING, Trial, cohort, signature, stacked
 
 
 def signed(**changes: Any) -> str:
