@@ -28,7 +28,7 @@ data: {source: iris}
 network: {hidden: [2]}  # two units
 training: {epochs: 4, engine: numpy}
 """
-WORDS = ("improve", "config.yaml", "--budget", "160epochs", "--seeds", "3")
+WORDS = ("improve", "config.yaml", "--seeds", "3", "--budget")
 
 
 def directory() -> Path:
@@ -163,25 +163,24 @@ def test_options_that_mean_nothing_to_it_are_refused(nnrun: Nnrun, poor: Path) -
 
 
 def test_killed_at_random_moments_it_comes_to_the_same_end(nnrun: Nnrun, start: Start, poor: Path) -> None:
-    killed_and_resumed(nnrun, start, kills=2)
+    killed_and_resumed(nnrun, start, "160epochs", kills=2)
 
 
 @pytest.mark.soak
 def test_killed_at_twenty_random_moments_it_comes_to_the_same_end(nnrun: Nnrun, start: Start, poor: Path) -> None:
-    killed_and_resumed(nnrun, start, kills=20)
+    killed_and_resumed(nnrun, start, "600epochs", kills=20)
 
 
-def killed_and_resumed(nnrun: Nnrun, start: Start, kills: int) -> None:
+def killed_and_resumed(nnrun: Nnrun, start: Start, budget: str, kills: int) -> None:
     """SIGKILL and Ctrl-C in turn, each some moments after another trial has ended."""
-    assert nnrun(*WORDS, "--workers", "1", "-q").code == 0
+    assert nnrun(*WORDS, budget, "--workers", "1", "-q").code == 0
     whole = come_to(directory())
     draw = random.Random(5)
-    words: tuple[str, ...] = (*WORDS, "--workers", "2", "--runs", "killed")
+    words: tuple[str, ...] = (*WORDS, budget, "--workers", "2", "--runs", "killed")
     for kill in range(kills):
         process = start(*words, "-q")
         found = wait_for_trials(process, draw.randrange(1, 4))
-        if found is None:  # it has ended
-            break
+        assert found is not None, f"it had ended before kill {kill}"
         time.sleep(0.05 * draw.random())
         process.send_signal(signal.SIGINT if kill % 2 else signal.SIGKILL)
         assert process.wait(60) in (-signal.SIGKILL, 130, 0)
