@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
-from nnrun.errors import NnrunError
+from nnrun.errors import DataError, NnrunError
 from nnrun.insight.comparison.listing import BROKEN, Entry, select
 from nnrun.runs.finding import list_runs
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
@@ -70,7 +71,7 @@ class Folder:
         """That of a run, up to date; None where there is no such run."""
         with self.lock:
             seen = self.seen.get(name)
-            if seen is None:
+            if seen is None or _foreign(seen.run):
                 return None
             curve = self.curves.setdefault(name, Curve(seen.run.path / EPOCHS))
             curve.look()
@@ -80,12 +81,12 @@ class Folder:
         """The directory of a run that was seen; by no other name is anything read."""
         with self.lock:
             seen = self.seen.get(name)
-            return seen.run if seen else None
+            return seen.run if seen and not _foreign(seen.run) else None
 
     def selected(self, filters: Sequence[str]) -> set[str]:
         """The runs that fulfil conditions as `nnrun list --filter` takes them; UsageError for what is none."""
         with self.lock:
-            runs = [seen.run for seen in self.seen.values()]
+            runs = [seen.run for seen in self.seen.values() if not _foreign(seen.run)]
         return {entry.run.id for entry in select([Entry(StoredRun(run)) for run in runs], filters, None, False)}
 
 
@@ -109,10 +110,21 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
+def _foreign(run: RunDir) -> str | None:
+    """The first name there that is neither file nor folder: a link leads out, a pipe keeps one waiting."""
+    try:
+        modes = [(path.name, path.lstat().st_mode) for path in sorted(run.path.iterdir())]
+    except OSError:
+        return None
+    return next((name for name, mode in modes if not (S_ISREG(mode) or S_ISDIR(mode))), None)
+
+
 def _row(run: RunDir) -> Row:
     """Whatever is wrong with a directory is a row with the reason."""
     fresh = RunDir(run.path)
     try:
+        if name := _foreign(run):
+            raise DataError(f"{name} is a link or a pipe, which is not followed")
         record_of(StoredRun(fresh))
         entry = Entry(StoredRun(fresh))
         facts, final = entry.facts, entry.final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -74,12 +75,17 @@ def a_directory(path: Path) -> None:
     path.mkdir()
 
 
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def a_link_out(path: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/null")
 
 
-@pytest.mark.parametrize("how", [emptied, cut, noise, a_directory, a_link_out, Path.unlink])
+@pytest.mark.parametrize("how", [emptied, cut, noise, a_directory, Path.unlink])
 def test_whatever_is_broken_is_a_row_and_hides_no_other(root: Path, how: Callable[[Path], object]) -> None:
     """Each file of a run in turn."""
     whole = root / ids(root, "a")
@@ -99,6 +105,26 @@ def test_whatever_is_broken_is_a_row_and_hides_no_other(root: Path, how: Callabl
         assert row["status"] != "unreadable" or row["problem"]
         curve = folder.curve(name)
         assert curve is not None
+
+
+@pytest.mark.parametrize("how", [a_link_out, a_pipe])
+def test_nothing_is_read_through_a_link_or_from_a_pipe(root: Path, how: Callable[[Path], object]) -> None:
+    """Each file of a run in turn; a pipe would keep everybody waiting."""
+    whole = root / ids(root, "a")
+    for number, file in enumerate(sorted(path for path in whole.iterdir() if path.is_file())):
+        broken = root / f"20200101-00000{number % 10}-broken-{number:04x}"
+        shutil.copytree(whole, broken)
+        how(broken / file.name)
+    folder = Folder(root)
+    folder.look()
+    rows = {row["id"]: row for row in folder.since(0)[1]}
+    assert rows[whole.name]["status"] == "done"
+    assert whole.name in folder.selected(["status=done"])
+    for name, row in rows.items():
+        if "broken" in name:
+            assert (row["status"], "is not followed" in row["problem"]) == ("unreadable", True)
+            assert folder.run(name) is None
+            assert folder.curve(name) is None
 
 
 def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
