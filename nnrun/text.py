@@ -128,6 +128,11 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
+def by_hand(value: float) -> float:
+    """A value that a command or a config is given, with three significant digits, as a person would write it."""
+    return float(f"{value:.3g}")
+
+
 def metric_name(name: str, kind: str = "") -> str:
     """A metric as it is called: `balanced error` where each class counts alike, and `plain error` beside it."""
     words = name.replace("_", " ")

@@ -20,6 +20,7 @@ from nnrun.errors import ConfigError
 from nnrun.files import to_json
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.search.strategies.strategy import Brief, draw
+from nnrun.text import by_hand
 
 RATE, L2, HIDDEN = "optimizer.learning_rate", "regularization.l2", "network.hidden"
 SHAPES = {HIDDEN, "network.width", "network.depth"}
@@ -70,10 +71,10 @@ def variants(base: Config, here: Settings, change: Settings) -> list[Settings]:
     if config is None:
         return []
     rate, penalty = config.optimizer.learning_rate, config.regularization.l2
-    found = [merged(centre, {RATE: _digits(rate * times)}) if times != 1 else centre for times in TIMES
+    found = [merged(centre, {RATE: by_hand(rate * times)}) if times != 1 else centre for times in TIMES
              if rate * times <= HIGHEST_RATE]  # fmt: skip
     if SHAPES & change.keys() and penalty:
-        found += [merged(centre, {L2: _digits(penalty * times)}) for times in TIMES[1:]]
+        found += [merged(centre, {L2: by_hand(penalty * times)}) for times in TIMES[1:]]
     held = same(base, here)
     return [each for each in found if _checked(base, each) is not None and same(base, each) != held]
 
@@ -97,7 +98,7 @@ def _space(config: Config, move: Move) -> Space:
 
 def _as_written(base: Config, here: Settings, drawn: Settings) -> Settings | None:
     """Drawn values as a person would write them, on top of what holds; None where they contradict each other."""
-    rounded = {key: _digits(value) if isinstance(value, float) else value for key, value in drawn.items()}
+    rounded = {key: by_hand(value) if isinstance(value, float) else value for key, value in drawn.items()}
     settings = merged(here, {key: value for key, value in rounded.items() if value is not None})
     config = _checked(base, settings)
     if config is None:
@@ -127,8 +128,3 @@ def epochs_of(base: Config, settings: Sequence[Settings]) -> int:
     """How many epochs these train at most."""
     folds = (base.data.folds or 1) if base.data.in_folds else 1
     return sum(configured(base, each).training.epochs * folds for each in settings)
-
-
-def _digits(value: float) -> float:
-    """Three significant digits, as a person would write it."""
-    return float(f"{value:.3g}")

@@ -16,6 +16,7 @@ from nnrun.installation import typed_here
 from nnrun.runs.records import FoundSymptom
 from nnrun.runs.requests import Do, ask, pending, settings_of
 from nnrun.runs.telling import called, symptom_lines
+from nnrun.text import by_hand
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -84,7 +85,7 @@ class Panel:
         elif key == "s":
             self._ask("stop")
         elif key == "r":
-            self._ask("change", f"{RATE}={float(f'{self._rate_to_come() / 3:.3g}'):g}")
+            self._ask("change", f"{RATE}={by_hand(self._rate_to_come() / 3):g}")
         elif key == "n":
             self._typed = ""
         elif key in "?h":

@@ -8,6 +8,7 @@ from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import vanishing
 from nnrun.runs.symptoms.symptoms import rate_after_divergence
+from nnrun.text import by_hand
 
 NARROW, WIDE = 32, 64  # units
 DEEP = 5  # hidden layers
@@ -26,13 +27,13 @@ def lower_rate(e: Evidence) -> Move | None:
         return _after_divergence(e)
     if "jumping" in e.signs:
         why = "The training loss jumps up as much as down: a third of the learning rate."
-        return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": _digits(rate / 3)})
+        return Move(85 if e.rate > 1 else 60, why, {"optimizer.learning_rate": by_hand(rate / 3)})
     absurd = e.rate > 10 * FAST
     if absurd or (e.rate > FAST and "still falling" not in e.signs):
         lower = min(rate / 10, FAST * _usual(e)) if absurd else rate / 3
         why = f"The learning rate is {e.rate:.3g} times the usual one for {e.config.optimizer.name}."
         weight = 90 if absurd or "learned nothing" in e.signs else 50
-        return Move(weight, why, {"optimizer.learning_rate": _digits(lower)})
+        return Move(weight, why, {"optimizer.learning_rate": by_hand(lower)})
     return None
 
 
@@ -106,7 +107,7 @@ def higher_rate(e: Evidence) -> Move | None:
         return None
     higher = _usual(e) if e.rate <= CRAWLING else 3 * e.config.optimizer.learning_rate
     why = f"The learning rate is {e.rate:.2g} times the usual one for {e.config.optimizer.name}, and the loss is high."
-    return Move(93 if hopeless else 83, why, {"optimizer.learning_rate": _digits(higher)})
+    return Move(93 if hopeless else 83, why, {"optimizer.learning_rate": by_hand(higher)})
 
 
 def less_regularisation(e: Evidence) -> Move | None:
@@ -115,7 +116,7 @@ def less_regularisation(e: Evidence) -> Move | None:
     settings: dict[str, float] = {}
     for key, strength in (("l2", held.l2), ("l1", held.l1)):
         if strength:
-            settings[f"regularization.{key}"] = _digits(strength / 10)
+            settings[f"regularization.{key}"] = by_hand(strength / 10)
     if any(held.dropout):
         settings["regularization.dropout"] = round(max(held.dropout) / 3, 2)
     if held.input_dropout:
@@ -195,8 +196,3 @@ def _after_divergence(e: Evidence) -> Move | None:
 
 def _usual(e: Evidence) -> float:
     return OPTIMIZERS[e.config.optimizer.name].usual_rate
-
-
-def _digits(value: float) -> float:
-    """Three significant digits, as a person would write it."""
-    return float(f"{value:.3g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnrun.insight.diagnosis.origin import Move
 from nnrun.runs.symptoms.evidence import Evidence
+from nnrun.text import by_hand
 
 LAMBDA = 1.0  # of a first L2 penalty
 MILD_LAMBDA, MILD_DROPOUT = 0.3, 0.3  # of L2 and dropout together
@@ -42,7 +43,7 @@ def penalty(e: Evidence) -> Move | None:
     if not now:
         why = "An L2 penalty keeps the weights small and the network smooth."
         return Move(70, why, {"regularization.l2": LAMBDA})
-    stronger = LAMBDA if now <= LAMBDA / 3 else float(f"{3 * now:.3g}")
+    stronger = LAMBDA if now <= LAMBDA / 3 else by_hand(3 * now)
     return Move(60, f"The L2 penalty of {now:g} is not enough: a stronger one.", {"regularization.l2": stronger})
 
 

@@ -24,7 +24,7 @@ from nnrun.insight.range_test import (
     side_by_side,
 )
 from nnrun.runs.symptoms.evidence import Finding
-from nnrun.text import counted, number, percent
+from nnrun.text import by_hand, counted, number, percent
 
 STEPS = 20
 RISE = 0.01  # share of the first cost; less is rounding, or the last digits of a cost that has settled
@@ -87,7 +87,7 @@ def judge_cost(costs: Sequence[float], rate: float, better: float | None) -> Fin
         return Finding("pass", text, numbers=numbers)
     cure = "no lower rate mends it; look at the gradient and the data"
     if better is not None:
-        cure = setting(RATE, float(f"{better:.3g}"))
+        cure = setting(RATE, by_hand(better))
     if not costs[-1] < costs[0]:
         return Finding("fail", f"learning rate {rate:g} too high: {text}", cure, numbers)
     return Finding("warn", f"learning rate {rate:g} is high: rises at {bad} of {steps} steps; {text}", cure, numbers)

@@ -42,6 +42,7 @@ from nnrun.runs.symptoms.thresholds import (
     TURNED,
     VANISHED,
 )
+from nnrun.text import by_hand
 
 
 def nothing(config: Config) -> Settings:
@@ -100,7 +101,7 @@ def finite(config: Config) -> Settings:
 def rate_after_divergence(config: Config) -> float:
     """A tenth, but no more than the usual rate: a tenth of 1e6 diverges too."""
     optimizer = config.optimizer
-    return float(f"{min(optimizer.learning_rate / 10, OPTIMIZERS[optimizer.name].usual_rate):.3g}")
+    return by_hand(min(optimizer.learning_rate / 10, OPTIMIZERS[optimizer.name].usual_rate))
 
 
 def slower(config: Config) -> Settings:
@@ -155,7 +156,7 @@ def clipped(config: Config) -> Settings:
 def smoother(config: Config) -> Settings:
     """A penalty on the weights, or a stronger one."""
     now = config.regularization.l2
-    return (f"regularization.l2={float(f'{3 * now:.3g}') if now else PENALTY:g}",)
+    return (f"regularization.l2={by_hand(3 * now) if now else PENALTY:g}",)
 
 
 def _starts_well(config: Config) -> bool:
