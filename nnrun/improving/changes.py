@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnrun.config.config import Config
-from nnrun.config.overrides import configured, value_at
+from nnrun.config.overrides import SHAPES as PATHS
+from nnrun.config.overrides import configured
 from nnrun.config.space.parsing import parse_space
 from nnrun.config.space.space import Space, usual_space
-from nnrun.config.values import Settings
+from nnrun.config.values import Settings, dotted
 from nnrun.config.yaml_text import parse_value
 from nnrun.errors import ConfigError
 from nnrun.files import to_json
@@ -23,7 +24,7 @@ from nnrun.search.strategies.strategy import Brief, draw
 from nnrun.text import by_hand
 
 RATE, L2, HIDDEN = "optimizer.learning_rate", "regularization.l2", "network.hidden"
-SHAPES = {HIDDEN, "network.width", "network.depth"}
+SHAPES = {dotted(path) for path in PATHS}
 TIMES = (1.0, 1 / 3, 3.0)  # the rate, or the penalty
 HIGHEST_RATE = 10.0
 
@@ -116,12 +117,6 @@ def _checked(base: Config, settings: Settings) -> Config | None:
 def same(base: Config, settings: Settings) -> str:
     """Equal for settings that come to one configuration."""
     return to_json(configured(base, settings).resolved())
-
-
-def differing(base: Config, old: Settings, new: Settings) -> Settings:
-    """What of the new settings the old ones do not have."""
-    before = configured(base, old)
-    return {key: value for key, value in new.items() if old.get(key, value_at(before, key)) != value}
 
 
 def epochs_of(base: Config, settings: Sequence[Settings]) -> int:
