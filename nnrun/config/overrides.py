@@ -49,6 +49,20 @@ def parse_setting(argument: str) -> Setting:
     return Setting(path, _with_absolute_paths(path, value, Path.cwd()), argument)
 
 
+def parse_settings(arguments: Sequence[str]) -> Settings:
+    """`key=value` each, as settings by dotted key; ConfigError for what is none."""
+    problems, settings = [], {}
+    for argument in arguments:
+        try:
+            setting = parse_setting(argument)
+            settings[".".join(map(str, setting.path))] = setting.value
+        except ConfigError as error:
+            problems += [f"--set {argument}: {problem}" for problem in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
 def _value(text: str) -> Any:
     """As YAML has it; a mark that means something in a file alone, such as `|` or `@`, stands for itself here."""
     if text[:1] in OF_LINES or text in OF_ITEMS or re.match(r"#\S", text):

@@ -10,7 +10,7 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
 from nnrun.config.load import Loaded
-from nnrun.config.overrides import configured, parse_setting
+from nnrun.config.overrides import configured, parse_settings
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
@@ -152,10 +152,11 @@ def _base(config: Config) -> Config:
 def _record(asked: Request, given: Config, loaded: Loaded, root: Path) -> ImproveRecord:
     """What is asked for and what the checks say; nothing is trained yet."""
     config, told = loaded.config, list(loaded.notices)
-    fixed = {key: value for key, value in (("training.engine", config.training.engine), ("network.ensemble", 1))
-             if (key == "training.engine" and given.training.engine == "auto")
-             or (key == "network.ensemble" and config.network.ensemble > 1)}  # fmt: skip
-    if "network.ensemble" in fixed:
+    fixed: Settings = {}
+    if given.training.engine == "auto":
+        fixed["training.engine"] = config.training.engine
+    if config.network.ensemble > 1:
+        fixed["network.ensemble"] = 1
         told.append(
             f"single networks are compared, for a {config.network.ensemble}th of the time; the end is an ensemble again"
         )
@@ -192,13 +193,11 @@ def _cure(words: str | None) -> Settings:
 
     try:
         options = shlex.split(words or "")
-        settings = [parse_setting(each) for each in options[1::2]]
+        cure = parse_settings(options[1::2])
     except (ValueError, ConfigError):
         return {}
-    if not settings or len(options) % 2 or set(options[::2]) != {"--set"}:
-        return {}
-    cure = {".".join(map(str, each.path)): each.value for each in settings}
-    return cure if all(key.startswith(CURED) for key in cure) else {}
+    alone = cure and len(options) % 2 == 0 and set(options[::2]) == {"--set"}
+    return cure if alone and all(key.startswith(CURED) for key in cure) else {}
 
 
 def _create(
@@ -268,12 +267,8 @@ def _go_on(
 
 def _improved(run: RunDir, config: Config, ending: Ending, steps: Sequence[StepRecord]) -> str:
     """The config that a person would keep: the best single run of the best setting."""
-    settings = ending["end"]["settings"]
     best = ending["best_trial"]
-    fixed: Settings = {}
-    for each in map(parse_setting, read(run)["asked"]["settings"]):
-        fixed[".".join(map(str, each.path))] = each.value
-    settings = merged(fixed, settings)
+    settings = merged(parse_settings(read(run)["asked"]["settings"]), ending["end"]["settings"])
     if best is not None:
         settings = merged(settings, {"seed": StoredRun(RunDir(run.path / "trials" / f"{best:04d}")).config.seed})
     start, end = ending["start"]["dev_error"], ending["end"]["dev_error"]

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, cast, get_args
 
 from nnrun.config.changes import held, with_changes
-from nnrun.config.overrides import parse_setting
+from nnrun.config.overrides import parse_settings
 from nnrun.config.values import Settings
-from nnrun.errors import ConfigError, UsageError
+from nnrun.errors import UsageError
 from nnrun.files import to_json, write_atomically
 from nnrun.installation import command, elsewhere
 from nnrun.runs.finding import is_search, search_of
@@ -85,23 +85,14 @@ def ask(run: RunDir, do: Do, settings: Sequence[str] = (), note: str | None = No
     return name
 
 
-def settings_of(arguments: Sequence[str]) -> Settings:
-    """`key=value` each, as settings by dotted key; ConfigError for what is none."""
-    problems, settings = [], {}
-    for argument in arguments:
-        try:
-            setting = parse_setting(argument)
-            settings[".".join(map(str, setting.path))] = setting.value
-        except ConfigError as error:
-            problems += [f"--set {argument}: {problem}" for problem in error.problems]
-    if problems:
-        raise ConfigError(problems)
-    return settings
+def settings_of(request: Request) -> Settings:
+    """What it asks to change, by dotted key; ConfigError for what is no setting."""
+    return parse_settings(request["settings"])
 
 
 def _checked(run: RunDir, arguments: Sequence[str]) -> list[str]:
     """The arguments, if they can hold from the next epoch on by what is known now, and something would be different."""
-    settings, stored = settings_of(arguments), StoredRun(run)
+    settings, stored = parse_settings(arguments), StoredRun(run)
     if not settings:
         raise UsageError("nothing to change; give --set KEY=VALUE")
     epoch = len(stored.rows) + 1

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from nnrun.config.changes import at, old_values, with_changes
 from nnrun.config.config import Config
-from nnrun.config.overrides import configured, value_at
+from nnrun.config.overrides import configured, parse_settings, value_at
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, UsageError
 from nnrun.files import json_lines
@@ -26,7 +26,6 @@ from nnrun.runs.listener import Listener, Outcome, Relay, ToldToStop
 from nnrun.runs.members import has_members, member, refuse_gathered, whole_of
 from nnrun.runs.preparing import create, prepare, same_data, until_told
 from nnrun.runs.records import Parent, Row
-from nnrun.runs.requests import settings_of
 from nnrun.runs.rundir import CONFIG, EPOCHS, EVENTS, RunDir, now
 from nnrun.runs.stored import StoredRun, best_row
 
@@ -51,7 +50,7 @@ def rewind(
     """
     before, listener = _parent(run), listener or Listener()
     epoch = _epoch(before, to)
-    settings = settings_of(overrides)
+    settings = parse_settings(overrides)
     kept = _until(before, epoch)
     config = _changed(kept, to, epoch, settings) if settings else kept
     loaded = replace(before.loaded(), config=config, text=run.read(CONFIG))

@@ -198,7 +198,7 @@ class Session:
     def _change(self, name: str, request: Request) -> str:
         """Let the run go on with other values from the next epoch on; ConfigError or DataError where it cannot."""
         assert self._steering
-        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), settings_of(request["settings"])
+        epoch, settings = max(self.trainer.epoch + 1, self._steering.first), settings_of(request)
         changed = with_changes(self.config, epoch, settings)
         if epoch > (total := at(changed, epoch).training.epochs):
             raise ConfigError([f"all {total} epochs that are planned are trained; set training.epochs beside it"])

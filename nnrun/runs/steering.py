@@ -166,7 +166,7 @@ def write_down(run: RunDir, config: Config, epoch: int, name: str, request: Requ
 
     Whatever of this a killed process has done already is not done again.
     """
-    settings = settings_of(request["settings"])
+    settings = settings_of(request)
     changed = with_changes(config, epoch, settings)
     told = {event.get("key") for event in run.events() if event.get("request") == name}
     for key, old in old_values(config, epoch, settings).items():
@@ -198,5 +198,5 @@ def mend(run: RunDir, config: Config) -> Config:
 
 def told_of(epoch: int, old: Settings, request: Request) -> str:
     """A line of what holds from an epoch on, and what held before."""
-    new = settings_of(request["settings"])
+    new = settings_of(request)
     return change_line(epoch, {key: (old[key], value) for key, value in new.items()}, request["note"])

@@ -115,7 +115,7 @@ class Panel:
 
     def _rate_to_come(self) -> float:
         """When all is taken up that was asked for."""
-        asked = (settings_of(one.request["settings"]) for one in pending(self.run) if one.request)
+        asked = (settings_of(one.request) for one in pending(self.run) if one.request)
         return [self.rate, *(float(settings[RATE]) for settings in asked if RATE in settings)][-1]
 
     # what is seen
