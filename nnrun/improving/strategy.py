@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
 from nnrun.improving.budget import Spent
 from nnrun.improving.loop import Loop
 from nnrun.improving.record import Ending
 from nnrun.improving.standing import Ask
+from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord
 from nnrun.search.seeds import improve_seed
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
@@ -20,11 +19,11 @@ MOST = 1_000_000  # trainings: the loop ends by itself
 class Steps(Strategy):
     """Asks the loop for trainings, and tells it their results when all that it asked for at once have ended."""
 
-    def __init__(self, config: Config, finished: Callable[[], Sequence[TrialRecord]]) -> None:
+    def __init__(self, config: Config, ledger: Ledger) -> None:
         super().__init__(Brief(Space(()), config.seed, [MOST]))
-        self.config, self._finished = config, finished
+        self.config, self._ledger = config, ledger
         self._asks: list[Ask] = []
-        self._sent = 0  # of these, the results of so many are known to the loop
+        self.results: list[TrialRecord] = []  # of the first of these, by number: those that the loop knows
         self.ending: Ending | None = None
 
     def follow(self, loop: Loop) -> None:
@@ -40,9 +39,9 @@ class Steps(Strategy):
 
     def _go_on(self) -> None:
         """One turn of the loop."""
-        known = {record["number"]: record for record in self._finished()}
-        found = [known[number] for number in range(self._sent, len(self._asks))]
-        self._sent = len(self._asks)
+        known = {record["number"]: record for record in self._ledger.read()[0]}
+        found = [known[number] for number in range(len(self.results), len(self._asks))]
+        self.results += found
         try:
             self._asks += self._course.send(found)
         except StopIteration as ended:
@@ -59,6 +58,5 @@ class Steps(Strategy):
 
     def spent(self) -> Spent:
         """What the trainings took that the loop knows the results of."""
-        known = [record for record in self._finished() if record["number"] < len(self._asks)]
-        epochs = sum(record.get("epochs", 0) for record in known)
-        return Spent(len(known), epochs, sum(record.get("seconds") or 0.0 for record in known))
+        epochs = sum(record.get("epochs", 0) for record in self.results)
+        return Spent(len(self.results), epochs, sum(record.get("seconds") or 0.0 for record in self.results))

@@ -237,7 +237,7 @@ def _go_on(
     search: Search, record: ImproveRecord, watcher: Watcher, teller: Teller, told_to_stop: Callable[[], bool]
 ) -> SearchOutcome:
     run, asked = search.run, record["asked"]
-    strategy = Steps(search.config, lambda: search.ledger.read()[0])
+    strategy = Steps(search.config, search.ledger)
     purse = Purse(Budget.of(asked["budget"]), run, strategy, float(run.read_record().get("running_seconds") or 0.0))
     scribe = _Scribe(run, teller)
     loop = Loop(search.config, asked, record["faults"], search.folder, scribe, purse.affords, strategy.spent)
@@ -251,7 +251,7 @@ def _go_on(
 
     def choose(best: TrialRecord | None) -> TrialRecord | None:
         number = strategy.ending["chosen"] if strategy.ending and best else None
-        return next((each for each in search.ledger.read()[0] if each["number"] == number), None)
+        return None if number is None else strategy.results[number]
 
     course = Course(
         strategy=strategy,
