@@ -14,7 +14,7 @@ from nnrun.config.overrides import configured, parse_settings
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
-from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed, to_json
 from nnrun.improving.budget import Budget, Spent
 from nnrun.improving.changes import Change, epochs_of, merged
@@ -40,7 +40,7 @@ from nnrun.insight.preflight.verbs import open_context, preflight
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
-from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
+from nnrun.runs.preparing import begun, first_files, session_of, until_told
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
@@ -48,6 +48,7 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.running import Course, SearchOutcome, go_on
 from nnrun.search.state import Options, Search, epoch_seconds
 from nnrun.search.study import Watcher
+from nnrun.search.verbs import extended, reopened
 from nnrun.text import counted, duration, percent
 
 LEAST_SEEDS = 3  # fewer say next to nothing about luck
@@ -110,14 +111,10 @@ def resume(
     told_to_stop: Callable[[], bool] = lambda: False,
 ) -> SearchOutcome:
     """Continue an improvement to its end; DataError where the data is no longer what it began with."""
-    loaded, plan, record = StoredRun(run).loaded(), Plan.read(run), read(run)
-    options = options.after(plan.limits)
-    with closing(options.executor()) as executor, run.locked():
-        dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        if not same_data(StoredRun(run), dataset):
-            raise DataError(f"{run.id}: the data is no longer what this improvement began with; begin a new one")
-        watcher.started(run, plan)
-        search = Search(run, _base(loaded.config), dataset, plan, options, executor, [loaded.config])
+    loaded, record = StoredRun(run).loaded(), read(run)
+    with reopened(run, loaded, "improvement", options, watcher, told_to_stop) as left:
+        search = extended(replace(left, config=_base(loaded.config)))
+        watcher.started(run, search.plan)
         return _go_on(search, record, watcher, teller, told_to_stop)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,34 +162,48 @@ def resume(
 
     Raises UsageError where fewer are asked for than were, or where what the trials follow from has changed.
     """
-    loaded, plan = StoredRun(run).loaded(), Plan.read(run)
+    loaded = StoredRun(run).loaded()
+    with reopened(run, loaded, "search", options, watcher, told_to_stop) as search:
+        space, known = load_known(loaded, begun=search.plan.space)
+        _refuse_changes(search, space)
+        search = extended(replace(search, known=known), trials)
+        watcher.started(run, search.plan)
+        return go_on(search, watcher, told_to_stop)
+
+
+@contextmanager
+def reopened(
+    run: RunDir, loaded: Loaded, what: str, options: Options, watcher: Watcher, told_to_stop: Callable[[], bool]
+) -> Iterator[Search]:
+    """A search, or what is one by other means, as it was left: locked, with its data, and workers that wait.
+
+    Raises DataError where the data is no longer what it began with.
+    """
+    plan = Plan.read(run)
     options = options.after(plan.limits)
     with closing(options.executor()) as executor, run.locked():
         dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
         if not same_data(StoredRun(run), dataset):
-            raise DataError(f"{run.id}: the data is no longer what this search began with; begin a new one")
-        space, known = load_known(loaded, begun=plan.space)
-        _refuse_changes(run, plan, Plan.of(loaded.config, space, plan.totals, plan.limits, plan.repeat))
-        plan = _extended(run, plan, trials, options)
-        watcher.started(run, plan)
-        search = Search(run, loaded.config, dataset, plan, options, executor, known)
-        return go_on(search, watcher, told_to_stop)
+            raise DataError(f"{run.id}: the data is no longer what this {what} began with; begin a new one")
+        yield Search(run, loaded.config, dataset, plan, options, executor, [loaded.config])
 
 
-def _refuse_changes(run: RunDir, plan: Plan, wanted: Plan) -> None:
-    changed, lines = plan.changes(wanted)
+def _refuse_changes(search: Search, space: Space) -> None:
+    plan = search.plan
+    changed, lines = plan.changes(Plan.of(search.config, space, plan.totals, plan.limits, plan.repeat))
     if changed:
         what = f"{', '.join(changed)} changed since the search began; begin a new one"
-        raise UsageError("\n".join([f"{run.id}: {what}", *lines]))
+        raise UsageError("\n".join([f"{search.run.id}: {what}", *lines]))
 
 
-def _extended(run: RunDir, plan: Plan, trials: int | None, options: Options) -> Plan:
-    """The plan with what this call changes, on the disk too."""
+def extended(search: Search, trials: int | None = None) -> Search:
+    """With what this call changes of the plan, on the disk too; UsageError where less is asked for than was."""
+    run, plan, options = search.run, search.plan, search.options
     if trials is not None and trials < plan.total:
         raise UsageError(f"{run.id} was asked for {plan.total} trials already; --trials must not be fewer")
     if options.repeat is not None and options.repeat < (plan.repeat or 0):
         raise UsageError(f"{run.id} was asked for {plan.repeat} repeats already; --repeat must not be fewer")
-    extended = plan.extended(trials, options.kept(), options.repeat)
-    if extended != plan:
-        run.write(PLAN, extended.text())
-    return extended
+    changed = plan.extended(trials, options.kept(), options.repeat)
+    if changed != plan:
+        run.write(PLAN, changed.text())
+    return replace(search, plan=changed)

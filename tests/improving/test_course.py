@@ -23,6 +23,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
+from nnrun.search.plan import Plan
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 
@@ -165,8 +166,9 @@ def test_stopped_and_resumed_it_comes_to_the_same_steps(
     stopped = begin(text, asked, tmp_path / "runs", Options(), counting, Teller(), lambda: counting.left <= 0)
     assert stopped.record["ended_by"] == "signal"
     assert read(stopped.run)["ending"] is None
-    resume(stopped.run, Options(), Watcher(), Teller())
+    resume(stopped.run, Options(stack=2), Watcher(), Teller())
     assert come_to(stopped.run) == come_to(whole)
+    assert Plan.read(stopped.run).limits["stack"] == 2
 
 
 def test_two_workers_come_to_the_same_steps(whole: RunDir, improve: Improve) -> None:

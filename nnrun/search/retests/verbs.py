@@ -15,11 +15,11 @@ from nnrun.config.overrides import apply, reshape, value_at, written
 from nnrun.config.space.parsing import parse_space
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
-from nnrun.errors import ConfigError, DataError, UsageError
+from nnrun.errors import ConfigError, UsageError
 from nnrun.files import sealed, to_json
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN, listing, search_of
-from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
+from nnrun.runs.preparing import begun, first_files, same_data, session_of, until_told
 from nnrun.runs.rundir import CONFIG, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
@@ -33,7 +33,7 @@ from nnrun.search.state import Options, Search
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies.strategy import Brief
 from nnrun.search.study import Watcher
-from nnrun.search.verbs import refuse_misfit
+from nnrun.search.verbs import extended, refuse_misfit, reopened
 from nnrun.text import all_of, counted
 
 TAKEN = ("data", "network")  # sections of a config that is named beside the search; all others stay the search's
@@ -94,17 +94,10 @@ def resume(
     told_to_stop: Callable[[], bool] = lambda: False,
 ) -> SearchOutcome:
     """Continue a retest to its end; DataError where the data is no longer what it began with."""
-    loaded, plan, record = StoredRun(run).loaded(), Plan.read(run), read(run)
-    options = options.after(plan.limits)
-    with closing(options.executor()) as executor, run.locked():
-        dataset, _ = prepare(loaded, run.path.parent, until_told(watcher.preparing, told_to_stop))
-        if not same_data(StoredRun(run), dataset):
-            raise DataError(f"{run.id}: the data is no longer what this retest began with; begin a new one")
-        extended = plan.extended(None, options.kept(), None)
-        if extended != plan:
-            run.write(PLAN, extended.text())
-        watcher.started(run, extended)
-        held = Search(run, loaded.config, dataset, extended, options, executor, [loaded.config])
+    loaded, record = StoredRun(run).loaded(), read(run)
+    with reopened(run, loaded, "retest", options, watcher, told_to_stop) as left:
+        held = extended(left)
+        watcher.started(run, held.plan)
         return go_on(held, watcher, told_to_stop, _course(held, record))
 
 
