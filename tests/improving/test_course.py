@@ -22,8 +22,8 @@ from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
-from nnrun.search.running import SearchOutcome
 from nnrun.search.plan import Plan
+from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 
