@@ -46,6 +46,7 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         listed(places, codes.CHANCE, drawn),
         listed(places, codes.LEAST, drawn),
         listed(places, codes.SCALE, number),
+        listed(places, codes.LOGITS, number),
     )
     constants = listed(places, codes.CONSTANTS_OF_STEPS, number)
     spans, pieces = listed(places, codes.SPANS, plan), listed(places, codes.PIECES, plan)

@@ -22,6 +22,10 @@ def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int) -> Non
         z, scratch = part(v.memory, plan.z[layer], all_numbers), part(v.memory, plan.d[layer], all_numbers)
         pool(plan.loss, z, scratch, plan.members, width)
     z, known = part(v.memory, plan.z[layer], m * width), part(v.memory, plan.d[layer], m * width)
+    if rows.logits.size > 0:
+        shown = part(rows.logits, first * width, m * width)
+        for k in range(m * width):
+            shown[k] = z[k]
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width
     y = part(rows.y, first * each, m * each)
     if plan.loss == codes.SOFTMAX_CROSS_ENTROPY:

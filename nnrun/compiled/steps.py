@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import COUNTS, SUMS, Vectors
 from nnrun.compiled.planning import constants_of, dropouts, judged_vectors_of, plan_of, vectors_of
-from nnrun.compiled.work import MEASURED_ROWS, measuring, work
+from nnrun.compiled.work import BLOCK_ROWS, MEASURED_ROWS, SHARED, measuring, operations, work
 from nnrun.engine.batches import Batch, batch_bounds
-from nnrun.engine.evaluation import CHUNK, LARGE, Examples
+from nnrun.engine.evaluation import CHUNK, LARGE, Examples, See
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, empty
 from nnrun.engine.randomness import chances
@@ -49,8 +50,36 @@ class Given:
         return self._places.ctypes.data, *(int(self._places[row, 0]) for row in kinds)
 
 
+class Lane(NamedTuple):
+    """What members that take turns overwrite one after the other; lanes may go side by side."""
+
+    memory: Array
+    squares: Array
+    counts: Integers
+
+    @classmethod
+    def some(cls, count: int, numbers: int, squares: int, dtype: np.dtype[Any]) -> list[Lane]:
+        """So many, with room for these numbers each."""
+        return [cls(empty((numbers,), dtype), np.zeros(squares), np.zeros(COUNTS, np.int64)) for _ in range(count)]
+
+
+def side_by_side(lanes: int, members: Sequence[int], train: Callable[[int], None], operations: int) -> None:
+    """Have all members go, each in its lane, by a thread a lane where so many operations are worth the hand-over."""
+    count = lanes if len(members) * operations >= SHARED else 1
+    in_turn = [[k for k in members if k % count == lane] for lane in range(count)]
+
+    def go(lane: list[int]) -> None:
+        for k in lane:
+            train(k)
+
+    threads.share(go, in_turn)
+
+
 class CompiledSteps:
-    """Trains through the epochs of one trainer; active members take turns, each with the bits it would have alone."""
+    """Trains through the epochs of one trainer; each active member has the bits it would have alone.
+
+    Threads share the steps of a wide network, and the members of a narrow one.
+    """
 
     def __init__(self, trainer: Trainer) -> None:
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
@@ -65,8 +94,9 @@ class CompiledSteps:
             self.plan.members,
             len(trainer.recipe.mlp.embeddings),
         )
-        memory, squares = empty((numbers,), dtype), np.zeros(SUMS * len(self.work.pieces))
-        self.packed, self.counts = codes.packed(self.plan), np.zeros(COUNTS, np.int64)
+        count = threads.count(members) if self.work.threads == 1 else 1
+        self.lanes = Lane.some(count, numbers, SUMS * len(self.work.pieces), dtype)
+        self.packed, self.of_a_row = codes.packed(self.plan), operations(self.plan.widths.tolist(), self.plan.members)
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
         self.scale = np.ones(self.least.shape, dtype)
         for layer in dropouts(network):
@@ -74,13 +104,16 @@ class CompiledSteps:
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
         measure_by(self.run, trainer)
-        self.given = [Given(vectors_of(trainer, k, memory, squares)) for k in range(members)]
-        for k, given in enumerate(self.given):
+        self.given = []
+        for k in range(members):
+            lane = self.lanes[k % count]
+            given = Given(vectors_of(trainer, k, lane.memory, lane.squares))
             given.put(codes.CHANCE, self.chance[k])
             given.put(codes.LEAST, self.least[k])
             given.put(codes.SCALE, self.scale[k])
             given.put(codes.PIECES, self.work.pieces)
-            given.put(codes.COUNTED, self.counts)
+            given.put(codes.COUNTED, lane.counts)
+            self.given.append(given)
 
     def __call__(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
         """The engine: yields after each group, or after each step of which NumPy's pass was shown to an observer."""
@@ -94,18 +127,22 @@ class CompiledSteps:
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
                 if see:
                     show(trainer, batch, spans[first], see)
-                for k in members:
-                    self._train(self.given[k], now[k, first:last], spans[first:last])
+                self._train(members, now[:, first:last], spans[first:last])
                 yield done + last
             done += count
 
-    def _train(self, given: Given, constants: Array, spans: Integers) -> None:
-        """Some steps of one member, by as many threads as can share them."""
-        given.put(codes.CONSTANTS_OF_STEPS, constants)
-        given.put(codes.SPANS, spans)
-        self.counts.fill(0)
-        pointers = self.packed.ctypes.data, *given.pointers
-        threads.share(lambda _: self.run(*pointers), range(threads.count(self.work.threads)))
+    def _train(self, members: Sequence[int], constants: Array, spans: Integers) -> None:
+        """Some steps of these members, by as many threads as can share them."""
+        for k in members:
+            self.given[k].put(codes.CONSTANTS_OF_STEPS, constants[k])
+            self.given[k].put(codes.SPANS, spans)
+
+        def train(k: int) -> None:
+            self.lanes[k % len(self.lanes)].counts.fill(0)
+            pointers = self.packed.ctypes.data, *self.given[k].pointers
+            threads.share(lambda _: self.run(*pointers), range(threads.count(self.work.threads)))
+
+        side_by_side(len(self.lanes), members, train, self.of_a_row * int(spans[-1, 1] - spans[0, 0]))
 
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""
@@ -132,51 +169,79 @@ class CompiledSteps:
 
 
 def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
-    """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway.
-
-    It shows no logits, without which those of an ensemble cannot be pooled; members that share a body it pools itself.
-    """
-    if trainer.ensemble == 1 and CHUNK * trainer.network.theta.size < LARGE:
+    """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway."""
+    if CHUNK * trainer.network.theta.size < LARGE:
         for evaluator in (trainer.on_train, trainer.on_dev):
             evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
 
 
 class Measuring:
-    """Summed loss and mistakes of what a trainer's members are judged by, on one part, `(members,)` each.
+    """Summed loss and mistakes of what a trainer's members are judged by, on one part, `(2, members)`.
 
     NaN for one that has stopped. Each goes through the same chunks of rows alone, so it has the bits that it has alone.
     """
 
     def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
-        self.run, self.active, dtype = run, trainer.active, trainer.theta.dtype  # which stays one array
-        at_once = max(1, MEASURED_ROWS // trainer.network.members)
+        self.run, self.active = run, trainer.active  # which stays one array
+        at_once, members = max(1, MEASURED_ROWS // trainer.network.members), len(trainer.seeds)
         plan, numbers, _ = plan_of(trainer, measured=min(at_once, len(examples)))
+        self.packed, self.of_a_row = codes.packed(plan), operations(plan.widths.tolist(), plan.members) // 3  # forward
+        self.sums, self.lanes = (
+            np.zeros((members, 2)),
+            Lane.some(threads.count(members), numbers, 0, trainer.theta.dtype),
+        )
+        self.logits = np.empty((members, 0, int(plan.widths[-1])), trainer.theta.dtype)
+        self.pieces = measuring(plan.widths.tolist(), plan.members, len(trainer.recipe.mlp.embeddings))
+        self.blocks = [
+            (slice(start, stop), self._given(trainer, examples.take(slice(start, stop)), at_once))
+            for start, stop in batch_bounds(len(examples), BLOCK_ROWS)
+        ]
+
+    def _given(self, trainer: Trainer, examples: Examples, at_once: int) -> list[Given]:
+        """One block for each member."""
+        dtype, weights = trainer.theta.dtype, np.empty(0) if examples.weights is None else examples.weights
         chunks = np.array(batch_bounds(len(examples), at_once), np.int64)
-        self.packed, self.counts, self.sums = codes.packed(plan), np.zeros(COUNTS, np.int64), np.zeros(2)
-        memory, weights = empty((numbers,), dtype), np.empty(0) if examples.weights is None else examples.weights
-        self.given = [Given(judged_vectors_of(trainer, k, memory, self.sums)) for k in range(len(trainer.seeds))]
         shared = {
             codes.X: np.ascontiguousarray(examples.x, dtype),
             codes.Y: np.ascontiguousarray(examples.y, dtype),
             codes.ROW_WEIGHTS: np.ascontiguousarray(weights, dtype),
             codes.CONSTANTS_OF_STEPS: np.zeros((len(chunks), codes.CONSTANTS), dtype),
             codes.SPANS: chunks,
-            codes.PIECES: measuring(plan.widths.tolist(), plan.members, len(trainer.recipe.mlp.embeddings)),
-            codes.COUNTED: self.counts,
+            codes.PIECES: self.pieces,
         }
-        for given in self.given:
-            for row, array in shared.items():
+        found = []
+        for k, sums in enumerate(self.sums):
+            lane = self.lanes[k % len(self.lanes)]
+            given = Given(judged_vectors_of(trainer, k, lane.memory, sums))
+            for row, array in (shared | {codes.COUNTED: lane.counts}).items():
                 given.put(row, array)
+            found.append(given)
+        return found
 
-    def __call__(self) -> tuple[Array, Array]:
-        """Both as they are now."""
-        found = np.full((2, len(self.given)), np.nan)
-        for k in np.flatnonzero(self.active):
-            self.counts.fill(0)
-            self.sums.fill(0)
-            self.run(self.packed.ctypes.data, *self.given[k].pointers)
-            found[:, k] = self.sums
-        return found[0], found[1]
+    def __call__(self, see: See | None) -> Array:
+        """All as they are now; whoever is given sees the logits, block by block."""
+        if see and not self.logits.size:
+            self._show()
+        self.sums[...] = np.where(self.active, 0.0, np.nan)[:, None]
+        members = [int(k) for k in np.flatnonzero(self.active)]
+        for rows, given in self.blocks:
+            count = rows.stop - rows.start
+            side_by_side(len(self.lanes), members, partial(self._measure, given), self.of_a_row * count)
+            if see:
+                see(rows, self.logits[:, :count])
+        return self.sums.T.copy()
+
+    def _measure(self, given: Sequence[Given], k: int) -> None:
+        self.lanes[k % len(self.lanes)].counts.fill(0)
+        self.run(self.packed.ctypes.data, *given[k].pointers)
+
+    def _show(self) -> None:
+        """From now on logits are written down, each block's in the place of those before."""
+        rows = self.blocks[0][0].stop
+        self.logits = np.zeros((len(self.logits), rows, self.logits.shape[-1]), self.logits.dtype)
+        for _, given in self.blocks:
+            for of_one, logits in zip(given, self.logits, strict=True):
+                of_one.put(codes.LOGITS, logits)
 
 
 def of_member(array: Array, member: int) -> Array:

@@ -20,6 +20,8 @@ PIECE = 256  # columns of a piece at most: fewer make the products slower, more 
 ALIGNED = 16  # numbers in a cache line of float32
 BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
+SHARED = 1 << 24  # operations of members one after the other from which on threads share them: most of a millisecond
+BLOCK_ROWS = 1 << 12  # of which logits are shown together
 MEASURED_ROWS = 128  # that go forward at once: what their layers give stays in the cache, a tenth less time than 512
 
 Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see codes.py

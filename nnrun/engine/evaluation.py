@@ -127,13 +127,17 @@ def _in_chunks(
         yield from zip(together, threads.share(forward, places), strict=True)
 
 
+See = Callable[[slice, Array], None]  # the rows of a chunk, and their logits
+OwnSums = Callable[[See | None], Array]  # sums of loss and of mistakes, `(2, members)`; who is given sees all logits
+
+
 class Evaluator:
     """Measures members of `network` on one part, `examples`, again and again, by `loss`.
 
     Each `ensemble` members in a row are one, measured by the mean of their predictions; here alone the numbers of
     members become those of ensembles. `see`, where set, is shown the rows of each chunk and the logits of ensembles
-    `(ensembles, rows, width)`, overwritten later; else `own_sums`, where set, says what loss and mistakes of a
-    trainer's members come to now, in the way of its engine, if nothing is to be pooled. `of_members` are loss and error
+    `(ensembles, rows, width)`, overwritten later. `own_sums`, where set, says what loss and mistakes of a trainer's
+    members come to now, in the way of its engine, and shows their logits if asked to. `of_members` are loss and error
     of each member in the latest pass, `(members,)`.
     """
 
@@ -143,40 +147,50 @@ class Evaluator:
         self.network, self.loss, self.examples, self.ensemble = network, loss, examples, ensemble
         self._modes: list[Mode] = []
         self._scale = examples.error_scale
-        self.see: Callable[[slice, Array], None] | None = None
-        self.own_sums: Callable[[], tuple[Array, Array]] | None = None
+        self.see: See | None = None
+        self.own_sums: OwnSums | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
         """Mean loss and error of each ensemble, `(ensembles,)` float64; NaN for an error without a scale.
 
         An error is the share of wrong classes, or 1 − R², which has no scale where all values are equal.
         """
-        if self.own_sums and not self.see:
-            losses, mistakes = self.own_sums()
-        else:
-            chunks = logits_in_chunks(self.network, bound, self.examples.x, self.loss, self._modes)
-            losses, mistakes = np.sum([self._sums(logits, rows) for rows, logits in chunks], axis=0)
+        losses, mistakes = self._by_engine(self.own_sums) if self.own_sums else self._by_numpy(bound)
         losses, mistakes = losses / self.examples.total, mistakes / (self._scale or np.nan)
         members = len(bound[-1].p["W"])
         self.of_members, ensembles = (losses[:members], mistakes[:members]), members // self.ensemble
         return losses[-ensembles:], mistakes[-ensembles:]
 
-    def _sums(self, logits: Array, rows: slice) -> tuple[Array, Array]:
-        """Of the members, and behind them of their ensembles if these are others."""
-        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
-        ensembles = len(logits) // self.ensemble
-        logits = self._with_pooled(logits)
-        if self.see:
-            self.see(rows, logits[-ensembles:])
-        targets = self.loss.targets(y[None, rows], x.dtype)
-        return self.loss.sums(logits, targets, None if weights is None else weights[rows])
+    def _by_numpy(self, bound: Sequence[Bound]) -> Array:
+        """Sums of loss and of mistakes, of the members and behind them of their ensembles if these are others."""
+        found: list[Array] = []
+        for rows, logits in logits_in_chunks(self.network, bound, self.examples.x, self.loss, self._modes):
+            ensembles = self._of_ensembles(rows, logits)
+            found.append(self._sums(rows, logits if self.ensemble == 1 else np.concatenate([logits, ensembles])))
+        sums: Array = np.stack(found).sum(axis=0)
+        return sums
 
-    def _with_pooled(self, logits: Array) -> Array:
-        """Logits `(members, rows, width)`, and behind them those of ensembles."""
+    def _by_engine(self, own_sums: OwnSums) -> Array:
+        """The same; logits are asked for where they are needed."""
         if self.ensemble == 1:
-            return logits
-        members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
-        return np.concatenate([logits, self.loss.pool(members, _equal(self.ensemble))])
+            return own_sums(self.see)
+        found: list[Array] = []
+        members = own_sums(lambda rows, logits: found.append(self._sums(rows, self._of_ensembles(rows, logits))))
+        return np.concatenate([members, np.stack(found).sum(axis=0)], axis=1)
+
+    def _of_ensembles(self, rows: slice, logits: Array) -> Array:
+        """Logits `(ensembles, rows, width)`, which are shown, from those of the members."""
+        if self.ensemble > 1:
+            members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
+            logits = self.loss.pool(members, _equal(self.ensemble))
+        if self.see:
+            self.see(rows, logits)
+        return logits
+
+    def _sums(self, rows: slice, logits: Array) -> Array:
+        x, y, weights = self.examples.x, self.examples.y, self.examples.weights
+        targets = self.loss.targets(y[None, rows], x.dtype)
+        return np.stack(self.loss.sums(logits, targets, None if weights is None else weights[rows]))
 
 
 def _equal(members: int) -> Array:

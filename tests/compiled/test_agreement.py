@@ -20,6 +20,7 @@ from nnrun.engine.layers import BatchNorm
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.trainer import Trainer
+from nnrun.machine import threads
 from tests.conftest import made_up, trainer
 from tests.contracts.test_gradients import CODES, with_codes
 
@@ -126,6 +127,30 @@ def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]
         assert np.isnan(found[0]).tolist() == [False, True, False]
         np.testing.assert_allclose(np.array(found)[:, [0, 2]], np.array(expected)[:, [0, 2]], rtol=1e-12)
         assert [*np.ravel(of_one)] == [*np.array(found)[:, 2]]
+
+
+@pytest.mark.parametrize(("loss", "outputs"), TARGETS)
+def test_ensembles_are_measured_alike(loss: str, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By threads that share members, in more rows than are shown together; a member has the bits that it has alone."""
+    monkeypatch.setattr("nnrun.compiled.steps.BLOCK_ROWS", 300)
+    monkeypatch.setattr("nnrun.compiled.steps.SHARED", 0)
+    monkeypatch.setenv(threads.OURS, "3")
+    options = {"dev": made_up(1100, loss, outputs, seed=3, dtype="float64"), "loss": loss, "outputs": outputs}
+    together = trainer(seeds=[1, 2, 3, 4], ensemble=2, engine=CompiledSteps, **options)
+    alone = trainer(seeds=[3], engine=CompiledSteps, **options)
+    for each in (together, alone):
+        next(each.epochs(1))
+    evaluator, shown = together.on_dev, dict[int, Any]()
+    for _ in range(2):  # without anybody who sees, then with
+        found, of_one = np.array(evaluator(together.bound)), np.array(alone.on_dev(alone.bound))
+        assert [*np.array(evaluator.of_members)[:, 2]] == [*of_one[:, 0]]
+        evaluator.see = lambda rows, logits: shown.update({rows.start: logits.copy()})
+    logits = np.concatenate([shown[start] for start in sorted(shown)], axis=1)
+    shown.clear()
+    evaluator.own_sums = None
+    np.testing.assert_allclose(found, np.array(evaluator(together.bound)), rtol=1e-12)
+    expected = np.concatenate([shown[start] for start in sorted(shown)], axis=1)
+    np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)

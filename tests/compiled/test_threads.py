@@ -59,6 +59,21 @@ def test_the_number_of_threads_changes_no_bit(
     assert {1, 2, 3, 4} <= seen
 
 
+def test_threads_that_share_members_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnrun.compiled.steps.SHARED", 0)
+    seen: set[int] = set()
+    begin_together(monkeypatch, seen)
+    found = set()
+    for count in (1, 2, 3):
+        monkeypatch.setenv(threads.OURS, str(count))
+        options: dict[str, Any] = {"dropout": 0.3, "batch_norm": True, "optimizer": "adam", "clip_norm": 0.5}
+        narrow = trainer([1, 2, 3, 4], ensemble=2, engine=CompiledSteps, **options)
+        last = list(narrow.epochs(3))[-1]
+        found.add(narrow.theta.tobytes() + last.dev_loss.tobytes() + last.dev_losses.tobytes())
+    assert len(found) == 1
+    assert {1, 2, 3} <= seen
+
+
 def test_a_small_step_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(threads.OURS, "2")
     seen: set[int] = set()
