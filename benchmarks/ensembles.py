@@ -104,7 +104,8 @@ def trained(config: Path, runs: Path, *settings: str) -> Trained:
 def of_seed(config: Path, runs: Path, seed: int, settings: list[str]) -> tuple[Trained, Trained]:
     """The mean of the single networks, and the ensemble."""
     split = f"data.split_seed={seed}"
-    alone = [trained(config, runs, split, f"seed={10 * seed + k}", *settings) for k in range(MEMBERS)]
+    one = "network.ensemble=1"
+    alone = [trained(config, runs, split, f"seed={10 * seed + k}", one, *settings) for k in range(MEMBERS)]
     together = trained(config, runs, split, f"seed={10 * seed}", f"network.ensemble={MEMBERS}", *settings)
     return Trained(*map(statistics.mean, zip(*alone, strict=True))), together
 
