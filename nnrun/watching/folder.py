@@ -15,11 +15,13 @@ from nnrun.runs.finding import list_runs
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun, record_of
 from nnrun.search.ledger import LEDGER
-from nnrun.watching.curves import Curve
+from nnrun.watching.curves import BestSoFar, Curve
 
 Row = dict[str, Any]  # plain values of a line of the table, as JSON
 FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
 FACTS = ("kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent")
+SECONDS_BETWEEN_LOOKS = 0.5
+SHARE = 20  # a look that takes long is followed by so many times as long without one
 NUMBERS = ("train_error", "dev_error", "test_error", "dev_loss", "dev_rmse")
 
 
@@ -73,9 +75,12 @@ class Folder:
             seen = self.seen.get(name)
             if seen is None or _foreign(seen.run):
                 return None
-            curve = self.curves.setdefault(name, Curve(seen.run.path / EPOCHS))
-            curve.look()
-            return curve
+            if name not in self.curves:
+                of_search = seen.row["kind"] == "search"
+                path = seen.run.path
+                self.curves[name] = BestSoFar(path / LEDGER) if of_search else Curve(path / EPOCHS)
+            self.curves[name].look()
+            return self.curves[name]
 
     def run(self, name: str) -> RunDir | None:
         """The directory of a run that was seen; by no other name is anything read."""
@@ -88,6 +93,11 @@ class Folder:
         with self.lock:
             runs = [seen.run for seen in self.seen.values() if not _foreign(seen.run)]
         return {entry.run.id for entry in select([Entry(StoredRun(run)) for run in runs], filters, None, False)}
+
+
+def rest(took: float) -> float:
+    """Seconds without a look after one that took so many."""
+    return max(SECONDS_BETWEEN_LOOKS, SHARE * took)
 
 
 def _runs(root: Path) -> Iterable[RunDir]:

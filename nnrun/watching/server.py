@@ -25,11 +25,9 @@ from nnrun.report.page.page import BUNDLE
 from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, ask
 from nnrun.watching import ASSETS
 from nnrun.watching.details import details
-from nnrun.watching.folder import Folder
+from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder, rest
 
 HOST = "127.0.0.1"
-SECONDS_BETWEEN_LOOKS = 0.5
-SHARE = 20  # a look that takes long is followed by so many times as long without one
 SECONDS_OF_PATIENCE = 10  # with somebody who is slow to say what he wants
 LONGEST_BODY, MOST_CHOSEN = 65_536, 32
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
@@ -65,7 +63,7 @@ class Server(ThreadingHTTPServer):
             if began >= self._next_look:
                 self.folder.look()
                 ended = time.monotonic()
-                self._next_look = ended + max(SECONDS_BETWEEN_LOOKS, SHARE * (ended - began))
+                self._next_look = ended + rest(ended - began)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A reader who goes away in the middle is nothing to tell."""

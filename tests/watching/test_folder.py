@@ -171,11 +171,34 @@ def test_a_long_curve_is_thinned_and_stays_bounded(tmp_path: Path) -> None:
     assert curve.generation > 1
 
 
+def test_seconds_are_those_of_all_epochs_also_of_those_that_are_dropped(tmp_path: Path) -> None:
+    epochs = 2 * MOST + 2
+    lines = (f'{{"epoch": {epoch + 1}, "seconds": 0.5}}\n' for epoch in range(epochs))
+    (tmp_path / "metrics.jsonl").write_text("".join(lines))
+    curve = Curve(tmp_path / "metrics.jsonl")
+    curve.look()
+    assert len(curve.points) <= MOST
+    assert all(point[-1] == 0.5 * (point[0] or 0) for point in curve.points + curve.latest)
+
+
+def test_a_search_is_followed_by_its_best_trial_so_far(root: Path) -> None:
+    folder = Folder(root)
+    folder.look()
+    name = ids(root, "a-search")
+    records = [json.loads(line) for line in (root / name / "trials.jsonl").read_text().splitlines()]
+    curve = folder.curve(name)
+    assert curve is not None
+    errors = [record["final"]["dev_error"] for record in records]
+    assert [point[0] for point in curve.points] == [1.0, 2.0]
+    assert curve.points[-1][4] == min(errors)
+    assert (curve.points[-1][5] or 0) > 0
+
+
 def test_numbers_that_are_not_finite_leave_a_gap(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "train_loss": null, "dev_loss": "x"}\n')
     curve = Curve(tmp_path / "metrics.jsonl")
     curve.look()
-    assert curve.points == [[1.0, None, None, None, None, None]]
+    assert curve.points == [[1.0, None, None, None, None, 0.0]]
 
 
 def test_details_have_verdict_charts_and_commands(root: Path) -> None:

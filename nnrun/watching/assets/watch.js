@@ -167,8 +167,7 @@ function traces() {
   const first = Number(at("what").value), beta = Number(at("beta").value), seconds = at("over").value === "seconds";
   return chosen.flatMap((id) => {
     const points = curves.get(id) ?? [];
-    let passed = 0;
-    const x = points.map((point) => (seconds ? (passed += point[SECONDS] ?? 0) : point[EPOCH]));
+    const x = points.map((point) => point[seconds ? SECONDS : EPOCH]);
     return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => ({
       type: "scatter", mode: points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
       x, y: smooth(points.map((point) => point[column]), beta), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3 },
