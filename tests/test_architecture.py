@@ -49,6 +49,7 @@ MORE_DOORS = {
         "diagnosis.elsewhere",
     },
     "improving": {"record", "standing"},
+    "watching": {"folder", "curves", "details"},
 }
 
 # A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+import signal
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nnrun.cli.common import RUNS, Debug, Runs, explained
 from nnrun.cli.terminal.streams import result, say
+from nnrun.errors import UsageError
 
 Port = Annotated[int | None, typer.Option(metavar="N", help="Left out: 8765, or any that is free.", min=0, max=65_535)]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be asked of a run from the page.")]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be asked of a run from here.")]
+Text = Annotated[bool, typer.Option("--text", help="In this terminal instead, for ssh; ? tells the keys.")]
 
 
 @explained
 def watch(
-    runs: Runs = RUNS, port: Port = None, open_: Open = False, read_only: ReadOnly = False, debug: Debug = False
+    runs: Runs = RUNS,
+    text: Text = False,
+    port: Port = None,
+    open_: Open = False,
+    read_only: ReadOnly = False,
+    debug: Debug = False,
 ) -> None:
-    """Show all runs of a folder live, on a page of this machine.
+    """Show all runs of a folder live, on a page of this machine or in this terminal.
 
     The page is for whoever has its address, which holds a token; it is served to this machine alone, until Ctrl-C.
 
     Example:  nnrun watch --open
     """
+    if text:
+        for option, given in (("--port", port is not None), ("--open", open_)):
+            if given:
+                raise UsageError(f"--text and {option}: only one of them")
+        return _in_text(runs, read_only)
+    return _on_a_page(runs, port, open_, read_only)
+
+
+def _in_text(runs: Path, read_only: bool) -> None:
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.cli.terminal.watch_screen import WatchScreen, refuse_without_terminal
+    from nnrun.watching.verbs import folder_of
+
+    folder = folder_of(runs)
+    refuse_without_terminal()
+    screen = WatchScreen(folder, read_only)
+    with stop_request(screen) as told:
+        screen.watch(told)
+    if told.signal not in (None, signal.SIGINT):
+        raise typer.Exit(told.exit_code)
+
+
+def _on_a_page(runs: Path, port: int | None, open_: bool, read_only: bool) -> None:
     from nnrun.watching.verbs import begin
 
     server = begin(runs, port, read_only)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError
 from nnrun.installation import command, elsewhere
-from nnrun.report.page.charts import Chart
-from nnrun.report.verbs import run_charts, search_charts
 from nnrun.runs.rundir import LOG, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.telling import changes
 from nnrun.runs.verdict import can_be_judged, of_run, set_sizes, summary
+
+if TYPE_CHECKING:
+    from nnrun.report.page.charts import Chart
 
 Plain = dict[str, Any]  # as JSON
 LOG_BYTES, LOG_LINES = 16_384, 40
 MOST_CHARTS = 4
 
 
-def details(run: RunDir) -> Plain:
+def details(run: RunDir, with_charts: bool = True) -> Plain:
     """All of it; what cannot be read is left out, with the reason in `problem`."""
     stored = StoredRun(RunDir(run.path))
     lists: Plain = {name: [] for name in ("commands", "charts", "symptoms", "config")}
@@ -34,11 +35,17 @@ def details(run: RunDir) -> Plain:
             section = stored.config.diagnosis
             verdict = of_run(final, set_sizes(record["data"]), section.base_error, section.tolerance)
             found["verdict"] = summary(verdict) if verdict else ""
-        charts = search_charts(stored) if stored.is_search else run_charts(stored)
-        found["charts"] = [_chart(one) for one in charts[:MOST_CHARTS]]
+        found["charts"] = [_chart(one) for one in _charts(stored)] if with_charts else []
     except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         found["problem"] = str(error) or type(error).__name__
     return found
+
+
+def _charts(stored: StoredRun) -> list[Chart]:
+    """Those of its report, whose libraries are loaded for these alone."""
+    from nnrun.report.verbs import run_charts, search_charts
+
+    return (search_charts(stored) if stored.is_search else run_charts(stored))[:MOST_CHARTS]
 
 
 def _chart(one: Chart) -> Plain:

@@ -171,7 +171,7 @@ def send_both(process: subprocess.Popen[Any]) -> None:
 
 
 class Terminal:
-    """The screen that a stream of bytes leaves: characters, line ends, wrapping, cursor up, erased lines."""
+    """The screen that a stream of bytes leaves: characters, line ends, wrapping, erased lines, another one."""
 
     CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b[78=>]")
 
@@ -180,6 +180,7 @@ class Terminal:
         self.lines: list[str] = [""]
         self.row = self.column = 0
         self.cursor_shown = True
+        self.other: tuple[list[str], int, int] | None = None  # the usual screen, while another is shown
 
     def feed(self, text: str) -> Terminal:
         """Take in what a process wrote."""
@@ -201,8 +202,22 @@ class Terminal:
             self.lines[self.row] = ""
         elif letter in "hl" and number == "?25":
             self.cursor_shown = letter == "h"
+        elif letter in "hl" and number == "?1049":
+            self._turn(to_other=letter == "h")
+        elif letter == "H" and not number:
+            self.row = self.column = 0
+        elif (letter, number) == ("J", "2"):
+            self.lines = [""] * (self.row + 1)
         else:
             assert letter == "m", f"a code that this terminal does not know: {number}{letter}"
+
+    def _turn(self, to_other: bool) -> None:
+        if to_other and self.other is None:
+            self.other = self.lines, self.row, self.column
+            self.lines, self.row, self.column = [""], 0, 0
+        elif not to_other and self.other is not None:
+            self.lines, self.row, self.column = self.other
+            self.other = None
 
     def _put(self, letter: str) -> None:
         if letter == "\r":

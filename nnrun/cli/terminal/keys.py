@@ -32,12 +32,14 @@ AT_ONCE = 4096  # bytes of what is typed, or pasted
 class Keyboard:
     """The keys of the terminal at stdin, while this process is in front there.
 
-    The thread calls `hear` with what was typed, with nothing four times a second; the handler of Ctrl-Z calls
-    `going_on` when the process goes on.
+    The thread calls `hear` with what was typed, with nothing four times a second; the handler of Ctrl-Z writes `leave`
+    and calls `going_on` when the process goes on.
     """
 
-    def __init__(self, hear: Callable[[str], None], going_on: Callable[[], None]) -> None:
-        self._hear, self._going_on = hear, going_on
+    def __init__(
+        self, hear: Callable[[str], None], going_on: Callable[[], None], leave: str = f"{SHOW_CURSOR}\r\n"
+    ) -> None:
+        self._hear, self._going_on, self._leave = hear, going_on, leave
         self._usual: Modes | None = None  # how the terminal was
         self._wake: tuple[int, int] | None = None  # a pipe
         self._over = self._away = False
@@ -72,7 +74,7 @@ class Keyboard:
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         self.give_back()
-        say_at_once(f"{SHOW_CURSOR}\r\n")
+        say_at_once(self._leave)
         stop_here()
         self._going_on()
         self._away = False

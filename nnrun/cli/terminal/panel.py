@@ -65,6 +65,11 @@ class Panel:
         self._look()
         return self._state() != before
 
+    @property
+    def typing(self) -> bool:
+        """Whether letters are those of a change."""
+        return self._typed is not None
+
     def _state(self) -> object:
         return self.paused, self._typed, self._explained, dict(self._asked), self._refused
 
@@ -97,16 +102,12 @@ class Panel:
         self._refused = "" if letter not in ENTER else self._refused
         if letter == ESCAPE:
             self._typed = None
-        elif letter in ERASE:
-            self._typed = self._typed[:-1]
-        elif letter == ERASE_ALL:
-            self._typed = ""
         elif letter in ENTER:
             if setting := self._typed.strip().removeprefix("--set").strip():
                 self._ask("change", setting)
             self._typed = None
-        elif letter.isprintable():
-            self._typed += letter
+        else:
+            self._typed = edited(self._typed, letter)
 
     def _ask(self, do: Do, *settings: str) -> None:
         name = ask(self.run, do, settings)
@@ -138,10 +139,8 @@ class Panel:
         return [part for line in told for part in folded(line, width)]
 
     def _line(self, width: int) -> Iterator[str]:
-        """The end of what is typed is shown where all of it is too wide."""
-        typed, room = self._typed, width - len(INDENT) - 1
-        if typed is not None:
-            yield f"change   {typed[-room:] if len(typed) > room else typed}_"
+        if self._typed is not None:
+            yield typed_line("change", self._typed, width)
             yield INDENT + fitting_words(TYPING, width - len(INDENT))
 
     def help(self, width: int) -> list[Text]:
@@ -152,6 +151,21 @@ class Panel:
         short = fitting_words([f"keys     {keys[0]}", *keys, "?"], width)
         long = [part for line in HELP if self._explained for part in folded(line, width)]
         return [drawable(line, "dim") for line in (*long, short)]
+
+
+def edited(typed: str, letter: str) -> str:
+    """A line as it is after one more key."""
+    if letter in ERASE:
+        return typed[:-1]
+    if letter == ERASE_ALL:
+        return ""
+    return typed + letter if letter.isprintable() else typed
+
+
+def typed_line(head: str, typed: str, width: int) -> str:
+    """Behind a word what is typed so far, the end of it where all is too wide."""
+    room = width - len(INDENT) - 1
+    return f"{head:<{HEAD}}{typed[-room:] if len(typed) > room else typed}_"
 
 
 def over_lines(command: str, width: int) -> list[str]:

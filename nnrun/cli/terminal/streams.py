@@ -79,9 +79,9 @@ def in_terminal_letters(line: str) -> str:
     return line.encode(encoding, sys.stderr.errors or "replace").decode(encoding)
 
 
-def ascii_only() -> bool:
-    """Whether stdout takes no more than ASCII for sure, as its encoding is not UTF-8."""
-    return (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+def ascii_only(stream: TextIO | None = None) -> bool:
+    """Whether stdout, or another stream, takes no more than ASCII for sure, as its encoding is not UTF-8."""
+    return ((stream or sys.stdout).encoding or "").lower().replace("-", "") != "utf8"
 
 
 def result(*lines: str, paint: Callable[[str], str] = painted) -> None:
