@@ -83,14 +83,14 @@ class Ledger:
         for number, line in enumerate(lines, start=1):
             try:
                 if line:
-                    record = self._record(line, f"{self.path}:{number}")
+                    record = self.record(line, f"{self.path}:{number}")
                     found.setdefault(record["number"], record)
             except DataError as error:
                 broken.append(Broken(line, str(error), torn=number == len(lines)))
         return [found[number] for number in sorted(found)], broken
 
-    def _record(self, line: bytes, where: str) -> TrialRecord:
-        """DataError where the line is no record of a trial of this search."""
+    def record(self, line: bytes, where: str) -> TrialRecord:
+        """What a line holds; DataError where it is no record of a trial of this search."""
         record = read_record(line, where, TrialRecord)
         missing = [] if f'"{CHECKSUM}"'.encode() in line else [CHECKSUM]
         if missing := missing + lacking(record, TrialRecord):

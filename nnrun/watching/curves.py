@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-MOST = 2_000  # points that are kept of a curve, each second one is dropped when there are more
+MOST = 2_000  # points that are kept of a curve; of four in a row the lowest and the highest stay when there are more
 NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "seconds")  # these of all epochs until there
 
 Point = list[float | None]
@@ -20,7 +20,12 @@ class Cursor:
         self.path, self._offset, self._inode = path, 0, 0
 
     def fresh(self) -> tuple[list[dict[str, Any]], bool]:
-        """Lines that were not read yet, and whether all that came before is void; what is no JSON is left out."""
+        """What lines hold that were not read yet, and whether all before is void; what is no JSON is left out."""
+        lines, void = self.lines()
+        return [found for line in lines if (found := _object(line)) is not None], void
+
+    def lines(self) -> tuple[list[bytes], bool]:
+        """Whole lines that were not read yet, and whether all that came before is void."""
         try:
             with self.path.open("rb") as file:
                 status = self.path.stat()
@@ -32,7 +37,7 @@ class Cursor:
             void, self._offset = self._offset > 0, 0
             return [], void
         self._offset += len(whole) + len(newline)
-        return [found for line in whole.split(b"\n") if (found := _object(line)) is not None], void
+        return [line for line in whole.split(b"\n") if line], void
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
@@ -52,7 +57,8 @@ class Curve:
         self.generation = 0  # another one: all points are to be taken again
 
     def _begin(self) -> None:
-        self._stride, self._seen, self._passed = 1, 0, 0.0
+        self._at_once, self._seen, self._passed = 1, 0, 0.0
+        self._waiting: list[Point] = []  # until there are so many at once, of which two stay
         self.points: list[Point] = []
         self.latest: list[Point] = []  # behind the points, if it is none of those that stay
 
@@ -64,20 +70,34 @@ class Curve:
             self.generation += 1
         for row in rows:
             point = self._point(row)
-            stays = self._seen % self._stride == 0
-            self.latest = [] if stays else [point]
-            self.points += [point] if stays else []
             self._seen += 1
-        while len(self.points) > MOST:
-            if len(self.points) % 2 == 0 and not self.latest:
-                self.latest = self.points[-1:]
-            self.points, self._stride = self.points[::2], 2 * self._stride
-            self.generation += 1
+            self._waiting.append(point)
+            if len(self._waiting) == self._at_once:
+                self.points += extremes(self._waiting)
+                self._waiting = []
+            if len(self.points) > MOST:
+                self._thin()
+            self.latest = [] if self.points and self.points[-1] is point else [point]
+
+    def _thin(self) -> None:
+        fours = (self.points[start : start + 4] for start in range(0, len(self.points), 4))
+        self.points = [point for four in fours for point in extremes(four)]
+        self._at_once = max(4, 2 * self._at_once)
+        self.generation += 1
 
     def _point(self, row: dict[str, Any]) -> Point:
         """The numbers of an epoch by NAMES."""
         self._passed += _finite(row.get("seconds")) or 0.0
         return [*(_finite(row.get(name)) for name in NAMES[:-1]), self._passed]
+
+
+def extremes(points: list[Point]) -> list[Point]:
+    """Of several the lowest and the highest by the dev loss, else by the training loss, so that no spike is lost."""
+    for column in (NAMES.index("dev_loss"), NAMES.index("train_loss")):
+        known = [(value, k) for k, point in enumerate(points) if (value := point[column]) is not None]
+        if known and len(points) > 2 and min(known)[0] < max(known)[0]:
+            return [points[k] for k in sorted((min(known)[1], max(known)[1]))]
+    return points if len(points) < 3 else [points[0], points[-1]]
 
 
 class BestSoFar(Curve):

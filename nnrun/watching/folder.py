@@ -16,6 +16,7 @@ from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun, record_of
 from nnrun.search.ledger import LEDGER
 from nnrun.watching.curves import BestSoFar, Curve
+from nnrun.watching.trials import TrialsSoFar
 
 Row = dict[str, Any]  # plain values of a line of the table, as JSON
 FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
@@ -44,6 +45,7 @@ class Folder:
     seen: dict[str, Seen] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)  # and the look at which they were missed
     curves: dict[str, Curve] = field(default_factory=dict)
+    trials: dict[str, TrialsSoFar] = field(default_factory=dict)  # of searches that had not ended
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> None:
@@ -54,14 +56,31 @@ class Folder:
             for name in [name for name in self.seen if name not in found]:
                 del self.seen[name]
                 self.curves.pop(name, None)
+                self.trials.pop(name, None)
                 self.gone[name] = self.looks
             for name, run in found.items():
                 state = _state(run)
                 before = self.seen.get(name)
                 if before is None or before.state != state or before.row["status"] in HELD:
-                    row = _row(run)
+                    row = self._row(run)
                     if before is None or row != before.row or before.state != state:
                         self.seen[name] = Seen(run, state, row, self.looks)
+
+    def _row(self, run: RunDir) -> Row:
+        """Whatever is wrong with a directory is a row with the reason."""
+        fresh = RunDir(run.path)
+        try:
+            if name := _foreign(run):
+                raise DataError(f"{name} is a link or a pipe, which is not followed")
+            record_of(StoredRun(fresh))
+            entry = Entry(StoredRun(fresh), lambda _: self.trials.setdefault(run.id, TrialsSoFar(run)).look())
+            facts, final = entry.facts, entry.final
+        except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            why = f"{error}" or type(error).__name__
+            return {"id": run.id, "kind": "run", "name": run.id, "status": BROKEN, "problem": why}
+        parent = facts.get("parent")
+        numbers = {key: final.get(key) for key in NUMBERS}
+        return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}
 
     def since(self, look: int) -> tuple[int, list[Row], list[str]]:
         """The number of the last look, the rows that changed after another one, and the runs that went since."""
@@ -127,20 +146,3 @@ def _foreign(run: RunDir) -> str | None:
     except OSError:
         return None
     return next((name for name, mode in modes if not (S_ISREG(mode) or S_ISDIR(mode))), None)
-
-
-def _row(run: RunDir) -> Row:
-    """Whatever is wrong with a directory is a row with the reason."""
-    fresh = RunDir(run.path)
-    try:
-        if name := _foreign(run):
-            raise DataError(f"{name} is a link or a pipe, which is not followed")
-        record_of(StoredRun(fresh))
-        entry = Entry(StoredRun(fresh))
-        facts, final = entry.facts, entry.final
-    except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = f"{error}" or type(error).__name__
-        return {"id": run.id, "kind": "run", "name": run.id, "status": BROKEN, "problem": why}
-    parent = facts.get("parent")
-    numbers = {key: final.get(key) for key in NUMBERS}
-    return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}

@@ -20,7 +20,7 @@ from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
 from nnrun.runs.stored import StoredRun, best_row, record_of
 from nnrun.search.ledger import Ledger
-from nnrun.search.record import sharing
+from nnrun.search.record import TrialRecord, sharing
 from nnrun.text import closest, one_of, yaml_text
 
 PARTS = ("train", "dev", "test")
@@ -34,12 +34,13 @@ SECONDS_OF = {"m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 class Entry:
     """A run or a search in a list; one that is broken has the status `unreadable` and nothing else."""
 
-    def __init__(self, run: StoredRun) -> None:
+    def __init__(self, run: StoredRun, so_far: Callable[[StoredRun], Settings] | None = None) -> None:
+        """`so_far` tells of a search that has not ended what its trials came to, in place of reading them all."""
         self.run, self.search = run, run.is_search
         try:
             self.record: Settings = dict(record_of(run))
             if self.search and self.record["status"] != "done":
-                self.record |= _so_far(run)
+                self.record |= (so_far or _so_far)(run)
             elif run.under_way and run.rows:
                 self.record |= _best_so_far(run)
         except NnrunError:
@@ -106,13 +107,16 @@ class Entry:
 
 
 def _so_far(run: StoredRun) -> Settings:
-    """The best of the trials that a search has finished until now."""
     records = Ledger.of(run.directory).read_whole()
-    level = sharing(records)
+    return best_trials(len(records), sharing(records))
+
+
+def best_trials(trials: int, level: Sequence[TrialRecord]) -> Settings:
+    """What so many trials of a search came to, of which these share the best value."""
     best = level[0] if level else None
     keys = {"best_trial": "number", "final": "final", "epochs": "epochs", "best_epoch": "best_epoch"}
     return {
-        "trials": len(records),
+        "trials": trials,
         "ties": len(level),
         **{key: best.get(name) if best else None for key, name in keys.items()},
     }
