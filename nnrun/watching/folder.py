@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.errors import DataError, NnrunError
 from nnrun.insight.comparison.listing import BROKEN, Entry, select
-from nnrun.runs.finding import list_runs
+from nnrun.runs.finding import ID, list_runs
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun, record_of
 from nnrun.search.ledger import LEDGER
@@ -120,8 +120,14 @@ def rest(took: float) -> float:
 
 
 def _runs(root: Path) -> Iterable[RunDir]:
+    """What is a run, or called like one and lacks the file that makes it one."""
     try:
-        return list_runs(root)
+        named = [
+            RunDir(path)
+            for path in root.iterdir()
+            if ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        ]
+        return {run.id: run for run in (*list_runs(root), *named)}.values()
     except OSError:
         return []
 

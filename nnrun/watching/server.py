@@ -12,8 +12,11 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR
+from socketserver import TCPServer
 from string import Template
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,8 +31,10 @@ from nnrun.watching.details import details
 from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder, rest
 
 HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
 SECONDS_OF_PATIENCE = 10  # with somebody who is slow to say what he wants
 LONGEST_BODY, MOST_CHOSEN = 65_536, 32
+MOST_SILENT = 64  # readers who are connected and have not asked for anything yet
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 ASKED = (PAUSE, RESUME, STOP, CHANGE)
 
@@ -44,6 +49,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, folder: Folder, port: int, read_only: bool = False) -> None:
+        self._silent: dict[Any, None] = {}  # connections, the oldest first
+        self._counting = threading.Lock()
         super().__init__((HOST, port), Handler)
         self.folder, self.read_only = folder, read_only
         self.token = secrets.token_urlsafe(16)
@@ -64,6 +71,32 @@ class Server(ThreadingHTTPServer):
                 self.folder.look()
                 ended = time.monotonic()
                 self._next_look = ended + rest(ended - began)
+
+    def server_bind(self) -> None:
+        """Without asking the DNS for the machine's name, which may keep one waiting where there is none."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for a reader; of too many who say nothing the oldest has to go."""
+        with self._counting:
+            self._silent[request] = None
+            oldest = next(iter(self._silent)) if len(self._silent) > MOST_SILENT else None
+            if oldest:
+                del self._silent[oldest]
+                with suppress(OSError):
+                    oldest.shutdown(SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """A reader is done with."""
+        self.heard(request)
+        super().shutdown_request(request)
+
+    def heard(self, request: Any) -> None:
+        """A reader has asked for something."""
+        with self._counting:
+            self._silent.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A reader who goes away in the middle is nothing to tell."""
@@ -88,6 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing is logged: the address has the token in it."""
 
     def _route(self, routes: dict[str, Route]) -> None:
+        self.server.heard(self.connection)
         address = urlsplit(self.path)
         query = parse_qs(address.query)
         if not self._is_ours() or not self._is_known(query):
@@ -103,10 +137,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _is_ours(self) -> bool:
-        """Asked for by the name of this machine, and if by a page, by ours."""
-        names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
-        origin = self.headers.get("Origin")
-        return self.headers.get("Host") in names and (origin is None or urlsplit(origin).netloc in names)
+        """Asked for by the name of this machine, at whatever port `ssh -L` has it, and if by a page, by ours."""
+        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
+        return host.rpartition(":")[0] in NAMES and (origin is None or urlsplit(origin).netloc == host)
 
     def _is_known(self, query: Query) -> bool:
         """What reads may have the token in its address; what writes has it in a header, which no form can send."""

@@ -131,6 +131,15 @@ def test_nothing_is_read_through_a_link_or_from_a_pipe(root: Path, how: Callable
             assert folder.curve(name) is None
 
 
+def test_a_directory_called_like_a_run_is_shown_though_it_is_none(root: Path) -> None:
+    (half := root / "20200101-000000-half-0123").mkdir()
+    folder = Folder(root)
+    folder.look()
+    row = folder.seen[half.name].row
+    assert (row["status"], "run.json" in row["problem"]) == ("unreadable", True)
+    assert details(RunDir(half))["problem"]
+
+
 def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "later")
     folder.look()

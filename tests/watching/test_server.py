@@ -14,7 +14,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.watching.server import Server
+from nnrun.watching.server import MOST_SILENT, Server
 from nnrun.watching.verbs import begin
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -86,11 +86,21 @@ def test_without_the_token_nothing_is_answered(server: Server, path: str, token:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+    [
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example:80"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Host": "localhost:9999", "Origin": "http://localhost:80"},  # another server of this machine
+    ],
 )
 def test_another_origin_and_another_name_are_refused(server: Server, headers: dict[str, str]) -> None:
     assert ask(server, "/selected", **headers)[0] == 403
     assert ask(server, "/act", method="POST", body={"do": "stop"}, X_Token=server.token, **headers)[0] == 403
+
+
+def test_any_port_will_do_as_a_tunnel_may_have_another(server: Server) -> None:
+    assert ask(server, "/selected", Host="localhost:9999", Origin="http://localhost:9999")[0] == 200
 
 
 @pytest.mark.parametrize("name", ["../..", "..%2F..%2Fetc%2Fpasswd", "%2Fetc", ".cache", "nothing", ""])
@@ -160,11 +170,14 @@ def test_rows_and_the_points_of_the_chosen_run_are_streamed(server: Server, root
 
 
 def test_readers_who_say_nothing_keep_nobody_waiting(server: Server) -> None:
-    silent = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(60)]
+    """However many there are: of those who have not asked for anything some are let go."""
+    before, silent = threading.active_count(), list[socket.socket]()
     try:
-        for each in silent:
-            each.sendall(b"GET / HT")
+        for _ in range(3 * MOST_SILENT):
+            silent.append(socket.create_connection(("127.0.0.1", server.server_port)))
+            silent[-1].sendall(b"GET / HT")
         assert ask(server, "/selected")[0] == 200
+        assert threading.active_count() - before <= MOST_SILENT + 10
     finally:
         for each in silent:
             each.close()
