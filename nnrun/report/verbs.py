@@ -12,7 +12,7 @@ from nnrun.report.page.html import Markup, join, paragraph
 from nnrun.report.run.curves import curve_charts
 from nnrun.report.run.report import run_page
 from nnrun.report.search.improvement import staircase
-from nnrun.report.search.parameters import parallel_chart
+from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.report import search_page
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.labels import labels_of
@@ -27,10 +27,15 @@ def write_report(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> Pa
 
     `usual` is the config that commands take where none is named, and `options` lead them to the runs.
     """
+    run.directory.write(PAGE, report_of(run, usual, options))
+    return run.path / PAGE
+
+
+def report_of(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> str:
+    """The same as text; nothing is written."""
     page = search_page(run, usual, options) if run.is_search else run_page(run, usual, options)
     page.lead = join([page.lead, *_labels(run)])
-    run.directory.write(PAGE, page.render())
-    return run.path / PAGE
+    return page.render()
 
 
 def run_charts(run: StoredRun) -> list[Chart]:
@@ -48,7 +53,7 @@ def search_charts(search: StoredRun) -> list[Chart]:
         return []
     if is_improvement(search.directory):
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
-    return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found)]
+    return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slice_charts(found)]
 
 
 def _labels(run: StoredRun) -> Iterator[Markup]:

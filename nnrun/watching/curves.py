@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 MOST = 2_000  # points that are kept of a curve; of four in a row the lowest and the highest stay when there are more
-NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "seconds")  # these of all epochs until there
+NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "step", "seconds")  # these until then, in all
 
 Point = list[float | None]
 
@@ -111,12 +111,12 @@ class BestSoFar(Curve):
     def _point(self, row: dict[str, Any]) -> Point:
         metric, final = _finite(row.get("metric")), row.get("final")
         if metric is not None and metric < self._best[0] and isinstance(final, dict):
-            self._best = metric, [_finite(final.get(name)) for name in NAMES[1:-1]]
+            self._best = metric, [_finite(final.get(name)) for name in NAMES[1:-2]]
         now, took = _finite(row.get("time")), _finite(row.get("seconds")) or 0.0
         if self._first is None and now is not None:
             self._first = now - took
         passed = None if now is None or self._first is None else max(0.0, now - self._first)
-        return [self._seen + 1.0, *self._best[1], passed]
+        return [self._seen + 1.0, *self._best[1], None, passed]
 
 
 def _finite(value: object) -> float | None:

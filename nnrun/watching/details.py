@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import socket
+import statistics
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError
 from nnrun.installation import command, elsewhere
+from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import LOG, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.telling import changes
 from nnrun.runs.verdict import can_be_judged, of_run, set_sizes, summary
+from nnrun.text import duration
 
 if TYPE_CHECKING:
     from nnrun.report.page.charts import Chart
 
 Plain = dict[str, Any]  # as JSON
 LOG_BYTES, LOG_LINES = 16_384, 40
-MOST_CHARTS = 4
+MOST_CHARTS = 12
+LATEST = 20  # epochs by which its pace is told
 
 
 def details(run: RunDir, with_charts: bool = True) -> Plain:
     """All of it; what cannot be read is left out, with the reason in `problem`."""
     stored = StoredRun(RunDir(run.path))
     lists: Plain = {name: [] for name in ("commands", "charts", "symptoms", "config")}
-    found: Plain = {"id": run.id, "verdict": "", "log": _log(run), **lists}
+    found: Plain = {"id": run.id, "verdict": "", "system": "", "log": _log(run), **lists}
     try:
         record = stored.record
+        found["system"] = "; ".join(_system(stored))
         found["commands"] = [{"why": why, "command": line} for why, line in _commands(stored)]
         found["config"] = [line.strip() for line in changes(stored.config)]
         found["symptoms"] = [one["why"] for one in record.get("symptoms") or []]
@@ -39,6 +46,19 @@ def details(run: RunDir, with_charts: bool = True) -> Plain:
     except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         found["problem"] = str(error) or type(error).__name__
     return found
+
+
+def _system(stored: StoredRun) -> Iterator[str]:
+    """How long an epoch takes, what its process holds in memory, if it is one of this machine, and where it trains."""
+    record = stored.record
+    if taken := [row["seconds"] for row in stored.rows[-LATEST:]]:
+        yield f"{duration(statistics.median(taken))} an epoch"
+    if stored.status in HELD and record["host"]["name"] == socket.gethostname():
+        import psutil
+
+        with suppress(psutil.Error, TypeError, KeyError):
+            yield f"{size_told(psutil.Process(record['process']).memory_info().rss)} of memory"
+    yield f"on {record['host']['name']}"
 
 
 def _charts(stored: StoredRun) -> list[Chart]:

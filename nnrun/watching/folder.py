@@ -20,7 +20,10 @@ from nnrun.watching.trials import TrialsSoFar
 
 Row = dict[str, Any]  # plain values of a line of the table, as JSON
 FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
-FACTS = ("kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent")
+FACTS = (
+    "kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent",
+    "tags", "note", "nudges",
+)  # fmt: skip
 SECONDS_BETWEEN_LOOKS = 0.5
 SHARE = 20  # a look that takes long is followed by so many times as long without one
 NUMBERS = ("train_error", "dev_error", "test_error", "dev_loss", "dev_rmse")

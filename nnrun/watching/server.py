@@ -7,39 +7,26 @@ neither the token nor may it ask, and a name that somebody else's DNS gives to 1
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR
 from socketserver import TCPServer
-from string import Template
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
-from nnrun.report.page.page import ASSETS as REPORT
-from nnrun.report.page.page import BUNDLE
-from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, ask
-from nnrun.watching import ASSETS
-from nnrun.watching.details import details
-from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder, rest
+from nnrun.watching.folder import Folder, rest
+from nnrun.watching.routes import READING, WRITING, Query, Route, one
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
 SECONDS_OF_PATIENCE = 10  # with somebody who is slow to say what he wants
-LONGEST_BODY, MOST_CHOSEN = 65_536, 32
 MOST_SILENT = 64  # readers who are connected and have not asked for anything yet
-HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
-ASKED = (PAUSE, RESUME, STOP, CHANGE)
-
-Query = dict[str, list[str]]
-Route = Callable[["Handler", Query], None]
 
 
 class Server(ThreadingHTTPServer):
@@ -183,112 +170,3 @@ class Handler(BaseHTTPRequestHandler):
         """One of them."""
         self.wfile.write(f"event: {event}\ndata: {to_json(value)}\n\n".encode())
         self.wfile.flush()
-
-
-def one(query: Query, name: str) -> str:
-    """The value of that name; empty where there is none."""
-    return query.get(name, [""])[0]
-
-
-# what is read
-
-
-def page(handler: Handler, query: Query) -> None:
-    """All in one; scripts run by their nonce, and nothing is loaded from anywhere."""
-    nonce = secrets.token_urlsafe(12)
-    text = Template((ASSETS / "watch.html").read_text("utf-8")).substitute(
-        nonce=nonce,
-        style=(REPORT / "page.css").read_text("utf-8") + (ASSETS / "watch.css").read_text("utf-8"),
-        script=(ASSETS / "watch.js").read_text("utf-8"),
-        settings=to_json({"readOnly": handler.server.read_only, "folder": str(handler.server.folder.root)}).replace(
-            "<", "\\u003c"
-        ),
-    )
-    policy = (
-        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    handler.answer(text.encode(), "text/html; charset=utf-8", Content_Security_Policy=policy)
-
-
-def charts(handler: Handler, query: Query) -> None:
-    """plotly.js, which the page takes when it has drawn its table."""
-    handler.answer(BUNDLE.read_bytes(), "text/javascript; charset=utf-8")
-
-
-def run(handler: Handler, query: Query) -> None:
-    """One run in full."""
-    found = handler.server.folder.run(one(query, "id"))
-    if found is None:
-        return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
-    return handler.answer_json(details(found))
-
-
-def selected(handler: Handler, query: Query) -> None:
-    """The ids of the runs that fulfil conditions, as `nnrun list --filter` takes them."""
-    handler.server.look()
-    handler.answer_json(sorted(handler.server.folder.selected(query.get("filter", []))))
-
-
-def stream(handler: Handler, query: Query) -> None:
-    """Rows as they change, and the new points of the chosen runs, until the reader goes away."""
-    server, folder = handler.server, handler.server.folder
-    chosen = query.get("run", [])[:MOST_CHOSEN]
-    sent: dict[str, tuple[int, int]] = {}  # generation and number of points
-    told: dict[str, list[list[float | None]]] = {}  # the latest point, where it is none of them
-    look, spoken = 0, time.monotonic()
-    handler.begin_stream()
-    while not server.stopped.is_set():
-        server.look()
-        look, rows, gone = folder.since(look)
-        if rows or gone or spoken == 0:
-            handler.tell("rows", {"rows": rows, "gone": gone})
-            spoken = time.monotonic()
-        for name in chosen:
-            if points := _fresh(folder, name, sent, told):
-                handler.tell("curve", points)
-                spoken = time.monotonic()
-        if time.monotonic() - spoken > HEARTBEAT:
-            handler.tell("beat", {})
-            spoken = time.monotonic()
-        server.stopped.wait(SECONDS_BETWEEN_LOOKS)
-
-
-def _fresh(
-    folder: Folder, name: str, sent: dict[str, tuple[int, int]], told: dict[str, list[list[float | None]]]
-) -> dict[str, Any] | None:
-    """The points of a run that were not told; all of them where what was told is void."""
-    curve = folder.curve(name)
-    if curve is None:
-        return None
-    generation, count = sent.get(name, (-1, 0))
-    start = count if generation == curve.generation else 0
-    points, last = curve.points[start:], curve.latest
-    if not points and generation == curve.generation and told.get(name) == last:
-        return None
-    sent[name], told[name] = (curve.generation, start + len(points)), last
-    return {"id": name, "from": start, "points": points + last}
-
-
-# what is asked for
-
-
-def act(handler: Handler, query: Query) -> None:
-    """What `nnrun pause`, `resume`, `stop` and `nudge` do; the words of a refusal are theirs."""
-    length = int(handler.headers.get("Content-Length") or 0)
-    if not 0 < length <= LONGEST_BODY or handler.headers.get("Content-Type") != "application/json":
-        return handler.refuse(HTTPStatus.BAD_REQUEST, "a JSON document is expected")
-    try:
-        asked = json.loads(handler.rfile.read(length))
-        do, name, settings, note = asked["do"], asked["id"], asked.get("settings", []), asked.get("note")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return handler.refuse(HTTPStatus.BAD_REQUEST, "what is asked for cannot be read")
-    found = handler.server.folder.run(str(name))
-    whole = do in ASKED and isinstance(settings, list) and all(isinstance(each, str) for each in settings)
-    if found is None or not whole or not isinstance(note, (str, type(None))):
-        return handler.refuse(HTTPStatus.BAD_REQUEST, "there is no such run, or it cannot be asked for that")
-    return handler.answer_json({"request": ask(found, do, settings, note)})
-
-
-READING: dict[str, Route] = {"/": page, "/charts.js": charts, "/run": run, "/selected": selected, "/stream": stream}
-WRITING: dict[str, Route] = {"/act": act}

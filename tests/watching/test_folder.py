@@ -218,7 +218,7 @@ def test_a_search_is_followed_by_its_best_trial_so_far(root: Path) -> None:
     errors = [record["final"]["dev_error"] for record in records]
     assert [point[0] for point in curve.points] == [1.0, 2.0]
     assert curve.points[-1][4] == min(errors)
-    assert (curve.points[-1][5] or 0) > 0
+    assert (curve.points[-1][6] or 0) > 0
 
 
 def test_of_a_search_that_goes_on_only_new_trials_are_read(root: Path) -> None:
@@ -250,7 +250,7 @@ def test_numbers_that_are_not_finite_leave_a_gap(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "train_loss": null, "dev_loss": "x"}\n')
     curve = Curve(tmp_path / "metrics.jsonl")
     curve.look()
-    assert curve.points == [[1.0, None, None, None, None, 0.0]]
+    assert curve.points == [[1.0, None, None, None, None, None, 0.0]]
 
 
 def test_details_have_verdict_charts_and_commands(root: Path) -> None:

@@ -112,6 +112,59 @@ def test_names_are_text_and_columns_sort(page: Any, root: Path) -> None:
     assert page.locator('#runs th[aria-sort="descending"], #runs th[aria-sort="ascending"]').count() == 1
 
 
+def test_columns_are_chosen_and_stay_so_and_children_stand_under_their_parents(page: Any, root: Path) -> None:
+    parent = run_of(root, "first").id
+    nnrun.rewind(parent, to="best", runs=root)
+    page.wait_for_selector("#runs tbody tr:nth-child(3)")
+    page.locator("#runs th button[data-key=id]").click()
+    page.locator("#tree").check()
+    until(page, "document.querySelectorAll('#runs td.name[style]').length === 1")
+    ids = page.locator("#runs td.name").all_inner_texts()
+    assert ids[ids.index(parent) + 1] not in (parent, run_of(root, "second").id)
+    page.locator("#columns summary").click()
+    page.get_by_label("best epoch").check()
+    page.get_by_label("seconds", exact=True).uncheck()
+    page.reload()
+    page.wait_for_selector("#runs tbody tr")
+    titles = page.locator("#runs th button").all_inner_texts()
+    assert ("best epoch" in titles, "seconds" in titles) == (True, False)
+
+
+def test_what_chosen_runs_differ_in_is_shown_and_they_become_an_ensemble(page: Any, root: Path) -> None:
+    nnrun.train({"name": "third", "seed": 7, **CONFIG}, root)
+    page.wait_for_selector("#runs tbody tr:nth-child(3)")
+    for name in ("first", "third"):
+        page.locator(f'tr[data-id="{run_of(root, name).id}"] input').check()
+    until(page, "document.querySelectorAll('#differences tbody tr').length > 0")
+    told = {
+        row.split("\t")[0]: row.split("\t")[1:] for row in page.locator("#differences tbody").inner_text().split("\n")
+    }
+    assert told["seed"] == ["0", "7"]
+    page.locator("#together button").click()
+    page.wait_for_selector("#runs tbody tr:nth-child(4)")
+    until(page, "document.getElementById('together-answer').textContent.startsWith('started: nnrun ensemble ')")
+
+
+def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: Path) -> None:
+    run = run_of(root, "first")
+    page.get_by_role("button", name=run.id).click()
+    page.wait_for_selector("#acts form")
+    page.get_by_label("the epoch to go on from").fill("99")
+    page.get_by_role("button", name="rewind").click()
+    until(page, "document.getElementById('answer').textContent.includes('99')")
+    assert page.locator("#runs tbody tr").count() == 2
+    page.get_by_label("the epoch to go on from").fill("2")
+    page.get_by_label("a change").fill("optimizer.learning_rate=0.001")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#runs tbody tr:nth-child(3)")
+    assert "an epoch" in page.locator("#system").inner_text()
+    with page.expect_download() as saved:
+        page.locator("#save").click()
+    text = Path(saved.value.path()).read_text()
+    assert run.id in text
+    assert not (run.path / "report.html").exists()
+
+
 def test_smoothing_is_unbiased_from_the_first_epoch_on(page: Any) -> None:
     """β = 0.9 of 1, 1, 0: 1, 1, (0.81 · 0.1 + 0.9 · 0.1) / (1 − 0.9³) = 0.171 / 0.271."""
     assert page.evaluate("smooth([1, 1, 0], 0.9)") == pytest.approx([1, 1, 0.171 / 0.271])

@@ -178,6 +178,11 @@ def compare(root: Path, references: Sequence[str], everything: bool = False) -> 
     )
 
 
+def differing(runs: Sequence[Settings]) -> Rows:
+    """The settings in which these runs differ."""
+    return {key: values for key, values in _rows(runs).items() if _differ(values)}
+
+
 def _rows(runs: Sequence[Settings]) -> Rows:
     keys = dict.fromkeys(key for values in runs for key in values if key not in FACTS)
     facts = [key for key in FACTS if any(key in values for values in runs)]

@@ -15,6 +15,7 @@ from nnrun.report.page.html import Markup, join, paragraph, scrolled, tag, unfol
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/plotly
+CHARTS = ASSETS / "charts.js"  # how charts look, on every page that has some
 DIGITS = 8  # of a number in a chart; networks have seven
 
 
@@ -100,7 +101,7 @@ class Page:
     def _scripts(self) -> Iterator[str]:
         if self.charts:
             yield BUNDLE.read_text(encoding="utf-8")
-        yield (ASSETS / "page.js").read_text(encoding="utf-8")
+        yield from (path.read_text(encoding="utf-8") for path in (CHARTS, ASSETS / "page.js"))
 
 
 def as_data(value: object) -> str:

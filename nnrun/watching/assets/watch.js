@@ -3,12 +3,16 @@
 // Rows come as they change, points of the chosen runs as they are trained; whatever a run is called is set as text.
 const TOKEN = new URLSearchParams(location.search).get("token") ?? "";
 const SETTINGS = JSON.parse(document.getElementById("settings").textContent);
-const COLUMNS = [
-  ["id", "run"], ["status", "status"], ["epochs", "epochs"], ["train_error", "train error"], ["dev_error", "dev error"],
-  ["test_error", "test error"], ["seconds", "seconds"], ["created", "created"], ["parent", "parent"],
+const ALL_COLUMNS = [
+  ["id", "run"], ["status", "status"], ["epochs", "epochs"], ["best_epoch", "best epoch"], ["train_error", "train error"],
+  ["dev_error", "dev error"], ["test_error", "test error"], ["dev_loss", "dev loss"], ["dev_rmse", "dev RMSE"],
+  ["best_trial", "best trial"], ["seconds", "seconds"], ["created", "created"], ["parent", "parent"], ["nudges", "nudges"],
+  ["tags", "tags"], ["note", "note"],
 ];
+const USUAL = ["status", "epochs", "train_error", "dev_error", "test_error", "seconds", "created", "parent"];
+const KEPT = "nnrun.watch.columns"; // in the browser, for the next time
 const PALETTE = ["#2a7fc1", "#c7700f", "#1f9470", "#a063b5", "#d0504a", "#8a7d1c", "#3c96a5", "#b5567e"];
-const EPOCH = 0, SECONDS = 5;
+const EPOCH = 0;
 
 const at = (id) => document.getElementById(id);
 const rows = new Map(); // by id
@@ -18,6 +22,15 @@ let shown = null; // the run that is shown in full
 let order = { key: "created", up: false };
 let passing = null; // ids that fulfil the filter; null: all
 let source = null;
+let columns = new Set(keptColumns());
+
+function keptColumns() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT)) ?? USUAL;
+  } catch {
+    return USUAL;
+  }
+}
 
 function address(path, query = {}) {
   const found = new URL(path, location.href);
@@ -40,6 +53,7 @@ function told(key, value) {
   if (value === null || value === undefined) return "–";
   if (key.endsWith("_error")) return value > 10 ? "> 1000%" : (100 * value).toFixed(1) + "%";
   if (key === "seconds") return value < 10 ? value.toFixed(2) : String(Math.round(value));
+  if (key.startsWith("dev_")) return value.toPrecision(4);
   if (key === "created") return String(value).slice(0, 16).replace("T", " ");
   return String(value);
 }
@@ -52,10 +66,30 @@ function compare(a, b) {
   return order.up ? less : -less;
 }
 
+function visible() {
+  return ALL_COLUMNS.filter(([key]) => key === "id" || columns.has(key));
+}
+
+function offerColumns() {
+  at("column-boxes").replaceChildren(...ALL_COLUMNS.slice(1).map(([key, title]) => {
+    const label = element("label"), box = element("input", undefined, { type: "checkbox" });
+    box.checked = columns.has(key);
+    box.addEventListener("change", () => {
+      box.checked ? columns.add(key) : columns.delete(key);
+      try {
+        localStorage.setItem(KEPT, JSON.stringify([...columns]));
+      } catch {} // they hold until the page is closed
+      draw();
+    });
+    label.append(box, ` ${title}`);
+    return label;
+  }));
+}
+
 function head() {
   const row = element("tr");
   row.append(element("th", "", { "aria-label": "chosen" }));
-  for (const [key, title] of COLUMNS) {
+  for (const [key, title] of visible()) {
     const cell = element("th", undefined, { "aria-sort": order.key === key ? (order.up ? "ascending" : "descending") : "none" });
     const button = element("button", title, { type: "button", "data-key": key });
     button.addEventListener("click", () => {
@@ -69,7 +103,18 @@ function head() {
   return row;
 }
 
-function line(run) {
+// Lines are made anew where what they show has changed; of a thousand runs few have.
+const lines = new Map();
+function line(run, depth) {
+  const state = JSON.stringify([run, depth, chosen.includes(run.id) && colour(run.id), [...columns]]);
+  const before = lines.get(run.id);
+  if (before?.state === state) return before.row;
+  const row = madeLine(run, depth);
+  lines.set(run.id, { state, row });
+  return row;
+}
+
+function madeLine(run, depth) {
   const row = element("tr", undefined, { "data-id": run.id });
   row.classList.toggle("chosen", chosen.includes(run.id));
   row.classList.toggle("broken", run.status === "unreadable");
@@ -80,22 +125,46 @@ function line(run) {
   const first = element("td");
   first.append(box);
   row.append(first);
-  for (const [key] of COLUMNS) {
+  for (const [key] of visible()) {
     const value = key === "epochs" && run.kind === "search" ? `${run.trials ?? 0} trials` : run[key];
     const cell = element("td", key === "id" ? undefined : told(key, value));
     if (key === "id") {
       cell.className = "name";
+      if (depth) cell.style.paddingLeft = `${0.6 + 1.2 * depth}rem`;
       if (chosen.includes(run.id)) cell.append(element("span", "", { class: "swatch", style: `background: ${colour(run.id)}` }));
       const button = element("button", run.id, { type: "button" });
       button.addEventListener("click", () => show(run.id));
       cell.append(button);
     } else if (key === "status") {
       cell.className = run.status;
-      if (run.problem) cell.textContent = `unreadable: ${run.problem}`;
+      if (run.problem) {
+        cell.textContent = `unreadable: ${run.problem}`;
+        cell.colSpan = visible().length - 1;
+        cell.classList.add("problem");
+        row.append(cell);
+        break;
+      }
     } else if (typeof value === "number") cell.className = "number";
     row.append(cell);
   }
   return row;
+}
+
+// In their order; children behind their parents where that is wished, with how deep they stand.
+function ordered(kept) {
+  if (!at("tree").checked) return kept.map((run) => [run, 0]);
+  const children = new Map([[null, []], ...kept.map((run) => [run.id, []])]);
+  for (const run of kept) (children.get(run.parent) ?? children.get(null)).push(run);
+  const found = [], seen = new Set();
+  const add = (run, depth) => {
+    if (seen.has(run.id)) return;
+    seen.add(run.id);
+    found.push([run, depth]);
+    for (const child of children.get(run.id)) add(child, depth + 1);
+  };
+  for (const run of children.get(null)) add(run, 0);
+  for (const run of kept) add(run, 0); // whose parents are each other's, in damaged files
+  return found;
 }
 
 function draw() {
@@ -104,8 +173,11 @@ function draw() {
   const kept = [...rows.values()].filter((run) => !passing || passing.has(run.id)).sort(compare);
   const top = element("thead");
   top.append(head());
-  const body = element("tbody");
-  body.append(...kept.map(line));
+  const wanted = ordered(kept).map(([run, depth]) => line(run, depth));
+  const old = at("runs").tBodies[0];
+  const same = old && old.rows.length === wanted.length && wanted.every((row, i) => row === old.rows[i]);
+  const body = same ? old : element("tbody");
+  if (!same) body.append(...wanted);
   at("runs").replaceChildren(top, body);
   at("found").textContent = kept.length === rows.size ? `${rows.size} runs` : `${kept.length} of ${rows.size} runs`;
   if (focused) {
@@ -150,6 +222,29 @@ function choose(id, on) {
   listen();
   draw();
   plotSoon();
+  compareChosen();
+}
+
+async function compareChosen() {
+  const asked = chosen.join();
+  at("differences").replaceChildren();
+  const whole = chosen.filter((id) => rows.get(id)?.kind === "run" && rows.get(id).status === "done");
+  const button = element("button", `ensemble of these ${whole.length}`, { type: "button" });
+  button.addEventListener("click", () => act({ do: "ensemble", ids: whole }, at("together-answer")));
+  at("together").replaceChildren(...(SETTINGS.readOnly || whole.length < 2 || whole.length < chosen.length ? [] : [button]));
+  if (chosen.length < 2) return;
+  const answer = await fetch(address("differences", { run: chosen }));
+  if (!answer.ok || asked !== chosen.join()) return;
+  const { runs, settings } = await answer.json();
+  const top = element("tr"), head = element("thead"), body = element("tbody");
+  top.append(element("th", "setting"), ...runs.map((id) => element("th", id)));
+  head.append(top);
+  body.append(...Object.entries(settings).map(([key, values]) => {
+    const row = element("tr");
+    row.append(element("th", key, { scope: "row" }), ...values.map((value) => element("td", value)));
+    return row;
+  }));
+  at("differences").replaceChildren(element("caption", body.rows.length ? "Where their configs differ" : "Their configs are the same"), head, body);
 }
 
 // An exponentially weighted average, its bias towards 0 corrected: v ← βv + (1 − β)x, told is v / (1 − β^t).
@@ -164,10 +259,10 @@ function smooth(values, beta) {
 }
 
 function traces() {
-  const first = Number(at("what").value), beta = Number(at("beta").value), seconds = at("over").value === "seconds";
+  const first = Number(at("what").value), beta = Number(at("beta").value), over = Number(at("over").value);
   return chosen.flatMap((id) => {
     const points = curves.get(id) ?? [];
-    const x = points.map((point) => point[seconds ? SECONDS : EPOCH]);
+    const x = points.map((point) => point[over] ?? point[EPOCH]); // a search has no steps
     return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => ({
       type: "scatter", mode: points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
       x, y: smooth(points.map((point) => point[column]), beta), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3 },
@@ -186,24 +281,9 @@ function plotSoon() {
     const error = at("what").value === "3";
     const yaxis = { title: { text: error ? "error" : "loss" }, type: at("log").checked ? "log" : "linear", automargin: true };
     if (error) yaxis.tickformat = "~%";
-    const xaxis = { title: { text: at("over").value === "seconds" ? "seconds of training" : "epoch" }, automargin: true };
+    const xaxis = { title: { text: ["epoch", "step", "seconds of training"][["0", "5", "6"].indexOf(at("over").value)] }, automargin: true };
     Plotly.react(at("chart"), traces(), { xaxis, yaxis, template: template(), uirevision: "kept" }, CONFIG);
   }, 150);
-}
-
-const CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-
-function template() {
-  const style = getComputedStyle(document.documentElement);
-  const value = (name) => style.getPropertyValue(name).trim();
-  const axis = { gridcolor: value("--line"), linecolor: value("--line"), zerolinecolor: value("--line") };
-  return { layout: {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", xaxis: axis, yaxis: axis,
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: value("--ink") },
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, margin: { l: 8, r: 12, t: 8, b: 8 },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: value("--quiet"), activecolor: value("--ink") }, hovermode: "closest",
-    hoverlabel: { bgcolor: value("--card"), font: { color: value("--ink") } },
-  } };
 }
 
 let loading = null;
@@ -238,6 +318,8 @@ async function detail() {
   at("detail").hidden = false;
   at("detail-title").textContent = found.id;
   at("verdict").textContent = found.problem ?? found.verdict;
+  at("system").textContent = found.system;
+  at("save").href = address("report", { id: found.id });
   at("symptoms").replaceChildren(...found.symptoms.map((text) => element("li", text)));
   at("config").textContent = found.config.join("\n");
   at("logged").textContent = found.log.join("\n");
@@ -277,33 +359,54 @@ async function draw_charts(charts) {
 }
 
 function acts(run) {
-  if (SETTINGS.readOnly || !run || !["running", "paused"].includes(run.status)) return at("acts").replaceChildren();
+  if (SETTINGS.readOnly || !run) return at("acts").replaceChildren();
   if (at("acts").dataset.of === `${run.id} ${run.status}` && at("acts").childElementCount) return;
   at("acts").dataset.of = `${run.id} ${run.status}`;
-  const made = (run.status === "paused" ? ["resume", "stop"] : ["pause", "stop"]).map((verb) => {
+  const verbs = { running: ["pause", "stop"], paused: ["resume", "stop"], interrupted: ["resume"], failed: ["resume"] };
+  const made = (verbs[run.status] ?? []).map((verb) => {
     const button = element("button", verb, { type: "button" });
     button.addEventListener("click", () => act({ do: verb, id: run.id }));
     return button;
   });
-  if (run.kind === "run") {
-    const form = element("form");
-    const field = element("input", undefined, { type: "text", placeholder: "optimizer.learning_rate=0.001", "aria-label": "a change", size: 32 });
-    const note = element("input", undefined, { type: "text", placeholder: "why", "aria-label": "why", size: 18 });
-    form.append(field, " ", note, " ", element("button", "nudge", { type: "submit" }));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      act({ do: "change", id: run.id, settings: field.value.split(/\s+/).filter(Boolean), note: note.value || null });
-    });
-    made.push(form);
-  }
+  const goesOn = ["running", "paused"].includes(run.status);
+  if (run.kind === "run" && goesOn) made.push(nudge(run));
+  if (run.kind === "run" && !goesOn && run.epochs) made.push(rewind(run));
   at("acts").replaceChildren(...made);
 }
 
-async function act(asked) {
+function field(label, placeholder, size, value = "") {
+  return element("input", undefined, { type: "text", placeholder, "aria-label": label, size, value });
+}
+
+function form(verb, fields, asked) {
+  const made = element("form");
+  made.append(...fields.flatMap((each) => [each, " "]), element("button", verb, { type: "submit" }));
+  made.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act(asked());
+  });
+  return made;
+}
+
+const SETTING = "optimizer.learning_rate=0.001";
+const settingsIn = (input) => input.value.split(/\s+/).filter(Boolean);
+
+function nudge(run) {
+  const change = field("a change", SETTING, 32), note = field("why", "why", 18);
+  return form("nudge", ["change", change, "because", note], () => ({ do: "change", id: run.id, settings: settingsIn(change), note: note.value || null }));
+}
+
+function rewind(run) {
+  const to = field("the epoch to go on from: best, last, or its number", "epoch", 6, "best"), change = field("a change", SETTING, 32);
+  return form("rewind", ["go on from", to, "with", change], () => ({ do: "rewind", id: run.id, to: to.value.trim(), settings: settingsIn(change) }));
+}
+
+async function act(asked, place = at("answer")) {
+  place.textContent = "…";
   const answer = await fetch(address("act"), {
     method: "POST", headers: { "Content-Type": "application/json", "X-Token": TOKEN }, body: JSON.stringify(asked),
   });
-  at("answer").textContent = answer.ok ? `asked for: ${asked.do}; it is taken up at the end of the epoch` : await answer.text();
+  place.textContent = answer.ok ? (await answer.json()).told : await answer.text();
 }
 
 // ---- what comes
@@ -374,6 +477,8 @@ at("filters").addEventListener("submit", (event) => {
   filter();
 });
 at("filter").addEventListener("input", soon(filter, () => 400));
+at("tree").addEventListener("change", draw);
+offerColumns();
 for (const id of ["what", "over", "log"]) at(id).addEventListener("change", plotSoon);
 at("beta").addEventListener("input", () => {
   at("beta-told").textContent = at("beta").value;

@@ -1,0 +1,182 @@
+"""What is answered at each address: the page, what changed, one run; and what is asked for from there."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from nnrun.config.dump import one_line
+from nnrun.files import to_json
+from nnrun.insight.comparison.differences import differing
+from nnrun.insight.comparison.listing import Entry
+from nnrun.installation import elsewhere
+from nnrun.report.page.page import ASSETS as REPORT
+from nnrun.report.page.page import BUNDLE, CHARTS
+from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, Do, ask
+from nnrun.runs.stored import StoredRun
+from nnrun.watching import ASSETS
+from nnrun.watching.details import details
+from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder
+from nnrun.watching.starting import WORDS, Wish, start
+
+if TYPE_CHECKING:
+    from nnrun.watching.server import Handler
+
+LONGEST_BODY, MOST_CHOSEN = 65_536, 32
+HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
+ASKED = (PAUSE, RESUME, STOP, CHANGE)
+USUAL_CONFIG = "config.yaml"  # that commands take which name none
+
+Query = dict[str, list[str]]
+Route = Callable[["Handler", Query], None]
+
+
+def one(query: Query, name: str) -> str:
+    """The value of that name; empty where there is none."""
+    return query.get(name, [""])[0]
+
+
+# what is read
+
+
+def page(handler: Handler, query: Query) -> None:
+    """All in one; scripts run by their nonce, and nothing is loaded from anywhere."""
+    nonce = secrets.token_urlsafe(12)
+    text = Template((ASSETS / "watch.html").read_text("utf-8")).substitute(
+        nonce=nonce,
+        style=(REPORT / "page.css").read_text("utf-8") + (ASSETS / "watch.css").read_text("utf-8"),
+        script=CHARTS.read_text("utf-8") + (ASSETS / "watch.js").read_text("utf-8"),
+        settings=to_json({"readOnly": handler.server.read_only, "folder": str(handler.server.folder.root)}).replace(
+            "<", "\\u003c"
+        ),
+    )
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    handler.answer(text.encode(), "text/html; charset=utf-8", Content_Security_Policy=policy)
+
+
+def charts(handler: Handler, query: Query) -> None:
+    """plotly.js, which the page takes when it has drawn its table."""
+    handler.answer(BUNDLE.read_bytes(), "text/javascript; charset=utf-8")
+
+
+def run(handler: Handler, query: Query) -> None:
+    """One run in full."""
+    found = handler.server.folder.run(one(query, "id"))
+    if found is None:
+        return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
+    return handler.answer_json(details(found))
+
+
+def report(handler: Handler, query: Query) -> None:
+    """The page of one run, to be saved and sent; nothing is written here."""
+    from nnrun.report.verbs import report_of  # here, as few readers ask for it
+
+    found = handler.server.folder.run(one(query, "id"))
+    if found is None:
+        return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
+    text = report_of(StoredRun(found), Path(USUAL_CONFIG), elsewhere(handler.server.folder.root))
+    save = f'attachment; filename="{quote(found.id)}.html"'
+    return handler.answer(text.encode(), "text/html; charset=utf-8", Content_Disposition=save)
+
+
+def differences(handler: Handler, query: Query) -> None:
+    """The settings in which the chosen runs differ, each as its config has it."""
+    runs = [run for name in query.get("run", [])[:MOST_CHOSEN] if (run := handler.server.folder.run(name))]
+    found = differing([Entry(StoredRun(run)).settings for run in runs])
+    values = {key: [one_line(value) for value in of_each] for key, of_each in found.items()}
+    handler.answer_json({"runs": [run.id for run in runs], "settings": values})
+
+
+def selected(handler: Handler, query: Query) -> None:
+    """The ids of the runs that fulfil conditions, as `nnrun list --filter` takes them."""
+    handler.server.look()
+    handler.answer_json(sorted(handler.server.folder.selected(query.get("filter", []))))
+
+
+def stream(handler: Handler, query: Query) -> None:
+    """Rows as they change, and the new points of the chosen runs, until the reader goes away."""
+    server, folder = handler.server, handler.server.folder
+    chosen = query.get("run", [])[:MOST_CHOSEN]
+    sent: dict[str, tuple[int, int]] = {}  # generation and number of points
+    told: dict[str, list[list[float | None]]] = {}  # the latest point, where it is none of them
+    look, spoken = 0, time.monotonic()
+    handler.begin_stream()
+    while not server.stopped.is_set():
+        server.look()
+        look, rows, gone = folder.since(look)
+        if rows or gone or spoken == 0:
+            handler.tell("rows", {"rows": rows, "gone": gone})
+            spoken = time.monotonic()
+        for name in chosen:
+            if points := _fresh(folder, name, sent, told):
+                handler.tell("curve", points)
+                spoken = time.monotonic()
+        if time.monotonic() - spoken > HEARTBEAT:
+            handler.tell("beat", {})
+            spoken = time.monotonic()
+        server.stopped.wait(SECONDS_BETWEEN_LOOKS)
+
+
+def _fresh(
+    folder: Folder, name: str, sent: dict[str, tuple[int, int]], told: dict[str, list[list[float | None]]]
+) -> dict[str, Any] | None:
+    """The points of a run that were not told; all of them where what was told is void."""
+    curve = folder.curve(name)
+    if curve is None:
+        return None
+    generation, count = sent.get(name, (-1, 0))
+    start = count if generation == curve.generation else 0
+    points, last = curve.points[start:], curve.latest
+    if not points and generation == curve.generation and told.get(name) == last:
+        return None
+    sent[name], told[name] = (curve.generation, start + len(points)), last
+    return {"id": name, "from": start, "points": points + last}
+
+
+# what is asked for
+
+
+def act(handler: Handler, query: Query) -> None:
+    """What the command of that name does; the words of a refusal are its own."""
+    length = int(handler.headers.get("Content-Length") or 0)
+    if not 0 < length <= LONGEST_BODY or handler.headers.get("Content-Type") != "application/json":
+        return handler.refuse(HTTPStatus.BAD_REQUEST, "a JSON document is expected")
+    wish = _wish(handler.server.folder, handler.rfile.read(length))
+    if wish is None:
+        return handler.refuse(HTTPStatus.BAD_REQUEST, "there is no such run, or it cannot be asked for that")
+    if wish.do in ASKED and (wish.do not in WORDS or StoredRun(wish.runs[0]).under_way):
+        ask(wish.runs[0], cast(Do, wish.do), wish.settings, wish.note)
+        return handler.answer_json({"told": f"asked for: {wish.do}; it is taken up at the end of the epoch"})
+    return handler.answer_json({"told": f"started: {start(wish, handler.server.folder.root)}"})
+
+
+def _wish(folder: Folder, body: bytes) -> Wish | None:
+    """What a body asks for; None where that cannot be read, or is nothing for runs that are here."""
+    try:
+        asked = json.loads(body)
+        runs = [folder.run(str(name)) for name in asked.get("ids") or [asked["id"]]]
+        wish = Wish(asked["do"], [run for run in runs if run], asked.get("settings", []), asked.get("note"),
+                    asked.get("to", "best"))  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    texts = [wish.do, wish.to, *(wish.settings if isinstance(wish.settings, list) else [None])]
+    if None in runs or not all(isinstance(text, str) for text in texts) or not isinstance(wish.note, (str, type(None))):
+        return None
+    return wish if wish.do in ASKED or wish.do in WORDS else None
+
+
+READING: dict[str, Route] = {
+    "/": page, "/charts.js": charts, "/run": run, "/report": report, "/differences": differences,
+    "/selected": selected, "/stream": stream,
+}  # fmt: skip
+WRITING: dict[str, Route] = {"/act": act}
