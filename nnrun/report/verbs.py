@@ -46,14 +46,18 @@ def run_charts(run: StoredRun) -> list[Chart]:
     return curve_charts(course_of(run), best, run.events, run.config.metrics.primary, kind)
 
 
-def search_charts(search: StoredRun) -> list[Chart]:
-    """How the trials of a search went, and what they varied beside what it came to; of an improvement its staircase."""
+def search_charts(search: StoredRun, each_alone: bool = False) -> list[Chart]:
+    """How the trials of a search went, and what they varied beside what it came to; of an improvement its staircase.
+
+    Each setting also by itself where that is wished.
+    """
     found = Results.of(search)
     if not found.ranked:
         return []
     if is_improvement(search.directory):
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
-    return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slice_charts(found)]
+    slices = slice_charts(found) if each_alone else []
+    return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slices]
 
 
 def _labels(run: StoredRun) -> Iterator[Markup]:

@@ -65,7 +65,7 @@ def _charts(stored: StoredRun) -> list[Chart]:
     """Those of its report, whose libraries are loaded for these alone."""
     from nnrun.report.verbs import run_charts, search_charts
 
-    return (search_charts(stored) if stored.is_search else run_charts(stored))[:MOST_CHARTS]
+    return (search_charts(stored, each_alone=True) if stored.is_search else run_charts(stored))[:MOST_CHARTS]
 
 
 def _chart(one: Chart) -> Plain:

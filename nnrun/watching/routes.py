@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from nnrun.config.dump import one_line
@@ -20,27 +19,17 @@ from nnrun.installation import elsewhere
 from nnrun.report.page.page import ASSETS as REPORT
 from nnrun.report.page.page import BUNDLE, CHARTS
 from nnrun.runs.requests import CHANGE, PAUSE, RESUME, STOP, Do, ask
+from nnrun.runs.rundir import CONFIG
 from nnrun.runs.stored import StoredRun
 from nnrun.watching import ASSETS
 from nnrun.watching.details import details
 from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder
+from nnrun.watching.server import Handler, Query, Routes, one
 from nnrun.watching.starting import WORDS, Wish, start
-
-if TYPE_CHECKING:
-    from nnrun.watching.server import Handler
 
 LONGEST_BODY, MOST_CHOSEN = 65_536, 32
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 ASKED = (PAUSE, RESUME, STOP, CHANGE)
-USUAL_CONFIG = "config.yaml"  # that commands take which name none
-
-Query = dict[str, list[str]]
-Route = Callable[["Handler", Query], None]
-
-
-def one(query: Query, name: str) -> str:
-    """The value of that name; empty where there is none."""
-    return query.get(name, [""])[0]
 
 
 # what is read
@@ -53,7 +42,7 @@ def page(handler: Handler, query: Query) -> None:
         nonce=nonce,
         style=(REPORT / "page.css").read_text("utf-8") + (ASSETS / "watch.css").read_text("utf-8"),
         script=CHARTS.read_text("utf-8") + (ASSETS / "watch.js").read_text("utf-8"),
-        settings=to_json({"readOnly": handler.server.read_only, "folder": str(handler.server.folder.root)}).replace(
+        settings=to_json({"readOnly": not handler.server.writing, "folder": str(handler.server.folder.root)}).replace(
             "<", "\\u003c"
         ),
     )
@@ -84,7 +73,7 @@ def report(handler: Handler, query: Query) -> None:
     found = handler.server.folder.run(one(query, "id"))
     if found is None:
         return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
-    text = report_of(StoredRun(found), Path(USUAL_CONFIG), elsewhere(handler.server.folder.root))
+    text = report_of(StoredRun(found), Path(CONFIG), elsewhere(handler.server.folder.root))
     save = f'attachment; filename="{quote(found.id)}.html"'
     return handler.answer(text.encode(), "text/html; charset=utf-8", Content_Disposition=save)
 
@@ -175,8 +164,8 @@ def _wish(folder: Folder, body: bytes) -> Wish | None:
     return wish if wish.do in ASKED or wish.do in WORDS else None
 
 
-READING: dict[str, Route] = {
+READING: Routes = {
     "/": page, "/charts.js": charts, "/run": run, "/report": report, "/differences": differences,
     "/selected": selected, "/stream": stream,
 }  # fmt: skip
-WRITING: dict[str, Route] = {"/act": act}
+WRITING: Routes = {"/act": act}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,12 +22,15 @@ from urllib.parse import parse_qs, urlsplit
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.watching.folder import Folder, rest
-from nnrun.watching.routes import READING, WRITING, Query, Route, one
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
 SECONDS_OF_PATIENCE = 10  # with somebody who is slow to say what he wants
 MOST_SILENT = 64  # readers who are connected and have not asked for anything yet
+
+
+Query = dict[str, list[str]]
+Routes = Mapping[str, Callable[["Handler", Query], None]]  # by address
 
 
 class Server(ThreadingHTTPServer):
@@ -35,11 +39,12 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, folder: Folder, port: int, read_only: bool = False) -> None:
+    def __init__(self, folder: Folder, port: int, reading: Routes, writing: Routes) -> None:
+        """Raises OSError or OverflowError for a port that cannot be had."""
         self._silent: dict[Any, None] = {}  # connections, the oldest first
         self._counting = threading.Lock()
         super().__init__((HOST, port), Handler)
-        self.folder, self.read_only = folder, read_only
+        self.folder, self.reading, self.writing = folder, reading, writing
         self.token = secrets.token_urlsafe(16)
         self.stopped = threading.Event()
         self._looking = threading.Lock()
@@ -98,16 +103,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Reading."""
-        self._route(READING)
+        self._route(self.server.reading)
 
     def do_POST(self) -> None:
         """Asking something of a run."""
-        self._route({} if self.server.read_only else WRITING)
+        self._route(self.server.writing)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing is logged: the address has the token in it."""
 
-    def _route(self, routes: dict[str, Route]) -> None:
+    def _route(self, routes: Routes) -> None:
         self.server.heard(self.connection)
         address = urlsplit(self.path)
         query = parse_qs(address.query)
@@ -170,3 +175,8 @@ class Handler(BaseHTTPRequestHandler):
         """One of them."""
         self.wfile.write(f"event: {event}\ndata: {to_json(value)}\n\n".encode())
         self.wfile.flush()
+
+
+def one(query: Query, name: str) -> str:
+    """The value of that name; empty where there is none."""
+    return query.get(name, [""])[0]

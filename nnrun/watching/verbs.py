@@ -33,9 +33,10 @@ def folder_of(root: Path) -> Folder:
 
 
 def _listening(folder: Folder, port: int, read_only: bool) -> Server:
+    from nnrun.watching.routes import READING, WRITING
     from nnrun.watching.server import HOST, Server
 
     try:
-        return Server(folder, port, read_only)
+        return Server(folder, port, READING, {} if read_only else WRITING)
     except (OSError, OverflowError) as error:
         raise UsageError(f"--port {port}: {HOST}:{port} cannot be listened on ({error})") from None

@@ -416,6 +416,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "search/retests/standing:judged": "test_what_a_retest_says_to_type_can_be_typed",
     "search/state:_several_networks": "test_a_search_of_ensembles_is_made_one_of_networks_as_the_note_says",
     "search/state:expected_time": "test_a_long_search_is_made_shorter_as_the_note_says",
+    "watching/starting:start": "test_what_is_started_is_told_as_it_can_be_typed",
     "watching/details:_commands": "test_the_commands_of_a_run_can_be_typed",
     "runs/folds:resume": "test_a_run_of_folds_that_diverged_says_what_helps",
     "runs/requests:_refuse_member": "test_what_a_run_of_folds_says_to_type_can_be_typed",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
+from nnrun.runs.finding import list_runs
 from nnrun.watching.server import MOST_SILENT, Server
 from nnrun.watching.verbs import begin
 
@@ -123,10 +128,27 @@ def test_asking_needs_the_token_in_a_header(server: Server, root: Path) -> None:
     assert (status, "is not being trained" in text) == (400, True)  # the words are those of `nnrun pause`
 
 
+def test_what_is_started_is_told_as_it_can_be_typed(root: Path, tmp_path: Path) -> None:
+    """Its refusals are those of the command, whatever stands in place of an epoch."""
+    own = Path(shutil.copytree(root, tmp_path / "runs"))
+    asked = {"do": "rewind", "id": the_run(own), "to": "2", "settings": ["optimizer.learning_rate=0.01"]}
+    for server in serving(begin(own, 0)):
+        ask(server, "/selected")
+        status, text = act(server, asked | {"to": "--help"}, X_Token=server.token)
+        assert (status, "--help" in text, "Traceback" in text) == (400, True, False)
+        told = json.loads(act(server, asked, X_Token=server.token)[1])["told"].removeprefix("started: ")
+    subprocess.run([sys.executable, "-m", *shlex.split(told)], check=True, capture_output=True)
+    children = [run for run in list_runs(own) if run.id != asked["id"]]
+    assert len(children) == 2
+    assert len({(run.path / "metrics.jsonl").read_text().count("\n") for run in children}) == 1
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"do": "rm", "id": "x"},
+        {"do": "ensemble", "ids": ["x", "y"]},
+        {"do": "rewind", "id": "x", "to": 3},
         {"do": "stop"},
         [1],
         {"do": "stop", "id": "x", "settings": [1]},
