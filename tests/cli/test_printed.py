@@ -428,6 +428,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 }
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
+    "cli/terminal/watch_screen:refuse_without_terminal", "cli/terminal/watch_drawing:", "cli/terminal/watch_view:",
     "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",

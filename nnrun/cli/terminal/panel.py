@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.screen import HEAD, drawable, fitting_words, folded
@@ -15,7 +16,8 @@ from nnrun.errors import NnrunError
 from nnrun.installation import typed_here
 from nnrun.runs.records import FoundSymptom
 from nnrun.runs.requests import Do, ask, pending, settings_of
-from nnrun.runs.telling import called, symptom_lines
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.telling import answer_lines, called, symptom_lines
 from nnrun.text import by_hand
 
 if TYPE_CHECKING:
@@ -151,6 +153,39 @@ class Panel:
         short = fitting_words([f"keys     {keys[0]}", *keys, "?"], width)
         long = [part for line in HELP if self._explained for part in folded(line, width)]
         return [drawable(line, "dim") for line in (*long, short)]
+
+
+class Steered(Panel):
+    """What keys ask of a run that another process trains, and what became of it as its events tell."""
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__(run, 0.0)
+        self._told: list[str] = []
+
+    def press(self, typed: str) -> bool:
+        """As in the view of the run itself; the rate that is lowered is the one that holds now."""
+        if typed[:1] == "r" and not self.typing:
+            with suppress(NnrunError, OSError):
+                self.rate = StoredRun(self.run).latest.optimizer.learning_rate
+        return super().press(typed)
+
+    def clear(self) -> None:
+        """The answers so far were read."""
+        self._told, self._refused = [], ""
+
+    def _state(self) -> object:
+        return super()._state(), self._told
+
+    def _look(self) -> None:
+        asked = set(self._asked)
+        super()._look()
+        if struck := asked - set(self._asked):
+            events = [event for event in self.run.events() if event.get("request") in struck]
+            refused = [f"refused  {event.get('why')}" for event in events if event["event"] == "refused"]
+            self._told = refused or (answer_lines(events) if events else [])
+
+    def _asked_for(self, width: int) -> list[str]:
+        return [*super()._asked_for(width), *self._told]
 
 
 def edited(typed: str, letter: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.braille import Spans
 from nnrun.cli.terminal.keys import STDIN, Keyboard
-from nnrun.cli.terminal.panel import SEQUENCE, Panel
+from nnrun.cli.terminal.panel import SEQUENCE, Steered
 from nnrun.cli.terminal.screen import HIDE_CURSOR, SHOW_CURSOR, Screen, is_terminal
 from nnrun.cli.terminal.streams import ascii_only, in_terminal_letters, say_at_once
 from nnrun.cli.terminal.watch_drawing import Seen, drawn
@@ -21,8 +21,6 @@ from nnrun.cli.terminal.watch_view import View, keys_of
 from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import typed_here
 from nnrun.machine.posix import is_own_terminal
-from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import answer_lines
 from nnrun.watching.details import details
 from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder, rest
 
@@ -39,39 +37,6 @@ STEERING = "psrn"  # keys of the live view
 ENDING, FILTER = "q", "/"
 ONE_FOR_ONE = str.maketrans("…↑↓←→−–│└─", "~^v<>--|`-")  # so that columns stay where they are
 SECONDS_BETWEEN_FACTS = 1.0  # of the run in full
-
-
-class Steered(Panel):
-    """What keys ask of a run that another process trains, and what became of it as its events tell."""
-
-    def __init__(self, run: RunDir) -> None:
-        super().__init__(run, 0.0)
-        self._told: list[str] = []
-
-    def press(self, typed: str) -> bool:
-        """As in the view of the run itself; the rate that is lowered is the one that holds now."""
-        if typed[:1] == "r" and not self.typing:
-            with suppress(NnrunError, OSError):
-                self.rate = StoredRun(self.run).latest.optimizer.learning_rate
-        return super().press(typed)
-
-    def clear(self) -> None:
-        """The answers so far were read."""
-        self._told, self._refused = [], ""
-
-    def _state(self) -> object:
-        return super()._state(), self._told
-
-    def _look(self) -> None:
-        asked = set(self._asked)
-        super()._look()
-        if struck := asked - set(self._asked):
-            events = [event for event in self.run.events() if event.get("request") in struck]
-            refused = [f"refused  {event.get('why')}" for event in events if event["event"] == "refused"]
-            self._told = refused or (answer_lines(events) if events else [])
-
-    def _asked_for(self, width: int) -> list[str]:
-        return [*super()._asked_for(width), *self._told]
 
 
 class WatchScreen(Screen):
@@ -94,6 +59,7 @@ class WatchScreen(Screen):
         self._drawing = RLock()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # for handlers of signals too
         self._look, self._next_look, self._size = 0, 0.0, (0, 0)
+        self._lines: list[Spans] = []
         self._filtered: tuple[str, ...] = ()
         self._full: tuple[str | None, float] = None, 0.0  # the run that was told in full, and when
         self._away = self.over = False
@@ -253,26 +219,31 @@ class WatchScreen(Screen):
     # what is seen
 
     def _draw(self) -> None:
-        """Where this process is in front; elsewhere the terminal is somebody else's."""
+        """Where this process is in front, as elsewhere the terminal is somebody else's; and where anything is new."""
         with self._drawing:
             if not self.keyboard.listening or self.over:
                 return
+            size, lines = self.live.console.size, self._lines
+            self._lines = self._seen(*size)
             if self._away:
                 say_at_once(OTHER_SCREEN + HIDE_CURSOR)
-                self._away = False
+            elif self.live.is_started and self._size != size:
+                say_at_once(EMPTIED)
+            elif self._lines == lines:
+                return
+            self._away, self._size = False, size
             if not self.live.is_started:
                 self.live.start()
-            if self._size != (size := self.live.console.size):
-                self._size = size
-                say_at_once(EMPTIED)
             self.live.refresh()
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The screen at the size of the moment."""
-        width, height = options.max_width, options.size.height
+    def _seen(self, width: int, height: int) -> list[Spans]:
         panel = self.panels.get(self.view.here or "")
         self.seen.below = [[(line.plain, str(line.style))] for line in panel.lines(width)[1:]] if panel else []
-        for line in drawn(self.seen, width, height):
+        return drawn(self.seen, width, height)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As it was drawn last."""
+        for line in self._lines:
             yield _text(line, self.seen.plain)
 
 
