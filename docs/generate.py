@@ -389,6 +389,7 @@ nnrun evaluate                                  # the latest run, on all parts o
 nnrun evaluate RUN new.csv                      # on a file with the run's columns and target
 nnrun evaluate RUN --require 'dev_auc>0.9'      # for CI: exit code 6 unless it holds
 nnrun evaluate RUN --baselines                  # boosted trees too, and whether they are better
+nnrun evaluate RUN --importance                 # which columns matter to the network: columns.md
 ```
 
 Of a search the best run is evaluated. A file is read by the run's own preprocessing, chunk by chunk; of each row

@@ -447,3 +447,9 @@ def test_what_is_interrupted_goes_on(config: Path, runs: Path, monkeypatch: pyte
     assert 1 <= len(search.records) < 4
     whole = nnrun.search(config, trials=3, workers=1, runs=runs)
     assert nnrun.resume(search, workers=1).trials["dev_loss"].equals(whole.trials["dev_loss"])
+
+
+def test_the_columns_that_matter_from_python(config: Path, runs: Path) -> None:
+    found = nnrun.train(config, runs=runs).importance()
+    assert sorted(own["column"] for own in found["columns"]) == sorted(COLUMNS)
+    assert found["part"] == "dev" and nnrun.load_run(runs=runs).evaluate()["test_reads"] == 2

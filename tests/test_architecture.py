@@ -39,7 +39,16 @@ MORE_DOORS = {
         "removing",
         "verdict",
     },
-    "models": {"model", "rows", "output", "calibrating", "uncertainty", "export.formats", "ensembling.training"},
+    "models": {
+        "model",
+        "rows",
+        "output",
+        "calibrating",
+        "importance",
+        "uncertainty",
+        "export.formats",
+        "ensembling.training",
+    },
     "search": {"stored", "trials", "state", "study", "executors"},
     "insight": {
         "comparison.lines",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.models.calibrating import CalibrationDocument
     from nnrun.models.export.formats import Exported
+    from nnrun.models.importance import ImportanceDocument
     from nnrun.models.verbs import EvaluationDocument
     from nnrun.runs.records import Final, Row, RunRecord
     from nnrun.runs.rundir import RunDir
@@ -134,6 +135,18 @@ class Run:
 
         with threadpool_limits(1, "blas"):
             return evaluate(load_model(self._stored), None if data is None else str(data), baselines).document
+
+    def importance(self) -> ImportanceDocument:
+        """How much worse it is on dev when a column is shuffled, by column: the JSON of `nnrun evaluate --importance`.
+
+        Reads no test rows. Raises DataError where the data is gone.
+        """
+        from threadpoolctl import threadpool_limits
+
+        from nnrun.models.importance import importance
+
+        with threadpool_limits(1, "blas"):
+            return importance(load_model(self._stored)).document
 
     def calibrate(self) -> CalibrationDocument:
         """Find how sure the model may be, from now on: the JSON of `nnrun evaluate --calibrate`.

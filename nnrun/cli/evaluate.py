@@ -33,6 +33,12 @@ Calibrate = Annotated[
         help="Fit how sure the model is to the dev part, score test rows for `predict --interval`, and keep both.",
     ),
 ]
+Importance = Annotated[
+    bool,
+    typer.Option(
+        "--importance", help="How much worse the network is on dev when the values of a column are shuffled, by column."
+    ),
+]
 
 
 class Gate(NamedTuple):
@@ -57,6 +63,7 @@ def evaluate(
     require: Require = None,
     baselines: Baselines = False,
     calibrate: Calibrate = False,
+    importance: Importance = False,
     runs: Runs = RUNS,
     threads: Threads = None,
     json: Json = False,
@@ -74,13 +81,14 @@ def evaluate(
     from nnrun.runs.stored import StoredRun
 
     gates = [_gate(text) for text in require or []]
-    if calibrate and (data or gates or baselines):
-        raise UsageError(
-            "--calibrate goes by the run's own parts; evaluate with DATA, --require or --baselines after it"
-        )
+    for asked, option in ((calibrate, "--calibrate"), (importance, "--importance")):
+        if asked and (data or gates or baselines or (calibrate and importance)):
+            raise UsageError(
+                f"{option} goes by the run's own parts, alone; evaluate with other options or DATA in another call"
+            )
     model = load_model(StoredRun(find_run(runs, run)))
-    if calibrate:
-        _calibrate(model, json)
+    if calibrate or importance:
+        (_calibrate if calibrate else _weigh_columns)(model, json)
         return
     found = evaluate_model(model, data, baselines)
     failed = [line for gate in gates for line in _broken(gate, found)]
@@ -102,6 +110,19 @@ def _calibrate(model: Model, json: bool) -> None:
         json_result(found.document)
     else:
         result(*calibration_page(found))
+
+
+def _weigh_columns(model: Model, json: bool) -> None:
+    from nnrun.cli.terminal.screen import counting
+    from nnrun.models.importance import importance
+    from nnrun.models.telling import importance_page
+
+    with counting("shuffling", "columns", quiet=json) as heard:
+        found = importance(model, heard)
+    if json:
+        json_result(found.document)
+    else:
+        result(*importance_page(found))
 
 
 def _gate(text: str) -> Gate:

@@ -1,5 +1,6 @@
 """A trained network used: predictions on new rows, every metric beside baselines, and files for other programs.
 
-Others call `verbs` (evaluate), `calibrating`, `model` (load), `rows` and `uncertainty` (predict), `output` (write
-predictions), `ensembling` (several as one) and `export.formats`; a new format is one entry in its table.
+Others call `verbs` (evaluate), `importance`, `calibrating`, `model` (load), `rows` and `uncertainty` (predict),
+`output` (write predictions), `ensembling` (several as one) and `export.formats`; a new format is one entry in its
+table.
 """

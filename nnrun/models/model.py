@@ -12,7 +12,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.features.columns import Column
 from nnrun.data.features.preprocess import Preprocessor, Target
-from nnrun.data.features.weights import class_factors, prior_shift
+from nnrun.data.features.weights import class_factors, error_kind, prior_shift
 from nnrun.data.files.sources import source_files
 from nnrun.data.files.table import Floats, Table, check_fits
 from nnrun.data.fitted import Fitted
@@ -70,6 +70,12 @@ class Model:
     def n_features(self) -> int:
         """Of x."""
         return sum(one.n_features for one in self.preprocessors)
+
+    @property
+    def error_kind(self) -> str:
+        """What stands before the names of its errors; empty where rows count alike."""
+        written = self.fitted.weights
+        return (error_kind(written["column"], written["classes"]) or "") if written else ""
 
     @cached_property
     def dtype(self) -> str:

@@ -10,7 +10,7 @@ from typing import NotRequired, Protocol, TypedDict
 import numpy as np
 
 from nnrun.data.facts.survey import check_target
-from nnrun.data.features.weights import error_kind, part_weights, read_weights, weight_notices
+from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
 from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
@@ -100,8 +100,7 @@ class Evaluation:
     @property
     def error_kind(self) -> str:
         """What stands before the names of `results`; empty where rows count alike."""
-        written = self.model.fitted.weights
-        return (error_kind(written["column"], written["classes"]) or "") if written else ""
+        return self.model.error_kind
 
     @property
     def document(self) -> EvaluationDocument:

@@ -205,3 +205,26 @@ def test_a_calibration_of_other_weights_is_made_anew_as_the_note_says(nnrun: Nnr
     (told,) = re.findall(r"calibration.json is of other weights .* ignored; `nnrun ([^`]+)` makes it anew", noted)
     assert nnrun(*told.split()).code == 0
     assert "other weights" not in nnrun("evaluate").out
+
+
+# which columns matter
+
+
+def test_the_columns_that_matter_are_told_and_no_test_row_is_read(nnrun: Nnrun, here: Path) -> None:
+    nnrun("train", *QUICK, *sets("data.source=diabetes", "training.epochs=20"))
+    lines = nnrun("evaluate", "--importance").out.splitlines()
+    assert lines[1] == "data     88 dev rows, each given the values of 10 others"
+    assert re.split(r"  +", lines[3]) == ["column shuffled", "error, points", "95% interval", "loss"]
+    assert len(lines[4:14]) == 10 and lines[14] == "" and max(map(len, lines[1:])) <= 80
+    found = nnrun("evaluate", "--importance", "--json")
+    assert [own["column"] for own in found.json["columns"]] == [line.split()[0] for line in lines[4:14]]
+    assert found.err == ""
+    assert nnrun("evaluate", "--json").json["test_reads"] == 2
+    assert nnrun("show", "--json").code == 0
+
+
+def test_the_importance_of_columns_stands_alone(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    for options in (["latest", "new.csv"], ["--calibrate"], ["--baselines"], ["--require", "dev_error<1"]):
+        done = nnrun("evaluate", *options, "--importance")
+        assert done.code == 2 and "goes by the run's own parts, alone" in done.err

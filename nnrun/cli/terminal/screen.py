@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -56,7 +56,7 @@ class Preparation:
         if not self._told:
             self._told = True
             say("data     being prepared piece by piece, which is done once")
-            self._bar = _bar() if is_terminal() else None
+            self._bar = _bar("reading", "rows") if is_terminal() else None
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=step, completed=done, total=rows, refresh=True)
 
@@ -69,14 +69,51 @@ class Preparation:
         self._told, self._bar = False, None
 
 
-def _bar() -> Progress:
+class Counting:
+    """Hears how far work on many things of a kind is: a bar on a terminal, gone in the end, elsewhere a line."""
+
+    def __init__(self, doing: str, what: str) -> None:
+        self.doing, self.what = doing, what
+        self._began: float | None = None
+        self._told = False
+        self._bar: Progress | None = None
+
+    def __call__(self, done: int, of: int) -> None:
+        """So many of these are done."""
+        self._began = self._began or time.monotonic()
+        if not self._told and time.monotonic() - self._began < MOMENT:
+            return
+        if not self._told:
+            self._told, self._bar = True, _bar(self.doing, self.what) if is_terminal() else None
+            if self._bar is None:
+                say(f"{self.doing} {of:,} {self.what}")
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=of, refresh=True)
+
+    def close(self) -> None:
+        """It is over, well or not."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def counting(doing: str, what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """For a command that goes through many things of a kind, such as columns."""
+    heard = Counting(doing, what)
+    try:
+        yield (lambda done, of: None) if quiet else heard
+    finally:
+        heard.close()
+
+
+def _bar(doing: str, what: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     columns = (TextColumn("{task.description:>9}"), BarColumn(), TaskProgressColumn())
-    rows = TextColumn("{task.completed:,.0f} rows")
+    rows = TextColumn(f"{{task.completed:,.0f}} {what}")
     bar = Progress(*columns, rows, console=Console(stderr=True), transient=True, auto_refresh=False)
-    bar.add_task("reading", total=None)
+    bar.add_task(doing, total=None)
     bar.start()
     return bar
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from nnrun.data.facts import kinds
+from nnrun.data.facts import association, kinds, likeness
 from nnrun.engine.gradient_check import ACCEPTABLE, BUG
 from nnrun.insight import range_test
-from nnrun.insight.preflight import columns, distances, learning, mismatch, network, rows, values
+from nnrun.insight.preflight import columns, learning, mismatch, network, rows, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -93,9 +93,9 @@ CHECKS: dict[str, Check] = {
     "leak": Check(
         columns.check_leak,
         "a copy or a recoding of the target among the columns (fail)",
-        f"the nearest values of one column alone explain {columns.GIVES_AWAY:.0%} of the target "
-        f"and it holds little else: {columns.GIVES_AWAY:.0%} of its variance lies between classes "
-        f"(warn: {columns.NEARLY:.0%}, or it varies within classes too, or it is the only column)",
+        f"the nearest values of one column alone explain {association.GIVES_AWAY:.0%} of the target "
+        f"and it holds little else: {association.GIVES_AWAY:.0%} of its variance lies between classes "
+        f"(warn: {association.NEARLY:.0%}, or it varies within classes too, or it is the only column)",
         "Kaufman et al. 2012; λ: Goodman & Kruskal 1954",
     ),
     "duplicates": Check(
@@ -108,9 +108,9 @@ CHECKS: dict[str, Check] = {
     "distribution": Check(
         rows.check_distribution,
         "a dev set unlike the test set (fail); a training part unlike both, or parts split by time or group (warn)",
-        f"Kolmogorov–Smirnov or χ² at {distances.SIGNIFICANCE:g} over all columns (Holm) and pairs of parts, so one "
-        f"random split in {1 / distances.SIGNIFICANCE:.0f} is told so by chance; and a distance of"
-        f" {distances.LARGE:g}",
+        f"Kolmogorov–Smirnov or χ² at {likeness.SIGNIFICANCE:g} over all columns (Holm) and pairs of parts, so one "
+        f"random split in {1 / likeness.SIGNIFICANCE:.0f} is told so by chance; and a distance of"
+        f" {likeness.LARGE:g}",
         "Holm 1979; Ng, Machine Learning Yearning, ch. 6",
         after=("rows",),
     ),

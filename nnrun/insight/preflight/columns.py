@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnrun.data.facts.association import GIVES_AWAY, NEARLY, Association, association, codes
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
 from nnrun.data.files.table import Floats, Indices, kind_of
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
-from nnrun.insight.preflight.distances import Association, association, codes, sampled
+from nnrun.insight.preflight.distances import sampled
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, listed
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-GIVES_AWAY, NEARLY = 0.99, 0.97  # share of the target that one column explains
 LARGEST_SCALE = 10.0  # root mean square of a feature; normalised ones have 1
 SPREAD = 100.0  # the largest scale over the median one
 

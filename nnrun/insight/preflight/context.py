@@ -17,6 +17,7 @@ from nnrun.config.load import Loaded
 from nnrun.config.overrides import configured
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
+from nnrun.data.facts.likeness import Difference
 from nnrun.data.prepare import RawParts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
@@ -25,7 +26,7 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import Constant
 from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.engine.update import penalty
-from nnrun.insight.preflight.distances import Difference, differences
+from nnrun.insight.preflight.distances import differences
 from nnrun.insight.range_test import some_rows
 from nnrun.runs.assembly import recipe
 from nnrun.runs.symptoms.evidence import Finding

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
 from nnrun.data.files.table import kind_of
 from nnrun.data.prepare import RawParts
 from nnrun.data.split import DIVIDED, part_sizes, without_test
 from nnrun.insight.preflight.context import Context, Pair, setting
-from nnrun.insight.preflight.distances import SIGNIFICANCE, Difference, large
+from nnrun.insight.preflight.distances import large
 from nnrun.runs.symptoms.evidence import Finding, Status
 from nnrun.text import counted, listed, set_name
 

@@ -22,6 +22,7 @@ from nnrun.report.run.curves import curve_charts, statistics_charts, weights_cha
 from nnrun.report.run.errors import ladder_chart, steps_table
 from nnrun.report.run.examples import boundary_chart, worst_part
 from nnrun.report.run.family import family_sections
+from nnrun.report.run.importance import importance_section
 from nnrun.report.run.marks import changes_table
 from nnrun.report.run.quality import (
     PART,
@@ -169,7 +170,7 @@ def _closer_sections(run: StoredRun) -> list[Section]:
         return [left_out("Dev examples", f"{error}.")]
     tables, target = _tables(known), known.dataset.fitted.target.name
     sections = _classes(of, known.model.temperature) if isinstance(of, Classified) else _values(of, target)
-    sections += _where(known, tables, target)
+    sections += [importance_section(known), *_where(known, tables, target)]
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
     sections.append(Section("Worst mistakes", [worst]))

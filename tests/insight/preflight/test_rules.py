@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.data.facts.association import Association
 from nnrun.data.facts.kinds import is_identifier
+from nnrun.data.facts.likeness import Difference, holm
 from nnrun.engine.gradient_check import GradientCheck
 from nnrun.insight.preflight.columns import (
     is_unordered,
@@ -20,7 +22,6 @@ from nnrun.insight.preflight.columns import (
     judge_scale,
 )
 from nnrun.insight.preflight.context import setting
-from nnrun.insight.preflight.distances import Association, Difference, holm
 from nnrun.insight.preflight.learning import Trial, judge_batch, judge_cost, judge_rates, rises
 from nnrun.insight.preflight.network import (
     Signals,

@@ -1,0 +1,122 @@
+"""Which columns matter, on planted tables, of whose columns it is known what they tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.data.dataset import Part
+from nnrun.data.files.table import Table
+from nnrun.models.importance import FEWEST_ROUNDS, ImportanceDocument, importance, importance_of
+from nnrun.models.model import load_model
+from nnrun.models.telling import importance_page
+from nnrun.models.trained import Trained, trained
+from nnrun.runs import verbs
+from nnrun.runs.stored import StoredRun
+
+TASKS = ("regression", "classification")
+
+
+def planted(seed: int, rows: int, task: str) -> pd.DataFrame:
+    """`strong` and the category `kind` tell much, `weak` little, `noise` and `when` nothing; `twin` is as `strong`."""
+    rng = np.random.default_rng(seed)
+    strong, weak, noise, kind = *rng.normal(size=(3, rows)), rng.integers(0, 4, rows)
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, rows), "D")
+    y = 2 * strong + 0.7 * weak + np.array([-2.0, 0.0, 1.0, 2.0])[kind] + rng.normal(size=rows)
+    return pd.DataFrame(
+        {
+            "noise": noise,
+            "strong": strong,
+            "twin": 0.95 * strong + 0.3 * rng.normal(size=rows),
+            "kind": np.array(["a", "b", "c", "d"])[kind],
+            "weak": weak,
+            "when": days.strftime("%Y-%m-%d"),
+            "y": y if task == "regression" else np.where(y > 0, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    path = tmp_path_factory.mktemp("planted") / f"{request.param}.csv"
+    planted(0, 2000, request.param).to_csv(path, index=False)
+    settings = ("network.hidden=[16]", "training.epochs=20", "optimizer.learning_rate=1e-2")
+    config = load_config(None, (f"data.source={path}", "data.target=y", *settings))
+    return trained(StoredRun(verbs.train(config, path.parent / "runs").run))
+
+
+def on(run: Trained, seed: int, rows: int) -> ImportanceDocument:
+    """The importance of its columns on fresh rows in place of dev."""
+    table = Table(planted(seed, rows, run.dataset.task), "fresh")
+    dev = Part(run.model.features(table), run.model.target.encode(table, "float32"))
+    return importance_of(replace(run, dataset=replace(run.dataset, parts={**run.dataset.parts, "dev": dev}))).document
+
+
+def test_the_order_is_that_in_which_they_were_planted(run: Trained) -> None:
+    found = importance_of(run)
+    names = [own["column"] for own in found.columns]
+    assert {*names[:2]} == {"strong", "kind"}
+    assert names[2] == "weak"
+    assert [own["surely"] for own in found.columns if own["column"] in ("strong", "kind", "noise")] == [
+        True,
+        True,
+        False,
+    ]
+    assert [(group["columns"], group["correlation"] > 0.9) for group in found.groups] == [(["strong", "twin"], True)]
+    alone = max(own["error"] for own in found.columns if own["column"] in ("strong", "twin"))
+    assert found.groups[0]["error"] > alone
+    assert not found.leaks
+    assert found.document == importance(load_model(run.run)).document
+
+
+@pytest.mark.parametrize("repetitions", [50, pytest.param(400, marks=pytest.mark.soak)])
+def test_intervals_hold_what_the_network_loses_by_the_column(run: Trained, repetitions: int) -> None:
+    """95% are meant; single columns may have bad luck in 50 repetitions, all of them together have not."""
+    truth = {own["column"]: own for own in on(run, 1, 20_000)["columns"]}
+    held = dict.fromkeys([(kind, name) for kind in ("error", "loss") for name in truth], 0)
+    for seed in range(repetitions):
+        for own in on(run, 2 + seed, 400)["columns"]:
+            for kind in ("error", "loss"):
+                held[kind, own["column"]] += own[f"{kind}_low"] <= truth[own["column"]][kind] <= own[f"{kind}_high"]
+    assert min(held.values()) >= (0.84 if repetitions == 50 else 0.9) * repetitions, held
+    assert sum(held.values()) >= 0.9 * repetitions * len(held), held
+
+
+def test_a_column_that_gives_the_target_away_is_named_as_a_leak(tmp_path: Path) -> None:
+    frame = planted(3, 300, "classification").assign(code=lambda f: np.where(f.y == "yes", 7.0, 3.0))
+    frame.to_csv(tmp_path / "leak.csv", index=False)
+    settings = (f"data.source={tmp_path}/leak.csv", "data.target=y", "training.epochs=3", "network.hidden=[4]")
+    found = importance(load_model(StoredRun(verbs.train(load_config(None, settings), tmp_path / "runs").run)))
+    assert [leak["column"] for leak in found.leaks] == ["code"]
+    (line,) = (line for line in importance_page(found) if line.startswith("leak "))
+    assert line == "leak     code alone explains 100.0% of y: a leak, unless it is known before y is"
+
+
+def test_much_work_is_bounded_and_heard_of(run: Trained) -> None:
+    heard: list[tuple[int, int]] = []
+    found = importance_of(run, lambda done, of: heard.append((done, of)), work=1)
+    assert (found.rows, found.rounds, found.of_rows) == (400, FEWEST_ROUNDS, 400)  # no fewer than leave an interval
+    assert heard == [(done, 7) for done in range(8)]
+    assert importance_of(run, work=400 * 6 * 5 * weights(run)).rounds == 5
+
+
+def weights(run: Trained) -> int:
+    return sum(tensor.size for tensor in run.model.members[0].weights.values())
+
+
+def test_folds_and_classes_that_weigh(tmp_path: Path) -> None:
+    """Each row by the network that has not learned it; errors on the scale of training."""
+    planted(4, 400, "classification").to_csv(tmp_path / "folds.csv", index=False)
+    settings = (f"data.source={tmp_path}/folds.csv", "data.target=y", "data.folds=2",
+                "data.class_weight=balanced", "optimizer.learning_rate=1e-2")  # fmt: skip
+    stored = StoredRun(verbs.train(load_config(None, settings), tmp_path / "runs").run)
+    found = importance(load_model(stored))
+    assert found.of_rows == sum(len(fold.dataset.parts["dev"].y) for fold in trained(stored).folds)
+    assert found.error == pytest.approx(stored.final["dev_error"], rel=1e-6)
+    assert {own["column"] for own in found.columns[:2]} == {"strong", "kind"}
+    assert "balanced error, points" in importance_page(found)[3]
