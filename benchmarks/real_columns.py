@@ -143,7 +143,7 @@ def _of_peer(job: Job) -> tuple[float, float]:
     """On the rows of nnrun's parts, from arrays to predictions."""
     from tables import features, target_of
 
-    from nnrun.data.prepare import read_parts
+    from nnrun.data.raw import read_parts
 
     config = job.loaded().config
     parts = {name: (features(of, config), target_of(of, config)) for name, of in read_parts(config.data).items()}

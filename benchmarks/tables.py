@@ -39,7 +39,7 @@ from nnrun.data.facts.kinds import ISO, dates
 from nnrun.data.features.columns import DATE_PARTS
 from nnrun.data.files.sources import read_source
 from nnrun.data.files.table import Table, labels
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.verbs import train

@@ -240,7 +240,7 @@ def _pickle_parts(folder: Path) -> bool:
     from tables import features, target_of
 
     from nnrun.config.load import load_config
-    from nnrun.data.prepare import read_parts
+    from nnrun.data.raw import read_parts
 
     config = load_config(folder / "config.yaml", []).config
     tables = read_parts(config.data)

@@ -44,6 +44,7 @@ MORE_DOORS = {
         "rows",
         "output",
         "calibrating",
+        "drift.comparing",
         "importance",
         "uncertainty",
         "export.formats",

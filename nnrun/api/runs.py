@@ -11,7 +11,7 @@ from nnrun.config.load import EXAMPLE, Loaded, load_values, overridden
 from nnrun.config.load import load_config as _load_config
 from nnrun.installation import elsewhere
 from nnrun.models.model import load_model
-from nnrun.models.rows import Predictions
+from nnrun.models.rows import Predictions, tables_of
 from nnrun.models.uncertainty import asked_for
 from nnrun.runs import rewinding, verbs
 from nnrun.runs.checkpoints import Tensors, load_weights
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nnrun.config.config import Config
     from nnrun.models.calibrating import CalibrationDocument
+    from nnrun.models.drift.comparing import DriftDocument
     from nnrun.models.export.formats import Exported
     from nnrun.models.importance import ImportanceDocument
     from nnrun.models.verbs import EvaluationDocument
@@ -122,6 +123,23 @@ class Run:
             if isinstance(data, (str, Path)):
                 return pd.concat(predictions.of_source(str(data)), ignore_index=True)
             return predictions.of_frame(pd.DataFrame(data))
+
+    def drift(self, data: Any, target: bool = False) -> DriftDocument:
+        """In what new rows are not like those of training: the `drift` in the JSON of `nnrun predict`.
+
+        `data` is what `predict` takes; `target` says that the rows have the target, which is compared too. Raises
+        DataError for rows that do not fit, UsageError for a run that kept too little of its training part.
+        """
+        import pandas as pd
+
+        from nnrun.models.drift.comparing import Drift
+
+        model = load_model(self._stored)
+        found = Drift(model, target)
+        rows = str(data) if isinstance(data, (str, Path)) else pd.DataFrame(data)
+        for table in tables_of(model, rows, target):
+            found.see(table)
+        return found.document
 
     def evaluate(self, data: str | Path | None = None, baselines: bool = False) -> EvaluationDocument:
         """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +17,17 @@ from nnrun.cli.terminal.streams import json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.machine import threads
 from nnrun.text import shortened
+
+if TYPE_CHECKING:
+    from nnrun.models.drift.comparing import Drift
+    from nnrun.models.model import Model
+
+
+class Failure(StrEnum):
+    """What makes a command end with GATE_FAILED though it has done its work."""
+
+    DRIFT = "drift"
+
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -49,6 +61,15 @@ Threads = Annotated[
         max=threads.MOST,
         help="Threads that share large work, left out: one a core; no bit changes.",
         callback=lambda count: count and threads.use(count),
+        show_default=False,
+    ),
+]
+FailOn = Annotated[
+    Failure | None,
+    typer.Option(
+        "--fail-on",
+        metavar="drift",
+        help="Exit with 6 if the rows of DATA are not like those of training.",
         show_default=False,
     ),
 ]
@@ -110,6 +131,22 @@ def _problems(error: Exception, message: str) -> list[str]:
     if isinstance(error, ConfigError):
         return error.problems
     return message.split("\n") if isinstance(error, UsageError) else [message]
+
+
+def tell_drift(drift: Drift | None, model: Model, quiet: bool, fail_on: Failure | None) -> None:
+    """What new rows are unlike those of training in, on stderr; ends the command where that is asked for.
+
+    UsageError where it is asked for, and the run has nothing to compare them with.
+    """
+    from nnrun.models.drift.comparing import Drift
+    from nnrun.models.drift.telling import drift_lines
+
+    found = drift.document if drift else Drift(model).document if fail_on else None
+    if found and not quiet:
+        say(*drift_lines(found))
+    if found and found["found"] and fail_on:
+        say("nnrun: the rows are not like those of training, which --fail-on drift forbids")
+        raise typer.Exit(GATE_FAILED)
 
 
 def default_config(quiet: bool) -> Path:

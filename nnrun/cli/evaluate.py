@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, RunArgument, Runs, Threads, explained
+from nnrun.cli.common import (
+    GATE_FAILED,
+    RUNS,
+    Debug,
+    FailOn,
+    Failure,
+    Json,
+    RunArgument,
+    Runs,
+    Threads,
+    explained,
+    tell_drift,
+)
 from nnrun.cli.terminal.streams import json_result, result, say
 
 if TYPE_CHECKING:
@@ -64,6 +77,7 @@ def evaluate(
     baselines: Baselines = False,
     calibrate: Calibrate = False,
     importance: Importance = False,
+    fail_on: FailOn = None,
     runs: Runs = RUNS,
     threads: Threads = None,
     json: Json = False,
@@ -73,7 +87,6 @@ def evaluate(
 
     Example:  nnrun evaluate latest --require 'dev_error<5%'
     """
-    from nnrun.errors import UsageError
     from nnrun.models.model import load_model
     from nnrun.models.telling import page
     from nnrun.models.verbs import evaluate as evaluate_model
@@ -81,14 +94,11 @@ def evaluate(
     from nnrun.runs.stored import StoredRun
 
     gates = [_gate(text) for text in require or []]
-    for asked, option in ((calibrate, "--calibrate"), (importance, "--importance")):
-        if asked and (data or gates or baselines or (calibrate and importance)):
-            raise UsageError(
-                f"{option} goes by the run's own parts, alone; evaluate with other options or DATA in another call"
-            )
+    look = _closer_look(calibrate, importance, bool(data or gates or baselines or fail_on))
+    _check_fail_on(fail_on, data)
     model = load_model(StoredRun(find_run(runs, run)))
-    if calibrate or importance:
-        (_calibrate if calibrate else _weigh_columns)(model, json)
+    if look:
+        look(model, json)
         return
     found = evaluate_model(model, data, baselines)
     failed = [line for gate in gates for line in _broken(gate, found)]
@@ -98,7 +108,29 @@ def evaluate(
         result(*page(found))
     if failed:
         say(*(f"nnrun: {line}" for line in failed))
+    tell_drift(found.drift, model, json, fail_on)
+    if failed:
         raise typer.Exit(GATE_FAILED)
+
+
+def _check_fail_on(fail_on: Failure | None, data: str | None) -> None:
+    from nnrun.errors import UsageError
+
+    if fail_on and data is None:
+        raise UsageError(f"--fail-on {fail_on} compares the rows of DATA with those of training; name a file")
+
+
+def _closer_look(calibrate: bool, importance: bool, others: bool) -> Callable[[Model, bool], None] | None:
+    """What is done in place of measuring; UsageError where it is asked for beside something else."""
+    from nnrun.errors import UsageError
+
+    looks = {"--calibrate": _calibrate} if calibrate else {}
+    looks |= {"--importance": _weigh_columns} if importance else {}
+    if looks and (others or len(looks) > 1):
+        raise UsageError(
+            f"{next(iter(looks))} goes by the run's own parts, alone; other options and DATA go into another call"
+        )
+    return next(iter(looks.values()), None)
 
 
 def _calibrate(model: Model, json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Force, Json, Quiet, RunArgument, Runs, Threads, explained
+from nnrun.cli.common import RUNS, Debug, FailOn, Force, Json, Quiet, RunArgument, Runs, Threads, explained, tell_drift
 from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import content_result, json_result, say
 
@@ -55,6 +55,7 @@ def predict(
     id: Identifiers = None,
     interval: Interval = None,
     members: Members = False,
+    fail_on: FailOn = None,
     force: Force = False,
     runs: Runs = RUNS,
     threads: Threads = None,
@@ -67,8 +68,9 @@ def predict(
     Example:  nnrun predict latest new.csv -o predictions.csv
     """
     from nnrun.errors import UsageError
+    from nnrun.models.drift.comparing import drift_of
     from nnrun.models.model import load_model
-    from nnrun.models.output import check_output, check_spares, write_file, write_text
+    from nnrun.models.output import check_output, check_spares
     from nnrun.models.rows import Predictions
     from nnrun.models.uncertainty import asked_for
     from nnrun.runs.finding import find_run
@@ -82,16 +84,23 @@ def predict(
     model = load_model(StoredRun(find_run(runs, run)))
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
-    found = Predictions(model, id or (), asked_for(model, interval, members))
+    found = Predictions(model, id or (), asked_for(model, interval, members), drift_of(model, bool(fail_on)))
+    _write(found, data, path)
+    if json:
+        _print_json(found, path)
+    else:
+        say(*([] if quiet else _told(found, data, path)))
+    tell_drift(found.drift, model, quiet or json, fail_on)
+
+
+def _write(found: Predictions, data: str, path: Path | None) -> None:
+    from nnrun.models.output import write_file, write_text
+
     with tidy_end(), closing(found.of_source(data)) as frames:
         if path:
             write_file(path, frames)
         else:
             write_text(content_result, frames)
-    if json:
-        _print_json(found, path)
-    elif not quiet:
-        say(*_told(found, data, path))
 
 
 def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:
@@ -122,5 +131,6 @@ def _print_json(found: Predictions, path: Path | None) -> None:
             "columns": found.columns,
             "interval": found.interval,
             "notices": found.notices(),
+            "drift": found.drift.document if found.drift else None,
         }
     )

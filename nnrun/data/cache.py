@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 7
+CACHE_FORMAT = 8
 
 _DATA, _MANIFEST = "data.json", "manifest.json"
 _BLOCK = 1 << 20  # bytes that a checksum is of

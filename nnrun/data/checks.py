@@ -11,7 +11,7 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
-from nnrun.data.features.columns import DATE_PARTS
+from nnrun.data.features.dates import DATE_PARTS
 from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
 from nnrun.errors import DataError

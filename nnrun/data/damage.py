@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from nnrun.config.text_format import Encoding
 from nnrun.data.facts.kinds import DATE_FORMATS
-from nnrun.data.features.columns import DATE_PARTS, Column
+from nnrun.data.features.columns import Column
+from nnrun.data.features.dates import DATE_PARTS
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor, Target
 from nnrun.data.fitted import Document
@@ -52,6 +53,27 @@ class _Weights(BaseModel):
     rows: dict[str, NonNegativeInt] | None = None
 
 
+class _Profile(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    rows: NonNegativeInt
+    missing: NonNegativeInt
+    low: float = 0.0
+    high: float = 0.0
+    mean: float = 0.0
+    deviation: float = 0.0
+    edges: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    sampled: NonNegativeInt = 0
+    counts: dict[str, NonNegativeInt] = {}
+    once: NonNegativeInt = 0
+
+
+class _Profiles(BaseModel):
+    columns: dict[str, _Profile]
+    target: _Profile
+
+
 class _Description(BaseModel):
     """The keys that prediction needs; others are not looked at."""
 
@@ -71,6 +93,7 @@ class _Description(BaseModel):
     identifiers: tuple[str, ...] = ()
     format: _Format = _Format()
     weights: _Weights | None = None
+    profiles: _Profiles | None = None
 
 
 def checked(path: Path, document: Document) -> tuple[Preprocessor, Target]:
@@ -129,6 +152,8 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
     by_class = described.weights.classes if described.weights else None
     if isinstance(by_class, dict) and by_class.keys() != set(classes or ()):
         return "weights are not those of the classes"
+    if problem := _of_profiles(described):
+        return problem
     if len({column.name for column in described.columns}) < len(described.columns):
         return "columns with the same name"
     if wrong := next((column.name for column in described.columns if not _is_sound(column)), None):
@@ -147,6 +172,17 @@ def _contradiction(described: _Description, preprocessor: Preprocessor) -> str |
         if column.embedding
     ):
         return "a code has a mean or a deviation"
+    return None
+
+
+def _of_profiles(described: _Description) -> str | None:
+    if described.profiles is None:
+        return None
+    if described.profiles.columns.keys() != {column.name for column in described.columns}:
+        return "profiles are not those of the columns"
+    known = [*described.profiles.columns.values(), described.profiles.target]
+    if any(len(one.edges) != len(one.shares) or [*one.edges] != sorted(one.edges) for one in known):
+        return "the quantiles of a profile are not in order"
     return None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnrun.config.data_section import BUNDLED, Bundled
 from nnrun.data.features.preprocess import Preprocessor, Target, WrittenFeatures
+from nnrun.data.features.profile import WrittenProfiles
 from nnrun.data.features.weights import WrittenWeights
 from nnrun.data.files.reading import Reading, WrittenFormat
 from nnrun.data.files.table import Floats, Kind
@@ -64,6 +65,7 @@ class Document(WrittenFeatures):
     format: NotRequired[WrittenFormat]
     image: NotRequired[list[int] | None]
     weights: NotRequired[WrittenWeights | None]
+    profiles: NotRequired[WrittenProfiles]
     split: WrittenSplit
     notices: list[str]
 
@@ -205,6 +207,11 @@ class Fitted:
     def weights(self) -> WrittenWeights | None:
         """How much each row counts; None where all count alike."""
         return self.document.get("weights")
+
+    @property
+    def profiles(self) -> WrittenProfiles | None:
+        """What columns and target are like in the training part; None of a run that kept nothing of it."""
+        return self.document.get("profiles")
 
     @property
     def notices(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +27,16 @@ from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.numbers import sample_size
-from nnrun.data.features.preprocess import Preprocessor, Target, TargetLearner
+from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.features.profile import SAMPLED_ROWS, WrittenProfiles
+from nnrun.data.features.target import TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, sampled
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources
-from nnrun.data.files.table import Arrays, Indices, Table, check_fits
+from nnrun.data.files.table import Arrays, Table, check_fits
 from nnrun.data.fitted import Document, Fitted, WrittenFile
-from nnrun.data.split import PARTS, by_part
+from nnrun.data.split import PARTS
 from nnrun.engine.metrics import Task
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
     data that is missing, malformed or unfit for the task.
     """
     data = divided(config, heard, folder)
-    learners, goal, preprocessor = _learn(data, config, dtype)
+    learners, goal, preprocessor, profiles = _learn(data, config, dtype)
     target = goal.target
     weights = describe_weights(config, data.classes)
     if weights and weights["classes"] == BALANCED:
@@ -172,6 +174,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         "image": data.image,
         **preprocessor.to_json(),
         "weights": weights,
+        "profiles": profiles,
         "split": describe_split(config, data.division),
         "notices": [
             *_of_files(data),
@@ -184,44 +187,22 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
     return Prepared(data, preprocessor, target, config.weight, dtype, Fitted(document))
 
 
-class RawParts(dict[str, Table]):
-    """Rows of each part as they stand in the source, all columns, in the order of the prepared arrays.
-
-    Of data larger than a piece they are a sample: `places` has the rows `(m,)` of the arrays that they belong to.
-    """
-
-    def __init__(self, tables: Mapping[str, Table], places: Mapping[str, Indices], sampled: bool) -> None:
-        super().__init__(tables)
-        self.places, self.sampled = places, sampled
-
-
-def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
-    """The rows of each part, or a fixed random sample of those of each part, together about a piece.
-
-    Raises DataError as `prepare` does.
-    """
-    data = divided(config, heard)
-    most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
-    places = {part: sampled(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
-    samples = {part: Sample(of_part) for part, of_part in places.items()}
-    for part, table in data.walk("sampling"):
-        samples[part].see(table)
-    tables = {part: sample.table for part, sample in samples.items()}
-    return RawParts(by_part(tables), by_part(places), data.in_pieces)
-
-
-def _learn(data: Divided, config: Data, dtype: str) -> tuple[list[Learner], TargetLearner, Preprocessor]:
+def _learn(
+    data: Divided, config: Data, dtype: str
+) -> tuple[list[Learner], TargetLearner, Preprocessor, WrittenProfiles]:
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
     goal, sample = TargetLearner(data.target, data.task, data.classes), None
+    rows, most = data.division.sizes["train"], sample_size(len(data.reference.columns))
     if config.normalize in ("robust", "quantile") or config.encode_numbers != "plain":
-        sample = Sample(sampled(data.division.sizes["train"], sample_size(len(data.reference.columns))))
+        sample = Sample(sampled(rows, most))
+    known = Sample(sampled(rows, min(most, SAMPLED_ROWS)))
 
     def see(rows: tuple[str, Table]) -> None:
         goal.see(rows[1])
         for learner in learners:
             learner.see(rows[1])
-        if sample:
-            sample.see(rows[1])
+        for one in (known, *([sample] if sample else [])):
+            one.see(rows[1])
 
     deque(beside(see, data.walk("measuring", ["train"])), maxlen=0)
     found = Preprocessor.learned(learners, config.normalize)
@@ -231,7 +212,8 @@ def _learn(data: Divided, config: Data, dtype: str) -> tuple[list[Learner], Targ
         found = found.encoded(sample.table, goal.target, config.encode_numbers)
         if not data.in_pieces:
             check_pieces(data.reference, found.n_features, dtype)
-    return learners, goal, found
+    of_columns = {name: learner.profile(known.table) for name, learner in zip(data.features, learners, strict=True)}
+    return learners, goal, found, {"columns": of_columns, "target": goal.profile(known.table)}
 
 
 def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> Divided:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nnrun.data.features.columns import Column
     from nnrun.data.files.reading import Reading
+    from nnrun.models.drift.comparing import Drift
     from nnrun.models.uncertainty import Beside, IntervalDocument
 
 
@@ -46,6 +47,20 @@ def prediction_columns(model: Model) -> list[str]:
     return [PREDICTION, *(f"probability of {name}" for name in model.target.classes or ())]
 
 
+def tables_of(model: Model, rows: str | pd.DataFrame, target: bool) -> Generator[Table, None, None]:
+    """The rows of a file, `-` for standard input, or those in memory; DataError where columns, or the target, lack."""
+    if isinstance(rows, str):
+        tables = read_rows(rows, rows_at_once(model), model.fitted.reading)
+    else:
+        tables = (table for table in [Table(rows.reset_index(drop=True), "the rows")])
+    with closing(tables):
+        for table in tables:
+            require_features(model, table)
+            if target:
+                require_column(table, model.target.name, "target")
+            yield table
+
+
 @dataclass
 class Predictions:
     """Frames of predictions, one a table; what it counts is complete after the last of them."""
@@ -53,6 +68,7 @@ class Predictions:
     model: Model
     wanted: Sequence[str] = ()  # columns to be carried through; none: those that were left out and identify the rows
     beside: Sequence[Beside] = ()
+    drift: Drift | None = None  # what the rows are compared with those of training by
     rows: int = 0
     identifiers: list[str] = field(default_factory=list)  # columns carried through; none: rows are numbered
     _file: str | None = None  # that the rows come from
@@ -82,6 +98,8 @@ class Predictions:
             if not self.rows:
                 self._begin(table)
             self._read |= dict.fromkeys(table.notices)
+            if self.drift:
+                self.drift.see(table)
             yield self._frame(table)
             self.rows += len(table)
 

@@ -12,7 +12,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.table import joined
-from nnrun.data.prepare import RawParts, read_parts
+from nnrun.data.raw import RawParts, read_parts
 from nnrun.data.split import PARTS
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss

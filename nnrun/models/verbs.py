@@ -16,6 +16,7 @@ from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
+from nnrun.models.drift.comparing import Drift, DriftDocument, drift_of
 from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
@@ -63,6 +64,7 @@ class EvaluationDocument(TypedDict):
     folds: NotRequired[dict[str, list[dict[str, float]]]]  # of a cross-validation: by part, metrics of each fold
     linear_rows: int | None
     boosted_rows: NotRequired[int]  # with `--baselines`
+    drift: NotRequired[DriftDocument]  # of a file
     test_reads: int | None
     notes: list[str]
 
@@ -85,6 +87,7 @@ class Evaluation:
     boosting: bool = False  # whether boosted trees are grown, to be a baseline as well
     baselines: dict[Trained, dict[str, Predictor]] = field(default_factory=dict)
     gains: dict[str, PairedGain] = field(default_factory=dict)  # by part, of the trees over the network
+    drift: Drift | None = None  # of a file from the training part
 
     def value(self, name: str) -> float | None:
         """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
@@ -120,6 +123,8 @@ class Evaluation:
         }
         if self.folds:
             document["folds"] = self.folds
+        if self.drift:
+            document["drift"] = self.drift.document
         if self.boosted_rows:
             document["boosted_rows"] = self.boosted_rows
         return document
@@ -210,11 +215,13 @@ def _on_file(found: Evaluation, data: str) -> None:
     except DataError as error:
         predictors = dict[str, Predictor]({NETWORK: found.model})
         found.notes.append(f"there is nothing to fit baselines on ({error})")
-    model, weighing = found.model, _Weighing(found.model)
+    model, weighing, found.drift = found.model, _Weighing(found.model), drift_of(found.model, target=True)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
     with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
+            if found.drift:
+                found.drift.see(table)
             weighing.add(table, y)
             for name, predictor in predictors.items():
                 for of in (scores, plain):

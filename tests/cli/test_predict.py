@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -372,3 +374,40 @@ def test_the_examples_of_the_page_run_and_print_what_it_shows(here: Path, nnrun:
     formulas = [line for line in shown if "   " in line and not line.startswith((" ", "notice", "loss", "calibration"))]
     assert len(formulas) == 4
     assert [line for line in shown if line not in formulas and shape(line) not in known] == []
+
+
+# drift
+
+
+def test_rows_unlike_those_of_training_are_told_and_may_fail_the_command(nnrun: Nnrun, here: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=600), "b": rng.normal(size=600)}).round(4)
+    frame.assign(y=np.where(frame.a > 0, "x", "z")).to_csv(here / "rows.csv", index=False)
+    frame.to_csv(here / "like.csv", index=False)
+    frame.assign(b=frame.b + 1).to_csv(here / "shifted.csv", index=False)
+    frame.assign(b=frame.b + 1, y=np.where(frame.a > 0, "x", "z")).to_csv(here / "target.csv", index=False)
+    nnrun("train", "-q", "--set", "data.source=rows.csv", "--set", "data.target=y", "--set", "training.epochs=2")
+    like = nnrun("predict", "latest", "like.csv", "-o", "p.csv", "--fail-on", "drift")
+    assert like.code == 0 and "drift" not in like.err
+    for command in (("predict", "latest", "shifted.csv", "-o", "q.csv"), ("evaluate", "latest", "target.csv")):
+        told = nnrun(*command, *(["--force"] if "-o" in command else []))
+        assert told.code == 0
+        assert re.search(r"drift    b: shifted by \+(0.9|1.0)\d deviations, mean", told.err), told.err
+        failed = nnrun(*command, "--fail-on", "drift", "--json", *(["--force"] if "-o" in command else []))
+        assert failed.code == 6 and "--fail-on drift forbids" in failed.err
+        assert [one["column"] for one in failed.json["drift"]["found"]] == ["b"]
+    assert (here / "q.csv").read_text().count("\n") == 601
+    assert nnrun("evaluate", "--fail-on", "drift").code == 2
+
+
+def test_a_run_that_kept_too_little_predicts_as_ever(nnrun: Nnrun, here: Path) -> None:
+    nnrun("train", "-q", "--set", "data.source=iris", "--set", "training.epochs=1")
+    (data,) = here.glob("runs/*/data.json")
+    document = json.loads(data.read_text())
+    del document["profiles"]
+    data.write_text(json.dumps({key: value for key, value in document.items() if key != "checksum"}))
+    shutil.copy(Path(__file__).parents[2] / "nnrun/data/bundled/iris.csv", here)
+    quiet = nnrun("predict", "latest", "iris.csv", "-o", "p.csv", "--json")
+    assert (quiet.code, quiet.json["drift"]) == (0, None)
+    refused = nnrun("predict", "latest", "iris.csv", "-o", "q.csv", "--fail-on", "drift")
+    assert refused.code == 2 and "kept too little" in refused.err and not (here / "q.csv").exists()

@@ -20,7 +20,7 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.facts.tallies import Distinct, Moments
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.records import Records
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.errors import DataError
 
 ROWS = 90
@@ -104,6 +104,7 @@ def cells(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def set_to(count: int) -> None:
         monkeypatch.setattr("nnrun.data.files.chunks.CELLS", count)
         monkeypatch.setattr("nnrun.data.prepare.CELLS", count)
+        monkeypatch.setattr("nnrun.data.raw.CELLS", count)
 
     return set_to
 

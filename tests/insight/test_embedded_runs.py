@@ -14,7 +14,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
 from nnrun.data.files.table import Table
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.errors import DataError
 from nnrun.insight.diagnosis.base_error import estimate
 from nnrun.insight.preflight.verbs import open_context, preflight

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import LOSSES, Loss
 from nnrun.models import baselines

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.engine.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from nnrun.engine.metrics import calibration_error
 from nnrun.engine.parameters import Array

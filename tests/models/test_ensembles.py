@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.model import Model, load_model

@@ -13,7 +13,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model
 from nnrun.runs.listener import Outcome

@@ -12,7 +12,7 @@ import pytest
 from sklearn import metrics as reference
 
 from nnrun.config.load import load_config
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.engine.metrics import metrics_of
 from nnrun.errors import DataError, UsageError
 from nnrun.models.model import load_model

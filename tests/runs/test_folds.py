@@ -100,7 +100,7 @@ def test_on_test_the_folds_speak_together(train_run: Train, source: str, network
     own = [fold.read_record()["final"] or {} for fold in members_of(outcome.run)]
     assert all("dev_error" in of_fold and "test_error" not in of_fold for of_fold in own)
     models = [load_model(StoredRun(fold)) for fold in members_of(outcome.run)]
-    from nnrun.data.prepare import read_parts
+    from nnrun.data.raw import read_parts
 
     table = read_parts(outcome.config.data)["test"]
     together = np.mean([model.predict(table) for model in models], axis=0)

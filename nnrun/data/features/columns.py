@@ -8,21 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
-from nnrun.data.facts.kinds import Meaning, dates, day_of, truths
+from nnrun.data.facts.kinds import Meaning, day_of, truths
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import OTHER, USUAL, Limits, codes_of, embedding_size, notices_of, pooled
+from nnrun.data.features.dates import DATE_PARTS, INSTANT, date_parts
+from nnrun.data.features.profile import NUMBERS, WrittenProfile, of_counts, of_moments, of_numbers
 from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
-
-# A part of a date from what it counts since 1 January 1970, a Thursday; Monday is weekday 0.
-DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]]] = {
-    "year": ("Y", lambda years: years + 1970),
-    "month": ("M", lambda months: months % 12 + 1),
-    "weekday": ("D", lambda days: (days + 3) % 7),
-    "hour": ("h", lambda hours: hours % 24),
-    "minute": ("m", lambda minutes: minutes % 60),
-}
 
 
 class WrittenColumn(TypedDict):
@@ -166,6 +158,15 @@ class Learner:
         start = replace(self._start, indicator=self._seen.present < self._rows)
         return KINDS[start.kind].learn(start, self._seen, self._rows, self._limits)
 
+    def profile(self, sample: Table) -> WrittenProfile:
+        """What the column is like in all rows seen so far, with quantiles of a sample of them."""
+        name, kind = self._start.name, self._start.kind
+        if kind == "category":
+            return of_counts(self._rows, self._seen.counts)
+        if kind == "date":
+            return of_moments(self._rows, self._seen.moments[INSTANT])
+        return of_numbers(self._rows, self._seen.moments[""], NUMBERS[kind](sample, name))
+
     @property
     def notices(self) -> list[str]:
         """What was decided about the values of a category."""
@@ -252,7 +253,7 @@ def _write_category(column: Column, table: Table, out: Floats) -> None:
 
 def _see_date(column: Column, table: Table) -> Seen:
     """Minutes count where there is no date: of a moment among many days they tell next to nothing."""
-    found = date_parts(column, table)
+    found = date_parts(table, column.name, str(column.format))
     if day_of(str(column.format)):
         del found["minute"]
     return Seen(moments={part: _moments(values) for part, values in found.items()})
@@ -260,24 +261,15 @@ def _see_date(column: Column, table: Table) -> Seen:
 
 def _learn_date(column: Column, seen: Seen, rows: int, limits: Limits) -> Column:
     """Parts that never vary in training are left out."""
-    varying = {part: moments for part, moments in seen.moments.items() if moments.low < moments.high}
+    varying = {part: seen.moments[part] for part in DATE_PARTS if part in seen.moments}
+    varying = {part: moments for part, moments in varying.items() if moments.low < moments.high}
     return replace(column, parts=tuple(varying), fills=tuple(moments.mean for moments in varying.values()))
 
 
 def _write_date(column: Column, table: Table, out: Floats) -> None:
-    found = date_parts(column, table)
+    found = date_parts(table, column.name, str(column.format))
     for position, (part, fill) in enumerate(zip(column.parts, column.fills, strict=True)):
         out[:, position] = _filled(found[part], fill)
-
-
-def date_parts(column: Column, table: Table) -> dict[str, Floats]:
-    """Each part `(m,)` of the dates, missing = NaN."""
-    found = dates(table, column.name, str(column.format))
-    missing = np.isnat(found)
-    counts = {
-        part: part_of(found.astype(f"M8[{unit}]").astype(np.int64)) for part, (unit, part_of) in DATE_PARTS.items()
-    }
-    return {part: np.where(missing, np.nan, values) for part, values in counts.items()}
 
 
 KINDS: dict[Kind, _Kind] = {

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.columns import Column, Learner, WrittenColumn
 from nnrun.data.features.numbers import (
     Curve,
@@ -266,34 +265,3 @@ class Target:
 def _listing(classes: tuple[str, ...]) -> str:
     first = ", ".join(classes[:10])
     return first if len(classes) <= 10 else f"{first}, …"
-
-
-class TargetLearner:
-    """Learns mean and deviation of a number from the training rows, piece by piece; classes are taken as they are."""
-
-    def __init__(self, name: str, task: Task, classes: tuple[str, ...] | None) -> None:
-        self._start = Target(name, task, classes)
-        self._moments = Moments()
-        self._rows = Counter[str]()
-
-    def see(self, table: Table) -> None:
-        """Take in the next rows."""
-        if self._start.classes is None:
-            self._moments += Moments.of(numbers(table, self._start.name))
-        else:
-            codes, names = label_codes(table.frame[self._start.name])
-            for name, rows in zip(names, np.bincount(codes[codes >= 0], minlength=len(names)), strict=True):
-                self._rows[name] += int(rows)
-
-    @property
-    def class_rows(self) -> dict[str, int]:
-        """How many rows of each class there were."""
-        return {name: int(self._rows[name]) for name in self._start.classes or ()}
-
-    @property
-    def target(self) -> Target:
-        """The target as all rows seen so far have it."""
-        if self._start.classes is not None:
-            return self._start
-        mean, deviation = self._moments.center_and_scale
-        return replace(self._start, mean=mean, deviation=deviation)

@@ -18,7 +18,7 @@ from nnrun.config.overrides import configured
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.data.facts.likeness import Difference
-from nnrun.data.prepare import RawParts
+from nnrun.data.raw import RawParts
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
 from nnrun.engine.members import mean_sums

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnrun.config.load import Loaded
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.insight.preflight.checks import CHECKS, Check
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.conclusion import in_fold

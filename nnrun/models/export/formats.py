@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.data.files.table import Table
-from nnrun.data.prepare import read_parts
+from nnrun.data.raw import read_parts
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import replacing

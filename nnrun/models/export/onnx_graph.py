@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnrun.data.facts.kinds import truths
-from nnrun.data.features.columns import Column, date_parts
+from nnrun.data.features.columns import Column
+from nnrun.data.features.dates import date_parts
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
 from nnrun.models.export.graph import ML, Graph
@@ -156,7 +157,7 @@ def _feed_category(column: Column, table: Table) -> list[Any]:
 def _feed_date(column: Column, table: Table) -> list[Any]:
     if not column.parts:
         return [table.frame[column.name].isna().to_numpy(dtype=np.float64).reshape(-1, 1)] * column.indicator
-    found = date_parts(column, table)
+    found = date_parts(table, column.name, str(column.format))
     return [found[part].reshape(-1, 1) for part in column.parts]
 
 

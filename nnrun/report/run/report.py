@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nnrun.config.config import Config
-from nnrun.data.prepare import RawParts
+from nnrun.data.raw import RawParts
 from nnrun.errors import NnrunError
 from nnrun.insight.diagnosis.regions import mistakes_at
 from nnrun.insight.diagnosis.telling import weighing

@@ -1,0 +1,40 @@
+"""The rows of each part as they stand in the source, before anything is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nnrun.data.files.chunks import CELLS, Heard, Sample, nobody, sampled
+from nnrun.data.files.table import Indices, Table
+from nnrun.data.prepare import divided
+from nnrun.data.split import by_part
+
+if TYPE_CHECKING:
+    from nnrun.config.data_section import Data
+
+
+class RawParts(dict[str, Table]):
+    """Rows of each part as they stand in the source, all columns, in the order of the prepared arrays.
+
+    Of data larger than a piece they are a sample: `places` has the rows `(m,)` of the arrays that they belong to.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], places: Mapping[str, Indices], sampled: bool) -> None:
+        super().__init__(tables)
+        self.places, self.sampled = places, sampled
+
+
+def read_parts(config: Data, heard: Heard = nobody) -> RawParts:
+    """The rows of each part, or a fixed random sample of those of each part, together about a piece.
+
+    Raises DataError as `prepare` does.
+    """
+    data = divided(config, heard)
+    most = max(1, CELLS // len(data.reference.columns) // len(data.division.sizes))
+    places = {part: sampled(rows, most if data.in_pieces else rows) for part, rows in data.division.sizes.items()}
+    samples = {part: Sample(of_part) for part, of_part in places.items()}
+    for part, table in data.walk("sampling"):
+        samples[part].see(table)
+    tables = {part: sample.table for part, sample in samples.items()}
+    return RawParts(by_part(tables), by_part(places), data.in_pieces)
