@@ -390,6 +390,7 @@ nnrun evaluate RUN new.csv                      # on a file with the run's colum
 nnrun evaluate RUN --require 'dev_auc>0.9'      # for CI: exit code 6 unless it holds
 nnrun evaluate RUN --baselines                  # boosted trees too, and whether they are better
 nnrun evaluate RUN --importance                 # which columns matter to the network: columns.md
+nnrun evaluate RUN --cost malignant=10          # where to draw the line between two classes
 ```
 
 Of a search the best run is evaluated. A file is read by the run's own preprocessing, chunk by chunk; of each row
@@ -399,6 +400,22 @@ document: metrics by part, for network and baselines, each class, and the confus
 screen classes are those of dev, which may be looked at as often as one likes; of more than 20 classes it shows those
 with the lowest F1, and where the matrix is wider than the screen the commonest mistakes. Classes
 and the matrix count rows, whatever their weights.
+
+## Thresholds
+
+Of two classes `nnrun evaluate` also tells from which probability of the second one on 80, 90, 95 and 99% of its rows
+are found on dev, with which precision, and how many of the others are taken for it. `--json` has the ROC curve and
+precision over recall of each class, up to 20 of them, as `curves`: at most 200 thresholds each. The report draws
+both.
+
+Where mistakes do not cost the same, 0.5 is the wrong threshold. `--cost CLASS=COST` says what it costs to take a row
+of a class for the other one, 1 where nothing is said: with `--cost malignant=10` ten benign rows may be taken for
+malignant before one malignant row is missed. `nnrun evaluate` and `nnrun report` then name the threshold that costs
+least on dev, what it costs a row beside 0.5 and beside one class for all, and what it costs on test, as dev has
+chosen it and flatters it. Beside it stands the threshold that exact probabilities would have, the cost of the second
+class's mistakes turned into odds (Elkan 2001): where the two are far apart, dev has few rows, or `nnrun evaluate
+--calibrate` is due. Rows count once each, and probabilities are those that `predict` gives out; it goes on saying the
+more probable class, so use its probabilities with a threshold of your own.
 
 ## Rows that do not count alike
 

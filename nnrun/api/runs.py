@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from nnrun.config.config import Config
     from nnrun.models.calibrating import CalibrationDocument
     from nnrun.models.drift.comparing import DriftDocument
+    from nnrun.models.evaluation import EvaluationDocument
     from nnrun.models.export.formats import Exported
-    from nnrun.models.importance import ImportanceDocument
-    from nnrun.models.verbs import EvaluationDocument
+    from nnrun.models.importance.measuring import ImportanceDocument
     from nnrun.runs.records import Final, Row, RunRecord
     from nnrun.runs.rundir import RunDir
 
@@ -141,10 +141,13 @@ class Run:
             found.see(table)
         return found.document
 
-    def evaluate(self, data: str | Path | None = None, baselines: bool = False) -> EvaluationDocument:
+    def evaluate(
+        self, data: str | Path | None = None, baselines: bool = False, costs: Mapping[str, float] | None = None
+    ) -> EvaluationDocument:
         """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
 
-        With `baselines` boosted trees are grown too. On its own data this counts as a read of the test part. Raises
+        With `baselines` boosted trees are grown too; `costs`, what it costs to miss a row of a class, choose the
+        cheapest threshold between two. On its own data this counts as a read of the test part. Raises
         DataError where the data is gone or does not fit.
         """
         from threadpoolctl import threadpool_limits
@@ -152,7 +155,8 @@ class Run:
         from nnrun.models.verbs import evaluate
 
         with threadpool_limits(1, "blas"):
-            return evaluate(load_model(self._stored), None if data is None else str(data), baselines).document
+            asked = [f"{name}={cost}" for name, cost in (costs or {}).items()]
+            return evaluate(load_model(self._stored), None if data is None else str(data), baselines, asked).document
 
     def importance(self) -> ImportanceDocument:
         """How much worse it is on dev when a column is shuffled, by column: the JSON of `nnrun evaluate --importance`.
@@ -161,7 +165,7 @@ class Run:
         """
         from threadpoolctl import threadpool_limits
 
-        from nnrun.models.importance import importance
+        from nnrun.models.importance.measuring import importance
 
         with threadpool_limits(1, "blas"):
             return importance(load_model(self._stored)).document

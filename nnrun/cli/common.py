@@ -64,6 +64,16 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
+Cost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cost",
+        metavar="CLASS=COST",
+        help="What it costs to take a row of a class for the other (1 where nothing is said): tells the cheapest "
+        "threshold between two classes, on dev; repeatable.",
+        show_default=False,
+    ),
+]
 FailOn = Annotated[
     Failure | None,
     typer.Option(

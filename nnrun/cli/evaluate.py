@@ -11,6 +11,7 @@ import typer
 from nnrun.cli.common import (
     GATE_FAILED,
     RUNS,
+    Cost,
     Debug,
     FailOn,
     Failure,
@@ -24,8 +25,8 @@ from nnrun.cli.common import (
 from nnrun.cli.terminal.streams import json_result, result, say
 
 if TYPE_CHECKING:
+    from nnrun.models.evaluation import Evaluation
     from nnrun.models.model import Model
-    from nnrun.models.verbs import Evaluation
 
 
 Rows = Annotated[
@@ -75,6 +76,7 @@ def evaluate(
     data: Rows = None,
     require: Require = None,
     baselines: Baselines = False,
+    cost: Cost = None,
     calibrate: Calibrate = False,
     importance: Importance = False,
     fail_on: FailOn = None,
@@ -94,13 +96,13 @@ def evaluate(
     from nnrun.runs.stored import StoredRun
 
     gates = [_gate(text) for text in require or []]
-    look = _closer_look(calibrate, importance, bool(data or gates or baselines or fail_on))
+    look = _closer_look(calibrate, importance, bool(data or gates or baselines or cost or fail_on))
     _check_fail_on(fail_on, data)
     model = load_model(StoredRun(find_run(runs, run)))
     if look:
         look(model, json)
         return
-    found = evaluate_model(model, data, baselines)
+    found = evaluate_model(model, data, baselines, cost)
     failed = [line for gate in gates for line in _broken(gate, found)]
     if json:
         json_result(found.document)
@@ -146,8 +148,8 @@ def _calibrate(model: Model, json: bool) -> None:
 
 def _weigh_columns(model: Model, json: bool) -> None:
     from nnrun.cli.terminal.screen import counting
-    from nnrun.models.importance import importance
-    from nnrun.models.telling import importance_page
+    from nnrun.models.importance.measuring import importance
+    from nnrun.models.importance.telling import importance_page
 
     with counting("shuffling", "columns", quiet=json) as heard:
         found = importance(model, heard)
@@ -160,7 +162,7 @@ def _weigh_columns(model: Model, json: bool) -> None:
 def _gate(text: str) -> Gate:
     from nnrun.engine.metrics import METRICS
     from nnrun.errors import UsageError
-    from nnrun.models.verbs import FILE, PLAIN
+    from nnrun.models.evaluation import FILE, PLAIN
     from nnrun.runs.telling import PARTS
     from nnrun.text import part_and_name
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Json, RunArgument, Runs, default_config, explained
+from nnrun.cli.common import RUNS, Cost, Debug, Json, RunArgument, Runs, default_config, explained
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.installation import elsewhere
 
@@ -15,11 +16,19 @@ if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
 
 
+Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Report = Annotated[bool, typer.Option("--report", help="Write report.html as well, a page with all charts.")]
 
 
 @explained
-def report(run: RunArgument = "latest", runs: Runs = RUNS, json: Json = False, debug: Debug = False) -> None:
+def report(
+    run: RunArgument = "latest",
+    cost: Cost = None,
+    open_: Open = False,
+    runs: Runs = RUNS,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Write report.html of a run or a search, a page to open or send.
 
     Example:  nnrun report latest
@@ -27,11 +36,13 @@ def report(run: RunArgument = "latest", runs: Runs = RUNS, json: Json = False, d
     from nnrun.runs.finding import find_run
 
     found = find_run(runs, run)
-    page = write(found, runs)
+    page = write(found, runs, cost)
     if json:
         json_result({"schema_version": 1, "id": found.id, "path": str(found.path), "report": str(page)})
     else:
         result(told(page))
+    if open_ and not webbrowser.open(page.absolute().as_uri()):
+        say(f"note     no browser could be started; open {page} in one")
 
 
 def if_asked(asked: bool, run: RunDir, runs: Path) -> Path | None:
@@ -45,12 +56,12 @@ def if_asked(asked: bool, run: RunDir, runs: Path) -> Path | None:
         return None
 
 
-def write(run: RunDir, runs: Path) -> Path:
+def write(run: RunDir, runs: Path, costs: list[str] | None = None) -> Path:
     """The page of a run, made anew."""
     from nnrun.report.verbs import write_report
     from nnrun.runs.stored import StoredRun
 
-    return write_report(StoredRun(run), default_config(quiet=True), elsewhere(runs))
+    return write_report(StoredRun(run), default_config(quiet=True), elsewhere(runs), costs)
 
 
 def told(page: Path) -> str:

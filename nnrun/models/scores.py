@@ -73,6 +73,11 @@ class Scores:
         self._join()
         return confusion(self._y[0], self._deciding[0])
 
+    def given_out(self) -> tuple[Array, Array]:
+        """Codes `(m,)`, and the probabilities `(m, classes)` that are given out."""
+        self._join()
+        return self._y[0], self._predicted[0]
+
     def mistakes(self) -> Array:
         """One number a row `(rows,)`, whose weighted mean is the error: of a regression its part of 1 − R²."""
         self._join()

@@ -12,23 +12,20 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.calibrating import Calibrated
 from nnrun.models.calibration import margin, percents, plain_margin
-from nnrun.models.importance import LEVEL, PART, GroupImportance, Importance, ImportanceScores, Leak
+from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Metrics
+from nnrun.models.operating import RECALLS, CostDocument
 from nnrun.models.scores import by_class
 from nnrun.models.uncertainty import calibrated_by
-from nnrun.models.verbs import BOOSTING, FILE, NETWORK, Evaluation, Metrics
 from nnrun.runs.records import ScoresRecord
 from nnrun.text import (
-    MANY,
     WIDTH,
     all_of,
     columns,
     counted,
-    listed,
     metric_name,
     metric_value,
     number,
     percent,
-    points,
     set_name,
     shortened,
     wrapped,
@@ -46,18 +43,14 @@ GUESSES = {"classification": "the most frequent class, with the share of each", 
 
 def page(found: Evaluation) -> list[str]:
     """All of it."""
-    model, judged = found.model, _judged(found)
+    model, judged = found.model, found.judged
     lines = [f"run      {model.run.path}", f"data     {_data(found)}", "", *metric_table(found, judged), ""]
     if judged in found.folds:
         lines += [*fold_table(found, judged), ""]
     if judged in found.counts:
         lines += [*class_table(found, judged), "", *confusion_table(found.counts[judged], _names(found)), ""]
+        lines += [line for table in (threshold_table(found), cost_lines(found)) if table for line in (*table, "")]
     return [*lines, *_remarks(found, judged)]
-
-
-def _judged(found: Evaluation) -> str:
-    """The part that is looked at more closely, which is not test, since one should change nothing by it."""
-    return "dev" if "dev" in found.results else next(iter(found.results))
 
 
 def _data(found: Evaluation) -> str:
@@ -148,6 +141,43 @@ def _names(found: Evaluation) -> list[str]:
     return [shortened(name, LONGEST_NAME) for name in names]
 
 
+def threshold_table(found: Evaluation) -> list[str]:
+    """Of two classes what it takes to find so much of the second one; nothing where a part has one class alone."""
+    if len(found.curves) != 1:
+        return []
+    ((name, curve),) = found.curves.items()
+    if np.isnan(curve.recall).any() or np.isnan(curve.false_positive_rate).any():
+        return []
+    places = [curve.at_recall(recall) for recall in RECALLS]
+    heads = [f"{found.judged}, to find of {shortened(name, LONGEST_NAME)}", *(f"{recall:.0%}" for recall in RECALLS)]
+    rows = {"probability from": [number(curve.thresholds[at]) for at in places]}
+    rows |= {"precision": [percent(curve.precision[at]) for at in places]}
+    rows |= {"others taken for it": [percent(curve.false_positive_rate[at]) for at in places]}
+    return columns([heads, *([what, *cells] for what, cells in rows.items())], right=range(1, len(heads)))
+
+
+def cost_lines(found: Evaluation) -> list[str]:
+    """Where to draw the line between two classes by what mistakes cost, and what is to be thought of it."""
+    if (cost := found.cost) is None:
+        return []
+    return [line for text in cost_words(cost) for line in wrapped(text, "cost     ")]
+
+
+def cost_words(cost: CostDocument) -> list[str]:
+    """The threshold, what it comes to, and that the part that chose it flatters it."""
+    name, part = cost["positive"], set_name(cost["part"])
+    missed = all_of(f"{counted(rows, 'row')} of {of}" for of, rows in cost["missed"].items())
+    told = [
+        f"say {name} from a probability of {number(cost['threshold'])} on, where exact probabilities would have "
+        f"{number(cost['exact'])}: {number(cost['cost'])} a row on {part}, {missed} taken for the other",
+        f"from 0.5 on it is {number(cost['usual'])} a row, and one class for all at least {number(cost['one_class'])}",
+    ]
+    others = [f"{number(value)} on {set_name(of)}" for of, value in cost.get("elsewhere", {}).items()]
+    if others:
+        told.append(f"the threshold was chosen on {part}, which flatters it; elsewhere it costs a row {all_of(others)}")
+    return told
+
+
 def _remarks(found: Evaluation, judged: str) -> Iterator[str]:
     task, results = found.model.target.task, found.results[judged]
     if found.linear_rows is not None:
@@ -178,64 +208,6 @@ def _trees(found: Evaluation, judged: str) -> str:
     if error is None or abs(gain) < SURE * error:
         return f"{told}, which may be chance"
     return f"{told}: on this table trees are the better choice" if gain > 0 else told
-
-
-COLUMNS_SHOWN, GROUPS_SHOWN = 20, 5
-
-
-def importance_page(found: Importance) -> list[str]:
-    """Which columns matter to a run, those that do most first."""
-    rows = counted(found.rows, f"{PART} row")
-    rows = rows if found.rows == found.of_rows else f"{found.rows:,} of {found.of_rows:,} {PART} rows"
-    lines = [f"run      {found.model.run.path}", f"data     {rows}, each given the values of {found.rounds} others", ""]
-    shown = found.columns[:COLUMNS_SHOWN]
-    error = metric_name("error", found.model.error_kind)
-    heads = ["column shuffled", f"{error}, points", f"{LEVEL:.0%} interval", "loss"]
-    cells = [[shortened(own["column"], LONGEST_NAME), *rise_cells(own)] for own in shown]
-    lines += [*columns([heads, *cells], right=(1, 2, 3)), ""]
-    lines += wrapped(surely(found), "columns  ")
-    if rest := len(found.columns) - len(shown):
-        lines += wrapped(f"{counted(rest, 'more column')} below these, told by --json", "columns  ")
-    for group in found.groups[:GROUPS_SHOWN]:
-        lines += wrapped(alike_words(group), "alike    ")
-    if rest := len(found.groups) - GROUPS_SHOWN:
-        lines += [f"alike    {counted(rest, 'more group')} of such columns, told by --json"] if rest > 0 else []
-    for leak in found.leaks:
-        lines += wrapped(leak_words(leak, found.model.target.name), "leak     ")
-    return lines
-
-
-def rise_cells(scores: ImportanceScores) -> list[str]:
-    """Points of error, their interval, and the loss."""
-    ends = f"{points(scores['error_low'])} to {points(scores['error_high'])}"
-    return [points(scores["error"]), ends, f"{scores['loss']:+.3g}"]
-
-
-def surely(found: Importance) -> str:
-    """How many columns are told to matter, and what is to be thought of the others."""
-    sure, columns = sum(own["surely"] for own in found.columns), counted(len(found.columns), "column")
-    if not sure:
-        return f"of no column by itself these rows tell surely that it matters to this network, of {columns}"
-    told = f"{sure:,} of {columns} surely {'matters' if sure == 1 else 'matter'} to this network"
-    if sure == len(found.columns):
-        return f"{told}: error or loss rises by more than chance"
-    return f"{told}; of the others these rows cannot tell it from chance"
-
-
-def alike_words(group: GroupImportance) -> str:
-    """Why columns that hold the same seem to matter less than they do, and what they come to together."""
-    rise, ends, _ = rise_cells(group)
-    names = listed(group["columns"], MANY) if len(group["columns"]) > MANY else all_of(group["columns"])
-    return (
-        f"{names} hold the same (rank correlation {group['correlation']:.2f}), so each hides how much the "
-        f"others matter: together {rise} points ({ends})"
-    )
-
-
-def leak_words(leak: Leak, target: str) -> str:
-    """What is to be asked of a column that tells nearly everything."""
-    told = f"{leak['column']} alone explains {leak['explained']:.1%} of {target}"
-    return f"{told}: a leak, unless it is known before {target} is"
 
 
 LEVELS = [Fraction(percent, 100) for percent in (80, 90, 95, 99)]  # whose intervals are shown

@@ -2,163 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import NotRequired, Protocol, TypedDict
 
 import numpy as np
 
 from nnrun.data.facts.survey import check_target
 from nnrun.data.features.weights import part_weights, read_weights, weight_notices
 from nnrun.data.files.table import Table, require_column
-from nnrun.engine.metrics import Task
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
-from nnrun.models.drift.comparing import Drift, DriftDocument, drift_of
+from nnrun.models.drift.comparing import drift_of
+from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Predictor
 from nnrun.models.model import Model
+from nnrun.models.operating import read_costs
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
-from nnrun.models.scores import ClassScores, PairedGain, Scores, by_class, paired_gain
+from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
-from nnrun.text import listed, part_and_name
-
-NETWORK, BOOSTING = "network", "boosting"
-FILE = "data"  # in place of a part
-PLAIN = "plain_"  # before the name of a metric in which every row counts once
+from nnrun.text import listed
 
 
-class Predictor(Protocol):
-    """The network or a baseline."""
-
-    def logits(self, x: Array) -> Iterator[tuple[slice, Array]]:
-        """(rows, logits `(rows, width)`) chunk by chunk."""
-
-
-Metrics = dict[str, dict[str, float]]  # by predictor, then by metric
-
-
-class PartScores(TypedDict):
-    """Rows of a part, and each metric of each predictor on them; `plain` where rows do not count alike in `metrics`."""
-
-    rows: int
-    metrics: Metrics
-    plain: NotRequired[Metrics]
-    gain: NotRequired[PairedGain]
-
-
-class EvaluationDocument(TypedDict):
-    """What `--json` prints; metrics, classes and the confusion matrix, true classes in rows, are by part."""
-
-    schema_version: int
-    run: str
-    path: str
-    data: str | None
-    task: Task
-    parts: dict[str, PartScores]
-    classes: dict[str, list[ClassScores]]
-    confusion: dict[str, list[list[int]]]
-    folds: NotRequired[dict[str, list[dict[str, float]]]]  # of a cross-validation: by part, metrics of each fold
-    linear_rows: int | None
-    boosted_rows: NotRequired[int]  # with `--baselines`
-    drift: NotRequired[DriftDocument]  # of a file
-    test_reads: int | None
-    notes: list[str]
-
-
-@dataclass
-class Evaluation:
-    """Every metric of the network and the baselines on each part, and what else is told of them."""
-
-    model: Model
-    source: str | None  # the file, if it is not the run's own data
-    rows: dict[str, int] = field(default_factory=dict)
-    results: dict[str, Metrics] = field(default_factory=dict)  # by part, by the weights of training
-    plain: dict[str, Metrics] = field(default_factory=dict)  # by part, every row counting once; empty if it does anyway
-    counts: dict[str, Array] = field(default_factory=dict)  # part -> the network's confusion matrix
-    folds: dict[str, list[dict[str, float]]] = field(default_factory=dict)  # part -> the network's metrics in each fold
-    linear_rows: int | None = None  # of training, behind the linear baseline
-    test_reads: int | None = None
-    notes: list[str] = field(default_factory=list)
-    boosted_rows: int | None = None  # of training, behind the boosted trees
-    boosting: bool = False  # whether boosted trees are grown, to be a baseline as well
-    baselines: dict[Trained, dict[str, Predictor]] = field(default_factory=dict)
-    gains: dict[str, PairedGain] = field(default_factory=dict)  # by part, of the trees over the network
-    drift: Drift | None = None  # of a file from the training part
-
-    def value(self, name: str) -> float | None:
-        """The network's metric by a name such as dev_auc or dev_plain_error; None if there is no such."""
-        part, metric = part_and_name(name)
-        plain = self.plain if metric.startswith(PLAIN) and self.plain else self.results
-        return plain.get(part, {}).get(NETWORK, {}).get(metric.removeprefix(PLAIN))
-
-    def values(self) -> list[str]:
-        """The names of those that there are."""
-        found = [f"{part}_{metric}" for part, of in self.results.items() for metric in of[NETWORK]]
-        return [*found, *(f"{part}_{PLAIN}{metric}" for part, of in self.plain.items() for metric in of[NETWORK])]
-
-    @property
-    def error_kind(self) -> str:
-        """What stands before the names of `results`; empty where rows count alike."""
-        return self.model.error_kind
-
-    @property
-    def document(self) -> EvaluationDocument:
-        """What `--json` prints."""
-        document: EvaluationDocument = {
-            "schema_version": 1,
-            "run": self.model.run.name,
-            "path": str(self.model.run.path),
-            "data": self.source,
-            "task": self.model.target.task,
-            "parts": {part: self._of_part(part) for part in self.results},
-            "classes": {part: self._by_class(counts) for part, counts in self.counts.items()},
-            "confusion": {part: counts.tolist() for part, counts in self.counts.items()},
-            "linear_rows": self.linear_rows,
-            "test_reads": self.test_reads,
-            "notes": self.notes,
-        }
-        if self.folds:
-            document["folds"] = self.folds
-        if self.drift:
-            document["drift"] = self.drift.document
-        if self.boosted_rows:
-            document["boosted_rows"] = self.boosted_rows
-        return document
-
-    def _of_part(self, part: str) -> PartScores:
-        found: PartScores = {"rows": self.rows[part], "metrics": self.results[part]}
-        if self.plain:
-            found["plain"] = self.plain[part]
-        if part in self.gains:
-            found["gain"] = self.gains[part]
-        return found
-
-    def _by_class(self, counts: Array) -> list[ClassScores]:
-        return list(by_class(counts, self.model.target.classes or ()))
-
-    def enter(self, part: str, scores: Mapping[str, Scores], plain: Mapping[str, Scores]) -> None:
-        """What each predictor came to on a part, by the weights of training and with every row counting once."""
-        self.results[part] = {name: of.metrics() for name, of in scores.items()}
-        if BOOSTING in scores:
-            self.gains[part] = paired_gain(scores[NETWORK], scores[BOOSTING])
-        if plain:
-            self.plain[part] = {name: of.metrics() for name, of in plain.items()}
-        self.rows[part] = scores[NETWORK].rows
-        if self.model.target.classes is not None:
-            self.counts[part] = scores[NETWORK].counts()
-
-
-def evaluate(model: Model, data: str | None = None, boosting: bool = False) -> Evaluation:
+def evaluate(
+    model: Model, data: str | None = None, boosting: bool = False, costs: Sequence[str] | None = None
+) -> Evaluation:
     """A run by its best epoch: on its own parts, or on the rows of a file; `boosting` grows trees to compare it with.
 
-    Raises DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column, or has a
-    class that the run does not know.
+    `costs` are texts CLASS=COST, by which the threshold between two classes is chosen. Raises UsageError for costs that
+    make no sense, DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column,
+    or has a class that the run does not know.
     """
-    found = Evaluation(model, data, boosting=boosting)
+    known = read_costs(costs, model.target.classes) if costs else None
+    found = Evaluation(model, data, boosting=boosting, costs=known)
     if weighed := weight_notices(model.fitted.weights):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     found.notes += probability_notices(model)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.improving.record import is_improvement, read_steps
+from nnrun.models.operating import read_costs
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, join, paragraph
 from nnrun.report.run.curves import curve_charts
@@ -22,18 +23,22 @@ from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
 
 
-def write_report(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> Path:
+def write_report(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: Sequence[str] | None = None) -> Path:
     """Make report.html of a run or a search anew and return its path.
 
-    `usual` is the config that commands take where none is named, and `options` lead them to the runs.
+    `usual` is the config that commands take where none is named, and `options` lead them to the runs. `costs` are texts
+    CLASS=COST, by which the threshold of a run is chosen; UsageError where they make no sense.
     """
-    run.directory.write(PAGE, report_of(run, usual, options))
+    run.directory.write(PAGE, report_of(run, usual, options, costs))
     return run.path / PAGE
 
 
-def report_of(run: StoredRun, usual: Path, options: Sequence[str] = ()) -> str:
+def report_of(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: Sequence[str] | None = None) -> str:
     """The same as text; nothing is written."""
-    page = search_page(run, usual, options) if run.is_search else run_page(run, usual, options)
+    if costs and run.is_search:
+        raise UsageError(f"--cost chooses a threshold of one network; name a run, such as {run.path}/best")
+    known = read_costs(costs, run.data.classes) if costs else None
+    page = search_page(run, usual, options) if run.is_search else run_page(run, usual, options, known)
     page.lead = join([page.lead, *_labels(run)])
     return page.render()
 

@@ -228,3 +228,33 @@ def test_the_importance_of_columns_stands_alone(nnrun: Nnrun) -> None:
     for options in (["latest", "new.csv"], ["--calibrate"], ["--baselines"], ["--require", "dev_error<1"]):
         done = nnrun("evaluate", *options, "--importance")
         assert done.code == 2 and "goes by the run's own parts, alone" in done.err
+
+
+# thresholds
+
+
+def test_what_mistakes_cost_chooses_a_threshold(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=breast_cancer", "training.epochs=10"))
+    lines = nnrun("evaluate", "--cost", "malignant=10").out.splitlines()
+    (head,) = (line for line in lines if line.startswith("dev, to find of malignant"))
+    assert head.split()[-4:] == ["80%", "90%", "95%", "99%"]
+    assert any(line.startswith("cost     say malignant from a probability of ") for line in lines)
+    assert max(map(len, lines[1:])) <= 80
+    found = nnrun("evaluate", "--cost", "malignant=10", "--json").json
+    assert found["cost"]["costs"] == {"benign": 1, "malignant": 10} and set(found["cost"]["elsewhere"]) == {"test"}
+    assert found["cost"]["cost"] <= found["cost"]["usual"]
+    assert found["curves"]["malignant"]["recall"][-1] == 1
+    page = nnrun("report", "--cost", "malignant=10", "--json").json["report"]
+    assert "Say malignant from a probability of" in Path(page).read_text()
+    for command in ("evaluate", "report"):
+        refused = nnrun(command, "--cost", "maligant=10")
+        assert refused.code == 2 and "did you mean 'malignant'?" in refused.err
+
+
+def test_no_threshold_between_many_classes_or_numbers(nnrun: Nnrun) -> None:
+    nnrun("train", *QUICK, *sets("data.source=iris"))
+    assert "this run predicts 3 classes" in nnrun("evaluate", "--cost", "setosa=2").err
+    assert set(nnrun("evaluate", "--json").json["curves"]) == {"setosa", "versicolor", "virginica"}
+    nnrun("train", *QUICK, *sets("data.source=diabetes"))
+    assert "this run predicts numbers" in nnrun("report", "--cost", "a=2").err
+    assert "curves" not in nnrun("evaluate", "--json").json

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Done = Any
 QUICK = ("--set", "training.epochs=3", "--set", "network.hidden=[8]")
 NNRun = Callable[..., Done]
@@ -92,3 +94,14 @@ def test_a_regression_is_told_in_its_own_unit(here: Path, nnrun: NNRun) -> None:
 
 def test_no_run_is_a_usage_error(here: Path, nnrun: NNRun) -> None:
     assert nnrun("report", "nothing").code == 2
+
+
+def test_a_page_is_opened_in_a_browser(nnrun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    nnrun("train", "-q", "--set", "data.source=iris", "--set", "training.epochs=1")
+    assert nnrun("report", "--open").code == 0
+    (address,) = opened
+    assert address.startswith("file:///") and address.endswith("/report.html")
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    assert "no browser could be started" in nnrun("report", "--open").err

@@ -12,9 +12,9 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.data.dataset import Part
 from nnrun.data.files.table import Table
-from nnrun.models.importance import FEWEST_ROUNDS, ImportanceDocument, importance, importance_of
+from nnrun.models.importance.measuring import FEWEST_ROUNDS, ImportanceDocument, importance, importance_of
+from nnrun.models.importance.telling import importance_page
 from nnrun.models.model import load_model
-from nnrun.models.telling import importance_page
 from nnrun.models.trained import Trained, trained
 from nnrun.runs import verbs
 from nnrun.runs.stored import StoredRun

@@ -15,11 +15,12 @@ from nnrun.config.load import load_config
 from nnrun.data.raw import read_parts
 from nnrun.engine.metrics import metrics_of
 from nnrun.errors import DataError, UsageError
+from nnrun.models.evaluation import Evaluation
 from nnrun.models.model import load_model
 from nnrun.models.reads import count_read
 from nnrun.models.telling import page
 from nnrun.models.trained import trained
-from nnrun.models.verbs import Evaluation, evaluate
+from nnrun.models.verbs import evaluate
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnrun.errors import NnrunError
-from nnrun.models.importance import LEVEL, WORK, ColumnImportance, Importance, importance_of
-from nnrun.models.telling import GROUPS_SHOWN, alike_words, leak_words, rise_cells, surely
+from nnrun.models.importance.measuring import LEVEL, WORK, ColumnImportance, Importance, importance_of
+from nnrun.models.importance.telling import GROUPS_SHOWN, alike_words, leak_words, rise_cells, surely
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, ORANGE, Chart, axis, short
 from nnrun.report.page.html import Markup, listing, paragraph, sentence_case, table, tag

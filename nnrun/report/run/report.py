@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from nnrun.report.run.quality import (
     residual_chart,
     scatter_chart,
 )
+from nnrun.report.run.thresholds import threshold_section
 from nnrun.runs.assembly import layer_widths, parameters
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
@@ -48,8 +49,8 @@ from nnrun.text import duration, metric_name, metric_value, network_shape, numbe
 Parts = list[Markup | Chart]
 
 
-def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
-    """All that the directory tells; what is not known is left out with a word."""
+def run_page(run: StoredRun, usual: Path, options: Sequence[str], costs: Mapping[str, float] | None = None) -> Page:
+    """All that the directory tells; what is not known is left out with a word. `costs` choose a threshold."""
     record, config = run.record, run.latest
     found = _diagnosis(run, usual, options)
     verdict = found if isinstance(found, Diagnosis) else None
@@ -58,7 +59,7 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str]) -> Page:
         _curves_section(run),
         *family_sections(run),
         *background.member_sections(run),
-        *_closer_sections(run),
+        *_closer_sections(run, costs),
         _inside_section(run),
         background.config_section(run),
         background.environment_section(record),
@@ -161,7 +162,7 @@ def _curves_section(run: StoredRun) -> Section:
     return Section("Learning curves", [*charts, *changes_table(course)])
 
 
-def _closer_sections(run: StoredRun) -> list[Section]:
+def _closer_sections(run: StoredRun, costs: Mapping[str, float] | None) -> list[Section]:
     """What the best network says of the dev part, row by row, as far as its weights and the data are there."""
     try:
         known = trained(run)
@@ -169,7 +170,7 @@ def _closer_sections(run: StoredRun) -> list[Section]:
     except NnrunError as error:
         return [left_out("Dev examples", f"{error}.")]
     tables, target = _tables(known), known.dataset.fitted.target.name
-    sections = _classes(of, known.model.temperature) if isinstance(of, Classified) else _values(of, target)
+    sections = _classes(of, known.model.temperature, costs) if isinstance(of, Classified) else _values(of, target)
     sections += [importance_section(known), *_where(known, tables, target)]
     rows = tables.places[PART] if tables else np.arange(len(of.true))
     worst = worst_part(known, of.at(rows), rows, tables[PART] if tables else None)
@@ -188,9 +189,10 @@ def _tables(model: Trained) -> RawParts | None:
         return None
 
 
-def _classes(of: Classified, temperature: float) -> list[Section]:
+def _classes(of: Classified, temperature: float, costs: Mapping[str, float] | None) -> list[Section]:
     calibration = calibration_chart(of, temperature)
-    return [Section("Confusions", [confusion_part(of)]), Section("Calibration", [calibration])]
+    confusions = Section("Confusions", [confusion_part(of)])
+    return [confusions, threshold_section(of, costs), Section("Calibration", [calibration])]
 
 
 def _values(of: Estimated, target: str) -> list[Section]:

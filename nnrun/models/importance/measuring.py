@@ -19,9 +19,9 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream
 from nnrun.engine.trainer import sample
 from nnrun.errors import DataError
-from nnrun.models.alikeness import alike
+from nnrun.models.importance.alikeness import alike
+from nnrun.models.importance.shuffling import Shuffled
 from nnrun.models.model import Model
-from nnrun.models.shuffling import Shuffled
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 
