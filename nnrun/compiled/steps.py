@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import COUNTS, SUMS, Vectors
 from nnrun.compiled.planning import constants_of, dropouts, judged_vectors_of, plan_of, vectors_of
-from nnrun.compiled.work import BLOCK_ROWS, MEASURED_ROWS, SHARED, measuring, operations, work
+from nnrun.compiled.work import BLOCK_ROWS, MEASURED, MEASURED_ROWS, SHARED, measuring, operations, work
 from nnrun.engine.batches import Batch, batch_bounds
-from nnrun.engine.evaluation import CHUNK, LARGE, Examples, See
+from nnrun.engine.evaluation import Examples, See
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, empty
 from nnrun.engine.randomness import chances
@@ -170,7 +170,7 @@ class CompiledSteps:
 
 def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
     """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway."""
-    if CHUNK * trainer.network.theta.size < LARGE:
+    if trainer.network.theta.size < MEASURED:
         for evaluator in (trainer.on_train, trainer.on_dev):
             evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
 

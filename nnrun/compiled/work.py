@@ -22,6 +22,7 @@ BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
 SHARED = 1 << 24  # operations of members one after the other from which on threads share them: most of a millisecond
 BLOCK_ROWS = 1 << 12  # of which logits are shown together
+MEASURED = 1 << 16  # parameters from which on the products of NumPy's pass take most of its time anyway
 MEASURED_ROWS = 128  # that go forward at once: what their layers give stays in the cache, a tenth less time than 512
 
 Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see codes.py

@@ -17,7 +17,7 @@ from nnrun.engine.parameters import Array, Buffers
 from nnrun.machine import threads
 
 CHUNK = 512  # rows that go through the network at once: 16 members of 128 units then take a fifth less than with 1024
-LARGE = 1 << 25  # multiplications of a chunk from which on threads share chunks: about half a millisecond
+LARGE = 1 << 24  # multiplications of a chunk from which on threads share chunks: about half a millisecond
 
 SUMMED = 1 << 20  # rows whose targets are copied at once
 
