@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
@@ -83,6 +85,8 @@ class Study:
         self._budget = budget
         self._queue: list[Trial] = []
         self._flying: dict[Future[Answer | Failure], list[Trial]] = {}
+        self._landed: SimpleQueue[Future[Answer | Failure]] = SimpleQueue()
+        self._training = 0  # trials in flight
         self._recall()
         while not told_to_stop() and not self._spent():
             self._fill()
@@ -92,10 +96,11 @@ class Study:
                 break
             for line in self.executor.news():
                 self.watcher.say(line)
-            self.watcher.waiting(sum(map(len, self._flying.values())))
-            done, _ = wait(self._flying, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-            for future in done:
-                self._land(self._flying.pop(future), future)
+            self.watcher.waiting(self._training)
+            for future in self._landed_by_now():
+                trials = self._flying.pop(future)
+                self._training -= len(trials)
+                self._land(trials, future)
 
     def best(self) -> TrialRecord | None:
         """The best finished trial so far."""
@@ -159,7 +164,20 @@ class Study:
             for trial in trials:
                 trial.attempts += 1
             job: Job = {**self.job, "trials": [trial.as_job() for trial in trials]}
-            self._flying[self.executor.submit(self.work, job)] = trials
+            future = self.executor.submit(self.work, job)
+            self._flying[future] = trials
+            self._training += len(trials)
+            future.add_done_callback(self._landed.put)
+
+    def _landed_by_now(self) -> Iterator[Future[Answer | Failure]]:
+        """Jobs that have ended, each once; a while passes where there is none.
+
+        They tell it themselves: to ask all that are in flight would take longer with every worker.
+        """
+        with suppress(Empty):
+            yield self._landed.get(timeout=SECONDS_BETWEEN_LOOKS)
+            while True:
+                yield self._landed.get_nowait()
 
     def _land(self, trials: list[Trial], future: Future[Answer | Failure]) -> None:
         """Records, or another attempt; a cohort that failed is run again trial by trial, to find the culprit."""

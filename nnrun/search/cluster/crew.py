@@ -42,6 +42,8 @@ class Crew:
         self._hosts: dict[str, str] = {}
         self._bits: dict[tuple[str, str], str] = {}  # by worker and kind
         self._free: list[str] = []
+        self._waits: dict[threading.Event, str] = {}  # for answers, each with the worker that is to give it
+        self._size = 0
         self._over: str | None = None
         self._started = False
         self._examiners = ThreadPoolExecutor(64)
@@ -63,7 +65,7 @@ class Crew:
     @property
     def size(self) -> int:
         """How many may train."""
-        return sum(bool(self._compared.get(address)) for address in self._present)
+        return self._size
 
     def news(self) -> list[str]:
         """Lines on workers that came or went, once each."""
@@ -75,6 +77,7 @@ class Crew:
         """Look no more."""
         with self._change:
             self._over = self._over or "the search is over"
+            self._end_vain_waits()
             self._change.notify_all()
         self._examiners.shutdown(wait=False, cancel_futures=True)
 
@@ -100,13 +103,16 @@ class Crew:
 
     def wait_for(self, future: Any, address: str) -> Any:
         """The result of what a worker was asked; WorkerDiedError where it has left, NnrunError where all is over."""
-        done = threading.Event()
-        future.add_done_callback(lambda future: done.set())
-        while not done.wait(BETWEEN_LOOKS):
-            if self._over:
-                raise NnrunError(self._over)
-            if address not in self._present:
-                raise WorkerDiedError(LOST)
+        ended = threading.Event()  # by the answer, or by the look that misses the worker
+        with self._change:
+            self._waits[ended] = address
+            self._end_vain_waits()
+        future.add_done_callback(lambda future: ended.set())
+        ended.wait()
+        with self._change:
+            del self._waits[ended]
+        if not future.done():
+            raise NnrunError(self._over) if self._over else WorkerDiedError(LOST)
         try:
             return future.result()
         except Exception as error:
@@ -124,6 +130,7 @@ class Crew:
         """Give a worker nothing any more, and say why."""
         with self._change:
             self._compared[address] = False
+            self._count()
             self._news += [f"refused  worker {address}: {why[0]}", *(f"{'':9}{line}" for line in why[1:])]
             self._change.notify_all()
 
@@ -131,6 +138,16 @@ class Crew:
         """Compare a worker anew: another process has its address."""
         with self._change:
             self._bits = {key: bits for key, bits in self._bits.items() if key[0] != address}
+
+    def _count(self) -> None:
+        """Who may train, when that has changed: it is asked for several times a job."""
+        self._size = sum(bool(self._compared.get(address)) for address in self._present)
+
+    def _end_vain_waits(self) -> None:
+        """Of those who wait for a worker that has left, or for whom all is over; nobody looks by himself meanwhile."""
+        for ended, address in self._waits.items():
+            if self._over or address not in self._present:
+                ended.set()
 
     def _keep_looking(self) -> None:
         while not self._over:
@@ -148,11 +165,14 @@ class Crew:
         with self._change:
             new, self._present = present - set(self._compared), present
             for address in set(self._compared) - present:
-                if self._compared.pop(address):
+                was_counted = self._compared.pop(address)
+                self._count()
+                if was_counted:
                     self._news.append(f"cluster  worker {address} has left, {self.size} left to train")
                 self._bits = {key: bits for key, bits in self._bits.items() if key[0] != address}
             self._free = [address for address in self._free if address in present]
             self._compared |= dict.fromkeys(new)
+            self._end_vain_waits()
             self._change.notify_all()
         return [self._examiners.submit(self._welcome, address) for address in new]
 
@@ -162,6 +182,7 @@ class Crew:
                 with self._change:
                     if address in self._present:
                         self._compared[address] = True
+                        self._count()
                         if self._started:
                             self._news.append(f"cluster  worker {address} has joined, {self.size} to train")
                         self._free.append(address)

@@ -204,7 +204,8 @@ class Cluster:
 def _checked(folder: Path, trial: TrialJob) -> TrialResult:
     """The result of a trial by its directory; DataError where that is not of this trial."""
     run = RunDir(folder / f"{trial['number']:04d}")
-    result, config = result_in(run)
-    if config != Config.from_values(trial["config"]) or result["values"] != trial["values"]:
+    expected = Config.from_values(trial["config"])
+    result, config = result_in(run, expected)
+    if config != expected or result["values"] != trial["values"]:
         raise DataError(f"{run.id}: it is of another training")
     return result

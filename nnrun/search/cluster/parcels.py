@@ -97,12 +97,11 @@ def unpack(parcel: bytes, folder: Path, roots: Sequence[str]) -> None:
     Raises DataError before anything is written where it is not what it says, or a file would lie elsewhere.
     """
     sizes, start = _header(parcel), parcel.find(b"\n") + 1
-    names = list(sizes)
-    for name in names:
+    for name in sizes:
         parts = name.split("/")
         if not NAME.fullmatch(name) or parts[0] not in roots or not {".", ".."}.isdisjoint(parts):
             raise DataError(f"what a worker sent back names a file that is no part of a trial: {name[:200]!r}")
-        if any(other.startswith(f"{name}/") for other in names):
+        if any("/".join(parts[:depth]) in sizes for depth in range(1, len(parts))):
             raise DataError(f"what a worker sent back has a file and a folder of one name: {name[:200]!r}")
     for name, size in sizes.items():
         put(folder / name, parcel[start : start + size])
