@@ -14,9 +14,10 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from nnrun.errors import DataError
-from nnrun.files import CHECKSUM, unsealed
+from nnrun.files import CHECKSUM, checksum, unsealed
 
 LAYOUT = b"{\n"
+SEAM = f', "{CHECKSUM}": "'.encode()  # in front of the checksum, which stands last
 RESTORE = "copy it again from where it was made, or train again"
 LARGEST = 1 << 63  # of a count; seeds may be larger
 MOST_BITS = 4096  # of a whole number that a config may have
@@ -48,12 +49,18 @@ def read_record(content: bytes, where: str, kind: Any) -> Found:
     Raises DataError where it is no JSON object, is not what was written, or has a value of another type.
     """
     record = _parsed(content, where)
-    if unsealed(record) is None:
+    if not _is_as_written(content) and unsealed(record) is None:
         raise DataError(
             f"{where}: damaged, or changed by another program: its checksum is of other values; {RESTORE}, "
             "or take the checksum out if the change is yours"
         )
     return _fitting(record, where, kind)
+
+
+def _is_as_written(line: bytes) -> bool:
+    """Whether the bytes of a line have its checksum: then its record need not be written once more to compare it."""
+    content, found, end = line.rpartition(SEAM)
+    return bool(found) and end == f'{checksum(content + b"}")}"}}'.encode()
 
 
 def read_document(content: bytes, where: str, kind: Any) -> Found:
@@ -145,13 +152,17 @@ def _values(check: Check, value: object, key: str) -> Problem:
 def _items(check: Check, value: object, key: str) -> Problem:
     if not isinstance(value, list):
         return _other(key, value, "a list")
-    return next(filter(None, (check(item, f"{key}{number}.") for number, item in enumerate(value))), None)
+    for number, item in enumerate(value):
+        if check(item, key) is not None:  # a place is named only where it is told: a ledger has many numbers
+            return check(item, f"{key}{number}.")
+    return None
 
 
 def _either(checks: list[Check], value: object, key: str) -> Problem:
     """What is told is what does not fit the first of them: `X | None`."""
-    problems = [check(value, key) for check in checks]
-    return None if None in problems else problems[0]
+    first, *others = checks
+    problem = first(value, key)
+    return None if problem is None or any(check(value, key) is None for check in others) else problem
 
 
 def _scalar(what: str, fits: Callable[[Any], bool], value: object, key: str) -> Problem:
