@@ -43,6 +43,11 @@ BUNDLED = {
     "wine": Bundled("target", "which of three growers? A chemical analysis"),
     "iris": Bundled("target", "which of three species? Leaves of irises, measured"),
     "diabetes": Bundled("target", "how far will the disease be in a year? Patients' blood and build"),
+    "moons": Bundled("class", "upper or lower? Two half moons in a plane, by a formula with noise"),
+    "circles": Bundled("class", "inner or outer? A circle around another, by a formula with noise"),
+    "spirals": Bundled("class", "which arm of a spiral? Three of them in a plane, by a formula with noise"),
+    "blobs": Bundled("class", "which cloud? Five of them in a plane, by a formula with noise"),
+    "temperatures": Bundled("temperature", "how warm is a day of the year? By a formula with noise"),
 }
 
 

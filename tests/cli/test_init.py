@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -285,7 +286,7 @@ def test_alone_it_lists_the_bundled_data(nnrun: Nnrun) -> None:
     assert done.code == 0
     listed = {line.split()[0] for line in done.out.splitlines()[1:] if line}
     assert set(BUNDLED) <= listed
-    assert "1797       65  digit   classification" in done.out
+    assert re.search(r"1797 +65  digit +classification", done.out)
     assert [entry["name"] for entry in nnrun("init", "--json").json["data"]] == list(BUNDLED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import nnrun.data
 from nnrun.config.data_section import BUNDLED
 from nnrun.data.files.sources import read_table
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,11 @@ from nnrun.data.files.sources import read_table
         ("wine", 178, 13, ["class_0", "class_1", "class_2"]),
         ("iris", 150, 4, ["setosa", "versicolor", "virginica"]),
         ("diabetes", 442, 10, None),
+        ("moons", 500, 2, ["lower", "upper"]),
+        ("circles", 500, 2, ["inner", "outer"]),
+        ("spirals", 600, 2, ["a", "b", "c"]),
+        ("blobs", 600, 2, ["a", "b", "c", "d", "e"]),
+        ("temperatures", 365, 1, None),
     ],
 )
 def test_bundled_sets(load: Any, name: str, rows: int, features: int, classes: list[str] | None) -> None:
@@ -32,7 +40,17 @@ def test_bundled_sets(load: Any, name: str, rows: int, features: int, classes: l
     assert np.array_equal(named.parts["dev"].x, data.parts["dev"].x)
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+MADE = run_path(str(ROOT / "tools/bundled/formulas.py"))  # by a formula
+
+
+@pytest.mark.parametrize("name", MADE["FORMULAS"])
+def test_bundled_files_hold_what_their_formulas_give(name: str) -> None:
+    ours, theirs = read_table(Path(nnrun.data.__path__[0]) / "bundled" / f"{name}.csv").frame, MADE["made"](name)
+    assert list(ours.columns) == list(theirs.columns)
+    assert ours.to_numpy().tolist() == theirs.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("name", [name for name in BUNDLED if name not in MADE["FORMULAS"]])
 def test_bundled_files_hold_what_scikit_learn_holds(name: str) -> None:
     from sklearn import datasets
 
