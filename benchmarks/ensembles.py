@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from environment import restart_cleaned
+from real_data import BUNDLED
 from real_data import CHAIN as TABLES
 from tables import bundled_file, proposal
 
-from nnrun.config.data_section import BUNDLED
+from nnrun.config.data_section import BUNDLED as FACTS
 from nnrun.config.load import load_config
 from nnrun.runs.verbs import train
 
@@ -77,9 +78,9 @@ class Compared:
 
 def table_files(folder: Path, names: list[str]) -> Iterator[tuple[str, Path, str]]:
     """Name, file and target of each table that is wanted."""
-    for name, facts in BUNDLED.items():
+    for name in BUNDLED:
         if name in names:
-            yield name, bundled_file(folder, name), facts.target
+            yield name, bundled_file(folder, name), FACTS[name].target
     for name in (name for name in TABLES if name in names):
         path = folder / f"{name}.csv"
         TABLES[name].frame().to_csv(path, index=False)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from environment import ONE_THREAD, restart_cleaned
+from real_data import BUNDLED
 from real_data import CHAIN as TABLES
 
 from nnrun.config.load import Loaded, load_config
@@ -37,7 +38,6 @@ from nnrun.runs.conclusion import in_folds
 from nnrun.runs.members import members_of
 from nnrun.runs.verbs import train
 
-BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 REAL = ("penguins", "gapminder")
 FOLDS, EPOCHS, HIDDEN, RATE, BATCH = 5, 200, 64, 1e-3, 32
 CONFIG = Path(__file__).parents[1] / "configs/digits.yaml"

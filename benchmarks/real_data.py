@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SEED_OF_SAMPLES = 0
+BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")  # with nnrun; the others there are made by a formula
 
 
 def _as_is(frame: Any) -> Any:

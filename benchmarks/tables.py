@@ -30,9 +30,11 @@ from typing import Any
 
 from environment import restart_cleaned
 from made_tables import MADE
+from real_data import BUNDLED
 
 from nnrun.config.config import Config
-from nnrun.config.data_section import BUNDLED, Data
+from nnrun.config.data_section import BUNDLED as FACTS
+from nnrun.config.data_section import Data
 from nnrun.config.load import Loaded, load_config
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates
@@ -73,8 +75,8 @@ def table_files(folder: Path, rows: int) -> Iterator[tuple[str, Path, str]]:
     """Name, file and target of each table."""
     for name, made in MADE.items():
         yield name, made.write(folder, rows), made.target
-    for name, facts in BUNDLED.items():
-        yield name, bundled_file(folder, name), facts.target
+    for name in BUNDLED:
+        yield name, bundled_file(folder, name), FACTS[name].target
 
 
 def bundled_file(folder: Path, name: str) -> Path:
