@@ -51,12 +51,12 @@ def run_charts(run: StoredRun) -> list[Chart]:
     return curve_charts(course_of(run), best, run.events, run.config.metrics.primary, kind)
 
 
-def search_charts(search: StoredRun, each_alone: bool = False) -> list[Chart]:
+def search_charts(search: StoredRun, each_alone: bool = False, most: int | None = None) -> list[Chart]:
     """How the trials of a search went, and what they varied beside what it came to; of an improvement its staircase.
 
-    Each setting also by itself where that is wished.
+    Each setting also by itself where that is wished; of many trials `most` are drawn, see Results.drawn.
     """
-    found = Results.of(search)
+    found = Results.of(search).drawn(most)
     if not found.ranked:
         return []
     if is_improvement(search.directory):

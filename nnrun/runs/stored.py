@@ -145,19 +145,23 @@ class StoredRun:
         return self.directory.events()
 
 
-def record_of(run: StoredRun) -> RunRecord:
-    """run.json with the status as it is now; DataError where it holds no record of a run.
-
-    One run that is running, was killed or failed has not written its result: its epochs are counted, and what
-    stands there from before it was resumed is left out.
-    """
-    record = run.written
-    if not record.keys() >= WRITTEN_FIRST or "rows" not in record["data"]:
+def head_of(run: StoredRun) -> RunRecord:
+    """run.json with the status as it is now; DataError where it holds no record of a run."""
+    if not run.written.keys() >= WRITTEN_FIRST or "rows" not in run.written["data"]:
         raise DataError(f"{run.path / RECORD}: holds no record of a run")
+    return run.record
+
+
+def record_of(run: StoredRun) -> RunRecord:
+    """The same, with the epochs of a run that is running, was killed or failed, which has not written its result.
+
+    What stands there from before it was resumed is left out.
+    """
+    record = head_of(run)
     if run.under_way and not run.is_search:
         seconds = sum(row["seconds"] for row in run.rows)
-        record = record | {"epochs": len(run.rows), "seconds": seconds, "final": None, "best_epoch": None}
-    return record | {"status": run.status}
+        return record | {"epochs": len(run.rows), "seconds": seconds, "final": None, "best_epoch": None}
+    return record
 
 
 def best_row(rows: Iterable[Row], primary: str) -> Mapping[str, Number]:

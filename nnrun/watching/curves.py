@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 MOST = 2_000  # points that are kept of a curve; of four in a row the lowest and the highest stay when there are more
-NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "step", "seconds")  # these until then, in all
+NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "step", "seconds", "line")
+COUNTED = NAMES[-2:]  # all seconds until then, and all lines
 
 Point = list[float | None]
 
@@ -54,7 +56,7 @@ class Curve:
     def __init__(self, path: Path) -> None:
         self._cursor = Cursor(path)
         self._begin()
-        self.generation = 0  # another one: all points are to be taken again
+        self.generation = 0  # another one: what was read before is void
 
     def _begin(self) -> None:
         self._at_once, self._seen, self._passed = 1, 0, 0.0
@@ -83,12 +85,16 @@ class Curve:
         fours = (self.points[start : start + 4] for start in range(0, len(self.points), 4))
         self.points = [point for four in fours for point in extremes(four)]
         self._at_once = max(4, 2 * self._at_once)
-        self.generation += 1
+
+    def since(self, line: float) -> list[Point]:
+        """The points behind so many lines; those that stay, and the latest."""
+        points = self.points + self.latest
+        return points[bisect_right(points, line, key=lambda point: cast(float, point[-1])) :]
 
     def _point(self, row: dict[str, Any]) -> Point:
         """The numbers of an epoch by NAMES."""
         self._passed += _finite(row.get("seconds")) or 0.0
-        return [*(_finite(row.get(name)) for name in NAMES[:-1]), self._passed]
+        return [*(_finite(row.get(name)) for name in NAMES[: -len(COUNTED)]), self._passed, self._seen + 1]
 
 
 def extremes(points: list[Point]) -> list[Point]:
@@ -111,12 +117,12 @@ class BestSoFar(Curve):
     def _point(self, row: dict[str, Any]) -> Point:
         metric, final = _finite(row.get("metric")), row.get("final")
         if metric is not None and metric < self._best[0] and isinstance(final, dict):
-            self._best = metric, [_finite(final.get(name)) for name in NAMES[1:-2]]
+            self._best = metric, [_finite(final.get(name)) for name in NAMES[1:5]]
         now, took = _finite(row.get("time")), _finite(row.get("seconds")) or 0.0
         if self._first is None and now is not None:
             self._first = now - took
         passed = None if now is None or self._first is None else max(0.0, now - self._first)
-        return [self._seen + 1.0, *self._best[1], None, passed]
+        return [self._seen + 1.0, *self._best[1], None, passed, self._seen + 1]
 
 
 def _finite(value: object) -> float | None:

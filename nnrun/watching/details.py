@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Plain = dict[str, Any]  # as JSON
 LOG_BYTES, LOG_LINES = 16_384, 40
 MOST_CHARTS = 12
+MOST_TRIALS = 400  # in the charts of a search, which are drawn again and again
 LATEST = 20  # epochs by which its pace is told
 
 
@@ -65,7 +66,8 @@ def _charts(stored: StoredRun) -> list[Chart]:
     """Those of its report, whose libraries are loaded for these alone."""
     from nnrun.report.verbs import run_charts, search_charts
 
-    return (search_charts(stored, each_alone=True) if stored.is_search else run_charts(stored))[:MOST_CHARTS]
+    charts = search_charts(stored, each_alone=True, most=MOST_TRIALS) if stored.is_search else run_charts(stored)
+    return charts[:MOST_CHARTS]
 
 
 def _chart(one: Chart) -> Plain:

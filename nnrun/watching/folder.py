@@ -9,14 +9,15 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any
 
+from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
-from nnrun.insight.comparison.listing import BROKEN, Entry, select
+from nnrun.insight.comparison.listing import BROKEN, Entry, lacks_result, select
 from nnrun.runs.finding import ID, list_runs
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
-from nnrun.runs.stored import HELD, StoredRun, record_of
+from nnrun.runs.stored import HELD, StoredRun, head_of
 from nnrun.search.ledger import LEDGER
 from nnrun.watching.curves import BestSoFar, Curve
-from nnrun.watching.trials import TrialsSoFar
+from nnrun.watching.so_far import EpochsSoFar, SoFar, TrialsSoFar
 
 Row = dict[str, Any]  # plain values of a line of the table, as JSON
 FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
@@ -25,7 +26,7 @@ FACTS = (
     "tags", "note", "nudges",
 )  # fmt: skip
 SECONDS_BETWEEN_LOOKS = 0.5
-SHARE = 20  # a look that takes long is followed by so many times as long without one
+SHARE = 20  # a look that takes much of the processor is followed by so many times as long without one
 NUMBERS = ("train_error", "dev_error", "test_error", "dev_loss", "dev_rmse")
 
 
@@ -48,7 +49,7 @@ class Folder:
     seen: dict[str, Seen] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)  # and the look at which they were missed
     curves: dict[str, Curve] = field(default_factory=dict)
-    trials: dict[str, TrialsSoFar] = field(default_factory=dict)  # of searches that had not ended
+    so_far: dict[str, SoFar] = field(default_factory=dict)  # of what had not ended
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> None:
@@ -59,7 +60,7 @@ class Folder:
             for name in [name for name in self.seen if name not in found]:
                 del self.seen[name]
                 self.curves.pop(name, None)
-                self.trials.pop(name, None)
+                self.so_far.pop(name, None)
                 self.gone[name] = self.looks
             for name, run in found.items():
                 state = _state(run)
@@ -75,8 +76,11 @@ class Folder:
         try:
             if name := _foreign(run):
                 raise DataError(f"{name} is a link or a pipe, which is not followed")
-            record_of(StoredRun(fresh))
-            entry = Entry(StoredRun(fresh), lambda _: self.trials.setdefault(run.id, TrialsSoFar(run)).look())
+            stored = StoredRun(fresh)
+            head_of(stored)
+            if lacks_result(stored):
+                self._so_far(stored)  # raises what an Entry would swallow
+            entry = Entry(stored, self._so_far)
             facts, final = entry.facts, entry.final
         except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{error}" or type(error).__name__
@@ -84,6 +88,11 @@ class Folder:
         parent = facts.get("parent")
         numbers = {key: final.get(key) for key in NUMBERS}
         return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}
+
+    def _so_far(self, run: StoredRun) -> Settings:
+        if run.id not in self.so_far:
+            self.so_far[run.id] = TrialsSoFar(run) if run.is_search else EpochsSoFar(run)
+        return self.so_far[run.id].look()
 
     def since(self, look: int) -> tuple[int, list[Row], list[str]]:
         """The number of the last look, the rows that changed after another one, and the runs that went since."""
@@ -118,7 +127,7 @@ class Folder:
 
 
 def rest(took: float) -> float:
-    """Seconds without a look after one that took so many."""
+    """Seconds without a look after one that took so many of the processor, not of a clock: others may be at work."""
     return max(SECONDS_BETWEEN_LOOKS, SHARE * took)
 
 

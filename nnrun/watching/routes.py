@@ -27,9 +27,11 @@ from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder
 from nnrun.watching.server import Handler, Query, Routes, one
 from nnrun.watching.starting import WORDS, Wish, start
 
-LONGEST_BODY, MOST_CHOSEN = 65_536, 32
+LONGEST_BODY, MOST_CHOSEN, DIGITS = 65_536, 100, 16
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
 ASKED = (PAUSE, RESUME, STOP, CHANGE)
+
+Place = tuple[int, int]  # generation of a curve and its lines that were read
 
 
 # what is read
@@ -63,7 +65,7 @@ def run(handler: Handler, query: Query) -> None:
     found = handler.server.folder.run(one(query, "id"))
     if found is None:
         return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
-    return handler.answer_json(details(found))
+    return handler.answer_json(details(found, one(query, "charts") != "0"))
 
 
 def report(handler: Handler, query: Query) -> None:
@@ -93,21 +95,22 @@ def selected(handler: Handler, query: Query) -> None:
 
 
 def stream(handler: Handler, query: Query) -> None:
-    """Rows as they change, and the new points of the chosen runs, until the reader goes away."""
+    """Rows as they change, and the new points of the chosen runs, until the reader goes away.
+
+    One who comes again says how far it has come: `look` for the rows, a `from` for each `run`.
+    """
     server, folder = handler.server, handler.server.folder
-    chosen = query.get("run", [])[:MOST_CHOSEN]
-    sent: dict[str, tuple[int, int]] = {}  # generation and number of points
-    told: dict[str, list[list[float | None]]] = {}  # the latest point, where it is none of them
-    look, spoken = 0, time.monotonic()
+    read = _places(query)
+    look, spoken = _number(one(query, "look")), 0.0
     handler.begin_stream()
     while not server.stopped.is_set():
         server.look()
-        look, rows, gone = folder.since(look)
-        if rows or gone or spoken == 0:
-            handler.tell("rows", {"rows": rows, "gone": gone})
+        before, (look, rows, gone) = look, folder.since(look)
+        if rows or gone or not spoken:
+            handler.tell("rows", {"look": look, "whole": before == 0, "rows": rows, "gone": gone})
             spoken = time.monotonic()
-        for name in chosen:
-            if points := _fresh(folder, name, sent, told):
+        for name in read:
+            if points := _fresh(folder, name, read):
                 handler.tell("curve", points)
                 spoken = time.monotonic()
         if time.monotonic() - spoken > HEARTBEAT:
@@ -116,20 +119,29 @@ def stream(handler: Handler, query: Query) -> None:
         server.stopped.wait(SECONDS_BETWEEN_LOOKS)
 
 
-def _fresh(
-    folder: Folder, name: str, sent: dict[str, tuple[int, int]], told: dict[str, list[list[float | None]]]
-) -> dict[str, Any] | None:
+def _places(query: Query) -> dict[str, Place]:
+    """How far the curve of each chosen run was read; (-1, 0) where nothing is said of it."""
+    chosen = query.get("run", [])[:MOST_CHOSEN]
+    said = [text.split(":") for text in query.get("from", [])]
+    places = [(_number(each[0], -1), _number(each[1])) if len(each) == 2 else (-1, 0) for each in said]
+    return {name: places[i] if i < len(places) else (-1, 0) for i, name in enumerate(chosen)}
+
+
+def _number(text: str, otherwise: int = 0) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < DIGITS else otherwise
+
+
+def _fresh(folder: Folder, name: str, read: dict[str, Place]) -> dict[str, Any] | None:
     """The points of a run that were not told; all of them where what was told is void."""
     curve = folder.curve(name)
     if curve is None:
         return None
-    generation, count = sent.get(name, (-1, 0))
-    start = count if generation == curve.generation else 0
-    points, last = curve.points[start:], curve.latest
-    if not points and generation == curve.generation and told.get(name) == last:
+    generation, line = read[name]
+    points = curve.since(line if generation == curve.generation else 0)
+    if not points and generation == curve.generation:
         return None
-    sent[name], told[name] = (curve.generation, start + len(points)), last
-    return {"id": name, "from": start, "points": points + last}
+    read[name] = curve.generation, int(points[-1][-1] or 0) if points else 0
+    return {"id": name, "generation": curve.generation, "points": points}
 
 
 # what is asked for

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
+from nnrun.report.page.page import as_data
 from nnrun.watching.folder import Folder, rest
 
 HOST = "127.0.0.1"
@@ -58,11 +59,11 @@ class Server(ThreadingHTTPServer):
     def look(self) -> None:
         """Look at the folder, unless that was done a moment ago by another reader."""
         with self._looking:
-            began = time.monotonic()
-            if began >= self._next_look:
+            if time.monotonic() >= self._next_look:
+                began, is_first = time.thread_time(), not self.folder.looks
                 self.folder.look()
-                ended = time.monotonic()
-                self._next_look = ended + rest(ended - began)
+                spent = 0.0 if is_first else time.thread_time() - began  # the first reads all, once
+                self._next_look = time.monotonic() + rest(spent)
 
     def server_bind(self) -> None:
         """Without asking the DNS for the machine's name, which may keep one waiting where there is none."""
@@ -173,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def tell(self, event: str, value: object) -> None:
         """One of them."""
-        self.wfile.write(f"event: {event}\ndata: {to_json(value)}\n\n".encode())
+        self.wfile.write(f"event: {event}\ndata: {as_data(value)}\n\n".encode())
         self.wfile.flush()
 
 

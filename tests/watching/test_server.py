@@ -188,7 +188,7 @@ def test_rows_and_the_points_of_the_chosen_run_are_streamed(server: Server, root
     (first, rows), (second, curve) = events(server, the_run(root), 2)
     assert (first, second) == ("rows", "curve")
     assert [row["id"] for row in rows["rows"]] == [the_run(root)]
-    assert (curve["from"], len(curve["points"])) == (0, 3)
+    assert (curve["generation"], [point[-1] for point in curve["points"]]) == (1, [1, 2, 3])
 
 
 def test_readers_who_say_nothing_keep_nobody_waiting(server: Server) -> None:

@@ -6,7 +6,7 @@ import math
 import operator
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -18,7 +18,7 @@ from nnrun.runs.finding import ID
 from nnrun.runs.labels import Labels, labels_of
 from nnrun.runs.lineage import nudges
 from nnrun.runs.members import is_gathered
-from nnrun.runs.stored import StoredRun, best_row, record_of
+from nnrun.runs.stored import StoredRun, best_row, head_of, record_of
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord, sharing
 from nnrun.text import closest, one_of, yaml_text
@@ -35,14 +35,12 @@ class Entry:
     """A run or a search in a list; one that is broken has the status `unreadable` and nothing else."""
 
     def __init__(self, run: StoredRun, so_far: Callable[[StoredRun], Settings] | None = None) -> None:
-        """`so_far` tells of a search that has not ended what its trials came to, in place of reading them all."""
+        """`so_far` tells what one without a result has come to, in place of reading all of its epochs or trials."""
         self.run, self.search = run, run.is_search
         try:
-            self.record: Settings = dict(record_of(run))
-            if self.search and self.record["status"] != "done":
+            self.record: Settings = dict(head_of(run))
+            if lacks_result(run):
                 self.record |= (so_far or _so_far)(run)
-            elif run.under_way and run.rows:
-                self.record |= _best_so_far(run)
         except NnrunError:
             self.record = {"status": BROKEN}
 
@@ -106,7 +104,15 @@ class Entry:
         return facts[key] if key in facts else self.settings.get(key)
 
 
+def lacks_result(run: StoredRun) -> bool:
+    """Whether what it has come to does not stand in run.json."""
+    return run.status != "done" if run.is_search else run.under_way
+
+
 def _so_far(run: StoredRun) -> Settings:
+    if not run.is_search:
+        best = best_row(run.rows, run.settings.get("metrics.primary", "error")) if run.rows else {}
+        return dict(record_of(run)) | best_epoch(best)
     records = Ledger.of(run.directory).read_whole()
     return best_trials(len(records), sharing(records))
 
@@ -122,9 +128,8 @@ def best_trials(trials: int, level: Sequence[TrialRecord]) -> Settings:
     }
 
 
-def _best_so_far(run: StoredRun) -> Settings:
-    """The best of the epochs that a run without a result has finished."""
-    row = best_row(run.rows, run.settings.get("metrics.primary", "error"))
+def best_epoch(row: Mapping[str, Any]) -> Settings:
+    """What a run came to whose best epoch until now is this one; empty: it has none."""
     final = {key: value for key, value in row.items() if key.startswith(PARTS)}
     return {"best_epoch": row.get("epoch"), "final": final or None}
 

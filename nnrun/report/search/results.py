@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
@@ -83,7 +83,7 @@ class Results:
     def ranked(self) -> list[TrialRecord]:
         """The trials with a value, the best first."""
         found = [trial for trial in self.trials if trial["metric"] is not None]
-        return sorted(found, key=Objective(self.plan.metric).rank)
+        return sorted(found, key=self._rank)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -95,6 +95,21 @@ class Results:
         """From 0 for the best trial to 1 for the worst one, by number."""
         last = max(1, len(self.ranked) - 1)
         return {trial["number"]: round(i / last, 4) for i, trial in enumerate(self.ranked)}
+
+    def drawn(self, most: int | None) -> Results:
+        """With about so many trials: each that was the best so far, the best ones, and one in so many of the others."""
+        if most is None or len(self.ranked) <= most:
+            return self
+        ahead = [self.ranked[-1]]
+        for trial in sorted(self.ranked, key=lambda each: each["time"]):
+            ahead += [trial] if self._rank(trial) < self._rank(ahead[-1]) else []
+        best, rest = self.ranked[: most // 2], self.ranked[most // 2 :]
+        kept = {trial["number"] for trial in (*ahead, *best, *rest[:: -(-len(rest) // (most - most // 2))])}
+        return replace(self, trials=[trial for trial in self.trials if trial["number"] in kept])
+
+    @property
+    def _rank(self) -> Callable[[TrialRecord], tuple[float, float, int]]:
+        return Objective(self.plan.metric).rank
 
     def value(self, trial: TrialRecord) -> float:
         """The metric of a trial that has one, as it is spoken of: larger is better where it is maximised."""

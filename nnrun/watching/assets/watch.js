@@ -1,5 +1,3 @@
-"use strict";
-
 // Rows come as they change, points of the chosen runs as they are trained; whatever a run is called is set as text.
 const TOKEN = new URLSearchParams(location.search).get("token") ?? "";
 const SETTINGS = JSON.parse(document.getElementById("settings").textContent);
@@ -12,11 +10,14 @@ const ALL_COLUMNS = [
 const USUAL = ["status", "epochs", "train_error", "dev_error", "test_error", "seconds", "created", "parent"];
 const KEPT = "nnrun.watch.columns"; // in the browser, for the next time
 const PALETTE = ["#2a7fc1", "#c7700f", "#1f9470", "#a063b5", "#d0504a", "#8a7d1c", "#3c96a5", "#b5567e"];
-const EPOCH = 0;
+const EPOCH = 0, LINE = 7; // places in a point: see NAMES of curves.py
+const MOST_DRAWN = 6000; // points of all curves together: more cost time and show nothing more
+const FEW = 12; // runs, beyond which the table is the legend
+const WORTH = 1.02; // charts of one run are drawn anew when it has grown by so much
 
 const at = (id) => document.getElementById(id);
 const rows = new Map(); // by id
-const curves = new Map(); // points by id, of the chosen runs
+const curves = new Map(); // generation and points by id, of the chosen runs
 let chosen = []; // ids in the order of their choice
 let shown = null; // the run that is shown in full
 let order = { key: "created", up: false };
@@ -186,6 +187,20 @@ function draw() {
   }
 }
 
+// ↑ and ↓ go from run to run, / to the filter, Escape back to the table.
+function walk(event) {
+  const here = document.activeElement, isText = here?.matches?.("input[type=text], select");
+  const line = here?.closest?.("#runs tbody tr");
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/" && !isText) at("filter").focus();
+  else if (event.key === "Escape" && here !== document.body) (document.querySelector("#runs tbody tr.chosen input") ?? document.querySelector("#runs tbody input:enabled"))?.focus();
+  else if (line && ["ArrowDown", "ArrowUp"].includes(event.key)) {
+    const next = event.key === "ArrowDown" ? line.nextElementSibling : line.previousElementSibling;
+    (next?.querySelector(here.type === "checkbox" ? "input:enabled" : "button") ?? next?.querySelector("button"))?.focus();
+  } else return;
+  event.preventDefault();
+}
+
 let drawing = false;
 function drawSoon() {
   if (drawing) return;
@@ -219,10 +234,10 @@ async function filter() {
 function choose(id, on) {
   chosen = on ? [...chosen, id] : chosen.filter((other) => other !== id);
   if (!on) curves.delete(id);
-  listen();
-  draw();
+  listenSoon();
+  drawSoon();
   plotSoon();
-  compareChosen();
+  compareSoon();
 }
 
 async function compareChosen() {
@@ -258,32 +273,82 @@ function smooth(values, beta) {
   });
 }
 
+// Places of at most so many of these values between two ends of x: the first, the last, and of each stretch the lowest and
+// the highest, so that no spike is lost. One more on each side, for the line to go on to the edge.
+function thinned(x, y, most, [low, high]) {
+  let first = 0, end = x.length;
+  while (first < end && x[first] < low) first++;
+  while (end > first && x[end - 1] > high) end--;
+  first = Math.max(0, first - 1);
+  end = Math.min(x.length, end + 1);
+  const size = Math.ceil(2 * (end - first) / most);
+  if (size < 3) return Array.from({ length: end - first }, (_, i) => first + i);
+  const kept = new Set([first]);
+  for (let start = first; start < end; start += size) {
+    let lowest = start, highest = start;
+    for (let i = start; i < Math.min(start + size, end); i++) {
+      if (y[i] === null || y[lowest] === null || y[i] < y[lowest]) lowest = i;
+      if (y[i] !== null && (y[highest] === null || y[i] > y[highest])) highest = i;
+    }
+    kept.add(Math.min(lowest, highest)).add(Math.max(lowest, highest));
+  }
+  return [...kept.add(end - 1)];
+}
+
 function traces() {
   const first = Number(at("what").value), beta = Number(at("beta").value), over = Number(at("over").value);
+  const most = Math.max(40, MOST_DRAWN / (2 * chosen.length)), seen = zoomed() ?? [-Infinity, Infinity];
   return chosen.flatMap((id) => {
-    const points = curves.get(id) ?? [];
+    const points = curves.get(id)?.points ?? [];
     const x = points.map((point) => point[over] ?? point[EPOCH]); // a search has no steps
-    return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => ({
-      type: "scatter", mode: points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
-      x, y: smooth(points.map((point) => point[column]), beta), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3 },
-    }));
+    return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => {
+      const y = smooth(points.map((point) => point[column]), beta), kept = thinned(x, y, most, seen);
+      return {
+        type: "scatter", mode: points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
+        x: kept.map((i) => x[i]), y: kept.map((i) => y[i]), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3, simplify: false },
+      };
+    });
   });
 }
 
-let plotting = false;
+// The ends of x that somebody has zoomed to; null: all is shown.
+function zoomed() {
+  const axis = at("chart").layout?.xaxis;
+  return axis && axis.autorange === false ? axis.range.map(Number) : null;
+}
+
+let plotting = false, drawnIn = 0; // milliseconds of the last time
 function plotSoon() {
   at("curves").hidden = !chosen.length;
   if (plotting || !chosen.length) return;
   plotting = true;
-  setTimeout(async () => {
-    plotting = false;
-    await plotly();
-    const error = at("what").value === "3";
-    const yaxis = { title: { text: error ? "error" : "loss" }, type: at("log").checked ? "log" : "linear", automargin: true };
-    if (error) yaxis.tickformat = "~%";
-    const xaxis = { title: { text: ["epoch", "step", "seconds of training"][["0", "5", "6"].indexOf(at("over").value)] }, automargin: true };
-    Plotly.react(at("chart"), traces(), { xaxis, yaxis, template: template(), uirevision: "kept" }, CONFIG);
-  }, 150);
+  setTimeout(plot, Math.max(100, 5 * drawnIn));
+}
+
+async function plot() {
+  await plotly();
+  plotting = false;
+  const began = performance.now();
+  const error = at("what").value === "3";
+  const yaxis = { title: { text: error ? "error" : "loss" }, type: at("log").checked ? "log" : "linear", automargin: true };
+  if (error) yaxis.tickformat = "~%";
+  const xaxis = { title: { text: at("over").selectedOptions[0].dataset.axis }, automargin: true };
+  const fresh = !at("chart").layout;
+  await Plotly.react(at("chart"), traces(), {
+    xaxis, yaxis, template: template(), uirevision: at("over").value + at("what").value, showlegend: chosen.length <= FEW,
+  }, CONFIG);
+  drawnIn = performance.now() - began;
+  if (fresh) at("chart").on("plotly_relayout", plotSoon); // zoomed in there is more to see
+}
+
+// What the mouse does in the chart: ← → move it, + − zoom, 0 shows all.
+function steer(event) {
+  const chart = at("chart"), [low, high] = chart.layout?.xaxis?.range?.map(Number) ?? [];
+  const span = high - low, by = { ArrowLeft: [-0.1, -0.1], ArrowRight: [0.1, 0.1], "+": [0.1, -0.1], "-": [-0.125, 0.125] }[event.key];
+  if (!(span > 0) || event.ctrlKey || event.metaKey || event.altKey || (!by && event.key !== "0")) return;
+  event.preventDefault();
+  if (by) Plotly.relayout(chart, { "xaxis.range": [low + by[0] * span, high + by[1] * span] });
+  else Plotly.relayout(chart, { "xaxis.autorange": true, "yaxis.autorange": true });
 }
 
 let loading = null;
@@ -308,9 +373,15 @@ async function show(id) {
 }
 
 let took = 0; // milliseconds of the last time
+let charted = {}; // what the charts are of
+function isWorth(run) {
+  const grown = (key) => (run?.[key] ?? 0) >= Math.max(1 + (charted[key] ?? 0), WORTH * (charted[key] ?? 0));
+  return !run || charted.id !== run.id || charted.status !== run.status || charted.best_trial !== run.best_trial || grown("epochs") || grown("trials");
+}
+
 async function detail() {
-  const began = performance.now();
-  const answer = await fetch(address("run", { id: shown }));
+  const began = performance.now(), run = rows.get(shown), worth = isWorth(run);
+  const answer = await fetch(address("run", { id: shown, charts: worth ? "1" : "0" }));
   if (!answer.ok) return void (at("detail").hidden = true);
   const found = await answer.json();
   took = performance.now() - began;
@@ -325,7 +396,10 @@ async function detail() {
   at("logged").textContent = found.log.join("\n");
   at("commands").replaceChildren(...found.commands.map(command));
   acts(rows.get(shown));
-  await draw_charts(found.charts);
+  if (!worth) return;
+  charted = { ...run };
+  await drawCharts(found.charts);
+  took = performance.now() - began;
 }
 
 function command({ why, command }) {
@@ -342,7 +416,7 @@ function command({ why, command }) {
   return item;
 }
 
-async function draw_charts(charts) {
+async function drawCharts(charts) {
   if (charts.length) await plotly();
   const open = new Map([...at("charts").children].map((figure) => [figure.dataset.title, figure]));
   const figures = charts.map(({ title }) => open.get(title) ?? element("figure", undefined, { "data-title": title }));
@@ -411,33 +485,45 @@ async function act(asked, place = at("answer")) {
 
 // ---- what comes
 
+let look = 0; // how far the rows have come
 function listen() {
   source?.close();
-  source = new EventSource(address("stream", { run: chosen }));
-  let fresh = true;
+  const from = chosen.map((id) => (curves.has(id) ? `${curves.get(id).generation}:${curves.get(id).points.at(-1)?.[LINE] ?? 0}` : "none"));
+  source = new EventSource(address("stream", { look, run: chosen, from }));
   source.addEventListener("open", () => (at("state").textContent = "live"));
   source.addEventListener("error", () => (at("state").textContent = "waiting for nnrun watch"));
   source.addEventListener("rows", (event) => {
-    const { rows: changed, gone } = JSON.parse(event.data);
-    if (fresh) {
-      const known = new Set(changed.map((run) => run.id));
-      for (const id of [...rows.keys()]) if (!known.has(id)) rows.delete(id);
-      fresh = false;
-    }
+    const { look: now, whole, rows: changed, gone } = JSON.parse(event.data);
+    look = now;
+    if (whole) rows.clear();
     for (const run of changed) rows.set(run.id, run);
-    for (const id of gone) {
-      rows.delete(id);
-      chosen = chosen.filter((other) => other !== id);
-    }
+    gone.forEach(forget);
     drawSoon();
     if (shown && changed.some((run) => run.id === shown)) detailSoon();
     if (passing) filterSoon();
   });
   source.addEventListener("curve", (event) => {
-    const { id, from, points } = JSON.parse(event.data);
-    curves.set(id, [...(curves.get(id) ?? []).slice(0, from), ...points]);
+    const { id, generation, points } = JSON.parse(event.data);
+    if (!chosen.includes(id)) return;
+    const before = curves.get(id);
+    const last = before?.generation === generation ? before.points.at(-1)?.[LINE] ?? 0 : 0;
+    const fresh = points.filter((point) => point[LINE] > last); // a stream that was broken off tells some again
+    curves.set(id, { generation, points: bounded([...(last ? before.points : []), ...fresh]) });
     plotSoon();
   });
+}
+
+function forget(id) {
+  for (const map of [rows, curves, lines]) map.delete(id);
+  chosen = chosen.filter((other) => other !== id);
+}
+
+// So many points are kept of a curve, as on the server.
+const MOST = 4000;
+function bounded(points) {
+  if (points.length <= MOST) return points;
+  const x = points.map((point) => point[LINE]), y = points.map((point) => point[2] ?? point[1]);
+  return thinned(x, y, MOST / 2, [-Infinity, Infinity]).map((i) => points[i]);
 }
 
 function soon(call, wait) {
@@ -451,8 +537,9 @@ function soon(call, wait) {
     }, wait());
   };
 }
-const detailSoon = soon(detail, () => Math.max(1000, 10 * took)); // a search of many trials takes a while
+const detailSoon = soon(detail, () => Math.max(1000, 20 * took)); // a search of many trials takes a while
 const filterSoon = soon(filter, () => 1000);
+const listenSoon = soon(listen, () => 30), compareSoon = soon(compareChosen, () => 60);
 
 function themes() {
   const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)"), button = at("theme");
@@ -478,6 +565,8 @@ at("filters").addEventListener("submit", (event) => {
 });
 at("filter").addEventListener("input", soon(filter, () => 400));
 at("tree").addEventListener("change", draw);
+at("chart").addEventListener("keydown", steer);
+document.addEventListener("keydown", walk);
 offerColumns();
 for (const id of ["what", "over", "log"]) at(id).addEventListener("change", plotSoon);
 at("beta").addEventListener("input", () => {
