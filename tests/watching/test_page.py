@@ -103,6 +103,37 @@ def test_all_is_done_by_keyboard_too(page: Any, root: Path) -> None:
     page.wait_for_selector("#charts .js-plotly-plot")
 
 
+def test_curves_and_lines_are_walked_by_keyboard(page: Any) -> None:
+    page.locator("#runs tbody input").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    until(page, "document.getElementById('chart').data?.length === 4")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "filter"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.type") == "checkbox"
+    page.locator("#chart").focus()
+    before = page.evaluate("zoomed()")
+    page.keyboard.press("+")
+    until(page, "zoomed() !== null")
+    low, high = page.evaluate("zoomed()")
+    page.keyboard.press("ArrowRight")
+    until(page, f"zoomed()[0] > {low}")
+    page.keyboard.press("0")
+    until(page, "zoomed() === null")
+    assert (before, low < high) == (None, True)
+
+
+def test_of_many_points_each_spike_is_drawn(page: Any) -> None:
+    kept = page.evaluate(
+        "thinned([...Array(1000).keys()], Array.from({ length: 1000 }, (_, i) => (i === 501 ? 9 : i === 40 ? -9 : 0)), 100, [-Infinity, Infinity])"  # noqa: E501
+    )
+    assert len(kept) <= 102
+    assert {0, 40, 501, 999} <= set(kept)
+    assert page.evaluate("thinned([1, 2, 3, 4, 5], [1, null, 2, 3, 4], 100, [2.5, 3.5])") == [1, 2, 3]
+
+
 def test_names_are_text_and_columns_sort(page: Any, root: Path) -> None:
     run = run_of(root, "first")
     run.path.rename(root / HOSTILE.replace("/", "_"))
