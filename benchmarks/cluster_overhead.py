@@ -2,9 +2,9 @@
 
 Each trial trains a network of a few milliseconds and sleeps until its second is over, so that any number of workers fit
 on one machine. Scheduler and workers are processes of their own on loopback, as a user starts them. Printed are the
-CPU time of the searching process and of the scheduler a trial, what a trial takes beyond its second, and the share of
-the trials that workers without any overhead would have trained in the same time. A warm-up round, in which workers
-fork and data are sent, is left out.
+CPU time of the searching process and of the scheduler a trial, what a trial takes beyond its second, the share of the
+trials that workers without any overhead would have trained in the same time, and the bytes that travel a trial. A
+warm-up round, in which workers fork and data are sent, is left out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nnrun.config.load import load_config
+from nnrun.search import running
+from nnrun.search.cluster import executor
+from nnrun.search.cluster.executor import Cluster
+from nnrun.search.cluster.worker import Reply, Request, Train
 from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -54,6 +58,19 @@ class Clock(Watcher):
         """Note them."""
         assert record["status"] == "done", record
         self.times.append((time.perf_counter(), time.process_time(), cpu_seconds(self.scheduler)))
+
+
+class Counting(Cluster):
+    """A cluster that counts the bytes of requests, and of replies with their directories."""
+
+    sent = came = jobs = 0
+
+    def _asked(self, work: Train, request: Request, address: str) -> tuple[Reply, bytes]:
+        reply, parcel = super()._asked(work, request, address)
+        Counting.jobs += 1
+        Counting.sent += len(json.dumps(request))
+        Counting.came += len(json.dumps(reply)) + 1 + len(parcel)
+        return reply, parcel
 
 
 def cpu_seconds(process: int) -> float:
@@ -92,9 +109,8 @@ def measure(workers: int, trials: int) -> dict[str, float]:
     """The figures, by name."""
     import cluster_overhead  # by the name that workers know it by
 
-    import nnrun.search.running as running
-
     running.train_trials = cluster_overhead.one_second
+    executor.Cluster = Counting  # type: ignore[misc]
     with tempfile.TemporaryDirectory(dir=".") as folder, cluster(workers, Path(folder)) as (file, scheduler):
         wait_for(workers, file)
         clock = Clock(scheduler)
@@ -108,6 +124,8 @@ def measure(workers: int, trials: int) -> dict[str, float]:
         "scheduler_cpu_ms": 1000 * scheduling / trials,
         "beyond_the_second_ms": 1000 * (seconds * workers / trials - 1),
         "share_of_ideal": trials / (seconds * workers),
+        "bytes_sent": Counting.sent / Counting.jobs,
+        "bytes_back": Counting.came / Counting.jobs,
     }
 
 
@@ -135,6 +153,7 @@ def main() -> None:
     print(f"  CPU of the scheduler{figures['scheduler_cpu_ms']:6.1f} ms a trial")
     print(f"  beyond the second   {figures['beyond_the_second_ms']:6.1f} ms a trial")
     print(f"  share of ideal      {figures['share_of_ideal']:6.1%}")
+    print(f"  sent, and back      {figures['bytes_sent']:,.0f} and {figures['bytes_back']:,.0f} bytes a trial")
 
 
 if __name__ == "__main__":

@@ -88,14 +88,19 @@ class Study:
         self._landed: SimpleQueue[Future[Answer | Failure]] = SimpleQueue()
         self._training = 0  # trials in flight
         self._recall()
+        try:
+            self._go_on(told_to_stop)
+        finally:
+            self._tell_news()  # which may be why it has ended
+
+    def _go_on(self, told_to_stop: Callable[[], bool]) -> None:
         while not told_to_stop() and not self._spent():
             self._fill()
             self._launch()
             if not self._flying:
                 self._retire()
                 break
-            for line in self.executor.news():
-                self.watcher.say(line)
+            self._tell_news()
             self.watcher.waiting(self._training)
             for future in self._landed_by_now():
                 trials = self._flying.pop(future)
@@ -168,6 +173,10 @@ class Study:
             self._flying[future] = trials
             self._training += len(trials)
             future.add_done_callback(self._landed.put)
+
+    def _tell_news(self) -> None:
+        for line in self.executor.news():
+            self.watcher.say(line)
 
     def _landed_by_now(self) -> Iterator[Future[Answer | Failure]]:
         """Jobs that have ended, each once; a while passes where there is none.

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.cluster.crew import USUAL, own_probe
 from nnrun.search.cluster.executor import Cluster
+from nnrun.search.cluster.parcels import Freight
 from nnrun.search.cluster.sameness import Probe
 from nnrun.search.ledger import Ledger
 from nnrun.search.state import Options
@@ -74,3 +75,18 @@ def test_a_worker_with_other_bits_is_refused_by_name(by_hand: ByHand, monkeypatc
     cluster = Cluster(str(by_hand.file), None, None, any_bits=True)
     assert cluster.workers >= 1
     cluster.close()
+
+
+def test_workers_without_room_are_told_by_name(
+    by_hand: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Freight, "size", 10**18)
+    heard: list[str] = []
+    watcher = Watcher()
+    monkeypatch.setattr(watcher, "say", heard.append)
+    options = Options(cluster=str(by_hand.file))
+    with pytest.raises(NnrunError, match="no worker of the cluster may train any more"):
+        begin(load_config(None, ["data.split_seed=99"], text=CONFIG), tmp_path, options, watcher)
+    refused = [line for line in heard if line.startswith("refused")]
+    assert len(refused) == 2
+    assert all("1,000,000,000,000,000,000 bytes of data, and" in line and "worker-" in line for line in refused)
