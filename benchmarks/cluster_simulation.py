@@ -77,9 +77,9 @@ class Workers:
         return future
 
     def news(self) -> list[str]:
-        """None; but time goes on to the next end of a job."""
+        """None; but time goes on to the next end of a job, if one is in training."""
         began = time.process_time()
-        while self._events and not self._happens(heapq.heappop(self._events)):
+        while self._jobs and not self._happens(heapq.heappop(self._events)):
             pass
         self.own_cpu += time.process_time() - began
         return []
