@@ -47,6 +47,7 @@ MORE_DOORS = {
         "drift.comparing",
         "evaluation",
         "importance.measuring",
+        "partition",
         "uncertainty",
         "export.formats",
         "ensembling.training",

@@ -32,6 +32,7 @@ from nnrun.cli import (
     schema,
     search,
     show,
+    split,
     stop,
     tag,
     train,
@@ -117,6 +118,7 @@ app.command()(rerun.rerun)
 app.command()(stop.stop)
 app.command()(evaluate.evaluate)
 app.command()(predict.predict)
+app.command()(split.split)
 app.command()(export.export)
 app.command("list")(list_.list_)
 app.command()(show.show)

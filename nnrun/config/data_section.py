@@ -157,6 +157,10 @@ class Data(Section):
     ] = key("digits", f"a bundled data set ({', '.join(BUNDLED)}), a file, or {{train, dev, test}} with a file a part")
     target: str | None = key(None, "column to predict; null = the source's own")
     task: Annotated[Literal["auto", "classification", "regression"], OneOf()] = key("auto", "what the target is")
+    target_transform: Annotated[Literal["none", "log"], OneOf()] = key(
+        "none",
+        "log = learn the logarithm of a target of positive numbers with a long tail, and undo it in what is said",
+    )
     split: Annotated[
         Annotated[Literal["auto"], OneOf(also="a list of three fractions"), Tag(kind_tag("text"))]
         | Annotated[Fractions, Tag(kind_tag("list"))],
@@ -230,6 +234,8 @@ class Data(Section):
         found = [*self._about_folds(), *self._about_train_dev()]
         if self.task == "regression" and self.class_weight is not None:
             found.append((("class_weight",), "needs classes, and data.task is regression; remove it"))
+        if self.task == "classification" and self.target_transform != "none":
+            found.append((("target_transform",), "needs numbers, and data.task is classification; remove it"))
         if isinstance(self.source, Parts):
             cut = {} if self.folds else {"group": self.group, "time": self.time}
             splits = {**cut, "split": None if self.split == "auto" else self.split}

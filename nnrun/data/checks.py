@@ -12,8 +12,10 @@ from nnrun.data.facts.kinds import Meaning, ambiguity, stand_in
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.dates import DATE_PARTS
+from nnrun.data.features.target import Transform
 from nnrun.data.files.sources import target_name
 from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
+from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking
 from nnrun.text import counted, shown
@@ -57,6 +59,15 @@ def check_roles(config: Data, table: Table, target: str) -> None:
     if target in (*config.drop, config.group, config.time, config.weight):
         others = "drop, group, time and weight"
         raise DataError(f"{table.at_column(target)}: {target!r} is the target; take it out of {others}")
+
+
+def transform_of(config: Data, task: Task) -> Transform | None:
+    """What the target becomes before it is learned; DataError where it is of classes."""
+    if config.target_transform == "none":
+        return None
+    if task == "classification":
+        raise DataError("log needs numbers to predict, and the target is classes", ("data", "target_transform"))
+    return config.target_transform
 
 
 def no_feature(table: Table, target: str) -> DataError:

@@ -14,7 +14,8 @@ from nnrun.data.facts.kinds import DATE_FORMATS
 from nnrun.data.features.columns import Column
 from nnrun.data.features.dates import DATE_PARTS
 from nnrun.data.features.numbers import Normalize
-from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.features.target import Target
 from nnrun.data.fitted import Document
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
@@ -28,6 +29,7 @@ class _Unit(BaseModel):
     name: str
     mean: float
     deviation: float
+    transform: Literal["log"] | None = None
 
 
 class _Curve(BaseModel):
@@ -108,7 +110,7 @@ def checked(path: Path, document: Document) -> tuple[Preprocessor, Target]:
     preprocessor = Preprocessor.from_json(document)
     if problem := _contradiction(described, preprocessor):
         raise DataError(f"{path}: {problem}; {_RESTORE}")
-    return preprocessor, Target(unit.name, described.task, described.classes, unit.mean, unit.deviation)
+    return preprocessor, Target(unit.name, described.task, described.classes, unit.mean, unit.deviation, unit.transform)
 
 
 def _described(path: Path, document: Document) -> _Description:

@@ -68,7 +68,7 @@ class Division:
 
     def take(self, source: str, table: Table) -> Iterator[tuple[str, Table]]:
         """The rows of each part among those of a piece of a source."""
-        part_of = self._part_of(source, table)
+        part_of = self.part_of(source, table)
         for place, part in enumerate(PARTS):
             rows = np.flatnonzero(part_of == place)
             if len(rows):
@@ -76,11 +76,12 @@ class Division:
 
     def divided(self, source: str, table: Table) -> tuple[npt.NDArray[np.int8], Table]:
         """The rows of a piece of a source that are in a part, and the place of that part in PARTS, `(rows,)`."""
-        part_of = self._part_of(source, table)
+        part_of = self.part_of(source, table)
         rows = np.flatnonzero(part_of != NO_PART)
         return part_of[rows], _taken(table, rows)
 
-    def _part_of(self, source: str, table: Table) -> npt.NDArray[np.int8]:
+    def part_of(self, source: str, table: Table) -> npt.NDArray[np.int8]:
+        """The place in PARTS of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
         start = int(table.frame.index[0])
         return self.splits[source].part_of[start : start + len(table)]
 

@@ -10,11 +10,12 @@ from typing import NotRequired, TypedDict
 import numpy as np
 
 from nnrun.config.data_section import BUNDLED, Bundled
-from nnrun.data.features.preprocess import Preprocessor, Target, WrittenFeatures
+from nnrun.data.features.preprocess import Preprocessor, WrittenFeatures
 from nnrun.data.features.profile import WrittenProfiles
+from nnrun.data.features.target import Target, WrittenTarget
 from nnrun.data.features.weights import WrittenWeights
 from nnrun.data.files.reading import Reading, WrittenFormat
-from nnrun.data.files.table import Floats, Kind
+from nnrun.data.files.table import Floats
 from nnrun.data.split import Rule
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task
@@ -29,15 +30,6 @@ class WrittenFile(TypedDict):
     name: str
     sha256: str
     rows: int
-
-
-class WrittenTarget(TypedDict):
-    """The target's column; mean and deviation of a number in training, 0 and 1 for classes."""
-
-    name: str
-    kind: NotRequired[Kind]
-    mean: float
-    deviation: float
 
 
 class WrittenSplit(TypedDict):
@@ -186,7 +178,7 @@ class Fitted:
         """The target's name, and from its values to what the network learns."""
         target, classes = self.document["target"], self.classes
         kept = None if classes is None else tuple(classes)
-        return Target(target["name"], self.task, kept, target["mean"], target["deviation"])
+        return Target(target["name"], self.task, kept, target["mean"], target["deviation"], target.get("transform"))
 
     # which rows, and how much they count
 
@@ -236,6 +228,7 @@ class Fitted:
             "target": (self.target.name, other.target.name),
             "task": (self.task, other.task),
             "normalize": (self.document["normalize"], other.document["normalize"]),
+            "target_transform": (self.target.transform or "none", other.target.transform or "none"),
         }
         yield from (f"{what} {shown_name(old)} → {shown_name(new)}" for what, (old, new) in pairs.items() if old != new)
         names = {"features": (self._inputs, other._inputs), "classes": (self.classes or [], other.classes or [])}

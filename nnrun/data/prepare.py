@@ -20,6 +20,7 @@ from nnrun.data.checks import (
     choose_features,
     choose_target,
     no_feature,
+    transform_of,
 )
 from nnrun.data.division import Division, check_rows, describe_split, divide
 from nnrun.data.facts.kinds import Meaning
@@ -27,9 +28,9 @@ from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.numbers import sample_size
-from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.features.profile import SAMPLED_ROWS, WrittenProfiles
-from nnrun.data.features.target import TargetLearner
+from nnrun.data.features.target import LEARNED_AS_LOG, Target, TargetLearner
 from nnrun.data.features.weights import BALANCED, describe_weights, read_weights, weight_notices
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, sampled
 from nnrun.data.files.reading import Reading
@@ -161,12 +162,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
         "source": _source(config),
         "files": [_describe_file(part, data) for part in data.sources],
         "task": data.task,
-        "target": {
-            "name": data.target,
-            "kind": data.reference.target.column.kind,
-            "mean": target.mean,
-            "deviation": target.deviation,
-        },
+        "target": target.to_json(data.reference.target.column.kind),
         "classes": None if data.classes is None else list(data.classes),
         "left_out": _left_out(data),
         "identifiers": [name for name in _left_out(data) if data.reference.columns[name].identifies],
@@ -181,6 +177,7 @@ def prepare(config: Data, dtype: str, heard: Heard = nobody, folder: Path | None
             *data.notices,
             *(notice for learner in learners for notice in learner.notices),
             *weight_notices(weights),
+            *([LEARNED_AS_LOG] if target.is_log else []),
             *data.division.notices,
         ],
     }
@@ -191,7 +188,7 @@ def _learn(
     data: Divided, config: Data, dtype: str
 ) -> tuple[list[Learner], TargetLearner, Preprocessor, WrittenProfiles]:
     learners = [Learner(name, meaning, data.limits) for name, meaning in data.features.items()]
-    goal, sample = TargetLearner(data.target, data.task, data.classes), None
+    goal, sample = TargetLearner(data.target, data.task, data.classes, transform_of(config, data.task)), None
     rows, most = data.division.sizes["train"], sample_size(len(data.reference.columns))
     if config.normalize in ("robust", "quantile") or config.encode_numbers != "plain":
         sample = Sample(sampled(rows, most))

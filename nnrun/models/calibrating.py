@@ -256,9 +256,13 @@ def _scores(model: Model, part: str, rows: Scored) -> ScoresRecord:
 
 
 def _how_far(model: Model, piece: Trained, measured: Examples) -> Array:
-    """How far off each row is: |error| in the target's unit, or what the true class lacks of being certain."""
+    """How far off each row is: |error| in the target's unit, or of its logarithm where that was learned.
+
+    Of classes what the true class lacks of being certain.
+    """
     said = replace(piece.model, temperature=model.temperature).predict_features(measured.x).astype(np.float64)
     if model.target.classes is not None:
         lacks: Array = 1 - said[np.arange(len(said)), measured.y]
         return lacks
-    return np.abs(in_own_unit(piece.dataset, measured.y)[:, 0] - said)
+    true = in_own_unit(piece.dataset, measured.y)[:, 0]
+    return np.abs(np.log(true) - np.log(said)) if model.target.is_log else np.abs(true - said)

@@ -11,10 +11,11 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.features.columns import Column
-from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.features.target import Target
 from nnrun.data.features.weights import class_factors, error_kind, prior_shift
 from nnrun.data.files.sources import source_files
-from nnrun.data.files.table import Floats, Table, check_fits
+from nnrun.data.files.table import Table, check_fits
 from nnrun.data.fitted import Fitted
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
@@ -107,8 +108,7 @@ class Model:
             predictions[rows] = self.loss.predict(logits if self.shift is None else logits + self.shift)
         if self.target.classes is not None:
             return predictions
-        own: Floats = predictions[:, 0] * np.float64(self.target.deviation) + self.target.mean
-        return own
+        return self.target.own(predictions[:, 0])
 
     def decided(self, probabilities: Array) -> Array:
         """The code of the class that is predicted, `(m,)`: where classes are weighted, the one that weighs most."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def check_output(path: Path, overwrite: bool) -> None:
     """Raise UsageError where the file could not, or must not, be written."""
     if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"{path}: predictions are written to {' or '.join(FORMATS)}; name a file that ends so")
+        raise UsageError(f"{path}: rows are written to {' or '.join(FORMATS)}; name a file that ends so")
     check_free(path, overwrite)
     if path.suffix.lower() == ".parquet":
         require_pyarrow()

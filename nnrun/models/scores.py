@@ -9,7 +9,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from nnrun.data.features.preprocess import Target
+from nnrun.data.features.target import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
@@ -38,7 +38,7 @@ class Scores:
         self._losses.append(self.loss.sums(logits[:, None], targets[:, None])[0])  # each row as a batch of its own
         predicted = self.loss.predict(logits)
         if self.target.classes is None:
-            y, predicted = (v.astype(np.float64) * self.target.deviation + self.target.mean for v in (y, predicted))
+            y, predicted = self.target.own(y), self.target.own(predicted)
         self._y.append(y)
         self._predicted.append(predicted)
         self._deciding.append(predicted if self.shift is None else predicted * self._unshifted)
@@ -81,7 +81,7 @@ class Scores:
     def mistakes(self) -> Array:
         """One number a row `(rows,)`, whose weighted mean is the error: of a regression its part of 1 − R²."""
         self._join()
-        y, predicted, weights = self._rows()
+        y, predicted, weights = self._learned()
         if self.target.classes is not None:
             wrong: Array = self._deciding[0].argmax(axis=1) != y
             return wrong.astype(np.float64)
@@ -91,7 +91,7 @@ class Scores:
 
     def _error(self) -> float:
         if self.target.classes is None:
-            return 1 - r2(*self._rows())
+            return 1 - r2(*self._learned())
         counts = confusion(self._y[0], self._deciding[0], self.weights)
         return float((counts.sum() - counts.trace()) / counts.sum())
 
@@ -108,6 +108,11 @@ class Scores:
 
     def _rows(self) -> tuple[Array, Array, Array | None]:
         return self._y[0], self._predicted[0], self.weights
+
+    def _learned(self) -> tuple[Array, Array, Array | None]:
+        """The same as the network learned them, which of a logarithm is not the target's own unit."""
+        y, predicted, weights = self._rows()
+        return (np.log(y), np.log(predicted), weights) if self.target.is_log else (y, predicted, weights)
 
     def _join(self) -> None:
         """The chunks as one array of each kind."""

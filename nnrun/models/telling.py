@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
 
+from nnrun.data.features.target import Target
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.calibrating import Calibrated
@@ -72,11 +74,17 @@ def metric_table(found: Evaluation, judged: str) -> list[str]:
             if found.error_kind == name.partition("_")[0]:
                 continue  # a balanced error, balanced or not
             row = [_of(results, part, NETWORK, name) for part in results]
-            title = "error (1 − R²)" if name == "error" and found.model.target.classes is None else name
+            title = _error_title(found.model.target) if name == "error" else name
             title = metric_name(title, kind) if kind else title
             cells.append([title, *row, *(_of(results, judged, baseline, name) for baseline in told)])
         cells.append([""] * len(cells[0]))
     return columns(cells[:-1], right=range(1, len(cells[0])))
+
+
+def _error_title(target: Target) -> str:
+    if target.classes is not None:
+        return "error"
+    return "error (1 − R² of the log)" if target.is_log else "error (1 − R²)"
 
 
 def _of(results: Mapping[str, Metrics], part: str, predictor: str, name: str) -> str:
@@ -219,7 +227,7 @@ def calibration_page(found: Calibrated) -> list[str]:
     if found.parts:
         lines += [*_sureness_table(found), "", *wrapped(_temperature(model.temperature), "classes  ")]
     if found.scores:
-        lines += [*_margins(found.scores, model.target.classes is not None), ""]
+        lines += [*_margins(found.scores, model.target), ""]
         lines += wrapped(f"{calibrated_by(found.scores)}; `predict --interval 90%` goes by them", "interval ")
     if found.test_reads is not None:
         lines += wrapped(_reads(found.test_reads), "test     ")
@@ -241,14 +249,16 @@ def _temperature(temperature: float) -> str:
     return f"temperature {number(temperature)}, fitted on dev: probabilities are {effect} before, no class changes"
 
 
-def _margins(scores: ScoresRecord, of_classes: bool) -> list[str]:
+def _margins(scores: ScoresRecord, target: Target) -> list[str]:
     """How wide intervals are at each level for which the rows suffice."""
-    rows = [["interval", "a class is held from" if of_classes else "half width", "" if of_classes else "z · rmse"]]
+    of_classes, width = target.classes is not None, "divided and multiplied by" if target.is_log else "half width"
+    rows = [["interval", "a class is held from" if of_classes else width, "" if of_classes else "z · rmse"]]
     for level in LEVELS:
         with suppress(UsageError):  # too few rows for this one
             most = margin(scores, level)
-            told = [percent(1 - most), ""] if of_classes else [number(most), number(plain_margin(scores, level))]
-            rows.append([percents(level), *told])
+            widths = [most, plain_margin(scores, level)]
+            said = [number(math.exp(one) if target.is_log else one) for one in widths]
+            rows.append([percents(level), *([percent(1 - most), ""] if of_classes else said)])
     return columns(rows, right=(1, 2))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,7 +28,8 @@ SEPARATOR = "|"
 class IntervalDocument(TypedDict):
     """What `predict --interval --json` prints: so many rows of a part calibrate it.
 
-    `margin` is half the width, of a set what its classes may lack of being certain.
+    `margin` is half the width, that of the logarithms where the logarithm of the target was learned; of a set what its
+    classes may lack of being certain.
     """
 
     level: float
@@ -74,8 +76,10 @@ def _intervals(found: Calibrated, level: Fraction) -> Beside:
     document = IntervalDocument(level=float(level), margin=most, part=part, rows=rows)
     if model.target.classes is not None:
         return _Sets(document, model, f"{percents(level)} sets", how)
-    told = f"{percents(level)} intervals are the prediction ± {number(most)}: {how}; {_plain(scores, level)}"
-    return _Bounds(document, told)
+    log = model.target.is_log
+    width = f"divided and multiplied by {number(math.exp(most))}" if log else f"± {number(most)}"
+    told = f"{percents(level)} intervals are the prediction {width}: {how}; {_plain(scores, level, log)}"
+    return _Bounds(document, told, log)
 
 
 def calibrated_by(scores: ScoresRecord) -> str:
@@ -95,7 +99,10 @@ def _cost(found: Calibrated) -> str:
     return f" (a read of the test part, number {found.test_reads}; its scores are kept, so it is the last)"
 
 
-def _plain(scores: ScoresRecord, level: Fraction) -> str:
+def _plain(scores: ScoresRecord, level: Fraction, log: bool) -> str:
+    if log:
+        factor = number(math.exp(plain_margin(scores, level)))
+        return f"{deviations(level):.4g} · rmse of the logarithms of the same rows would be {factor}"
     return f"± {deviations(level):.4g} · rmse of the same rows would be ± {number(plain_margin(scores, level))}"
 
 
@@ -105,14 +112,16 @@ class _Bounds:
 
     interval: IntervalDocument
     told: str
+    log: bool  # whether the margin is one of logarithms, so that bounds are as many times smaller and larger
 
     @property
     def columns(self) -> list[str]:
         return ["lower", "upper"]
 
     def cells(self, x: Array, predicted: Array) -> Iterator[Array]:
-        yield predicted - self.interval["margin"]
-        yield predicted + self.interval["margin"]
+        margin = self.interval["margin"]
+        yield predicted / math.exp(margin) if self.log else predicted - margin
+        yield predicted * math.exp(margin) if self.log else predicted + margin
 
     def notices(self) -> list[str]:
         return [self.told]
@@ -177,7 +186,7 @@ class Opinions:
         for rows, logits in self.model.opinions_of_each(x):
             own = self.model.loss.predict(logits.astype(np.float64))
             if names is None:
-                said[:, rows] = own[..., 0] * self.model.target.deviation + self.model.target.mean
+                said[:, rows] = self.model.target.own(own[..., 0])
                 apart[rows] = self._deviation(said[:, rows])
             else:
                 said[:, rows] = own.argmax(axis=-1)

@@ -10,7 +10,8 @@ import numpy as np
 
 from nnrun.config.config import Config
 from nnrun.data.damage import checked
-from nnrun.data.features.preprocess import Preprocessor, Target
+from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.features.target import Target
 from nnrun.engine.evaluation import logits_in_chunks, opinions_in_chunks, rows_at_once
 from nnrun.engine.losses import Loss
 from nnrun.engine.network import Bound, Network

@@ -38,15 +38,17 @@ class Judge:
         self.primary = primary
         _refuse_misfit(primary, dataset)
         self._latest = dataset.all_train
-        watched = {"train": trainer.on_train, "dev": trainer.on_dev} if METRICS[primary].of else {}
+        self._names = list(dict.fromkeys([*([primary] if METRICS[primary].of else []), *_of_log(dataset)]))
+        watched = {"train": trainer.on_train, "dev": trainer.on_dev} if self._names else {}
         self._kept = {part: _Predictions(evaluator, dataset) for part, evaluator in watched.items()}
 
     def measure(self, epoch: Epoch) -> Measured:
         """The columns that the metric adds to an epoch; NaN for runs that have stopped."""
         stopped = np.isnan(epoch.dev_loss)
         return {
-            f"{part}_{self.primary}": np.where(stopped, np.nan, kept.measure(self.primary))
+            f"{part}_{name}": np.where(stopped, np.nan, kept.measure(name))
             for part, kept in self._kept.items()
+            for name in self._names
         }
 
     def scores(self, epoch: Epoch, measured: Measured) -> Array:
@@ -91,12 +93,10 @@ def predictions(loss: Loss, dataset: Dataset, logits: Array) -> Array:
 
 
 def in_own_unit(dataset: Dataset, y: Array) -> Array:
-    """Class indices as they are; standardised values times the target's deviation, plus its mean, in float64."""
+    """Class indices as they are; standardised values in the target's own unit, in float64."""
     if dataset.classes:
         return y
-    mean = dataset.fitted.target.mean
-    values: Array = y.astype(np.float64) * dataset.target_deviation + mean
-    return values
+    return dataset.fitted.target.own(y)
 
 
 def weights_of(measured: Examples) -> Array | None:
@@ -127,9 +127,14 @@ def undefined(name: str, dataset: Dataset, part: str) -> str | None:
 
 def wanted(config: Config, dataset: Dataset) -> list[str]:
     """The metrics that a run's final numbers hold beside those measured in passing: what decides epochs and trials."""
-    names = [config.metrics.primary, config.search.metric.removeprefix("-").partition("_")[2]]
+    names = [config.metrics.primary, config.search.metric.removeprefix("-").partition("_")[2], *_of_log(dataset)]
     fitting = [name for name in names if name in METRICS and not misfit(name, dataset.task)]
     return [name for name in dict.fromkeys(fitting) if METRICS[name].of]
+
+
+def _of_log(dataset: Dataset) -> list[str]:
+    """The metric in the target's own unit, which is else worked out from the error."""
+    return ["rmse"] if dataset.fitted.target.is_log else []
 
 
 def epoch_row(
@@ -277,8 +282,11 @@ def _near_zero(trainer: Trainer, best: Best, k: int) -> float:
 
 
 def _own_unit(dataset: Dataset, part: str, error: float, measured: Examples) -> dict[str, float]:
-    """Regression: the root of the mean squared error in the target's own unit, from 1 − R²."""
-    if dataset.classes:
+    """Regression: the root of the mean squared error in the target's own unit, from 1 − R².
+
+    Nothing of a logarithm, from whose error that does not follow; see `wanted`.
+    """
+    if dataset.classes or dataset.fitted.target.is_log:
         return {}
     mean_square = error * measured.error_scale / measured.total
     return {f"{part}_rmse": float(np.sqrt(mean_square)) * dataset.target_deviation}

@@ -76,6 +76,7 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     yield step("diagnose")
     yield step("predict", "latest", table, "-o", "predictions.csv")
     yield step("predict", "latest", table, "-o", "predictions.parquet")
+    yield step("split", "latest", "-o", "parts.csv")
     yield step("export", "latest", "--format", "numpy", "-o", "model.py")
     yield step("export", "latest", "--format", "onnx", "-o", "model.onnx")
     yield step("report")

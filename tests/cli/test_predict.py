@@ -411,3 +411,37 @@ def test_a_run_that_kept_too_little_predicts_as_ever(nnrun: Nnrun, here: Path) -
     assert (quiet.code, quiet.json["drift"]) == (0, None)
     refused = nnrun("predict", "latest", "iris.csv", "-o", "q.csv", "--fail-on", "drift")
     assert refused.code == 2 and "kept too little" in refused.err and not (here / "q.csv").exists()
+
+
+# which row went where
+
+
+def test_the_rows_of_a_run_with_their_parts(nnrun: Nnrun, trained: Path) -> None:
+    done = nnrun("split", "-o", "parts.csv")
+    assert done.code == 0 and re.search(r"rows     \d+ dev, \d+ test, \d+ train", done.err)
+    rows = list(csv.DictReader(Path("parts.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["row", "customer", "part"]
+    assert [int(row["row"]) for row in rows] == list(range(1, len(rows) + 1))
+    (run,) = Path("runs").glob("[!.]*")
+    sizes = json.loads((run / "data.json").read_text())["split"]["sizes"]
+    assert {part: sum(row["part"] == part for row in rows) for part in sizes} == sizes
+    assert nnrun("split", "-o", "parts.csv").code == 2
+    assert nnrun("split", "-o", "parts.csv", "--force", "--json").json["rows"] == sizes
+    assert nnrun("split").out == Path("parts.csv").read_text()
+    assert nnrun("split", "--json").code == 2
+    source = Path(json.loads((run / "data.json").read_text())["files"][0]["name"])
+    source.write_text(source.read_text() + "\n".join(source.read_text().splitlines()[1:2]) + "\n")
+    changed = nnrun("split")
+    assert changed.code == 4 and "no longer what this run was trained on" in changed.err and changed.out == ""
+
+
+def test_the_rows_of_folds_and_of_files(nnrun: Nnrun, here: Path) -> None:
+    (here / "all.csv").write_text("a,y\n" + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(60)))
+    usual = ("-q", "--set", "data.target=y", "--set", "training.epochs=1")
+    nnrun("train", *usual, "--set", "data.source=all.csv", "--set", "data.folds=3")
+    assert nnrun("split", "-o", "folds.csv", "--json").json["rows"] == {f"fold {k}": 20 for k in (1, 2, 3)}
+    (here / "dev.csv").write_text((here / "all.csv").read_text() + "3,\n")
+    nnrun("train", *usual, "--set", "data.source={train: all.csv, dev: dev.csv}", "--set", "data.missing_target=drop")
+    rows = list(csv.DictReader(nnrun("split").out.splitlines()))
+    assert rows[0] == {"file": "all.csv", "row": "1", "part": "train"}
+    assert rows[-1] == {"file": "dev.csv", "row": "61", "part": "none"}

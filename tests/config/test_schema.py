@@ -32,6 +32,7 @@ def test_defaults() -> None:
             "source": "digits",
             "target": None,
             "task": "auto",
+            "target_transform": "none",
             "split": "auto",
             "train_dev": None,
             "split_seed": 0,

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnrun.data.features.columns import Column, Learner, WrittenColumn
 from nnrun.data.features.numbers import (
@@ -28,11 +26,10 @@ from nnrun.data.features.numbers import (
     unsmoothed,
     written,
 )
-from nnrun.data.files.table import Floats, Table, check_fits, label_codes, numbers
+from nnrun.data.features.target import Target
+from nnrun.data.files.table import Floats, Table
 from nnrun.engine.embedding import Embedding
-from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
-from nnrun.text import shown
 
 
 class WrittenFeatures(WrittenEncoders):
@@ -229,39 +226,3 @@ class Preprocessor:
         bare = cls(columns, means, deviations, found.get("normalize", "standard"))
         places = {name: place for place, name in enumerate(bare._names)}
         return replace(bare, encoders=tuple((places[name], encoder) for name, encoder in read(found).items()))
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target column: classes in order, or None and the training mean and deviation of a number."""
-
-    name: str
-    task: Task
-    classes: tuple[str, ...] | None
-    mean: float = 0.0
-    deviation: float = 1.0
-
-    def encode(self, table: Table, dtype: str) -> npt.NDArray[Any]:
-        """Class indices `(m,)` int64, or standardised values `(m, 1)`; raises DataError for an unknown class."""
-        if self.classes is None:
-            with np.errstate(over="ignore", invalid="ignore"):
-                standard = ((numbers(table, self.name) - self.mean) / self.deviation).astype(dtype).reshape(-1, 1)
-            check_fits(table, standard, [self.name])
-            return standard
-        places, names = label_codes(table.frame[self.name])
-        index = {label: code for code, label in enumerate(self.classes)}
-        known = np.array([*(index.get(name, -1) for name in names), -1], dtype=np.int64)
-        codes: npt.NDArray[np.int64] = known[places]
-        if codes.min() < 0:
-            row = int(np.argmin(codes))
-            place = table.at_cell(table.first(codes < 0), self.name)
-            raise DataError(
-                f"{place}: class {shown(names[places[row]])} does not occur in the training part "
-                f"({_listing(self.classes)}); correct it, or add rows of it there"
-            )
-        return codes
-
-
-def _listing(classes: tuple[str, ...]) -> str:
-    first = ", ".join(classes[:10])
-    return first if len(classes) <= 10 else f"{first}, …"

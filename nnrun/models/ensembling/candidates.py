@@ -165,6 +165,8 @@ def _differences(one: Fitted, other: Fitted) -> Iterator[tuple[str, str, str]]:
         yield "split", _split(one), _split(other)
     if one.weights != other.weights:
         yield "weight of rows", str(one.weights), str(other.weights)
+    if one.target.transform != other.target.transform:
+        yield "data.target_transform", one.target.transform or "none", other.target.transform or "none"
     if (one.target.mean, one.target.deviation) != (other.target.mean, other.target.deviation):
         yield "scale of the target", f"{one.target.deviation:g}", f"{other.target.deviation:g}"
 
@@ -211,7 +213,7 @@ class Reader:
         dataset = self.dataset(run)
         dev, target, loss = examples(dataset, "dev"), dataset.fitted.target, make_loss(run.config, dataset)
         scale = dev.error_scale / dev.total
-        return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.mean, target.deviation)
+        return Panel(predicted, dev.y, loss, metric, weights_of(dev), scale, target.own)
 
 
 def _predicted(model: Model, x: Array) -> Array:

@@ -40,8 +40,7 @@ class Panel:
     metric: str = "error"
     weights: Array | None = None
     scale: float = 1.0
-    mean: float = 0.0
-    deviation: float = 1.0
+    own: Callable[[Array], Array] = np.asarray  # from values to the target's own unit
 
     def __len__(self) -> int:
         return len(self.y)
@@ -86,7 +85,7 @@ class Panel:
 
     def _in_unit(self, values: Array) -> Array:
         """The target's own, of values; classes and probabilities as they are."""
-        return values if self.y.ndim == 1 else values.astype(np.float64) * self.deviation + self.mean
+        return values if self.y.ndim == 1 else self.own(values)
 
     def _mistakes(self, predicted: Array) -> Array:
         if self.y.ndim == 1:

@@ -29,10 +29,13 @@ def dev_rows(model: Model) -> Table:
 def difference(model: Model, expected: Array, found: Array) -> float:
     """The largest difference of a probability, or of a value.
 
-    A value's is in deviations of the target or, where that is more, in its own distance from the target's mean.
+    A value's is in deviations of the target or, where that is more, in its own distance from the target's mean; where
+    its logarithm was learned, of that.
     """
     if expected.shape != found.shape or not np.isfinite(found).all():
         return float("inf")
+    if model.target.is_log:
+        expected, found = np.log(expected), np.log(np.maximum(found, np.finfo(np.float64).tiny))
     apart = np.abs(expected.astype(np.float64) - found)
     if model.target.classes is None:
         apart /= np.maximum(model.target.deviation, np.abs(expected - model.target.mean))

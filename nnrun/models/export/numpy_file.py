@@ -73,7 +73,7 @@ def _learned(model: Model) -> str:
         f"TARGET = {target.name!r}",
         f"CLASSES: list[str] | None = {None if classes is None else _packed(classes)}",
         f"CLASS_WEIGHTS: list[float] | None = {None if model.factors is None else _packed(model.factors.tolist())}",
-        f"TARGET_MEAN, TARGET_DEVIATION = {target.mean!r}, {target.deviation!r}",
+        f"TARGET_MEAN, TARGET_DEVIATION, TARGET_LOG = {target.mean!r}, {target.deviation!r}, {target.is_log}",
         f"TEMPERATURE = {pool.temperature!r}",
         f"SHIFT = {_packed(shift.tolist())}",
         f"MISSING_HERE: list[str] = {_packed(list(model.fitted.reading.missing))}",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.data.features.target import LARGEST_LOG
 from nnrun.data.files.table import Table
 from nnrun.engine.activations import GELU_CUBIC, GELU_SCALE, LEAK
 from nnrun.engine.parameters import Array
@@ -126,6 +127,8 @@ def _add_values(model: Model, graph: Graph, standard: str) -> dict[str, str]:
     flat = graph.node("Squeeze", graph.cast(standard, np.float64), graph.constant([1], np.int64))
     scaled = graph.node("Mul", flat, graph.constant(model.target.deviation, np.float64))
     value = graph.node("Add", scaled, graph.constant(model.target.mean, np.float64))
+    if model.target.is_log:
+        value = graph.node("Exp", graph.node("Min", value, graph.constant(LARGEST_LOG, np.float64)))
     return {graph.output(value, VALUE, np.float64): f"the predicted {model.target.name}, in its own unit"}
 
 

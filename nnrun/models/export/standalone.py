@@ -35,7 +35,7 @@ RUN = ""  # the run of nnrun that this file was written from
 TARGET = ""  # what is predicted
 CLASSES: list[str] | None = None
 CLASS_WEIGHTS: list[float] | None = None  # by which the class is chosen among the probabilities
-TARGET_MEAN, TARGET_DEVIATION = 0.0, 1.0
+TARGET_MEAN, TARGET_DEVIATION, TARGET_LOG = 0.0, 1.0, False  # of its logarithm, if that was learned
 TEMPERATURE = 1.0  # divides the logarithms of probabilities, which makes them less sure or surer
 SHIFT: list[float] = []  # what is added to those of each class then
 MISSING_HERE: list[str] = []  # what also stands for an unknown value in this data
@@ -102,7 +102,8 @@ def predict(rows: Rows) -> Array:
     said = np.stack([outputs(stack, k, x[stack["preparation"]]) for stack, k, _ in networks])
     weights = np.array([weight for *_, weight in networks]).reshape(-1, 1, 1)
     if CLASSES is None:
-        return np.asarray(np.sum(weights * said, axis=0)[:, 0] * TARGET_DEVIATION + TARGET_MEAN)
+        values = np.sum(weights * said, axis=0)[:, 0] * TARGET_DEVIATION + TARGET_MEAN
+        return np.asarray(np.exp(np.minimum(values, np.log(sys.float_info.max))) if TARGET_LOG else values)
     pooled = np.logaddexp.reduce(log_softmax(said) + np.log(weights), axis=0)
     return np.asarray(np.exp(log_softmax(pooled / TEMPERATURE + SHIFT)), said.dtype)
 
@@ -283,8 +284,7 @@ def main(path: str) -> None:
         if known is None:
             given = [name for name in IDENTIFIERS if name in table[0]]
             known = [name for name in given if len({row[name] for row in table}) == len(table)]
-            names = [f"probability of {name}" for name in CLASSES or []]
-            writer.writerow([*(known or ["row"]), "prediction", *names])
+            writer.writerow([*(known or ["row"]), "prediction", *(f"probability of {name}" for name in CLASSES or [])])
         for row, predicted in zip(table, predict(table), strict=True):
             number, best = next(count), np.argmax(predicted * (CLASS_WEIGHTS or 1.0))
             answer = [predicted] if CLASSES is None else [CLASSES[best], *predicted]

@@ -1,0 +1,127 @@
+"""A target whose logarithm is learned: what is said of it is in its own unit, errors are those of the logarithm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.data.raw import read_parts
+from nnrun.errors import ConfigError, DataError
+from nnrun.models.calibrating import calibrate
+from nnrun.models.export.formats import FORMATS, check
+from nnrun.models.model import Model, load_model
+from nnrun.models.rows import Predictions
+from nnrun.models.telling import calibration_page, page
+from nnrun.models.uncertainty import asked_for
+from nnrun.models.verbs import evaluate
+from nnrun.runs import verbs
+from nnrun.runs.listener import Outcome
+from nnrun.runs.stored import StoredRun
+
+Train = Callable[..., Outcome]
+LOG = "data.target_transform=log"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prices that are products of what they follow from."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(600, 3)), columns=["a", "b", "c"])
+    frame["price"] = np.exp(8 + 1.2 * frame.a + 0.5 * frame.b * frame.c + 0.4 * rng.normal(size=600))
+    path = tmp_path_factory.mktemp("prices") / "prices.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def trained(file: Path, folder: Path, *settings: str) -> StoredRun:
+    usual = (f"data.source={file}", "data.target=price", "network.hidden=[16]", "training.epochs=15",
+             "optimizer.learning_rate=1e-2")  # fmt: skip
+    return StoredRun(verbs.train(load_config(None, (*usual, *settings)), folder).run)
+
+
+@pytest.fixture(scope="module")
+def model(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load_model(trained(file, tmp_path_factory.mktemp("runs"), LOG))
+
+
+def test_what_is_said_and_measured_is_in_the_targets_own_unit(model: Model) -> None:
+    dev = read_parts(model.config.data)["dev"]
+    true, said = dev.frame["price"].to_numpy(), model.predict(dev)
+    found = evaluate(model)
+    of = found.results["dev"]["network"]
+    assert of["rmse"] == pytest.approx(np.sqrt(np.mean((true - said) ** 2)), rel=1e-6)
+    assert of["mae"] == pytest.approx(np.abs(true - said).mean(), rel=1e-6)
+    logs = np.log(true), np.log(said)
+    assert of["error"] == pytest.approx(np.mean((logs[0] - logs[1]) ** 2) / logs[0].var(), rel=1e-6)
+    assert of["error"] < 0.5
+    final = model.run.final
+    assert final["dev_rmse"] == pytest.approx(of["rmse"], rel=1e-5)
+    assert final["dev_error"] == pytest.approx(of["error"], rel=1e-5)
+    assert model.run.rows[-1]["train_rmse"] > 0
+    assert any(line.startswith("error (1 − R² of the log)") for line in page(found))
+    assert any("the logarithm of the target is learned" in notice for notice in model.fitted.notices)
+
+
+def test_intervals_are_as_many_times_smaller_and_larger(file: Path, tmp_path: Path) -> None:
+    model = load_model(trained(file, tmp_path, LOG))
+    found = calibrate(model)
+    assert "divided and multiplied by" in calibration_page(found)[2]
+    predictions = Predictions(found.model, (), asked_for(found.model, "90%", False))
+    table = read_parts(model.config.data)["dev"].frame
+    frame = predictions.of_frame(table)
+    assert (frame.lower > 0).all()
+    assert np.allclose(frame.prediction / frame.lower, frame.upper / frame.prediction)
+    inside = (table.price.to_numpy() >= frame.lower) & (table.price.to_numpy() <= frame.upper)
+    assert inside.mean() == pytest.approx(0.9, abs=0.1)
+    assert any("divided and multiplied by" in notice for notice in predictions.notices())
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_exported_model_says_the_same(model: Model, tmp_path: Path, format: str) -> None:
+    if format == "onnx":
+        pytest.importorskip("onnxruntime")
+    path, rows = tmp_path / f"model{FORMATS[format].suffix}", read_parts(model.config.data)["dev"]
+    FORMATS[format].write(model, path)
+    found = FORMATS[format].run(model, path, rows)
+    assert found == pytest.approx(model.predict(rows), rel=1e-4)
+    assert check(model, model.predict(rows), found) <= 1e-5
+
+
+def test_several_networks_pool_logarithms(file: Path, tmp_path: Path) -> None:
+    run = trained(file, tmp_path, LOG, "network.ensemble=2", "training.epochs=4", "metrics.primary=rmse")
+    model, dev = load_model(run), read_parts(run.config.data)["dev"]
+    frame = Predictions(model, (), asked_for(model, None, True)).of_frame(dev.frame)
+    assert np.allclose(np.sqrt(frame["member 1"] * frame["member 2"]), frame.prediction, rtol=1e-5)
+    assert run.final["dev_rmse"] == pytest.approx(evaluate(model).results["dev"]["network"]["rmse"], rel=1e-5)
+
+
+def test_both_engines_agree_and_a_resumed_run_is_the_uninterrupted_one(file: Path, tmp_path: Path) -> None:
+    runs = {engine: trained(file, tmp_path / engine, LOG, f"training.engine={engine}", "training.epochs=3")
+            for engine in ("numpy", "compiled")}  # fmt: skip
+    assert runs["numpy"].final["dev_rmse"] == pytest.approx(runs["compiled"].final["dev_rmse"], rel=1e-3)
+    half = trained(file, tmp_path / "half", LOG, "training.engine=numpy", "training.epochs=2")
+    verbs.resume(half.directory, 3)
+    assert StoredRun(half.directory).final == runs["numpy"].final
+
+
+def test_without_it_nothing_of_it_is_written(file: Path, tmp_path: Path) -> None:
+    run = trained(file, tmp_path, "training.epochs=1")
+    assert set(json.loads((run.path / "data.json").read_text())["target"]) == {"name", "kind", "mean", "deviation"}
+
+
+def test_what_has_no_logarithm_is_refused_where_it_stands(file: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(file)
+    frame.loc[7, "price"] = 0.0
+    frame.to_csv(tmp_path / "zero.csv", index=False)
+    with pytest.raises(DataError, match=r"zero.csv:9:4: 0.0 in column 'price' is not above 0, and has no logarithm"):
+        trained(tmp_path / "zero.csv", tmp_path / "runs", LOG)
+    with pytest.raises(DataError, match="log needs numbers to predict"):
+        verbs.train(load_config(None, ("data.source=iris", LOG)), tmp_path / "runs")
+    with pytest.raises(ConfigError, match=r"needs numbers, and data\.task is classification"):
+        load_config(None, ("data.task=classification", LOG))
