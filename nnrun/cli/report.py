@@ -9,40 +9,64 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnrun.cli.common import RUNS, Cost, Debug, Json, RunArgument, Runs, default_config, explained
+from nnrun.cli.list import Filters
 from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.errors import UsageError
 from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
 
-
+LATEST = "latest"
 Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Report = Annotated[bool, typer.Option("--report", help="Write report.html as well, a page with all charts.")]
 
 
+Whole = Annotated[bool, typer.Option("--all", help="One page of all runs of the folder, which lies there too.")]
+
+
 @explained
 def report(
-    run: RunArgument = "latest",
+    run: RunArgument = LATEST,
+    all_: Whole = False,
+    filters: Filters = None,
     cost: Cost = None,
     open_: Open = False,
     runs: Runs = RUNS,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write report.html of a run or a search, a page to open or send.
+    """Write report.html of a run or a search, or of a folder of them: a page to open or send.
+
+    With --all it has a table of the runs, the curves of the best on each data set, and what their errors mean.
 
     Example:  nnrun report latest
     """
     from nnrun.runs.finding import find_run
 
-    found = find_run(runs, run)
-    page = write(found, runs, cost)
+    if all_ and run != LATEST:
+        raise UsageError(f"{run} and --all: only one of them")
+    if all_ and cost:
+        raise UsageError("--all and --cost: a threshold is chosen for one run")
+    if filters and not all_:
+        raise UsageError("--filter says which runs are on the page of --all")
+    if all_:
+        page, about = _of_folder(runs, filters or []), {"path": str(runs)}
+    else:
+        found = find_run(runs, run)
+        page, about = write(found, runs, cost), {"id": found.id, "path": str(found.path)}
     if json:
-        json_result({"schema_version": 1, "id": found.id, "path": str(found.path), "report": str(page)})
+        json_result({"schema_version": 1, **about, "report": str(page)})
     else:
         result(told(page))
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         say(f"note     no browser could be started; open {page} in one")
+
+
+def _of_folder(runs: Path, filters: list[str]) -> Path:
+    from nnrun.report.verbs import write_folder_report
+
+    return write_folder_report(runs, filters)
 
 
 def if_asked(asked: bool, run: RunDir, runs: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""A page of a run or a search: one HTML file from what lies in its directory.
+"""A page of a run, a search or a folder of them: one HTML file from what lies in their directories.
 
-`page` is how a page is made, `run` and `search` what stands on it; a new section is a function that returns one.
+`page` is how a page is made, `run`, `search` and `folder` what stands on it; a section is a function that returns one.
 """

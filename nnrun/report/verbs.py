@@ -1,4 +1,4 @@
-"""Writing the page of a run or a search, and single charts of it for a notebook."""
+"""Writing the page of a run, a search or a folder, and single charts of it for a notebook."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnrun.errors import DataError, UsageError
+from nnrun.files import write_atomically
 from nnrun.improving.record import is_improvement, read_steps
+from nnrun.insight.comparison.listing import Entry, select
+from nnrun.installation import command, elsewhere
 from nnrun.models.operating import read_costs
+from nnrun.report.folder.report import folder_page
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, join, paragraph
 from nnrun.report.run.curves import curve_charts
@@ -16,6 +20,7 @@ from nnrun.report.search.improvement import staircase
 from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.report import search_page
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
+from nnrun.runs.finding import list_runs
 from nnrun.runs.labels import labels_of
 from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import PAGE
@@ -41,6 +46,22 @@ def report_of(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: S
     page = search_page(run, usual, options) if run.is_search else run_page(run, usual, options, known)
     page.lead = join([page.lead, *_labels(run)])
     return page.render()
+
+
+def write_folder_report(root: Path, filters: Sequence[str] = ()) -> Path:
+    """Make report.html of a folder of runs anew and return its path; only runs that fulfil the conditions are on it.
+
+    UsageError where there is no run, or for what is no condition.
+    """
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root}: not a folder")
+    entries = [Entry(StoredRun(run)) for run in list_runs(root)]
+    if not entries:
+        raise UsageError(f"no runs in {root} yet; `{command('train', *elsewhere(root))}` makes one")
+    if not (found := select(entries, filters, None, False)):
+        raise UsageError("no run fulfils that; there would be nothing on the page")
+    write_atomically(root / PAGE, folder_page(root, found).render().encode())
+    return root / PAGE
 
 
 def run_charts(run: StoredRun) -> list[Chart]:

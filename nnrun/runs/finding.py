@@ -20,6 +20,12 @@ BACK = re.compile(r"@[0-9]{1,9}")  # @0 is the latest run, @1 the one before it
 WRITTEN = (".yaml", ".json", ".jsonl", ".txt", ".safetensors", ".html", ".lock")  # endings of what runs consist of
 
 
+def in_short(run_id: str) -> str:
+    """The letters by which commands take a run, and the name of its config; an id of another form as it is."""
+    found = ID.fullmatch(run_id)
+    return f"{found['last']} {found['name']}" if found else run_id
+
+
 def list_runs(root: Path) -> list[RunDir]:
     """All runs under `root`, oldest first."""
     if not root.is_dir():

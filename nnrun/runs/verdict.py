@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
-from nnrun.runs.records import DataSizes
+from nnrun.runs.records import DataSizes, RunRecord
 from nnrun.text import all_of, metric_name, percent, points, set_name
 
 SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
@@ -187,6 +187,12 @@ def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: flo
     if "train" not in known or "dev" not in known:
         return None
     return judge(known, rows, tolerance, proportions="train_rmse" not in final)
+
+
+def of_record(record: RunRecord, base: float, tolerance: float) -> Verdict | None:
+    """The same of a record, with the sizes of its sets."""
+    final = record.get("final")
+    return of_run(final, set_sizes(record["data"]), base, tolerance) if final and can_be_judged(final) else None
 
 
 def deciding_size(verdict: Verdict, kind: str) -> int | None:

@@ -14,7 +14,7 @@ from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import LOG, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.telling import changes
-from nnrun.runs.verdict import can_be_judged, of_run, set_sizes, summary
+from nnrun.runs.verdict import of_record, summary
 from nnrun.text import duration
 
 if TYPE_CHECKING:
@@ -38,11 +38,9 @@ def details(run: RunDir, with_charts: bool = True) -> Plain:
         found["commands"] = [{"why": why, "command": line} for why, line in _commands(stored)]
         found["config"] = [line.strip() for line in changes(stored.config)]
         found["symptoms"] = [one["why"] for one in record.get("symptoms") or []]
-        final = record.get("final") or {}
-        if can_be_judged(final):
-            section = stored.config.diagnosis
-            verdict = of_run(final, set_sizes(record["data"]), section.base_error, section.tolerance)
-            found["verdict"] = summary(verdict) if verdict else ""
+        section = stored.config.diagnosis
+        verdict = of_record(record, section.base_error, section.tolerance)
+        found["verdict"] = summary(verdict) if verdict else ""
         found["charts"] = [_chart(one) for one in _charts(stored)] if with_charts else []
     except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         found["problem"] = str(error) or type(error).__name__

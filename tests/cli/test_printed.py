@@ -399,6 +399,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "report/search/retest:_same_retest": "test_all_that_a_page_of_a_retest_says_to_type_can_be_typed",
     "report/search/report:_sureness": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
     "report/search/report:_uses": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
+    "report/verbs:write_folder_report": "test_what_no_page_of_a_folder_can_be_made_of",
     "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
@@ -429,7 +430,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
     "cli/terminal/watch_screen:refuse_without_terminal", "cli/terminal/watch_drawing:", "cli/terminal/watch_view:",
-    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
+    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/report:report", "cli/tag:tag",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_too_little",

@@ -105,3 +105,46 @@ def test_a_page_is_opened_in_a_browser(nnrun: Callable[..., Any], monkeypatch: p
     assert address.startswith("file:///") and address.endswith("/report.html")
     monkeypatch.setattr("webbrowser.open", lambda address: False)
     assert "no browser could be started" in nnrun("report", "--open").err
+
+
+def folder_page() -> str:
+    return Path("runs/report.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_has_a_page_of_all_its_runs(here: Path, nnrun: NNRun) -> None:
+    for seed in (1, 2):
+        nnrun("train", "-q", *QUICK, "--set", f"seed={seed}", "--set", "name=one")
+    nnrun("search", "-q", "--trials", "2", "--workers", "1", *QUICK[:2], "--set", "data.source=iris")
+    nnrun("note", "latest", "<b>kept</b>")
+    hostile = Path("runs/20200101-000000-<img src=x onerror=alert(1)>-dead")
+    hostile.mkdir()
+    (hostile / "run.json").write_text("{")
+    done = nnrun("report", "--all")
+    assert re.fullmatch(r"report   runs/report.html \([\d.]+ MB\)\n", done.out)
+    text = folder_page()
+    runs = [path.name for path in Path("runs").iterdir() if path.is_dir() and path.name[0] not in ".<"]
+    assert all(name.replace("<", "&lt;").replace(">", "&gt;") in text for name in runs)
+    for section in ("All runs", "The best on digits", "The best on iris", "Verdicts", "Unreadable"):
+        assert f">{section}</h2>" in text
+    assert "<img src=x" not in text and "<b>kept" not in text and "&lt;b&gt;kept" in text
+    assert nnrun("list", "--json").json["runs"]  # the page is no run
+    assert nnrun("report", "--all", "--json").json == {
+        "schema_version": 1,
+        "path": "runs",
+        "report": "runs/report.html",
+    }
+    nnrun("report", "--all", "--filter", "name=one")
+    assert "The best on iris" not in folder_page()
+
+
+def test_what_no_page_of_a_folder_can_be_made_of(here: Path, nnrun: NNRun) -> None:
+    done = nnrun("report", "--all")
+    assert (done.code, done.err) == (2, "nnrun: no runs in runs yet; `nnrun train` makes one\n")
+    nnrun("train", "-q", *QUICK)
+    assert nnrun("report", "--all").code == 0
+    Path("runs/report.html").unlink()
+    assert nnrun("report", "--filter", "name=one").code == 2
+    assert "only one of them" in nnrun("report", newest().name, "--all").err
+    assert "no run fulfils that" in nnrun("report", "--all", "--filter", "name=xyz").err
+    assert "did you mean status" in nnrun("report", "--all", "--filter", "statu=done").err
+    assert not Path("runs/report.html").exists()

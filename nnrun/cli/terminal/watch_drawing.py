@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from nnrun.cli.terminal.braille import Axes, Curve, Spans, chart
 from nnrun.cli.terminal.screen import fitting_words, folded
 from nnrun.cli.terminal.watch_view import HELP, HELP_TO_STEER, METRICS, OVER, Row, View
-from nnrun.runs.finding import ID
+from nnrun.runs.finding import in_short
 from nnrun.text import columns, counted, duration, number, on_screen, percent, shortened
 from nnrun.watching.curves import NAMES, Point
 
@@ -127,19 +127,13 @@ def _wide(line: Spans, width: int) -> Spans:
 # the runs
 
 
-def name_of(row: Row) -> str:
-    """As short as a command takes it, and the name of its config, which may be cut."""
-    found = ID.fullmatch(str(row["id"]))
-    return f"{found['last']} {found['name']}" if found else str(row["id"])
-
-
 def table(view: View, width: int, height: int) -> list[Spans]:
     """A line a run, those around where one stands; epochs where there is room."""
     rows = view.listed
     at = next((i for i, row in enumerate(rows) if row["id"] == view.here), 0)
     top = max(0, min(at - (height - 1) // 2, len(rows) - (height - 1)))
     shown = rows[top : top + max(1, height - 1)]
-    cells = [[shortened(on_screen(name_of(row)), width), *_cells(row)] for row in shown]
+    cells = [[shortened(on_screen(in_short(str(row["id"]))), width), *_cells(row)] for row in shown]
     lines = _fitting([list(TITLES), *cells], width - 2)
     marks = [view.chosen.get(row["id"], " ") for row in shown]
     found: list[Spans] = [[(f"  {lines[0]}", "dim")]]
@@ -230,7 +224,10 @@ def _legend(seen: Seen, width: int) -> Iterator[Spans]:
         latest = points[-1] if points else [None] * len(NAMES)
         parts = {part: told(latest[NAMES.index(f"{part}_{seen.view.metric}")]) for part in ("dev", "train")}
         words = ", ".join(f"{part} {value}" for part, value in parts.items())
-        yield [(mark, f"bold {_style(mark)}"), (shortened(on_screen(f" {name_of(row)}: {words}"), width - 1), "")]
+        yield [
+            (mark, f"bold {_style(mark)}"),
+            (shortened(on_screen(f" {in_short(str(row['id']))}: {words}"), width - 1), ""),
+        ]
 
 
 def facts(row: Row, width: int) -> list[str]:

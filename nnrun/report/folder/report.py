@@ -1,0 +1,194 @@
+"""The page of a folder of runs: all of them in a table, the curves of the best, what their errors mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nnrun.errors import NnrunError
+from nnrun.insight.comparison.lines import beginning, mark, marks_explained
+from nnrun.insight.comparison.listing import BROKEN, Entry, kept_best
+from nnrun.report.page.charts import Chart, axis, colour, log_axis
+from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, table, tag
+from nnrun.report.page.page import Grid, Page, Section, left_out
+from nnrun.report.run.curves import series
+from nnrun.runs.finding import in_short, list_runs
+from nnrun.runs.records import Row
+from nnrun.runs.rundir import now
+from nnrun.runs.stored import HELD, StoredRun, record_of
+from nnrun.runs.telling import ending
+from nnrun.runs.verdict import error_kind, of_record, summary
+from nnrun.text import counted, duration, metric_name, percent, source_name, yaml_text
+
+BEST = 8  # runs of a data set whose curves are drawn: as many as there are colours
+FAR_APART = 20  # times as many epochs that another run has: the few are seen on a logarithmic axis alone
+PARTS = ("train", "dev", "test")
+DRAWN = ("dev_error", "train_error", "dev_loss", "train_loss")
+HEADS = ("run", "kind", "status", *(f"{part} error" for part in PARTS), "best epoch", "epochs", "seconds", "from")
+
+
+def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
+    """All that the directories of these runs tell; errors are compared within a data set alone."""
+    whole = [entry for entry in entries if entry.facts["status"] != BROKEN]
+    best = kept_best(whole, BEST)
+    sections = [_table_section(root, whole), *_curve_sections(best), _verdicts_section(best)]
+    if len(whole) < len(entries):
+        sections.append(_broken_section([entry for entry in entries if entry not in whole]))
+    return Page(f"Runs in {root}", _lead(whole, best), sections, f"Made {now()[:16].replace('T', ' ')} from {root}")
+
+
+def _lead(whole: Sequence[Entry], best: Sequence[Entry]) -> Markup:
+    """The best run of each data set, and what there is."""
+    sentences = [tag("p", _won(data, rivals[0]), cls="verdict") for data, rivals in _by_data(best).items()]
+    searches = sum(entry.search for entry in whole)
+    numbers = [
+        ("runs", f"{len(whole) - searches:,}", f"{sum(e.facts['status'] in HELD for e in whole):,} in training"),
+        ("searches", f"{searches:,}", f"{sum(e.facts['trials'] or 0 for e in whole):,} trials"),
+        ("training", duration(sum(e.facts["seconds"] or 0 for e in whole)), "of all together"),
+    ]
+    return join([*sentences, facts(numbers)])
+
+
+def _by_data(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Runs in groups of one data set by its name, with the beginning of its checksums where that name is another's."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(yaml_text(entry.record["data"].get("files")), []).append(entry)
+    names = Counter(_data(rivals[0]) for rivals in found.values())
+    return {_data(rivals[0], names[_data(rivals[0])] > 1): rivals for rivals in found.values()}
+
+
+def _data(entry: Entry, exactly: bool = False) -> str:
+    files = entry.record["data"].get("files") or []
+    named = {each["part"]: f"{each['name']} {each['sha256'][:8]}" if exactly else each["name"] for each in files}
+    return source_name(named) or "data without a name"
+
+
+def _won(data: str, first: Entry) -> str:
+    """Which run is the best on a data set."""
+    error = metric_name("error", error_kind(first.record["data"]))
+    test = first.final.get("test_error")
+    beside = f", and a test error of {percent(test)}" if test is not None else ""
+    return f"{data}: {first.run.id} has the lowest dev {error}, {percent(first.final.get('dev_error'))}{beside}."
+
+
+def _table_section(root: Path, entries: Sequence[Entry]) -> Section:
+    if not entries:
+        return left_out("All runs", "there is none.")
+    ids = [run.id for run in list_runs(root)]
+    newest = sorted(entries, key=lambda entry: (str(entry.facts["created"]), entry.run.id), reverse=True)
+    caption = "; ".join(["The newest first; the titles sort", *marks_explained(entries)])
+    rows = (_row(entry, ids) for entry in newest)
+    return Section("All runs", [table(caption, HEADS, rows, words=(0, 1, 2, 9), data_sortable=True), *_labels(newest)])
+
+
+def _row(entry: Entry, ids: Sequence[str]) -> list[object]:
+    facts_, final = entry.facts, entry.final
+    errors = (Sortable(_error(entry, part), final.get(f"{part}_error")) for part in PARTS)
+    parent = facts_["parent"]
+    counts = [facts_["best_trial"], facts_["trials"]] if entry.search else [facts_["best_epoch"], facts_["epochs"]]
+    words = ["trial ", " trials"] if entry.search else ["", ""]
+    shown = ["–" if count is None else word for count, word in zip(counts, _with(counts, words), strict=True)]
+    return [
+        entry.run.id,
+        facts_["kind"],
+        facts_["status"],
+        *errors,
+        *(Sortable(word, count) for word, count in zip(shown, counts, strict=True)),
+        Sortable("–" if facts_["seconds"] is None else f"{facts_['seconds']:.3g}", facts_["seconds"]),
+        beginning(str(parent["id"]), ids) if parent else "",
+    ]
+
+
+def _with(counts: Sequence[int | None], words: Sequence[str]) -> tuple[str, str]:
+    return f"{words[0]}{counts[0]}", f"{counts[1]}{words[1]}"
+
+
+def _error(entry: Entry, part: str) -> str:
+    told = percent(entry.final.get(f"{part}_error"))
+    return f"{told} {mark(entry)}".strip() if part == "dev" else told
+
+
+def _labels(entries: Sequence[Entry]) -> Iterator[Markup]:
+    """What people wrote on them."""
+    told = []
+    for entry in entries:
+        words = [", ".join(entry.labels["tags"]), entry.labels["note"] or ""]
+        if any(words):
+            told.append(f"{entry.run.id}: {'; '.join(filter(None, words))}")
+    if told:
+        yield tag("h3", "Tags and notes")
+        yield listing(told)
+
+
+def _curve_sections(best: Sequence[Entry]) -> Iterator[Section]:
+    """The errors and losses of the best runs of each data set, of a search those of its best trial."""
+    for data, rivals in _by_data(best).items():
+        drawn = [(entry, rows) for entry in rivals if (rows := _rows(entry))]
+        title = f"The best on {data}"
+        if drawn:
+            note = (
+                [paragraph("Of a search the best trial is drawn.")] if any(entry.search for entry, _ in drawn) else []
+            )
+            yield Section(title, [*note, Grid([_chart(key, drawn) for key in DRAWN])])
+        else:
+            yield left_out(title, "none of them has epochs that can be read.")
+
+
+def _rows(entry: Entry) -> Sequence[Row]:
+    try:
+        return (entry.run.best or entry.run).rows
+    except NnrunError:
+        return ()
+
+
+def _chart(key: str, drawn: Sequence[tuple[Entry, Sequence[Row]]]) -> Chart:
+    """A curve a run, each in the colour that it has in all charts."""
+    name = metric_name(key)
+    traces = [series(in_short(entry.run.id), rows, key, colour(i)) for i, (entry, rows) in enumerate(drawn)]
+    y = axis(name, percent=True, rangemode="tozero") if key.endswith("error") else axis(name, rangemode="tozero")
+    lengths = [len(rows) for _, rows in drawn]
+    apart = max(lengths) > FAR_APART * min(lengths)
+    x = log_axis("epoch", [1, max(lengths)]) if apart else axis("epoch", tickformat=",d")
+    alt = f"{name} over the epochs of {counted(len(drawn), 'run')}."
+    return Chart(name.capitalize(), alt.capitalize(), traces, {"xaxis": x, "yaxis": y})
+
+
+def _verdicts_section(best: Sequence[Entry]) -> Section:
+    """What the errors of the best mean, and what is wrong with them."""
+    rows = [[entry.run.id, _verdict(entry), _wrong(entry)] for entry in best]
+    if not rows:
+        return left_out("Verdicts", "no run has a dev error.")
+    return Section("Verdicts", [table("The best of each data set", ["run", "verdict", "symptoms"], rows, (0, 1, 2))])
+
+
+def _verdict(entry: Entry) -> str:
+    try:
+        section = entry.run.config.diagnosis
+        verdict = of_record(entry.run.record, section.base_error, section.tolerance)
+    except NnrunError as error:
+        return f"none: {error}"
+    return summary(verdict) if verdict else ending(entry.run.record, entry.run.status)
+
+
+def _wrong(entry: Entry) -> str:
+    try:
+        found = entry.run.record.get("symptoms") or []
+    except NnrunError:
+        return ""
+    return "; ".join(f"{one['name'].replace('_', ' ')}, epoch {one['epoch']}" for one in found) or "none"
+
+
+def _broken_section(entries: Sequence[Entry]) -> Section:
+    """Directories that cannot be read, with the reason."""
+    rows = [[entry.run.id, _reason(entry.run)] for entry in entries]
+    return Section("Unreadable", [table("These hide no other run", ["directory", "why"], rows, (0, 1))])
+
+
+def _reason(run: StoredRun) -> str:
+    try:
+        record_of(run)
+    except NnrunError as error:
+        return str(error)
+    return "its files contradict each other"
