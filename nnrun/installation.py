@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 NAME = "nnrun"
+MODULES = {"mlflow-skinny": "mlflow"}  # of libraries that have another name
 RUNS = Path("runs")  # where runs lie, unless NNRUN_RUNS or --runs says otherwise
 _PACKAGE = Path(__file__).parent
 
@@ -92,11 +93,12 @@ def requirements(extra: str) -> list[str]:
 
 
 def _missing(extra: str) -> Iterator[str]:
-    return (library for wanted in requirements(extra) if not find_spec(library := _library(wanted)))
+    wanted = map(_library, requirements(extra))
+    return (library for library in wanted if not find_spec(MODULES.get(library, library)))
 
 
 def _library(requirement: str) -> str:
-    """Its name, which for those of the extras is that of the module too."""
+    """Its name, which for those of the extras is that of the module too, but for MODULES."""
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "nnrun"
 
 # Lowest first; a module imports only from its own wing and from wings before it.
 WINGS = ["errors", "text", "installation", "machine", "files", "engine", "compiled", "config", "data", "runs", "models",
-         "search", "insight", "improving", "report", "watching", "api", "cli"]  # fmt: skip
+         "search", "insight", "improving", "report", "watching", "tracking", "api", "cli"]  # fmt: skip
 # Wings, and rooms within one, of which none imports another.
 STRANGERS = [["models", "search"], ["insight.scaffold", "insight.preflight", "insight.diagnosis", "insight.comparison"]]
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -62,6 +62,7 @@ MORE_DOORS = {
     },
     "improving": {"record", "standing"},
     "watching": {"folder", "curves", "details"},
+    "tracking": {"trackers"},
 }
 
 # A wing, and the files whose names it alone spells; others ask it for a path, or for what stands there.

@@ -37,10 +37,10 @@ ConfigFile = Annotated[
         metavar="CONFIG", help="YAML file; left out: ./nnrun.yaml, else ./config.yaml, else the bundled digits example."
     ),
 ]
-_A_RUN = "Path, id, short name such as a3f2 or @1, or latest."
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=_A_RUN, autocompletion=completing.runs)]
+A_RUN = "Path, id, short name such as a3f2 or @1, or latest."
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=A_RUN, autocompletion=completing.runs)]
 WhichRun = RunArgument  # where it has no default
-SeveralRuns = Annotated[list[str], typer.Argument(metavar="RUN...", help=_A_RUN, autocompletion=completing.runs)]
+SeveralRuns = Annotated[list[str], typer.Argument(metavar="RUN...", help=A_RUN, autocompletion=completing.runs)]
 Runs = Annotated[Path, typer.Option("--runs", envvar="NNRUN_RUNS", metavar="DIR", help="Where the runs lie.")]
 Settings = Annotated[
     list[str] | None,

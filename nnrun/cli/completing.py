@@ -105,6 +105,14 @@ def strategies(incomplete: str) -> list[str]:
     return [name for name in STRATEGIES if name.startswith(incomplete)]
 
 
+def export_formats(incomplete: str) -> list[str]:
+    """What a model, or the course of a run, is written as."""
+    from nnrun.models.export.formats import FORMATS
+    from nnrun.tracking.trackers import TRACKERS
+
+    return [name for name in (*FORMATS, *TRACKERS) if name.startswith(incomplete)]
+
+
 def statuses(incomplete: str) -> list[str]:
     """What a run may be."""
     from nnrun.insight.comparison.listing import STATUSES

@@ -1,23 +1,39 @@
-"""The command export: a run's model as a file for other programs."""
+"""The command export: a run's model as a file for other programs, or the course of runs for other tools."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Force, Json, RunArgument, Runs, explained
+from nnrun.cli import completing
+from nnrun.cli.common import A_RUN, RUNS, Debug, Force, Json, Runs, explained
 from nnrun.cli.terminal.signals import tidy_end
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result, say
+from nnrun.errors import NnrunError, UsageError
+from nnrun.machine.posix import stand_back
+from nnrun.text import counted, one_of, wrapped
+
+if TYPE_CHECKING:
+    from nnrun.runs.rundir import RunDir
+
+PATIENCE = 600.0  # seconds, with a tool that takes in the end of a run
 
 
 def _known(format: str) -> str:
-    """The name itself, if it is in the table; looked up when it is typed, so that --help loads nothing."""
-    from nnrun.models.export.formats import FORMATS
+    """The name itself, if it is in a table; looked up when it is typed, so that --help loads nothing."""
+    from nnrun.tracking.trackers import TRACKERS
 
-    if format not in FORMATS:
-        raise typer.BadParameter(f"{format!r} is not one of {', '.join(map(repr, FORMATS))}.")
+    if format not in TRACKERS:
+        from nnrun.models.export.formats import FORMATS
+
+        if format not in FORMATS:
+            raise typer.BadParameter(f"{format!r} is not one of {', '.join(map(repr, [*FORMATS, *TRACKERS]))}.")
     return format
 
 
@@ -26,43 +42,118 @@ Format = Annotated[
     typer.Option(
         "--format",
         parser=_known,
-        metavar="<onnx|numpy>",
-        help="An ONNX graph, or one Python file for NumPy alone; left out: by the file's name.",
+        metavar="<onnx|numpy|tensorboard|mlflow>",
+        help="The model as an ONNX graph, or as one Python file for NumPy alone; left out: by the file's name. Or the "
+        "course of runs and searches for TensorBoard or MLflow.",
+        autocompletion=completing.export_formats,
     ),
 ]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Left out: model.onnx or model.py here.")
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Left out: model.onnx or model.py here. For TensorBoard a folder, for MLflow a file or an address; "
+        "left out: beside the runs, or as MLFLOW_TRACKING_URI says.",
+    ),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="For TensorBoard or MLflow: go on until the run, which trains, is over.")
 ]
 
 
 @explained
 def export(
-    run: RunArgument = "latest",
+    runs_: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help=A_RUN, autocompletion=completing.runs)
+    ] = None,
     format: Format = None,
     output: Output = None,
     force: Force = False,
+    follow: Follow = False,
     runs: Runs = RUNS,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the model as a file for other programs, and check it.
+    """Write the model as a file for other programs, and check it; or what runs came to for TensorBoard or MLflow.
+
+    For those several runs can be named, and a search brings its trials.
 
     Example:  nnrun export latest --format onnx -o model.onnx
     """
+    from nnrun.runs.finding import find_run
+    from nnrun.tracking.trackers import TRACKERS
+
+    named = runs_ or ["latest"]
+    if format in TRACKERS:
+        found = [find_run(runs, name) for name in named]
+        return _follow(format, found, output) if follow else _tell(format, found, output, json)
+    if follow:
+        raise UsageError(f"--follow is for --format {one_of(TRACKERS)}")
+    if len(named) > 1:
+        raise UsageError(f"{len(named)} runs have as many models; name one, or --format {one_of(TRACKERS)}")
+    return _model(find_run(runs, named[0]), format, Path(output) if output else None, force, json)
+
+
+def _tell(format: str, found: list[RunDir], output: str | None, json: bool) -> None:
+    """The course of runs for another tool."""
+    from nnrun.runs.finding import name_of
+    from nnrun.tracking.trackers import TRACKERS
+    from nnrun.tracking.verbs import write
+
+    tool = TRACKERS[format]
+    tool.require()
+    where = output or tool.usual(found[0].path.parent)
+    with tidy_end():
+        tracker = tool.open(where)
+        written = {name_of(run): write(run, tracker, say) for run in found}
+    if json:
+        return json_result({"schema_version": 1, "format": format, "path": where, "runs": written})
+    for name, count in written.items():
+        result(f"run      {name}" + (f", {counted(count - 1, 'run')} in it" if count > 1 else ""))
+    return result(f"written  {where}", f"look     {tool.look(where)}")
+
+
+def _follow(format: str, found: list[RunDir], output: str | None) -> None:
+    """Quietly, as nobody may be there to read it."""
+    from nnrun.tracking.trackers import TRACKERS
+    from nnrun.tracking.verbs import follow
+
+    if len(found) > 1:
+        raise UsageError("--follow goes on with one run")
+    tool, run = TRACKERS[format], found[0]
+    tool.require()
+    stand_back()
+    threading.Thread(target=_end_in_time, args=(run,), daemon=True).start()
+    with tidy_end():
+        follow(run, tool.open(output or tool.usual(run.path.parent)), say)
+
+
+def _end_in_time(run: RunDir) -> None:
+    """A server that never answers keeps nobody here for ever, once the run is over."""
+    from nnrun.runs.requests import TRAINED
+
+    with suppress(NnrunError, OSError):  # it was removed
+        while run.status in TRAINED:
+            time.sleep(PATIENCE / 100)
+    time.sleep(PATIENCE)
+    os._exit(1)
+
+
+def _model(found: RunDir, format: str | None, output: Path | None, force: bool, json: bool) -> None:
     from nnrun.models.export.formats import FORMATS, format_for
     from nnrun.models.export.formats import export as write
     from nnrun.models.model import load_model
     from nnrun.models.output import check_free, check_spares
-    from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
-    from nnrun.text import wrapped
 
     name = format_for(format, output)
     chosen = FORMATS[name]
     path = output or Path(f"model{chosen.suffix}")
     check_free(path, force)
     chosen.require()
-    model = load_model(StoredRun(find_run(runs, run)))
+    model = load_model(StoredRun(found))
     check_spares(path, model.learned_from)
     with tidy_end():
         done = write(model, chosen, path)

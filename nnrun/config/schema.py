@@ -247,6 +247,8 @@ class Metrics(Section):
     primary: Annotated[str, OneOf(tuple(METRICS))] = key("error", "what is compared between epochs and runs")
 
 
+TRACKERS = ("tensorboard", "mlflow")  # tools of others; what is told to each, and how, `nnrun.tracking` knows
+
 SPACES: dict[str, dict[str, dict[str, Any]]] = {  # that `search.space` may name in place of ranges
     "regularization": {
         "regularization.l2": {"log": [0.1, 10]},

@@ -50,6 +50,12 @@ def killed_from_outside(code: int) -> bool:
     return code in (-signal.SIGKILL, -signal.SIGTERM)
 
 
+def stand_back() -> None:
+    """Let other processes of this machine go first."""
+    with suppress(OSError):
+        os.nice(10)
+
+
 @contextmanager
 def deaf_to_ctrl_c() -> Iterator[None]:
     """Processes started here never hear of a Ctrl-C, which is the parent's to handle; for it the signal waits."""
