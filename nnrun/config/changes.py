@@ -34,6 +34,7 @@ WHY_NOT = {
     "training.loss": "the epochs so far were measured by it",
     "training.changes": "a change cannot hold others",
     "search": "training one network ignores this section",
+    "tracking": "it says who is told of the training, and is read when that begins",
     "diagnosis": "it changes nothing in training; give it to diagnose",
 }
 

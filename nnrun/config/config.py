@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import StringConstraints, ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    Strict,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from nnrun.config import data_section, schema
-from nnrun.config.constraints import Bounds, Complaint, Section, complain, key
+from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, complain, key
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places, explain
 from nnrun.config.values import Settings, Tree
@@ -31,6 +38,9 @@ class Config(Section):
     diagnosis: schema.Diagnosis = key({}, "what the verdict on bias and variance measures against")
     metrics: schema.Metrics = key({}, "which number decides")
     search: schema.Search = key({}, "the search for hyperparameters; training one network ignores this section")
+    tracking: Annotated[tuple[Annotated[str, OneOf(schema.TRACKERS)], ...], Strict(False)] = key(
+        [], "tools that are told of the run while it trains; a part of no result, so trials do not have it"
+    )
 
     @field_validator("regularization", mode="wrap")
     @classmethod
@@ -95,9 +105,12 @@ class Config(Section):
         """Plain values with every default filled in; dumped and loaded they give an equal config.
 
         One dropout rate for all layers is written as one number, so that the file stays valid when `--set`
-        changes the number of layers.
+        changes the number of layers. Tools that are told of a run are named where there are any, as its result is the
+        same without them.
         """
         values: Tree = _plain(self.model_dump())
+        if not self.tracking:
+            del values["tracking"]
         rates = values["regularization"]["dropout"]
         if len(set(rates)) <= 1:
             values["regularization"]["dropout"] = rates[0] if rates else 0.0

@@ -108,7 +108,7 @@ class Between(Relay):
 
 def _go_on(run: RunDir, loaded: Loaded, listener: Listener, told_to_stop: ToldToStop) -> Outcome:
     """Train what is left, fold by fold; the run is locked."""
-    steering = Steering(run, listener.told, told_to_stop)
+    steering = Steering(run, listener.told, told_to_stop, loaded.config.tracking)
     outcomes: list[Outcome] = []
     _begin(run)
     try:

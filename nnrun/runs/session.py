@@ -112,7 +112,7 @@ class Session:
         In the end the best parameters are measured on `parts`. A single run that is `steered` takes up what others ask
         of it between two epochs, and keeps what is needed to go back to any of them.
         """
-        self._steering = Steering(runs[0], listener.told, told_to_stop) if steered else None
+        self._steering = Steering(runs[0], listener.told, told_to_stop, self.config.tracking) if steered else None
         self._fork = fork_of(runs[0]) if steered else None
         self._note_fork(runs[0])
         self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms) if steered else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from nnrun.config.values import Settings
 from nnrun.errors import ConfigError, DataError, MisfitError
 from nnrun.files import drop_unfinished, sealed_text
 from nnrun.runs.checkpoints import fork_of
+from nnrun.runs.followers import Followers
 from nnrun.runs.members import has_members
 from nnrun.runs.requests import (
     CHANGE,
@@ -39,13 +40,20 @@ UNREADABLE = "the file holds no request of nnrun"
 
 
 class Steering:
-    """Takes up requests to one run, or search, that this process trains.
+    """Takes up requests to one run, or search, that this process trains, and sees to it that `tools` are told of it.
 
     `tell` hears a line of what was done; `told_to_stop` ends a pause.
     """
 
-    def __init__(self, run: RunDir, tell: Callable[[str], None], told_to_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        tell: Callable[[str], None],
+        told_to_stop: Callable[[], bool],
+        tools: Sequence[str] = (),
+    ) -> None:
         self.run, self.tell, self.told_to_stop = run, tell, told_to_stop
+        self._followers = Followers(run, tools, self._say)
         self.stopped = self.paused = False
         self.first = _first_free(run)
         self._looked = -math.inf
@@ -58,6 +66,7 @@ class Steering:
         """
         if time.monotonic() - self._looked < SECONDS_BETWEEN_LOOKS:
             return
+        self._followers.look()
         self._answer(epoch, change)
         if not self.paused:
             return

@@ -26,7 +26,7 @@ UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of 
 DEEPEST = 20  # levels of a config; nnrun writes 5
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
 CHANGES = "training.changes"  # a setting whose value has dotted keys itself, by epoch
-IGNORED = "search."  # keys of the config that training one network ignores
+IGNORED = ("search.", "tracking")  # keys of the config that training one network ignores, or that change nothing
 
 
 @dataclass(frozen=True, eq=False)

@@ -161,7 +161,7 @@ def go_on(
         status="running", started=now(), process=os.getpid(), running_seconds=clock.before, error=None
     )
     mend_requests(search.run, search.config)
-    steering = Steering(search.run, watcher.say, told_to_stop)
+    steering = Steering(search.run, watcher.say, told_to_stop, search.config.tracking)
 
     def asked_to_stop() -> bool:
         """Asked between trials, so a pause is a wait in here."""

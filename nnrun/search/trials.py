@@ -41,7 +41,7 @@ def signature(values: Tree) -> str:
     shared = {
         name: {key: value for key, value in section.items() if key not in OF_A_MEMBER.get(name, ())}
         for name, section in values.items()
-        if name not in ("name", "seed", "search")
+        if name not in ("name", "seed", "search", "tracking")
     }
     kind = [*(values["training"]["average"] or {})]
     return json.dumps({**shared, "average": kind}, sort_keys=True)
