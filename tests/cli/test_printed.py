@@ -401,6 +401,7 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "report/search/report:_uses": "test_all_that_a_page_of_a_search_says_to_type_can_be_typed",
     "report/verbs:write_folder_report": "test_what_no_page_of_a_folder_can_be_made_of",
     "runs/checkpoints:why_pruned": "test_a_trial_whose_checkpoints_are_gone_is_trained_again",
+    "runs/followers:_tell": "test_a_place_that_cannot_be_written_to_and_what_does_it_later",
     "runs/finding:find_run": "test_where_there_is_no_run_the_command_makes_one",
     "runs/finding:listing": "test_a_run_that_is_not_there_is_found_in_the_list",
     "runs/members:refitted": "test_a_last_network_that_is_gone_is_trained_again_as_it_says",
@@ -430,7 +431,9 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
 WORDS_ALONE = {  # that name an option or a command which was typed, or whose value is the user's to know
     "cli/common:wrapper", "cli/compare:compare", "cli/terminal/panel:", "cli/configs:configs",
     "cli/terminal/watch_screen:refuse_without_terminal", "cli/terminal/watch_drawing:", "cli/terminal/watch_view:",
-    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/report:report", "cli/tag:tag",
+    "cli/diagnose:_hold", "cli/diagnose:_of_curves", "cli/clean:clean", "cli/tag:tag",
+    "cli/report:report", "cli/export:export", "tracking/mlflow_store:command_to_look",
+    "tracking/tensorboard_files:command_to_look",
     "models/ensembling/verbs:of_search", "cli/evaluate:_broken", "cli/evaluate:evaluate", "cli/init:_refuse",
     "cli/init:_source", "cli/predict:_by", "config/data_section:", "config/load:", "config/schema:",
     "config/space/parsing:", "data/dataset:", "improving/verbs:_refuse_too_little",

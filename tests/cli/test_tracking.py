@@ -23,7 +23,10 @@ ENDLESS = ("--set", "training.epochs=1000000", "--set", "network.hidden=[64,64]"
 
 
 def newest() -> Path:
-    return max((path for path in Path("runs").glob("2*")), key=lambda path: path.stat().st_mtime_ns)
+    return max(
+        (path for path in Path("runs").glob("2*")),
+        key=lambda path: json.loads((path / "run.json").read_text())["created"],
+    )
 
 
 def lasting(run: Path) -> list[dict[str, object]]:
@@ -114,7 +117,7 @@ def test_a_tool_that_hangs_keeps_nobody_waiting(nnrun: Nnrun, bad_mlflow: Callab
     assert followers(newest())  # which has not come far
 
 
-def test_a_place_that_cannot_be_written_to(start: Start) -> None:
+def test_a_place_that_cannot_be_written_to_and_what_does_it_later(start: Start, nnrun: Nnrun) -> None:
     pytest.importorskip("tensorboard")
     Path("runs").mkdir()
     Path("runs/tensorboard").write_text("in the way")
@@ -124,6 +127,10 @@ def test_a_place_that_cannot_be_written_to(start: Start) -> None:
     assert "Not a directory" in told or "File exists" in told
     training.send_signal(signal.SIGINT)
     assert training.wait(SECONDS) == 130
+    Path("runs/tensorboard").unlink()
+    (later,) = re.findall("`nnrun ([^`]*)`", told)
+    assert nnrun(*later.split()).code == 0
+    assert len(scalars(Path("runs/tensorboard") / newest().name)) == len(lasting(newest()))
 
 
 def test_a_library_that_is_missing_is_told_at_once(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
