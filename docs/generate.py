@@ -334,7 +334,7 @@ as the option to type. One fail gives exit code 6. A file that cannot be read gi
 as in training. `--json` has the numbers behind each finding.
 
 A fault is told once: where a check stands under *not after*, its failure would bring about this one, which is then not
-run. Thresholds are constants at the top of the modules in `nnrun/preflight/`."""
+run. Thresholds are constants at the top of the modules in `nnrun/insight/preflight/`."""
 
 CHECKS_FOOT = """\
 What it does not do: it cannot tell a column that is known too late from one that is just good, it sees duplicates only
@@ -344,6 +344,37 @@ at most 2,000 training rows, large tables are compared on a sample of 5,000 rows
 The learning-rate range test trains the network while the rate grows from step to step, and draws the loss over the rate
 on the log scale. The rate suggested is a beginning: the best one for the whole of training is often somewhat lower, and
 a search finds it. Where the curve hardly falls there is no suggestion.
+
+## The gradient, looked at closely
+
+`--all` checks the gradient by every parameter instead of a sample of them, and shows of each layer the one in which
+both differ most; `--epsilon` takes steps of another size. Both at once:
+
+```sh
+nnrun check --set 'network.hidden=[16, 8]' --all --epsilon 1e-7
+```
+
+```text
+pass  gradient     difference 1.4e-08 in 1,266 parameters, dropout off,
+                   penalties on
+                   worst of its layer       numeric      analytic  difference
+                   dense1.W[21, 10]    -0.010790389  -0.010790393     1.8e-08
+                   dense2.W[3, 7]      0.0082733331  0.0082733301     8.4e-09
+                   output.W[5, 0]       -0.59878001   -0.59878001     6.7e-09
+```
+
+A difference over both sides, (J(θ + ε) − J(θ − ε)) / 2ε, is wrong by about ε²; one over one side by about ε. Of θ³ at
+1, where the slope is 3:
+
+```python
+step = 0.01
+two_sided = ((1 + step) ** 3 - (1 - step) ** 3) / (2 * step)
+one_sided = ((1 + step) ** 3 - 1**3) / step
+print(f"{two_sided:.4f}, {one_sided:.4f}")  # 3.0001, 3.0301
+```
+
+A smaller step is closer until rounding takes over: at 1e-7 a right gradient is already further off than at the usual
+1e-5. Where that, or too large a step, is why the two differ, the check says so.
 
 Configs in `configs/` that show a fault on purpose say so in their first line, `# check: fails with …`, and still
 train."""

@@ -289,6 +289,20 @@ def test_the_python_examples_run(where: str, tmp_path: Path, monkeypatch: pytest
     assert nnrun.load_run("latest").status == "done"
 
 
+def test_the_slopes_on_the_page_on_checks_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks(page("checks.md"), "python")
+    exec(example, {})
+    assert capsys.readouterr().out == "3.0001, 3.0301\n"
+    assert "# 3.0001, 3.0301\n" in example
+
+
+def test_the_gradient_on_the_page_on_checks_is_what_the_command_shows(tmp_path: Path) -> None:
+    (command,), (shown,) = (blocks(page("checks.md"), language) for language in ("sh", "text"))
+    known = {shape(line) for line in shell(command, tmp_path).splitlines()}
+    table = [line for line in shown.splitlines() if "W[" not in line]  # which is the worst, rounding decides
+    assert [line for line in table if shape(line) not in known] == []
+
+
 def test_the_story_of_the_panda_runs(tmp_path: Path) -> None:
     """A run in the background is nudged, paused, stopped, rewound, and trained again to the same bits."""
     story = page("panda.md").partition("## A schedule of anything")[0]

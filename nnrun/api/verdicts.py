@@ -17,7 +17,7 @@ from nnrun.insight.comparison.lines import rows
 from nnrun.insight.comparison.listing import Entry, select
 from nnrun.insight.diagnosis import verbs
 from nnrun.insight.diagnosis.searches import of_a_search
-from nnrun.insight.preflight.verbs import counts_line, finding_lines, open_context, preflight
+from nnrun.insight.preflight.verbs import counts_line, finding_lines, open_context, preflight, probe
 from nnrun.installation import elsewhere
 from nnrun.runs.finding import find_run
 from nnrun.runs.finding import list_runs as all_runs
@@ -150,13 +150,19 @@ class Checks(Mapping[str, "Finding"]):
 
 
 def check(
-    config: Loaded | Mapping[str, Any] | str | Path, overrides: Sequence[str] = (), runs: str | Path = RUNS
+    config: Loaded | Mapping[str, Any] | str | Path,
+    overrides: Sequence[str] = (),
+    runs: str | Path = RUNS,
+    epsilon: float | None = None,
+    every: bool = False,
 ) -> Checks:
     """Look for faults in data and network before training; prepared data is kept under `runs`, no run is made.
 
-    Raises ConfigError or DataError for what cannot be read.
+    `epsilon` is the step of the gradient check, if not the usual 1e-5; with `every` it takes all parameters. Raises
+    ConfigError or DataError for what cannot be read, UsageError for a step that cannot be.
     """
-    return Checks(dict(preflight(open_context(loaded_from(config, overrides), Path(runs)))))
+    context = open_context(loaded_from(config, overrides), Path(runs), how=probe(epsilon, every))
+    return Checks(dict(preflight(context)))
 
 
 class Comparison:

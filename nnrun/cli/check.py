@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +17,21 @@ if TYPE_CHECKING:
 
 FAULT = 6  # exit code
 
+Epsilon = Annotated[
+    float | None, typer.Option("--epsilon", metavar="STEP", help="Step of the gradient check; left out: 1e-5.")
+]
+All = Annotated[
+    bool, typer.Option("--all", help="Check the gradient by every parameter, and show the worst of each layer.")
+]
+
 
 @explained
 def check(
     config: ConfigFile = None,
     settings: Settings = None,
     runs: Runs = RUNS,
+    epsilon: Epsilon = None,
+    every: All = False,
     threads: Threads = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -34,11 +43,11 @@ def check(
     """
     from nnrun.cli.terminal.screen import preparing
     from nnrun.config.load import load_config
-    from nnrun.insight.preflight.verbs import open_context, preflight
+    from nnrun.insight.preflight.verbs import open_context, preflight, probe
 
     loaded = load_config(config or default_config(quiet or json), settings or [])
     with preparing(quiet or json) as heard:
-        context = open_context(loaded, runs, heard)
+        context = open_context(loaded, runs, heard, probe(epsilon, every))
     found = preflight(context)
     statuses = _report_json(list(found)) if json else _report(found, quiet)
     raise typer.Exit(FAULT if statuses["fail"] else 0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,18 @@ from nnrun.engine.update import penalty
 
 STACKED_NUMBERS = 1 << 22  # numbers in all perturbed copies of theta that are evaluated at once
 GREAT, ACCEPTABLE, BUG = 1e-7, 1e-5, 1e-3
+EPSILON = 1e-5  # smaller steps are no better: at 1e-7 rounding alone leaves about 1e-7 on a correct network
+
+
+class LayerCheck(NamedTuple):
+    """The same ratio over the parameters of one layer, and the one of them in which both differ most."""
+
+    layer: str
+    ratio: float
+    parameter: str  # such as dense1.W[3, 0]
+    numerical: float
+    analytic: float
+    checked: int  # parameters
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class GradientCheck:
     worst_parameter: str  # such as dense1.W[3, 0]
     checked: int  # parameters
     kinks: int  # parameters left out, because a unit crossed the kink of its activation between the two sides
+    layers: tuple[LayerCheck, ...] = ()  # from the input to the output
 
     @property
     def verdict(self) -> str:
@@ -98,7 +112,7 @@ def check_gradient(
     theta: Array,
     state: Array,
     examples: Examples,
-    epsilon: float = 1e-5,
+    epsilon: float = EPSILON,
     most: int | None = None,
     gradient: Array | None = None,
 ) -> GradientCheck:
@@ -108,7 +122,6 @@ def check_gradient(
     batch, `epsilon` the step in the unit of the parameters, `most` the number of parameters checked (a fixed random
     sample; None for all). Dropout is off, penalties are included; neither theta nor state is changed.
     `gradient (size,)` is what another engine makes it there; if None, the network's own is compared.
-    Smaller steps are no better: at 1e-7 rounding alone leaves about 1e-7 on a correct network.
     """
     cost = _Cost(network, loss, h, state.astype(np.float64), examples)
     theta = theta[None].astype(np.float64)
@@ -116,10 +129,31 @@ def check_gradient(
     analytic = (cost.gradient(theta)[0] if gradient is None else gradient)[indices]
     numerical, smooth = _differences(cost, theta, indices, epsilon, network.n_weights if h.l1.any() else 0)
     difference = np.where(smooth, np.abs(numerical - analytic), 0)
-    scale = np.linalg.norm(numerical[smooth]) + np.linalg.norm(analytic[smooth])
     worst = _parameter_name(network, int(indices[difference.argmax()]))
-    ratio = float(np.linalg.norm(difference) / scale) if scale else 0.0
-    return GradientCheck(ratio, worst.split(".")[0], worst, int(smooth.sum()), int((~smooth).sum()))
+    layers = tuple(_by_layer(network, indices[smooth], numerical[smooth], analytic[smooth]))
+    ratio = relative_difference(numerical[smooth], analytic[smooth])
+    return GradientCheck(ratio, worst.split(".")[0], worst, int(smooth.sum()), int((~smooth).sum()), layers)
+
+
+def relative_difference(numerical: Array, analytic: Array) -> float:
+    """‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖), 0 where both are 0."""
+    scale = np.linalg.norm(numerical) + np.linalg.norm(analytic)
+    return float(np.linalg.norm(numerical - analytic) / scale) if scale else 0.0
+
+
+def _by_layer(network: Network, indices: NDArray[np.int64], numerical: Array, analytic: Array) -> Iterator[LayerCheck]:
+    """Of each layer with parameters among these."""
+    of_layer: dict[str, NDArray[np.bool_]] = {}
+    for name, part in network.theta.slices.items():
+        layer = name.split(".")[0]
+        of_layer[layer] = of_layer.get(layer, False) | ((part.start <= indices) & (indices < part.stop))
+    for layer in (name for name, _ in network.layers if name in of_layer):
+        own = np.flatnonzero(of_layer[layer])
+        if len(own):
+            worst = own[np.abs(numerical[own] - analytic[own]).argmax()]
+            ratio = relative_difference(numerical[own], analytic[own])
+            name = _parameter_name(network, int(indices[worst]))
+            yield LayerCheck(layer, ratio, name, float(numerical[worst]), float(analytic[worst]), len(own))
 
 
 def _chosen(layout: Layout, most: int | None) -> NDArray[np.int64]:

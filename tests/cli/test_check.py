@@ -59,6 +59,40 @@ def test_json_is_one_document_with_the_numbers(nnrun: Nnrun) -> None:
     assert checks["rows"]["rows"] == {"train": 90, "dev": 30, "test": 30}
 
 
+SMALL = (*IRIS, "--set", "network.hidden=[4]")
+WORST = re.compile(r" +(dense1|output)\.[Wb]\[[\d, ]+\] +-?[\d.e-]+ +-?[\d.e-]+ +(\d\.\de[+-]\d\d)")
+
+
+def test_the_gradient_of_every_parameter_with_the_worst_of_each_layer(nnrun: Nnrun) -> None:
+    """4 · 4 + 4 and 4 · 3 + 3 parameters."""
+    done = nnrun("check", *SMALL, "--all")
+    assert done.code == 0
+    assert "in 35 parameters" in done.out
+    assert [found[1] for line in done.out.splitlines() if (found := WORST.fullmatch(line))] == ["dense1", "output"]
+    assert not any(map(WORST.fullmatch, nnrun("check", *SMALL).out.splitlines()))
+
+
+def test_the_gradient_by_steps_of_another_size(nnrun: Nnrun) -> None:
+    """Rounding leaves more of smaller ones; that a step is too small is no fault of the gradient."""
+    found = {}
+    for step in ("1e-5", "1e-7", "1e-14"):
+        done = nnrun("check", *SMALL, "--epsilon", step, "--json")
+        assert done.code == 0
+        found[step] = next(check for check in done.json["checks"] if check["name"] == "gradient")
+        assert [layer["layer"] for layer in found[step]["layers"]] == ["dense1", "output"]
+    assert found["1e-5"]["ratio"] < found["1e-7"]["ratio"] < found["1e-14"]["ratio"]
+    assert [check["status"] for check in found.values()] == ["pass", "pass", "warn"]
+    assert "the step too small" in found["1e-14"]["finding"]
+    assert found["1e-14"]["cure"] == "--epsilon 1e-05"
+
+
+@pytest.mark.parametrize("step", ["0", "-1e-5", "nan", "2"])
+def test_a_step_that_cannot_be(nnrun: Nnrun, step: str) -> None:
+    done = nnrun("check", *SMALL, "--epsilon", step)
+    assert (done.code, done.out) == (2, "")
+    assert "above 0 and at most 1" in done.err
+
+
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [

@@ -319,6 +319,19 @@ def test_wrong_gradient_is_a_bug_and_its_place_is_named(wrong: dict[str, Any], l
     assert result.worst_parameter.startswith(parameter)
 
 
+def test_each_layer_has_its_worst_parameter_with_both_numbers() -> None:
+    right, wrong = checked(network()), checked(network(output=LastExampleOnly(2)))
+    assert [each.layer for each in right.layers] == ["dense1", "dense2", "norm2", "output"]
+    assert sum(each.checked for each in right.layers) == right.checked
+    for each in right.layers:
+        assert each.parameter.startswith(f"{each.layer}.")
+        assert each.numerical == pytest.approx(each.analytic, rel=1e-5, abs=1e-8)
+    found = {each.layer: each for each in wrong.layers}
+    assert found["output"].ratio > 0.01 > 1e-5 > found["dense1"].ratio  # what lies before is right
+    assert found["output"].parameter == wrong.worst_parameter
+    assert found["output"].numerical != pytest.approx(found["output"].analytic, rel=0.01)
+
+
 def test_batch_norm_that_takes_the_mean_for_a_constant_is_a_bug_before_it() -> None:
     result = checked(network(norm2=TakesMeanForConstant()))
     assert result.verdict == "bug"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nnrun.data.facts import association, kinds, likeness
-from nnrun.engine.gradient_check import ACCEPTABLE, BUG
+from nnrun.engine.gradient_check import ACCEPTABLE, BUG, EPSILON
 from nnrun.insight import range_test
-from nnrun.insight.preflight import columns, learning, mismatch, network, rows, values
+from nnrun.insight.preflight import columns, gradients, learning, mismatch, network, rows, values
 from nnrun.insight.preflight.context import Context
 from nnrun.runs.symptoms import thresholds
 from nnrun.runs.symptoms.evidence import Finding
@@ -152,11 +152,11 @@ CHECKS: dict[str, Check] = {
         after=("scale", "symmetry"),
     ),
     "gradient": Check(
-        network.check_gradients,
+        gradients.check_gradients,
         "a gradient, of the engine that would train, that does not fit the forward pass (fail)",
         f"‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖) of {BUG:g} or more "
-        f"(warn: {ACCEPTABLE:g}), float64 (of compiled code the precision it trains in), ±1e-5, "
-        f"before the first step and after {network.GRADIENT_STEPS}",
+        f"(warn: {ACCEPTABLE:g}), float64 (of compiled code the precision it trains in), "
+        f"±{EPSILON:g} or the step asked for, before the first step and after {gradients.STEPS}",
         "Ng, Deep Learning Specialization, course 2",
         after=("scale", "layers"),
     ),

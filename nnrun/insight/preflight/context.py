@@ -20,6 +20,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.data.facts.likeness import Difference
 from nnrun.data.raw import RawParts
 from nnrun.engine.evaluation import Examples
+from nnrun.engine.gradient_check import EPSILON
 from nnrun.engine.hyperparameters import FLAGS, NUMBERS, Hyperparameters
 from nnrun.engine.members import mean_sums
 from nnrun.engine.parameters import Array
@@ -38,6 +39,21 @@ if TYPE_CHECKING:
 Pair = tuple[str, str]  # of parts
 
 
+class Probe(NamedTuple):
+    """How the gradient is checked: by steps of which size, and in how many parameters, None for all."""
+
+    epsilon: float = EPSILON
+    most: int | None = 300
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody wants to know more than that it is right."""
+        return self != USUAL
+
+
+USUAL = Probe()
+
+
 @dataclass(frozen=True)
 class Context:
     """One configuration before its first step; `parts` are the rows as they stand in the source, or a sample."""
@@ -45,6 +61,7 @@ class Context:
     loaded: Loaded
     dataset: Dataset
     parts: RawParts
+    probe: Probe = USUAL
 
     @property
     def config(self) -> Config:

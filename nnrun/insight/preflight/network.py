@@ -12,11 +12,9 @@ import numpy as np
 
 from nnrun.config.values import Settings
 from nnrun.engine.evaluation import Evaluator, layer_statistics
-from nnrun.engine.gradient_check import BUG, GradientCheck, check_gradient
 from nnrun.engine.layers import Activate, Dense
-from nnrun.engine.parameters import Array
-from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
-from nnrun.insight.preflight.context import Context, descend, setting, with_values
+from nnrun.engine.trainer import TRAIN_SAMPLE
+from nnrun.insight.preflight.context import Context, descend, setting
 from nnrun.machine.capacity import free_memory
 from nnrun.runs.assembly import members_of, memory_needed, recipe
 from nnrun.runs.symptoms.evidence import Finding
@@ -28,7 +26,7 @@ from nnrun.runs.symptoms.thresholds import (
     VANISHED,
     WEAKENED,
 )
-from nnrun.text import counted, listed, number, remaining
+from nnrun.text import listed, number, remaining
 
 FEWEST_TIMED, MOST_TIMED = 2, 200
 SECONDS_TIMED = 0.3
@@ -38,9 +36,6 @@ MUCH_MEMORY = 0.5  # share of what is free
 FIRST_LOSS_LOW = 0.5  # times the loss of logits of 0
 LARGE_FOR_CLASSES, FAR_FOR_CLASSES = 3.0, 5.0  # the same; cross-entropy grows with the logits,
 LARGE_FOR_VALUES, FAR_FOR_VALUES = 5.0, 20.0  # squared error with their square
-GRADIENT_ROWS, GRADIENT_PARAMETERS = 8, 300
-GRADIENT_STEPS, GRADIENT_RATE = 10, 1e-3
-GRADIENT_LIMIT = 20_000_000  # parameters, copies of which are evaluated in float64
 
 
 def check_size(context: Context) -> Finding:
@@ -227,55 +222,4 @@ def judge_first_loss(first: float, nothing: float, classes: int) -> Finding:
         return Finding("fail", f"far from knowing nothing: {text}", None, numbers)
     if first > large * nothing:
         return Finding("warn", f"large: {text}", None, numbers)
-    return Finding("pass", text, numbers=numbers)
-
-
-def check_gradients(context: Context) -> Finding:
-    """The engine's gradient against differences, before the first step and after some; dropout off, penalties on.
-
-    Both are worked out in float64, but the gradient of compiled code in the precision it trains in.
-    """
-    trainer = context.full_batch(
-        context.train.take(slice(GRADIENT_ROWS)),
-        hyperparameters=with_values(context.plain.hyperparameters, 1, learning_rate=GRADIENT_RATE),
-    )
-    if trainer.theta.size > GRADIENT_LIMIT:
-        return Finding("warn", f"not checked: {trainer.theta.size:,} parameters are too many", "try a narrower network")
-    engine = context.config.training.engine
-    found = [_gradient(trainer, engine)]
-    for _ in descend(trainer, GRADIENT_STEPS):
-        pass
-    if np.isfinite(trainer.theta).all():
-        found.append(_gradient(trainer, engine))
-    return judge_gradients(found, engine)
-
-
-def _gradient(trainer: Trainer, engine: str) -> GradientCheck:
-    recipe, batches = trainer.recipe, trainer.batches
-    return check_gradient(
-        trainer.network, recipe.loss, recipe.hyperparameters, trainer.theta[0], trainer.state[0],
-        batches.examples, most=GRADIENT_PARAMETERS, gradient=_compiled(trainer) if engine == "compiled" else None,
-    )  # fmt: skip
-
-
-def _compiled(trainer: Trainer) -> Array:
-    from nnrun.compiled.steps import gradient_of
-
-    gradient: Array = gradient_of(trainer)[0]
-    return gradient
-
-
-def judge_gradients(found: Sequence[GradientCheck], engine: str = "numpy") -> Finding:
-    """The worst of several comparisons; a difference of a thousandth is no rounding."""
-    worst = max(found, key=lambda check: math.inf if math.isnan(check.ratio) else check.ratio)
-    numbers = {"engine": engine, "ratio": worst.ratio, "parameter": worst.worst_parameter, "checked": worst.checked}
-    whose = "" if engine == "numpy" else f" of the {engine} engine"
-    text = f"difference {worst.ratio:.1e} in {counted(worst.checked, 'parameter')}{whose}, dropout off, penalties on"
-    if not worst.ratio < BUG:
-        told = f"wrong gradient{whose}: difference {worst.ratio:.1e}, most at {worst.worst_parameter}, dropout off"
-        cure = f"the backward pass of {worst.worst_layer} does not fit its forward pass"
-        return Finding("fail", told, setting("training.engine", "numpy") if whose else cure, numbers)
-    if worst.verdict == "suspicious":
-        cure = setting("training.dtype", "float64")
-        return Finding("warn", f"{text}, most at {worst.worst_parameter}", f"check again in float64: {cure}", numbers)
     return Finding("pass", text, numbers=numbers)

@@ -13,8 +13,9 @@ import numpy as np
 from nnrun.config.load import Loaded
 from nnrun.data.files.chunks import Heard, nobody
 from nnrun.data.raw import read_parts
+from nnrun.errors import UsageError
 from nnrun.insight.preflight.checks import CHECKS, Check
-from nnrun.insight.preflight.context import Context
+from nnrun.insight.preflight.context import USUAL, Context, Probe
 from nnrun.runs.conclusion import in_fold
 from nnrun.runs.preparing import begun
 from nnrun.runs.symptoms.evidence import Finding, Status
@@ -26,16 +27,32 @@ Document = TypedDict(
 )
 
 
-def open_context(loaded: Loaded, root: Path, heard: Heard = nobody) -> Context:
+LARGEST_STEP = 1.0  # beyond which a difference has nothing to do with a slope
+
+
+def probe(epsilon: float | None = None, every: bool = False) -> Probe:
+    """How the gradient is checked: by this step, None for the usual one; by every parameter or by a sample.
+
+    Raises UsageError for a step that cannot be.
+    """
+    if epsilon is not None and not 0 < epsilon <= LARGEST_STEP:
+        raise UsageError(
+            f"a step of the gradient check is above 0 and at most {LARGEST_STEP:g}, such as 1e-7, got {epsilon:g}"
+        )
+    return Probe(epsilon or USUAL.epsilon, None if every else USUAL.most)
+
+
+def open_context(loaded: Loaded, root: Path, heard: Heard = nobody, how: Probe = USUAL) -> Context:
     """Data, engine and network as `nnrun train` would have them, the prepared data cached under `root`.
 
-    Of several folds the first is looked at. Raises ConfigError and DataError as training does.
+    `how` is how the gradient is checked. Of several folds the first is looked at. Raises ConfigError and DataError as
+    training does.
     """
     if loaded.config.data.in_folds:
         told = f"of the {loaded.config.data.folds} folds the first is looked at"
         loaded = replace(loaded, config=in_fold(loaded.config, 1), notices=[*loaded.notices, told])
     loaded, dataset = begun(loaded, root, heard)
-    return Context(loaded, dataset, read_parts(loaded.config.data, heard))
+    return Context(loaded, dataset, read_parts(loaded.config.data, heard), how)
 
 
 def preflight(context: Context) -> Iterator[tuple[str, Finding]]:
@@ -54,8 +71,8 @@ INDENT = " " * 19
 def finding_lines(name: str, finding: Finding) -> Iterator[str]:
     """The finding beside its name, then its picture, then the cure."""
     yield from wrapped(finding.text, f"{finding.status}  {name:<13}")
-    if finding.picture:
-        yield INDENT + finding.picture
+    for line in (finding.picture or "").splitlines():
+        yield INDENT + line
     if finding.cure:
         yield from wrapped(finding.cure, f"      {'cure':>11}  ")
 

@@ -22,11 +22,11 @@ from nnrun.insight.preflight.columns import (
     judge_scale,
 )
 from nnrun.insight.preflight.context import setting
+from nnrun.insight.preflight.gradients import judge_gradients
 from nnrun.insight.preflight.learning import Trial, judge_batch, judge_cost, judge_rates, rises
 from nnrun.insight.preflight.network import (
     Signals,
     judge_first_loss,
-    judge_gradients,
     judge_layers,
     judge_size,
     judge_symmetry,
