@@ -1,6 +1,7 @@
 """Makes the gallery: trains and searches with the files in configs/, and draws what each of them teaches.
 
-python docs/gallery.py
+python docs/gallery.py             # all of it
+python docs/gallery.py boundary    # these pictures alone
 
 Writes docs/gallery.md, the pictures in docs/gallery/ and the one of the README. It needs Chromium and takes a minute
 or two.
@@ -9,13 +10,14 @@ or two.
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lessons import networks, optimizers, regularisation, searching
+from lessons import networks, optimizers, paths, planes, regularisation, searching, watching
 from lessons.browser import FONT, LOOK, browser, opened
 from lessons.runs import CONFIGS, Lesson, Runs
 
@@ -34,8 +36,11 @@ PICTURES = DOCS / "gallery"
 LESSONS: dict[str, Sequence[Callable[[Runs], Lesson]]] = {
     "First networks": networks.FIRST,
     "Initial weights and deep networks": networks.DEEP,
+    "Boundaries in a plane": planes.LESSONS,
     "Regularisation": regularisation.LESSONS,
     "Optimizers": optimizers.LESSONS,
+    "How a minimum is found": paths.LESSONS,
+    "What to look at": watching.LESSONS,
     "Searching": searching.LESSONS,
 }
 """The function that makes each lesson, under the heading where it stands; its name is that of the picture."""
@@ -64,7 +69,7 @@ def entry(name: str, lesson: Lesson, runs: Runs) -> str:
         f"### {lesson.title}",
         f"![{lesson.alt}](gallery/{name}.png)",
         "\n".join(sentences),
-        *([lesson.told] if lesson.told else []),
+        *filter(None, [lesson.see, lesson.told]),
         "\n".join(["```sh", *runs.commands, "```"]),
         markdown_table(lesson.heads, lesson.rows),
     ]
@@ -80,7 +85,7 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def take_pictures(lessons: dict[str, Lesson], chromium: Any, folder: Path) -> None:
     """A PNG a lesson, NAME.png, as a report draws it."""
     folder.mkdir(exist_ok=True)
-    sections = [Section(lesson.title, lesson.parts) for lesson in lessons.values()]
+    sections = [Section(lesson.title, lesson.shown) for lesson in lessons.values()]
     html = Page("Lessons", Markup(""), sections, "").render()
     with opened(chromium, html, LOOK) as tab:
         for name, shown in zip(lessons, tab.locator("section").all(), strict=True):
@@ -95,6 +100,15 @@ def take_report(chromium: Any, root: Path, path: Path) -> None:
         bottom = tab.locator("#progress").bounding_box()
         clip = {"x": 0, "y": 0, "width": 960, "height": bottom["y"] + bottom["height"] + 12}
         tab.screenshot(path=path, clip=clip, full_page=True)
+
+
+def some(names: Sequence[str]) -> None:
+    """Draw these lessons alone; the page stays as it is."""
+    makers = {make.__name__: make for functions in LESSONS.values() for make in functions}
+    if unknown := [name for name in names if name not in makers]:
+        raise SystemExit(f"no lesson {unknown[0]!r}; there are {', '.join(makers)}")
+    with tempfile.TemporaryDirectory() as root, browser() as chromium:
+        take_pictures({name: makers[name](Runs(Path(root))) for name in names}, chromium, PICTURES)
 
 
 def main() -> None:
@@ -118,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    some(sys.argv[1:]) if sys.argv[1:] else main()

@@ -167,6 +167,20 @@ def test_hidden_layers_bring_something(train: Train) -> None:
 
 
 @with_most_seeds
+def test_a_boundary_is_too_straight_just_right_or_too_wiggly(train: Train) -> None:
+    straight, right = train("boundary", "network.hidden=[]"), train("boundary")
+    wiggly = train("boundary", "network.hidden=[100,100,100]")
+    assert last(straight, "train_error") > last(right, "train_error") > last(wiggly, "train_error")
+    assert last(straight, "dev_error") > last(right, "dev_error")
+    assert gap(wiggly) > gap(right)
+
+
+@with_most_seeds
+def test_a_large_penalty_makes_tanh_a_line(train: Train) -> None:
+    assert last(train("tanh_l2"), "dev_error") > last(train("tanh_l2", "regularization.l2=0"), "dev_error")
+
+
+@with_most_seeds
 def test_zeros_never_break_the_symmetry(train: Train) -> None:
     run = train("init_zeros")
     assert min(row["dev_error"] for row in run.metrics) > CHANCE

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -93,7 +96,72 @@ def test_a_blank_picture_would_be_noticed() -> None:
     assert busy(png(np.arange(160_000, dtype=np.uint8).reshape(400, 400, 1))) > 0.5
 
 
+# the lessons in order
+
+LESSONS = (ROOT / "docs/lessons.md").read_text(encoding="utf-8")
+
+
+def test_every_lesson_has_its_place_in_the_order(docs: Any) -> None:
+    titles = [title for title in re.findall(r"^### (.+)$", PAGE, re.MULTILINE) if title not in NOT_OF_A_COURSE]
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert anchors - set(re.findall(r"gallery\.md#([\w-]+)", LESSONS)) == set()
+
+
+NOT_OF_A_COURSE = ("Many settings at once", "L1 leaves few weights")
+
+
+def commands(page: str) -> list[str]:
+    """What answers a question: the last cell of each row."""
+    return re.findall(r"`([^`|]+)` \|$", page, re.MULTILINE)
+
+
+def test_every_lesson_has_a_question_and_a_command() -> None:
+    rows = [
+        line for line in LESSONS.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| topic"))
+    ]
+    assert len(rows) == len(commands(LESSONS)) > 20
+    assert all("? |" in row for row in rows)
+    for command in commands(LESSONS):
+        assert re.match(r"nnrun (train|search|check|diagnose) |python docs/gallery\.py \w+$", command)
+        for name in re.findall(r"configs/(\w+)\.yaml", command):
+            assert (ROOT / "configs" / f"{name}.yaml").is_file(), command
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("command", [each for each in commands(LESSONS) if each.startswith("nnrun ")])
+def test_the_command_of_a_lesson_runs(command: str, tmp_path: Path) -> None:
+    program, *words = shlex.split(command)
+    script = f"{shlex.join([str(Path(sys.executable).with_name(program)), *words])} --runs {tmp_path}"
+    done = subprocess.run(script, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode in ((0, 6) if words[0] == "check" else (0,)), done.stderr
+
+
 # the script
+
+
+@pytest.mark.soak
+def test_every_lesson_can_be_made(docs: Any, tmp_path: Path) -> None:
+    for makers in docs("gallery").LESSONS.values():
+        for make in makers:
+            lesson = make(docs("lessons.runs").Runs(tmp_path))
+            assert lesson.alt
+            assert lesson.rows
+
+
+def test_an_average_is_what_the_course_works_out_by_hand(docs: Any) -> None:
+    """40, 49 and 45 degrees at β = 0.9: 4, 8.5, 12.15; divided by 0.1, 0.19 and 0.271."""
+    averaged = docs("lessons.paths").averaged
+    assert averaged(np.array([40.0, 49.0, 45.0]), 0.9, False) == pytest.approx([4, 8.5, 12.15])
+    assert averaged(np.array([40.0, 49.0, 45.0]), 0.9, True) == pytest.approx([40, 8.5 / 0.19, 12.15 / 0.271])
+
+
+def test_gradient_descent_is_slow_where_a_feature_is_raw(docs: Any, tmp_path: Path) -> None:
+    """Per row: curvatures, rate, cost after 40 steps, and the lowest cost."""
+    lesson = docs("lessons.paths").bowls(docs("lessons.runs").Runs(tmp_path))
+    raw, normal = lesson.rows
+    assert float(raw[1].replace(",", "")) > 1000 > 2 > float(normal[1])
+    assert float(raw[3]) > float(raw[4])
+    assert normal[3] == normal[4]
 
 
 def test_names_beside_lines_are_spread_until_none_touches_another(docs: Any) -> None:

@@ -32,7 +32,7 @@ def regression(runs: Runs) -> Lesson:
     """A number to predict."""
     run = runs.train("regression")
     known = trained(StoredRun(run.directory))
-    of = predicted(known.model, known.dataset)
+    of = predicted(known)
     assert isinstance(of, Estimated)
     chart = replace(scatter_chart(of, "disease progression"), title="Predicted and true score of each dev example")
     chart = replace(chart, layout={**chart.layout, "legend": {"x": 0.02, "y": 0.98, "yanchor": "top"}})

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import nnrun
 from nnrun.report.page.charts import Chart
-from nnrun.report.page.html import Markup
+from nnrun.report.page.html import Markup, paragraph
 from nnrun.report.page.page import Grid
 from nnrun.report.search.results import Results
+from nnrun.runs.stored import StoredRun
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
@@ -30,6 +31,12 @@ class Lesson:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     told: str = ""
+    see: str = ""  # what to look at, a line in the picture
+
+    @property
+    def shown(self) -> Sequence[Markup | Chart | Grid]:
+        """What the picture has."""
+        return [paragraph(self.see), *self.parts] if self.see else self.parts
 
     @property
     def alt(self) -> str:
@@ -77,4 +84,4 @@ def _trained(root: Path, name: str, overrides: tuple[str, ...]) -> nnrun.Run:
 @cache
 def _searched(root: Path, name: str, overrides: tuple[str, ...]) -> Results:
     loaded = nnrun.load_config(CONFIGS / f"{name}.yaml", overrides)
-    return Results.of(begin(loaded, root, Options(), Watcher()).run)
+    return Results.of(StoredRun(begin(loaded, root, Options(), Watcher()).run))

@@ -23,11 +23,11 @@ DIGITS = 4
 def moons(random: Generator) -> pd.DataFrame:
     """Two half circles of radius 1 that reach into each other, 250 points each.
 
-    With t evenly spaced in [0, π]: upper (cos t, sin t), lower (1 − cos t, 1/2 − sin t). Noise of deviation 0.25.
+    With t evenly spaced in [0, π]: upper (cos t, sin t), lower (1 − cos t, 1/2 − sin t). Noise of deviation 0.35.
     """
     t = np.linspace(0, np.pi, 250)
     upper, lower = np.stack([np.cos(t), np.sin(t)], 1), np.stack([1 - np.cos(t), 0.5 - np.sin(t)], 1)
-    return _points({"upper": upper, "lower": lower}, 0.25, random)
+    return _points({"upper": upper, "lower": lower}, 0.35, random)
 
 
 def circles(random: Generator) -> pd.DataFrame:

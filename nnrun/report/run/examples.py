@@ -26,8 +26,8 @@ MARGIN = 0.08  # around the training examples, as a part of their range
 MOST_POINTS = 1500
 
 
-def boundary_chart(model: Model, data: Dataset) -> Chart:
-    """The two inputs as axes, in their own units; what the network says everywhere, and the dev examples on top."""
+def boundary_chart(model: Model, data: Dataset, part: str = PART) -> Chart:
+    """The two inputs as axes, in their own units; what the network says everywhere, and a part's examples on top."""
     names, own_units = data.fitted.features, data.fitted.preprocessor.own_units
     x = data.parts["train"].x
     low, high = x.min(axis=0), x.max(axis=0)
@@ -35,15 +35,15 @@ def boundary_chart(model: Model, data: Dataset) -> Chart:
     grid = np.stack(np.meshgrid(sides[:, 0], sides[:, 1]), axis=-1).reshape(-1, 2).astype(x.dtype)
     said = model.predict_features(grid).astype(np.float64)
     own = own_units(sides)
-    dev = data.parts[PART]
-    raw = own_units(dev.x)
+    shown = data.parts[part]
+    raw = own_units(shown.x)
     classes = data.classes
     area = _values(data.fitted.target.name, said, own) if classes is None else _classes(model, classes, said, own)
     layout = {"xaxis": axis(names[0], zeroline=False), "yaxis": axis(names[1], zeroline=False)}
-    note = "What the network says of every point, paler where it is less sure; dots are dev examples."
+    note = f"What the network says of every point, paler where it is less sure; dots are {part} examples."
     alt = f"Decision regions over {names[0]} and {names[1]}."
     return Chart(
-        "What the network says everywhere", alt, [*area, *_dots(classes, raw, dev.y)], layout, note, height=460
+        "What the network says everywhere", alt, [*area, *_dots(classes, raw, shown.y)], layout, note, height=460
     )
 
 

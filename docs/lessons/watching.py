@@ -1,0 +1,184 @@
+"""Lessons on what to look at while a network learns: gradients, layers, errors of the parts, one run or many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from lessons.drawing import decades
+from lessons.numbers import at_last
+from lessons.runs import CONFIGS, Lesson, Runs
+from nnrun import load_config
+from nnrun.api import Run
+from nnrun.engine.gradient_check import ACCEPTABLE, BUG, GREAT, GradientCheck, check_gradient
+from nnrun.engine.parameters import Array
+from nnrun.engine.trainer import Trainer
+from nnrun.insight.diagnosis.verbs import of_a_run
+from nnrun.insight.preflight.verbs import open_context
+from nnrun.report.page.charts import BLUE, GREEN, ORANGE, PURPLE, Chart, Layout, axis, line, upright
+from nnrun.report.page.page import Grid
+from nnrun.report.run.curves import epoch_axis
+from nnrun.report.run.errors import ladder_chart
+from nnrun.report.search.results import curves_chart
+from nnrun.report.verbs import run_charts
+from nnrun.runs.stored import StoredRun
+from nnrun.text import percent
+
+ROWS = 8  # on which gradients are compared
+MISTAKE = "dense2.W"  # whose gradient is doubled
+
+
+def gradient(runs: Runs) -> Lesson:
+    """A right gradient, and one that is wrong in one layer."""
+    runs.configs.append("init_he")
+    runs.commands += ["nnrun check configs/init_he.yaml --all", "python docs/gallery.py gradient"]
+    trainer = _of_config("init_he", runs.root)
+    right = trainer.gradient[0].copy()
+    wrong = right.copy()
+    wrong[trainer.network.theta.slices[MISTAKE]] *= 2
+    found = {"right": _compared(trainer, right), f"{MISTAKE} doubled": _compared(trainer, wrong)}
+    rows = [
+        [f"{name}: {each.layer}", each.parameter, f"{each.numerical:.6f}", f"{each.analytic:.6f}", f"{each.ratio:.1e}"]
+        for name, check in found.items()
+        for each in check.layers
+    ]
+    heads = ["gradient", "worst parameter", "numeric", "analytic", "difference"]
+    see = "A mistake stands out by orders of magnitude, in the layer where it was made and in no other."
+    return Lesson("A wrong gradient is found", [_bars(found)], heads, rows, see=see)
+
+
+def _of_config(name: str, root: Path) -> Trainer:
+    """A config's network before its first step, in float64, with its gradient on a few rows worked out."""
+    context = open_context(load_config(CONFIGS / f"{name}.yaml", ["training.dtype=float64"]), root)
+    trainer = context.full_batch(context.train.take(slice(ROWS)))
+    trainer.differentiate(next(trainer.batches.epoch(1)))
+    return trainer
+
+
+def _compared(trainer: Trainer, g: Array) -> GradientCheck:
+    recipe = trainer.recipe
+    return check_gradient(
+        trainer.network, recipe.loss, recipe.hyperparameters, trainer.theta[0], trainer.state[0],
+        trainer.batches.examples, gradient=g,
+    )  # fmt: skip
+
+
+def _bars(found: Mapping[str, GradientCheck]) -> Chart:
+    layers = [each.layer for each in next(iter(found.values())).layers]
+    bars = {"type": "bar", "textposition": "outside", "cliponaxis": False}
+    traces = [
+        {**bars, "name": name, "x": layers, "y": [each.ratio for each in check.layers], "marker": {"color": color},
+         "text": [f"{each.ratio:.0e}" for each in check.layers]}
+        for (name, check), color in zip(found.items(), (BLUE, ORANGE), strict=True)
+    ]  # fmt: skip
+    bounds = {"great below 10⁻⁷": GREAT, "acceptable below 10⁻⁵": ACCEPTABLE, "a bug from 0.001 on": BUG}
+    shapes = [
+        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"width": 1, "dash": "dot"}}
+        for y in bounds.values()
+    ]
+    words = [
+        {"xref": "paper", "x": 1, "y": _power(y), "text": text, "showarrow": False, "xanchor": "right",
+         "yanchor": "bottom"}
+        for text, y in bounds.items()
+    ]  # fmt: skip
+    layout = {
+        "xaxis": axis(""),
+        "yaxis": decades("relative difference", 1e-12, 10, every=2),
+        "shapes": shapes,
+        "annotations": words,
+        "bargap": 0.5,
+    }
+    told = "; ".join(f"{name} {check.ratio:.0e} in all" for name, check in found.items())
+    return Chart(
+        "‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖) of each layer", f"{told}.", traces, layout, height=380
+    )
+
+
+def _power(value: float) -> int:
+    return round(float(f"{value:e}".partition("e")[2]))
+
+
+FOUR = ("network.hidden=[64,64,64,64]", "network.init={name: normal, scale: 0.05}", "training.layer_statistics=true")
+COLORS = (BLUE, ORANGE, GREEN, PURPLE)
+
+
+def signals(runs: Runs) -> Lesson:
+    """Z and activations of each layer, over the epochs."""
+    found = {
+        "without batch norm": runs.train("init_he", *FOUR),
+        "with batch norm": runs.train("init_he", *FOUR, "network.batch_norm=true"),
+    }
+    charts = [
+        _spread(run, f"{what}, {name}", kind)
+        for what, kinds in (("z", ("dense", "norm")), ("activations", ("relu", "relu")))
+        for (name, run), kind in zip(found.items(), kinds, strict=True)
+    ]
+    see = "Small initial weights: without batch norm each layer passes on a fraction of its signal, with it all of it."
+    return Lesson("What batch norm keeps in place", [Grid(charts)], **at_last(found), see=see)
+
+
+def _spread(run: Run, title: str, kind: str) -> Chart:
+    """Deviation of what the layers of a kind give, a line a layer."""
+    rows = run.metrics
+    names = [name for name in rows[0]["layers"] if name.startswith(kind) and name != "output"]
+    x = [row["epoch"] for row in rows]
+    lines = [
+        line(f"layer {i}", x, [row["layers"][name]["output_std"] for row in rows], COLORS[i - 1])
+        for i, name in enumerate(names, start=1)
+    ]
+    layout = {"xaxis": epoch_axis(rows), "yaxis": decades("deviation", 1e-3, 5), "legend": {"font": {"size": 11}}}
+    last = ", ".join(f"{trace['y'][0]:.2g}" for trace in lines)
+    return Chart(title, f"{title}: deviations in the first epoch {last} from the first layer on.", lines, layout,
+                 height=270)  # fmt: skip
+
+
+def ladder(runs: Runs) -> Lesson:
+    """Errors from base to test, of three runs."""
+    found = {
+        "bias: too small": runs.train("digits", "network.hidden=[4]", "regularization.dropout=0"),
+        "variance: weights begin too large": runs.train("init_too_large"),
+        "neither": runs.train("digits"),
+    }
+    charts, rows = [], []
+    for name, run in found.items():
+        verdict = of_a_run(StoredRun(run.directory), None, None, CONFIGS / "digits.yaml", ()).verdict
+        assert verdict is not None
+        chart = ladder_chart(verdict)
+        layout = {**chart.layout, "xaxis": axis("", percent=True, range=[0, 0.25])}
+        charts.append(replace(chart, title=name.capitalize(), note="", layout=layout, height=190))
+        rows.append([name, *(percent(verdict.errors[part]) for part in ("train", "dev", "test"))])
+    see = "The longest step down the ladder is the problem: base to train is bias, train to dev is variance."
+    return Lesson("The ladder from base to test", charts, ["best epoch", "train", "dev", "test"], rows, see=see)
+
+
+def one_or_many(runs: Runs) -> Lesson:
+    """A run that is looked after, and trials side by side."""
+    run, found = runs.train("babysat"), runs.search("search_random")
+    one = run_charts(StoredRun(run.directory))[0]
+    many = curves_chart(found)
+    see = "Few machines: look after one model and change it on its way. Many: train all at once and keep the best."
+    parts = [
+        replace(one, title="One model", note="", table=None, height=300, layout=_with_changes(one, run)),
+        replace(many, title="25 models at once", note="", height=300),
+    ]
+    best = found.ranked[0]
+    rows = [
+        ["babysat", "1", percent(min(row["dev_error"] for row in run.metrics))],
+        ["search_random", str(len(found.trials)), percent(min(value for value in best["curve"] if value is not None))],
+    ]
+    return Lesson("One model babysat, or many in parallel", parts, ["", "models", "lowest dev error"], rows, see=see)
+
+
+def _with_changes(chart: Chart, run: Run) -> Layout:
+    """Its layout, in which the epochs are marked in which something was changed."""
+    shapes, words = [*chart.layout["shapes"]], [*chart.layout["annotations"]]
+    for epoch, settings in run.config.training.changes.items():
+        told = ", ".join(f"{key.rpartition('.')[2].replace('_', ' ')} {value:g}" for key, value in settings.items())
+        shape, text = upright(epoch, told, PURPLE, 3, leftward=False)
+        shapes.append(shape)
+        words.append(text)
+    return {**chart.layout, "shapes": shapes, "annotations": words}
+
+
+LESSONS = (gradient, signals, ladder, one_or_many)
