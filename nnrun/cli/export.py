@@ -76,9 +76,9 @@ def export(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the model as a file for other programs, and check it; or what runs came to for TensorBoard or MLflow.
+    """Write a model, or the course of runs, for other programs.
 
-    For those several runs can be named, and a search brings its trials.
+    Of TensorBoard and MLflow several runs can be named, and a search brings its trials.
 
     Example:  nnrun export latest --format onnx -o model.onnx
     """

@@ -36,7 +36,7 @@ def report(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write report.html of a run or a search, or of a folder of them: a page to open or send.
+    """Write report.html of a run, a search, or all: to open or send.
 
     With --all it has a table of the runs, the curves of the best on each data set, and what their errors mean.
 

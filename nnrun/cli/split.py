@@ -28,7 +28,7 @@ def split(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write which row of the data went where: train, dev, test, or the fold in which it is dev.
+    """Write which row of the data went to train, dev or test.
 
     Example:  nnrun split latest -o parts.csv
     """

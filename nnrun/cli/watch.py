@@ -28,7 +28,7 @@ def watch(
     read_only: ReadOnly = False,
     debug: Debug = False,
 ) -> None:
-    """Show all runs of a folder live, on a page of this machine or in this terminal.
+    """Show all runs of a folder live: on a page, or in this terminal.
 
     The page is for whoever has its address, which holds a token; it is served to this machine alone, until Ctrl-C.
 

@@ -342,7 +342,7 @@ foo: 1
         "config.yaml:9:27: regularization.dropout: has length 2, network.hidden has length 1; "
         "give one number, or one rate a layer",
         "config.yaml:10:1: foo: unknown key; allowed here: name, seed, data, network, regularization, optimizer, "
-        "training, diagnosis, metrics or search",
+        "training, diagnosis, metrics, search or tracking",
     ]
 
 

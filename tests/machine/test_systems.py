@@ -33,7 +33,7 @@ POSIX = {  # what typeshed has for Linux and not for Windows
         *("getrlimit", "setrlimit", "RLIMIT_DATA", "RLIM_INFINITY", "getuid", "O_NOFOLLOW"),
         *("SIGKILL", "SIGHUP", "pthread_sigmask", "SIG_BLOCK", "SIG_SETMASK"),
         *("tcgetpgrp", "getpgrp", "SIGTSTP", "SIGTTIN", "SIGTTOU", "pthread_kill"),
-        *("tcgetattr", "tcsetattr", "TCSANOW", "ICANON", "ECHO", "VMIN", "VTIME", "error"),
+        *("tcgetattr", "tcsetattr", "TCSANOW", "ICANON", "ECHO", "VMIN", "VTIME", "error", "nice"),
     },
 }
 

@@ -56,7 +56,7 @@ def test_runs_are_chosen_filtered_and_told_in_full(on_terminal: OnTerminalFixtur
     screen.type("statu=done\r")
     screen.wait_for("refused  no run has a 'statu', did you mean status[?]")
     screen.type("\x15name=second\r")
-    screen.wait_for(r"1 of 3 runs, 0 training   filter name=second")
+    screen.wait_for(r"1 of 3 runs, 0 training")
     screen.type("\r")
     screen.wait_for(r"to type next\n(.*\n)*.* diagnose \d")
     screen.type("\r")

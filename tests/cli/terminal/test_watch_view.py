@@ -31,7 +31,9 @@ def press(view: View, *keys: str) -> None:
 
 
 def seen(view: View, width: int = 80, height: int = 24, **more: Any) -> list[str]:
-    points = {name: [[float(n), 0.3, 0.4, 0.08 / n, 0.2 / n, n / 2] for n in range(1, 9)] for name in view.rows}
+    points = {
+        name: [[float(n), 0.3, 0.4, 0.08 / n, 0.2 / n, 10.0 * n, n / 2] for n in range(1, 9)] for name in view.rows
+    }
     return ["".join(part for part, _ in line) for line in drawn(Seen(view, "runs", points, **more), width, height)]
 
 
