@@ -63,6 +63,7 @@ def bad_mlflow(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
             folder.mkdir(parents=True)
             (folder / "__init__.py").write_text(code if name == "mlflow" else "")
         monkeypatch.setenv("PYTHONPATH", str(here / "libraries"))
+        monkeypatch.syspath_prepend(here / "libraries")  # where this process asks whether they are there
 
     yield make
     for path in Path("runs").glob("2*"):
