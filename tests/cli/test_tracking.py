@@ -13,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nnrun.installation import has_extra
 from tests.cli.conftest import QUICK, SECONDS, Done
 
 Nnrun = Callable[..., Done]
@@ -112,7 +111,6 @@ def test_what_raises_in_a_tool_is_a_word_and_the_run_goes_on(start: Start, bad_m
     assert "no luck today" in (newest() / "log.txt").read_text()
 
 
-@pytest.mark.skipif(not has_extra("mlflow"), reason="MLflow is looked for before it is loaded")
 def test_a_tool_that_hangs_keeps_nobody_waiting(nnrun: Nnrun, bad_mlflow: Callable[[str], None]) -> None:
     bad_mlflow("import time; time.sleep(100_000)")
     done = nnrun("train", *QUICK, *TO_MLFLOW)
