@@ -152,6 +152,7 @@ LATER_FILES = {
     "at the end of each cycle of the learning rate, of which `nnrun ensemble --snapshots` makes members",
     "requests": "a file for each thing that `nudge`, `pause`, `resume` or `stop` asked for, until it is taken up",
     "report.html": "the page that `nnrun report` or `--report` made last; a search has one too",
+    "lesson-NAME.html": "the page that `nnrun report --lesson NAME` made last",
     "calibration.json": "what `nnrun evaluate --calibrate` found: the temperature of the probabilities (1: none), "
     "scores of the rows that calibrate `nnrun predict --interval` (which finds these itself the first time), and a "
     "checksum of the networks that both are of",

@@ -23,6 +23,10 @@ Report = Annotated[bool, typer.Option("--report", help="Write report.html as wel
 
 
 Whole = Annotated[bool, typer.Option("--all", help="One page of all runs of the folder, which lies there too.")]
+Lesson = Annotated[
+    str | None,
+    typer.Option("--lesson", metavar="NAME", help="One picture: boundary, curves, ladder, layers or weights."),
+]
 
 
 @explained
@@ -31,6 +35,7 @@ def report(
     all_: Whole = False,
     filters: Filters = None,
     cost: Cost = None,
+    lesson: Lesson = None,
     open_: Open = False,
     runs: Runs = RUNS,
     json: Json = False,
@@ -38,29 +43,47 @@ def report(
 ) -> None:
     """Write report.html of a run, a search, or all: to open or send.
 
-    With --all it has a table of the runs, the curves of the best on each data set, and what their errors mean.
+    With --all it has a table of the runs, the curves of the best on each data set, and what their errors mean;
+    with --lesson it has one picture of a run and a line that says what to see.
 
     Example:  nnrun report latest
     """
     from nnrun.runs.finding import find_run
+    from nnrun.text import wrapped
 
+    _refuse_both(run, all_, filters, cost, lesson)
+    see = ""
+    if all_:
+        page, about = _of_folder(runs, filters or []), {"path": str(runs)}
+    else:
+        found = find_run(runs, run)
+        page, see = _of_lesson(found, lesson) if lesson is not None else (write(found, runs, cost), "")
+        about = {"id": found.id, "path": str(found.path), **({"lesson": lesson, "see": see} if lesson else {})}
+    if json:
+        json_result({"schema_version": 1, **about, "report": str(page)})
+    else:
+        result(told(page), *(wrapped(see, "see      ") if see else []))
+    if open_ and not webbrowser.open(page.absolute().as_uri()):
+        say(f"note     no browser could be started; open {page} in one")
+
+
+def _refuse_both(run: str, all_: bool, filters: list[str] | None, cost: list[str] | None, lesson: str | None) -> None:
+    """UsageError for options of which one makes no sense beside another."""
     if all_ and run != LATEST:
         raise UsageError(f"{run} and --all: only one of them")
     if all_ and cost:
         raise UsageError("--all and --cost: a threshold is chosen for one run")
     if filters and not all_:
         raise UsageError("--filter says which runs are on the page of --all")
-    if all_:
-        page, about = _of_folder(runs, filters or []), {"path": str(runs)}
-    else:
-        found = find_run(runs, run)
-        page, about = write(found, runs, cost), {"id": found.id, "path": str(found.path)}
-    if json:
-        json_result({"schema_version": 1, **about, "report": str(page)})
-    else:
-        result(told(page))
-    if open_ and not webbrowser.open(page.absolute().as_uri()):
-        say(f"note     no browser could be started; open {page} in one")
+    if lesson is not None and (all_ or cost):
+        raise UsageError(f"--lesson and {'--all' if all_ else '--cost'}: a lesson is one picture of one run")
+
+
+def _of_lesson(run: RunDir, name: str) -> tuple[Path, str]:
+    from nnrun.report.verbs import write_lesson
+    from nnrun.runs.stored import StoredRun
+
+    return write_lesson(StoredRun(run), name)
 
 
 def _of_folder(runs: Path, filters: list[str]) -> Path:

@@ -14,7 +14,7 @@ from nnrun.models.operating import read_costs
 from nnrun.report.folder.report import folder_page
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, join, paragraph
-from nnrun.report.run.curves import curve_charts
+from nnrun.report.run.lessons import LESSONS, lesson_page
 from nnrun.report.run.report import run_page
 from nnrun.report.search.improvement import staircase
 from nnrun.report.search.parameters import parallel_chart, slice_charts
@@ -22,10 +22,8 @@ from nnrun.report.search.report import search_page
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.finding import list_runs
 from nnrun.runs.labels import labels_of
-from nnrun.runs.lineage import course_of
-from nnrun.runs.rundir import PAGE
+from nnrun.runs.rundir import LESSON, PAGE
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import error_kind
 
 
 def write_report(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: Sequence[str] | None = None) -> Path:
@@ -64,12 +62,19 @@ def write_folder_report(root: Path, filters: Sequence[str] = ()) -> Path:
     return root / PAGE
 
 
+def write_lesson(run: StoredRun, name: str) -> tuple[Path, str]:
+    """Make the page of one picture of a run anew; its path, and what to see in it.
+
+    Raises UsageError for a name that is not known, and where a run has not what the picture needs.
+    """
+    file = LESSON.format(name)
+    run.directory.write(file, lesson_page(run, name).render())
+    return run.path / file, LESSONS[name].see
+
+
 def run_charts(run: StoredRun) -> list[Chart]:
     """Losses, errors and the learning rate of a run over its epochs; none where it has no epoch."""
-    if not run.rows:
-        return []
-    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
-    return curve_charts(course_of(run), best, run.events, run.config.metrics.primary, kind)
+    return [*LESSONS["curves"].charts(run)]
 
 
 def search_charts(search: StoredRun, each_alone: bool = False, most: int | None = None) -> list[Chart]:

@@ -43,7 +43,7 @@ SCHEMA_VERSION = 1
 CONFIG, RESOLVED, RECORD, DATA = "config.yaml", "resolved.yaml", "run.json", "data.json"
 EPOCHS, EVENTS, LOG, LOCK, CHECKPOINTS = "metrics.jsonl", "events.jsonl", "log.txt", "run.lock", "checkpoints"
 MEMBERS, CALIBRATION = "members.json", "calibration.json"
-DIAGNOSIS, CURVE, PAGE = "diagnosis.json", "learning_curve.json", "report.html"  # what was worked out of a run
+DIAGNOSIS, CURVE, PAGE, LESSON = "diagnosis.json", "learning_curve.json", "report.html", "lesson-{}.html"  # worked out
 UNFINISHED = ".creating-"  # a directory that is not a run yet
 
 
@@ -52,7 +52,7 @@ class RunDir:
 
     config.yaml  resolved.yaml  run.json  data.json  metrics.jsonl  events.jsonl  log.txt
     checkpoints/{best,last}.safetensors, each with its description as .json
-    run.lock; what was worked out of a run: calibration.json  diagnosis.json  learning_curve.json  report.html
+    run.lock; what was worked out: calibration.json  diagnosis.json  learning_curve.json  report.html  lesson-NAME.html
     """
 
     def __init__(self, path: Path) -> None:

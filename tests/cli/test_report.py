@@ -148,3 +148,42 @@ def test_what_no_page_of_a_folder_can_be_made_of(here: Path, nnrun: NNRun) -> No
     assert "no run fulfils that" in nnrun("report", "--all", "--filter", "name=xyz").err
     assert "did you mean status" in nnrun("report", "--all", "--filter", "statu=done").err
     assert not Path("runs/report.html").exists()
+
+
+def test_a_lesson_is_a_page_with_one_picture_and_what_to_see(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK, "--set", "data.source=moons", "--set", "training.layer_statistics=true")
+    for name, title in (
+        ("boundary", "What the network says everywhere"),
+        ("curves", "Loss and cost"),
+        ("ladder", "From base to test"),
+        ("layers", "Size of the outputs"),
+        ("weights", "Weights of the best epoch"),
+    ):
+        done = nnrun("report", "--lesson", name)
+        file = newest() / f"lesson-{name}.html"
+        assert done.out.startswith(f"report   {file} (")
+        assert "\nsee      " in done.out
+        assert f"<h3>{title}</h3>" in file.read_text(encoding="utf-8")
+    document = nnrun("report", "--lesson", "ladder", "--json").json
+    assert (document["lesson"], document["report"]) == ("ladder", str(newest() / "lesson-ladder.html"))
+    assert "bias" in document["see"]
+
+
+def test_a_lesson_says_what_a_run_lacks_for_it(here: Path, nnrun: NNRun) -> None:
+    nnrun("train", "-q", *QUICK)
+    for name, words in (
+        ("boundary", "needs two inputs that are numbers"),
+        ("layers", "training.layer_statistics=true"),
+        ("boundry", "did you mean boundary?"),
+    ):
+        done = nnrun("report", "--lesson", name)
+        assert (done.code, done.out) == (2, "")
+        assert words in " ".join(done.err.split())
+        assert not (newest() / f"lesson-{name}.html").exists()
+
+
+@pytest.mark.parametrize("other", [("--all",), ("--cost", "a=2")])
+def test_a_lesson_is_of_one_run(nnrun: NNRun, other: tuple[str, ...]) -> None:
+    done = nnrun("report", "--lesson", "curves", *other)
+    assert (done.code, done.out) == (2, "")
+    assert f"--lesson and {other[0]}" in done.err

@@ -1,0 +1,102 @@
+"""Single pictures of a run that teach something, each with a line that says what to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from nnrun.errors import UsageError
+from nnrun.insight.diagnosis.verbs import of_a_run
+from nnrun.models.trained import trained
+from nnrun.report.page.charts import Chart
+from nnrun.report.page.html import paragraph
+from nnrun.report.page.page import Page, Section
+from nnrun.report.run.curves import curve_charts, statistics_charts, weights_chart
+from nnrun.report.run.errors import ladder_chart
+from nnrun.report.run.examples import boundary_chart
+from nnrun.runs.checkpoints import load_weights
+from nnrun.runs.lineage import course_of
+from nnrun.runs.rundir import now
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import error_kind
+from nnrun.text import closest, one_of
+
+
+class Lesson(NamedTuple):
+    """What it is called on the page, what to see there, and its charts; none where a run has not what they need."""
+
+    title: str
+    see: str
+    charts: Callable[[StoredRun], Sequence[Chart]]
+    needs: str
+
+
+def _boundary(run: StoredRun) -> list[Chart]:
+    known = trained(run)
+    fitted = known.dataset.fitted
+    plane = known.model.n_features == 2 and not fitted.embeddings and "bins" not in fitted.document
+    return [boundary_chart(known.model, known.dataset)] if plane else []
+
+
+def _curves(run: StoredRun) -> list[Chart]:
+    if not run.rows:
+        return []
+    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
+    return curve_charts(course_of(run), best, run.events, run.config.metrics.primary, kind)
+
+
+def _ladder(run: StoredRun) -> list[Chart]:
+    verdict = of_a_run(run, None, None, run.directory.resolved, ()).verdict
+    return [ladder_chart(verdict)] if verdict else []
+
+
+LESSONS = {
+    "boundary": Lesson(
+        "Decision boundary",
+        "Too straight, and rows of both classes lie on its wrong side; too wiggly, and it goes round single rows.",
+        _boundary,
+        "two inputs that are numbers, as in configs/boundary.yaml",
+    ),
+    "curves": Lesson(
+        "Learning curves",
+        "Training and dev error that both stay high are bias, one that leaves the other behind is variance.",
+        _curves,
+        "an epoch that was finished",
+    ),
+    "ladder": Lesson(
+        "The ladder from base to test",
+        "The longest step is the problem: base to train is bias, train to dev is variance.",
+        _ladder,
+        "errors of its parts",
+    ),
+    "layers": Lesson(
+        "Signals and gradients of each layer",
+        "Layers whose lines lie far apart pass on a fraction of what they get, or many times that.",
+        lambda run: statistics_charts(run.rows),
+        "statistics of its layers, which are recorded with training.layer_statistics=true",
+    ),
+    "weights": Lesson(
+        "Weights of each layer",
+        "A penalty draws the histograms together around 0.",
+        lambda run: [weights_chart(load_weights(run.directory))],
+        "weights",
+    ),
+}
+"""A picture by its name."""
+
+
+def lesson_page(run: StoredRun, name: str) -> Page:
+    """The page of one picture; UsageError for a name that is not known, and for a run that has not what it needs."""
+    if name not in LESSONS:
+        hint = f"did you mean {meant}? " if (meant := closest(name, LESSONS)) else ""
+        raise UsageError(f"no lesson {name!r}; {hint}there are {one_of(LESSONS)}")
+    lesson = LESSONS[name]
+    if run.is_search:
+        raise UsageError(f"{run.id} is a search; name one of its runs, such as {run.id}/best")
+    charts = lesson.charts(run)
+    if not charts:
+        raise UsageError(f"{run.id}: the lesson {name} needs {lesson.needs}")
+    sections = [Section(lesson.title, charts)]
+    return Page(
+        f"Run {run.id}", paragraph(lesson.see), sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}"
+    )
