@@ -11,10 +11,10 @@ from typing import Any
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
-from nnrun.insight.comparison.listing import BROKEN, Entry, lacks_result, select
+from nnrun.insight.comparison.listing import BROKEN, Entry, select
 from nnrun.runs.finding import ID, list_runs
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
-from nnrun.runs.stored import HELD, StoredRun, head_of
+from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER
 from nnrun.watching.curves import BestSoFar, Curve
 from nnrun.watching.so_far import EpochsSoFar, SoFar, TrialsSoFar
@@ -72,15 +72,12 @@ class Folder:
 
     def _row(self, run: RunDir) -> Row:
         """Whatever is wrong with a directory is a row with the reason."""
-        fresh = RunDir(run.path)
         try:
             if name := _foreign(run):
                 raise DataError(f"{name} is a link or a pipe, which is not followed")
-            stored = StoredRun(fresh)
-            head_of(stored)
-            if lacks_result(stored):
-                self._so_far(stored)  # raises what an Entry would swallow
-            entry = Entry(stored, self._so_far)
+            entry = Entry(StoredRun(RunDir(run.path)), self._so_far)
+            if entry.problem:
+                raise entry.problem
             facts, final = entry.facts, entry.final
         except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"{error}" or type(error).__name__

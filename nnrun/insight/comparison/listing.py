@@ -37,12 +37,13 @@ class Entry:
     def __init__(self, run: StoredRun, so_far: Callable[[StoredRun], Settings] | None = None) -> None:
         """`so_far` tells what one without a result has come to, in place of reading all of its epochs or trials."""
         self.run, self.search = run, run.is_search
+        self.problem: NnrunError | None = None  # why it cannot be read
         try:
             self.record: Settings = dict(head_of(run))
-            if lacks_result(run):
+            if _lacks_result(run):
                 self.record |= (so_far or _so_far)(run)
-        except NnrunError:
-            self.record = {"status": BROKEN}
+        except NnrunError as error:
+            self.record, self.problem = {"status": BROKEN}, error
 
     @property
     def facts(self) -> Settings:
@@ -104,7 +105,7 @@ class Entry:
         return facts[key] if key in facts else self.settings.get(key)
 
 
-def lacks_result(run: StoredRun) -> bool:
+def _lacks_result(run: StoredRun) -> bool:
     """Whether what it has come to does not stand in run.json."""
     return run.status != "done" if run.is_search else run.under_way
 

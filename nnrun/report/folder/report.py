@@ -16,7 +16,7 @@ from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
 from nnrun.runs.records import Row
 from nnrun.runs.rundir import now
-from nnrun.runs.stored import HELD, StoredRun, record_of
+from nnrun.runs.stored import HELD
 from nnrun.runs.telling import ending
 from nnrun.runs.verdict import error_kind, of_record, summary
 from nnrun.text import counted, duration, metric_name, percent, source_name, yaml_text
@@ -87,22 +87,17 @@ def _row(entry: Entry, ids: Sequence[str]) -> list[object]:
     facts_, final = entry.facts, entry.final
     errors = (Sortable(_error(entry, part), final.get(f"{part}_error")) for part in PARTS)
     parent = facts_["parent"]
-    counts = [facts_["best_trial"], facts_["trials"]] if entry.search else [facts_["best_epoch"], facts_["epochs"]]
-    words = ["trial ", " trials"] if entry.search else ["", ""]
-    shown = ["–" if count is None else word for count, word in zip(counts, _with(counts, words), strict=True)]
+    of_search = (("trial {}", "best_trial"), ("{} trials", "trials"))
+    counts = of_search if entry.search else (("{}", "best_epoch"), ("{}", "epochs"))
     return [
         entry.run.id,
         facts_["kind"],
         facts_["status"],
         *errors,
-        *(Sortable(word, count) for word, count in zip(shown, counts, strict=True)),
+        *(Sortable("–" if facts_[key] is None else word.format(facts_[key]), facts_[key]) for word, key in counts),
         Sortable("–" if facts_["seconds"] is None else f"{facts_['seconds']:.3g}", facts_["seconds"]),
         beginning(str(parent["id"]), ids) if parent else "",
     ]
-
-
-def _with(counts: Sequence[int | None], words: Sequence[str]) -> tuple[str, str]:
-    return f"{words[0]}{counts[0]}", f"{counts[1]}{words[1]}"
 
 
 def _error(entry: Entry, part: str) -> str:
@@ -182,13 +177,5 @@ def _wrong(entry: Entry) -> str:
 
 def _broken_section(entries: Sequence[Entry]) -> Section:
     """Directories that cannot be read, with the reason."""
-    rows = [[entry.run.id, _reason(entry.run)] for entry in entries]
+    rows = [[entry.run.id, str(entry.problem)] for entry in entries]
     return Section("Unreadable", [table("These hide no other run", ["directory", "why"], rows, (0, 1))])
-
-
-def _reason(run: StoredRun) -> str:
-    try:
-        record_of(run)
-    except NnrunError as error:
-        return str(error)
-    return "its files contradict each other"
