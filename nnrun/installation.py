@@ -7,10 +7,14 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 NAME = "nnrun"
 MODULES = {"mlflow-skinny": "mlflow"}  # of libraries that have another name
@@ -49,6 +53,19 @@ def program() -> str:
     if found and own and Path(found).samefile(own):
         return NAME
     return shlex.quote(called) if called else shlex.join([sys.executable, "-m", NAME])
+
+
+def start_apart(words: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A command of this installation as a process that goes on without this one; what it complains of goes to a file.
+
+    A Ctrl-C is not for it. Raises OSError where none can be started.
+    """
+    import subprocess
+
+    return subprocess.Popen(
+        [sys.executable, "-m", NAME, *words],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
+    )  # fmt: skip
 
 
 def shipped() -> Path:

@@ -6,15 +6,16 @@ itself when the run is over. It is `nnrun export --follow`, which anybody may st
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from nnrun.installation import command, has_extra, lacking
+from nnrun.installation import command, has_extra, lacking, start_apart
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.telling import called
+
+if TYPE_CHECKING:
+    import subprocess
 
 LONGEST = 2_000  # bytes of what one said last that are read
 
@@ -55,13 +56,7 @@ class Followers:
         words = ["export", str(self.run.path.absolute()), "--format", tool, "--follow"]
         try:
             said = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process lives
-            process = subprocess.Popen(
-                [sys.executable, "-m", "nnrun", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                start_new_session=True,  # a Ctrl-C is the training's to handle
-            )
+            process = start_apart(words, said)
         except OSError as error:
             return self._tell(tool, str(error.strerror))
         follower = Follower(tool, process, said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnrun.errors import UsageError
-from nnrun.installation import command, elsewhere
+from nnrun.installation import command, elsewhere, start_apart
 from nnrun.runs.rundir import RunDir
 
 SECONDS_TO_REFUSE = 3.0  # within which a command says what is wrong with it
@@ -43,10 +42,7 @@ def start(wish: Wish, root: Path) -> str:
 
 def _run(words: Sequence[str]) -> None:
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nnrun", *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
-        )  # fmt: skip
+        process = start_apart(words, said)
         try:
             code = process.wait(SECONDS_TO_REFUSE)
         except subprocess.TimeoutExpired:
