@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import platform
 import statistics
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,7 +52,7 @@ def _system(stored: StoredRun) -> Iterator[str]:
     record = stored.record
     if taken := [row["seconds"] for row in stored.rows[-LATEST:]]:
         yield f"{duration(statistics.median(taken))} an epoch"
-    if stored.status in HELD and record["host"]["name"] == socket.gethostname():
+    if stored.status in HELD and record["host"]["name"] == platform.node():
         import psutil
 
         with suppress(psutil.Error, TypeError, KeyError):
