@@ -14,6 +14,7 @@ from nnrun.models.operating import read_costs
 from nnrun.report.folder.report import folder_page
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, join, paragraph
+from nnrun.report.run.curves import run_curves
 from nnrun.report.run.lessons import LESSONS, lesson_page
 from nnrun.report.run.report import run_page
 from nnrun.report.search.improvement import staircase
@@ -22,6 +23,7 @@ from nnrun.report.search.report import search_page
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.finding import list_runs
 from nnrun.runs.labels import labels_of
+from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import LESSON, PAGE
 from nnrun.runs.stored import StoredRun
 
@@ -74,7 +76,7 @@ def write_lesson(run: StoredRun, name: str) -> tuple[Path, str]:
 
 def run_charts(run: StoredRun) -> list[Chart]:
     """Losses, errors and the learning rate of a run over its epochs; none where it has no epoch."""
-    return [*LESSONS["curves"].charts(run)]
+    return run_curves(run, course_of(run)) if run.rows else []
 
 
 def search_charts(search: StoredRun, each_alone: bool = False, most: int | None = None) -> list[Chart]:

@@ -11,11 +11,10 @@ from nnrun.insight.comparison.lines import beginning, mark, marks_explained
 from nnrun.insight.comparison.listing import BROKEN, Entry, kept_best
 from nnrun.report.page.charts import Chart, axis, colour, log_axis
 from nnrun.report.page.html import Markup, Sortable, facts, join, listing, paragraph, table, tag
-from nnrun.report.page.page import Grid, Page, Section, left_out
+from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run.curves import series
 from nnrun.runs.finding import in_short, list_runs
 from nnrun.runs.records import Row
-from nnrun.runs.rundir import now
 from nnrun.runs.stored import HELD
 from nnrun.runs.telling import ending
 from nnrun.runs.verdict import error_kind, of_record, summary
@@ -35,7 +34,7 @@ def folder_page(root: Path, entries: Sequence[Entry]) -> Page:
     sections = [_table_section(root, whole), *_curve_sections(best), _verdicts_section(best)]
     if len(whole) < len(entries):
         sections.append(_broken_section([entry for entry in entries if entry not in whole]))
-    return Page(f"Runs in {root}", _lead(whole, best), sections, f"Made {now()[:16].replace('T', ' ')} from {root}")
+    return Page(f"Runs in {root}", _lead(whole, best), sections, made_from(root))
 
 
 def _lead(whole: Sequence[Entry], best: Sequence[Entry]) -> Markup:

@@ -12,6 +12,7 @@ from string import Template
 from nnrun.files import to_json
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, join, paragraph, scrolled, tag, unfolded
+from nnrun.runs.rundir import now
 
 ASSETS = Path(__file__).parents[1] / "assets"
 BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/plotly
@@ -102,6 +103,11 @@ class Page:
         if self.charts:
             yield BUNDLE.read_text(encoding="utf-8")
         yield from (path.read_text(encoding="utf-8") for path in (CHARTS, ASSETS / "page.js"))
+
+
+def made_from(source: Path) -> str:
+    """The foot of a page: when it was made, and from which directory."""
+    return f"Made {now()[:16].replace('T', ' ')} from {source}"
 
 
 def as_data(value: object) -> str:

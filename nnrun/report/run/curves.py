@@ -34,7 +34,9 @@ from nnrun.report.page.html import Markup, table
 from nnrun.report.run.marks import change_marks, laid_out, marks_of
 from nnrun.runs.lineage import Course
 from nnrun.runs.records import Event, Row, numbers
+from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import epoch_table, shown_metrics
+from nnrun.runs.verdict import error_kind
 from nnrun.text import metric_name
 
 FEW = 20  # epochs; fewer are points on a line
@@ -60,6 +62,12 @@ def curve_charts(
         *(_by_part(name, course, marks, kind) for name in further),
         *_rate_chart(course),
     ]
+
+
+def run_curves(run: StoredRun, course: Course) -> list[Chart]:
+    """The same of a run with at least one epoch, over its course."""
+    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
+    return curve_charts(course, best, run.events, run.config.metrics.primary, kind)
 
 
 def _losses(course: Course, marks: Layout, kind: str) -> Chart:

@@ -10,15 +10,13 @@ from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.models.trained import trained
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import paragraph
-from nnrun.report.page.page import Page, Section
-from nnrun.report.run.curves import curve_charts, statistics_charts, weights_chart
+from nnrun.report.page.page import Page, Section, made_from
+from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart
 from nnrun.report.run.examples import boundary_chart
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of
-from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.verdict import error_kind
 from nnrun.text import closest, one_of
 
 
@@ -38,13 +36,6 @@ def _boundary(run: StoredRun) -> list[Chart]:
     return [boundary_chart(known.model, known.dataset)] if plane else []
 
 
-def _curves(run: StoredRun) -> list[Chart]:
-    if not run.rows:
-        return []
-    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
-    return curve_charts(course_of(run), best, run.events, run.config.metrics.primary, kind)
-
-
 def _ladder(run: StoredRun) -> list[Chart]:
     verdict = of_a_run(run, None, None, run.directory.resolved, ()).verdict
     return [ladder_chart(verdict)] if verdict else []
@@ -60,7 +51,7 @@ LESSONS = {
     "curves": Lesson(
         "Learning curves",
         "Training and dev error that both stay high are bias, one that leaves the other behind is variance.",
-        _curves,
+        lambda run: run_curves(run, course_of(run)) if run.rows else [],
         "an epoch that was finished",
     ),
     "ladder": Lesson(
@@ -96,7 +87,4 @@ def lesson_page(run: StoredRun, name: str) -> Page:
     charts = lesson.charts(run)
     if not charts:
         raise UsageError(f"{run.id}: the lesson {name} needs {lesson.needs}")
-    sections = [Section(lesson.title, charts)]
-    return Page(
-        f"Run {run.id}", paragraph(lesson.see), sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}"
-    )
+    return Page(f"Run {run.id}", paragraph(lesson.see), [Section(lesson.title, charts)], made_from(run.path))

@@ -16,9 +16,9 @@ from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.trained import Trained, trained
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, commands, facts, join, listing, paragraph, sentence_case, table, tag
-from nnrun.report.page.page import Page, Section, left_out
+from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background, errors, examples
-from nnrun.report.run.curves import curve_charts, statistics_charts, weights_chart
+from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart, steps_table
 from nnrun.report.run.examples import boundary_chart, worst_part
 from nnrun.report.run.family import family_sections
@@ -40,7 +40,6 @@ from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import is_gathered, member
 from nnrun.runs.records import Final, FoundSymptom, RunRecord
-from nnrun.runs.rundir import now
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.telling import PARTS, ending
 from nnrun.runs.verdict import error_kind
@@ -67,7 +66,7 @@ def run_page(run: StoredRun, usual: Path, options: Sequence[str], costs: Mapping
         background.again_section(run, *_again(run)),
     ]
     lead = join([_lead(record, verdict), facts(key_numbers(run, config))])
-    return Page(f"Run {run.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {run.path}")
+    return Page(f"Run {run.id}", lead, sections, made_from(run.path))
 
 
 def _again(run: StoredRun) -> tuple[str, list[str]]:
@@ -156,10 +155,8 @@ def _curves_section(run: StoredRun) -> Section:
         return left_out("Learning curves", "its members were trained before, each in a directory of its own.")
     if not run.rows:
         return left_out("Learning curves", "no epoch was finished.")
-    best, kind = run.record.get("best_epoch"), error_kind(run.record["data"])
     course = course_of(run)
-    charts = curve_charts(course, best, run.events, run.config.metrics.primary, kind)
-    return Section("Learning curves", [*charts, *changes_table(course)])
+    return Section("Learning curves", [*run_curves(run, course), *changes_table(course)])
 
 
 def _closer_sections(run: StoredRun, costs: Mapping[str, float] | None) -> list[Section]:

@@ -11,10 +11,9 @@ from nnrun.improving.telling import asked_told, interval, settings_told
 from nnrun.installation import as_options, command
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line, log_axis, plain, points
 from nnrun.report.page.html import Markup, code, commands, facts, join, listing, paragraph, sentence_case, table, tag
-from nnrun.report.page.page import Page, Section, left_out
+from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background
 from nnrun.report.search.results import Results
-from nnrun.runs.rundir import now
 from nnrun.text import counted, duration, percent, shortened
 
 ADOPTED = "adopted"
@@ -37,7 +36,7 @@ def improvement_page(found: Results, shared: Sequence[Section]) -> Page:
         f"Improvement {run.id}",
         top,
         [*sections, *shared, again],
-        f"Made {now()[:16].replace('T', ' ')} from {run.path}",
+        made_from(run.path),
     )
 
 

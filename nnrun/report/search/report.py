@@ -25,7 +25,7 @@ from nnrun.report.page.html import (
     table,
     tag,
 )
-from nnrun.report.page.page import Grid, Page, Section, left_out
+from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run import background
 from nnrun.report.search.improvement import improvement_page
 from nnrun.report.search.parameters import (
@@ -39,7 +39,7 @@ from nnrun.report.search.parameters import (
 )
 from nnrun.report.search.results import Results, best_so_far_charts, curves_chart, survivors_chart
 from nnrun.report.search.retest import retest_page
-from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
@@ -66,7 +66,7 @@ def search_page(search: StoredRun, usual: Path, options: Sequence[str]) -> Page:
     again = background.again_section(search, "The same trials from this directory:", _same_search(found))
     sections = [_best_section(found, judged), *_pictures(found, items), *shared, again]
     lead = join([_lead(found, items), facts(key_numbers(found))])
-    return Page(f"Search {search.id}", lead, sections, f"Made {now()[:16].replace('T', ' ')} from {search.path}")
+    return Page(f"Search {search.id}", lead, sections, made_from(search.path))
 
 
 def _diagnosis(search: StoredRun, usual: Path, options: Sequence[str]) -> Diagnosis | NnrunError:

@@ -18,11 +18,11 @@ from nnrun.report.page.html import (
     table,
     tag,
 )
-from nnrun.report.page.page import Grid, Page, Section, left_out
+from nnrun.report.page.page import Grid, Page, Section, left_out, made_from
 from nnrun.report.run import background
 from nnrun.report.search.parameters import parallel_chart, slice_charts
 from nnrun.report.search.results import Results, curves_chart, value_axis
-from nnrun.runs.rundir import RunDir, now
+from nnrun.runs.rundir import RunDir
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import RetestRecord, Verdict
 from nnrun.search.retests.telling import (
@@ -52,7 +52,7 @@ def retest_page(found: Results, record: RetestRecord, shared: Sequence[Section])
         sections += [Section("The trials", [curves_chart(found), parallel_chart(found), *slices])]
     again = background.again_section(found.run, "The same retest:", _same_retest(record))
     lead = join([_lead(found, record, verdict), facts([*_numbers(found, record, verdict)])])
-    made = f"Made {now()[:16].replace('T', ' ')} from {found.run.path}"
+    made = made_from(found.run.path)
     return Page(f"Retest {found.run.id}", lead, [*sections, *shared, again], made)
 
 
