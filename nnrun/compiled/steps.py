@@ -51,28 +51,36 @@ class Given:
 
 
 class Lane(NamedTuple):
-    """What members that take turns overwrite one after the other; lanes may go side by side."""
+    """What members that take turns overwrite one after the other."""
 
     memory: Array
     squares: Array
     counts: Integers
 
-    @classmethod
-    def some(cls, count: int, numbers: int, squares: int, dtype: np.dtype[Any]) -> list[Lane]:
+
+class Lanes:
+    """Those of a trainer's members, which go side by side; a member always has the same one."""
+
+    def __init__(self, count: int, numbers: int, squares: int, dtype: np.dtype[Any]) -> None:
         """So many, with room for these numbers each."""
-        return [cls(empty((numbers,), dtype), np.zeros(squares), np.zeros(COUNTS, np.int64)) for _ in range(count)]
+        self._lanes = [
+            Lane(empty((numbers,), dtype), np.zeros(squares), np.zeros(COUNTS, np.int64)) for _ in range(count)
+        ]
 
+    def __getitem__(self, member: int) -> Lane:
+        return self._lanes[member % len(self._lanes)]
 
-def side_by_side(lanes: int, members: Sequence[int], train: Callable[[int], None], operations: int) -> None:
-    """Have all members go, each in its lane, by a thread a lane where so many operations are worth the hand-over."""
-    count = lanes if len(members) * operations >= SHARED else 1
-    in_turn = [[k for k in members if k % count == lane] for lane in range(count)]
+    def run(self, members: Sequence[int], work: Callable[[int], None], operations: int) -> None:
+        """Have all members go, by a thread a lane where so many operations of each are worth the hand-over."""
+        count = len(self._lanes) if len(members) * operations >= SHARED else 1
+        in_turn = [[k for k in members if k % count == lane] for lane in range(count)]
 
-    def go(lane: list[int]) -> None:
-        for k in lane:
-            train(k)
+        def go(lane: list[int]) -> None:
+            for k in lane:
+                self[k].counts.fill(0)
+                work(k)
 
-    threads.share(go, in_turn)
+        threads.share(go, in_turn)
 
 
 class CompiledSteps:
@@ -95,7 +103,7 @@ class CompiledSteps:
             len(trainer.recipe.mlp.embeddings),
         )
         count = threads.count(members) if self.work.threads == 1 else 1
-        self.lanes = Lane.some(count, numbers, SUMS * len(self.work.pieces), dtype)
+        self.lanes = Lanes(count, numbers, SUMS * len(self.work.pieces), dtype)
         self.packed, self.of_a_row = codes.packed(self.plan), operations(self.plan.widths.tolist(), self.plan.members)
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
         self.scale = np.ones(self.least.shape, dtype)
@@ -106,7 +114,7 @@ class CompiledSteps:
         measure_by(self.run, trainer)
         self.given = []
         for k in range(members):
-            lane = self.lanes[k % count]
+            lane = self.lanes[k]
             given = Given(vectors_of(trainer, k, lane.memory, lane.squares))
             given.put(codes.CHANCE, self.chance[k])
             given.put(codes.LEAST, self.least[k])
@@ -138,11 +146,10 @@ class CompiledSteps:
             self.given[k].put(codes.SPANS, spans)
 
         def train(k: int) -> None:
-            self.lanes[k % len(self.lanes)].counts.fill(0)
             pointers = self.packed.ctypes.data, *self.given[k].pointers
             threads.share(lambda _: self.run(*pointers), range(threads.count(self.work.threads)))
 
-        side_by_side(len(self.lanes), members, train, self.of_a_row * int(spans[-1, 1] - spans[0, 0]))
+        self.lanes.run(members, train, self.of_a_row * int(spans[-1, 1] - spans[0, 0]))
 
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""
@@ -186,10 +193,8 @@ class Measuring:
         at_once, members = max(1, MEASURED_ROWS // trainer.network.members), len(trainer.seeds)
         plan, numbers, _ = plan_of(trainer, measured=min(at_once, len(examples)))
         self.packed, self.of_a_row = codes.packed(plan), operations(plan.widths.tolist(), plan.members) // 3  # forward
-        self.sums, self.lanes = (
-            np.zeros((members, 2)),
-            Lane.some(threads.count(members), numbers, 0, trainer.theta.dtype),
-        )
+        self.lanes = Lanes(threads.count(members), numbers, 0, trainer.theta.dtype)
+        self.sums = np.zeros((members, 2))
         self.logits = np.empty((members, 0, int(plan.widths[-1])), trainer.theta.dtype)
         self.pieces = measuring(plan.widths.tolist(), plan.members, len(trainer.recipe.mlp.embeddings))
         self.blocks = [
@@ -211,7 +216,7 @@ class Measuring:
         }
         found = []
         for k, sums in enumerate(self.sums):
-            lane = self.lanes[k % len(self.lanes)]
+            lane = self.lanes[k]
             given = Given(judged_vectors_of(trainer, k, lane.memory, sums))
             for row, array in (shared | {codes.COUNTED: lane.counts}).items():
                 given.put(row, array)
@@ -226,13 +231,12 @@ class Measuring:
         members = [int(k) for k in np.flatnonzero(self.active)]
         for rows, given in self.blocks:
             count = rows.stop - rows.start
-            side_by_side(len(self.lanes), members, partial(self._measure, given), self.of_a_row * count)
+            self.lanes.run(members, partial(self._measure, given), self.of_a_row * count)
             if see:
                 see(rows, self.logits[:, :count])
         return self.sums.T.copy()
 
     def _measure(self, given: Sequence[Given], k: int) -> None:
-        self.lanes[k % len(self.lanes)].counts.fill(0)
         self.run(self.packed.ctypes.data, *given[k].pointers)
 
     def _show(self) -> None:
