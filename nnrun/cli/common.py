@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -13,12 +13,14 @@ import typer
 
 from nnrun import installation
 from nnrun.cli import completing
-from nnrun.cli.terminal.streams import json_result, say
+from nnrun.cli.terminal.streams import content_result, json_result, say
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.machine import threads
 from nnrun.text import shortened
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nnrun.models.drift.comparing import Drift
     from nnrun.models.model import Model
 
@@ -83,6 +85,10 @@ FailOn = Annotated[
         show_default=False,
     ),
 ]
+TableFile = Annotated[
+    str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
+]
+OpenPage = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only the ending and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Also the resolved config and the environment.")]
@@ -90,6 +96,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 RUNS = installation.RUNS
+STDOUT = "-"  # in place of a file
 CONFIGS = ("nnrun.yaml", "config.yaml")  # looked for in the current directory
 GATE_FAILED = 6  # of those that a command was asked to hold
 LONGEST = 4_000  # characters of a message; a name or a path may be made of more
@@ -157,6 +164,28 @@ def tell_drift(drift: Drift | None, model: Model, quiet: bool, fail_on: Failure 
     if found and found["found"] and fail_on:
         say("nnrun: the rows are not like those of training, which --fail-on drift forbids")
         raise typer.Exit(GATE_FAILED)
+
+
+def table_file(output: str, force: bool, json: bool, what: str, example: str) -> Path | None:
+    """The file that a table goes to, None: to stdout; UsageError for one that it cannot go to."""
+    from nnrun.models.output import check_output
+
+    path = None if output == STDOUT else Path(output)
+    if json and path is None:
+        raise UsageError(f"--json prints one document on stdout, so the {what} need a file: -o {example}")
+    if path:
+        check_output(path, force)
+    return path
+
+
+def write_table(path: Path | None, frames: Iterable[pd.DataFrame]) -> None:
+    """Into the file, whole or not at all, or piece by piece to stdout."""
+    from nnrun.models.output import write_file, write_text
+
+    if path:
+        write_file(path, frames)
+    else:
+        write_text(content_result, frames)
 
 
 def default_config(quiet: bool) -> Path:

@@ -9,22 +9,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, FailOn, Force, Json, Quiet, RunArgument, Runs, Threads, explained, tell_drift
+from nnrun.cli.common import (
+    RUNS,
+    STDOUT,
+    Debug,
+    FailOn,
+    Force,
+    Json,
+    Quiet,
+    RunArgument,
+    Runs,
+    TableFile,
+    Threads,
+    explained,
+    table_file,
+    tell_drift,
+    write_table,
+)
 from nnrun.cli.terminal.signals import tidy_end
-from nnrun.cli.terminal.streams import content_result, json_result, say
+from nnrun.cli.terminal.streams import json_result, say
 
 if TYPE_CHECKING:
     from nnrun.models.rows import Predictions
 
 
-STDIN = STDOUT = "-"
+STDIN = "-"
 IN, OUT = 0, 1  # the numbers of the streams
 
 Rows = Annotated[
     str, typer.Argument(metavar="DATA", help="File with the columns that the run learned from; - is stdin.")
-]
-Output = Annotated[
-    str, typer.Option("-o", "--output", metavar="FILE", help="A .csv or .parquet file; left out, CSV on stdout.")
 ]
 Identifiers = Annotated[
     list[str] | None,
@@ -51,7 +64,7 @@ Members = Annotated[
 def predict(
     run: RunArgument,
     data: Rows,
-    output: Output = STDOUT,
+    output: TableFile = STDOUT,
     id: Identifiers = None,
     interval: Interval = None,
     members: Members = False,
@@ -67,20 +80,15 @@ def predict(
 
     Example:  nnrun predict latest new.csv -o predictions.csv
     """
-    from nnrun.errors import UsageError
     from nnrun.models.drift.comparing import drift_of
     from nnrun.models.model import load_model
-    from nnrun.models.output import check_output, check_spares
+    from nnrun.models.output import check_spares
     from nnrun.models.rows import Predictions
     from nnrun.models.uncertainty import asked_for
     from nnrun.runs.finding import find_run
     from nnrun.runs.stored import StoredRun
 
-    path = None if output == STDOUT else Path(output)
-    if json and path is None:
-        raise UsageError("--json prints one document on stdout, so the predictions need a file: -o predictions.csv")
-    if path:
-        check_output(path, force)
+    path = table_file(output, force, json, "predictions", "predictions.csv")
     model = load_model(StoredRun(find_run(runs, run)))
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
@@ -94,13 +102,8 @@ def predict(
 
 
 def _write(found: Predictions, data: str, path: Path | None) -> None:
-    from nnrun.models.output import write_file, write_text
-
     with tidy_end(), closing(found.of_source(data)) as frames:
-        if path:
-            write_file(path, frames)
-        else:
-            write_text(content_result, frames)
+        write_table(path, frames)
 
 
 def _told(found: Predictions, data: str, path: Path | None) -> Iterator[str]:

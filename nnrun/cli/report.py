@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Cost, Debug, Json, RunArgument, Runs, default_config, explained
+from nnrun.cli.common import RUNS, Cost, Debug, Json, OpenPage, RunArgument, Runs, default_config, explained
 from nnrun.cli.list import Filters
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.errors import UsageError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
 
 LATEST = "latest"
-Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 Report = Annotated[bool, typer.Option("--report", help="Write report.html as well, a page with all charts.")]
 
 
@@ -36,7 +35,7 @@ def report(
     filters: Filters = None,
     cost: Cost = None,
     lesson: Lesson = None,
-    open_: Open = False,
+    open_: OpenPage = False,
     runs: Runs = RUNS,
     json: Json = False,
     debug: Debug = False,

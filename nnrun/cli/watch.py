@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from nnrun.cli.common import RUNS, Debug, Runs, explained
+from nnrun.cli.common import RUNS, Debug, OpenPage, Runs, explained
 from nnrun.cli.terminal.streams import result, say
 from nnrun.errors import UsageError
 
 Port = Annotated[int | None, typer.Option(metavar="N", help="Left out: 8765, or any that is free.", min=0, max=65_535)]
-Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Nothing can be asked of a run from here.")]
 Text = Annotated[bool, typer.Option("--text", help="In this terminal instead, for ssh; ? tells the keys.")]
 
@@ -24,7 +23,7 @@ def watch(
     runs: Runs = RUNS,
     text: Text = False,
     port: Port = None,
-    open_: Open = False,
+    open_: OpenPage = False,
     read_only: ReadOnly = False,
     debug: Debug = False,
 ) -> None:
