@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,11 +47,26 @@ class Folder:
 
     root: Path
     looks: int = 0
+    next_look: float = 0.0  # by the monotonic clock
     seen: dict[str, Seen] = field(default_factory=dict)
     gone: dict[str, int] = field(default_factory=dict)  # and the look at which they were missed
     curves: dict[str, Curve] = field(default_factory=dict)
     so_far: dict[str, SoFar] = field(default_factory=dict)  # of what had not ended
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look_when_due(self) -> bool:
+        """Look, unless that was done a moment ago; whether it was due.
+
+        How long it is not due after one goes by the time of the processor, as others may be at work, and not by the
+        first, which reads all, once. Asked by one thread at a time.
+        """
+        if time.monotonic() < self.next_look:
+            return False
+        began, is_first = time.thread_time(), not self.looks
+        self.look()
+        spent = 0.0 if is_first else time.thread_time() - began
+        self.next_look = time.monotonic() + rest(spent)
+        return True
 
     def look(self) -> None:
         """See what has changed since the last look."""
@@ -124,7 +140,7 @@ class Folder:
 
 
 def rest(took: float) -> float:
-    """Seconds without a look after one that took so many of the processor, not of a clock: others may be at work."""
+    """Seconds without a look after one that took so many."""
     return max(SECONDS_BETWEEN_LOOKS, SHARE * took)
 
 

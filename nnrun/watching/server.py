@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -22,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from nnrun.errors import NnrunError
 from nnrun.files import to_json
 from nnrun.report.page.page import as_data
-from nnrun.watching.folder import Folder, rest
+from nnrun.watching.folder import Folder
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -49,7 +48,6 @@ class Server(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(16)
         self.stopped = threading.Event()
         self._looking = threading.Lock()
-        self._next_look = 0.0
 
     @property
     def address(self) -> str:
@@ -59,11 +57,7 @@ class Server(ThreadingHTTPServer):
     def look(self) -> None:
         """Look at the folder, unless that was done a moment ago by another reader."""
         with self._looking:
-            if time.monotonic() >= self._next_look:
-                began, is_first = time.thread_time(), not self.folder.looks
-                self.folder.look()
-                spent = 0.0 if is_first else time.thread_time() - began  # the first reads all, once
-                self._next_look = time.monotonic() + rest(spent)
+            self.folder.look_when_due()
 
     def server_bind(self) -> None:
         """Without asking the DNS for the machine's name, which may keep one waiting where there is none."""

@@ -22,7 +22,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import typed_here
 from nnrun.machine.posix import is_own_terminal
 from nnrun.watching.details import details
-from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder, rest
+from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -58,7 +58,7 @@ class WatchScreen(Screen):
         self.panels: dict[str, Steered] = {}
         self._drawing = RLock()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # for handlers of signals too
-        self._look, self._next_look, self._size = 0, 0.0, (0, 0)
+        self._look, self._size = 0, (0, 0)
         self._lines: list[Spans] = []
         self._filtered: tuple[str, ...] = ()
         self._full: tuple[str | None, float] = None, 0.0  # the run that was told in full, and when
@@ -111,16 +111,12 @@ class WatchScreen(Screen):
 
     def _take_a_look(self) -> bool:
         """Whether anything has changed."""
-        began = time.monotonic()
-        if began < self._next_look:
+        if not self.folder.look_when_due():
             return False
-        self.folder.look()
         look, rows, gone = self.folder.since(self._look)
         with self._drawing:
             self._look = look
             self.view.take(rows, gone)
-        ended = time.monotonic()
-        self._next_look = ended + rest(ended - began)
         return bool(rows or gone)
 
     def _read(self, changed: bool) -> None:
