@@ -153,17 +153,21 @@ def _instead(run: RunDir, status: str) -> str:
 def answer_to(run: RunDir, name: str, seconds: float) -> list[Event] | None:
     """What became of a request within so many seconds; None where it still waits.
 
+    Its answer is whole when it is struck: before that, some of several changes may be told, and resolved.yaml is older.
     Raises UsageError where nobody trains the run any more.
     """
-    until = time.monotonic() + seconds
+    until, request = time.monotonic() + seconds, run.path / FOLDER / (name + ENDING)
     while True:
-        held = run.status in TRAINED  # asked first, as the answer may be the last that happens
-        if found := [event for event in run.events() if event.get("request") == name]:
+        # Asked first, as the answer may be the last that happens.
+        over, whole = run.status not in TRAINED, not request.exists()
+        found = [event for event in run.events() if event.get("request") == name]
+        late = time.monotonic() >= until
+        if found and (whole or over or late):  # a folder that may not be written to keeps what was answered
             return found
-        if not held:
+        if over:
             strike(run, name)
             raise UsageError(f"{run.id} is no longer being trained; nothing was changed")
-        if time.monotonic() >= until:
+        if late:
             return None
         time.sleep(SECONDS_BETWEEN_LOOKS / 2)
 

@@ -296,6 +296,29 @@ def test_a_pause_a_nudge_and_a_resume(train_run: Train, bits: Bits, monkeypatch:
     assert bits(trained_again(run)) == bits(run)
 
 
+def test_an_answer_is_told_when_it_is_whole(train_run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after the first of two changes, nor while resolved.yaml is without them."""
+    monkeypatch.setattr(steering, "SECONDS_BETWEEN_LOOKS", 0.005)
+    failures: list[BaseException] = []
+    seen: list[Any] = []
+    event = RunDir.event
+
+    def slowly(run: RunDir, kind: str, durable: bool = False, **details: Any) -> None:
+        event(run, kind, durable, **details)
+        time.sleep(0.05 if kind == "changed" else 0)
+
+    def work(run: RunDir) -> None:
+        answered = answer_to(run, ask(run, "change", [f"{RATE}=0.05", "regularization.l2=0.5"]), 60)
+        seen.extend([[each["key"] for each in answered or []], run.resolved.read_text()])
+
+    monkeypatch.setattr(RunDir, "event", slowly)
+    heard = Asks({1: lambda run: time.sleep(0.01), 4: lambda run: time.sleep(0.01) or meanwhile(work, failures)(run)})
+    train_run(*SETTINGS, listener=heard)
+    assert failures == []
+    assert seen[0] == [RATE, "regularization.l2"]
+    assert "regularization.l2: 0.5" in seen[1]
+
+
 def test_stop_and_resume_end_with_the_same_bits(train_run: Train, bits: Bits) -> None:
     whole = train_run(*SETTINGS).run
     heard = Asks({5: lambda run: ask(run, "stop")})
