@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from nnrun.data.facts.columns import ColumnFacts
-from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, read_dates
+from nnrun.data.facts.kinds import DATE_FORMATS, Meaning, Texts, example, possible_formats, read_dates
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
@@ -86,6 +86,12 @@ def test_dates_are_read_in_one_format(format: str) -> None:
 def test_every_format_reads_its_own_example() -> None:
     for format in DATE_FORMATS:
         assert facts([example(format)]).meaning.kind == "date", format
+
+
+@pytest.mark.parametrize("value", ["1/2/26", "1:30  PM", "May 5, 2026", "Jan 1,2026", "1:30 PM", "1-2-2026 3:4:5.6"])
+def test_no_format_that_reads_a_value_is_left_out(value: str) -> None:
+    tried = [format for format in DATE_FORMATS[1:] if not np.isnat(read_dates([value], format)).any()]
+    assert possible_formats(value) == tried
 
 
 @pytest.mark.parametrize(
