@@ -26,12 +26,12 @@ def main() -> None:
         threads.one_for_blas()
         threads.count()  # UsageError now, where there is nothing to lose
         from nnrun.cli import completing
-        from nnrun.cli.app import app
+        from nnrun.cli.app import parser_of
         from nnrun.cli.terminal import streams
 
         streams.prepare()
         completing.rejoin()
-        app()
+        parser_of(sys.argv[1:])()
     except KeyboardInterrupt:  # before a command has begun
         sys.exit(130)
     except UsageError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from copy import copy
 from typing import Annotated, Any
 
 import typer
@@ -129,3 +131,14 @@ app.command()(rm.rm)
 app.command()(clean.clean)
 app.command()(configs.configs)
 app.command()(schema.schema)
+
+
+def parser_of(words: Sequence[str]) -> typer.Typer:
+    """What takes these words: where the first is a command, that alone, as reading the options of all takes 30 ms."""
+    found = copy(app)
+    found.registered_commands = [each for each in app.registered_commands if _name(each) in words[:1]]
+    return found if found.registered_commands else app
+
+
+def _name(command: Any) -> str:
+    return str(command.name or command.callback.__name__)

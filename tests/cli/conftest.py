@@ -61,15 +61,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def nnrun(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
     """nnrun("train", "c.yaml") in this process, which does not say that data is prepared, however long it takes."""
-    from nnrun.cli.app import app
+    from nnrun.cli.app import parser_of
     from nnrun.cli.terminal import screen
 
     monkeypatch.setattr(screen, "MOMENT", math.inf)
 
     def call(*arguments: str | Path) -> Done:
         capsys.readouterr()
+        words = [str(argument) for argument in arguments]
         with pytest.raises(SystemExit) as ended:
-            app([str(argument) for argument in arguments], prog_name="nnrun")
+            parser_of(words)(words, prog_name="nnrun")
         return Done(int(ended.value.code or 0), *capsys.readouterr())
 
     return call

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nnrun.cli.app import app
+from nnrun.cli.app import parser_of
 from nnrun.cli.terminal import screen
 from nnrun.files import SEAL, sealed, sealed_text, to_json
 from tests.cli.conftest import DURATION, Done
@@ -82,7 +82,7 @@ class Bench:
     def call(self, *arguments: str) -> Done:
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            app(list(arguments), prog_name="nnrun")
+            parser_of(arguments)(list(arguments), prog_name="nnrun")
         return Done(int(ended.value.code or 0), *self.capsys.readouterr())
 
     def files(self) -> list[Path]:

@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from nnrun.cli.app import app
+from nnrun.cli.app import parser_of
 from nnrun.cli.terminal import screen
 from nnrun.data.files.sources import read_table
 from nnrun.errors import DataError
@@ -46,7 +46,7 @@ def nnrun(*arguments: str) -> Done:
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace") for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            app(list(arguments), prog_name="nnrun")
+            parser_of(arguments)(list(arguments), prog_name="nnrun")
         except SystemExit as ended:
             code = int(ended.code or 0)
     written = [stream.detach().getvalue().decode() for stream in (out, err) if stream.flush() is None]

@@ -5,7 +5,7 @@ import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 
-from nnrun.cli.app import app
+from nnrun.cli.app import parser_of
 
 
 def ending(words: list[str]) -> tuple[object, str, str]:
@@ -13,7 +13,7 @@ def ending(words: list[str]) -> tuple[object, str, str]:
     out, err = io.StringIO(), io.StringIO()
     try:
         with redirect_stdout(out), redirect_stderr(err):
-            app(words, prog_name="nnrun")
+            parser_of(words)(words, prog_name="nnrun")
     except SystemExit as ended:
         return ended.code or 0, out.getvalue(), err.getvalue()
     return 0, out.getvalue(), err.getvalue()

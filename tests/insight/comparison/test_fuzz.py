@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from nnrun.cli.app import app
+from nnrun.cli.app import parser_of
 from nnrun.errors import UsageError
 from nnrun.insight.comparison.listing import Condition, Entry, select
 from nnrun.runs.rundir import RunDir
@@ -103,7 +103,8 @@ def printed(rng: random.Random, entries: list[Entry]) -> None:
     ]
     out, err = io.StringIO(), io.StringIO()
     with pytest.raises(SystemExit) as ended, redirect_stdout(out), redirect_stderr(err):
-        app(["list", *words, *rng.choice([[], ["--json"], ["--csv"], ["--reverse"]])], prog_name="nnrun")
+        asked = ["list", *words, *rng.choice([[], ["--json"], ["--csv"], ["--reverse"]])]
+        parser_of(asked)(asked, prog_name="nnrun")
     assert (ended.value.code or 0, bool(err.getvalue() or '"error"' in out.getvalue())) in [(0, False), (2, True)]
     assert all(line.isprintable() for line in err.getvalue().split("\n"))
 
