@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
+# Half as many again as there are cores: a test that waits for a process leaves its core to another.
+TESTERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
 
 # Where this is set, each of the many commands that the tests start would compile the modules of nnrun anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,7 +24,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(MAKE) -j 3 commands compiled types
-	$(BIN)/pytest -n auto --dist worksteal -m "not soak"
+	$(BIN)/pytest -n $(TESTERS) --dist worksteal -m "not soak"
 
 types:
 	$(BIN)/mypy
@@ -41,7 +43,7 @@ soak: $(VENV)/.installed-dev
 	$(MAKE) lowest
 
 lowest: commands
-	$(LOWEST)/bin/pytest -n auto --dist worksteal -m "not soak"
+	$(LOWEST)/bin/pytest -n $(TESTERS) --dist worksteal -m "not soak"
 
 $(BIN)/pip:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nnrun needs Python 3.11 or newer")'
