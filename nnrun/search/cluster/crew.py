@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
@@ -57,9 +58,7 @@ class Crew:
         if not self.size:
             raise UsageError("\n".join(["--cluster: no worker trains to the same bits as this machine", *self.news()]))
         self._started = True
-        self._news.insert(
-            0, f"cluster  {counted(self.size, 'worker')} on {', '.join(sorted(set(self._hosts.values())))}"
-        )
+        self._news.insert(0, self._crew_line())
         threading.Thread(target=self._keep_looking, daemon=True).start()
 
     @property
@@ -72,6 +71,12 @@ class Crew:
         with self._change:
             told, self._news = self._news, []
         return told
+
+    def _crew_line(self) -> str:
+        """How many train on which host."""
+        hosts = Counter(self._hosts[address] for address in self._present if self._compared.get(address))
+        where = ", ".join(f"{host} ({count})" if len(hosts) > 1 else host for host, count in sorted(hosts.items()))
+        return f"cluster  {counted(self.size, 'worker')} on {where}"
 
     def close(self) -> None:
         """Look no more."""
@@ -131,7 +136,8 @@ class Crew:
         with self._change:
             self._compared[address] = False
             self._count()
-            self._news += [f"refused  worker {address}: {why[0]}", *(f"{'':9}{line}" for line in why[1:])]
+            named = f"{address} on {self._hosts[address]}" if address in self._hosts else address
+            self._news += [f"refused  worker {named}: {why[0]}", *(f"{'':9}{line}" for line in why[1:])]
             self._change.notify_all()
 
     def forget(self, address: str) -> None:
@@ -201,13 +207,13 @@ class Crew:
         if "bits" not in theirs:
             self.bench(address, [f"nnrun does not run there ({theirs['error']})"])
             return False
+        self._hosts[address] = theirs["here"]["host"]["name"]
         found = differences(self._own(kind), theirs)
         if found and not self.any_bits:
             self.bench(address, ["it would not train to the same bits; --allow-different-bits takes it", *found])
             return False
         with self._change:
             self._bits[address, _name(kind)] = theirs["bits"]
-            self._hosts[address] = theirs["here"]["host"]["name"]
         return True
 
     def _own(self, kind: Kind) -> Probe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TypedDict
@@ -14,9 +15,11 @@ from nnrun.data.dataset import load_dataset
 from nnrun.runs.environment import describe
 from nnrun.runs.records import Environment
 from nnrun.runs.session import Session
+from nnrun.text import columns
 
 COMPARED = ("nnrun", "python", "numpy", "scipy", "pandas", "numba", "llvmlite")
 EPOCHS = 3
+LISTED = ", "  # between the parts of a trait
 
 
 class Kind(TypedDict):
@@ -55,7 +58,7 @@ def probe(job: ProbeJob) -> Probe:
     threads = max((blas["threads"] for blas in here["blas"]), default=1)
     traits = {name: here["versions"][name] for name in COMPARED if name in here["versions"]}
     traits["nnrun"] += f" ({source()})"
-    traits["blas"] = ", ".join(sorted(" ".join(library) for library in libraries))
+    traits["blas"] = LISTED.join(sorted(" ".join(library) for library in libraries))
     traits |= {"BLAS threads": str(threads), "processor": here["host"]["processor"]}
     return {"traits": traits, "bits": bits, "here": here}
 
@@ -81,9 +84,14 @@ def source() -> str:
 
 
 def differences(ours: Probe, theirs: Probe) -> list[str]:
-    """A line a trait in which another process differs; none where it trains to the same bits."""
-    names = dict.fromkeys([*ours["traits"], *theirs["traits"]])
-    width = max(map(len, names))
-    rows = [(name, ours["traits"].get(name, "none"), theirs["traits"].get(name, "none")) for name in names]
-    rows.append(("training", ours["bits"], theirs["bits"]))
-    return [f"{name:<{width}}  {there} there, {here} here" for name, here, there in rows if here != there]
+    """A table of what another process has otherwise; no line where it trains to the same bits."""
+    here, there = ({**each["traits"], "training": each["bits"]} for each in (ours, theirs))
+    names = [name for name in dict.fromkeys([*here, *there]) if here.get(name) != there.get(name)]
+    rows = [[name, _alone(there, here, name), _alone(here, there, name)] for name in names]
+    return columns([["", "there", "here"], *rows]) if rows else []
+
+
+def _alone(traits: Mapping[str, str], others: Mapping[str, str], name: str) -> str:
+    """What one side alone has of a trait, which may be a list."""
+    known = others.get(name, "").split(LISTED)
+    return LISTED.join(part for part in traits.get(name, "").split(LISTED) if part not in known) or "–"

@@ -69,11 +69,18 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 def test_each_difference_is_told() -> None:
     ours = own_probe(**USUAL)
     assert differences(ours, ours) == []
-    theirs: Probe = {**ours, "traits": {**ours["traits"], "numpy": "1.0", "extra": "x"}, "bits": "other"}
-    told = "\n".join(differences(ours, theirs))
-    assert f"1.0 there, {ours['traits']['numpy']} here" in told
-    assert "x there, none here" in told
-    assert f"other there, {ours['bits']} here" in told
+    blas = f"{ours['traits']['blas']}, atlas 3"
+    traits = {**ours["traits"], "numpy": "1.0", "blas": blas, "BLAS threads": "4", "extra": "x"}
+    theirs: Probe = {**ours, "traits": traits, "bits": "other"}
+    table = [line.split("  ") for line in differences(ours, theirs)]
+    assert [[cell.strip() for cell in row if cell] for row in table] == [
+        ["there", "here"],
+        ["numpy", "1.0", ours["traits"]["numpy"]],
+        ["blas", "atlas 3", "–"],  # what both have is not told
+        ["BLAS threads", "4", "1"],
+        ["training", "other", ours["bits"]],
+        ["extra", "x", "–"],
+    ]
 
 
 def test_a_directory_that_lies_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_a_worker_with_other_bits_is_refused_by_name(by_hand: ByHand, monkeypatc
     monkeypatch.setattr("nnrun.search.cluster.executor.own_probe", lambda engine, dtype: other)
     with pytest.raises(UsageError) as refused:
         Cluster(str(by_hand.file), None, None, any_bits=False)
-    assert f"{ours['traits']['numpy']} there, 1.0 here" in str(refused.value)
+    assert re.search(rf"numpy +{ours['traits']['numpy']} +1\.0", str(refused.value))
     cluster = Cluster(str(by_hand.file), None, None, any_bits=True)
     assert cluster.workers >= 1
     cluster.close()
