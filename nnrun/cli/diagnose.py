@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnrun.cli import completing
+from nnrun.cli import completing, search
 from nnrun.cli.common import GATE_FAILED, RUNS, Debug, Json, Runs, default_config, explained
 from nnrun.cli.terminal.streams import ascii_only, json_result, result, say
 from nnrun.errors import UsageError
@@ -21,6 +21,7 @@ from nnrun.text import set_name
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.elsewhere import Elsewhere
     from nnrun.insight.diagnosis.verbs import Diagnosis, Look, Looks
+    from nnrun.search.state import Options
 
     Judged = Diagnosis | Elsewhere
 
@@ -86,6 +87,8 @@ def diagnose(
     by: By = None,
     estimate_base: EstimateBase = False,
     learning_curve: LearningCurve = False,
+    cluster: search.ClusterOption = None,
+    any_bits: search.AnyBits = False,
     curves: Curves = None,
     runs: Runs = RUNS,
     json: Json = False,
@@ -97,7 +100,8 @@ def diagnose(
     """
     from nnrun.insight.diagnosis.verbs import Looks
 
-    gates, looks = _kinds(fail_on), Looks(by, estimate_base, learning_curve, say, ascii_only())
+    gates, workers = _kinds(fail_on), _workers(cluster, any_bits, learning_curve)
+    looks = Looks(by, estimate_base, learning_curve, say, ascii_only(), workers)
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
@@ -114,6 +118,17 @@ def diagnose(
         found, closer = _of_run(run, runs, base_error, tolerance, looks)
     _tell(found, closer, json)
     _hold(gates, found)
+
+
+def _workers(cluster: str | None, any_bits: bool, needed: bool) -> Options | None:
+    """Those of a cluster; None where all is trained here. UsageError where nothing is to be trained."""
+    if cluster is None and not any_bits:
+        return None
+    if not needed:
+        raise UsageError("--cluster trains the networks of --learning-curve; without it there are none")
+    from nnrun.search.state import options_of
+
+    return options_of(None, None, cluster, any_bits)
 
 
 def _tell(found: Judged, closer: Mapping[str, Look], json: bool) -> None:

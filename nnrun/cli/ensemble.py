@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nnrun.cli import completing
+from nnrun.cli import completing, search
 from nnrun.cli.common import RUNS, Debug, Json, Quiet, Runs, Threads, Verbose, explained
 from nnrun.cli.terminal.signals import tidy_end
-from nnrun.cli.terminal.streams import json_result, result
+from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.cli.train import EXIT_CODES
 from nnrun.cli.train import _report as _report_run
 from nnrun.installation import command, elsewhere
@@ -20,6 +20,7 @@ from nnrun.installation import command, elsewhere
 if TYPE_CHECKING:
     from nnrun.runs.listener import Listener, Outcome, ToldToStop
     from nnrun.runs.rundir import RunDir
+    from nnrun.search.running import SearchOutcome
 
 Named = Annotated[
     list[str],
@@ -49,6 +50,8 @@ def ensemble(
     greedy: Greedy = None,
     seeds: Seeds = None,
     snapshots: Snapshots = None,
+    cluster: search.ClusterOption = None,
+    any_bits: search.AnyBits = False,
     runs: Runs = RUNS,
     threads: Threads = None,
     json: Json = False,
@@ -69,7 +72,9 @@ def ensemble(
     found = [find_run(runs, name) for name in named]
     _refuse_many(ways, found)
     shown = Shown(runs, json, quiet, verbose)
-    if seeds is not None:
+    if cluster is not None or any_bits:
+        _train_apart(found[0], seeds, cluster, any_bits, shown)
+    elif seeds is not None:
         _train_seeds(found[0], seeds, shown)
     elif snapshots is not None:
         _train_cycles(found[0], snapshots, shown)
@@ -107,6 +112,42 @@ def _train_seeds(run: RunDir, seeds: int, shown: Shown) -> None:
     outcome, code = _trained(shown, lambda *heard: train_seeds(run, seeds, shown.runs, *heard))
     _report_trained(outcome, shown)
     raise typer.Exit(code)
+
+
+def _train_apart(run: RunDir, seeds: int | None, cluster: str | None, any_bits: bool, shown: Shown) -> None:
+    """Each network as a training of its own on a worker, and the ensemble of all of them then."""
+    from nnrun.cli.terminal.search_screen import search_console
+    from nnrun.cli.terminal.signals import stop_request
+    from nnrun.errors import UsageError
+    from nnrun.models.ensembling.training import trainable
+    from nnrun.models.ensembling.verbs import of_named
+    from nnrun.runs.stored import StoredRun
+    from nnrun.search.state import options_of
+    from nnrun.search.stored import StoredSearch
+    from nnrun.search.verbs import begin_seeds
+
+    if seeds is None:
+        raise UsageError("--cluster trains the networks of --seeds N; the other ways train none, or one")
+    options = options_of(None, None, cluster, any_bits)
+    with search_console(shown.quiet or shown.json, options) as screen, stop_request(screen) as stop:
+        outcome = begin_seeds(trainable(run), seeds, shown.runs, options, screen, stop, sys.argv)
+    trained = StoredSearch(StoredRun(outcome.run)).ranked
+    if len(trained) < seeds:
+        search.tell(outcome, shown.json, shown.quiet)
+        _say_left(outcome, seeds, len(trained))
+        raise typer.Exit(search.exit_code(outcome, stop) or EXIT_CODES["diverged"])
+    with tidy_end():
+        made = of_named(sorted(trained, key=lambda each: each.id), shown.runs, argv=sys.argv)
+    _report(made, shown.json, shown.quiet)
+
+
+def _say_left(outcome: SearchOutcome, seeds: int, trained: int) -> None:
+    """What becomes of an ensemble that lacks networks."""
+    whole = len(outcome.records) == seeds
+    count = trained if whole else seeds
+    made = command("ensemble", str(outcome.run.path), "--top", str(count))
+    then = "makes the ensemble of the others" if whole else "makes the ensemble when all are trained"
+    say(f"nnrun: {trained} of {seeds} networks are trained; `{made}` {then}")
 
 
 def _train_cycles(run: RunDir, cycles: int, shown: Shown) -> None:

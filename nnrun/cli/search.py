@@ -132,7 +132,7 @@ def search(
     options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
-    _report(outcome, json, quiet, if_asked(report, outcome.run, runs))
+    tell(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(exit_code(outcome, stop))
 
 
@@ -159,11 +159,11 @@ def go_on(run: RunDir, trials: int | None, json: bool, quiet: bool, **options: U
     chosen = options_of(**options)
     with search_console(quiet or json, chosen) as screen, stop_request(screen) as stop:
         outcome = resume(run, trials, chosen, screen, stop)
-    _report(outcome, json, quiet)
+    tell(outcome, json, quiet)
     raise typer.Exit(exit_code(outcome, stop))
 
 
-def _report(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
+def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = None) -> None:
     """The result on stdout: the best trials, what mattered, what to type next; with -q no more than is needed."""
     from nnrun.runs.stored import StoredRun
     from nnrun.runs.telling import next_line

@@ -30,6 +30,16 @@ class AnyJob(TypedDict):
     trials: list[Any]
 
 
+class SentJob(AnyJob):
+    """What a cluster takes: a job whose trials have a `number` and a `config` each, section by section.
+
+    One with a `folder` leaves the directories of its trials there, as `trials.Job`; what another answers is passed on.
+    """
+
+    cache: str  # of prepared data
+    entries: NotRequired[dict[str, str]]  # prepared data by data section, where the sources lie elsewhere
+
+
 Job = TypeVar("Job", bound=AnyJob)
 Result = TypeVar("Result")
 Work = Callable[[Job], Result]

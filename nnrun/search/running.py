@@ -32,7 +32,7 @@ from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing
 from nnrun.search.repeats import repeat
-from nnrun.search.seeds import trial_seed
+from nnrun.search.seeds import SEED, trial_seed
 from nnrun.search.state import Clock, Search, expected_time
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
@@ -277,7 +277,7 @@ def _trial(search: Search, course: Course, point: Point) -> Trial | TrialResult:
         made = course.config(point)
     except ConfigError as error:
         return failed(point.number, point.values, "; ".join(error.problems))
-    seed = course.seed(point.number)
+    seed = point.values[SEED] if SEED in point.values else course.seed(point.number)
     if point.resume is not None:  # the same run, for longer
         seed = RunDir(search.folder / f"{point.resume:04d}").read_record()["seed"]
     values = made.resolved() | {"seed": seed}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numpy.random import SeedSequence
 
+SEED = "seed"  # the key, which a search of seeds alone varies
+
 TRIAL, REPEAT, RETEST, IMPROVE = (
     5,
     6,

@@ -24,6 +24,7 @@ from nnrun.runs.preparing import first_files
 from nnrun.runs.records import Environment, Parent
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir
 from nnrun.runs.session import Session
+from nnrun.search.executors import SentJob
 from nnrun.search.record import Ending, TrialRecord, TrialResult
 
 LARGEST = 16
@@ -64,13 +65,13 @@ class TrialJob(TypedDict):
 
 
 class SharedJob(TypedDict):
-    """What all jobs of a study share."""
+    """What all jobs of a study share; the last two as in `SentJob`."""
 
     folder: str  # where the trials' directories lie
-    cache: str  # of prepared data
     continued: bool  # whether a later trial may continue one of these
     here: Environment  # which a worker need not find out again
-    entries: NotRequired[dict[str, str]]  # prepared data by data section, where the sources lie elsewhere
+    cache: str
+    entries: NotRequired[dict[str, str]]
 
 
 class Job(SharedJob):
@@ -188,7 +189,7 @@ def train_trials(job: Job) -> Answer:
 
 
 def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
-    folder, dataset = Path(job["folder"]), _dataset(configs[0], job)
+    folder, dataset = Path(job["folder"]), dataset_of(configs[0], job)
     session = Session(configs, dataset, job["continued"])
     resumed = job["trials"][0]["resume"]
     parent = None if resumed is None else RunDir(folder / f"{resumed:04d}")
@@ -202,7 +203,7 @@ def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
 
 def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
     """Fold by fold, each as a stack; a trial that has diverged in one is left out of the others, as it is alone."""
-    whole, members = _dataset(configs[0], job), members_file(configs[0], [])
+    whole, members = dataset_of(configs[0], job), members_file(configs[0], [])
     pairs = zip(job["trials"], configs, strict=True)
     runs = [_directory(job, trial, config, whole, None, {MEMBERS: members}) for trial, config in pairs]
     found: list[list[Outcome]] = [[] for _ in runs]
@@ -218,7 +219,7 @@ def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:
 def _train_fold(job: Job, wholes: Sequence[RunDir], configs: Sequence[Config]) -> list[Outcome]:
     if not configs:
         return []
-    dataset, runs = _dataset(configs[0], job), []
+    dataset, runs = dataset_of(configs[0], job), []
     for whole, config in zip(wholes, configs, strict=True):
         path = member(whole, config.data.fold or ALL).path
         path.parent.mkdir(exist_ok=True)
@@ -240,7 +241,8 @@ def _all_locked(runs: Sequence[RunDir]) -> Iterator[None]:
 _DATASETS: dict[tuple[str, str], Dataset] = {}  # mapped once a worker, not once a trial
 
 
-def _dataset(config: Config, job: SharedJob) -> Dataset:
+def dataset_of(config: Config, job: SharedJob | SentJob) -> Dataset:
+    """The prepared data of a job, from where its executor has put them."""
     section, dtype = config.data.model_dump_json(), config.training.dtype
     entry = job.get("entries", {}).get(section)
     key = entry or section, dtype

@@ -26,12 +26,13 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
 from nnrun.search.running import SearchOutcome, go_on, strategy_of
+from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
 from nnrun.text import closest
 
-__all__ = ["Options", "SearchOutcome", "begin", "resume"]
+__all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
 FINALS = [*(f"{part}_{name}" for part in ("dev", "train") for name in METRICS), "cost"]  # that trials have
 
@@ -43,12 +44,14 @@ def begin(
     watcher: Watcher,
     told_to_stop: Callable[[], bool] = lambda: False,
     argv: Sequence[str] = (),
+    space: Space | None = None,
 ) -> SearchOutcome:
-    """Search around a configuration in a new directory under `root`.
+    """Search around a configuration in a new directory under `root`; in that space, if the config has none.
 
     Raises ConfigError or DataError before the directory is made.
     """
-    config, (space, known) = loaded.config, _checked(loaded)  # before the data are read, as that may take a while
+    config, usual = loaded.config, space
+    space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
@@ -60,7 +63,7 @@ def begin(
         if config.data.in_folds:
             refuse_unfit(measuring, root, heard)
         refuse_misfit(loaded, dataset)
-        space, known = load_known(loaded, _batch(loaded, dataset))
+        space, known = load_known(loaded, _batch(loaded, dataset), usual)
         run = _create(loaded, root, space, dataset, options, argv)
         with run.locked():
             plan = Plan.read(run)
@@ -68,7 +71,31 @@ def begin(
             return go_on(Search(run, config, dataset, plan, options, executor, known), watcher, told_to_stop)
 
 
-def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
+def begin_seeds(
+    run: StoredRun,
+    n: int,
+    root: Path,
+    options: Options,
+    watcher: Watcher,
+    told_to_stop: Callable[[], bool] = lambda: False,
+    argv: Sequence[str] = (),
+) -> SearchOutcome:
+    """Train the configuration of a run with its seed and the n − 1 that follow, each as a trial of a search of seeds.
+
+    Raises UsageError for a cross-validation, whose trials cannot be members of an ensemble.
+    """
+    if run.config.data.folds:
+        raise UsageError(
+            f"--seeds {n}: {run.name} is a cross-validation; without --cluster each of its folds trains {n} networks"
+        )
+    settings = {"name": f"{run.config.name}-seeds", "network.ensemble": 1, "search.trials": n}
+    settings |= {"search.strategy": "grid", "search.space": "{}", "search.enqueue": "[]"}
+    seeds = [run.config.seed + k for k in range(1, n)]
+    loaded = run.loaded([f"{key}={value}" for key, value in settings.items()])
+    return begin(loaded, root, options, watcher, told_to_stop, argv, Space.of({SEED: {"choice": seeds}}))
+
+
+def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
     """The space and the given trials; a ConfigError lists all that is wrong with the section `search`."""
     search = loaded.config.search
     problems = [
@@ -89,7 +116,7 @@ def _checked(loaded: Loaded) -> tuple[Space, list[Config]]:
     if wrong_way := _wrong_way(search.metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
     try:
-        found = load_known(loaded)
+        found = load_known(loaded, begun=usual)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from None
     if problems:

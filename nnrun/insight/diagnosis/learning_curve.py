@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.config.config import Config
-from nnrun.data.dataset import Dataset, Part
-from nnrun.data.split import random_order
-from nnrun.engine.evaluation import logits_in_chunks
-from nnrun.engine.stopping import Best, EarlyStopping
-from nnrun.engine.trainer import Trainer
 from nnrun.errors import UsageError
 from nnrun.files import to_json
-from nnrun.models.trained import mistakes_of, trained
-from nnrun.runs.assembly import examples, make_trainer, members_of
-from nnrun.runs.recording import Judge
+from nnrun.insight.diagnosis.shares import SEEDS, Progress, Say, Training, nobody, shares, trained_on_all
+from nnrun.models.trained import trained
+from nnrun.runs.assembly import members_of
 from nnrun.runs.rundir import CURVE
 from nnrun.runs.stored import StoredRun
+from nnrun.search.executors import Executor
 
 EXPONENTS = np.linspace(0.05, 2.0, 40)  # published curves have 0.07 to 0.5, easy problems more
 DRAWS, AT_ONCE = 1_000, 100
@@ -103,21 +97,10 @@ def _line(x: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
     return a, b, (w * (y - a[:, None] - b[:, None] * x) ** 2).sum(axis=1)
 
 
-SIZES, SEEDS = 7, 3
+SIZES = 7
 SMALLEST_SHARE = 32  # the smallest part is this part of the training set, but
 FEWEST, FEWEST_OF_A_CLASS = 20, 4  # has so many rows
 CLEAR = 0.005  # an answer is given where its ± is below this, or below the change itself
-
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """One network: the rows it was trained on, its training error, and its mistakes `(dev rows,)`."""
-
-    rows: int
-    train_error: float
-    mistakes: NDArray[np.float64]
 
 
 class Size(TypedDict):
@@ -166,11 +149,10 @@ class LearningCurve(Answer):
     seconds: float
 
 
-Progress = Callable[[int, int], None]  # trainings done, and in all
-
-
-def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> LearningCurve:
-    """Train on growing parts, fit, and store the result in the run.
+def learning_curve(
+    run: StoredRun, tell: Progress = lambda done, of: None, executor: Executor | None = None, say: Say = nobody
+) -> LearningCurve:
+    """Train on growing parts, here or on an executor whose news are said, fit, and store the result in the run.
 
     The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
     same. Every training takes as many steps as the run's own: the rows of a part are repeated until they are as many
@@ -180,10 +162,7 @@ def learning_curve(run: StoredRun, tell: Progress = lambda done, of: None) -> Le
     began, model = time.monotonic(), trained(run)
     config, dataset = members_of(model.config)[0], model.dataset
     sizes = part_sizes(len(dataset.parts["train"].x), len(dataset.classes or ()))
-    found: list[Training] = []
-    for done, trainings in enumerate(_trainings(config, dataset, sizes), start=1):
-        found += trainings
-        tell(done, SEEDS * (len(sizes) - 1) + 1)
+    found = trained_on_all(shares(sizes), config, model, tell, executor, say)
     document: LearningCurve = {
         "schema_version": 1,
         "sizes": [_of_size(size, found) for size in sizes],
@@ -235,57 +214,3 @@ def _middle(values: NDArray[np.float64]) -> tuple[float, float]:
     """The ends of the middle 95%."""
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _trainings(config: Config, dataset: Dataset, sizes: Sequence[int]) -> Iterator[list[Training]]:
-    """Each training; on all rows, which are the same for all, the seeds are members of one stack."""
-    y = dataset.parts["train"].y
-    orders = [random_order(len(y), config.seed + k, y if dataset.classes else None) for k in range(SEEDS)]
-    for size in sizes[:-1]:
-        for k, order in enumerate(orders):
-            yield best_of([_seeded(config, k)], _with_rows(dataset, order[:size]), size)
-    yield best_of([_seeded(config, k) for k in range(SEEDS)], dataset, sizes[-1])
-
-
-def _seeded(config: Config, k: int) -> Config:
-    return config.model_copy(update={"seed": config.seed + k})
-
-
-def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:
-    """These training rows again and again, as many as there were."""
-    train = dataset.parts["train"]
-    repeated = np.resize(rows, len(train.x))
-    weights = None if train.weights is None else train.weights[repeated]
-    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated], weights)})
-
-
-def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Training]:
-    """Each member's best epoch, chosen as a run chooses it; NaN for a member without any."""
-    from threadpoolctl import threadpool_limits
-
-    config = configs[0]
-    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
-        trainer = make_trainer(configs, dataset)
-        best, train_errors = _train(trainer, config, Judge(trainer, dataset, config.metrics.primary))
-        dev = examples(dataset, "dev")
-        bound = trainer.network.bind(best.theta, best.state, np.empty_like(best.theta))
-        loss = trainer.recipe.loss
-        mistakes = mistakes_of(logits_in_chunks(trainer.network, bound, dev.x, loss), loss, dev, len(configs))
-    if dev.weights is not None:
-        mistakes *= dev.weights
-    mistakes[best.epochs == 0] = np.nan
-    return [Training(rows, float(error), own) for error, own in zip(train_errors, mistakes, strict=True)]
-
-
-def _train(trainer: Trainer, config: Config, judge: Judge) -> tuple[Best, NDArray[np.float64]]:
-    """The best epochs, and the training errors there `(members,)`."""
-    members, waiting = len(trainer.seeds), config.regularization.early_stopping
-    best, train_errors = Best(members), np.full(members, np.nan)
-    stopping = EarlyStopping(members, waiting.patience, waiting.min_delta) if waiting else None
-    for epoch in trainer.epochs(config.training.epochs):
-        scores = judge.scores(epoch, judge.measure(epoch))
-        better = best.see(epoch.number, scores, trainer.judged.theta, trainer.judged.state)
-        train_errors[better] = epoch.train_error[better]
-        if stopping:
-            trainer.freeze(stopping.see(scores, trainer.active))
-    return best, train_errors

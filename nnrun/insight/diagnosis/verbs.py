@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from nnrun.insight.diagnosis.base_error import BaseEstimate
     from nnrun.insight.diagnosis.learning_curve import LearningCurve
     from nnrun.insight.diagnosis.regions import Regions
+    from nnrun.search.state import Options
 
 ENDED = ("done", "diverged")
 NOISE = " if the base error is 0, which --base-error states"
@@ -249,6 +251,7 @@ class Looks:
     curve: bool
     tell: Callable[[str], None]
     ascii_only: bool
+    workers: Options | None = None  # where the networks of the curve are trained, if not here
 
     def refuse(self) -> None:
         """UsageError if any is: errors alone have no data behind them."""
@@ -274,7 +277,9 @@ class Looks:
         from nnrun.insight.diagnosis.learning_curve import learning_curve
         from nnrun.insight.diagnosis.telling import curve_lines
 
-        curve = learning_curve(run, lambda done, of: self.tell(f"learning curve: {done} of {of} networks trained"))
+        with closing(self.workers.executor()) if self.workers else nullcontext() as executor:
+            progress = "learning curve: {} of {} networks trained".format
+            curve = learning_curve(run, lambda *done: self.tell(progress(*done)), executor, self.tell)
         return Look(curve, curve_lines(curve, self.ascii_only))
 
 

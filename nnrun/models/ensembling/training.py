@@ -35,7 +35,7 @@ def train_seeds(
     argv: Sequence[str] = (),
 ) -> Outcome:
     """A new run of so many networks, which begins with the configuration of another run."""
-    found = _trainable(run)
+    found = trainable(run)
     return train(found.loaded([f"network.ensemble={n}"]), root, listener, told_to_stop, argv)
 
 
@@ -51,7 +51,7 @@ def train_cycles(
 
     Early stopping is off, since the error rises where a cycle begins. Raises UsageError for more cycles than epochs.
     """
-    found = _trainable(run)
+    found = trainable(run)
     if found.config.data.folds:
         raise UsageError(
             f"--snapshots {n}: {found.name} is a cross-validation, and snapshots are those of one training"
@@ -64,7 +64,7 @@ def train_cycles(
     return train(loaded, root, listener, told_to_stop, argv)
 
 
-def _trainable(run: RunDir) -> StoredRun:
+def trainable(run: RunDir) -> StoredRun:
     """A run with a configuration of its own, of a search its best; UsageError for an ensemble of others."""
     found = best_of(StoredRun(run))
     if is_gathered(found.written):

@@ -25,7 +25,7 @@ from nnrun.search.cluster.crew import GONE, USUAL, Crew, own_probe
 from nnrun.search.cluster.parcels import Freight, unpack
 from nnrun.search.cluster.sameness import Kind
 from nnrun.search.cluster.worker import Reply, Request, Train
-from nnrun.search.executors import Failure, Result, Work, WorkerDiedError
+from nnrun.search.executors import Failure, Result, SentJob, Work, WorkerDiedError
 from nnrun.search.executors import Job as AJob
 from nnrun.search.ledger import result_in
 from nnrun.search.record import TrialResult
@@ -62,9 +62,8 @@ class Cluster:
         return self._crew.news()
 
     def submit(self, work: Work[AJob, Result], job: AJob) -> Future[Result | Failure]:
-        """Hand the job to a worker that is free; it is one of `trials.Job`, as it trains into a folder."""
-        future = self._threads.submit(self._do, cast(Train, work), cast(Job, job))
-        return cast("Future[Result | Failure]", future)
+        """Hand the job to a worker that is free; it is a SentJob."""
+        return self._threads.submit(self._do, cast(Train, work), cast(SentJob, job))
 
     def close(self) -> None:
         """Cancel what runs, and leave the cluster as it was."""
@@ -82,8 +81,8 @@ class Cluster:
                 future.cancel()
                 self._client.run(worker.cancel, token, workers=[address], on_error="ignore")
 
-    def _do(self, work: Train, job: Job) -> Answer | Failure:
-        """The results that the directories tell which came back."""
+    def _do(self, work: Train, job: SentJob) -> Any:
+        """The results that the directories tell which came back, or the answer of a job that leaves none."""
         while True:
             number = job["trials"][0]["number"]
             with self._crew.one(self._last.get(number)) as address:
@@ -95,7 +94,7 @@ class Cluster:
             if sent is not None:
                 return sent
 
-    def _trained(self, work: Train, job: Job, address: str) -> Answer | Failure | None:
+    def _trained(self, work: Train, job: SentJob, address: str) -> Any:
         """None where this worker could not be asked."""
         training = job["trials"][0]["config"]["training"]
         kind: Kind = {"engine": training["engine"], "dtype": training["dtype"]}
@@ -117,7 +116,9 @@ class Cluster:
             raise WorkerDiedError(reply["died"])
         if reply.get("late"):
             raise TimeoutError
-        return reply.get("failure") or self._unpacked(job, parcel, bits)
+        if "failure" in reply:
+            return reply["failure"]
+        return self._unpacked(cast(Job, job), parcel, bits) if "folder" in job else reply["answer"]
 
     def _asked(self, work: Train, request: Request, address: str) -> tuple[Reply, bytes]:
         """Hand over a request, and wait."""
@@ -134,14 +135,14 @@ class Cluster:
             self._flying.pop(request["token"])
         return cast(Reply, json.loads(line)), parcel
 
-    def _request(self, job: Job, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
+    def _request(self, job: SentJob, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
         """What is asked of the worker, and the folders that it names."""
         config = Config.from_values(job["trials"][0]["config"])
         configs = [config, *(in_folds(config) if config.data.in_folds else [])]
         entries = {each.data.model_dump_json(): self._prepared(each, Path(job["cache"])) for each in configs}
-        parent, resumed = None, job["trials"][0]["resume"]
+        parent, resumed = None, job["trials"][0].get("resume")
         if resumed is not None:
-            parent = Freight.of(Path(job["folder"]) / f"{resumed:04d}")
+            parent = Freight.of(Path(cast(Job, job)["folder"]) / f"{resumed:04d}")
         request: Request = {
             "token": secrets.token_hex(8),
             "job": job,

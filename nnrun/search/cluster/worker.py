@@ -13,24 +13,24 @@ from concurrent.futures import Future
 from functools import cache
 from multiprocessing.process import current_process
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
 from nnrun.files import filling
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
 from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
-from nnrun.search.executors import Failure, Pool, WorkerDiedError
-from nnrun.search.trials import Answer, Job
+from nnrun.search.executors import Failure, Pool, SentJob, WorkerDiedError
+from nnrun.search.trials import Job
 
 FOLDER, UNFINISHED = "nnrun", ".unfinished-"
-Train = Callable[[Job], Answer]
+Train = Callable[[SentJob], Any]
 
 
 class Request(TypedDict):
     """A job as it travels: what it needs of folders is named by their content."""
 
     token: str  # of this attempt
-    job: Job
+    job: SentJob
     kind: Kind
     bits: str  # that this worker's training came to: another process may have its address by now
     entries: dict[str, str]  # prepared data, by data section
@@ -45,6 +45,7 @@ class Reply(TypedDict):
     need: NotRequired[list[str]]  # folders that are to be sent first
     changed: NotRequired[bool]  # this process was not looked at
     failure: NotRequired[Failure]
+    answer: NotRequired[Any]  # of a job that leaves no directories
     died: NotRequired[int]  # exit code of the child
     late: NotRequired[bool]
 
@@ -125,8 +126,10 @@ def _attempted(work: Train, request: Request) -> tuple[Reply, bytes]:
     try:
         with filling(_store(), UNFINISHED) as folder:
             result = pool.submit(work, _placed(request, known, folder)).result()
-            if "results" not in result:
+            if "error" in result:
                 return {"failure": result}, b""
+            if "folder" not in request["job"]:
+                return {"answer": result}, b""
             shutil.rmtree(folder / _continued(request), ignore_errors=True)
             return {}, packed(folder)
     except WorkerDiedError as error:
@@ -139,14 +142,17 @@ def _attempted(work: Train, request: Request) -> tuple[Reply, bytes]:
         _running.pop(request["token"], None)
 
 
-def _placed(request: Request, known: Probe, folder: Path) -> Job:
+def _placed(request: Request, known: Probe, folder: Path) -> SentJob:
     """The job with the folders of this worker in the place of the parent's."""
+    entries = {section: str(_store() / name) for section, name in request["entries"].items()}
+    placed: SentJob = {**request["job"], "cache": str(folder), "entries": entries}
+    if "folder" not in placed:
+        return placed
     if request["parent"]:
         shutil.copytree(_store() / request["parent"], folder / _continued(request))
-    entries = {section: str(_store() / name) for section, name in request["entries"].items()}
-    job = request["job"]
+    job = cast(Job, placed)
     here: Environment = {**known["here"], "git": job["here"]["git"]}  # of the folder where the search was begun
-    return {**job, "folder": str(folder), "cache": str(folder), "entries": entries, "here": here}
+    return cast(SentJob, {**job, "folder": str(folder), "here": here})
 
 
 def _continued(request: Request) -> str:

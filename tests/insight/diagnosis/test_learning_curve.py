@@ -12,8 +12,9 @@ import pytest
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.errors import UsageError
-from nnrun.insight.diagnosis import learning_curve as module
-from nnrun.insight.diagnosis.learning_curve import Training, answer, best_of, learning_curve, part_sizes
+from nnrun.insight.diagnosis import shares
+from nnrun.insight.diagnosis.learning_curve import _of_size, answer, learning_curve, part_sizes
+from nnrun.insight.diagnosis.shares import Training, best_of
 from nnrun.insight.diagnosis.telling import ASCII, UNICODE, curve_lines, plot, told
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
@@ -61,7 +62,7 @@ def test_parts_are_nested_stratified_and_take_as_many_steps(train_run: Train, mo
         seen.append((rows, dataset.parts["train"]))
         return [Training(rows, 0.0, np.ones(114)) for _ in configs]
 
-    monkeypatch.setattr(module, "best_of", noted)
+    monkeypatch.setattr(shares, "best_of", noted)
     learning_curve(StoredRun(run))
     parts = [(rows, part) for rows, part in seen if rows < 341][::3]  # of the first order
     before: set[bytes] = set()
@@ -111,7 +112,7 @@ def curve(errors: list[float], dev_rows: int = 1000) -> dict[str, Any]:
         for f in (0.9, 1, 1.1)
     ]
     return {
-        "sizes": [module._of_size(rows, found) for rows in sizes], "dev_rows": dev_rows, "seeds": [0, 1, 2],
+        "sizes": [_of_size(rows, found) for rows in sizes], "dev_rows": dev_rows, "seeds": [0, 1, 2],
         "epochs": 20, **answer(found, sizes[-1]),
     }  # fmt: skip
 

@@ -60,7 +60,7 @@ def until(what: object) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
     cluster = ByHand(tmp_path_factory.mktemp("cluster"))
     try:
