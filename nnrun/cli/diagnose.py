@@ -102,20 +102,17 @@ def diagnose(
 
     gates, workers = _kinds(fail_on), _workers(cluster, any_bits, learning_curve)
     looks = Looks(by, estimate_base, learning_curve, say, ascii_only(), workers)
+    found: Judged
+    closer: dict[str, Look]
     errors = {"base": base_error, "train": train_error, "train_dev": train_dev_error, "dev": dev_error}
     errors |= {"test": test_error}
     sizes = {"train": train_size, "train_dev": train_dev_size, "dev": dev_size, "test": test_size}
     bare = any(errors[part] is not None or size is not None for part, size in sizes.items())
-    found: Judged
-    closer: dict[str, Look] = {}
-    if curves is not None or bare:
-        looks.refuse()
-    if curves is not None:
-        found = _of_curves(run, curves, errors, sizes, tolerance)
-    elif bare:
-        found = _of_numbers(run, errors, sizes, tolerance)
-    else:
+    if curves is None and not bare:
         found, closer = _of_run(run, runs, base_error, tolerance, looks)
+    else:
+        looks.refuse()
+        found, closer = _of_errors(run, curves, errors, sizes, tolerance), {}
     _tell(found, closer, json)
     _hold(gates, found)
 
@@ -146,6 +143,19 @@ def _hold(gates: Sequence[str], found: Judged) -> None:
         say(f"nnrun: {' and '.join(unknown)} cannot be told from these curves, so --fail-on is not held")
     if failed or unknown:
         raise typer.Exit(GATE_FAILED)
+
+
+def _of_errors(
+    run: str | None,
+    curves: Path | None,
+    errors: dict[str, str | None],
+    sizes: dict[str, int | None],
+    tolerance: str | None,
+) -> Judged:
+    """What stands in the file of another tool, or was typed."""
+    if curves is not None:
+        return _of_curves(run, curves, errors, sizes, tolerance)
+    return _of_numbers(run, errors, sizes, tolerance)
 
 
 def _of_numbers(

@@ -17,6 +17,10 @@ from nnrun.models.verbs import evaluate
 from nnrun.runs.checkpoints import load_weights, prune
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.running import SearchOutcome
+from nnrun.search.state import Options
+from nnrun.search.study import Watcher
+from nnrun.search.verbs import begin_seeds
 from tests.cli.conftest import Done
 from tests.cli.test_printed import quoted
 
@@ -310,6 +314,26 @@ def test_cycles_that_were_interrupted_go_on_as_it_says(nnrun: Run, here: Path, m
         assert nnrun(*shlex.split(line)[1:]).code == 0, line
     (made,) = Path("runs").glob("*-ensemble-*")
     assert len(record_of(made)["members"]) == 2
+
+
+def test_seeds_that_were_interrupted_go_on_as_it_says(nnrun: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, asked = trained(nnrun), iter(range(1000))
+
+    def stopped(run: StoredRun, n: int, root: Path, *told: Any) -> SearchOutcome:
+        return begin_seeds(run, n, root, Options(stack=1), Watcher(), lambda: next(asked) > 2)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nnrun.search.verbs.begin_seeds", stopped)
+        done = nnrun("ensemble", first, "--seeds", "4", "--cluster", "local:1")
+    assert done.code == 130 and not list(Path("runs").glob("*-ensemble-*"))
+    assert nnrun(*quoted(done.err, "ensemble")).code != 0  # not yet
+    (again,) = [shlex.split(line)[1:] for line in done.next if shlex.split(line)[1] == "resume"]
+    assert nnrun(*again).code == 0
+    assert nnrun(*quoted(done.err, "ensemble")).code == 0
+    (made,) = Path("runs").glob("*-ensemble-*")
+    assert len(record_of(made)["members"]) == 4
+    assert nnrun("ensemble", first, "--snapshots", "2", "--cluster", "local:1").code == 2
+    assert nnrun("diagnose", first, "--cluster", "local:1").code == 2
 
 
 def test_a_state_that_is_gone_is_trained_again(nnrun: Run, here: Path) -> None:
