@@ -117,6 +117,9 @@ class Cluster:
         if reply.get("late"):
             raise TimeoutError
         if "failure" in reply:
+            if reply["failure"].get("disk_full"):  # of that worker: others may have room, and this disk is not theirs
+                self._crew.bench(address, [reply["failure"]["error"]])
+                return None
             return reply["failure"]
         return self._unpacked(cast(Job, job), parcel, bits) if "folder" in job else reply["answer"]
 

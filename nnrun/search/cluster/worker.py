@@ -19,7 +19,7 @@ from nnrun.files import filling
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
 from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
-from nnrun.search.executors import Failure, Pool, SentJob, WorkerDiedError
+from nnrun.search.executors import DISK_FULL, Failure, Pool, SentJob, WorkerDiedError
 from nnrun.search.trials import Job
 
 FOLDER, UNFINISHED = "nnrun", ".unfinished-"
@@ -137,7 +137,8 @@ def _attempted(work: Train, request: Request) -> tuple[Reply, bytes]:
     except TimeoutError:
         return {"late": True}, b""
     except OSError as error:
-        return {"failure": {"error": f"{type(error).__name__}: {error}"}}, b""
+        full = error.errno in DISK_FULL
+        return {"failure": {"error": f"{type(error).__name__}: {error}", "disk_full": full}}, b""
     finally:
         _running.pop(request["token"], None)
 

@@ -91,3 +91,26 @@ def test_workers_without_room_are_told_by_name(
     refused = [line for line in heard if line.startswith("refused")]
     assert len(refused) == 2
     assert all("1,000,000,000,000,000,000 bytes of data, and" in line and "worker-" in line for line in refused)
+
+
+def test_a_worker_whose_disk_is_full_is_left_out_and_the_others_go_on(
+    by_hand: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    watcher, told, asked = Watcher(), dict[str, str](), Cluster._asked
+    monkeypatch.setattr(watcher, "say", heard.append)
+
+    def full(self: Cluster, work: Any, request: Any, address: str) -> Any:
+        reply, parcel = asked(self, work, request, address)
+        if not parcel or told.setdefault("full", address) != address:
+            return reply, parcel
+        return {"failure": {"error": "OSError: [Errno 28] No space left on device", "disk_full": True}}, b""
+
+    monkeypatch.setattr(Cluster, "_asked", full)
+    expected = begin(load_config(None, text=CONFIG), tmp_path / "here", Options(stack=1), Watcher())
+    found = begin(
+        load_config(None, text=CONFIG), tmp_path / "there", Options(stack=1, cluster=str(by_hand.file)), watcher
+    )
+    assert left(found.run) == left(expected.run)
+    (line,) = [line for line in heard if line.startswith("refused")]
+    assert "No space left on device" in line and told["full"] in line
