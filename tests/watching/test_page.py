@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -132,6 +133,24 @@ def test_of_many_points_each_spike_is_drawn(page: Any) -> None:
     assert len(kept) <= 102
     assert {0, 40, 501, 999} <= set(kept)
     assert page.evaluate("thinned([1, 2, 3, 4, 5], [1, null, 2, 3, 4], 100, [2.5, 3.5])") == [1, 2, 3]
+
+
+def test_many_curves_are_drawn_as_few_lines_with_gaps(page: Any) -> None:
+    lines = [
+        {"name": name, "x": [1, 2], "y": [value, value], "mode": "lines", "line": {"color": colour}}
+        for name, value, colour in (("train a", 3, "red"), ("train b", 4, "blue"), ("train i", 5, "red"))
+    ]
+    red, blue = page.evaluate(f"together({json.dumps(lines)})")
+    assert (red["x"], red["y"]) == ([1, 2, None, 1, 2], [3, 3, None, 5, 5])
+    assert red["text"] == ["train a", "train a", None, "train i", "train i"]
+    assert (blue["x"], blue["line"]) == ([1, 2], {"color": "blue"})
+
+
+def test_only_curves_that_have_grown_are_smoothed_again(page: Any) -> None:
+    asked = "drawn(curve, 1, 0, 0.9, 100, [-Infinity, Infinity])"
+    curve = "const curve = { points: [[1, 2, 3], [2, 3, 4]] }"
+    assert page.evaluate(f"(() => {{ {curve}; return {asked} === {asked}; }})()")
+    assert page.evaluate(f"(() => {{ {curve}; return {asked} !== {asked.replace('0.9', '0.5')}; }})()")
 
 
 def test_names_are_text_and_columns_sort(page: Any, root: Path) -> None:

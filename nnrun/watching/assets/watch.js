@@ -13,6 +13,7 @@ const PALETTE = ["#2a7fc1", "#c7700f", "#1f9470", "#a063b5", "#d0504a", "#8a7d1c
 const EPOCH = 0, LINE = 7; // places in a point: see NAMES of curves.py
 const MOST_DRAWN = 6000; // points of all curves together: more cost time and show nothing more
 const FEW = 12; // runs, beyond which the table is the legend
+const NOTHING = { points: [] }; // the curve of a run of which none has come
 const WORTH = 1.02; // charts of one run are drawn anew when it has grown by so much
 
 const at = (id) => document.getElementById(id);
@@ -295,20 +296,44 @@ function thinned(x, y, most, [low, high]) {
   return [...kept.add(end - 1)];
 }
 
+// What is drawn of a column of a curve; kept until the curve grows, as of many curves few do.
+const drawnOf = new WeakMap();
+function drawn(curve, column, over, beta, most, seen) {
+  const made = [over, beta, most, ...seen].join();
+  if (!drawnOf.has(curve)) drawnOf.set(curve, new Map());
+  const before = drawnOf.get(curve).get(column);
+  if (before?.made === made) return before.line;
+  const x = curve.points.map((point) => point[over] ?? point[EPOCH]); // a search has no steps
+  const y = smooth(curve.points.map((point) => point[column]), beta), kept = thinned(x, y, most, seen);
+  const line = { x: kept.map((i) => x[i]), y: kept.map((i) => y[i]) };
+  drawnOf.get(curve).set(column, { made, line });
+  return line;
+}
+
 function traces() {
   const first = Number(at("what").value), beta = Number(at("beta").value), over = Number(at("over").value);
   const most = Math.max(40, MOST_DRAWN / (2 * chosen.length)), seen = zoomed() ?? [-Infinity, Infinity];
-  return chosen.flatMap((id) => {
-    const points = curves.get(id)?.points ?? [];
-    const x = points.map((point) => point[over] ?? point[EPOCH]); // a search has no steps
-    return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => {
-      const y = smooth(points.map((point) => point[column]), beta), kept = thinned(x, y, most, seen);
-      return {
-        type: "scatter", mode: points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
-        x: kept.map((i) => x[i]), y: kept.map((i) => y[i]), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3, simplify: false },
-      };
-    });
+  const made = chosen.flatMap((id) => {
+    const curve = curves.get(id) ?? NOTHING;
+    return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => ({
+      type: "scatter", mode: curve.points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
+      ...drawn(curve, column, over, beta, most, seen), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3, simplify: false },
+    }));
   });
+  return chosen.length <= FEW ? made : together(made);
+}
+
+// Lines that look alike as one with gaps, which says at each point whose it is: a line of its own costs as much as a
+// thousand points.
+function together(made) {
+  const alike = new Map();
+  for (const { name, x, y, ...look } of made) {
+    const key = JSON.stringify([look.mode, look.line]);
+    const one = alike.get(key);
+    if (!one) alike.set(key, { ...look, x: [...x], y: [...y], text: x.map(() => name), hoverinfo: "x+y+text" });
+    else one.x.push(null, ...x), one.y.push(null, ...y), one.text.push(null, ...x.map(() => name));
+  }
+  return [...alike.values()];
 }
 
 // The ends of x that somebody has zoomed to; null: all is shown.
