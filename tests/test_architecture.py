@@ -195,9 +195,10 @@ def test_every_module_has_a_wing() -> None:
     assert wings - {"__main__"} == set(WINGS)
 
 
+@cache
 def spelled(path: Path) -> set[str]:
     """The last parts of all strings that a module uses; what it says of a file in a sentence ends otherwise."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
     return {node.value.rpartition("/")[2] for node in strings if isinstance(node.value, str)}
@@ -217,7 +218,7 @@ def test_each_wing_alone_spells_the_names_of_its_files() -> None:
 def test_the_engine_needs_numpy_the_standard_library_and_threads_only() -> None:
     own = ("nnrun.engine", "nnrun.machine")
     for path in (PACKAGE / "engine").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
