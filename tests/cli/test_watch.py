@@ -7,8 +7,10 @@ import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.cli.conftest import QUICK, Done
+from nnrun.runs.rundir import RunDir
+from tests.cli.conftest import QUICK, SECONDS, Done
 
 Nnrun = Callable[..., Done]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -16,8 +18,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 def test_it_serves_a_page_until_ctrl_c(start: Start) -> None:
     process = start("watch", "--port", "0")
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
+    address = line_of(process)
     assert address.startswith("http://127.0.0.1:")
     with urllib.request.urlopen(address, timeout=60) as answer:
         assert b"nnrun watch" in answer.read()
@@ -25,6 +26,31 @@ def test_it_serves_a_page_until_ctrl_c(start: Start) -> None:
     assert process.wait(60) == 0
     assert process.stderr is not None
     assert process.stderr.read() == "watching runs; Ctrl-C ends it, and no run notices\n"
+
+
+def test_no_run_notices_who_watches_it(start: Start, bits: Callable[[RunDir], dict[str, Any]]) -> None:
+    """Two watch; a page is closed, and one of the watchers killed, while it trains."""
+    settings = (*QUICK, "--set", "training.epochs=300")
+    assert start("train", "-q", *settings, "--runs", "alone").wait(SECONDS) == 0
+    watchers = [start("watch", "--port", "0") for _ in range(2)]
+    addresses = [line_of(watcher).replace("/?", "/stream?look=0&") for watcher in watchers]
+    trained = start("train", "-q", *settings)
+    for address in addresses:
+        with urllib.request.urlopen(address, timeout=60) as stream:
+            while b'"epochs": ' not in stream.readline():
+                assert trained.poll() is None or trained.returncode == 0
+    watchers[0].kill()
+    assert trained.wait(SECONDS) == 0
+    with urllib.request.urlopen(addresses[1], timeout=60) as stream:
+        assert b'"epochs": ' in b"".join(stream.readline() for _ in range(4))
+    (alone,), (watched,) = (Path(root).glob("[!.]*") for root in ("alone", "runs"))
+    assert bits(RunDir(watched)) == bits(RunDir(alone))
+
+
+def line_of(watcher: subprocess.Popen[str]) -> str:
+    """The address that it prints."""
+    assert watcher.stdout is not None
+    return watcher.stdout.readline().strip()
 
 
 def test_what_is_no_folder_and_no_port_is_refused(nnrun: Nnrun) -> None:
@@ -35,7 +61,6 @@ def test_what_is_no_folder_and_no_port_is_refused(nnrun: Nnrun) -> None:
 
 
 def test_the_commands_of_a_run_can_be_typed(nnrun: Nnrun) -> None:
-    from nnrun.runs.rundir import RunDir
     from nnrun.watching.details import details
 
     assert nnrun("train", "-q", *QUICK).code == 0

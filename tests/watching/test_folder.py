@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import nnrun
 from nnrun.files import sealed, to_json
 from nnrun.insight.comparison.listing import Entry
-from nnrun.runs.rundir import RunDir
+from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.watching.curves import MOST, Cursor, Curve
 from nnrun.watching.details import details
@@ -138,6 +139,51 @@ def test_a_directory_called_like_a_run_is_shown_though_it_is_none(root: Path) ->
     row = folder.seen[half.name].row
     assert (row["status"], "run.json" in row["problem"]) == ("unreadable", True)
     assert details(RunDir(half))["problem"]
+
+
+def test_a_run_is_deleted_while_it_is_looked_at(root: Path) -> None:
+    """File by file, as `rm -r` does on a slow disk: it is shown, or broken, or gone, and the others stay."""
+    folder, run = Folder(root), root / ids(root, "a")
+    seen = []
+    paths = sorted(run.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+    for path in [*paths, run]:
+        folder.look()
+        folder.curve(run.name)
+        seen.append({row["id"] for row in folder.since(0)[1]})
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.look()
+    assert all(len(rows) == 3 for rows in seen)
+    assert folder.since(0)[2] == [run.name]
+    assert folder.curve(run.name) is None
+    assert len(folder.since(0)[1]) == 2
+
+
+@pytest.mark.parametrize("seconds", [-1e8, 1e8])
+def test_a_clock_that_jumps_hides_nothing(root: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    folder, run = Folder(root), RunDir(root / ids(root, "a"))
+    folder.look()
+    look = folder.looks
+    jumped = time.time() + seconds
+    monkeypatch.setattr(time, "time", lambda: jumped)
+    run.update_record(status="interrupted")
+    os.utime(run.path / RECORD, (jumped, jumped))
+    assert folder.look_when_due()
+    assert [row["status"] for row in folder.since(look)[1]] == ["interrupted"]
+
+
+@pytest.mark.soak
+def test_a_thousand_runs_are_as_many_rows(root: Path) -> None:
+    run = root / ids(root, "a")
+    for number in range(1000):
+        copy = Path(shutil.copytree(run, root / f"{run.name[:-4]}{number:04x}", dirs_exist_ok=True))
+        RunDir(copy).update_record(id=copy.name)
+    folder = Folder(root)
+    folder.look()
+    look, rows, _ = folder.since(0)
+    assert len(rows) >= 1002
+    assert {row["status"] for row in rows} == {"done"}
+    folder.look()
+    assert folder.since(look)[1] == []
 
 
 def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
