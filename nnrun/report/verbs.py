@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nnrun.errors import DataError, UsageError
@@ -84,13 +85,18 @@ def search_charts(search: StoredRun, each_alone: bool = False, most: int | None 
 
     Each setting also by itself where that is wished; of many trials `most` are drawn, see Results.drawn.
     """
-    found = Results.of(search).drawn(most)
+    results = Results.of(search)
+    found = results.drawn(most)
     if not found.ranked:
         return []
     if is_improvement(search.directory):
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
     slices = slice_charts(found) if each_alone else []
-    return [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slices]
+    charts = [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slices]
+    if found is not results:
+        told = f"Of {len(results.trials):,} trials {len(found.trials)} are drawn, the best ones and some of the others."
+        charts[0] = replace(charts[0], note=f"{charts[0].note} {told}".strip())
+    return charts
 
 
 def _labels(run: StoredRun) -> Iterator[Markup]:
