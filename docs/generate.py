@@ -272,6 +272,8 @@ METRICS = {
     "members": "of an [ensemble](ensembles.md): dev_error and dev_loss of each of its networks",
     "layers": "with `training.layer_statistics`: for each layer output_std, dead (share of units that are always 0), "
     "gradient_norm, and where there are parameters steepness (per cent that the loss changes if they change by 1%)",
+    "step_losses": "with `training.record: steps`: the mean loss of each mini-batch as it was trained on, dropout on, "
+    "labels not smoothed, rows weighted",
     "seconds": "time the epoch took",
 }
 

@@ -154,6 +154,7 @@ def trainer(
     ensemble: int = 1,
     embeddings: Sequence[Embedding] = (),
     members: int = 1,
+    step_losses: bool = False,
     **hyperparameters: Any,
 ) -> Trainer:
     """Members with these seeds; dropout rates and hyperparameters are numbers or one number a member."""
@@ -186,6 +187,7 @@ def trainer(
         epochs=epochs,
         shuffle=shuffle,
         augmenter=augmenter,
+        step_losses=step_losses,
     )
     return Trainer(recipe, train, dev, seeds, engine, ensemble)
 

@@ -110,7 +110,7 @@ def test_every_key_is_in_the_reference() -> None:
 
 
 def test_the_files_of_a_run_and_the_keys_of_its_metrics_are_those_listed(generator: Generator, tmp_path: Path) -> None:
-    training = {"epochs": 1, "layer_statistics": True}
+    training = {"epochs": 1, "layer_statistics": True, "record": "steps"}
     values = {"data": {"source": "diabetes"}, "network": {"ensemble": 2}, "training": training}
     run = nnrun.train(values, tmp_path)
     files, metrics = generator["FILES"], generator["METRICS"]

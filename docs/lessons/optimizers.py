@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from statistics import fmean
+
 from lessons.drawing import Line, curves, decades
 from lessons.numbers import at_last, error_axis
 from lessons.runs import Lesson, Runs
 from nnrun.report.page.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from nnrun.report.page.page import Grid
+from nnrun.report.run.steps import steps_chart
 from nnrun.text import number
 
 
@@ -42,6 +47,26 @@ def mini_batches(runs: Runs) -> Lesson:
     return Lesson("Small batches, many steps", [chart], ["", "epochs", "steps", "cost at last"], rows)
 
 
+def each_batch(runs: Runs) -> Lesson:
+    """What every single step saw."""
+    small = runs.train("mini_batches", "training.record=steps")
+    smaller = runs.train(
+        "mini_batches", "training.record=steps", "training.batch_size=8", "optimizer.learning_rate=0.1"
+    )
+    found = {"32 rows a batch": small, "8 rows a batch": smaller}
+    charts, rows = [], []
+    for name, run in found.items():
+        chart = steps_chart(run.metrics)
+        assert chart is not None
+        charts.append(replace(chart, title=name.capitalize(), note="", height=270))
+        last = run.metrics[-1]["step_losses"]
+        spread = [f"{number(min(last))} to {number(max(last))}"]
+        rows.append([name, str(len(last)), number(fmean(run.metrics[0]["step_losses"])), number(fmean(last)), *spread])
+    see = "Each step sees other rows, so the loss goes up and down, the more the fewer they are; its mean falls."
+    heads = ["", "steps an epoch", "mean of the first", "mean of the last", "single steps of the last"]
+    return Lesson("The loss of each mini-batch", [Grid(charts)], heads, rows, see=see)
+
+
 def decay(runs: Runs) -> Lesson:
     """A rate that falls, and one that stays."""
     falling = runs.train("learning_rate_decay")
@@ -68,4 +93,4 @@ def clipping(runs: Runs) -> Lesson:
     )
 
 
-LESSONS = (optimizers, mini_batches, decay, clipping)
+LESSONS = (optimizers, mini_batches, each_batch, decay, clipping)

@@ -83,10 +83,10 @@ class Run:
 
     @property
     def epochs(self) -> pd.DataFrame:
-        """The same as a table, without what was recorded of layers and members."""
+        """The same as a table, without what was recorded of layers, mini-batches and members."""
         import pandas as pd
 
-        rows = [{key: value for key, value in row.items() if key not in ("layers", "members")} for row in self.metrics]
+        rows = self._stored.flat_rows
         return pd.DataFrame(rows).set_index("epoch") if rows else pd.DataFrame()
 
     @property

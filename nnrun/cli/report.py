@@ -24,7 +24,7 @@ Report = Annotated[bool, typer.Option("--report", help="Write report.html as wel
 Whole = Annotated[bool, typer.Option("--all", help="One page of all runs of the folder, which lies there too.")]
 Lesson = Annotated[
     str | None,
-    typer.Option("--lesson", metavar="NAME", help="One picture: boundary, curves, ladder, layers or weights."),
+    typer.Option("--lesson", metavar="NAME", help="One picture: boundary, curves, ladder, layers, steps or weights."),
 ]
 
 

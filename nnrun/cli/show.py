@@ -47,8 +47,7 @@ def show(
     elif json:
         json_result(_whole(found, record_of(found)))
     elif csv:
-        rows = [{key: value for key, value in row.items() if key not in ("layers", "members")} for row in found.rows]
-        csv_result(csv_text(rows))
+        csv_result(csv_text(found.flat_rows))
     else:
         result(*_page(found, record_of(found)))
 

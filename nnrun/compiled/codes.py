@@ -134,6 +134,7 @@ class Rows(NamedTuple):
     least: Any  # with which a unit is kept: of what goes in, then of each layer
     scale: Any  # what it is multiplied by then
     logits: Any  # (rows · width,), where those that are measured are to be seen, or empty
+    losses: Any  # (rows · members,), in double precision: of each row that is trained on, or empty
 
 
 NUMBERS, ARRAYS = 20, 14  # of a packed plan, which begins with how many layers there are
@@ -154,5 +155,5 @@ def packed(plan: Plan) -> NDArray[np.int64]:
 
 # Rows of the table of what a call is given: the address of each array, and its size.
 THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, AVERAGE, MEMORY, SUMMED = range(8)
-X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED, LOGITS = range(8, 19)
-GIVEN = 19
+X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED, LOGITS, EACH_LOSS = range(8, 20)
+GIVEN = 20

@@ -17,7 +17,7 @@ from nnrun.compiled.codes import SUMS, Entrance, Plan, Rows, Vectors
 from nnrun.compiled.entrance import by_row, enter, leave, look_up, scaled_weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
-from nnrun.compiled.measuring import measure
+from nnrun.compiled.measuring import measure, record
 from nnrun.compiled.together import done, take, wait
 from nnrun.compiled.updating import clipped_update, sum_of_squares
 
@@ -47,6 +47,7 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         listed(places, codes.LEAST, drawn),
         listed(places, codes.SCALE, number),
         listed(places, codes.LOGITS, number),
+        listed(places, codes.EACH_LOSS, double),
     )
     constants = listed(places, codes.CONSTANTS_OF_STEPS, number)
     spans, pieces = listed(places, codes.SPANS, plan), listed(places, codes.PIECES, plan)
@@ -106,6 +107,7 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
         forward(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
     elif kind == codes.OUTPUT:
         output(plan, v, rows, constants, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
+        record(plan, v, rows, first, m, layer, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.BACKWARD:
         backward(plan, v, rows, constants, first_of_all, all_rows, layer, lo, hi)
     elif kind == codes.WEIGHTS or kind == codes.HEAD:  # in one call, as what is called is written out at each place

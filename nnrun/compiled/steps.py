@@ -104,6 +104,7 @@ class CompiledSteps:
         )
         count = threads.count(members) if self.work.threads == 1 else 1
         self.lanes = Lanes(count, numbers, SUMS * len(self.work.pieces), dtype)
+        self.kept = trainer.recipe.step_losses
         self.packed, self.of_a_row = codes.packed(self.plan), operations(self.plan.widths.tolist(), self.plan.members)
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
         self.scale = np.ones(self.least.shape, dtype)
@@ -111,6 +112,7 @@ class CompiledSteps:
             self.least[:, layer.depth] = layer.least
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
+        self.losses = [np.empty(0)] * members  # of the rows of a group, where they are kept
         measure_by(self.run, trainer)
         self.given = []
         for k in range(members):
@@ -137,6 +139,7 @@ class CompiledSteps:
                     show(trainer, batch, spans[first], see)
                 self._train(members, now[:, first:last], spans[first:last])
                 yield done + last
+            self._keep(trainer, members, spans, done)
             done += count
 
     def _train(self, members: Sequence[int], constants: Array, spans: Integers) -> None:
@@ -151,6 +154,14 @@ class CompiledSteps:
 
         self.lanes.run(members, train, self.of_a_row * int(spans[-1, 1] - spans[0, 0]))
 
+    def _keep(self, trainer: Trainer, members: Sequence[int], spans: Integers, done: int) -> None:
+        """The mean loss of each batch of a group, where it is wished."""
+        if self.kept:
+            first, last = self.plan.members * spans.T
+            for k in members:
+                sums = np.add.reduceat(self.losses[k], first)
+                trainer.step_losses[k, done : done + len(spans)] = sums / (last - first)
+
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""
         x, y = of_member(batch[0], member), of_member(batch[1], member)
@@ -164,6 +175,9 @@ class CompiledSteps:
                 start = self.plan.chance[depth - 1] if depth else self.plan.entrance.masked
                 self.chance[member, start : start + len(drawn)] = drawn
         given, dtype = self.given[member], self.scale.dtype
+        if self.kept:
+            self.losses[member] = np.empty(self.plan.members * len(x))
+            given.put(codes.EACH_LOSS, self.losses[member])
         given.put(codes.X, np.ascontiguousarray(x, dtype))
         given.put(codes.Y, np.ascontiguousarray(y, dtype))
         if batch[2] is not None:

@@ -231,6 +231,9 @@ class Training(Section):
         None, "{ema: SHARE} or {swa: EPOCH} = judge, keep and export averaged parameters; null = those that train"
     )
     layer_statistics: bool = key(False, "write activations and gradients of each layer to metrics.jsonl")
+    record: Annotated[Literal["epochs", "steps"], OneOf()] = key(
+        "epochs", "steps = write the loss of each mini-batch, too, to metrics.jsonl"
+    )
     changes: dict[Count, Range] = key({}, "epoch → dotted keys and the values that they have from that epoch on")
 
 

@@ -14,6 +14,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.members import mean_gradient, mean_sums
 from nnrun.engine.network import Bound, Network
 from nnrun.engine.parameters import Array, Buffers
+from nnrun.engine.randomness import stream
 from nnrun.machine import threads
 
 CHUNK = 512  # rows that go through the network at once: 16 members of 128 units then take a fifth less than with 1024
@@ -266,3 +267,11 @@ def near_zero_share(weights: Array, layers: Sequence[slice]) -> float:
     """
     small = sum(int((np.abs(W) < 0.01 * np.abs(W).max()).sum()) for W in (weights[part] for part in layers))
     return small / weights.size
+
+
+def sample(examples: Examples, most: int) -> Examples:
+    """A fixed random sample of at most so many rows, in their order."""
+    if len(examples) <= most:
+        return examples
+    rows = np.sort(stream(0, "sample").choice(len(examples), most, replace=False, shuffle=False))
+    return examples.take(rows)

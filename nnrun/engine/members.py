@@ -113,6 +113,14 @@ def mean_sums(loss: Loss, logits: Array, targets: Array, weights: Array | None) 
     return (losses, mistakes) if losses.ndim == 1 else (losses.mean(axis=1), mistakes.mean(axis=1))
 
 
+def mean_losses(loss: Loss, logits: Array, targets: Array, weights: Array | None) -> Array:
+    """Mean loss of a batch, each example times its weight `(..., m, 1)`; `(networks,)`."""
+    each, _ = loss.each(logits, _facing(logits, targets))
+    if weights is not None:
+        each = each * _facing(logits, weights)[..., 0]
+    return np.asarray(each.mean(axis=tuple(range(1, each.ndim)), dtype=np.float64))
+
+
 def _facing(logits: Array, targets: Array) -> Array:
     """Targets, or other numbers of examples `(..., m, width)`, to go with logits of all who share a body."""
     return targets if targets.ndim == logits.ndim else targets[..., None, :, :]

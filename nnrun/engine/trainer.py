@@ -12,12 +12,12 @@ from numpy.random import Generator
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batch, Batches
 from nnrun.engine.divergence import Divergence, Watch
-from nnrun.engine.evaluation import Evaluator, Examples, Judged
+from nnrun.engine.evaluation import Evaluator, Examples, Judged, sample
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss, smoothed
-from nnrun.engine.members import mean_gradient
+from nnrun.engine.members import mean_gradient, mean_losses
 from nnrun.engine.network import MLP, Observer
 from nnrun.engine.parameters import Array, Buffers, empty
 from nnrun.engine.randomness import stream
@@ -41,6 +41,7 @@ class Recipe:
     epochs: int  # planned in total, which some schedules depend on
     shuffle: str = "auto"  # a name of SHUFFLES
     augmenter: Augmenter | None = None  # what is done to the rows of each batch
+    step_losses: bool = False  # whether the loss of each batch is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,7 @@ class Epoch:
     dev_error: Array
     dev_losses: Array  # of each member, (ensembles, ensemble)
     dev_errors: Array
+    step_losses: Array  # of each batch as it was trained on, (ensembles, steps); no steps where they are not kept
     seconds: float  # of training and measuring
     diverged: Mapping[int, Divergence] = field(default_factory=dict)  # by ensemble, of the member that was first
 
@@ -72,7 +74,7 @@ Engine = Callable[["Trainer", Observer | None], Iterator[int]]
 def numpy_steps(trainer: Trainer, see: Observer | None) -> Iterator[int]:
     """The NumPy engine, which defines what a step is."""
     for index, batch in enumerate(trainer.batches.epoch(trainer.epoch + 1)):
-        trainer.differentiate(batch, see)
+        trainer.differentiate(batch, see, kept[:, index] if (kept := trainer.step_losses).size else None)
         trainer.optimizer.step(index)
         yield index + 1
 
@@ -114,6 +116,7 @@ class Trainer:
         self.batches = Batches(
             train, recipe.loss, recipe.batch_size, self.seeds, smallest, recipe.shuffle, recipe.augmenter
         )
+        self.step_losses = np.zeros((members, len(self.batches.bounds) if recipe.step_losses else 0))
         self.on_train = self.evaluator(sample(train, max(TRAIN_SAMPLE, len(dev))))
         self.on_dev = self.evaluator(dev)
         theta, state = self.optimizer.judged
@@ -204,10 +207,15 @@ class Trainer:
         self.epoch += 1
         self.step += len(self.batches.bounds)
 
-    def differentiate(self, batch: Batch, see: Observer | None = None) -> None:
-        """The gradient of the batch's mean loss on smoothed targets, into `gradient`; batch norm's averages move on."""
+    def differentiate(self, batch: Batch, see: Observer | None = None, losses: Array | None = None) -> None:
+        """The gradient of the batch's mean loss on smoothed targets, into `gradient`; batch norm's averages move on.
+
+        Into `losses (members,)`, where given, the mean loss on targets as they are.
+        """
         x, targets, weights = batch[0], smoothed(batch[1], self.recipe.hyperparameters), batch[2]
         logits, backward = self.network.forward(self.bound, x, self.mode, see)
+        if losses is not None:
+            losses[:] = mean_losses(self.recipe.loss, logits, batch[1], weights)
         backward(mean_gradient(self.recipe.loss, logits, targets, weights, out=self.mode.buffers.take(logits.shape)))
 
     def _plan_epoch(self) -> None:
@@ -242,6 +250,8 @@ class Trainer:
         scores = {name: np.where(self.training, values, np.nan) for name, values in scores.items()}
         of_members = np.where(self.active, self.on_dev.of_members, np.nan).reshape(2, -1, self.ensemble)
         scores["dev_losses"], scores["dev_errors"] = of_members
+        kept = self.apart(self.step_losses)
+        scores["step_losses"] = kept.copy() if self.ensemble == 1 else kept.mean(axis=1)
         return Epoch(number, step, rates, seconds=seconds, diverged=diverged, **scores)
 
     def _measure(self) -> dict[str, Array]:
@@ -288,11 +298,3 @@ class Trainer:
             views = layout.views(vector[member])
             layers |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
         return next((name for name, _ in self.network.layers if name in layers), "output")
-
-
-def sample(examples: Examples, most: int) -> Examples:
-    """A fixed random sample of at most so many rows, in their order."""
-    if len(examples) <= most:
-        return examples
-    rows = np.sort(stream(0, "sample").choice(len(examples), most, replace=False, shuffle=False))
-    return examples.take(rows)

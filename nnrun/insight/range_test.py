@@ -13,12 +13,12 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
-from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.evaluation import Evaluator, Examples, sample
 from nnrun.engine.layers import Mode
 from nnrun.engine.members import mean_sums
 from nnrun.engine.parameters import Buffers
 from nnrun.engine.schedules import Constant, Given
-from nnrun.engine.trainer import Recipe, Trainer, sample
+from nnrun.engine.trainer import Recipe, Trainer
 from nnrun.runs.assembly import examples, memory_needed, recipe
 from nnrun.runs.symptoms.evidence import CalmerRate
 from nnrun.text import sparkline

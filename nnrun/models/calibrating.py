@@ -10,11 +10,10 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from nnrun.engine.evaluation import Examples
+from nnrun.engine.evaluation import Examples, sample
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import Task, calibration_error
 from nnrun.engine.parameters import Array
-from nnrun.engine.trainer import sample
 from nnrun.errors import DataError, UsageError
 from nnrun.models.calibration import Calibration, identity, place
 from nnrun.models.model import Model

@@ -94,6 +94,7 @@ def recipe(configs: Sequence[Config], dataset: Dataset) -> Recipe:
         epochs=config.training.epochs,
         shuffle=config.training.shuffle,
         augmenter=augmenter(config.regularization.augment, dataset),
+        step_losses=config.training.record == "steps",
     )
 
 

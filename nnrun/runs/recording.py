@@ -24,6 +24,7 @@ from nnrun.runs.assembly import examples
 from nnrun.runs.records import Diverged, Layers, MemberRecord, Row
 
 DEFINED = {"classification": "error", "regression": "rmse"}  # whatever rows a part has
+DIGITS = 8  # of the loss of a batch
 Measured = Mapping[str, Array]  # column -> one number a run, such as dev_auc
 
 
@@ -154,6 +155,8 @@ def epoch_row(
     columns |= _own_unit(dataset, "dev", columns["dev_error"], trainer.on_dev.examples)
     columns |= {name: float(values[k]) for name, values in measured.items()}
     row = {"epoch": epoch.number, "step": epoch.step, **columns, **({"layers": layers} if layers else {})}
+    if epoch.step_losses.size:
+        row["step_losses"] = epoch.step_losses[k].round(DIGITS).tolist()
     if trainer.ensemble > 1:
         row["members"] = {"dev_error": epoch.dev_errors[k].tolist(), "dev_loss": epoch.dev_losses[k].tolist()}
     return cast(Row, row | {"seconds": round(seconds, 6)})

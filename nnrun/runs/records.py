@@ -56,6 +56,7 @@ class Row(TypedDict):
     train_rmse: NotRequired[Number]  # of a regression, in the target's own unit
     dev_rmse: NotRequired[Number]
     layers: NotRequired[Layers]  # where training.layer_statistics asks for them
+    step_losses: NotRequired[list[Number]]  # of each mini-batch, where training.record asks for them
     members: NotRequired[Members]  # of an ensemble, whose pooled prediction the columns above measure
     seconds: float
 

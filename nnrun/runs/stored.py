@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HELD = ("running", "paused")  # status of what a process trains
 UNDER_WAY = ("created", "running", "paused", "failed")  # status in run.json of what has not written its result
 DEEPEST = 20  # levels of a config; nnrun writes 5
+NESTED = ("layers", "step_losses", "members")  # keys of an epoch that hold more than one number
 WRITTEN_FIRST = {"status", "created", "data", "parent"}
 CHANGES = "training.changes"  # a setting whose value has dotted keys itself, by epoch
 IGNORED = ("search.", "tracking")  # keys of the config that training one network ignores, or that change nothing
@@ -134,6 +135,11 @@ class StoredRun:
     def rows(self) -> list[Row]:
         """One record an epoch."""
         return self.directory.metrics()
+
+    @property
+    def flat_rows(self) -> list[dict[str, Number]]:
+        """The same for a table: without what is more than one number."""
+        return [{key: value for key, value in numbers(row).items() if key not in NESTED} for row in self.rows]
 
     def changes_until(self, epoch: int) -> list[Event]:
         """What it was nudged to until then, which a child inherits."""

@@ -150,13 +150,17 @@ def test_what_no_page_of_a_folder_can_be_made_of(here: Path, nnrun: NNRun) -> No
     assert not Path("runs/report.html").exists()
 
 
+RECORDED = ("--set", "training.layer_statistics=true", "--set", "training.record=steps")
+
+
 def test_a_lesson_is_a_page_with_one_picture_and_what_to_see(here: Path, nnrun: NNRun) -> None:
-    nnrun("train", "-q", *QUICK, "--set", "data.source=moons", "--set", "training.layer_statistics=true")
+    nnrun("train", "-q", *QUICK, "--set", "data.source=moons", *RECORDED)
     for name, title in (
         ("boundary", "What the network says everywhere"),
         ("curves", "Loss and cost"),
         ("ladder", "From base to test"),
         ("layers", "Size of the outputs"),
+        ("steps", "Loss of each mini-batch"),
         ("weights", "Weights of the best epoch"),
     ):
         done = nnrun("report", "--lesson", name)
@@ -174,6 +178,7 @@ def test_a_lesson_says_what_a_run_lacks_for_it(here: Path, nnrun: NNRun) -> None
     for name, words in (
         ("boundary", "needs two inputs that are numbers"),
         ("layers", "training.layer_statistics=true"),
+        ("steps", "training.record=steps"),
         ("boundry", "did you mean boundary?"),
     ):
         done = nnrun("report", "--lesson", name)

@@ -130,6 +130,32 @@ def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
+@pytest.mark.parametrize("more", [{}, {"batch_norm": True, "dropout": 0.3, "label_smoothing": 0.1}, {"members": 3}])
+def test_the_losses_of_batches_agree(loss: str, outputs: int, more: dict[str, Any]) -> None:
+    """Weighted, with a last batch that is smaller; in a stack too, and nothing else changes by them."""
+    more = {key: value for key, value in more.items() if key != "label_smoothing" or loss == "cross_entropy"}
+    examples = made_up(50, loss, outputs, seed=3, dtype="float64")
+    weighted = Examples(examples.x, examples.y, np.linspace(0.5, 1.5, 50))
+    options = {"train": weighted, "loss": loss, "outputs": outputs, "optimizer": "adam", "batch_size": 16, **more}
+    kept = {"step_losses": True, **options}
+    by_numpy, alone, without = (
+        trainer([3], **kept),
+        trainer([3], engine=CompiledSteps, **kept),
+        trainer([3], engine=CompiledSteps, **options),
+    )
+    stacked = trainer([1, 3], engine=CompiledSteps, **kept)
+    for _ in range(2):
+        expected, found, nothing, of_stack = (
+            next(each.epochs(each.epoch + 1)) for each in (by_numpy, alone, without, stacked)
+        )
+        assert found.step_losses.shape == (1, len(alone.batches.bounds))
+        np.testing.assert_allclose(found.step_losses, expected.step_losses, rtol=1e-9)
+        assert of_stack.step_losses[1].tolist() == found.step_losses[0].tolist()
+        assert nothing.step_losses.size == 0
+    assert alone.theta.tobytes() == without.theta.tobytes()
+
+
+@pytest.mark.parametrize(("loss", "outputs"), TARGETS)
 def test_ensembles_are_measured_alike(loss: str, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By threads that share members, in more rows than are shown together; a member has the bits that it has alone."""
     monkeypatch.setattr("nnrun.compiled.steps.BLOCK_ROWS", 300)

@@ -91,6 +91,7 @@ def test_defaults() -> None:
             "loss": "auto",
             "average": None,
             "layer_statistics": False,
+            "record": "epochs",
             "changes": {},
         },
         "diagnosis": {"base_error": 0.0, "tolerance": 0.015},

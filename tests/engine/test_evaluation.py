@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 
-from nnrun.engine.evaluation import Evaluator, Examples, logits_in_chunks
+from nnrun.engine.evaluation import Evaluator, Examples, logits_in_chunks, sample
 from nnrun.engine.parameters import Array
-from nnrun.engine.trainer import Trainer, sample
+from nnrun.engine.trainer import Trainer
 
 Make = Callable[..., Trainer]
 TARGETS = [("cross_entropy", 2), ("cross_entropy", 4), ("squared_error", 1), ("squared_error", 3), ("huber", 2)]

@@ -107,6 +107,23 @@ def test_cost_is_the_loss_and_the_penalties(make_trainer: Make) -> None:
     assert (trainer.on_dev(trainer.bound)[1] == epoch.dev_error).all()
 
 
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_the_loss_of_each_batch_is_that_before_its_step(make_trainer: Make, ensemble: int) -> None:
+    """Of all rows at once, that of the epoch before; of an ensemble the mean over its members."""
+    options = {"seeds": range(2 * ensemble), "batch_size": 50, "step_losses": True, "train": None}
+    trainer = make_trainer(**options, ensemble=ensemble)
+    before = trainer.on_train(trainer.bound)[0] if ensemble == 1 else None
+    for epoch in trainer.epochs(3):
+        assert epoch.step_losses.shape == (2, 1)
+        if before is not None:
+            np.testing.assert_allclose(epoch.step_losses[:, 0], before, rtol=1e-12)
+            before = epoch.train_loss
+    if ensemble == 2:
+        alone = make_trainer(**options | {"seeds": range(4)})
+        *_, last = alone.epochs(3)
+        assert epoch.step_losses.ravel().tolist() == last.step_losses.reshape(2, 2).mean(axis=1).tolist()
+
+
 def test_epochs_and_steps_are_counted(make_trainer: Make) -> None:
     schedule = SCHEDULES["inverse_sqrt_step"]()
     trainer = make_trainer([1, 2], learning_rate=[0.1, 0.2], batch_size=16, schedule=schedule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -622,6 +623,23 @@ def test_layer_statistics_are_there_when_asked_for_and_change_nothing(train_run:
     assert set(layers[0]["relu1"]) == always
     assert set(layers[0]["dense1"]) == always | {"steepness"}
     assert all(layer["output_std"] > 0 for layer in layers[0].values())
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_losses_of_mini_batches_are_there_when_asked_for_and_change_nothing(
+    train_run: Train, bits: Bits, engine: str
+) -> None:
+    settings = (*EVERYTHING, "training.epochs=4", f"training.engine={engine}")
+    without = bits(train_run(*settings).run)
+    run = train_run(*settings, "training.record=steps").run
+    found = bits(run)
+    losses = [row.pop("step_losses") for row in found["metrics"]]
+    assert found == without
+    ends = [0, *(row["step"] for row in found["metrics"])]
+    assert [len(of_epoch) for of_epoch in losses] == [b - a for a, b in pairwise(ends)]
+    stopped = train_run(*settings, "training.record=steps", told_to_stop=after(10)).run
+    verbs.resume(stopped)
+    assert bits(stopped) == bits(run)
 
 
 DESCRIPTIONS: list[dict[str, Any]] = [

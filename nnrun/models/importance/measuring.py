@@ -15,9 +15,9 @@ import numpy as np
 
 from nnrun.data.facts.association import NEARLY, association_of
 from nnrun.data.files.table import Floats, Kind
+from nnrun.engine.evaluation import sample
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream
-from nnrun.engine.trainer import sample
 from nnrun.errors import DataError
 from nnrun.models.importance.alikeness import alike
 from nnrun.models.importance.shuffling import Shuffled

@@ -14,6 +14,7 @@ from nnrun.report.page.page import Page, Section, made_from
 from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart
 from nnrun.report.run.examples import boundary_chart
+from nnrun.report.run.steps import steps_chart
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of
 from nnrun.runs.stored import StoredRun
@@ -65,6 +66,12 @@ LESSONS = {
         "Layers whose lines lie far apart pass on a fraction of what they get, or many times that.",
         lambda run: statistics_charts(run.rows),
         "statistics of its layers, which are recorded with training.layer_statistics=true",
+    ),
+    "steps": Lesson(
+        "Loss of each mini-batch",
+        "Each step sees other rows, so the loss goes up and down; what counts is that it falls.",
+        lambda run: [chart] if (chart := steps_chart(run.rows)) else [],
+        "losses of its mini-batches, which are recorded with training.record=steps",
     ),
     "weights": Lesson(
         "Weights of each layer",

@@ -1,0 +1,38 @@
+"""The loss of each mini-batch, where a run has recorded it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from nnrun.report.page.charts import BLUE, GREY, Chart, axis, kept, line, log_axis
+from nnrun.runs.records import Number, Row
+from nnrun.text import number
+
+DECADES = 30  # a loss that falls by more than this is drawn on a logarithmic axis
+
+
+def steps_chart(rows: Sequence[Row]) -> Chart | None:
+    """Every step, and the mean of each epoch in its middle; None where no steps were recorded."""
+    losses: list[Number] = []
+    steps, middles, means = list[int](), list[float](), list[float]()
+    for row in rows:
+        own = row.get("step_losses") or []
+        first = row["step"] - len(own) + 1
+        losses += own
+        steps += range(first, row["step"] + 1)
+        if finite := [loss for loss in own if loss is not None]:
+            middles.append((first + row["step"]) / 2)
+            means.append(fmean(finite))
+    if not means:
+        return None
+    told = f"{number(means[0])} in the first epoch, {number(means[-1])} in the last"
+    shown = kept(losses)
+    each = line("one mini-batch", [steps[i] for i in shown], [losses[i] for i in shown], GREY, width=1)
+    epochs = line("mean of the epoch", middles, means, BLUE, mode="lines+markers" if len(means) < DECADES else "lines")
+    positive = [loss for loss in losses if loss]
+    wide = bool(positive) and min(positive) > 0 and max(positive) > DECADES * min(positive)
+    layout = {"xaxis": axis("step", tickformat=",d"), "yaxis": log_axis("loss", positive) if wide else axis("loss")}
+    alt = f"Losses of {len(losses):,} mini-batches as they were trained on; their mean is {told}."
+    note = f"As it was trained on, dropout included. The mean of an epoch is {told}."
+    return Chart("Loss of each mini-batch", alt, [each, epochs], layout, note)
