@@ -24,7 +24,7 @@ Report = Annotated[bool, typer.Option("--report", help="Write report.html as wel
 Whole = Annotated[bool, typer.Option("--all", help="One page of all runs of the folder, which lies there too.")]
 Lesson = Annotated[
     str | None,
-    typer.Option("--lesson", metavar="NAME", help="One picture: boundary, curves, ladder, layers, steps or weights."),
+    typer.Option("--lesson", metavar="NAME", help="One picture of it, such as boundary, or settings of a search."),
 ]
 
 
@@ -43,7 +43,7 @@ def report(
     """Write report.html of a run, a search, or all: to open or send.
 
     With --all it has a table of the runs, the curves of the best on each data set, and what their errors mean;
-    with --lesson it has one picture of a run and a line that says what to see.
+    with --lesson it has one picture of a run or a search, and a line that says what to see.
 
     Example:  nnrun report latest
     """

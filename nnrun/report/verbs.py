@@ -13,10 +13,10 @@ from nnrun.insight.comparison.listing import Entry, select
 from nnrun.installation import command, elsewhere
 from nnrun.models.operating import read_costs
 from nnrun.report.folder.report import folder_page
+from nnrun.report.lessons import lesson_of, lesson_page
 from nnrun.report.page.charts import Chart
 from nnrun.report.page.html import Markup, join, paragraph
 from nnrun.report.run.curves import run_curves
-from nnrun.report.run.lessons import LESSONS, lesson_page
 from nnrun.report.run.report import run_page
 from nnrun.report.search.improvement import staircase
 from nnrun.report.search.parameters import parallel_chart, slice_charts
@@ -66,13 +66,13 @@ def write_folder_report(root: Path, filters: Sequence[str] = ()) -> Path:
 
 
 def write_lesson(run: StoredRun, name: str) -> tuple[Path, str]:
-    """Make the page of one picture of a run anew; its path, and what to see in it.
+    """Make the page of one picture of a run or a search anew; its path, and what to see in it.
 
     Raises UsageError for a name that is not known, and where a run has not what the picture needs.
     """
-    file = LESSON.format(name)
-    run.directory.write(file, lesson_page(run, name).render())
-    return run.path / file, LESSONS[name].see
+    file, lesson = LESSON.format(name), lesson_of(run, name)
+    run.directory.write(file, lesson_page(run, name, lesson).render())
+    return run.path / file, lesson.see
 
 
 def run_charts(run: StoredRun) -> list[Chart]:

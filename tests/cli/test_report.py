@@ -173,6 +173,26 @@ def test_a_lesson_is_a_page_with_one_picture_and_what_to_see(here: Path, nnrun: 
     assert "bias" in document["see"]
 
 
+def test_a_search_has_lessons_of_its_own(here: Path, nnrun: NNRun) -> None:
+    space = ("--set", "search.space={optimizer.learning_rate: {log: [1e-3, 1e-1]}}")
+    nnrun("search", *QUICK, *space, "--trials", "3", "--workers", "1", "-q")
+    for name, title in (
+        ("curves", "Every trial"),
+        ("progress", "Best so far, trial by trial"),
+        ("settings", "All settings at once"),
+        ("slices", "optimizer.learning_rate"),
+    ):
+        done = nnrun("report", "--lesson", name)
+        assert done.code == 0, done.err
+        assert "\nsee      " in done.out
+        assert f"<h3>{title}</h3>" in (newest() / f"lesson-{name}.html").read_text(encoding="utf-8")
+    done = nnrun("report", "--lesson", "weights")
+    assert (done.code, done.out) == (2, "")
+    assert f"no lesson 'weights' of a search; name one of its runs, such as {newest().name}/best" in done.err
+    assert nnrun("report", f"{newest().name}/best", "--lesson", "weights").code == 0
+    assert "a search has it" in nnrun("report", f"{newest().name}/best", "--lesson", "slices").err
+
+
 def test_a_lesson_says_what_a_run_lacks_for_it(here: Path, nnrun: NNRun) -> None:
     nnrun("train", "-q", *QUICK)
     for name, words in (

@@ -1,4 +1,4 @@
-"""Single pictures of a run that teach something, each with a line that says what to see."""
+"""Single pictures of a run or a search that teach something, each with a line that says what to see."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from nnrun.report.run.curves import run_curves, statistics_charts, weights_chart
 from nnrun.report.run.errors import ladder_chart
 from nnrun.report.run.examples import boundary_chart
 from nnrun.report.run.steps import steps_chart
+from nnrun.report.search.parameters import parallel_chart, slice_charts
+from nnrun.report.search.results import Results, best_so_far_charts, curves_chart
 from nnrun.runs.checkpoints import load_weights
 from nnrun.runs.lineage import course_of
 from nnrun.runs.stored import StoredRun
@@ -22,7 +24,10 @@ from nnrun.text import closest, one_of
 
 
 class Lesson(NamedTuple):
-    """What it is called on the page, what to see there, and its charts; none where a run has not what they need."""
+    """What it is called on the page, what to see there, and its charts; none where a run has not what they need.
+
+    The run of one of OF_SEARCHES is a search.
+    """
 
     title: str
     see: str
@@ -41,6 +46,12 @@ def _ladder(run: StoredRun) -> list[Chart]:
     verdict = of_a_run(run, None, None, run.directory.resolved, ()).verdict
     return [ladder_chart(verdict)] if verdict else []
 
+
+def _of_trials(charts: Callable[[Results], Sequence[Chart]]) -> Callable[[StoredRun], Sequence[Chart]]:
+    return lambda run: charts(found) if (found := Results.of(run)).ranked else []
+
+
+TRIALS = "a trial with a result"
 
 LESSONS = {
     "boundary": Lesson(
@@ -80,18 +91,52 @@ LESSONS = {
         "weights",
     ),
 }
-"""A picture by its name."""
+"""A picture of a run by its name."""
+
+OF_SEARCHES = {
+    "curves": Lesson(
+        "Curves of the trials",
+        "Compare the order of the curves after a quarter of the epochs with that at the end: what is bad shows early.",
+        _of_trials(lambda found: [curves_chart(found)]),
+        TRIALS,
+    ),
+    "progress": Lesson(
+        "The best trial so far",
+        "The longer a search goes on, the rarer is a trial that is better than all before.",
+        _of_trials(best_so_far_charts),
+        TRIALS,
+    ),
+    "settings": Lesson(
+        "All settings of all trials",
+        "A line is a trial. Where the good ones run through one stretch of an axis, that setting matters.",
+        _of_trials(lambda found: [parallel_chart(found)]),
+        TRIALS,
+    ),
+    "slices": Lesson(
+        "Each setting by itself",
+        "Scattered points say that a setting hardly matters; a valley says where to look more closely.",
+        _of_trials(slice_charts),
+        TRIALS,
+    ),
+}
+"""A picture of a search by its name."""
 
 
-def lesson_page(run: StoredRun, name: str) -> Page:
-    """The page of one picture; UsageError for a name that is not known, and for a run that has not what it needs."""
-    if name not in LESSONS:
-        hint = f"did you mean {meant}? " if (meant := closest(name, LESSONS)) else ""
-        raise UsageError(f"no lesson {name!r}; {hint}there are {one_of(LESSONS)}")
-    lesson = LESSONS[name]
-    if run.is_search:
-        raise UsageError(f"{run.id} is a search; name one of its runs, such as {run.id}/best")
+def lesson_of(run: StoredRun, name: str) -> Lesson:
+    """One of its pictures by name; UsageError for one that is not known, or of the other kind."""
+    kind, lessons, others = ("search", OF_SEARCHES, LESSONS) if run.is_search else ("run", LESSONS, OF_SEARCHES)
+    if name in lessons:
+        return lessons[name]
+    hint = f"did you mean {meant}? " if (meant := closest(name, lessons)) else ""
+    if name in others:
+        hint = f"name one of its runs, such as {run.id}/best; " if run.is_search else "a search has it; "
+    raise UsageError(f"no lesson {name!r} of a {kind}; {hint}there are {one_of(lessons)}")
+
+
+def lesson_page(run: StoredRun, name: str, lesson: Lesson) -> Page:
+    """The page of one picture; UsageError for a run that has not what it needs."""
     charts = lesson.charts(run)
     if not charts:
         raise UsageError(f"{run.id}: the lesson {name} needs {lesson.needs}")
-    return Page(f"Run {run.id}", paragraph(lesson.see), [Section(lesson.title, charts)], made_from(run.path))
+    kind = "Search" if run.is_search else "Run"
+    return Page(f"{kind} {run.id}", paragraph(lesson.see), [Section(lesson.title, charts)], made_from(run.path))
