@@ -118,6 +118,7 @@ def search(
     *,
     seed: int | None = None,
     target: float | None = None,
+    stop_when_flat: float | None = None,
     trial_timeout: float | None = None,
     trial_memory: int | None = None,
     stack: int | None = None,
@@ -126,8 +127,9 @@ def search(
     """Train many trials around a config; `trials`, `strategy` and `seed` stand for those of the config.
 
     `workers` are processes, one a core where it is left out, and 1 is this process; they change no result. The search
-    ends after `timeout` seconds or at a value as good as `target`; a trial may take `trial_timeout` seconds, a worker
-    `trial_memory` bytes; `stack` trials at most are trained as one, and the best three `repeat` times with new seeds.
+    ends after `timeout` seconds, at a value as good as `target`, or when the trials that are left are expected to
+    improve the metric by less than `stop_when_flat`; a trial may take `trial_timeout` seconds, a worker `trial_memory`
+    bytes; `stack` trials at most are trained as one, and the best three `repeat` times with new seeds.
     Raises UsageError, ConfigError or DataError before anything is trained.
     """
     from nnrun.search.verbs import begin, refuse_unknown
@@ -136,7 +138,7 @@ def search(
     chosen = {"search.trials": trials, "search.strategy": strategy, "seed": seed}
     settings = [*overrides, *(f"{key}={value}" for key, value in chosen.items() if value is not None)]
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack}
+    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": stop_when_flat}
     options = options_here(workers, repeat, **limits)
     return Search(begin(loaded_from(config, settings), Path(runs), options, Watcher()).run)
 

@@ -46,6 +46,7 @@ def resume(
     workers: int | None = None,
     timeout: float | None = None,
     target: float | None = None,
+    stop_when_flat: float | None = None,
     trial_timeout: float | None = None,
     trial_memory: int | None = None,
     stack: int | None = None,
@@ -63,6 +64,7 @@ def resume(
     workers: int | None = None,
     timeout: float | None = None,
     target: float | None = None,
+    stop_when_flat: float | None = None,
     trial_timeout: float | None = None,
     trial_memory: int | None = None,
     stack: int | None = None,
@@ -79,15 +81,16 @@ def resume(
         taken_up(found, ask(found, "resume"))
         return _as_it_is(found)
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack}
+    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": stop_when_flat}
     if not is_search(found):
         refuse_for("one run", trials=trials, workers=workers, repeat=repeat, **limits)
         return Run(verbs.resume(found, epochs, overrides).run)
     refuse_for("a search", epochs=epochs, set=overrides)
     if is_improvement(found):
-        refuse_for("an improvement", trials=trials, target=target, repeat=repeat, timeout=timeout)
+        ends = {"target": target, "stop_when_flat": stop_when_flat, "timeout": timeout}
+        refuse_for("an improvement", trials=trials, repeat=repeat, **ends)
     elif StoredSearch(StoredRun(found)).retest:
-        refuse_for("a retest", trials=trials, target=target, repeat=repeat)
+        refuse_for("a retest", trials=trials, target=target, stop_when_flat=stop_when_flat, repeat=repeat)
     _resume_search(found, trials, options_here(workers, repeat, **limits))
     return _as_it_is(found)
 

@@ -162,7 +162,6 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     from nnrun.improving.telling import ending_lines, heading, table
     from nnrun.runs.labels import labels_of
     from nnrun.search.stored import StoredSearch
-    from nnrun.search.telling import spreadsheet
 
     found, record, steps = StoredSearch(run), read(run.directory), read_steps(run.directory)
     if found.loss:
@@ -171,7 +170,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         about = {"id": run.id, "path": str(run.path), **labels_of(run.directory)}
         return json_result({**found.record, **about, "improvement": record, "steps": steps, "records": found.kept})
     if csv:
-        return csv_result(spreadsheet(found.kept, []).rstrip("\n"))
+        return csv_result(found.spreadsheet([]).rstrip("\n"))
     final, reads = found.record.get("final") or {}, found.record.get("test_reads") or 0
     ended = ending_lines(record["ending"], final, reads) if record["ending"] else [f"status   {run.status}"]
     return result(*heading(run.id, record), "", *table(steps), "", *ended)

@@ -31,6 +31,7 @@ def resume(
     any_bits: search.AnyBits = False,
     timeout: search.Timeout = None,
     target: search.Target = None,
+    stop_when_flat: search.StopWhenFlat = None,
     trial_timeout: search.TrialTimeout = None,
     trial_memory: search.TrialMemory = None,
     stack: search.Stack = None,
@@ -56,7 +57,7 @@ def resume(
         refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack}
+    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": search.size(stop_when_flat)}
     where: search.Where = {"workers": workers, "cluster": cluster, "any_bits": any_bits}
     of_a_search: search.Shared = {**limits, **where, "repeat": repeat}
     if is_search(found):
@@ -72,12 +73,16 @@ def _resume_search(found: RunDir, trials: int | None, json: bool, quiet: bool, o
     from nnrun.search.stored import StoredSearch
 
     if is_improvement(found):
-        refuse_for("an improvement", trials=trials, **{name: options[name] for name in ("target", "repeat", "timeout")})
+        refuse_for("an improvement", trials=trials, **_given(options, "target", "stop_when_flat", "repeat", "timeout"))
         return improve.go_on(found, json, quiet, **options)
     if not StoredSearch(StoredRun(found)).retest:
         return search.go_on(found, trials, json, quiet, **options)
-    refuse_for("a retest", trials=trials, target=options["target"], repeat=options["repeat"])
+    refuse_for("a retest", trials=trials, **_given(options, "target", "stop_when_flat", "repeat"))
     return retest.go_on(found, json, quiet, **options)
+
+
+def _given(options: search.Shared, *names: str) -> dict[str, object]:
+    return {name: value for name, value in options.items() if name in names}
 
 
 def _resume_run(

@@ -13,6 +13,7 @@ from nnrun.cli import completing
 from nnrun.cli.common import RUNS, ConfigFile, Debug, Json, Quiet, Runs, Settings, default_config, explained
 from nnrun.cli.report import Report, if_asked, told
 from nnrun.cli.terminal.streams import csv_result, json_result, result, say
+from nnrun.errors import UsageError
 from nnrun.installation import command
 from nnrun.machine.posix import LEAST_MEMORY
 
@@ -73,6 +74,12 @@ Target = Annotated[
     float | None,
     typer.Option(metavar="VALUE", help="End at a value as good as this, such as 0.02."),
 ]
+StopWhenFlat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE", help="End when the trials left are expected to gain less of the metric: 0.1% or 0.001."
+    ),
+]
 TrialTimeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Give up a trial that takes longer.", min=0)
 ]
@@ -100,6 +107,7 @@ def search(
     any_bits: AnyBits = False,
     timeout: Timeout = None,
     target: Target = None,
+    stop_when_flat: StopWhenFlat = None,
     trial_timeout: TrialTimeout = None,
     trial_memory: TrialMemory = None,
     stack: Stack = None,
@@ -128,12 +136,22 @@ def search(
 
     refuse_unknown(strategy)
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack}
+    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": size(stop_when_flat)}
     options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
     tell(outcome, json, quiet, if_asked(report, outcome.run, runs))
     raise typer.Exit(exit_code(outcome, stop))
+
+
+def size(text: str | None) -> float | None:
+    """What --stop-when-flat says: `0.1%` or 0.001; UsageError for what is no number."""
+    if text is None:
+        return None
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise UsageError(f"--stop-when-flat {text}: not a number; write 0.001 or 0.1%") from None
 
 
 def _as_settings(trials: int | None, strategy: str | None) -> Iterator[str]:
@@ -184,7 +202,7 @@ def tell(outcome: SearchOutcome, json: bool, quiet: bool, page: Path | None = No
 
 
 def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
-    """The best run, and going on: to the end, with more time, or to twice as many trials."""
+    """The best run, and going on: to the end, with more time, with what was left, or to twice as many trials."""
     from nnrun.runs.verdict import can_be_judged
 
     run, record, plan = search.run, search.record, search.plan
@@ -196,6 +214,8 @@ def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
         yield ["show", str(run.path / "best")]
     if search.to_go_on:
         yield search.to_go_on
+    elif record["ended_by"] == "flat":
+        yield ["resume", str(run.path), "--stop-when-flat", "0"]
     elif record["ended_by"] == "trials" and record["best_trial"] is not None:
         yield ["resume", str(run.path), "--trials", str(2 * plan.total)]
 
@@ -219,7 +239,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
     """What `nnrun show` prints of a search."""
     from nnrun.runs.labels import labels_of
     from nnrun.search.stored import StoredSearch
-    from nnrun.search.telling import heading, kind_of, progress, spreadsheet, stage_lines, unfinished_repeats
+    from nnrun.search.telling import heading, kind_of, progress, stage_lines, unfinished_repeats
 
     search = StoredSearch(run)
     record, plan, trials = search.record, search.plan, search.kept
@@ -230,7 +250,7 @@ def page(run: StoredRun, json: bool, csv: bool) -> None:
         retested = {"retest": search.retest} if search.retest else {}
         json_result({**record, **about, **retested, "records": trials})
     elif csv:
-        csv_result(spreadsheet(trials, plan.space.keys).rstrip("\n"))
+        csv_result(search.spreadsheet(plan.space.keys).rstrip("\n"))
     else:
         lines = _summary(search) if search.closed else progress(record, trials, plan.total, plan.metric)
         lines += _where(search.places)

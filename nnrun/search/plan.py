@@ -26,6 +26,7 @@ class Limits(TypedDict, total=False):
 
     timeout: float | None  # seconds of running time, all calls together
     target: float | None  # value of the metric as it is read, also where more of it is better
+    stop_when_flat: float | None  # of the metric: what the trials that are left must be expected to gain
     trial_timeout: float | None  # seconds
     trial_memory: int | None  # bytes a worker
     stack: int | None  # most trials trained as one

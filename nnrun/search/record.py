@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
+from nnrun.files import to_json
 from nnrun.runs.records import DataSizes, Final
 from nnrun.text import percent
 
@@ -116,7 +119,16 @@ class Stage(TypedDict):
     changes: list[Change]
 
 
-EndedBy = Literal["trials", "target", "timeout", "points", "signal"]  # points: there are no more of them
+EndedBy = Literal["trials", "target", "flat", "timeout", "points", "signal"]  # points: there are no more of them
+
+
+class Flat(TypedDict):
+    """Why a search ended that was to end when hardly anything is to be expected any more."""
+
+    trials: int  # the first so many by number, whose results said it; others may have ended meanwhile
+    left: int  # behind them
+    expected: float  # by how much these improve the metric, at most
+    size: float  # that was asked for
 
 
 class SearchRecord(TypedDict, total=False):
@@ -126,6 +138,7 @@ class SearchRecord(TypedDict, total=False):
     data: DataSizes
     error: str | None
     ended_by: EndedBy
+    flat: Flat | None
     seconds: float  # of training, all trials together
     trials: int
     counts: dict[str, int]  # by status
@@ -158,3 +171,17 @@ def trial_table(records: Sequence[TrialRecord], keys: Sequence[str]) -> tuple[li
         for record in records
     ]
     return [*FIRST, *finals, *LAST, *keys], rows
+
+
+def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
+    """CSV with a line of titles and a row a trial; empty = none, as in YAML."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    titles, rows = trial_table(records, keys)
+    writer.writerows([titles, *([_cell(value) for value in row] for row in rows)])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Lists, mappings and truths as they would be written in the file."""
+    return to_json(value) if isinstance(value, (bool, list, dict)) else value

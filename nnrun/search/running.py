@@ -28,9 +28,10 @@ from nnrun.runs.session import Session
 from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
 from nnrun.runs.stored import HELD, StoredRun
+from nnrun.search.flatness import Flatness
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
-from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing
+from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
 from nnrun.search.seeds import SEED, trial_seed
 from nnrun.search.state import Clock, Search, expected_time
@@ -38,7 +39,7 @@ from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
-from nnrun.search.telling import spreadsheet
+from nnrun.search.telling import flat_lines
 from nnrun.search.trials import Trial, failed, signature, stacked, train_trials
 
 
@@ -189,10 +190,13 @@ def _run(
     study = _study(search, course, watcher)
     target = search.options.target
     enough = -math.inf if target is None else search.metric.to_minimise(target)
-    budget = Budget(search.total, lambda: clock.left, enough)
-    study.run(budget, told_to_stop)
-    records = study.records
-    ended_by = _reason(study, budget, clock, told_to_stop)
+    flat = _flatness(search, course.strategy)
+    study.run(Budget(search.total, lambda: clock.left, enough, flat), told_to_stop)
+    records, ended_by = study.records, study.ended_by(told_to_stop)
+    found = flat.found if flat and ended_by == "flat" else None
+    search.run.update_record(flat=found)
+    for line in flat_lines(found, search.plan.metric):
+        watcher.say(line)
     status = close(search, records, course.choose(study.best()), course.strategy, ended_by)
     if ended_by != "signal":
         course.conclude(records)
@@ -204,16 +208,9 @@ def _run(
     return status, records
 
 
-def _reason(study: Study, budget: Budget, clock: Clock, told_to_stop: Callable[[], bool]) -> EndedBy:
-    """What ended the study."""
-    best = study.best()
-    if study.finished >= budget.trials:
-        return "trials"
-    if best is not None and study.metric.value(best) <= budget.target:
-        return "target"
-    if told_to_stop():
-        return "signal"
-    return "timeout" if clock.left <= 0 else "points"
+def _flatness(search: Search, strategy: Strategy) -> Flatness | None:
+    size = search.options.stop_when_flat
+    return None if not size else Flatness(size, search.total, strategy.brief.first, strategy.learns)
 
 
 def _ran_before(search: Search) -> float:

@@ -36,7 +36,8 @@ from nnrun.text import counted, remaining
 
 MEMORY_SHARE = 0.8
 LEAST = {
-    "workers": 1, "repeat": 1, "stack": 1, "timeout": 0, "trial_timeout": 0, "trial_memory": LEAST_MEMORY
+    "workers": 1, "repeat": 1, "stack": 1, "timeout": 0, "trial_timeout": 0, "trial_memory": LEAST_MEMORY,
+    "stop_when_flat": 0,
 }  # fmt: skip
 
 
@@ -75,8 +76,9 @@ class Options:
     """The command's options, on which no trial's numbers depend; None: as before, or no limit."""
 
     workers: int = 1
-    timeout: float | None = None  # this and the next four are explained in `Limits`, and kept by their names
+    timeout: float | None = None  # this and the next five are explained in `Limits`, and kept by their names
     target: float | None = None
+    stop_when_flat: float | None = None
     trial_timeout: float | None = None
     trial_memory: int | None = None
     stack: int | None = None

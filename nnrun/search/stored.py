@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -13,7 +14,7 @@ from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER, Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord, TrialRecord, ranked, trial_table
+from nnrun.search.record import SearchRecord, TrialRecord, ranked, spreadsheet, trial_table
 from nnrun.search.retests.record import RetestRecord, is_retest, read
 
 WIDER = "wider.yaml"  # a config, for the search that comes after it
@@ -60,6 +61,10 @@ class StoredSearch:
     def table(self) -> tuple[list[str], list[list[Any]]]:
         """Titles, and a row a trial with its results and settings."""
         return trial_table(self.trials, self.plan.space.keys)
+
+    def spreadsheet(self, keys: Sequence[str]) -> str:
+        """CSV of what is kept, with a column for each of these keys and for all others that a trial has."""
+        return spreadsheet(self.kept, keys)
 
     @property
     def ranked(self) -> list[RunDir]:

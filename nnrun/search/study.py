@@ -13,9 +13,10 @@ from queue import Empty, SimpleQueue
 from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
+from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
-from nnrun.search.record import TrialRecord, TrialResult
+from nnrun.search.record import EndedBy, TrialRecord, TrialResult
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, Objective, SharedJob, Trial, cohort, entry, failed
 
@@ -28,11 +29,12 @@ CHECKPOINTS_KEPT = 100  # of the best trials
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search ends: after so many trials, with the time, or by a value of the metric that is good enough."""
+    """When a search ends: after so many trials, with the time, at a value that is good enough, or when it is flat."""
 
     trials: int
     left: Callable[[], float] = lambda: math.inf  # seconds
     target: float = -math.inf
+    flat: Flatness | None = None
 
 
 class Watcher:
@@ -127,6 +129,8 @@ class Study:
         self.finished += 1
         self._known.add(record["number"])
         self.strategy.tell(record["number"], record["values"], value)
+        if self._budget.flat:
+            self._budget.flat.tell(record["number"], value)
         if not math.isnan(value) and (self._best is None or self.metric.rank(record) < self.metric.rank(self._best)):
             self._best = record
         insort(self._ranks, self.metric.rank(record))
@@ -141,8 +145,27 @@ class Study:
             self.retire(self._outranked.pop())
 
     def _spent(self) -> bool:
-        reached = self._best is not None and self.metric.value(self._best) <= self._budget.target
-        return reached or self._budget.left() <= 0
+        return self._reached or self._flat or self._budget.left() <= 0
+
+    @property
+    def _reached(self) -> bool:
+        return self._best is not None and self.metric.value(self._best) <= self._budget.target
+
+    @property
+    def _flat(self) -> bool:
+        return self._budget.flat is not None and self._budget.flat.found is not None
+
+    def ended_by(self, told_to_stop: Callable[[], bool]) -> EndedBy:
+        """Why it did not go on."""
+        if self.finished >= self._budget.trials:
+            return "trials"
+        if self._reached:
+            return "target"
+        if told_to_stop():
+            return "signal"
+        if self._flat:
+            return "flat"
+        return "timeout" if self._budget.left() <= 0 else "points"
 
     def _fill(self) -> None:
         """Put the trials that are known by now into the queue, as many as it takes."""

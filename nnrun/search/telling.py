@@ -1,15 +1,12 @@
-"""A search told in plain lines, and as a table for spreadsheets."""
+"""A search told in plain lines."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from nnrun.config.space.space import Parameter, Space
 from nnrun.config.values import Settings
-from nnrun.files import to_json
 from nnrun.installation import command
 from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
@@ -18,6 +15,7 @@ from nnrun.search.plan import Plan
 from nnrun.search.record import (
     EndedBy,
     Expected,
+    Flat,
     Repeated,
     SearchRecord,
     Stage,
@@ -25,11 +23,10 @@ from nnrun.search.record import (
     dev_loss,
     or_so,
     sharing,
-    trial_table,
 )
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.trials import Objective
-from nnrun.text import columns, duration, metric_key, metric_name, number, percent, wrapped
+from nnrun.text import columns, counted, duration, metric_key, metric_name, number, percent, wrapped
 
 BEST_SHOWN = 5
 FEWEST_ALIKE = 2
@@ -37,6 +34,7 @@ FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like
 ENDINGS: dict[EndedBy, str] = {
     "trials": "finished",
     "target": "target reached after",
+    "flat": "nothing more to be expected after",
     "timeout": "time is up after",
     "points": "all points of the grid tried after",
     "signal": "interrupted after",
@@ -118,6 +116,21 @@ def ending(record: SearchRecord) -> str:
     unit = "trial" if record["trials"] == 1 else "trials"
     how = f"{ENDINGS[record['ended_by']]} {record['trials']} {unit} ({counts or 'none'})"
     return f"{how}, {duration(record['seconds'])} of training in all"
+
+
+def flat_lines(flat: Flat | None, metric: str) -> list[str]:
+    """Why nothing more was expected, where that ended the search."""
+    if flat is None:
+        return []
+    name, left = metric.removeprefix("-"), f"{flat['left']} left {'is' if flat['left'] == 1 else 'are'}"
+    gain, size = (_size(flat[key], metric) for key in ("expected", "size"))
+    told = f"after {counted(flat['trials'], 'trial')} the {left} expected to improve {name} by {gain} at most"
+    return wrapped(f"{told}, less than {size} (--stop-when-flat)", "flat     ")
+
+
+def _size(step: float, metric: str) -> str:
+    """A difference of two values of the metric; of errors there are far smaller ones than 0.1%."""
+    return f"{100 * step:.2g}%" if metric.endswith("error") else f"{step:.2g}"
 
 
 def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> list[str]:
@@ -274,7 +287,8 @@ def summary(
     kind = kind_of(record)
     reached = [*test_line(record, metric), *_ties_lines(records, metric, kind)]
     reached += expected_line(record.get("random_search_expected"), metric)
-    lines = [ending(record), "", *best_table(records, metric, kind), ""]
+    why = flat_lines(record.get("flat"), metric)
+    lines = [ending(record), *why, "", *best_table(records, metric, kind), ""]
     lines += [*reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
     lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
@@ -284,17 +298,3 @@ def summary(
 def brief(record: SearchRecord, metric: str) -> list[str]:
     """The ending and the errors of the best trial alone."""
     return [ending(record), *test_line(record, metric)]
-
-
-def spreadsheet(records: Sequence[TrialRecord], keys: Sequence[str]) -> str:
-    """CSV with a line of titles and a row a trial; empty = none, as in YAML."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    titles, rows = trial_table(records, keys)
-    writer.writerows([titles, *([_cell(value) for value in row] for row in rows)])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Lists, mappings and truths as they would be written in the file."""
-    return to_json(value) if isinstance(value, (bool, list, dict)) else value

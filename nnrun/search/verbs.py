@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -52,6 +53,7 @@ def begin(
     """
     config, usual = loaded.config, space
     space, known = _checked(loaded, usual)  # before the data are read, as that may take a while
+    refuse_flat(options, config.search.strategy, config.search.metric)
     strategy_of(known, space, [config.search.trials])  # an optional library may be missing
     with closing(options.executor()) as executor:  # workers start while the data is read
         heard = until_told(watcher.preparing, told_to_stop)
@@ -130,6 +132,18 @@ def refuse_unknown(strategy: str | None) -> None:
         raise UsageError(f"--strategy: {_unknown_word('no strategy', strategy, list(STRATEGIES))}")
 
 
+def refuse_flat(options: Options, strategy: str, metric: str) -> None:
+    """UsageError where a search cannot end when it is flat, or by a size that no error has."""
+    size = options.stop_when_flat
+    if not size or math.isinf(size):
+        return
+    if STRATEGIES[strategy].continues_trials:
+        why = f"{strategy} goes on with the best of its trials at its end, so what it gains is not told by those before"
+        raise UsageError(f"--stop-when-flat: {why}; use another strategy, or --target")
+    if metric.endswith("error") and size >= 1:
+        raise UsageError(f"--stop-when-flat {size:g}: {metric} is a share; write {size:g}% or a number below 1")
+
+
 def _unknown_word(what: str, word: str, names: Sequence[str]) -> str:
     """`no strategy 'rundom'; did you mean random? allowed: …`."""
     close = closest(word.lower(), names)
@@ -193,6 +207,7 @@ def resume(
     with reopened(run, loaded, "search", options, watcher, told_to_stop) as search:
         space, known = load_known(loaded, begun=search.plan.space)
         _refuse_changes(search, space)
+        refuse_flat(search.options, search.plan.strategy, search.plan.metric)
         search = extended(replace(search, known=known), trials)
         watcher.started(run, search.plan)
         return go_on(search, watcher, told_to_stop)

@@ -450,6 +450,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "runs/labels:_refuse_replaced", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "watching/server:_route", "search/cluster/crew:_examine", "search/state:options_of",
+    "search/telling:flat_lines", "search/verbs:refuse_flat",
     "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/verbs:extended",
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -420,8 +421,38 @@ def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun,
     whole = nnrun("resume", "latest", "--workers", "1", "--target=-1")
     assert whole.code == 0, whole.err
     assert whole.out.startswith("finished 6 trials (6 done), ")
-    limits = {"timeout": None, "target": -1.0, "trial_timeout": None, "trial_memory": None, "stack": 1}
+    limits = {
+        "timeout": None,
+        "target": -1.0,
+        "stop_when_flat": None,
+        "trial_timeout": None,
+        "trial_memory": None,
+        "stack": 1,
+    }
     assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
+
+
+def test_a_flat_search_ends_and_what_it_prints_goes_on(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL)
+    done = nnrun("search", "--trials", "24", "--stop-when-flat", "90%", "--workers", "1", "--stack", "1")
+    assert done.code == 0, done.err
+    assert done.out.startswith("nothing more to be expected after 21 trials (21 done), ")
+    why = "flat     after 21 trials the 3 left are expected to improve dev_error by "
+    shown = nnrun("show", "latest")
+    assert all(why in text for text in (done.out, done.err, shown.out))
+    going_on = done.next[-1]
+    assert going_on == f"nnrun resume {the_search()} --stop-when-flat 0"
+    whole = nnrun(*shlex.split(going_on)[1:], "--workers", "1")
+    assert whole.out.startswith("finished 24 trials (24 done), ")
+    assert "expected to improve" not in whole.out
+
+
+@pytest.mark.parametrize("size", ["little", "-1", "nan", "5"])
+def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path], size: str) -> None:
+    config(SMALL)
+    refused = nnrun("search", f"--stop-when-flat={size}")
+    assert (refused.code, "--stop-when-flat" in refused.err) == (2, True)
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize(("target", "ended"), [("0.9999", "finished 3 trials"), ("0.3", "target reached")])
@@ -446,7 +477,8 @@ def test_time_is_counted_over_all_calls(nnrun: Nnrun, config: Callable[..., Path
     done = nnrun("resume", "latest", "--timeout", "6000", "--trial-timeout", "600", "--stack", "2", "--workers", "1")
     assert done.out.startswith("finished 6 trials (6 done), "), done.err
     assert json.loads((the_search() / "run.json").read_text())["running_seconds"] > seconds
-    limits = {"timeout": 6000.0, "target": None, "trial_timeout": 600.0, "trial_memory": None, "stack": 2}
+    limits = {"timeout": 6000.0, "target": None, "stop_when_flat": None, "trial_timeout": 600.0}
+    limits |= {"trial_memory": None, "stack": 2}
     assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
 
 

@@ -51,6 +51,7 @@ def test_limits_are_kept_and_new_ones_take_their_places(search: Search) -> None:
     assert yaml.safe_load(run.read("search.yaml"))["limits"] == {
         "timeout": None,
         "target": 0.5,
+        "stop_when_flat": None,
         "trial_timeout": 60.0,
         "trial_memory": None,
         "stack": 1,

@@ -7,10 +7,10 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from nnrun.search.record import spreadsheet
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.telling import spreadsheet
 from nnrun.search.verbs import resume
 
 Search = Callable[..., SearchOutcome]

@@ -104,6 +104,7 @@ class _Ranking:
 class CoarseToFine(Strategy):
     """Stages of 12 trials: the first everywhere, each later one mostly in a box around the best trials so far."""
 
+    learns = True
     help = "stages of 12 trials, each drawn mostly from a box around the best so far"
 
     def __init__(self, brief: Brief) -> None:

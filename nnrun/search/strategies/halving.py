@@ -67,7 +67,7 @@ class Halving(Strategy):
     A trial that failed or diverged is never continued; if too few are left, fresh draws take their places.
     """
 
-    continues_trials = True
+    continues_trials = learns = True
     help = f"many trials for few epochs, the best 1 in {FACTOR} goes on for {FACTOR} times as many"
 
     def __init__(self, brief: Brief) -> None:
@@ -139,7 +139,7 @@ class CoarseToFineHalving(Strategy):
     length are compared. The others count there as finished without a result, as failed ones do.
     """
 
-    continues_trials = True
+    continues_trials = learns = True
     help = "as coarse_to_fine, for a third of the epochs; a stage's best 4 go on to the end and make the next box"
 
     def __init__(self, brief: Brief) -> None:

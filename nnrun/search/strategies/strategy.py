@@ -50,6 +50,7 @@ class Strategy(ABC):
 
     help: str = ""
     continues_trials = False  # whether a point may resume an earlier trial
+    learns = False  # whether its points follow from results, so that later trials are better ones
 
     def __init__(self, brief: Brief) -> None:
         self.brief = brief

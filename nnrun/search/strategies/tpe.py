@@ -29,6 +29,7 @@ def _optuna() -> Any:
 class Tpe(Strategy):
     """Generations of 4 trials after 10 random ones; each has its own seed and rests on all results before it."""
 
+    learns = True
     help = "Optuna's tree-structured Parzen estimators, in generations of 4; needs optuna, the extra `tpe`"
 
     def __init__(self, brief: Brief) -> None:
