@@ -84,7 +84,10 @@ STRATEGY = """\
 
 Values of `search.strategy` and `--strategy`. Trial 0 is always the config as written, and the settings in
 `search.enqueue`, known from an old search perhaps, are the trials after it. A key that they leave out has the config's
-own value. Their values may lie outside of the ranges; the strategy does not learn from those."""
+own value. Their values may lie outside of the ranges; the strategy does not learn from those.
+
+`search.prune: median` ends trials early that fall behind, with strategies that do not learn from results (`random`,
+`sobol`, `grid`); how is told in [techniques.md](techniques.md#ending-trials-early)."""
 
 ENQUEUE = """\
 search:
@@ -130,9 +133,9 @@ FILES = {
     "data.json": "columns learned from and left out, means, deviations, vocabularies, classes, what each column is "
     "like in the training part (`profiles`), and the split as rule, seed, sizes and hash",
     "metrics.jsonl": "one JSON object an epoch",
-    "events.jsonl": "started, resumed, stopped early, symptom, done, interrupted, diverged, evaluated (on its test "
-    "part), and what was asked of it: changed (the first epoch of it, key, old, new, note, host and process), refused, "
-    "paused, continued, told to stop; with times",
+    "events.jsonl": "started, resumed, stopped early, pruned, symptom, done, interrupted, diverged, evaluated (on its "
+    "test part), and what was asked of it: changed (the first epoch of it, key, old, new, note, host and process), "
+    "refused, paused, continued, told to stop; with times",
     "log.txt": "what the screen showed",
     "checkpoints/best.safetensors": "parameters of the epoch with the lowest dev error, or the best `metrics.primary`; "
     "with `training.average` the averaged ones",
@@ -177,10 +180,10 @@ SEARCH_FILES = {
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, flat, timeout, signal, or points: there are no "
     "more of them), why it was flat (`flat`: the number of `trials` that said so, those `left`, the gain `expected` "
-    "of them, the `size` asked for), its running time over all calls, counts of trials by status, the best trial's "
-    "number, epochs and errors, how many trials share its value (`ties`, itself among them), how often the test "
-    "part was read, what random search would be expected to reach, notes, stages of `coarse_to_fine`, mean and "
-    "deviation of what was trained again",
+    "of them, the `size` asked for), its running time over all calls, counts of trials by status, how many of those "
+    "done were `pruned`, the best trial's number, epochs and errors, how many trials share its value (`ties`, "
+    "itself among them), how often the test part was read, what random search would be expected to reach, notes, "
+    "stages of `coarse_to_fine`, mean and deviation of what was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",
 }
@@ -195,7 +198,8 @@ RECORD = {
     "best_epoch, epochs": "the best epoch and the last one",
     "divergence": "where numbers ceased to be finite",
     "curve": "dev errors, an epoch each",
-    "error": "why a trial failed",
+    "error": "why a trial failed; with `search.prune` there is `pruned` beside it where the trial was ended early, and "
+    "`scores`, less is better, in place of dev errors where epochs are compared by another metric",
     "attempt, seconds, host, time": "how often it was begun, how long it trained, where, and when it ended; "
     "with `--allow-different-bits` there is `bits` beside them, what the tiny training of its worker came to",
     "checksum": "of all the rest; a line whose checksum does not fit is left out",

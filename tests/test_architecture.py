@@ -52,7 +52,7 @@ MORE_DOORS = {
         "export.formats",
         "ensembling.training",
     },
-    "search": {"stored", "trials", "state", "study", "executors"},
+    "search": {"stored", "trials", "state", "study", "executors", "trial_lines"},
     "insight": {
         "comparison.lines",
         "comparison.listing",

@@ -265,6 +265,9 @@ class Search(Section):
 
     strategy: str = key("random", "how trials are chosen")
     trials: Count = key(50, "number of trials")
+    prune: Annotated[Literal["median"], OneOf()] | None = key(
+        None, "end trials early that fall behind: median = behind the median of earlier ones; null = none"
+    )
     metric: str = key(None, "what is minimised, with a leading - maximised; null = metrics.primary on the dev set")
     space: dict[str, Range] = key({}, "dotted key → range to draw from; or regularization = its L2 and dropout")
     enqueue: list[Range] = key([], "known settings, tried first: mappings of dotted keys of the space → value")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nnrun.engine.parameters import Array
@@ -46,6 +48,23 @@ class Best:
     def put(self, epoch: int, scores: Array, theta: Array, state: Array) -> None:
         """Take over what an earlier process found: scores `(members, 2)` and vectors `(members, size)`."""
         self.epochs[:], self.scores, self.theta, self.state = epoch, scores, theta, state
+
+
+class Ceilings:
+    """Stops a member whose best first score so far lies above what is asked for in its epoch."""
+
+    def __init__(self, ceilings: Sequence[Sequence[float | None]]) -> None:
+        """Epoch by epoch, one sequence a member; None, and where it has ended: anything will do."""
+        self._ceilings = np.full((len(ceilings), max(map(len, ceilings), default=0)), np.inf)
+        for row, given in zip(self._ceilings, ceilings, strict=True):
+            row[: len(given)] = [np.inf if ceiling is None else ceiling for ceiling in given]
+
+    def behind(self, epoch: int, best: Best) -> Array:
+        """Which members are, `(members,)`, after an epoch, counted from 1."""
+        if epoch > self._ceilings.shape[1]:
+            return np.zeros(len(self._ceilings), bool)
+        behind: Array = best.scores[:, 0] > self._ceilings[:, epoch - 1]
+        return behind
 
 
 class EarlyStopping:

@@ -21,7 +21,7 @@ from nnrun.report.search.results import Results
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.runs.telling import ending
-from nnrun.search.telling import setting
+from nnrun.search.trial_lines import setting
 
 BEST_SHOWN = 5  # trials
 CAPTION = 100  # pixels of a chart's title and note, and the strip for its tools

@@ -93,8 +93,9 @@ class Event(TypedDict):
     """What happened besides epochs: a line of events.jsonl; the latter keys are those of single kinds."""
 
     time: str
-    event: str  # started, resumed, stopped early, symptom, evaluated, how the run ended, or what was asked of it:
-    # changed, refused, paused, continued, told to stop
+    # Started, resumed, stopped early, pruned, symptom, evaluated, how the run ended, or what was asked of it: changed,
+    # refused, paused, continued, told to stop.
+    event: str
     epoch: int | None
     step: NotRequired[int]
     best_epoch: NotRequired[int]
@@ -272,6 +273,7 @@ class RunRecord(TypedDict, total=False):
     epochs: int | None  # None of a search without a result
     best_epoch: int | None
     stopped_early: bool
+    pruned: bool  # of a trial that fell behind others, and was ended early for it
     divergence: Diverged | None
     symptoms: list[FoundSymptom]
     final: Final | None

@@ -14,20 +14,10 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.divergence import Divergence
 from nnrun.engine.parameters import Array
-from nnrun.engine.stopping import Best
+from nnrun.engine.stopping import Best, Ceilings
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import ConfigError
-from nnrun.runs.checkpoints import (
-    epoch_of,
-    fork_of,
-    is_kept,
-    keep,
-    load_best,
-    note_fork,
-    put_last,
-    save_best,
-    save_last,
-)
+from nnrun.runs.checkpoints import epoch_of, fork_of, keep, keeps, load_best, note_fork, put_last, save_best, save_last
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
 from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, wanted, where_diverged
@@ -58,8 +48,8 @@ class Session:
         self._rows: list[list[Row]] = []  # of each run, as its file has them
         self._ended: dict[int, tuple[int, int]] = {}  # run -> epoch and step where it stopped before the others
         self._divergences: dict[int, Divergence] = {}
-        self._best_written = [0] * len(self.configs)
-        self._written_at = time.monotonic()
+        self._pruned: set[int] = set()
+        self._best_written, self._written_at = [0] * len(self.configs), time.monotonic()
 
     @property
     def config(self) -> Config:
@@ -106,14 +96,15 @@ class Session:
         notices: Sequence[str] = (),
         parts: Sequence[str] = ("train", "train_dev", "dev", "test"),
         steered: bool = False,
+        ceilings: Ceilings | None = None,
     ) -> list[Outcome]:
         """Train to the configured number of epochs, each run into its directory, which the caller has locked.
 
         In the end the best parameters are measured on `parts`. A single run that is `steered` takes up what others ask
-        of it between two epochs, and keeps what is needed to go back to any of them.
+        of it between two epochs, and keeps what is needed to go back to any of them. One above its ceilings is ended.
         """
         self._steering = Steering(runs[0], listener.told, told_to_stop, self.config.tracking) if steered else None
-        self._fork = fork_of(runs[0]) if steered else None
+        self._fork, self._ceilings = fork_of(runs[0]) if steered else None, ceilings
         self._note_fork(runs[0])
         self._watch = Watch(runs[0], guess_error(self.dataset), listener.symptoms) if steered else None
         from threadpoolctl import ThreadpoolController
@@ -209,7 +200,7 @@ class Session:
 
     def _save_in_time(self, runs: Sequence[RunDir], seconds: float) -> None:
         """What is kept for good; and where much would be lost otherwise, as the next epoch is at stake too."""
-        if self._steering and is_kept(self._rows[0], self.stage.cycle_ends):
+        if self._steering and keeps(self._rows[0], self.stage.cycle_ends):
             keep(runs[0], self.trainer, self.stage.stopping, self.best)
         if self.continued and time.monotonic() - self._written_at + seconds >= SECONDS_BETWEEN_CHECKPOINTS:
             self._save(runs)
@@ -231,11 +222,18 @@ class Session:
         theta, state, _ = trainer.judged
         self.best.see(epoch.number, scores, trainer.apart(theta), trainer.apart(state))
         if stopping:
-            enough = stopping.see(scores, trainer.training) & self._stays
-            for k in map(int, np.flatnonzero(enough & trainer.training)):
-                self._ended[k] = epoch.number, epoch.step
-                runs[k].event("stopped early", epoch=epoch.number, best_epoch=int(self.best.epochs[k]))
-            trainer.freeze(enough)
+            self._end(runs, epoch, stopping.see(scores, trainer.training), "stopped early")
+        if self._ceilings:
+            self._pruned |= self._end(runs, epoch, self._ceilings.behind(epoch.number, self.best), "pruned")
+
+    def _end(self, runs: Sequence[RunDir], epoch: Epoch, which: Array, how: str) -> set[int]:
+        """Stop those that are still training, unless the configuration changes now; their numbers."""
+        ended = {int(k) for k in np.flatnonzero(which & self.trainer.training & self._stays)}
+        for k in ended:
+            self._ended[k] = epoch.number, epoch.step
+            runs[k].event(how, epoch=epoch.number, best_epoch=int(self.best.epochs[k]))
+        self.trainer.freeze(which & self._stays)
+        return ended
 
     @property
     def _stays(self) -> bool:
@@ -267,6 +265,7 @@ class Session:
 
     def _complete(self, k: int, run: RunDir, found: AtBest, layers: Layers) -> Outcome:
         status, divergence = self._status(k), self._divergences.get(k)
+        pruned = {"pruned": True} if k in self._pruned else {}
         where = where_diverged(divergence, self.trainer, k) if divergence else None
         epochs, _ = self._ended.get(k, (self.trainer.epoch, self.trainer.step))
         rows, ended = self._rows[k], self._stage_of(k)
@@ -278,10 +277,11 @@ class Session:
             seconds=sum(row["seconds"] for row in rows),
             epochs=epochs,
             best_epoch=int(self.best.epochs[k]) or None,
-            stopped_early=bool(ended.stopping and not self.trainer.training[k] and not divergence),
+            stopped_early=bool(ended.stopping and not self.trainer.training[k] and not divergence and not pruned),
             divergence=where,
             symptoms=symptoms,
             **found,
+            **pruned,
             written=run.written(),
         )
         record = run.read_record()

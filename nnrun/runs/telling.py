@@ -144,7 +144,7 @@ def ending(record: RunRecord, status: str) -> str:
         place = f"epoch {where['epoch']}, step {where['step']}: layer {where['layer']}{whose}"
         return f"diverged in {place} met numbers that are not finite{kept}"
     why = f": {record['error']}" if status == "failed" and record.get("error") else ""
-    how = "stopped early" if record.get("stopped_early") else status
+    how = "pruned" if record.get("pruned") else "stopped early" if record.get("stopped_early") else status
     epochs, folds = record.get("epochs", 0), folds_in(record)
     mean = "mean " if folds else ""
     best = f", {mean}best epoch {record['best_epoch']}" if record.get("best_epoch") else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from nnrun.config.config import Config
 from nnrun.config.dump import dump_yaml, one_line
@@ -18,7 +18,8 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import yaml_of
 from nnrun.search.strategies.strategy import Brief
 
-FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue")  # what the trials follow from: it may not change
+# What the trials follow from: it may not change.
+FIXED = ("strategy", "metric", "seed", "epochs", "space", "enqueue", "prune")
 
 
 class Limits(TypedDict, total=False):
@@ -45,6 +46,7 @@ class WrittenPlan(TypedDict):
     epochs: int
     space: dict[str, WrittenRange]
     enqueue: list[Settings]
+    prune: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Plan:
     epochs: int
     space: Space
     enqueue: list[Settings]
+    prune: str | None = None  # which trials are ended early; not written where none are
 
     @classmethod
     def of(cls, config: Config, space: Space, totals: Sequence[int], limits: Limits, repeat: int | None) -> Plan:
@@ -75,6 +78,7 @@ class Plan:
             epochs=config.training.epochs,
             space=space,
             enqueue=config.search.enqueue,
+            prune=config.search.prune,
         )
 
     @classmethod
@@ -89,12 +93,12 @@ class Plan:
             problem = "space is none"
         if problem:
             raise DataError(f"{where}: {problem}; {RESTORE}")
-        values = {name: written[name] for name in _names()}
+        values = {name: written[name] for name in _names() if name in written}
         return cls(**values | {"space": space})
 
     def as_dict(self) -> Tree:
         """Plain values, as the file has them."""
-        values = {name: getattr(self, name) for name in _names()}
+        values = {name: getattr(self, name) for name in _names() if name != "prune" or self.prune}
         return values | {"space": self.space.written()}
 
     def text(self) -> str:
@@ -119,9 +123,9 @@ class Plan:
     def changes(self, other: Plan) -> tuple[list[str], list[str]]:
         """The names of what the trials follow from that differs in another plan, and lines that say how."""
         old, new = self.as_dict(), other.as_dict()
-        names = [name for name in FIXED if old[name] != new[name]]
+        names = [name for name in FIXED if old.get(name) != new.get(name)]
         lines = difference(old["space"], new["space"])
-        lines += [f"{name}: {one_line(old[name])} → {one_line(new[name])}" for name in names if name != "space"]
+        lines += [f"{name}: {one_line(old.get(name))} → {one_line(new.get(name))}" for name in names if name != "space"]
         return names, lines
 
 

@@ -39,6 +39,8 @@ class TrialResult(TypedDict):
     seconds: NotRequired[float]
     host: NotRequired[str]
     error: str | None
+    pruned: NotRequired[bool]  # it was ended early, as it fell behind others
+    scores: NotRequired[list[float | None]]  # with search.prune, where epochs are not compared by the dev error
     bits: NotRequired[str]  # of the worker's tiny training, in a search that takes workers with different ones
     attempt: NotRequired[int | None]  # which of its attempts this was; None where its directory was all that was left
 
@@ -142,6 +144,7 @@ class SearchRecord(TypedDict, total=False):
     seconds: float  # of training, all trials together
     trials: int
     counts: dict[str, int]  # by status
+    pruned: int  # of those that are done; missing where none can be
     best_trial: int | None
     ties: int  # trials that share its value, itself among them; early versions did not write it
     final: Final

@@ -16,7 +16,7 @@ from nnrun.search.seeds import repeat_seed
 from nnrun.search.state import Clock, Search
 from nnrun.search.strategies.strategy import Brief, Point, Strategy
 from nnrun.search.study import Budget, Study, Watcher
-from nnrun.search.telling import result_of
+from nnrun.search.trial_lines import result_of
 from nnrun.search.trials import Objective, Trial, signature, stacked, train_trials
 
 BEST = 3

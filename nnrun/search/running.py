@@ -31,6 +31,7 @@ from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.flatness import Flatness
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
+from nnrun.search.pruning import Median
 from nnrun.search.record import EndedBy, SearchRecord, TrialRecord, TrialResult, sharing, spreadsheet
 from nnrun.search.repeats import repeat
 from nnrun.search.seeds import SEED, trial_seed
@@ -50,11 +51,13 @@ def close(
     drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
     chosen = _choose(search.run, search.dataset, None if ended_by == "signal" else best)
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
+    pruned = {"pruned": sum(r.get("pruned", False) for r in records)} if search.plan.prune else {}
     search.run.update_record(
         ended_by=ended_by,
         seconds=sum(record.get("seconds") or 0 for record in records),
         trials=len(records),
         counts=counts,
+        **pruned,
         best_trial=chosen["trial"],
         ties=len(sharing(records)),
         best_epoch=None if best is None else best["best_epoch"],
@@ -138,6 +141,7 @@ class Course:
     seed: Callable[[int], int]  # by the number of the trial
     conclude: Callable[[list[TrialRecord]], None] = lambda records: None
     choose: Callable[[TrialRecord | None], TrialRecord | None] = lambda best: best  # what best/ holds, of the best one
+    pruner: Median | None = None  # ends trials early that fall behind
     prunes: bool = True  # whether checkpoints of trials far from the best may go
 
 
@@ -190,7 +194,8 @@ def _run(
     study = _study(search, course, watcher)
     target = search.options.target
     enough = -math.inf if target is None else search.metric.to_minimise(target)
-    flat = _flatness(search, course.strategy)
+    size, learns = search.options.stop_when_flat or math.inf, course.strategy.learns
+    flat = Flatness(size, search.total, course.strategy.brief.first, learns) if math.isfinite(size) else None
     study.run(Budget(search.total, lambda: clock.left, enough, flat), told_to_stop)
     records, ended_by = study.records, study.ended_by(told_to_stop)
     found = flat.found if flat and ended_by == "flat" else None
@@ -206,11 +211,6 @@ def _run(
         if told_to_stop() and any(each["n"] + each["lost"] < search.repeats for each in repeated):
             status = "interrupted"
     return status, records
-
-
-def _flatness(search: Search, strategy: Strategy) -> Flatness | None:
-    size = search.options.stop_when_flat
-    return None if not size else Flatness(size, search.total, strategy.brief.first, strategy.learns)
 
 
 def _ran_before(search: Search) -> float:
@@ -242,6 +242,7 @@ def usual_course(search: Search) -> Course:
         given=[Point(number, search.space.read(config)) for number, config in enumerate(search.known)],
         config=lambda point: _config(search, point),
         seed=lambda number: trial_seed(search.config.seed, number),
+        pruner=Median(search.plan.epochs, len(search.known)) if search.plan.prune else None,
     )
 
 
@@ -256,6 +257,7 @@ def _study(search: Search, course: Course, watcher: Watcher) -> Study:
         work=train_trials,
         job=search.job(search.folder, course.strategy.continues_trials),
         watcher=watcher,
+        pruner=course.pruner,
         retire=lambda number: prune(RunDir(search.folder / f"{number:04d}")) if course.prunes else None,
     )
 

@@ -16,6 +16,7 @@ from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.flatness import Flatness
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
+from nnrun.search.pruning import Median
 from nnrun.search.record import EndedBy, TrialRecord, TrialResult
 from nnrun.search.strategies.strategy import Point, Strategy
 from nnrun.search.trials import Answer, Job, Objective, SharedJob, Trial, cohort, entry, failed
@@ -75,6 +76,7 @@ class Study:
     work: Work[Job, Answer]
     job: SharedJob
     watcher: Watcher
+    pruner: Median | None = None  # ends trials early
     retire: Callable[[int], None] = lambda number: None  # the checkpoints of that trial are not needed any more
     finished: int = field(default=0, init=False)
     _best: TrialRecord | None = field(default=None, init=False)
@@ -129,6 +131,8 @@ class Study:
         self.finished += 1
         self._known.add(record["number"])
         self.strategy.tell(record["number"], record["values"], value)
+        if self.pruner:
+            self.pruner.tell(record)
         if self._budget.flat:
             self._budget.flat.tell(record["number"], value)
         if not math.isnan(value) and (self._best is None or self.metric.rank(record) < self.metric.rank(self._best)):
@@ -184,18 +188,25 @@ class Study:
         return given + self.strategy.ask(max(0, room))
 
     def _launch(self) -> None:
-        while self._queue and len(self._flying) < self.executor.workers:
-            share = math.ceil(len(self._queue) / self.executor.workers)
-            chosen = cohort(self._queue, share)
-            trials = [self._queue[i] for i in chosen]
-            self._queue = [trial for i, trial in enumerate(self._queue) if i not in set(chosen)]
+        while len(self._flying) < self.executor.workers and (ready := self._ready()):
+            share = math.ceil(len(ready) / self.executor.workers)
+            trials = [ready[i] for i in cohort(ready, share)]
+            chosen = {trial.number for trial in trials}
+            self._queue = [trial for trial in self._queue if trial.number not in chosen]
             for trial in trials:
                 trial.attempts += 1
-            job: Job = {**self.job, "trials": [trial.as_job() for trial in trials]}
+            job: Job = {**self.job, "trials": [trial.as_job(self._ceilings(trial)) for trial in trials]}
             future = self.executor.submit(self.work, job)
             self._flying[future] = trials
             self._training += len(trials)
             future.add_done_callback(self._landed.put)
+
+    def _ready(self) -> list[Trial]:
+        """Those in the queue for which nothing has to be waited for; while nothing flies, the first one is."""
+        return [trial for trial in self._queue if not self.pruner or self.pruner.ready(trial.number)]
+
+    def _ceilings(self, trial: Trial) -> list[float | None] | None:
+        return self.pruner.ceilings(trial.number) if self.pruner else None
 
     def _tell_news(self) -> None:
         for line in self.executor.news():

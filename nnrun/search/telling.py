@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnrun.config.space.space import Parameter, Space
-from nnrun.config.values import Settings
 from nnrun.installation import command
 from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
 from nnrun.search.importance import importances
 from nnrun.search.plan import Plan
+from nnrun.search.pruning import heading as pruning_heading
 from nnrun.search.record import (
     EndedBy,
     Expected,
@@ -25,10 +25,9 @@ from nnrun.search.record import (
     sharing,
 )
 from nnrun.search.strategies import STRATEGIES
-from nnrun.search.trials import Objective
+from nnrun.search.trial_lines import best_table, setting, shown
 from nnrun.text import columns, counted, duration, metric_key, metric_name, number, percent, wrapped
 
-BEST_SHOWN = 5
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
 ENDINGS: dict[EndedBy, str] = {
@@ -40,33 +39,6 @@ ENDINGS: dict[EndedBy, str] = {
     "signal": "interrupted after",
 }
 USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "hardly ever"}
-
-
-def setting(value: Any) -> str:
-    """A value as it stands in a line: four digits of a number, – where a parameter is not active."""
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def settings(values: Settings) -> str:
-    """The last words of the keys with their values, parameters that are not active left out."""
-    active = {key.rpartition(".")[2]: value for key, value in values.items() if value is not None}
-    return ", ".join(f"{name} {setting(value)}" for name, value in active.items())
-
-
-def result_of(record: TrialRecord, metric: str) -> str:
-    """A trial's value of the metric, or how it ended without one."""
-    value = record["metric"]
-    return str(record["status"]) if value is None else shown(value, metric) + or_so(record["final"], metric)
-
-
-def shown(value: float | None, metric: str) -> str:
-    """A number that was minimised, as a value of the metric."""
-    if value is None:
-        return "–"
-    value = -value if metric.startswith("-") else value
-    return percent(value) if metric.endswith("error") else f"{value:.4g}"
 
 
 def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, kind: str = "") -> list[str]:
@@ -83,7 +55,7 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, k
 
 def outlook(plan: Plan) -> list[str]:
     """What the strategy will do, where it tells."""
-    return STRATEGIES[plan.strategy].heading(plan.brief())
+    return [*STRATEGIES[plan.strategy].heading(plan.brief()), *(pruning_heading(plan.epochs) if plan.prune else [])]
 
 
 def _range(parameter: Parameter) -> str:
@@ -97,22 +69,10 @@ def kind_of(record: SearchRecord) -> str:
     return error_kind(record["data"]) if "data" in record else ""
 
 
-def trial_line(record: TrialRecord, best: TrialRecord, finished: int, total: int, metric: str, kind: str = "") -> str:
-    """One finished trial, and the best so far; what errors are is told in each, as a log is read by line."""
-    width = len(str(total))
-    error = f" ({record['error']})" if record.get("error") else ""
-    named = record["metric"] is not None and metric_key(metric, kind) != metric
-    scale = f" {kind}" if named else ""
-    leader = "none yet" if best["metric"] is None else f"{result_of(best, metric):>5} ({best['number']})"
-    return (
-        f"{finished:>{width}}/{total}  trial {record['number']:>{width}} {result_of(record, metric):>8}{scale}{error}  "
-        f"best {leader:<{width + 8}}  {settings(record['values'])}"
-    )
-
-
 def ending(record: SearchRecord) -> str:
     """How the search ended, in a line."""
     counts = ", ".join(f"{count} {status}" for status, count in record["counts"].items() if count)
+    counts += f", {record['pruned']} of them pruned" if record.get("pruned") else ""
     unit = "trial" if record["trials"] == 1 else "trials"
     how = f"{ENDINGS[record['ended_by']]} {record['trials']} {unit} ({counts or 'none'})"
     return f"{how}, {duration(record['seconds'])} of training in all"
@@ -131,18 +91,6 @@ def flat_lines(flat: Flat | None, metric: str) -> list[str]:
 def _size(step: float, metric: str) -> str:
     """A difference of two values of the metric; of errors there are far smaller ones than 0.1%."""
     return f"{100 * step:.2g}%" if metric.endswith("error") else f"{step:.2g}"
-
-
-def best_table(records: Sequence[TrialRecord], metric: str, kind: str = "") -> list[str]:
-    """The best few trials with their settings; `kind` as in `verdict.error_kind`."""
-    ranked = sorted(records, key=Objective(metric).rank)[:BEST_SHOWN]
-    if not ranked:
-        return []
-    keys = list(ranked[0]["values"])
-    rows = [["trial", metric_key(metric, kind), *(key.rpartition(".")[2] for key in keys)]]
-    rows += [[str(r["number"]), result_of(r, metric), *(setting(r["values"][key]) for key in keys)] for r in ranked]
-    of_folds = ["±        one standard error of the mean over folds"] if or_so(ranked[0]["final"], metric) else []
-    return [*columns(rows, right=range(len(rows[0]))), *of_folds]
 
 
 def importance_lines(records: Sequence[TrialRecord], space: Space, optimizer: str) -> list[str]:

@@ -15,13 +15,15 @@ from typing import NotRequired, TypedDict, cast
 from nnrun.config.config import Config
 from nnrun.config.values import Settings, Tree
 from nnrun.data.dataset import Dataset, load_dataset, map_dataset
+from nnrun.engine.scores import primary_keys, to_minimise
+from nnrun.engine.stopping import Ceilings
 from nnrun.files import sealed, to_json
 from nnrun.runs.assembly import OF_A_MEMBER, batch_size, parameters
 from nnrun.runs.conclusion import conclude, in_folds, members_file
 from nnrun.runs.listener import Listener, Outcome
 from nnrun.runs.members import ALL, member
 from nnrun.runs.preparing import first_files
-from nnrun.runs.records import Environment, Parent
+from nnrun.runs.records import Environment, Parent, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, RunDir
 from nnrun.runs.session import Session
 from nnrun.search.executors import SentJob
@@ -62,6 +64,7 @@ class TrialJob(TypedDict):
     values: Settings  # its settings by dotted key
     config: Tree  # with these in their places, section by section
     resume: int | None  # the trial whose last checkpoint it continues
+    ceilings: NotRequired[list[float | None]]  # what it has to reach epoch by epoch, or it is ended
 
 
 class SharedJob(TypedDict):
@@ -100,9 +103,10 @@ class Trial:
     shape: str = ""  # trials of equal shape can train as members of one trainer
     most: int = 1  # as many of this shape are worth stacking
 
-    def as_job(self) -> TrialJob:
+    def as_job(self, ceilings: list[float | None] | None = None) -> TrialJob:
         """What a worker needs to know."""
-        return {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
+        job: TrialJob = {"number": self.number, "values": self.values, "config": self.config, "resume": self.resume}
+        return {**job, "ceilings": ceilings} if ceilings else job
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def failed(number: int, values: Settings, why: str) -> TrialResult:
 def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult:
     """What a trial came to whose training has ended."""
     record, final = outcome.record, outcome.record.get("final") or {}
-    return {
+    result: TrialResult = {
         "number": number,
         "values": values,
         "seed": record["seed"],
@@ -178,6 +182,17 @@ def trial_result(number: int, values: Settings, outcome: Outcome) -> TrialResult
         "host": record["host"]["name"],
         "error": record["error"],
     }
+    if record.get("pruned"):
+        result["pruned"] = True
+    if outcome.config.search.prune and (primary := outcome.config.metrics.primary) != "error":
+        result["scores"] = [_score(primary, row) for row in outcome.rows]
+    return result
+
+
+def _score(primary: str, row: Row) -> float | None:
+    """What decides between epochs, less is better."""
+    number = numbers(row)[primary_keys(primary)[0]]
+    return None if number is None else float(to_minimise(primary, number))
 
 
 def train_trials(job: Job) -> Answer:
@@ -198,7 +213,9 @@ def _train(job: Job, configs: Sequence[Config]) -> list[Outcome]:
     pairs = zip(job["trials"], configs, strict=True)
     runs = [_directory(job, trial, config, dataset, parent) for trial, config in pairs]
     with _all_locked(runs):
-        return session.train(runs, Listener(), lambda: False, parts=("train", "train_dev", "dev"))
+        parts, given = ("train", "train_dev", "dev"), [trial.get("ceilings", []) for trial in job["trials"]]
+        ceilings = Ceilings(given) if any(given) else None
+        return session.train(runs, Listener(), lambda: False, parts=parts, ceilings=ceilings)
 
 
 def _train_folds(job: Job, configs: Sequence[Config]) -> list[Outcome]:

@@ -15,7 +15,7 @@ from nnrun.config.space.known import load_known
 from nnrun.config.space.space import Space
 from nnrun.data.dataset import Dataset
 from nnrun.engine.metrics import METRICS, misfit
-from nnrun.engine.scores import HIGHER_IS_BETTER
+from nnrun.engine.scores import HIGHER_IS_BETTER, searched_by
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs.assembly import batch_size
 from nnrun.runs.engines import by_numpy
@@ -31,7 +31,7 @@ from nnrun.search.seeds import SEED
 from nnrun.search.state import Options, Search
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.study import Watcher
-from nnrun.text import closest
+from nnrun.text import closest, one_of
 
 __all__ = ["Options", "SearchOutcome", "begin", "begin_seeds", "resume"]
 
@@ -115,6 +115,7 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
         if loaded.config.data.in_folds:
             why = f"{search.strategy} goes on with some of its trials, which folds cannot; use another strategy"
             problems.append(loaded.locate(("data", "folds"), why))
+    problems += _unprunable(loaded)
     if wrong_way := _wrong_way(search.metric):
         problems.append(loaded.locate(("search", "metric"), wrong_way))
     try:
@@ -124,6 +125,22 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _unprunable(loaded: Loaded) -> Iterator[str]:
+    """Why trials cannot be compared epoch by epoch, where they are to be."""
+    config, search = loaded.config, loaded.config.search
+    if search.prune is None:
+        return
+    place = "search", "prune"
+    if search.strategy in STRATEGIES and STRATEGIES[search.strategy].learns:
+        fitting = one_of(name for name, kind in STRATEGIES.items() if not kind.learns)
+        yield loaded.locate(place, f"{search.strategy} learns from results of whole trials; use {fitting}")
+    if config.data.in_folds:
+        yield loaded.locate(place, "trials in folds train fold after fold, so they have no epochs to compare")
+    if search.metric != (compared := searched_by(config.metrics.primary)):
+        why = f"epochs are compared by {compared}, trials by {search.metric}; set metrics.primary, or leave it out"
+        yield loaded.locate(place, why)
 
 
 def refuse_unknown(strategy: str | None) -> None:

@@ -20,7 +20,7 @@ from nnrun.runs.rundir import RunDir
 from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
-from nnrun.search.telling import best_table
+from nnrun.search.trial_lines import best_table
 from nnrun.search.verbs import begin, resume
 from tests.search.conftest import CONFIG
 

@@ -17,7 +17,8 @@ from nnrun.runs.verdict import error_kind
 from nnrun.search.retests import telling as retests
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
-from nnrun.search.telling import BEST_SHOWN, best_table, heading, outlook, result_of, settings, trial_line
+from nnrun.search.telling import heading, outlook
+from nnrun.search.trial_lines import BEST_SHOWN, best_table, result_of, settings, trial_line
 from nnrun.search.trials import Objective
 from nnrun.text import remaining
 

@@ -13,7 +13,8 @@ from nnrun.report.search.results import Results
 from nnrun.report.search.scales import exact_place, place, scale_axis, ticks
 from nnrun.search.importance import Importance, importances
 from nnrun.search.record import Stage, TrialRecord
-from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER, setting
+from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
+from nnrun.search.trial_lines import setting
 from nnrun.text import percent
 
 INACTIVE = -0.14  # where a parameter that a trial does not have is drawn

@@ -43,7 +43,8 @@ from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.importance import Importance
 from nnrun.search.record import TrialRecord
-from nnrun.search.telling import diverged_lines, ending, expected_line, progress, setting, settings, shown, ties
+from nnrun.search.telling import diverged_lines, ending, expected_line, progress, ties
+from nnrun.search.trial_lines import setting, settings, shown
 from nnrun.text import duration, metric_key, metric_name, percent
 
 Parts = list[Markup | Chart | Grid]

@@ -23,7 +23,8 @@ from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
-from nnrun.search.telling import kind_of, shown
+from nnrun.search.telling import kind_of
+from nnrun.search.trial_lines import shown
 from nnrun.search.trials import Objective
 from nnrun.text import metric_key, metric_name
 

@@ -37,7 +37,8 @@ from nnrun.search.retests.telling import (
     ordered,
     size,
 )
-from nnrun.search.telling import ending, progress, setting, shown
+from nnrun.search.telling import ending, progress
+from nnrun.search.trial_lines import setting, shown
 from nnrun.text import counted, duration
 
 APART = 0.16  # of a place in today's order, by which trainings of one setting stand beside each other

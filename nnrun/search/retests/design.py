@@ -62,7 +62,8 @@ def old_settings(search: StoredSearch) -> OldSettings:
     if search.to_go_on:
         told.append(f"the search did not come to its end: {counted(len(trials), 'trial')} of {plan.total} count")
     if short := len(trials) - len(whole):
-        told.append(f"{counted(short, 'trial')} that ended before epoch {plan.epochs} for {plan.strategy} do not count")
+        why = plan.strategy if STRATEGIES[plan.strategy].continues_trials else plan.prune
+        told.append(f"{counted(short, 'trial')} that ended before epoch {plan.epochs} for {why} do not count")
     if not ranked:
         going_on = f"; `{command(*search.to_go_on)}` goes on with it" if search.to_go_on else ""
         raise UsageError(f"{search.run.id}: no trial of all {plan.epochs} epochs has a result{going_on}")
@@ -71,8 +72,10 @@ def old_settings(search: StoredSearch) -> OldSettings:
 
 
 def _is_whole(plan: Plan, trial: TrialRecord) -> bool:
-    """Whether it was given all epochs, and not only those of a rung."""
+    """Whether it was given all epochs, and not only those of a rung or of what is pruned."""
     kind = STRATEGIES[plan.strategy]
+    if trial.get("pruned"):
+        return False
     return not kind.continues_trials or kind(plan.brief()).epochs(trial["number"]) >= plan.epochs
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord
 from nnrun.search.retests.record import Group, OldBest, Ranking, RetestRecord, Verdict
-from nnrun.search.telling import ending, kind_of, setting, shown, test_line
+from nnrun.search.telling import ending, kind_of, test_line
+from nnrun.search.trial_lines import setting, shown
 from nnrun.text import columns, counted, metric_key, metric_name, number, percent, points, wrapped
 
 SHOWN = 10  # settings in the table on screen

@@ -1,0 +1,81 @@
+"""Ending trials early that fall behind: the median stopping rule.
+
+Golovin et al., Google Vizier: A Service for Black-Box Optimization, KDD 2017. There a trial is compared with whatever
+has finished, which would make the result hang on the number of workers; here with the trials whose numbers lie in the
+first half of those before it, once all of these have ended.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnrun.search.record import TrialRecord
+
+GROUP = 6  # trials are taken into account so many at a time, as a median of fewer says too little
+FEWEST = 5  # of them that have trained, for a median
+UNTOUCHED = 0.25  # of the epochs: what is slow at first may still win
+
+Ceilings = list[float | None]  # epoch by epoch, the best score so far above which a trial ends; None: it goes on
+
+
+def judged_by(number: int) -> int:
+    """So many trials, from 0 on, decide on the trial of this number."""
+    return number // 2 // GROUP * GROUP
+
+
+def first_epoch(epochs: int) -> int:
+    """After which the first trials may end."""
+    return max(1, math.ceil(UNTOUCHED * epochs))
+
+
+def heading(epochs: int) -> list[str]:
+    """What the rule will do, for the screen before the first trial."""
+    if first_epoch(epochs) >= epochs:
+        return ["note     search.prune: no trial has epochs enough to be ended early"]
+    begin = f"from trial {2 * GROUP} and epoch {first_epoch(epochs)} on"
+    return [f"prune    {begin} what is worse than the median of earlier trials ends"]
+
+
+class Median:
+    """Hears of all trials, and tells which may begin and what they have to reach."""
+
+    def __init__(self, epochs: int, given: int) -> None:
+        """Of trials of so many epochs; the first `given` were asked for by the user, and train to their end."""
+        self.epochs, self.given = epochs, given
+        self._curves: dict[int, NDArray[np.float64]] = {}  # best score so far, epoch by epoch
+        self._ended: set[int] = set()
+        self._settled = 0  # all trials with lower numbers have ended
+        self._latest: tuple[int, Ceilings] = 0, []  # by how many trials, and what they made of it
+
+    def tell(self, record: TrialRecord) -> None:
+        """How a trial went; one without a result says nothing, one that was ended early what it had reached by then."""
+        self._ended.add(record["number"])
+        while self._settled in self._ended:
+            self._ended.remove(self._settled)
+            self._settled += 1
+        scores = np.array(record.get("scores", record["curve"])[: self.epochs], float)
+        if record["status"] == "done" and len(scores):
+            reached = np.fmin.accumulate(scores)
+            self._curves[record["number"]] = np.pad(reached, (0, self.epochs - len(reached)), mode="edge")
+
+    def ready(self, number: int) -> bool:
+        """Whether all have ended that decide on this trial."""
+        return self._settled >= judged_by(number)
+
+    def ceilings(self, number: int) -> Ceilings:
+        """What a trial that is ready has to reach; empty where nothing ends it."""
+        count = 0 if number < self.given else judged_by(number)
+        if self._latest[0] != count:
+            self._latest = count, self._medians(count)
+        return self._latest[1]
+
+    def _medians(self, count: int) -> Ceilings:
+        curves = [curve for number, curve in self._curves.items() if number < count]
+        if len(curves) < FEWEST:
+            return []
+        medians: list[float] = np.median(np.stack(curves), axis=0).tolist()
+        first = first_epoch(self.epochs)
+        return [median if epoch >= first else None for epoch, median in enumerate(medians[:-1], start=1)]
