@@ -104,8 +104,9 @@ four letters (`a3f2`), its name or a part of that (`digits`), and `@1`, the late
 `trials/NNNN/` of a search are runs too, behind any of these: `latest/best`.
 
 Results go to stdout, everything else to stderr. On a terminal training shows a
-[live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial, on a
-terminal cut at its edge, with the best five trials, counts and the pace below."""
+[live view](panda.md#the-live-view) that takes keys, elsewhere one line an epoch. A search prints one line a trial. On a
+terminal these have columns, for the settings in which trials differ and as many as fit, and below stand the best five,
+those in training with their epoch, their best dev error so far and the time left, counts, and a bar with the pace."""
 
 CODES = {
     0: "Success; of a search: at least one trial ended well.",

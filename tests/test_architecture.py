@@ -61,7 +61,7 @@ MORE_DOORS = {
         "diagnosis.elsewhere",
     },
     "improving": {"record", "standing"},
-    "watching": {"folder", "curves", "details"},
+    "watching": {"folder", "curves", "details", "running"},
     "tracking": {"trackers"},
 }
 

@@ -59,6 +59,9 @@ class Watcher:
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A trial is over; `best` is the best so far."""
 
+    def began(self, trials: Sequence[Trial]) -> None:
+        """They have been handed out, perhaps not for the first time."""
+
     def waiting(self, running: int) -> None:
         """Said several times a second: so many trials are in training."""
 
@@ -199,6 +202,7 @@ class Study:
             future = self.executor.submit(self.work, job)
             self._flying[future] = trials
             self._training += len(trials)
+            self.watcher.began(trials)
             future.add_done_callback(self._landed.put)
 
     def _ready(self) -> list[Trial]:

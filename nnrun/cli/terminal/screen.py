@@ -17,6 +17,7 @@ from nnrun.text import COMPILING
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.progress import Progress
+    from rich.table import Table
     from rich.text import Text
 
     from nnrun.data.files.chunks import Heard
@@ -27,6 +28,7 @@ STOPPING = "stopping; once more to stop at once"
 START_OF_LINE, SHOW_CURSOR, HIDE_CURSOR = "\r\x1b[2K", "\x1b[?25h", "\x1b[?25l"
 UP = "\x1b[1A"
 HEAD = 9  # columns of the word that a line begins with
+SHORTEST_BAR, LONGEST_BAR = 5, 30
 ECHO = 3  # columns left free for the ^C that a terminal prints, as a line that it breaks is never erased
 
 
@@ -173,6 +175,22 @@ def drawable(line: str, style: str = "") -> Text:
 def fitting_words(ways: Sequence[str], width: int) -> str:
     """The first of some ways to say it that fits; nothing where none does."""
     return next((words for words in ways if len(words) <= width), "")
+
+
+def bar_line(ways: Sequence[str], done: float, total: float, width: int) -> Table:
+    """The longest of some ways to say how far it is that fits, with a bar behind it where there is room for one."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    words = fitting_words(ways, width - ECHO)
+    line, bar = Table.grid(padding=(0, 2)), min(LONGEST_BAR, width - ECHO - len(words) - 2)
+    cells = [Text(words, no_wrap=True, overflow="crop")]
+    if bar < SHORTEST_BAR:
+        line.add_row(*cells)
+    else:
+        line.add_row(*cells, ProgressBar(total=total, completed=done, width=bar))
+    return line
 
 
 def folded(line: str, width: int) -> list[str]:

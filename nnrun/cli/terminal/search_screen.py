@@ -7,20 +7,24 @@ import time
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from nnrun.cli.terminal.screen import ECHO, SECONDS_BETWEEN_REFRESHES, Screen, drawable, is_terminal
+from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES, Screen, bar_line, drawable, is_terminal
 from nnrun.cli.terminal.streams import say
+from nnrun.cli.terminal.trial_columns import TrialColumns, running_settings
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import error_kind
 from nnrun.search.retests import telling as retests
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.telling import heading, outlook
-from nnrun.search.trial_lines import BEST_SHOWN, best_table, result_of, settings, trial_line
-from nnrun.search.trials import Objective
-from nnrun.text import remaining
+from nnrun.search.trial_lines import BEST_SHOWN, result_of, settings, shown, trial_line
+from nnrun.search.trials import Objective, Trial
+from nnrun.text import columns, remaining
+from nnrun.watching.running import InTraining
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -89,7 +93,10 @@ class SearchConsole(Screen, Watcher):
 
 
 class LiveSearchConsole(SearchConsole):
-    """Trials scroll by above a few lines: the best, the counts, the pace, the best few; they are gone in the end."""
+    """Trials scroll by, one line each, above what is drawn anew: the best few, those in training, counts and a bar.
+
+    All of them have the same columns. What is drawn anew is gone in the end.
+    """
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -99,51 +106,63 @@ class LiveSearchConsole(SearchConsole):
         self.live: Live = Live(console=Console(stderr=True, highlight=False), auto_refresh=False, transient=True)
         self.counts: Counter[str] = Counter()
         self.ranked: list[TrialRecord] = []  # the best few
+        self.folder = Path()  # of the trials
+        self.columns: TrialColumns
         self.running = 0
-        self.unsaid: list[tuple[str, bool]] = []  # lines, and whether they tell of the best trial so far
+        self.in_training: dict[int, InTraining] = {}  # by number
+        self.unsaid: list[tuple[str, str]] = []  # lines and their styles
         self.refreshed_at = 0.0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self.live.is_started:
+            self.in_training.clear()
             self._draw()
         super().__exit__(kind, error, tb)
 
     def started(self, run: RunDir, plan: Plan) -> None:
         """The heading stays above the live view."""
         super().started(run, plan)
+        self.folder, config = run.path / "trials", StoredRun(run).config
+        given = [plan.space.read(config), *plan.enqueue]
+        self.columns = TrialColumns(plan, given, self.error_kind, config.data.in_folds)
         self.live.start()
         self.live.update(self)
 
     def recalled(self, record: TrialRecord) -> None:
         """Counts like any other."""
-        self.counts[record["status"]] += 1
+        self.counts["pruned" if record.get("pruned") else record["status"]] += 1
         insort(self.ranked, record, key=Objective(self.plan.metric).rank)
         del self.ranked[BEST_SHOWN:]
 
+    def began(self, trials: Sequence[Trial]) -> None:
+        """They are in training from now on."""
+        now = time.monotonic()
+        for trial in trials:
+            directory = self.folder / f"{trial.number:04d}"
+            self.in_training[trial.number] = InTraining(directory, trial, self.plan.metric, now)
+
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
-        """A line, with the next drawing."""
+        """A line, with the next drawing; above the first of them the titles."""
+        if not self.heard:
+            self.unsaid.append((self.columns.head(self.live.console.width), "dim"))
         self.heard += 1
         self.recalled(record)
-        self.unsaid += [(line, record["number"] == best["number"]) for line in self._lines(record, finished)]
+        self.in_training.pop(record["number"], None)
+        style = "bold" if record["number"] == best["number"] else ""
+        self.unsaid.append((self.columns.row(record, self.live.console.width), style))
+        if record.get("error"):
+            self.unsaid += [(line, style) for line in self._wrapped(f"{INDENT}{record['error']}")]
         self._draw_at_times()
 
     def say(self, line: str) -> None:
         """Above the live view, with the next drawing."""
-        self.unsaid += [(part, False) for part in self._wrapped(line)]
+        self.unsaid += [(part, "") for part in self._wrapped(line)]
         self._draw_at_times()
 
     def waiting(self, running: int) -> None:
         """Time goes on."""
         self.running = running
         self._draw_at_times()
-
-    def _lines(self, record: TrialRecord, finished: int) -> list[str]:
-        """A trial, in as many lines as its settings take."""
-        width = len(str(self.total))
-        error = f" ({record['error']})" if record.get("error") else ""
-        result = result_of(record, self.plan.metric)
-        number = f"{finished:>{width}}/{self.total}  trial {record['number']:>{width}}"
-        return self._wrapped(f"{number}  {result:>8}{error}  {settings(record['values'])}")
 
     def _wrapped(self, line: str) -> list[str]:
         """At the width of the moment; what follows the first line stands below the words behind its head."""
@@ -156,7 +175,7 @@ class LiveSearchConsole(SearchConsole):
     def _draw(self) -> None:
         from rich.console import Group
 
-        lines = [drawable(line, "bold" if best else "") for line, best in self.unsaid]
+        lines = [drawable(line, style) for line, style in self.unsaid]
         self.unsaid.clear()
         self.refreshed_at = time.monotonic()
         if lines:
@@ -166,15 +185,18 @@ class LiveSearchConsole(SearchConsole):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The live view at the width of the moment."""
+        width = options.max_width
         yield drawable("")
-        table, left = fitting_table(self.ranked, self.plan.metric, options.max_width, self.error_kind)
-        for i, line in enumerate(table):
-            yield drawable(line, "dim" if i == 0 else "bold" if i == 1 else "")
-        width = options.max_width - ECHO
-        for line in self._best(left):
+        if self.ranked:
+            yield drawable(self.columns.head(width), "dim")
+        for i, record in enumerate(self.ranked):
+            yield drawable(self.columns.row(record, width), "" if i else "bold")
+        for line in self._best(self.columns.keys[len(self.columns.fitting(width)) :]):
+            yield drawable(line)
+        for line in self._in_training(width, options.size.height):
             yield drawable(line)
         yield drawable(self._counts(), "dim")
-        yield drawable(next((words for words in self._progress() if len(words) <= width), ""))
+        yield bar_line([*self._progress()], self.counts.total(), self.total, width)
 
     def _best(self, left: Sequence[str]) -> list[str]:
         """The best trial, with the settings that the table above has no room for."""
@@ -185,9 +207,19 @@ class LiveSearchConsole(SearchConsole):
         told = f"trial {best['number']}: {result_of(best, self.plan.metric)}"
         return self._wrapped(f"best     {told}, {more}" if more else f"best     {told}")
 
+    def _in_training(self, width: int, height: int) -> list[str]:
+        """Those that are in training, as many as a quarter of the screen takes; of others no file is read."""
+        most, now = max(1, height // 4), time.monotonic()
+        first = [self.in_training[number] for number in sorted(self.in_training)[:most]]
+        for trial in first:
+            trial.look(now)
+        lines = in_training_lines(first, self.columns.keys, now, width)
+        more = len(self.in_training) - len(first)
+        return [*lines, *([f"{INDENT}and {more:,} more"] if more else [])]
+
     def _counts(self) -> str:
-        told = [f"{self.counts[status]} {status}" for status in ("done", "diverged", "failed")]
-        return ", ".join([f"{self.running} running", *told])
+        kinds = ("done", *(["pruned"] if self.plan.prune else []), "diverged", "failed")
+        return ", ".join([f"{self.running} running", *(f"{self.counts[kind]} {kind}" for kind in kinds)])
 
     def _progress(self) -> Iterator[str]:
         """What is done and left, ever shorter."""
@@ -220,17 +252,23 @@ class QuietSearchConsole(SearchConsole):
         """Nothing."""
 
 
-def fitting_table(
-    ranked: Sequence[TrialRecord], metric: str, width: int, kind: str = ""
-) -> tuple[list[str], list[str]]:
-    """The table of the best trials, with as many parameters as fit side by side, and the keys of those that do not."""
-    keys = list(ranked[0]["values"]) if ranked else []
-    for count in range(len(keys), -1, -1):
-        narrow = [record | {"values": {key: record["values"][key] for key in keys[:count]}} for record in ranked]
-        table = best_table(narrow, metric, kind)
-        if max(map(len, table), default=0) <= width:
-            return table, keys[count:]
-    return [], keys
+def in_training_lines(trials: Sequence[InTraining], keys: Sequence[str], now: float, width: int) -> list[str]:
+    """How far each is, and as many of its settings as there is room for."""
+    cells = [
+        [
+            f"trial {trial.number}",
+            *([f"fold {trial.fold}/{trial.folds}"] if trial.folds > 1 else []),
+            f"epoch {trial.epoch}/{trial.epochs}",
+            shown(trial.best, trial.metric),
+            "" if (left := trial.left(now)) is None else f"{remaining(left)} left",
+        ]
+        for trial in trials
+    ]
+    lines = columns(cells, right=range(len(cells[0]))) if cells else []
+    widest = max(map(len, lines), default=0)
+    told = (running_settings(trial.values, keys, width - len(INDENT) - widest - 2) for trial in trials)
+    heads = chain(["running  "], repeat(INDENT))
+    return [f"{head}{line:<{widest}}  {more}".rstrip() for head, line, more in zip(heads, lines, told, strict=False)]
 
 
 def search_console(quiet: bool, options: Options) -> SearchConsole:

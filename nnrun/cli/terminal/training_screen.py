@@ -13,15 +13,14 @@ from nnrun.cli.terminal.curves import Curve, curve_lines, fitting
 from nnrun.cli.terminal.keys import Keyboard
 from nnrun.cli.terminal.panel import Panel
 from nnrun.cli.terminal.screen import (
-    ECHO,
     HIDE_CURSOR,
     MOMENT,
     SECONDS_BETWEEN_REFRESHES,
     START_OF_LINE,
     UP,
     Screen,
+    bar_line,
     drawable,
-    fitting_words,
     is_terminal,
 )
 from nnrun.cli.terminal.streams import in_terminal_letters, say, say_at_once
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 EPOCHS_SHOWN, FEWEST_SHOWN = 8, 2
 MARGIN = 8  # columns for the word best
-SHORTEST_BAR, LONGEST_BAR = 5, 30
 
 
 class PlainConsole(Screen, Listener):
@@ -244,19 +242,9 @@ class LiveConsole(PlainConsole):
         return [drawable(line.rstrip(), style) for line, style in zip(lines, styles, strict=True)]
 
     def _progress(self, width: int) -> list[Text | Table]:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
-        width -= ECHO
-        words = fitting_words([*self._pace()], width)
-        line, bar = Table.grid(padding=(0, 2)), min(LONGEST_BAR, width - len(words) - 2)
-        cells = [Text(words, no_wrap=True, overflow="crop")]
-        if bar < SHORTEST_BAR:
-            line.add_row(*cells)
-        else:
-            line.add_row(*cells, ProgressBar(total=self.epochs, completed=self.done, width=bar))
-        return [Text(), line]
+        return [Text(), bar_line([*self._pace()], self.done, self.epochs, width)]
 
     def _pace(self) -> Iterator[str]:
         """What is done, what is left, and how fast it goes, ever shorter."""

@@ -15,6 +15,7 @@ import pytest
 from nnrun.cli.terminal import search_screen
 from nnrun.cli.terminal.screen import SECONDS_BETWEEN_REFRESHES
 from nnrun.cli.terminal.search_screen import INDENT, LiveSearchConsole
+from nnrun.cli.terminal.trial_columns import TrialColumns
 from nnrun.config.space.space import Space
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
@@ -50,9 +51,9 @@ def best_trials() -> list[dict[str, Any]]:
 
 
 def shown(screen: OnTerminal) -> list[str]:
-    """The lines from the first trial on."""
+    """The lines from the titles above the first trial on."""
     lines = screen.terminal.text.splitlines()
-    return lines[next(i for i, line in enumerate(lines) if re.match(r" ?\d+/30  trial", line)) :]
+    return lines[next(i for i, line in enumerate(lines) if line.startswith("trial  dev_error")) :]
 
 
 AT_LENGTH = r"15/30 trials, \d+ trials a minute, about .+ left"
@@ -62,6 +63,7 @@ WIDTHS = {  # the titles of the table and the pace that fit
     40: ("trial dev_error width clip_norm", r"15/30, .+ left"),
     20: ("trial dev_error", r"15/30, .+ left|15/30 trials|15/30"),
 }
+RUNNING = rf"running  trial 15  epoch \d+/10000000  +(\d+\.\d%|–)(  {REMAINING} left  .*)?$"
 VARIABLES = {"plain": {}, "bare": {"NO_COLOR": "1"}, "ascii": {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}}
 EACH_ONCE = [(120, "ascii"), (40, "plain"), (20, "ascii")]
 
@@ -80,23 +82,26 @@ def test_the_view_fits_the_width(
     (titles, pace), variables = WIDTHS[width], VARIABLES[screen_of]
     config(STUCK)
     screen = on_terminal(*SEARCH, width=width, **variables)
-    screen.wait_for(re.escape(COUNTS[:width].rstrip()) + "\n15/30.*")
+    screen.wait_for("running  trial 15.*\n" + re.escape(COUNTS[:width].rstrip()) + "\n15/30.*")
     lines = shown(screen)
-    trials, (_, table_titles, *table) = lines[: lines.index("")], lines[lines.index("") :]
-    first, second, third, fourth, fifth, best, *more_of_the_best, counts, progress = table
-    assert [line.split()[0] for line in trials if not line.startswith(INDENT)] == [f"{i}/30" for i in range(1, 16)]
+    (first_titles, *trials), (_, table_titles, *table) = lines[: lines.index("")], lines[lines.index("") :]
+    first, second, third, fourth, fifth, best, *more_of_the_best, running, counts, progress = table
+    assert [line.split()[0] for line in trials] == [str(number) for number in range(15)], "a line each"
+    assert first_titles == table_titles
     assert max(len(line) for line in shown(screen)) <= width
+    assert running.startswith("running  trial 15"), running
+    assert width < 80 or re.match(RUNNING, running), running
     assert all(line.startswith(INDENT) for line in more_of_the_best)
     told = "".join("".join([table_titles, best, *more_of_the_best]).split())
     keys = ("width", "clip_norm", "learning_rate", "epochs")
     assert [told.count(key) for key in keys] == [1] * 4, "each setting once, in the table or beside it"
-    assert all("".join("".join(trials).split()).count(key) == 15 for key in keys[::3]), "nothing is cut"
     assert table_titles.split() == titles.split()
     numbers = [int(line.split()[0]) for line in (first, second, third, fourth, fifth)]
     assert numbers == [record["number"] for record in best_trials()[:5]]
     assert best.startswith(f"best     trial {numbers[0]}:")
     assert counts == COUNTS[:width].rstrip()
-    assert re.fullmatch(pace, progress), progress
+    assert re.fullmatch(rf"({pace})(  [━╸╺ -]{{5,30}})?", progress), progress
+    assert width < 80 or len(progress) > len(progress.rstrip("━╸╺ -")), "there is a bar"
     assert screen.written.isascii() or "PYTHONIOENCODING" not in variables
     assert not ("NO_COLOR" in variables and re.search(r"\x1b\[[\d;]*3[0-7][\d;]*m", screen.written))
 
@@ -125,7 +130,8 @@ def test_every_trial_has_its_line(on_terminal: OnTerminalFixture, config: Callab
     config(STUCK.replace(", 10000000", "").replace("1e+30", "1"))
     screen = on_terminal(*SEARCH, "--trials", "200")
     assert screen.finish() == 0
-    assert len(re.findall(r"^ *\d+/200  trial ", screen.terminal.text, re.MULTILINE)) == 200
+    trials = screen.terminal.text.partition("trial  dev_error")[2].partition("finished 200 trials")[0].splitlines()[1:]
+    assert sorted(int(line.split()[0]) for line in trials) == list(range(200))
 
 
 def test_drawn_a_few_times_a_second_however_fast_trials_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +142,7 @@ def test_drawn_a_few_times_a_second_however_fast_trials_end(monkeypatch: pytest.
     monkeypatch.setattr(LiveSearchConsole, "_draw", lambda self: (drawn.append(clock[0]), draw(self)))
     screen = LiveSearchConsole(Options())
     screen.plan = Plan([200], {}, None, "random", "dev_error", 0, 1, Space(()), [])
+    screen.columns = TrialColumns(screen.plan, [])
     for number in range(200):
         clock[0] += 0.01
         record = {"number": number, "values": {}, "status": "done", "final": {"dev_error": 0.5}, "metric": 0.5}
@@ -150,8 +157,7 @@ def test_a_resumed_search_counts_what_was_there(on_terminal: OnTerminalFixture, 
     assert on_terminal(*SEARCH, "--trials", "12", "-q").finish() == 0
     screen = on_terminal("resume", "--trials", "30", "--workers", "1")
     screen.wait_for(COUNTS)  # `--stack 1` is kept
-    trials = [line.split()[0] for line in shown(screen) if "trial " in line[:15]]
-    assert trials[0] == "13/30"
+    assert shown(screen)[1].split()[0] == "12"
     best = best_trials()[0]["number"]
     assert re.search(rf"^best     trial {best}: ", screen.terminal.text, re.MULTILINE)
     screen.process.send_signal(signal.SIGINT)

@@ -1,0 +1,70 @@
+"""How far the trials of a search are that are in training, by what their directories hold: no worker is asked."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from nnrun.runs.rundir import EPOCHS
+from nnrun.search.trials import Trial
+from nnrun.watching.curves import Cursor
+
+DEV_ERROR = "dev_error"
+
+
+class InTraining:
+    """One of them; of a trial that trains on another machine nothing is known until it has ended."""
+
+    def __init__(self, directory: Path, trial: Trial, metric: str, now: float) -> None:
+        """`metric` as a search has it, with a leading - where more is better; `now` in seconds by any clock."""
+        self.number, self.values = trial.number, trial.values
+        self.epochs = int(trial.config["training"]["epochs"])
+        self.folds = int(trial.config["data"]["folds"] or 1)
+        self.fold = 1
+        self.epoch = 0  # of that fold
+        self.metric = metric
+        self.best: float | None = None  # of its epochs, in this fold
+        self._directory = directory
+        self._begun: tuple[float, float] | None = None if trial.resume is not None else (0.0, now)
+        self._cursor = Cursor(self._file)
+
+    @property
+    def _file(self) -> Path:
+        folds = self._directory / "members" / f"{self.fold:02d}"
+        return (folds if self.folds > 1 else self._directory) / EPOCHS
+
+    def look(self, now: float) -> None:
+        """Read what has come since this was done last."""
+        self._read()
+        while self.fold < self.folds and self._follows():
+            self.fold += 1
+            self.epoch, self.best, self._cursor = 0, None, Cursor(self._file)
+            self._read()
+        if self._begun is None and self.epoch:  # it goes on where another has ended
+            self._begun = self._done, now
+
+    def _follows(self) -> bool:
+        return (self._directory / "members" / f"{self.fold + 1:02d}").is_dir()
+
+    def _read(self) -> None:
+        rows, void = self._cursor.fresh()
+        if void:
+            self.epoch, self.best = 0, None
+        for row in rows:
+            if self.metric.removeprefix("-") not in row:  # a metric that only whole trials have
+                self.metric = DEV_ERROR
+            value, sign = row.get(self.metric.removeprefix("-")), -1 if self.metric.startswith("-") else 1
+            if isinstance(value, (int, float)) and math.isfinite(value):
+                self.best = min(sign * value, math.inf if self.best is None else self.best)
+            self.epoch = int(row.get("epoch", self.epoch))
+
+    @property
+    def _done(self) -> float:
+        return (self.fold - 1) * self.epochs + self.epoch
+
+    def left(self, now: float) -> float | None:
+        """Seconds until its end, if it goes on as fast; None while nothing is known."""
+        if self._begun is None or self._done <= self._begun[0]:
+            return None
+        done, began = self._begun
+        return (now - began) / (self._done - done) * max(0.0, self.folds * self.epochs - self._done)
