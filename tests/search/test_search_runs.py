@@ -25,6 +25,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.running import SearchOutcome
 from nnrun.search.seeds import trial_seed
 from nnrun.search.state import Options
+from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.trials import Objective
 from nnrun.search.verbs import resume
@@ -41,6 +42,25 @@ def after(looks: int) -> Callable[[], bool]:
     """Told to stop at the look of this number."""
     left = iter([False] * looks)
     return lambda: next(left, True)
+
+
+# layers
+
+
+def test_networks_are_searched_layer_by_layer(search: Search, stored: Stored) -> None:
+    shapes: list[list[int]] = [[], [6], [6, 4], [4, 4, 3]]
+    settings = (f"search.space={{network.hidden: {{choice: {shapes}}}, training.batch_size: {{choice: [16, 32]}}}}",
+                "search.trials=20", "training.epochs=2", "network.hidden=[6]")  # fmt: skip
+    outcome = search(*settings)
+    tried = [record["values"]["network.hidden"] for record in outcome.records]
+    assert tried[0] == [6], "as written"
+    assert all(shape in tried for shape in shapes)
+    for record in outcome.records:
+        trial = RunDir(outcome.run.path / "trials" / f"{record['number']:04d}")
+        assert list(StoredRun(trial).config.network.hidden) == record["values"]["network.hidden"]
+    assert stored(search(*settings, stack=1, workers=2).run) == stored(outcome.run)
+    titles, rows = StoredSearch(StoredRun(outcome.run)).table
+    assert [row[titles.index("network.hidden")] for row in rows] == tried
 
 
 # the checkpoints of the best
