@@ -81,6 +81,8 @@ def rerun(
         loaded.notices.append(
             f"{run.id} went on from epoch {parent['epoch']} of {parent['id']}; here its settings hold from epoch 1 on"
         )
+    if before.written.get("pruned"):
+        loaded.notices.append(f"{run.id} was pruned at epoch {before.written['epochs']}; here it trains to its end")
     given: Given = {"config": str(run.resolved), "settings": []}
     refit = "refit" in before.written
     outcome = train(loaded, root, listener, told_to_stop, argv, given, refit, before)

@@ -447,6 +447,20 @@ def test_a_flat_search_ends_and_what_it_prints_goes_on(nnrun: Nnrun, config: Cal
     assert "expected to improve" not in whole.out
 
 
+def test_pruned_trials_are_told(nnrun: Nnrun, config: Callable[..., Path]) -> None:
+    config(SMALL.replace("epochs: 3", "epochs: 8"))
+    done = nnrun("search", "--trials", "20", "--set", "search.prune=median", "--workers", "1")
+    assert done.code == 0, done.err
+    assert "prune    from trial 12 and epoch 2 on what is worse than the median of earlier trials ends" in done.err
+    pruned = re.findall(r"trial +(\d+) +[\d.]+% \(pruned at epoch (\d)\)", done.err)
+    assert pruned
+    assert f"finished 20 trials (20 done, {len(pruned)} of them pruned), " in done.out
+    number, epoch = pruned[0]
+    assert f"pruned after {epoch} epochs in " in nnrun("show", f"latest/trials/{int(number):04d}").out
+    refused = nnrun("search", "--strategy", "coarse_to_fine", "--set", "search.prune=median")
+    assert (refused.code, "learns from results of whole trials" in refused.err) == (3, True)
+
+
 @pytest.mark.parametrize("size", ["little", "-1", "nan", "5"])
 def test_a_size_that_is_none_is_refused(nnrun: Nnrun, config: Callable[..., Path], size: str) -> None:
     config(SMALL)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
@@ -123,7 +122,11 @@ def test_its_directory_and_its_line_say_so(pruned: SearchOutcome) -> None:
     assert (stored["status"], stored["pruned"], stored["stopped_early"]) == ("done", True, False)
     assert [event["epoch"] for event in run.events() if event["event"] == "pruned"] == [trial["epochs"]]
     assert remark(trial) == f" (pruned at epoch {trial['epochs']})"
-    again = verbs.train(load_config(run.resolved), pruned.run.path.parent / "again")
+    again, _ = verbs.rerun(run, pruned.run.path.parent / "again")
+    assert (
+        f"{run.id} was pruned at epoch {trial['epochs']}; here it trains to its end"
+        in again.run.read("log.txt").decode()
+    )
     assert [row["dev_error"] for row in again.rows[: trial["epochs"]]] == trial["curve"], "alone it goes on to its end"
 
 
