@@ -19,6 +19,7 @@ from bisect import insort
 from nnrun.search.record import Flat
 
 FEWEST = 20  # draws: where a seventh of the space is better than all that is known, 95 of 100 searches hit it by then
+AHEAD = 16  # trials that train before it is known whether they are wanted, so that some can still be stacked
 KEPT = 64  # of the lowest values; the next one's weight is below 2 to the power of −64, as k is at most half of n
 
 
@@ -53,6 +54,10 @@ class Flatness:
             left = self.total - self._next
             if self._draws >= FEWEST and left > 0 and (gain := self.expected(left)) < self.size:
                 self.found = Flat(trials=self._next, left=left, expected=gain, size=self.size)
+
+    def ready(self, number: int, workers: int) -> bool:
+        """Whether a trial may begin; others wait, as they would be trained for nothing if the search ends before."""
+        return number < max(self.given + FEWEST, self._next + max(AHEAD, 2 * workers))
 
     def _enter(self, value: float) -> None:
         self._next += 1

@@ -35,8 +35,8 @@ def heading(epochs: int) -> list[str]:
     """What the rule will do, for the screen before the first trial."""
     if first_epoch(epochs) >= epochs:
         return ["note     search.prune: no trial has epochs enough to be ended early"]
-    begin = f"from trial {2 * GROUP} and epoch {first_epoch(epochs)} on"
-    return [f"prune    {begin} what is worse than the median of earlier trials ends"]
+    begin = f"from trial {2 * GROUP} and epoch {first_epoch(epochs)}"
+    return [f"prune    trials behind the median of earlier ones, {begin}"]
 
 
 class Median:

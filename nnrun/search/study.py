@@ -207,7 +207,10 @@ class Study:
 
     def _ready(self) -> list[Trial]:
         """Those in the queue for which nothing has to be waited for; while nothing flies, the first one is."""
-        return [trial for trial in self._queue if not self.pruner or self.pruner.ready(trial.number)]
+        ready, flat, workers = self._queue, self._budget.flat, self.executor.workers
+        if self.pruner:
+            ready = [trial for trial in ready if self.pruner.ready(trial.number)]
+        return [trial for trial in ready if flat.ready(trial.number, workers)] if flat else ready
 
     def _ceilings(self, trial: Trial) -> list[float | None] | None:
         return self.pruner.ceilings(trial.number) if self.pruner else None

@@ -451,7 +451,7 @@ def test_pruned_trials_are_told(nnrun: Nnrun, config: Callable[..., Path]) -> No
     config(SMALL.replace("epochs: 3", "epochs: 8"))
     done = nnrun("search", "--trials", "20", "--set", "search.prune=median", "--workers", "1")
     assert done.code == 0, done.err
-    assert "prune    from trial 12 and epoch 2 on what is worse than the median of earlier trials ends" in done.err
+    assert "prune    trials behind the median of earlier ones, from trial 12 and epoch 2" in done.err
     pruned = re.findall(r"trial +(\d+) +[\d.]+% \(pruned at epoch (\d)\)", done.err)
     assert pruned
     assert f"finished 20 trials (20 done, {len(pruned)} of them pruned), " in done.out

@@ -76,7 +76,7 @@ def test_who_has_no_result_has_no_say_and_what_was_given_is_never_ended() -> Non
 
 
 def test_it_is_said_before_the_first_trial() -> None:
-    assert heading(20) == ["prune    from trial 12 and epoch 5 on what is worse than the median of earlier trials ends"]
+    assert heading(20) == ["prune    trials behind the median of earlier ones, from trial 12 and epoch 5"]
     assert heading(1)[0].startswith("note     search.prune: no trial has epochs enough")
 
 
