@@ -23,9 +23,10 @@ class InTraining:
         self.fold = 1
         self.epoch = 0  # of that fold
         self.metric = metric
+        self.begun = now
         self.best: float | None = None  # of its epochs, in this fold
         self._directory = directory
-        self._begun: tuple[float, float] | None = None if trial.resume is not None else (0.0, now)
+        self._first: tuple[float, float] | None = None if trial.resume is not None else (0.0, now)  # epochs, and when
         self._cursor = Cursor(self._file)
 
     @property
@@ -40,8 +41,8 @@ class InTraining:
             self.fold += 1
             self.epoch, self.best, self._cursor = 0, None, Cursor(self._file)
             self._read()
-        if self._begun is None and self.epoch:  # it goes on where another has ended
-            self._begun = self._done, now
+        if self._first is None and self.epoch:  # it goes on where another has ended
+            self._first = self._done, now
 
     def _follows(self) -> bool:
         return (self._directory / "members" / f"{self.fold + 1:02d}").is_dir()
@@ -64,7 +65,7 @@ class InTraining:
 
     def left(self, now: float) -> float | None:
         """Seconds until its end, if it goes on as fast; None while nothing is known."""
-        if self._begun is None or self._done <= self._begun[0]:
+        if self._first is None or self._done <= self._first[0]:
             return None
-        done, began = self._begun
+        done, began = self._first
         return (now - began) / (self._done - done) * max(0.0, self.folds * self.epochs - self._done)

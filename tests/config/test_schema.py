@@ -96,7 +96,14 @@ def test_defaults() -> None:
         },
         "diagnosis": {"base_error": 0.0, "tolerance": 0.015},
         "metrics": {"primary": "error"},
-        "search": {"strategy": "random", "trials": 50, "metric": "dev_error", "space": {}, "enqueue": []},
+        "search": {
+            "strategy": "random",
+            "trials": 50,
+            "prune": None,
+            "metric": "dev_error",
+            "space": {},
+            "enqueue": [],
+        },
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import nnrun.engine.batches
 import nnrun.engine.update
-from nnrun.engine.stopping import Best, EarlyStopping, scores_of
+from nnrun.engine.stopping import Best, Ceilings, EarlyStopping, scores_of
 
 NAN = float("nan")
 ON, BOTH = np.array([True]), np.array([True, True])
@@ -103,3 +103,17 @@ def test_members_wait_apart_and_a_restored_one_waits_on() -> None:
 def test_examples_in_docstrings(module: object) -> None:
     failed, tried = doctest.testmod(module)
     assert (failed, tried > 0) == (0, True)
+
+
+# ceilings
+
+
+def test_a_member_is_behind_by_the_best_that_it_has_had() -> None:
+    best, ceilings = Best(3), Ceilings([[None, 0.5, 0.4], [], [0.9, 0.5]])
+    nothing = np.zeros((3, 1))
+    seen = []
+    for epoch, first in enumerate(([0.9, 0.9, 0.9], [0.5, 0.9, 0.6], [0.7, 0.9, 0.1], [0.9, 0.9, 0.9]), start=1):
+        best.see(epoch, scores_of(np.array(first), np.array(first)), nothing, nothing)
+        seen.append(ceilings.behind(epoch, best).tolist())
+    # Level is not behind; where nothing is asked for, or not any more, nobody is.
+    assert seen == [[False] * 3, [False, False, True], [True, False, False], [False] * 3]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from pathlib import Path
+from statistics import mean
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class SearchConsole(Screen, Watcher):
         self.error_kind = ""
         self.begun = time.monotonic()
         self.paced_at = self.begun
-        self.heard = 0
+        self.heard = self.trained = 0  # trials of this call, and those of them that had an epoch
 
     @property
     def total(self) -> int:
@@ -75,10 +76,10 @@ class SearchConsole(Screen, Watcher):
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """A line."""
-        self.heard += 1
+        self._count(record)
         say(trial_line(record, best, finished, self.total, self.plan.metric, self.error_kind))
         waited = time.monotonic() - self.paced_at >= SECONDS_BETWEEN_PACES
-        if (waited or self.heard % TRIALS_BETWEEN_PACES == 0) and finished < self.total:
+        if self.trained and (waited or self.heard % TRIALS_BETWEEN_PACES == 0) and finished < self.total:
             self.paced_at = time.monotonic()
             say(self.pace(finished))
 
@@ -86,9 +87,13 @@ class SearchConsole(Screen, Watcher):
         """As it is."""
         say(line)
 
+    def _count(self, record: TrialRecord) -> None:
+        self.heard += 1
+        self.trained += bool(record["curve"])
+
     def pace(self, finished: int) -> str:
-        """How fast it goes, and until when."""
-        each = (time.monotonic() - self.begun) / self.heard
+        """How fast it goes, and until when; trials that never trained would make it look fast."""
+        each = (time.monotonic() - self.begun) / self.trained
         return f"{60 / each:.0f} trials a minute, about {remaining(each * (self.total - finished))} left"
 
 
@@ -145,7 +150,7 @@ class LiveSearchConsole(SearchConsole):
         """A line, with the next drawing; above the first of them the titles."""
         if not self.heard:
             self.unsaid.append((self.columns.head(self.live.console.width), "dim"))
-        self.heard += 1
+        self._count(record)
         self.recalled(record)
         self.in_training.pop(record["number"], None)
         style = "bold" if record["number"] == best["number"] else ""
@@ -225,10 +230,13 @@ class LiveSearchConsole(SearchConsole):
         """What is done and left, ever shorter."""
         finished = self.counts.total()
         done = f"{finished}/{self.total}"
-        if self.heard:
+        if self.trained:
             pace = self.pace(finished)
             yield f"{done} trials, {pace}"
             yield f"{done}, {pace.partition(', about ')[2]}"
+        elif seconds := whole_time([*self.in_training.values()], self.total - finished, time.monotonic()):
+            yield f"{done} trials, about {remaining(seconds)} left"
+            yield f"{done}, {remaining(seconds)} left"
         yield f"{done} trials"
         yield done
 
@@ -269,6 +277,17 @@ def in_training_lines(trials: Sequence[InTraining], keys: Sequence[str], now: fl
     told = (running_settings(trial.values, keys, width - len(INDENT) - widest - 2) for trial in trials)
     heads = chain(["running  "], repeat(INDENT))
     return [f"{head}{line:<{widest}}  {more}".rstrip() for head, line, more in zip(heads, lines, told, strict=False)]
+
+
+def whole_time(running: Sequence[InTraining], unfinished: int, now: float) -> float | None:
+    """Seconds until the end of a search none of whose trials has ended, by those whose epochs were looked at.
+
+    All others are taken to be like them, and as many to train at a time.
+    """
+    known = [(left, left + now - trial.begun) for trial in running if (left := trial.left(now)) is not None]
+    if not known:
+        return None
+    return max(left for left, _ in known) + mean(took for _, took in known) * (unfinished / len(running) - 1)
 
 
 def search_console(quiet: bool, options: Options) -> SearchConsole:

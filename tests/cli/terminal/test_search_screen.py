@@ -145,7 +145,8 @@ def test_drawn_a_few_times_a_second_however_fast_trials_end(monkeypatch: pytest.
     screen.columns = TrialColumns(screen.plan, [])
     for number in range(200):
         clock[0] += 0.01
-        record = {"number": number, "values": {}, "status": "done", "final": {"dev_error": 0.5}, "metric": 0.5}
+        ended = {"status": "done", "curve": [0.5], "final": {"dev_error": 0.5}, "metric": 0.5}
+        record = {"number": number, "values": {}, **ended}
         screen.trial(record, record, number + 1)
         screen.waiting(1)
     assert len(drawn) == pytest.approx(2.0 / SECONDS_BETWEEN_REFRESHES, abs=3)

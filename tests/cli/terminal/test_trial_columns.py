@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.cli.terminal.search_screen import in_training_lines
+from nnrun.cli.terminal.search_screen import in_training_lines, whole_time
 from nnrun.cli.terminal.trial_columns import TrialColumns, running_settings
 from nnrun.config.space.space import Space
 from nnrun.search.plan import Plan
@@ -81,3 +81,12 @@ def test_running_trials_stand_below_each_other(tmp_path: Path) -> None:
     ]
     assert [len(line) <= 40 for line in in_training_lines([first], ["training.batch_size"], 20.0, 40)] == [True]
     assert in_training_lines([], [], 0.0, 80) == []
+
+
+def test_before_the_first_trial_ends_those_in_training_tell_how_long_it_takes(tmp_path: Path) -> None:
+    config = {"training": {"epochs": 50}, "data": {"folds": None}}
+    running = [InTraining(tmp_path, Trial(n, VALUES, config), "dev_error", 0.0) for n in range(2)]
+    assert whole_time(running, 10, 20.0) is None
+    running[0].epoch, running[1].epoch = 10, 25
+    # They take 100 and 40 s, of which 80 and 20 are left; the other eight, two at a time, four times 70 s.
+    assert whole_time(running, 10, 20.0) == pytest.approx(80 + 4 * 70)
