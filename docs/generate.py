@@ -184,10 +184,10 @@ SEARCH_FILES = {
     "config.yaml, resolved.yaml, data.json": "as in a run",
     "run.json": "as in a run, and: what ended it (trials, target, flat, timeout, signal, or points: there are no "
     "more of them), why it was flat (`flat`: the number of `trials` that said so, those `left`, the gain `expected` "
-    "of them, the `size` asked for), its running time over all calls, counts of trials by status, how many of those "
-    "done were `pruned`, the best trial's number, epochs and errors, how many trials share its value (`ties`, "
-    "itself among them), how often the test part was read, what random search would be expected to reach, notes, "
-    "stages of `coarse_to_fine`, mean and deviation of what was trained again",
+    "of them, the `size` asked for), its running time over all calls, counts of trials by status, `pruned_trials` "
+    "of those done, the best trial's number, epochs and errors, how many trials share its value (`ties`, itself "
+    "among them), how often the test part was read, what random search would be expected to reach, notes, stages of "
+    "`coarse_to_fine`, mean and deviation of what was trained again",
     "run.lock": "held by the process that searches",
     "checkpoints": "empty",
 }

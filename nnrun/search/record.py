@@ -144,7 +144,7 @@ class SearchRecord(TypedDict, total=False):
     seconds: float  # of training, all trials together
     trials: int
     counts: dict[str, int]  # by status
-    pruned: int  # of those that are done; missing where none can be
+    pruned_trials: int  # of those that are done; missing where none can be
     best_trial: int | None
     ties: int  # trials that share its value, itself among them; early versions did not write it
     final: Final

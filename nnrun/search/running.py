@@ -51,7 +51,7 @@ def close(
     drop_abandoned(search.folder, UNFINISHED)  # by workers that were killed
     chosen = _choose(search.run, search.dataset, None if ended_by == "signal" else best)
     counts = {status: sum(r["status"] == status for r in records) for status in ("done", "diverged", "failed")}
-    pruned = {"pruned": sum(r.get("pruned", False) for r in records)} if search.plan.prune else {}
+    pruned = {"pruned_trials": sum(r.get("pruned", False) for r in records)} if search.plan.prune else {}
     search.run.update_record(
         ended_by=ended_by,
         seconds=sum(record.get("seconds") or 0 for record in records),

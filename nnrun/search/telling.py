@@ -72,7 +72,7 @@ def kind_of(record: SearchRecord) -> str:
 def ending(record: SearchRecord) -> str:
     """How the search ended, in a line."""
     counts = ", ".join(f"{count} {status}" for status, count in record["counts"].items() if count)
-    counts += f", {record['pruned']} of them pruned" if record.get("pruned") else ""
+    counts += f", {record['pruned_trials']} of them pruned" if record.get("pruned_trials") else ""
     unit = "trial" if record["trials"] == 1 else "trials"
     how = f"{ENDINGS[record['ended_by']]} {record['trials']} {unit} ({counts or 'none'})"
     return f"{how}, {duration(record['seconds'])} of training in all"

@@ -454,7 +454,8 @@ def test_pruned_trials_are_told(nnrun: Nnrun, config: Callable[..., Path]) -> No
     assert "prune    trials behind the median of earlier ones, from trial 12 and epoch 2" in done.err
     pruned = re.findall(r"trial +(\d+) +[\d.]+% \(pruned at epoch (\d)\)", done.err)
     assert pruned
-    assert f"finished 20 trials (20 done, {len(pruned)} of them pruned), " in done.out
+    for told in (done.out, nnrun("show", "latest").out):
+        assert f"finished 20 trials (20 done, {len(pruned)} of them pruned), " in told
     number, epoch = pruned[0]
     assert f"pruned after {epoch} epochs in " in nnrun("show", f"latest/trials/{int(number):04d}").out
     refused = nnrun("search", "--strategy", "coarse_to_fine", "--set", "search.prune=median")

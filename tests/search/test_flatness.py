@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
+from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.flatness import AHEAD, FEWEST, KEPT, Flatness
@@ -18,8 +21,8 @@ from nnrun.search.running import SearchOutcome
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.telling import flat_lines
-from nnrun.search.verbs import resume
-from tests.search.conftest import Hearing
+from nnrun.search.verbs import begin, resume
+from tests.search.conftest import CONFIG, Hearing
 
 Search = Callable[..., SearchOutcome]
 
@@ -114,16 +117,20 @@ def test_not_many_trials_begin_that_may_not_be_wanted() -> None:
 # searches
 
 
-@pytest.fixture
-def flat(search: Search) -> SearchOutcome:
-    return search("search.trials=60", "training.epochs=2", stop_when_flat=0.05, stack=1)
+FLAT = ("search.trials=32", "training.epochs=2")
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
+    loaded = load_config(None, FLAT, text=CONFIG)
+    return begin(loaded, tmp_path_factory.mktemp("flat"), Options(stop_when_flat=0.05, stack=1), Watcher())
 
 
 def test_a_search_ends_when_it_is_flat_and_says_why(flat: SearchOutcome) -> None:
     found = flat.record["flat"]
     assert found is not None
     assert flat.record["ended_by"] == "flat"
-    assert len(flat.records) == found["trials"] == 60 - found["left"] > FEWEST
+    assert len(flat.records) == found["trials"] == 32 - found["left"] > FEWEST
     line = " ".join(flat_lines(found, "dev_error"))
     assert line.startswith(f"flat     after {found['trials']} trials the {found['left']} left are expected to improve")
     assert yaml.safe_load(flat.run.read("search.yaml"))["limits"]["stop_when_flat"] == 0.05
@@ -131,7 +138,7 @@ def test_a_search_ends_when_it_is_flat_and_says_why(flat: SearchOutcome) -> None
 
 def test_it_ends_for_the_same_reason_with_any_number_of_workers(search: Search, flat: SearchOutcome) -> None:
     for options in ({"workers": 2, "stack": 2}, {"stack": 8}):
-        other = search("search.trials=60", "training.epochs=2", stop_when_flat=0.05, **options)
+        other = search(*FLAT, stop_when_flat=0.05, **options)
         assert other.record["flat"] == flat.record["flat"]
         assert 0 <= len(other.records) - len(flat.records) <= AHEAD, "what has ended meanwhile counts"
 
@@ -141,14 +148,17 @@ def again(run: RunDir, trials: int | None = None, said: list[str] | None = None,
     return resume(run, trials, Options(stack=1, **options), watcher)
 
 
-def test_resuming_keeps_it_and_nought_lifts_it(flat: SearchOutcome, search: Search, stored: Any) -> None:
+def test_resuming_keeps_it_and_nought_lifts_it(
+    flat: SearchOutcome, search: Search, stored: Any, tmp_path: Path
+) -> None:
     said: list[str] = []
-    same = again(flat.run, said=said)
+    run = RunDir(shutil.copytree(flat.run.path, tmp_path / "copy" / flat.run.id))
+    same = again(run, said=said)
     assert (same.record["flat"], len(same.records)) == (flat.record["flat"], len(flat.records))
     assert any(line.startswith("flat     after") for line in said)
-    whole = again(flat.run, stop_when_flat=0.0)
+    whole = again(run, stop_when_flat=0.0)
     assert (whole.record["ended_by"], whole.record["flat"]) == ("trials", None)
-    assert stored(whole.run) == stored(search("search.trials=60", "training.epochs=2").run)
+    assert stored(whole.run) == stored(search(*FLAT).run)
 
 
 @pytest.mark.parametrize(

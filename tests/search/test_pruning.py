@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs import verbs
 from nnrun.runs.rundir import RunDir
@@ -22,7 +23,8 @@ from nnrun.search.state import Options
 from nnrun.search.stored import StoredSearch
 from nnrun.search.study import Watcher
 from nnrun.search.trial_lines import remark
-from nnrun.search.verbs import resume
+from nnrun.search.verbs import begin, resume
+from tests.search.conftest import CONFIG
 
 Search = Callable[..., SearchOutcome]
 PRUNED = ("search.prune=median", "search.trials=30", "training.epochs=8")
@@ -83,9 +85,14 @@ def test_it_is_said_before_the_first_trial() -> None:
 # searches
 
 
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
+    return begin(load_config(None, PRUNED, text=CONFIG), tmp_path_factory.mktemp("pruned"), Options(stack=1), Watcher())
+
+
 @pytest.fixture
-def pruned(search: Search) -> SearchOutcome:
-    return search(*PRUNED, stack=1)
+def copied(pruned: SearchOutcome, tmp_path: Path) -> RunDir:
+    return RunDir(shutil.copytree(pruned.run.path, tmp_path / "copied" / pruned.run.id))
 
 
 def of_the_rule(records: list[TrialRecord], epochs: int, given: int) -> dict[int, int]:
@@ -109,7 +116,7 @@ def test_trials_end_where_the_rule_says(pruned: SearchOutcome) -> None:
     ended = {trial["number"]: trial["epochs"] for trial in pruned.records if trial.get("pruned")}
     assert ended == of_the_rule(pruned.records, 8, 1)
     assert 0 < len(ended) < 18
-    assert pruned.record["pruned"] == len(ended)
+    assert pruned.record["pruned_trials"] == len(ended)
     assert all(trial["epochs"] == 8 for trial in pruned.records if trial["number"] not in ended)
     best = min(trial["metric"] for trial in pruned.records if trial["metric"] is not None)
     assert all(trial["metric"] > best for trial in pruned.records if trial["number"] in ended)
@@ -143,13 +150,13 @@ def test_stopped_and_resumed_it_comes_to_the_same(search: Search, pruned: Search
     assert stored(whole.run) == stored(pruned.run)
 
 
-def test_after_a_kill_a_pruned_trial_is_entered_by_its_directory(pruned: SearchOutcome, stored: Any) -> None:
-    ledger, expected = pruned.run.path / "trials.jsonl", stored(pruned.run)
+def test_after_a_kill_a_pruned_trial_is_entered_by_its_directory(copied: RunDir, stored: Any) -> None:
+    ledger, expected = copied.path / "trials.jsonl", stored(copied)
     lines = ledger.read_text().splitlines(keepends=True)
     lost = max(n for n, line in enumerate(lines) if json.loads(line).get("pruned"))
-    shutil.rmtree(pruned.run.path / "trials/0025")  # it is trained again, and judged by the same ones
+    shutil.rmtree(copied.path / "trials/0025")  # it is trained again, and judged by the same ones
     ledger.write_text("".join(line for n, line in enumerate(lines) if n != lost and '"number": 25' not in line))
-    assert stored(resume(pruned.run, None, Options(), Watcher()).run) == expected
+    assert stored(resume(copied, None, Options(), Watcher()).run) == expected
 
 
 def test_other_metrics_decide_by_their_own_values(search: Search, stored: Any) -> None:
@@ -166,7 +173,7 @@ def test_other_metrics_decide_by_their_own_values(search: Search, stored: Any) -
 
 def test_a_retest_leaves_out_what_was_ended(pruned: SearchOutcome) -> None:
     found = old_settings(StoredSearch(StoredRun(pruned.run)))
-    ended = pruned.record["pruned"]
+    ended = pruned.record["pruned_trials"]
     assert found.count == 30 - ended
     assert any(f"{ended} trial" in line and "epoch 8 for median do not count" in line for line in found.told)
 
@@ -187,9 +194,9 @@ def test_what_cannot_be_compared_is_refused(search: Search, settings: list[str],
     assert words in str(refused.value)
 
 
-def test_it_cannot_be_changed_on_the_way(pruned: SearchOutcome, tmp_path: Path) -> None:
-    resolved = pruned.run.path / "resolved.yaml"
+def test_it_cannot_be_changed_on_the_way(copied: RunDir) -> None:
+    resolved = copied.path / "resolved.yaml"
     text = resolved.read_text().replace("prune: median", "prune: null").partition("\n")[2]
     resolved.write_text(text)
     with pytest.raises(UsageError, match="prune: median → null"):
-        resume(pruned.run, None, Options(), Watcher())
+        resume(copied, None, Options(), Watcher())
