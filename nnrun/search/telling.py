@@ -44,10 +44,11 @@ USUAL_ORDER = {1: "usually first", 2: "usually second", 3: "usually third", 4: "
 def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, kind: str = "") -> list[str]:
     """What is searched, how, and by how many workers, if any are at work; `kind` as in `verdict.error_kind`."""
     metric = f"{plan.metric} ({metric_name(plan.metric.partition('_')[2], kind)})" if kind else plan.metric
+    pruned = f" with {plan.prune} pruning" if plan.prune else ""
     at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
     return [
         f"search   {run_id}",
-        f"strategy {plan.strategy}, {plan.total} trials, {metric}{at_work}",
+        f"strategy {plan.strategy}{pruned}, {plan.total} trials, {metric}{at_work}",
         *(f"space    {parameter.key}: {_range(parameter)}" for parameter in space.parameters),
         *(line for notice in space.notices for line in wrapped(notice, "note     ")),
     ]

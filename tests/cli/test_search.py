@@ -451,6 +451,7 @@ def test_pruned_trials_are_told(nnrun: Nnrun, config: Callable[..., Path]) -> No
     config(SMALL.replace("epochs: 3", "epochs: 8"))
     done = nnrun("search", "--trials", "20", "--set", "search.prune=median", "--workers", "1")
     assert done.code == 0, done.err
+    assert "strategy random with median pruning, 20 trials, dev_error, 1 worker" in done.err
     assert "prune    trials behind the median of earlier ones, from trial 12 and epoch 2" in done.err
     pruned = re.findall(r"trial +(\d+) +[\d.]+% \(pruned at epoch (\d)\)", done.err)
     assert pruned
