@@ -223,7 +223,7 @@ class Session:
         self.best.see(epoch.number, scores, trainer.apart(theta), trainer.apart(state))
         if stopping:
             self._end(runs, epoch, stopping.see(scores, trainer.training), "stopped early")
-        if self._ceilings:
+        if self._ceilings and epoch.number < self.planned:
             self._pruned |= self._end(runs, epoch, self._ceilings.behind(epoch.number, self.best), "pruned")
 
     def _end(self, runs: Sequence[RunDir], epoch: Epoch, which: Array, how: str) -> set[int]:

@@ -171,6 +171,13 @@ def test_other_metrics_decide_by_their_own_values(search: Search, stored: Any) -
     assert stored(search(*settings, stack=8).run) == stored(outcome.run)
 
 
+def test_who_has_come_to_its_end_is_not_pruned_there(search: Search) -> None:
+    space = "search.space={training.epochs: {choice: [2, 8]}, optimizer.learning_rate: {log: [1e-4, 0.1]}}"
+    outcome = search(*PRUNED, space)
+    assert first_epoch(8) == 2
+    assert {trial["values"]["training.epochs"] for trial in outcome.records if trial.get("pruned")} == {8}
+
+
 def test_a_retest_leaves_out_what_was_ended(pruned: SearchOutcome) -> None:
     found = old_settings(StoredSearch(StoredRun(pruned.run)))
     ended = pruned.record["pruned_trials"]
