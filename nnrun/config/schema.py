@@ -231,9 +231,7 @@ class Training(Section):
         None, "{ema: SHARE} or {swa: EPOCH} = judge, keep and export averaged parameters; null = those that train"
     )
     layer_statistics: bool = key(False, "write activations and gradients of each layer to metrics.jsonl")
-    record: Annotated[Literal["epochs", "steps"], OneOf()] = key(
-        "epochs", "steps = write the loss of each mini-batch, too, to metrics.jsonl"
-    )
+    record: Annotated[Literal["epochs", "steps"], OneOf()] = key("epochs", "steps = also the loss of each mini-batch")
     changes: dict[Count, Range] = key({}, "epoch → dotted keys and the values that they have from that epoch on")
 
 
@@ -265,9 +263,7 @@ class Search(Section):
 
     strategy: str = key("random", "how trials are chosen")
     trials: Count = key(50, "number of trials")
-    prune: Annotated[Literal["median"], OneOf()] | None = key(
-        None, "end trials early that fall behind: median = behind the median of earlier ones; null = none"
-    )
+    prune: Annotated[Literal["median"], OneOf()] | None = key(None, "median = end trials behind that of earlier ones")
     metric: str = key(None, "what is minimised, with a leading - maximised; null = metrics.primary on the dev set")
     space: dict[str, Range] = key({}, "dotted key → range to draw from; or regularization = its L2 and dropout")
     enqueue: list[Range] = key([], "known settings, tried first: mappings of dotted keys of the space → value")
