@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.data.features.categories import MOST_POOLED, OTHER
+from nnrun.data.files.jsonl_file import begins_with_object
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table, labels, require_column, suggest
 from nnrun.engine.parameters import Array
@@ -267,7 +268,7 @@ STDIN = "-"
 _NAME = "<stdin>"
 
 # First bytes of a file; anything else is read as text.
-_SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x93NUM": ".npy", b"\x1f\x8b": ".csv.gz"}
+_SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x93NUM": ".npy"}
 
 
 def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None, None]:
@@ -293,6 +294,5 @@ def _spooled(folder: Path) -> Path:
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     with path.open("rb") as file:
-        start = file.read(4)
-    suffix = next((suffix for first, suffix in _SUFFIXES.items() if start.startswith(first)), ".csv")
+        suffix = _SUFFIXES.get(file.read(4)) or (".jsonl" if begins_with_object(path) else ".csv")
     return path.rename(path.with_suffix(suffix))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -179,27 +179,46 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Diale
             return
         records.skip(plain.rows, plain.offset)
         pieces = _pieces(records, rows, len(header.names), plain.rows)
-        if not plain.rows:
-            table, dialect, classes = _first(path, header, dialect, records.header_line, pieces)
-            notices = (*notices, *classes)
-            yield whole(table, notices=(*notices, *table.notices))
-        for table in beside(partial(_table, path, header, dialect), pieces, _PARSERS):
-            yield whole(table, notices=(*notices, *table.notices))
+        if plain.rows:
+            tables = _beside(path, header, dialect, pieces, notices)
+        else:
+            first = next(pieces, None)
+            if first is None:
+                raise DataError(f"{path}:{records.header_line}: a header but no rows; add the data below it")
+            tables = tables_of(path, header, dialect, chain([first], pieces), notices)
+        yield from map(whole, tables)
 
 
-def _first(
-    path: Path, header: Header, dialect: Dialect, header_line: int, pieces: Iterator[_Piece]
-) -> tuple[Table, Dialect, list[str]]:
-    """The first table, what is known from now on of classes that look like missing values, and what to tell of them."""
-    piece = next(pieces, None)
-    if piece is None:
-        raise DataError(f"{path}:{header_line}: a header but no rows; add the data below it")
-    table = _table(path, header, dialect, piece)
-    kept = classes_among_missing(table, header.names, dialect, piece.text)
-    if not kept:
-        return table, dialect, []
-    dialect = replace(dialect, reading=replace(dialect.reading, classes=frozenset(kept)))
-    return _table(path, header, dialect, piece), dialect, [told_classes(dialect.reading.target, kept)]
+class Piece(NamedTuple):
+    """The text of some records, the lines that they begin on, and the number of the first one."""
+
+    text: bytes
+    lines: Sequence[int]
+    start: int
+
+
+def tables_of(
+    path: Path, header: Header, dialect: Dialect, pieces: Iterator[Piece], notices: Sequence[str]
+) -> Iterator[Table]:
+    """A table of each piece, the first of which tells which classes look like missing values; notices on all.
+
+    Raises DataError for what cannot be read.
+    """
+    for piece in islice(pieces, 1):
+        table = _table(path, header, dialect, piece)
+        if kept := classes_among_missing(table, header.names, dialect, piece.text):
+            dialect = replace(dialect, reading=replace(dialect.reading, classes=frozenset(kept)))
+            notices = (*notices, told_classes(dialect.reading.target, kept))
+            table = _table(path, header, dialect, piece)
+        yield replace(table, notices=(*notices, *table.notices))
+    yield from _beside(path, header, dialect, pieces, notices)
+
+
+def _beside(
+    path: Path, header: Header, dialect: Dialect, pieces: Iterator[Piece], notices: Sequence[str]
+) -> Iterator[Table]:
+    for table in beside(partial(_table, path, header, dialect), pieces, _PARSERS):
+        yield replace(table, notices=(*notices, *table.notices))
 
 
 def _others(
@@ -215,21 +234,13 @@ def _others(
     return None if unsure else (frame, told)
 
 
-class _Piece(NamedTuple):
-    """The text of some records, the lines that they begin on, and the number of the first one."""
-
-    text: bytes
-    lines: array[int]
-    start: int
-
-
-def _pieces(records: Records, rows: int | None, width: int, start: int) -> Iterator[_Piece]:
+def _pieces(records: Records, rows: int | None, width: int, start: int) -> Iterator[Piece]:
     while lines := records.take(rows, width):
-        yield _Piece(records.text(), lines, start)
+        yield Piece(records.text(), lines, start)
         start += len(lines)
 
 
-def _table(path: Path, header: Header, dialect: Dialect, piece: _Piece) -> Table:
+def _table(path: Path, header: Header, dialect: Dialect, piece: Piece) -> Table:
     import pandas as pd
 
     text, lines, start = piece

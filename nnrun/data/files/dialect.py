@@ -61,7 +61,7 @@ class Dialect:
 def find_dialect(path: Path, reading: Reading) -> Dialect:
     """What is not known is found out from the file; raises DataError for what is not text, or has a title."""
     check_is_text(path)
-    encoding = _encoding(path, reading.encoding)
+    encoding = encoding_of(path, reading.encoding)
     with open_text(path, encoding) as handle:
         pieces = whole_lines(handle)
         head = next(pieces, "")
@@ -94,7 +94,8 @@ def _check_title(path: Path, layout: Layout) -> None:
         )
 
 
-def _encoding(path: Path, known: str) -> str:
+def encoding_of(path: Path, known: str) -> str:
+    """That which is known, or else is found; raises DataError at the first byte that is no text in it."""
     if known == "auto":
         return find_encoding(path)
     name = "utf-8-sig" if codecs.lookup(known).name == "utf-8" else known

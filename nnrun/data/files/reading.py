@@ -81,17 +81,21 @@ class Reading:
 
 @dataclass(frozen=True)
 class Header:
-    """A name for each field, all different; those of `unnamed` have none in the file, those of `repeated` several."""
+    """A name for each field, all different; those of `unnamed` have none in the file, those of `repeated` several.
+
+    Where each row names its values, they are `placed` nowhere.
+    """
 
     names: list[str]
     unnamed: frozenset[str]
     repeated: frozenset[str]
     notices: tuple[str, ...]
+    placed: bool = True
 
     @property
     def fields(self) -> dict[str, int]:
         """Number of the field of each column, from 1."""
-        return {name: number for number, name in enumerate(self.names, 1)}
+        return {name: number for number, name in enumerate(self.names, 1)} if self.placed else {}
 
 
 def name_columns(found: Sequence[str], file: str) -> Header:

@@ -19,6 +19,7 @@ from nnrun.data.files.array_file import read_npy, read_npz
 from nnrun.data.files.chunks import Source, Whole
 from nnrun.data.files.csv_file import read_csv
 from nnrun.data.files.dialect import find_dialect
+from nnrun.data.files.jsonl_file import find_keys, read_jsonl
 from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
@@ -34,15 +35,23 @@ ANYHOW = Reading()  # all is found out from the file
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
 
 # From a path, how it is to be read, and how many rows a piece has: without a number one table, else as many rows in
-# each piece but the last, their `first_row` set. Whatever is wrong with a file is a DataError that names the place.
-Reader = Callable[[Path, Reading, int | None], Iterator[Table]]
+# each piece but the last, their `first_row` set. Those of TEXTS also take `found`. Whatever is wrong with a file is a
+# DataError that names the place.
+Reader = Callable[..., Iterator[Table]]
 READERS: dict[str, Reader] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".txt": read_csv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
     ".parquet": read_parquet,
     ".npy": read_npy,
     ".npz": read_npz,
+}
+# Those of text, which may be packed: what finds out how a file is written, so that it is done once.
+TEXTS: dict[Reader, Callable[[Path, Reading], object]] = {read_csv: find_dialect, read_jsonl: find_keys}
+_ALMOST = {
+    ".json": "; if each of its lines is an object, call it .jsonl",
 }
 
 
@@ -101,15 +110,16 @@ class File:
     def _reader(self) -> Reader:
         """That of its format; how a text file is written is found out once."""
         reader = _reader(self.path)
-        if not self.is_text:
+        find = TEXTS.get(reader)
+        if find is None:
             return reader
         with _explained(self.path):
-            return partial(read_csv, found=find_dialect(self.path, self.reading))
+            return partial(reader, found=find(self.path, self.reading))
 
     @property
     def is_text(self) -> bool:
         """Whether cells become numbers only by reading them."""
-        return _reader(self.path) is read_csv
+        return _reader(self.path) in TEXTS
 
     @property
     def sha256(self) -> str:
@@ -222,9 +232,10 @@ def _explained(path: Path) -> Iterator[None]:
 def _reader(path: Path) -> Reader:
     name = path.name.lower()
     reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
-    if reader is None or (name.endswith(".gz") and reader is not read_csv):
+    if reader is None or (name.endswith(".gz") and reader not in TEXTS):
         format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
-        raise DataError(f"{path}: {format}; convert it to {one_of(READERS)}", SOURCE)
+        almost = _ALMOST.get(path.suffix.lower(), "")
+        raise DataError(f"{path}: {format}; convert it to {one_of(READERS)}{almost}", SOURCE)
     return reader
 
 
@@ -236,4 +247,4 @@ def _unreadable(path: Path, error: OSError) -> DataError:
 def _read_bundled(name: str) -> Table:
     path = _BUNDLED_FILES / f"{name}.csv"
     table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
-    return replace(table, name=name, lines=None, image=BUNDLED[name].image)  # its file is not the user's
+    return replace(table, name=name, lines=None, fields={}, image=BUNDLED[name].image)  # its file is not the user's

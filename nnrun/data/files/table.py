@@ -87,18 +87,22 @@ class Table:
         return self.only([name for name in self.columns if name not in columns])
 
     def at_header(self) -> str:
-        """Where the column names stand: `FILE:LINE`, or the source alone if it has no lines."""
-        return self.name if self.lines is None else f"{self.name}:{self.header_line}"
+        """Where the column names stand: `FILE:LINE`, or the source alone if no line has them."""
+        return f"{self.name}:{self.header_line}" if self.fields else self.name
 
     def at_column(self, column: str) -> str:
         """Where the column's name stands: `FILE:LINE:FIELD`, or the source alone."""
-        return self.name if self.lines is None else f"{self.at_header()}:{self.fields[column]}"
+        return f"{self.at_header()}:{self.fields[column]}" if self.fields else self.name
 
     def at_cell(self, row: int, column: str) -> str:
-        """Where a cell stands, by row number in the source: `FILE:LINE:FIELD`, or `SOURCE: row N` counted from 1."""
+        """Where a cell stands, by row number in the source: `FILE:LINE:FIELD`, or `SOURCE: row N` counted from 1.
+
+        `FILE:LINE` where a line has names of its own.
+        """
         if self.lines is None:
             return f"{self.name}: row {row + 1}"
-        return f"{self.name}:{self.lines[row - self.first_row]}:{self.fields[column]}"
+        line = f"{self.name}:{self.lines[row - self.first_row]}"
+        return f"{line}:{self.fields[column]}" if self.fields else line
 
     def require_readable(self, columns: Iterable[str]) -> None:
         """Raise DataError at the first of these columns that could not be read."""
@@ -117,7 +121,7 @@ def joined(tables: Sequence[Table]) -> Table:
 
     if len(tables) == 1:
         return tables[0]
-    return replace(tables[0], frame=pd.concat([table.frame for table in tables]), lines=None)
+    return replace(tables[0], frame=pd.concat([table.frame for table in tables]), lines=None, fields={})
 
 
 def suggest(name: str, options: Iterable[str]) -> str:
@@ -154,7 +158,7 @@ def require_single(table: Table, name: str, key: str) -> None:
 
 
 def _header_hint(table: Table) -> str:
-    if table.lines is None:
+    if not table.fields:
         return ""
     if table.names_doubted:
         return " (the first line looks like a row: if it is one, set data.format.header to false)"

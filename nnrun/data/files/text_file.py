@@ -24,7 +24,7 @@ _UNUSED_IN_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 _OTHERS = {
     rb"<(!doctype html|html|head|body)\b": "this is an HTML page, not a table; download the file that the page shows",
     rb"<\?xml|<!--": "this is XML, not a table; save it as CSV",
-    rb"[\[{]\s*[\[{\"}\]]": "this is JSON, not a table of lines; convert it to CSV",
+    rb"[\[{]\s*[\[{\"}\]]": "this is JSON; call it .jsonl if each line is an object, else convert it to CSV",
     rb"version https://git-lfs": "this is a pointer of Git LFS, not the file; fetch the file with `git lfs pull`",
     rb"PK\x03\x04": "this is an archive or a workbook, not text; unpack it, or save its sheet as CSV",
     rb"\xd0\xcf\x11\xe0": "this is an old Excel workbook, not text; save its sheet as CSV",
