@@ -63,7 +63,7 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
 $(LOWEST)/.installed: $(VENV)/.installed-dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
-		--only-binary :all: --no-binary nnrun --editable '.[parquet,onnx,tpe]'
+		--only-binary :all: --no-binary nnrun --editable '.[parquet,excel,onnx,tpe]'
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python pytest pytest-xdist hypothesis \
 		jsonschema playwright ruff mypy uv hatchling hatch-fancy-pypi-readme
 	touch $@

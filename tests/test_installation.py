@@ -74,7 +74,7 @@ def test_a_module_is_called_as_a_module_or_by_its_script_on_the_path(
     assert installation.program() == "nnrun"
 
 
-@pytest.mark.parametrize("extra", ["fast", "onnx", "parquet", "tpe"])
+@pytest.mark.parametrize("extra", ["fast", "onnx", "parquet", "excel", "tpe"])
 def test_an_extra_asks_for_what_pyproject_says(extra: str) -> None:
     assert installation.requirements(extra) == PYPROJECT["project"]["optional-dependencies"][extra]
 

@@ -234,6 +234,7 @@ def init(
     group: str | None = None,
     drop: Sequence[str] = (),
     metric: str | None = None,
+    sheet: str | None = None,
 ) -> str:
     """The text of a config for a table, with the reason above each key, to be written to a file of this folder.
 
@@ -242,7 +243,7 @@ def init(
     """
     from nnrun.insight.scaffold.verbs import scaffold, wishes
 
-    return scaffold(data, wishes(target, task, time, group, tuple(drop), metric), Path("config.yaml")).text
+    return scaffold(data, wishes(target, task, time, group, tuple(drop), metric, sheet), Path("config.yaml")).text
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:

@@ -42,6 +42,9 @@ def init(
     metric: Annotated[
         str | None, typer.Option(metavar="NAME", help="What is to be good, such as balanced_error; else the error.")
     ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a workbook; else the first that holds cells.")
+    ] = None,
     force: Force = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -52,7 +55,7 @@ def init(
     Example:  nnrun init customers.csv --target churned
     """
     if data is None:
-        _refuse(target=target, dev=dev, test=test, time=time, group=group, drop=drop, metric=metric)
+        _refuse(target=target, dev=dev, test=test, time=time, group=group, drop=drop, metric=metric, sheet=sheet)
         _list(json)
         return
     from nnrun.insight.scaffold.verbs import check_source, wishes
@@ -63,7 +66,7 @@ def init(
     if output != STDOUT:
         check_spares(output, [Path(data), *filter(None, (dev, test))])
         _check_free(output, force)
-    _init(source, wishes(target, task, time, group, tuple(drop or ()), metric), output, json, quiet)
+    _init(source, wishes(target, task, time, group, tuple(drop or ()), metric, sheet), output, json, quiet)
 
 
 def _init(source: str | dict[str, str], said: Wishes, output: Path, json: bool, quiet: bool) -> None:

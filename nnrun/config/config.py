@@ -22,6 +22,9 @@ from nnrun.config.values import Settings, Tree
 from nnrun.engine.scores import searched_by
 from nnrun.errors import MOST, ConfigError
 
+# Keys that a run without them is the same without: their defaults would only change the files of all other runs.
+WHERE_SET = (("tracking",), ("data", "format", "sheet"))
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 
@@ -105,12 +108,15 @@ class Config(Section):
         """Plain values with every default filled in; dumped and loaded they give an equal config.
 
         One dropout rate for all layers is written as one number, so that the file stays valid when `--set`
-        changes the number of layers. Tools that are told of a run are named where there are any, as its result is the
-        same without them.
+        changes the number of layers. Keys of WHERE_SET are written where something was said.
         """
         values: Tree = _plain(self.model_dump())
-        if not self.tracking:
-            del values["tracking"]
+        for *sections, name in WHERE_SET:
+            section = values
+            for inner in sections:
+                section = section[inner]
+            if not section[name]:
+                del section[name]
         rates = values["regularization"]["dropout"]
         if len(set(rates)) <= 1:
             values["regularization"]["dropout"] = rates[0] if rates else 0.0

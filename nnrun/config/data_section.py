@@ -208,7 +208,7 @@ class Data(Section):
     missing_target: Annotated[Literal["error", "drop"], OneOf()] = key(
         "error", "what to do with rows whose target is missing; drop = leave them out, and say how many"
     )
-    format: Format = key(Format(), "how text files are written")
+    format: Format = key(Format(), "how text files are written, and the sheet of a workbook")
     class_weight: (
         Annotated[
             Annotated[Literal["balanced"], OneOf(also="a mapping of class to weight"), Tag(kind_tag("text"))]

@@ -26,7 +26,7 @@ RETIRED_THREADS = (
 )
 EXTENDS = "extends"
 DEEPEST = 20  # files that extend each other
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".npy", ".npz", ".gz")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".npy", ".npz", ".gz")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The section `data.format`: how text files are written, where that is not to be found out from the file."""
+"""The section `data.format`: how text files are written, where that is not to be found out, and a workbook's sheet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Only(Section):
 
 
 class Format(Section):
-    """How text files are written, where that is not to be found out from the file."""
+    """How text files are written, where that is not to be found out from the file, and a workbook's sheet."""
 
     delimiter: Annotated[Literal["auto", ",", ";", "|", "tab", "space"], OneOf()] = key(
         "auto", "what stands between two fields"
@@ -62,3 +62,4 @@ class Format(Section):
     ] = key(
         [], "values that mean a missing one, beside those that usually do (NA, null, NaN, ?, -); {only: …} = no others"
     )
+    sheet: str | None = key(None, "sheet of a workbook; null = the first one that holds cells")

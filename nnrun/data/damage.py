@@ -47,6 +47,7 @@ class _Format(BaseModel):
     missing: tuple[str, ...] = ()
     header: bool | None = None
     usual_missing: bool = True
+    sheet: str | None = None
 
 
 class _Weights(BaseModel):

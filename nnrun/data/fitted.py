@@ -105,6 +105,7 @@ class Fitted:
             classes=classes,
             usual_missing=format.get("usual_missing", True),
             header=format.get("header"),
+            sheet=format.get("sheet"),
         )
 
     # what a network is given

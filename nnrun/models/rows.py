@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.data.features.categories import MOST_POOLED, OTHER
-from nnrun.data.files.jsonl_file import begins_with_object
 from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table, labels, require_column, suggest
+from nnrun.data.files.unnamed import suffix_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
@@ -267,9 +267,6 @@ def require_features(model: Model, table: Table) -> None:
 STDIN = "-"
 _NAME = "<stdin>"
 
-# First bytes of a file; anything else is read as text.
-_SUFFIXES = {b"PAR1": ".parquet", b"PK\x03\x04": ".npz", b"\x93NUM": ".npy"}
-
 
 def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None, None]:
     """Tables of at most so many rows; `-` is standard input, which is put on the disk first.
@@ -293,6 +290,4 @@ def _spooled(folder: Path) -> Path:
     path = folder / "stdin"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
-    with path.open("rb") as file:
-        suffix = _SUFFIXES.get(file.read(4)) or (".jsonl" if begins_with_object(path) else ".csv")
-    return path.rename(path.with_suffix(suffix))
+    return path.rename(path.with_suffix(suffix_of(path)))

@@ -123,13 +123,15 @@ def packed(path: Path, text: str) -> None:
             path.write_bytes(gzip.compress(text.encode()))
         case ".parquet":
             frame.to_parquet(path)
+        case ".xlsx":
+            frame.to_excel(path, index=False)
         case ".jsonl":
             frame.to_json(path, orient="records", lines=True, double_precision=15)
         case _:
             path.write_text(text.replace(",", ";"), encoding="utf-16")
 
 
-@pytest.mark.parametrize("name", ["new.csv.gz", "new.parquet", "new.jsonl", "semicolons.csv"])
+@pytest.mark.parametrize("name", ["new.csv.gz", "new.parquet", "new.jsonl", "new.xlsx", "semicolons.csv"])
 def test_however_rows_are_packed(trained: Path, nnrun: Nnrun, shell: Callable[[str], Done], name: str) -> None:
     expected = rows_of(nnrun("predict", "latest", "new.csv").out)
     packed(Path(name), Path("new.csv").read_text())

@@ -335,7 +335,7 @@ def test_damaged_gzip(tmp_path: Path, load: Any) -> None:
         assert message(load, path, target="y") == f"{path}: a damaged gzip file; pack it again"
 
 
-FORMATS = ".csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .npy or .npz"
+FORMATS = ".csv, .tsv, .txt, .jsonl, .ndjson, .parquet, .xlsx, .xlsm, .npy or .npz"
 
 
 def test_paths_that_are_no_file(tmp_path: Path, csv: Any, load: Any) -> None:

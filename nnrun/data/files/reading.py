@@ -21,6 +21,7 @@ class WrittenFormat(TypedDict, total=False):
     missing: list[str]
     header: bool | None
     usual_missing: bool
+    sheet: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Reading:
     `features` those of a run in order, for arrays without names. `target` is the column of targets, and the array of
     them in a file of arrays; its `classes` are no missing values, None: found out. With `usual_missing` not only
     `missing` and empty fields mean a missing value. `header` says whether a text file has names, None if that is to be
-    taken for granted but to be doubted where it does not look so.
+    taken for granted but to be doubted where it does not look so. `sheet` is that of a workbook, None: the first one.
     """
 
     delimiter: str = "auto"
@@ -48,6 +49,7 @@ class Reading:
     numbers: frozenset[str] = frozenset()
     classes: frozenset[str] | None = None
     usual_missing: bool = True
+    sheet: str | None = None
 
     @classmethod
     def by(cls, config: Data) -> Reading:
@@ -64,6 +66,7 @@ class Reading:
             target_needed=True,
             usual_missing=usual,
             header=None if format.header == "auto" else format.header,
+            sheet=format.sheet,
         )
 
     def to_json(self, usual_decimal: str) -> WrittenFormat:
@@ -76,6 +79,7 @@ class Reading:
             "missing": list(self.missing),
             "header": self.header,
             **({} if self.usual_missing else {"usual_missing": False}),
+            **({} if self.sheet is None else {"sheet": self.sheet}),
         }
 
 

@@ -19,6 +19,7 @@ from nnrun.data.files.array_file import read_npy, read_npz
 from nnrun.data.files.chunks import Source, Whole
 from nnrun.data.files.csv_file import read_csv
 from nnrun.data.files.dialect import find_dialect
+from nnrun.data.files.excel_file import find_sheet, read_xlsx
 from nnrun.data.files.jsonl_file import find_keys, read_jsonl
 from nnrun.data.files.parquet_file import read_parquet
 from nnrun.data.files.reading import Reading
@@ -35,7 +36,7 @@ ANYHOW = Reading()  # all is found out from the file
 _BUNDLED_FILES = Path(__file__).parents[1] / "bundled"
 
 # From a path, how it is to be read, and how many rows a piece has: without a number one table, else as many rows in
-# each piece but the last, their `first_row` set. Those of TEXTS also take `found`. Whatever is wrong with a file is a
+# each piece but the last, their `first_row` set. Those of FINDERS also take `found`. Whatever is wrong with a file is a
 # DataError that names the place.
 Reader = Callable[..., Iterator[Table]]
 READERS: dict[str, Reader] = {
@@ -45,13 +46,21 @@ READERS: dict[str, Reader] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".parquet": read_parquet,
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
     ".npy": read_npy,
     ".npz": read_npz,
 }
-# Those of text, which may be packed: what finds out how a file is written, so that it is done once.
-TEXTS: dict[Reader, Callable[[Path, Reading], object]] = {read_csv: find_dialect, read_jsonl: find_keys}
+# Those whose cells are text, or become it: what finds out how a file is written, so that it is done once.
+FINDERS: dict[Reader, Callable[[Path, Reading], object]] = {
+    read_csv: find_dialect,
+    read_jsonl: find_keys,
+    read_xlsx: find_sheet,
+}
+PACKED = (read_csv, read_jsonl)  # may be gzipped
 _ALMOST = {
     ".json": "; if each of its lines is an object, call it .jsonl",
+    ".xls": "; a spreadsheet program saves it as .xlsx",
 }
 
 
@@ -110,7 +119,7 @@ class File:
     def _reader(self) -> Reader:
         """That of its format; how a text file is written is found out once."""
         reader = _reader(self.path)
-        find = TEXTS.get(reader)
+        find = FINDERS.get(reader)
         if find is None:
             return reader
         with _explained(self.path):
@@ -119,7 +128,7 @@ class File:
     @property
     def is_text(self) -> bool:
         """Whether cells become numbers only by reading them."""
-        return _reader(self.path) in TEXTS
+        return _reader(self.path) in FINDERS
 
     @property
     def sha256(self) -> str:
@@ -232,7 +241,7 @@ def _explained(path: Path) -> Iterator[None]:
 def _reader(path: Path) -> Reader:
     name = path.name.lower()
     reader = READERS.get(Path(name.removesuffix(".gz")).suffix)
-    if reader is None or (name.endswith(".gz") and reader not in TEXTS):
+    if reader is None or (name.endswith(".gz") and reader not in PACKED):
         format = f"the format {path.suffix!r} is not supported" if path.suffix else "a file without a suffix"
         almost = _ALMOST.get(path.suffix.lower(), "")
         raise DataError(f"{path}: {format}; convert it to {one_of(READERS)}{almost}", SOURCE)

@@ -26,7 +26,7 @@ _OTHERS = {
     rb"<\?xml|<!--": "this is XML, not a table; save it as CSV",
     rb"[\[{]\s*[\[{\"}\]]": "this is JSON; call it .jsonl if each line is an object, else convert it to CSV",
     rb"version https://git-lfs": "this is a pointer of Git LFS, not the file; fetch the file with `git lfs pull`",
-    rb"PK\x03\x04": "this is an archive or a workbook, not text; unpack it, or save its sheet as CSV",
+    rb"PK\x03\x04": "this is an archive or a workbook, not text; unpack it, or call the workbook .xlsx",
     rb"\xd0\xcf\x11\xe0": "this is an old Excel workbook, not text; save its sheet as CSV",
     rb"PAR1": "this is a Parquet file; call it .parquet",
     rb"\x93NUMPY": "this is an array of NumPy; call it .npy",

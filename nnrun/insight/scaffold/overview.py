@@ -75,6 +75,7 @@ class Overview:
     metric: str | None
     reading: list[str]
     has_names: bool
+    sheet: str | None
     notices: list[str]
 
     @property
@@ -152,6 +153,7 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
         metric=metric,
         reading=_reading(data, len(table)),
         has_names=has_names,
+        sheet=config.format.sheet,
         notices=[*data.notices, *data.division.notices],
     )
 

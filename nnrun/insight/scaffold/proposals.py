@@ -116,6 +116,13 @@ def _header(overview: Overview) -> Choice | None:
     return Choice(False, reason)
 
 
+def _sheet(overview: Overview) -> Choice | None:
+    """What `--sheet` says."""
+    return (
+        Choice(overview.sheet, "asked for: the sheet of the workbook that holds the table") if overview.sheet else None
+    )
+
+
 def _split(overview: Overview) -> Choice | None:
     """60/20/20; without a test part below 100 rows."""
     if len(overview.files) > 1:
@@ -165,7 +172,8 @@ CHOICES: dict[str, Rule] = {
     "data.source": _source,
     "data.target": _target,
     "data.task": _task,
-    "data.format.header": _header,
+    "data.format.header": _header,  # of text files alone, which have no sheets
+    "data.format.sheet": _sheet,
     "data.missing_target": _missing_target,
     "data.drop": _drop,
     "data.kinds": _kinds,

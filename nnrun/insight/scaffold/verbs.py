@@ -46,7 +46,7 @@ class Scaffold:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says: the target, how rows are split, columns to leave out, and the metric that counts."""
+    """What the user says: the target, how rows are split, columns to leave out, the metric that counts, the sheet."""
 
     target: str | None = None
     task: Wanted = "auto"
@@ -54,15 +54,23 @@ class Wishes:
     group: str | None = None
     drop: tuple[str, ...] = ()
     metric: str | None = None
+    sheet: str | None = None
 
     @property
     def of_data(self) -> dict[str, object]:
         """Those that are keys of the section data."""
-        return {key: value for key, value in asdict(self).items() if key != "metric"}
+        keys = {key: value for key, value in asdict(self).items() if key not in ("metric", "sheet")}
+        return {**keys, "format": {"sheet": self.sheet}}
 
 
 def wishes(
-    target: str | None, task: str, time: str | None, group: str | None, drop: tuple[str, ...], metric: str | None = None
+    target: str | None,
+    task: str,
+    time: str | None,
+    group: str | None,
+    drop: tuple[str, ...],
+    metric: str | None = None,
+    sheet: str | None = None,
 ) -> Wishes:
     """What was typed; raises UsageError where it cannot be."""
     known = next((name for name in get_args(Wanted) if name == task), None)
@@ -72,7 +80,7 @@ def wishes(
         raise UsageError("--group and --time exclude each other; leave one out")
     if metric is not None and metric not in METRICS:
         raise UsageError(f"--metric {metric}: it is {one_of(list(METRICS))}")
-    return Wishes(target, known, time, group, drop, metric)
+    return Wishes(target, known, time, group, drop, metric, sheet)
 
 
 def check_source(source: str | Mapping[str, str]) -> None:

@@ -1,0 +1,216 @@
+"""Excel's workbooks: a sheet with a row of names, whose values mean what fields of the same text mean in a CSV file.
+
+openpyxl gives the rows one after the other, each with its number, which pandas, that reads sheets by it, does not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from nnrun.data.files.bombs import check_unpacked
+from nnrun.data.files.csv_file import Piece, tables_of
+from nnrun.data.files.reading import Header, Reading, name_columns
+from nnrun.data.files.table import Table, suggest
+from nnrun.data.files.typed_rows import Decimals, as_text
+from nnrun.errors import DataError
+from nnrun.installation import lacking
+from nnrun.text import MANY, listed
+
+_MOST_ROWS = 1 << 20  # that a sheet has room for; up to a damaged number of a row, empty ones would be filled in
+_TOGETHER = 1 << 10  # rows that are looked at together
+_OLD = b"\xd0\xcf\x11\xe0"  # how files begin that are no archives: old workbooks, and those with a password
+_MIDNIGHT = dt.time()
+_NO_VALUES = "of formulas without stored values; open the workbook in a spreadsheet program and save it"
+
+# What openpyxl and zipfile raise on files that are damaged or of another kind; a fault of XML is a SyntaxError.
+_UNUSABLE = (
+    ValueError, EOFError, LookupError, AttributeError, TypeError, RuntimeError, ArithmeticError, SyntaxError,
+    AssertionError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+Row = tuple[int, Sequence[Any]]  # with the number that a spreadsheet shows beside it
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is known of a workbook once all rows of one sheet were looked at; the table begins below the row `above`.
+
+    `unreadable` columns hold formulas, but no values of them.
+    """
+
+    name: str
+    header: Header
+    above: int
+    unreadable: Mapping[str, str]
+    decimals: Decimals
+    notices: Sequence[str]
+
+
+def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Sheet | None = None) -> Iterator[Table]:
+    """Tables of at most so many rows, or one of all for None; a formula is the value that is stored with it.
+
+    `found` is what `find_sheet` told of the file. Raises DataError for what is no workbook, or holds no table.
+    """
+    known = found or find_sheet(path, reading)
+    dialect = known.decimals.dialect(reading)
+    with _opened(path) as book:
+        pieces = _pieces(path, book, known, rows)
+        for table in tables_of(path, known.header, dialect, pieces, known.notices):
+            yield replace(table, header_line=known.above, unreadable=known.unreadable)
+
+
+def find_sheet(path: Path, reading: Reading) -> Sheet:
+    """Which sheet is read, and its columns; raises DataError for what is no workbook, or holds no table."""
+    with _opened(path) as book:
+        name, notices = _choose(path, book, reading.sheet)
+        above, names = _names(path, name, _rows(path, book[name]), reading)
+        decimals, filled = Decimals(reading), set[int]()
+        rows = _rows(path, book[name], above)
+        while several := _next(path, rows, _TOGETHER):
+            filled.update(place for _, row in several for place, value in enumerate(row) if value is not None)
+            if not decimals.is_settled:
+                decimals.see(as_text(row for _, row in several))
+    if not filled:
+        raise DataError(f"{path}:{above}: a row of names and none below it; add the rows of the table")
+    width = max(len(names), max(filled) + 1)
+    if reading.header is False:
+        names = [f"c{number}" for number in range(1, width + 1)]
+    header = name_columns([*names, *[""] * (width - len(names))], path.name)
+    empty = {column for place, column in enumerate(header.names) if place not in filled} - header.unnamed
+    unreadable = dict.fromkeys(_of_formulas(path, name, header, empty), _NO_VALUES) if empty else {}
+    return Sheet(name, header, above, unreadable, decimals, (*notices, *header.notices))
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether an archive is one of Microsoft's Office."""
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+        return "[Content_Types].xml" in archive.namelist()
+    return False
+
+
+@contextmanager
+def _opened(path: Path, values: bool = True) -> Iterator[Any]:
+    """The workbook, with the values of formulas or with these themselves."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise DataError(f"{path}: {lacking('Excel workbooks need', 'excel')}") from None
+    with path.open("rb") as file:  # openpyxl would leave its own open where it fails
+        with _explained(path):
+            _check_size(path)
+            book = load_workbook(file, read_only=True, data_only=values, keep_links=False)
+        with closing(book):
+            yield book
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """A damaged file is a DataError, and what openpyxl says of styles and the like is nobody's business."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _UNUSABLE as error:
+        what = (str(error).splitlines() or ["it is damaged"])[0].rstrip(".")
+        raise DataError(f"{path}: not a usable workbook ({what}); save it anew as .xlsx, or its sheet as CSV") from None
+
+
+def _check_size(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(_OLD)) == _OLD:
+            raise DataError(f"{path}: an old workbook, or one with a password; save it as .xlsx without one")
+    with zipfile.ZipFile(path) as archive:
+        for part in archive.infolist():
+            check_unpacked(path, part.compress_size, part.file_size, "if it is sound, save its sheet as CSV")
+
+
+def _choose(path: Path, book: Any, wanted: str | None) -> tuple[str, list[str]]:
+    """The sheet that is wanted, or the first one that holds cells, and a notice where there are others."""
+    if wanted is not None and wanted in (sheet.title for sheet in book.worksheets):
+        return wanted, []
+    filled = [sheet.title for sheet in book.worksheets if _next(path, _rows(path, sheet), 1)]
+    if not filled:
+        raise DataError(f"{path}: no sheet holds anything; a row of column names and at least one more are needed")
+    if wanted is None:
+        others = f"data.format.sheet names another: {listed([*map(repr, filled[1:])], MANY)}"
+        return filled[0], [f"{path.name}: sheet {filled[0]!r} is read; {others}"] if len(filled) > 1 else []
+    if len(filled) > 1:
+        hint = suggest(wanted, filled) or f"; there are {listed([*map(repr, filled)], MANY)}"
+        raise DataError(f"{path}: no sheet {wanted!r}{hint}", ("data", "format", "sheet"))
+    return filled[0], [f"{path.name}: no sheet {wanted!r}; {filled[0]!r} is read, the only one that holds cells"]
+
+
+def _names(path: Path, sheet: str, rows: Iterator[Row], reading: Reading) -> tuple[int, list[str]]:
+    """The row of the names and what stands in it; row 0, and nothing, where there are none."""
+    first, *others = _next(path, rows, 2) or [(0, [])]
+    number, values = first
+    if not number:
+        raise DataError(f"{path}: sheet {sheet!r} is empty", ("data", "format", "sheet"))
+    if reading.header is False:
+        return 0, []
+    below, more = others[0] if others else first
+    if len([*filter(None, values)]) == 1 and len([*filter(None, more)]) > 1:
+        raise DataError(
+            f"{path}:{number}: a title above the table; the names of its columns seem to stand in row {below}; remove "
+            "what stands above them"
+        )
+    return number, ["" if value is None else str(value).strip() for value in values]
+
+
+def _rows(path: Path, sheet: Any, above: int = 0) -> Iterator[Row]:
+    """The rows below that one in which anything stands, up to the last cell that is filled."""
+    sheet.reset_dimensions()  # not every program writes true ones
+    for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
+        if number > _MOST_ROWS:
+            raise DataError(f"{path}: more than {_MOST_ROWS:,} rows, for which a sheet has no room; save it as CSV")
+        width = next((width for width in range(len(values), 0, -1) if values[width - 1] not in (None, "")), 0)
+        if width and number > above:
+            yield number, values[:width]
+
+
+def _next(path: Path, rows: Iterator[Row], most: int | None) -> list[Row]:
+    with _explained(path):
+        return list(islice(rows, most))
+
+
+def _pieces(path: Path, book: Any, known: Sheet, most: int | None) -> Iterator[Piece]:
+    rows, start, mark = _rows(path, book[known.name], known.above), 0, known.decimals.mark
+    while several := _next(path, rows, most):
+        text = as_text([_cell(value, mark) for value in row] for _, row in several)
+        yield Piece(text.encode(), [number for number, _ in several], start)
+        start += len(several)
+
+
+def _cell(value: Any, mark: str) -> Any:
+    """What a CSV file would hold: days without a time of day, spans of time in hours, minutes and seconds."""
+    if isinstance(value, float):
+        return repr(value).replace(".", mark)
+    if isinstance(value, dt.datetime):
+        return value.date() if value.time() == _MIDNIGHT else value
+    if isinstance(value, dt.timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return value
+
+
+def _of_formulas(path: Path, sheet: str, header: Header, columns: set[str]) -> set[str]:
+    """Which of these columns, which have no values, hold formulas: programs write sheets without computing them."""
+    with _opened(path, values=False) as book:
+        places = [place for place, name in enumerate(header.names) if name in columns]
+        rows = _rows(path, book[sheet])
+        several = chain.from_iterable(iter(lambda: _next(path, rows, _TOGETHER), []))
+        return {header.names[k] for _, row in several for k in places if k < len(row) and _is_formula(row[k])}
+
+
+def _is_formula(value: object) -> bool:
+    return value.startswith("=") if isinstance(value, str) else type(value).__module__.startswith("openpyxl")
