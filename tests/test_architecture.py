@@ -28,6 +28,7 @@ MORE_DOORS = {
     "config": {"load", "reference"},
     "runs": {
         "finding",
+        "frames",
         "labels",
         "lineage",
         "stored",
@@ -77,7 +78,7 @@ FILES = {
 ALSO_SPELLED = {
     ("cli/common.py", "config.yaml"): "what a user calls a config, looked for in the current directory",
     ("cli/init.py", "config.yaml"): "the same, written there",
-    ("api/runs.py", "config.yaml"): "the same, where what is proposed is meant for",
+    ("api/configs.py", "config.yaml"): "the same, where what is proposed is meant for",
     ("data/cache.py", "data.json"): "a file of the cache, which knows no runs",
 }
 

@@ -1,12 +1,14 @@
 """The verbs of the command line as functions, and what they return.
 
-`runs`, `searches`, `improvements`, `steering` of what goes on, `verdicts`, and `pictures` of all that. `nnrun` itself
-has their names. What they return reads a directory when it is asked, prints well, and shows itself in a notebook.
+`configs`, `runs`, `searches`, `improvements`, `steering` of what goes on, `verdicts`, and `pictures` of all that.
+`nnrun` itself has their names. What they return reads a directory when it is asked, prints well, and shows itself in a
+notebook.
 """
 
+from nnrun.api.configs import init, load_config
 from nnrun.api.improvements import Improvement, improve, load_improvement
 from nnrun.api.pictures import Figure
-from nnrun.api.runs import Run, init, load_config, load_run, rewind, train
+from nnrun.api.runs import Run, load_run, rewind, train
 from nnrun.api.searches import Search, ensemble, load_search, retest, search
 from nnrun.api.steering import nudge, pause, resume, stop
 from nnrun.api.verdicts import Checks, Comparison, Diagnosis, check, compare, diagnose, list_runs

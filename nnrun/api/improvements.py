@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.api.runs import RUNS, Run, loaded_from
+from nnrun.api.configs import RUNS, loaded_from
+from nnrun.api.runs import Run
 from nnrun.api.searches import Search, options_here
 from nnrun.errors import UsageError
 from nnrun.improving import verbs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.config.load import Loaded
+    from nnrun.runs.frames import Tables
 
 
 class Improvement(Search):
@@ -65,15 +67,16 @@ def improve(
     workers: int | None = None,
     overrides: Sequence[str] = (),
     runs: str | Path = RUNS,
+    data: Tables | None = None,
 ) -> Improvement:
     """Diagnose, change, train, and keep what is proved better, until a dev error of `target` or the budget is spent.
 
-    `budget` is a time such as "10m", or "2000epochs", or "30runs"; `workers` as for `search`. Raises UsageError for a
-    budget that cannot be, ConfigError or DataError before anything is trained.
+    `budget` is a time such as "10m", or "2000epochs", or "30runs"; `workers` as for `search`, `data` as for `train`.
+    Raises UsageError for a budget that cannot be, ConfigError or DataError before anything is trained.
     """
     path = config.directory.resolved if isinstance(config, Run) else config
-    loaded = loaded_from(path, overrides)
-    asked = verbs.Request(budget, target, seeds, loaded.path, overrides, elsewhere(Path(runs)))
+    loaded = loaded_from(path, overrides, data, runs)
+    asked = verbs.Request(budget, target, seeds, loaded.path, loaded.overrides, elsewhere(Path(runs)))
     return Improvement(verbs.begin(loaded, asked, Path(runs), options_here(workers), Watcher(), Teller()).run)
 
 

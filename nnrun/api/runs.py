@@ -1,4 +1,4 @@
-"""Runs: init, train, rewind, load."""
+"""Runs: train, rewind, load."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
-from nnrun.config.load import EXAMPLE, Loaded, load_values, overridden
-from nnrun.config.load import load_config as _load_config
+from nnrun.config.load import EXAMPLE
 from nnrun.installation import elsewhere
 from nnrun.models.model import load_model
 from nnrun.models.rows import Predictions, tables_of
@@ -23,16 +23,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.config.config import Config
+    from nnrun.config.load import Loaded
     from nnrun.models.calibrating import CalibrationDocument
     from nnrun.models.drift.comparing import DriftDocument
     from nnrun.models.evaluation import EvaluationDocument
     from nnrun.models.export.formats import Exported
     from nnrun.models.importance.measuring import ImportanceDocument
+    from nnrun.runs.frames import Tables
     from nnrun.runs.records import Final, Row, RunRecord
     from nnrun.runs.rundir import RunDir
-
-
-RUNS = "runs"
 
 
 class Run:
@@ -130,25 +129,22 @@ class Run:
         `data` is what `predict` takes; `target` says that the rows have the target, which is compared too. Raises
         DataError for rows that do not fit, UsageError for a run that kept too little of its training part.
         """
-        import pandas as pd
-
         from nnrun.models.drift.comparing import Drift
 
         model = load_model(self._stored)
         found = Drift(model, target)
-        rows = str(data) if isinstance(data, (str, Path)) else pd.DataFrame(data)
-        for table in tables_of(model, rows, target):
+        for table in tables_of(model, _rows(data), target):
             found.see(table)
         return found.document
 
     def evaluate(
-        self, data: str | Path | None = None, baselines: bool = False, costs: Mapping[str, float] | None = None
+        self, data: Any = None, baselines: bool = False, costs: Mapping[str, float] | None = None
     ) -> EvaluationDocument:
-        """Every metric on the run's own data or on a file, and what simple models reach: the JSON of `nnrun evaluate`.
+        """Every metric on the run's own data or on other rows, and what simple models reach: `nnrun evaluate --json`.
 
-        With `baselines` boosted trees are grown too; `costs`, what it costs to miss a row of a class, choose the
-        cheapest threshold between two. On its own data this counts as a read of the test part. Raises
-        DataError where the data is gone or does not fit.
+        `data` is what `predict` takes, with the target. With `baselines` boosted trees are grown too; `costs`, what it
+        costs to miss a row of a class, choose the cheapest threshold between two. On its own data this counts as a read
+        of the test part. Raises DataError where the data is gone or does not fit.
         """
         from threadpoolctl import threadpool_limits
 
@@ -156,7 +152,7 @@ class Run:
 
         with threadpool_limits(1, "blas"):
             asked = [f"{name}={cost}" for name, cost in (costs or {}).items()]
-            return evaluate(load_model(self._stored), None if data is None else str(data), baselines, asked).document
+            return evaluate(load_model(self._stored), _rows(data), baselines, asked).document
 
     def importance(self) -> ImportanceDocument:
         """How much worse it is on dev when a column is shuffled, by column: the JSON of `nnrun evaluate --importance`.
@@ -218,6 +214,13 @@ class Run:
         return f"<Run {self.id}: {self.status}>"
 
 
+def _rows(data: Any) -> Any:
+    """A file's path as text; what pandas makes a DataFrame of as one; None as it is."""
+    import pandas as pd
+
+    return str(data) if isinstance(data, (str, Path)) else None if data is None else pd.DataFrame(data)
+
+
 def report_of(directory: RunDir) -> Path:
     """The page of a run or a search, made anew."""
     from nnrun.report.verbs import write_report
@@ -225,48 +228,19 @@ def report_of(directory: RunDir) -> Path:
     return write_report(StoredRun(directory), EXAMPLE, elsewhere(directory.path.parent))
 
 
-def init(
-    data: str | Mapping[str, str],
-    target: str | None = None,
-    *,
-    task: str = "auto",
-    time: str | None = None,
-    group: str | None = None,
-    drop: Sequence[str] = (),
-    metric: str | None = None,
-    sheet: str | None = None,
-) -> str:
-    """The text of a config for a table, with the reason above each key, to be written to a file of this folder.
-
-    `data` is a file, the name of a bundled data set, or a file for each of `train`, `dev` and `test`; the others are
-    the options of `nnrun init`. Raises DataError for data that cannot be read, UsageError where the target is open.
-    """
-    from nnrun.insight.scaffold.verbs import scaffold, wishes
-
-    return scaffold(data, wishes(target, task, time, group, tuple(drop), metric, sheet), Path("config.yaml")).text
-
-
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Read a YAML file, with overrides such as "optimizer.learning_rate=0.01"; ConfigError lists all problems."""
-    return _load_config(Path(path), overrides)
-
-
-def train(config: Loaded | Mapping[str, Any] | str | Path, runs: str | Path = RUNS, refit: bool = False) -> Run:
+def train(
+    config: Loaded | Mapping[str, Any] | str | Path,
+    runs: str | Path = RUNS,
+    refit: bool = False,
+    data: Tables | None = None,
+) -> Run:
     """Train what `load_config` gave, a file's path, or plain values as they would stand in a file.
 
-    Where it has folds, `refit` trains one network more, on the rows of all of them. Raises ConfigError or DataError;
-    divergence is no error here but the run's status.
+    `data` is a DataFrame to train on, in place of the config's source, or one for each of `train`, `dev` and `test`: it
+    is written under `runs` as a CSV file, which the run then names. Where it has folds, `refit` trains one network
+    more, on the rows of all of them. Raises ConfigError or DataError; divergence is no error here but the run's status.
     """
-    return Run(verbs.train(loaded_from(config), Path(runs), refit=refit).run)
-
-
-def loaded_from(config: Loaded | Mapping[str, Any] | str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """What functions take for a config, with overrides such as "optimizer.learning_rate=0.01" on top."""
-    if isinstance(config, Mapping):
-        config = load_values(config)
-    if isinstance(config, Loaded):
-        return overridden(config, overrides)
-    return load_config(config, overrides)
+    return Run(verbs.train(loaded_from(config, data=data, runs=runs), Path(runs), refit=refit).run)
 
 
 def rewind(

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
-from nnrun.api.runs import RUNS, Run, loaded_from, report_of
+from nnrun.api.runs import Run, report_of
 from nnrun.errors import UsageError
 from nnrun.models.ensembling import verbs as ensembles
 from nnrun.models.ensembling.training import has_cycles, train_cycles, train_seeds
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.config.load import Loaded
+    from nnrun.runs.frames import Tables
     from nnrun.runs.rundir import RunDir
     from nnrun.search.plan import Limits
     from nnrun.search.record import SearchRecord, TrialRecord
@@ -123,6 +125,7 @@ def search(
     trial_memory: int | None = None,
     stack: int | None = None,
     repeat: int | None = None,
+    data: Tables | None = None,
 ) -> Search:
     """Train many trials around a config; `trials`, `strategy` and `seed` stand for those of the config.
 
@@ -130,7 +133,7 @@ def search(
     ends after `timeout` seconds, at a value as good as `target`, or when the trials that are left are expected to
     improve the metric by less than `stop_when_flat`; a trial may take `trial_timeout` seconds, a worker `trial_memory`
     bytes; `stack` trials at most are trained as one, and the best three `repeat` times with new seeds.
-    Raises UsageError, ConfigError or DataError before anything is trained.
+    `data` is a DataFrame, as for `train`. Raises UsageError, ConfigError or DataError before anything is trained.
     """
     from nnrun.search.verbs import begin, refuse_unknown
 
@@ -140,7 +143,7 @@ def search(
     limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
     limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": stop_when_flat}
     options = options_here(workers, repeat, **limits)
-    return Search(begin(loaded_from(config, settings), Path(runs), options, Watcher()).run)
+    return Search(begin(loaded_from(config, settings, data, runs), Path(runs), options, Watcher()).run)
 
 
 def options_here(workers: int | None, repeat: int | None = None, **limits: Unpack[Limits]) -> Options:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
+from nnrun.api.configs import RUNS
 from nnrun.api.improvements import Improvement
-from nnrun.api.runs import RUNS, Run
+from nnrun.api.runs import Run
 from nnrun.api.searches import Search, options_here
 from nnrun.errors import refuse_for
 from nnrun.improving import verbs as improvements

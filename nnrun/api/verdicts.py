@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnrun.api.runs import RUNS, Run, loaded_from
+from nnrun.api.configs import RUNS, loaded_from
+from nnrun.api.runs import Run
 from nnrun.api.searches import Search
 from nnrun.config.load import EXAMPLE
 from nnrun.errors import UsageError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nnrun.insight.diagnosis.learning_curve import LearningCurve
     from nnrun.insight.diagnosis.regions import Regions
     from nnrun.insight.diagnosis.telling import Action, Document
+    from nnrun.runs.frames import Tables
     from nnrun.runs.symptoms.evidence import Finding
     from nnrun.runs.verdict import Verdict
 
@@ -155,13 +157,15 @@ def check(
     runs: str | Path = RUNS,
     epsilon: float | None = None,
     every: bool = False,
+    data: Tables | None = None,
 ) -> Checks:
     """Look for faults in data and network before training; prepared data is kept under `runs`, no run is made.
 
-    `epsilon` is the step of the gradient check, if not the usual 1e-5; with `every` it takes all parameters. Raises
-    ConfigError or DataError for what cannot be read, UsageError for a step that cannot be.
+    `epsilon` is the step of the gradient check, if not the usual 1e-5; with `every` it takes all parameters; `data` is
+    a DataFrame, as for `train`. Raises ConfigError or DataError for what cannot be read, UsageError for a step that
+    cannot be.
     """
-    context = open_context(loaded_from(config, overrides), Path(runs), how=probe(epsilon, every))
+    context = open_context(loaded_from(config, overrides, data, runs), Path(runs), how=probe(epsilon, every))
     return Checks(dict(preflight(context)))
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 PREDICTION, ROW = "prediction", "row"
+IN_MEMORY = "the rows"  # what a table without a file is called
 CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
 
 
@@ -53,13 +54,17 @@ def tables_of(model: Model, rows: str | pd.DataFrame, target: bool) -> Generator
     if isinstance(rows, str):
         tables = read_rows(rows, rows_at_once(model), model.fitted.reading)
     else:
-        tables = (table for table in [Table(rows.reset_index(drop=True), "the rows")])
+        tables = _slices(Table(rows.reset_index(drop=True), IN_MEMORY), rows_at_once(model))
     with closing(tables):
         for table in tables:
             require_features(model, table)
             if target:
                 require_column(table, model.target.name, "target")
             yield table
+
+
+def _slices(table: Table, most: int) -> Generator[Table, None, None]:
+    yield from (table.slice(start, start + most) for start in range(0, len(table), most))
 
 
 @dataclass
@@ -90,7 +95,7 @@ class Predictions:
 
     def of_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Those of rows in memory, whatever their index; raises DataError where they do not fit."""
-        (predictions,) = self.of([Table(frame.reset_index(drop=True), "the rows")])
+        (predictions,) = self.of([Table(frame.reset_index(drop=True), IN_MEMORY)])
         return predictions
 
     def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:

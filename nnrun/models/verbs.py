@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,32 +19,40 @@ from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Predict
 from nnrun.models.model import Model
 from nnrun.models.operating import read_costs
 from nnrun.models.reads import count_read, why_not
-from nnrun.models.rows import probability_notices, read_rows, require_features, rows_at_once, with_target
+from nnrun.models.rows import IN_MEMORY, probability_notices, require_features, tables_of, with_target
 from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
 from nnrun.runs.recording import weights_of
 from nnrun.text import listed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def evaluate(
-    model: Model, data: str | None = None, boosting: bool = False, costs: Sequence[str] | None = None
+    model: Model,
+    data: str | pd.DataFrame | None = None,
+    boosting: bool = False,
+    costs: Sequence[str] | None = None,
 ) -> Evaluation:
-    """A run by its best epoch: on its own parts, or on the rows of a file; `boosting` grows trees to compare it with.
+    """A run by its best epoch: on its own parts, or on other rows; `boosting` grows trees to compare it with.
 
     `costs` are texts CLASS=COST, by which the threshold between two classes is chosen. Raises UsageError for costs that
     make no sense, DataError where the run's data is gone or has changed, where a file cannot be read, lacks a column,
     or has a class that the run does not know.
     """
     known = read_costs(costs, model.target.classes) if costs else None
-    found = Evaluation(model, data, boosting=boosting, costs=known)
+    found = Evaluation(
+        model, data if data is None or isinstance(data, str) else IN_MEMORY, boosting=boosting, costs=known
+    )
     if weighed := weight_notices(model.fitted.weights):
         found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
     found.notes += probability_notices(model)
     if data is None:
         _on_own_parts(found, trained(model.run))
     else:
-        _on_file(found, data)
+        _on_rows(found, data)
     return found
 
 
@@ -87,7 +96,7 @@ def _joined(pieces: Sequence[ByPredictor], weights: Array | None) -> ByPredictor
     return first
 
 
-def _on_file(found: Evaluation, data: str) -> None:
+def _on_rows(found: Evaluation, data: str | pd.DataFrame) -> None:
     try:
         predictors = _predictors(found, trained(found.model.run))
     except DataError as error:
@@ -95,7 +104,7 @@ def _on_file(found: Evaluation, data: str) -> None:
         found.notes.append(f"there is nothing to fit baselines on ({error})")
     model, weighing, found.drift = found.model, _Weighing(found.model), drift_of(found.model, target=True)
     scores, plain = _scores(model, predictors), _plain_scores(found, model, predictors)
-    with closing(read_rows(data, rows_at_once(found.model), found.model.fitted.reading)) as tables:
+    with closing(tables_of(model, data, target=False)) as tables:
         for table in with_target(found.model, tables, found.notes):
             x, y = _prepared(found.model, table)
             if found.drift:

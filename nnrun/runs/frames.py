@@ -1,0 +1,102 @@
+"""Tables in memory that are trained on: written beside the runs, which their files alone can then repeat."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnrun.config.dump import one_line
+from nnrun.config.load import Loaded, overridden
+from nnrun.errors import DataError, UsageError
+from nnrun.files import TEMPORARY
+from nnrun.text import listed, one_of, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Tables = pd.DataFrame | Mapping[str, str | Path | pd.DataFrame]  # a table, or one or a file for each part
+
+FOLDER = "frames"  # beside the runs
+PARTS = ("train", "dev", "test", "train_dev")
+_DIGITS = 16  # of the hash in a file's name
+_AS_WRITTEN = ("delimiter", "header", "encoding", "decimal", "sheet")  # how another file was written does not count
+_NO_CELLS = (list, tuple, dict, set, bytes)
+
+
+def on_frames(loaded: Loaded, data: Tables, root: Path) -> Loaded:
+    """The configuration with tables in memory for its source; they are written under `root` first.
+
+    Raises UsageError, ConfigError or DataError for what makes no table.
+    """
+    if isinstance(data, (str, Path)):
+        raise UsageError(
+            f"data: expected a DataFrame, got {str(data)!r}; a file is named in the config, as data.source"
+        )
+    source = named(data, root)
+    format = loaded.config.data.format.model_dump(exclude_defaults=True)
+    found_out = [f"data.format.{key}={'null' if key == 'sheet' else 'auto'}" for key in _AS_WRITTEN if key in format]
+    return overridden(loaded, [f"data.source={one_line(source)}", *found_out])
+
+
+def named(data: str | Path | Tables, root: Path) -> str | dict[str, str]:
+    """What a config calls a source, or the source of each part: a name that it has, or a CSV file under `root`.
+
+    A file is called after its content, so that the same table is written once, however often it is trained on. Raises
+    UsageError or DataError for what is no table.
+    """
+    if isinstance(data, (str, Path)):
+        return str(data)
+    if not isinstance(data, Mapping):
+        return str(_kept(data, "data", root))
+    if unknown := [name for name in data if name not in PARTS]:
+        raise UsageError(f"data: {listed([*map(repr, unknown)])}: a part is {one_of(PARTS)}, each with a DataFrame")
+    return {
+        part: str(one) if isinstance(one, (str, Path)) else str(_kept(one, f"data[{part!r}]", root))
+        for part, one in data.items()
+    }
+
+
+def _kept(frame: pd.DataFrame, name: str, root: Path) -> Path:
+    _check(frame, name)
+    folder = root.absolute() / FOLDER
+    temporary = folder / f".{secrets.token_hex(8)}{TEMPORARY}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+            digest = _sha256(temporary)
+            path = folder / f"{digest[:_DIGITS]}.csv"
+            if not path.is_file() or _sha256(path) != digest:
+                temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise DataError(f"{folder}: {name} cannot be written there ({why}); runs=… names another folder") from None
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(frame: Any, name: str) -> None:
+    """Raise UsageError for what is no table, DataError for cells that no text means."""
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(f"{name}: expected a DataFrame, got {shown(frame)}; pandas.DataFrame(…) makes one")
+    if frame.columns.nlevels > 1:
+        raise DataError(f"{name}: the names of its columns have several levels; give each column one name")
+    for column, cells in frame.items():
+        several = cells if cells.dtype == object else ()
+        if odd := next((cell for cell in several if isinstance(cell, _NO_CELLS)), None):
+            what = f"column {str(column)!r} holds a {type(odd).__name__}"
+            raise DataError(f"{name}: {what}; unfold it into columns of its own, or drop it")

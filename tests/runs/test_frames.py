@@ -1,0 +1,159 @@
+"""Tables in memory: kept beside the runs once, trained on with the bits of a CSV file, repeated from files alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import nnrun
+from nnrun.errors import ConfigError, DataError, UsageError
+
+SETTINGS = {"network": {"hidden": [4]}, "training": {"epochs": 3}}
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=120)
+    return pd.DataFrame(
+        {
+            "x": x,
+            "gap": np.where(rng.random(120) < 0.2, np.nan, x / 3),
+            "town": pd.Categorical(rng.choice(["York", 'say "hi"', "a, b"], 120)),
+            "zip": [f"0{k % 7}" for k in range(120)],
+            "seen": pd.date_range("2026-01-31", periods=120, freq="7h"),
+            "member": x > 0.3,
+            "y": np.where(x + rng.normal(size=120) / 2 > 0, "yes!", "no!"),
+        },
+        index=range(500, 620),
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "some runs"
+
+
+def with_source(source: Any = None, **data: Any) -> dict[str, Any]:
+    return {"data": {"target": "y", **data, **({} if source is None else {"source": source})}, **SETTINGS}
+
+
+def told(run: nnrun.Run) -> list[Any]:
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in run.metrics]
+
+
+def test_trained_with_the_bits_of_a_csv_file(frame: pd.DataFrame, runs: Path, tmp_path: Path) -> None:
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    by_file = nnrun.train(with_source(str(tmp_path / "a.csv")), runs)
+    by_frame = nnrun.train(with_source(), runs, data=frame)
+    one, other = by_file.weights(), by_frame.weights()
+    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+    assert told(by_file) == told(by_frame)
+    (kept,) = (runs / "frames").iterdir()
+    assert by_frame.config.data.source == str(kept) and kept.read_bytes() == (tmp_path / "a.csv").read_bytes()
+    assert by_frame.record["data"]["files"][0]["sha256"].startswith(kept.stem)
+    predicted = by_frame.predict(frame)
+    pd.testing.assert_frame_equal(predicted, by_file.predict(tmp_path / "a.csv"))
+    measured, of_file = by_frame.evaluate(frame), by_file.evaluate(str(tmp_path / "a.csv"))
+    assert (measured["parts"], measured["data"]) == (of_file["parts"], "the rows")
+    assert by_frame.evaluate(frame.to_dict("list"))["parts"] == measured["parts"]
+    with pytest.raises(DataError, match="the rows: no column 'y'"):
+        by_frame.evaluate(frame.drop(columns="y"))
+
+
+def test_a_run_is_repeated_and_resumed_from_its_files_alone(frame: pd.DataFrame, runs: Path) -> None:
+    run = nnrun.train(with_source(), runs, data=frame)
+    again = nnrun.train(run.path / "resolved.yaml", runs)
+    assert told(again) == told(run)
+    command = [sys.executable, "-m", "nnrun", "resume", str(run.path), "--epochs", "5", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=runs.parent)
+    assert done.returncode == 0, done.stderr
+    assert [row["epoch"] for row in run.metrics] == [1, 2, 3, 4, 5]
+    assert {one.id for one in map(nnrun.load_run, map(str, runs.glob("2*")))} == {run.id, again.id}
+    assert list(nnrun.list_runs(runs=runs).index) == sorted([run.id, again.id])  # the folder of tables is no run
+
+
+def test_the_same_table_is_kept_once_and_mended(frame: pd.DataFrame, runs: Path) -> None:
+    first = nnrun.check(with_source(), runs=runs, data=frame)
+    assert not set(first.failed) & {"columns", "rows"}
+    (kept,) = (runs / "frames").iterdir()
+    before = kept.stat().st_mtime_ns
+    nnrun.train(with_source(), runs, data=frame.copy())
+    assert kept.stat().st_mtime_ns == before  # so that what was prepared of it serves again
+    whole = kept.read_bytes()
+    kept.write_bytes(b"x,y\n")
+    nnrun.train(with_source(), runs, data=frame)
+    assert kept.read_bytes() == whole
+    nnrun.train(with_source(), runs, data=frame[::-1])
+    assert len(list((runs / "frames").iterdir())) == 2
+
+
+def test_a_table_for_each_part(frame: pd.DataFrame, runs: Path, tmp_path: Path) -> None:
+    frame[100:].to_csv(tmp_path / "test.csv", index=False)
+    parts: Any = {"train": frame[:80], "dev": frame[80:100], "test": str(tmp_path / "test.csv")}
+    run = nnrun.train(with_source(drop=["zip"]), runs, data=parts)
+    assert run.record["data"]["rows"] == {"train": 80, "dev": 20, "test": 20}
+    with pytest.raises(UsageError, match=r"data: 'valid': a part is train, dev, test or train_dev"):
+        nnrun.train(with_source(), runs, data={"train": frame, "valid": frame})
+
+
+def test_a_table_in_place_of_another_source(frame: pd.DataFrame, runs: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "data: {source: elsewhere.csv, target: y, format: {delimiter: ';', decimal: ',', missing: [York]}}\n"
+        "network: {hidden: [4]}\ntraining: {epochs: 9}\n"
+    )
+    loaded = nnrun.load_config(config, ["training.epochs=2"])
+    run = nnrun.train(loaded, runs, data=frame)
+    assert len(run.metrics) == 2 and run.config.data.format.missing == ("York",)
+    assert run.directory.path.joinpath("config.yaml").read_bytes() == config.read_bytes()
+
+
+def test_searches_and_improvements(frame: pd.DataFrame, runs: Path) -> None:
+    search = nnrun.search(with_source(), trials=2, workers=1, runs=runs, data=frame)
+    assert search.best is not None and Path(str(search.best.config.data.source)).parent == runs / "frames"
+    better = nnrun.improve(with_source(), budget="60epochs", seeds=3, workers=1, runs=runs, data=frame)
+    assert nnrun.load_config(better.config_path).config.data.source == search.best.config.data.source
+
+
+def test_init(frame: pd.DataFrame, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = nnrun.init(frame, "y", runs=runs)
+    (kept,) = (runs / "frames").iterdir()
+    assert f"source: some runs/frames/{kept.name}" in text
+    Path("config.yaml").write_text(text)
+    assert nnrun.load_config("config.yaml").config.data.target == "y"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        (lambda frame: "a.csv", UsageError, "expected a DataFrame, got 'a.csv'; a file is named in the config"),
+        (lambda frame: [1, 2], UsageError, r"expected a DataFrame, got \[1, 2\]"),
+        (lambda frame: frame.assign(z=[[1]] * len(frame)), DataError, "data: column 'z' holds a list; unfold it"),
+        (lambda frame: frame.set_axis(pd.MultiIndex.from_product([["a"], frame.columns]), axis=1), DataError, "levels"),
+        (lambda frame: frame[:0], DataError, "a header but no rows"),
+        (lambda frame: frame.drop(columns="y"), DataError, "no column 'y'"),
+        (lambda frame: frame.assign(y=1.0), DataError, "y"),
+    ],
+)
+def test_what_cannot_be_trained_on(frame: pd.DataFrame, runs: Path, change: Any, error: Any, text: str) -> None:
+    with pytest.raises(error, match=text):
+        nnrun.train(with_source(), runs, data=change(frame))
+    assert not list(runs.glob("2*")) and not list(runs.glob("frames/.*"))
+
+
+def test_a_folder_that_cannot_be_written_to(frame: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"data cannot be written there .* another folder"):
+        nnrun.train(with_source(), tmp_path / "file", data=frame)
+    with pytest.raises(ConfigError):
+        nnrun.train({"data": {"target": 3}}, tmp_path, data=frame)
+    assert json.dumps(sorted(path.name for path in tmp_path.iterdir())) == '["file"]'
