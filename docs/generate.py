@@ -27,6 +27,7 @@ from nnrun.config.reference import Row, reference_rows
 from nnrun.config.space.domains import DOMAINS
 from nnrun.config.space.intervals import Domain, Interval
 from nnrun.config.space.space import usual_space
+from nnrun.config.versions import GONE
 from nnrun.engine import metrics as metrics_table
 from nnrun.engine import scores
 from nnrun.engine.optimizers import OPTIMIZERS
@@ -59,6 +60,11 @@ the name and the options listed below it.
 b.yaml]` of several, the later one on top. Sections are merged key by key; a value is replaced as a whole, a list or a
 mapping too. Files that are extended may extend others. What is wrong in one of them is told by its own line, and
 resolved.yaml of a run holds all that came of it.
+
+`version: 1` says for which keys a file was written; left out, it is 1. A file for a newer nnrun is an error that says
+so, and nothing else. Keys that are gone are read as long as they can be, and a notice says what to write instead:
+
+{gone}
 
 `nnrun train` ignores the section `search`. `nnrun schema` prints the same definitions as JSON Schema, with which
 editors complete and check a file."""
@@ -676,6 +682,11 @@ def coded(meanings: Mapping[str, str]) -> Iterator[list[str]]:
     return ([code(name), text] for name, text in meanings.items())
 
 
+def gone_keys() -> str:
+    """An item for each key that there is no more."""
+    return "\n".join(f"- `{'.'.join(map(str, path))}` {gone.told}" for path, gone in GONE.items())
+
+
 def key_tables() -> Iterator[str]:
     """A table for each section of the file; the keys without a section come first."""
     sections: dict[str, list[Row]] = {}
@@ -798,7 +809,7 @@ def first_line(thing: Any) -> str:
 def reference() -> str:
     """The whole page."""
     blocks = [
-        *(HEAD, KEYS, *key_tables(), *search_space()),
+        *(HEAD, KEYS.format(gone=gone_keys()), *key_tables(), *search_space()),
         *(COMMANDS, *commands()),
         *("## Exit codes", exit_codes()),
         *(RUN_DIRECTORY, table(["file", "what it holds"], coded(FILES | LATER_FILES))),

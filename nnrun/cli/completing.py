@@ -76,10 +76,10 @@ def _inside(search: RunDir, above: str) -> Iterator[str]:
 
 def settings(incomplete: str) -> list[str]:
     """`key=`, and behind the only key that is meant its choices, or its default."""
-    from nnrun.config.reference import reference_rows
+    from nnrun.config.reference import OF_FILES, reference_rows
 
     key, equals, _ = incomplete.partition("=")
-    rows = [row for row in reference_rows() if row.key != "extends"]
+    rows = [row for row in reference_rows() if row.key not in OF_FILES]
     names = dict.fromkeys(row.key for row in rows if (row.key == key if equals else row.key.startswith(key)))
     offered = [f"{name}=" for name in names]
     if len(names) == 1:  # one more, so that no shell puts a space behind the sign

@@ -19,6 +19,7 @@ from nnrun.config.constraints import Bounds, Complaint, OneOf, Section, complain
 from nnrun.config.data_section import with_absolute_sources
 from nnrun.config.messages import Places, explain
 from nnrun.config.values import Settings, Tree
+from nnrun.config.versions import current
 from nnrun.engine.scores import searched_by
 from nnrun.errors import MOST, ConfigError
 
@@ -94,6 +95,7 @@ class Config(Section):
     @classmethod
     def checked(cls, values: Tree, places: Places) -> Config:
         """From plain values whose places are known; a ConfigError lists everything that is wrong."""
+        values, _ = current(values, places)
         problems, more = list(places.problems), 0
         try:
             config = cls.model_validate(values)

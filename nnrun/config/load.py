@@ -14,16 +14,13 @@ from nnrun.config.hints import key_called
 from nnrun.config.messages import Places
 from nnrun.config.overrides import apply, over, reshape
 from nnrun.config.values import KeyPath, describe
+from nnrun.config.versions import KEY, current, unreadable
 from nnrun.config.yaml_text import Source, decode, parse, read_bytes
 from nnrun.errors import ConfigError
 from nnrun.installation import command, shipped
 
 NOTHING_WRITTEN = b"{}\n"
 EXAMPLE = shipped() / "configs/digits.yaml"  # taken where nobody names a config: nothing that is wrong stands there
-RETIRED_THREADS = (
-    "does nothing any more and can be removed: a matrix product has one thread, and `--threads N` (or NNRUN_THREADS) "
-    "shares the work among as many without changing a bit; left out, all cores"
-)
 EXTENDS = "extends"
 DEEPEST = 20  # files that extend each other
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xlsm", ".npy", ".npz", ".gz")
@@ -58,10 +55,10 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     source = _whole(parse(decode(content, name), name), Path.cwd() if path is None else path.parent, [path])
     places = Places(name) if path == EXAMPLE else Places.of(source)
     values, settings = apply(source.values, places, overrides)
+    values, notices = current(values, places)
     replaced = reshape(values, places, settings)
     config = Config.checked(values, places)
     changes.check(config, places)
-    notices = []
     if replaced is not None:
         now = list(config.network.hidden)
         notices.append(f"network.hidden {replaced} is replaced by depth × [width] = {now}")
@@ -71,8 +68,6 @@ def load_config(path: Path | None, overrides: Sequence[str] = (), text: str | by
     for place, last in changes.averages_of_nothing(config):
         told = f"leaves nothing to average, as the training ends after epoch {last}"
         notices.append(places.locate(place, told).line)
-    if config.training.blas_threads not in (None, 1):
-        notices.append(places.locate(("training", "blas_threads"), RETIRED_THREADS).line)
     return Loaded(config, content, path, notices, places, tuple(overrides))
 
 
@@ -111,6 +106,8 @@ def load_values(values: Mapping[str, object]) -> Loaded:
 def _whole(source: Source, folder: Path, trail: Sequence[Path | None]) -> Source:
     """A file on top of those that it extends, the last of them on top of the others; `trail` is who extends whom."""
     values = with_absolute_sources(source.values, folder)
+    if KEY in values and (wrong := unreadable(values.pop(KEY))):
+        raise ConfigError([Places.of(source).locate((KEY,), wrong).line])
     named = values.pop(EXTENDS, None)
     whole = Source(source.name, {}, {})
     for k, base in enumerate(named if isinstance(named, list) else [] if named is None else [named]):

@@ -68,6 +68,15 @@ class Places:
         self.positions = {p: place for p, place in self.positions.items() if p[: len(path)] != path}
         self.arguments = {p: argument for p, argument in self.arguments.items() if p[: len(path)] != path}
 
+    def move(self, path: KeyPath, to: KeyPath) -> None:
+        """The value that was written at `path` is now that of another key."""
+
+        def moved(p: KeyPath) -> KeyPath:
+            return (*to, *p[len(path) :]) if p[: len(path)] == path else p
+
+        self.positions = {moved(p): place for p, place in self.positions.items()}
+        self.arguments = {moved(p): argument for p, argument in self.arguments.items()}
+
     def locate(self, path: KeyPath, message: str, at_key: bool = False) -> Located:
         """The message about the value at `path` with its place: its own, or else that of what it stands in."""
         text = f"{dotted(path)}: {message}" if path else message

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
+from nnrun.config.versions import VERSION
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -42,12 +43,19 @@ Node = TypedDict(
 Definitions = dict[str, Node]  # the sections, by name
 
 
-EXTENDED = {  # a key of a file alone, which `load_config` follows
+OF_FILES = {  # keys of a file alone, which `load_config` follows
+    "version": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": VERSION,
+        "default": 1,
+        "description": "for which keys this file was written; a newer one is an error that says so",
+    },
     "extends": {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}],
         "default": None,
         "description": "a config, or a list of them, whose values hold where this file gives none",
-    }
+    },
 }
 
 
@@ -72,7 +80,7 @@ class _Untitled(GenerateJsonSchema):
 def json_schema() -> Node:
     """JSON Schema, draft 2020-12, of a YAML file."""
     schema = Config.model_json_schema(schema_generator=_Untitled)
-    schema["properties"] = EXTENDED | schema["properties"]
+    schema["properties"] = OF_FILES | schema["properties"]
     return cast(Node, {"$schema": DIALECT, **schema})
 
 

@@ -223,9 +223,6 @@ class Training(Section):
         "auto",
         "compiled = by Numba, of the extra `fast`; auto = compiled where there is much to do; a part of the result",
     )
-    blas_threads: Annotated[int, Bounds(ge=1, le=1024)] | None = Field(
-        None, exclude=True, description="does nothing any more: products have one thread, `--threads N` shares the rest"
-    )
     loss: Annotated[str, OneOf(("auto", *LOSSES))] = key("auto", "auto = cross_entropy for classes, else squared_error")
     average: Average | None = key(
         None, "{ema: SHARE} or {swa: EPOCH} = judge, keep and export averaged parameters; null = those that train"

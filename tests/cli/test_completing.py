@@ -86,7 +86,7 @@ def test_settings() -> None:
         "network.batch_norm=", "network.batch_norm=true", "network.batch_norm=false"
     ]  # fmt: skip
     assert "training.epochs=50" in completing.settings("training.epochs=")
-    assert set(completing.settings("")) == {f"{row.key}=" for row in reference_rows()} - {"extends="}
+    assert set(completing.settings("")) == {f"{row.key}=" for row in reference_rows()} - {"extends=", "version="}
 
 
 def test_tags_and_states(run: str) -> None:

@@ -15,7 +15,8 @@ from nnrun.config.overrides import as_path, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, Interval, Wrong
 from nnrun.config.space.space import Space, WrittenRange, WrittenSpace, usual_space
-from nnrun.config.values import KeyPath, Settings, Tree, describe
+from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
+from nnrun.config.versions import GONE
 from nnrun.errors import MOST, ConfigError
 from nnrun.text import closest
 
@@ -23,7 +24,7 @@ SECTIONS = ("network", "regularization", "optimizer", "training")  # those that 
 NOT_SEARCHED = {
     "training.engine": "all trials have one engine",
     "training.changes": "all trials make the same changes",
-    "training.blas_threads": "it does nothing any more, and `--threads` changes no bit",
+    **{dotted(path): f"it {gone.told}" for path, gone in GONE.items()},
 }
 Finding = tuple[KeyPath, str]  # where, below search.space, and what is wrong
 

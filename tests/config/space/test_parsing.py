@@ -7,6 +7,7 @@ from nnrun.config.config import Config
 from nnrun.config.load import load_config
 from nnrun.config.space.parsing import load_space, parse_space
 from nnrun.config.space.space import usual_space
+from nnrun.config.versions import GONE
 from nnrun.errors import ConfigError
 
 RANGES = "uniform, int, log, int_log, one_minus_log, choice, quantized"
@@ -26,7 +27,7 @@ MISTAKES = [
     ("seed: {int: [0, 5]}", "11: seed: cannot be searched; only network, regularization, optimizer and training can"),
     (
         "training.blas_threads: {int: [1, 2]}",
-        "28: training.blas_threads: cannot be searched; it does nothing any more, and `--threads` changes no bit",
+        f"28: training.blas_threads: cannot be searched; it {GONE['training', 'blas_threads'].told}",
     ),
     ("optimizer: {choice: [adam]}", "16: optimizer: is a section; name a key in it, such as optimizer.name"),
     (
