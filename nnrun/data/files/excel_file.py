@@ -10,7 +10,8 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -28,6 +29,7 @@ from nnrun.text import MANY, listed
 
 _MOST_ROWS = 1 << 20  # that a sheet has room for; up to a damaged number of a row, empty ones would be filled in
 _TOGETHER = 1 << 10  # rows that are looked at together
+_KEPT = 1 << 20  # cells that are read once
 _OLD = b"\xd0\xcf\x11\xe0"  # how files begin that are no archives: old workbooks, and those with a password
 _MIDNIGHT = dt.time()
 _NO_VALUES = "of formulas without stored values; open the workbook in a spreadsheet program and save it"
@@ -54,6 +56,7 @@ class Sheet:
     unreadable: Mapping[str, str]
     decimals: Decimals
     notices: Sequence[str]
+    rows: Sequence[Row]  # all of them, if they are few, as it takes long to go through them again
 
 
 def read_xlsx(path: Path, reading: Reading, rows: int | None = None, found: Sheet | None = None) -> Iterator[Table]:
@@ -73,22 +76,26 @@ def find_sheet(path: Path, reading: Reading) -> Sheet:
     """Which sheet is read, and its columns; raises DataError for what is no workbook, or holds no table."""
     with _opened(path) as book:
         name, notices = _choose(path, book, reading.sheet)
-        above, names = _names(path, name, _rows(path, book[name]), reading)
-        decimals, filled = Decimals(reading), set[int]()
+        others = f" ({notices[0]})" if notices else ""
+        above, names = _names(path, name, _rows(path, book[name]), reading, others)
+        decimals, filled, kept, cells = Decimals(reading), set[int](), list[Row](), 0
         rows = _rows(path, book[name], above)
         while several := _next(path, rows, _TOGETHER):
             filled.update(place for _, row in several for place, value in enumerate(row) if value is not None)
-            if not decimals.is_settled:
-                decimals.see(as_text(row for _, row in several))
+            decimals.see(row for _, row in several)
+            cells += sum(len(row) for _, row in several)
+            kept += several
+            if cells > _KEPT:
+                kept.clear()
     if not filled:
-        raise DataError(f"{path}:{above}: a row of names and none below it; add the rows of the table")
+        raise DataError(f"{path}:{above}: a row of names and none below it; add the rows of the table{others}")
     width = max(len(names), max(filled) + 1)
     if reading.header is False:
         names = [f"c{number}" for number in range(1, width + 1)]
     header = name_columns([*names, *[""] * (width - len(names))], path.name)
     empty = {column for place, column in enumerate(header.names) if place not in filled} - header.unnamed
     unreadable = dict.fromkeys(_of_formulas(path, name, header, empty), _NO_VALUES) if empty else {}
-    return Sheet(name, header, above, unreadable, decimals, (*notices, *header.notices))
+    return Sheet(name, header, above, unreadable, decimals, (*notices, *header.notices), kept)
 
 
 def is_workbook(path: Path) -> bool:
@@ -150,19 +157,18 @@ def _choose(path: Path, book: Any, wanted: str | None) -> tuple[str, list[str]]:
     return filled[0], [f"{path.name}: no sheet {wanted!r}; {filled[0]!r} is read, the only one that holds cells"]
 
 
-def _names(path: Path, sheet: str, rows: Iterator[Row], reading: Reading) -> tuple[int, list[str]]:
+def _names(path: Path, sheet: str, rows: Iterator[Row], reading: Reading, others: str) -> tuple[int, list[str]]:
     """The row of the names and what stands in it; row 0, and nothing, where there are none."""
-    first, *others = _next(path, rows, 2) or [(0, [])]
-    number, values = first
-    if not number:
+    beginning = _next(path, rows, 2)
+    if not beginning:
         raise DataError(f"{path}: sheet {sheet!r} is empty", ("data", "format", "sheet"))
     if reading.header is False:
         return 0, []
-    below, more = others[0] if others else first
+    (number, values), (below, more) = beginning[0], beginning[-1]
     if len([*filter(None, values)]) == 1 and len([*filter(None, more)]) > 1:
         raise DataError(
             f"{path}:{number}: a title above the table; the names of its columns seem to stand in row {below}; remove "
-            "what stands above them"
+            f"what stands above them{others}"
         )
     return number, ["" if value is None else str(value).strip() for value in values]
 
@@ -184,11 +190,23 @@ def _next(path: Path, rows: Iterator[Row], most: int | None) -> list[Row]:
 
 
 def _pieces(path: Path, book: Any, known: Sheet, most: int | None) -> Iterator[Piece]:
-    rows, start, mark = _rows(path, book[known.name], known.above), 0, known.decimals.mark
-    while several := _next(path, rows, most):
-        text = as_text([_cell(value, mark) for value in row] for _, row in several)
-        yield Piece(text.encode(), [number for number, _ in several], start)
-        start += len(several)
+    start, mark = 0, known.decimals.mark
+    rows = iter(known.rows) if known.rows else _rows(path, book[known.name], known.above)
+    while True:
+        numbers = array("q")
+        with _explained(path):
+            text = as_text(_cells(islice(rows, most), mark, numbers))
+        if not numbers:
+            return
+        yield Piece(text, numbers, start)
+        start += len(numbers)
+
+
+def _cells(rows: Iterable[Row], mark: str, numbers: array[int]) -> Iterator[list[Any]]:
+    """One row after the other as a CSV file would hold it; notes the number of each."""
+    for number, row in rows:
+        numbers.append(number)
+        yield [_cell(value, mark) for value in row]
 
 
 def _cell(value: Any, mark: str) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import codecs
 import json
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +30,8 @@ from nnrun.text import shortened
 
 _TOGETHER = 1 << 12  # lines that are looked at together
 _EXAMPLE = 'a line holds one object, such as {"age": 41, "town": "York"}'
-_SHAPES = {list: "a list", dict: "an object"}
+_SHAPES: dict[type, str] = {list: "a list", dict: "an object"}
+_PLAIN = frozenset[type]({str, bool, type(None)})
 _WHOLE = "write each row as an object on a line of its own (pandas: to_json(FILE, orient='records', lines=True))"
 
 Row = dict[Any, Any]  # numbers as the text that they are written in
@@ -65,19 +67,21 @@ def find_keys(path: Path, reading: Reading) -> Keys:
     encoding, decimals = encoding_of(path, reading.encoding), Decimals(reading)
     keys: dict[str, None] = {}
     nested: dict[str, str] = {}
-    count = 0
-    lines = _rows(path, encoding, decimals.mark)
-    while several := list(islice(lines, _TOGETHER)):
-        count += len(several)
-        for number, row in several:
-            if row.keys() - keys.keys():
-                keys |= dict.fromkeys(row)
-                _check_width(path, number, len(keys))
-            for key, value in row.items():
-                if isinstance(value, (list, dict)) and key not in nested:
-                    nested[key] = f"nested ({_SHAPES[type(value)]} in line {number})"
-        if not decimals.is_settled:
-            decimals.see(as_text(row.values() for _, row in several))
+    count, waiting = 0, list[Iterable[object]]()  # rows that may tell what marks decimals
+    for number, row in _rows(path, encoding, _decoder(decimals.mark, object_pairs_hook=_object)):
+        count += 1
+        if not row.keys() <= keys.keys():
+            keys |= dict.fromkeys(row)
+            _check_width(path, number, len(keys))
+        if not _PLAIN.issuperset(map(type, row.values())):
+            shapes = {key: _SHAPES[type(value)] for key, value in row.items() if type(value) in _SHAPES}
+            nested = {key: f"nested ({shape} in line {number})" for key, shape in shapes.items()} | nested
+        if not decimals.are_settled:
+            waiting.append(row.values())
+            if len(waiting) == _TOGETHER:
+                decimals.see(waiting)
+                waiting.clear()
+    decimals.see(waiting)
     if not count:
         raise DataError(f"{path}: the file is empty; at least one line is needed, and {_EXAMPLE}")
     if not keys:
@@ -108,21 +112,31 @@ def _pieces(path: Path, known: Keys, rows: int | None) -> Iterator[Piece]:
     """The text of the next rows, fields in the order of the keys; of nested values nothing, as no text means them."""
     nested = [name in known.nested for name in known.header.names]
     taken = [None if odd else key for key, odd in zip(known.keys, nested, strict=True)]  # no object has the key None
-    lines, start = _rows(path, known.encoding, known.decimals.mark), 0
-    while several := list(islice(lines, rows)):
-        text = as_text(map(row.get, taken) for _, row in several)
-        yield Piece(text.encode(), [number for number, _ in several], start)
-        start += len(several)
+    coming, start = _rows(path, known.encoding, _decoder(known.decimals.mark)), 0
+    while True:
+        lines = array("q")
+        text = as_text(_cells(islice(coming, rows), taken, lines))
+        if not lines:
+            return
+        yield Piece(text, lines, start)
+        start += len(lines)
 
 
-def _rows(path: Path, encoding: str, mark: str) -> Iterator[tuple[int, Row]]:
+def _cells(rows: Iterable[tuple[int, Row]], keys: Sequence[str | None], lines: array[int]) -> Iterator[Iterator[Any]]:
+    """The values of one row after the other, as those of a whole piece would fill memory; notes the line of each."""
+    for number, row in rows:
+        lines.append(number)
+        yield map(row.get, keys)
+
+
+def _decoder(mark: str, **how: Any) -> json.JSONDecoder:
+    """Numbers stay the text that they are written in, with this decimal mark."""
+    real = str if mark == "." else partial(_with_mark, mark)
+    return json.JSONDecoder(parse_float=real, parse_int=str, parse_constant=str, **how)
+
+
+def _rows(path: Path, encoding: str, decoder: json.JSONDecoder) -> Iterator[tuple[int, Row]]:
     """The objects with the lines that they stand in, blank ones left out."""
-    decoder = json.JSONDecoder(
-        parse_float=str if mark == "." else partial(_with_mark, mark),
-        parse_int=str,
-        parse_constant=str,
-        object_pairs_hook=_object,
-    )
     with open_text(path, encoding) as handle:
         for number, line in enumerate(handle, 1):
             if line.isspace():
@@ -167,9 +181,11 @@ def _what(value: object) -> str:
 def _broken(path: Path, number: int, line: str, error: json.JSONDecodeError) -> str:
     if line.strip() in ("[", "{"):
         return f"{path}:{number}: JSON that goes on over several lines; {_WHOLE}"
-    if error.pos >= len(line.rstrip()) and not line.endswith("\n"):
-        return f"{path}:{number}: the file ends in the midst of an object; fetch it again, or remove this line"
-    return f"{path}:{number}:{error.colno}: no JSON ({error.msg[0].lower()}{error.msg[1:]}); {_EXAMPLE}"
+    if error.pos < len(line.rstrip()) and not error.msg.startswith("Unterminated"):
+        return f"{path}:{number}:{error.colno}: no JSON ({error.msg[0].lower()}{error.msg[1:]}); {_EXAMPLE}"
+    if line.endswith("\n"):
+        return f"{path}:{number}: the line ends in the midst of an object; {_EXAMPLE}"
+    return f"{path}:{number}: the file ends in the midst of an object; fetch it again, or remove this line"
 
 
 def _check_characters(path: Path, number: int, row: Row) -> None:

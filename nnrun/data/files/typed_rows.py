@@ -13,11 +13,13 @@ from nnrun.data.files.reading import Reading
 _COMMA = ","
 
 
-def as_text(rows: Iterable[Iterable[object]]) -> str:
-    """The rows as records of a CSV file: None is an empty field, truth True or False, as pandas writes it."""
-    text = io.StringIO(newline="")
+def as_text(rows: Iterable[Iterable[object]]) -> bytes:
+    """The rows as records of a CSV file in UTF-8: None is an empty field, truth True or False, as pandas writes it."""
+    data = io.BytesIO()  # a StringIO would take four bytes a character
+    text = io.TextIOWrapper(data, "utf-8", newline="")
     csv.writer(text, delimiter=_COMMA, lineterminator="\r\n").writerows(rows)  # so that either of both is quoted
-    return text.getvalue()
+    text.detach()
+    return data.getvalue()
 
 
 class Decimals:
@@ -33,14 +35,14 @@ class Decimals:
         return self._found.mark
 
     @property
-    def is_settled(self) -> bool:
+    def are_settled(self) -> bool:
         """Whether more rows cannot tell more."""
         return self._found.settled
 
-    def see(self, text: str) -> None:
-        """Take in the next rows, as `as_text` gives them."""
-        if not self.is_settled:
-            self._found = find_decimal([text], _COMMA)
+    def see(self, rows: Iterable[Iterable[object]]) -> None:
+        """Take in the next rows."""
+        if not self.are_settled:
+            self._found = find_decimal([as_text(rows).decode()], _COMMA)
 
     def dialect(self, reading: Reading) -> Dialect:
         """How what `as_text` gives is to be read."""

@@ -165,6 +165,11 @@ def test_sheets_without_a_table(book: Book) -> None:
     assert fault(book(Data=[["x", "y"]])).startswith(":1: a row of names and none below it")
     titled = book(Data=[["Sales of 2026"], [], ["x", "y"], [1, 2]])
     assert fault(titled).startswith(":1: a title above the table; the names of its columns seem to stand in row 3")
+    noted = book(Notes=[["see Data"]], Data=[["x", "y"], [1, 2]])
+    assert fault(noted) == (
+        ":1: a row of names and none below it; add the rows of the table (data.xlsx: sheet 'Notes' is read; "
+        "data.format.sheet names another: 'Data')"
+    )
     stray = book(Data=[["x", "y"], [1, 2], [3, 4, "see above"]])
     assert fault(stray) == ":3:3: a value in a column without a name; name the column, or remove it"
     merged = book(Data=[["x", "y", None], [1, 2, 5], [3, 4, 6]], change=lambda made: made["Data"].merge_cells("B1:C1"))

@@ -146,6 +146,8 @@ def test_nested_values_can_be_left_out(jsonl: Jsonl) -> None:
     [
         ('{"a": tru}', ":3:7: no JSON (expecting value); "),
         ('{"a": 1} {"a": 2}', ":3:10: no JSON (extra data); "),
+        ('{"a": "x', ":3: the line ends in the midst of an object; a line holds one object"),
+        ('{"a": 1', ":3: the line ends in the midst of an object"),
         ("[1, 2]", ":3: a list, where a line holds one object"),
         ('[{"a": 1}]', ":3: a list (write each row as an object on a line of its own"),
         ("17", ":3: the value 17, where a line holds"),
