@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.features.categories import MOST_POOLED, OTHER
-from nnrun.data.files.sources import read_chunks
 from nnrun.data.files.table import Table, labels, require_column, suggest
-from nnrun.data.files.unnamed import suffix_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
 from nnrun.models.calibration import outdated
+from nnrun.models.incoming import STDIN, in_memory, read_rows
 from nnrun.models.model import Model
 from nnrun.text import MANY, counted, listed, number
 
@@ -29,13 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nnrun.data.features.columns import Column
-    from nnrun.data.files.reading import Reading
     from nnrun.models.drift.comparing import Drift
     from nnrun.models.uncertainty import Beside, IntervalDocument
 
 
 PREDICTION, ROW = "prediction", "row"
-IN_MEMORY = "the rows"  # what a table without a file is called
 CELLS_AT_ONCE = 4_000_000  # of features; bounds the memory
 
 
@@ -54,7 +47,7 @@ def tables_of(model: Model, rows: str | pd.DataFrame, target: bool) -> Generator
     if isinstance(rows, str):
         tables = read_rows(rows, rows_at_once(model), model.fitted.reading)
     else:
-        tables = _slices(Table(rows.reset_index(drop=True), IN_MEMORY), rows_at_once(model))
+        tables = _slices(in_memory(model, rows), rows_at_once(model))
     with closing(tables):
         for table in tables:
             require_features(model, table)
@@ -95,7 +88,7 @@ class Predictions:
 
     def of_frame(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Those of rows in memory, whatever their index; raises DataError where they do not fit."""
-        (predictions,) = self.of([Table(frame.reset_index(drop=True), IN_MEMORY)])
+        (predictions,) = self.of([in_memory(self.model, frame)])
         return predictions
 
     def of(self, tables: Iterable[Table]) -> Iterator[pd.DataFrame]:
@@ -267,32 +260,3 @@ def require_features(model: Model, table: Table) -> None:
     what = f"no column {missing[0]!r}" if len(missing) == 1 else f"no columns {listed([*map(repr, missing)], MANY)}"
     here = hint or f"; the columns are {listed(table.columns, MANY)}"
     raise DataError(f"{table.at_header()}: {what}, which {model.run.name} learned from{here}")
-
-
-STDIN = "-"
-_NAME = "<stdin>"
-
-
-def read_rows(source: str, rows: int, reading: Reading) -> Generator[Table, None, None]:
-    """Tables of at most so many rows; `-` is standard input, which is put on the disk first.
-
-    Raises DataError for whatever cannot be read.
-    """
-    if source != STDIN:
-        yield from read_chunks(Path(source), rows, reading)
-        return
-    with tempfile.TemporaryDirectory(prefix="nnrun-") as folder:
-        path = _spooled(Path(folder))
-        try:
-            for table in read_chunks(path, rows, reading):
-                notices = tuple(notice.replace(path.name, _NAME) for notice in table.notices)
-                yield replace(table, name=_NAME, notices=notices)
-        except DataError as error:
-            raise DataError(str(error).replace(str(path), _NAME)) from None
-
-
-def _spooled(folder: Path) -> Path:
-    path = folder / "stdin"
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    return path.rename(path.with_suffix(suffix_of(path)))

@@ -16,10 +16,11 @@ from nnrun.errors import DataError
 from nnrun.models.baselines import boosted, constant, linear
 from nnrun.models.drift.comparing import drift_of
 from nnrun.models.evaluation import BOOSTING, FILE, NETWORK, Evaluation, Predictor
+from nnrun.models.incoming import IN_MEMORY
 from nnrun.models.model import Model
 from nnrun.models.operating import read_costs
 from nnrun.models.reads import count_read, why_not
-from nnrun.models.rows import IN_MEMORY, probability_notices, require_features, tables_of, with_target
+from nnrun.models.rows import probability_notices, require_features, tables_of, with_target
 from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples

@@ -28,6 +28,9 @@ def frame() -> pd.DataFrame:
             "gap": np.where(rng.random(120) < 0.2, np.nan, x / 3),
             "town": pd.Categorical(rng.choice(["York", 'say "hi"', "a, b"], 120)),
             "zip": [f"0{k % 7}" for k in range(120)],
+            "paid": [f"{k}.50 kg" for k in range(120)],
+            "rating": [("NA", "good", "bad", None)[k % 4] for k in range(120)],
+            "share": [f"{k % 9}%" for k in range(120)],
             "seen": pd.date_range("2026-01-31", periods=120, freq="7h"),
             "member": x > 0.3,
             "y": np.where(x + rng.normal(size=120) / 2 > 0, "yes!", "no!"),
@@ -66,6 +69,18 @@ def test_trained_with_the_bits_of_a_csv_file(frame: pd.DataFrame, runs: Path, tm
     assert by_frame.evaluate(frame.to_dict("list"))["parts"] == measured["parts"]
     with pytest.raises(DataError, match="the rows: no column 'y'"):
         by_frame.evaluate(frame.drop(columns="y"))
+    with pytest.raises(DataError, match="the rows: row 3: 'much' in column 'x'"):
+        by_frame.predict(frame.assign(x=[*frame["x"][:2], "much", *frame["x"][3:]]))
+
+
+def test_names_that_are_numbers_and_cells_that_are_stated_to_be_missing(runs: Path) -> None:
+    frame = pd.DataFrame(np.arange(80.0).reshape(40, 2) % 7).assign(y=["a", "b"] * 20)
+    run = nnrun.train(with_source(format={"missing": [3]}, kinds={"1": "category"}), runs, data=frame)
+    (kept,) = (runs / "frames").iterdir()
+    pd.testing.assert_frame_equal(run.predict(frame), run.predict(kept))
+    assert "0 is missing" in json.loads((run.path / "data.json").read_text())["features"]
+    with pytest.raises(DataError, match="several columns are called '0'"):
+        run.predict(frame.rename(columns={1: 0}))
 
 
 def test_a_run_is_repeated_and_resumed_from_its_files_alone(frame: pd.DataFrame, runs: Path) -> None:

@@ -46,4 +46,5 @@ class Decimals:
 
     def dialect(self, reading: Reading) -> Dialect:
         """How what `as_text` gives is to be read."""
-        return Dialect(Layout(_COMMA), "utf-8", self.mark, self._found.settled, "", reading)
+        known = self.are_settled or self.mark == reading.usual_decimal
+        return Dialect(Layout(_COMMA), "utf-8", self.mark, known, "", reading)

@@ -1,0 +1,45 @@
+"""A table in memory, read as the CSV file of its cells would be, so that new rows mean what those of training did."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnrun.data.files.csv_file import Piece, tables_of
+from nnrun.data.files.reading import Header, Reading
+from nnrun.data.files.table import Table
+from nnrun.data.files.typed_rows import Decimals
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collection[str]) -> Table:
+    """The rows, numbered from 0 whatever their index, read as far as these columns go; others stay as they are.
+
+    Numbers that are to be numbers mean themselves, unless some of them mean a missing value. Raises DataError for what
+    cannot be read.
+    """
+    plain = frame.reset_index(drop=True).rename(columns=str)
+    table = Table(plain, name, repeated=frozenset(plain.columns[plain.columns.duplicated()]))
+    types = zip(table.columns, table.frame.dtypes, strict=True)
+    texts = [
+        column
+        for column, dtype in types
+        if column in columns and (dtype.kind not in "iufb" or column in reading.text or reading.missing)
+    ]
+    if not texts or not len(table) or table.repeated:
+        return table
+    dialect = Decimals(reading).dialect(reading)
+    cells = table.frame[texts].to_csv(index=False, header=False, lineterminator="\n", decimal=dialect.decimal)
+    header = Header(texts, frozenset(), frozenset(), (), placed=False)
+    try:
+        piece = Piece(cells.encode(), range(1, len(table) + 1), 0)
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
+    read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
+    whole = table.frame.assign(**{column: read.frame[column] for column in texts})
+    return Table(whole, name, notices=read.notices)
