@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from asyncio import run_coroutine_threadsafe
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -107,19 +108,26 @@ class Crew:
                     self._change.notify()
 
     def wait_for(self, future: Any, address: str) -> Any:
-        """The result of what a worker was asked; WorkerDiedError where it has left, NnrunError where all is over."""
+        """The result of what a worker was asked; WorkerDiedError where it has left, NnrunError where all is over.
+
+        It stays on the worker until it is fetched, and a worker that leaves in between takes it along: dask would wait
+        for another one that may not come. So it is fetched in the background, and one wait goes for all of it.
+        """
         ended = threading.Event()  # by the answer, or by the look that misses the worker
+        loop: Any = self.client.loop
+        fetched = run_coroutine_threadsafe(self.client.gather(future, asynchronous=True), loop.asyncio_loop)
+        fetched.add_done_callback(lambda fetched: ended.set())
         with self._change:
             self._waits[ended] = address
             self._end_vain_waits()
-        future.add_done_callback(lambda future: ended.set())
         ended.wait()
         with self._change:
             del self._waits[ended]
-        if not future.done():
+        if not fetched.done():
+            fetched.cancel()
             raise NnrunError(self._over) if self._over else WorkerDiedError(LOST)
         try:
-            return future.result()
+            return fetched.result()
         except Exception as error:
             if type(error).__name__ == "KilledWorker":
                 raise WorkerDiedError(LOST) from None

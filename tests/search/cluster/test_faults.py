@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import random
 import signal
 import socket
@@ -20,6 +21,9 @@ import pytest
 from nnrun.config.load import Loaded, load_config
 from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
+from nnrun.search.cluster.connecting import connected
+from nnrun.search.cluster.crew import USUAL, Crew, own_probe
+from nnrun.search.executors import WorkerDiedError
 from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -151,6 +155,19 @@ def test_workers_that_join_and_leave(changes: int, fresh: Callable[[], ByHand], 
     options = Options(stack=1, cluster=str(cluster.file))
     found = begin(long(trials), tmp_path / "there", options, AtTrial(change, changes))
     assert_equal(found.run, trials, tmp_path / "here")
+
+
+def test_a_worker_that_leaves_with_its_answer_is_missed(fresh: Callable[[], ByHand]) -> None:
+    """It has done its work, and dies before that is fetched: dask alone would wait for it for ever."""
+    with connected(str((cluster := fresh()).file)) as client:
+        crew = Crew(client, own_probe(**USUAL), None, any_bits=False)
+        with closing(crew), crew.one(None) as address:
+            future = client.submit(bytes, 10, workers=[address], pure=False)
+            until(future.done)
+            os.kill(client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
+            with pytest.raises(WorkerDiedError):
+                crew.wait_for(future, address)
+    assert len(cluster.processes) == 3
 
 
 class Proxy:
