@@ -71,13 +71,13 @@ def test_a_made_up_table(name: str, way: str, request: pytest.FixtureRequest, he
     assert Path("model.onnx").stat().st_size > 0
 
 
-LIKE_MOONS = ("circles", "spirals", "blobs")  # two numbers and classes by a formula, too
+LIKE_OTHERS = ("circles", "spirals", "blobs", "wine")  # as moons, two numbers and classes by a formula; as iris
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.soak] if name in LIKE_MOONS else [])
+        pytest.param(name, marks=[pytest.mark.soak] if name in LIKE_OTHERS else [])
         for name in BUNDLED
         if name != "temperatures"  # of a stranger's table nobody knows that a day is more than a number of the row
     ],

@@ -150,7 +150,7 @@ def test_the_config_to_keep_has_its_comments_and_trains_the_best_single_run(whol
     assert adopted[-1] == ended(whole)["end"]["settings"]
 
 
-@pytest.mark.parametrize("after", [1, 9, 23])
+@pytest.mark.parametrize("after", [9, *(pytest.param(epoch, marks=pytest.mark.soak) for epoch in (1, 23))])
 def test_stopped_and_resumed_it_comes_to_the_same_steps(
     whole: RunDir, improve: Improve, after: int, tmp_path: Path
 ) -> None:

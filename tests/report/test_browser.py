@@ -386,7 +386,7 @@ def lanes_apart(page: Any) -> float:
 @pytest.mark.parametrize(
     ("drag", "width", "options"),
     [
-        pytest.param(mouse, 1400, {}, id="mouse"),
+        pytest.param(mouse, 1400, {}, id="mouse", marks=pytest.mark.soak),
         pytest.param(
             finger, 1024, {"has_touch": True, "is_mobile": True}, id="finger on a tablet", marks=pytest.mark.soak
         ),
