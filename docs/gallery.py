@@ -50,7 +50,8 @@ CROPPED = f"{FONT} {HIDDEN} {{ display: none; }} .chart {{ margin-top: 6px; }}"
 INTRODUCTION = """\
 # Gallery
 
-What each file in [configs](../configs/README.md) teaches, one picture a lesson, drawn from real runs on real data.
+What each file in [configs](../configs/README.md) teaches, one picture a lesson, drawn from real runs; the last command of
+each draws it. Data are real but for moons, blobs, circles, spirals and temperatures, which a formula makes.
 `python docs/gallery.py` trains all of it and makes this page anew in {minutes} on two cores; it needs Chromium. The
 same files give the same numbers on one processor; on another, sums are rounded differently and an error may be some
 examples higher or lower, most in deep networks and where training jumps, as without normalisation, batch norm or
@@ -70,7 +71,7 @@ def entry(name: str, lesson: Lesson, runs: Runs) -> str:
         f"![{lesson.alt}](gallery/{name}.png)",
         "\n".join(sentences),
         *filter(None, [lesson.see, lesson.told]),
-        "\n".join(["```sh", *runs.commands, "```"]),
+        "\n".join(["```sh", *runs.commands, f"python docs/gallery.py {name}", "```"]),
         markdown_table(lesson.heads, lesson.rows),
     ]
     return "\n\n".join(parts)

@@ -61,7 +61,6 @@ SURFACES = (
 
 def paths(runs: Runs) -> Lesson:
     """Four optimizers on four surfaces."""
-    runs.commands.append("python docs/gallery.py paths")
     found = [(surface, {name: _walk(surface, name) for name in STYLES}) for surface in SURFACES]
     charts = [_on_contours(surface, ways) for surface, ways in found]
     charts[-1].layout["annotations"] = [
@@ -122,7 +121,6 @@ BETAS = {0.5: GREEN, 0.9: BLUE, 0.98: ORANGE}
 
 def averages(runs: Runs) -> Lesson:
     """Of daily temperatures, by what momentum keeps."""
-    runs.commands.append("python docs/gallery.py averages")
     degrees = read_source(Data(source="temperatures"))["all"].frame["temperature"].to_numpy(float)
     found = {(beta, right): averaged(degrees, beta, right) for beta in BETAS for right in (False, True)}
     charts = [_averages(degrees, found), _beginning(degrees, found)]
@@ -202,7 +200,6 @@ def _slope(w: Array, x: Array, y: Array) -> Array:
 
 def bowls(runs: Runs) -> Lesson:
     """The cost of linear regression before and after normalising its feature."""
-    runs.commands.append("python docs/gallery.py bowls")
     frames = {
         "raw feature, 18 to 42": (False, (-0.35, 0.62), (-11, 7), (-0.2, 5.0)),
         "normalised feature": (True, (-2.4, 3.6), (-3, 3), (-1.9, 2.4)),
@@ -239,7 +236,6 @@ BATCHES = {"all 442 rows": (442, GREY), "32 rows": (32, BLUE), "one row": (1, OR
 
 def batch_sizes(runs: Runs) -> Lesson:
     """The same rate and number of steps, with more and fewer rows a step."""
-    runs.commands.append("python docs/gallery.py batch_sizes")
     x, y = _regression(normalised=True)
     cost, ways = _cost(x, y), {}
     for name, (size, _) in BATCHES.items():

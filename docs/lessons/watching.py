@@ -32,7 +32,7 @@ MISTAKE = "dense2.W"  # whose gradient is doubled
 def gradient(runs: Runs) -> Lesson:
     """A right gradient, and one that is wrong in one layer."""
     runs.configs.append("init_he")
-    runs.commands += ["nnrun check configs/init_he.yaml --all", "python docs/gallery.py gradient"]
+    runs.commands.append("nnrun check configs/init_he.yaml --all")
     trainer = _of_config("init_he", runs.root)
     right = trainer.gradient[0].copy()
     wrong = right.copy()
@@ -148,7 +148,7 @@ def ladder(runs: Runs) -> Lesson:
         layout = {**chart.layout, "xaxis": axis("", percent=True, range=[0, 0.25])}
         charts.append(replace(chart, title=name.capitalize(), note="", layout=layout, height=190))
         rows.append([name, *(percent(verdict.errors[part]) for part in ("train", "dev", "test"))])
-    see = "The longest step down the ladder is the problem: base to train is bias, train to dev is variance."
+    see = "The longest step up to dev is the problem: base to train is bias, train to dev is variance."
     return Lesson("The ladder from base to test", charts, ["best epoch", "train", "dev", "test"], rows, see=see)
 
 
