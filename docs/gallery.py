@@ -50,8 +50,8 @@ CROPPED = f"{FONT} {HIDDEN} {{ display: none; }} .chart {{ margin-top: 6px; }}"
 INTRODUCTION = """\
 # Gallery
 
-What each file in [configs](../configs/README.md) teaches, one picture a lesson, drawn from real runs; the last command of
-each draws it. Data are real but for moons, blobs, circles, spirals and temperatures, which a formula makes.
+What each file in [configs](../configs/README.md) teaches, one picture a lesson, drawn from real runs; the last command
+of each draws it. Data are real but for moons, blobs, circles, spirals and temperatures, which a formula makes.
 `python docs/gallery.py` trains all of it and makes this page anew in {minutes} on two cores; it needs Chromium. The
 same files give the same numbers on one processor; on another, sums are rounded differently and an error may be some
 examples higher or lower, most in deep networks and where training jumps, as without normalisation, batch norm or

@@ -68,7 +68,7 @@ LESSONS = {
     ),
     "ladder": Lesson(
         "The ladder from base to test",
-        "The longest step up to dev is the problem: base to train is bias, train to dev variance, from train-dev mismatch.",
+        "The longest step up to dev is the problem: base to train is bias, train to dev is variance.",
         _ladder,
         "errors of its parts",
     ),
