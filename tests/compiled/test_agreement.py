@@ -82,7 +82,7 @@ def pairs() -> Iterator[Any]:
             yield pytest.param(activation, optimizer, each, GRID, id=name, marks=pytest.mark.soak)
 
 
-@pytest.mark.parametrize(("activation", "optimizer", "dtype", "grid"), pairs())
+@pytest.mark.parametrize(("activation", "optimizer", "dtype", "grid"), [*pairs()])
 def test_fifty_steps_agree(activation: str, optimizer: str, dtype: str, grid: Sequence[Any]) -> None:
     for (loss, outputs), technique in grid:
         options = options_of(activation, optimizer, dtype, loss, outputs, technique == "all", TECHNIQUES[technique])
