@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -13,6 +14,14 @@ from pathlib import Path
 import pytest
 
 PATIENCE = 120  # seconds, after which something hangs
+UNCLOSED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # ends of cut connections
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    """Connections that were cut, which dask leaves to the collector, end with the test that cut them."""
+    yield
+    gc.collect()
 
 
 class ByHand:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import random
@@ -28,7 +27,7 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
-from tests.search.cluster.conftest import ByHand, until
+from tests.search.cluster.conftest import UNCLOSED, ByHand, until
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG
 
@@ -36,7 +35,7 @@ pytest.importorskip("distributed", reason="the extra `cluster` is not installed"
 
 SPACE = "search.space={optimizer.learning_rate: {log: [1e-4, 0.1]}}"
 SOAK = pytest.mark.soak
-UNCLOSED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # ends of cut connections
+pytestmark = UNCLOSED
 
 
 class AtTrial(Watcher):
@@ -227,10 +226,8 @@ def proxy(by_hand: ByHand) -> Iterator[Proxy]:
     address = json.loads(by_hand.file.read_text())["address"]
     with closing(Proxy(int(address.rpartition(":")[2]))) as made:
         yield made
-    gc.collect()  # connections that were cut, which dask leaves to that
 
 
-@UNCLOSED
 @pytest.mark.parametrize("stalls", [1, pytest.param(10, marks=SOAK)])
 def test_a_network_that_stalls(stalls: int, proxy: Proxy, tmp_path: Path) -> None:
     trials = 2 * stalls + 2
@@ -239,7 +236,6 @@ def test_a_network_that_stalls(stalls: int, proxy: Proxy, tmp_path: Path) -> Non
     assert_equal(found.run, trials, tmp_path / "here")
 
 
-@UNCLOSED
 @pytest.mark.parametrize("cuts", [1, pytest.param(10, marks=SOAK)])
 def test_a_network_that_cuts(cuts: int, proxy: Proxy, tmp_path: Path) -> None:
     """The search goes on over new connections, or ends and may be resumed, and never waits for ever."""

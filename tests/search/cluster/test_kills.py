@@ -17,11 +17,12 @@ from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
-from tests.search.cluster.conftest import ByHand
+from tests.search.cluster.conftest import UNCLOSED, ByHand
 from tests.search.cluster.test_same_ledger import left
 from tests.search.conftest import CONFIG
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+pytestmark = UNCLOSED
 
 
 @pytest.fixture
