@@ -69,6 +69,11 @@ def axis(title: str, **options: Any) -> Axis:
     return {"title": {"text": plain(title)}, "automargin": True, **shown, **options}
 
 
+def is_wide(values: Sequence[float], times: float) -> bool:
+    """Whether they are all positive and the largest is more than so many times the smallest, as decades show better."""
+    return bool(values) and min(values) > 0 and max(values) > times * min(values)
+
+
 def log_axis(title: str, values: Sequence[float], **options: Any) -> Axis:
     """An axis of decades for these values; numbers as they are spoken of, at few decades also 2 and 5 times them."""
     options["dtick"] = "D2" if max(values) < FEW_DECADES * min(values) else 1

@@ -25,6 +25,7 @@ from nnrun.report.page.charts import (
     axis,
     colour,
     dash,
+    is_wide,
     kept,
     line,
     log_axis,
@@ -74,8 +75,7 @@ def _losses(course: Course, marks: Layout, kind: str) -> Chart:
     loss = metric_name("loss", kind)
     curves = [(f"train {loss}", "train_loss", BLUE), (f"dev {loss}", "dev_loss", ORANGE), ("cost", "cost", GREEN)]
     spread = [value for row in course.rows for _, key, _ in curves if (value := numbers(row)[key]) is not None]
-    wide = bool(spread) and min(spread) > 0 and max(spread) > DECADES * min(spread)
-    y = log_axis(loss, spread) if wide else axis(loss, rangemode="tozero")
+    y = log_axis(loss, spread) if is_wide(spread, DECADES) else axis(loss, rangemode="tozero")
     note = " ".join(["Cost is the training loss with penalties.", *_past(course)])
     return _chart(f"{loss} and cost".capitalize(), course, curves, y, marks, f"{_note(len(course.rows))}{note}")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from nnrun.report.page.charts import BLUE, GREY, Chart, axis, kept, line, log_axis
+from nnrun.report.page.charts import BLUE, GREY, Chart, axis, is_wide, kept, line, log_axis
+from nnrun.report.run.curves import DECADES
 from nnrun.runs.records import Number, Row
 from nnrun.text import number
 
-DECADES = 30  # a loss that falls by more than this is drawn on a logarithmic axis
+MARKED = 30  # epochs; fewer are points on a line
 
 
 def steps_chart(rows: Sequence[Row]) -> Chart | None:
@@ -29,10 +30,10 @@ def steps_chart(rows: Sequence[Row]) -> Chart | None:
     told = f"{number(means[0])} in the first epoch, {number(means[-1])} in the last"
     shown = kept(losses)
     each = line("one mini-batch", [steps[i] for i in shown], [losses[i] for i in shown], GREY, width=1)
-    epochs = line("mean of the epoch", middles, means, BLUE, mode="lines+markers" if len(means) < DECADES else "lines")
+    epochs = line("mean of the epoch", middles, means, BLUE, mode="lines+markers" if len(means) < MARKED else "lines")
     positive = [loss for loss in losses if loss]
-    wide = bool(positive) and min(positive) > 0 and max(positive) > DECADES * min(positive)
-    layout = {"xaxis": axis("step", tickformat=",d"), "yaxis": log_axis("loss", positive) if wide else axis("loss")}
+    y = log_axis("loss", positive) if is_wide(positive, DECADES) else axis("loss")
+    layout = {"xaxis": axis("step", tickformat=",d"), "yaxis": y}
     alt = f"Losses of {len(losses):,} mini-batches as they were trained on; their mean is {told}."
     note = f"As it was trained on, dropout included. The mean of an epoch is {told}."
     return Chart("Loss of each mini-batch", alt, [each, epochs], layout, note)

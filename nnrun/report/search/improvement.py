@@ -9,7 +9,7 @@ from nnrun.config.values import Settings
 from nnrun.improving.record import IMPROVED, Ending, ImproveRecord, StepRecord, read, read_steps
 from nnrun.improving.telling import asked_told, interval, settings_told
 from nnrun.installation import as_options, command
-from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, line, log_axis, plain, points
+from nnrun.report.page.charts import BLUE, GREY, ORANGE, Chart, axis, is_wide, line, log_axis, plain, points
 from nnrun.report.page.html import Markup, code, commands, facts, join, listing, paragraph, sentence_case, table, tag
 from nnrun.report.page.page import Page, Section, left_out, made_from
 from nnrun.report.run import background
@@ -110,7 +110,7 @@ def staircase(steps: Sequence[StepRecord]) -> Chart:
     names = ["start", *(shortened(step["rule"], LONGEST_WHY) for step in steps)]
     known = [value for value in [*held, *(step["after"] for step in steps)] if value is not None]
     error = "dev error, mean of the seeds"
-    apart = min(known) > 0 and max(known) > APART * min(known)  # so that the later steps are seen beside the first
+    apart = is_wide(known, APART)  # so that the later steps are seen beside the first
     layout = {
         "xaxis": axis("", tickvals=x, ticktext=[plain(name) for name in names], tickangle=-35),
         "yaxis": log_axis(error, known, percent=True) if apart else axis(error, percent=True, rangemode="tozero"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.space.space import Space
-from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axis, kept, line, log_axis, points
+from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axis, is_wide, kept, line, log_axis, points
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
 from nnrun.search.record import SearchRecord, TrialRecord
@@ -129,8 +129,7 @@ class Results:
 def value_axis(name: str, values: Sequence[float]) -> Axis:
     """An axis for these values, of logarithms where they are spread over more than a decade."""
     percent = name.endswith("error")
-    wide = bool(values) and min(values) > 0 and max(values) > SPREAD * min(values)
-    return log_axis(name, values, percent=percent) if wide else axis(name, percent=percent)
+    return log_axis(name, values, percent=percent) if is_wide(values, SPREAD) else axis(name, percent=percent)
 
 
 def same_settings(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
