@@ -46,6 +46,7 @@ BUNDLED = {
     "moons": Bundled("class", "upper or lower? Two half moons in a plane, by a formula with noise"),
     "circles": Bundled("class", "inner or outer? A circle around another, by a formula with noise"),
     "spirals": Bundled("class", "which arm of a spiral? Three of them in a plane, by a formula with noise"),
+    "turned_spirals": Bundled("class", "the spirals as an instrument sees them that has slipped by 25 degrees"),
     "blobs": Bundled("class", "which cloud? Five of them in a plane, by a formula with noise"),
     "temperatures": Bundled("temperature", "how warm is a day of the year? By a formula with noise"),
 }
@@ -138,7 +139,7 @@ _Count = Annotated[int, Bounds(ge=1)]
 
 
 class Parts(Section):
-    """A file for each part of the data."""
+    """A file or a bundled set for each part of the data."""
 
     train: SourceText = Field(description="file with the training examples")
     dev: SourceText | None = key(None, "file with the development examples; null = data.folds cuts them out of train")
@@ -154,7 +155,7 @@ class Data(Section):
     source: Annotated[
         Annotated[SourceText, Tag(kind_tag("text"))] | Annotated[Parts, Tag(kind_tag("mapping"))],
         by_kind("a bundled name, a path or a mapping of train, dev and test"),
-    ] = key("digits", f"a bundled data set ({', '.join(BUNDLED)}), a file, or {{train, dev, test}} with a file a part")
+    ] = key("digits", f"a bundled data set ({', '.join(BUNDLED)}), a file, or {{train, dev, test}} with one a part")
     target: str | None = key(None, "column to predict; null = the source's own")
     task: Annotated[Literal["auto", "classification", "regression"], OneOf()] = key("auto", "what the target is")
     target_transform: Annotated[Literal["none", "log"], OneOf()] = key(

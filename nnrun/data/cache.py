@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.files.chunks import beside
-from nnrun.data.files.sources import check_file, source_files
+from nnrun.data.files.sources import check_file, read_files
 from nnrun.data.files.table import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
@@ -40,7 +40,7 @@ Entry = tuple[Arrays, Fitted]
 
 def cache_key(config: Data, dtype: str) -> str:
     """Hash of the data section, dtype, and each file's path, size and times; raises DataError for a missing file."""
-    files = [_identity(path) for path in source_files(config).values()]
+    files = [_identity(path) for path in read_files(config)]
     described = {
         "format": CACHE_FORMAT,
         "dtype": dtype,

@@ -80,8 +80,9 @@ class Fitted:
 
     @property
     def bundled(self) -> Bundled | None:
-        """What is known of the bundled set that the data are, if they are one."""
-        return BUNDLED.get(str(self.document["source"]))
+        """What is known of the bundled set that was trained on, if it is one."""
+        source = self.document["source"]
+        return BUNDLED.get(source if isinstance(source, str) else source.get("train", ""))
 
     @property
     def reading(self) -> Reading:

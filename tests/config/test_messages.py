@@ -241,6 +241,11 @@ OPTIMIZERS = "sgd, momentum, nesterov, rmsprop, adam, adamw"
             "config.yaml:1:16: data.source: no data set 'digts'; did you mean digits? "
             "(for a file of that name write ./digts)",
         ),
+        (
+            "data: {source: {train: spirls, dev: turned_spirals}}\n",
+            "config.yaml:1:24: data.source.train: no data set 'spirls'; did you mean spirals? "
+            "(for a file of that name write ./spirls)",
+        ),
         ("data: {source: ''}\n", "config.yaml:1:16: data.source: must name a bundled data set or a file"),
         (
             "regularization: {augment: [rot]}\n",

@@ -42,10 +42,17 @@ def spirals(random: Generator) -> pd.DataFrame:
 
     Of arm k, with t evenly spaced in [0.1, 1]: t·(cos φ, sin φ) with φ = 2πk/3 + 4.5·t. Noise of deviation 0.035.
     """
-    t = np.linspace(0.1, 1, 200)
-    angles = {name: 2 * np.pi * k / 3 + 4.5 * t for k, name in enumerate("abc")}
-    arms = {name: np.stack([t * np.cos(phi), t * np.sin(phi)], 1) for name, phi in angles.items()}
-    return _points(arms, 0.035, random)
+    return _points(_arms(np.linspace(0.1, 1, 200)), 0.035, random)
+
+
+def turned_spirals(random: Generator) -> pd.DataFrame:
+    """The spirals of an instrument that has slipped: turned by 25°, 100 points an arm with t uniform in [0.1, 1]."""
+    return _points(_arms(random.uniform(0.1, 1, 100), turned=np.deg2rad(25)), 0.035, random)
+
+
+def _arms(t: np.ndarray, turned: float = 0.0) -> dict[str, np.ndarray]:
+    angles = {name: 2 * np.pi * k / 3 + 4.5 * t + turned for k, name in enumerate("abc")}
+    return {name: np.stack([t * np.cos(phi), t * np.sin(phi)], 1) for name, phi in angles.items()}
 
 
 def blobs(random: Generator) -> pd.DataFrame:
@@ -74,6 +81,7 @@ FORMULAS: dict[str, Callable[[Generator], pd.DataFrame]] = {
     "moons": moons,
     "circles": circles,
     "spirals": spirals,
+    "turned_spirals": turned_spirals,
     "blobs": blobs,
     "temperatures": temperatures,
 }

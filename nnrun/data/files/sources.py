@@ -64,32 +64,42 @@ _ALMOST = {
 }
 
 
-def source_files(config: Data) -> dict[str, Path]:
-    """The file of each part, `all` for one that is split or cut into folds, nothing for a bundled set."""
+def sources_of(config: Data) -> dict[str, str]:
+    """The bundled name or the path of each part, that of training first; `all` for one that is split or in folds."""
     source = config.source
-    if not isinstance(source, str):
-        parts = {"all" if config.folds else "train": source.train, "dev": source.dev, "test": source.test}
-        parts["train_dev"] = source.train_dev
-        return {part: Path(path) for part, path in parts.items() if path is not None}
-    return {} if source in BUNDLED else {"all": Path(source)}
+    if isinstance(source, str):
+        return {"all": source}
+    parts = {"all" if config.folds else "train": source.train, "dev": source.dev, "test": source.test}
+    parts["train_dev"] = source.train_dev
+    return {part: text for part, text in parts.items() if text is not None}
+
+
+def source_files(config: Data) -> dict[str, Path]:
+    """The file of each part that is not a bundled set."""
+    return {part: Path(text) for part, text in sources_of(config).items() if text not in BUNDLED}
+
+
+def read_files(config: Data) -> list[Path]:
+    """The file of each part, also those of bundled sets."""
+    return [_bundled_file(text) if text in BUNDLED else Path(text) for text in sources_of(config).values()]
 
 
 def target_name(config: Data) -> str | None:
     """The target column that the configuration means, None if it leaves a CSV file's target open."""
-    files = source_files(config)
-    if not files:
-        own = BUNDLED[str(config.source)].target
-        return own if config.target in (None, "target") else config.target
-    arrays = all(path.suffix.lower() == ".npz" for path in files.values())
+    first = next(iter(sources_of(config).values()))
+    if first in BUNDLED:
+        return BUNDLED[first].target if config.target in (None, "target") else config.target
+    arrays = all(path.suffix.lower() == ".npz" for path in source_files(config).values())
     return config.target or ("y" if arrays else None)
 
 
 def open_sources(config: Data) -> dict[str, Source]:
     """A source for each part, or one under `all`; raises DataError for a file that is not there."""
-    files = source_files(config)
-    if not files:
-        return {"all": Whole(_read_bundled(str(config.source)))}
-    return {part: File(path, Reading.by(config)) for part, path in files.items()}
+    reading = Reading.by(config)
+    return {
+        part: Whole(_read_bundled(text)) if text in BUNDLED else File(Path(text), reading)
+        for part, text in sources_of(config).items()
+    }
 
 
 def lacks_names(config: Data) -> bool:
@@ -253,7 +263,10 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path}: cannot be read ({reason}); check the path and its permissions", SOURCE)
 
 
+def _bundled_file(name: str) -> Path:
+    return _BUNDLED_FILES / f"{name}.csv"
+
+
 def _read_bundled(name: str) -> Table:
-    path = _BUNDLED_FILES / f"{name}.csv"
-    table = _whole(path, Reading(delimiter=",", encoding="utf-8", decimal="."))
+    table = _whole(_bundled_file(name), Reading(delimiter=",", encoding="utf-8", decimal="."))
     return replace(table, name=name, lines=None, fields={}, image=BUNDLED[name].image)  # its file is not the user's

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[3]
         ("moons", 500, 2, ["lower", "upper"]),
         ("circles", 500, 2, ["inner", "outer"]),
         ("spirals", 600, 2, ["a", "b", "c"]),
+        ("turned_spirals", 300, 2, ["a", "b", "c"]),
         ("blobs", 600, 2, ["a", "b", "c", "d", "e"]),
         ("temperatures", 365, 1, None),
     ],
@@ -178,6 +179,20 @@ def test_a_file_per_part(csv: Any, load: Any) -> None:
     assert data.fitted.split["sizes"] == {"train": 3, "dev": 2}
     tested = load({"train": train, "dev": dev, "test": train}, target="y")
     assert list(tested.parts) == ["train", "dev", "test"]
+
+
+def test_a_bundled_set_per_part(load: Any) -> None:
+    data = load({"train": "spirals", "dev": "turned_spirals"}, train_dev=0.25)
+    assert {name: len(part.x) for name, part in data.parts.items()} == {"train": 450, "train_dev": 150, "dev": 300}
+    assert [file["name"] for file in data.fitted.files] == ["spirals", "turned_spirals"]
+    assert data.fitted.bundled == BUNDLED["spirals"]
+
+
+def test_a_bundled_set_with_a_file_beside_it(load: Any, csv: Any) -> None:
+    names = "petal width (cm),petal length (cm),sepal length (cm),sepal width (cm),target"
+    data = load({"train": "iris", "dev": csv(names, "0.2,1,5,3,setosa", name="new.csv")}, normalize="none")
+    assert data.parts["dev"].x.tolist() == [[5, 3, 1, 0.2]]
+    assert data.classes[data.parts["dev"].y[0]] == "setosa"
 
 
 def test_labels_match_across_files_whatever_their_type(csv: Any, load: Any) -> None:
