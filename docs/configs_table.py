@@ -25,7 +25,7 @@ def row(path: Path, runs: Path) -> str:
         f"[{path.stem}]({path.name})",
         lesson(path),
         str(run.record["epochs"]),
-        *(percent(best[f"{part}_error"]) for part in ("train", "dev", "test")),
+        *(percent(best[error]) if error in best else "–" for error in ("train_error", "dev_error", "test_error")),
         *(percent(last[f"{part}_error"]) for part in ("train", "dev")),
         number(last["cost"]),
     ]

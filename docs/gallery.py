@@ -10,6 +10,7 @@ or two.
 from __future__ import annotations
 
 import math
+import re
 import sys
 import tempfile
 import time
@@ -77,6 +78,11 @@ def entry(name: str, lesson: Lesson, runs: Runs) -> str:
     return "\n\n".join(parts)
 
 
+def anchor(title: str) -> str:
+    """What a link to a heading ends with."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Names on the left, numbers on the right."""
     rule = ["---", *(["--:"] * (len(heads) - 1))]
@@ -116,20 +122,26 @@ def main() -> None:
     """Train, draw, write."""
     began = time.monotonic()
     entries: list[str] = []
+    contents: list[str] = []
     lessons: dict[str, Lesson] = {}
     with tempfile.TemporaryDirectory() as root, browser() as chromium:
         for group, functions in LESSONS.items():
+            first = len(lessons)
             entries.append(f"## {group}")
             for make in functions:
                 runs = Runs(Path(root))
                 lessons[make.__name__] = made = make(runs)
                 entries.append(entry(make.__name__, made, runs))
                 print(made.title, flush=True)
+            titles = [lesson.title for lesson in list(lessons.values())[first:]]
+            contents.append(f"- {group}: {', '.join(f'[{title}](#{anchor(title)})' for title in titles)}")
         take_pictures(lessons, chromium, PICTURES)
         take_report(chromium, Path(root), PICTURES / "report.png")
     minutes = math.ceil((time.monotonic() - began) / 60)
     heading = INTRODUCTION.format(minutes="a minute" if minutes == 1 else f"{minutes} minutes")
-    (DOCS / "gallery.md").write_text("\n\n".join([heading.rstrip(), *entries]) + "\n", encoding="utf-8")
+    (DOCS / "gallery.md").write_text(
+        "\n\n".join([heading.rstrip(), "\n".join(contents), *entries]) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

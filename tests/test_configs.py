@@ -181,6 +181,13 @@ def test_a_large_penalty_makes_tanh_a_line(train: Train) -> None:
 
 
 @with_most_seeds
+def test_a_mismatch_is_no_variance(train: Train) -> None:
+    turned, alike = train("mismatch").final, train("mismatch", "data.source=spirals").final
+    assert max(turned["train_error"], turned["train_dev_error"], alike["dev_error"]) < 0.04
+    assert turned["dev_error"] > 0.08
+
+
+@with_most_seeds
 def test_zeros_never_break_the_symmetry(train: Train) -> None:
     run = train("init_zeros")
     assert min(row["dev_error"] for row in run.metrics) > CHANCE

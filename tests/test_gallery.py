@@ -156,10 +156,10 @@ def test_an_average_is_what_the_course_works_out_by_hand(docs: Any) -> None:
 
 
 def test_gradient_descent_is_slow_where_a_feature_is_raw(docs: Any, tmp_path: Path) -> None:
-    """Per row: curvatures, rate, cost after 40 steps, and the lowest cost."""
+    """Per row: curvatures, rate, cost after 15 steps, and the lowest cost."""
     lesson = docs("lessons.paths").bowls(docs("lessons.runs").Runs(tmp_path))
     raw, normal = lesson.rows
-    assert float(raw[1].replace(",", "")) > 1000 > 2 > float(normal[1])
+    assert float(raw[1].replace(",", "")) > 5 > 2 > float(normal[1])
     assert float(raw[3]) > float(raw[4])
     assert normal[3] == normal[4]
 

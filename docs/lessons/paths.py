@@ -71,7 +71,8 @@ def paths(runs: Runs) -> Lesson:
     ]
     see = (
         "From the same point, 40 steps each: gradient descent zigzags across the long bowl and stands still on the "
-        "plateau, where RMSprop and Adam make steps of their own length of small gradients."
+        "plateau, where RMSprop and Adam make steps of their own length of small gradients. Momentum and Adam run past "
+        "the minimum and come back."
     )
     heads = ["value after 40 steps", *WORDS.values()]
     return Lesson("Paths on four surfaces", [Grid(charts)], heads, rows, see=see)
@@ -175,60 +176,64 @@ def _beginning(degrees: Array, found: Mapping[tuple[float, bool], Array]) -> Cha
     return Chart("The first 60 days, with and without bias correction", f"{told}.", traces, layout, height=280)
 
 
-# linear regression of one feature, whose cost is a bowl over its weight and its bias
-
-SHARE = 0.7  # of the largest rate with which gradient descent does not diverge
+# linear regression on real rows, whose cost is a bowl over two weights
 
 
-def _regression(normalised: bool) -> tuple[Array, Array]:
-    """Body-mass index and standardised progress of the disease, `(442,)` each."""
+def _regression(*features: str, normalised: bool) -> tuple[Array, Array]:
+    """These features of 442 patients, centred, `(442, n)`, and the standardised progress of their disease, `(442,)`."""
     frame = read_source(Data(source="diabetes"))["all"].frame
-    x, y = (frame[name].to_numpy(float) for name in ("bmi", "target"))
-    return (x - x.mean()) / x.std() if normalised else x, (y - y.mean()) / y.std()
+    x, y = frame[list(features)].to_numpy(float), frame["target"].to_numpy(float)
+    centred = x - x.mean(axis=0)
+    return centred / x.std(axis=0) if normalised else centred, (y - y.mean()) / y.std()
 
 
 def _cost(x: Array, y: Array) -> Value:
-    """J(w, b) = mean (wx + b − y)² of arrays of both."""
-    xx, x1, xy, y1, yy = (float(np.mean(each)) for each in (x * x, x, x * y, y, y * y))
-    return lambda w, b: w * w * xx + 2 * w * b * x1 + b * b - 2 * w * xy - 2 * b * y1 + yy
+    """J(v, w) = mean (x·(v, w) − y)² of x `(m, 2)` and y `(m,)`."""
+    (aa, ab), (_, bb) = x.T @ x / len(x)
+    ay, by = x.T @ y / len(x)
+    yy = float(np.mean(y * y))
+    return lambda v, w: v * v * aa + 2 * v * w * ab + w * w * bb - 2 * v * ay - 2 * w * by + yy
 
 
 def _slope(w: Array, x: Array, y: Array) -> Array:
-    residual = w[0] * x + w[1] - y
-    return 2 * np.array([np.mean(residual * x), np.mean(residual)])
+    return 2 * x.T @ (x @ w - y) / len(x)
+
+
+STEPS = 15
 
 
 def bowls(runs: Runs) -> Lesson:
-    """The cost of linear regression before and after normalising its feature."""
-    frames = {
-        "raw feature, 18 to 42": (False, (-0.35, 0.62), (-11, 7), (-0.2, 5.0)),
-        "normalised feature": (True, (-2.4, 3.6), (-3, 3), (-1.9, 2.4)),
-    }
+    """The cost of linear regression before and after normalising its two features."""
     charts, rows = [], []
-    for name, (normalised, ws, bs, start) in frames.items():
-        x, y = _regression(normalised)
-        curvature = np.linalg.eigvalsh(2 * np.array([[np.mean(x * x), np.mean(x)], [np.mean(x), 1]]))
-        rate = SHARE * 2 / curvature[-1]
-        way = minimize(lambda w, x=x, y=y: (0.0, _slope(w, x, y)), start, "sgd", 40, learning_rate=rate).path
-        charts.append(_bowl(name, _cost(x, y), way, ws, bs))
-        cost = float(_cost(x, y)(*way[-1]))
-        least = float(_cost(x, y)(*np.linalg.lstsq(np.stack([x, np.ones_like(x)], 1), y, rcond=None)[0]))
-        rows.append([name, number(curvature[-1] / curvature[0]), number(rate), number(cost), number(least)])
-    see = "Both: 40 steps at 70% of the rate that diverges. In the raw valley they hardly get along."
-    heads = ["linear regression", "steepest / flattest curvature", "rate", "cost after 40 steps", "lowest cost"]
+    for name, normalised, size, start in (
+        ("raw: age 19 to 79, body-mass index 18 to 42", False, 0.36, (0.16, -0.18)),
+        ("normalised features", True, 2.0, (1.3, -1.2)),
+    ):
+        x, y = _regression("age", "bmi", normalised=normalised)
+        flattest, steepest = np.linalg.eigvalsh(2 * x.T @ x / len(x))
+        rate = 2 / (flattest + steepest)
+        way = minimize(lambda w, x=x, y=y: (0.0, _slope(w, x, y)), start, "sgd", STEPS, learning_rate=rate).path
+        cost, lowest = _cost(x, y), np.linalg.lstsq(x, y, rcond=None)[0]
+        charts.append(_bowl(name, cost, way, *((w - size, w + size) for w in lowest)))
+        values = [number(float(cost(*w))) for w in (way[-1], lowest)]
+        rows.append([name, number(steepest / flattest), number(rate), *values])
+    see = (
+        f"Both: {STEPS} steps at the rate that is best there. In the raw valley they jump from side to side and creep "
+        "along it; in a round bowl each goes straight down."
+    )
+    heads = ["linear regression", "steepest / flattest curvature", "rate", f"cost after {STEPS} steps", "lowest cost"]
     return Lesson("The bowl before and after normalising", [Grid(charts)], heads, rows, see=see)
 
 
-def _bowl(name: str, cost: Value, way: Array, ws: tuple[float, float], bs: tuple[float, float]) -> Chart:
-    traces = [_shaded(cost, ws, bs, root=True), _path("", way, ORANGE, showlegend=False)]
+def _bowl(name: str, cost: Value, way: Array, vs: tuple[float, float], ws: tuple[float, float]) -> Chart:
+    traces = [_shaded(cost, vs, ws, root=True), _path("", way, ORANGE, showlegend=False)]
     traces.append(points("start", [way[0, 0]], [way[0, 1]], "#1b1f24", showlegend=False))
     layout = {
-        "xaxis": axis("weight", range=list(ws), zeroline=False, showgrid=False),
-        "yaxis": axis("bias", range=list(bs), zeroline=False, showgrid=False),
+        "xaxis": axis("weight of age", range=list(vs), zeroline=False, showgrid=False),
+        "yaxis": axis("weight of body-mass index", range=list(ws), zeroline=False, showgrid=False),
     }
-    return Chart(
-        name.capitalize(), f"{name}: ends at cost {number(float(cost(*way[-1])))}.", traces, layout, height=320
-    )
+    told = f"{name}: ends at cost {number(float(cost(*way[-1])))}."
+    return Chart(name[0].upper() + name[1:], told, traces, layout, height=360)
 
 
 BATCHES = {"all 442 rows": (442, GREY), "32 rows": (32, BLUE), "one row": (1, ORANGE)}
@@ -236,7 +241,8 @@ BATCHES = {"all 442 rows": (442, GREY), "32 rows": (32, BLUE), "one row": (1, OR
 
 def batch_sizes(runs: Runs) -> Lesson:
     """The same rate and number of steps, with more and fewer rows a step."""
-    x, y = _regression(normalised=True)
+    x, y = _regression("bmi", normalised=True)
+    x = np.hstack([x, np.ones_like(x)])
     cost, ways = _cost(x, y), {}
     for name, (size, _) in BATCHES.items():
         ways[name] = minimize(_in_batches(x, y, size), (-1.6, 2.2), "sgd", 60, learning_rate=0.06).path

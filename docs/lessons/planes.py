@@ -34,7 +34,9 @@ def boundary(runs: Runs) -> Lesson:
         "just right": runs.train("boundary"),
         "too wiggly": runs.train("boundary", "network.hidden=[100,100,100]"),
     }
-    charts = [_small(run, f"{name}: hidden {list(run.config.network.hidden)}", "train") for name, run in found.items()]
+    charts = [
+        small_boundary(run, f"{name}: hidden {list(run.config.network.hidden)}", "train") for name, run in found.items()
+    ]
     see = "Dots are the 100 rows that were learned: the last boundary goes round single dots, which no new row repeats."
     return Lesson(
         "A boundary too straight, just right, too wiggly",
@@ -61,7 +63,7 @@ def _last(run: Run, part: str) -> str:
     return percent(run.metrics[-1][f"{part}_error"])
 
 
-def _small(run: Run, title: str, part: str = "dev") -> Chart:
+def small_boundary(run: Run, title: str, part: str = "dev") -> Chart:
     """The boundary after the last epoch, with the rows of a part on top."""
     of = trained(StoredRun(run.directory))
     chart = boundary_chart(_at_last(run, of), of.dataset, part)
@@ -89,7 +91,7 @@ def tanh_l2(runs: Runs) -> Lesson:
     found = {"λ = 0": runs.train("tanh_l2", "regularization.l2=0"), "λ = 1": runs.train("tanh_l2")}
     colors = dict(zip(found, (ORANGE, BLUE), strict=True))
     z = {name: _inputs_of_tanh(run) for name, run in found.items()}
-    planes = [_small(run, f"{name}: dev error {_last(run, 'dev')}") for name, run in found.items()]
+    planes = [small_boundary(run, f"{name}: dev error {_last(run, 'dev')}") for name, run in found.items()]
     shares = {name: float((np.abs(values) < LINEAR).mean()) for name, values in z.items()}
     told = "See where the inputs of tanh lie: with a large λ all of them where it is a line, so the network is one too."
     rows = [

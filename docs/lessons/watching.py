@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lessons.drawing import decades
 from lessons.numbers import at_last
+from lessons.planes import small_boundary
 from lessons.runs import CONFIGS, Lesson, Runs
 from nnrun import load_config
 from nnrun.api import Run
@@ -16,14 +17,14 @@ from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Trainer
 from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.insight.preflight.verbs import open_context
-from nnrun.report.page.charts import BLUE, GREEN, ORANGE, PURPLE, Chart, Layout, axis, line, upright
+from nnrun.report.page.charts import BLUE, GREEN, ORANGE, PURPLE, Axis, Chart, Layout, axis, line, upright
 from nnrun.report.page.page import Grid
 from nnrun.report.run.curves import epoch_axis
 from nnrun.report.run.errors import ladder_chart
 from nnrun.report.search.results import curves_chart
 from nnrun.report.verbs import run_charts
 from nnrun.runs.stored import StoredRun
-from nnrun.text import percent
+from nnrun.text import percent, set_name
 
 ROWS = 8  # on which gradients are compared
 MISTAKE = "dense2.W"  # whose gradient is doubled
@@ -89,7 +90,9 @@ def _bars(found: Mapping[str, GradientCheck]) -> Chart:
         "annotations": words,
         "bargap": 0.5,
     }
-    told = "; ".join(f"{name} {check.ratio:.0e} in all" for name, check in found.items())
+    told = "Gradients compared, layer by layer; " + "; ".join(
+        f"{name}: difference {check.ratio:.0e} in all" for name, check in found.items()
+    )
     return Chart(
         "‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖) of each layer", f"{told}.", traces, layout, height=380
     )
@@ -140,27 +143,60 @@ def ladder(runs: Runs) -> Lesson:
         "variance: weights begin too large": runs.train("init_too_large"),
         "neither": runs.train("digits"),
     }
+    see = "The longest step up to dev is the problem: base to train is bias, train to dev is variance."
+    return _ladders("The ladder from base to test", found, ("train", "dev", "test"), 0.25, see)
+
+
+def mismatch(runs: Runs) -> Lesson:
+    """Errors up to dev, of four runs whose dev error alone would not tell what is wrong."""
+    here, longer = "data.source=spirals", ["training.epochs=600"]
+    found = {
+        "bias: 6 units": runs.train("mismatch", here, "network.hidden=[6]"),
+        "variance: 24 training rows": runs.train("mismatch", here, "data.train_dev=0.93", "data.split_seed=2", *longer),
+        "mismatch: a slipped instrument": runs.train("mismatch"),
+        "bias and mismatch": runs.train("mismatch", "network.hidden=[6]"),
+    }
+    run = found["mismatch: a slipped instrument"]
+    planes = [
+        replace(small_boundary(run, title, part), height=270)
+        for title, part in (("Training rows", "train"), ("Dev rows, of an instrument that has slipped", "dev"))
+    ]
+    see = "Train-dev rows are like train's, but not trained on: train to train-dev is variance, on to dev mismatch."
+    lesson = _ladders("Variance, or another kind of data", found, ("train", "train_dev", "dev"), 0.45, see)
+    return replace(lesson, parts=[Grid([*planes, *(replace(chart, height=150) for chart in lesson.parts)])])
+
+
+def _ladders(title: str, found: Mapping[str, Run], parts: Sequence[str], most: float, see: str) -> Lesson:
+    """A ladder for each run, with one axis."""
     charts, rows = [], []
     for name, run in found.items():
-        verdict = of_a_run(StoredRun(run.directory), None, None, CONFIGS / "digits.yaml", ()).verdict
+        verdict = of_a_run(StoredRun(run.directory), None, None, CONFIGS / f"{run.config.name}.yaml", ()).verdict
         assert verdict is not None
         chart = ladder_chart(verdict)
-        layout = {**chart.layout, "xaxis": axis("", percent=True, range=[0, 0.25])}
+        layout = {**chart.layout, "xaxis": axis("", percent=True, range=[0, most])}
         charts.append(replace(chart, title=name.capitalize(), note="", layout=layout, height=190))
-        rows.append([name, *(percent(verdict.errors[part]) for part in ("train", "dev", "test"))])
-    see = "The longest step up to dev is the problem: base to train is bias, train to dev is variance."
-    return Lesson("The ladder from base to test", charts, ["best epoch", "train", "dev", "test"], rows, see=see)
+        rows.append([name, *(percent(verdict.errors[part]) for part in parts)])
+    return Lesson(title, charts, ["best epoch", *map(set_name, parts)], rows, see=see)
 
 
 def one_or_many(runs: Runs) -> Lesson:
     """A run that is looked after, and trials side by side."""
     run, found = runs.train("babysat"), runs.search("search_random")
-    one = run_charts(StoredRun(run.directory))[0]
+    one = next(chart for chart in run_charts(StoredRun(run.directory)) if "error" in chart.title.lower())
     many = curves_chart(found)
+    y = {**many.layout["yaxis"], "range": [-2.1, 0.02]}
     see = "Few machines: look after one model and change it on its way. Many: train all at once and keep the best."
     parts = [
-        replace(one, title="One model", note="", table=None, height=300, layout=_with_changes(one, run)),
-        replace(many, title="25 models at once", note="", height=300),
+        replace(
+            one,
+            title="One model",
+            note="",
+            table=None,
+            height=300,
+            layout=_with_changes(one, run, y),
+            data=[trace for trace in one.data if trace["name"].startswith("dev")],
+        ),
+        replace(many, title="25 models at once", note="", height=300, layout={**many.layout, "yaxis": y}),
     ]
     best = found.ranked[0]
     rows = [
@@ -170,15 +206,15 @@ def one_or_many(runs: Runs) -> Lesson:
     return Lesson("One model babysat, or many in parallel", parts, ["", "models", "lowest dev error"], rows, see=see)
 
 
-def _with_changes(chart: Chart, run: Run) -> Layout:
-    """Its layout, in which the epochs are marked in which something was changed."""
+def _with_changes(chart: Chart, run: Run, y: Axis) -> Layout:
+    """Its layout with another axis, in which the epochs are marked in which something was changed."""
     shapes, words = [*chart.layout["shapes"]], [*chart.layout["annotations"]]
     for epoch, settings in run.config.training.changes.items():
         told = ", ".join(f"{key.rpartition('.')[2].replace('_', ' ')} {value:g}" for key, value in settings.items())
         shape, text = upright(epoch, told, PURPLE, 3, leftward=False)
         shapes.append(shape)
         words.append(text)
-    return {**chart.layout, "shapes": shapes, "annotations": words}
+    return {**chart.layout, "yaxis": y, "shapes": shapes, "annotations": words}
 
 
-LESSONS = (gradient, signals, ladder, one_or_many)
+LESSONS = (gradient, signals, ladder, mismatch, one_or_many)
