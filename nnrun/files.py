@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,13 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 def dumped(value: Any, indent: int | None = None) -> str:
     """The same of what `finite` has given."""
-    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    return _encoder(indent).encode(value)
+
+
+@cache
+def _encoder(indent: int | None) -> json.JSONEncoder:
+    """Made once, as a run writes a line an epoch."""
+    return json.JSONEncoder(indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def json_lines(records: Iterable[Any]) -> str:
@@ -105,7 +112,7 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
+        return [item if type(item) is float and math.isfinite(item) else finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -135,7 +135,8 @@ def output(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, hea
     each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width  # numbers of y that an example has
     z, d = part(v.memory, plan.z[layer] + start * width, n * width), plan.d[layer] + start * width
     gradient, y = part(v.memory, d, n * width), part(rows.y, (first + begin) * each, n * each)
-    loss_gradient(plan.loss, z, y, gradient, plan.members * m, width, constants[codes.EVEN])
+    found = part(rows.losses, plan.members * first + start, n if rows.losses.size > 0 else 0)
+    loss_gradient(plan.loss, z, y, gradient, plan.members * m, width, constants[codes.EVEN], found)
     if rows.weights.size > 0:
         for i in range(n):
             row = part(gradient, i * width, width)
@@ -155,16 +156,17 @@ def logits(plan: Any, v: Any, rows: Any, first: int, layer: int, k: int, begin: 
 
 
 @inlined
-def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int, even: Any) -> None:
+def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int, even: Any, found: Any) -> None:
     """The gradient by logits of some rows out of `m`; of more than two classes y holds the index.
 
-    Targets of classes are smoothed, (1 − even)·y + even/classes (Szegedy et al. 2016).
+    Targets of classes are smoothed, (1 − even)·y + even/classes (Szegedy et al. 2016). Into `found`, where there is
+    room, goes what the loss of a row begins with; see `softmax`.
     """
     T = z.dtype.type
     own = T(1) - even
     if loss == codes.SOFTMAX_CROSS_ENTROPY:
         share = T(1) / T(m)
-        softmax(z, d, width, share)
+        softmax(z, d, width, share, found)
         if even > T(0):
             for k in range(d.size):
                 d[k] -= share * even / T(width)
@@ -187,8 +189,8 @@ def loss_gradient(loss: int, z: Any, y: Any, d: Any, m: int, width: int, even: A
 
 
 @inlined
-def softmax(z: Any, p: Any, width: int, share: Any) -> None:
-    """e^(z − max z) / Σ e^(z − max z) in each row, times `share`."""
+def softmax(z: Any, p: Any, width: int, share: Any, found: Any) -> None:
+    """e^(z − max z) / Σ e^(z − max z) in each row, times `share`; log Σ e^z into `found`, where there is room."""
     for i in range(z.size // width):
         row, shifted = part(z, i * width, width), part(p, i * width, width)
         largest = row[0]
@@ -196,6 +198,8 @@ def softmax(z: Any, p: Any, width: int, share: Any) -> None:
             largest = row[j] if row[j] > largest else largest
         for j in range(width):
             shifted[j] = row[j] - largest
+        if found.size > 0:
+            found[i] = np.float64(largest)
     for k in range(p.size):
         p[k] = exp(p[k])
     for i in range(z.size // width):
@@ -203,6 +207,8 @@ def softmax(z: Any, p: Any, width: int, share: Any) -> None:
         total = row[0]
         for j in range(1, width):
             total += row[j]
+        if found.size > 0:
+            found[i] += np.float64(np.log(total))
         total = share / total
         for j in range(width):
             row[j] *= total

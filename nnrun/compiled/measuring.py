@@ -44,43 +44,23 @@ def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int) -> Non
 
 @inlined
 def record(plan: Any, v: Any, rows: Any, first: int, m: int, head: int, begin: int, end: int) -> None:
-    """The loss of each of some rows that are trained on, where that is kept; it takes the place of their logits."""
+    """The loss of each of some rows that are trained on, where that is kept; `softmax` has left log Σ e^z there."""
     if rows.losses.size > 0:
         layer, n, start = len(plan.widths) - 2, end - begin, head * m + begin
         width = plan.widths[layer + 1]
         each = 1 if plan.loss == codes.SOFTMAX_CROSS_ENTROPY else width
         z, y = part(v.memory, plan.z[layer] + start * width, n * width), part(rows.y, (first + begin) * each, n * each)
         found = part(rows.losses, plan.members * first + start, n)
-        if plan.loss == codes.SOFTMAX_CROSS_ENTROPY:
-            losses_of_classes(z, y, found, width)
         for i in range(n):
-            if plan.loss == codes.SIGMOID_CROSS_ENTROPY:
+            if plan.loss == codes.SOFTMAX_CROSS_ENTROPY:
+                found[i] -= np.float64(z[i * width + np.int64(y[i])])
+            elif plan.loss == codes.SIGMOID_CROSS_ENTROPY:
                 found[i], _ = of_two_classes(np.float64(z[i]), np.float64(y[i]))
-            elif plan.loss != codes.SOFTMAX_CROSS_ENTROPY:
+            else:
                 huber = plan.loss == codes.HUBER
                 found[i], _ = of_values(part(z, i * width, width), part(y, i * width, width), huber)
             if rows.weights.size > 0:
                 found[i] *= np.float64(rows.weights[first + begin + i])
-
-
-@inlined
-def losses_of_classes(z: Any, y: Any, found: Any, width: int) -> None:
-    """log Σ e^z − z[true] of each row; z is overwritten."""
-    for i in range(found.size):
-        row = part(z, i * width, width)
-        largest = row[0]
-        for j in range(1, width):
-            largest = row[j] if row[j] > largest else largest
-        for j in range(width):
-            row[j] -= largest
-        found[i] = -np.float64(row[np.int64(y[i])])
-    for k in range(z.size):
-        z[k] = exp(z[k])
-    for i in range(found.size):
-        row, total = part(z, i * width, width), 0.0
-        for j in range(width):
-            total += np.float64(row[j])
-        found[i] += np.log(total)
 
 
 @inlined

@@ -112,7 +112,7 @@ class CompiledSteps:
             self.least[:, layer.depth] = layer.least
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
-        self.losses = [np.empty(0)] * members  # of the rows of a group, where they are kept
+        self.losses = np.empty((members, self.plan.members * trainer.batches.most_gathered if self.kept else 0))
         measure_by(self.run, trainer)
         self.given = []
         for k in range(members):
@@ -123,6 +123,7 @@ class CompiledSteps:
             given.put(codes.SCALE, self.scale[k])
             given.put(codes.PIECES, self.work.pieces)
             given.put(codes.COUNTED, lane.counts)
+            given.put(codes.EACH_LOSS, self.losses[k])
             self.given.append(given)
 
     def __call__(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
@@ -159,7 +160,7 @@ class CompiledSteps:
         if self.kept:
             first, last = self.plan.members * spans.T
             for k in members:
-                sums = np.add.reduceat(self.losses[k], first)
+                sums = np.add.reduceat(self.losses[k, : last[-1]], first)
                 trainer.step_losses[k, done : done + len(spans)] = sums / (last - first)
 
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
@@ -175,9 +176,6 @@ class CompiledSteps:
                 start = self.plan.chance[depth - 1] if depth else self.plan.entrance.masked
                 self.chance[member, start : start + len(drawn)] = drawn
         given, dtype = self.given[member], self.scale.dtype
-        if self.kept:
-            self.losses[member] = np.empty(self.plan.members * len(x))
-            given.put(codes.EACH_LOSS, self.losses[member])
         given.put(codes.X, np.ascontiguousarray(x, dtype))
         given.put(codes.Y, np.ascontiguousarray(y, dtype))
         if batch[2] is not None:

@@ -113,12 +113,13 @@ def mean_sums(loss: Loss, logits: Array, targets: Array, weights: Array | None) 
     return (losses, mistakes) if losses.ndim == 1 else (losses.mean(axis=1), mistakes.mean(axis=1))
 
 
-def mean_losses(loss: Loss, logits: Array, targets: Array, weights: Array | None) -> Array:
-    """Mean loss of a batch, each example times its weight `(..., m, 1)`; `(networks,)`."""
+def losses_of_rows(loss: Loss, logits: Array, targets: Array, weights: Array | None) -> Array:
+    """Loss of each example, times its weight `(..., m, 1)` and the mean of who shares a body; `(networks, m)`."""
     each, _ = loss.each(logits, _facing(logits, targets))
+    each = each.astype(np.float64)
     if weights is not None:
-        each = each * _facing(logits, weights)[..., 0]
-    return np.asarray(each.mean(axis=tuple(range(1, each.ndim)), dtype=np.float64))
+        each *= _facing(logits, weights)[..., 0]
+    return each if each.ndim == 2 else each.mean(axis=1)
 
 
 def _facing(logits: Array, targets: Array) -> Array:

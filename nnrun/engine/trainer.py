@@ -17,11 +17,12 @@ from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
 from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss, smoothed
-from nnrun.engine.members import mean_gradient, mean_losses
+from nnrun.engine.members import mean_gradient
 from nnrun.engine.network import MLP, Observer
 from nnrun.engine.parameters import Array, Buffers, empty
 from nnrun.engine.randomness import stream
 from nnrun.engine.schedules import Progress, Schedule
+from nnrun.engine.step_losses import StepLosses
 from nnrun.engine.update import Optimizer, penalty
 
 TRAIN_SAMPLE = 10_000  # training rows that the error of an epoch is measured on, if dev has no more
@@ -73,10 +74,12 @@ Engine = Callable[["Trainer", Observer | None], Iterator[int]]
 
 def numpy_steps(trainer: Trainer, see: Observer | None) -> Iterator[int]:
     """The NumPy engine, which defines what a step is."""
+    losses = StepLosses(trainer.recipe.loss, trainer.step_losses)
     for index, batch in enumerate(trainer.batches.epoch(trainer.epoch + 1)):
-        trainer.differentiate(batch, see, kept[:, index] if (kept := trainer.step_losses).size else None)
+        trainer.differentiate(batch, see, losses)
         trainer.optimizer.step(index)
         yield index + 1
+    losses.work_out()
 
 
 class Trainer:
@@ -207,21 +210,20 @@ class Trainer:
         self.epoch += 1
         self.step += len(self.batches.bounds)
 
-    def differentiate(self, batch: Batch, see: Observer | None = None, losses: Array | None = None) -> None:
+    def differentiate(self, batch: Batch, see: Observer | None = None, losses: StepLosses | None = None) -> None:
         """The gradient of the batch's mean loss on smoothed targets, into `gradient`; batch norm's averages move on.
 
-        Into `losses (members,)`, where given, the mean loss on targets as they are.
+        `losses`, where given, is shown the logits and the targets as they are.
         """
         x, targets, weights = batch[0], smoothed(batch[1], self.recipe.hyperparameters), batch[2]
         logits, backward = self.network.forward(self.bound, x, self.mode, see)
-        if losses is not None:
-            losses[:] = mean_losses(self.recipe.loss, logits, batch[1], weights)
+        if losses:
+            losses.see(logits, batch[1], weights)
         backward(mean_gradient(self.recipe.loss, logits, targets, weights, out=self.mode.buffers.take(logits.shape)))
 
     def _plan_epoch(self) -> None:
         """Learning rates and dropout streams of the next epoch."""
-        count = len(self.batches.bounds)
-        steps = np.arange(self.step + 1, self.step + count + 1)
+        steps = np.arange(self.step + 1, self.step + len(self.batches.bounds) + 1)
         self.factors = self.recipe.schedule(Progress(self.epoch + 1, steps, self.recipe.epochs))
         self.optimizer.plan(steps, self.factors, self.batches.sizes, self.epoch + 1)
         self.mode.streams = self.dropout_streams()
@@ -246,13 +248,11 @@ class Trainer:
         else:
             self.go_back()
         rates = self.recipe.hyperparameters.learning_rate[:: self.ensemble, 0] * self.factors[-1]
-        seconds = time.perf_counter() - started
         scores = {name: np.where(self.training, values, np.nan) for name, values in scores.items()}
         of_members = np.where(self.active, self.on_dev.of_members, np.nan).reshape(2, -1, self.ensemble)
         scores["dev_losses"], scores["dev_errors"] = of_members
-        kept = self.apart(self.step_losses)
-        scores["step_losses"] = kept.copy() if self.ensemble == 1 else kept.mean(axis=1)
-        return Epoch(number, step, rates, seconds=seconds, diverged=diverged, **scores)
+        scores["step_losses"] = self.step_losses.reshape(len(self.training), self.ensemble, -1).mean(axis=1)
+        return Epoch(number, step, rates, seconds=time.perf_counter() - started, diverged=diverged, **scores)
 
     def _measure(self) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""
@@ -295,6 +295,6 @@ class Trainer:
         layers: set[str] = set()
         for key, vector in self._vectors().items():
             layout = self.network.state if key == "state" else self.network.theta
-            views = layout.views(vector[member])
-            layers |= {name.split(".")[0] for name, view in views.items() if not np.isfinite(view).all()}
+            views = layout.views(vector[member]).items()
+            layers |= {name.split(".")[0] for name, view in views if not np.isfinite(view).all()}
         return next((name for name, _ in self.network.layers if name in layers), "output")
