@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,24 @@ class ByHand:
     def __init__(self, folder: Path) -> None:
         self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
         self.file = folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "scheduler", "--port", "0", "--scheduler-file", str(self.file))
+        self.scheduler = self._start(
+            "scheduler", "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)
+        )
         until(self.file.exists)
 
-    def worker(self, *options: str, **variables: str) -> subprocess.Popen[bytes]:
-        """One more, in a folder of its own."""
+    @property
+    def address(self) -> str:
+        """Of the scheduler."""
+        return str(json.loads(self.file.read_bytes())["address"])
+
+    def worker(
+        self, *options: str, by: str | None = None, within: Sequence[str] = (), **variables: str
+    ) -> subprocess.Popen[bytes]:
+        """One more, in a folder of its own; it may reach the scheduler by another address, within another program."""
         own = f"worker-{len(self.processes)}"
-        told = ["--scheduler-file", str(self.file), "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]
-        return self._start(own, "worker", *told, "--local-directory", str(self.folder / own), *options, **variables)
+        told = [by or self.address, "--nthreads", "1", "--no-dashboard", "--memory-limit", "0"]
+        local = ["--local-directory", str(self.folder / own)]
+        return self._start(own, "worker", *told, *local, *options, within=within, **variables)
 
     def close(self) -> None:
         """End all of them, nannies with their workers."""
@@ -51,20 +62,20 @@ class ByHand:
                 process.kill()
                 process.wait()
 
-    def _start(self, own: str, *words: str, **variables: str) -> subprocess.Popen[bytes]:
+    def _start(self, own: str, *words: str, within: Sequence[str] = (), **variables: str) -> subprocess.Popen[bytes]:
         folder = self.folder / own
         folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        command = [*within, sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **variables})
         self.processes.append(process)
         return process
 
 
-def until(what: object) -> None:
+def until(what: Callable[[], object]) -> None:
     """Wait for it to be true."""
     began = time.monotonic()
-    while not what():  # type: ignore[operator]
+    while not what():
         assert time.monotonic() - began < PATIENCE
         time.sleep(0.05)
 

@@ -1,25 +1,19 @@
-"""Workers that are killed at any instant, or stand still: nothing is lost, nothing is done twice."""
+"""Workers that are killed at any instant, with their nannies or without: nothing is lost, nothing is done twice."""
 
 from __future__ import annotations
 
-import json
 import random
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from nnrun.config.load import load_config
-from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
-from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
 from tests.search.cluster.conftest import UNCLOSED, ByHand
-from tests.search.cluster.test_same_ledger import left
-from tests.search.conftest import CONFIG
+from tests.search.cluster.harm import AtTrial, assert_as_alone, long
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 pytestmark = UNCLOSED
@@ -27,13 +21,10 @@ pytestmark = UNCLOSED
 
 @pytest.fixture
 def nannies(tmp_path: Path) -> Iterator[ByHand]:
-    cluster = ByHand(tmp_path)
-    try:
+    with closing(ByHand(tmp_path)) as cluster:
         for _ in range(2):
             cluster.worker("--nanny")
         yield cluster
-    finally:
-        cluster.close()
 
 
 def workers_of(nanny: int) -> list[psutil.Process]:
@@ -43,31 +34,32 @@ def workers_of(nanny: int) -> list[psutil.Process]:
     return []
 
 
-class Killer(Watcher):
-    """Kills a worker each time that a trial has ended, while the other one trains."""
+class Killer(AtTrial):
+    """Kills a worker each time that a trial has ended, while the other one trains; sometimes its nanny with it."""
 
-    def __init__(self, nannies: ByHand, kills: int) -> None:
-        self.nannies, self.kills, self.killed, self.draw = nannies, kills, 0, random.Random(kills)
+    def __init__(self, nannies: ByHand, kills: int, of_nannies: int) -> None:
+        super().__init__(self.kill, kills)
+        self.nannies, self.killed = nannies, 0
+        self.with_nanny = random.Random(kills).sample(range(kills), of_nannies)
 
-    def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
-        if self.killed == self.kills:
+    def kill(self) -> None:
+        there = [(nanny, worker) for nanny in self.nannies.processes[1:] for worker in workers_of(nanny.pid)]
+        if not there:  # they are starting
+            self.done -= 1
             return
-        time.sleep(self.draw.random() / 10)
-        there = [worker for nanny in self.nannies.processes[1:] for worker in workers_of(nanny.pid)]
-        for worker in self.draw.sample(there, min(1, len(there))):
-            with suppress(psutil.Error):
-                worker.kill()
-                self.killed += 1
+        nanny, worker = self.draw.choice(there)
+        if self.killed in self.with_nanny:
+            nanny.kill()
+            nanny.wait()
+            self.nannies.worker("--nanny")
+        with suppress(psutil.NoSuchProcess):
+            worker.kill()
+        self.killed += 1
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])
-def test_workers_that_are_killed_change_nothing(kills: int, nannies: ByHand, tmp_path: Path) -> None:
-    space = "search.space={optimizer.learning_rate: {log: [1e-4, 0.1]}}"
-    long = load_config(None, [f"search.trials={2 * kills}", "training.epochs=250", space], text=CONFIG)
-    expected = begin(long, tmp_path / "here", Options(stack=1), Watcher())
-    killer = Killer(nannies, kills)
-    found = begin(long, tmp_path / "there", Options(stack=1, cluster=str(nannies.file)), killer)
-    numbers = [json.loads(line)["number"] for line in (found.run.path / "trials.jsonl").read_text().splitlines()]
+@pytest.mark.parametrize(("kills", "of_nannies"), [(4, 1), pytest.param(60, 10, marks=pytest.mark.soak)])
+def test_workers_that_are_killed_change_nothing(kills: int, of_nannies: int, nannies: ByHand, tmp_path: Path) -> None:
+    killer, trials = Killer(nannies, kills, of_nannies), 2 * kills
+    found = begin(long(trials), tmp_path / "there", Options(stack=1, cluster=str(nannies.file)), killer)
     assert killer.killed == kills
-    assert sorted(numbers) == list(range(2 * kills))
-    assert left(found.run) == left(expected.run)
+    assert_as_alone(found.run, trials, tmp_path / "here")
