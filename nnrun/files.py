@@ -19,6 +19,7 @@ from nnrun.machine.posix import try_lock
 
 TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
+SEAM = f', "{CHECKSUM}": "'  # in front of the checksum of a line, which stands last
 SEAL = "# checksum: "
 LOCK_ATTEMPTS = 10
 SECONDS_UNTIL_ABANDONED = 24 * 3600
@@ -127,6 +128,12 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record with a checksum of all its other keys in their order."""
     content = {key: value for key, value in record.items() if key != CHECKSUM}
     return content | {CHECKSUM: checksum(to_json(content).encode())}
+
+
+def sealed_line(record: Mapping[str, Any]) -> str:
+    """The same as a line of JSON, whose content is written out only once."""
+    content = to_json({key: value for key, value in record.items() if key != CHECKSUM})
+    return f'{content.removesuffix("}")}{SEAM}{checksum(content.encode())}"}}'
 
 
 def unsealed(record: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from ast import literal_eval
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
-from nnrun.config.values import PATTERNS, PREFIX
+from nnrun.config.values import PATTERNS, PREFIX, Tree
 
 try:  # three times as fast; the same text
     from yaml import CSafeDumper as SafeDumper
@@ -49,6 +51,18 @@ def dump_yaml(values: Any, one_line: bool = False) -> str:
     return str(
         yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=style, width=WIDEST)
     )
+
+
+def dump_sections(values: Tree) -> str:
+    """`dump_yaml` of a config: a search writes thousands, most of whose sections are the same."""
+    return "".join(_section(name, repr(section)) for name, section in values.items())
+
+
+@lru_cache(256)
+def _section(name: str, section: str) -> str:
+    """Its lines. What stands below makes a block of it, as other sections do."""
+    below: Tree = {f"{name}.": []}
+    return dump_yaml({name: literal_eval(section), **below}).removesuffix(dump_yaml(below))
 
 
 def one_line(value: Any) -> str:

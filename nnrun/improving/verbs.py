@@ -15,7 +15,7 @@ from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.data.dataset import Dataset
 from nnrun.errors import ConfigError, UsageError
-from nnrun.files import sealed, to_json
+from nnrun.files import sealed_line
 from nnrun.improving.budget import Budget, Spent
 from nnrun.improving.changes import Change, epochs_of, merged
 from nnrun.improving.loop import Loop
@@ -224,7 +224,7 @@ class _Scribe(Teller):
             self.teller.trying(number, change, here)
 
     def step(self, step: StepRecord) -> None:
-        self.run.append(STEPS, to_json(sealed(step)))
+        self.run.append(STEPS, sealed_line(step))
         self.count += 1
         if self.count > self.known:
             self.teller.step(step)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnrun.config.config import Config
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import dump_sections
 from nnrun.config.load import Loaded
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.data.files.chunks import Heard, nobody
@@ -108,7 +108,7 @@ def first_files(
 
     `here` is what is known of machine and software, where somebody has found it out already.
     """
-    resolved, here = dump_yaml(config.resolved()), here or describe()
+    resolved, here = dump_sections(config.resolved()), here or describe()
     record: RunRecord = {
         "schema_version": SCHEMA_VERSION,
         "id": run_id,

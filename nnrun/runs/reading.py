@@ -14,10 +14,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from nnrun.errors import DataError
-from nnrun.files import CHECKSUM, checksum, unsealed
+from nnrun.files import CHECKSUM, SEAM, checksum, unsealed
 
 LAYOUT = b"{\n"
-SEAM = f', "{CHECKSUM}": "'.encode()  # in front of the checksum, which stands last
 RESTORE = "copy it again from where it was made, or train again"
 LARGEST = 1 << 63  # of a count; seeds may be larger
 MOST_BITS = 4096  # of a whole number that a config may have
@@ -59,7 +58,7 @@ def read_record(content: bytes, where: str, kind: Any) -> Found:
 
 def _is_as_written(line: bytes) -> bool:
     """Whether the bytes of a line have its checksum: then its record need not be written once more to compare it."""
-    content, found, end = line.rpartition(SEAM)
+    content, found, end = line.rpartition(SEAM.encode())
     return bool(found) and end == f'{checksum(content + b"}")}"}}'.encode()
 
 

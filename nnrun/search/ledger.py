@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
-from nnrun.files import CHECKSUM, naming, sealed, sealed_text, to_json, write_atomically
+from nnrun.files import CHECKSUM, naming, sealed_line, sealed_text, write_atomically
 from nnrun.installation import command
 from nnrun.runs.reading import lacking, read_record
 from nnrun.runs.rundir import RunDir
@@ -109,7 +109,7 @@ class Ledger:
 
 
 def _line(record: TrialRecord) -> bytes:
-    return to_json(sealed(record)).encode() + b"\n"
+    return sealed_line(record).encode() + b"\n"
 
 
 def mend(ledger: Ledger, folder: Path, metric: Objective) -> list[str]:
@@ -162,7 +162,7 @@ def result_in(run: RunDir, expected: Config | None = None) -> tuple[TrialResult,
 
     A config that is expected is written once more to compare it, which takes a tenth of the time to read YAML.
     """
-    from nnrun.config.dump import dump_yaml
+    from nnrun.config.dump import dump_sections
     from nnrun.runs.listener import Outcome  # here, as these load NumPy
     from nnrun.runs.stored import StoredRun
     from nnrun.search.trials import trial_result
@@ -171,7 +171,7 @@ def result_in(run: RunDir, expected: Config | None = None) -> tuple[TrialResult,
     if record["status"] not in ENDED:
         raise DataError(f"{run.path}: the trial has not ended")
     stored = StoredRun(run)
-    known = expected and stored.text == sealed_text(dump_yaml(expected.resolved())).encode()
+    known = expected and stored.text == sealed_text(dump_sections(expected.resolved())).encode()
     config = expected if expected and known else stored.config
     outcome = Outcome(run, record["status"], record, run.metrics(), config)
     return trial_result(int(run.id), run.read_json("values.json", Settings), outcome), outcome.config

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.config.dump import dump_yaml
+from nnrun.config.dump import dump_sections, dump_yaml
 from nnrun.config.yaml_text import parse_value
 
 TREACHEROUS = [
@@ -89,6 +89,13 @@ def same(a: Any, b: Any) -> bool:
 @given(st.dictionaries(texts, values, max_size=4), st.booleans())
 def test_whatever_is_written_reads_back_equal(written: dict[str, Any], one_line: bool) -> None:
     assert same(parse_value(dump_yaml(written, one_line)), written)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(texts, values, max_size=4), st.dictionaries(texts, values, max_size=4))
+def test_a_config_section_by_section_is_the_same_text(written: dict[str, Any], section: dict[str, Any]) -> None:
+    config = {**written, "section": section}
+    assert dump_sections(config) == dump_sections(config) == dump_yaml(config)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nnrun.errors import DataError
-from nnrun.files import is_whole, sealed, sealed_text, to_json
+from nnrun.files import is_whole, sealed, sealed_line, sealed_text, to_json
 from nnrun.runs.reading import read_document, read_lines, read_record
 from nnrun.runs.records import Event, Row, RunRecord
 
@@ -88,6 +88,11 @@ def test_a_program_that_changes_a_file_is_believed() -> None:
     for content in (to_json(changed, indent=2), written(RECORD).decode().replace("0.1", "0.3")):
         with pytest.raises(DataError, match=r"^run\.json: damaged, or changed by another program"):
             read_document(content.encode(), "run.json", RunRecord)
+
+
+def test_a_line_is_its_record_sealed() -> None:
+    for record in (RECORD, sealed(RECORD), {"x": float("nan"), "y": [1, {"ö": None}]}):
+        assert sealed_line(record) == to_json(sealed(record))
 
 
 def test_a_key_that_is_missing_is_told_when_it_is_asked_for() -> None:

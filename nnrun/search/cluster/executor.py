@@ -49,6 +49,8 @@ class Cluster:
         self._threads = ThreadPoolExecutor(MOST_THREADS)
         self._flying: dict[str, tuple[str, Any]] = {}  # worker and dask's future, by token
         self._freights: dict[str, Freight] = {}  # by folder; of prepared data, which do not change
+        self._entries: dict[str, dict[str, Freight]] = {}  # the same by data section, by what is asked for
+        self._arrivals: dict[Path, Path] = {}  # where parcels are unpacked, by where the trials' directories lie
         self._lock = threading.Lock()
         self._last: dict[int, str] = {}  # trial -> the worker that was lost with it
 
@@ -140,9 +142,7 @@ class Cluster:
 
     def _request(self, job: SentJob, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
         """What is asked of the worker, and the folders that it names."""
-        config = Config.from_values(job["trials"][0]["config"])
-        configs = [config, *(in_folds(config) if config.data.in_folds else [])]
-        entries = {each.data.model_dump_json(): self._prepared(each, Path(job["cache"])) for each in configs}
+        entries = self._entries_of(job)
         parent, resumed = None, job["trials"][0].get("resume")
         if resumed is not None:
             parent = Freight.of(Path(cast(Job, job)["folder"]) / f"{resumed:04d}")
@@ -158,18 +158,29 @@ class Cluster:
         }
         return request, {freight.digest: freight for freight in [*entries.values(), *([parent] if parent else [])]}
 
+    def _entries_of(self, job: SentJob) -> dict[str, Freight]:
+        """The prepared data of a job by data section: one, and those of its folds; jobs of a search share them."""
+        values = job["trials"][0]["config"]
+        asked = json.dumps([job["cache"], values["training"]["dtype"], values["data"]])
+        with self._lock:
+            if asked not in self._entries:
+                config = Config.from_values(values)
+                configs = [config, *(in_folds(config) if config.data.in_folds else [])]
+                cache = Path(job["cache"])
+                self._entries[asked] = {each.data.model_dump_json(): self._prepared(each, cache) for each in configs}
+            return self._entries[asked]
+
     def _prepared(self, config: Config, cache: Path) -> Freight:
         """The prepared data of a configuration, hashed once."""
         folder = cache / cache_key(config.data, config.training.dtype)
-        with self._lock:
-            if str(folder) not in self._freights:
-                load_dataset(config.data, config.training.dtype, cache)
-                if not folder.is_dir():
-                    raise DataError(
-                        f"{cache}: the prepared data could not be cached, and a cluster is sent them from there"
-                    )
-                self._freights[str(folder)] = Freight.of(folder)
-            return self._freights[str(folder)]
+        if str(folder) not in self._freights:
+            load_dataset(config.data, config.training.dtype, cache)
+            if not folder.is_dir():
+                raise DataError(
+                    f"{cache}: the prepared data could not be cached, and a cluster is sent them from there"
+                )
+            self._freights[str(folder)] = Freight.of(folder)
+        return self._freights[str(folder)]
 
     def _send(self, freight: Freight, address: str) -> bool:
         """Whether the worker has the folder now; one that has no room for it is given nothing any more."""
@@ -186,23 +197,37 @@ class Cluster:
 
     def _unpacked(self, job: Job, parcel: bytes, bits: str) -> Answer | Failure:
         """Put the trials' directories where they belong, and read their results there; a Failure if they are none."""
-        folder, found = Path(job["folder"]), list[TrialResult]()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(job["folder"])
+        arrivals, found = self._arrivals_of(folder), list[TrialResult]()
+        names = [f"{trial['number']:04d}" for trial in job["trials"]]
         try:
-            with filling(folder, UNFINISHED) as unfinished:
-                unpack(parcel, unfinished, [f"{trial['number']:04d}" for trial in job["trials"]])
-                for trial in job["trials"]:
-                    found.append(_checked(unfinished, trial))
-                for trial in job["trials"]:
-                    place = folder / f"{trial['number']:04d}"
-                    shutil.rmtree(place, ignore_errors=True)
-                    (unfinished / place.name).rename(place)
+            for name in names:
+                _clear(arrivals / name)
+            unpack(parcel, arrivals, names)
+            found += [_checked(arrivals, trial) for trial in job["trials"]]
+            for name in names:
+                _clear(folder / name)
+                (arrivals / name).rename(folder / name)
         except (DataError, UnicodeError) as error:
             return {"error": f"what a worker sent back is refused: {error}"}
         if self.any_bits:
             for result in found:
                 result["bits"] = bits
         return {"results": found}
+
+    def _arrivals_of(self, folder: Path) -> Path:
+        """A folder that is held as long as this cluster: making one a job would list all trials' directories."""
+        with self._lock:
+            if folder not in self._arrivals:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._arrivals[folder] = self._held.enter_context(filling(folder, UNFINISHED))
+            return self._arrivals[folder]
+
+
+def _clear(place: Path) -> None:
+    """Remove what an earlier attempt may have left."""
+    if place.exists():
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _checked(folder: Path, trial: TrialJob) -> TrialResult:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from nnrun.errors import DataError
-from nnrun.files import put
 
 CHUNK = 1 << 22  # bytes that are sent at once
 MOST_FILES, LONGEST_HEADER = 10_000, 1 << 22
@@ -103,8 +102,10 @@ def unpack(parcel: bytes, folder: Path, roots: Sequence[str]) -> None:
             raise DataError(f"what a worker sent back names a file that is no part of a trial: {name[:200]!r}")
         if any("/".join(parts[:depth]) in sizes for depth in range(1, len(parts))):
             raise DataError(f"what a worker sent back has a file and a folder of one name: {name[:200]!r}")
+    for parent in {(folder / name).parent for name in sizes}:
+        parent.mkdir(parents=True, exist_ok=True)
     for name, size in sizes.items():
-        put(folder / name, parcel[start : start + size])
+        (folder / name).write_bytes(memoryview(parcel)[start : start + size])
         start += size
 
 
