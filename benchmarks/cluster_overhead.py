@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nnrun.config.load import load_config
 from nnrun.search import running
@@ -51,13 +52,15 @@ class Clock(Watcher):
     """Seconds and CPU seconds, of this process and of the scheduler, when each trial was over."""
 
     def __init__(self, scheduler: int) -> None:
-        self.scheduler = scheduler
+        import psutil
+
+        self.scheduler = psutil.Process(scheduler)
         self.times = list[tuple[float, float, float]]()
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         """Note them."""
         assert record["status"] == "done", record
-        self.times.append((time.perf_counter(), time.process_time(), cpu_seconds(self.scheduler)))
+        self.times.append((time.perf_counter(), time.process_time(), cpu_seconds(self.scheduler.cpu_times())))
 
 
 class Counting(Cluster):
@@ -73,11 +76,8 @@ class Counting(Cluster):
         return reply, parcel
 
 
-def cpu_seconds(process: int) -> float:
+def cpu_seconds(times: Any) -> float:
     """Of another process, until now."""
-    import psutil
-
-    times = psutil.Process(process).cpu_times()
     return float(times.user + times.system)
 
 
