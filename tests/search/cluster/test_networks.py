@@ -55,13 +55,28 @@ def behind(tmp_path: Path) -> Iterator[tuple[ByHand, Proxy]]:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seconds", [0, 1.5, 40], ids=["cuts", "stalls", "stalls until all give up"])
-def test_a_network_that_fails_workers(seconds: float, behind: tuple[ByHand, Proxy], tmp_path: Path) -> None:
-    """Where it cuts, workers end and their nannies start others; the search goes on with those, by itself."""
+@pytest.mark.parametrize(("seconds", "times"), [(1.5, 10), (40, 1)])
+def test_a_network_that_stalls_before_workers(
+    seconds: float, times: int, behind: tuple[ByHand, Proxy], tmp_path: Path
+) -> None:
     cluster, proxy = behind
-    times = 1 if seconds > 10 else 10
-    trials = 3 * times + 2
-    harm = AtTrial((lambda: proxy.stall(seconds)) if seconds else proxy.cut, times)
-    found = begin(long(trials), tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), harm)
+    harm = AtTrial(lambda: proxy.stall(seconds), times)
+    found = begin(long(3 * times + 2), tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), harm)
     assert harm.done == times
-    assert_as_alone(found.run, trials, tmp_path / "here")
+    assert_as_alone(found.run, 3 * times + 2, tmp_path / "here")
+
+
+@pytest.mark.soak
+def test_a_network_that_cuts_workers_off(behind: tuple[ByHand, Proxy], tmp_path: Path) -> None:
+    """Such workers end, and their nannies with them; the search goes on with those that are started in their place."""
+    cluster, proxy = behind
+
+    def cut() -> None:
+        proxy.cut()
+        for _ in range(2):
+            cluster.worker("--nanny", by=proxy.address)
+
+    harm = AtTrial(cut, 10)
+    found = begin(long(32), tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), harm)
+    assert harm.done == 10
+    assert_as_alone(found.run, 32, tmp_path / "here")
