@@ -219,7 +219,7 @@ def measure(folder: Path, browser: Any, run: RunDir, search: RunDir, wanted: arg
         return f"document.querySelector('tr[data-id=\"{name.id}\"]').textContent.includes('{told}')"
 
     def last() -> str:
-        return f"Math.max(...document.getElementById('chart').data.flatMap((one) => one.x)) === {counts['epochs']}"
+        return f"Math.max(...shownLines.flatMap((one) => one.x)) === {counts['epochs']}"
 
     with watched(folder) as (address, process):
         page = Page(browser, address)
@@ -234,8 +234,7 @@ def measure(folder: Path, browser: Any, run: RunDir, search: RunDir, wanted: arg
         received = page.bytes
         page.page.evaluate("window.longest = 0")
         page.page.evaluate(f"{json.dumps(ids[: wanted.chosen])}.forEach((id) => choose(id, true))")
-        drawn = "document.getElementById('chart').data?.flatMap((one) => [null, ...one.x]).filter((x) => x === null)"
-        page.until(f"{drawn}.length === {2 * min(wanted.chosen, len(ids))}")
+        page.until(f"shownLines.filter((one) => one.x.length).length === {2 * min(wanted.chosen, len(ids))}")
         page.until(last())
         print(
             f"curves of {wanted.chosen} runs after {time.perf_counter() - began:.2f} s, "

@@ -24,11 +24,14 @@ from nnrun.runs.stored import StoredRun
 from nnrun.watching import ASSETS
 from nnrun.watching.details import details
 from nnrun.watching.folder import SECONDS_BETWEEN_LOOKS, Folder
-from nnrun.watching.server import Handler, Query, Routes, one
+from nnrun.watching.server import Handler, Query, Route, Routes, one
 from nnrun.watching.starting import WORDS, Wish, start
 
 LONGEST_BODY, MOST_CHOSEN, DIGITS = 65_536, 100, 16
 HEARTBEAT = 15.0  # seconds after which a silent stream says that it is there
+UPLOT = ASSETS / "uPlot.iife.min.js"  # how it comes here: tools/charts
+STYLES = (REPORT / "page.css", ASSETS / "uPlot.min.css", ASSETS / "watch.css")
+SCRIPTS = (CHARTS, ASSETS / "curves.js", ASSETS / "watch.js")
 ASKED = (PAUSE, RESUME, STOP, CHANGE)
 
 Place = tuple[int, int]  # generation of a curve and its lines that were read
@@ -42,8 +45,8 @@ def page(handler: Handler, query: Query) -> None:
     nonce = secrets.token_urlsafe(12)
     text = Template((ASSETS / "watch.html").read_text("utf-8")).substitute(
         nonce=nonce,
-        style=(REPORT / "page.css").read_text("utf-8") + (ASSETS / "watch.css").read_text("utf-8"),
-        script=CHARTS.read_text("utf-8") + (ASSETS / "watch.js").read_text("utf-8"),
+        style="".join(path.read_text("utf-8") for path in STYLES),
+        script="".join(path.read_text("utf-8") for path in SCRIPTS),
         settings=to_json({"readOnly": not handler.server.writing, "folder": str(handler.server.folder.root)}).replace(
             "<", "\\u003c"
         ),
@@ -55,9 +58,13 @@ def page(handler: Handler, query: Query) -> None:
     handler.answer(text.encode(), "text/html; charset=utf-8", Content_Security_Policy=policy)
 
 
-def charts(handler: Handler, query: Query) -> None:
-    """plotly.js, which the page takes when it has drawn its table."""
-    handler.answer(BUNDLE.read_bytes(), "text/javascript; charset=utf-8")
+def library(path: Path) -> Route:
+    """A script that the page takes where it first needs it."""
+
+    def answer(handler: Handler, query: Query) -> None:
+        handler.answer(path.read_bytes(), "text/javascript; charset=utf-8")
+
+    return answer
 
 
 def run(handler: Handler, query: Query) -> None:
@@ -177,7 +184,8 @@ def _wish(folder: Folder, body: bytes) -> Wish | None:
 
 
 READING: Routes = {
-    "/": page, "/charts.js": charts, "/run": run, "/report": report, "/differences": differences,
+    "/": page, "/plotly.js": library(BUNDLE), "/uplot.js": library(UPLOT),
+    "/run": run, "/report": report, "/differences": differences,
     "/selected": selected, "/stream": stream,
 }  # fmt: skip
 WRITING: Routes = {"/act": act}

@@ -30,7 +30,8 @@ MOST_SILENT = 64  # readers who are connected and have not asked for anything ye
 
 
 Query = dict[str, list[str]]
-Routes = Mapping[str, Callable[["Handler", Query], None]]  # by address
+Route = Callable[["Handler", Query], None]
+Routes = Mapping[str, Route]  # by address
 
 
 class Server(ThreadingHTTPServer):

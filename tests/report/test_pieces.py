@@ -38,6 +38,7 @@ from nnrun.search.record import SearchRecord
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "nnrun/report/assets/page.css"
+UPLOT = ROOT / "nnrun/watching/assets/uPlot.iife.min.js"
 NOT_TRACES = {"log", "line", "rect", "data"}  # kinds of axes, shapes and error bars, which plotly.js calls types too
 
 
@@ -119,12 +120,22 @@ def test_the_bundle_cannot_end_the_element_that_it_stands_in() -> None:
 
 
 def test_the_bundle_is_the_one_that_the_lock_names_and_comes_with_its_licences() -> None:
-    packages = json.loads((ROOT / "tools/plotly/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    packages = json.loads((ROOT / "tools/charts/package-lock.json").read_text(encoding="utf-8"))["packages"]
     version = packages["node_modules/plotly.js"]["version"]
     licences = BUNDLE.with_name("plotly.licenses.md").read_text(encoding="utf-8")
     assert BUNDLE.read_text(encoding="utf-8").startswith(f"/* plotly.js {version} (MIT)")
     assert f"## plotly.js {version} (MIT)" in licences
     assert "Permission is hereby granted" in licences
+
+
+def test_uplot_is_the_one_that_the_lock_names_and_comes_with_its_licence() -> None:
+    packages = json.loads((ROOT / "tools/charts/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    version = packages["node_modules/uplot"]["version"]
+    begin = UPLOT.read_text(encoding="utf-8").splitlines()[0]
+    licence = UPLOT.with_name("uplot.licenses.md").read_text(encoding="utf-8")
+    assert begin == f"/*! https://github.com/leeoniya/uPlot (v{version}) */"
+    assert f"## uplot {version} (MIT)" in licence
+    assert "Permission is hereby granted" in licence
 
 
 # colours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -67,21 +66,19 @@ def run_of(root: Path, name: str) -> RunDir:
 
 def drawn(page: Any) -> int:
     """Points of the longest curve."""
-    return int(
-        page.evaluate("Math.max(0, ...(document.getElementById('chart').data ?? []).map((one) => one.x.length))")
-    )
+    return int(page.evaluate("Math.max(0, ...shownLines.map((one) => one.x.length))"))
 
 
 def test_a_new_epoch_and_a_new_run_appear_and_what_was_chosen_stays(page: Any, root: Path) -> None:
     assert page.locator("#runs tbody tr").count() == 2
     run = run_of(root, "first")
     page.locator(f'tr[data-id="{run.id}"] input').check()
-    until(page, "document.getElementById('chart').data?.length === 2")
+    until(page, "shownLines.length === 2")
     assert drawn(page) == 3
     row = {**run.metrics()[-1], "epoch": 4}
     with (run.path / EPOCHS).open("a") as file:
         file.write(to_json(row) + "\n")
-    until(page, "document.getElementById('chart').data[0].x.length === 4")
+    until(page, "shownLines[0].x.length === 4")
     nnrun.train({"name": "third", **CONFIG}, root)
     page.wait_for_selector("#runs tbody tr:nth-child(3)")
     assert page.locator(f'tr[data-id="{run.id}"] input').is_checked()
@@ -94,7 +91,7 @@ def test_all_is_done_by_keyboard_too(page: Any, root: Path) -> None:
     until(page, "document.querySelectorAll('#runs tbody tr').length === 1")
     page.locator("#runs tbody input").focus()
     page.keyboard.press("Space")
-    until(page, "document.getElementById('chart').data?.length === 2")
+    until(page, "shownLines.length === 2")
     assert page.evaluate("document.activeElement.type") == "checkbox"  # where it was, though the table was drawn anew
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -109,7 +106,7 @@ def test_curves_and_lines_are_walked_by_keyboard(page: Any) -> None:
     page.keyboard.press("Space")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
-    until(page, "document.getElementById('chart').data?.length === 4")
+    until(page, "shownLines.length === 4")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "filter"
     page.keyboard.press("Escape")
@@ -135,15 +132,37 @@ def test_of_many_points_each_spike_is_drawn(page: Any) -> None:
     assert page.evaluate("thinned([1, 2, 3, 4, 5], [1, null, 2, 3, 4], 100, [2.5, 3.5])") == [1, 2, 3]
 
 
-def test_many_curves_are_drawn_as_few_lines_with_gaps(page: Any) -> None:
-    lines = [
-        {"name": name, "x": [1, 2], "y": [value, value], "mode": "lines", "line": {"color": colour}}
-        for name, value, colour in (("train a", 3, "red"), ("train b", 4, "blue"), ("train i", 5, "red"))
-    ]
-    red, blue = page.evaluate(f"together({json.dumps(lines)})")
-    assert (red["x"], red["y"]) == ([1, 2, None, 1, 2], [3, 3, None, 5, 5])
-    assert red["text"] == ["train a", "train a", None, "train i", "train i"]
-    assert (blue["x"], blue["line"]) == ([1, 2], {"color": "blue"})
+GAPS = """() => {
+  const line = { part: "dev", colour: PALETTE[0], x: [1, 2, 3, 4, 5, 6], y: [1, 1, null, 1, null, 1] };
+  const isFirst = ({ part, colour }) => part === line.part && colour === line.colour;
+  graph.setData([null, ...LOOKS.map((look) => [isFirst(look) ? [line] : [], []])], false);
+  graph.batch(() => { graph.setScale("x", { min: 1, max: 6 }); graph.setScale("y", { min: 0, max: 2 }); });
+  const { stroke } = paths(graph, 1 + LOOKS.findIndex(isFirst)), top = graph.valToPos(1, "y", true);
+  const hits = (x, more = 0) => graph.ctx.isPointInStroke(stroke, graph.valToPos(x, "x", true) + more, top);
+  return [hits(1.5), hits(2.5), hits(3.5), hits(4.5), hits(4, 3)];
+}"""
+
+
+def test_a_gap_stays_a_gap_and_a_point_between_two_is_a_dot(page: Any) -> None:
+    page.locator("#runs tbody input").first.check()
+    until(page, "shownLines.length === 2 && graph !== null")
+    assert page.evaluate(GAPS) == [True, False, False, False, True]
+
+
+def test_many_curves_are_drawn_thin_and_the_table_is_their_legend(page: Any) -> None:
+    points = "{ points: [[1, 2, 3, 4, 5, 6, 7, 1], [2, 1, 2, 3, 4, 5, 6, 2]] }"
+    page.evaluate(f"for (let i = 0; i < 20; i++) chosen.push(`run ${{i}}`), curves.set(`run ${{i}}`, {points})")
+    page.evaluate("plotSoon()")
+    until(page, "shownLines.length === 40 && graph !== null")
+    assert page.evaluate("graph.series.slice(1).every((one) => one.width === 1)")
+    assert page.evaluate("graph.data.slice(1).map(([lines]) => lines.length)") == 2 * [3, 3, 3, 3, 2, 2, 2, 2]
+    assert page.locator("#legend button").all_inner_texts() == ["train", "dev"]
+
+
+def test_an_axis_of_logarithms_has_ticks_however_short_it_is(page: Any) -> None:
+    assert page.evaluate("decades(0.09, 1.2)") == pytest.approx([0.1, 0.2, 0.5, 1])
+    assert page.evaluate("decades(1e-6, 1.5)") == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1])
+    assert page.evaluate("decades(0.2, 0.32)") == pytest.approx([0.2, 0.25, 0.3])
 
 
 def test_only_curves_that_have_grown_are_smoothed_again(page: Any) -> None:

@@ -69,7 +69,7 @@ def test_the_page_runs_its_own_script_alone_and_its_folder_is_text(server: Serve
     status, text = ask(server, "/")
     assert status == 200
     assert HOSTILE not in text
-    assert ask(server, "/charts.js")[0] == 200
+    assert [ask(server, path)[0] for path in ("/plotly.js", "/uplot.js")] == [200, 200]
 
 
 def test_a_run_is_told_in_full(server: Server, root: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_run_is_told_in_full(server: Server, root: Path) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
-@pytest.mark.parametrize("path", ["/", "/charts.js", "/run?id=x", "/selected", "/stream"])
+@pytest.mark.parametrize("path", ["/", "/plotly.js", "/uplot.js", "/run?id=x", "/selected", "/stream"])
 def test_without_the_token_nothing_is_answered(server: Server, path: str, token: str) -> None:
     import urllib.parse
 

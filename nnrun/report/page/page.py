@@ -15,7 +15,7 @@ from nnrun.report.page.html import Markup, join, paragraph, scrolled, tag, unfol
 from nnrun.runs.rundir import now
 
 ASSETS = Path(__file__).parents[1] / "assets"
-BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/plotly
+BUNDLE = ASSETS / "plotly.min.js"  # how it is made: tools/charts
 CHARTS = ASSETS / "charts.js"  # how charts look, on every page that has some
 DIGITS = 8  # of a number in a chart; networks have seven
 

@@ -9,11 +9,6 @@ const ALL_COLUMNS = [
 ];
 const USUAL = ["status", "epochs", "train_error", "dev_error", "test_error", "seconds", "created", "parent"];
 const KEPT = "nnrun.watch.columns"; // in the browser, for the next time
-const PALETTE = ["#2a7fc1", "#c7700f", "#1f9470", "#a063b5", "#d0504a", "#8a7d1c", "#3c96a5", "#b5567e"];
-const EPOCH = 0, LINE = 7; // places in a point: see NAMES of curves.py
-const MOST_DRAWN = 6000; // points of all curves together: more cost time and show nothing more
-const FEW = 12; // runs, beyond which the table is the legend
-const NOTHING = { points: [] }; // the curve of a run of which none has come
 const WORTH = 1.02; // charts of one run are drawn anew when it has grown by so much
 
 const at = (id) => document.getElementById(id);
@@ -88,7 +83,10 @@ function offerColumns() {
   }));
 }
 
-function head() {
+function drawHead() {
+  const made = JSON.stringify([order, [...columns]]), top = at("runs").tHead ?? at("runs").createTHead();
+  if (top.dataset.made === made) return;
+  top.dataset.made = made;
   const row = element("tr");
   row.append(element("th", "", { "aria-label": "chosen" }));
   for (const [key, title] of visible()) {
@@ -102,7 +100,7 @@ function head() {
     cell.append(button);
     row.append(cell);
   }
-  return row;
+  top.replaceChildren(row);
 }
 
 // Lines are made anew where what they show has changed; of a thousand runs few have.
@@ -173,16 +171,16 @@ function draw() {
   const focused = document.activeElement?.closest?.("#runs tr")?.dataset.id;
   const isBox = document.activeElement?.type === "checkbox";
   const kept = [...rows.values()].filter((run) => !passing || passing.has(run.id)).sort(compare);
-  const top = element("thead");
-  top.append(head());
-  const wanted = ordered(kept).map(([run, depth]) => line(run, depth));
-  const old = at("runs").tBodies[0];
-  const same = old && old.rows.length === wanted.length && wanted.every((row, i) => row === old.rows[i]);
-  const body = same ? old : element("tbody");
-  if (!same) body.append(...wanted);
-  at("runs").replaceChildren(top, body);
+  drawHead();
+  const body = at("runs").tBodies[0] ?? at("runs").createTBody();
+  ordered(kept).forEach(([run, depth], i) => {
+    const wanted = line(run, depth), there = body.rows[i];
+    if (there?.dataset.id === run.id) there === wanted || there.replaceWith(wanted);
+    else body.insertBefore(wanted, there ?? null);
+  });
+  while (body.rows.length > kept.length) body.lastElementChild.remove();
   at("found").textContent = kept.length === rows.size ? `${rows.size} runs` : `${kept.length} of ${rows.size} runs`;
-  if (focused) {
+  if (focused && !body.contains(document.activeElement)) {
     const again = [...body.rows].find((row) => row.dataset.id === focused);
     again?.querySelector(isBox ? "input" : "button")?.focus({ preventScroll: true });
   }
@@ -210,10 +208,6 @@ function drawSoon() {
     drawing = false;
     draw();
   });
-}
-
-function colour(id) {
-  return PALETTE[chosen.indexOf(id) % PALETTE.length];
 }
 
 async function filter() {
@@ -260,131 +254,20 @@ async function compareChosen() {
     row.append(element("th", key, { scope: "row" }), ...values.map((value) => element("td", value)));
     return row;
   }));
-  at("differences").replaceChildren(element("caption", body.rows.length ? "Where their configs differ" : "Their configs are the same"), head, body);
+  const caption = element("caption", body.rows.length ? "Where their configs differ" : "Their configs are the same");
+  at("differences").replaceChildren(caption, ...(body.rows.length ? [head, body] : []));
 }
 
-// An exponentially weighted average, its bias towards 0 corrected: v ← βv + (1 − β)x, told is v / (1 − β^t).
-function smooth(values, beta) {
-  let v = 0, weight = 1;
-  return values.map((x) => {
-    if (x === null) return null;
-    v = beta * v + (1 - beta) * x;
-    weight *= beta;
-    return v / (1 - weight);
-  });
-}
-
-// Places of at most so many of these values between two ends of x: the first, the last, and of each stretch the lowest and
-// the highest, so that no spike is lost. One more on each side, for the line to go on to the edge.
-function thinned(x, y, most, [low, high]) {
-  let first = 0, end = x.length;
-  while (first < end && x[first] < low) first++;
-  while (end > first && x[end - 1] > high) end--;
-  first = Math.max(0, first - 1);
-  end = Math.min(x.length, end + 1);
-  const size = Math.ceil(2 * (end - first) / most);
-  if (size < 3) return Array.from({ length: end - first }, (_, i) => first + i);
-  const kept = new Set([first]);
-  for (let start = first; start < end; start += size) {
-    let lowest = start, highest = start;
-    for (let i = start; i < Math.min(start + size, end); i++) {
-      if (y[i] === null || y[lowest] === null || y[i] < y[lowest]) lowest = i;
-      if (y[i] !== null && (y[highest] === null || y[i] > y[highest])) highest = i;
-    }
-    kept.add(Math.min(lowest, highest)).add(Math.max(lowest, highest));
-  }
-  return [...kept.add(end - 1)];
-}
-
-// What is drawn of a column of a curve; kept until the curve grows, as of many curves few do.
-const drawnOf = new WeakMap();
-function drawn(curve, column, over, beta, most, seen) {
-  const made = [over, beta, most, ...seen].join();
-  if (!drawnOf.has(curve)) drawnOf.set(curve, new Map());
-  const before = drawnOf.get(curve).get(column);
-  if (before?.made === made) return before.line;
-  const x = curve.points.map((point) => point[over] ?? point[EPOCH]); // a search has no steps
-  const y = smooth(curve.points.map((point) => point[column]), beta), kept = thinned(x, y, most, seen);
-  const line = { x: kept.map((i) => x[i]), y: kept.map((i) => y[i]) };
-  drawnOf.get(curve).set(column, { made, line });
-  return line;
-}
-
-function traces() {
-  const first = Number(at("what").value), beta = Number(at("beta").value), over = Number(at("over").value);
-  const most = Math.max(40, MOST_DRAWN / (2 * chosen.length)), seen = zoomed() ?? [-Infinity, Infinity];
-  const made = chosen.flatMap((id) => {
-    const curve = curves.get(id) ?? NOTHING;
-    return [[first, "train", "dot"], [first + 1, "dev", "solid"]].map(([column, part, dash]) => ({
-      type: "scatter", mode: curve.points.length < 2 ? "markers" : "lines", name: `${part} ${id}`.replaceAll("<", "&lt;"),
-      ...drawn(curve, column, over, beta, most, seen), line: { color: colour(id), dash, width: part === "dev" ? 2 : 1.3, simplify: false },
-    }));
-  });
-  return chosen.length <= FEW ? made : together(made);
-}
-
-// Lines that look alike as one with gaps, which says at each point whose it is: a line of its own costs as much as a
-// thousand points.
-function together(made) {
-  const alike = new Map();
-  for (const { name, x, y, ...look } of made) {
-    const key = JSON.stringify([look.mode, look.line]);
-    const one = alike.get(key);
-    if (!one) alike.set(key, { ...look, x: [...x], y: [...y], text: x.map(() => name), hoverinfo: "x+y+text" });
-    else one.x.push(null, ...x), one.y.push(null, ...y), one.text.push(null, ...x.map(() => name));
-  }
-  return [...alike.values()];
-}
-
-// The ends of x that somebody has zoomed to; null: all is shown.
-function zoomed() {
-  const axis = at("chart").layout?.xaxis;
-  return axis && axis.autorange === false ? axis.range.map(Number) : null;
-}
-
-let plotting = false, drawnIn = 0; // milliseconds of the last time
-function plotSoon() {
-  at("curves").hidden = !chosen.length;
-  if (plotting || !chosen.length) return;
-  plotting = true;
-  setTimeout(plot, Math.max(100, 5 * drawnIn));
-}
-
-async function plot() {
-  await plotly();
-  plotting = false;
-  const began = performance.now();
-  const error = at("what").value === "3";
-  const yaxis = { title: { text: error ? "error" : "loss" }, type: at("log").checked ? "log" : "linear", automargin: true };
-  if (error) yaxis.tickformat = "~%";
-  const xaxis = { title: { text: at("over").selectedOptions[0].dataset.axis }, automargin: true };
-  const fresh = !at("chart").layout;
-  await Plotly.react(at("chart"), traces(), {
-    xaxis, yaxis, template: template(), uirevision: at("over").value + at("what").value, showlegend: chosen.length <= FEW,
-  }, CONFIG);
-  drawnIn = performance.now() - began;
-  if (fresh) at("chart").on("plotly_relayout", plotSoon); // zoomed in there is more to see
-}
-
-// What the mouse does in the chart: ← → move it, + − zoom, 0 shows all.
-function steer(event) {
-  const chart = at("chart"), [low, high] = chart.layout?.xaxis?.range?.map(Number) ?? [];
-  const span = high - low, by = { ArrowLeft: [-0.1, -0.1], ArrowRight: [0.1, 0.1], "+": [0.1, -0.1], "-": [-0.125, 0.125] }[event.key];
-  if (!(span > 0) || event.ctrlKey || event.metaKey || event.altKey || (!by && event.key !== "0")) return;
-  event.preventDefault();
-  if (by) Plotly.relayout(chart, { "xaxis.range": [low + by[0] * span, high + by[1] * span] });
-  else Plotly.relayout(chart, { "xaxis.autorange": true, "yaxis.autorange": true });
-}
-
-let loading = null;
-function plotly() {
-  loading ??= new Promise((done) => {
-    const script = element("script", undefined, { src: address("charts.js") });
+// A library, which is loaded where something needs it.
+const loading = new Map();
+function library(path) {
+  if (!loading.has(path)) loading.set(path, new Promise((done) => {
+    const script = element("script", undefined, { src: address(path) });
     script.nonce = document.querySelector("script[nonce]").nonce;
     script.addEventListener("load", done);
     document.head.append(script);
-  });
-  return loading;
+  }));
+  return loading.get(path);
 }
 
 // ---- one run
@@ -442,7 +325,7 @@ function command({ why, command }) {
 }
 
 async function drawCharts(charts) {
-  if (charts.length) await plotly();
+  if (charts.length) await library("plotly.js");
   const open = new Map([...at("charts").children].map((figure) => [figure.dataset.title, figure]));
   const figures = charts.map(({ title }) => open.get(title) ?? element("figure", undefined, { "data-title": title }));
   at("charts").replaceChildren(...figures); // before they are drawn, as plotly asks for their size
@@ -590,13 +473,8 @@ at("filters").addEventListener("submit", (event) => {
 });
 at("filter").addEventListener("input", soon(filter, () => 400));
 at("tree").addEventListener("change", draw);
-at("chart").addEventListener("keydown", steer);
 document.addEventListener("keydown", walk);
 offerColumns();
-for (const id of ["what", "over", "log"]) at(id).addEventListener("change", plotSoon);
-at("beta").addEventListener("input", () => {
-  at("beta-told").textContent = at("beta").value;
-  plotSoon();
-});
+curvesBegin();
 themes();
 listen();

@@ -1,6 +1,7 @@
-// Writes the bundle of charts.cjs and the licences of all that is in it into nnrun/report/assets.
+// Writes the bundle of charts.cjs and the licences of all that is in it into nnrun/report/assets, and uPlot with its licence
+// into nnrun/watching/assets.
 
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -51,3 +52,8 @@ if (/<\/script|<!--/i.test(code)) throw new Error("the bundle would end the elem
 writeFileSync(join(assets, "plotly.min.js"), `${banner}\n${code}`);
 const heading = "# Licences\n\n`plotly.min.js` holds what these packages have, each under its licence.\n";
 writeFileSync(join(assets, "plotly.licenses.md"), [heading, ...packages.map(licence)].join("\n"));
+
+const watching = join(here, "../../nnrun/watching/assets");
+for (const file of ["uPlot.iife.min.js", "uPlot.min.css"]) copyFileSync(join(here, "node_modules/uplot/dist", file), join(watching, file));
+const told = "# Licence\n\n`uPlot.iife.min.js` and `uPlot.min.css` are those of its package, byte for byte.\n";
+writeFileSync(join(watching, "uplot.licenses.md"), [told, licence("node_modules/uplot")].join("\n"));
