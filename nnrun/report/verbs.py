@@ -27,6 +27,7 @@ from nnrun.runs.labels import labels_of
 from nnrun.runs.lineage import course_of
 from nnrun.runs.rundir import LESSON, PAGE
 from nnrun.runs.stored import StoredRun
+from nnrun.search.record import Sample
 
 
 def write_report(run: StoredRun, usual: Path, options: Sequence[str] = (), costs: Sequence[str] | None = None) -> Path:
@@ -80,21 +81,20 @@ def run_charts(run: StoredRun) -> list[Chart]:
     return run_curves(run, course_of(run)) if run.rows else []
 
 
-def search_charts(search: StoredRun, each_alone: bool = False, most: int | None = None) -> list[Chart]:
+def search_charts(search: StoredRun, each_alone: bool = False, sample: Sample | None = None) -> list[Chart]:
     """How the trials of a search went, and what they varied beside what it came to; of an improvement its staircase.
 
-    Each setting also by itself where that is wished; of many trials `most` are drawn, see Results.drawn.
+    Each setting also by itself where that is wished; of many trials those of a sample are drawn.
     """
-    results = Results.of(search)
-    found = results.drawn(most)
+    found = Results.of(search, sample)
     if not found.ranked:
         return []
     if is_improvement(search.directory):
         return [staircase(steps)] if (steps := read_steps(search.directory)) else []
     slices = slice_charts(found) if each_alone else []
     charts = [*best_so_far_charts(found), curves_chart(found), parallel_chart(found), *slices]
-    if found is not results:
-        told = f"Of {len(results.trials):,} trials {len(found.trials)} are drawn, the best ones and some of the others."
+    if sample and sample.of > len(found.trials):
+        told = f"Of {sample.of:,} trials {len(found.trials)} are drawn, the best ones and some of the others."
         charts[0] = replace(charts[0], note=f"{charts[0].note} {told}".strip())
     return charts
 

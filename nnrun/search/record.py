@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NotRequired, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from nnrun.config.values import Settings
 from nnrun.files import to_json
@@ -50,6 +50,14 @@ class TrialRecord(TrialResult):
 
     metric: float | None  # what is minimised, as `Objective` reads it; None where the trial has no value
     time: float  # when it was entered, in seconds since 1970
+
+
+class Sample(NamedTuple):
+    """Some trials of many, by number."""
+
+    trials: list[TrialRecord]
+    of: int  # how many there are
+    spent: Mapping[int, float]  # seconds of training of all trials until the end of each of these, by number
 
 
 def or_so(final: Final, metric: str) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 MOST = 2_000  # points that are kept of a curve; of four in a row the lowest and the highest stay when there are more
 NAMES = ("epoch", "train_loss", "dev_loss", "train_error", "dev_error", "step", "seconds", "line")
 COUNTED = NAMES[-2:]  # all seconds until then, and all lines
 
+BATCH = 1 << 20  # bytes of a file that are taken at a time; as objects they need ten times as much
+
 Point = list[float | None]
+Line = tuple[int, bytes]  # where it begins in its file, and what it says
 
 
 class Cursor:
@@ -23,23 +29,51 @@ class Cursor:
 
     def fresh(self) -> tuple[list[dict[str, Any]], bool]:
         """What lines hold that were not read yet, and whether all before is void; what is no JSON is left out."""
-        lines, void = self.lines()
-        return [found for line in lines if (found := _object(line)) is not None], void
+        found: list[dict[str, Any]] = []
+        is_void = False
+        for lines, void in self.batches():
+            found, is_void = ([] if void else found) + objects(lines), is_void or void
+        return found, is_void
 
-    def lines(self) -> tuple[list[bytes], bool]:
-        """Whole lines that were not read yet, and whether all that came before is void."""
+    def batches(self) -> Iterator[tuple[list[Line], bool]]:
+        """Whole lines that were not read yet, some at a time, and whether all that came before them is void."""
+        while True:
+            lines, void = self._batch()
+            if lines or void:
+                yield lines, void
+            if not lines:
+                return
+
+    def _batch(self) -> tuple[list[Line], bool]:
         try:
             with self.path.open("rb") as file:
-                status = self.path.stat()
+                status = os.fstat(file.fileno())
                 void = status.st_ino != self._inode or status.st_size < self._offset
                 self._offset, self._inode = 0 if void else self._offset, status.st_ino
+                if status.st_size == self._offset:
+                    return [], void
                 file.seek(self._offset)
-                whole, newline, _ = file.read().rpartition(b"\n")
+                whole, newline, _ = _some(file).rpartition(b"\n")
         except OSError:
             void, self._offset = self._offset > 0, 0
             return [], void
-        self._offset += len(whole) + len(newline)
-        return [line for line in whole.split(b"\n") if line], void
+        begin, self._offset = self._offset, self._offset + len(whole) + len(newline)
+        lines = whole.split(b"\n") if newline else []
+        places = accumulate((len(line) + 1 for line in lines), initial=begin)
+        return [(at, line) for at, line in zip(places, lines, strict=False)], void
+
+
+def _some(file: BinaryIO) -> bytes:
+    """So much of it that there is a whole line, if there is one."""
+    found = file.read(BATCH)
+    while b"\n" not in found and (more := file.read(BATCH)):
+        found += more
+    return found
+
+
+def objects(lines: Iterable[Line]) -> list[dict[str, Any]]:
+    """What they hold; what is no JSON object is left out."""
+    return [found for _, line in lines if (found := _object(line)) is not None]
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
@@ -66,20 +100,22 @@ class Curve:
 
     def look(self) -> None:
         """Read what has come."""
-        rows, void = self._cursor.fresh()
-        if void:
-            self._begin()
-            self.generation += 1
-        for row in rows:
-            point = self._point(row)
-            self._seen += 1
-            self._waiting.append(point)
-            if len(self._waiting) == self._at_once:
-                self.points += extremes(self._waiting)
-                self._waiting = []
-            if len(self.points) > MOST:
-                self._thin()
-            self.latest = [] if self.points and self.points[-1] is point else [point]
+        for lines, void in self._cursor.batches():
+            if void:
+                self._begin()
+                self.generation += 1
+            for row in objects(lines):
+                self._enter(self._point(row))
+
+    def _enter(self, point: Point) -> None:
+        self._seen += 1
+        self._waiting.append(point)
+        if len(self._waiting) == self._at_once:
+            self.points += extremes(self._waiting)
+            self._waiting = []
+        if len(self.points) > MOST:
+            self._thin()
+        self.latest = [] if self.points and self.points[-1] is point else [point]
 
     def _thin(self) -> None:
         fours = (self.points[start : start + 4] for start in range(0, len(self.points), 4))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nnrun.errors import NnrunError
+from nnrun.errors import DataError, NnrunError
 from nnrun.installation import command, elsewhere
 from nnrun.runs.removing import size_told
 from nnrun.runs.rundir import LOG, RunDir
@@ -16,6 +16,7 @@ from nnrun.runs.stored import HELD, StoredRun
 from nnrun.runs.telling import changes
 from nnrun.runs.verdict import of_record, summary
 from nnrun.text import duration
+from nnrun.watching.so_far import TrialsSoFar
 
 if TYPE_CHECKING:
     from nnrun.report.page.charts import Chart
@@ -27,8 +28,11 @@ MOST_TRIALS = 400  # in the charts of a search, which are drawn again and again
 LATEST = 20  # epochs by which its pace is told
 
 
-def details(run: RunDir, with_charts: bool = True) -> Plain:
-    """All of it; what cannot be read is left out, with the reason in `problem`."""
+def details(run: RunDir, with_charts: bool = True, trials: TrialsSoFar | None = None) -> Plain:
+    """All of it; what cannot be read is left out, with the reason in `problem`.
+
+    Of a search `trials` knows those that were read already.
+    """
     stored = StoredRun(RunDir(run.path))
     lists: Plain = {name: [] for name in ("commands", "charts", "symptoms", "config")}
     found: Plain = {"id": run.id, "verdict": "", "system": "", "log": _log(run), **lists}
@@ -41,7 +45,7 @@ def details(run: RunDir, with_charts: bool = True) -> Plain:
         section = stored.config.diagnosis
         verdict = of_record(record, section.base_error, section.tolerance)
         found["verdict"] = summary(verdict) if verdict else ""
-        found["charts"] = [_chart(one) for one in _charts(stored)] if with_charts else []
+        found["charts"] = [_chart(one) for one in _charts(stored, trials)] if with_charts else []
     except (NnrunError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         found["problem"] = str(error) or type(error).__name__
     return found
@@ -60,12 +64,18 @@ def _system(stored: StoredRun) -> Iterator[str]:
     yield f"on {record['host']['name']}"
 
 
-def _charts(stored: StoredRun) -> list[Chart]:
+def _charts(stored: StoredRun, trials: TrialsSoFar | None) -> list[Chart]:
     """Those of its report, whose libraries are loaded for these alone."""
     from nnrun.report.verbs import run_charts, search_charts
+    from nnrun.search.stored import StoredSearch
 
-    charts = search_charts(stored, each_alone=True, most=MOST_TRIALS) if stored.is_search else run_charts(stored)
-    return charts[:MOST_CHARTS]
+    if not stored.is_search:
+        return run_charts(stored)[:MOST_CHARTS]
+    search = StoredSearch(stored)
+    sample = (trials or TrialsSoFar(stored)).sample(MOST_TRIALS, search.plan.space)
+    if not stored.under_way and sample.of < (search.record.get("trials") or 0):
+        raise DataError(search.loss or "")
+    return search_charts(stored, each_alone=True, sample=sample)[:MOST_CHARTS]
 
 
 def _chart(one: Chart) -> Plain:

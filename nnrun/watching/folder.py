@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
+from typing import Any, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
@@ -103,9 +103,21 @@ class Folder:
         return {"id": run.id, **{key: facts.get(key) for key in FACTS}, **numbers, "parent": (parent or {}).get("id")}
 
     def _so_far(self, run: StoredRun) -> Settings:
-        if run.id not in self.so_far:
-            self.so_far[run.id] = TrialsSoFar(run) if run.is_search else EpochsSoFar(run)
-        return self.so_far[run.id].look()
+        return self._followed(run).look()
+
+    def _followed(self, run: StoredRun) -> SoFar:
+        kind = TrialsSoFar if run.is_search else EpochsSoFar
+        if not isinstance(self.so_far.get(run.id), kind):
+            self.so_far[run.id] = kind(run)
+        return self.so_far[run.id]
+
+    def trials(self, name: str) -> TrialsSoFar | None:
+        """Those of a search, of which only new ones are read; None where there is no such search."""
+        with self.lock:
+            seen = self.seen.get(name)
+            if seen is None or seen.row["kind"] != "search" or _foreign(seen.run):
+                return None
+            return cast(TrialsSoFar, self._followed(StoredRun(RunDir(seen.run.path))))
 
     def since(self, look: int) -> tuple[int, list[Row], list[str]]:
         """The number of the last look, the rows that changed after another one, and the runs that went since."""

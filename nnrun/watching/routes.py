@@ -72,7 +72,8 @@ def run(handler: Handler, query: Query) -> None:
     found = handler.server.folder.run(one(query, "id"))
     if found is None:
         return handler.refuse(HTTPStatus.NOT_FOUND, "there is no such run any more")
-    return handler.answer_json(details(found, one(query, "charts") != "0"))
+    trials = handler.server.folder.trials(found.id)
+    return handler.answer_json(details(found, one(query, "charts") != "0", trials))
 
 
 def report(handler: Handler, query: Query) -> None:

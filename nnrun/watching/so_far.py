@@ -5,21 +5,27 @@ Lines are checked as by `nnrun list`, each of them once.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError
+from nnrun.files import naming
 from nnrun.insight.comparison.listing import best_epoch, best_trials
 from nnrun.runs.reading import read_record
 from nnrun.runs.records import Row
 from nnrun.runs.rundir import EPOCHS
 from nnrun.runs.stored import StoredRun, best_row
 from nnrun.search.ledger import Ledger
-from nnrun.search.record import TrialRecord, sharing
-from nnrun.watching.curves import Cursor
+from nnrun.search.record import Sample, TrialRecord, sharing
+from nnrun.watching.columns import Columns
+from nnrun.watching.curves import Cursor, Line
+
+if TYPE_CHECKING:
+    from nnrun.config.space.space import Space
 
 
 class SoFar(ABC):
@@ -28,6 +34,7 @@ class SoFar(ABC):
     def __init__(self, path: Path) -> None:
         self._path, self._cursor = path, Cursor(path)
         self._problem: DataError | None = None
+        self._lock = threading.Lock()
         self._begin()
 
     @abstractmethod
@@ -35,7 +42,7 @@ class SoFar(ABC):
         """No line."""
 
     @abstractmethod
-    def _enter(self, lines: Sequence[bytes]) -> None:
+    def _enter(self, lines: Sequence[Line]) -> None:
         """These too; DataError where one is damaged."""
 
     @abstractmethod
@@ -44,17 +51,18 @@ class SoFar(ABC):
 
     def look(self) -> Settings:
         """As it is now; DataError where a line is damaged."""
-        lines, void = self._cursor.lines()
-        if void:
-            self._problem = None
-            self._begin()
-        try:
-            self._enter(lines)
-        except DataError as error:
-            self._problem = error
-        if self._problem:
-            raise self._problem
-        return self._told()
+        with self._lock:
+            for lines, void in self._cursor.batches():
+                if void:
+                    self._problem = None
+                    self._begin()
+                try:
+                    self._enter([line for line in lines if line[1]])
+                except DataError as error:
+                    self._problem = error
+            if self._problem:
+                raise self._problem
+            return self._told()
 
 
 class EpochsSoFar(SoFar):
@@ -68,8 +76,8 @@ class EpochsSoFar(SoFar):
         self._count, self._seconds = 0, 0.0
         self._best: Mapping[str, Any] = {}
 
-    def _enter(self, lines: Sequence[bytes]) -> None:
-        rows = [cast(Row, read_record(line, str(self._path), Row)) for line in lines]
+    def _enter(self, lines: Sequence[Line]) -> None:
+        rows = [cast(Row, read_record(line, str(self._path), Row)) for _, line in lines]
         self._count += len(rows)
         self._seconds += sum(row["seconds"] for row in rows)
         self._best = best_row([*([cast(Row, self._best)] if self._best else []), *rows], self._primary)
@@ -79,21 +87,41 @@ class EpochsSoFar(SoFar):
 
 
 class TrialsSoFar(SoFar):
-    """How many there are, and the best of them."""
+    """How many there are, and the best of them; of each a few numbers, by which some are chosen to be drawn."""
 
     def __init__(self, run: StoredRun) -> None:
         self._ledger = Ledger.of(run.directory)
         super().__init__(self._ledger.path)
 
     def _begin(self) -> None:
-        self._numbers: set[int] = set()
-        self._level: list[TrialRecord] = []  # those that share the best value
+        self._columns = Columns()
+        self._best: TrialRecord | None = None
+        self._ties = 0  # trials that share the best value
 
-    def _enter(self, lines: Sequence[bytes]) -> None:
-        records = [self._ledger.record(line, str(self._path)) for line in lines]
-        fresh = {record["number"]: record for record in reversed(records) if record["number"] not in self._numbers}
-        self._numbers |= fresh.keys()
-        self._level = sharing([*self._level, *fresh.values()])
+    def _enter(self, lines: Sequence[Line]) -> None:
+        records = [(at, self._ledger.record(line, str(self._path))) for at, line in lines]
+        for at, record in records:
+            if self._columns.add(record, at):
+                self._weigh(record)
+
+    def _weigh(self, record: TrialRecord) -> None:
+        level = sharing([record] if self._best is None else [self._best, record])
+        if not level or (len(level) == 1 and level[0] is self._best):
+            return
+        self._best, self._ties = level[0], self._ties + 1 if len(level) == 2 else 1
 
     def _told(self) -> Settings:
-        return best_trials(len(self._numbers), self._level)
+        return best_trials(len(self._columns), self._best, self._ties)
+
+    def sample(self, most: int, space: Space) -> Sample:
+        """About so many of the trials of a search over that space; DataError where a line is damaged."""
+        self.look()
+        with self._lock:
+            places, spent, of = self._columns.picked(most), self._columns.spent(), len(self._columns)
+        ledger, trials = Ledger(self._path, space), []
+        with naming(self._path), self._path.open("rb") as file:
+            for at in places:
+                file.seek(at)
+                trials.append(ledger.record(file.readline().rstrip(b"\n"), str(self._path)))
+        numbers = {trial["number"] for trial in trials}
+        return Sample(sorted(trials, key=lambda trial: trial["number"]), of, {n: spent[n] for n in numbers})

@@ -10,7 +10,6 @@ import json
 import re
 import struct
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -368,7 +367,7 @@ def halved(strategy: str) -> Results:
     space = Space.of({keys: {"log": [1e-4, 10]}})
     config = load_config(None, [f"search.strategy={strategy}", "training.epochs=9"]).config
     plan = Plan.of(config, space, totals=[13], limits={}, repeat=None)
-    return Results(StoredRun(RunDir(Path())), SearchRecord(), plan, Config(), trials)
+    return Results(StoredRun(RunDir(Path())), SearchRecord(), plan, Config(), trials, {})
 
 
 def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:
@@ -383,22 +382,3 @@ def test_survivors_stand_at_the_epochs_of_their_rungs() -> None:
 
 def test_other_strategies_have_no_survivors() -> None:
     assert survivors_chart(halved("random")) is None
-
-
-def test_of_many_trials_the_best_and_each_that_was_the_best_so_far_are_drawn() -> None:
-    few = halved("random")
-    values = [(900 - n if n % 100 == 0 else 1_000 + 7 * n % 991) / 2_000 for n in range(900)]  # each 100th is the best
-    trials = [
-        {**few.trials[1], "number": n, "metric": value, "final": {"dev_error": value}, "time": float(n)}
-        for n, value in enumerate(values)
-    ]
-    many = replace(few, trials=trials)
-    assert many.drawn(None) is many
-    assert many.drawn(900) is many
-    drawn = many.drawn(40)
-    assert len(drawn.trials) <= 40 + 9
-    kept = [trial["number"] for trial in drawn.trials]
-    assert kept == sorted(kept)
-    assert set(range(0, 900, 100)) <= set(kept)
-    assert {trial["number"] for trial in many.ranked[:20]} <= set(kept)
-    assert drawn.best == many.best

@@ -17,9 +17,11 @@ from nnrun.files import sealed, to_json
 from nnrun.insight.comparison.listing import Entry
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import StoredRun
+from nnrun.search.stored import StoredSearch
 from nnrun.watching.curves import MOST, Cursor, Curve
 from nnrun.watching.details import details
 from nnrun.watching.folder import Folder
+from nnrun.watching.so_far import TrialsSoFar
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +293,38 @@ def test_of_a_search_that_goes_on_only_new_trials_are_read(root: Path) -> None:
     assert row()["status"] == row()["status"] == "unreadable"
     ledger.write_text(f"{first}\n{second}\n")
     assert (row()["status"], row()["trials"]) == ("interrupted", 2)
+
+
+def test_of_many_trials_the_best_and_each_that_was_the_best_so_far_are_drawn(root: Path) -> None:
+    run = RunDir(root / ids(root, "a-search"))
+    first = json.loads((run.path / "trials.jsonl").read_text().splitlines()[0])
+    values = [(900 - n if n % 100 == 0 else 1_000 + 7 * n % 991) / 2_000 for n in range(900)]  # each 100th is the best
+    trials = [first | {"number": n, "metric": value, "seconds": 2.0, "time": n} for n, value in enumerate(values)]
+    (run.path / "trials.jsonl").write_text("".join(to_json(sealed(trial)) + "\n" for trial in trials))
+    stored = StoredRun(run)
+    so_far, space = TrialsSoFar(stored), StoredSearch(stored).plan.space
+    assert [trial["number"] for trial in so_far.sample(900, space).trials] == list(range(900))
+    sample = so_far.sample(40, space)
+    kept = [trial["number"] for trial in sample.trials]
+    assert len(kept) <= 40 + 9
+    assert kept == sorted(kept)
+    assert set(range(0, 900, 100)) <= set(kept)
+    assert set(sorted(range(900), key=values.__getitem__)[:20]) <= set(kept)
+    assert (sample.of, sample.trials[-1]["metric"]) == (900, values[kept[-1]])
+    assert sample.spent == {n: 2.0 * (n + 1) for n in kept}
+    notes = [chart["note"] for chart in details(run)["charts"]]
+    assert "Of 900 trials " in notes[0]
+
+
+def test_a_large_ledger_is_read_in_parts_and_each_trial_counts_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnrun.watching.curves.BATCH", 100)  # shorter than a line
+    run = RunDir(root / ids(root, "a-search"))
+    run.update_record(status="interrupted")
+    lines = (run.path / "trials.jsonl").read_bytes()
+    (run.path / "trials.jsonl").write_bytes(2 * lines + lines[:50])
+    assert TrialsSoFar(StoredRun(run)).look()["trials"] == 2
 
 
 def test_numbers_that_are_not_finite_leave_a_gap(tmp_path: Path) -> None:

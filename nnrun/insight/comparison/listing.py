@@ -115,16 +115,16 @@ def _so_far(run: StoredRun) -> Settings:
         best = best_row(run.rows, run.settings.get("metrics.primary", "error")) if run.rows else {}
         return dict(record_of(run)) | best_epoch(best)
     records = Ledger.of(run.directory).read_whole()
-    return best_trials(len(records), sharing(records))
+    level = sharing(records)
+    return best_trials(len(records), level[0] if level else None, len(level))
 
 
-def best_trials(trials: int, level: Sequence[TrialRecord]) -> Settings:
-    """What so many trials of a search came to, of which these share the best value."""
-    best = level[0] if level else None
+def best_trials(trials: int, best: TrialRecord | None, ties: int) -> Settings:
+    """What so many trials of a search came to, of which so many share the value of the best."""
     keys = {"best_trial": "number", "final": "final", "epochs": "epochs", "best_epoch": "best_epoch"}
     return {
         "trials": trials,
-        "ties": len(level),
+        "ties": ties,
         **{key: best.get(name) if best else None for key, name in keys.items()},
     }
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
@@ -18,7 +18,7 @@ from nnrun.config.space.space import Space
 from nnrun.report.page.charts import BLUE, GREY, ORANGE, Axis, Chart, Trace, axis, is_wide, kept, line, log_axis, points
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan
-from nnrun.search.record import SearchRecord, TrialRecord
+from nnrun.search.record import Sample, SearchRecord, TrialRecord
 from nnrun.search.retests.record import RetestRecord
 from nnrun.search.stored import StoredSearch
 from nnrun.search.strategies import STRATEGIES
@@ -43,12 +43,14 @@ class Results:
     plan: Plan
     config: Config
     trials: list[TrialRecord]
+    spent: Mapping[int, float]  # seconds of training until the end of each trial, by number
 
     @classmethod
-    def of(cls, run: StoredRun) -> Results:
-        """From its directory."""
+    def of(cls, run: StoredRun, sample: Sample | None = None) -> Results:
+        """From its directory; of many trials those that were chosen to be drawn."""
         search = StoredSearch(run)
-        return cls(run, search.record, search.plan, run.config, search.trials)
+        trials, spent = (sample.trials, sample.spent) if sample else (search.trials, _spent(search.trials))
+        return cls(run, search.record, search.plan, run.config, trials, spent)
 
     @cached_property
     def strategy(self) -> Strategy:
@@ -97,17 +99,6 @@ class Results:
         last = max(1, len(self.ranked) - 1)
         return {trial["number"]: round(i / last, 4) for i, trial in enumerate(self.ranked)}
 
-    def drawn(self, most: int | None) -> Results:
-        """With about so many trials: each that was the best so far, the best ones, and one in so many of the others."""
-        if most is None or len(self.ranked) <= most:
-            return self
-        ahead = [self.ranked[-1]]
-        for trial in sorted(self.ranked, key=lambda each: each["time"]):
-            ahead += [trial] if self._rank(trial) < self._rank(ahead[-1]) else []
-        best, rest = self.ranked[: most // 2], self.ranked[most // 2 :]
-        kept = {trial["number"] for trial in (*ahead, *best, *rest[:: -(-len(rest) // (most - most // 2))])}
-        return replace(self, trials=[trial for trial in self.trials if trial["number"] in kept])
-
     @property
     def _rank(self) -> Callable[[TrialRecord], tuple[float, float, int]]:
         return Objective(self.plan.metric).rank
@@ -124,6 +115,12 @@ class Results:
     def axis(self) -> Axis:
         """The axis of the metric."""
         return value_axis(self.metric, [self.value(trial) for trial in self.ranked])
+
+
+def _spent(trials: Sequence[TrialRecord]) -> dict[int, float]:
+    ended = sorted(trials, key=lambda trial: trial["time"])
+    until = accumulate((trial.get("seconds") or 0.0) for trial in ended)
+    return dict(zip((trial["number"] for trial in ended), until, strict=True))
 
 
 def value_axis(name: str, values: Sequence[float]) -> Axis:
@@ -143,9 +140,8 @@ def same_settings(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
 def best_so_far_charts(found: Results) -> list[Chart]:
     """The results, and the best of them so far: by number of the trial, and by what had been trained by then."""
     ended = sorted(found.trials, key=lambda trial: trial["time"])
-    clock = dict(zip((t["number"] for t in ended), accumulate((t.get("seconds") or 0.0) for t in ended), strict=True))
     by_number = [(trial, trial["number"]) for trial in found.trials if trial["metric"] is not None]
-    by_time = [(trial, round(clock[trial["number"]], 4)) for trial in ended if trial["metric"] is not None]
+    by_time = [(trial, round(found.spent[trial["number"]], 4)) for trial in ended if trial["metric"] is not None]
     cost = "seconds of training"
     return [
         _best_so_far("Best so far, trial by trial", found, by_number, "trial"),
