@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from nnrun.config.values import Settings
 from nnrun.errors import DataError, NnrunError
 from nnrun.insight.comparison.listing import BROKEN, Entry, select
-from nnrun.runs.finding import ID, list_runs
+from nnrun.runs.finding import ID
 from nnrun.runs.rundir import EPOCHS, EVENTS, LOCK, RECORD, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.ledger import LEDGER
@@ -21,12 +22,15 @@ from nnrun.watching.curves import BestSoFar, Curve
 from nnrun.watching.so_far import EpochsSoFar, SoFar, TrialsSoFar
 
 Row = dict[str, Any]  # plain values of a line of the table, as JSON
+Stamp = tuple[int, int] | None  # time and size of a file; None: there is none
+State = tuple[Stamp, ...]  # of FILES
 FILES = (RECORD, EPOCHS, EVENTS, LEDGER, LOCK)
 FACTS = (
     "kind", "name", "status", "created", "epochs", "best_epoch", "trials", "best_trial", "seconds", "parent",
     "tags", "note", "nudges",
 )  # fmt: skip
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LISTINGS = 5.0
 SHARE = 20  # a look that takes much of the processor is followed by so many times as long without one
 NUMBERS = ("train_error", "dev_error", "test_error", "dev_loss", "dev_rmse")
 
@@ -36,9 +40,17 @@ class Seen:
     """A run as it was looked at last."""
 
     run: RunDir
-    state: tuple[Any, ...]
+    state: State
     row: Row
     changed: int  # the look at which it changed
+
+
+class Listing(NamedTuple):
+    """What was in the folder when it had that time, and when to look again whatever its time is."""
+
+    stamp: Stamp = None
+    until: float = 0.0  # by the monotonic clock
+    runs: Sequence[tuple[RunDir, bool]] = ()  # with whether it is shown though it lacks what makes it a run
 
 
 @dataclass
@@ -53,6 +65,7 @@ class Folder:
     curves: dict[str, Curve] = field(default_factory=dict)
     so_far: dict[str, SoFar] = field(default_factory=dict)  # of what had not ended
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _listing: Listing = Listing()
 
     def look_when_due(self) -> bool:
         """Look, unless that was done a moment ago; whether it was due.
@@ -72,19 +85,27 @@ class Folder:
         """See what has changed since the last look."""
         with self.lock:
             self.looks += 1
-            found = {run.id: run for run in _runs(self.root)}
+            states = {run: state for run, named in self._listed() if (state := _state(run.path))[0] or named}
+            found = {run.id: run for run in states}
             for name in [name for name in self.seen if name not in found]:
                 del self.seen[name]
                 self.curves.pop(name, None)
                 self.so_far.pop(name, None)
                 self.gone[name] = self.looks
             for name, run in found.items():
-                state = _state(run)
+                state = states[run]
                 before = self.seen.get(name)
                 if before is None or before.state != state or before.row["status"] in HELD:
                     row = self._row(run)
                     if before is None or row != before.row or before.state != state:
                         self.seen[name] = Seen(run, state, row, self.looks)
+
+    def _listed(self) -> Sequence[tuple[RunDir, bool]]:
+        """What may be a run: listed again where the folder has changed, and now and then, as its time may be coarse."""
+        stamp, now = _stamp(str(self.root)), time.monotonic()
+        if stamp is None or stamp != self._listing.stamp or now >= self._listing.until:
+            self._listing = Listing(stamp, now + SECONDS_BETWEEN_LISTINGS, _folders(self.root))
+        return self._listing.runs
 
     def _row(self, run: RunDir) -> Row:
         """Whatever is wrong with a directory is a row with the reason."""
@@ -156,27 +177,29 @@ def rest(took: float) -> float:
     return max(SECONDS_BETWEEN_LOOKS, SHARE * took)
 
 
-def _runs(root: Path) -> Iterable[RunDir]:
-    """What is a run, or called like one and lacks the file that makes it one."""
+def _folders(root: Path) -> list[tuple[RunDir, bool]]:
+    """What may be a run, and whether it is a folder called like one; a link is a run where it leads to one."""
     try:
-        named = [
-            RunDir(path)
-            for path in root.iterdir()
-            if ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
-        ]
-        return {run.id: run for run in (*list_runs(root), *named)}.values()
+        with os.scandir(root) as entries:
+            known = sorted((entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in entries)
     except OSError:
         return []
+    return [
+        (RunDir(root / name), is_folder and ID.fullmatch(name) is not None)
+        for name, is_link, is_folder in known
+        if name[0] != "." and (is_link or is_folder)
+    ]
 
 
-def _state(run: RunDir) -> tuple[Any, ...]:
+def _state(path: Path) -> State:
     """What changes when a file of the run does; a kill or a pause changes no file but the lock's holder."""
-    return tuple(_stamp(run.path / name) for name in FILES)
+    return tuple(_stamp(f"{path}/{name}") for name in FILES)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: str) -> Stamp:
+    """By a text, as a Path takes several times as long, and there are five to a run, twice a second."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size

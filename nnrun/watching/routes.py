@@ -108,7 +108,7 @@ def stream(handler: Handler, query: Query) -> None:
     One who comes again says how far it has come: `look` for the rows, a `from` for each `run`.
     """
     server, folder = handler.server, handler.server.folder
-    read = _places(query)
+    read, unread = _places(query), set(query.get("run", []))
     look, spoken = _number(one(query, "look")), 0.0
     handler.begin_stream()
     while not server.stopped.is_set():
@@ -117,7 +117,9 @@ def stream(handler: Handler, query: Query) -> None:
         if rows or gone or not spoken:
             handler.tell("rows", {"look": look, "whole": before == 0, "rows": rows, "gone": gone})
             spoken = time.monotonic()
-        for name in read:
+        unread |= {row["id"] for row in rows}  # where no file of a run has changed, there is nothing new
+        for name in read.keys() & unread:
+            unread.discard(name)
             if points := _fresh(folder, name, read):
                 handler.tell("curve", points)
                 spoken = time.monotonic()
