@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
+from nnrun.files import to_json
 from nnrun.runs.finding import list_runs
+from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.watching.server import MOST_SILENT, Server
 from nnrun.watching.verbs import begin
 
@@ -189,6 +192,27 @@ def test_rows_and_the_points_of_the_chosen_run_are_streamed(server: Server, root
     assert (first, second) == ("rows", "curve")
     assert [row["id"] for row in rows["rows"]] == [the_run(root)]
     assert (curve["generation"], [point[-1] for point in curve["points"]]) == (1, [1, 2, 3])
+
+
+def test_a_curve_is_read_on_only_where_a_file_of_its_run_has_changed(
+    server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    curve = server.folder.curve
+    monkeypatch.setattr(server.folder, "curve", lambda name: asked.append(server.folder.looks) or curve(name))
+    found: list[Any] = []
+    reader = threading.Thread(target=lambda: found.extend(events(server, the_run(root), 4)))
+    reader.start()
+    given_up = time.monotonic() + 20
+    while not asked or server.folder.looks < asked[0] + 3:
+        assert time.monotonic() < given_up
+        time.sleep(0.02)
+    assert len(asked) == 1
+    with (root / the_run(root) / EPOCHS).open("a") as file:
+        file.write(to_json({**RunDir(root / the_run(root)).metrics()[-1], "epoch": 4}) + "\n")
+    reader.join(20)
+    assert [name for name, _ in found] == ["rows", "curve", "rows", "curve"]
+    assert [point[0] for point in found[-1][1]["points"]] == [4]
 
 
 def test_readers_who_say_nothing_keep_nobody_waiting(server: Server) -> None:
