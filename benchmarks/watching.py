@@ -193,6 +193,12 @@ def cpu(process: psutil.Process) -> float:
     return float(sum(process.cpu_times()[:2]))
 
 
+def browsing() -> float:
+    """The same of all processes of the browser."""
+    mine = psutil.Process().children(recursive=True)
+    return sum(cpu(one) for one in mine if one.is_running() and "chrom" in one.name())
+
+
 def memory(process: psutil.Process) -> float:
     """Megabytes."""
     return float(process.memory_info().rss) / 1e6
@@ -280,18 +286,26 @@ def bounded(page: Page, process: psutil.Process, epoch: Callable[[], object], tr
 def beside(folder: Path, browser: Any, trials: int, repeats: int) -> None:
     """The same search alone and with a watcher whose page is open, in turns."""
     took: dict[bool, list[float]] = {False: [], True: []}
+    spent = []  # seconds of the processor, of server and browser
     for _ in range(repeats):
         for with_page in took:
             with tempfile.TemporaryDirectory(dir=folder) as place, contextlib.ExitStack() as stack:
                 (Path(place) / "config.yaml").write_text(CONFIG)
                 if with_page:
-                    page = Page(browser, stack.enter_context(watched(Path(place)))[0])
+                    address, server = stack.enter_context(watched(Path(place)))
+                    page = Page(browser, address)
                     stack.callback(page.page.close)
+                    page.page.wait_for_timeout(2000)
+                    before = cpu(server), browsing()
                 began = time.perf_counter()
                 nnrun("search", "config.yaml", "-q", "--trials", str(trials), folder=Path(place))
                 took[with_page].append(time.perf_counter() - began)
+                if with_page:
+                    spent.append((cpu(server) - before[0], browsing() - before[1]))
+    served, browsed = (statistics.median(each) for each in zip(*spent, strict=True))
     alone, seen = (statistics.median(took[each]) for each in took)
-    print(f"a search of {trials} trials: alone {alone:.1f} s, watched {seen:.1f} s, ratio {seen / alone:.2f}")
+    print(f"a search of {trials} trials: alone {alone:.1f} s, watched {seen:.1f} s, ratio {seen / alone:.2f}; "
+          f"the server takes {served:.2f} s of the processor, the browser {browsed:.2f} s")  # fmt: skip
 
 
 def main() -> None:

@@ -123,6 +123,48 @@ def test_curves_and_lines_are_walked_by_keyboard(page: Any) -> None:
     assert (before, low < high) == (None, True)
 
 
+def test_points_are_told_and_curves_left_out_by_keyboard(page: Any, root: Path) -> None:
+    page.locator("#runs tbody input").first.focus()
+    page.keyboard.press("Space")
+    until(page, "shownLines.length === 2 && graph !== null && graph.scales.x.max === 3")
+    page.locator("#chart").focus()
+    told = []
+    for key in "cnc":
+        page.keyboard.press(key)
+        told.append(page.locator("#point .words").inner_text().split("\n"))
+    assert [words[0].split()[0] for words in told] == ["train", "train", "dev"]
+    assert [words[1] for words in told] == ["epoch 1", "epoch 2", "epoch 2"]
+    assert all(words[2].endswith("%") for words in told)
+    page.keyboard.press("Shift+ArrowUp")
+    until(page, "view.y !== null && graph.scales.y.max === view.y[1]")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # train, the first in the legend
+    until(page, "shownLines.map((one) => one.part).join() === 'dev'")
+    assert page.evaluate("document.activeElement.getAttribute('aria-pressed')") == "false"
+    page.locator("#picture").focus()
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")
+    assert Path(saved.value.path()).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_mouse_tells_a_point_and_zooms_to_a_box(page: Any) -> None:
+    page.locator("#runs tbody input").first.check()
+    until(page, "shownLines.length === 2 && graph !== null && graph.scales.x.max === 3")
+    page.locator("#chart").scroll_into_view_if_needed()
+    box = page.locator("#chart .u-over").bounding_box()
+    left, top = page.evaluate("[graph.valToPos(2, 'x'), graph.valToPos(shownLines[1].y[1], 'y')]")
+    page.mouse.move(box["x"] + left + 3, box["y"] + top)
+    until(page, "document.querySelector('#point .words').innerText.includes('epoch 2')")
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 10, steps=4)
+    page.mouse.up()
+    until(page, "zoomed() !== null && graph.scales.x.max < 2.1")
+    assert page.evaluate("zoomed()") == pytest.approx([1.5, 2.0], abs=0.02)
+    page.mouse.dblclick(box["x"] + 20, box["y"] + 20)
+    until(page, "zoomed() === null && graph.scales.x.max === 3")
+
+
 def test_of_many_points_each_spike_is_drawn(page: Any) -> None:
     kept = page.evaluate(
         "thinned([...Array(1000).keys()], Array.from({ length: 1000 }, (_, i) => (i === 501 ? 9 : i === 40 ? -9 : 0)), 100, [-Infinity, Infinity])"  # noqa: E501

@@ -311,7 +311,8 @@ function tell(point) {
   const words = [`${line.part} ${line.id}`, `${axis} ${Number(line.x[i].toPrecision(7))}`, `${isError ? "error" : "loss"} ${valueTold(line.y[i], isError)}`];
   if (place.dataset.words !== words.join()) place.lastChild.replaceChildren(...words.map((text) => element("div", text)));
   place.dataset.words = words.join();
-  place.style.cssText = `left: ${offsetLeft + left}px; top: ${offsetTop + top}px; color: ${line.colour}`;
+  const room = Math.max(left, clientWidth - left) - 12;
+  place.style.cssText = `left: ${offsetLeft + left}px; top: ${offsetTop + top}px; color: ${line.colour}; --room: min(18rem, ${room}px)`;
   place.classList.toggle("leftward", left > clientWidth / 2);
 }
 
