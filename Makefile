@@ -14,7 +14,7 @@ TESTERS := $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2
 # Where this is set, each of the many commands that the tests start would compile the modules of nnrun anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test types compiled compiled-float32 compiled-float64 commands soak lowest clean
+.PHONY: train test types rewritten compiled compiled-float32 compiled-float64 commands soak lowest clean
 
 train: $(VENV)/.installed
 	$(BIN)/nnrun train configs/digits.yaml
@@ -23,11 +23,15 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) -j 3 commands compiled types
+	$(MAKE) -j 4 commands compiled types rewritten
 	$(BIN)/pytest -n $(TESTERS) --dist worksteal -m "not soak"
 
 types:
 	$(BIN)/mypy
+
+# pytest rewrites the assertions of each module and keeps them; else each of its processes would, at the same time.
+rewritten: $(VENV)/.installed-dev
+	$(BIN)/pytest --collect-only -q -m "not soak" > /dev/null
 
 # Before the tests, which would wait for it.
 compiled: compiled-float32 compiled-float64
