@@ -20,6 +20,7 @@ from nnrun.engine.evaluation import Examples, See
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, empty
 from nnrun.engine.randomness import chances
+from nnrun.engine.step_losses import means_of
 from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
 
@@ -160,8 +161,8 @@ class CompiledSteps:
         if self.kept:
             first, last = self.plan.members * spans.T
             for k in members:
-                sums = np.add.reduceat(self.losses[k, : last[-1]], first)
-                trainer.step_losses[k, done : done + len(spans)] = sums / (last - first)
+                means = means_of(self.losses[k, : last[-1]], first, last - first)
+                trainer.step_losses[k, done : done + len(spans)] = means
 
     def _give(self, member: int, batch: Batch, streams: Streams) -> None:
         """One member's part of a group, with new numbers for dropout."""

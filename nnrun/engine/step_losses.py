@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnrun.engine.batches import Rows
 from nnrun.engine.losses import Loss
 from nnrun.engine.members import losses_of_rows
 from nnrun.engine.parameters import Array
 
 AT_ONCE = 4096  # rows of a network; a batch alone costs a fifth of its step, most of it in calls
+
+
+def means_of(losses: Array, first: Rows, rows: Rows) -> Array:
+    """Of the losses of rows `(..., m)` the mean of each batch: so many rows from its first on; `(..., batches)`."""
+    return np.asarray(np.add.reduceat(losses, first, axis=-1) / rows)
 
 
 class StepLosses:
@@ -36,8 +42,8 @@ class StepLosses:
         logits, targets, weights = zip(*self._waiting, strict=True)
         together = None if weights[0] is None else np.concatenate(weights, axis=-2)
         losses = losses_of_rows(self._loss, np.concatenate(logits, axis=-2), np.concatenate(targets, axis=-2), together)
-        rows, first = np.array(self._rows), self._done
+        rows, before = np.array(self._rows), self._done
         self._done += len(rows)
-        self._means[:, first : self._done] = np.add.reduceat(losses, np.cumsum(rows) - rows, axis=1) / rows
+        self._means[:, before : self._done] = means_of(losses, np.cumsum(rows) - rows, rows)
         self._waiting.clear()
         self._rows.clear()
