@@ -126,15 +126,15 @@ def main() -> None:
     lessons: dict[str, Lesson] = {}
     with tempfile.TemporaryDirectory() as root, browser() as chromium:
         for group, functions in LESSONS.items():
-            first = len(lessons)
+            links: list[str] = []
             entries.append(f"## {group}")
             for make in functions:
                 runs = Runs(Path(root))
                 lessons[make.__name__] = made = make(runs)
                 entries.append(entry(make.__name__, made, runs))
+                links.append(f"[{made.title}](#{anchor(made.title)})")
                 print(made.title, flush=True)
-            titles = [lesson.title for lesson in list(lessons.values())[first:]]
-            contents.append(f"- {group}: {', '.join(f'[{title}](#{anchor(title)})' for title in titles)}")
+            contents.append(f"- {group}: {', '.join(links)}")
         take_pictures(lessons, chromium, PICTURES)
         take_report(chromium, Path(root), PICTURES / "report.png")
     minutes = math.ceil((time.monotonic() - began) / 60)
