@@ -80,7 +80,7 @@ def _charts(stored: StoredRun, trials: TrialsSoFar | None) -> list[Chart]:
 
 def _chart(one: Chart) -> Plain:
     about = {"title": one.title, "alt": one.alt, "note": one.note, "height": one.height}
-    return {**about, "data": list(one.data), "layout": dict(one.layout)}
+    return {**about, "least_width": one.least_width, "data": list(one.data), "layout": dict(one.layout)}
 
 
 def _log(run: RunDir) -> list[str]:

@@ -31,3 +31,146 @@ const CONFIG = {
   showSendToCloud: false,
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
 };
+
+function drawChart(place, data, layout) {
+  const isLanes = data[0]?.type === "parcoords", isNew = !place.classList.contains("js-plotly-plot");
+  if (isLanes) data = [laid(place, data[0], layout.uirevision)];
+  if (isLanes) place.setAttribute("aria-label", `${place.getAttribute("aria-label").replace(LANE_KEYS, "").trim()} ${LANE_KEYS}`);
+  const drawn = Plotly.react(place, data, { ...layout, template: template() }, CONFIG);
+  if (isLanes && isNew) lanesBegin(place);
+  if (isLanes) tellLane(place);
+  return drawn;
+}
+
+// ---- parallel coordinates, whose axes are brushed and moved by mouse, by finger and by keyboard
+
+const LANE_KEYS = "Left and right choose an axis, up and down move the least that is kept there, with Shift the most, Shift with left and right moves the axis, Escape keeps all again.";
+const lanes = new WeakMap(); // by place: the trace as it came, the order of its axes, what is kept on each, and which one is chosen
+
+// The trace as it is to be drawn: whatever comes anew, what somebody has done to it stays.
+function laid(place, trace, of) {
+  if (!lanes.has(place) || lanes.get(place).of !== of) lanes.set(place, { of, order: [], kept: new Map(), chosen: null });
+  const state = lanes.get(place), byName = new Map(trace.dimensions.map((lane) => [lane.name, lane]));
+  state.trace = trace;
+  state.order = [...new Set([...state.order.filter((name) => byName.has(name)), ...byName.keys()])];
+  const dimensions = state.order.map((name) => {
+    const lane = byName.get(name), label = name === state.chosen ? `<b>▸ ${lane.label}</b>` : lane.label;
+    return { ...lane, label, ...(state.kept.has(name) && { constraintrange: state.kept.get(name) }) };
+  });
+  return { ...trace, dimensions, uirevision: false }; // plotly would remember by the places of axes, which move
+}
+
+function lanesBegin(place) {
+  place.tabIndex = 0;
+  place.setAttribute("role", "application");
+  const line = Object.assign(document.createElement("p"), { className: "quiet lane" });
+  place.closest("figure").append(line);
+  place.addEventListener("touchstart", hold, { passive: false, capture: true });
+  place.addEventListener("keydown", steerLanes);
+  place.addEventListener("focus", () => line.setAttribute("role", "status")); // not each trial that comes is to be read out
+  place.addEventListener("blur", () => line.removeAttribute("role"));
+  place.addEventListener("focus", () => place.matches(":focus-visible") && !lanes.get(place).chosen && chooseLane(place, 0));
+  place.on("plotly_restyle", () => { // by mouse
+    const state = lanes.get(place), { dimensions } = place.data[0];
+    state.order = dimensions.map((lane) => lane.name);
+    state.kept = new Map(dimensions.filter((lane) => lane.constraintrange?.length).map((lane) => [lane.name, lane.constraintrange]));
+    tellLane(place);
+  });
+}
+
+// A finger on an axis, or on its name, drags it; anywhere else it scrolls the page.
+function hold(event) {
+  if (event.target.closest(".axis-brush, .axis-title")) event.preventDefault();
+}
+
+// What is kept on an axis, from place to place: a mouse may keep several stretches of it.
+function stretches({ name, range }, kept) {
+  const found = kept.get(name) ?? range;
+  return Array.isArray(found[0]) ? found : [found];
+}
+
+// The first and the last step of an axis in a stretch; a mouse may have kept a part of one.
+function stepsKept({ steps }, [low, high]) {
+  const inside = [...steps.keys()].filter((i) => steps[i][1] > low + 1e-6 && steps[i][0] < high - 1e-6);
+  return inside.length ? [inside[0], inside.at(-1)] : low > 0.5 ? [steps.length - 1, steps.length - 1] : [0, 0];
+}
+
+function stretchTold(lane, stretch) {
+  const [first, last] = stepsKept(lane, stretch), lacks = lane.steps[first][2] === "–" && last > first;
+  const low = lane.steps[first + lacks][2], high = lane.steps[last][3];
+  return (lacks ? "– or " : "") + (low === high ? low : `${low} to ${high}`);
+}
+
+function passes(lane, kept, i) {
+  return stretches(lane, kept).some(([low, high]) => lane.values[i] >= low - 1e-6 && lane.values[i] <= high + 1e-6);
+}
+
+function tellLane(place) {
+  const { trace, kept, chosen } = lanes.get(place), all = trace.dimensions[0].values.length;
+  const brushed = trace.dimensions.filter((lane) => kept.has(lane.name)), lane = trace.dimensions.find(({ name }) => name === chosen);
+  const count = [...Array(all).keys()].filter((i) => brushed.every((one) => passes(one, kept, i))).length;
+  const told = (lane) => `${lane.name}: ${stretches(lane, kept).map((each) => stretchTold(lane, each)).join(" and ")}`;
+  const shown = [...(lane ? [lane] : []), ...brushed.filter((one) => one !== lane)];
+  place.closest("figure").querySelector(".lane").textContent = [...shown.map(told), `${brushed.length ? `${count} of ` : ""}${all} trials`].join(", ");
+}
+
+function chooseLane(place, i) {
+  const state = lanes.get(place);
+  state.chosen = state.order[Math.min(Math.max(i, 0), state.order.length - 1)];
+  lanesSoon(place);
+}
+
+function moveLane(place, by) {
+  const { order, chosen } = lanes.get(place), from = order.indexOf(chosen), to = from + by;
+  if (to >= 0 && to < order.length) [order[from], order[to]] = [order[to], order[from]];
+  lanesSoon(place);
+}
+
+// Moves one end of what is kept on the chosen axis by a step; of all that it has, one step stays.
+function narrowLane(place, isUpper, by) {
+  const { trace, kept, chosen } = lanes.get(place), lane = trace.dimensions.find(({ name }) => name === chosen), end = lane.steps.length - 1;
+  const parts = stretches(lane, kept);
+  let first = stepsKept(lane, parts[0])[0], last = stepsKept(lane, parts.at(-1))[1];
+  if (isUpper) last = Math.min(Math.max(last + by, first), end);
+  else first = Math.min(Math.max(first + by, 0), last);
+  if (first === 0 && last === end) kept.delete(chosen);
+  else kept.set(chosen, [first ? lane.steps[first][0] : lane.range[0], last < end ? lane.steps[last][1] : lane.range[1]]);
+  lanesSoon(place);
+}
+
+function freeLane(place) {
+  const { kept, chosen } = lanes.get(place);
+  if (!kept.delete(chosen)) kept.clear();
+  lanesSoon(place);
+}
+
+function steerLanes(event) {
+  const place = event.currentTarget, { order, chosen, kept } = lanes.get(place), { key, shiftKey } = event;
+  if (event.target !== place || event.ctrlKey || event.metaKey || event.altKey) return;
+  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: 1, ArrowDown: -1 }[key];
+  if (key === "Escape" ? !kept.size : !by) return; // the page's
+  event.preventDefault();
+  event.stopPropagation();
+  if (key === "Escape") freeLane(place);
+  else if (!chosen) chooseLane(place, 0);
+  else if (key === "ArrowUp" || key === "ArrowDown") narrowLane(place, shiftKey, by);
+  else if (shiftKey) moveLane(place, by);
+  else chooseLane(place, order.indexOf(chosen) + by);
+}
+
+// Many keys may come between two frames.
+function lanesSoon(place) {
+  const state = lanes.get(place);
+  tellLane(place);
+  if (state.waits) return;
+  state.waits = requestAnimationFrame(async () => {
+    state.waits = 0;
+    if (lanes.get(place) !== state) return;
+    await Plotly.react(place, [laid(place, state.trace, state.of)], place.layout, CONFIG);
+    const name = [...place.querySelectorAll(".axis-title")].find((title) => title.textContent.startsWith("▸"));
+    const frame = place.closest(".scroll");
+    if (!frame || !name) return;
+    const [title, seen] = [name, frame].map((each) => each.getBoundingClientRect());
+    frame.scrollLeft += Math.min(0, title.left - seen.left - 20) + Math.max(0, title.right - seen.right + 20);
+  });
+}

@@ -1,11 +1,6 @@
 
 "use strict";
 
-// A finger on an axis of parallel coordinates, or on its name, drags it; anywhere else it scrolls the page.
-function hold(event) {
-  if (event.target.closest(".axis-brush, .axis-title")) event.preventDefault();
-}
-
 // Charts are drawn when they come near the window, so that a long page opens as fast as a short one; before printing,
 // all are.
 function drawOnApproach() {
@@ -15,8 +10,7 @@ function drawOnApproach() {
   const draw = (place) => {
     if (!waiting.delete(place)) return;
     const { data, layout } = charts[Number(place.dataset.chart)];
-    Plotly.newPlot(place, data, { ...layout, template: template() }, CONFIG);
-    place.addEventListener("touchstart", hold, { passive: false, capture: true });
+    drawChart(place, data, layout);
     tell();
   };
   const near = new IntersectionObserver(

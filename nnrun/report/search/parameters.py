@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnrun.config.space.intervals import Log, Uniform
@@ -10,7 +10,7 @@ from nnrun.config.space.space import Parameter
 from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Axis, Chart, Plotly, axis, plain, points, short
 from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
-from nnrun.report.search.scales import exact_place, place, scale_axis, ticks
+from nnrun.report.search.scales import exact_place, place, scale_axis, steps, ticks
 from nnrun.search.importance import Importance, importances
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
@@ -43,7 +43,9 @@ def parallel_chart(found: Results) -> Chart:
              "tickfont": {"size": 12}}  # fmt: skip
     note = (
         "A line is a trial: warm colours are the best, grey the worst. Drag along an axis to keep the trials that pass "
-        "there, drag a name to move its axis; – is a parameter that the trial does not have."
+        "there, drag a name to move its axis; – is a parameter that the trial does not have. By keyboard: ← → choose "
+        "an axis, ↑ ↓ move the least that is kept there, with Shift the most; Shift with ← → moves the axis, Esc keeps "
+        "all again."
     )
     alt = f"Parallel coordinates of {len(trials)} trials over {', '.join(found.space.keys)} and {found.metric}."
     left = max(60, 20 + LETTER * max(len(word) for word in axes[0]["ticktext"]))
@@ -57,7 +59,11 @@ def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> Axis:
     units = [INACTIVE if value is None else exact_place(parameter, value) for value in held]
     if INACTIVE in units:
         places, words = [INACTIVE, *places], ["–", *words]
-    return _drawn(short(parameter.key.rpartition(".")[2]), units, places, words)
+    walk = [(low, high, setting(least), setting(most)) for low, high, least, most in steps(parameter.domain)]
+    if INACTIVE in units:
+        walk = [(INACTIVE, INACTIVE + 0.02, "–", "–"), *walk]
+    drawn = _drawn(short(parameter.key.rpartition(".")[2]), units, places, words)
+    return drawn | {"name": parameter.key, "steps": walk}
 
 
 def _drawn(label: str, units: Sequence[float], places: Sequence[float], words: Sequence[str]) -> Axis:
@@ -76,10 +82,16 @@ def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
     low, high = min(values), max(values)
     domain = (Log if log else Uniform)(low, high if high > low else low + 1.0)
     places, words = ticks(domain)
+    teller: Callable[[Any], str] = _percent if found.metric.endswith("error") else setting
     if found.metric.endswith("error"):
-        words = [f"{100 * domain.from_unit(at):.3g}%" for at in places]
+        words = [_percent(domain.from_unit(at)) for at in places]
     units = [domain.to_unit(value) for value in values]
-    return _drawn(plain(found.metric), units, places, words)
+    walk = [(low, high, teller(least), teller(most)) for low, high, least, most in steps(domain)]
+    return _drawn(plain(found.metric), units, places, words) | {"name": found.metric, "steps": walk}
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.3g}%"
 
 
 def slice_charts(found: Results) -> list[Chart]:

@@ -329,14 +329,17 @@ async function drawCharts(charts) {
   const open = new Map([...at("charts").children].map((figure) => [figure.dataset.title, figure]));
   const figures = charts.map(({ title }) => open.get(title) ?? element("figure", undefined, { "data-title": title }));
   at("charts").replaceChildren(...figures); // before they are drawn, as plotly asks for their size
-  charts.forEach(({ title, alt, note, height, data, layout }, i) => {
+  charts.forEach(({ title, alt, note, height, least_width, data, layout }, i) => {
     const figure = figures[i];
     if (!figure.firstChild) {
-      figure.append(element("figcaption"), element("div", undefined, { class: "chart", role: "img", style: `height: ${height}px` }));
+      const frame = element("div", undefined, least_width ? { class: "scroll", role: "region", "aria-label": title } : {});
+      frame.append(element("div", undefined, { class: "chart", role: "img", style: `height: ${height}px; min-width: ${least_width}px` }));
+      figure.append(element("figcaption"), frame);
       figure.firstChild.append(element("h3", title), element("p", note));
     }
-    figure.lastChild.setAttribute("aria-label", alt);
-    Plotly.react(figure.lastChild, data, { ...layout, template: template(), uirevision: "kept" }, CONFIG);
+    const place = figure.querySelector(".chart");
+    place.setAttribute("aria-label", alt);
+    drawChart(place, data, { ...layout, uirevision: charted.id });
   });
 }
 
