@@ -411,6 +411,35 @@ def test_parallel_coordinates_are_dragged(
     assert page.evaluate("scrollY") == where
 
 
+def test_parallel_coordinates_are_brushed_and_moved_by_keyboard(search_page: Path, open_page: Open) -> None:
+    """As by mouse: an axis is chosen and marked, what is kept on it is narrowed and told, and it is moved."""
+    page = open_page(search_page, 360, drawn=True)
+    page.add_style_tag(content="html { scroll-behavior: auto }")
+    chart = page.locator(".chart").filter(has=page.locator(".parcoords"))
+    told, before = page.locator("p.lane"), page.evaluate(ORDER)
+    trials = int(told.inner_text().removesuffix(" trials"))
+    page.keyboard.press("Tab")  # from here on by keyboard: the focus is to be seen
+    chart.focus()
+    where = page.evaluate("scrollY")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => ({ORDER})()[1].startsWith('<b>▸')")
+    assert page.evaluate(KEPT) == 0
+    for key in ("ArrowUp", "ArrowUp", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    page.wait_for_function(f"() => ({KEPT})() === 1")
+    ((name, low, high, count, of),) = re.findall(r"^(\S+): (\S+) to (\S+), (\d+) of (\d+) trials$", told.inner_text())
+    assert name.endswith(before[1])
+    assert float(low) < float(high)
+    assert 0 < int(count) < int(of) == trials
+    page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_function(f"() => ({ORDER})()[2].startsWith('<b>▸')")
+    assert page.evaluate(ORDER)[1] == before[2]
+    assert (page.evaluate(KEPT), page.evaluate("scrollY")) == (1, where)
+    page.keyboard.press("Escape")
+    page.wait_for_function(f"() => ({KEPT})() === 0")
+    assert told.inner_text().endswith(f", {trials} trials")
+
+
 def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open) -> None:
     page = open_page(search_page, 360, drawn=True, has_touch=True, is_mobile=True)
     page.add_style_tag(content="html { scroll-behavior: auto }")

@@ -28,7 +28,7 @@ from nnrun.report.run.examples import png, shape_of, worst
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
 from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.results import Results, same_settings, survivors_chart, value_axis
-from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, ticks
+from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, steps, ticks
 from nnrun.runs.lineage import Course
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -335,6 +335,16 @@ def test_parallel_coordinates_lie_on_their_axes_at_their_values() -> None:
     dropout = Parameter("regularization.dropout", DOMAINS["quantized"].of([0.0, 0.5, 0.1]))
     assert exact_place(dropout, 0.0) == pytest.approx(1 / 12, abs=1e-4)  # the first of six
     assert {exact_place(dropout, i / 10) for i in range(6)} == {round((i + 0.5) / 6, 4) for i in range(6)}
+
+
+def test_an_axis_is_walked_from_value_to_value_or_in_twentieths() -> None:
+    twentieths = steps(DOMAINS["log"].of([1e-4, 1.0]))
+    assert len(twentieths) == 20
+    assert twentieths[5] == pytest.approx((0.25, 0.3, 1e-3, 10**-2.8))
+    assert steps(DOMAINS["choice"].of(["adam", "sgd"])) == [(0.0, 0.5, "adam", "adam"), (0.5, 1.0, "sgd", "sgd")]
+    assert [step[2:] for step in steps(DOMAINS["int"].of([1, 40]))][:2] == [(1, 2), (3, 4)]
+    widths = DOMAINS["int_log"].of([1, 9])
+    assert [low < widths.to_unit(value) < high for low, high, value, _ in steps(widths)] == 9 * [True]
 
 
 def test_trials_that_continue_each_other_are_told_by_their_settings() -> None:

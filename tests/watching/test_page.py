@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import nnrun
-from nnrun.files import to_json
+from nnrun.files import sealed_line, to_json
 from nnrun.runs.rundir import EPOCHS, RunDir
 from nnrun.watching.server import Server
 from nnrun.watching.verbs import begin
@@ -274,6 +275,39 @@ def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: P
     text = Path(saved.value.path()).read_text()
     assert run.id in text
     assert not (run.path / "report.html").exists()
+
+
+LANES = """document.querySelector('.parcoords').closest('.chart').data[0].dimensions
+    .map((lane) => [lane.name, lane.label.startsWith('<b>▸'), lane.constraintrange?.length ?? 0, lane.values.length])"""
+
+
+def test_trials_that_come_undo_nothing_of_what_was_done_to_the_axes_of_a_search(page: Any, root: Path) -> None:
+    space = {"optimizer.learning_rate": {"log": [1e-4, 1.0]}, "optimizer.name": {"choice": ["adam", "sgd"]}}
+    nnrun.search({"name": "wide", **CONFIG, "search": {"space": space}}, trials=6, runs=root)
+    found = run_of(root, "wide")
+    page.wait_for_selector(f'tr[data-id="{found.id}"]')
+    page.locator(f'tr[data-id="{found.id}"] button').click()
+    page.wait_for_selector("#charts .parcoords")
+    page.keyboard.press("Tab")  # from here on by keyboard: the focus is to be seen
+    page.locator(".chart", has=page.locator(".parcoords")).focus()
+    for key in ("ArrowUp", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    rate, name, error = "optimizer.learning_rate", "optimizer.name", "dev_error"
+    done = [[name, False, 0], [rate, True, 2], [error, False, 0]]
+    until(page, f"JSON.stringify({LANES}) === '{json.dumps([[*lane, 6] for lane in done], separators=(',', ':'))}'")
+    trials = found.path / "trials.jsonl"
+    last = json.loads(trials.read_text().splitlines()[-1])
+    with trials.open("a") as file:
+        file.write(sealed_line({**last, "number": 6}) + "\n")
+    until(page, f"({LANES})[0][3] === 7")
+    assert [lane[:3] for lane in page.evaluate(LANES)] == done
+    assert page.locator("p.lane").inner_text().startswith(f"{rate}: 0.0001585 to 1, ")
+    assert page.locator("p.lane").inner_text().endswith(" of 7 trials")
+    page.keyboard.press("Escape")
+    until(page, f"({LANES}).every((lane) => lane[2] === 0)")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "application"
+    page.keyboard.press("Escape")  # nothing is left to clear: it is the page's key again
+    assert page.evaluate("document.activeElement.type") == "checkbox"
 
 
 def test_smoothing_is_unbiased_from_the_first_epoch_on(page: Any) -> None:

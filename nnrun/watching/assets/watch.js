@@ -328,7 +328,9 @@ async function drawCharts(charts) {
   if (charts.length) await library("plotly.js");
   const open = new Map([...at("charts").children].map((figure) => [figure.dataset.title, figure]));
   const figures = charts.map(({ title }) => open.get(title) ?? element("figure", undefined, { "data-title": title }));
-  at("charts").replaceChildren(...figures); // before they are drawn, as plotly asks for their size
+  if (figures.length !== open.size || figures.some((figure, i) => figure !== at("charts").children[i])) { // else what has the focus keeps it
+    at("charts").replaceChildren(...figures); // before they are drawn, as plotly asks for their size
+  }
   charts.forEach(({ title, alt, note, height, least_width, data, layout }, i) => {
     const figure = figures[i];
     if (!figure.firstChild) {
