@@ -440,6 +440,22 @@ def test_parallel_coordinates_are_brushed_and_moved_by_keyboard(search_page: Pat
     assert told.inner_text().endswith(f", {trials} trials")
 
 
+def test_points_are_told_and_zoomed_to_by_keyboard(search_page: Path, open_page: Open) -> None:
+    page = open_page(search_page, drawn=True)
+    chart = page.locator(".chart").filter(has=page.locator(".nsewdrag")).first
+    chart.focus()
+    for key, trial in (("n", 0), ("n", 1), ("p", 0)):
+        page.keyboard.press(key)
+        told = "trial => document.activeElement.querySelector('.hoverlayer').textContent.startsWith(`trial ${trial}: `)"
+        page.wait_for_function(told, arg=trial)
+    ends = "chart => chart.layout.xaxis.range ?? chart._fullLayout.xaxis.range"
+    before = chart.evaluate(ends)
+    page.keyboard.press("+")
+    page.wait_for_function(f"before => ({ends})(document.activeElement)[0] > before[0]", arg=before)
+    page.keyboard.press("0")
+    page.wait_for_function(f"before => ({ends})(document.activeElement)[0] === before[0]", arg=before)
+
+
 def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open) -> None:
     page = open_page(search_page, 360, drawn=True, has_touch=True, is_mobile=True)
     page.add_style_tag(content="html { scroll-behavior: auto }")

@@ -35,11 +35,46 @@ const CONFIG = {
 function drawChart(place, data, layout) {
   const isLanes = data[0]?.type === "parcoords", isNew = !place.classList.contains("js-plotly-plot");
   if (isLanes) data = [laid(place, data[0], layout.uirevision)];
-  if (isLanes) place.setAttribute("aria-label", `${place.getAttribute("aria-label").replace(LANE_KEYS, "").trim()} ${LANE_KEYS}`);
+  const keys = isLanes ? LANE_KEYS : POINT_KEYS;
+  place.setAttribute("aria-label", `${(place.getAttribute("aria-label") ?? "").replace(keys, "").trim()} ${keys}`);
   const drawn = Plotly.react(place, data, { ...layout, template: template() }, CONFIG);
-  if (isLanes && isNew) lanesBegin(place);
+  if (isNew) isLanes ? lanesBegin(place) : pointsBegin(place);
   if (isLanes) tellLane(place);
   return drawn;
+}
+
+// ---- all other charts, whose points are told as if the mouse were on them
+
+const POINT_KEYS = "n and p tell one point after another, c those of another line, plus and minus zoom, 0 shows all.";
+const TOOLS = { "+": "Zoom in", "=": "Zoom in", "-": "Zoom out", 0: "Reset axes" };
+
+function pointsBegin(place) {
+  let trace = null, at = 0; // which point is told
+  place.tabIndex = 0;
+  place.setAttribute("role", "application");
+  place.addEventListener("blur", () => trace === null || Plotly.Fx.unhover(place));
+  place.addEventListener("keydown", (event) => {
+    const { key } = event;
+    if (event.target !== place || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (TOOLS[key]) place.querySelector(`.modebar-btn[data-title="${TOOLS[key]}"]`)?.click();
+    else if ("npc".includes(key)) {
+      const told = [...place.data.keys()].filter((i) => pointsOf(place.data[i]).length);
+      if (!told.length) return;
+      const isOther = key === "c" || !told.includes(trace);
+      if (isOther) trace = told[(told.indexOf(trace) + 1) % told.length];
+      const places = pointsOf(place.data[trace]), step = isOther ? 0 : key === "n" ? 1 : -1;
+      at = Math.min(Math.max(at + step, 0), places.length - 1);
+      Plotly.Fx.hover(place, [{ curveNumber: trace, pointNumber: places[at] }]);
+    } else return;
+    event.preventDefault();
+  });
+}
+
+// Places of the points of a line that say something, from left to right.
+function pointsOf({ type, x, y, hoverinfo, visible }) {
+  if (type === "heatmap" || hoverinfo === "skip" || visible === false || !x || !y) return [];
+  const found = [...x.keys()].filter((i) => x[i] !== null && y[i] !== null);
+  return found.every((i) => typeof x[i] === "number") ? found.sort((i, j) => x[i] - x[j]) : found;
 }
 
 // ---- parallel coordinates, whose axes are brushed and moved by mouse, by finger and by keyboard
