@@ -144,7 +144,7 @@ def test_headings_charts_and_tables_can_be_told_apart_by_ear(
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    assert page.locator('[data-chart]:not([role="img"][aria-label])').count() == 0
+    assert page.locator('[data-chart]:not([role="application"][aria-label])').count() == 0
     assert page.locator("table:not(:has(caption))").count() == 0
     assert page.locator("th:not([scope])").count() == 0
     assert page.locator("img:not([alt])").count() == 0

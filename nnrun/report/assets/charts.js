@@ -56,8 +56,10 @@ function pointsBegin(place) {
   place.addEventListener("keydown", (event) => {
     const { key } = event;
     if (event.target !== place || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (TOOLS[key]) place.querySelector(`.modebar-btn[data-title="${TOOLS[key]}"]`)?.click();
-    else if ("npc".includes(key)) {
+    if (TOOLS[key]) {
+      Plotly.Fx.unhover(place); // it would stay where the point was
+      place.querySelector(`.modebar-btn[data-title="${TOOLS[key]}"]`)?.click();
+    } else if ("npc".includes(key)) {
       const told = [...place.data.keys()].filter((i) => pointsOf(place.data[i]).length);
       if (!told.length) return;
       const isOther = key === "c" || !told.includes(trace);
@@ -95,11 +97,17 @@ function laid(place, trace, of) {
   return { ...trace, dimensions, uirevision: false }; // plotly would remember by the places of axes, which move
 }
 
+// Below the chart: what is kept.
+function laneLine(place) {
+  const figure = place.closest("figure");
+  if (!figure.querySelector(".lane")) figure.append(Object.assign(document.createElement("p"), { className: "quiet lane" }));
+  return figure.querySelector(".lane");
+}
+
 function lanesBegin(place) {
   place.tabIndex = 0;
   place.setAttribute("role", "application");
-  const line = Object.assign(document.createElement("p"), { className: "quiet lane" });
-  place.closest("figure").append(line);
+  const line = laneLine(place);
   place.addEventListener("touchstart", hold, { passive: false, capture: true });
   place.addEventListener("keydown", steerLanes);
   place.addEventListener("focus", () => line.setAttribute("role", "status")); // not each trial that comes is to be read out
@@ -146,7 +154,7 @@ function tellLane(place) {
   const count = [...Array(all).keys()].filter((i) => brushed.every((one) => passes(one, kept, i))).length;
   const told = (lane) => `${lane.name}: ${stretches(lane, kept).map((each) => stretchTold(lane, each)).join(" and ")}`;
   const shown = [...(lane ? [lane] : []), ...brushed.filter((one) => one !== lane)];
-  place.closest("figure").querySelector(".lane").textContent = [...shown.map(told), `${brushed.length ? `${count} of ` : ""}${all} trials`].join(", ");
+  laneLine(place).textContent = [...shown.map(told), `${brushed.length ? `${count} of ` : ""}${all} trials`].join(", ");
 }
 
 function chooseLane(place, i) {

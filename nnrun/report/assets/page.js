@@ -23,6 +23,8 @@ function drawOnApproach() {
     { rootMargin: "600px" },
   );
   tell();
+  const isLanes = (place) => charts[Number(place.dataset.chart)].data[0]?.type === "parcoords";
+  for (const place of waiting) if (isLanes(place)) laneLine(place); // so that the page is as high as with all drawn
   waiting.forEach((place) => near.observe(place));
   addEventListener("beforeprint", () => [...waiting].forEach(draw));
 }
