@@ -456,6 +456,22 @@ def test_points_are_told_and_zoomed_to_by_keyboard(search_page: Path, open_page:
     page.wait_for_function(f"before => ({ends})(document.activeElement)[0] === before[0]", arg=before)
 
 
+def test_a_line_is_hidden_and_shown_and_a_cell_is_told_by_keyboard(run_page: Path, open_page: Open) -> None:
+    page = open_page(run_page, drawn=True)
+    page.locator(".chart").filter(has=page.locator(".legend .traces")).first.focus()
+    for key, seen in (("c", True), ("h", "legendonly"), ("h", True)):
+        page.keyboard.press(key)
+        page.wait_for_function("seen => (document.activeElement._fullData[0].visible) === seen", arg=seen)
+        page.wait_for_timeout(400)  # two within 300 ms are a double click
+    page.locator(".chart").filter(has=page.locator(".heatmaplayer image")).first.focus()
+    told = "document.activeElement.querySelector('.hoverlayer').textContent"
+    page.keyboard.press("n")
+    page.wait_for_function(f"{told} !== ''")
+    first = page.evaluate(told)
+    page.keyboard.press("n")
+    page.wait_for_function(f"first => {told} !== first", arg=first)
+
+
 def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open) -> None:
     page = open_page(search_page, 360, drawn=True, has_touch=True, is_mobile=True)
     page.add_style_tag(content="html { scroll-behavior: auto }")

@@ -285,7 +285,8 @@ def test_trials_that_come_undo_nothing_of_what_was_done_to_the_axes_of_a_search(
     space = {"optimizer.learning_rate": {"log": [1e-4, 1.0]}, "optimizer.name": {"choice": ["adam", "sgd"]}}
     nnrun.search({"name": "wide", **CONFIG, "search": {"space": space}}, trials=6, runs=root)
     found = run_of(root, "wide")
-    page.wait_for_selector(f'tr[data-id="{found.id}"]')
+    found.update_record(status="interrupted")  # of one that is done the record says how many there are
+    until(page, f"rows.get('{found.id}')?.status === 'interrupted'")
     page.locator(f'tr[data-id="{found.id}"] button').click()
     page.wait_for_selector("#charts .parcoords")
     page.keyboard.press("Tab")  # from here on by keyboard: the focus is to be seen
@@ -295,12 +296,20 @@ def test_trials_that_come_undo_nothing_of_what_was_done_to_the_axes_of_a_search(
     rate, name, error = "optimizer.learning_rate", "optimizer.name", "dev_error"
     done = [[name, False, 0], [rate, True, 2], [error, False, 0]]
     until(page, f"JSON.stringify({LANES}) === '{json.dumps([[*lane, 6] for lane in done], separators=(',', ':'))}'")
+    page.locator("#charts .chart", has=page.locator(".nsewdrag")).first.focus()
+    beginning = "document.activeElement._fullLayout.xaxis.range[0]"
+    before = page.evaluate(beginning)
+    page.keyboard.press("+")
+    until(page, f"{beginning} > {before}")
+    moved = page.evaluate(beginning)
+    page.locator(".chart", has=page.locator(".parcoords")).focus()
     trials = found.path / "trials.jsonl"
     last = json.loads(trials.read_text().splitlines()[-1])
     with trials.open("a") as file:
         file.write(sealed_line({**last, "number": 6}) + "\n")
     until(page, f"({LANES})[0][3] === 7")
     assert [lane[:3] for lane in page.evaluate(LANES)] == done
+    assert page.evaluate(beginning.replace("document.activeElement", "document.querySelector('#charts .chart')")) == moved
     assert page.locator("p.lane").inner_text().startswith(f"{rate}: 0.0001585 to 1, ")
     assert page.locator("p.lane").inner_text().endswith(" of 7 trials")
     page.keyboard.press("Escape")

@@ -33,48 +33,96 @@ const CONFIG = {
 };
 
 function drawChart(place, data, layout) {
-  const isLanes = data[0]?.type === "parcoords", isNew = !place.classList.contains("js-plotly-plot");
-  if (isLanes) data = [laid(place, data[0], layout.uirevision)];
+  const isLanes = data[0]?.type === "parcoords", isNew = !place.classList.contains("js-plotly-plot"), of = layout.uirevision;
+  if (isLanes) data = [laid(place, data[0], of)];
+  else if (isNew || views.get(place).of !== of) views.set(place, { of, ends: {} });
   const keys = isLanes ? LANE_KEYS : POINT_KEYS;
   place.setAttribute("aria-label", `${(place.getAttribute("aria-label") ?? "").replace(keys, "").trim()} ${keys}`);
   const drawn = Plotly.react(place, data, { ...layout, template: template() }, CONFIG);
   if (isNew) isLanes ? lanesBegin(place) : pointsBegin(place);
   if (isLanes) tellLane(place);
+  else if (Object.keys(views.get(place).ends).length) Plotly.relayout(place, views.get(place).ends);
   return drawn;
 }
 
-// ---- all other charts, whose points are told as if the mouse were on them
+// ---- all other charts, which are moved and zoomed, and whose points are told, as if by mouse
 
-const POINT_KEYS = "n and p tell one point after another, c those of another line, plus and minus zoom, 0 shows all.";
-const TOOLS = { "+": "Zoom in", "=": "Zoom in", "-": "Zoom out", 0: "Reset axes" };
+const POINT_KEYS = "Arrows move, plus and minus zoom, with Shift up and down upright, 0 shows all. n and p tell one point after another, c those of another line, h hides its line or shows it.";
+// What a key does to the ends of an axis, in shares of its span.
+const MOVES = {
+  ArrowLeft: ["x", -0.1, -0.1], ArrowRight: ["x", 0.1, 0.1], "+": ["x", 0.1, -0.1], "=": ["x", 0.1, -0.1], "-": ["x", -0.125, 0.125],
+  ArrowUp: ["y", 0.1, 0.1], ArrowDown: ["y", -0.1, -0.1], "Shift ArrowUp": ["y", 0.1, -0.1], "Shift ArrowDown": ["y", -0.125, 0.125],
+};
+const views = new WeakMap(); // by place: the ends that somebody has moved to by keyboard, which stay whatever comes anew, and what they are of
+
+function moveOf({ key, shiftKey }) {
+  return MOVES[shiftKey && key.startsWith("Arrow") ? `Shift ${key}` : key];
+}
 
 function pointsBegin(place) {
-  let trace = null, at = 0; // which point is told
+  const at = { line: null, step: 0 }; // which point is told
   place.tabIndex = 0;
   place.setAttribute("role", "application");
-  place.addEventListener("blur", () => trace === null || Plotly.Fx.unhover(place));
+  place.addEventListener("blur", () => at.line === null || Plotly.Fx.unhover(place));
+  place.on("plotly_relayout", () => { // by mouse, after keys
+    const known = views.get(place), axis = (end) => place._fullLayout[end.replace(".range", "")];
+    known.ends = Object.fromEntries(Object.keys(known.ends).filter((end) => !axis(end).autorange).map((end) => [end, [...axis(end).range]]));
+  });
   place.addEventListener("keydown", (event) => {
-    const { key } = event;
+    const { key } = event, move = moveOf(event);
     if (event.target !== place || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (TOOLS[key]) {
-      Plotly.Fx.unhover(place); // it would stay where the point was
-      place.querySelector(`.modebar-btn[data-title="${TOOLS[key]}"]`)?.click();
-    } else if ("npc".includes(key)) {
-      const told = [...place.data.keys()].filter((i) => pointsOf(place.data[i]).length);
-      if (!told.length) return;
-      const isOther = key === "c" || !told.includes(trace);
-      if (isOther) trace = told[(told.indexOf(trace) + 1) % told.length];
-      const places = pointsOf(place.data[trace]), step = isOther ? 0 : key === "n" ? 1 : -1;
-      at = Math.min(Math.max(at + step, 0), places.length - 1);
-      Plotly.Fx.hover(place, [{ curveNumber: trace, pointNumber: places[at] }]);
-    } else return;
+    if (move) moveView(place, ...move);
+    else if (key === "0") showAllOf(place);
+    else if (key === "h" && at.line !== null) place.querySelectorAll(".legend .traces").forEach((name) => isOf(name, at.line) && press(name));
+    else if ("npc".includes(key)) tellPoint(place, at, key);
+    else return;
     event.preventDefault();
+    event.stopPropagation();
   });
 }
 
-// Places of the points of a line that say something, from left to right.
-function pointsOf({ type, x, y, hoverinfo, visible }) {
-  if (type === "heatmap" || hoverinfo === "skip" || visible === false || !x || !y) return [];
+// As plotly has it, so that logarithms, dates and axes upside down move alike.
+function moveView(place, letter, by, to) {
+  const ends = {};
+  for (const [name, axis] of Object.entries(place._fullLayout).filter(([name, axis]) => name.startsWith(`${letter}axis`) && !axis.fixedrange)) {
+    const [low, high] = axis.range.map(axis.r2l), span = high - low;
+    ends[`${name}.range`] = [low + by * span, high + to * span].map((end) => axis.l2r(end));
+  }
+  Plotly.Fx.unhover(place); // it would stay where the point was
+  Object.assign(views.get(place).ends, ends);
+  Plotly.relayout(place, ends);
+}
+
+function showAllOf(place) {
+  Plotly.Fx.unhover(place);
+  views.get(place).ends = {};
+  place.querySelector('.modebar-btn[data-title="Reset axes"]')?.click();
+}
+
+function isOf(name, line) {
+  return name.__data__[0].trace.index === line;
+}
+
+// A name in the legend, as by mouse.
+function press(name) {
+  for (const kind of ["mousedown", "mouseup"]) name.querySelector(".legendtoggle").dispatchEvent(new MouseEvent(kind, { bubbles: true }));
+}
+
+function tellPoint(place, at, key) {
+  const told = [...place.data.keys()].filter((i) => pointsOf(place.data[i]).length);
+  if (!told.length) return;
+  const isOther = key === "c" || !told.includes(at.line);
+  if (isOther) at.line = told[(told.indexOf(at.line) + 1) % told.length];
+  const points = pointsOf(place.data[at.line]), step = isOther ? 0 : key === "n" ? 1 : -1;
+  at.step = Math.min(Math.max(at.step + step, 0), points.length - 1);
+  Plotly.Fx.hover(place, [{ curveNumber: at.line, pointNumber: points[at.step] }]);
+}
+
+// Places of the points of a line that say something, from left to right; of the cells of a heat map, row by row.
+function pointsOf({ type, x, y, z, hoverinfo, visible }) {
+  if (hoverinfo === "skip" || visible === false) return [];
+  if (type === "heatmap") return [...z.keys()].flatMap((row) => [...z[row].keys()].map((column) => [row, column]));
+  if (!x || !y) return [];
   const found = [...x.keys()].filter((i) => x[i] !== null && y[i] !== null);
   return found.every((i) => typeof x[i] === "number") ? found.sort((i, j) => x[i] - x[j]) : found;
 }

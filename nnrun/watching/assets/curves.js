@@ -8,11 +8,6 @@ const FEW = 12; // runs, beyond which the table is the legend, and lines are one
 const MOST_DRAWN = { wide: 6000, thin: 20000 }; // points of all curves together: more cost time and show nothing more
 const NEAR = 40; // pixels from the mouse to the point that it means
 const NOTHING = { points: [] }; // the curve of a run of which none has come
-// What a key does to the ends of an axis, in shares of its span; the buttons below the chart do the same.
-const MOVES = {
-  ArrowLeft: ["x", -0.1, -0.1], ArrowRight: ["x", 0.1, 0.1], "+": ["x", 0.1, -0.1], "=": ["x", 0.1, -0.1], "-": ["x", -0.125, 0.125],
-  ArrowUp: ["y", 0.1, 0.1], ArrowDown: ["y", -0.1, -0.1], "Shift ArrowUp": ["y", 0.1, -0.1], "Shift ArrowDown": ["y", -0.125, 0.125],
-};
 
 const hidden = new Set(); // parts and ids that are left out by way of the legend
 let view = { x: null, y: null }; // the ends that somebody has zoomed to; null: all is shown
@@ -238,16 +233,16 @@ function zoomTo(graph) {
 // ← → ↑ ↓ move the chart, + − zoom, with Shift ↑ ↓ upright; 0 shows all; n and p go along a curve, c to another one.
 function steer(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (move(event.shiftKey && event.key.startsWith("Arrow") ? `Shift ${event.key}` : event.key)) event.preventDefault();
+  if (move(event.key, moveOf(event))) event.preventDefault();
 }
 
-function move(key) {
+function move(key, ofAxis = MOVES[key]) {
   if (!graph) return false;
   if (key === "0") showAll();
   else if (key === "n" || key === "p") walkAlong(key === "n" ? 1 : -1);
   else if (key === "c") anotherLine();
-  else if (MOVES[key]) {
-    const [axis, by, to] = MOVES[key], isLog = at("log").checked, decimal = isLog && axis === "y";
+  else if (ofAxis) {
+    const [axis, by, to] = ofAxis, isLog = at("log").checked, decimal = isLog && axis === "y";
     const there = decimal ? Math.log10 : (value) => value, back = decimal ? (value) => 10 ** value : there;
     const [low, high] = limits(isLog)[axis].map(there), span = high - low; // several keys may come between two drawings
     view = { ...view, [axis]: [back(low + by * span), back(high + to * span)] };
