@@ -28,7 +28,7 @@ from nnrun.report.run.examples import png, shape_of, worst
 from nnrun.report.run.quality import Classified, Estimated, calibration_chart, confusion_part
 from nnrun.report.search.parameters import parallel_chart
 from nnrun.report.search.results import Results, same_settings, survivors_chart, value_axis
-from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, steps, ticks
+from nnrun.report.search.scales import ABOVE, BELOW, exact_place, place, stops, ticks
 from nnrun.runs.lineage import Course
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
@@ -337,14 +337,14 @@ def test_parallel_coordinates_lie_on_their_axes_at_their_values() -> None:
     assert {exact_place(dropout, i / 10) for i in range(6)} == {round((i + 0.5) / 6, 4) for i in range(6)}
 
 
-def test_an_axis_is_walked_from_value_to_value_or_in_twentieths() -> None:
-    twentieths = steps(DOMAINS["log"].of([1e-4, 1.0]))
-    assert len(twentieths) == 20
-    assert twentieths[5] == pytest.approx((0.25, 0.3, 1e-3, 10**-2.8))
-    assert steps(DOMAINS["choice"].of(["adam", "sgd"])) == [(0.0, 0.5, "adam", "adam"), (0.5, 1.0, "sgd", "sgd")]
-    assert [step[2:] for step in steps(DOMAINS["int"].of([1, 40]))][:2] == [(1, 2), (3, 4)]
+def test_a_keyboard_stops_at_each_value_or_at_twentieths_of_an_axis() -> None:
+    twentieths = stops(DOMAINS["log"].of([1e-4, 1.0]))
+    assert list(twentieths) == [i / 20 for i in range(21)]
+    assert twentieths[0.25] == pytest.approx(1e-3)
+    assert stops(DOMAINS["choice"].of(["adam", "sgd"])) == {0.25: "adam", 0.75: "sgd"}
+    assert list(stops(DOMAINS["int"].of([1, 40])).values())[:2] == [2, 4]
     widths = DOMAINS["int_log"].of([1, 9])
-    assert [low < widths.to_unit(value) < high for low, high, value, _ in steps(widths)] == 9 * [True]
+    assert list(stops(widths).values()) == list(range(1, 10))
 
 
 def test_trials_that_continue_each_other_are_told_by_their_settings() -> None:

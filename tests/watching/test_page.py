@@ -309,7 +309,9 @@ def test_trials_that_come_undo_nothing_of_what_was_done_to_the_axes_of_a_search(
         file.write(sealed_line({**last, "number": 6}) + "\n")
     until(page, f"({LANES})[0][3] === 7")
     assert [lane[:3] for lane in page.evaluate(LANES)] == done
-    assert page.evaluate(beginning.replace("document.activeElement", "document.querySelector('#charts .chart')")) == moved
+    assert (
+        page.evaluate(beginning.replace("document.activeElement", "document.querySelector('#charts .chart')")) == moved
+    )
     assert page.locator("p.lane").inner_text().startswith(f"{rate}: 0.0001585 to 1, ")
     assert page.locator("p.lane").inner_text().endswith(" of 7 trials")
     page.keyboard.press("Escape")

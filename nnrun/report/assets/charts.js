@@ -180,15 +180,15 @@ function stretches({ name, range }, kept) {
   return Array.isArray(found[0]) ? found : [found];
 }
 
-// The first and the last step of an axis in a stretch; a mouse may have kept a part of one.
+// The first and the last step of an axis in a stretch; a mouse may have kept an end where there is none.
 function stepsKept({ steps }, [low, high]) {
-  const inside = [...steps.keys()].filter((i) => steps[i][1] > low + 1e-6 && steps[i][0] < high - 1e-6);
+  const inside = [...steps.keys()].filter((i) => steps[i][0] >= low - 1e-6 && steps[i][1] <= high + 1e-6);
   return inside.length ? [inside[0], inside.at(-1)] : low > 0.5 ? [steps.length - 1, steps.length - 1] : [0, 0];
 }
 
 function stretchTold(lane, stretch) {
   const [first, last] = stepsKept(lane, stretch), lacks = lane.steps[first][2] === "–" && last > first;
-  const low = lane.steps[first + lacks][2], high = lane.steps[last][3];
+  const low = lane.steps[first + lacks][2], high = lane.steps[last][2];
   return (lacks ? "– or " : "") + (low === high ? low : `${low} to ${high}`);
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.space.intervals import Log, Uniform
@@ -10,7 +10,7 @@ from nnrun.config.space.space import Parameter
 from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Axis, Chart, Plotly, axis, plain, points, short
 from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
-from nnrun.report.search.scales import exact_place, place, scale_axis, steps, ticks
+from nnrun.report.search.scales import exact_place, place, scale_axis, stops, ticks
 from nnrun.search.importance import Importance, importances
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
@@ -55,24 +55,32 @@ def parallel_chart(found: Results) -> Chart:
 
 def _lane(parameter: Parameter, trials: Sequence[TrialRecord]) -> Axis:
     places, words = ticks(parameter.domain)
+    between = {at: setting(value) for at, value in stops(parameter.domain).items()}
     held = [trial["values"][parameter.key] for trial in trials]
     units = [INACTIVE if value is None else exact_place(parameter, value) for value in held]
     if INACTIVE in units:
         places, words = [INACTIVE, *places], ["–", *words]
-    walk = [(low, high, setting(least), setting(most)) for low, high, least, most in steps(parameter.domain)]
-    if INACTIVE in units:
-        walk = [(INACTIVE, INACTIVE + 0.02, "–", "–"), *walk]
-    drawn = _drawn(short(parameter.key.rpartition(".")[2]), units, places, words)
-    return drawn | {"name": parameter.key, "steps": walk}
+    named = dict(zip(places, words, strict=True))
+    return _drawn(parameter.key, short(parameter.key.rpartition(".")[2]), units, named, between)
 
 
-def _drawn(label: str, units: Sequence[float], places: Sequence[float], words: Sequence[str]) -> Axis:
-    """An axis with its ticks; plotly draws it from the first to the last of them, so both of its ends are ticks too."""
+def _drawn(
+    name: str, label: str, units: Sequence[float], named: Mapping[float, str], between: Mapping[float, str]
+) -> Axis:
+    """An axis with its ticks, some without a word; a keyboard stops at each that stands for a value.
+
+    plotly draws it from the first to the last of them, so both of its ends are ticks too. What is kept on it begins a
+    quarter of the way before a tick and ends a quarter of the way behind one: plotly would move any other ends there.
+    It finds ticks by their words, so each has its own, if only of spaces.
+    """
     ends = min(0.0, *units), max(1.0, *units)
-    named = dict.fromkeys(ends, "") | dict(zip(places, words, strict=True))
-    ticks_ = sorted(named)
-    return {"label": label, "values": units, "range": list(ends), "tickvals": ticks_,
-            "ticktext": [named[at] for at in ticks_]}  # fmt: skip
+    told = {round(at, 4): word for at, word in (*between.items(), *named.items())}
+    words = dict.fromkeys((*ends, *told), "") | {round(at, 4): word for at, word in named.items()}
+    places = sorted(words)
+    around = zip([places[0], *places], places, [*places[1:], places[-1]], strict=False)
+    steps = [(at - (at - before) / 4, at + (behind - at) / 4, told[at]) for before, at, behind in around if at in told]
+    return {"name": name, "label": label, "values": units, "range": list(ends), "tickvals": places,
+            "ticktext": [words[at] or " " * i for i, at in enumerate(places)], "steps": steps}  # fmt: skip
 
 
 def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
@@ -82,12 +90,12 @@ def _metric_lane(found: Results, trials: Sequence[TrialRecord]) -> Axis:
     low, high = min(values), max(values)
     domain = (Log if log else Uniform)(low, high if high > low else low + 1.0)
     places, words = ticks(domain)
-    teller: Callable[[Any], str] = _percent if found.metric.endswith("error") else setting
+    told: Callable[[Any], str] = setting
     if found.metric.endswith("error"):
+        told = _percent
         words = [_percent(domain.from_unit(at)) for at in places]
-    units = [domain.to_unit(value) for value in values]
-    walk = [(low, high, teller(least), teller(most)) for low, high, least, most in steps(domain)]
-    return _drawn(plain(found.metric), units, places, words) | {"name": found.metric, "steps": walk}
+    units, between = [domain.to_unit(value) for value in values], {at: told(v) for at, v in stops(domain).items()}
+    return _drawn(found.metric, plain(found.metric), units, dict(zip(places, words, strict=True)), between)
 
 
 def _percent(value: float) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 from nnrun.config.space.domains import Int, IntLog
@@ -13,7 +12,7 @@ from nnrun.config.space.space import Parameter
 from nnrun.report.page.charts import Axis, axis, short
 
 MOST = 6  # values that are named
-STEPS = 20  # in which a keyboard walks along an axis
+STEPS = 20  # in which a keyboard walks along an axis of more values
 APART = 0.12  # of the axis, at least
 BELOW, ABOVE = -0.07, 1.07  # where a value outside of the space is drawn, such as one of the config as written
 GOLDEN = 0.6180339887  # spreads whole numbers evenly
@@ -30,16 +29,15 @@ def ticks(domain: Domain) -> tuple[list[float], list[str]]:
     return [places[i] for i in sorted(kept)], [label(values[i]) for i in sorted(kept)]
 
 
-def steps(domain: Domain) -> list[tuple[float, float, Any, Any]]:
-    """The axis in parts, from place to place and from value to value: each of few values, else twentieths."""
-    if domain.count is None or domain.count > STEPS:
-        ends = [(i / STEPS, (i + 1) / STEPS) for i in range(STEPS)]
-        inside = 0.0 if domain.count is None else 1e-9  # where the next one of many values begins
-        return [(low, high, domain.from_unit(low), domain.from_unit(high - inside)) for low, high in ends]
-    shares = ((i + 0.5) / domain.count for i in range(domain.count))
-    values = range(domain.low, domain.high + 1) if isinstance(domain, Int) else [domain.from_unit(u) for u in shares]
-    edges = [0.0, *(sum(pair) / 2 for pair in pairwise(map(domain.to_unit, values))), 1.0]
-    return [(low, high, value, value) for (low, high), value in zip(pairwise(edges), values, strict=True)]
+def stops(domain: Domain) -> dict[float, Any]:
+    """Where a keyboard stops on the axis, and the value there: each of few values, else twentieths."""
+    if domain.count is None:
+        return {i / STEPS: domain.from_unit(i / STEPS) for i in range(STEPS + 1)}
+    shares = min(domain.count, STEPS)
+    values = [domain.from_unit((i + 0.5) / shares) for i in range(shares)]
+    if isinstance(domain, Int) and domain.count <= STEPS:
+        values = list(range(domain.low, domain.high + 1))
+    return {round(domain.to_unit(value), 4): value for value in values}
 
 
 def label(value: Any) -> str:
