@@ -6,6 +6,7 @@ Typer asks these functions; what cannot be read is not offered, as nothing can b
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from nnrun.config.reference import Row
     from nnrun.runs.rundir import RunDir
 
-ASKED, IN_BASH = "_NNRUN_COMPLETE", "complete_bash"
+ASKED, IN_BASH, IN_ZSH = "_NNRUN_COMPLETE", "complete_bash", "complete_zsh"
 BEFORE = "_NNRUN_BEFORE"  # what stands in front of the word that bash replaces
 
 
@@ -60,9 +61,17 @@ def runs(ctx: typer.Context, incomplete: str) -> list[str]:
             within = _inside(find_run(root, above.partition("/")[0]), above)
             return [name for name in within if name.startswith(incomplete)]
         found = [name for name in ("latest", *(run.id for run in list_runs(root)[::-1])) if name.startswith(incomplete)]
-        return found or [Meant(find_run(root, incomplete).id)]
+        return found or _in_place_of_a_short_name(find_run(root, incomplete).id)
     except (NnrunError, OSError):
         return []
+
+
+def _in_place_of_a_short_name(name: str) -> list[str]:
+    """Of zsh this is asked for outright, as it leaves out itself what does not begin alike; it runs what is printed."""
+    if os.environ.get(ASKED) != IN_ZSH:
+        return [Meant(name)]
+    print(f"compadd -U -- {shlex.quote(name)}")
+    raise SystemExit
 
 
 def _inside(search: RunDir, above: str) -> Iterator[str]:

@@ -223,6 +223,8 @@ class Terminal:
     def _put(self, letter: str) -> None:
         if letter == "\r":
             self.column = 0
+        elif letter == "\b":
+            self.column = max(0, self.column - 1)
         elif letter == "\n":
             self._down()
         else:

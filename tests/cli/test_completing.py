@@ -1,9 +1,10 @@
-"""What Tab offers: in bash itself, and by the functions that shells ask."""
+"""What Tab offers: in the shells themselves, and by the functions that shells ask."""
 
 from __future__ import annotations
 
 import os
-import subprocess
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from nnrun.cli import completing
 from nnrun.config.reference import reference_rows
 from nnrun.runs.labels import tag
 from nnrun.runs.rundir import RunDir
-from tests.cli.conftest import QUICK, Done
+from tests.cli.conftest import QUICK, Done, OnTerminal
 
 Nnrun = Callable[..., Done]
 CTX = cast(Any, SimpleNamespace(params={}))
@@ -28,23 +29,42 @@ def run(nnrun: Nnrun) -> str:
     return next(Path("runs").glob("[!.]*")).name
 
 
-def test_bash_puts_in_what_was_meant(run: str, tmp_path: Path) -> None:
-    """Bash itself takes the words apart; here they are as it does."""
-    program = tmp_path / "nnrun"
+TYPED = {  # what is typed in front of Tab, and what is the last word then
+    "nnrun show {short}": "{run}",
+    "nnrun search --strategy so": "sobol",
+    "nnrun train --set optimizer.name=sg": "optimizer.name=sgd",
+}
+PLAIN = {  # nothing but letters on the screen
+    "bash": "bind 'set enable-bracketed-paste off'; bind 'set bell-style none'",
+    "zsh": "unset zle_bracketed_paste; unsetopt prompt_sp beep",
+}
+
+
+@pytest.mark.parametrize("shell", PLAIN)
+def test_tab_in_a_terminal_puts_in_what_was_meant(shell: str, run: str, tmp_path: Path) -> None:
+    """As the README has it installed."""
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    program, home = tmp_path / "nnrun", tmp_path / "home"
     program.write_text(f"#!{sys.executable}\nfrom nnrun.__main__ import main\nmain()\n")
     program.chmod(0o755)
-    function = (
-        "_nnrun() { local IFS=$'\\n'; COMPREPLY=( $( env COMP_WORDS=\"${COMP_WORDS[*]}\" COMP_CWORD=$COMP_CWORD "
-        "_NNRUN_COMPLETE=complete_bash nnrun ) ); }\n"
-    )
-    asked = [f"nnrun show {run[-4:]}", "nnrun train --set optimizer.name = ada", "nnrun search --strategy so"]
-    lines = [
-        f'COMP_WORDS=({words}); COMP_CWORD={len(words.split()) - 1}; _nnrun; echo "${{COMPREPLY[*]}}"'
-        for words in asked
-    ]
-    environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", function + "\n".join(lines)], capture_output=True, text=True, env=environment)
-    assert done.stdout.splitlines() == [run, "adam adamw", "sobol"], done.stderr
+    home.mkdir()
+    (home / f".{shell}rc").write_text(f"PS1='ready> '\n{PLAIN[shell]}\n")
+    variables = {"HOME": str(home), "ZDOTDIR": str(home), "TERM": "dumb"}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    screen = OnTerminal([shell, "-i"], 200, variables | {"PATH": path})
+    try:
+        screen.wait_for("ready>$")
+        screen.type(f"nnrun --install-completion; exec {shell} -i\n")
+        screen.wait_for("(?s)once you restart.*ready>$")
+        screen.type("nnrun \t\x15\n")  # the first Tab in zsh loads the function, and does nothing else
+        for typed, meant in TYPED.items():
+            screen.wait_for("ready>$")
+            screen.type(f"{typed.format(short=run[-4:])}\t")
+            screen.wait_for(rf"ready> nnrun .*[ ]{re.escape(meant.format(run=run))}$")
+            screen.type("\x15\n")
+    finally:
+        screen.close()
 
 
 @pytest.mark.parametrize(
