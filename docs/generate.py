@@ -463,8 +463,8 @@ malignant before one malignant row is missed. `nnrun evaluate` and `nnrun report
 least on dev, what it costs a row beside 0.5 and beside one class for all, and what it costs on test, as dev has
 chosen it and flatters it. Beside it stands the threshold that exact probabilities would have, the cost of the second
 class's mistakes turned into odds (Elkan 2001): where the two are far apart, dev has few rows, or `nnrun evaluate
---calibrate` is due. Rows count once each, and probabilities are those that `predict` gives out; it goes on saying the
-more probable class, so use its probabilities with a threshold of your own.
+--calibrate` is due. Rows count once each, and probabilities are those that `predict` gives out. It says the more
+probable class; `nnrun predict --threshold` has it go by the threshold that was found.
 
 ## Rows that do not count alike
 
@@ -559,7 +559,8 @@ of examples, so there is no interval and the value alone decides."""
 CURVES = """\
 ## What the curves show
 
-Signs are read from the training and dev loss of each epoch in metrics.jsonl."""
+Signs are read from the training and dev loss of each epoch in metrics.jsonl. A dev loss that rises may mean two things,
+between which a train-dev part tells: its error is measured at the best epoch."""
 
 RECIPE = """\
 ## The recipe
@@ -867,7 +868,8 @@ def gap_row(entry: tuple[str, Any]) -> list[str]:
 def sign_row(entry: tuple[str, Any]) -> list[str]:
     """A sign with its threshold."""
     word, sign = entry
-    return [word, sign.meaning, sign.threshold, sign.source]
+    mismatched = f"; where data mismatch is high and variance is not, {sign.mismatched}" if sign.mismatched else ""
+    return [word, sign.meaning + mismatched, sign.threshold, sign.source]
 
 
 def remedy_row(entry: tuple[str, Any]) -> list[str]:

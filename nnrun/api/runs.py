@@ -10,7 +10,7 @@ from nnrun.api.configs import RUNS, loaded_from
 from nnrun.api.pictures import Figure
 from nnrun.config.load import EXAMPLE
 from nnrun.installation import elsewhere
-from nnrun.models.model import load_model
+from nnrun.models.model import at_threshold, load_model
 from nnrun.models.rows import Predictions, tables_of
 from nnrun.models.uncertainty import asked_for
 from nnrun.runs import rewinding, verbs
@@ -104,19 +104,25 @@ class Run:
         return load_weights(self.directory, checkpoint)
 
     def predict(
-        self, data: Any, id: Sequence[str] = (), interval: str | None = None, members: bool = False
+        self,
+        data: Any,
+        id: Sequence[str] = (),
+        interval: str | None = None,
+        members: bool = False,
+        threshold: float | None = None,
     ) -> pd.DataFrame:
         """What the best network says of new rows, in the columns that `nnrun predict` writes.
 
         `data` is a file's path, a DataFrame, or what pandas makes one of, such as dictionaries; `id` names columns to
         stand before each prediction. `interval`, such as "90%", adds `lower` and `upper`, or a set `classes`, and
-        `members` what each network of an ensemble, or each member of a body, says. Raises DataError for rows that do
-        not fit.
+        `members` what each network of an ensemble, or each member of a body, says. From a probability of `threshold` on
+        the second of two classes is predicted. Raises DataError for rows that do not fit, UsageError for a threshold
+        that is not between 0 and 1, or where there are not two classes.
         """
         import pandas as pd
         from threadpoolctl import threadpool_limits
 
-        model = load_model(self._stored)
+        model = at_threshold(load_model(self._stored), threshold)
         with threadpool_limits(1, "blas"):  # as on the command line; large predictions are shared by threads of nnrun
             predictions = Predictions(model, id, asked_for(model, interval, members))
             if isinstance(data, (str, Path)):

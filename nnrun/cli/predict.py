@@ -54,6 +54,15 @@ Interval = Annotated[
         show_default=False,
     ),
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="PROBABILITY",
+        help="Predict the second of two classes from this probability on, such as evaluate --cost finds.",
+        show_default=False,
+    ),
+]
 Members = Annotated[
     bool,
     typer.Option("--members", help="What each network, or each member of a body, says, and how far they disagree."),
@@ -68,6 +77,7 @@ def predict(
     id: Identifiers = None,
     interval: Interval = None,
     members: Members = False,
+    threshold: Threshold = None,
     fail_on: FailOn = None,
     force: Force = False,
     runs: Runs = RUNS,
@@ -81,7 +91,7 @@ def predict(
     Example:  nnrun predict latest new.csv -o predictions.csv
     """
     from nnrun.models.drift.comparing import drift_of
-    from nnrun.models.model import load_model
+    from nnrun.models.model import at_threshold, load_model
     from nnrun.models.output import check_spares
     from nnrun.models.rows import Predictions
     from nnrun.models.uncertainty import asked_for
@@ -89,7 +99,7 @@ def predict(
     from nnrun.runs.stored import StoredRun
 
     path = table_file(output, force, json, "predictions", "predictions.csv")
-    model = load_model(StoredRun(find_run(runs, run)))
+    model = at_threshold(load_model(StoredRun(find_run(runs, run))), threshold)
     rows = IN if data == STDIN else Path(data)
     check_spares(path or OUT, [rows, *model.learned_from])
     found = Predictions(model, id or (), asked_for(model, interval, members), drift_of(model, bool(fail_on)))
@@ -133,6 +143,7 @@ def _print_json(found: Predictions, path: Path | None) -> None:
             "identifiers": found.identifiers,
             "columns": found.columns,
             "interval": found.interval,
+            "threshold": found.model.threshold,
             "notices": found.notices(),
             "drift": found.drift.document if found.drift else None,
         }

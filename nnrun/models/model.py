@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class Model:
     shares: Array  # of each network, those of a member next to each other; they add up to 1
     calibration: Calibration | None = None
     temperature: float = 1.0  # what the pooled logits of classes are divided by, which makes them less sure or surer
+    threshold: float | None = None  # from which probability on the second of two classes is predicted, if not the usual
 
     @property
     def target(self) -> Target:
@@ -111,7 +112,13 @@ class Model:
         return self.target.own(predictions[:, 0])
 
     def decided(self, probabilities: Array) -> Array:
-        """The code of the class that is predicted, `(m,)`: where classes are weighted, the one that weighs most."""
+        """The code of the class that is predicted, `(m,)`: where classes are weighted, the one that weighs most.
+
+        Of two classes with a threshold the second one, where it has so much or more, whatever weighs.
+        """
+        if self.threshold is not None:
+            above: Array = (probabilities[:, 1] >= self.threshold).astype(np.int64)
+            return above
         weighed = probabilities if self.factors is None else probabilities * self.factors
         codes: Array = weighed.argmax(axis=1)
         return codes
@@ -211,6 +218,25 @@ def _model(run: StoredRun, config: Config, members: Sequence[Member], weights: S
     found = read_calibration(run.directory, members, np.array(shares))
     temperature = found.temperature if found else 1.0
     return Model(run, config, run.data, tuple(members), np.array(shares), found, temperature)
+
+
+def at_threshold(model: Model, threshold: float | None) -> Model:
+    """The model that predicts the second of its two classes from this probability on; None: as it does.
+
+    Raises UsageError unless there are two classes, and the threshold lies between 0 and 1.
+    """
+    if threshold is None:
+        return model
+    classes = model.target.classes
+    if classes is None or len(classes) != 2:
+        what = "numbers" if classes is None else f"{len(classes)} classes"
+        raise UsageError(f"--threshold draws the line between two classes, and {model.run.name} predicts {what}")
+    if not 0 < threshold < 1:
+        raise UsageError(
+            f"--threshold {threshold:g} is not between 0 and 1: it is the probability from which on {classes[1]!r} is "
+            "predicted, such as 0.3"
+        )
+    return replace(model, threshold=threshold)
 
 
 def best_of(run: StoredRun) -> StoredRun:

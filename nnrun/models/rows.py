@@ -125,6 +125,7 @@ class Predictions:
             *self._read,
             *([ignored] if self._ignored else []),
             *([target] if self._has_target else []),
+            *_threshold(self.model),
             *probability_notices(self.model),
             *(notice for of in self.beside for notice in of.notices()),
             *(
@@ -188,6 +189,13 @@ class Predictions:
             self._counts[column, what] = self._counts.get((column, what), 0) + int(where.sum())
 
 
+def _threshold(model: Model) -> list[str]:
+    if model.threshold is None:
+        return []
+    _, second = model.target.classes or ()
+    return [f"{second!r} is predicted from a probability of {model.threshold:g} on, whatever is more probable"]
+
+
 def probability_notices(model: Model) -> list[str]:
     """What the probabilities of a network are that has a temperature, or whose classes are weighted."""
     told = []
@@ -203,6 +211,8 @@ def _weighted(model: Model) -> list[str]:
     written = model.fitted.weights
     if written is None or written["classes"] is None:
         return []
+    if model.factors is not None and model.threshold is not None:
+        return []  # they are those of the rows as they are, and it is they that decide
     if model.factors is not None:
         return [
             "probabilities are those of the rows as they are, while the class is chosen by the weights of "

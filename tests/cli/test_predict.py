@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.api import load_run
 from tests.cli.conftest import NNRUN, SECONDS, Done
 from tests.test_docs import blocks, shape
 
@@ -449,3 +450,31 @@ def test_the_rows_of_folds_and_of_files(nnrun: Nnrun, here: Path) -> None:
     rows = list(csv.DictReader(nnrun("split").out.splitlines()))
     assert rows[0] == {"file": "all.csv", "row": "1", "part": "train"}
     assert rows[-1] == {"file": "dev.csv", "row": "61", "part": "none"}
+
+
+def test_a_threshold_decides_between_two_classes(trained: Path, nnrun: Nnrun) -> None:
+    usual, low = nnrun("predict", "latest", "new.csv"), nnrun("predict", "latest", "new.csv", "--threshold", "0.2")
+    assert "'yes' is predicted from a probability of 0.2 on" in " ".join(low.err.split())
+    before, now = rows_of(usual.out), rows_of(low.out)
+    assert [row | {"prediction": ""} for row in before] == [row | {"prediction": ""} for row in now]
+    assert [row["prediction"] for row in now] == [
+        "yes" if float(row["probability of yes"]) >= 0.2 else "no" for row in now
+    ]
+    assert now != before
+    found = nnrun("predict", "latest", "new.csv", "-o", "p.csv", "--threshold", "0.2", "--json").json
+    assert found["threshold"] == 0.2
+    of_python = load_run("latest").predict("new.csv", threshold=0.2)["prediction"]
+    assert of_python.tolist() == [row["prediction"] for row in now]
+
+
+@pytest.mark.parametrize("threshold", ["0", "1", "-0.5", "nan", "30"])
+def test_a_threshold_is_a_probability(trained: Path, nnrun: Nnrun, threshold: str) -> None:
+    done = nnrun("predict", "latest", "new.csv", f"--threshold={threshold}")
+    assert (done.code, done.out) == (2, "") and "is not between 0 and 1" in done.err
+
+
+@pytest.mark.parametrize(("data", "what"), [("iris", "3 classes"), ("diabetes", "numbers")])
+def test_a_threshold_takes_two_classes(here: Path, nnrun: Nnrun, data: str, what: str) -> None:
+    nnrun("train", "-q", "--set", f"data.source={data}", "--set", "training.epochs=1")
+    done = nnrun("predict", "latest", "new.csv", "--threshold", "0.3")
+    assert done.code == 2 and f"predicts {what}" in " ".join(done.err.split())

@@ -131,7 +131,8 @@ def _need(evidence: Evidence, against: str) -> float:
         return float(against == "either")
     of_bias, of_variance = evidence.bias, evidence.variance
     whole = min(1.0, of_bias + of_variance)
-    if "dev turned" in evidence.signs and "jumping" not in evidence.signs:
+    turned = "dev turned" in evidence.signs and not evidence.mismatched
+    if turned and "jumping" not in evidence.signs:
         of_bias, of_variance = 0.2 * of_bias, max(of_variance, 0.8 * of_bias)
     if evidence.noise:
         of_bias *= NOISE

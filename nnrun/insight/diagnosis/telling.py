@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence
-from nnrun.runs.symptoms.shapes import SIGNS
+from nnrun.runs.symptoms.shapes import SIGNS, Sign
 from nnrun.runs.telling import next_line
 from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
 from nnrun.text import columns, percent, points, set_name, wrapped
@@ -92,10 +92,15 @@ def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:
 
 def measured_by(evidence: Evidence) -> list[str]:
     """What the curves of a run show, and what that means, a line each."""
-    found = {name: f"{SIGNS[name].seen}: {SIGNS[name].meaning}" for name in sorted(evidence.signs)}
+    found = {name: _told_of(SIGNS[name], evidence.mismatched) for name in sorted(evidence.signs)}
     if "still falling" in found and evidence.stopped_early:
         found["still falling"] = f"{STOPPED} {evidence.best_epoch}"
     return [line for told in found.values() for line in wrapped(told, "curves   ")]
+
+
+def _told_of(sign: Sign, mismatched: bool) -> str:
+    meaning = sign.mismatched if mismatched and sign.mismatched else sign.meaning
+    return f"{sign.seen}: {meaning}"
 
 
 def _sentence(text: str) -> str:

@@ -94,6 +94,15 @@ class Evidence:
         """Whether the avoidable bias is judged high."""
         return self.verdict is not None and self.verdict.judgement("avoidable_bias") == HIGH
 
+    @property
+    def mismatched(self) -> bool:
+        """Whether dev examples come out worse than train-dev ones, and these not worse than those trained on."""
+        return (
+            self.verdict is not None
+            and self.verdict.judgement("mismatch") == HIGH
+            and self.verdict.judgement("variance") != HIGH
+        )
+
     def weight(self, kind: str) -> float:
         """Its part of all gaps above the base, less where it is in doubt; 1 − R² may be beyond 1, and counts as 1."""
         if self.verdict is None or self.verdict.judgement(kind) not in (HIGH, UNCLEAR):

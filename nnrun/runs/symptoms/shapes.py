@@ -33,6 +33,7 @@ class Sign:
     threshold: str
     source: str
     example: tuple[Curve, Curve]  # training and dev loss with which it holds
+    mismatched: str | None = None  # its meaning where dev is another kind of data, and train-dev is fine
 
 
 def fall(curve: Curve) -> float:
@@ -130,6 +131,8 @@ SIGNS: dict[str, Sign] = {
         "while the training loss went on falling",
         "Prechelt (1998), *Early stopping - but when?*",
         (_down(1.0, 0.9), [0.9, 0.8, 0.7, *[0.7 + 0.02 * i for i in range(9)]]),
+        "the network grew surer of what does not hold in the dev set, which is another kind of data: train-dev "
+        "examples come out well, so it has not learned by heart",
     ),
 }
 

@@ -8,6 +8,7 @@ from nnrun.config.config import Config
 from nnrun.insight.diagnosis.telling import measured_by
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS, fall, signs, vanishing
+from nnrun.runs.verdict import judge
 
 
 @pytest.mark.parametrize("name", SIGNS)
@@ -47,6 +48,20 @@ def test_what_curves_show_is_said_in_words() -> None:
         "curves   the training loss goes up and down from epoch to epoch: the steps are",
         "         too large to settle",
     ]
+
+
+@pytest.mark.parametrize(
+    ("train_dev", "dev", "mismatched"),
+    [(0.01, 0.15, True), (0.15, 0.16, False), (0.15, 0.30, False), (None, 0.15, False)],
+)
+def test_a_rising_dev_loss_is_mismatch_where_train_dev_is_fine(
+    train_dev: float | None, dev: float, mismatched: bool
+) -> None:
+    errors = {"base": 0.0, "train": 0.0, "dev": dev} | ({} if train_dev is None else {"train_dev": train_dev})
+    verdict = judge(errors, {"train": 5000, "train_dev": 5000, "dev": 5000}, 0.015)
+    said = " ".join(" ".join(measured_by(Evidence(Config(), signs=frozenset({"dev turned"}), verdict=verdict))).split())
+    assert ("which is another kind of data" in said) == mismatched
+    assert ("began to learn its training set by heart" in said) != mismatched
 
 
 def test_a_loss_that_falls_when_training_stops_early_is_no_training_that_was_too_short() -> None:
