@@ -44,7 +44,13 @@ def clean(
         int | None,
         typer.Option(metavar="N", help="Never the N runs with the lowest dev error on each data set.", min=0),
     ] = None,
-    cache: Annotated[bool, typer.Option("--cache", help="Prepared data too; it is made again when needed.")] = False,
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache",
+            help="Prepared data too, which is made again when needed, and tables from Python that no run names.",
+        ),
+    ] = False,
     yes: Yes = False,
     runs: Runs = RUNS,
     json: Json = False,
@@ -57,7 +63,7 @@ def clean(
     Example:  nnrun clean --older 30d --keep-best 5
     """
     from nnrun.errors import UsageError
-    from nnrun.runs.removing import cached, planned
+    from nnrun.runs.removing import cached, planned, unused_frames
 
     asked = [*_with("--older", older), *_with("--status", statuses), *_with("--tag", tags)]
     asked += _with("--keep-best", keep_best)
@@ -67,7 +73,8 @@ def clean(
         )
     removals, reasons = planned(_which(runs, older, statuses, tags, keep_best) if asked else [])
     words = ["clean", *asked, *(["--cache"] if cache else [])]
-    carry_out(runs, removals, cached(runs) if cache else [], reasons, yes, json, words)
+    kept = [*cached(runs), *unused_frames(runs)] if cache else []
+    carry_out(runs, removals, kept, reasons, yes, json, words)
 
 
 def _which(

@@ -76,13 +76,15 @@ def _lines(removals: Sequence[Removal], cache: Sequence[Removal], reasons: Seque
     from nnrun.text import all_of, columns, counted
 
     rows = [[each.path.name, "a link" if each.is_link else size_told(each.bytes)] for each in removals]
-    size = sum(each.bytes for each in cache)
-    rows += [[counted(len(cache), "prepared data set"), size_told(size)]] if cache else []
+    kinds = {"prepared data set": False, "unused table": True}
+    kept = {what: [each.bytes for each in cache if each.is_frame == is_frame] for what, is_frame in kinds.items()}
+    told = {counted(len(sizes), what): sum(sizes) for what, sizes in kept.items() if sizes}
+    rows += [[name, size_told(size)] for name, size in told.items()]
     notes = [f"note     {words}" for words in [*map(left_behind, removals), *reasons] if words]
     if not rows:
         return [*notes, "nothing is to be removed"]
     what = [counted(len(removals), "run")] if removals else []
-    what += [counted(len(cache), "prepared data set")] if cache else []
+    what += told
     total = size_told(sum(each.bytes for each in (*removals, *cache)))
     did = f"removed {all_of(what)}, {total}" if yes else f"would remove {all_of(what)}, {total}"
     return [*columns(rows, right=[1]), "", *notes, did]

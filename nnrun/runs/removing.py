@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,9 +21,10 @@ from nnrun.files import drop_abandoned, lock_exclusively
 from nnrun.installation import command, elsewhere
 from nnrun.machine.posix import NO_LINK
 from nnrun.runs.finding import find_run, list_runs, search_of
+from nnrun.runs.frames import FOLDER
 from nnrun.runs.members import whole_of
 from nnrun.runs.preparing import CACHE
-from nnrun.runs.rundir import LOCK, UNFINISHED, RunDir
+from nnrun.runs.rundir import LOCK, RESOLVED, UNFINISHED, RunDir
 from nnrun.text import counted, listed
 
 REMOVED = f"{UNFINISHED}removed-"  # what begins a run drops it too
@@ -32,12 +34,13 @@ SIZES = {"GB": 1e9, "MB": 1e6, "kB": 1e3}
 
 @dataclass(frozen=True)
 class Removal:
-    """What is to be removed: a run, a link to one, or an entry of the cache; and the children that stay."""
+    """What is to be removed: a run, a link to one, an entry of the cache or a table; and the children that stay."""
 
     path: Path
     bytes: int
     orphans: tuple[str, ...] = ()
     is_link: bool = False  # what it leads to stays
+    is_frame: bool = False  # a file
 
 
 def named(root: Path, references: Iterable[str]) -> list[RunDir]:
@@ -114,7 +117,7 @@ def remove(removals: Iterable[Removal]) -> None:
     for removal in removals:
         before = f"; what stands above it ({done}) was removed" if done else "; nothing was removed"
         try:
-            if removal.is_link:
+            if removal.is_link or removal.is_frame:
                 removal.path.unlink()
             else:
                 _discard(removal.path, before)
@@ -168,6 +171,22 @@ def cached(root: Path) -> list[Removal]:
         return []
     entries = [entry for entry in sorted(cache.iterdir()) if entry.name[0] != "."]
     return [Removal(entry, size_of(entry)) for entry in entries if entry.is_dir() and not entry.is_symlink()]
+
+
+def unused_frames(root: Path) -> list[Removal]:
+    """The tables from memory beside the runs that no run there, and no trial of a search, names as its data.
+
+    One that was just written may be about to be trained on, and stays.
+    """
+    folder, latest = root / FOLDER, time.time() - JUST_MADE
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    written = [path for path in sorted(folder.glob("[!.]*.csv")) if path.is_file() and not path.is_symlink()]
+    if not written:
+        return []
+    configs = "\n".join(path.read_text("utf-8", "replace") for path in root.rglob(RESOLVED))
+    unused = [path for path in written if path.name not in configs and path.stat().st_mtime < latest]
+    return [Removal(path, path.stat().st_size, is_frame=True) for path in unused]
 
 
 def size_of(folder: Path) -> int:

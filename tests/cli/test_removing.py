@@ -13,10 +13,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from nnrun.api import train
 from nnrun.errors import UsageError
 from nnrun.runs import removing
+from nnrun.runs.frames import named
 from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done
 
@@ -111,6 +114,25 @@ def test_mistakes(nnrun: Nnrun, three: list[str], call: list[str], words: str) -
     done = nnrun(*call)
     assert (done.code, done.out, ids()) == (2, "", three)
     assert words in done.err
+
+
+def test_tables_from_python_go_once_no_run_names_them(nnrun: Nnrun, here: Path) -> None:
+    frames = [pd.DataFrame({"x": range(60), "y": [(i + k) % 2 for i in range(60)]}) for k in range(2)]
+    values = {"data": {"target": "y"}, "network": {"hidden": [2]}, "training": {"epochs": 1}}
+    runs = [train(values, data=frame) for frame in frames]
+    tables = {Path(str(run.config.data.source)) for run in runs}
+    for table in tables:
+        os.utime(table, (0, 0))
+    assert set((ROOT / "frames").resolve().iterdir()) == tables
+    assert nnrun("rm", runs[0].id, "--yes").code == 0
+    dry = nnrun("clean", "--cache")
+    assert "1 unused table" in dry.out and all(table.exists() for table in tables)
+    assert nnrun("clean", "--cache", "--yes").code == 0
+    assert [table.exists() for table in (Path(str(runs[1].config.data.source)), *tables)].count(True) == 2
+    fresh = named(frames[0], ROOT)
+    assert isinstance(fresh, str)
+    nnrun("clean", "--cache", "--yes")
+    assert Path(fresh).exists(), "a run may be about to begin on it"
 
 
 def test_prepared_data_is_made_again(nnrun: Nnrun) -> None:
