@@ -225,12 +225,14 @@ class Repeated(NamedTuple):
     epochs: int
     first: int | None
     key: str | None  # which number differs there
+    pruned: bool = False  # whether a search ended the other one there, where this one goes on
 
     @property
     def told(self) -> str:
         """In a line."""
         if self.first is None:
-            both = f"every number of {counted(self.epochs, 'epoch')} is as in {self.of}"
+            pruned = ", which its search ended then; alone it trains on" if self.pruned else ""
+            both = f"every number of {counted(self.epochs, 'epoch')} is as in {self.of}{pruned}"
             return f"same     {both}" if self.epochs else f"note     {self.of} has no epoch to compare with"
         return f"differs  from {self.of} since epoch {self.first}, there first in {self.key}"
 
@@ -243,7 +245,7 @@ def repeated(before: StoredRun, again: StoredRun) -> Repeated:
         for key, value in numbers(new).items():
             if key != "seconds" and numbers(old).get(key) != value:
                 return Repeated(before.name, len(common), new["epoch"], key)
-    return Repeated(before.name, len(common), None, None)
+    return Repeated(before.name, len(common), None, None, bool(before.record.get("pruned")))
 
 
 # a family as lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from nnrun.runs.rundir import RunDir
 from tests.cli.conftest import QUICK, Done
 
 Nnrun = Callable[..., Done]
@@ -21,7 +22,7 @@ def test_it_comes_out_the_same(nnrun: Nnrun) -> None:
     nnrun("train", "-q", *QUICK)
     again = nnrun("rerun", "@1", "--json").json
     assert again["id"] != first.name
-    assert again["rerun"] == {"of": first.name, "epochs": 4, "first": None, "key": None}
+    assert again["rerun"] == {"of": first.name, "epochs": 4, "first": None, "key": None, "pruned": False}
     for name in ("checkpoints/last.safetensors", "resolved.yaml"):
         assert (Path(again["path"]) / name).read_bytes() == (first / name).read_bytes()
     assert "same     every number of 4 epochs is as in" in nnrun("rerun", first.name).out
@@ -60,3 +61,11 @@ def test_folds_are_trained_again_and_a_search_is_none(nnrun: Nnrun) -> None:
     refused = nnrun("rerun")
     assert (refused.code, "is a search, and rerun trains one run; `nnrun rerun " in refused.err) == (2, True)
     assert nnrun(*refused.err.split("`")[1].split()[1:], "-q").code == 0
+
+
+def test_what_a_search_ended_early_trains_to_its_end(nnrun: Nnrun) -> None:
+    nnrun("train", "-q", *SETTINGS)
+    first = newest()
+    RunDir(first).update_record(pruned=True)
+    told = " ".join(nnrun("rerun", first.name).out.split())
+    assert "every number of 4 epochs is as in" in told and "which its search ended then; alone it trains on" in told
