@@ -76,20 +76,23 @@ def _held_out_scoring(z: Floats) -> Floats:
     """The scores of rows `z (m, n)`, each by a fit to the other folds, as a matrix `(m, m)` to multiply labels by.
 
     Ridge regression is linear in its labels y: the fit's scores are K(out, in) (K(in, in) + ridge)⁻¹ y(in). So one
-    inversion a fold serves all permutations of the labels.
+    factorisation a fold serves all permutations of the labels.
     """
     scoring = np.zeros((len(z), len(z)))
     for fold in range(FOLDS):
         out = np.arange(len(z)) % FOLDS == fold
         kernel, cross = _kernel(z[~out], z[~out]), _kernel(z[out], z[~out])
         cross += kernel.mean() - kernel.mean(axis=0) - cross.mean(axis=1, keepdims=True)  # less the means of the fit
-        scoring[np.ix_(out, ~out)] = cross @ _ridge_inverse(kernel)
+        scoring[np.ix_(out, ~out)] = _ridge_fit(kernel, cross.T).T
     return scoring
 
 
-def _ridge_inverse(kernel: Floats) -> Floats:
-    """(K + ridge)⁻¹ of the centred kernel, `(m, m)`; times labels it gives the weight of each row in the fit."""
-    return np.asarray(np.linalg.inv(_centred(kernel) + RIDGE * np.eye(len(kernel))), float)
+def _ridge_fit(kernel: Floats, values: Floats) -> Floats:
+    """(K + ridge)⁻¹ of the centred kernel `(m, m)` times values `(m, ...)`: of labels, the weight of each row."""
+    from scipy.linalg import solve
+
+    ridged = _centred(kernel) + RIDGE * np.eye(len(kernel))
+    return np.asarray(solve(ridged, values, assume_a="pos", check_finite=False), float)
 
 
 def _centred(kernel: Floats) -> Floats:
@@ -129,7 +132,7 @@ def _contributions(z: Floats, member: Members) -> Floats:
     a feature adds by itself stands on the diagonal, beside its square.
     """
     n = z.shape[1]
-    alpha = _ridge_inverse(_kernel(z, z)) @ (member - member.mean())
+    alpha = _ridge_fit(_kernel(z, z), member - member.mean())
     side = np.where(member, 1 / member.sum(), -1 / (~member).sum())
     products = (z.T * alpha @ z / n**2) * (z.T * side @ z)
     products[np.diag_indices(n)] += (alpha @ z / n) * (side @ z)
