@@ -43,6 +43,7 @@ KEPT = """() => document.querySelector('.parcoords').closest('.chart').data[0].d
     .filter(dimension => dimension.constraintrange).length"""
 ORDER = """() => document.querySelector('.parcoords').closest('.chart').data[0].dimensions
     .map(dimension => dimension.label)"""
+FIRST, LANES = "Best so far, trial by trial", "All settings at once"
 MOST_BYTES = 2_000_000
 
 Open = Callable[..., Any]
@@ -301,10 +302,18 @@ def test_the_tools_of_a_chart_keep_it_here(search_page: Path, look: Open) -> Non
     assert sorted(labels) == ["Download plot as a PNG", "Pan", "Reset axes", "Zoom", "Zoom in", "Zoom out"]
 
 
+def chart_of(page: Any, title: str) -> Any:
+    """The chart below this heading, on the screen: it is drawn as others are that are not far."""
+    chart = page.locator("figure", has=page.get_by_role("heading", name=title, exact=True)).locator(".chart")
+    chart.scroll_into_view_if_needed()
+    chart.locator(".plot-container, .parcoords").first.wait_for(state="attached")
+    return chart
+
+
 def test_a_chart_can_be_downloaded(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page, drawn=True)
-    for kind in (".nsewdrag", ".parcoords"):
-        chart = page.locator(".chart").filter(has=page.locator(kind)).first
+    page = open_page(search_page)
+    for title in (FIRST, LANES):
+        chart = chart_of(page, title)
         chart.hover()
         with page.expect_download() as download:
             chart.get_by_role("button", name="Download plot as a PNG", include_hidden=True).click()
@@ -336,9 +345,8 @@ def test_the_page_of_a_nudged_child(width: int, theme: str, family_page: Path, o
 
 
 def test_a_chart_is_zoomed_and_pointed_at(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page, drawn=True)
-    chart = page.locator(".chart").filter(has=page.locator(".nsewdrag")).first
-    chart.scroll_into_view_if_needed()
+    page = open_page(search_page)
+    chart = chart_of(page, FIRST)
     ends = "chart => chart._fullLayout.xaxis.range"
     before = chart.evaluate(ends)
     chart.locator(".point").nth(5).hover(force=True)
@@ -397,9 +405,9 @@ def test_parallel_coordinates_are_dragged(
     drag: Callable[..., None], width: int, options: dict[str, bool], search_page: Path, open_page: Open
 ) -> None:
     """Along an axis, to keep the trials that pass there, and by a name, to move its axis; the page stays there."""
-    page = open_page(search_page, width, drawn=True, **options)
+    page = open_page(search_page, width, **options)
     page.add_style_tag(content="html { scroll-behavior: auto }")
-    page.locator(".parcoords").evaluate("chart => chart.scrollIntoView({ block: 'center' })")
+    chart_of(page, LANES).evaluate("chart => chart.scrollIntoView({ block: 'center' })")
     where = page.evaluate("scrollY")
     bar = page.locator(".axis-brush .background").nth(1).bounding_box()
     drag(page, straight((bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] * 0.2), 0, bar["height"] * 0.6))
@@ -413,9 +421,9 @@ def test_parallel_coordinates_are_dragged(
 
 def test_parallel_coordinates_are_brushed_and_moved_by_keyboard(search_page: Path, open_page: Open) -> None:
     """As by mouse: an axis is chosen and marked, what is kept on it is narrowed and told, and it is moved."""
-    page = open_page(search_page, 360, drawn=True)
+    page = open_page(search_page, 360)
     page.add_style_tag(content="html { scroll-behavior: auto }")
-    chart = page.locator(".chart").filter(has=page.locator(".parcoords"))
+    chart = chart_of(page, LANES)
     told, before = page.locator("p.lane"), page.evaluate(ORDER)
     trials = int(told.inner_text().removesuffix(" trials"))
     page.keyboard.press("Tab")  # from here on by keyboard: the focus is to be seen
@@ -441,8 +449,8 @@ def test_parallel_coordinates_are_brushed_and_moved_by_keyboard(search_page: Pat
 
 
 def test_points_are_told_and_zoomed_to_by_keyboard(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page, drawn=True)
-    chart = page.locator(".chart").filter(has=page.locator(".nsewdrag")).first
+    page = open_page(search_page)
+    chart = chart_of(page, FIRST)
     chart.focus()
     for key, trial in (("n", 0), ("n", 1), ("p", 0)):
         page.keyboard.press(key)
@@ -473,9 +481,9 @@ def test_a_line_is_hidden_and_shown_and_a_cell_is_told_by_keyboard(run_page: Pat
 
 
 def test_a_finger_on_a_chart_scrolls_the_page(search_page: Path, open_page: Open) -> None:
-    page = open_page(search_page, 360, drawn=True, has_touch=True, is_mobile=True)
+    page = open_page(search_page, 360, has_touch=True, is_mobile=True)
     page.add_style_tag(content="html { scroll-behavior: auto }")
-    chart = page.locator(".nsewdrag").first
+    chart = chart_of(page, FIRST).locator(".nsewdrag")
     chart.evaluate("chart => chart.scrollIntoView({ block: 'center' })")
     where, at = page.evaluate("scrollY"), chart.bounding_box()
     finger(page, straight((at["x"] + at["width"] / 2, at["y"] + at["height"] - 10), 0, -100))

@@ -165,6 +165,7 @@ def killed_and_resumed(
     return run
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kill", [kill_group, pytest.param(kill_parent, marks=pytest.mark.soak), kill_worker])
 def test_killed_and_resumed_it_ends_the_same(
     kill: Callable[[Searching], None], script: Path, whole: Any, stored: Stored, config_text: str, tmp_path: Path
