@@ -259,6 +259,7 @@ def shape(line: str) -> str:
     return " ".join(re.sub(r"# (ms|s|min # s|min|h # min)\b", "# s", line).split())
 
 
+@pytest.mark.long
 def test_the_commands_of_the_readme_run_from_the_wheel_and_print_what_it_shows(
     tmp_path: Path, outside: dict[str, str]
 ) -> None:
@@ -304,6 +305,7 @@ def test_the_gradient_on_the_page_on_checks_is_what_the_command_shows(tmp_path: 
     assert [line for line in table if shape(line) not in known] == []
 
 
+@pytest.mark.long
 def test_the_story_of_the_panda_runs(tmp_path: Path) -> None:
     """A run in the background is nudged, paused, stopped, rewound, and trained again to the same bits."""
     story = page("panda.md").partition("## A schedule of anything")[0]

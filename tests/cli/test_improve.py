@@ -162,6 +162,7 @@ def test_options_that_mean_nothing_to_it_are_refused(nnrun: Nnrun, poor: Path) -
         assert option[0] in done.err
 
 
+@pytest.mark.long
 def test_killed_at_random_moments_it_comes_to_the_same_end(nnrun: Nnrun, start: Start, poor: Path) -> None:
     killed_and_resumed(nnrun, start, "160epochs", kills=2)
 

@@ -75,6 +75,7 @@ def by_file(attributes: set[tuple[str, str, str]]) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.long
 def test_what_needs_posix_stands_where_it_is_named(tmp_path: Path) -> None:
     """Without the packages that nnrun uses, mypy misses attributes of what comes from them: another owner."""
     lacking = attributes_lacking("win32", tmp_path)

@@ -125,6 +125,7 @@ def check_survival(kills: int, seed: int, epochs: int, settings: list[str], fold
     assert bits(survive(kills, seed, folder / "killed", settings, seconds)) == bits(whole)
 
 
+@pytest.mark.long
 def test_killed_three_times(settings: list[str], tmp_path: Path, bits: Bits) -> None:
     check_survival(3, 0, 150, settings, tmp_path, bits)
 

@@ -126,6 +126,7 @@ def test_a_resize(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -
     assert screen.finish() == 130
 
 
+@pytest.mark.long
 def test_every_trial_has_its_line(on_terminal: OnTerminalFixture, config: Callable[..., Path]) -> None:
     config(STUCK.replace(", 10000000", "").replace("1e+30", "1"))
     screen = on_terminal(*SEARCH, "--trials", "200")
