@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -20,6 +21,7 @@ LAYOUT = b"{\n"
 RESTORE = "copy it again from where it was made, or train again"
 LARGEST = 1 << 63  # of a count; seeds may be larger
 MOST_BITS = 4096  # of a whole number that a config may have
+HALVES = re.compile("[\ud800-\udfff]")  # of letters
 Problem = str | None  # what does not fit
 Check = Callable[[object, str], Problem]  # of a value that stands at a key
 
@@ -200,7 +202,7 @@ def _is(kind: type, value: object) -> bool:
 
 def _is_text(value: object) -> bool:
     """JSON can spell halves of a letter, which nothing can print."""
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and (value.isascii() or not HALVES.search(value))
 
 
 SCALARS: dict[Any, tuple[str, Callable[[Any], bool]]] = {

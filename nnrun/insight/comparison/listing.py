@@ -45,7 +45,7 @@ class Entry:
         except NnrunError as error:
             self.record, self.problem = {"status": BROKEN}, error
 
-    @property
+    @cached_property
     def facts(self) -> Settings:
         """What is told of it, the numbers of its best epoch or trial aside."""
         name = ID.fullmatch(self.run.id)
@@ -81,7 +81,7 @@ class Entry:
         except NnrunError:
             return None
 
-    @property
+    @cached_property
     def final(self) -> dict[str, float | None]:
         """The numbers of the best epoch, of a search those of its best trial."""
         final: Settings = self.record.get("final") or {}
