@@ -67,14 +67,12 @@ class Steering:
         if time.monotonic() - self._looked < SECONDS_BETWEEN_LOOKS:
             return
         self._followers.look()
-        self._answer(epoch, change)
+        self._answer(epoch, change, save)
         if not self.paused:
             return
-        save()
-        self.run.update_record(status="paused")
         while self.paused and not self.stopped and not self.told_to_stop():
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            self._answer(epoch, change)
+            self._answer(epoch, change, save)
         self.run.update_record(status="running")
 
     def close(self, epoch: int | None) -> None:
@@ -85,13 +83,13 @@ class Steering:
         with suppress(OSError):  # something else lies there, or nothing was ever asked for
             (self.run.path / FOLDER).rmdir()
 
-    def _answer(self, epoch: int | None, change: Change | None) -> None:
+    def _answer(self, epoch: int | None, change: Change | None, save: Callable[[], None]) -> None:
         for asked in self._new():
             request = asked.request
             if request is None:
                 self._refuse(asked, epoch, UNREADABLE)
             elif request["do"] != CHANGE:
-                self._obey(asked.name, request, epoch)
+                self._obey(asked.name, request, epoch, save)
             elif change is None:
                 self._refuse(asked, epoch, FOLDS if has_members(self.run) else TRIALS)
             else:
@@ -108,9 +106,14 @@ class Steering:
         self._answered |= {asked.name for asked in new}
         return new
 
-    def _obey(self, name: str, request: Request, epoch: int | None) -> None:
-        """A word is enough for these: what they ask for is a state of this process alone."""
+    def _obey(self, name: str, request: Request, epoch: int | None, save: Callable[[], None]) -> None:
+        """A word is enough for these: what they ask for is a state of this process alone, which stands by then."""
         event, words = WORDS[request["do"]]
+        if request["do"] == PAUSE and not self.paused:
+            save()
+            self.run.update_record(status="paused")
+        if request["do"] == RESUME and self.paused:
+            self.run.update_record(status="running")
         self.run.event(event, durable=True, epoch=epoch, **by(name, request))
         strike(self.run, name)
         self.paused = request["do"] == PAUSE or (self.paused and request["do"] != RESUME)

@@ -319,6 +319,24 @@ def test_an_answer_is_told_when_it_is_whole(train_run: Train, monkeypatch: pytes
     assert "regularization.l2: 0.5" in seen[1]
 
 
+def test_when_a_pause_is_answered_it_has_begun(train_run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status and state are on the disk by then; and a pause that was taken back at once leaves nothing."""
+    stood: list[Any] = []
+    event = RunDir.event
+
+    def seen(run: RunDir, kind: str, durable: bool = False, **details: Any) -> None:
+        if kind in ("paused", "continued"):
+            last = run.load_checkpoint("last")
+            stood.append((kind, RunDir(run.path).read_record()["status"], last and last[1]["epoch"]))
+        event(run, kind, durable, **details)
+
+    monkeypatch.setattr(RunDir, "event", seen)
+    heard = Asks({3: lambda run: [ask(run, "pause", [], None), ask(run, "resume", [], None)]})
+    run = train_run(*SETTINGS, listener=heard).run
+    assert stood == [("paused", "paused", 3), ("continued", "running", 3)]
+    assert (run.status, len(run.metrics())) == ("done", 12)
+
+
 def test_stop_and_resume_end_with_the_same_bits(train_run: Train, bits: Bits) -> None:
     whole = train_run(*SETTINGS).run
     heard = Asks({5: lambda run: ask(run, "stop")})
