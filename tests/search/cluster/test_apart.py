@@ -21,13 +21,13 @@ from nnrun.search.cluster.connecting import connected
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
-from tests.search.cluster.conftest import UNCLOSED, ByHand, until
+from tests.search.cluster.conftest import ByHand, until
 from tests.search.cluster.proxy import Proxy
 from tests.search.cluster.test_same_ledger import CASES, left
 from tests.search.conftest import CONFIG
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-pytestmark = [UNCLOSED, pytest.mark.soak]
+pytestmark = pytest.mark.soak
 
 WORKERS, LARGE = 4, 100_000_000
 HIDE = 'mount -t tmpfs none "$1" && mkdir -p "$2" && cd "$2" && shift 2 && exec "$@"'

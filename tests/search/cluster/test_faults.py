@@ -25,14 +25,13 @@ from nnrun.search.executors import WorkerDiedError
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
-from tests.search.cluster.conftest import UNCLOSED, ByHand, until
+from tests.search.cluster.conftest import ByHand, until
 from tests.search.cluster.harm import SETTINGS, AtTrial, assert_as_alone, begun_or_resumed, lines, long
 from tests.search.conftest import CONFIG
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 SOAK = pytest.mark.soak
-pytestmark = UNCLOSED
 
 
 @pytest.fixture

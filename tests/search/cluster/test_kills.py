@@ -12,11 +12,10 @@ import pytest
 
 from nnrun.search.state import Options
 from nnrun.search.verbs import begin
-from tests.search.cluster.conftest import UNCLOSED, ByHand
+from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.harm import AtTrial, assert_as_alone, long
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-pytestmark = UNCLOSED
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ import pytest
 
 from nnrun.search.state import Options
 from nnrun.search.verbs import begin
-from tests.search.cluster.conftest import UNCLOSED, ByHand
+from tests.search.cluster.conftest import ByHand
 from tests.search.cluster.harm import AtTrial, assert_as_alone, begun_or_resumed, long
 from tests.search.cluster.proxy import Proxy
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 SOAK = pytest.mark.soak
-pytestmark = UNCLOSED
 
 
 @pytest.fixture
