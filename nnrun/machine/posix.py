@@ -86,13 +86,14 @@ def _group_in_front(terminal: int) -> int | None:
 def key_by_key(terminal: int, usual: Modes | None) -> Modes | None:
     """Let each key be read as it is typed, unseen, and leave all else as usual: Ctrl-C sends its signal.
 
+    Reading waits for none: a key that was there a moment ago may be gone, as Ctrl-Z throws away what is not read.
     How it was, which is looked up where that is not known; what `give_back` takes.
     """
     with suppress(termios.error):
         usual = usual or termios.tcgetattr(terminal)
         modes = [*usual[:6], [*usual[6]]]
         modes[3] &= ~(termios.ICANON | termios.ECHO)
-        modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+        modes[6][termios.VMIN], modes[6][termios.VTIME] = 0, 0
         termios.tcsetattr(terminal, termios.TCSANOW, modes)
     return usual
 

@@ -7,8 +7,8 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from nnrun.cli.terminal.screen import SHOW_CURSOR
@@ -42,7 +42,8 @@ class Keyboard:
         self._hear, self._going_on, self._leave = hear, going_on, leave
         self._usual: Modes | None = None  # how the terminal was
         self._wake: tuple[int, int] | None = None  # a pipe
-        self._over = self._away = False
+        self._lock, self._drawer = threading.RLock(), 0  # the thread that draws, 0 where none does
+        self._over = self._away = self._stop_asked = False
         self.listening = False
 
     def start(self) -> None:
@@ -72,21 +73,42 @@ class Keyboard:
         if self._usual is not None:
             give_back(STDIN, self._usual)
 
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """One thread at a time, and Ctrl-Z waits for it: what is half drawn would go on over a shell's lines."""
+        with self._lock:
+            outer, self._drawer = self._drawer, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._drawer = outer
+                if self._stop_asked and not outer:
+                    self._stop_asked = False
+                    self._stop_here()
+
     def _suspend(self, number: int, frame: FrameType | None) -> None:
-        self.give_back()
-        say_at_once(self._leave)
-        stop_here()
-        self._going_on()
-        self._away = False
+        if self._drawer == threading.get_ident():
+            self._stop_asked = True
+        else:
+            self._stop_here()
+
+    def _stop_here(self) -> None:
+        with self._lock:
+            self.give_back()
+            say_at_once(self._leave)
+            stop_here()
+            self._going_on()
+            self._away = False
 
     def _take(self) -> None:
         """Have each key at once where this process is in front; what a shell has of its terminal is left alone."""
-        in_front = not (self._away or self._over) and in_foreground(STDIN)
-        if in_front and not self.listening:
-            self._usual = key_by_key(STDIN, self._usual)
-        self.listening = in_front
-        if in_front and (self._away or self._over):  # since the question
-            self.give_back()
+        with self.drawing():
+            in_front = not (self._away or self._over) and in_foreground(STDIN)
+            if in_front and not self.listening:
+                self._usual = key_by_key(STDIN, self._usual)
+            self.listening = in_front
+            if in_front and (self._away or self._over):  # since the question
+                self.give_back()
 
     def _listen(self, wake: int) -> None:
         never_stopped_by_a_terminal()
@@ -103,8 +125,8 @@ class Keyboard:
         os.close(wake)
 
     def _typed(self) -> bytes:
-        """Nothing where the terminal is no longer this process's."""
-        if not in_foreground(STDIN):
+        """Nothing where the terminal is no longer this process's, or as it was before."""
+        if not (self.listening and in_foreground(STDIN)):
             return b""
         with suppress(OSError):
             return os.read(STDIN, AT_ONCE)

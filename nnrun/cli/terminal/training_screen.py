@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from threading import Lock, RLock
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -99,7 +99,7 @@ class LiveConsole(PlainConsole):
 
     def __init__(self, verbose: bool = False) -> None:
         super().__init__(verbose)
-        self._drawing, self._adding = RLock(), Lock()  # in this order
+        self._adding = Lock()  # held by who draws, never the other way round
         self.spent = 0.0
         self._begin()
 
@@ -120,7 +120,7 @@ class LiveConsole(PlainConsole):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.keyboard.stop()
-        with self._drawing:
+        with self.keyboard.drawing():
             super().__exit__(kind, error, tb)
 
     def abandoned(self) -> None:
@@ -159,7 +159,7 @@ class LiveConsole(PlainConsole):
 
     def told(self, line: str) -> None:
         """A line above what is drawn."""
-        with self._drawing:
+        with self.keyboard.drawing():
             self._make_room()
             self.live.console.print(in_terminal_letters(line), highlight=False, markup=False)
 
@@ -171,7 +171,7 @@ class LiveConsole(PlainConsole):
     def ended(self, outcome: Outcome) -> None:
         """Leave the last epochs on the screen."""
         self.keyboard.stop()
-        with self._drawing:
+        with self.keyboard.drawing():
             self._make_room()
             self.over = True
             self.live.refresh()
@@ -187,7 +187,7 @@ class LiveConsole(PlainConsole):
         self.below_others = True
 
     def _draw(self) -> None:
-        with self._drawing:
+        with self.keyboard.drawing():
             self.refreshed_at = time.monotonic()
             if self.live.is_started:
                 self._make_room()

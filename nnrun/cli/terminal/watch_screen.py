@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from threading import RLock
 from typing import TYPE_CHECKING
 
 from nnrun.cli.terminal.braille import Spans
@@ -40,7 +39,7 @@ SECONDS_BETWEEN_FACTS = 1.0  # of the run in full
 
 
 class WatchScreen(Screen):
-    """One screen for all runs of a folder. Two threads draw, under one lock: the one that looks, and the keys'."""
+    """One screen for all runs of a folder. Two threads draw, never both at once: the one that looks, and the keys'."""
 
     def __init__(self, folder: Folder, read_only: bool) -> None:
         super().__init__()
@@ -56,7 +55,6 @@ class WatchScreen(Screen):
         self.seen = Seen(self.view, str(folder.root), steered=self.steered, plain=ascii_only(sys.stderr))
         self.keyboard = Keyboard(self.hear, self._going_on, leave=f"{OWN_SCREEN}{SHOW_CURSOR}\r\n")
         self.panels: dict[str, Steered] = {}
-        self._drawing = RLock()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # for handlers of signals too
         self._look, self._size = 0, (0, 0)
         self._lines: list[Spans] = []
@@ -75,7 +73,7 @@ class WatchScreen(Screen):
                 self._wait(told_to_stop)
         finally:
             self.keyboard.stop()
-            with self._drawing:
+            with self.keyboard.drawing():
                 if self.live.is_started:
                     say_at_once(EMPTIED)
                 self.live.stop()
@@ -114,7 +112,7 @@ class WatchScreen(Screen):
         if not self.folder.look_when_due():
             return False
         look, rows, gone = self.folder.since(self._look)
-        with self._drawing:
+        with self.keyboard.drawing():
             self._look = look
             self.view.take(rows, gone)
         return bool(rows or gone)
@@ -122,7 +120,7 @@ class WatchScreen(Screen):
     def _read(self, changed: bool) -> None:
         """What is seen of the runs, by this thread alone, so that no key waits for a disk."""
         self._select(changed)
-        with self._drawing:
+        with self.keyboard.drawing():
             names, here = list(self.view.drawn), self.view.here
         self.seen.points = {name: self._points(name) for name in names}
         run = self.folder.run(here) if here else None
@@ -138,7 +136,7 @@ class WatchScreen(Screen):
                 found = self.folder.selected(wanted)
             except UsageError as error:
                 problem = str(error)
-            with self._drawing:
+            with self.keyboard.drawing():
                 if self.view.filter == wanted:
                     self.view.selection(found, problem)
         self._filtered = self.view.filter
@@ -169,7 +167,7 @@ class WatchScreen(Screen):
         panel = self.panels.setdefault(run.id, Steered(run))
         with suppress(NnrunError, OSError):
             panel.symptoms = run.read_record().get("symptoms") or ()
-        with self._drawing:
+        with self.keyboard.drawing():
             panel.press("")
 
     # keys
@@ -177,7 +175,7 @@ class WatchScreen(Screen):
     def hear(self, typed: str) -> None:
         """In the thread of the keys; what goes wrong there ends the whole."""
         try:
-            with self._drawing:
+            with self.keyboard.drawing():
                 panel = self.panels.get(self.view.here or "")
                 changed = self._press(panel, typed) or bool(typed)
             if changed or self._away or self._size != self.live.console.size:
@@ -216,7 +214,7 @@ class WatchScreen(Screen):
 
     def _draw(self) -> None:
         """Where this process is in front, as elsewhere the terminal is somebody else's; and where anything is new."""
-        with self._drawing:
+        with self.keyboard.drawing():
             if not self.keyboard.listening or self.over:
                 return
             size, lines = self.live.console.size, self._lines
