@@ -130,8 +130,8 @@ def test_a_search_without_a_result_goes_on_as_the_message_says(nnrun: Nnrun, con
 
 def test_errors_have_their_exit_codes(nnrun: Nnrun, searched: Path) -> None:
     for options, (code, words) in {
-        ("--seeds", "2"): (2, "greater than or equal to 3"),
-        ("--top", "0"): (2, "greater than or equal to 1"),
+        ("--seeds", "2"): (2, "Invalid value for '--seeds': 2"),
+        ("--top", "0"): (2, "Invalid value for '--top': 0"),
         ("none.yaml",): (3, "none.yaml: no such file"),
         ("--set", "optimizer.learning_rat=1"): (3, "did you mean learning_rate?"),
         ("--set", "data.source=none.csv"): (4, "none.csv: no such file"),
