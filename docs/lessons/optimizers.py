@@ -58,11 +58,17 @@ def each_batch(runs: Runs) -> Lesson:
     for name, run in found.items():
         chart = steps_chart(run.metrics)
         assert chart is not None
-        charts.append(replace(chart, title=name.capitalize(), note="", height=270))
+        rate = run.config.optimizer.learning_rate
+        title = f"{name.capitalize()}, rate {rate:g}"
+        layout = {**chart.layout, "yaxis": decades("loss", 1e-5, 5, every=2)}
+        charts.append(replace(chart, title=title, note="", layout=layout, height=270))
         last = run.metrics[-1]["step_losses"]
         spread = [f"{number(min(last))} to {number(max(last))}"]
         rows.append([name, str(len(last)), number(fmean(run.metrics[0]["step_losses"])), number(fmean(last)), *spread])
-    see = "Each step sees other rows, so the loss goes up and down, the more the fewer they are; its mean falls."
+    see = (
+        "Each step sees other rows, so the loss goes up and down, the more the fewer they are; its mean falls. Fewer "
+        "rows a step need a lower rate, here a third."
+    )
     heads = ["", "steps an epoch", "mean of the first", "mean of the last", "single steps of the last"]
     return Lesson("The loss of each mini-batch", [Grid(charts)], heads, rows, see=see)
 

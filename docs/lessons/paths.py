@@ -67,15 +67,24 @@ def paths(runs: Runs) -> Lesson:
         pointed_at(*SURFACES[-1].start, "gradient descent and<br>momentum hardly move", -75, 118)
     ]
     rows = [
-        [surface.title, *(number(float(surface.value(*ways[name][-1]))) for name in STYLES)] for surface, ways in found
+        [surface.title, *(f"{number(_end(surface, ways[name]))} at {surface.rates[name]:g}" for name in STYLES)]
+        for surface, ways in found
     ]
     see = (
-        "From the same point, 40 steps each: gradient descent zigzags across the long bowl and stands still on the "
-        "plateau, where RMSprop and Adam make steps of their own length of small gradients. Momentum and Adam run past "
-        "the minimum and come back."
+        "From the same point, 40 steps each. Across the long bowl gradient descent zigzags; at the saddle and on the "
+        "plateau RMSprop and Adam are soon away, as they divide by the size of the slope."
     )
-    heads = ["value after 40 steps", *WORDS.values()]
-    return Lesson("Paths on four surfaces", [Grid(charts)], heads, rows, see=see)
+    told = (
+        "Along the long bowl the rate of gradient descent is good, across it nearly too high. Momentum and Adam damp "
+        "the zigzag, but run past the minimum and are still on their way back after 40 steps, so they end above it. "
+        "β₁ is 0.9, β₂ 0.999."
+    )
+    heads = ["value after 40 steps, at which rate", *WORDS.values()]
+    return Lesson("Contours: four optimizers on four surfaces", [Grid(charts)], heads, rows, told, see)
+
+
+def _end(surface: Surface, way: Array) -> float:
+    return float(surface.value(*way[-1]))
 
 
 def _walk(surface: Surface, name: str) -> Array:
@@ -111,7 +120,7 @@ def _on_contours(surface: Surface, ways: Mapping[str, Array]) -> Chart:
         "yaxis": axis("y", range=list(surface.y), zeroline=False, showgrid=False),
         "legend": {"font": {"size": 11}},
     }
-    ends = "; ".join(f"{WORDS[name]} ends at {number(float(surface.value(*way[-1])))}" for name, way in ways.items())
+    ends = "; ".join(f"{WORDS[name]} ends at {number(_end(surface, way))}" for name, way in ways.items())
     return Chart(surface.title, f"{surface.title}. {ends}.", traces, layout, height=290)
 
 
@@ -129,8 +138,11 @@ def averages(runs: Runs) -> Lesson:
         [f"{beta:g}", f"{1 / (1 - beta):.0f} days", *(f"{found[key][day - 1]:.1f}" for day, key in _cells(beta))]
         for beta in BETAS
     ]
-    heads = ["β", "averages about", *(f"day {day}{', corrected' * key[1]}" for day, key in _cells(0))]
-    see = "A larger β is smoother and later; without the correction an average begins at 0 and is slow to forget that."
+    heads = ["β", "1/(1 − β)", *(f"day {day}{', corrected' * key[1]}" for day, key in _cells(0))]
+    see = (
+        "A larger β is smoother and later: it averages about 1/(1 − β) days. Without the correction, a division "
+        "by 1 − βᵗ, an average begins at 0 and is slow to forget that, the slower the larger β."
+    )
     return Lesson("Exponentially weighted averages", charts, heads, rows, see=see)
 
 
@@ -159,7 +171,7 @@ def _averages(degrees: Array, found: Mapping[tuple[float, bool], Array]) -> Char
     layout = {"xaxis": axis("day of the year", range=[0, 366]), "yaxis": axis("degrees Celsius")}
     told = "; ".join(f"β {beta:g} at most {found[beta, True].max():.1f}" for beta in BETAS)
     return Chart(
-        "The year, with bias correction", f"Averages of daily temperatures: {told}.", traces, layout, height=310
+        "The year, with bias correction", f"Averages of daily temperatures: {told}.", traces, layout, height=290
     )
 
 
@@ -168,7 +180,7 @@ def _beginning(degrees: Array, found: Mapping[tuple[float, bool], Array]) -> Cha
     days = list(range(1, 61))
     traces = [points("a day", days, degrees[:60].tolist(), "#b8c0c8", marker={"size": 4}, showlegend=False)]
     for right, style in ((False, "dot"), (True, "solid")):
-        for beta in (0.9, 0.98):
+        for beta in BETAS:
             name = f"β = {beta:g}{', corrected' if right else ', as it is'}"
             traces.append(line(name, days, found[beta, right][:60].tolist(), BETAS[beta], dash=style))
     layout = {"xaxis": axis("day of the year", range=[0, 61]), "yaxis": axis("degrees Celsius")}
@@ -219,10 +231,10 @@ def bowls(runs: Runs) -> Lesson:
         rows.append([name, number(steepest / flattest), number(rate), *values])
     see = (
         f"Both: {STEPS} steps at the rate that is best there. In the raw valley they jump from side to side and creep "
-        "along it; in a round bowl each goes straight down."
+        "along it; in the round bowl they are nearly there after two."
     )
     heads = ["linear regression", "steepest / flattest curvature", "rate", f"cost after {STEPS} steps", "lowest cost"]
-    return Lesson("The bowl before and after normalising", [Grid(charts)], heads, rows, see=see)
+    return Lesson("Contours of the cost before and after normalising", [Grid(charts)], heads, rows, see=see)
 
 
 def _bowl(name: str, cost: Value, way: Array, vs: tuple[float, float], ws: tuple[float, float]) -> Chart:
@@ -254,8 +266,13 @@ def batch_sizes(runs: Runs) -> Lesson:
         "yaxis": axis("bias", range=list(bs), zeroline=False, showgrid=False),
     }
     told = "; ".join(f"{name}: cost {number(float(cost(*way[-1])))}" for name, way in ways.items())
-    chart = Chart("60 steps of gradient descent, each on so many rows", f"{told}.", traces, layout, height=430)
-    see = "All rows walk straight down; 32 sway a little; one row wanders, and goes on wandering around the minimum."
+    chart = Chart(
+        "60 steps of gradient descent at rate 0.06, each on so many rows", f"{told}.", traces, layout, height=430
+    )
+    see = (
+        "All rows walk straight down; 32 sway a little; one row wanders, and goes on wandering around the minimum. The "
+        "steps are as many, not the rows: 32 a step come as far with a fourteenth of the work."
+    )
     rows = [
         [name, str(60 * BATCHES[name][0]), *(number(float(cost(*way[step]))) for step in (20, 40, 60))]
         for name, way in ways.items()

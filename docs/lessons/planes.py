@@ -93,11 +93,14 @@ def tanh_l2(runs: Runs) -> Lesson:
     z = {name: _inputs_of_tanh(run) for name, run in found.items()}
     planes = [small_boundary(run, f"{name}: dev error {_last(run, 'dev')}") for name, run in found.items()]
     shares = {name: float((np.abs(values) < LINEAR).mean()) for name, values in z.items()}
-    told = "See where the inputs of tanh lie: with a large λ all of them where it is a line, so the network is one too."
+    told = (
+        "See where the inputs of tanh lie: with a large λ nearly nine of ten where it is all but a line, so the "
+        "network is all but one, too."
+    )
     rows = [
         [name, percent(shares[name]), *(_last(run, part) for part in ("train", "dev"))] for name, run in found.items()
     ]
-    heads = ["after the last epoch", f"inputs of tanh below {LINEAR:g}", "train error", "dev error"]
+    heads = ["after the last epoch", f"inputs of tanh at most {LINEAR:g} from 0", "train error", "dev error"]
     return Lesson("A large λ makes tanh a line", [_histograms(z, colors, shares), Grid(planes)], heads, rows, see=told)
 
 
@@ -119,7 +122,9 @@ def _histograms(z: dict[str, Array], colors: dict[str, str], shares: dict[str, f
         "annotations": words,
         "legend": {"x": 0.02, "y": 0.5, "yanchor": "top", "orientation": "v"},
     }
-    told = "; ".join(f"{name}: {percent(share)} of the inputs below {LINEAR:g}" for name, share in shares.items())
+    told = "; ".join(
+        f"{name}: {percent(share)} of the inputs at most {LINEAR:g} from 0" for name, share in shares.items()
+    )
     return Chart("Inputs of all tanh units on the training rows", f"{told}.", traces, layout, height=330)
 
 

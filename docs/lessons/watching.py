@@ -45,7 +45,10 @@ def gradient(runs: Runs) -> Lesson:
         for each in check.layers
     ]
     heads = ["gradient", "worst parameter", "numeric", "analytic", "difference"]
-    see = "A mistake stands out by orders of magnitude, in the layer where it was made and in no other."
+    see = (
+        "A mistake stands out by orders of magnitude, in the layer where it was made and in no other. Made here for "
+        "the picture; nnrun check compares the gradients of your own config, activation and loss."
+    )
     return Lesson("A wrong gradient is found", [_bars(found)], heads, rows, see=see)
 
 
@@ -91,7 +94,8 @@ def _bars(found: Mapping[str, GradientCheck]) -> Chart:
         "bargap": 0.5,
     }
     told = "Gradients compared, layer by layer; " + "; ".join(
-        f"{name}: difference {check.ratio:.0e} in all" for name, check in found.items()
+        f"{name}: {', '.join(f'{each.layer} {each.ratio:.0e}' for each in check.layers)}"
+        for name, check in found.items()
     )
     return Chart(
         "‖numeric − analytic‖ / (‖numeric‖ + ‖analytic‖) of each layer", f"{told}.", traces, layout, height=380
@@ -117,8 +121,11 @@ def signals(runs: Runs) -> Lesson:
         for what, kinds in (("z", ("dense", "norm")), ("activations", ("relu", "relu")))
         for (name, run), kind in zip(found.items(), kinds, strict=True)
     ]
-    see = "Small initial weights: without batch norm each layer passes on a fraction of its signal, with it all of it."
-    return Lesson("What batch norm keeps in place", [Grid(charts)], **at_last(found), see=see)
+    see = (
+        "Small initial weights: without batch norm each layer passes on a fraction of its signal, with it all of it. "
+        "With batch norm z is what goes on from it to the activation."
+    )
+    return Lesson("Batch norm: z and activations of each layer", [Grid(charts)], **at_last(found), see=see)
 
 
 def _spread(run: Run, title: str, kind: str) -> Chart:
@@ -143,7 +150,10 @@ def ladder(runs: Runs) -> Lesson:
         "variance: weights begin too large": runs.train("init_too_large"),
         "neither": runs.train("digits"),
     }
-    see = "The longest step up to dev is the problem: base to train is bias, train to dev is variance."
+    see = (
+        "The longest step up to dev is the problem: base to train is bias, train to dev is variance. With a train-dev "
+        "part, as in the next picture, train to train-dev is variance, and on to dev mismatch."
+    )
     return _ladders("The ladder from base to test", found, ("train", "dev", "test"), 0.25, see)
 
 
@@ -185,7 +195,10 @@ def one_or_many(runs: Runs) -> Lesson:
     one = next(chart for chart in run_charts(StoredRun(run.directory)) if "error" in chart.title.lower())
     many = curves_chart(found)
     y = {**many.layout["yaxis"], "range": [-2.1, 0.02]}
-    see = "Few machines: look after one model and change it on its way. Many: train all at once and keep the best."
+    see = (
+        "Few machines: look after one model, as a panda does, and change it on its way. Many: train all at once, as "
+        "caviar, and keep the best. A point is the end of an epoch, a mark the beginning of the first with a change."
+    )
     parts = [
         replace(
             one,
@@ -196,7 +209,9 @@ def one_or_many(runs: Runs) -> Lesson:
             layout=_with_changes(one, run, y),
             data=[trace for trace in one.data if trace["name"].startswith("dev")],
         ),
-        replace(many, title="25 models at once", note="", height=300, layout={**many.layout, "yaxis": y}),
+        replace(
+            many, title=f"{len(found.trials)} models at once", note="", height=300, layout={**many.layout, "yaxis": y}
+        ),
     ]
     best = found.ranked[0]
     rows = [
@@ -207,11 +222,13 @@ def one_or_many(runs: Runs) -> Lesson:
 
 
 def _with_changes(chart: Chart, run: Run, y: Axis) -> Layout:
-    """Its layout with another axis, in which the epochs are marked in which something was changed."""
+    """Its layout with another axis, marked where something was changed: after the epoch before."""
     shapes, words = [*chart.layout["shapes"]], [*chart.layout["annotations"]]
     for epoch, settings in run.config.training.changes.items():
-        told = ", ".join(f"{key.rpartition('.')[2].replace('_', ' ')} {value:g}" for key, value in settings.items())
-        shape, text = upright(epoch, told, PURPLE, 3, leftward=False)
+        told = f"from epoch {epoch}: " + ", ".join(
+            f"{key.rpartition('.')[2].replace('_', ' ')} {value:g}" for key, value in settings.items()
+        )
+        shape, text = upright(epoch - 1, told, PURPLE, 3, leftward=False)
         shapes.append(shape)
         words.append(text)
     return {**chart.layout, "yaxis": y, "shapes": shapes, "annotations": words}
