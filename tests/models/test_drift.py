@@ -10,11 +10,11 @@ import pytest
 from scipy import special, stats
 
 from nnrun.config.load import load_config
+from nnrun.data.facts.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_squares
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.profile import of_numbers
 from nnrun.data.files.table import Table
 from nnrun.errors import UsageError
-from nnrun.models.drift.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_squares
 from nnrun.models.drift.comparing import Drift, DriftDocument, drift_of
 from nnrun.models.drift.telling import drift_lines
 from nnrun.models.model import Model, load_model

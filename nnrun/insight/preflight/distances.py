@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnrun.data.facts.association import codes
-from nnrun.data.facts.likeness import LARGE, LEAST_EXPECTED, SIGNIFICANCE, Difference, holm
+from nnrun.data.facts.chances import chance_of_distance, chance_of_table, common_cells
+from nnrun.data.facts.likeness import LARGE, SIGNIFICANCE, Difference, holm
 from nnrun.data.files.table import Indices, kind_of
 
 if TYPE_CHECKING:
@@ -32,32 +33,26 @@ def differences(one: pd.DataFrame, other: pd.DataFrame) -> list[Difference]:
 
 
 def _difference(one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
-    from scipy.stats import ks_2samp
+    if not (kind_of(one) == "number" and kind_of(other) == "number"):
+        return _category_difference(one, other)
+    a, b = (np.sort(np.asarray(series.dropna(), float)) for series in (one, other))
+    if not (len(a) and len(b)):
+        return Difference(str(one.name), 0.0, 1.0)
+    both = np.concatenate([a, b])
+    below = [part.searchsorted(both, side="right") / len(part) for part in (a, b)]
+    distance = float(np.abs(below[0] - below[1]).max())
+    return Difference(str(one.name), distance, chance_of_distance(distance, len(a) * len(b) / len(both)))
 
-    name = str(one.name)
-    if kind_of(one) == "number" and kind_of(other) == "number":
-        a, b = (np.asarray(series.dropna(), float) for series in (one, other))
-        if not (len(a) and len(b)):
-            return Difference(name, 0.0, 1.0)
-        test = ks_2samp(a, b, method="asymp")
-        return Difference(name, float(test.statistic), float(test.pvalue))
-    return _category_difference(name, one, other)
 
-
-def _category_difference(name: str, one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
+def _category_difference(one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
     import pandas as pd
-    from scipy.stats import chi2_contingency
 
     both = codes(pd.concat([one, other]).astype(str))
     width = int(both.max()) + 1
     table = np.stack([np.bincount(part, minlength=width) for part in (both[: len(one)], both[len(one) :])])
-    rare = table.sum(axis=0) * table.sum(axis=1).min() / table.sum() < LEAST_EXPECTED
-    table = np.hstack([table[:, ~rare], table[:, rare].sum(axis=1, keepdims=True)])
-    table = table[:, table.any(axis=0)]
-    if table.shape[1] < 2:
-        return Difference(name, 0.0, 1.0)
-    shares = table / table.sum(axis=1, keepdims=True)
-    return Difference(name, float(np.abs(shares[0] - shares[1]).sum() / 2), float(chi2_contingency(table).pvalue))
+    cells = common_cells(table)
+    shares = cells / cells.sum(axis=1, keepdims=True)
+    return Difference(str(one.name), float(np.abs(shares[0] - shares[1]).sum() / 2), chance_of_table(table))
 
 
 def large(found: Sequence[Difference], pairs: int) -> list[Difference]:

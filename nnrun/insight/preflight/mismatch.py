@@ -59,9 +59,9 @@ def separate(x: Floats, member: Members, owners: Sequence[str]) -> Separation:
 
 def ranks(x: Floats) -> Floats:
     """Each column's ranks, `(m, n)`, with mean 0 and deviation 1, or less where nearly all values are equal."""
-    from scipy.stats import rankdata
+    import pandas as pd
 
-    ranked = (2 * np.asarray(rankdata(x, axis=0), float) - 1) / len(x) - 1
+    ranked = (2 * np.array(pd.DataFrame(x).rank()) - 1) / len(x) - 1
     ranked -= ranked.mean(axis=0)
     return np.asarray(ranked / np.maximum(ranked.std(axis=0), LEAST_DEVIATION), float)
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
+from nnrun.data.facts.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_table
 from nnrun.data.facts.likeness import LARGE, Difference, holm
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import MOST_POOLED
@@ -20,7 +21,6 @@ from nnrun.data.features.profile import NUMBERS, WrittenProfile
 from nnrun.data.files.table import Floats, Kind, Table, label_codes
 from nnrun.errors import UsageError
 from nnrun.installation import command
-from nnrun.models.drift.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_table
 from nnrun.models.model import Model
 
 SOME = 0.02  # of the rows: fewer that are outside, unseen or missing are not worth a word

@@ -59,9 +59,9 @@ def _standard_ranks(x: Array) -> tuple[Floats, Array]:
 
     A mark that RARE rows have varies as much as the ranks of those rows do.
     """
-    from scipy.stats import rankdata
+    import pandas as pd
 
-    ranks = rankdata(x, axis=0)
+    ranks = np.array(pd.DataFrame(x).rank())
     ranks -= ranks.mean(axis=0)
     squares, rows = np.square(ranks).sum(axis=0), len(ranks)
     kept = np.flatnonzero(squares >= rows * (rows / 2) ** 2 * (RARE / rows) * (1 - RARE / rows))

@@ -1,6 +1,6 @@
-"""How likely it is by chance that new rows are so unlike those of training, where both are of one distribution.
+"""How likely it is by chance that two sets of rows are so unlike each other, where both are of one distribution.
 
-Without SciPy, which takes longer to load than most files take to be predicted.
+Without SciPy, which takes longer to load than most files take to be predicted or checked.
 """
 
 from __future__ import annotations
@@ -54,15 +54,20 @@ def chance_of_distance(distance: float, rows: float) -> float:
     return min(1.0, 2 * sum(series))
 
 
-def chance_of_table(table: Array) -> float:
-    """χ² of two rows of counts `(2, cells)`; cells in which too few are expected are counted together."""
+def common_cells(table: Array) -> Array:
+    """Of two rows of counts `(2, cells)` those cells in which enough are expected, the others as one, none empty."""
     whole = table.sum(axis=1)
     rare = table.sum(axis=0) * whole.min() / whole.sum() < LEAST_EXPECTED
     cells = np.hstack([table[:, ~rare], table[:, rare].sum(axis=1, keepdims=True)]).astype(np.float64)
-    cells = cells[:, cells.any(axis=0)]
+    return cells[:, cells.any(axis=0)]
+
+
+def chance_of_table(table: Array) -> float:
+    """χ² of the common cells of two rows of counts `(2, cells)`."""
+    cells = common_cells(table)
     if cells.shape[1] < 2:
         return 1.0
-    expected = np.outer(whole, cells.sum(axis=0)) / whole.sum()
+    expected = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / cells.sum()
     return chance_of_squares(float((np.square(cells - expected) / expected).sum()), cells.shape[1] - 1)
 
 
