@@ -49,6 +49,7 @@ def improve(
     workers: search.Workers = None,
     cluster: search.ClusterOption = None,
     any_bits: search.AnyBits = False,
+    cluster_wait: search.ClusterWait = None,
     trial_timeout: search.TrialTimeout = None,
     trial_memory: search.TrialMemory = None,
     stack: search.Stack = None,
@@ -80,6 +81,7 @@ def improve(
     wanted = None if target is None else fraction("--target", target)
     asked = Request(budget, wanted, seeds, path, settings or [], elsewhere(runs))
     limits: Limits = {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
+    limits |= {"cluster_wait": cluster_wait}
     options = options_of(workers, None, cluster, any_bits, **limits)
     with improve_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, asked, runs, options, screen, screen, stop, sys.argv)

@@ -18,7 +18,6 @@ from nnrun.installation import elsewhere
 
 if TYPE_CHECKING:
     from nnrun.runs.rundir import RunDir
-    from nnrun.search.plan import Limits
 
 
 @explained
@@ -29,6 +28,7 @@ def resume(
     workers: search.Workers = None,
     cluster: search.ClusterOption = None,
     any_bits: search.AnyBits = False,
+    cluster_wait: search.ClusterWait = None,
     timeout: search.Timeout = None,
     target: search.Target = None,
     stop_when_flat: search.StopWhenFlat = None,
@@ -56,10 +56,10 @@ def resume(
     if found.status == "paused":
         refuse_for("what is paused", epochs=epochs, set=settings, trials=trials)
         return ask_and_tell(found, "resume", json)
-    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": search.size(stop_when_flat)}
-    where: search.Where = {"workers": workers, "cluster": cluster, "any_bits": any_bits}
-    of_a_search: search.Shared = {**limits, **where, "repeat": repeat}
+    of_a_search: search.Shared = {"workers": workers, "cluster": cluster, "any_bits": any_bits, "repeat": repeat}
+    of_a_search |= {"timeout": timeout, "target": target, "stop_when_flat": search.size(stop_when_flat)}
+    of_a_search |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "stack": stack}
+    of_a_search |= {"cluster_wait": cluster_wait}
     if is_search(found):
         refuse_for("a search", epochs=epochs, set=settings)
         return _resume_search(found, trials, json, quiet, of_a_search)

@@ -46,6 +46,7 @@ def retest(
     workers: search.Workers = None,
     cluster: search.ClusterOption = None,
     any_bits: search.AnyBits = False,
+    cluster_wait: search.ClusterWait = None,
     timeout: search.Timeout = None,
     trial_timeout: search.TrialTimeout = None,
     trial_memory: search.TrialMemory = None,
@@ -73,7 +74,7 @@ def retest(
     from nnrun.search.state import options_of
 
     limits: Limits = {"timeout": timeout, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack}
+    limits |= {"trial_memory": trial_memory, "stack": stack, "cluster_wait": cluster_wait}
     options = options_of(workers, None, cluster, any_bits, **limits)
     asked = Request(top, seeds, config, settings or [])
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:

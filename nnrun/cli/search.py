@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
@@ -25,16 +25,12 @@ if TYPE_CHECKING:
     from nnrun.search.running import SearchOutcome
     from nnrun.search.stored import StoredSearch
 
-    class Where(TypedDict):
-        """Who trains."""
+    class Shared(Limits):
+        """The options that `search` and `resume` have alike."""
 
         workers: int | None
         cluster: str | None
         any_bits: bool
-
-    class Shared(Where, Limits):
-        """The options that `search` and `resume` have alike."""
-
         repeat: int | None
 
 
@@ -66,6 +62,10 @@ ClusterOption = Annotated[
 ]
 AnyBits = Annotated[
     bool, typer.Option("--allow-different-bits", help="Also on workers that do not train to the same bits.")
+]
+ClusterWait = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Wait so long for a scheduler that is gone; left out: not at all.", min=0),
 ]
 Timeout = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="End after so long in all; what is finished counts.", min=0)
@@ -105,6 +105,7 @@ def search(
     workers: Workers = None,
     cluster: ClusterOption = None,
     any_bits: AnyBits = False,
+    cluster_wait: ClusterWait = None,
     timeout: Timeout = None,
     target: Target = None,
     stop_when_flat: StopWhenFlat = None,
@@ -132,11 +133,10 @@ def search(
     from nnrun.cli.terminal.search_screen import search_console
     from nnrun.cli.terminal.signals import stop_request
     from nnrun.search.state import options_of
-    from nnrun.search.verbs import begin, refuse_unknown
+    from nnrun.search.verbs import begin
 
-    refuse_unknown(strategy)
-    limits: Limits = {"timeout": timeout, "target": target, "trial_timeout": trial_timeout}
-    limits |= {"trial_memory": trial_memory, "stack": stack, "stop_when_flat": size(stop_when_flat)}
+    limits: Limits = {"timeout": timeout, "target": target, "stop_when_flat": size(stop_when_flat), "stack": stack}
+    limits |= {"trial_timeout": trial_timeout, "trial_memory": trial_memory, "cluster_wait": cluster_wait}
     options = options_of(workers, repeat, cluster, any_bits, **limits)
     with search_console(quiet or json, options) as screen, stop_request(screen) as stop:
         outcome = begin(loaded, runs, options, screen, stop, sys.argv)
@@ -155,7 +155,10 @@ def size(text: str | None) -> float | None:
 
 
 def _as_settings(trials: int | None, strategy: str | None) -> Iterator[str]:
-    """Options that stand for keys of the section `search`."""
+    """Options that stand for keys of the section `search`; UsageError for the name of no strategy."""
+    from nnrun.search.verbs import refuse_unknown
+
+    refuse_unknown(strategy)
     chosen = {"search.trials": trials, "search.strategy": strategy}
     return (f"{key}={value}" for key, value in chosen.items() if value is not None)
 

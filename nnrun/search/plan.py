@@ -30,6 +30,7 @@ class Limits(TypedDict, total=False):
     stop_when_flat: float | None  # of the metric: what the trials that are left must be expected to gain
     trial_timeout: float | None  # seconds
     trial_memory: int | None  # bytes a worker
+    cluster_wait: float | None  # seconds for a scheduler that is gone; None: it is not waited for
     stack: int | None  # most trials trained as one
 
 

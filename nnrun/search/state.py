@@ -37,7 +37,7 @@ from nnrun.text import counted, remaining
 MEMORY_SHARE = 0.8
 LEAST = {
     "workers": 1, "repeat": 1, "stack": 1, "timeout": 0, "trial_timeout": 0, "trial_memory": LEAST_MEMORY,
-    "stop_when_flat": 0,
+    "stop_when_flat": 0, "cluster_wait": 0,
 }  # fmt: skip
 
 
@@ -67,6 +67,8 @@ def options_of(
         raise UsageError("--workers has no meaning beside --cluster, where the cluster has the workers")
     if cluster is None and any_bits:
         raise UsageError("--allow-different-bits needs --cluster: workers here train to the same bits")
+    if cluster is None and limits.get("cluster_wait") is not None:
+        raise UsageError("--cluster-wait needs --cluster: it is for a scheduler that is gone")
     own = workers or usual_workers(LEAST_MEMORY)
     return Options(own, repeat=repeat, cluster=cluster, any_bits=any_bits, in_process=False, **limits)
 
@@ -76,11 +78,12 @@ class Options:
     """The command's options, on which no trial's numbers depend; None: as before, or no limit."""
 
     workers: int = 1
-    timeout: float | None = None  # this and the next five are explained in `Limits`, and kept by their names
+    timeout: float | None = None  # this and the next six are explained in `Limits`, and kept by their names
     target: float | None = None
     stop_when_flat: float | None = None
     trial_timeout: float | None = None
     trial_memory: int | None = None
+    cluster_wait: float | None = None
     stack: int | None = None
     repeat: int | None = None  # trainings with new seeds of each of the best trials
     cluster: str | None = None  # where the workers are, if not here
@@ -110,7 +113,7 @@ class Options:
         if self.cluster is not None:
             from nnrun.search.cluster.executor import Cluster  # here, as few searches need it
 
-            return Cluster(self.cluster, self.trial_timeout, self.trial_memory, self.any_bits)
+            return Cluster(self.cluster, self.trial_timeout, self.trial_memory, self.any_bits, self.cluster_wait or 0.0)
         if self.in_process and self.workers == 1 and self.trial_timeout is None and self.trial_memory is None:
             return Inline()
         memory = self.trial_memory or int(MEMORY_SHARE * free_memory() / self.workers)

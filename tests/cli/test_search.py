@@ -427,6 +427,7 @@ def test_a_target_ends_a_search_and_is_kept_until_another_is_given(nnrun: Nnrun,
         "stop_when_flat": None,
         "trial_timeout": None,
         "trial_memory": None,
+        "cluster_wait": None,
         "stack": 1,
     }
     assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
@@ -494,7 +495,7 @@ def test_time_is_counted_over_all_calls(nnrun: Nnrun, config: Callable[..., Path
     assert done.out.startswith("finished 6 trials (6 done), "), done.err
     assert json.loads((the_search() / "run.json").read_text())["running_seconds"] > seconds
     limits = {"timeout": 6000.0, "target": None, "stop_when_flat": None, "trial_timeout": 600.0}
-    limits |= {"trial_memory": None, "stack": 2}
+    limits |= {"trial_memory": None, "cluster_wait": None, "stack": 2}
     assert yaml.safe_load((the_search() / "search.yaml").read_text())["limits"] == limits
 
 

@@ -54,6 +54,7 @@ def test_limits_are_kept_and_new_ones_take_their_places(search: Search) -> None:
         "stop_when_flat": None,
         "trial_timeout": 60.0,
         "trial_memory": None,
+        "cluster_wait": None,
         "stack": 1,
     }
 

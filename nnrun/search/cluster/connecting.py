@@ -27,8 +27,8 @@ HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Client]:
-    """A client of the scheduler there, with one worker at least."""
+def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
+    """A client of the scheduler there, which must answer within so many seconds."""
     refuse_malformed(address)
     if not has_extra(EXTRA):
         raise UsageError(lacking("--cluster needs", EXTRA))
@@ -37,7 +37,7 @@ def connected(address: str) -> Iterator[Client]:
     warnings.filterwarnings("ignore", module="distributed|dask")
     here = _local(address)
     try:
-        client = _client(address, here or _scheduler(address))
+        client = _client(address, here or _scheduler(address), patience)
         try:
             yield client
         finally:
@@ -49,7 +49,7 @@ def connected(address: str) -> Iterator[Client]:
                 here.close(timeout=2)
 
 
-def _client(address: str, where: Any) -> Client:
+def _client(address: str, where: Any, patience: float) -> Client:
     """Made in a thread: dask's own limit of time does not hold for what takes the call and then says nothing."""
     from distributed import Client
 
@@ -57,17 +57,17 @@ def _client(address: str, where: Any) -> Client:
 
     def make() -> None:
         try:
-            made.put(Client(where, timeout=PATIENCE, set_as_default=False))
+            made.put(Client(where, timeout=patience, set_as_default=False))
         except BaseException as error:
             made.put(error)
 
     threading.Thread(target=make, daemon=True).start()
     try:
-        found = made.get(timeout=PATIENCE + 1)
+        found = made.get(timeout=patience + 1)
     except Empty:
         found = TimeoutError()
     if isinstance(found, (OSError, TimeoutError)):
-        why = f"nobody answers there within {PATIENCE} seconds; is the scheduler running?"
+        why = f"nobody answers there within {patience:g} seconds; is the scheduler running?"
     elif isinstance(found, MemoryError):  # what comes is not what dask says, and read as if it were, it is of any size
         why = "what answers there is no dask scheduler"
     elif isinstance(found, BaseException):  # of an address that is none, or needs a library

@@ -29,13 +29,23 @@ LEFT_OVER = (
     "no worker of the cluster may train any more; what is finished is kept, and resuming the search continues it"
 )
 GONE = "the scheduler of the cluster is gone; what is finished is kept, and resuming the search continues it"
+OVER = "the search is over"
 LOST = -9  # the exit code that a worker which is not there any more is taken to have
+
+
+class SchedulerGoneError(NnrunError):
+    """Nothing comes from this scheduler any more."""
+
+    def __init__(self) -> None:
+        super().__init__(GONE)
 
 
 class Crew:
     """Looks several times a second who is there, compares whoever is new, and hands out one worker for each job."""
 
-    def __init__(self, client: Client, ours: Probe, memory: int | None, any_bits: bool) -> None:
+    def __init__(
+        self, client: Client, ours: Probe, memory: int | None, any_bits: bool, patience: float = PATIENCE
+    ) -> None:
         self.client, self.memory, self.any_bits = client, memory, any_bits
         self._ours, self._news = {_name(USUAL): ours}, list[str]()
         self._change = threading.Condition()
@@ -46,16 +56,16 @@ class Crew:
         self._free: list[str] = []
         self._waits: dict[threading.Event, str] = {}  # for answers, each with the worker that is to give it
         self._size = 0
-        self._over: str | None = None
+        self._over = self._gone = False
         self._started = False
         self._examiners = ThreadPoolExecutor(64)
-        for _ in range(int(PATIENCE / BETWEEN_LOOKS)):
+        for _ in range(int(patience / BETWEEN_LOOKS)):
             if welcomed := self._look():
                 wait(welcomed, PATIENCE)
                 break
             time.sleep(BETWEEN_LOOKS)
         else:
-            raise UsageError(f"--cluster: the scheduler has no worker after {PATIENCE} seconds; start some first")
+            raise UsageError(f"--cluster: the scheduler has no worker after {patience:g} seconds; start some first")
         if not self.size:
             raise UsageError("\n".join(["--cluster: no worker trains to the same bits as this machine", *self.news()]))
         self._started = True
@@ -81,11 +91,19 @@ class Crew:
 
     def close(self) -> None:
         """Look no more."""
+        self._end()
+        self._examiners.shutdown(wait=False, cancel_futures=True)
+
+    def lost(self) -> None:
+        """The scheduler is gone, as all learn who wait for a worker."""
+        self._gone = self._gone or not self._over
+        self._end()
+
+    def _end(self) -> None:
         with self._change:
-            self._over = self._over or "the search is over"
+            self._over = True
             self._end_vain_waits()
             self._change.notify_all()
-        self._examiners.shutdown(wait=False, cancel_futures=True)
 
     @contextmanager
     def one(self, avoided: str | None) -> Iterator[str]:
@@ -96,7 +114,7 @@ class Crew:
                     raise NnrunError(LEFT_OVER)
                 self._change.wait()
             if self._over:
-                raise NnrunError(self._over)
+                raise self._why_over()
             address = next((each for each in self._free if each != avoided), self._free[0])
             self._free.remove(address)
         try:
@@ -125,7 +143,7 @@ class Crew:
             del self._waits[ended]
         if not fetched.done():
             fetched.cancel()
-            raise NnrunError(self._over) if self._over else WorkerDiedError(LOST)
+            raise self._why_over() if self._over else WorkerDiedError(LOST)
         try:
             return fetched.result()
         except Exception as error:
@@ -153,6 +171,9 @@ class Crew:
         with self._change:
             self._bits = {key: bits for key, bits in self._bits.items() if key[0] != address}
 
+    def _why_over(self) -> NnrunError:
+        return SchedulerGoneError() if self._gone else NnrunError(OVER)
+
     def _count(self) -> None:
         """Who may train, when that has changed: it is asked for several times a job."""
         self._size = sum(bool(self._compared.get(address)) for address in self._present)
@@ -174,8 +195,7 @@ class Crew:
             present = set(self.client.nthreads())
         except Exception:  # of many kinds
             present = set()
-            if not self._over:
-                self._over = GONE
+            self.lost()
         with self._change:
             new, self._present = present - set(self._compared), present
             for address in set(self._compared) - present:

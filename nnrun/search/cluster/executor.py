@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 import threading
+import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -15,13 +16,13 @@ from typing import Any, cast
 from nnrun.config.config import Config
 from nnrun.data.cache import cache_key
 from nnrun.data.dataset import load_dataset
-from nnrun.errors import DataError, NnrunError
+from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.files import filling
 from nnrun.runs.conclusion import in_folds
 from nnrun.runs.rundir import UNFINISHED, RunDir
 from nnrun.search.cluster import worker
 from nnrun.search.cluster.connecting import connected
-from nnrun.search.cluster.crew import GONE, USUAL, Crew, own_probe
+from nnrun.search.cluster.crew import USUAL, Crew, SchedulerGoneError, own_probe
 from nnrun.search.cluster.parcels import Freight, unpack
 from nnrun.search.cluster.sameness import Kind
 from nnrun.search.cluster.worker import Reply, Request, Train
@@ -32,20 +33,22 @@ from nnrun.search.record import TrialResult
 from nnrun.search.trials import Answer, Job, TrialJob
 
 MOST_THREADS = 4096  # each waits for a job
-PATIENCE = 3  # seconds for workers to hear that a search is over: one may stand still
+BETWEEN_TRIES, EACH_TRY = 1.0, 5.0  # seconds; a try is to connect anew, and then to find a first worker
+LAST_WORDS = 3  # seconds for workers to hear that a search is over: one may stand still
 
 
 class Cluster:
     """Workers of a scheduler, each with one job at most; none needs a disk that this process sees."""
 
-    def __init__(self, address: str, timeout: float | None, memory: int | None, any_bits: bool) -> None:
-        self.timeout, self.memory = timeout, memory
-        self.any_bits = any_bits
-        with ExitStack() as held:
-            self._client = held.enter_context(connected(address))
-            self._crew = Crew(self._client, own_probe(**USUAL), memory, any_bits)
-            held.callback(self._crew.close)
-            self._held = held.pop_all()
+    def __init__(
+        self, address: str, timeout: float | None, memory: int | None, any_bits: bool, wait: float = 0.0
+    ) -> None:
+        self.address, self.timeout, self.memory = address, timeout, memory
+        self.any_bits, self.wait = any_bits, wait
+        self._held = ExitStack()
+        self._crew = self._connect()
+        self._mending, self._news = threading.Lock(), list[str]()
+        self._over = False
         self._threads = ThreadPoolExecutor(MOST_THREADS)
         self._flying: dict[str, tuple[str, Any]] = {}  # worker and dask's future, by token
         self._freights: dict[str, Freight] = {}  # by folder; of prepared data, which do not change
@@ -61,7 +64,8 @@ class Cluster:
 
     def news(self) -> list[str]:
         """Workers that were refused, and why."""
-        return self._crew.news()
+        told, self._news = self._news, []
+        return [*told, *self._crew.news()]
 
     def submit(self, work: Work[AJob, Result], job: AJob) -> Future[Result | Failure]:
         """Hand the job to a worker that is free; it is a SentJob."""
@@ -69,50 +73,83 @@ class Cluster:
 
     def close(self) -> None:
         """Cancel what runs, and leave the cluster as it was."""
+        self._over = True
         self._crew.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         cancelling = threading.Thread(target=self._cancel, daemon=True)
         cancelling.start()
-        cancelling.join(PATIENCE)
+        cancelling.join(LAST_WORDS)
         self._threads.shutdown()
+        self._connection.close()
         self._held.close()
 
     def _cancel(self) -> None:
         for token, (address, future) in list(self._flying.items()):
             with suppress(Exception):  # the worker may be gone
                 future.cancel()
-                self._client.run(worker.cancel, token, workers=[address], on_error="ignore")
+                self._crew.client.run(worker.cancel, token, workers=[address], on_error="ignore")
+
+    def _connect(self, **patience: float) -> Crew:
+        """The workers of the scheduler that is there, until another one is."""
+        with ExitStack() as held:
+            client = held.enter_context(connected(self.address, **patience))
+            crew = Crew(client, own_probe(**USUAL), self.memory, self.any_bits, **patience)
+            held.callback(crew.close)
+            self._connection = held.pop_all()
+        return crew
 
     def _do(self, work: Train, job: SentJob) -> Any:
         """The results that the directories tell which came back, or the answer of a job that leaves none."""
         while True:
-            number = job["trials"][0]["number"]
-            with self._crew.one(self._last.get(number)) as address:
-                try:
-                    sent = self._trained(work, job, address)
-                except WorkerDiedError as error:
-                    self._last[number] = address
-                    raise error from None
+            crew, number = self._crew, job["trials"][0]["number"]
+            try:
+                with crew.one(self._last.get(number)) as address:
+                    try:
+                        sent = self._trained(work, job, crew, address)
+                    except WorkerDiedError as error:
+                        self._last[number] = address
+                        raise error from None
+            except SchedulerGoneError:
+                self._await_another(crew)
+                continue
             if sent is not None:
                 return sent
 
-    def _trained(self, work: Train, job: SentJob, address: str) -> Any:
+    def _await_another(self, old: Crew) -> None:
+        """Whoever comes first connects anew, for all who have lost a scheduler; SchedulerGoneError where none comes."""
+        with self._mending:
+            if self._crew is not old:
+                return
+            until = time.monotonic() + self.wait
+            if self.wait:
+                self._news.append(f"cluster  the scheduler is gone; another one is waited for, {self.wait:g} s at most")
+            old.lost()
+            self._connection.close()
+            while time.monotonic() < until and not self._over:
+                with suppress(UsageError):
+                    self._crew = self._connect(patience=min(EACH_TRY, until - time.monotonic()))
+                    return
+                time.sleep(min(BETWEEN_TRIES, max(0.0, until - time.monotonic())))
+            self.wait = 0.0
+            raise SchedulerGoneError
+
+    def _trained(self, work: Train, job: SentJob, crew: Crew, address: str) -> Any:
         """None where this worker could not be asked."""
         training = job["trials"][0]["config"]["training"]
         kind: Kind = {"engine": training["engine"], "dtype": training["dtype"]}
-        bits = self._crew.bits(address, kind)
+        bits = crew.bits(address, kind)
         if bits is None:
             return None
         request, freights = self._request(job, kind, bits)
         while True:
-            reply, parcel = self._asked(work, request, address)
+            reply, parcel = self._asked(work, request, crew, address)
             if reply.get("changed"):
-                self._crew.forget(address)
+                crew.forget(address)
                 return None
             if "need" not in reply:
                 break
             for name in reply["need"]:
-                if not self._send(freights[name], address):
+                if not self._send(freights[name], crew, address):
                     return None
         if "died" in reply:
             raise WorkerDiedError(reply["died"])
@@ -120,22 +157,22 @@ class Cluster:
             raise TimeoutError
         if "failure" in reply:
             if reply["failure"].get("disk_full"):  # of that worker: others may have room, and this disk is not theirs
-                self._crew.bench(address, [reply["failure"]["error"]])
+                crew.bench(address, [reply["failure"]["error"]])
                 return None
             return reply["failure"]
         return self._unpacked(cast(Job, job), parcel, bits) if "folder" in job else reply["answer"]
 
-    def _asked(self, work: Train, request: Request, address: str) -> tuple[Reply, bytes]:
+    def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> tuple[Reply, bytes]:
         """Hand over a request, and wait."""
-        future = self._client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
+        future = crew.client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
         self._flying[request["token"]] = address, future
         try:
-            line, _, parcel = cast(bytes, self._crew.wait_for(future, address)).partition(b"\n")
+            line, _, parcel = cast(bytes, crew.wait_for(future, address)).partition(b"\n")
         except (WorkerDiedError, NnrunError):
             future.cancel()
             raise
         except CancelledError:  # as all are when the connection is lost
-            raise NnrunError(GONE) from None
+            raise SchedulerGoneError from None
         finally:
             self._flying.pop(request["token"])
         return cast(Reply, json.loads(line)), parcel
@@ -182,9 +219,9 @@ class Cluster:
             self._freights[str(folder)] = Freight.of(folder)
         return self._freights[str(folder)]
 
-    def _send(self, freight: Freight, address: str) -> bool:
+    def _send(self, freight: Freight, crew: Crew, address: str) -> bool:
         """Whether the worker has the folder now; one that has no room for it is given nothing any more."""
-        run = partial(self._client.run, workers=[address])
+        run = partial(crew.client.run, workers=[address])
         try:
             if run(worker.begin_folder, freight.digest, freight.size)[address]:
                 for name, start, chunk in freight.chunks():
@@ -192,7 +229,7 @@ class Cluster:
                 run(worker.end_folder, freight.digest)
             return True
         except (worker.TooFullError, OSError) as error:
-            self._crew.bench(address, [str(error)])
+            crew.bench(address, [str(error)])
             return False
 
     def _unpacked(self, job: Job, parcel: bytes, bits: str) -> Answer | Failure:

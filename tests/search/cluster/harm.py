@@ -27,6 +27,10 @@ class AtTrial(Watcher):
 
     def __init__(self, act: Callable[[], None], times: int) -> None:
         self.act, self.times, self.done, self.draw = act, times, 0, random.Random(times)
+        self.said = list[str]()
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
         if self.done < self.times:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from nnrun.search.executors import WorkerDiedError
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin, resume
-from tests.search.cluster.conftest import ByHand, until
+from tests.search.cluster.conftest import PATIENCE, ByHand, until
 from tests.search.cluster.harm import SETTINGS, AtTrial, assert_as_alone, begun_or_resumed, lines, long
 from tests.search.conftest import CONFIG
 
@@ -61,13 +62,31 @@ def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[[]
     for _ in range(kills):
         cluster = fresh()
         killing = AtTrial(cluster.scheduler.kill, 1)
-        run = begun_or_resumed(trials, tmp_path / "there", Options(stack=1, cluster=str(cluster.file)), killing)
+        options = Options(stack=1, cluster=str(cluster.file), cluster_wait=0.5)
+        run = begun_or_resumed(trials, tmp_path / "there", options, killing)
         assert killing.done and run.status == "failed"
         cluster.close()
     before = lines(tmp_path / "there")
     assert kills <= before < trials
     resume(run, None, Options(stack=1), Watcher())
     assert_as_alone(run, trials, tmp_path / "here")
+
+
+def test_another_scheduler_is_waited_for(fresh: Callable[[], ByHand], tmp_path: Path) -> None:
+    """It has another address, which stands in the same file."""
+    cluster = fresh()
+
+    def replace() -> None:
+        cluster.file.unlink()
+        cluster.scheduler.kill()
+        shutil.copy(fresh().file, cluster.file)
+
+    watcher = AtTrial(replace, 1)
+    options = Options(stack=1, cluster=str(cluster.file), cluster_wait=PATIENCE)
+    found = begin(long(5), tmp_path / "there", options, watcher)
+    assert watcher.done and found.status == "done"
+    assert f"cluster  the scheduler is gone; another one is waited for, {PATIENCE} s at most" in watcher.said
+    assert_as_alone(found.run, 5, tmp_path / "here")
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=SOAK)])
