@@ -5,6 +5,8 @@ import signal
 import sys
 from types import FrameType
 
+SEARCHES, HELP = (["search"], ["improve"]), {"-h", "--help"}  # commands that have workers; not where they tell of it
+
 
 def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
@@ -25,6 +27,10 @@ def main() -> None:
         systems.refuse_others()
         threads.one_for_blas()
         threads.count()  # UsageError now, where there is nothing to lose
+        if sys.argv[1:2] in SEARCHES and not HELP.intersection(sys.argv):
+            from nnrun.search.executors import begin_to_load
+
+            begin_to_load()  # while this process loads the rest of its own
         from nnrun.cli import completing
         from nnrun.cli.app import parser_of
         from nnrun.cli.terminal import streams

@@ -53,7 +53,7 @@ MORE_DOORS = {
         "export.formats",
         "ensembling.training",
     },
-    "search": {"stored", "trials", "state", "study", "executors", "trial_lines"},
+    "search": {"stored", "trials", "state", "study", "trial_lines"},
     "insight": {
         "comparison.lines",
         "comparison.listing",

@@ -68,9 +68,6 @@ def improve(
 
     Example:  nnrun improve config.yaml --budget 10m --target 0.02
     """
-    from nnrun.search.executors import begin_to_load
-
-    begin_to_load()  # while this process loads the rest of its own
     from nnrun.cli.diagnose import fraction
     from nnrun.cli.terminal.improve_screen import improve_console
     from nnrun.cli.terminal.signals import stop_request

@@ -124,9 +124,6 @@ def search(
 
     Example:  nnrun search config.yaml --trials 50
     """
-    from nnrun.search.executors import begin_to_load
-
-    begin_to_load()  # while this process loads the rest of its own
     from nnrun.config.load import load_config
 
     loaded = load_config(config or default_config(quiet), [*(settings or []), *_as_settings(trials, strategy)])

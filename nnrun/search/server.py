@@ -6,6 +6,10 @@ It stands alone because loading it changes the process: it is imported by nobody
 import gc
 import sys
 
+import psutil  # noqa: F401  (this and the next two a trial loads where it needs them, which took each worker 20 ms)
+import safetensors.numpy  # noqa: F401
+import threadpoolctl  # noqa: F401
+
 import nnrun.search.trials  # noqa: F401
 
 
