@@ -38,7 +38,7 @@ BACKWARD = 2  # the layer, and from which of the units before it to which
 WEIGHTS = 3  # a hidden layer, and from which row of its W to which
 NORM = 4  # its place among the sums of squares, and from which parameter to which
 UPDATE = 5  # whether they are weights, and from which parameter to which
-MEASURE = 6  # the output layer
+MEASURE = 6  # the output layer, how many rows are one sum, and whether the logits are there already
 LOOK_UP = 7  # nothing, and which of how many stretches of the rows
 ENTER = 8  # nothing, and from which column of what goes into the layers to which
 LEAVE = 9  # the same
@@ -120,14 +120,14 @@ class Vectors(NamedTuple):
     first: Any  # slots of the optimizer, empty where it has none
     second: Any
     average: Any  # of theta, then of the state; empty where there is none
+    sums: Any  # in double precision: of the gradient's squares, by piece, or of losses, then mistakes, by chunk
     memory: Any
-    sums: Any  # in double precision: of the gradient's squares, piece by piece, or of losses and of mistakes
 
 
 class Rows(NamedTuple):
     """Rows that were gathered for several batches."""
 
-    x: Any  # (rows · features,)
+    x: Any  # (rows · features,); where logits are there already, these of one network after the other
     y: Any  # (rows,) classes, or (rows · values,)
     weights: Any  # (rows,), or empty
     chance: Any  # for dropout, what was drawn for each row, of each member, and unit
@@ -154,6 +154,6 @@ def packed(plan: Plan) -> NDArray[np.int64]:
 
 
 # Rows of the table of what a call is given: the address of each array, and its size.
-THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, AVERAGE, MEMORY, SUMMED = range(8)
-X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, COUNTED, LOGITS, EACH_LOSS = range(8, 20)
+THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, AVERAGE, SUMMED, MEMORY = range(8)
+COUNTED, X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, LOGITS, EACH_LOSS = range(8, 20)
 GIVEN = 20

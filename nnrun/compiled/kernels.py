@@ -26,7 +26,8 @@ from nnrun.compiled.updating import clipped_update, sum_of_squares
 def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
     """The function that is kept: `run` on a packed plan and a table of addresses and sizes, by pointers alone.
 
-    `number` points to a number of the precision, `double` to one in double precision, `drawn` to what dropout draws.
+    `number`, `double` and `drawn` say by their kind what numbers are: those of the precision, in double precision, and
+    what dropout draws. They point nowhere.
     """
     places = array(given, 2 * codes.GIVEN)
     v = Vectors(
@@ -36,8 +37,8 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         listed(places, codes.FIRST_SLOT, number),
         listed(places, codes.SECOND_SLOT, number),
         listed(places, codes.AVERAGE, number),
-        listed(places, codes.MEMORY, number),
         listed(places, codes.SUMMED, double),
+        listed(places, codes.MEMORY, number),
     )
     rows = Rows(
         listed(places, codes.X, number),
@@ -118,7 +119,7 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
     elif kind == codes.UPDATE:
         clipped_update(plan, v, constants, lo, hi - lo, layer == 1)
     elif kind == codes.MEASURE:
-        measure(plan, v, rows, first, m, layer)
+        measure(plan, v, rows, first, m, layer, lo, hi == 1)
     elif kind == codes.LOOK_UP:
         look_up(plan, v, rows, first, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.ENTER:

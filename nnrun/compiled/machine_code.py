@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -40,10 +40,11 @@ _loaded: dict[str, Function] = {}
 
 
 def load(dtype: np.dtype[Any], tell: Tell = lambda line: None) -> Function:
-    """`kernels.steps` for a precision; `tell` hears a line if it must be compiled, which takes seconds."""
+    """`kernels.steps` for a precision, of two addresses; `tell` hears a line if it must be compiled, for seconds."""
     if dtype.name not in _loaded:
         steps = function(_steps(dtype, tell), STEPS, [ctypes.c_void_p] * 5)
-        _loaded[dtype.name] = partial(steps, ctypes.byref(ctypes.c_void_p()), None)  # nothing is given back, nor raised
+        nothing = ctypes.byref(ctypes.c_void_p()), None  # is given back, nor raised
+        _loaded[dtype.name] = lambda plan, given: steps(*nothing, plan, given, None, None, None)
     return _loaded[dtype.name]
 
 

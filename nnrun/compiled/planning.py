@@ -62,7 +62,7 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
         z=memory.stretches(rows, units),
         y=y,
         a=a,
-        d=memory.stretches(rows, units),
+        d=memory.stretches(rows + measured, units),  # what is measured is pooled there
         x_hat=memory.stretches(rows, norm),
         inverse=memory.stretches(1, norm),
         centre=memory.stretches(1, norm),
@@ -79,6 +79,17 @@ def plan_of(trainer: Trainer, measured: int = 0) -> tuple[Plan, int, int]:
         entrance=entrance_of(trainer, widths, rows, memory, chances, measured > 0),
     )
     return plan, memory.size, chances.size
+
+
+def pooled_plan_of(plan: Plan, networks: int, rows: int) -> tuple[Plan, int]:
+    """The plan of a pass that pools the logits of so many networks, which are there, as those of one body's members.
+
+    Behind it how many numbers its memory holds. So many rows are measured at once.
+    """
+    memory = Memory()
+    last = plan.widths[1:] * (np.arange(len(plan.widths) - 1) == len(plan.widths) - 2)
+    z, d = memory.stretches(networks * rows, last), memory.stretches((networks + 1) * rows, last)
+    return plan._replace(z=z, d=d, members=networks), memory.size
 
 
 def entrance_of(
@@ -148,20 +159,20 @@ def rule_of(optimizer: Optimizer) -> int:
     return rules[0] if rules else codes.PLAIN
 
 
-def vectors_of(trainer: Trainer, member: int, memory: Array, sums: Array) -> Vectors:
-    """One member's numbers, where they lie."""
-    kept, none = trainer.optimizer.slots, np.empty(0, memory.dtype)
+def vectors_of(trainer: Trainer, member: int, sums: Array) -> Vectors:
+    """One member's numbers, where they lie, but for the memory, which is that of the thread that works on it."""
+    kept, none = trainer.optimizer.slots, np.empty(0, trainer.theta.dtype)
     slots = [kept[key][member] for t in trainer.optimizer.transforms for key in t.slots]
     first, second = (*slots, none, none)[:2]
     average = kept[AVERAGE][member] if AVERAGE in kept else none
     of_training = trainer.theta[member], trainer.state[member], trainer.gradient[member]
-    return Vectors(*of_training, first, second, average, memory, sums)
+    return Vectors(*of_training, first, second, average, sums, memory=none)
 
 
-def judged_vectors_of(trainer: Trainer, member: int, memory: Array, sums: Array) -> Vectors:
+def judged_vectors_of(trainer: Trainer, member: int, sums: Array) -> Vectors:
     """The same, for a pass that measures what epochs are judged by."""
     judged = trainer.judged
-    own = vectors_of(trainer, member, memory, sums)
+    own = vectors_of(trainer, member, sums)
     return own._replace(theta=judged.theta[member], state=judged.state[member])
 
 

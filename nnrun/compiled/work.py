@@ -21,9 +21,9 @@ ALIGNED = 16  # numbers in a cache line of float32
 BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
 SHARED = 1 << 24  # operations of members one after the other from which on threads share them: most of a millisecond
-BLOCK_ROWS = 1 << 12  # of which logits are shown together
+SHOWN = 1 << 20  # logits that are shown together: those of all rows of a small part
 MEASURED = 1 << 16  # parameters from which on the products of NumPy's pass take most of its time anyway
-MEASURED_ROWS = 128  # that go forward at once: what their layers give stays in the cache, a tenth less time than 512
+MEASURED_ROWS = 64  # that go forward at once: what their layers give stays in the cache, a fifth less time than 256
 
 Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see codes.py
 
@@ -77,13 +77,18 @@ def gradients(widths: Sequence[int], layer: int, wide: bool, members: int, scale
     return [(codes.WEIGHTS, layer, lo, hi) for lo, hi in rows]
 
 
-def measuring(widths: Sequence[int], members: int, embeddings: int) -> NDArray[np.int64]:
-    """The pieces of a pass that measures, one after the other, as those of a step."""
+def measuring(widths: Sequence[int], rows: int, members: int, embeddings: int) -> NDArray[np.int64]:
+    """The pieces of a pass that measures so many rows at once, one after the other, as those of a step."""
     pieces: list[Piece] = [(codes.LOOK_UP, 0, 0, 1)] if embeddings else []
     pieces += [(codes.ENTER, 0, 0, widths[0])] if members > 1 else []
     pieces += [(codes.FORWARD, layer, 0, units) for layer, units in enumerate(widths[1:-1])]
-    pieces.append((codes.MEASURE, len(widths) - 2, 0, 0))
+    pieces.append((codes.MEASURE, len(widths) - 2, rows, 0))
     return np.array([(*piece, place) for place, piece in enumerate(pieces)], np.int64)
+
+
+def pooling(widths: Sequence[int], rows: int) -> NDArray[np.int64]:
+    """The one piece of a pass that pools logits which are there, and measures what comes of it."""
+    return np.array([(codes.MEASURE, len(widths) - 2, rows, 1, 0)], np.int64)
 
 
 def operations(widths: Sequence[int], batch_size: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ CHUNK = 512  # rows that go through the network at once: 16 members of 128 units
 LARGE = 1 << 24  # multiplications of a chunk from which on threads share chunks: about half a millisecond
 
 SUMMED = 1 << 20  # rows whose targets are copied at once
+
+Said = TypeVar("Said")
 
 
 ROUNDING = 1e-6  # of a value; targets that deviate from their mean by no more are equal but for their last digits
@@ -91,16 +93,21 @@ def logits_in_chunks(
     where threads are worth it. Modes that are given again keep their buffers.
     """
 
-    def pooled(logits: Array) -> Array:
-        return logits if network.members == 1 else loss.pool(np.moveaxis(logits, -3, 0), _equal(network.members))
+    def pooled(rows: slice, logits: Array) -> Array:
+        return of_network(network, loss, logits)
 
     return _in_chunks(network, bound, x, pooled, [] if modes is None else modes, size or rows_at_once(network))
+
+
+def of_network(network: Network, loss: Loss, logits: Array) -> Array:
+    """Those of members that share a body pooled."""
+    return logits if network.members == 1 else loss.pool(np.moveaxis(logits, -3, 0), _equal(network.members))
 
 
 def opinions_in_chunks(network: Network, bound: Sequence[Bound], x: Array, size: int) -> Iterator[tuple[slice, Array]]:
     """The same of each, also of those that share a body: the logits of a network's stand next to each other."""
 
-    def apart(logits: Array) -> Array:
+    def apart(rows: slice, logits: Array) -> Array:
         return logits.reshape(-1, *logits.shape[-2:])
 
     return _in_chunks(network, bound, x, apart, [], size)
@@ -110,18 +117,18 @@ def _in_chunks(
     network: Network,
     bound: Sequence[Bound],
     x: Array,
-    said: Callable[[Array], Array],
+    said: Callable[[slice, Array], Said],
     modes: list[Mode],
     size: int,
-) -> Iterator[tuple[slice, Array]]:
-    """What is said of the logits of each chunk."""
+) -> Iterator[tuple[slice, Said]]:
+    """What is said of the rows and logits of each chunk, by the thread that has worked them out."""
     large = CHUNK * sum(array.size for layer in bound for array in layer.p.values()) >= LARGE
     coming, at_once = _pieces(len(x), size), threads.count() if large else 1
     modes += [Mode(train=False, buffers=Buffers(x.dtype)) for _ in range(at_once - len(modes))]
 
-    def forward(place: tuple[slice, Mode]) -> Array:
+    def forward(place: tuple[slice, Mode]) -> Said:
         rows, mode = place
-        return said(network.forward(bound, x[None, rows], mode)[0])
+        return said(rows, network.forward(bound, x[None, rows], mode)[0])
 
     while together := list(islice(coming, at_once)):
         places = list(zip(together, modes, strict=False))
@@ -156,7 +163,7 @@ class Evaluator:
 
         An error is the share of wrong classes, or 1 − R², which has no scale where all values are equal.
         """
-        losses, mistakes = self._by_engine(self.own_sums) if self.own_sums else self._by_numpy(bound)
+        losses, mistakes = self.own_sums(self.see) if self.own_sums else self._by_numpy(bound)
         losses, mistakes = losses / self.examples.total, mistakes / (self._scale or np.nan)
         members = len(bound[-1].p["W"])
         self.of_members, ensembles = (losses[:members], mistakes[:members]), members // self.ensemble
@@ -165,28 +172,21 @@ class Evaluator:
     def _by_numpy(self, bound: Sequence[Bound]) -> Array:
         """Sums of loss and of mistakes, of the members and behind them of their ensembles if these are others."""
         found: list[Array] = []
-        for rows, logits in logits_in_chunks(self.network, bound, self.examples.x, self.loss, self._modes):
-            ensembles = self._of_ensembles(rows, logits)
-            found.append(self._sums(rows, logits if self.ensemble == 1 else np.concatenate([logits, ensembles])))
-        sums: Array = np.stack(found).sum(axis=0)
-        return sums
+        size = rows_at_once(self.network)
+        for rows, (sums, logits) in _in_chunks(self.network, bound, self.examples.x, self._judged, self._modes, size):
+            found.append(sums)
+            if self.see:
+                self.see(rows, logits)
+        return np.asarray(np.stack(found).sum(axis=0))
 
-    def _by_engine(self, own_sums: OwnSums) -> Array:
-        """The same; logits are asked for where they are needed."""
+    def _judged(self, rows: slice, logits: Array) -> tuple[Array, Array]:
+        """Sums of some rows, and the logits `(ensembles, rows, width)`."""
+        logits = of_network(self.network, self.loss, logits)
         if self.ensemble == 1:
-            return own_sums(self.see)
-        found: list[Array] = []
-        members = own_sums(lambda rows, logits: found.append(self._sums(rows, self._of_ensembles(rows, logits))))
-        return np.concatenate([members, np.stack(found).sum(axis=0)], axis=1)
-
-    def _of_ensembles(self, rows: slice, logits: Array) -> Array:
-        """Logits `(ensembles, rows, width)`, which are shown, from those of the members."""
-        if self.ensemble > 1:
-            members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
-            logits = self.loss.pool(members, _equal(self.ensemble))
-        if self.see:
-            self.see(rows, logits)
-        return logits
+            return self._sums(rows, logits), logits
+        members = logits.reshape(-1, self.ensemble, *logits.shape[1:]).swapaxes(0, 1)
+        pooled = self.loss.pool(members, _equal(self.ensemble))
+        return self._sums(rows, np.concatenate([logits, pooled])), pooled
 
     def _sums(self, rows: slice, logits: Array) -> Array:
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights

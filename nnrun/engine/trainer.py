@@ -19,7 +19,7 @@ from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss, smoothed
 from nnrun.engine.members import mean_gradient
 from nnrun.engine.network import MLP, Observer
-from nnrun.engine.parameters import Array, Buffers, empty
+from nnrun.engine.parameters import Array, Buffers, Vectors, side_by_side
 from nnrun.engine.randomness import stream
 from nnrun.engine.schedules import Progress, Schedule
 from nnrun.engine.step_losses import StepLosses
@@ -105,15 +105,14 @@ class Trainer:
         self.recipe, self.seeds, self.ensemble = recipe, list(seeds), ensemble
         self.network = recipe.mlp.network()
         members, dtype = len(self.seeds), train.x.dtype
-        self.theta = empty((members, self.network.theta.size), dtype)
-        self.state = empty((members, self.network.state.size), dtype)
-        self.gradient = empty(self.theta.shape, dtype)
+        vectors: Vectors = getattr(make_engine, "vectors", side_by_side)  # some engines want them elsewhere
+        sizes = self.network.theta.size, self.network.state.size, self.network.theta.size
+        self.theta, self.state, self.gradient = (vectors(members, size, dtype) for size in sizes)
         for k, seed in enumerate(self.seeds):
             self.network.draw(self.theta[k], self.state[k], seed, recipe.initializer, recipe.mlp.gains())
         self.bound = self.network.bind(self.theta, self.state, self.gradient)
-        self.optimizer = Optimizer(
-            recipe.optimizer, recipe.hyperparameters, self.theta, self.gradient, self.network.n_weights, self.state
-        )
+        h, n_weights = recipe.hyperparameters, self.network.n_weights
+        self.optimizer = Optimizer(recipe.optimizer, h, self.theta, self.gradient, n_weights, self.state, vectors)
         self.mode = Mode(train=True, buffers=Buffers(dtype))
         smallest = 2 if any(isinstance(layer, BatchNorm) for _, layer in self.network.layers) else 1
         self.batches = Batches(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from nnrun.engine.hyperparameters import Given, Hyperparameters, PerMember
 from nnrun.engine.optimizers import AVERAGE, average, chain, hyperparameters
-from nnrun.engine.parameters import Array, empty, zeros
+from nnrun.engine.parameters import Array, Vectors, empty, side_by_side, zeros
 from nnrun.engine.transform import Block, PerStep, Steps
 
 BLOCK_BYTES = 1 << 18
@@ -52,20 +52,22 @@ class Optimizer:
 
     `name`, of OPTIMIZERS, KeyError if there is none; `h`, one value a member; `theta` and `gradient`
     `(members, size)`, of one precision; `n_weights`, how many columns at the front are weights, which penalties and
-    decay act on. `slots` are the vectors kept from step to step, by name, shaped like theta; an average is one of theta
-    and, behind it, of `state (members, numbers)`, which something else moves at each step.
+    decay act on. `slots` are the vectors kept from step to step, by name, shaped like theta and made by `vectors`; an
+    average is one of theta and, behind it, of `state (members, numbers)`, which something else moves at each step.
     """
 
     def __init__(
-        self, name: str, h: Hyperparameters, theta: Array, gradient: Array, n_weights: int, state: Array | None = None
-    ) -> None:
+        self, name: str, h: Hyperparameters, theta: Array, gradient: Array, n_weights: int, state: Array | None = None,
+        vectors: Vectors = side_by_side,
+    ) -> None:  # fmt: skip
         self.h = h
         self.theta, self.gradient = theta, gradient
         self.state = zeros((len(theta), 0), theta.dtype) if state is None else state
         self.transforms, self.average = chain(name, h), average(h)
-        self.slots = {key: zeros(theta.shape, theta.dtype) for t in self.transforms for key in t.slots}
+        members, size = theta.shape
+        self.slots = {key: vectors(members, size, theta.dtype) for t in self.transforms for key in t.slots}
         if self.average:
-            self.slots[AVERAGE] = zeros((len(theta), theta.shape[1] + self.state.shape[1]), theta.dtype)
+            self.slots[AVERAGE] = vectors(members, size + self.state.shape[1], theta.dtype)
         self.clips = bool(np.isfinite(h.clip_norm).any())
         parts = _parts(theta)
         scratch = empty(theta[parts[0]].shape, theta.dtype)

@@ -19,6 +19,7 @@ from nnrun.engine.evaluation import Examples
 from nnrun.engine.layers import BatchNorm
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.engine.parameters import CACHE_LINE
 from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
 from tests.conftest import made_up, trainer
@@ -155,8 +156,8 @@ def test_the_losses_of_batches_agree(loss: str, outputs: int, more: dict[str, An
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
 def test_ensembles_are_measured_alike(loss: str, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """By threads that share members, in more rows than are shown together; a member has the bits that it has alone."""
-    monkeypatch.setattr("nnrun.compiled.steps.BLOCK_ROWS", 300)
-    monkeypatch.setattr("nnrun.compiled.steps.SHARED", 0)
+    monkeypatch.setattr("nnrun.compiled.judging.SHOWN", 5000)
+    monkeypatch.setattr("nnrun.compiled.turns.SHARED", 0)
     monkeypatch.setenv(threads.OURS, "3")
     options = {"dev": made_up(1100, loss, outputs, seed=3, dtype="float64"), "loss": loss, "outputs": outputs}
     together = trainer(seeds=[1, 2, 3, 4], ensemble=2, engine=CompiledSteps, **options)
@@ -177,13 +178,21 @@ def test_ensembles_are_measured_alike(loss: str, outputs: int, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
-def test_what_members_are_sure_of_is_pooled_alike(loss: str, outputs: int) -> None:
+@pytest.mark.parametrize("several", [{"members": 4}, {"seeds": [3, 4, 5, 6], "ensemble": 4}], ids=["body", "seeds"])
+def test_what_members_are_sure_of_is_pooled_alike(loss: str, outputs: int, several: dict[str, Any]) -> None:
     """Where the probabilities of a class are 0 in all members but for their logarithms."""
-    made = trainer([3], loss=loss, outputs=outputs, members=4, engine=CompiledSteps)
+    made = trainer(loss=loss, outputs=outputs, engine=CompiledSteps, **several)
     made.theta *= 1e3
     found = made.on_dev(made.bound)
     made.on_dev.own_sums = None
     np.testing.assert_allclose(np.array(found), np.array(made.on_dev(made.bound)), rtol=1e-12)
+
+
+def test_vectors_of_members_begin_at_cache_lines() -> None:
+    made = trainer([1, 2, 3], optimizer="adam", engine=CompiledSteps)
+    vectors = [made.theta, made.gradient, *made.optimizer.slots.values()]
+    assert {vector[k].ctypes.data % CACHE_LINE for vector in vectors for k in range(3)} == {0}
+    assert made.theta.shape[1] * made.theta.itemsize % CACHE_LINE != 0
 
 
 def test_of_equal_logits_the_first_counts_and_nan_stays() -> None:

@@ -33,7 +33,7 @@ import numpy as np
 from nnrun.compiled import kernels, machine_code
 {FUNCTION}
 kernels.steps, told, plan = steps, [], np.zeros(1, np.int64)
-machine_code.load(np.dtype("float32"), told.append)(plan.ctypes.data, *[None] * 4)
+machine_code.load(np.dtype("float32"), told.append)(plan.ctypes.data, None)
 print(len(told), *plan)
 """
 
@@ -73,7 +73,7 @@ def load_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
         monkeypatch.setattr(kernels, "steps", namespace["steps"])
         monkeypatch.setattr(machine_code, "_loaded", {})
         monkeypatch.setattr(machine_code, "name_of", lambda prefix: f"{prefix}-{made_for}")
-        machine_code.load(np.dtype("float32"), told.append)(plan.ctypes.data, *[None] * 4)
+        machine_code.load(np.dtype("float32"), told.append)(plan.ctypes.data, None)
         assert plan[0] == 7
         return len(told)
 

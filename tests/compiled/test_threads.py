@@ -60,7 +60,7 @@ def test_the_number_of_threads_changes_no_bit(
 
 
 def test_threads_that_share_members_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnrun.compiled.steps.SHARED", 0)
+    monkeypatch.setattr("nnrun.compiled.turns.SHARED", 0)
     seen: set[int] = set()
     begin_together(monkeypatch, seen)
     found = set()
