@@ -71,7 +71,8 @@ def test_a_made_up_table(name: str, way: str, request: pytest.FixtureRequest, he
     assert Path("model.onnx").stat().st_size > 0
 
 
-LIKE_OTHERS = ("circles", "spirals", "blobs", "wine")  # as moons, two numbers and classes by a formula; as iris
+# As moons, two numbers and classes by a formula; as iris.
+LIKE_OTHERS = ("circles", "spirals", "turned_spirals", "blobs", "wine")
 
 
 @pytest.mark.parametrize(
