@@ -327,7 +327,9 @@ def test_a_value_outside_of_the_space_is_drawn_beside_it() -> None:
 
 def test_parallel_coordinates_lie_on_their_axes_at_their_values() -> None:
     """plotly draws an axis from its first tick to its last; 0.1, the least rate, is at 0 whatever trial has it."""
-    rates, metric = parallel_chart(halved("halving")).data[0]["dimensions"]
+    chart = parallel_chart(halved("halving"))
+    assert chart.layout["margin"]["l"] < 80, "ticks without a word need no room"
+    rates, metric = chart.data[0]["dimensions"]
     for lane in (rates, metric):
         assert lane["tickvals"] == sorted(lane["tickvals"])
         assert [lane["tickvals"][0], lane["tickvals"][-1]] == lane["range"]

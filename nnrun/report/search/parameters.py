@@ -48,7 +48,7 @@ def parallel_chart(found: Results) -> Chart:
         "all again."
     )
     alt = f"Parallel coordinates of {len(trials)} trials over {', '.join(found.space.keys)} and {found.metric}."
-    left = max(60, 20 + LETTER * max(len(word) for word in axes[0]["ticktext"]))
+    left = max(60, 20 + LETTER * max(len(word.strip()) for word in axes[0]["ticktext"]))
     layout = {"margin": {"l": left, "r": 60, "t": 50, "b": 24}}
     return Chart("All settings at once", alt, [trace], layout, note, height=380, least_width=LANE * len(axes))
 
