@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-SEARCHES, HELP = (["search"], ["improve"]), {"-h", "--help"}  # commands that have workers; not where they tell of it
+SEARCHES, HELP = {"search", "improve"}, {"-h", "--help"}  # commands that have workers; not where they tell of it
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         systems.refuse_others()
         threads.one_for_blas()
         threads.count()  # UsageError now, where there is nothing to lose
-        if sys.argv[1:2] in SEARCHES and not HELP.intersection(sys.argv):
+        if SEARCHES.intersection(sys.argv[1:2]) and not HELP.intersection(sys.argv):
             from nnrun.search.executors import begin_to_load
 
             begin_to_load()  # while this process loads the rest of its own
