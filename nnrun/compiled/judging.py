@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from math import gcd, prod
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from nnrun.compiled.planning import judged_vectors_of, plan_of, pooled_plan_of
 from nnrun.compiled.turns import Given, Lane, Lanes
 from nnrun.compiled.work import MEASURED, MEASURED_ROWS, SHOWN, measuring, operations, pooling
 from nnrun.engine.batches import batch_bounds
-from nnrun.engine.evaluation import Examples, See
+from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
@@ -25,8 +26,7 @@ Integers = NDArray[np.int64]
 def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
     """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway."""
     if trainer.network.theta.size < MEASURED:
-        for evaluator in (trainer.on_train, trainer.on_dev):
-            evaluator.own_sums = Measuring(run, trainer, evaluator.examples)
+        trainer.own_sums = Measuring(run, trainer)
 
 
 class Pass(NamedTuple):
@@ -44,26 +44,29 @@ class Turn(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows whose logits are shown together; `networks` are the members and, if these are others, the ensembles."""
+    """Rows of a part whose logits are shown together; `networks` are the members and, if others, the ensembles."""
 
     rows: slice
     logits: Array  # (networks, rows, width)
     sums: Array  # of losses and of mistakes, (networks, 2, chunks)
     turns: list[Turn]
+    part: Evaluator
 
 
 class Measuring:
-    """Summed loss and mistakes of what a trainer's members are judged by, on one part; `(2, members)`.
+    """Summed loss and mistakes of what a trainer's members are judged by, on train and on dev; `(2, members)` each.
 
     Behind them stand those of ensembles of several, `(2, members + ensembles)`; NaN for one that has stopped. Each goes
-    through the same chunks of rows alone, with sums of their own, so it has the bits that it has alone.
+    through the same chunks of rows alone, with sums of their own, so it has the bits that it has alone. Threads share
+    both parts at once, since they end together then once and not twice.
     """
 
-    def __init__(self, run: machine_code.Function, trainer: Trainer, examples: Examples) -> None:
+    def __init__(self, run: machine_code.Function, trainer: Trainer) -> None:
         self.run, self.active, self.ensemble = run, trainer.active, trainer.ensemble  # which stays one array
         self.ensembles, self.at_once = len(trainer.training), max(1, MEASURED_ROWS // trainer.network.members)
         self.networks = len(self.active) + (self.ensembles if self.ensemble > 1 else 0)
-        rows = min(self.at_once, len(examples))
+        parts = trainer.on_train, trainer.on_dev
+        rows = min(self.at_once, max(len(part.examples) for part in parts))
         plan, numbers, _ = plan_of(trainer, measured=rows)
         pooled, of_pooled = pooled_plan_of(plan, self.ensemble, rows)
         widths, embeddings = plan.widths.tolist(), len(trainer.recipe.mlp.embeddings)
@@ -71,16 +74,22 @@ class Measuring:
         self.pool = Pass(codes.packed(pooled), pooling(widths, self.at_once))
         self.of_a_row = operations(widths, plan.members) // 3
         self.lanes = Lanes(threads.count(len(self.active)), max(numbers, of_pooled), trainer.theta.dtype)
-        most = max(1, SHOWN // (self.networks * widths[-1] * self.at_once)) * self.at_once
-        self.logits = np.zeros(self.networks * min(most, len(examples)) * widths[-1], trainer.theta.dtype)
-        bounds = batch_bounds(len(examples), most)
-        self.blocks = [self._block(trainer, part, examples.take(part)) for part in (slice(*bound) for bound in bounds)]
+        self.parts = [self._blocks(trainer, part) for part in parts]
 
-    def _block(self, trainer: Trainer, rows: slice, examples: Examples) -> Block:
-        """As many turns as go well into the lanes; all blocks write their logits into the same place."""
+    def _blocks(self, trainer: Trainer, part: Evaluator) -> list[Block]:
+        """All of a part write their logits into the same place."""
+        examples, width, dtype = part.examples, trainer.network.width, trainer.theta.dtype
+        most = max(1, SHOWN // (self.networks * width * self.at_once)) * self.at_once
+        logits = np.zeros(self.networks * min(most, len(examples)) * width, dtype)
+        return [self._block(trainer, part, slice(*bound), logits) for bound in batch_bounds(len(examples), most)]
+
+    def _block(self, trainer: Trainer, part: Evaluator, rows: slice, logits: Array) -> Block:
+        """As many turns as go well into the lanes."""
+        examples = part.examples.take(rows)
         shape = self.networks, len(examples), trainer.network.width
         chunks = np.array(batch_bounds(len(examples), self.at_once), np.int64)
-        block = Block(rows, self.logits[: prod(shape)].reshape(shape), np.zeros((self.networks, 2, len(chunks))), [])
+        sums = np.zeros((self.networks, 2, len(chunks)))
+        block = Block(rows, logits[: prod(shape)].reshape(shape), sums, [], part)
         shared, lanes = of_rows(examples, trainer.theta.dtype, len(chunks)), len(self.lanes)
         for spans in np.array_split(chunks, min(lanes // gcd(lanes, self.ensembles), len(chunks))):
             for k in range(self.ensembles):
@@ -98,15 +107,21 @@ class Measuring:
             calls.append(given(first, len(self.active) + k, self.pool, {codes.X: block.logits[first:behind]}))
         return Turn(k, calls)
 
-    def __call__(self, see: See | None) -> Array:
-        """All as they are now; whoever is given sees the logits of ensembles, block by block."""
+    def __call__(self) -> list[Array]:
+        """All as they are now; who looks at a part sees the logits of ensembles, block by block."""
         training, members = self.active[:: self.ensemble], int(np.count_nonzero(self.active))
-        for rows, logits, _, turns in self.blocks:
-            coming = [turn for turn in turns if training[turn.ensemble]]
-            self.lanes.run(coming, self._measure, members * self.of_a_row * (rows.stop - rows.start))
-            if see:
-                see(rows, logits[-self.ensembles :])
-        sums: Array = np.concatenate([block.sums for block in self.blocks], axis=-1).sum(axis=-1)
+        for blocks in zip_longest(*self.parts):
+            together = [block for block in blocks if block]
+            turns = [turn for block in together for turn in block.turns if training[turn.ensemble]]
+            rows = sum(block.rows.stop - block.rows.start for block in together)
+            self.lanes.run(turns, self._measure, members * self.of_a_row * rows)
+            for block in together:
+                if block.part.see:
+                    block.part.see(block.rows, block.logits[-self.ensembles :])
+        return [self._summed(blocks, training) for blocks in self.parts]
+
+    def _summed(self, blocks: Sequence[Block], training: Array) -> Array:
+        sums: Array = np.concatenate([block.sums for block in blocks], axis=-1).sum(axis=-1)
         sums[~np.concatenate([self.active, training])[: self.networks]] = np.nan
         return sums.T
 

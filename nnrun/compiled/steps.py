@@ -87,21 +87,23 @@ class CompiledSteps:
     def _train(self, members: Sequence[int], constants: Array, spans: Integers) -> None:
         """Some steps of these members, by as many threads as can share them.
 
-        Where not all threads get as many members, all train in parts: who is free takes the next part of the member
-        that has waited for longest, so that threads end together.
+        Members that would be left over when all threads have had as many train in parts, the first ones before all
+        others, the last ones behind them, so that threads end together.
         """
-        parts = min(len(self.lanes) // gcd(len(self.lanes), len(members)), len(spans))
+        over = len(members) % len(self.lanes)
+        parts = min(len(self.lanes) // gcd(len(self.lanes), over), len(spans))
 
         def train(lane: Lane, turn: tuple[int, int]) -> tuple[int, int] | None:
             k, part = turn
-            steps, given = slice(len(spans) * part // parts, len(spans) * (part + 1) // parts), self.given[k]
+            of_member = parts if k in members[:over] else 1
+            steps, given = slice(len(spans) * part // of_member, len(spans) * (part + 1) // of_member), self.given[k]
             given.put(codes.CONSTANTS_OF_STEPS, constants[k, steps])
             given.put(codes.SPANS, spans[steps])
             given.use(lane)
             threads.share(
                 lambda _: self.run(self.packed.ctypes.data, given.address), range(threads.count(self.work.threads))
             )
-            return (k, part + 1) if part + 1 < parts else None
+            return (k, part + 1) if part + 1 < of_member else None
 
         rows = int(spans[-1, 1] - spans[0, 0])
         self.lanes.run([(k, 0) for k in members], train, len(members) * rows * self.of_a_row)

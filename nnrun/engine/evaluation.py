@@ -136,7 +136,6 @@ def _in_chunks(
 
 
 See = Callable[[slice, Array], None]  # the rows of a chunk, and their logits
-OwnSums = Callable[[See | None], Array]  # sums of loss and of mistakes, `(2, members)`; who is given sees all logits
 
 
 class Evaluator:
@@ -144,9 +143,8 @@ class Evaluator:
 
     Each `ensemble` members in a row are one, measured by the mean of their predictions; here alone the numbers of
     members become those of ensembles. `see`, where set, is shown the rows of each chunk and the logits of ensembles
-    `(ensembles, rows, width)`, overwritten later. `own_sums`, where set, says what loss and mistakes of a trainer's
-    members come to now, in the way of its engine, and shows their logits if asked to. `of_members` are loss and error
-    of each member in the latest pass, `(members,)`.
+    `(ensembles, rows, width)`, overwritten later. `of_members` are loss and error of each member in the latest pass,
+    `(members,)`.
     """
 
     of_members: tuple[Array, Array]
@@ -156,21 +154,24 @@ class Evaluator:
         self._modes: list[Mode] = []
         self._scale = examples.error_scale
         self.see: See | None = None
-        self.own_sums: OwnSums | None = None
 
     def __call__(self, bound: Sequence[Bound]) -> tuple[Array, Array]:
+        """Mean loss and error of each ensemble, as `means` has them."""
+        return self.means(self.sums(bound))
+
+    def means(self, sums: Array) -> tuple[Array, Array]:
         """Mean loss and error of each ensemble, `(ensembles,)` float64; NaN for an error without a scale.
 
         An error is the share of wrong classes, or 1 − R², which has no scale where all values are equal.
         """
-        losses, mistakes = self.own_sums(self.see) if self.own_sums else self._by_numpy(bound)
-        losses, mistakes = losses / self.examples.total, mistakes / (self._scale or np.nan)
-        members = len(bound[-1].p["W"])
-        self.of_members, ensembles = (losses[:members], mistakes[:members]), members // self.ensemble
+        losses, mistakes = sums[0] / self.examples.total, sums[1] / (self._scale or np.nan)
+        ensembles = len(losses) if self.ensemble == 1 else len(losses) // (self.ensemble + 1)
+        members = ensembles * self.ensemble
+        self.of_members = losses[:members], mistakes[:members]
         return losses[-ensembles:], mistakes[-ensembles:]
 
-    def _by_numpy(self, bound: Sequence[Bound]) -> Array:
-        """Sums of loss and of mistakes, of the members and behind them of their ensembles if these are others."""
+    def sums(self, bound: Sequence[Bound]) -> Array:
+        """Of loss and of mistakes, `(2, members)`; behind the members stand their ensembles if these are others."""
         found: list[Array] = []
         size = rows_at_once(self.network)
         for rows, (sums, logits) in _in_chunks(self.network, bound, self.examples.x, self._judged, self._modes, size):

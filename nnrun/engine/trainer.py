@@ -88,9 +88,9 @@ class Trainer:
     `recipe`, with hyperparameters for as many members as there are `seeds`; `train` and `dev`, whose precision is that
     of the network. Each `ensemble` members in a row are one: measured by their pooled prediction, and stopped together.
     `theta`, `state` and `gradient` are `(members, size)`; epochs are measured by `judged`; `active (members,)` marks
-    those that still train; `epoch` and `step` count what lies behind. Raises KeyError for an unknown optimizer.
-
-    Numbers that overflow are found at the end of the epoch, so the caller may silence NumPy's warnings.
+    those that still train; `epoch` and `step` count what lies behind; `own_sums`, which an engine may set, gives what
+    the evaluators sum up on train and dev. What overflows is found at the end of the epoch, so the caller may silence
+    NumPy's warnings. Raises KeyError for an unknown optimizer.
     """
 
     def __init__(
@@ -125,6 +125,7 @@ class Trainer:
         self.judged = Judged(theta, state, self.network.bind(theta, state, self.gradient))
         self.active = np.ones(members, bool)
         self.epoch = self.step = 0
+        self.own_sums: Callable[[], Sequence[Array]] | None = None
         self._engine = make_engine(self)
         self._good = self.snapshot()
 
@@ -234,7 +235,7 @@ class Trainer:
 
     def _close_epoch(self, started: float) -> Epoch:
         """Measure, hold back ensembles that have stopped or with a member that is not finite, and remember the rest."""
-        scores = self._measure()
+        scores = self.measure()
         finite = np.isfinite(self.on_dev.of_members[0] + self.on_train.of_members[0])
         for vector in self._vectors().values():
             finite &= np.isfinite(vector).all(axis=-1)
@@ -253,17 +254,13 @@ class Trainer:
         scores["step_losses"] = self.step_losses.reshape(len(self.training), self.ensemble, -1).mean(axis=1)
         return Epoch(number, step, rates, seconds=time.perf_counter() - started, diverged=diverged, **scores)
 
-    def _measure(self) -> dict[str, Array]:
+    def measure(self) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""
-        train_loss, train_error = self.on_train(self.judged.bound)
-        dev_loss, dev_error = self.on_dev(self.judged.bound)
-        return {
-            "train_loss": train_loss,
-            "cost": train_loss + self.penalty_of(self.judged.theta),
-            "train_error": train_error,
-            "dev_loss": dev_loss,
-            "dev_error": dev_error,
-        }
+        parts = self.on_train, self.on_dev
+        sums = self.own_sums() if self.own_sums else [part.sums(self.judged.bound) for part in parts]
+        train, dev = map(Evaluator.means, parts, sums)
+        scores = {"train_loss": train[0], "train_error": train[1], "dev_loss": dev[0], "dev_error": dev[1]}
+        return scores | {"cost": train[0] + self.penalty_of(self.judged.theta)}
 
     def _remember(self) -> None:
         """Put members that no longer take part back to where they stopped, and keep this epoch's end."""

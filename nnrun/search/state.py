@@ -218,8 +218,9 @@ def epoch_seconds(config: Config, dataset: Dataset) -> float:
         trainer = make_trainer([fixed], replace(dataset, parts=few))
         step = _seconds_of_step(trainer)
         began = time.perf_counter()
-        trainer.on_dev(trainer.bound)
-        measured = (time.perf_counter() - began) / len(few["dev"].x)
+        trainer.measure()
+        rows_measured = len(trainer.on_train.examples) + len(trainer.on_dev.examples)
+        measured = (time.perf_counter() - began) / rows_measured
     return step * rows / size + measured * (dev + min(rows, max(TRAIN_SAMPLE, dev)))
 
 

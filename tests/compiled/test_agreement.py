@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nnrun.compiled import codes, forward, functions
 from nnrun.compiled.steps import CompiledSteps
@@ -107,6 +108,13 @@ def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimize
         assert far(options) < CLOSE[dtype], (loss, outputs, weighted, technique)
 
 
+def measured(trained: Trainer) -> list[NDArray[np.float64]]:
+    """Losses and errors of the ensembles on train and on dev, `(2, ensembles)`, by compiled code."""
+    assert trained.own_sums is not None
+    parts = trained.on_train, trained.on_dev
+    return [np.array(part.means(sums)) for part, sums in zip(parts, trained.own_sums(), strict=True)]
+
+
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
 @pytest.mark.parametrize("more", [{}, {"batch_norm": True, "dropout": 0.3}, {"hidden": ()}, {"members": 3}])
 def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]) -> None:
@@ -116,12 +124,10 @@ def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]
     options = {"train": weighted, "dev": examples, "loss": loss, "outputs": outputs, "engine": CompiledSteps, **more}
     several, alone = trainer(seeds=[1, 2, 3], **options), trainer(seeds=[3], **options)
     several.freeze(np.array([False, True, False]))
-    for parts in ([several.on_train, alone.on_train], [several.on_dev, alone.on_dev]):
-        for each in (several, alone):
-            each.epoch or next(each.epochs(1))
-        found, of_one = (part(each.bound) for part, each in zip(parts, (several, alone), strict=True))
-        parts[0].own_sums = None
-        expected = parts[0](several.bound)
+    for each in (several, alone):
+        next(each.epochs(1))
+    by_numpy = several.on_train(several.bound), several.on_dev(several.bound)
+    for found, of_one, expected in zip(measured(several), measured(alone), by_numpy, strict=True):
         assert np.isnan(found[0]).tolist() == [False, True, False]
         np.testing.assert_allclose(np.array(found)[:, [0, 2]], np.array(expected)[:, [0, 2]], rtol=1e-12)
         assert [*np.ravel(of_one)] == [*np.array(found)[:, 2]]
@@ -166,12 +172,11 @@ def test_ensembles_are_measured_alike(loss: str, outputs: int, monkeypatch: pyte
         next(each.epochs(1))
     evaluator, shown = together.on_dev, dict[int, Any]()
     for _ in range(2):  # without anybody who sees, then with
-        found, of_one = np.array(evaluator(together.bound)), np.array(alone.on_dev(alone.bound))
+        (_, found), (_, of_one) = measured(together), measured(alone)
         assert [*np.array(evaluator.of_members)[:, 2]] == [*of_one[:, 0]]
         evaluator.see = lambda rows, logits: shown.update({rows.start: logits.copy()})
     logits = np.concatenate([shown[start] for start in sorted(shown)], axis=1)
     shown.clear()
-    evaluator.own_sums = None
     np.testing.assert_allclose(found, np.array(evaluator(together.bound)), rtol=1e-12)
     expected = np.concatenate([shown[start] for start in sorted(shown)], axis=1)
     np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-12)
@@ -183,9 +188,8 @@ def test_what_members_are_sure_of_is_pooled_alike(loss: str, outputs: int, sever
     """Where the probabilities of a class are 0 in all members but for their logarithms."""
     made = trainer(loss=loss, outputs=outputs, engine=CompiledSteps, **several)
     made.theta *= 1e3
-    found = made.on_dev(made.bound)
-    made.on_dev.own_sums = None
-    np.testing.assert_allclose(np.array(found), np.array(made.on_dev(made.bound)), rtol=1e-12)
+    _, found = measured(made)
+    np.testing.assert_allclose(found, np.array(made.on_dev(made.bound)), rtol=1e-12)
 
 
 def test_vectors_of_members_begin_at_cache_lines() -> None:
@@ -198,9 +202,9 @@ def test_vectors_of_members_begin_at_cache_lines() -> None:
 def test_of_equal_logits_the_first_counts_and_nan_stays() -> None:
     made = trainer(outputs=3, hidden=(), engine=CompiledSteps)
     made.theta[:] = 0
-    assert made.on_dev(made.bound)[1] == np.mean(made.on_dev.examples.y != 0)
+    assert measured(made)[1][1] == np.mean(made.on_dev.examples.y != 0)
     made.theta[:] = np.nan
-    assert np.isnan(made.on_dev(made.bound)[0])
+    assert np.isnan(measured(made)[1][0])
 
 
 @pytest.mark.parametrize("hidden", [(), (6, 5)])
@@ -218,7 +222,6 @@ def test_embeddings_agree(hidden: tuple[int, ...], members: int, wide: bool, mon
         assert far({**shared, **parts, **more}) < CLOSE["float64"]
         made = trainer(**shared, **parts, **more, engine=CompiledSteps)
         (epoch,) = made.epochs(1)
-        made.on_dev.own_sums = None
         np.testing.assert_allclose(epoch.dev_loss, made.on_dev(made.bound)[0], rtol=1e-12)
 
 
