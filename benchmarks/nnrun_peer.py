@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.network import MLP
 from nnrun.engine.optimizers import hyperparameters
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
+from nnrun.engine.trainer import NumpyEngine, Recipe, Trainer
 
 
 class NnrunPeer:
@@ -46,9 +46,9 @@ class NnrunPeer:
         self.threads = f"NumPy's BLAS: {numpy_kernel()}"
         self.epochs(1)
 
-    def _engine(self) -> Callable[[Trainer], Engine]:
+    def _engine(self) -> type[NumpyEngine]:
         if not self.compiled:
-            return lambda trainer: numpy_steps
+            return NumpyEngine
         from nnrun.compiled.steps import CompiledSteps
 
         return CompiledSteps

@@ -28,7 +28,7 @@ from nnrun.engine.losses import LOSSES
 from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array
 from nnrun.engine.schedules import SCHEDULES
-from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
+from nnrun.engine.trainer import NumpyEngine, Recipe, Trainer
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.rundir import RunDir
@@ -155,7 +155,7 @@ def trainer(
     train: Examples | None = None,
     dev: Examples | None = None,
     dtype: str = "float64",
-    engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
+    engine: type[NumpyEngine] = NumpyEngine,
     ensemble: int = 1,
     embeddings: Sequence[Embedding] = (),
     members: int = 1,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.planning import judged_vectors_of, plan_of, pooled_plan_of
 from nnrun.compiled.turns import Given, Lane, Lanes
-from nnrun.compiled.work import MEASURED, MEASURED_ROWS, SHOWN, measuring, operations, pooling
+from nnrun.compiled.work import MEASURED_ROWS, SHOWN, measuring, operations, pooling
 from nnrun.engine.batches import batch_bounds
 from nnrun.engine.evaluation import Evaluator, Examples
 from nnrun.engine.parameters import Array
@@ -21,12 +21,6 @@ from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
 
 Integers = NDArray[np.int64]
-
-
-def measure_by(run: machine_code.Function, trainer: Trainer) -> None:
-    """Have a trainer's parts measured by compiled code too, unless products take most of the time anyway."""
-    if trainer.network.theta.size < MEASURED:
-        trainer.own_sums = Measuring(run, trainer)
 
 
 class Pass(NamedTuple):

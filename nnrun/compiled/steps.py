@@ -12,29 +12,30 @@ from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import SUMS
-from nnrun.compiled.judging import measure_by
+from nnrun.compiled.judging import Measuring
 from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
 from nnrun.compiled.turns import Given, Lane, Lanes
-from nnrun.compiled.work import operations, work
+from nnrun.compiled.work import MEASURED, operations, work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, at_lines
 from nnrun.engine.randomness import chances
 from nnrun.engine.step_losses import means_of
-from nnrun.engine.trainer import Trainer
+from nnrun.engine.trainer import NumpyEngine, Trainer
 from nnrun.machine import threads
 
 Integers = NDArray[np.int64]
 Streams = Mapping[int, Sequence[Generator]]  # of dropout, by depth, one a member
 
 
-class CompiledSteps:
-    """Trains through the epochs of one trainer; each active member has the bits it would have alone.
+class CompiledSteps(NumpyEngine):
+    """Each active member has the bits it would have alone.
 
-    Threads share the steps of a wide network, and the members of a narrow one.
+    Threads share the steps of a wide network, and the members of a narrow one. Epochs are measured by compiled code,
+    too, unless products take most of the time anyway.
     """
 
-    vectors = staticmethod(at_lines)  # those of a trainer with this engine
+    vectors = staticmethod(at_lines)
 
     def __init__(self, trainer: Trainer) -> None:
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
@@ -59,7 +60,7 @@ class CompiledSteps:
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
         self.losses = np.empty((members, self.plan.members * trainer.batches.most_gathered if self.kept else 0))
-        measure_by(self.run, trainer)
+        self.measuring = Measuring(self.run, trainer) if network.theta.size < MEASURED else None
         self.given = []
         for k in range(members):
             own = {codes.CHANCE: self.chance[k], codes.LEAST: self.least[k], codes.SCALE: self.scale[k]}
@@ -67,8 +68,12 @@ class CompiledSteps:
             sums = np.zeros(SUMS * len(self.work.pieces))
             self.given.append(Given(vectors_of(trainer, k, sums), own | shared))
 
-    def __call__(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
-        """The engine: yields after each group, or after each step of which NumPy's pass was shown to an observer."""
+    def measure(self, trainer: Trainer) -> list[Array]:
+        """The same sums."""
+        return self.measuring() if self.measuring else super().measure(trainer)
+
+    def train(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
+        """Yields after each group, or after each step of which NumPy's pass was shown to an observer."""
         constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
         for batch, spans in trainer.batches.groups(trainer.epoch + 1):
             members = [int(k) for k in np.flatnonzero(trainer.active)]

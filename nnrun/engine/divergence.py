@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from nnrun.engine.network import Network
 from nnrun.engine.parameters import Array
 
 
@@ -37,3 +38,13 @@ class Watch:
         finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
         for member in np.flatnonzero(self._members & ~finite):
             self.layers.setdefault(int(member), layer)
+
+
+def layer_lost(network: Network, vectors: Mapping[str, Array], member: int) -> str:
+    """The first layer with numbers of this member that are not finite, or the output, if only its loss is not."""
+    layers: set[str] = set()
+    for key, vector in vectors.items():
+        layout = network.state if key == "state" else network.theta
+        views = layout.views(vector[member]).items()
+        layers |= {name.split(".")[0] for name, view in views if not np.isfinite(view).all()}
+    return next((name for name, _ in network.layers if name in layers), "output")

@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from nnrun.engine.augmentation import Augmenter
 from nnrun.engine.batches import Batch, Batches
-from nnrun.engine.divergence import Divergence, Watch
+from nnrun.engine.divergence import Divergence, Watch, layer_lost
 from nnrun.engine.evaluation import Evaluator, Examples, Judged, sample
 from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.initializers import Initializer
@@ -19,7 +19,7 @@ from nnrun.engine.layers import BatchNorm, Dropout, Mode
 from nnrun.engine.losses import Loss, smoothed
 from nnrun.engine.members import mean_gradient
 from nnrun.engine.network import MLP, Observer
-from nnrun.engine.parameters import Array, Buffers, Vectors, side_by_side
+from nnrun.engine.parameters import Array, Buffers, side_by_side
 from nnrun.engine.randomness import stream
 from nnrun.engine.schedules import Progress, Schedule
 from nnrun.engine.step_losses import StepLosses
@@ -68,18 +68,29 @@ class Epoch:
     diverged: Mapping[int, Divergence] = field(default_factory=dict)  # by ensemble, of the member that was first
 
 
-# Trains through the planned epoch of a trainer, in front of an observer or none; yields how many of its steps are done.
-Engine = Callable[["Trainer", Observer | None], Iterator[int]]
+class NumpyEngine:
+    """How the epochs of a trainer are trained and measured; NumPy's way, which defines what a step is.
 
+    Another engine is a subclass with another way. `vectors` makes those of its trainer, such as theta.
+    """
 
-def numpy_steps(trainer: Trainer, see: Observer | None) -> Iterator[int]:
-    """The NumPy engine, which defines what a step is."""
-    losses = StepLosses(trainer.recipe.loss, trainer.step_losses)
-    for index, batch in enumerate(trainer.batches.epoch(trainer.epoch + 1)):
-        trainer.differentiate(batch, see, losses)
-        trainer.optimizer.step(index)
-        yield index + 1
-    losses.work_out()
+    vectors = staticmethod(side_by_side)
+
+    def __init__(self, trainer: Trainer) -> None:
+        """For this trainer, whose epochs it is given to."""
+
+    def train(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
+        """Through the planned epoch, in front of an observer or none; yields how many of its steps are done."""
+        losses = StepLosses(trainer.recipe.loss, trainer.step_losses)
+        for index, batch in enumerate(trainer.batches.epoch(trainer.epoch + 1)):
+            trainer.differentiate(batch, see, losses)
+            trainer.optimizer.step(index)
+            yield index + 1
+        losses.work_out()
+
+    def measure(self, trainer: Trainer) -> list[Array]:
+        """What the evaluators sum up on train and on dev, of all members as they are judged."""
+        return [part.sums(trainer.judged.bound) for part in (trainer.on_train, trainer.on_dev)]
 
 
 class Trainer:
@@ -88,9 +99,8 @@ class Trainer:
     `recipe`, with hyperparameters for as many members as there are `seeds`; `train` and `dev`, whose precision is that
     of the network. Each `ensemble` members in a row are one: measured by their pooled prediction, and stopped together.
     `theta`, `state` and `gradient` are `(members, size)`; epochs are measured by `judged`; `active (members,)` marks
-    those that still train; `epoch` and `step` count what lies behind; `own_sums`, which an engine may set, gives what
-    the evaluators sum up on train and dev. What overflows is found at the end of the epoch, so the caller may silence
-    NumPy's warnings. Raises KeyError for an unknown optimizer.
+    those that still train; `epoch` and `step` count what lies behind. Raises KeyError for an unknown optimizer. What
+    overflows is found at the end of the epoch, so the caller may silence NumPy's warnings.
     """
 
     def __init__(
@@ -99,20 +109,21 @@ class Trainer:
         train: Examples,
         dev: Examples,
         seeds: Sequence[int],
-        make_engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps,
+        engine: type[NumpyEngine] = NumpyEngine,
         ensemble: int = 1,
     ) -> None:
         self.recipe, self.seeds, self.ensemble = recipe, list(seeds), ensemble
         self.network = recipe.mlp.network()
         members, dtype = len(self.seeds), train.x.dtype
-        vectors: Vectors = getattr(make_engine, "vectors", side_by_side)  # some engines want them elsewhere
         sizes = self.network.theta.size, self.network.state.size, self.network.theta.size
-        self.theta, self.state, self.gradient = (vectors(members, size, dtype) for size in sizes)
+        self.theta, self.state, self.gradient = (engine.vectors(members, size, dtype) for size in sizes)
         for k, seed in enumerate(self.seeds):
             self.network.draw(self.theta[k], self.state[k], seed, recipe.initializer, recipe.mlp.gains())
         self.bound = self.network.bind(self.theta, self.state, self.gradient)
         h, n_weights = recipe.hyperparameters, self.network.n_weights
-        self.optimizer = Optimizer(recipe.optimizer, h, self.theta, self.gradient, n_weights, self.state, vectors)
+        self.optimizer = Optimizer(
+            recipe.optimizer, h, self.theta, self.gradient, n_weights, self.state, engine.vectors
+        )
         self.mode = Mode(train=True, buffers=Buffers(dtype))
         smallest = 2 if any(isinstance(layer, BatchNorm) for _, layer in self.network.layers) else 1
         self.batches = Batches(
@@ -125,8 +136,7 @@ class Trainer:
         self.judged = Judged(theta, state, self.network.bind(theta, state, self.gradient))
         self.active = np.ones(members, bool)
         self.epoch = self.step = 0
-        self.own_sums: Callable[[], Sequence[Array]] | None = None
-        self._engine = make_engine(self)
+        self.engine = engine(self)
         self._good = self.snapshot()
 
     @property
@@ -205,7 +215,7 @@ class Trainer:
         do several between two. The epoch counts as done once all steps are.
         """
         self._plan_epoch()
-        for done in self._engine(self, see):
+        for done in self.engine.train(self, see):
             yield self.step + done
         self.epoch += 1
         self.step += len(self.batches.bounds)
@@ -256,9 +266,7 @@ class Trainer:
 
     def measure(self) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""
-        parts = self.on_train, self.on_dev
-        sums = self.own_sums() if self.own_sums else [part.sums(self.judged.bound) for part in parts]
-        train, dev = map(Evaluator.means, parts, sums)
+        train, dev = map(Evaluator.means, (self.on_train, self.on_dev), self.engine.measure(self))
         scores = {"train_loss": train[0], "train_error": train[1], "dev_loss": dev[0], "dev_error": dev[1]}
         return scores | {"cost": train[0] + self.penalty_of(self.judged.theta)}
 
@@ -282,15 +290,8 @@ class Trainer:
             for member, layer in watch.layers.items():
                 divergences.setdefault(member, Divergence(epoch, step, layer))
         for member in map(int, np.flatnonzero(lost)):
-            divergences.setdefault(member, Divergence(epoch, self.step, self._first_layer_lost(member)))
+            divergences.setdefault(
+                member, Divergence(epoch, self.step, layer_lost(self.network, self._vectors(), member))
+            )
         first_behind, n = sorted(divergences, key=lambda k: (divergences[k].step, k), reverse=True), self.ensemble
         return {k // n: divergences[k]._replace(member=k % n) for k in first_behind}
-
-    def _first_layer_lost(self, member: int) -> str:
-        """The first layer whose numbers are not finite, or the output, if only its loss is not."""
-        layers: set[str] = set()
-        for key, vector in self._vectors().items():
-            layout = self.network.state if key == "state" else self.network.theta
-            views = layout.views(vector[member]).items()
-            layers |= {name.split(".")[0] for name, view in views if not np.isfinite(view).all()}
-        return next((name for name, _ in self.network.layers if name in layers), "output")

@@ -20,7 +20,7 @@ from nnrun.engine.losses import LOSSES, Loss
 from nnrun.engine.metrics import Task
 from nnrun.engine.network import MLP
 from nnrun.engine.parameters import Array
-from nnrun.engine.trainer import Engine, Recipe, Trainer, numpy_steps
+from nnrun.engine.trainer import NumpyEngine, Recipe, Trainer
 from nnrun.errors import MisfitError
 from nnrun.machine import threads
 from nnrun.machine.capacity import lacking
@@ -35,9 +35,7 @@ VECTORS_KEPT = 7  # theta, its gradient, two moments, the last good epoch, the b
 VECTORS_OF_AVERAGE = 2  # the average, and that of the last good epoch
 
 
-def make_trainer(
-    configs: Sequence[Config], dataset: Dataset, engine: Callable[[Trainer], Engine] = lambda trainer: numpy_steps
-) -> Trainer:
+def make_trainer(configs: Sequence[Config], dataset: Dataset, engine: type[NumpyEngine] = NumpyEngine) -> Trainer:
     """A trainer with the members of each configuration; they may differ in seed and OF_A_MEMBER only.
 
     Raises MisfitError where the network does not fit into memory or the loss does not fit the task.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.engine.trainer import Engine, Trainer, numpy_steps
+from nnrun.engine.trainer import NumpyEngine
 from nnrun.errors import MisfitError, StoppedError
 from nnrun.installation import has_extra, installing, lacking
 from nnrun.runs.assembly import batch_size, parameters, recipe
@@ -24,16 +23,14 @@ FAILS = "the compiled engine fails here"
 SAVED, SAVED_A_PARAMETER = 28e-6, 0.6e-9  # seconds a step
 WORTH = 0.5  # seconds: ten times what loading it takes, as each machine compiles it once
 
-MakeEngine = Callable[[Trainer], Engine]
 
-
-def make_engine(config: Config) -> MakeEngine:
+def engine_of(config: Config) -> type[NumpyEngine]:
     """The engine of a configuration that was decided; MisfitError where it needs what is not installed.
 
     `auto` stands in runs that are older than the choice, which NumPy trained.
     """
     if config.training.engine != "compiled":
-        return lambda trainer: numpy_steps
+        return NumpyEngine
     _refuse_without_extra()
     try:
         from nnrun.compiled.steps import CompiledSteps

@@ -16,7 +16,7 @@ from nnrun.engine.stopping import EarlyStopping
 from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
-from nnrun.runs.engines import make_engine
+from nnrun.runs.engines import engine_of
 from nnrun.runs.recording import Judge, guess_error, layers_of
 from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row
 from nnrun.runs.rundir import RunDir
@@ -38,7 +38,7 @@ class Stage:
     def of(cls, configs: Sequence[Config], dataset: Dataset, epoch: int) -> Stage:
         """At the beginning of a training; raises MisfitError where something does not fit the data or the memory."""
         now = [at(config, epoch) for config in configs]
-        trainer = make_trainer(now, dataset, make_engine(now[0]))
+        trainer = make_trainer(now, dataset, engine_of(now[0]))
         judge = Judge(trainer, dataset, now[0].metrics.primary)
         waiting = now[0].regularization.early_stopping
         stopping = EarlyStopping(len(now), waiting.patience, waiting.min_delta) if waiting else None

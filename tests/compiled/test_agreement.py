@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from nnrun.engine.layers import BatchNorm
 from nnrun.engine.losses import LOSSES
 from nnrun.engine.optimizers import OPTIMIZERS
 from nnrun.engine.parameters import CACHE_LINE
-from nnrun.engine.trainer import Trainer
+from nnrun.engine.trainer import NumpyEngine, Trainer
 from nnrun.machine import threads
 from tests.conftest import made_up, trainer
 from tests.contracts.test_gradients import CODES, with_codes
@@ -49,7 +49,7 @@ GRID = [
 ]
 
 
-def far(options: dict[str, Any], engine: Callable[..., Any] = CompiledSteps) -> float:
+def far(options: dict[str, Any], engine: type[NumpyEngine] = CompiledSteps) -> float:
     """How far the engines are apart after 50 steps, with all averages, beside the length of both."""
     pair = [trainer(**options), trainer(**options, engine=engine)]
     for each in pair:
@@ -110,9 +110,9 @@ def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimize
 
 def measured(trained: Trainer) -> list[NDArray[np.float64]]:
     """Losses and errors of the ensembles on train and on dev, `(2, ensembles)`, by compiled code."""
-    assert trained.own_sums is not None
-    parts = trained.on_train, trained.on_dev
-    return [np.array(part.means(sums)) for part, sums in zip(parts, trained.own_sums(), strict=True)]
+    assert isinstance(trained.engine, CompiledSteps) and trained.engine.measuring
+    scores = trained.measure()
+    return [np.array([scores[f"{part}_loss"], scores[f"{part}_error"]]) for part in ("train", "dev")]
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
@@ -226,12 +226,12 @@ def test_embeddings_agree(hidden: tuple[int, ...], members: int, wide: bool, mon
 
 
 def test_a_wrong_step_would_be_found() -> None:
-    def other(trained: Trainer) -> CompiledSteps:
-        steps = CompiledSteps(trained)
-        steps.packed = codes.packed(steps.plan._replace(activation=codes.TANH))
-        return steps
+    class Other(CompiledSteps):
+        def __init__(self, trained: Trainer) -> None:
+            super().__init__(trained)
+            self.packed = codes.packed(self.plan._replace(activation=codes.TANH))
 
-    assert far({"activation": "sigmoid"}, other) > 1e3 * CLOSE["float64"]
+    assert far({"activation": "sigmoid"}, Other) > 1e3 * CLOSE["float64"]
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 50}, {"hidden": ()}, {"hidden": (1,)}, {"batch_size": 7}])

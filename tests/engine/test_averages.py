@@ -13,7 +13,7 @@ from nnrun.engine.hyperparameters import Hyperparameters
 from nnrun.engine.network import Observer
 from nnrun.engine.optimizers import AVERAGE
 from nnrun.engine.parameters import Array
-from nnrun.engine.trainer import Trainer, numpy_steps
+from nnrun.engine.trainer import NumpyEngine, Trainer
 from nnrun.engine.update import Optimizer
 
 Make = Callable[..., Trainer]
@@ -53,12 +53,13 @@ def test_nothing_is_kept_without() -> None:
 def test_statistics_of_batch_norm_are_averaged_as_the_parameters_are(make_trainer: Make) -> None:
     ends: list[Array] = []
 
-    def engine(trainer: Trainer, see: Observer | None) -> Iterator[int]:
-        for done in numpy_steps(trainer, see):
-            ends.append(np.hstack([trainer.theta, trainer.state]))
-            yield done
+    class Engine(NumpyEngine):
+        def train(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
+            for done in super().train(trainer, see):
+                ends.append(np.hstack([trainer.theta, trainer.state]))
+                yield done
 
-    trainer = make_trainer(batch_norm=True, optimizer="adam", ema=0.4, engine=lambda _: engine)
+    trainer = make_trainer(batch_norm=True, optimizer="adam", ema=0.4, engine=Engine)
     list(trainer.epochs(2))
     expected = np.zeros_like(ends[0])
     for t, now in enumerate(ends, start=1):
