@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -51,6 +52,13 @@ for name in ("NNRUN_RUNS", "NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "COLUMNS
 # The same cases on any machine, however slow it is: a check of how fast they are drawn would be a check of the machine.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+gc.set_threshold(50_000)  # as `nnrun` does: what the tests import is no garbage, and they import much
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are no garbage either, which each collection would look through."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
