@@ -15,13 +15,20 @@ from pathlib import Path
 import pytest
 
 PATIENCE = 120  # seconds, after which something hangs
+# Of processes that live as long as all tests do: how often they look at themselves while nobody asks them for anything.
+AT_REST = {
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__CYCLE": "100s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__INTERVAL": "10s",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What dask cuts, or gives up while it connects, it leaves to the collector, which may come in any of these."""
     unclosed = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.parent == Path(__file__).parent:
             item.add_marker(unclosed)
 
 
@@ -74,7 +81,8 @@ class ByHand:
         folder.mkdir(exist_ok=True)
         command = [*within, sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **variables})
+            environment = {**os.environ, **AT_REST, **variables}
+            process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
         self.processes.append(process)
         return process
 

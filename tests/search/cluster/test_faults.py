@@ -36,15 +36,15 @@ SOAK = pytest.mark.soak
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Callable[[], ByHand]]:
-    """Clusters of two workers, which end with the test."""
+def fresh(tmp_path: Path) -> Iterator[Callable[..., ByHand]]:
+    """Clusters of two workers, or of so many, which end with the test."""
     made: list[ByHand] = []
 
-    def make() -> ByHand:
+    def make(workers: int = 2) -> ByHand:
         folder = tmp_path / f"cluster-{len(made)}"
         folder.mkdir()
         made.append(ByHand(folder))
-        for _ in range(2):
+        for _ in range(workers):
             made[-1].worker("--no-nanny")
         return made[-1]
 
@@ -56,7 +56,7 @@ def fresh(tmp_path: Path) -> Iterator[Callable[[], ByHand]]:
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=SOAK)])
-def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[[], ByHand], tmp_path: Path) -> None:
+def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[..., ByHand], tmp_path: Path) -> None:
     """The search goes on with the next scheduler each time, and in the end without one."""
     trials = 3 * kills + 2
     for _ in range(kills):
@@ -72,14 +72,14 @@ def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[[]
     assert_as_alone(run, trials, tmp_path / "here")
 
 
-def test_another_scheduler_is_waited_for(fresh: Callable[[], ByHand], tmp_path: Path) -> None:
+def test_another_scheduler_is_waited_for(fresh: Callable[..., ByHand], tmp_path: Path) -> None:
     """It has another address, which stands in the same file."""
-    cluster = fresh()
+    cluster = fresh(workers=1)
 
     def replace() -> None:
         cluster.file.unlink()
         cluster.scheduler.kill()
-        shutil.copy(fresh().file, cluster.file)
+        shutil.copy(fresh(workers=1).file, cluster.file)
 
     watcher = AtTrial(replace, 1)
     options = Options(stack=1, cluster=str(cluster.file), cluster_wait=PATIENCE)
@@ -112,7 +112,7 @@ def test_a_search_that_is_killed_goes_on(kills: int, by_hand: ByHand, tmp_path: 
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(30, marks=SOAK)])
-def test_a_worker_that_stands_still(seconds: float, fresh: Callable[[], ByHand], tmp_path: Path) -> None:
+def test_a_worker_that_stands_still(seconds: float, fresh: Callable[..., ByHand], tmp_path: Path) -> None:
     cluster = fresh()
     stopped = cluster.processes[1]
 
