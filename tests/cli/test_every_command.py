@@ -1,8 +1,7 @@
-"""Every command once, each in a process of its own: `make test` runs it with the lowest versions of all libraries."""
+"""Every command once: `make test` runs it with the lowest versions of all libraries."""
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import time
@@ -32,7 +31,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def steered(process: Run, start: Start) -> Iterator[tuple[str, Done]]:
+def steered(nnrun: Run, start: Start) -> Iterator[tuple[str, Done]]:
     """A run that is changed, paused and stopped while another process trains it, and rewound."""
     where = ("--runs", "steered")
     endless = ("--set", "training.epochs=1000000", "--set", "regularization.early_stopping=null")
@@ -40,11 +39,11 @@ def steered(process: Run, start: Start) -> Iterator[tuple[str, Done]]:
     while not any(path.stat().st_size for path in Path("steered").glob("[!.]*/metrics.jsonl")):
         assert trained.poll() is None
         time.sleep(0.01)
-    yield "nudge", process("nudge", *where, "--set", "optimizer.learning_rate=0.01")
-    yield "pause", process("pause", *where)
-    yield "stop", process("stop", *where)
+    yield "nudge", nnrun("nudge", *where, "--set", "optimizer.learning_rate=0.01")
+    yield "pause", nnrun("pause", *where)
+    yield "stop", nnrun("stop", *where)
     assert trained.wait(SECONDS) == 130
-    yield "rewind", process("rewind", *where, "--to", "1", "--set", "training.epochs=3", "-q")
+    yield "rewind", nnrun("rewind", *where, "--to", "1", "--set", "training.epochs=3", "-q")
 
 
 def watched(start: Start) -> Iterator[tuple[str, Done]]:
@@ -57,11 +56,14 @@ def watched(start: Start) -> Iterator[tuple[str, Done]]:
     yield "watch", Done(server.wait(SECONDS), page, "")
 
 
-def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
-    """The commands in an order in which each finds what it needs, with how each ended."""
+def walk(nnrun: Run, process: Run, table: Path) -> Iterator[tuple[str, Done]]:
+    """The commands in an order in which each finds what it needs, with how each ended.
 
-    def step(*arguments: str | Path) -> tuple[str, Done]:
-        return str(arguments[0]), process(*arguments)
+    In this process, which loads each library once; in another one command that begins to load its workers at once.
+    """
+
+    def step(*arguments: str | Path, by: Run = nnrun) -> tuple[str, Done]:
+        return str(arguments[0]), by(*arguments)
 
     yield step("init", table, "--target", "target")
     yield step("schema")
@@ -84,7 +86,8 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
         trials = ("--trials", "4", "--workers", "2", "--strategy", strategy)
         yield step("search", "config.yaml", *trials, "-q", "--set", "training.epochs=3")
     yield step("retest", "latest", "--top", "2", "--workers", "2", "-q")
-    yield step("improve", "config.yaml", "--budget", "90epochs", "--seeds", "3", "-q", "--set", "training.epochs=3")
+    improved = ("--budget", "90epochs", "--seeds", "3", "-q", "--set", "training.epochs=3")
+    yield step("improve", "config.yaml", *improved, by=process)
     yield step("show")
     yield step("report")
     yield step("diagnose")
@@ -92,16 +95,16 @@ def walk(process: Run, table: Path) -> Iterator[tuple[str, Done]]:
     yield step("note", "latest", "once more")
     yield step("rm", "latest", "--yes")
     yield step("clean", "--older", "1d", "--cache", "--yes")
-    runs = json.loads(process("list", "--json").out)["runs"]
+    runs = nnrun("list", "--json").json["runs"]
     yield step("list")
     yield step("compare", *(run["id"] for run in runs[-2:]))
     yield step("ensemble", runs[-2]["id"], "--top", "2")
 
 
 @pytest.mark.soak
-def test_every_command(process: Run, start: Start, table: Path) -> None:
+def test_every_command(nnrun: Run, process: Run, start: Start, table: Path) -> None:
     walked = set()
-    for command, done in chain(walk(process, table), steered(process, start), watched(start)):
+    for command, done in chain(walk(nnrun, process, table), steered(nnrun, start), watched(start)):
         assert done.code == 0, f"{command}: {done.out}{done.err}"
         assert "Warning" not in done.err, f"{command}: {done.err}"
         walked.add(command)
