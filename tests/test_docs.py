@@ -188,9 +188,14 @@ def test_every_config_is_among_the_techniques() -> None:
         assert f"](../configs/{path.name})" in page("techniques.md"), path.name
 
 
+@pytest.fixture(scope="module")
+def keys() -> set[str]:
+    """Those of a config, also those of former versions."""
+    return {row.key for row in reference_rows()} | {".".join(map(str, path)) for path in GONE}
+
+
 @pytest.mark.parametrize("path", [*PAGES, *CONFIGS], ids=relative)
-def test_every_key_that_is_mentioned_exists(path: Path) -> None:
-    keys = {row.key for row in reference_rows()} | {".".join(map(str, path)) for path in GONE}
+def test_every_key_that_is_mentioned_exists(path: Path, keys: set[str]) -> None:
     sections = {key.split(".")[0] for key in keys if "." in key}
     written = rf"(?:`|--set '?)((?:{'|'.join(sections)})\.(?!json|yaml)[a-z_0-9.]+)"
     mentioned = re.findall(written, path.read_text(encoding="utf-8"))

@@ -181,7 +181,7 @@ def test_text_is_read_once_if_there_is_room(
     lines = pd.DataFrame([messy(i) for i in range(ROWS)]).drop(columns=list(drop))
     lines.to_csv(tmp_path / "data.csv", index=False)
     config = Data(source=str(tmp_path / "data.csv"), target="class")
-    cells(18 * 8)
+    cells(18 * 30)
     once = load_dataset(config, "float64", tmp_path / "once" / "cache")
     load_dataset(config, "float64", tmp_path / "once" / "cache")
     assert len(walks) == expected  # nothing more for the second time
