@@ -84,10 +84,10 @@ def test_it_says_what_it_teaches_and_the_table_repeats_it(path: Path) -> None:
     assert f"| [{path.stem}]({path.name}) | {first.removeprefix('# ')} |" in (CONFIGS / "README.md").read_text()
 
 
-LIKE_OTHERS = (  # to a check: but for the name of the optimizer, the strategy of the search, or thirty layers
+LIKE_OTHERS = (  # to a check: but for the name of the optimizer, the search, when training ends, or thirty layers
     *("momentum", "nesterov", "rmsprop", "adamw"),
-    *("search_random", "search_grid", "search_coarse_to_fine"),
-    "deep_he_batch_norm",
+    *("search_random", "search_grid", "search_coarse_to_fine", "search_uniform"),
+    *("early_stopping", "deep_he_batch_norm"),
 )
 
 

@@ -170,8 +170,7 @@ def killed_and_resumed(
 def test_killed_and_resumed_it_ends_the_same(
     kill: Callable[[Searching], None], script: Path, whole: Any, stored: Stored, config_text: str, tmp_path: Path
 ) -> None:
-    for seed in range(2):
-        check(kill, seed, script, whole, stored, config_text, tmp_path)
+    check(kill, 0, script, whole, stored, config_text, tmp_path)
 
 
 @pytest.mark.soak
@@ -179,7 +178,7 @@ def test_killed_and_resumed_it_ends_the_same(
 def test_killed_twenty_times(
     kill: Callable[[Searching], None], script: Path, whole: Any, stored: Stored, config_text: str, tmp_path: Path
 ) -> None:
-    for seed in range(2, 22):
+    for seed in range(1, 21):
         check(kill, seed, script, whole, stored, config_text, tmp_path)
 
 
