@@ -24,6 +24,7 @@ from typing import Any
 from nnrun.config.load import load_config
 from nnrun.search import running
 from nnrun.search.cluster import executor
+from nnrun.search.cluster.crew import Crew
 from nnrun.search.cluster.executor import Cluster
 from nnrun.search.cluster.worker import Reply, Request, Train
 from nnrun.search.record import TrialRecord
@@ -68,8 +69,8 @@ class Counting(Cluster):
 
     sent = came = jobs = 0
 
-    def _asked(self, work: Train, request: Request, address: str) -> tuple[Reply, bytes]:
-        reply, parcel = super()._asked(work, request, address)
+    def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> tuple[Reply, bytes]:
+        reply, parcel = super()._asked(work, request, crew, address)
         Counting.jobs += 1
         Counting.sent += len(json.dumps(request))
         Counting.came += len(json.dumps(reply)) + 1 + len(parcel)
