@@ -1,10 +1,14 @@
 """What a cluster costs a trial: a search of trials that each take a second, on workers of a dask scheduler.
 
 Each trial trains a network of a few milliseconds and sleeps until its second is over, so that any number of workers fit
-on one machine. Scheduler and workers are processes of their own on loopback, as a user starts them. Printed are the
-CPU time of the searching process and of the scheduler a trial, what a trial takes beyond its second, the share of the
-trials that workers without any overhead would have trained in the same time, and the bytes that travel a trial. A
-warm-up round, in which workers fork and data are sent, is left out.
+on one machine. Scheduler and workers are processes of their own on loopback, as a user starts them. Beside it stand the
+same search with as many workers of this process, and bare tasks of dask that sleep for a second, and are sent and send
+back as many bytes: one a worker, and the next one when the answer is there.
+
+Printed are the time from the end of a worker's second to the beginning of its next one (the median, which says nothing
+of a machine that stands still in between), the share of the trials that workers without any overhead would have trained
+in the same time, the CPU time of each kind of process a trial, and the bytes that travel. A warm-up round, in which
+workers fork and data are sent, is left out.
 """
 
 from __future__ import annotations
@@ -15,11 +19,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
+
+import psutil
 
 from nnrun.config.load import load_config
 from nnrun.search import running
@@ -39,29 +48,89 @@ network: {hidden: [16]}
 training: {epochs: 4, batch_size: 64}
 search: {space: {optimizer.learning_rate: {log: [1e-3, 1e-1]}}}
 """
+SPANS = "CLUSTER_OVERHEAD_SPANS"  # a folder, in which each process notes when its seconds begin and end
+SENT, BACK = 3_100, 21_300  # bytes of a bare task
+ROWS = {
+    "turn_ms": "from second to second, ms",
+    "share_of_ideal": "share of ideal",
+    "search_cpu_ms": "CPU of the search, ms a trial",
+    "scheduler_cpu_ms": "CPU of the scheduler, ms a trial",
+    "workers_cpu_ms": "CPU of dask's workers, ms a trial",
+    "bytes_sent": "bytes sent, a trial",
+    "bytes_back": "bytes back, a trial",
+}
+
+
+@contextmanager
+def second() -> Iterator[None]:
+    """Be busy for a second in all, and note it."""
+    began = time.monotonic()
+    yield
+    time.sleep(max(0.0, began + 1 - time.monotonic()))
+    with (Path(os.environ[SPANS]) / str(os.getpid())).open("a") as file:
+        file.write(f"{began} {time.monotonic()}\n")
 
 
 def one_second(job: Job) -> Answer:
     """Train the trial, and be busy with it for a second in all."""
-    end = time.monotonic() + 1
-    answer = train_trials(job)
-    time.sleep(max(0.0, end - time.monotonic()))
-    return answer
+    with second():
+        return train_trials(job)
 
 
-class Clock(Watcher):
-    """Seconds and CPU seconds, of this process and of the scheduler, when each trial was over."""
+def bare_second(text: str) -> bytes:
+    """What takes as long, and as much of the network, without nnrun."""
+    with second():
+        return bytes(BACK)
 
-    def __init__(self, scheduler: int) -> None:
-        import psutil
 
-        self.scheduler = psutil.Process(scheduler)
-        self.times = list[tuple[float, float, float]]()
+def turns(rounds: int) -> list[float]:
+    """Seconds from the end of each second to the beginning of the next, in the last rounds of each process."""
+    found = list[float]()
+    for path in Path(os.environ[SPANS]).iterdir():
+        spans = [[float(number) for number in line.split()] for line in path.read_text().splitlines()]
+        found += [after[0] - before[1] for before, after in pairwise(spans)][-rounds:]
+        path.unlink()
+    return found
+
+
+class Spent(NamedTuple):
+    """The clock, and CPU seconds until now."""
+
+    clock: float
+    search: float
+    scheduler: float
+    workers: float
+
+
+class Processes(NamedTuple):
+    """Scheduler and workers that run, or none of both."""
+
+    file: Path | None = None
+    scheduler: Sequence[psutil.Process] = ()
+    workers: Sequence[psutil.Process] = ()
+
+    def spent(self) -> Spent:
+        """By now."""
+        of_dask = (sum(cpu_seconds(each) for each in some) for some in (self.scheduler, self.workers))
+        return Spent(time.perf_counter(), time.process_time(), *of_dask)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Of another process, until now."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+class Noting(Watcher):
+    """What had been spent when each trial was over."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes, self.spent = processes, list[Spent]()
 
     def trial(self, record: TrialRecord, best: TrialRecord, finished: int) -> None:
-        """Note them."""
+        """Note it."""
         assert record["status"] == "done", record
-        self.times.append((time.perf_counter(), time.process_time(), cpu_seconds(self.scheduler.cpu_times())))
+        self.spent.append(self.processes.spent())
 
 
 class Counting(Cluster):
@@ -77,14 +146,9 @@ class Counting(Cluster):
         return reply, parcel
 
 
-def cpu_seconds(times: Any) -> float:
-    """Of another process, until now."""
-    return float(times.user + times.system)
-
-
 @contextmanager
-def cluster(workers: int, folder: Path) -> Iterator[tuple[Path, int]]:
-    """A scheduler file, and the process of the scheduler."""
+def cluster(workers: int, folder: Path) -> Iterator[Processes]:
+    """A scheduler and workers, all there."""
     file = folder.resolve() / "scheduler.json"
     known = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}  # where `one_second` is
 
@@ -99,43 +163,84 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[Path, int]]:
             time.sleep(0.1)
         for _ in range(workers):
             started.append(start("worker", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"))
-        yield file, started[0].pid
+        with client_of(file) as client:
+            client.wait_for_workers(workers)
+        found = [psutil.Process(process.pid) for process in started]
+        yield Processes(file, found[:1], found[1:])
     finally:
         for process in reversed(started):
             process.kill()
             process.wait()
 
 
-def measure(workers: int, trials: int) -> dict[str, float]:
-    """The figures, by name."""
+def client_of(file: Path) -> Any:
+    """Of the scheduler there."""
+    from distributed import Client
+
+    return Client(scheduler_file=str(file), set_as_default=False)
+
+
+def search(processes: Processes, workers: int, trials: int, folder: Path) -> Sequence[Spent]:
+    """What had been spent after each trial of a search, on a cluster if there is one."""
     import cluster_overhead  # by the name that workers know it by
 
     running.train_trials = cluster_overhead.one_second
     executor.Cluster = Counting  # type: ignore[misc]
-    with tempfile.TemporaryDirectory(dir=".") as folder, cluster(workers, Path(folder)) as (file, scheduler):
-        wait_for(workers, file)
-        clock = Clock(scheduler)
-        warm_up = 2 * workers
-        config = load_config(None, [f"search.trials={trials + warm_up}"], text=CONFIG)
-        begin(config, Path(folder) / "runs", Options(stack=1, cluster=str(file)), clock)
-    first, last = clock.times[warm_up - 1], clock.times[-1]
-    seconds, parent, scheduling = (end - begun for begun, end in zip(first, last, strict=True))
-    return {
-        "parent_cpu_ms": 1000 * parent / trials,
-        "scheduler_cpu_ms": 1000 * scheduling / trials,
-        "beyond_the_second_ms": 1000 * (seconds * workers / trials - 1),
-        "share_of_ideal": trials / (seconds * workers),
-        "bytes_sent": Counting.sent / Counting.jobs,
-        "bytes_back": Counting.came / Counting.jobs,
-    }
+    noting = Noting(processes)
+    config = load_config(None, [f"search.trials={trials}"], text=CONFIG)
+    where = {"cluster": str(processes.file)} if processes.file else {"workers": workers}
+    begin(config, folder / "runs", Options(stack=1, **where), noting)  # type: ignore[arg-type]
+    return noting.spent
 
 
-def wait_for(workers: int, file: Path) -> None:
-    """Until all workers are there."""
-    from distributed import Client
+def bare(processes: Processes, workers: int, trials: int, folder: Path) -> Sequence[Spent]:
+    """The same of bare tasks."""
+    import cluster_overhead
 
-    with Client(scheduler_file=str(file), set_as_default=False) as client:
-        client.wait_for_workers(workers)
+    assert processes.file
+    spent = list[Spent]()
+    with client_of(processes.file) as client:
+
+        def keep_busy(address: str) -> None:
+            for _ in range(trials // workers):
+                told = [cluster_overhead.bare_second, "x" * SENT]
+                client.submit(*told, workers=[address], pure=False).result()
+                spent.append(processes.spent())
+
+        threads = [threading.Thread(target=keep_busy, args=[address]) for address in client.nthreads()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return spent
+
+
+Load = Callable[[Processes, int, int, Path], Sequence[Spent]]
+
+
+def measure(load: Load, workers: int, trials: int, by_dask: bool) -> dict[str, float]:
+    """The figures, by name."""
+    warm_up = 2 * workers
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name).resolve()
+        with cluster(workers, folder) if by_dask else nullcontext(Processes()) as processes:
+            spent = load(processes, workers, trials + warm_up, folder)
+    turn = median(turns(trials // workers))
+    first, last = spent[warm_up - 1], spent[-1]
+    clock, *cpu = (end - begun for begun, end in zip(first, last, strict=True))
+    found = {"turn_ms": 1000 * turn, "share_of_ideal": trials / (clock * workers)}
+    names = ["search_cpu_ms", *(["scheduler_cpu_ms", "workers_cpu_ms"] if by_dask else [])]
+    return found | {name: 1000 * seconds / trials for name, seconds in zip(names, cpu, strict=False)}
+
+
+def measured(workers: int, trials: int) -> dict[str, dict[str, float]]:
+    """The figures of a cluster, of workers here and of bare tasks."""
+    with tempfile.TemporaryDirectory() as os.environ[SPANS]:
+        there, here, tasks = (
+            measure(load, workers, trials, by_dask) for load, by_dask in ((search, True), (search, False), (bare, True))
+        )
+    there |= {"bytes_sent": Counting.sent / Counting.jobs, "bytes_back": Counting.came / Counting.jobs}
+    return {"cluster": there, "workers here": here, "bare tasks": tasks}
 
 
 def main() -> None:
@@ -145,16 +250,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=120)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
     asked = parser.parse_args()
-    figures = measure(asked.workers, asked.trials)
+    figures = measured(asked.workers, asked.trials)
     if asked.json:
         print(json.dumps(figures, indent=2))
         return
     print(f"{asked.trials} trials of a second on {asked.workers} workers")
-    print(f"  CPU of the search   {figures['parent_cpu_ms']:6.1f} ms a trial")
-    print(f"  CPU of the scheduler{figures['scheduler_cpu_ms']:6.1f} ms a trial")
-    print(f"  beyond the second   {figures['beyond_the_second_ms']:6.1f} ms a trial")
-    print(f"  share of ideal      {figures['share_of_ideal']:6.1%}")
-    print(f"  sent, and back      {figures['bytes_sent']:,.0f} and {figures['bytes_back']:,.0f} bytes a trial")
+    print(f"{'':34}" + "".join(f"{column:>14}" for column in figures))
+    for name, words in ROWS.items():
+        found = [column.get(name) for column in figures.values()]
+        style = "{:.1%}" if name == "share_of_ideal" else "{:,.0f}" if name.startswith("bytes") else "{:.1f}"
+        print(f"{words:34}" + "".join(f"{'' if each is None else style.format(each):>14}" for each in found))
 
 
 if __name__ == "__main__":
