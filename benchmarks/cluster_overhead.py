@@ -33,9 +33,11 @@ import psutil
 from nnrun.config.load import load_config
 from nnrun.search import running
 from nnrun.search.cluster import executor
+from nnrun.search.cluster.arrivals import Arrivals
 from nnrun.search.cluster.crew import Crew
-from nnrun.search.cluster.executor import Cluster
-from nnrun.search.cluster.worker import Reply, Request, Train
+from nnrun.search.cluster.executor import Cluster, Trained
+from nnrun.search.cluster.worker import Refusal, Request, Train
+from nnrun.search.executors import Failure
 from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -134,16 +136,27 @@ class Noting(Watcher):
 
 
 class Counting(Cluster):
-    """A cluster that counts the bytes of requests, and of replies with their directories."""
+    """A cluster that counts the bytes of requests, and of trials' directories."""
 
     sent = came = jobs = 0
 
-    def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> tuple[Reply, bytes]:
-        reply, parcel = super()._asked(work, request, crew, address)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._arrivals = Weighing()
+
+    def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> Trained | Refusal:
         Counting.jobs += 1
         Counting.sent += len(json.dumps(request))
-        Counting.came += len(json.dumps(reply)) + 1 + len(parcel)
-        return reply, parcel
+        return super()._asked(work, request, crew, address)
+
+
+class Weighing(Arrivals):
+    """What came back."""
+
+    def settle(self, job: Job, parcel: bytes, bits: str | None) -> Answer | Failure:
+        """Count its bytes, too."""
+        Counting.came += len(parcel)
+        return super().settle(job, parcel, bits)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
@@ -65,7 +66,9 @@ class Workers:
         for worker in range(number):
             self._plan("dies", worker, self._until_death())
 
-    def submit(self, work: Work[AJob, Result], job: AJob) -> Future[Result | Failure]:
+    def submit(
+        self, work: Work[AJob, Result], job: AJob, freed: Callable[[], object] = lambda: None
+    ) -> Future[Result | Failure]:
         """Begin it on a free worker."""
         began = time.process_time()
         future: Future[Result | Failure] = Future()

@@ -71,10 +71,13 @@ class Executor(Protocol):
     def workers(self) -> int:
         """How many there are now."""
 
-    def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
+    def submit(
+        self, work: Work[Job, Result], job: Job, freed: Callable[[], object] = lambda: None
+    ) -> Future[Result | Failure]:
         """Start a job; its future raises WorkerDiedError, or TimeoutError where the job took too long.
 
-        An NnrunError is no trial's fault: it ends the search.
+        An NnrunError is no trial's fault: it ends the search. Where a result is long on its way, `freed` is called when
+        its worker can have the next job, which `workers` counts from then on.
         """
 
     def news(self) -> list[str]:
@@ -89,7 +92,9 @@ class Inline:
 
     workers = 1
 
-    def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
+    def submit(
+        self, work: Work[Job, Result], job: Job, freed: Callable[[], object] = lambda: None
+    ) -> Future[Result | Failure]:
         """The future is done when this returns."""
         future: Future[Result | Failure] = Future()
         future.set_result(guarded(work, job))
@@ -117,7 +122,9 @@ class Pool:
         self._alive: set[_Worker] = set()
         self._closed = False
 
-    def submit(self, work: Work[Job, Result], job: Job) -> Future[Result | Failure]:
+    def submit(
+        self, work: Work[Job, Result], job: Job, freed: Callable[[], object] = lambda: None
+    ) -> Future[Result | Failure]:
         """Hand the job to a worker."""
         return self._threads.submit(self._do, work, job)
 

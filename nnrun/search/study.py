@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from nnrun.errors import NnrunError
@@ -92,7 +93,7 @@ class Study:
         self._budget = budget
         self._queue: list[Trial] = []
         self._flying: dict[Future[Answer | Failure], list[Trial]] = {}
-        self._landed: SimpleQueue[Future[Answer | Failure]] = SimpleQueue()
+        self._landed: SimpleQueue[Future[Answer | Failure] | None] = SimpleQueue()  # None: a worker is free
         self._training = 0  # trials in flight
         self._recall()
         try:
@@ -199,7 +200,7 @@ class Study:
             for trial in trials:
                 trial.attempts += 1
             job: Job = {**self.job, "trials": [trial.as_job(self._ceilings(trial)) for trial in trials]}
-            future = self.executor.submit(self.work, job)
+            future = self.executor.submit(self.work, job, partial(self._landed.put, None))
             self._flying[future] = trials
             self._training += len(trials)
             self.watcher.began(trials)
@@ -220,14 +221,15 @@ class Study:
             self.watcher.say(line)
 
     def _landed_by_now(self) -> Iterator[Future[Answer | Failure]]:
-        """Jobs that have ended, each once; a while passes where there is none.
+        """Jobs that have ended, each once; a while passes where there is none, and no worker is free.
 
         They tell it themselves: to ask all that are in flight would take longer with every worker.
         """
         with suppress(Empty):
-            yield self._landed.get(timeout=SECONDS_BETWEEN_LOOKS)
-            while True:
-                yield self._landed.get_nowait()
+            landed = self._landed.get(timeout=SECONDS_BETWEEN_LOOKS)
+            while landed:
+                yield landed
+                landed = self._landed.get_nowait()
 
     def _land(self, trials: list[Trial], future: Future[Answer | Failure]) -> None:
         """Records, or another attempt; a cohort that failed is run again trial by trial, to find the culprit."""

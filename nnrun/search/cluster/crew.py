@@ -8,7 +8,7 @@ import time
 from asyncio import run_coroutine_threadsafe
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -125,27 +125,48 @@ class Crew:
                     self._free.append(address)
                     self._change.notify()
 
-    def wait_for(self, future: Any, address: str) -> Any:
-        """The result of what a worker was asked; WorkerDiedError where it has left, NnrunError where all is over.
+    def wait_for(self, future: Any, address: str) -> None:
+        """Until a worker has done what it was asked; what it raised, WorkerDiedError where it has left, and so on.
+
+        NnrunError where all is over.
+        """
+        self._patiently(self._end_of(future), future, address)
+
+    def fetch(self, future: Any, address: str) -> Any:
+        """The result of what a worker was asked; errors as above.
 
         It stays on the worker until it is fetched, and a worker that leaves in between takes it along: dask would wait
-        for another one that may not come. So it is fetched in the background, and one wait goes for all of it.
+        for another one that may not come.
         """
+        return self._patiently(self.client.gather(future, asynchronous=True), future, address)
+
+    async def _end_of(self, future: Any) -> None:
+        await future.exception(asynchronous=True)  # which waits, and fetches nothing
+        if future.status != "finished":
+            await self.client.gather(future, asynchronous=True)  # raises what the worker did
+
+    def _patiently(self, coroutine: Any, future: Any, address: str) -> Any:
+        """What comes of it, in the background, unless the worker leaves first."""
         ended = threading.Event()  # by the answer, or by the look that misses the worker
         loop: Any = self.client.loop
-        fetched = run_coroutine_threadsafe(self.client.gather(future, asynchronous=True), loop.asyncio_loop)
-        fetched.add_done_callback(lambda fetched: ended.set())
+        found = run_coroutine_threadsafe(coroutine, loop.asyncio_loop)
+        found.add_done_callback(lambda found: ended.set())
         with self._change:
             self._waits[ended] = address
             self._end_vain_waits()
         ended.wait()
         with self._change:
             del self._waits[ended]
-        if not fetched.done():
-            fetched.cancel()
-            raise self._why_over() if self._over else WorkerDiedError(LOST)
         try:
-            return fetched.result()
+            if not found.done():
+                found.cancel()
+                raise self._why_over() if self._over else WorkerDiedError(LOST)
+            return found.result()
+        except CancelledError:  # as all are when the connection is lost
+            raise SchedulerGoneError from None
+        except (NnrunError, WorkerDiedError):
+            future.cancel()
+            raise
         except Exception as error:
             if type(error).__name__ == "KilledWorker":
                 raise WorkerDiedError(LOST) from None
@@ -227,7 +248,7 @@ class Crew:
         asked = json.dumps({"kind": kind, "memory": self.memory})
         try:
             future = self.client.submit(worker.examine, asked, workers=[address], pure=False)
-            theirs = json.loads(self.wait_for(future, address))
+            theirs = json.loads(self.fetch(future, address))
         except (WorkerDiedError, NnrunError):
             raise
         except Exception as error:  # whatever another nnrun, or none, makes of this

@@ -1,40 +1,44 @@
-"""The executor of a cluster: a thread for each job picks a worker, sends what it lacks, waits and unpacks."""
+"""The executor of a cluster: a thread for each job picks a worker, sends what it lacks, waits and fetches."""
 
 from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import threading
 import time
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from nnrun.config.config import Config
 from nnrun.data.cache import cache_key
 from nnrun.data.dataset import load_dataset
-from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.files import filling
+from nnrun.errors import DataError, UsageError
 from nnrun.runs.conclusion import in_folds
-from nnrun.runs.rundir import UNFINISHED, RunDir
 from nnrun.search.cluster import worker
+from nnrun.search.cluster.arrivals import Arrivals
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, Crew, SchedulerGoneError, own_probe
-from nnrun.search.cluster.parcels import Freight, unpack
+from nnrun.search.cluster.parcels import Freight
 from nnrun.search.cluster.sameness import Kind
-from nnrun.search.cluster.worker import Reply, Request, Train
+from nnrun.search.cluster.worker import NotTrainedError, Refusal, Request, Train
 from nnrun.search.executors import Failure, Result, SentJob, Work, WorkerDiedError
 from nnrun.search.executors import Job as AJob
-from nnrun.search.ledger import result_in
-from nnrun.search.record import TrialResult
-from nnrun.search.trials import Answer, Job, TrialJob
+from nnrun.search.trials import Job
 
 MOST_THREADS = 4096  # each waits for a job
 BETWEEN_TRIES, EACH_TRY = 1.0, 5.0  # seconds; a try is to connect anew, and then to find a first worker
 LAST_WORDS = 3  # seconds for workers to hear that a search is over: one may stand still
+
+
+class Trained(NamedTuple):
+    """A job that has ended well, whose result is still where it was trained."""
+
+    future: Any  # dask's
+    bits: str  # of its worker
 
 
 class Cluster:
@@ -45,7 +49,6 @@ class Cluster:
     ) -> None:
         self.address, self.timeout, self.memory = address, timeout, memory
         self.any_bits, self.wait = any_bits, wait
-        self._held = ExitStack()
         self._crew = self._connect()
         self._mending, self._news = threading.Lock(), list[str]()
         self._over = False
@@ -53,23 +56,29 @@ class Cluster:
         self._flying: dict[str, tuple[str, Any]] = {}  # worker and dask's future, by token
         self._freights: dict[str, Freight] = {}  # by folder; of prepared data, which do not change
         self._entries: dict[str, dict[str, Freight]] = {}  # the same by data section, by what is asked for
-        self._arrivals: dict[Path, Path] = {}  # where parcels are unpacked, by where the trials' directories lie
+        self._arrivals = Arrivals()
         self._lock = threading.Lock()
         self._last: dict[int, str] = {}  # trial -> the worker that was lost with it
+        self._returning = 0  # jobs that are trained and on their way back
 
     @property
     def workers(self) -> int:
-        """Those that may train, now; one where all have gone, so that the next that comes finds a job."""
-        return max(1, self._crew.size)
+        """Those that may train, now; one where all have gone, so that the next that comes finds a job.
+
+        A worker takes the next job while what it has trained comes back.
+        """
+        return max(1, self._crew.size) + self._returning
 
     def news(self) -> list[str]:
         """Workers that were refused, and why."""
         told, self._news = self._news, []
         return [*told, *self._crew.news()]
 
-    def submit(self, work: Work[AJob, Result], job: AJob) -> Future[Result | Failure]:
+    def submit(
+        self, work: Work[AJob, Result], job: AJob, freed: Callable[[], object] = lambda: None
+    ) -> Future[Result | Failure]:
         """Hand the job to a worker that is free; it is a SentJob."""
-        return self._threads.submit(self._do, cast(Train, work), cast(SentJob, job))
+        return self._threads.submit(self._do, cast(Train, work), cast(SentJob, job), freed)
 
     def close(self) -> None:
         """Cancel what runs, and leave the cluster as it was."""
@@ -81,7 +90,7 @@ class Cluster:
         cancelling.join(LAST_WORDS)
         self._threads.shutdown()
         self._connection.close()
-        self._held.close()
+        self._arrivals.close()
 
     def _cancel(self) -> None:
         for token, (address, future) in list(self._flying.items()):
@@ -98,22 +107,36 @@ class Cluster:
             self._connection = held.pop_all()
         return crew
 
-    def _do(self, work: Train, job: SentJob) -> Any:
+    def _do(self, work: Train, job: SentJob, freed: Callable[[], object]) -> Any:
         """The results that the directories tell which came back, or the answer of a job that leaves none."""
         while True:
             crew, number = self._crew, job["trials"][0]["number"]
             try:
                 with crew.one(self._last.get(number)) as address:
-                    try:
-                        sent = self._trained(work, job, crew, address)
-                    except WorkerDiedError as error:
-                        self._last[number] = address
-                        raise error from None
+                    trained = self._trained(work, job, crew, address)
+                if isinstance(trained, Trained):
+                    with self._another_meanwhile(freed):
+                        return self._fetched(trained, job, crew, address)
             except SchedulerGoneError:
                 self._await_another(crew)
                 continue
-            if sent is not None:
-                return sent
+            except WorkerDiedError as error:
+                self._last[number] = address
+                raise error from None
+            if trained is not None:
+                return trained
+
+    @contextmanager
+    def _another_meanwhile(self, freed: Callable[[], object]) -> Iterator[None]:
+        """A job is on its way back: that takes longer than to hand out the next one."""
+        with self._lock:
+            self._returning += 1
+        freed()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._returning -= 1
 
     def _await_another(self, old: Crew) -> None:
         """Whoever comes first connects anew, for all who have lost a scheduler; SchedulerGoneError where none comes."""
@@ -133,8 +156,8 @@ class Cluster:
             self.wait = 0.0
             raise SchedulerGoneError
 
-    def _trained(self, work: Train, job: SentJob, crew: Crew, address: str) -> Any:
-        """None where this worker could not be asked."""
+    def _trained(self, work: Train, job: SentJob, crew: Crew, address: str) -> Trained | Failure | None:
+        """What is to be fetched; None where this worker could not be asked."""
         training = job["trials"][0]["config"]["training"]
         kind: Kind = {"engine": training["engine"], "dtype": training["dtype"]}
         bits = crew.bits(address, kind)
@@ -142,40 +165,47 @@ class Cluster:
             return None
         request, freights = self._request(job, kind, bits)
         while True:
-            reply, parcel = self._asked(work, request, crew, address)
-            if reply.get("changed"):
+            refusal = self._asked(work, request, crew, address)
+            if isinstance(refusal, Trained):
+                return refusal
+            if refusal.get("changed"):
                 crew.forget(address)
                 return None
-            if "need" not in reply:
-                break
-            for name in reply["need"]:
+            if "need" not in refusal:
+                return self._failure(refusal, crew, address)
+            for name in refusal["need"]:
                 if not self._send(freights[name], crew, address):
                     return None
-        if "died" in reply:
-            raise WorkerDiedError(reply["died"])
-        if reply.get("late"):
-            raise TimeoutError
-        if "failure" in reply:
-            if reply["failure"].get("disk_full"):  # of that worker: others may have room, and this disk is not theirs
-                crew.bench(address, [reply["failure"]["error"]])
-                return None
-            return reply["failure"]
-        return self._unpacked(cast(Job, job), parcel, bits) if "folder" in job else reply["answer"]
 
-    def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> tuple[Reply, bytes]:
-        """Hand over a request, and wait."""
+    def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> Trained | Refusal:
+        """Hand over a request, and wait until it has ended."""
         future = crew.client.submit(worker.attempt, work, json.dumps(request), workers=[address], pure=False)
         self._flying[request["token"]] = address, future
         try:
-            line, _, parcel = cast(bytes, crew.wait_for(future, address)).partition(b"\n")
-        except (WorkerDiedError, NnrunError):
-            future.cancel()
-            raise
-        except CancelledError:  # as all are when the connection is lost
-            raise SchedulerGoneError from None
+            crew.wait_for(future, address)
+        except NotTrainedError as error:
+            return error.refusal
         finally:
             self._flying.pop(request["token"])
-        return cast(Reply, json.loads(line)), parcel
+        return Trained(future, request["bits"])
+
+    def _failure(self, refusal: Refusal, crew: Crew, address: str) -> Failure | None:
+        """Why a worker that could be asked has trained nothing."""
+        if "died" in refusal:
+            raise WorkerDiedError(refusal["died"])
+        if refusal.get("late"):
+            raise TimeoutError
+        if refusal["failure"].get("disk_full"):  # of that worker: others may have room, and this disk is not theirs
+            crew.bench(address, [refusal["failure"]["error"]])
+            return None
+        return refusal["failure"]
+
+    def _fetched(self, trained: Trained, job: SentJob, crew: Crew, address: str) -> Any:
+        """What a worker has trained, put where it belongs, or its answer."""
+        parcel: bytes = crew.fetch(trained.future, address)
+        if "folder" not in job:
+            return json.loads(parcel)
+        return self._arrivals.settle(cast(Job, job), parcel, trained.bits if self.any_bits else None)
 
     def _request(self, job: SentJob, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
         """What is asked of the worker, and the folders that it names."""
@@ -231,47 +261,3 @@ class Cluster:
         except (worker.TooFullError, OSError) as error:
             crew.bench(address, [str(error)])
             return False
-
-    def _unpacked(self, job: Job, parcel: bytes, bits: str) -> Answer | Failure:
-        """Put the trials' directories where they belong, and read their results there; a Failure if they are none."""
-        folder = Path(job["folder"])
-        arrivals, found = self._arrivals_of(folder), list[TrialResult]()
-        names = [f"{trial['number']:04d}" for trial in job["trials"]]
-        try:
-            for name in names:
-                _clear(arrivals / name)
-            unpack(parcel, arrivals, names)
-            found += [_checked(arrivals, trial) for trial in job["trials"]]
-            for name in names:
-                _clear(folder / name)
-                (arrivals / name).rename(folder / name)
-        except (DataError, UnicodeError) as error:
-            return {"error": f"what a worker sent back is refused: {error}"}
-        if self.any_bits:
-            for result in found:
-                result["bits"] = bits
-        return {"results": found}
-
-    def _arrivals_of(self, folder: Path) -> Path:
-        """A folder that is held as long as this cluster: making one a job would list all trials' directories."""
-        with self._lock:
-            if folder not in self._arrivals:
-                folder.mkdir(parents=True, exist_ok=True)
-                self._arrivals[folder] = self._held.enter_context(filling(folder, UNFINISHED))
-            return self._arrivals[folder]
-
-
-def _clear(place: Path) -> None:
-    """Remove what an earlier attempt may have left."""
-    if place.exists():
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _checked(folder: Path, trial: TrialJob) -> TrialResult:
-    """The result of a trial by its directory; DataError where that is not of this trial."""
-    run = RunDir(folder / f"{trial['number']:04d}")
-    expected = Config.from_values(trial["config"])
-    result, config = result_in(run, expected)
-    if config != expected or result["values"] != trial["values"]:
-        raise DataError(f"{run.id}: it is of another training")
-    return result

@@ -134,7 +134,7 @@ def size(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         made.append(self)
 
     monkeypatch.setattr(Cluster, "__init__", noted)
-    return lambda: made[-1].workers
+    return lambda: made[-1]._crew.size
 
 
 @pytest.mark.parametrize("changes", [1, pytest.param(10, marks=SOAK)])
@@ -168,5 +168,5 @@ def test_a_worker_that_leaves_with_its_answer_is_missed(by_hand: ByHand) -> None
             until(future.done)
             os.kill(leaving.pid, signal.SIGKILL)
             with pytest.raises(WorkerDiedError):
-                crew.wait_for(future, address)
+                crew.fetch(future, address)
     leaving.wait()

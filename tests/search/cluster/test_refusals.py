@@ -11,9 +11,9 @@ from nnrun import installation
 from nnrun.config.load import load_config
 from nnrun.errors import UsageError
 from nnrun.runs.rundir import RunDir
+from nnrun.search.cluster.arrivals import checked
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, own_probe
-from nnrun.search.cluster.executor import _checked
 from nnrun.search.cluster.sameness import Probe, differences
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -88,7 +88,7 @@ def test_a_directory_that_lies_is_refused(tmp_path: Path) -> None:
     folder = outcome.run.path / "trials"
     config = load_config(folder / "0001/resolved.yaml").config.resolved()
     trial: TrialJob = {"number": 1, "values": outcome.records[1]["values"], "config": config, "resume": None}
-    assert _checked(folder, trial)["final"] == outcome.records[1]["final"]
+    assert checked(folder, trial)["final"] == outcome.records[1]["final"]
     lies: list[tuple[str, str, str]] = [
         ("run.json", '"dev_error": ', '"dev_error": 0'),
         ("metrics.jsonl", '"epoch": 1', '"epoch": 2'),
@@ -101,9 +101,9 @@ def test_a_directory_that_lies_is_refused(tmp_path: Path) -> None:
         assert old in text
         path.write_text(text.replace(old, new))
         with pytest.raises(Exception) as refused:
-            _checked(folder, trial)
+            checked(folder, trial)
         assert type(refused.value).__name__ in ("DataError", "ConfigError"), name
         path.write_text(text)
     other: TrialJob = {**trial, "config": {**config, "seed": 7}}
     with pytest.raises(Exception, match="another training"):
-        _checked(folder, other)
+        checked(folder, other)

@@ -13,7 +13,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.cluster.crew import USUAL, Crew, own_probe
-from nnrun.search.cluster.executor import Cluster
+from nnrun.search.cluster.executor import Cluster, Trained
 from nnrun.search.cluster.parcels import Freight
 from nnrun.search.cluster.sameness import Probe
 from nnrun.search.ledger import Ledger
@@ -101,10 +101,10 @@ def test_a_worker_whose_disk_is_full_is_left_out_and_the_others_go_on(
     monkeypatch.setattr(watcher, "say", heard.append)
 
     def full(self: Cluster, work: Any, request: Any, crew: Crew, address: str) -> Any:
-        reply, parcel = asked(self, work, request, crew, address)
-        if not parcel or told.setdefault("full", address) != address:
-            return reply, parcel
-        return {"failure": {"error": "OSError: [Errno 28] No space left on device", "disk_full": True}}, b""
+        found = asked(self, work, request, crew, address)
+        if not isinstance(found, Trained) or told.setdefault("full", address) != address:
+            return found
+        return {"failure": {"error": "OSError: [Errno 28] No space left on device", "disk_full": True}}
 
     monkeypatch.setattr(Cluster, "_asked", full)
     expected = begin(load_config(None, text=CONFIG), tmp_path / "here", Options(stack=1), Watcher())
