@@ -20,7 +20,7 @@ from nnrun.search.ledger import Ledger
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
-from tests.search.cluster.conftest import ByHand
+from tests.search.cluster.conftest import ByHand, until
 from tests.search.conftest import CONFIG, OF_A_CALL
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
@@ -91,6 +91,34 @@ def test_workers_without_room_are_told_by_name(
     refused = [line for line in heard if line.startswith("refused")]
     assert len(refused) == 2
     assert all("1,000,000,000,000,000,000 bytes of data, and" in line and "worker-" in line for line in refused)
+
+
+def test_a_worker_has_its_next_trial_while_what_it_has_trained_comes_back(
+    by_hand: ByHand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers of the first two are fetched when a third has been handed out; each worker has one at a time."""
+    begun, at_work, most = set[int](), list[str](), list[int]()
+    asked, fetch = Cluster._asked, Crew.fetch
+
+    def noted(self: Cluster, work: Any, request: Any, crew: Crew, address: str) -> Any:
+        begun.add(request["job"]["trials"][0]["number"])
+        at_work.append(address)
+        most.append(at_work.count(address))
+        found = asked(self, work, request, crew, address)
+        at_work.remove(address)
+        return found
+
+    def late(self: Crew, future: Any, address: str) -> Any:
+        if begun:
+            until(lambda: len(begun) > 2)
+        return fetch(self, future, address)
+
+    monkeypatch.setattr(Cluster, "_asked", noted)
+    monkeypatch.setattr(Crew, "fetch", late)
+    options = Options(stack=1, cluster=str(by_hand.file))
+    found = begin(load_config(None, ["search.trials=4"], text=CONFIG), tmp_path / "there", options, Watcher())
+    assert [record["status"] for record in found.records] == ["done"] * 4
+    assert set(most) == {1}
 
 
 def test_a_worker_whose_disk_is_full_is_left_out_and_the_others_go_on(
