@@ -147,7 +147,12 @@ def test_workers_that_join_and_leave(changes: int, by_hand: ByHand, size: Callab
         by_hand.worker("--no-nanny")
         until(lambda: size() > before)
 
-    steps = cycle([join, lambda: by_hand.processes[-1].terminate()])
+    def leave() -> None:
+        before = size()
+        by_hand.processes[-1].terminate()
+        until(lambda: size() < before)  # else the next one that joins takes the place of one that is still counted
+
+    steps = cycle([join, leave])
     watcher = AtTrial(lambda: next(steps)(), 2 * changes)
     watcher.say = heard.append  # type: ignore[method-assign]
     found = begin(long(trials), tmp_path / "there", Options(stack=1, cluster=str(by_hand.file)), watcher)
