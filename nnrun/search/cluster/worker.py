@@ -7,6 +7,7 @@ of a trial is told apart from the end of the worker.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -69,6 +70,7 @@ _probes: dict[str, Probe] = {}  # of this process, by kind
 
 def examine(text: str) -> str:
     """The probe of this worker, made where its trials train."""
+    logging.getLogger("distributed.worker").addFilter(_is_no_refusal)
     request = json.loads(text)
     kind: Kind = request["kind"]
     found: Future[Probe | Failure] = _pool(request["memory"]).submit(probe, probe_job(kind))
@@ -76,6 +78,11 @@ def examine(text: str) -> str:
     if "bits" in result:
         _probes[json.dumps(kind)] = result
     return json.dumps(result)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """The search tells of those that matter; dask calls them errors, and most are of data that come at once."""
+    return NotTrainedError.__name__ not in record.getMessage()
 
 
 def begin_folder(name: str, size: int) -> bool:

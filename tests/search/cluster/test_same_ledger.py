@@ -119,6 +119,7 @@ def test_a_worker_has_its_next_trial_while_what_it_has_trained_comes_back(
     found = begin(load_config(None, ["search.trials=4"], text=CONFIG), tmp_path / "there", options, Watcher())
     assert [record["status"] for record in found.records] == ["done"] * 4
     assert set(most) == {1}
+    assert not any(b"NotTrainedError" in log.read_bytes() for log in by_hand.folder.glob("worker-*/log"))
 
 
 def test_a_worker_whose_disk_is_full_is_left_out_and_the_others_go_on(
