@@ -91,7 +91,7 @@ def test_another_scheduler_is_waited_for(fresh: Callable[..., ByHand], tmp_path:
 
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=SOAK)])
 def test_a_search_that_is_killed_goes_on(kills: int, by_hand: ByHand, tmp_path: Path) -> None:
-    trials, draw = 3 * kills + 2, random.Random(kills)
+    trials, draw = 8 * kills + 2, random.Random(kills)  # more than there is time for between the kills
     (tmp_path / "config.yaml").write_text(CONFIG)
     root = tmp_path / "there"
     told = ["--runs", str(root), "--cluster", str(by_hand.file), "--quiet"]
