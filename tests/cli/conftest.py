@@ -18,10 +18,12 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 
 NNRUN = [sys.executable, "-m", "nnrun"]
@@ -301,8 +303,11 @@ class OnTerminal:
         return self.process.wait(SECONDS)
 
     def close(self) -> None:
-        """Leave nothing behind."""
-        self.process.kill()
+        """Leave nothing of its session behind, such as what runs in the background of a shell."""
+        for pid in psutil.pids():
+            with suppress(OSError):  # it has ended by now
+                if os.getsid(pid) == self.process.pid:
+                    os.kill(pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.master)
 
