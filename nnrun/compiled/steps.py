@@ -100,15 +100,15 @@ class CompiledSteps(NumpyEngine):
 
         def train(lane: Lane, turn: tuple[int, int]) -> tuple[int, int] | None:
             k, part = turn
-            of_member = parts if k in members[:over] else 1
-            steps, given = slice(len(spans) * part // of_member, len(spans) * (part + 1) // of_member), self.given[k]
+            of_this = parts if k in members[:over] else 1
+            steps, given = slice(len(spans) * part // of_this, len(spans) * (part + 1) // of_this), self.given[k]
             given.put(codes.CONSTANTS_OF_STEPS, constants[k, steps])
             given.put(codes.SPANS, spans[steps])
             given.use(lane)
             threads.share(
                 lambda _: self.run(self.packed.ctypes.data, given.address), range(threads.count(self.work.threads))
             )
-            return (k, part + 1) if part + 1 < of_member else None
+            return (k, part + 1) if part + 1 < of_this else None
 
         rows = int(spans[-1, 1] - spans[0, 0])
         self.lanes.run([(k, 0) for k in members], train, len(members) * rows * self.of_a_row)
