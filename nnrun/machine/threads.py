@@ -12,14 +12,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from functools import cache, partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeVar, cast
 
 from nnrun.errors import UsageError
 from nnrun.machine.capacity import usable_cores
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -70,10 +69,9 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
         return [work(tasks[0])]
     found = cast(list[Result], [None] * len(tasks))
     coming = deque(range(len(tasks)))
-
     errors: list[BaseException] = []
-    others: list[Future[None]] = []
     helpers = count() - 1
+    asked, ended = deque(range(min(helpers, len(tasks) - 1))), SimpleQueue[None]()
 
     def take() -> None:
         with suppress(IndexError):  # when no task is left
@@ -84,23 +82,40 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
                 except BaseException as error:
                     errors.append(error)
 
+    def help_out() -> None:
+        with suppress(IndexError):  # when it comes too late
+            asked.pop()
+            take()
+            ended.put(None)
+
+    begun = len(asked)
     try:
-        for _ in range(min(helpers, len(tasks) - 1)):
-            others.append(_team(helpers).submit(copy_context().run, take))
+        for _ in range(begun):
+            _team(helpers).put(partial(copy_context().run, help_out))
         take()
     finally:
         coming.clear()
-        for other in others:
-            if not other.cancel():  # nobody waits for one that has not begun
-                other.result()
+        with suppress(IndexError):
+            while True:
+                asked.pop()  # nobody waits for one that has not begun
+                begun -= 1
+        for _ in range(begun):
+            ended.get()
     if errors:
         raise errors[0]
     return found
 
 
 @cache
-def _team(helpers: int) -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor  # here, since it takes a while and few commands need it
+def _team(helpers: int) -> SimpleQueue[Callable[[], None]]:
+    """What so many threads wait for; a pool of the standard library takes 25 µs more to wake one, of 60."""
+    calls = SimpleQueue[Callable[[], None]]()
 
+    def answer() -> None:
+        while True:
+            calls.get()()
+
+    for _ in range(helpers):
+        Thread(target=answer, name="nnrun", daemon=True).start()
     os.register_at_fork(after_in_child=_team.cache_clear)  # threads are not taken along
-    return ThreadPoolExecutor(helpers, "nnrun")
+    return calls
