@@ -42,7 +42,8 @@ class Best:
         if not self.theta.size:
             self.theta, self.state = np.zeros_like(theta), np.zeros_like(state)
         self.scores[better], self.epochs[better] = scores[better], epoch
-        self.theta[better], self.state[better] = theta[better], state[better]
+        for k in np.flatnonzero(better):  # one by one, as a selection of rows would be copied twice
+            self.theta[k], self.state[k] = theta[k], state[k]
         return better
 
     def put(self, epoch: int, scores: Array, theta: Array, state: Array) -> None:
