@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
+from functools import partial
+from itertools import chain, zip_longest
 from math import gcd, prod
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
+from nnrun.compiled.codes import Plan
 from nnrun.compiled.planning import judged_vectors_of, plan_of, pooled_plan_of
-from nnrun.compiled.turns import Given, Lane, Lanes
+from nnrun.compiled.turns import Given, Lane, Lanes, Turn
 from nnrun.compiled.work import MEASURED_ROWS, SHOWN, measuring, operations, pooling
 from nnrun.engine.batches import batch_bounds
 from nnrun.engine.evaluation import Evaluator, Examples
@@ -24,17 +26,24 @@ Integers = NDArray[np.int64]
 
 
 class Pass(NamedTuple):
-    """A way to measure: a packed plan, and its pieces."""
+    """A way to measure: a packed plan, where it lies, and its pieces."""
 
     plan: Integers
+    address: int
     pieces: Integers
 
+    @classmethod
+    def of(cls, plan: Plan, pieces: Integers) -> Pass:
+        """That of a plan, which is kept alive here."""
+        packed = codes.packed(plan)
+        return cls(packed, packed.ctypes.data, pieces)
 
-class Turn(NamedTuple):
-    """Some rows of an ensemble: each of its networks goes forward, then their logits are pooled if they are several."""
 
-    ensemble: int
-    calls: list[tuple[Pass, Given]]
+class Stretch(NamedTuple):
+    """Some rows of an ensemble: each of its members goes forward, then their logits are pooled if they are several."""
+
+    forward: dict[int, Given]  # by member
+    pool: Given | None
 
 
 class Block(NamedTuple):
@@ -43,7 +52,7 @@ class Block(NamedTuple):
     rows: slice
     logits: Array  # (networks, rows, width)
     sums: Array  # of losses and of mistakes, (networks, 2, chunks)
-    turns: list[Turn]
+    stretches: list[Stretch]
     part: Evaluator
 
 
@@ -52,23 +61,27 @@ class Measuring:
 
     Behind them stand those of ensembles of several, `(2, members + ensembles)`; NaN for one that has stopped. Each goes
     through the same chunks of rows alone, with sums of their own, so it has the bits that it has alone. Threads share
-    both parts at once, since they end together then once and not twice.
+    both parts at once, right behind the last steps of an epoch, since they end together then once and not three times.
     """
 
-    def __init__(self, run: machine_code.Function, trainer: Trainer) -> None:
+    def __init__(self, run: machine_code.Function, trainer: Trainer, numbers: int) -> None:
+        """In lanes with room for so many numbers at least."""
         self.run, self.active, self.ensemble = run, trainer.active, trainer.ensemble  # which stays one array
         self.ensembles, self.at_once = len(trainer.training), max(1, MEASURED_ROWS // trainer.network.members)
         self.networks = len(self.active) + (self.ensembles if self.ensemble > 1 else 0)
         parts = trainer.on_train, trainer.on_dev
         rows = min(self.at_once, max(len(part.examples) for part in parts))
-        plan, numbers, _ = plan_of(trainer, measured=rows)
+        plan, of_plan, _ = plan_of(trainer, measured=rows)
         pooled, of_pooled = pooled_plan_of(plan, self.ensemble, rows)
         widths, embeddings = plan.widths.tolist(), len(trainer.recipe.mlp.embeddings)
-        self.forward = Pass(codes.packed(plan), measuring(widths, self.at_once, plan.members, embeddings))
-        self.pool = Pass(codes.packed(pooled), pooling(widths, self.at_once))
+        self.forward = Pass.of(plan, measuring(widths, self.at_once, plan.members, embeddings))
+        self.pool = Pass.of(pooled, pooling(widths, self.at_once))
         self.of_a_row = operations(widths, plan.members) // 3
-        self.lanes = Lanes(threads.count(len(self.active)), max(numbers, of_pooled), trainer.theta.dtype)
-        self.parts = [self._blocks(trainer, part) for part in parts]
+        self.lanes = Lanes(threads.count(len(self.active)), max(numbers, of_plan, of_pooled), trainer.theta.dtype)
+        self.spans = len(self.lanes) // gcd(len(self.lanes), len(self.active))
+        blocks = zip_longest(*(self._blocks(trainer, part) for part in parts))
+        self.rounds = [[block for block in both if block] for both in blocks]
+        self.parts = parts
 
     def _blocks(self, trainer: Trainer, part: Evaluator) -> list[Block]:
         """All of a part write their logits into the same place."""
@@ -78,51 +91,75 @@ class Measuring:
         return [self._block(trainer, part, slice(*bound), logits) for bound in batch_bounds(len(examples), most)]
 
     def _block(self, trainer: Trainer, part: Evaluator, rows: slice, logits: Array) -> Block:
-        """As many turns as go well into the lanes."""
+        """As many stretches as go well into the lanes."""
         examples = part.examples.take(rows)
         shape = self.networks, len(examples), trainer.network.width
         chunks = np.array(batch_bounds(len(examples), self.at_once), np.int64)
         sums = np.zeros((self.networks, 2, len(chunks)))
         block = Block(rows, logits[: prod(shape)].reshape(shape), sums, [], part)
-        shared, lanes = of_rows(examples, trainer.theta.dtype, len(chunks)), len(self.lanes)
-        for spans in np.array_split(chunks, min(lanes // gcd(lanes, self.ensembles), len(chunks))):
+        shared = of_rows(examples, trainer.theta.dtype, len(chunks))
+        for spans in np.array_split(chunks, min(self.spans, len(chunks))):
             for k in range(self.ensembles):
-                block.turns.append(self._turn(trainer, k, shared | {codes.SPANS: spans}, block))
+                block.stretches.append(self._stretch(trainer, k, shared | {codes.SPANS: spans}, block))
         return block
 
-    def _turn(self, trainer: Trainer, k: int, shared: Mapping[int, Array], block: Block) -> Turn:
-        def given(member: int, network: int, way: Pass, own: Mapping[int, Array]) -> tuple[Pass, Given]:
+    def _stretch(self, trainer: Trainer, k: int, shared: Mapping[int, Array], block: Block) -> Stretch:
+        def given(member: int, network: int, way: Pass, own: Mapping[int, Array]) -> Given:
             arrays = {**shared, codes.PIECES: way.pieces, codes.LOGITS: block.logits[network], **own}
-            return way, Given(judged_vectors_of(trainer, member, block.sums[network]), arrays)
+            return Given(judged_vectors_of(trainer, member, block.sums[network]), arrays)
 
         first, behind = k * self.ensemble, (k + 1) * self.ensemble
-        calls = [given(member, member, self.forward, {}) for member in range(first, behind)]
-        if self.ensemble > 1:
-            calls.append(given(first, len(self.active) + k, self.pool, {codes.X: block.logits[first:behind]}))
-        return Turn(k, calls)
+        forward = {member: given(member, member, self.forward, {}) for member in range(first, behind)}
+        if self.ensemble == 1:
+            return Stretch(forward, None)
+        own = {codes.X: block.logits[first:behind]}
+        return Stretch(forward, given(first, len(self.active) + k, self.pool, own))
 
-    def __call__(self) -> list[Array]:
-        """All as they are now; who looks at a part sees the logits of ensembles, block by block."""
-        training, members = self.active[:: self.ensemble], int(np.count_nonzero(self.active))
-        for blocks in zip_longest(*self.parts):
-            together = [block for block in blocks if block]
-            turns = [turn for block in together for turn in block.turns if training[turn.ensemble]]
-            rows = sum(block.rows.stop - block.rows.start for block in together)
-            self.lanes.run(turns, self._measure, members * self.of_a_row * rows)
-            for block in together:
+    def turns(self, number: int = 0) -> dict[int, list[Turn]]:
+        """What measures each active member on the blocks of a round, once its epoch is over."""
+        turns: dict[int, list[Turn]] = {int(member): [] for member in np.flatnonzero(self.active)}
+        for stretch in (stretch for block in self.rounds[number] for stretch in block.stretches):
+            left = list(range(len(stretch.forward)))
+            for member, given in stretch.forward.items():
+                if member in turns:
+                    turns[member].append(partial(self._forward, given, stretch.pool, left))
+        return turns
+
+    def _forward(self, given: Given, pool: Given | None, left: list[int], lane: Lane) -> Sequence[Turn]:
+        """Whose member is the last of its ensemble, which a single thread finds as no other takes the same number."""
+        self._run(self.forward, given, lane)
+        return [] if left.pop() or pool is None else [partial(self._pool, pool)]
+
+    def _pool(self, given: Given, lane: Lane) -> Sequence[Turn]:
+        self._run(self.pool, given, lane)
+        return []
+
+    def _run(self, way: Pass, given: Given, lane: Lane) -> None:
+        given.use(lane)
+        self.run(way.address, given.address)
+
+    def operations(self, number: int = 0) -> int:
+        """Of all turns of a round."""
+        rows = sum(block.rows.stop - block.rows.start for block in self.rounds[number])
+        return int(np.count_nonzero(self.active)) * self.of_a_row * rows
+
+    def __call__(self, begun: bool = False) -> list[Array]:
+        """All as they are now, the turns of the first round perhaps over; who looks at a part sees the logits of
+        ensembles, block by block.
+        """
+        for number, blocks in enumerate(self.rounds):
+            if number or not begun:
+                self.lanes.run(chain.from_iterable(self.turns(number).values()), self.operations(number))
+            for block in blocks:
                 if block.part.see:
                     block.part.see(block.rows, block.logits[-self.ensembles :])
-        return [self._summed(blocks, training) for blocks in self.parts]
+        return [self._summed(part) for part in self.parts]
 
-    def _summed(self, blocks: Sequence[Block], training: Array) -> Array:
+    def _summed(self, part: Evaluator) -> Array:
+        blocks = [block for together in self.rounds for block in together if block.part is part]
         sums: Array = np.concatenate([block.sums for block in blocks], axis=-1).sum(axis=-1)
-        sums[~np.concatenate([self.active, training])[: self.networks]] = np.nan
+        sums[~np.concatenate([self.active, self.active[:: self.ensemble]])[: self.networks]] = np.nan
         return sums.T
-
-    def _measure(self, lane: Lane, turn: Turn) -> None:
-        for way, given in turn.calls:
-            given.use(lane)
-            self.run(way.plan.ctypes.data, given.address)
 
 
 def of_rows(examples: Examples, dtype: np.dtype[Any], chunks: int) -> dict[int, Array]:

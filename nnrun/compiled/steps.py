@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import gcd
 
 import numpy as np
@@ -14,7 +15,7 @@ from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import SUMS
 from nnrun.compiled.judging import Measuring
 from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
-from nnrun.compiled.turns import Given, Lane, Lanes
+from nnrun.compiled.turns import Given, Lane, Lanes, Turn
 from nnrun.compiled.work import MEASURED, operations, work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
@@ -50,7 +51,12 @@ class CompiledSteps(NumpyEngine):
             self.plan.members,
             len(trainer.recipe.mlp.embeddings),
         )
-        self.lanes = Lanes(threads.count(members) if self.work.threads == 1 else 1, numbers, dtype)
+        self.measuring = Measuring(self.run, trainer, numbers) if network.theta.size < MEASURED else None
+        self.whole = self.work.threads == 1  # a member's steps are one thread's
+        if self.measuring and self.whole:
+            self.lanes = self.measuring.lanes
+        else:
+            self.lanes = Lanes(threads.count(members) if self.whole else 1, numbers, dtype)
         self.kept = trainer.recipe.step_losses
         self.packed, self.of_a_row = codes.packed(self.plan), operations(self.plan.widths.tolist(), self.plan.members)
         self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
@@ -60,7 +66,6 @@ class CompiledSteps(NumpyEngine):
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, numbers_drawn), np.uint16)
         self.losses = np.empty((members, self.plan.members * trainer.batches.most_gathered if self.kept else 0))
-        self.measuring = Measuring(self.run, trainer) if network.theta.size < MEASURED else None
         self.given = []
         for k in range(members):
             own = {codes.CHANCE: self.chance[k], codes.LEAST: self.least[k], codes.SCALE: self.scale[k]}
@@ -72,9 +77,13 @@ class CompiledSteps(NumpyEngine):
         """The same sums."""
         return self.measuring() if self.measuring else super().measure(trainer)
 
-    def train(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
-        """Yields after each group, or after each step of which NumPy's pass was shown to an observer."""
+    def train(self, trainer: Trainer, see: Observer | None, measure: bool) -> Iterator[int]:
+        """Yields after each group, or after each step of which NumPy's pass was shown to an observer.
+
+        Members that threads share are measured right behind their last step.
+        """
         constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
+        behind = self.measuring if measure and self.whole else None
         for batch, spans in trainer.batches.groups(trainer.epoch + 1):
             members = [int(k) for k in np.flatnonzero(trainer.active)]
             for k in members:
@@ -84,34 +93,35 @@ class CompiledSteps(NumpyEngine):
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
                 if see:
                     show(trainer, batch, spans[first], see)
-                self._train(members, now[:, first:last], spans[first:last])
+                ends = done + last == len(trainer.batches.bounds)
+                self._train(members, now[:, first:last], spans[first:last], behind if ends else None)
                 yield done + last
             self._keep(trainer, members, spans, done)
             done += count
+        if measure:
+            trainer.sums = behind(begun=True) if behind else self.measure(trainer)
 
-    def _train(self, members: Sequence[int], constants: Array, spans: Integers) -> None:
-        """Some steps of these members, by as many threads as can share them.
+    def _train(self, members: Sequence[int], constants: Array, spans: Integers, behind: Measuring | None) -> None:
+        """Some steps of these members, by as many threads as can share them, and what is measured behind them.
 
         Members that would be left over when all threads have had as many train in parts, the first ones before all
         others, the last ones behind them, so that threads end together.
         """
         over = len(members) % len(self.lanes)
         parts = min(len(self.lanes) // gcd(len(self.lanes), over), len(spans))
+        measured, address = behind.turns() if behind else {}, self.packed.ctypes.data
 
-        def train(lane: Lane, turn: tuple[int, int]) -> tuple[int, int] | None:
-            k, part = turn
+        def train(k: int, part: int, lane: Lane) -> Sequence[Turn]:
             of_this = parts if k in members[:over] else 1
             steps, given = slice(len(spans) * part // of_this, len(spans) * (part + 1) // of_this), self.given[k]
             given.put(codes.CONSTANTS_OF_STEPS, constants[k, steps])
             given.put(codes.SPANS, spans[steps])
             given.use(lane)
-            threads.share(
-                lambda _: self.run(self.packed.ctypes.data, given.address), range(threads.count(self.work.threads))
-            )
-            return (k, part + 1) if part + 1 < of_this else None
+            threads.share(lambda _: self.run(address, given.address), range(threads.count(self.work.threads)))
+            return [partial(train, k, part + 1)] if part + 1 < of_this else measured.get(k, [])
 
-        rows = int(spans[-1, 1] - spans[0, 0])
-        self.lanes.run([(k, 0) for k in members], train, len(members) * rows * self.of_a_row)
+        operations = len(members) * int(spans[-1, 1] - spans[0, 0]) * self.of_a_row
+        self.lanes.run([partial(train, k, 0) for k in members], operations + (behind.operations() if behind else 0))
 
     def _keep(self, trainer: Trainer, members: Sequence[int], spans: Integers, done: int) -> None:
         """The mean loss of each batch of a group, where it is wished."""

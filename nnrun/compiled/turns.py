@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from nnrun.compiled.codes import Vectors
 from nnrun.compiled.work import SHARED
 from nnrun.engine.parameters import Array, empty, zeros
 from nnrun.machine import threads
-
-Turn = TypeVar("Turn")
 
 
 class Lane:
@@ -48,6 +46,9 @@ class Given:
         lane.counts.fill(0)
 
 
+Turn: TypeAlias = "Callable[[Lane], Sequence[Turn]]"  # works in a lane, gives back what can be done from then on
+
+
 class Lanes:
     """Those of the threads that share the members of a trainer."""
 
@@ -58,10 +59,11 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._lanes)
 
-    def run(self, turns: Iterable[Turn], work: Callable[[Lane, Turn], Turn | None], operations: int) -> None:
+    def run(self, turns: Iterable[Turn], operations: int) -> None:
         """Work off all turns, by a thread a lane where so many operations are worth the hand-over.
 
-        Who is free takes the one that has waited for longest. What work gives back waits behind the others.
+        Who is free takes the one that has waited for longest, or leaves if none does. What a turn gives back waits
+        behind the others.
         """
         waiting = deque(turns)
 
@@ -71,7 +73,6 @@ class Lanes:
                     turn = waiting.popleft()
                 except IndexError:  # another thread was faster
                     return
-                if (rest := work(lane, turn)) is not None:
-                    waiting.append(rest)
+                waiting.extend(turn(lane))
 
         threads.share(go, self._lanes if len(waiting) > 1 and operations >= SHARED else self._lanes[:1])

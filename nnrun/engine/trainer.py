@@ -79,14 +79,16 @@ class NumpyEngine:
     def __init__(self, trainer: Trainer) -> None:
         """For this trainer, whose epochs it is given to."""
 
-    def train(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
-        """Through the planned epoch, in front of an observer or none; yields how many of its steps are done."""
+    def train(self, trainer: Trainer, see: Observer | None, measure: bool) -> Iterator[int]:
+        """Through the planned epoch, before an observer or none, measured if wished; yields how many steps are done."""
         losses = StepLosses(trainer.recipe.loss, trainer.step_losses)
         for index, batch in enumerate(trainer.batches.epoch(trainer.epoch + 1)):
             trainer.differentiate(batch, see, losses)
             trainer.optimizer.step(index)
             yield index + 1
         losses.work_out()
+        if measure:
+            trainer.sums = self.measure(trainer)
 
     def measure(self, trainer: Trainer) -> list[Array]:
         """What the evaluators sum up on train and on dev, of all members as they are judged."""
@@ -136,7 +138,7 @@ class Trainer:
         self.judged = Judged(theta, state, self.network.bind(theta, state, self.gradient))
         self.active = np.ones(members, bool)
         self.epoch = self.step = 0
-        self.engine = engine(self)
+        self.engine, self.sums = engine(self), list[Array]()  # of train and of dev, when an epoch was measured
         self._good = self.snapshot()
 
     @property
@@ -161,7 +163,7 @@ class Trainer:
         """
         while self.epoch < until and self.active.any():
             started = time.perf_counter()
-            for _ in self.steps():
+            for _ in self.steps(measure=True):
                 if told_to_stop():
                     self.go_back()
                     return
@@ -208,14 +210,14 @@ class Trainer:
         """Stop those marked in `(ensembles,)` where the last whole epoch left them; no snapshot holds this."""
         self.active &= ~np.repeat(ensembles, self.ensemble)
 
-    def steps(self, see: Observer | None = None) -> Iterator[int]:
+    def steps(self, see: Observer | None = None, measure: bool = False) -> Iterator[int]:
         """Train through the next epoch; yields the number of the last step that is done, from 1.
 
         `see`, where given, is shown what the layers pass on at each step, and every step is yielded; else an engine may
-        do several between two. The epoch counts as done once all steps are.
+        do several between two. The epoch counts as done once all steps are, and is measured then, if wished.
         """
         self._plan_epoch()
-        for done in self.engine.train(self, see):
+        for done in self.engine.train(self, see, measure):
             yield self.step + done
         self.epoch += 1
         self.step += len(self.batches.bounds)
@@ -244,8 +246,8 @@ class Trainer:
         return {depth: [stream(seed, "dropout", depth, self.epoch + 1) for seed in self.seeds] for depth in depths}
 
     def _close_epoch(self, started: float) -> Epoch:
-        """Measure, hold back ensembles that have stopped or with a member that is not finite, and remember the rest."""
-        scores = self.measure()
+        """Hold back ensembles that have stopped or with a member that is not finite, and remember the rest."""
+        scores = self._scores(self.sums)
         finite = np.isfinite(self.on_dev.of_members[0] + self.on_train.of_members[0])
         for vector in self._vectors().values():
             finite &= np.isfinite(vector).all(axis=-1)
@@ -264,9 +266,9 @@ class Trainer:
         scores["step_losses"] = self.step_losses.reshape(len(self.training), self.ensemble, -1).mean(axis=1)
         return Epoch(number, step, rates, seconds=time.perf_counter() - started, diverged=diverged, **scores)
 
-    def measure(self) -> dict[str, Array]:
+    def _scores(self, sums: Sequence[Array]) -> dict[str, Array]:
         """Losses, errors and the cost, which is the training loss and the penalties."""
-        train, dev = map(Evaluator.means, (self.on_train, self.on_dev), self.engine.measure(self))
+        train, dev = map(Evaluator.means, (self.on_train, self.on_dev), sums)
         scores = {"train_loss": train[0], "train_error": train[1], "dev_loss": dev[0], "dev_error": dev[1]}
         return scores | {"cost": train[0] + self.penalty_of(self.judged.theta)}
 

@@ -218,7 +218,7 @@ def epoch_seconds(config: Config, dataset: Dataset) -> float:
         trainer = make_trainer([fixed], replace(dataset, parts=few))
         step = _seconds_of_step(trainer)
         began = time.perf_counter()
-        trainer.measure()
+        trainer.engine.measure(trainer)
         rows_measured = len(trainer.on_train.examples) + len(trainer.on_dev.examples)
         measured = (time.perf_counter() - began) / rows_measured
     return step * rows / size + measured * (dev + min(rows, max(TRAIN_SAMPLE, dev)))

@@ -111,8 +111,8 @@ def test_fifty_steps_agree_in_all_that_can_be_combined(activation: str, optimize
 def measured(trained: Trainer) -> list[NDArray[np.float64]]:
     """Losses and errors of the ensembles on train and on dev, `(2, ensembles)`, by compiled code."""
     assert isinstance(trained.engine, CompiledSteps) and trained.engine.measuring
-    scores = trained.measure()
-    return [np.array([scores[f"{part}_loss"], scores[f"{part}_error"]]) for part in ("train", "dev")]
+    both = zip((trained.on_train, trained.on_dev), trained.engine.measure(trained), strict=True)
+    return [np.array(part.means(sums)) for part, sums in both]
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)

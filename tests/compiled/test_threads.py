@@ -59,8 +59,12 @@ def test_the_number_of_threads_changes_no_bit(
     assert {1, 2, 3, 4} <= seen
 
 
-def test_threads_that_share_members_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shown", [1, 1 << 20])  # logits at once, so that parts are measured in one go or in several
+def test_threads_that_share_members_change_no_bit(shown: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it matter whether an epoch is measured right behind its steps or afterwards."""
     monkeypatch.setattr("nnrun.compiled.turns.SHARED", 0)
+    monkeypatch.setattr("nnrun.compiled.judging.SHOWN", shown)
+    monkeypatch.setattr("nnrun.compiled.judging.MEASURED_ROWS", 8)
     seen: set[int] = set()
     begin_together(monkeypatch, seen)
     found = set()
@@ -70,6 +74,9 @@ def test_threads_that_share_members_change_no_bit(monkeypatch: pytest.MonkeyPatc
         narrow = trainer([1, 2, 3, 4], ensemble=2, engine=CompiledSteps, **options)
         last = list(narrow.epochs(3))[-1]
         found.add(narrow.theta.tobytes() + last.dev_loss.tobytes() + last.dev_losses.tobytes())
+        losses, _ = narrow.on_dev.means(narrow.engine.measure(narrow)[1])
+        assert losses.tobytes() == last.dev_loss.tobytes()
+        np.testing.assert_allclose(losses, narrow.on_dev(narrow.bound)[0], rtol=1e-4)
     assert len(found) == 1
     assert {1, 2, 3} <= seen
 

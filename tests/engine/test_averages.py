@@ -54,8 +54,8 @@ def test_statistics_of_batch_norm_are_averaged_as_the_parameters_are(make_traine
     ends: list[Array] = []
 
     class Engine(NumpyEngine):
-        def train(self, trainer: Trainer, see: Observer | None) -> Iterator[int]:
-            for done in super().train(trainer, see):
+        def train(self, trainer: Trainer, see: Observer | None, measure: bool) -> Iterator[int]:
+            for done in super().train(trainer, see, measure):
                 ends.append(np.hstack([trainer.theta, trainer.state]))
                 yield done
 
