@@ -45,6 +45,7 @@ LEAVE = 9  # the same
 BY_ROW = 10  # the embedding
 HEAD = 11  # the same member, and from which row of its W in the output layer to which
 SCALED = 12  # nothing, and from which row of the first W to which
+GATHER = 13  # nothing, and which of how many stretches of the rows
 
 # Columns of the constants of a step. FIRST to THIRD are those of the rule, in the order in which it names them; KEPT is
 # the share of the average that stays, EVEN
@@ -125,7 +126,7 @@ class Vectors(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows that were gathered for several batches."""
+    """Rows of several batches, gathered before or by each batch."""
 
     x: Any  # (rows · features,); where logits are there already, these of one network after the other
     y: Any  # (rows,) classes, or (rows · values,)
@@ -135,6 +136,10 @@ class Rows(NamedTuple):
     scale: Any  # what it is multiplied by then
     logits: Any  # (rows · width,), where those that are measured are to be seen, or empty
     losses: Any  # (rows · members,), in double precision: of each row that is trained on, or empty
+    order: Any  # (rows,), where each lies among all examples; like these empty, where rows were gathered before
+    all_x: Any
+    all_y: Any
+    all_weights: Any
 
 
 NUMBERS, ARRAYS = 20, 14  # of a packed plan, which begins with how many layers there are
@@ -156,4 +161,5 @@ def packed(plan: Plan) -> NDArray[np.int64]:
 # Rows of the table of what a call is given: the address of each array, and its size.
 THETA, STATE, GRADIENT, FIRST_SLOT, SECOND_SLOT, AVERAGE, SUMMED, MEMORY = range(8)
 COUNTED, X, Y, ROW_WEIGHTS, CHANCE, LEAST, SCALE, CONSTANTS_OF_STEPS, SPANS, PIECES, LOGITS, EACH_LOSS = range(8, 20)
-GIVEN = 20
+ORDER, ALL_X, ALL_Y, ALL_WEIGHTS = range(20, 24)
+GIVEN = 24

@@ -1,4 +1,6 @@
-"""What learns in front of the layers: embeddings of codes, and the scales that members see the features through."""
+"""What stands in front of the layers: rows that are gathered, embeddings of codes, and the scales that members see the
+features through.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,22 @@ import numpy as np
 
 from nnrun.compiled.backward import by_inputs
 from nnrun.compiled.codes import EMBEDDING
-from nnrun.compiled.functions import inlined, part
+from nnrun.compiled.functions import copy, inlined, part
 from nnrun.compiled.products import address, product
 from nnrun.compiled.updating import update
+
+
+@inlined
+def gather(plan: Any, rows: Any, begin: int, end: int) -> None:
+    """Rows of the batch from where they lie among all examples, with their targets and weights."""
+    features = plan.entrance.features
+    each = rows.all_y.size // (rows.all_x.size // features)
+    for i in range(begin, end):
+        place = rows.order[i]
+        copy(part(rows.all_x, place * features, features), part(rows.x, i * features, features))
+        copy(part(rows.all_y, place * each, each), part(rows.y, i * each, each))
+        if rows.weights.size > 0:
+            rows.weights[i] = rows.all_weights[place]
 
 
 @inlined

@@ -131,6 +131,13 @@ def gelu_slope(x: Any) -> Any:
     return half * (one + t) + half * scale * x * (one + cubic * (x * x)) * (one - t * t)
 
 
+@inlined
+def copy(numbers: Any, into: Any) -> None:
+    """As many as there are."""
+    for k in range(numbers.size):
+        into[k] = numbers[k]
+
+
 @intrinsic
 def part(typing: Any, vector: Any, start: Any, n: Any) -> Any:
     """A stretch of a vector. Loops over it from 0 on become vector instructions; with an offset in the index not."""

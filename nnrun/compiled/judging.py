@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain, zip_longest
 from math import gcd, prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import Plan
 from nnrun.compiled.planning import judged_vectors_of, plan_of, pooled_plan_of
-from nnrun.compiled.turns import Given, Lane, Lanes, Turn
+from nnrun.compiled.rows import of_rows
+from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
 from nnrun.compiled.work import MEASURED_ROWS, SHOWN, measuring, operations, pooling
 from nnrun.engine.batches import batch_bounds
-from nnrun.engine.evaluation import Evaluator, Examples
+from nnrun.engine.evaluation import Evaluator
 from nnrun.engine.parameters import Array
 from nnrun.engine.trainer import Trainer
 from nnrun.machine import threads
@@ -64,8 +65,8 @@ class Measuring:
     both parts at once, right behind the last steps of an epoch, since they end together then once and not three times.
     """
 
-    def __init__(self, run: machine_code.Function, trainer: Trainer, numbers: int) -> None:
-        """In lanes with room for so many numbers at least."""
+    def __init__(self, run: machine_code.Function, trainer: Trainer, room: Room) -> None:
+        """In lanes with so much room at least."""
         self.run, self.active, self.ensemble = run, trainer.active, trainer.ensemble  # which stays one array
         self.ensembles, self.at_once = len(trainer.training), max(1, MEASURED_ROWS // trainer.network.members)
         self.networks = len(self.active) + (self.ensembles if self.ensemble > 1 else 0)
@@ -77,7 +78,8 @@ class Measuring:
         self.forward = Pass.of(plan, measuring(widths, self.at_once, plan.members, embeddings))
         self.pool = Pass.of(pooled, pooling(widths, self.at_once))
         self.of_a_row = operations(widths, plan.members) // 3
-        self.lanes = Lanes(threads.count(len(self.active)), max(numbers, of_plan, of_pooled), trainer.theta.dtype)
+        room = room._replace(memory=max(room.memory, of_plan, of_pooled))
+        self.lanes = Lanes(threads.count(len(self.active)), room, trainer.theta.dtype)
         self.spans = len(self.lanes) // gcd(len(self.lanes), len(self.active))
         blocks = zip_longest(*(self._blocks(trainer, part) for part in parts))
         self.rounds = [[block for block in both if block] for both in blocks]
@@ -97,7 +99,9 @@ class Measuring:
         chunks = np.array(batch_bounds(len(examples), self.at_once), np.int64)
         sums = np.zeros((self.networks, 2, len(chunks)))
         block = Block(rows, logits[: prod(shape)].reshape(shape), sums, [], part)
-        shared = of_rows(examples, trainer.theta.dtype, len(chunks))
+        still = np.zeros((len(chunks), codes.CONSTANTS), trainer.theta.dtype)
+        x, y, weights = of_rows(examples, still.dtype)
+        shared = {codes.X: x, codes.Y: y, codes.ROW_WEIGHTS: weights, codes.CONSTANTS_OF_STEPS: still}
         for spans in np.array_split(chunks, min(self.spans, len(chunks))):
             for k in range(self.ensembles):
                 block.stretches.append(self._stretch(trainer, k, shared | {codes.SPANS: spans}, block))
@@ -160,14 +164,3 @@ class Measuring:
         sums: Array = np.concatenate([block.sums for block in blocks], axis=-1).sum(axis=-1)
         sums[~np.concatenate([self.active, self.active[:: self.ensemble]])[: self.networks]] = np.nan
         return sums.T
-
-
-def of_rows(examples: Examples, dtype: np.dtype[Any], chunks: int) -> dict[int, Array]:
-    """What is given of rows, whoever looks at them."""
-    weights = np.empty(0) if examples.weights is None else examples.weights
-    return {
-        codes.X: np.ascontiguousarray(examples.x, dtype),
-        codes.Y: np.ascontiguousarray(examples.y, dtype),
-        codes.ROW_WEIGHTS: np.ascontiguousarray(weights, dtype),
-        codes.CONSTANTS_OF_STEPS: np.zeros((chunks, codes.CONSTANTS), dtype),
-    }

@@ -14,7 +14,7 @@ from typing import Any
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.codes import SUMS, Entrance, Plan, Rows, Vectors
-from nnrun.compiled.entrance import by_row, enter, leave, look_up, scaled_weights
+from nnrun.compiled.entrance import by_row, enter, gather, leave, look_up, scaled_weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.measuring import measure, record
@@ -49,6 +49,10 @@ def steps(plan: Any, given: Any, number: Any, double: Any, drawn: Any) -> None:
         listed(places, codes.SCALE, number),
         listed(places, codes.LOGITS, number),
         listed(places, codes.EACH_LOSS, double),
+        listed(places, codes.ORDER, plan),
+        listed(places, codes.ALL_X, number),
+        listed(places, codes.ALL_Y, number),
+        listed(places, codes.ALL_WEIGHTS, number),
     )
     constants = listed(places, codes.CONSTANTS_OF_STEPS, number)
     spans, pieces = listed(places, codes.SPANS, plan), listed(places, codes.PIECES, plan)
@@ -120,6 +124,8 @@ def do(plan: Any, v: Any, rows: Any, constants: Any, first: int, m: int, piece: 
         clipped_update(plan, v, constants, lo, hi - lo, layer == 1)
     elif kind == codes.MEASURE:
         measure(plan, v, rows, first, m, layer, lo, hi == 1)
+    elif kind == codes.GATHER:
+        gather(plan, rows, first + lo * m // hi, first + (lo + 1) * m // hi)
     elif kind == codes.LOOK_UP:
         look_up(plan, v, rows, first, lo * m // hi, (lo + 1) * m // hi)
     elif kind == codes.ENTER:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnrun.compiled import codes
 from nnrun.compiled.forward import logits
-from nnrun.compiled.functions import exp, inlined, part
+from nnrun.compiled.functions import copy, exp, inlined, part
 
 
 @inlined
@@ -32,13 +32,6 @@ def measure(plan: Any, v: Any, rows: Any, first: int, m: int, layer: int, chunk:
     loss, mistake = sums(plan.loss, rows, part(z, 0, n), scratch, first, width)
     place = first // chunk
     v.sums[place], v.sums[v.sums.size // 2 + place] = loss, mistake
-
-
-@inlined
-def copy(numbers: Any, into: Any) -> None:
-    """As many as there are."""
-    for k in range(numbers.size):
-        into[k] = numbers[k]
 
 
 @inlined

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import gcd
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import SUMS
 from nnrun.compiled.judging import Measuring
-from nnrun.compiled.planning import constants_of, dropouts, plan_of, vectors_of
-from nnrun.compiled.turns import Given, Lane, Lanes, Turn
+from nnrun.compiled.planning import constants_of, plan_of, vectors_of
+from nnrun.compiled.rows import Supply
+from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
 from nnrun.compiled.work import MEASURED, operations, work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, at_lines
-from nnrun.engine.randomness import chances
 from nnrun.engine.step_losses import means_of
 from nnrun.engine.trainer import NumpyEngine, Trainer
 from nnrun.machine import threads
 
 Integers = NDArray[np.int64]
-Streams = Mapping[int, Sequence[Generator]]  # of dropout, by depth, one a member
 
 
 class CompiledSteps(NumpyEngine):
@@ -41,7 +39,8 @@ class CompiledSteps(NumpyEngine):
     def __init__(self, trainer: Trainer) -> None:
         network, members, dtype = trainer.network, len(trainer.seeds), trainer.theta.dtype
         self.run = machine_code.load(dtype)
-        self.plan, numbers, numbers_drawn = plan_of(trainer)
+        self.plan, numbers, drawn = plan_of(trainer)
+        self.supply = Supply(trainer, self.plan, drawn)
         self.work = work(
             self.plan.widths.tolist(),
             int(trainer.batches.sizes.max()),
@@ -50,28 +49,23 @@ class CompiledSteps(NumpyEngine):
             self.plan.clipped,
             self.plan.members,
             len(trainer.recipe.mlp.embeddings),
+            self.supply.gathers,
         )
-        self.measuring = Measuring(self.run, trainer, numbers) if network.theta.size < MEASURED else None
+        room = Room(numbers, *self.supply.room)
+        self.measuring = Measuring(self.run, trainer, room) if network.theta.size < MEASURED else None
         self.whole = self.work.threads == 1  # a member's steps are one thread's
         if self.measuring and self.whole:
             self.lanes = self.measuring.lanes
         else:
-            self.lanes = Lanes(threads.count(members) if self.whole else 1, numbers, dtype)
+            self.lanes = Lanes(threads.count(members) if self.whole else 1, room, dtype)
         self.kept = trainer.recipe.step_losses
         self.packed, self.of_a_row = codes.packed(self.plan), operations(self.plan.widths.tolist(), self.plan.members)
-        self.least = np.zeros((members, len(self.plan.widths)), np.uint16)  # of the input, then of each layer
-        self.scale = np.ones(self.least.shape, dtype)
-        for layer in dropouts(network):
-            self.least[:, layer.depth] = layer.least
-            self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
-        self.chance = np.empty((members, numbers_drawn), np.uint16)
         self.losses = np.empty((members, self.plan.members * trainer.batches.most_gathered if self.kept else 0))
         self.given = []
         for k in range(members):
-            own = {codes.CHANCE: self.chance[k], codes.LEAST: self.least[k], codes.SCALE: self.scale[k]}
-            shared = {codes.PIECES: self.work.pieces, codes.EACH_LOSS: self.losses[k]}
+            own = {codes.PIECES: self.work.pieces, codes.EACH_LOSS: self.losses[k]} | self.supply.lasting(k)
             sums = np.zeros(SUMS * len(self.work.pieces))
-            self.given.append(Given(vectors_of(trainer, k, sums), own | shared))
+            self.given.append(Given(vectors_of(trainer, k, sums), own, self.supply.gathers))
 
     def measure(self, trainer: Trainer) -> list[Array]:
         """The same sums."""
@@ -84,15 +78,15 @@ class CompiledSteps(NumpyEngine):
         """
         constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
         behind = self.measuring if measure and self.whole else None
-        for batch, spans in trainer.batches.groups(trainer.epoch + 1):
+        for group, spans in self.supply.groups(trainer.epoch + 1):
             members = [int(k) for k in np.flatnonzero(trainer.active)]
             for k in members:
-                self._give(k, batch, streams)
+                self.supply.give(self.given[k], k, group, streams)
             count = len(spans)
             now = constants[:, done : done + count]
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
                 if see:
-                    show(trainer, batch, spans[first], see)
+                    show(trainer, self.supply.gathered(group), spans[first], see)
                 ends = done + last == len(trainer.batches.bounds)
                 self._train(members, now[:, first:last], spans[first:last], behind if ends else None)
                 yield done + last
@@ -130,35 +124,6 @@ class CompiledSteps(NumpyEngine):
             for k in members:
                 means = means_of(self.losses[k, : last[-1]], first, last - first)
                 trainer.step_losses[k, done : done + len(spans)] = means
-
-    def _give(self, member: int, batch: Batch, streams: Streams) -> None:
-        """One member's part of a group, with new numbers for dropout."""
-        x, y = of_member(batch[0], member), of_member(batch[1], member)
-        dropped = 0 in streams and self.plan.entrance.masked < 0
-        if dropped:
-            x = self._without_some(x, member, streams[0][member])
-        for depth, of_members in streams.items():
-            if depth or not dropped:
-                rows = self.plan.members * len(x) if depth else len(x)
-                drawn = chances(of_members[member], rows, int(self.plan.widths[depth])).reshape(-1)
-                start = self.plan.chance[depth - 1] if depth else self.plan.entrance.masked
-                self.chance[member, start : start + len(drawn)] = drawn
-        given, dtype = self.given[member], self.scale.dtype
-        given.put(codes.X, np.ascontiguousarray(x, dtype))
-        given.put(codes.Y, np.ascontiguousarray(y, dtype))
-        if batch[2] is not None:
-            given.put(codes.ROW_WEIGHTS, np.ascontiguousarray(of_member(batch[2], member), dtype))
-
-    def _without_some(self, inputs: Array, member: int, stream: Generator) -> Array:
-        """Dropout of the input."""
-        kept = chances(stream, *inputs.shape)[:, : inputs.shape[1]] >= self.least[member, 0]
-        return np.multiply(inputs, kept * self.scale[member, 0])
-
-
-def of_member(array: Array, member: int) -> Array:
-    """One member's rows; a whole batch is shared by all."""
-    rows: Array = array[member if len(array) > 1 else 0]
-    return rows
 
 
 def show(trainer: Trainer, batch: Batch, span: Integers, see: Observer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,21 +15,32 @@ from nnrun.engine.parameters import Array, empty, zeros
 from nnrun.machine import threads
 
 
+class Room(NamedTuple):
+    """How many numbers a lane has place for."""
+
+    memory: int
+    x: int = 0  # of the rows that are gathered in it, their targets and their weights
+    y: int = 0
+    weights: int = 0
+
+
 class Lane:
     """What a thread overwrites while it works on one member after the other."""
 
-    def __init__(self, numbers: int, dtype: np.dtype[Any]) -> None:
-        """With room for so many numbers."""
+    def __init__(self, room: Room, dtype: np.dtype[Any]) -> None:
+        """With so much room."""
         self.counts = zeros((codes.COUNTS,), np.dtype(np.int64))
-        self._memory = empty((numbers,), dtype)
-        self.places = np.array([(array.ctypes.data, array.size) for array in (self._memory, self.counts)])
+        memory, *rows = (empty((numbers,), dtype) for numbers in room)
+        self._arrays = memory, self.counts, *rows
+        self.places = np.array([(array.ctypes.data, array.size) for array in self._arrays])
 
 
 class Given:
     """Where the arrays lie that compiled code works on for one member; they are kept alive here."""
 
-    def __init__(self, vectors: Vectors, others: Mapping[int, Array]) -> None:
-        """The others by their rows in the table."""
+    def __init__(self, vectors: Vectors, others: Mapping[int, Array], gathers: bool = False) -> None:
+        """The others by their rows in the table; one that `gathers` its rows of examples does so in the lane."""
+        self._lent = codes.ROW_WEIGHTS if gathers else codes.COUNTED
         self._places, self._arrays = np.zeros((codes.GIVEN, 2), np.int64), dict[int, Array]()
         for row, array in {**dict(enumerate(vectors)), **others}.items():
             self.put(row, array)
@@ -42,7 +53,7 @@ class Given:
 
     def use(self, lane: Lane) -> None:
         """Work in this lane, from the beginning."""
-        self._places[codes.MEMORY : codes.COUNTED + 1] = lane.places
+        self._places[codes.MEMORY : self._lent + 1] = lane.places[: self._lent + 1 - codes.MEMORY]
         lane.counts.fill(0)
 
 
@@ -52,9 +63,9 @@ Turn: TypeAlias = "Callable[[Lane], Sequence[Turn]]"  # works in a lane, gives b
 class Lanes:
     """Those of the threads that share the members of a trainer."""
 
-    def __init__(self, count: int, numbers: int, dtype: np.dtype[Any]) -> None:
-        """So many, with room for these numbers each."""
-        self._lanes = [Lane(numbers, dtype) for _ in range(count)]
+    def __init__(self, count: int, room: Room, dtype: np.dtype[Any]) -> None:
+        """So many, with so much room each."""
+        self._lanes = [Lane(room, dtype) for _ in range(count)]
 
     def __len__(self) -> int:
         return len(self._lanes)

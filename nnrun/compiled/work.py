@@ -37,16 +37,18 @@ class Work(NamedTuple):
 
 def work(
     widths: Sequence[int], batch_size: int, parameters: int, weights: int, clipped: bool,
-    members: int = 1, embeddings: int = 0,
+    members: int = 1, embeddings: int = 0, gathers: bool = False,
 ) -> Work:  # fmt: skip
     """All phases of a step: forward by layers, the output with the loss, back by layers, all weights, what is clipped.
 
     `widths` are what goes in, units and logits; `weights` of the `parameters` stand first in theta. Where there are
-    embeddings or `members` that share the body, what learns in front comes before all layers, and back behind them.
+    embeddings or `members` that share the body, what learns in front comes before all layers, and back behind them. A
+    step that `gathers` its rows does so first.
     """
     wide = operations(widths, members * batch_size) >= WIDE
     layers, columns, n = range(len(widths) - 1), cut(widths[0], wide), -(-batch_size // OUTPUT_ROWS) if wide else 1
     phases: list[list[Piece]] = [
+        [(codes.GATHER, 0, i, n) for i in range(n if gathers else 0)],
         [(codes.LOOK_UP, 0, i, n) for i in range(n if embeddings else 0)],
         [(codes.ENTER, 0, lo, hi) for lo, hi in columns if members > 1],
     ]

@@ -188,6 +188,11 @@ class Batches:
         self._windows = windows(self.bounds, mixed, gathered)
 
     @property
+    def plain(self) -> bool:
+        """Whether batches are rows of the examples as they are, in one order for all of an epoch."""
+        return self.augmenter is None and len(self.bounds) > 1 and len(self._windows) == 1
+
+    @property
     def most_gathered(self) -> int:
         """Rows of the largest group."""
         return max(int(group.rows.stop) - int(group.rows.start) for window in self._windows for group in window.groups)
@@ -212,9 +217,14 @@ class Batches:
         if len(self.bounds) == 1:
             yield self._whole(change), self._windows[0].groups[0].spans
             return
+        for rows, spans in self.rows_of_groups(number):
+            yield self.gather(rows, change), spans
+
+    def rows_of_groups(self, number: int) -> Iterator[tuple[Rows, Rows]]:
+        """The same groups before they are gathered: the numbers of their rows, `(members, rows)`, and the spans."""
         for window, order in zip(self._windows, self._orders(number), strict=True):
             for group in window.groups:
-                yield self._gather(order[:, group.rows], change), group.spans
+                yield order[:, group.rows], group.spans
 
     def _orders(self, epoch: int) -> Iterator[Rows]:
         """Row numbers of each window, `(members, rows)`."""
@@ -225,7 +235,7 @@ class Batches:
         stacked = (np.stack(members) for members in zip(*by_member, strict=True))
         return stacked if len(self._windows) == 1 else read_ahead(stacked, self.examples.x, self._per_block)
 
-    def _gather(self, rows: Rows, change: Change | None) -> Batch:
+    def gather(self, rows: Rows, change: Change | None = None) -> Batch:
         """The examples in these rows `(members, rows)`; x lies in a buffer that the next call overwrites."""
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
         self._buffers.rewind(rows.shape[1])
@@ -237,6 +247,6 @@ class Batches:
 
     def _whole(self, change: Change | None) -> Batch:
         if change:
-            return self._gather(np.tile(np.arange(len(self.examples)), (len(self.seeds), 1)), change)
+            return self.gather(np.tile(np.arange(len(self.examples)), (len(self.seeds), 1)), change)
         x, y, weights = self.examples.x, self.examples.y, self.examples.weights
         return x[None], y[None], None if weights is None else weights[None, :, None]

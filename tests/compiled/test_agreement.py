@@ -16,6 +16,7 @@ from nnrun.compiled.support import lacking_piece
 from nnrun.compiled.work import Work, work
 from nnrun.engine import activations, losses
 from nnrun.engine.activations import ACTIVATIONS
+from nnrun.engine.batches import Batches
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.layers import BatchNorm
 from nnrun.engine.losses import LOSSES
@@ -131,6 +132,34 @@ def test_epochs_are_measured_alike(loss: str, outputs: int, more: dict[str, Any]
         assert np.isnan(found[0]).tolist() == [False, True, False]
         np.testing.assert_allclose(np.array(found)[:, [0, 2]], np.array(expected)[:, [0, 2]], rtol=1e-12)
         assert [*np.ravel(of_one)] == [*np.array(found)[:, 2]]
+
+
+@pytest.mark.parametrize(("loss", "outputs"), TARGETS)
+@pytest.mark.parametrize("more", [{}, {"dropout": 0.3, "hidden": (8, 4)}, {"members": 3}])
+def test_it_does_not_matter_who_gathers_rows(
+    loss: str, outputs: int, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each batch in compiled code, or many at once by NumPy; in several groups."""
+    monkeypatch.setattr("nnrun.engine.batches.GATHERED_ROWS", 20)
+    examples = made_up(50, loss, outputs, seed=3, dtype="float64")
+    weighted = Examples(examples.x, examples.y, np.linspace(0.5, 1.5, 50))
+    options = {"train": weighted, "loss": loss, "outputs": outputs, "batch_size": 8, "engine": CompiledSteps, **more}
+    found = set()
+    for plain in (True, False):
+        monkeypatch.setattr(Batches, "plain", plain)
+        trained = trainer([1, 2], **options)
+        assert isinstance(trained.engine, CompiledSteps) and trained.engine.supply.gathers == plain
+        list(trained.epochs(2))
+        found.add(trained.theta.tobytes())
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "gathers"), [({}, True), ({"input_dropout": 0.2}, False), ({"batch_size": 50}, False)]
+)
+def test_rows_as_they_are_are_gathered_in_compiled_code(more: dict[str, Any], gathers: bool) -> None:
+    engine = trainer(engine=CompiledSteps, **more).engine
+    assert isinstance(engine, CompiledSteps) and engine.supply.gathers == gathers
 
 
 @pytest.mark.parametrize(("loss", "outputs"), TARGETS)
