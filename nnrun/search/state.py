@@ -256,7 +256,8 @@ def expected_time(search: Search) -> list[str]:
         return []
     seconds = each * left / min(left, search.executor.workers)
     work = f"{counted(left, 'trial')} of {counted(epochs, 'epoch')}{f' in each of {folds} folds' if folds else ''}"
-    lines = [f"time     about {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
+    some = "up to" if search.config.regularization.early_stopping else "about"
+    lines = [f"time     {some} {remaining(max(1.0, seconds))} for {work}, if all are like the config as written"]
     whole = not STRATEGIES[search.plan.strategy].continues_trials
     if seconds > LONG and whole and search.options.timeout is None:
         lines.append(

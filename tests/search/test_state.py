@@ -37,6 +37,8 @@ def test_trials_take_their_epochs_shared_among_workers(monkeypatch: pytest.Monke
     ]
     assert "about 10 s for 1 trial of" in state.expected_time(search(30, finished=29))[0], "one worker is enough for it"
     assert state.expected_time(search(30, finished=30)) == []
+    early = search(30, 0, "random", None, "regularization.early_stopping={patience: 5}")
+    assert "up to 2 min" in state.expected_time(early)[0], "trials may stop before"
 
 
 def test_a_long_search_offers_ways_to_shorten_it_unless_it_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
