@@ -126,7 +126,7 @@ class Vectors(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of several batches, gathered before or by each batch."""
+    """Rows of several batches, gathered before, or of one, which gathers them to the front of x, y and weights."""
 
     x: Any  # (rows · features,); where logits are there already, these of one network after the other
     y: Any  # (rows,) classes, or (rows · values,)
@@ -136,7 +136,7 @@ class Rows(NamedTuple):
     scale: Any  # what it is multiplied by then
     logits: Any  # (rows · width,), where those that are measured are to be seen, or empty
     losses: Any  # (rows · members,), in double precision: of each row that is trained on, or empty
-    order: Any  # (rows,), where each lies among all examples; like these empty, where rows were gathered before
+    order: Any  # (rows,), where each lies among all examples, which follow; all empty where rows were gathered before
     all_x: Any
     all_y: Any
     all_weights: Any

@@ -9,17 +9,35 @@ from typing import Any
 import numpy as np
 
 from nnrun.compiled.backward import by_inputs
-from nnrun.compiled.codes import EMBEDDING
+from nnrun.compiled.codes import EMBEDDING, Rows
 from nnrun.compiled.functions import copy, inlined, part
 from nnrun.compiled.products import address, product
 from nnrun.compiled.updating import update
 
 
 @inlined
+def from_the_front(plan: Any, rows: Any, first: int) -> Any:
+    """Rows of which those of a batch, counted from `first` on, lie at the front of what is gathered."""
+    features = plan.entrance.features
+    return Rows(
+        part(rows.x, -first * features, rows.x.size),
+        part(rows.y, -first * values(plan, rows), rows.y.size),
+        part(rows.weights, -first, rows.weights.size),
+        rows.chance, rows.least, rows.scale, rows.logits, rows.losses,
+        rows.order, rows.all_x, rows.all_y, rows.all_weights,
+    )  # fmt: skip
+
+
+@inlined
+def values(plan: Any, rows: Any) -> int:
+    """Numbers of y that an example has."""
+    return rows.all_y.size // (rows.all_x.size // plan.entrance.features)
+
+
+@inlined
 def gather(plan: Any, rows: Any, begin: int, end: int) -> None:
     """Rows of the batch from where they lie among all examples, with their targets and weights."""
-    features = plan.entrance.features
-    each = rows.all_y.size // (rows.all_x.size // features)
+    features, each = plan.entrance.features, values(plan, rows)
     for i in range(begin, end):
         place = rows.order[i]
         copy(part(rows.all_x, place * features, features), part(rows.x, i * features, features))
@@ -41,9 +59,7 @@ def look_up(plan: Any, v: Any, rows: Any, first: int, begin: int, end: int) -> N
             told = part(way.embeddings, EMBEDDING * e, EMBEDDING)
             place, size, E, column = told[0], told[2], told[3], told[4]
             learned = part(v.theta, E + np.int64(x[place]) * size, size)
-            numbers = part(v.memory, start + column, size)
-            for j in range(size):
-                numbers[j] = learned[j]
+            copy(learned, part(v.memory, start + column, size))
         drop_inputs(plan, rows, first + i, 0, part(v.memory, start, width))
 
 

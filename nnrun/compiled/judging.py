@@ -80,7 +80,7 @@ class Measuring:
         self.of_a_row = operations(widths, plan.members) // 3
         room = room._replace(memory=max(room.memory, of_plan, of_pooled))
         self.lanes = Lanes(threads.count(len(self.active)), room, trainer.theta.dtype)
-        self.spans = len(self.lanes) // gcd(len(self.lanes), len(self.active))
+        self.stretches = len(self.lanes) // gcd(len(self.lanes), len(self.active))
         blocks = zip_longest(*(self._blocks(trainer, part) for part in parts))
         self.rounds = [[block for block in both if block] for both in blocks]
         self.parts = parts
@@ -102,7 +102,7 @@ class Measuring:
         still = np.zeros((len(chunks), codes.CONSTANTS), trainer.theta.dtype)
         x, y, weights = of_rows(examples, still.dtype)
         shared = {codes.X: x, codes.Y: y, codes.ROW_WEIGHTS: weights, codes.CONSTANTS_OF_STEPS: still}
-        for spans in np.array_split(chunks, min(self.spans, len(chunks))):
+        for spans in np.array_split(chunks, min(self.stretches, len(chunks))):
             for k in range(self.ensembles):
                 block.stretches.append(self._stretch(trainer, k, shared | {codes.SPANS: spans}, block))
         return block
@@ -130,7 +130,7 @@ class Measuring:
         return turns
 
     def _forward(self, given: Given, pool: Given | None, left: list[int], lane: Lane) -> Sequence[Turn]:
-        """Whose member is the last of its ensemble, which a single thread finds as no other takes the same number."""
+        """Gives back the pooling if this was the last member: of `left`, n − 1 to 0, each thread takes another."""
         self._run(self.forward, given, lane)
         return [] if left.pop() or pool is None else [partial(self._pool, pool)]
 

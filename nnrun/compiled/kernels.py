@@ -14,7 +14,7 @@ from typing import Any
 from nnrun.compiled import codes
 from nnrun.compiled.backward import backward, weights
 from nnrun.compiled.codes import SUMS, Entrance, Plan, Rows, Vectors
-from nnrun.compiled.entrance import by_row, enter, gather, leave, look_up, scaled_weights
+from nnrun.compiled.entrance import by_row, enter, from_the_front, gather, leave, look_up, scaled_weights
 from nnrun.compiled.forward import forward, output
 from nnrun.compiled.functions import array, inlined, listed, part
 from nnrun.compiled.measuring import measure, record
@@ -94,8 +94,9 @@ def run(plan: Any, v: Any, rows: Any, constants: Any, spans: Any, pieces: Any, c
             break
         first, last = spans[2 * step], spans[2 * step + 1]
         piece = part(pieces, 5 * k, 5)
+        batch = from_the_front(plan, rows, first) if rows.order.size > 0 else rows
         wait(counts, step * a_step + piece[4], plan.give_way)
-        do(plan, v, rows, part(constants, codes.CONSTANTS * step, codes.CONSTANTS), first, last - first, piece)
+        do(plan, v, batch, part(constants, codes.CONSTANTS * step, codes.CONSTANTS), first, last - first, piece)
         done(counts)
         k = take(counts) - step * a_step
 

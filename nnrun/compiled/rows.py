@@ -1,7 +1,9 @@
 """How examples come to the compiled step, with what dropout draws for them.
 
-Rows as they are it gathers itself, batch by batch, so that they lie in the innermost cache when they are used; what is
-changed on the way, or shuffled within blocks of a large file, is gathered by NumPy, group by group.
+Rows as they are it gathers itself, batch by batch into the same place, so that they lie in the innermost cache when
+they are used; codes are looked up, and dropped, behind that (`entrance.py`). NumPy gathers what is augmented, what is
+dropped at the input of a network without embeddings, and what is shuffled within blocks of a large file, group by
+group. A batch of all examples needs neither.
 """
 
 from __future__ import annotations
@@ -39,11 +41,13 @@ class Supply:
             self.least[:, layer.depth] = layer.least
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, drawn), np.uint16)
-        self.drops_inputs = any(layer.depth == 0 for layer in dropouts(trainer.network)) and plan.entrance.masked < 0
+        self.dropped_by_numpy = (
+            any(layer.depth == 0 for layer in dropouts(trainer.network)) and plan.entrance.masked < 0
+        )
         examples = trainer.batches.examples
-        self.gathers = trainer.batches.plain and not self.drops_inputs and examples.x.dtype == self.scale.dtype
+        self.gathers = trainer.batches.plain and not self.dropped_by_numpy
         self.all = of_rows(examples, self.scale.dtype) if self.gathers else ()
-        self.room = [array.size // len(examples) * trainer.batches.most_gathered for array in self.all]
+        self.room = [array.size // len(examples) * int(trainer.batches.sizes.max()) for array in self.all]
 
     def lasting(self, member: int) -> dict[int, Array]:
         """What a member is given once, by the rows of the table."""
@@ -67,7 +71,7 @@ class Supply:
             rows = group[0].shape[1]
             self._give_rows(given, member, group, streams)
         for depth, of_members in streams.items():
-            if depth or not self.drops_inputs:
+            if depth or not self.dropped_by_numpy:
                 units, copies = int(self.plan.widths[depth]), self.plan.members if depth else 1
                 drawn = chances(of_members[member], copies * rows, units).reshape(-1)
                 start = self.plan.chance[depth - 1] if depth else self.plan.entrance.masked
@@ -75,7 +79,7 @@ class Supply:
 
     def _give_rows(self, given: Given, member: int, batch: Batch, streams: Streams) -> None:
         dtype, x = self.scale.dtype, of_member(batch[0], member)
-        if self.drops_inputs:
+        if self.dropped_by_numpy:
             x = self._without_some(x, member, streams[0][member])
         given.put(codes.X, np.ascontiguousarray(x, dtype))
         given.put(codes.Y, np.ascontiguousarray(of_member(batch[1], member), dtype))

@@ -16,7 +16,7 @@ from nnrun.compiled.judging import Measuring
 from nnrun.compiled.planning import constants_of, plan_of, vectors_of
 from nnrun.compiled.rows import Supply
 from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
-from nnrun.compiled.work import MEASURED, operations, work
+from nnrun.compiled.work import LARGE, operations, work
 from nnrun.engine.batches import Batch
 from nnrun.engine.network import Observer
 from nnrun.engine.parameters import Array, at_lines
@@ -52,8 +52,9 @@ class CompiledSteps(NumpyEngine):
             self.supply.gathers,
         )
         room = Room(numbers, *self.supply.room)
-        self.measuring = Measuring(self.run, trainer, room) if network.theta.size < MEASURED else None
         self.whole = self.work.threads == 1  # a member's steps are one thread's
+        measured = network.theta.size < LARGE
+        self.measuring = Measuring(self.run, trainer, room if self.whole else Room(0)) if measured else None
         if self.measuring and self.whole:
             self.lanes = self.measuring.lanes
         else:
@@ -74,19 +75,19 @@ class CompiledSteps(NumpyEngine):
     def train(self, trainer: Trainer, see: Observer | None, measure: bool) -> Iterator[int]:
         """Yields after each group, or after each step of which NumPy's pass was shown to an observer.
 
-        Members that threads share are measured right behind their last step.
+        Members that threads share are measured right behind their last step, unless too few are left.
         """
         constants, streams, done = constants_of(trainer.optimizer), trainer.dropout_streams(), 0
-        behind = self.measuring if measure and self.whole else None
+        behind = self.measuring if measure and self.whole and trainer.active.sum() >= len(self.lanes) else None
         for group, spans in self.supply.groups(trainer.epoch + 1):
             members = [int(k) for k in np.flatnonzero(trainer.active)]
             for k in members:
                 self.supply.give(self.given[k], k, group, streams)
-            count = len(spans)
+            count, batch = len(spans), self.supply.gathered(group) if see else None
             now = constants[:, done : done + count]
             for first, last in zip(range(count), range(1, count + 1), strict=True) if see else [(0, count)]:
-                if see:
-                    show(trainer, self.supply.gathered(group), spans[first], see)
+                if see and batch:
+                    show(trainer, batch, spans[first], see)
                 ends = done + last == len(trainer.batches.bounds)
                 self._train(members, now[:, first:last], spans[first:last], behind if ends else None)
                 yield done + last

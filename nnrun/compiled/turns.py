@@ -73,8 +73,8 @@ class Lanes:
     def run(self, turns: Iterable[Turn], operations: int) -> None:
         """Work off all turns, by a thread a lane where so many operations are worth the hand-over.
 
-        Who is free takes the one that has waited for longest, or leaves if none does. What a turn gives back waits
-        behind the others.
+        Who is free takes the one that has waited for longest, or leaves if none does; so there must be two to begin
+        with. What a turn gives back waits behind the others. After an error no other is begun.
         """
         waiting = deque(turns)
 
@@ -84,6 +84,10 @@ class Lanes:
                     turn = waiting.popleft()
                 except IndexError:  # another thread was faster
                     return
-                waiting.extend(turn(lane))
+                try:
+                    waiting.extend(turn(lane))
+                except BaseException:
+                    waiting.clear()
+                    raise
 
         threads.share(go, self._lanes if len(waiting) > 1 and operations >= SHARED else self._lanes[:1])

@@ -22,8 +22,8 @@ BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
 SHARED = 1 << 24  # operations of members one after the other from which on threads share them: most of a millisecond
 SHOWN = 1 << 20  # logits that are shown together: those of all rows of a small part
-MEASURED = 1 << 16  # parameters from which on the products of NumPy's pass take most of its time anyway
-MEASURED_ROWS = 64  # that go forward at once: what their layers give stays in the cache, a fifth less time than 256
+LARGE = 1 << 16  # parameters from which on NumPy measures, as products take most of its time anyway
+MEASURED_ROWS = 64  # of all that share a body, that go forward at once: in the cache, a fifth less time than 256
 
 Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see codes.py
 

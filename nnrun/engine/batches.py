@@ -184,18 +184,19 @@ class Batches:
         row_bytes = max(1, x.itemsize * x.shape[1])
         self._per_block = max(1, BLOCK_BYTES // row_bytes)
         mixed = WINDOW_BYTES // row_bytes if by_blocks(shuffle, x) else len(x)
-        gathered = min(GATHERED_ROWS, GATHERED_BYTES // (row_bytes * len(seeds)))
-        self._windows = windows(self.bounds, mixed, gathered)
+        self._windows = windows(self.bounds, mixed, min(GATHERED_ROWS, GATHERED_BYTES // (row_bytes * len(seeds))))
+        self._by_rows = windows(self.bounds, mixed, min(GATHERED_ROWS, GATHERED_BYTES // row_bytes))
 
     @property
     def plain(self) -> bool:
-        """Whether batches are rows of the examples as they are, in one order for all of an epoch."""
+        """Whether there are several batches of rows of the examples as they are, in one order for all of an epoch."""
         return self.augmenter is None and len(self.bounds) > 1 and len(self._windows) == 1
 
     @property
     def most_gathered(self) -> int:
-        """Rows of the largest group."""
-        return max(int(group.rows.stop) - int(group.rows.start) for window in self._windows for group in window.groups)
+        """Rows of the largest group, whoever gathers them."""
+        groups = (group for window in self._windows + self._by_rows for group in window.groups)
+        return max(int(group.rows.stop) - int(group.rows.start) for group in groups)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Each batch of epoch `number`, from 1, newly shuffled and changed by the augmenter: views of its group."""
@@ -217,12 +218,15 @@ class Batches:
         if len(self.bounds) == 1:
             yield self._whole(change), self._windows[0].groups[0].spans
             return
-        for rows, spans in self.rows_of_groups(number):
+        for rows, spans in self._in_order(self._windows, number):
             yield self.gather(rows, change), spans
 
     def rows_of_groups(self, number: int) -> Iterator[tuple[Rows, Rows]]:
-        """The same groups before they are gathered: the numbers of their rows, `(members, rows)`, and the spans."""
-        for window, order in zip(self._windows, self._orders(number), strict=True):
+        """Groups for a caller that gathers them batch by batch: numbers of their rows, `(members, rows)`, and spans."""
+        return self._in_order(self._by_rows, number)
+
+    def _in_order(self, parts: Sequence[Window], number: int) -> Iterator[tuple[Rows, Rows]]:
+        for window, order in zip(parts, self._orders(number), strict=True):
             for group in window.groups:
                 yield order[:, group.rows], group.spans
 

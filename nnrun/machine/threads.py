@@ -63,7 +63,8 @@ def count(most: int = MOST) -> int:
 def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
     """What the work comes to for each task; each thread, the caller's among them, takes the next when it is free.
 
-    Raises what the work raises, when no thread works any more; after an error no other task is begun.
+    Raises what the work raises, when no thread works any more; after an error no other task is begun. Work may share
+    in turn, if seldom: calls that nobody took stay with the team until a thread is free.
     """
     if len(tasks) == 1:
         return [work(tasks[0])]
@@ -99,8 +100,12 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
             while True:
                 asked.pop()  # nobody waits for one that has not begun
                 begun -= 1
-        for _ in range(begun):
-            ended.get()
+        while begun:
+            try:
+                ended.get()
+                begun -= 1
+            except KeyboardInterrupt as error:  # raised when nobody works any more
+                errors.append(error)
     if errors:
         raise errors[0]
     return found
