@@ -72,7 +72,8 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
     coming = deque(range(len(tasks)))
     errors: list[BaseException] = []
     helpers = count() - 1
-    asked, ended = deque(range(min(helpers, len(tasks) - 1))), SimpleQueue[None]()
+    asked = deque(range(min(helpers, len(tasks) - 1)))
+    called, ended = len(asked), SimpleQueue[None]()
 
     def take() -> None:
         with suppress(IndexError):  # when no task is left
@@ -89,26 +90,38 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
             take()
             ended.put(None)
 
-    begun = len(asked)
     try:
-        for _ in range(begun):
+        for _ in range(called):
             _team(helpers).put(partial(copy_context().run, help_out))
         take()
     finally:
         coming.clear()
-        with suppress(IndexError):
-            while True:
-                asked.pop()  # nobody waits for one that has not begun
-                begun -= 1
-        while begun:
-            try:
-                ended.get()
-                begun -= 1
-            except KeyboardInterrupt as error:  # raised when nobody works any more
-                errors.append(error)
+        errors += _interrupts(called - _taken_back(asked), ended)
     if errors:
         raise errors[0]
     return found
+
+
+def _taken_back(asked: deque[int]) -> int:
+    """How many calls nobody has followed yet, and nobody will."""
+    count = 0
+    with suppress(IndexError):
+        while True:
+            asked.pop()
+            count += 1
+    return count
+
+
+def _interrupts(begun: int, ended: SimpleQueue[None]) -> list[BaseException]:
+    """Those that come while so many helpers end their work; they are raised when nobody works any more."""
+    interrupts = list[BaseException]()
+    while begun:
+        try:
+            ended.get()
+            begun -= 1
+        except KeyboardInterrupt as error:
+            interrupts.append(error)
+    return interrupts
 
 
 @cache
