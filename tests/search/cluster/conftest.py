@@ -42,12 +42,11 @@ def _let_go() -> Iterator[None]:
 class ByHand:
     """Processes as a user starts them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.processes = folder, list[subprocess.Popen[bytes]]()
+    def __init__(self, folder: Path, within: Sequence[str] = ()) -> None:
+        self.folder, self.within, self.processes = folder, within, list[subprocess.Popen[bytes]]()
         self.file = folder / "scheduler.json"
-        self.scheduler = self._start(
-            "scheduler", "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)
-        )
+        told = ["--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
+        self.scheduler = self._start("scheduler", "scheduler", *told)
         until(self.file.exists)
 
     @property
@@ -79,7 +78,8 @@ class ByHand:
     def _start(self, own: str, *words: str, within: Sequence[str] = (), **variables: str) -> subprocess.Popen[bytes]:
         folder = self.folder / own
         folder.mkdir(exist_ok=True)
-        command = [*within, sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        program = [sys.executable, "-m", "distributed.cli.dask_" + words[0], "--host", "127.0.0.1"]
+        command = [*self.within, *within, *program, *words[1:]]
         with (folder / "log").open("wb") as log:
             environment = {**os.environ, **AT_REST, **variables}
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
