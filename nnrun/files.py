@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nnrun.machine.posix import try_lock
+from nnrun.machine.posix import is_locked, try_lock
 
 TEMPORARY = ".temporary"
 CHECKSUM = "checksum"  # a key of a record
@@ -198,7 +198,7 @@ def drop_abandoned(root: Path, beginning: str) -> None:
             descriptor = os.open(folder, os.O_RDONLY)
             try:
                 old = time.time() - folder.stat().st_mtime > SECONDS_UNTIL_ABANDONED
-                if try_lock(descriptor, exclusive=True) or old:
+                if try_lock(descriptor, exclusive=True) or (old and not is_locked(descriptor)):
                     shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(descriptor)

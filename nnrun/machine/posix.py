@@ -31,6 +31,18 @@ def try_lock(descriptor: int, exclusive: bool) -> bool:
     return True
 
 
+def is_locked(descriptor: int) -> bool:
+    """Whether somebody else has the lock of an open file, which none has where the disk knows no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_NB | fcntl.LOCK_SH)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
 def belongs_to_user(found: os.stat_result) -> bool:
     """Whether a file is this user's."""
     return found.st_uid == os.getuid()
