@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 # Raised whenever the same data would be prepared differently, or written differently.
 CACHE_FORMAT = 8
 
+UNFINISHED = ".unfinished-"  # a folder beside the entries that a process fills, or holds
 _DATA, _MANIFEST = "data.json", "manifest.json"
 _BLOCK = 1 << 20  # bytes that a checksum is of
-_UNFINISHED = ".unfinished-"
 _ATTEMPTS = 10  # several processes may repair the same entry at once
 
 Entry = tuple[Arrays, Fitted]
@@ -101,7 +101,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 def store_entry(entry: Path, prepared: Prepared) -> None:
     """Write an entry beside its place, piece by piece, and rename it; raises OSError if that is not possible."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    with filling(entry.parent, _UNFINISHED) as unfinished:
+    with filling(entry.parent, UNFINISHED) as unfinished:
         new = unfinished / "new"
         new.mkdir()
         _write_arrays(new, prepared)

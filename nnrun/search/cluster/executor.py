@@ -13,15 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from nnrun.config.config import Config
-from nnrun.data.cache import cache_key
-from nnrun.data.dataset import load_dataset
-from nnrun.errors import DataError, UsageError
-from nnrun.runs.conclusion import in_folds
+from nnrun.errors import UsageError
 from nnrun.search.cluster import worker
 from nnrun.search.cluster.arrivals import Arrivals
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, Crew, SchedulerGoneError, own_probe
+from nnrun.search.cluster.departures import Departures
 from nnrun.search.cluster.parcels import Freight
 from nnrun.search.cluster.sameness import Kind
 from nnrun.search.cluster.worker import NotTrainedError, Refusal, Request, Train
@@ -31,6 +28,8 @@ from nnrun.search.trials import Job
 
 MOST_THREADS = 4096  # each waits for a job
 BETWEEN_TRIES, EACH_TRY = 1.0, 5.0  # seconds; a try is to connect anew, and then to find a first worker
+MOST_SENDINGS = 5  # of a job's folders to a worker, which may have lost what it had
+BROKEN = "what it is sent does not arrive whole, or does not stay so"
 LAST_WORDS = 3  # seconds for workers to hear that a search is over: one may stand still
 
 
@@ -54,9 +53,7 @@ class Cluster:
         self._over = False
         self._threads = ThreadPoolExecutor(MOST_THREADS)
         self._flying: dict[str, tuple[str, Any]] = {}  # worker and dask's future, by token
-        self._freights: dict[str, Freight] = {}  # by folder; of prepared data, which do not change
-        self._entries: dict[str, dict[str, Freight]] = {}  # the same by data section, by what is asked for
-        self._arrivals = Arrivals()
+        self._departures, self._arrivals = Departures(), Arrivals()
         self._lock = threading.Lock()
         self._last: dict[int, str] = {}  # trial -> the worker that was lost with it
         self._returning = 0  # jobs that are trained and on their way back
@@ -90,6 +87,7 @@ class Cluster:
         cancelling.join(LAST_WORDS)
         self._threads.shutdown()
         self._connection.close()
+        self._departures.close()
         self._arrivals.close()
 
     def _cancel(self) -> None:
@@ -164,7 +162,7 @@ class Cluster:
         if bits is None:
             return None
         request, freights = self._request(job, kind, bits)
-        while True:
+        for _ in range(MOST_SENDINGS):
             refusal = self._asked(work, request, crew, address)
             if isinstance(refusal, Trained):
                 return refusal
@@ -176,6 +174,8 @@ class Cluster:
             for name in refusal["need"]:
                 if not self._send(freights[name], crew, address):
                     return None
+        crew.bench(address, [BROKEN])
+        return None
 
     def _asked(self, work: Train, request: Request, crew: Crew, address: str) -> Trained | Refusal:
         """Hand over a request, and wait until it has ended."""
@@ -209,7 +209,7 @@ class Cluster:
 
     def _request(self, job: SentJob, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
         """What is asked of the worker, and the folders that it names."""
-        entries = self._entries_of(job)
+        entries = self._departures.entries_of(job)
         parent, resumed = None, job["trials"][0].get("resume")
         if resumed is not None:
             parent = Freight.of(Path(cast(Job, job)["folder"]) / f"{resumed:04d}")
@@ -225,38 +225,16 @@ class Cluster:
         }
         return request, {freight.digest: freight for freight in [*entries.values(), *([parent] if parent else [])]}
 
-    def _entries_of(self, job: SentJob) -> dict[str, Freight]:
-        """The prepared data of a job by data section: one, and those of its folds; jobs of a search share them."""
-        values = job["trials"][0]["config"]
-        asked = json.dumps([job["cache"], values["training"]["dtype"], values["data"]])
-        with self._lock:
-            if asked not in self._entries:
-                config = Config.from_values(values)
-                configs = [config, *(in_folds(config) if config.data.in_folds else [])]
-                cache = Path(job["cache"])
-                self._entries[asked] = {each.data.model_dump_json(): self._prepared(each, cache) for each in configs}
-            return self._entries[asked]
-
-    def _prepared(self, config: Config, cache: Path) -> Freight:
-        """The prepared data of a configuration, hashed once."""
-        folder = cache / cache_key(config.data, config.training.dtype)
-        if str(folder) not in self._freights:
-            load_dataset(config.data, config.training.dtype, cache)
-            if not folder.is_dir():
-                raise DataError(
-                    f"{cache}: the prepared data could not be cached, and a cluster is sent them from there"
-                )
-            self._freights[str(folder)] = Freight.of(folder)
-        return self._freights[str(folder)]
-
     def _send(self, freight: Freight, crew: Crew, address: str) -> bool:
         """Whether the worker has the folder now; one that has no room for it is given nothing any more."""
-        run = partial(crew.client.run, workers=[address])
+        run, sender = partial(crew.client.run, workers=[address]), secrets.token_hex(8)
         try:
-            if run(worker.begin_folder, freight.digest, freight.size)[address]:
+            if run(worker.begin_folder, freight.digest, freight.size, sender)[address]:
                 for name, start, chunk in freight.chunks():
-                    run(worker.receive, freight.digest, name, start, chunk)
-                run(worker.end_folder, freight.digest)
+                    run(worker.receive, sender, name, start, chunk)
+                if not run(worker.end_folder, freight.digest, sender)[address]:
+                    freight.check()
+                    raise OSError(BROKEN)
             return True
         except (worker.TooFullError, OSError) as error:
             crew.bench(address, [str(error)])

@@ -17,6 +17,7 @@ from nnrun.errors import DataError
 
 CHUNK = 1 << 22  # bytes that are sent at once
 MOST_FILES, LONGEST_HEADER = 10_000, 1 << 22
+CHANGED = "what workers are to be sent has changed since the search looked at it; resuming it looks again"
 NAME = re.compile(r"(?:[\w.-]+/)+[\w.-]+", re.ASCII)  # of a file below a folder, as nnrun names them
 
 
@@ -46,11 +47,19 @@ class Freight(NamedTuple):
         return sum(sent.size for sent in self.files.values())
 
     def chunks(self) -> Iterator[tuple[str, int, bytes]]:
-        """Name of the file, place in it and bytes; an empty file has one empty chunk."""
+        """Name of the file, place in it and bytes; an empty file has one empty chunk. DataError where one is gone."""
         for name, sent in self.files.items():
-            with (self.folder / name).open("rb") as file:
-                for start in range(0, max(1, sent.size), CHUNK):
-                    yield name, start, file.read(CHUNK)
+            try:
+                with (self.folder / name).open("rb") as file:
+                    for start in range(0, max(1, sent.size), CHUNK):
+                        yield name, start, file.read(CHUNK)
+            except OSError as error:
+                raise DataError(f"{self.folder / name}: {error.strerror}; {CHANGED}") from None
+
+    def check(self) -> None:
+        """DataError where the folder is not what it was."""
+        if not is_as_sent(self.folder, self.digest):
+            raise DataError(f"{self.folder}: {CHANGED}")
 
 
 def digest(files: Mapping[str, Sequence[int | str]]) -> str:

@@ -10,9 +10,10 @@ import json
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from multiprocessing.process import current_process
 from pathlib import Path
@@ -25,7 +26,8 @@ from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
 from nnrun.search.executors import DISK_FULL, Failure, Pool, SentJob, WorkerDiedError
 from nnrun.search.trials import Job
 
-FOLDER, UNFINISHED = "nnrun", ".unfinished-"
+FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
+UNTIL_GONE = 600  # seconds without a word, after which nobody sends the rest of a folder
 Train = Callable[[SentJob], Any]
 
 
@@ -85,34 +87,43 @@ def _is_no_refusal(record: logging.LogRecord) -> bool:
     return NotTrainedError.__name__ not in record.getMessage()
 
 
-def begin_folder(name: str, size: int) -> bool:
+def begin_folder(name: str, size: int, sender: str) -> bool:
     """Whether the folder of that content has to be sent; TooFullError where there is no room for it."""
     if (_store() / name).is_dir():
         return False
+    for left in _store().glob(f"{COMING}*"):
+        if not _is_written_to(left):
+            shutil.rmtree(left, ignore_errors=True)
     free = shutil.disk_usage(_store()).free
     if size > free:
         raise TooFullError(f"{size:,} bytes of data, and {free:,} are free in {_store()}")
-    shutil.rmtree(_coming(name), ignore_errors=True)
-    _coming(name).mkdir()
+    _coming(sender).mkdir()
     return True
 
 
-def receive(name: str, file: str, start: int, chunk: bytes) -> None:
+def _is_written_to(folder: Path) -> bool:
+    """Whether somebody still sends it: another search may, and none that is gone."""
+    with suppress(OSError):  # it has just arrived
+        return time.time() - max(path.stat().st_mtime for path in [folder, *folder.rglob("*")]) < UNTIL_GONE
+    return True
+
+
+def receive(sender: str, file: str, start: int, chunk: bytes) -> None:
     """A piece of a file of a folder that is on its way."""
-    path = _coming(name) / file
+    path = _coming(sender) / file
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("r+b" if start else "wb") as opened:
         opened.seek(start)
         opened.write(chunk)
 
 
-def end_folder(name: str) -> bool:
-    """Put the folder in its place, if it has the content that it is named by."""
-    whole = is_as_sent(_coming(name), name)
+def end_folder(name: str, sender: str) -> bool:
+    """Put the folder in its place, if it has the content that it is named by, and none is there that another sent."""
+    whole = is_as_sent(_coming(sender), name)
     if whole:
-        _coming(name).rename(_store() / name)
-    else:
-        shutil.rmtree(_coming(name))
+        with suppress(OSError):
+            _coming(sender).rename(_store() / name)
+    shutil.rmtree(_coming(sender), ignore_errors=True)
     return whole
 
 
@@ -130,8 +141,7 @@ def attempt(work: Train, text: str) -> bytes:
         raise NotTrainedError({"late": True}) from None
     except OSError as error:
         full = error.errno in DISK_FULL
-        failure: Failure = {"error": f"{type(error).__name__}: {error}", "disk_full": full}
-        raise NotTrainedError({"failure": failure}) from None
+        raise _failed(request, {"error": f"{type(error).__name__}: {error}", "disk_full": full}) from None
 
 
 def cancel(token: str) -> None:
@@ -140,12 +150,26 @@ def cancel(token: str) -> None:
         pool.drop()
 
 
+def _failed(request: Request, failure: Failure) -> NotTrainedError:
+    """What is told of it, unless something that was sent is damaged by now, which is to come again.
+
+    Whoever cleans up temporary files takes what has not been read for days, and a child that is new reads it.
+    """
+    damaged = [name for name in _named(request) if not is_as_sent(_store() / name, name)]
+    for name in damaged:
+        shutil.rmtree(_store() / name, ignore_errors=True)
+    return NotTrainedError({"need": damaged} if damaged else {"failure": failure})
+
+
+def _named(request: Request) -> list[str]:
+    return sorted({*request["entries"].values(), *([request["parent"]] if request["parent"] else [])})
+
+
 def _attempted(work: Train, request: Request) -> bytes:
     known = _probes.get(json.dumps(request["kind"]))
     if known is None or known["bits"] != request["bits"]:
         raise NotTrainedError({"changed": True})
-    named = {*request["entries"].values(), *([request["parent"]] if request["parent"] else [])}
-    if missing := sorted(name for name in named if not (_store() / name).is_dir()):
+    if missing := [name for name in _named(request) if not (_store() / name).is_dir()]:
         raise NotTrainedError({"need": missing})
     pool = _pool(request["memory"])
     pool.timeout = request["timeout"]
@@ -154,7 +178,7 @@ def _attempted(work: Train, request: Request) -> bytes:
         with _folder() as folder:
             result = pool.submit(work, _placed(request, known, folder)).result()
             if "error" in result:
-                raise NotTrainedError({"failure": result})
+                raise _failed(request, result)
             if "folder" not in request["job"]:
                 return json.dumps(result).encode()
             shutil.rmtree(folder / _continued(request), ignore_errors=True)
@@ -189,8 +213,8 @@ def _continued(request: Request) -> str:
     return "none" if resumed is None else f"{resumed:04d}"
 
 
-def _coming(name: str) -> Path:
-    return _store() / f"coming-{name}"
+def _coming(sender: str) -> Path:
+    return _store() / f"{COMING}{sender}"
 
 
 @cache
