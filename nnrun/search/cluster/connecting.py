@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from distributed import Client
 
 EXTRA, LOCAL = "cluster", "local:"
-PATIENCE = 8  # seconds until a scheduler must have answered
+PATIENCE = 7  # seconds until a scheduler must have answered
 MOST_LOCAL = 1024
 NOISY = ("distributed.client", "distributed.core", "distributed.comm", "distributed.nanny", "distributed.scheduler")
 HOW = "tcp://HOST:PORT of a scheduler, the path of its scheduler file, or local:N for N processes here"
 
 
 @contextmanager
-def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
-    """A client of the scheduler there, which must answer within so many seconds."""
+def connected(address: str, patience: float | None = None) -> Iterator[Client]:
+    """A client of the scheduler there, which must answer within so many seconds, or PATIENCE."""
     refuse_malformed(address)
     if not has_extra(EXTRA):
         raise UsageError(lacking("--cluster needs", EXTRA))
@@ -37,7 +37,7 @@ def connected(address: str, patience: float = PATIENCE) -> Iterator[Client]:
     warnings.filterwarnings("ignore", module="distributed|dask")
     here = _local(address)
     try:
-        client = _client(address, here or _scheduler(address), patience)
+        client = _client(address, here or _scheduler(address), PATIENCE if patience is None else patience)
         try:
             yield client
         finally:
@@ -70,6 +70,8 @@ def _client(address: str, where: Any, patience: float) -> Client:
         why = f"nobody answers there within {patience:g} seconds; is the scheduler running?"
     elif isinstance(found, MemoryError):  # what comes is not what dask says, and read as if it were, it is of any size
         why = "what answers there is no dask scheduler"
+    elif isinstance(found, TypeError) and "ssl_context" in str(found):
+        why = "dask knows no certificates for tls; its configuration names them (distributed.comm.tls)"
     elif isinstance(found, BaseException):  # of an address that is none, or needs a library
         why = str(found)
     else:

@@ -38,6 +38,7 @@ def refusal(address: str) -> str:
         ("nowhere.json", "no such file"),
         ("tcp://host", "port"),
         ("carrier://pigeon:1", "scheme"),
+        ("tls://127.0.0.1:1", "no certificates for tls"),
     ],
 )
 def test_an_address_that_is_none(address: str, words: str) -> None:
@@ -56,7 +57,7 @@ def test_nobody_answers_and_nothing_is_written(tmp_path: Path, monkeypatch: pyte
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(UsageError, match="nobody answers"):
+        with pytest.raises(UsageError, match=r"nobody answers there within 0\.5 seconds"):
             begin(load_config(None, text=CONFIG), tmp_path / "runs", Options(cluster=address), Watcher())
     assert not (tmp_path / "runs").exists()
 
