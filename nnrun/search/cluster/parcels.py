@@ -120,7 +120,7 @@ def unpack(parcel: bytes, folder: Path, roots: Sequence[str]) -> None:
 
 def _header(parcel: bytes) -> dict[str, int]:
     """The sizes of the files; DataError where they are not those of what follows."""
-    line, _, content = parcel.partition(b"\n")
+    line, _, content = parcel.partition(b"\n") if isinstance(parcel, bytes) else (b"", b"", b"")
     try:
         header: Header = json.loads(line if len(line) <= LONGEST_HEADER else b"")
         sizes = dict(header["files"])

@@ -130,18 +130,27 @@ def end_folder(name: str, sender: str) -> bool:
 def attempt(work: Train, text: str) -> bytes:
     """Train the trials of a request: the parcel of their directories, or the answer of a job that leaves none.
 
-    Raises NotTrainedError and nothing else.
+    Raises NotTrainedError and nothing else, and that without a context, which would be sent too: dask fails to send
+    some errors, and whoever waits for them waits for ever.
     """
-    request: Request = json.loads(text)
+    answer = _answer(work, json.loads(text))
+    if isinstance(answer, bytes):
+        return answer
+    raise NotTrainedError(answer)
+
+
+def _answer(work: Train, request: Request) -> bytes | Refusal:
     try:
         return _attempted(work, request)
+    except NotTrainedError as error:
+        return error.refusal
     except WorkerDiedError as error:
-        raise NotTrainedError({"died": error.code}) from None
+        return {"died": error.code}
     except TimeoutError:
-        raise NotTrainedError({"late": True}) from None
-    except OSError as error:
-        full = error.errno in DISK_FULL
-        raise _failed(request, {"error": f"{type(error).__name__}: {error}", "disk_full": full}) from None
+        return {"late": True}
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in DISK_FULL
+        return _failed(request, {"error": f"{type(error).__name__}: {error}", "disk_full": full})
 
 
 def cancel(token: str) -> None:
@@ -150,7 +159,7 @@ def cancel(token: str) -> None:
         pool.drop()
 
 
-def _failed(request: Request, failure: Failure) -> NotTrainedError:
+def _failed(request: Request, failure: Failure) -> Refusal:
     """What is told of it, unless something that was sent is damaged by now, which is to come again.
 
     Whoever cleans up temporary files takes what has not been read for days, and a child that is new reads it.
@@ -158,7 +167,7 @@ def _failed(request: Request, failure: Failure) -> NotTrainedError:
     damaged = [name for name in _named(request) if not is_as_sent(_store() / name, name)]
     for name in damaged:
         shutil.rmtree(_store() / name, ignore_errors=True)
-    return NotTrainedError({"need": damaged} if damaged else {"failure": failure})
+    return {"need": damaged} if damaged else {"failure": failure}
 
 
 def _named(request: Request) -> list[str]:
@@ -178,7 +187,7 @@ def _attempted(work: Train, request: Request) -> bytes:
         with _folder() as folder:
             result = pool.submit(work, _placed(request, known, folder)).result()
             if "error" in result:
-                raise _failed(request, result)
+                raise NotTrainedError(_failed(request, result))
             if "folder" not in request["job"]:
                 return json.dumps(result).encode()
             shutil.rmtree(folder / _continued(request), ignore_errors=True)

@@ -165,6 +165,23 @@ def test_a_trial_that_fails_by_itself_is_told(here: Path, job: SentJob, ready: D
     assert failed.value.refusal == {"failure": {"error": "ValueError: no", "disk_full": False}}
 
 
+def test_what_cannot_be_packed_is_told(
+    here: Path, job: SentJob, ready: Departures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an error of the one kind that a search waits for."""
+
+    def packed(folder: Path) -> bytes:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(worker, "packed", packed)
+    leaving = {**job, "folder": "", "here": {"git": None}, "trials": [{**job["trials"][0], "resume": None}]}
+    assert send(freight_of(job, ready))
+    with pytest.raises(NotTrainedError) as failed:
+        attempt(rows, request(leaving, ready))  # type: ignore[arg-type]
+    assert failed.value.refusal == {"failure": {"error": "MemoryError: no room", "disk_full": False}}
+    assert failed.value.__context__ is None
+
+
 def test_two_searches_send_the_same_at_once(here: Path, job: SentJob, ready: Departures) -> None:
     freight = freight_of(job, ready)
     assert worker.begin_folder(freight.digest, freight.size, "slow")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,9 +69,10 @@ def test_a_folder_comes_out_as_it_went_in(folder: Path, tmp_path: Path) -> None:
         b"{}",
         b"",
         b"\xff\n",
+        7,
     ],
 )
-def test_what_is_no_parcel_writes_nothing(hostile: bytes, tmp_path: Path) -> None:
+def test_what_is_no_parcel_writes_nothing(hostile: Any, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
     with pytest.raises(DataError, match="what a worker sent back"):
