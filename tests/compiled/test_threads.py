@@ -37,7 +37,7 @@ def begin_together(monkeypatch: pytest.MonkeyPatch, seen: set[int]) -> None:
 @pytest.fixture(scope="module")
 def images() -> Examples:
     rng = np.random.default_rng(0)
-    return Examples(rng.standard_normal((600, 784), np.float32), rng.integers(0, 10, 600))
+    return Examples(rng.standard_normal((400, 784), np.float32), rng.integers(0, 10, 400))
 
 
 @pytest.mark.parametrize("options", TECHNIQUES)

@@ -234,6 +234,7 @@ def test_an_ensemble_is_compared_as_single_networks(improve: Improve) -> None:
     assert best.config.network.ensemble == 3
 
 
+@pytest.mark.long
 def test_folds_are_improved_too(improve: Improve) -> None:
     run = improve(POOR.replace("iris}", "iris, folds: 2}"), "400epochs").run
     ending = ended(run)
