@@ -115,7 +115,9 @@ def commands(lines: list[list[str]], folder: Path) -> list[tuple[int, str, str]]
     return endings
 
 
-@pytest.mark.parametrize("journey", JOURNEYS)
+@pytest.mark.parametrize(
+    "journey", [pytest.param(name, marks=[pytest.mark.soak] if name == "values" else []) for name in JOURNEYS]
+)
 def test_one_entry_in_one_table_is_enough(made_up_rows: Path, journey: str) -> None:
     config, steps = JOURNEYS[journey]
     (made_up_rows / "config.yaml").write_text(config)

@@ -259,6 +259,7 @@ print(found.numbers.tolist(), found.kinds.tolist(), "numba" in sys.modules)
 """
 
 
+@pytest.mark.soak  # as that of steps is, by the same functions: tests/compiled/test_machine_code.py
 def test_the_code_is_made_once(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -175,7 +174,7 @@ def test_a_worker_that_leaves_with_its_answer_is_missed(by_hand: ByHand) -> None
         with closing(Crew(client, own_probe(**USUAL), None, any_bits=False)) as crew:
             future = client.submit(bytes, 10, workers=[address], pure=False)
             until(future.done)
-            os.kill(leaving.pid, signal.SIGKILL)
+            leaving.kill()
+            leaving.wait()  # until it is gone, it may still answer
             with pytest.raises(WorkerDiedError):
                 crew.fetch(future, address)
-    leaving.wait()
