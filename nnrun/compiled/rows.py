@@ -41,9 +41,8 @@ class Supply:
             self.least[:, layer.depth] = layer.least
             self.scale[:, layer.depth] = (1 / (1 - layer.rate)).reshape(-1)
         self.chance = np.empty((members, drawn), np.uint16)
-        self.dropped_by_numpy = (
-            any(layer.depth == 0 for layer in dropouts(trainer.network)) and plan.entrance.masked < 0
-        )
+        drops_inputs = any(layer.depth == 0 for layer in dropouts(trainer.network))
+        self.dropped_by_numpy = drops_inputs and plan.entrance.masked < 0
         examples = trainer.batches.examples
         self.gathers = trainer.batches.plain and not self.dropped_by_numpy
         self.all = of_rows(examples, self.scale.dtype) if self.gathers else ()

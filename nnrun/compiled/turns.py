@@ -31,7 +31,7 @@ class Lane:
         """With so much room."""
         self.counts = zeros((codes.COUNTS,), np.dtype(np.int64))
         memory, *rows = (empty((numbers,), dtype) for numbers in room)
-        self._arrays = memory, self.counts, *rows
+        self._arrays = memory, self.counts, *rows  # in the order of the table, from MEMORY to ROW_WEIGHTS
         self.places = np.array([(array.ctypes.data, array.size) for array in self._arrays])
 
 
