@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.search.cluster.connecting import connected
+
 PATIENCE = 120  # seconds, after which something hangs
 # Of processes that live as long as all tests do: how often they look at themselves while nobody asks them for anything.
 AT_REST = {
@@ -101,6 +103,8 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
     try:
         for _ in range(2):
             cluster.worker("--no-nanny")
+        with connected(str(cluster.file), PATIENCE) as client:
+            until(lambda: len(client.nthreads()) == 2)
         yield cluster
     finally:
         cluster.close()

@@ -54,7 +54,6 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., ByHand]]:
             cluster.close()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=SOAK)])
 def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[..., ByHand], tmp_path: Path) -> None:
     """The search goes on with the next scheduler each time, and in the end without one."""
@@ -72,7 +71,6 @@ def test_a_scheduler_that_is_killed_loses_nothing(kills: int, fresh: Callable[..
     assert_as_alone(run, trials, tmp_path / "here")
 
 
-@pytest.mark.long
 def test_another_scheduler_is_waited_for(fresh: Callable[..., ByHand], tmp_path: Path) -> None:
     """It has another address, which stands in the same file."""
     cluster = fresh(workers=1)
@@ -90,7 +88,6 @@ def test_another_scheduler_is_waited_for(fresh: Callable[..., ByHand], tmp_path:
     assert_as_alone(found.run, 5, tmp_path / "here")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=SOAK)])
 def test_a_search_that_is_killed_goes_on(kills: int, by_hand: ByHand, tmp_path: Path) -> None:
     trials, draw = 8 * kills + 2, random.Random(kills)  # more than there is time for between the kills
@@ -139,7 +136,6 @@ def size(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return lambda: made[-1]._crew.size
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("changes", [1, pytest.param(10, marks=SOAK)])
 def test_workers_that_join_and_leave(changes: int, by_hand: ByHand, size: Callable[[], int], tmp_path: Path) -> None:
     """Each takes trials from when it has joined, and leaves as one does whose time is over, most often with a trial."""

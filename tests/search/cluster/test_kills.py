@@ -56,7 +56,6 @@ class Killer(AtTrial):
         self.killed += 1
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("kills", "of_nannies"), [(2, 1), pytest.param(60, 10, marks=pytest.mark.soak)])
 def test_workers_that_are_killed_change_nothing(kills: int, of_nannies: int, nannies: ByHand, tmp_path: Path) -> None:
     killer, trials = Killer(nannies, kills, of_nannies), 2 * kills
