@@ -115,8 +115,9 @@ class CompiledSteps(NumpyEngine):
             threads.share(lambda _: self.run(address, given.address), range(threads.count(self.work.threads)))
             return [partial(train, k, part + 1)] if part + 1 < of_this else measured.get(k, [])
 
-        operations = len(members) * int(spans[-1, 1] - spans[0, 0]) * self.of_a_row
-        self.lanes.run([partial(train, k, 0) for k in members], operations + (behind.operations() if behind else 0))
+        rows = int(spans[-1, 1] - spans[0, 0])
+        in_all = len(members) * rows * self.of_a_row + (behind.operations() if behind else 0)
+        self.lanes.run([partial(train, k, 0) for k in members], in_all)
 
     def _keep(self, trainer: Trainer, members: Sequence[int], spans: Integers, done: int) -> None:
         """The mean loss of each batch of a group, where it is wished."""
