@@ -40,7 +40,8 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates
 from nnrun.data.features.columns import DATE_PARTS
 from nnrun.data.files.sources import read_source
-from nnrun.data.files.table import Table, labels
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import labels
 from nnrun.data.raw import read_parts
 from nnrun.insight.scaffold.verbs import Wishes, scaffold
 from nnrun.runs.assembly import batch_size

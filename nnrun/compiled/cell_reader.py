@@ -40,12 +40,12 @@ _KINDS = [_PLACE, _WHOLE, _WHOLE, _BYTE, _BYTE, _PLACE, _PLACE, _PLACE]  # of wh
 
 
 @cache
-def reader() -> Read | None:
+def reader(*, compiling: bool = True) -> Read | None:
     """A function of text, the number of its lines, what stands between fields and before decimals, and a mask `(n,)`.
 
     The text `(bytes,)` has just so many line ends, one of them as its last byte; the mask is of columns that are not to
     be taken for numbers. None if a line has more or fewer cells, or a quote, or no column is one of numbers. Meanwhile
-    other threads run.
+    other threads run. Without `compiling` there is one only where it was compiled before.
     """
     try:
         from nnrun.compiled import machine_code
@@ -54,7 +54,10 @@ def reader() -> Read | None:
         if folder is None:
             return None
         path = folder / machine_code.name_of(PREFIX)
-        rows = machine_code.function(machine_code.kept(path) or _made(path), _SYMBOL, _KINDS)
+        code = machine_code.kept(path) or (_made(path) if compiling else None)
+        if code is None:
+            return None
+        rows = machine_code.function(code, _SYMBOL, _KINDS)
     except Exception:  # the extra is missing, or goes with another version of something
         return None
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nnrun.data.files.chunks import beside
 from nnrun.data.files.sources import check_file, read_files
-from nnrun.data.files.table import Arrays
+from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared
 from nnrun.files import filling, sealed, unsealed

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
 from nnrun.data.features.weights import ErrorKind, effective_rows, error_kind, part_weights
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.data.files.table import Arrays
+from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared, prepare
 from nnrun.data.split import by_part

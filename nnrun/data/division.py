@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.survey import Survey, TargetFacts
-from nnrun.data.files.table import Indices, Table
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import Indices
 from nnrun.data.fitted import WrittenSplit
 from nnrun.data.split import (
     NO_PART,
@@ -82,7 +83,7 @@ class Division:
 
     def part_of(self, source: str, table: Table) -> npt.NDArray[np.int8]:
         """The place in PARTS of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
-        start = int(table.frame.index[0])
+        start = table.row(0)
         return self.splits[source].part_of[start : start + len(table)]
 
 

@@ -15,7 +15,7 @@ from nnrun.data.features.profile import WrittenProfiles
 from nnrun.data.features.target import Target, WrittenTarget
 from nnrun.data.features.weights import WrittenWeights
 from nnrun.data.files.reading import Reading, WrittenFormat
-from nnrun.data.files.table import Floats
+from nnrun.data.files.values import Floats
 from nnrun.data.split import Rule
 from nnrun.engine.embedding import Embedding
 from nnrun.engine.metrics import Task

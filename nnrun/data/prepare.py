@@ -35,7 +35,8 @@ from nnrun.data.features.weights import BALANCED, describe_weights, read_weights
 from nnrun.data.files.chunks import CELLS, Chunks, Heard, Sample, beside, nobody, sampled
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import open_sources
-from nnrun.data.files.table import Arrays, Table, check_fits
+from nnrun.data.files.table import Table, check_fits
+from nnrun.data.files.values import Arrays
 from nnrun.data.fitted import Document, Fitted, WrittenFile
 from nnrun.data.split import PARTS
 from nnrun.engine.metrics import Task
@@ -237,7 +238,8 @@ def divided(config: Data, heard: Heard = nobody, folder: Path | None = None) -> 
     check_same_columns(found, reference, features)
 
     def locate(row: int, column: str) -> str:
-        return next(t.at_cell(row, column) for t in sources["all"].walk("reading") if row in t.frame.index)
+        pieces = sources["all"].walk("reading")
+        return next(piece.at_cell(row, column) for piece in pieces if row < piece.row(0) + len(piece))
 
     division = divide(config, found, classes, locate)
     return Divided(sources, found, division, target.name, task, classes, features, limits, notices)

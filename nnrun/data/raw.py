@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nnrun.data.files.chunks import CELLS, Heard, Sample, nobody, sampled
-from nnrun.data.files.table import Indices, Table
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import Indices
 from nnrun.data.prepare import divided
 from nnrun.data.split import by_part
 

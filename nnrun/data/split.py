@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.table import Floats, Indices
+from nnrun.data.files.values import Floats, Indices
 
 AUTO_FRACTION = 0.2
 AUTO_LIMIT = 10_000

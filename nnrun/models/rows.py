@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.data.features.categories import MOST_POOLED, OTHER
-from nnrun.data.files.table import Table, labels, require_column, suggest
+from nnrun.data.files.table import Table, require_column, suggest
+from nnrun.data.files.values import labels, missing_of
 from nnrun.engine.parameters import Array
 from nnrun.errors import DataError
 from nnrun.installation import command
@@ -172,12 +173,12 @@ class Predictions:
         yield from predicted.T
 
     def _look_at(self, table: Table, column: Column) -> None:
-        series = table.frame[column.name]
-        missing = series.isna().to_numpy(dtype=bool)
+        cells = table.column(column.name)
+        missing = missing_of(cells)
         if not column.indicator:
             self._count(table, column.name, "missing, as none was in training", missing)
         if column.kind == "category":
-            values = labels(series).to_numpy(dtype=object)
+            values = labels(cells).to_numpy(dtype=object)
             pooled = np.isin(values, np.array(column.pooled, dtype=object))
             unseen = ~np.isin(values, np.array(column.vocabulary, dtype=object)) & ~pooled & ~missing
             self._count(table, column.name, f"rare in training and counted as {OTHER}", pooled)
@@ -244,7 +245,7 @@ def with_target(model: Model, tables: Iterable[Table], notes: list[str]) -> Iter
         if model.config.data.missing_target == "error" or name not in table.columns:
             yield table
             continue
-        there = table.frame[name].notna().to_numpy(dtype=bool)
+        there = ~missing_of(table.column(name))
         lacking += int(np.count_nonzero(~there))
         if there.any():
             yield table.take(np.flatnonzero(there))

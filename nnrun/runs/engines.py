@@ -82,11 +82,13 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
     started = time.perf_counter()
     try:
-        from nnrun.compiled import machine_code
+        from nnrun.compiled import cell_reader, machine_code
 
         dtype = np.dtype(config.training.dtype)
         if alone or not machine_code.is_ready(dtype):
             machine_code.load(dtype, tell)
+        if told:  # compile, now that the compiler is loaded, what reads the numbers of text files too
+            cell_reader.reader()
     except StoppedError:  # told to stop before it began
         raise
     except Exception as error:

@@ -13,6 +13,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
+from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.data.raw import read_parts
 from nnrun.errors import DataError
@@ -77,7 +78,7 @@ def test_embeddings_learn_what_one_feature_for_all_rare_values_cannot(
 def test_new_values_are_one_and_missing_ones_another(outcome: Outcome) -> None:
     model = load_model(StoredRun(outcome.run))
     rows = {"town": ["nowhere", "elsewhere", None, "t3"], "age": [50.0] * 4}
-    new, other, missing, known = model.predict(Table(pd.DataFrame(rows), "new", ""))
+    new, other, missing, known = model.predict(Table(Framed(pd.DataFrame(rows)), "new", ""))
     assert np.array_equal(new, other)
     assert missing[1] > 0.8, "rows without a town buy"
     assert not np.allclose(new, known)

@@ -13,6 +13,7 @@ from nnrun.config.load import load_config
 from nnrun.data.facts.chances import chance_of_distance, chance_of_more, chance_of_share, chance_of_squares
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.profile import of_numbers
+from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.errors import UsageError
 from nnrun.models.drift.comparing import Drift, DriftDocument, drift_of
@@ -53,7 +54,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def compared(model: Model, frame: pd.DataFrame, target: bool = False) -> DriftDocument:
     drift = Drift(model, target)
     for start in range(0, len(frame), 5_000):
-        drift.see(Table(frame.iloc[start : start + 5_000], "new"))
+        drift.see(Table(Framed(frame.iloc[start : start + 5_000]), "new"))
     return drift.document
 
 
@@ -117,7 +118,7 @@ def test_small_differences_are_left_in_peace_however_many_rows_there_are(model: 
 def test_pieces_come_to_what_the_whole_comes_to(model: Model) -> None:
     frame, drift = rows_of(700, 500).assign(x1=3.0, few="b"), Drift(model)
     for start in range(0, 500, 130):
-        drift.see(Table(frame.iloc[start : start + 130], "new"))
+        drift.see(Table(Framed(frame.iloc[start : start + 130]), "new"))
     assert drift.document == compared(model, frame)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import Part
+from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.models.importance.measuring import FEWEST_ROUNDS, ImportanceDocument, importance, importance_of
 from nnrun.models.importance.telling import importance_page
@@ -52,7 +53,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def on(run: Trained, seed: int, rows: int) -> ImportanceDocument:
     """The importance of its columns on fresh rows in place of dev."""
-    table = Table(planted(seed, rows, run.dataset.task), "fresh")
+    table = Table(Framed(planted(seed, rows, run.dataset.task)), "fresh")
     dev = Part(run.model.features(table), run.model.target.encode(table, "float32"))
     return importance_of(replace(run, dataset=replace(run.dataset, parts={**run.dataset.parts, "dev": dev}))).document
 

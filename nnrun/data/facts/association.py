@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.data.files.table import Floats, Indices, kind_of
+from nnrun.data.files.values import Floats, Indices, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from nnrun.data.facts.kinds import ISO, Meaning, Texts
 from nnrun.data.facts.tallies import Distinct
-from nnrun.data.files.table import EXACT, Kind, Table, kind_of, labels, missing_of, slips_of
+from nnrun.data.files.table import Table, slips_of
+from nnrun.data.files.values import EXACT, Kind, Values, kind_of, labels, missing_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nnrun.config.data_section import Declared
 
 
@@ -38,32 +37,32 @@ class ColumnFacts:
 
     def see(self, table: Table) -> None:
         """Take in the next rows."""
-        series = table.frame[self.name]
-        missing = missing_of(series)
+        values = table.column(self.name)
+        missing = missing_of(values)
         count = int(np.count_nonzero(missing))
         if count and not self.missing:
             self.first_missing = table.at_cell(table.first(missing), self.name)
         self.missing += count
-        self.present += len(series) - count
-        if count < len(series):
-            self.kinds.add(kind_of(series))
-            self._see_values(table, series)
+        self.present += len(values) - count
+        if count < len(values):
+            self.kinds.add(kind_of(values))
+            self._see_values(table, values)
 
-    def _see_values(self, table: Table, series: pd.Series[Any]) -> None:
-        kind = kind_of(series)
+    def _see_values(self, table: Table, values: Values) -> None:
+        kind = kind_of(values)
         if kind == "category":
-            self._see_text(table, series)
+            self._see_text(table)
         elif self.declared == "category":
-            self.texts.see(labels(series))
+            self.texts.see(labels(values))
         elif self.declared == "drop":
-            self._dropped.see(series.dropna())
+            self._dropped.see(table.frame[self.name].dropna())
         elif kind == "date":
-            self.texts.see_dates(series)
-        elif series.dtype.kind in "iu":
-            values = series.to_numpy()
+            self.texts.see_dates(table.frame[self.name])
+        elif values.dtype.kind in "iu":
             self.beyond_exact |= max(-int(values.min()), int(values.max())) > EXACT
 
-    def _see_text(self, table: Table, series: pd.Series[Any]) -> None:
+    def _see_text(self, table: Table) -> None:
+        series = table.frame[self.name]
         self.texts.see(series)
         slips = slips_of(table, self.name)
         if slips.any() and not self.slips:

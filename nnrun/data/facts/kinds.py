@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Distinct
-from nnrun.data.files.table import CORRECT, Floats, Kind, Table, are_whole, kind_of, labels, numbers, refuse_first
+from nnrun.data.files.table import CORRECT, Table, numbers, refuse_first
+from nnrun.data.files.values import Floats, Kind, are_whole, kind_of, labels
 from nnrun.text import counted
 
 if TYPE_CHECKING:
@@ -176,11 +177,11 @@ def _read(values: npt.NDArray[np.object_], format: str) -> npt.NDArray[np.dateti
 
 def truths(table: Table, column: str) -> Floats:
     """A column as 1 for true and 0 for false `(m,)`, missing = NaN; raises DataError at the first other value."""
-    series = table.frame[column]
-    if kind_of(series) != "category":
+    if kind_of(table.column(column)) != "category":
         values = numbers(table, column)
         wrong = (values != 0) & (values != 1) & ~np.isnan(values)
     else:
+        series = table.frame[column]
         values = np.asarray(series.astype(str).str.lower().map(_TRUE), dtype=np.float64)
         wrong = np.isnan(values) & series.notna().to_numpy(dtype=bool)
     refuse_first(table, column, wrong, f"is neither true nor false; {CORRECT}")

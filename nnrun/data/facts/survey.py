@@ -12,14 +12,13 @@ from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import ISO, dates, day_of, possible_formats, read_dates
 from nnrun.data.facts.tallies import Coded, differ
 from nnrun.data.files.chunks import Chunks
-from nnrun.data.files.table import Indices, Table, fractional, kind_of, label_codes, numbers
+from nnrun.data.files.table import Table, numbers
+from nnrun.data.files.values import Indices, factorized, fractional, kind_of, label_codes, missing_of
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.text import counted, shown
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nnrun.config.data_section import Declared
 
 
@@ -31,8 +30,8 @@ class GroupFacts:
 
     def see(self, table: Table) -> None:
         """Take in the next rows."""
-        codes, values = table.frame[self.column.name].factorize()
-        self.groups.see(codes, values.tolist())
+        codes, different = factorized(table.column(self.column.name))
+        self.groups.see(codes, different.tolist())
 
     @property
     def codes(self) -> npt.NDArray[np.int32]:
@@ -59,7 +58,7 @@ class TimeFacts:
 
     def _read(self, table: Table) -> None:
         name = self.column.name
-        kind = kind_of(table.frame[name])
+        kind = kind_of(table.column(name))
         if kind in ("number", "boolean"):
             self._pieces.setdefault(None, []).append(numbers(table, name))
             return
@@ -122,15 +121,17 @@ class TargetFacts:
 
     def see(self, table: Table) -> None:
         """Take in the next rows."""
-        series = table.frame[self.name]
+        values = table.column(self.name)
+        there = ~missing_of(values)
         if self.may_be_missing:
-            self._there.append(series.notna().to_numpy(dtype=bool))
-        if kind_of(series) == "number":
-            self._see_numbers(table, series.dropna())
+            self._there.append(there)
+        if kind_of(values) == "number":
+            self._see_numbers(table, there)
         if self.labels is not None:
-            self.labels.see(*label_codes(series))
+            self.labels.see(*label_codes(values))
 
-    def _see_numbers(self, table: Table, present: pd.Series[Any]) -> None:
+    def _see_numbers(self, table: Table, there: npt.NDArray[np.bool_]) -> None:
+        present = table.column(self.name)[there]
         try:
             numbers(table, self.name)
         except DataError as error:
@@ -139,8 +140,9 @@ class TargetFacts:
             self.low, self.high = min(self.low, float(present.min())), max(self.high, float(present.max()))
         fractions = fractional(present)
         if fractions.any() and self.fraction is None:
-            row = int(present.index[int(np.argmax(fractions))])
-            self.fraction = table.at_cell(row, self.name), present[row]
+            place = int(np.argmax(fractions))
+            row = table.row(int(np.flatnonzero(there)[place]))
+            self.fraction = table.at_cell(row, self.name), np.asarray(present)[place]
         if self.fraction or (self.wanted == "auto" and not self.few):
             self.labels = None
 

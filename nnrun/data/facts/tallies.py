@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.table import Floats
+from nnrun.data.files.values import Floats
 
 if TYPE_CHECKING:
     import pandas as pd

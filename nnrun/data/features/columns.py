@@ -14,7 +14,8 @@ from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.categories import OTHER, USUAL, Limits, codes_of, embedding_size, notices_of, pooled
 from nnrun.data.features.dates import DATE_PARTS, INSTANT, date_parts
 from nnrun.data.features.profile import NUMBERS, WrittenProfile, of_counts, of_moments, of_numbers
-from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
+from nnrun.data.files.table import Table, numbers
+from nnrun.data.files.values import Floats, Kind, labels, missing_of
 
 
 class WrittenColumn(TypedDict):
@@ -83,7 +84,7 @@ class Column:
         """Fill zeros `(m, number of features)`; raises DataError for a value that does not fit the kind."""
         KINDS[self.kind].write(self, table, out)
         if self.marks_gaps:
-            out[:, -1] = table.frame[self.name].isna().to_numpy(dtype=bool)
+            out[:, -1] = missing_of(table.column(self.name))
 
     def to_json(self) -> WrittenColumn:
         """Plain data."""
@@ -219,7 +220,7 @@ def _as_one(read: Callable[[Table, str], Floats]) -> _Kind:
 
 
 def _count(column: Column, table: Table) -> Seen:
-    counts = labels(table.frame[column.name]).value_counts()
+    counts = labels(table.column(column.name)).value_counts()
     return Seen(Counter(dict(zip(counts.index.tolist(), counts.tolist(), strict=True))))
 
 
@@ -238,14 +239,14 @@ def _category_features(column: Column) -> list[str]:
 
 
 def _write_category(column: Column, table: Table, out: Floats) -> None:
-    codes = codes_of(labels(table.frame[column.name]), column.vocabulary)
+    codes = codes_of(labels(table.column(column.name)), column.vocabulary)
     if column.embedding is not None:
         out[:, 0] = codes + 1
         if column.indicator:
-            out[table.frame[column.name].isna().to_numpy(dtype=bool), 0] = column.rows - 1
+            out[missing_of(table.column(column.name)), 0] = column.rows - 1
         return
     if column.other:
-        outside = (codes < 0) & table.frame[column.name].notna().to_numpy(dtype=bool)
+        outside = (codes < 0) & ~missing_of(table.column(column.name))
         codes = np.where(outside, len(column.vocabulary), codes)
     known = np.flatnonzero(codes >= 0)
     out[known, codes[known]] = 1

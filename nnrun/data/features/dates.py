@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.kinds import dates
-from nnrun.data.files.table import Floats, Table
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import Floats
 
 # A part of a date from what it counts since 1 January 1970, a Thursday; Monday is weekday 0.
 DATE_PARTS: dict[str, tuple[str, Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]]] = {

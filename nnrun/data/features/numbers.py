@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.facts.tallies import ROUNDING, differ
-from nnrun.data.files.table import Floats
+from nnrun.data.files.values import Floats
 
 Normalize = Literal["standard", "robust", "quantile", "none"]
 EncodeNumbers = Literal["plain", "piecewise", "piecewise_tree"]

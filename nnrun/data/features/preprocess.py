@@ -27,7 +27,8 @@ from nnrun.data.features.numbers import (
     written,
 )
 from nnrun.data.features.target import Target
-from nnrun.data.files.table import Floats, Table
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import Floats
 from nnrun.engine.embedding import Embedding
 from nnrun.errors import DataError
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from nnrun.data.facts.kinds import truths
 from nnrun.data.facts.tallies import Moments
-from nnrun.data.files.table import Floats, Kind, Table, numbers
+from nnrun.data.files.table import Table, numbers
+from nnrun.data.files.values import Floats, Kind
 
 SAMPLED_ROWS = 20_000  # of the training part, at most, that quantiles are of
 QUANTILES = 10  # pieces with as many values in each

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.profile import WrittenProfile, of_counts, of_numbers
-from nnrun.data.files.table import Floats, Kind, Table, check_fits, label_codes, numbers, refuse_first
+from nnrun.data.files.table import Table, check_fits, numbers, refuse_first
+from nnrun.data.files.values import Floats, Kind, label_codes
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.text import shown
@@ -82,7 +83,7 @@ class Target:
                 standard = ((self.learned(table) - self.mean) / self.deviation).astype(dtype).reshape(-1, 1)
             check_fits(table, standard, [self.name])
             return standard
-        places, names = label_codes(table.frame[self.name])
+        places, names = label_codes(table.column(self.name))
         index = {label: code for code, label in enumerate(self.classes)}
         known = np.array([*(index.get(name, -1) for name in names), -1], dtype=np.int64)
         codes: npt.NDArray[np.int64] = known[places]
@@ -117,7 +118,7 @@ class TargetLearner:
             self._moments += Moments.of(self._start.learned(table))
             self._own += Moments.of(numbers(table, self._start.name))
         else:
-            codes, names = label_codes(table.frame[self._start.name])
+            codes, names = label_codes(table.column(self._start.name))
             for name, rows in zip(names, np.bincount(codes[codes >= 0], minlength=len(names)), strict=True):
                 self._rows[name] += int(rows)
 

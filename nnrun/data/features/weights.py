@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.files.table import Floats, Table, suggest
+from nnrun.data.files.table import Table, suggest
 from nnrun.data.files.table import numbers as read_numbers
+from nnrun.data.files.values import Floats
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.files.bombs import check_unpacked
+from nnrun.data.files.content import of_columns
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.table import Table, suggest
 from nnrun.errors import DataError
@@ -42,6 +43,7 @@ _NUMBERS, _LABELS, _CELLS = "biuf", "biufU", "biufUM"
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
+NOTHING: Mapping[str, Array] = {}
 
 
 def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
@@ -56,10 +58,9 @@ def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
     _check_shape(path, f"array {x_name!r}", x)
     if y is not None and len(x) != len(y):
         raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
-    for table in _tables(path, x, _names(x_name, x.shape[1:], reading), rows):
-        if y is not None:
-            table.frame[y_name] = y[table.first_row : table.first_row + len(table)]
-        yield table
+    yield from _tables(
+        path, x, _names(x_name, x.shape[1:], reading), rows, {y_name: y} if y_name and y is not None else {}
+    )
 
 
 def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[Table]:
@@ -75,17 +76,20 @@ def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
     yield from _tables(path, values, _names("x", values.shape[1:], reading, names), rows)
 
 
-def _tables(path: Path, x: Array, names: Sequence[str], rows: int | None) -> Iterator[Table]:
-    import pandas as pd
-
+def _tables(
+    path: Path, x: Array, names: Sequence[str], rows: int | None, beside: Mapping[str, Array] = NOTHING
+) -> Iterator[Table]:
+    """Pieces of features `(m, …)` and of further columns `(m,)`."""
     told = f"{path.name}: arrays of shape {x.shape[1:]} have their channels first, so they are not taken for images"
     notices = (f"{told}; for augmentation write x.transpose(0, 2, 3, 1)",) if _channels_first(x.shape[1:]) else ()
     step = rows or len(x)
     flat = x.reshape(len(x), -1)
     for start in range(0, len(x), step):
-        part = _native(np.asarray(flat[start : start + step]))
-        frame = pd.DataFrame(part, columns=list(names), index=pd.RangeIndex(start, start + len(part)))
-        yield Table(frame, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
+        part = np.asfortranarray(_native(np.asarray(flat[start : start + step])))  # it is read column by column
+        columns = dict(zip(names, part.T, strict=True))
+        columns |= {name: values[start : start + step] for name, values in beside.items()}
+        content = of_columns(columns, np.arange(start, start + len(part)))
+        yield Table(content, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
 
 
 def _without(cells: Array, missing: Sequence[str]) -> Array:
@@ -97,8 +101,6 @@ def _without(cells: Array, missing: Sequence[str]) -> Array:
 
 
 def _records(path: Path, values: Array, reading: Reading, rows: int | None) -> Iterator[Table]:
-    import pandas as pd
-
     for name in values.dtype.names or ():
         field = values.dtype[name]
         if not _is_text(name):
@@ -113,8 +115,7 @@ def _records(path: Path, values: Array, reading: Reading, rows: int | None) -> I
         columns = {name: _without(_native(part[name]), reading.missing) for name in part.dtype.names or ()}
         for name, cells in columns.items():
             _check_text(path, f"field {name!r}", cells, start)
-        frame = pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(part)))
-        yield Table(frame, str(path), first_row=start)
+        yield Table(of_columns(columns, np.arange(start, start + len(part))), str(path), first_row=start)
 
 
 def _names(array: str, shape: Shape, reading: Reading, names: Sequence[str] | None = None) -> Sequence[str]:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.files.dialect import UNITS, Dialect
-from nnrun.data.files.table import EXACT, Table, are_whole, kind_of, reads_as_number
+from nnrun.data.files.table import Table, reads_as_number
+from nnrun.data.files.values import EXACT, are_whole, kind_of
 from nnrun.errors import DataError
 from nnrun.text import counted, shown
 

@@ -15,7 +15,8 @@ from typing import IO, Protocol, TypeVar
 
 import numpy as np
 
-from nnrun.data.files.table import Indices, Table, joined
+from nnrun.data.files.table import Table, joined
+from nnrun.data.files.values import Indices
 from nnrun.machine import threads
 
 CELLS = 1 << 22  # of a chunk: as numbers they take 32 MiB, and a few times as much while they are worked on

@@ -20,6 +20,7 @@ from nnrun.data.files.cells import (
     told_classes,
 )
 from nnrun.data.files.chunks import beside
+from nnrun.data.files.content import Content, Framed
 from nnrun.data.files.dialect import MARKS, UNITS, Dialect, dialect_notice, find_dialect
 from nnrun.data.files.plain_file import PlainRows
 from nnrun.data.files.reading import Header, Reading, name_columns
@@ -171,9 +172,9 @@ def read_csv(path: Path, reading: Reading, rows: int | None = None, found: Diale
         whole = partial(replace, header_line=records.header_line)
         others = partial(_others, path, dialect)
         plain = PlainRows(path, dialect, header.names, records.names, records.next_line - 1, others)
-        for frame, told in plain.frames(rows):
-            line = records.next_line + frame.index[0]
-            table = _placed(path, header, dialect, frame, range(line, line + len(frame)))
+        for content, told in plain.pieces(rows):
+            line = records.next_line + content.row(0)
+            table = _placed(path, header, dialect, content, range(line, line + len(content)))
             yield whole(table, notices=(*notices, *told))
         if plain.at_end:
             return
@@ -230,7 +231,7 @@ def _others(
     except DataError:
         return None
     is_target = first and dialect.reading.target in names
-    unsure = is_target and classes_among_missing(Table(frame, path.name), names, dialect, text)
+    unsure = is_target and classes_among_missing(Table(Framed(frame), path.name), names, dialect, text)
     return None if unsure else (frame, told)
 
 
@@ -251,17 +252,17 @@ def _table(path: Path, header: Header, dialect: Dialect, piece: Piece) -> Table:
             "check the quotes and empty lines"
         )
     frame.index = pd.RangeIndex(start, start + len(frame))
-    return replace(_placed(path, header, dialect, frame, lines), notices=tuple(notices))
+    return replace(_placed(path, header, dialect, Framed(frame), lines), notices=tuple(notices))
 
 
-def _placed(path: Path, header: Header, dialect: Dialect, frame: pd.DataFrame, lines: Sequence[int]) -> Table:
-    """The frame, whose index counts the file's rows, as a table that knows where they stand."""
+def _placed(path: Path, header: Header, dialect: Dialect, content: Content, lines: Sequence[int]) -> Table:
+    """The rows as a table that knows where they stand."""
     table = Table(
-        frame,
+        content,
         str(path),
         lines=lines,
         fields=header.fields,
-        first_row=int(frame.index[0]),
+        first_row=content.row(0),
         repeated=header.repeated,
         decimal=dialect.decimal,
         names_doubted=dialect.layout.data_first,

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnrun.data.files.content import Framed
 from nnrun.data.files.csv_file import Piece, tables_of
 from nnrun.data.files.reading import Header, Reading
 from nnrun.data.files.table import Table
@@ -23,7 +24,7 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
     cannot be read.
     """
     plain = frame.reset_index(drop=True).rename(columns=str)
-    table = Table(plain, name, repeated=frozenset(plain.columns[plain.columns.duplicated()]))
+    table = Table(Framed(plain), name, repeated=frozenset(plain.columns[plain.columns.duplicated()]))
     types = zip(table.columns, table.frame.dtypes, strict=True)
     texts = [
         column
@@ -42,4 +43,4 @@ def read_frame(frame: pd.DataFrame, name: str, reading: Reading, columns: Collec
         raise DataError(f"{name}: {half} in a text is only half of a character; write it anew") from None
     read = next(tables_of(Path(name), header, dialect, iter([piece]), ()))
     whole = table.frame.assign(**{column: read.frame[column] for column in texts})
-    return Table(whole, name, notices=read.notices)
+    return Table(Framed(whole), name, notices=read.notices)

@@ -10,8 +10,10 @@ from typing import Any
 
 from nnrun.data.files.bombs import check_unpacked
 from nnrun.data.files.cells import codes_notice
+from nnrun.data.files.content import Framed
 from nnrun.data.files.reading import Header, Reading, name_columns
-from nnrun.data.files.table import EXACT, Table
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import EXACT
 from nnrun.errors import DataError
 from nnrun.installation import lacking as missing_extra
 from nnrun.machine.capacity import lacking
@@ -111,7 +113,7 @@ def _table(path: Path, header: Header, batch: Any, reading: Reading, start: int)
     frame = plain.to_pandas(ignore_metadata=True, date_as_object=False)
     frame.index = pd.RangeIndex(start, start + len(frame))
     table = Table(
-        frame,
+        Framed(frame),
         str(path),
         first_row=start,
         notices=tuple(notices),

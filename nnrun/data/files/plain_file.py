@@ -1,4 +1,4 @@
-"""A large text file, for as long as each line is a row and no quote stands in it: machine code reads its plain numbers.
+"""A text file, for as long as each line is a row and no quote stands in it: machine code reads its plain numbers.
 
 `csv_file.py` says what a file means. What is read here comes to the same there; it reads the columns in which a piece
 has more than plain numbers, and goes on where lines are no longer rows.
@@ -7,28 +7,28 @@ has more than plain numbers, and goes on where lines are no longer rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from nnrun.compiled.cell_reader import STRANGE, WHOLE, Bytes, Read, reader
 from nnrun.data.files.chunks import beside
+from nnrun.data.files.content import Content, Framed, Plain
 from nnrun.data.files.dialect import Dialect
 from nnrun.data.files.layout import DELIMITERS
 from nnrun.data.files.table import reads_as_number
 from nnrun.data.files.text_file import open_binary
+from nnrun.data.files.values import Array, Indices
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-LEAST = 1 << 24  # bytes of a file, from which on it pays to load the code
-FEWEST = 1 << 16  # cells of a piece
+LEAST = 1 << 24  # bytes of a file, from which on it pays to compile the code
 _BLOCK, _ROOM = 1 << 18, 1 << 22  # bytes that are read together, and for which there is room at first
 _READERS = 2  # threads
 _LINE_END = ord("\n")
@@ -55,19 +55,19 @@ class PlainRows:
         self._path, self._dialect, self._names, self._raw, self._above = path, dialect, names, raw, above
         self._others = others
 
-    def frames(self, rows: int | None) -> Iterator[tuple[pd.DataFrame, list[str]]]:
-        """Pieces of so many rows, or one of all for None, and notices on each; the index counts the rows."""
-        if not self._may_be_plain() or (rows is not None and rows * len(self._names) < FEWEST):
-            return
-        read = reader()
-        if read is None:
+    def pieces(self, rows: int | None) -> Iterator[tuple[Content, list[str]]]:
+        """So many rows each, or one of all for None, and notices on each."""
+        if not self._may_be_plain():
             return
         with open_binary(self._path) as handle:
             head = [handle.readline() for _ in range(self._above)]
-            if any(line.count(b"\r") != line.endswith(b"\r\n") for line in head):  # a line end of another kind
+            above = handle.tell()
+            read = self._reader(head, handle.readline(_ROOM))
+            if read is None:
                 return
-            pieces = _pieces(handle, rows, sum(map(len, head)))
-            for found, stop in beside(partial(self._frame, read), pieces, _READERS):
+            handle.seek(above)
+            pieces = _pieces(handle, rows, above)
+            for found, stop in beside(partial(self._content, read), pieces, _READERS):
                 if found is None:
                     return
                 self.rows, self.offset = self.rows + len(found[0]), stop
@@ -78,8 +78,7 @@ class PlainRows:
         """Whether plain numbers mean what they say: none is a missing value, nor are they the names once more."""
         reading, mark = self._dialect.reading, self._dialect.layout.delimiter
         return (
-            self._path.stat().st_size >= LEAST
-            and len(self._names) > 1
+            len(self._names) > 1
             and mark in DELIMITERS
             and mark != self._dialect.decimal
             and self._dialect.encoding in _ENCODINGS
@@ -87,32 +86,51 @@ class PlainRows:
             and not (self._raw and all(not name or reads_as_number(name) for name in self._raw))
         )
 
-    def _frame(self, read: Read, piece: _Piece) -> tuple[tuple[pd.DataFrame, list[str]] | None, int]:
-        """The rows of a piece with notices on them, if all are plain, and the byte behind it."""
-        import pandas as pd
+    def _reader(self, head: Sequence[bytes], first: bytes) -> Read | None:
+        """Machine code, if the lines above and the first row show that it can read them.
 
+        For a small file it must be there already, and spare this process pandas: that takes four times as long to load.
+        """
+        if any(line.count(b"\r") != line.endswith(b"\r\n") for line in head):  # a line end of another kind
+            return None
+        if self._path.stat().st_size >= LEAST:
+            return reader()
+        plain = f"0123456789+-eE\r\n{self._dialect.delimiter}{self._dialect.decimal}".encode()
+        return None if first.translate(None, plain) else reader(compiling=False)
+
+    def _content(self, read: Read, piece: _Piece) -> tuple[tuple[Content, list[str]] | None, int]:
+        """The rows of a piece with notices on them, if all are plain, and the byte behind it."""
         text, names = self._dialect.reading.text, self._names
         strange = np.array([name in text for name in names])
         found = read(piece.text, piece.rows, self._dialect.delimiter, self._dialect.decimal, strange)
         if found is None:
             return None, piece.stop
-        columns: dict[str, npt.NDArray[Any] | pd.Series[Any]] = {
+        rows = np.arange(piece.start, piece.start + piece.rows)
+        columns: dict[str, Array] = {
             name: column.astype(np.int64) if kind == WHOLE else column
             for name, column, kind in zip(names, found.numbers, found.kinds, strict=True)
             if kind != STRANGE
         }
-        told: list[str] = []
-        if others := [name for name in names if name not in columns]:
-            rest = found.rest.tobytes()
-            if self._dialect.encoding not in _UTF8:
-                rest = rest.decode(self._dialect.encoding).encode()
-            frame = None if self._has_names(rest, others) else self._others(rest, others, piece.start == 0)
-            if frame is None or len(frame[0]) != piece.rows:
-                return None, piece.stop
-            told = frame[1]
-            columns |= {name: frame[0][name].array for name in others}
-        index = pd.RangeIndex(piece.start, piece.start + piece.rows)
-        return (pd.DataFrame({name: columns[name] for name in names}, index, copy=False), told), piece.stop
+        if len(columns) == len(names):
+            return (Plain(columns, rows), []), piece.stop
+        with_others = self._with_others(columns, found.rest.tobytes(), rows)
+        return with_others, piece.stop
+
+    def _with_others(
+        self, columns: Mapping[str, Array], rest: bytes, rows: Indices
+    ) -> tuple[Content, list[str]] | None:
+        """Columns of numbers and those in the lines of `rest` together, if these are rows too, and notices on them."""
+        import pandas as pd
+
+        others = [name for name in self._names if name not in columns]
+        if self._dialect.encoding not in _UTF8:
+            rest = rest.decode(self._dialect.encoding).encode()
+        found = None if self._has_names(rest, others) else self._others(rest, others, rows[0] == 0)
+        if found is None or len(found[0]) != len(rows):
+            return None
+        read, told = found
+        both = {name: read[name].array if name in others else columns[name] for name in self._names}
+        return Framed(pd.DataFrame(both, rows, copy=False)), told
 
     def _has_names(self, rest: bytes, others: Sequence[str]) -> bool:
         """Whether a line of these columns could be their names once more."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.files.content import Content
+from nnrun.data.files.content import joined as joined_content
+from nnrun.data.files.values import Floats, Indices, Values, kind_of, missing_of
 from nnrun.errors import DataError
 from nnrun.text import MANY, closest, listed, shown
 
@@ -16,28 +19,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Kind = Literal["number", "boolean", "category", "date"]
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
-Arrays = dict[str, npt.NDArray[Any]]
-
 # A text column with at least this share of numbers is a column of numbers with slips in it, not a set of categories.
 MOSTLY_NUMBERS = 0.9
 FEW_VALUES = 20
 CORRECT = "correct it, or leave the field empty if the value is unknown"
-EXACT = 2**53  # up to here float64 tells neighbouring whole numbers apart
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one source; the frame's index is the row number in the source, from 0, whichever rows are kept.
+    """Rows of one source.
 
     `lines` are those that the rows start on, from row `first_row` of the source on. `repeated` are names that several
     columns had, `names_doubted` says that they look like a row, `image` is the shape (height, width, channels) of what
     the features of a row together are. `unreadable` columns stand here without values, each with what it is.
     """
 
-    frame: pd.DataFrame
+    content: Content
     name: str
     sha256: str = ""
     lines: Sequence[int] | None = None
@@ -52,35 +49,48 @@ class Table:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.content)
 
     def __contains__(self, column: object) -> bool:
         """Whether there is such a column; looked up, where `columns` would be made and walked through for each name."""
-        return column in self.frame.columns
+        return column in self.content
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All cells as pandas has them; the index is the row number in the source."""
+        return self.content.frame
 
     @property
     def columns(self) -> list[str]:
         """Column names in the order of the source."""
-        return [str(name) for name in self.frame.columns]
+        return self.content.names
+
+    def column(self, name: str) -> Values:
+        """The values `(m,)` of a column, those that are NumPy's own numbers or truths without pandas."""
+        return self.content.column(name)
+
+    def row(self, position: int) -> int:
+        """Row number in the source, from 0, of the row at a position here."""
+        return self.content.row(position)
 
     def take(self, rows: Indices) -> Table:
         """The rows at these positions `(m,)`."""
-        return replace(self, frame=self.frame.iloc[rows])
+        return replace(self, content=self.content.take(rows))
 
     def slice(self, start: int, stop: int) -> Table:
         """The rows from one position up to another, not copied."""
-        return replace(self, frame=self.frame.iloc[start:stop])
+        return replace(self, content=self.content.take(slice(start, stop)))
 
     def only(self, columns: Sequence[str]) -> Table:
         """The same rows with these columns alone, in this order."""
-        return replace(self, frame=self.frame[list(columns)])
+        return replace(self, content=self.content.only(columns))
 
     def without_unnamed(self, columns: Collection[str]) -> Table:
         """Without these columns; raises DataError if one that is not the first of the source holds a value."""
         if not columns:
             return self
         for name in self.columns[1:]:
-            present = self.frame[name].notna().to_numpy(dtype=bool)
+            present = ~missing_of(self.column(name))
             if name in columns and present.any():
                 place = self.at_cell(self.first(present), name)
                 raise DataError(f"{place}: a value in a column without a name; name the column, or remove it")
@@ -111,17 +121,15 @@ class Table:
                 raise DataError(f"{self.name}: column {name!r} is {what}, or name it in data.drop")
 
     def first(self, mask: npt.NDArray[np.bool_]) -> int:
-        """Row number in the source of the first true entry of a mask `(m,)` over the rows of the frame."""
-        return int(self.frame.index[int(np.argmax(mask))])
+        """Row number in the source of the first true entry of a mask `(m,)` over the rows."""
+        return self.row(int(np.argmax(mask)))
 
 
 def joined(tables: Sequence[Table]) -> Table:
     """Pieces of one source put together; they no longer know their lines."""
-    import pandas as pd
-
     if len(tables) == 1:
         return tables[0]
-    return replace(tables[0], frame=pd.concat([table.frame for table in tables]), lines=None, fields={})
+    return replace(tables[0], content=joined_content([table.content for table in tables]), lines=None, fields={})
 
 
 def suggest(name: str, options: Iterable[str]) -> str:
@@ -179,65 +187,12 @@ def reads_as_number(text: str) -> bool:
     return True
 
 
-def kind_of(series: pd.Series[Any]) -> Kind:
-    """What a column holds; a column of true, false and missing values is boolean, one without any value a number."""
-    if series.dtype.kind in "iuf":
-        return "number"
-    from pandas.api import types
-
-    if types.is_bool_dtype(series) or (series.dtype == object and types.infer_dtype(series, skipna=True) == "boolean"):
-        return "boolean"
-    if types.is_datetime64_any_dtype(series):
-        return "date"
-    return "number" if types.is_numeric_dtype(series) else "category"
-
-
-def labels(series: pd.Series[Any]) -> pd.Series[Any]:
-    """The values `(m,)` as text, whole numbers without a fraction, missing values left missing."""
-    values = series.dropna()
-    if kind_of(series) == "boolean":
-        values = values.astype(bool)
-    elif values.dtype.kind == "f" and not fractional(values).any():
-        values = values.astype("int64")
-    return values.astype(str).reindex(series.index)
-
-
-def label_codes(series: pd.Series[Any]) -> tuple[Indices, list[str]]:
-    """Which of the labels that follow each value has, `(m,)`, −1 where it is missing; a label may be there twice.
-
-    Each different value is written once. Numbers with a fraction are all written, as -0.0 and 0.0 are equal.
-    """
-    import pandas as pd
-
-    codes, different = (labels(series) if series.dtype.kind == "f" else series).factorize()
-    return codes, labels(pd.Series(different)).tolist()
-
-
-def fractional(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
-    """Which numbers `(m,)` are not whole, or too large for float64 to tell."""
-    if series.dtype.kind != "f":
-        return np.zeros(len(series), dtype=bool)
-    return np.asarray((series % 1 != 0) | (series.abs() > EXACT), dtype=bool)
-
-
-def are_whole(values: Floats) -> bool:
-    """Whether no number has a fraction; an infinite one has none."""
-    return bool(np.all(np.floor(values) == values))
-
-
-def missing_of(series: pd.Series[Any]) -> npt.NDArray[np.bool_]:
-    """Which values `(m,)` are missing; NumPy's whole numbers and booleans never are, and are not looked at."""
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iub":
-        return np.zeros(len(series), dtype=bool)
-    return series.isna().to_numpy(dtype=bool)
-
-
 def numbers(table: Table, column: str) -> Floats:
     """A column as float64 `(m,)`, missing = NaN; raise DataError at the first cell that is no finite number."""
-    series = table.frame[column]
-    if kind_of(series) not in ("number", "boolean"):
+    found = table.column(column)
+    if kind_of(found) not in ("number", "boolean"):
         check_numeric(table, column, CORRECT)
-    values = _parsed(table, series)
+    values = _parsed(table, found)
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
@@ -268,22 +223,22 @@ def check_fits(table: Table, values: npt.NDArray[Any], columns: Sequence[str]) -
     row, position = np.argwhere(~finite)[0]
     name = columns[position]
     raise DataError(
-        f"{table.at_cell(int(table.frame.index[row]), name)}: the value in column {name!r} is too large for "
+        f"{table.at_cell(table.row(int(row)), name)}: the value in column {name!r} is too large for "
         f"{values.dtype}; correct it, or scale the column down"
     )
 
 
 def slips_of(table: Table, column: str) -> npt.NDArray[np.bool_]:
     """Which values `(m,)` of a column are there but are no numbers."""
-    series = table.frame[column]
-    return np.isnan(_parsed(table, series)) & ~missing_of(series)
+    values = table.column(column)
+    return np.isnan(_parsed(table, values)) & ~missing_of(values)
 
 
-def _parsed(table: Table, series: pd.Series[Any]) -> Floats:
+def _parsed(table: Table, values: Values) -> Floats:
     """The values `(m,)` of a column as float64, NaN where one is missing or no number."""
-    if kind_of(series) in ("number", "boolean"):
-        return np.asarray(series, dtype=np.float64)
+    if kind_of(values) in ("number", "boolean"):
+        return np.asarray(values, dtype=np.float64)
     import pandas as pd
 
-    text = series.astype(str).str.replace(table.decimal, ".", regex=False)
+    text = pd.Series(values).astype(str).str.replace(table.decimal, ".", regex=False)
     return np.asarray(pd.to_numeric(text, errors="coerce"), dtype=np.float64)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.features.weights import effective_rows
-from nnrun.data.files.table import kind_of, labels, numbers, suggest
+from nnrun.data.files.table import numbers, suggest
+from nnrun.data.files.values import kind_of, labels
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.trained import Trained, trained

@@ -14,7 +14,7 @@ import numpy as np
 from nnrun.data.facts.association import GIVES_AWAY, NEARLY, Association, association, codes
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
-from nnrun.data.files.table import Floats, Indices, kind_of
+from nnrun.data.files.values import Floats, Indices, kind_of
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.insight.preflight.distances import sampled

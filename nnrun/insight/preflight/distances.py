@@ -10,7 +10,7 @@ import numpy as np
 from nnrun.data.facts.association import codes
 from nnrun.data.facts.chances import chance_of_distance, chance_of_table, common_cells
 from nnrun.data.facts.likeness import LARGE, SIGNIFICANCE, Difference, holm
-from nnrun.data.files.table import Indices, kind_of
+from nnrun.data.files.values import Indices, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd

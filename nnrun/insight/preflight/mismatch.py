@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.files.table import Floats
+from nnrun.data.files.values import Floats
 from nnrun.insight.preflight.context import Context, Pair
 from nnrun.insight.preflight.distances import large
 from nnrun.insight.preflight.rows import unlike

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
-from nnrun.data.files.table import kind_of
+from nnrun.data.files.values import kind_of
 from nnrun.data.raw import RawParts
 from nnrun.data.split import DIVIDED, part_sizes, without_test
 from nnrun.insight.preflight.context import Context, Pair, setting

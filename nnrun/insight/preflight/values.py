@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnrun.config.text_format import Only
-from nnrun.data.files.table import Floats, kind_of
+from nnrun.data.files.values import Floats, kind_of
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.runs.symptoms.evidence import Finding
 from nnrun.text import counted, listed, number

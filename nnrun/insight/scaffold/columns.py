@@ -12,7 +12,8 @@ import numpy as np
 from nnrun.data.facts.columns import ColumnFacts
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
-from nnrun.data.files.table import Table, are_whole
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import are_whole
 from nnrun.text import counted
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
 from nnrun.data.files.chunks import Chunks
 from nnrun.data.files.sources import lacks_names, open_sources, source_files, target_name
-from nnrun.data.files.table import Table, labels, require_single
+from nnrun.data.files.table import Table, require_single
+from nnrun.data.files.values import labels
 from nnrun.data.prepare import Divided, divided
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError, UsageError

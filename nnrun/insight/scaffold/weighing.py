@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.data.files.table import Table, labels
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import labels
 from nnrun.engine.randomness import stream
 from nnrun.insight.scaffold.columns import JudgedColumn
 from nnrun.text import percent, shown_name

@@ -18,7 +18,8 @@ from nnrun.data.features.categories import MOST_POOLED
 from nnrun.data.features.columns import Column
 from nnrun.data.features.dates import INSTANT, date_parts
 from nnrun.data.features.profile import NUMBERS, WrittenProfile
-from nnrun.data.files.table import Floats, Kind, Table, label_codes
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import Floats, Kind, label_codes
 from nnrun.errors import UsageError
 from nnrun.installation import command
 from nnrun.models.model import Model
@@ -222,7 +223,7 @@ class _Categories(_Watched):
         self.examples: dict[str, None] = {}
 
     def see(self, table: Table) -> None:
-        codes, names = label_codes(table.frame[self.name])
+        codes, names = label_codes(table.column(self.name))
         self.missing += int(np.count_nonzero(codes < 0))
         places = np.array([self._places.get(name, self._unseen) for name in names], dtype=np.int64)
         counts = np.bincount(codes[codes >= 0], minlength=len(names))

@@ -19,7 +19,8 @@ import numpy as np
 from nnrun.data.features.columns import Column
 from nnrun.data.features.numbers import Encoder
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.table import Kind, Table
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import Kind
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.models.export import standalone

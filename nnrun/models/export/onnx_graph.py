@@ -12,7 +12,8 @@ from nnrun.data.facts.kinds import truths
 from nnrun.data.features.columns import Column
 from nnrun.data.features.dates import date_parts
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.table import Floats, Kind, Table, labels, numbers
+from nnrun.data.files.table import Table, numbers
+from nnrun.data.files.values import Floats, Kind, labels
 from nnrun.models.export.graph import ML, Graph
 from nnrun.models.export.onnx_numbers import normal
 from nnrun.models.model import Model

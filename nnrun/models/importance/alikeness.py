@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnrun.data.features.preprocess import Preprocessor
-from nnrun.data.files.table import Floats
+from nnrun.data.files.values import Floats
 from nnrun.engine.parameters import Array
 
 ALIKE = 0.8  # rank correlation, rising or falling, from which on two columns are told to hold the same

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 import numpy as np
 
 from nnrun.data.facts.association import NEARLY, association_of
-from nnrun.data.files.table import Floats, Kind
+from nnrun.data.files.values import Floats, Kind
 from nnrun.engine.evaluation import sample
 from nnrun.engine.parameters import Array
 from nnrun.engine.randomness import stream

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.files.table import Table, kind_of
+from nnrun.data.files.table import Table
+from nnrun.data.files.values import kind_of
 from nnrun.data.fitted import Fitted
 from nnrun.engine.parameters import Array
 from nnrun.models.model import Model

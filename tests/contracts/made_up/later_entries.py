@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nnrun.config.config import Config
+from nnrun.data.files.content import Framed
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import READERS
 from nnrun.data.files.table import Table
@@ -29,7 +30,7 @@ def read_lines(path: Path, reading: Reading, rows: int | None) -> Iterator[Table
     frame = pd.DataFrame([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
     step = rows or len(frame)
     for start in range(0, len(frame), step):
-        yield Table(frame.iloc[start : start + step], str(path), first_row=start)
+        yield Table(Framed(frame.iloc[start : start + step]), str(path), first_row=start)
 
 
 class Diagonal(Strategy):

@@ -13,12 +13,13 @@ from nnrun.data.facts.kinds import Meaning
 from nnrun.data.features.categories import Encode, Limits, embedding_size
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.engine.embedding import Embedding
 
 
 def table(**columns: list[Any]) -> Table:
-    return Table(pd.DataFrame(columns), "test", "")
+    return Table(Framed(pd.DataFrame(columns)), "test", "")
 
 
 def learner(values: list[Any], limits: Limits) -> Learner:

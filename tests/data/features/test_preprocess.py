@@ -15,12 +15,13 @@ from nnrun.data.facts.tallies import Moments
 from nnrun.data.features.columns import Learner
 from nnrun.data.features.numbers import Normalize
 from nnrun.data.features.preprocess import Preprocessor
+from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.errors import DataError
 
 
 def table(**columns: list[Any]) -> Table:
-    return Table(pd.DataFrame(columns), "test", "")
+    return Table(Framed(pd.DataFrame(columns)), "test", "")
 
 
 def fit(rows: Table, normalize: Normalize = "standard") -> Preprocessor:

@@ -36,7 +36,6 @@ NEAR = [
 @pytest.fixture(autouse=True)
 def small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_file, "LEAST", 0)
-    monkeypatch.setattr(plain_file, "FEWEST", 0)
 
 
 def found(path: Path, rows: int | None, reading: Reading = Reading(target="d")) -> list[object]:  # noqa: B008
@@ -46,7 +45,7 @@ def found(path: Path, rows: int | None, reading: Reading = Reading(target="d")) 
         for table in read_csv(path, reading, rows):
             frame = table.frame
             cells = {name: (str(dtype), [*map(repr, frame[name].tolist())]) for name, dtype in frame.dtypes.items()}
-            place = (frame.index, [*(table.lines or ())], table.first_row, table.header_line)
+            place = ([*frame.index], [*(table.lines or ())], table.first_row, table.header_line)
             read += [cells, [*map(str, place)], table.notices, table.columns, str(frame.columns.dtype)]
     except DataError as error:
         read.append(str(error))
@@ -57,7 +56,7 @@ def both(monkeypatch: pytest.MonkeyPatch, path: Path, rows: int | None, reading:
     """What is read without machine code, and with it."""
     given = (path, rows, reading or Reading(target="d"))
     with monkeypatch.context() as patch:
-        patch.setattr(plain_file, "reader", lambda: None)
+        patch.setattr(plain_file, "reader", lambda **how: None)
         slowly = found(*given)
     return [slowly, found(*given)]
 
@@ -65,14 +64,14 @@ def both(monkeypatch: pytest.MonkeyPatch, path: Path, rows: int | None, reading:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Fills with the rows of each piece that is plain."""
     rows: list[int] = []
-    frame = plain_file.PlainRows._frame
+    frame = plain_file.PlainRows._content
 
     def noted(self: plain_file.PlainRows, *given: object) -> object:
         made, stop = frame(self, *given)  # type: ignore[arg-type]
         rows.extend([len(made[0])] if made is not None else [])
         return made, stop
 
-    monkeypatch.setattr(plain_file.PlainRows, "_frame", noted)
+    monkeypatch.setattr(plain_file.PlainRows, "_content", noted)
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data.files.table import Floats
+from nnrun.data.files.values import Floats
 from nnrun.insight.preflight import mismatch
 from nnrun.insight.preflight.mismatch import areas, ranks, separate
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
+from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.errors import NnrunError
@@ -121,7 +122,7 @@ def test_numbers_are_scaled_bent_and_cut_alike(
     far = np.resize([1e300, -1e300, 0.0, 1e-300, np.nan, 41.5], len(frame))
     frame["age"], frame["income"] = far, far[::-1]
     assert max(differences(model, tmp_path).values()) <= 1e-12
-    assert max(differences(model, tmp_path, replace(rows, frame=frame)).values()) <= 1e-12
+    assert max(differences(model, tmp_path, replace(rows, content=Framed(frame))).values()) <= 1e-12
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -155,7 +156,7 @@ def test_codes_are_looked_up_alike(train_run: Train, people: Path, tmp_path: Pat
     frame = rows.frame.copy()
     frame["city"] = np.resize(["Atlantis", None, "Ulm", "100", "(other)"], len(frame))
     frame["street"] = np.resize([None, "street 1", "street 99999", "(other)"], len(frame))
-    for table in (rows, replace(rows, frame=frame)):
+    for table in (rows, replace(rows, content=Framed(frame))):
         assert max(differences(model, tmp_path, table).values()) <= (TOLERANCE if dtype == "float32" else 1e-12)
 
 
@@ -189,7 +190,7 @@ def test_rows_as_nobody_has_seen_them_agree(strange: tuple[Model, Path], rows: l
     frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in rows[0]})
     for name in ("age", "income"):
         frame[name] = frame[name].astype("float64")
-    table = Table(frame, "rows", "")
+    table = Table(Framed(frame), "rows", "")
     assert max(differences(model, folder, table).values()) <= TOLERANCE
     alone = [model.predict(table.take(np.array([i])))[0] for i in range(len(rows))]
     np.testing.assert_allclose(alone, model.predict(table), atol=TOLERANCE)
