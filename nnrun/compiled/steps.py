@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnrun.compiled import codes, machine_code
 from nnrun.compiled.codes import SUMS
 from nnrun.compiled.judging import Measuring
+from nnrun.compiled.pace import Pace, spent_on
 from nnrun.compiled.planning import constants_of, plan_of, vectors_of
 from nnrun.compiled.rows import Supply
 from nnrun.compiled.turns import Given, Lane, Lanes, Room, Turn
@@ -52,7 +53,9 @@ class CompiledSteps(NumpyEngine):
             self.supply.gathers,
         )
         room = Room(numbers, *self.supply.room)
-        self.whole = self.work.threads == 1  # a member's steps are one thread's
+        # A member's steps are one thread's.
+        self.whole = self.work.threads == 1 or (members > 1 and not self.work.huge)
+        self.pace = Pace()
         measured = network.theta.size < LARGE
         self.measuring = Measuring(self.run, trainer, room if self.whole else Room(0)) if measured else None
         if self.measuring and self.whole:
@@ -104,20 +107,33 @@ class CompiledSteps(NumpyEngine):
         """
         over = len(members) % len(self.lanes)
         parts = min(len(self.lanes) // gcd(len(self.lanes), over), len(spans))
-        measured, address = behind.turns() if behind else {}, self.packed.ctypes.data
+        measured = behind.turns() if behind else {}
 
         def train(k: int, part: int, lane: Lane) -> Sequence[Turn]:
             of_this = parts if k in members[:over] else 1
-            steps, given = slice(len(spans) * part // of_this, len(spans) * (part + 1) // of_this), self.given[k]
-            given.put(codes.CONSTANTS_OF_STEPS, constants[k, steps])
-            given.put(codes.SPANS, spans[steps])
-            given.use(lane)
-            threads.share(lambda _: self.run(address, given.address), range(threads.count(self.work.threads)))
+            steps = slice(len(spans) * part // of_this, len(spans) * (part + 1) // of_this)
+            self._step(self.given[k], lane, constants[k, steps], spans[steps])
             return [partial(train, k, part + 1)] if part + 1 < of_this else measured.get(k, [])
 
         rows = int(spans[-1, 1] - spans[0, 0])
         in_all = len(members) * rows * self.of_a_row + (behind.operations() if behind else 0)
         self.lanes.run([partial(train, k, 0) for k in members], in_all)
+
+    def _step(self, given: Given, lane: Lane, constants: Array, spans: Integers) -> None:
+        """Some steps of a member, by all threads that can share them, as long as nothing disturbs that, or by one."""
+        team = 1 if self.whole else threads.count(self.work.threads)
+        run, done = partial(self.run, self.packed.ctypes.data, given.address), 0
+        while done < len(spans):
+            now = slice(done, done + self.pace.steps if team > 1 else len(spans))
+            given.put(codes.CONSTANTS_OF_STEPS, constants[now])
+            given.put(codes.SPANS, spans[now])
+            given.use(lane)
+            if team == 1:
+                run()
+            else:
+                spent = threads.share(lambda _: spent_on(run), range(team if self.pace.shared else 1))
+                self.pace.took(len(spans[now]), spent)
+            done = now.stop
 
     def _keep(self, trainer: Trainer, members: Sequence[int], spans: Integers, done: int) -> None:
         """The mean loss of each batch of a group, where it is wished."""

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from nnrun.compiled import codes
 
-WIDE = 1 << 29  # operations in the products of a step from which on layers are cut
+WIDE = 1 << 24  # operations in the products of a step, a fifth of a millisecond, from which on layers are cut
+HUGE = 1 << 29  # from which on threads share each step of several members, too, rather than these
 PIECE = 256  # columns of a piece at most: fewer make the products slower, more leave threads without work
+HALVED = 128  # columns from which on there are two pieces at least
 ALIGNED = 16  # numbers in a cache line of float32
 BLOCK = 1 << 16  # parameters that are clipped and moved at once
 OUTPUT_ROWS = 64  # rows of a batch whose logits are one piece
@@ -29,10 +31,14 @@ Piece = tuple[int, int, int, int]  # a code and three numbers of its own, see co
 
 
 class Work(NamedTuple):
-    """A step: its pieces, each with how many must be done before, `(pieces, 5)`, and how many threads can share it."""
+    """A step: its pieces, each with how many must be done before, `(pieces, 5)`, and how many threads can share it.
+
+    Several members are a thread's each where threads can not share a step, or where it is not `huge`.
+    """
 
     pieces: NDArray[np.int64]
     threads: int
+    huge: bool
 
 
 def work(
@@ -45,7 +51,8 @@ def work(
     embeddings or `members` that share the body, what learns in front comes before all layers, and back behind them. A
     step that `gathers` its rows does so first.
     """
-    wide = operations(widths, members * batch_size) >= WIDE
+    in_all = operations(widths, members * batch_size)
+    wide = in_all >= WIDE
     layers, columns, n = range(len(widths) - 1), cut(widths[0], wide), -(-batch_size // OUTPUT_ROWS) if wide else 1
     phases: list[list[Piece]] = [
         [(codes.GATHER, 0, i, n) for i in range(n if gathers else 0)],
@@ -66,7 +73,7 @@ def work(
         phases.append([(codes.UPDATE, int(lo < weights), lo, hi) for lo, hi in stretches])
     starts = accumulate(map(len, phases), initial=0)
     pieces = [(*piece, start) for phase, start in zip(phases, starts, strict=False) for piece in phase]
-    return Work(np.array(pieces, np.int64), max(map(len, phases)) if wide else 1)
+    return Work(np.array(pieces, np.int64), max(map(len, phases)) if wide else 1, in_all >= HUGE)
 
 
 def gradients(widths: Sequence[int], layer: int, wide: bool, members: int, scaled: bool) -> list[Piece]:
@@ -101,7 +108,7 @@ def operations(widths: Sequence[int], batch_size: int) -> int:
 
 def cut(columns: int, wide: bool) -> list[tuple[int, int]]:
     """Columns in pieces of at most PIECE, which begin at a cache line; in one piece where the step is not wide."""
-    count = -(-columns // PIECE) if wide else 1
+    count = max(-(-columns // PIECE), 1 + (columns >= HALVED)) if wide else 1
     width = -(-columns // count // ALIGNED) * ALIGNED if count > 1 else columns
     return [(lo, min(lo + width, columns)) for lo in range(0, columns, width)]
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from nnrun.compiled.support import lacking_piece
+from nnrun.compiled.work import WIDE, operations
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.data.dataset import Dataset
@@ -14,14 +15,15 @@ from nnrun.data.files.chunks import Heard, nobody
 from nnrun.engine.trainer import NumpyEngine
 from nnrun.errors import MisfitError, StoppedError
 from nnrun.installation import has_extra, installing, lacking
-from nnrun.runs.assembly import batch_size, parameters, recipe
+from nnrun.runs.assembly import batch_size, layer_widths, parameters, recipe
 from nnrun.text import COMPILING
 
 EXTRA, KEY, KEY_PATH = "fast", "training.engine", ("training", "engine")
 FAILS = "the compiled engine fails here"
 # What a compiled step saves, by fitting the steps that benchmarks/step.py prints, and what it must save to be loaded.
 SAVED, SAVED_A_PARAMETER = 28e-6, 0.6e-9  # seconds a step
-WORTH = 0.5  # seconds: ten times what loading it takes, as each machine compiles it once
+SAVED_AN_OPERATION = 5e-12  # of those in the products of a step that two threads share
+WORTH = 0.25  # seconds: five times what loading it takes, as each machine compiles it once
 
 
 def engine_of(config: Config) -> type[NumpyEngine]:
@@ -101,9 +103,12 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
 def saved_seconds(config: Config, dataset: Dataset) -> float:
     """About what the compiled engine saves in one training, all its epochs and networks, in seconds."""
-    rows = len(dataset.parts["train"].x)
-    steps = config.network.ensemble * config.training.epochs * -(-rows // batch_size(config, rows))
-    return steps * (SAVED + SAVED_A_PARAMETER * parameters(config, dataset.fitted))
+    rows, fitted = len(dataset.parts["train"].x), dataset.fitted
+    batch = batch_size(config, rows)
+    in_step = operations(layer_widths(config, len(fitted.features), fitted.classes), config.network.members * batch)
+    by_sharing = SAVED_AN_OPERATION * in_step if in_step >= WIDE else 0.0
+    steps = config.network.ensemble * config.training.epochs * -(-rows // batch)
+    return steps * (SAVED + SAVED_A_PARAMETER * parameters(config, fitted) + by_sharing)
 
 
 def with_engine(config: Config, engine: str) -> Config:

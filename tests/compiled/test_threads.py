@@ -23,7 +23,8 @@ TECHNIQUES: list[dict[str, Any]] = [
 
 
 def begin_together(monkeypatch: pytest.MonkeyPatch, seen: set[int]) -> None:
-    """As many threads as there are tasks begin at once; `seen` is how many that were."""
+    """As many threads as there are tasks begin at once, busy cores or not; `seen` is how many that were."""
+    monkeypatch.setattr("nnrun.compiled.pace.OWN", 0.0)
     share = threads.share
 
     def together(work: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
@@ -98,8 +99,10 @@ LOOKED_UP = {"embeddings": CODES, "train": with_codes(50, 1), "dev": with_codes(
 
 
 @pytest.mark.parametrize("options", [*TECHNIQUES, {**MEMBERS, **WIDE_ROWS}, {**MEMBERS, **LOOKED_UP}])
-def test_many_threads_in_many_small_pieces(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("huge", [0, 1 << 29])  # threads share each step of several members, or the members
+def test_many_threads_in_many_small_pieces(options: dict[str, Any], huge: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnrun.compiled.work.WIDE", 0)
+    monkeypatch.setattr("nnrun.compiled.work.HUGE", huge)
     monkeypatch.setattr("nnrun.compiled.work.PIECE", 16)
     monkeypatch.setattr("nnrun.compiled.work.OUTPUT_ROWS", 4)
     begin_together(monkeypatch, set())
