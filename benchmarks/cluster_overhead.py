@@ -37,7 +37,6 @@ from nnrun.search.cluster.arrivals import Arrivals
 from nnrun.search.cluster.crew import Crew
 from nnrun.search.cluster.executor import Cluster, Trained
 from nnrun.search.cluster.worker import Refusal, Request, Train
-from nnrun.search.executors import Failure
 from nnrun.search.record import TrialRecord
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -152,11 +151,11 @@ class Counting(Cluster):
 class Weighing(Arrivals):
     """What came back."""
 
-    def settle(self, job: Job, parcel: bytes, bits: str | None) -> Answer | Failure:
+    def settle(self, job: Job, parcel: bytes, most: int, bits: str | None) -> Answer:
         """Count its bytes, too."""
         Counting.trials += 1
         Counting.came += len(parcel)
-        return super().settle(job, parcel, bits)
+        return super().settle(job, parcel, most, bits)
 
 
 @contextmanager

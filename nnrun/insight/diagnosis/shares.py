@@ -29,6 +29,7 @@ from nnrun.search.study import ATTEMPTS, KILLS, SECONDS_BETWEEN_LOOKS
 from nnrun.search.trials import dataset_of
 
 SEEDS = 3
+NO_ANSWER = "what a worker sent back is no answer to it"
 
 Rows = NDArray[np.int64]
 Progress = Callable[[int, int], None]  # trainings done, and in all
@@ -212,7 +213,7 @@ class _Attempts:
             return None
         if "networks" in result:
             return result
-        raise NnrunError(f"the training on {self.trial['rows']:,} rows: {result['error']}")
+        raise NnrunError(f"the training on {self.trial['rows']:,} rows: {result.get('error', NO_ANSWER)}")
 
 
 def _trainings(answer: Answer, trial: ShareTrial, dev_rows: int) -> list[Training]:
@@ -226,4 +227,4 @@ def _trainings(answer: Answer, trial: ShareTrial, dev_rows: int) -> list[Trainin
             return found
     except (TypeError, ValueError, KeyError):
         pass
-    raise NnrunError(f"the training on {trial['rows']:,} rows: what a worker sent back is no answer to it")
+    raise NnrunError(f"the training on {trial['rows']:,} rows: {NO_ANSWER}")

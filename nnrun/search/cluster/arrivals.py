@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from nnrun.config.config import Config
-from nnrun.errors import DataError
+from nnrun.errors import DataError, NnrunError
 from nnrun.files import filling
 from nnrun.runs.rundir import UNFINISHED, RunDir
 from nnrun.search.cluster.parcels import unpack
-from nnrun.search.executors import Failure
 from nnrun.search.ledger import result_in
 from nnrun.search.record import TrialResult
 from nnrun.search.trials import Answer, Job, TrialJob
@@ -28,24 +29,27 @@ class Arrivals:
         self._held, self._lock = ExitStack(), threading.Lock()
         self._folders: dict[Path, Path] = {}  # by where the trials' directories lie
 
-    def settle(self, job: Job, parcel: bytes, bits: str | None) -> Answer | Failure:
-        """Put the trials' directories where they belong, and read their results there; a Failure if they are none.
+    def settle(self, job: Job, parcel: bytes, most: int, bits: str | None) -> Answer:
+        """Put the trials' directories where they belong, each of so many bytes at most, and read their results there.
 
-        The results have `bits` where there are any.
+        The results have `bits` where there are any. Raises DataError where they are not what was asked for,
+        and then there are none.
         """
         folder = Path(job["folder"])
         arrivals, found = self._beside(folder), list[TrialResult]()
-        names = [f"{trial['number']:04d}" for trial in job["trials"]]
+        names = names_of(job)
         try:
             for name in names:
                 _clear(arrivals / name)
-            unpack(parcel, arrivals, names)
+            unpack(parcel, arrivals, names, most)
             found += [checked(arrivals, trial) for trial in job["trials"]]
             for name in names:
                 _clear(folder / name)
                 (arrivals / name).rename(folder / name)
-        except (DataError, UnicodeError) as error:
-            return {"error": f"what a worker sent back is refused: {error}"}
+        except (NnrunError, UnicodeError) as error:
+            for name in names:
+                _clear(arrivals / name)
+            raise DataError(str(error)) from None
         if bits is not None:
             for result in found:
                 result["bits"] = bits
@@ -61,6 +65,22 @@ class Arrivals:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._folders[folder] = self._held.enter_context(filling(folder, UNFINISHED))
             return self._folders[folder]
+
+
+def names_of(job: Job) -> list[str]:
+    """The directories of a job's trials."""
+    return [f"{trial['number']:04d}" for trial in job["trials"]]
+
+
+def answer_in(parcel: bytes) -> dict[str, Any]:
+    """What a worker tells of a job that leaves no directory; DataError where that is nothing of the kind."""
+    try:
+        found = json.loads(parcel)
+    except (ValueError, TypeError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise DataError("it is no answer")
+    return found
 
 
 def _clear(place: Path) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.search.cluster import worker
+from nnrun.search.cluster.allowance import ROOM
+from nnrun.search.cluster.parcels import refuse_more
 from nnrun.search.cluster.sameness import Kind, Probe, differences, probe, probe_job
 from nnrun.search.executors import Pool, WorkerDiedError
 from nnrun.text import counted
@@ -132,13 +134,23 @@ class Crew:
         """
         self._patiently(self._end_of(future), future, address)
 
-    def fetch(self, future: Any, address: str) -> Any:
-        """The result of what a worker was asked; errors as above.
+    def fetch(self, future: Any, address: str, most: int = ROOM) -> Any:
+        """The bytes or text that a worker was asked for, so many at most; errors as above, and DataError for more.
 
         It stays on the worker until it is fetched, and a worker that leaves in between takes it along: dask would wait
         for another one that may not come.
         """
-        return self._patiently(self.client.gather(future, asynchronous=True), future, address)
+        return self._patiently(self._gathered(future, most), future, address)
+
+    async def _gathered(self, future: Any, most: int) -> Any:
+        """Not begun where it is larger by what the worker has told of it, as dask reads messages of any size whole."""
+        with suppress(KeyError, OSError):  # it is gone, or the scheduler is, which is told below
+            sizes = await self.client.nbytes([future.key], summary=False, asynchronous=True)
+            refuse_more(sizes[future.key], most)
+        found = await self.client.gather(future, asynchronous=True)
+        if isinstance(found, (bytes, str)):  # else whoever reads it finds that it is nothing of the kind
+            refuse_more(len(found), most)
+        return found
 
     async def _end_of(self, future: Any) -> None:
         await future.exception(asynchronous=True)  # which waits, and fetches nothing
@@ -183,9 +195,12 @@ class Crew:
         with self._change:
             self._compared[address] = False
             self._count()
-            named = f"{address} on {self._hosts[address]}" if address in self._hosts else address
-            self._news += [f"refused  worker {named}: {why[0]}", *(f"{'':9}{line}" for line in why[1:])]
+            self._news += [f"refused  worker {self.name_of(address)}: {why[0]}", *(f"{'':9}{line}" for line in why[1:])]
             self._change.notify_all()
+
+    def name_of(self, address: str) -> str:
+        """With its host, where that is known."""
+        return f"{address} on {self._hosts[address]}" if address in self._hosts else address
 
     def forget(self, address: str) -> None:
         """Compare a worker anew: another process has its address."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from nnrun.config.config import Config
 from nnrun.data.cache import UNFINISHED, cache_key
 from nnrun.data.dataset import load_dataset
+from nnrun.data.fitted import Fitted
 from nnrun.errors import DataError
 from nnrun.files import filling
 from nnrun.runs.conclusion import in_folds
@@ -28,7 +29,8 @@ class Departures:
     def __init__(self) -> None:
         self._held, self._lock = ExitStack(), threading.Lock()
         self._folders: dict[Path, Path] = {}  # by cache
-        self._freights: dict[Path, Freight] = {}  # by entry
+        self._prepared: dict[Path, tuple[Freight, Fitted]] = {}  # by entry
+        self._fitted: dict[str, Fitted] = {}  # by data section
         self._entries: dict[str, dict[str, Freight]] = {}  # by data section, by what is asked for
 
     def entries_of(self, job: SentJob) -> dict[str, Freight]:
@@ -39,25 +41,30 @@ class Departures:
             if asked not in self._entries:
                 config = Config.from_values(values)
                 configs = [config, *(in_folds(config) if config.data.in_folds else [])]
-                cache = Path(job["cache"])
-                self._entries[asked] = {each.data.model_dump_json(): self._prepared(each, cache) for each in configs}
+                found = {each.data.model_dump_json(): self._prepare(each, Path(job["cache"])) for each in configs}
+                self._fitted |= {section: fitted for section, (_, fitted) in found.items()}
+                self._entries[asked] = {section: freight for section, (freight, _) in found.items()}
             return self._entries[asked]
+
+    def fitted(self, config: Config) -> Fitted:
+        """What is known of prepared data that a job of this config was given."""
+        return self._fitted[config.data.model_dump_json()]
 
     def close(self) -> None:
         """Let them go."""
         self._held.close()
 
-    def _prepared(self, config: Config, cache: Path) -> Freight:
+    def _prepare(self, config: Config, cache: Path) -> tuple[Freight, Fitted]:
         entry = cache / cache_key(config.data, config.training.dtype)
-        if entry not in self._freights:
-            load_dataset(config.data, config.training.dtype, cache)
+        if entry not in self._prepared:
+            fitted = load_dataset(config.data, config.training.dtype, cache).fitted
             found = Freight.of(self._linked(entry))
             if not found.files:
                 raise DataError(
                     f"{cache}: the prepared data could not be cached, and a cluster is sent them from there"
                 )
-            self._freights[entry] = found
-        return self._freights[entry]
+            self._prepared[entry] = found, fitted
+        return self._prepared[entry]
 
     def _linked(self, entry: Path) -> Path:
         """A folder of the same files, which nobody else removes; the entry itself where there can be none."""

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from nnrun.errors import UsageError
-from nnrun.search.cluster import worker
-from nnrun.search.cluster.arrivals import Arrivals
+from nnrun.errors import DataError, UsageError
+from nnrun.search.cluster import allowance, worker
+from nnrun.search.cluster.arrivals import Arrivals, answer_in, names_of
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, Crew, SchedulerGoneError, own_probe
 from nnrun.search.cluster.departures import Departures
-from nnrun.search.cluster.parcels import Freight
+from nnrun.search.cluster.parcels import Freight, most_of_parcel
 from nnrun.search.cluster.sameness import Kind
 from nnrun.search.cluster.worker import NotTrainedError, Refusal, Request, Train
 from nnrun.search.executors import Failure, Result, SentJob, Work, WorkerDiedError
@@ -30,6 +30,7 @@ MOST_THREADS = 4096  # each waits for a job
 BETWEEN_TRIES, EACH_TRY = 1.0, 5.0  # seconds; a try is to connect anew, and then to find a first worker
 MOST_SENDINGS = 5  # of a job's folders to a worker, which may have lost what it had
 BROKEN = "what it is sent does not arrive whole, or does not stay so"
+LONGEST_WORDS = 10_000  # of why a trial failed, which the ledger keeps
 LAST_WORDS = 3  # seconds for workers to hear that a search is over: one may stand still
 
 
@@ -198,14 +199,20 @@ class Cluster:
         if refusal["failure"].get("disk_full"):  # of that worker: others may have room, and this disk is not theirs
             crew.bench(address, [refusal["failure"]["error"]])
             return None
-        return refusal["failure"]
+        return {**refusal["failure"], "error": refusal["failure"]["error"][:LONGEST_WORDS]}
 
     def _fetched(self, trained: Trained, job: SentJob, crew: Crew, address: str) -> Any:
-        """What a worker has trained, put where it belongs, or its answer."""
-        parcel: bytes = crew.fetch(trained.future, address)
-        if "folder" not in job:
-            return json.loads(parcel)
-        return self._arrivals.settle(cast(Job, job), parcel, trained.bits if self.any_bits else None)
+        """What a worker has trained, put where it belongs, or its answer; a Failure where that is refused."""
+        most = allowance.of_each(job, self._departures.fitted)
+        try:
+            if "folder" not in job:
+                return answer_in(crew.fetch(trained.future, address, most))
+            leaving = cast(Job, job)
+            parcel = crew.fetch(trained.future, address, most_of_parcel(most, names_of(leaving)))
+            return self._arrivals.settle(leaving, parcel, most, trained.bits if self.any_bits else None)
+        except DataError as error:
+            numbers = ", ".join(str(trial["number"]) for trial in job["trials"])
+            return {"error": f"what worker {crew.name_of(address)} sent back of trial {numbers} is refused: {error}"}
 
     def _request(self, job: SentJob, kind: Kind, bits: str) -> tuple[Request, dict[str, Freight]]:
         """What is asked of the worker, and the folders that it names."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypedDict
@@ -99,23 +100,46 @@ def packed(folder: Path) -> bytes:
     return json.dumps(header).encode() + b"\n" + content
 
 
-def unpack(parcel: bytes, folder: Path, roots: Sequence[str]) -> None:
-    """Write the files of a parcel below a folder, all of them in the folders named there.
+def most_of_parcel(most: int, roots: Sequence[str]) -> int:
+    """Bytes of one with these folders, each of so many bytes."""
+    return LONGEST_HEADER + 1 + most * len(roots)
 
-    Raises DataError before anything is written where it is not what it says, or a file would lie elsewhere.
+
+def unpack(parcel: bytes, folder: Path, roots: Sequence[str], most: int) -> None:
+    """Write the files of a parcel below a folder, all of them in the folders named there, of so many bytes each.
+
+    Raises DataError before anything is written where it is not what it says, has more bytes, or a file would lie
+    elsewhere.
     """
     sizes, start = _header(parcel), parcel.find(b"\n") + 1
     for name in sizes:
         parts = name.split("/")
         if not NAME.fullmatch(name) or parts[0] not in roots or not {".", ".."}.isdisjoint(parts):
-            raise DataError(f"what a worker sent back names a file that is no part of a trial: {name[:200]!r}")
+            raise DataError(f"it names a file that is no part of a trial: {name[:200]!r}")
         if any("/".join(parts[:depth]) in sizes for depth in range(1, len(parts))):
-            raise DataError(f"what a worker sent back has a file and a folder of one name: {name[:200]!r}")
+            raise DataError(f"it has a file and a folder of one name: {name[:200]!r}")
+    _refuse_large_folders(sizes, most)
     for parent in {(folder / name).parent for name in sizes}:
         parent.mkdir(parents=True, exist_ok=True)
     for name, size in sizes.items():
         (folder / name).write_bytes(memoryview(parcel)[start : start + size])
         start += size
+
+
+def refuse_more(size: int, most: int, where: str = "") -> None:
+    """DataError where what comes back has more bytes than that."""
+    if size > most:
+        raise DataError(f"it has {size:,} bytes{where}, where {most:,} are the most that such a training can leave")
+
+
+def _refuse_large_folders(sizes: Mapping[str, int], most: int) -> None:
+    """The same of each folder, with the name of its largest file."""
+    of_each = Counter[str]()
+    for name, size in sizes.items():
+        of_each[name.partition("/")[0]] += size
+    for root, size in of_each.items():
+        largest = max((name for name in sizes if name.startswith(f"{root}/")), key=sizes.__getitem__)
+        refuse_more(size, most, f" in {root}, {sizes[largest]:,} of them in {largest[:200]}")
 
 
 def _header(parcel: bytes) -> dict[str, int]:
@@ -130,5 +154,5 @@ def _header(parcel: bytes) -> dict[str, int]:
     except (ValueError, TypeError, KeyError, RecursionError):
         whole = False
     if not whole:
-        raise DataError("what a worker sent back is damaged: its header is of other bytes")
+        raise DataError("it is damaged: its header is of other bytes")
     return sizes

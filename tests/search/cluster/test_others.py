@@ -100,6 +100,7 @@ def test_a_share_whose_worker_is_killed_is_trained_again(run: StoredRun) -> None
         ([{"networks": [{"train_error": 0.1, "mistakes": [0.0]}]}], "is no answer to it"),
         ([{"networks": [{"train_error": "x", "mistakes": {}}]}], "is no answer to it"),
         ([{"networks": 3}], "is no answer to it"),
+        ([{"network": 3}], "is no answer to it"),
     ],
 )
 def test_a_share_that_cannot_be_trained_is_told(run: StoredRun, mishaps: list[Any], words: str) -> None:

@@ -38,7 +38,7 @@ def _let_go() -> None:
 
 
 def test_a_folder_comes_out_as_it_went_in(folder: Path, tmp_path: Path) -> None:
-    unpack(packed(folder), tmp_path / "there", ["0003"])
+    unpack(packed(folder), tmp_path / "there", ["0003"], most=5)
     assert packed(tmp_path / "there") == packed(folder)
     assert (tmp_path / "there" / "0003/checkpoints/a-b").read_bytes() == b"\0\n"
 
@@ -63,6 +63,7 @@ def test_a_folder_comes_out_as_it_went_in(folder: Path, tmp_path: Path) -> None:
         parcel({"0003/x": 2}, b"x"),
         parcel({"0003/x": 1}, b"x", sha256="0" * 64),
         parcel({f"0003/{i}": 0 for i in range(20_000)}),
+        parcel({"0003/x": 60, "0003/y": 41}, bytes(101)),
         parcel([["0003/x"]], b"x"),
         b'{"files": {"0003/x": 1}}\nx',
         b"[" * 100_000 + b"\n",
@@ -75,8 +76,8 @@ def test_a_folder_comes_out_as_it_went_in(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_parcel_writes_nothing(hostile: Any, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
-    with pytest.raises(DataError, match="what a worker sent back"):
-        unpack(hostile, there, ["0003"])
+    with pytest.raises(DataError, match=r"^it (names|has|is damaged)"):
+        unpack(hostile, there, ["0003"], most=100)
     assert [*tmp_path.rglob("*")] == [there]
 
 
@@ -91,3 +92,12 @@ def test_a_folder_is_known_by_its_content(folder: Path, tmp_path: Path) -> None:
     assert Freight.of(tmp_path / "there").digest == freight.digest
     os.truncate(tmp_path / "there" / "0003/checkpoints/a-b", 1)
     assert Freight.of(tmp_path / "there").digest != freight.digest
+
+
+def test_what_is_too_large_is_named(tmp_path: Path) -> None:
+    """Each folder by itself, though all of them together have no more bytes than they may."""
+    sent = parcel({"0003/x": 10, "0004/run.json": 40, "0004/y": 61}, bytes(111))
+    words = "it has 101 bytes in 0004, 61 of them in 0004/y, where 100 are the most"
+    with pytest.raises(DataError, match=words):
+        unpack(sent, tmp_path, ["0003", "0004"], most=100)
+    unpack(sent, tmp_path, ["0003", "0004"], most=101)

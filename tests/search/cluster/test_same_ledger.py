@@ -108,10 +108,10 @@ def test_a_worker_has_its_next_trial_while_what_it_has_trained_comes_back(
         at_work.remove(address)
         return found
 
-    def late(self: Crew, future: Any, address: str) -> Any:
+    def late(self: Crew, *given: Any) -> Any:
         if begun:
             until(lambda: len(begun) > 2)
-        return fetch(self, future, address)
+        return fetch(self, *given)
 
     monkeypatch.setattr(Cluster, "_asked", noted)
     monkeypatch.setattr(Crew, "fetch", late)
