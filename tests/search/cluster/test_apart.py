@@ -22,6 +22,7 @@ from nnrun.search.state import Options
 from nnrun.search.study import Watcher
 from nnrun.search.verbs import begin
 from tests.search.cluster.conftest import ByHand, until
+from tests.search.cluster.harm import AtTrial
 from tests.search.cluster.proxy import Proxy
 from tests.search.cluster.test_same_ledger import CASES, left
 from tests.search.conftest import CONFIG
@@ -97,9 +98,11 @@ def test_large_data_are_sent_once_a_worker(apart: ByHand, tmp_path: Path) -> Non
     settings = [f"data.source={tmp_path / 'large.npz'}", "training.epochs=1", "search.trials=12"]
     large = load_config(None, settings, text=CONFIG)
     sent = []
-    for _ in range(2):
+    for search in range(2):
         with closing(Proxy(apart.address)) as proxy:
-            found = begin(large, tmp_path / "there", Options(stack=1, cluster=proxy.address), Watcher())
+            # In the first search all wait, when a trial has ended, until each worker has what its own needs.
+            watcher = AtTrial(lambda: until(lambda: proxy.sent >= WORKERS * LARGE), 1 - search)
+            found = begin(large, tmp_path / "there", Options(stack=1, cluster=proxy.address), watcher)
         sent.append(proxy.sent)
     until(lambda: len(found.records) == 12)
     assert WORKERS * LARGE <= sent[0] <= 1.02 * WORKERS * LARGE
