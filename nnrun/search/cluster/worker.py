@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import threading
 import time
@@ -27,7 +28,7 @@ from nnrun.search.executors import DISK_FULL, Failure, Pool, SentJob, WorkerDied
 from nnrun.search.trials import Job
 
 FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
-UNTIL_GONE = 600  # seconds without a word, after which nobody sends the rest of a folder
+UNTIL_UNUSED = 600  # seconds in which nobody has sent a piece of a folder, or begun a trial that needs it
 Train = Callable[[SentJob], Any]
 
 
@@ -91,20 +92,29 @@ def begin_folder(name: str, size: int, sender: str) -> bool:
     """Whether the folder of that content has to be sent; TooFullError where there is no room for it."""
     if (_store() / name).is_dir():
         return False
-    for left in _store().glob(f"{COMING}*"):
-        if not _is_written_to(left):
-            shutil.rmtree(left, ignore_errors=True)
-    free = shutil.disk_usage(_store()).free
-    if size > free:
+    _drop_unused(f"{COMING}*")
+    if size > _free():
+        _drop_unused("[!.]*")  # of searches that are over, or trials that were continued; whoever needs it says so
+    if size > (free := _free()):
         raise TooFullError(f"{size:,} bytes of data, and {free:,} are free in {_store()}")
     _coming(sender).mkdir()
     return True
 
 
-def _is_written_to(folder: Path) -> bool:
-    """Whether somebody still sends it: another search may, and none that is gone."""
+def _free() -> int:
+    return shutil.disk_usage(_store()).free
+
+
+def _drop_unused(pattern: str) -> None:
+    for folder in _store().glob(pattern):
+        if not _is_used(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_used(folder: Path) -> bool:
+    """Whether somebody sends it, or trains by it: another search may, and none that is gone."""
     with suppress(OSError):  # it has just arrived
-        return time.time() - max(path.stat().st_mtime for path in [folder, *folder.rglob("*")]) < UNTIL_GONE
+        return time.time() - max(path.stat().st_mtime for path in [folder, *folder.rglob("*")]) < UNTIL_UNUSED
     return True
 
 
@@ -180,6 +190,8 @@ def _attempted(work: Train, request: Request) -> bytes:
         raise NotTrainedError({"changed": True})
     if missing := [name for name in _named(request) if not (_store() / name).is_dir()]:
         raise NotTrainedError({"need": missing})
+    for name in _named(request):
+        os.utime(_store() / name)
     pool = _pool(request["memory"])
     pool.timeout = request["timeout"]
     _running[request["token"]] = pool

@@ -196,7 +196,7 @@ def test_two_searches_send_the_same_at_once(here: Path, job: SentJob, ready: Dep
 
 
 def test_what_nobody_sends_any_more_makes_room(here: Path, job: SentJob, ready: Departures) -> None:
-    freight, long_ago = freight_of(job, ready), time.time() - 2 * worker.UNTIL_GONE
+    freight, long_ago = freight_of(job, ready), time.time() - 2 * worker.UNTIL_UNUSED
     for sender in ("gone", "slow"):
         assert worker.begin_folder(freight.digest, freight.size, sender)
     for sender in ("gone", "slow"):
@@ -204,6 +204,25 @@ def test_what_nobody_sends_any_more_makes_room(here: Path, job: SentJob, ready: 
     worker.receive("slow", "data.json", 0, b"{}")
     assert send(freight)
     assert {path.name for path in here.iterdir()} == {freight.digest, "coming-slow"}
+
+
+def test_data_that_no_trial_has_needed_for_long_make_room(
+    here: Path, job: SentJob, ready: Departures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not before there is none; what a trial was begun with just now stays."""
+    asked, freight, long_ago = request(job, ready), freight_of(job, ready), time.time() - 2 * worker.UNTIL_UNUSED
+    for name in ("old", "older", freight.digest):
+        shutil.copytree(freight.folder, here / name)
+        for path in [here / name, *(here / name).rglob("*")]:
+            os.utime(path, (long_ago, long_ago))
+    attempt(rows, asked)
+    assert worker.begin_folder("new", 10, "one")
+    assert {path.name for path in here.glob("[!.]*")} == {"old", "older", freight.digest, "coming-one"}
+    monkeypatch.setattr(worker, "_free", lambda: 0 if (here / "old").exists() else 10)
+    with pytest.raises(worker.TooFullError, match="11 bytes of data, and 10 are free"):
+        worker.begin_folder("new", 11, "two")
+    assert {path.name for path in here.glob("[!.]*")} == {freight.digest, "coming-one"}
+    assert worker.begin_folder("new", 10, "two")
 
 
 def test_the_cache_may_be_cleaned_while_a_search_is_on_a_cluster(
