@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from queue import SimpleQueue
@@ -43,6 +43,19 @@ def one_for_blas() -> None:
 def use(threads: int) -> None:
     """Have a team of so many from now on, in this process and in those it starts."""
     os.environ[OURS] = str(threads)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Have no team in the block."""
+    before = os.environ.get(OURS)
+    use(1)
+    try:
+        yield
+    finally:
+        os.environ.pop(OURS, None)
+        if before is not None:
+            os.environ[OURS] = before
 
 
 def count(most: int = MOST) -> int:

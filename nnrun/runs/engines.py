@@ -46,6 +46,16 @@ def _refuse_without_extra() -> None:
         raise MisfitError(KEY_PATH, lacking("the compiled engine needs", EXTRA))
 
 
+def ready_engine(config: Config) -> type[NumpyEngine]:
+    """The same engine, or NumPy's where its code would have to be compiled first, for what is not worth that."""
+    engine = engine_of(config)
+    if engine is NumpyEngine:
+        return engine
+    from nnrun.compiled import machine_code
+
+    return engine if machine_code.is_ready(np.dtype(config.training.dtype)) else NumpyEngine
+
+
 def decided(config: Config, dataset: Dataset, trainings: int = 1, heard: Heard = nobody) -> tuple[Config, list[str]]:
     """The configuration with one of the two engines, and what a reader should know of the choice.
 

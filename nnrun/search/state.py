@@ -20,10 +20,11 @@ from nnrun.data.dataset import Dataset, Part
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command
-from nnrun.machine import posix
+from nnrun.machine import posix, threads
 from nnrun.machine.capacity import free_memory, usable_cores
 from nnrun.machine.posix import LEAST_MEMORY
 from nnrun.runs.assembly import batch_size, make_trainer
+from nnrun.runs.engines import ready_engine
 from nnrun.runs.environment import describe
 from nnrun.runs.preparing import CACHE
 from nnrun.runs.rundir import RunDir
@@ -204,19 +205,29 @@ class Clock:
 # How long the trials will take, from a few steps that are timed before the first.
 
 STEPS, ROWS = 40, 4096  # that are timed at most; as many batches as the steps need are taken from the data
-SECONDS = 0.3  # of timing, unless a single step takes longer
+FIRST = 2  # steps that say how many are worth timing: an engine may do many before it can be asked to end
+SECONDS = 0.3  # of timing, unless these take longer
 LONG = 300.0  # seconds of a search that its user should know of
 
 
 def epoch_seconds(config: Config, dataset: Dataset) -> float:
-    """What an epoch of one run alone takes: its steps, and what it measures on training sample and dev set."""
+    """What an epoch of one run alone takes: its steps, and what it measures on training sample and dev set.
+
+    By the engine that will train it, if that need not be compiled for this, in one thread, as many as a worker has.
+    """
     rows, dev = (len(dataset.parts[part].x) for part in ("train", "dev"))
     size = batch_size(config, rows)
-    few = {"train": _first(dataset.parts["train"], STEPS * size), "dev": _first(dataset.parts["dev"], ROWS)}
-    fixed = configured(config, {"training.batch_size": size})
-    with np.errstate(all="ignore"):
-        trainer = make_trainer([fixed], replace(dataset, parts=few))
-        step = _seconds_of_step(trainer)
+    fixed, engine = configured(config, {"training.batch_size": size}), ready_engine(config)
+
+    def timed(steps: int) -> tuple[Trainer, float]:
+        few = {"train": _first(dataset.parts["train"], steps * size), "dev": _first(dataset.parts["dev"], ROWS)}
+        trainer = make_trainer([fixed], replace(dataset, parts=few), engine)
+        return trainer, _seconds_of_step(trainer)
+
+    with np.errstate(all="ignore"), threads.alone():
+        trainer, step = timed(FIRST)
+        if (steps := min(STEPS, int(SECONDS / step))) > FIRST:
+            trainer, step = timed(steps)
         began = time.perf_counter()
         trainer.engine.measure(trainer)
         rows_measured = len(trainer.on_train.examples) + len(trainer.on_dev.examples)
@@ -229,14 +240,12 @@ def _first(part: Part, rows: int) -> Part:
 
 
 def _seconds_of_step(trainer: Trainer) -> float:
-    taken, began = [], time.perf_counter()
-    before = began
-    for _ in trainer.steps():
+    """In an epoch: the median of those that are done one after the other, or of groups that are done at once."""
+    taken, done, before = list[float](), 0, time.perf_counter()
+    for last in trainer.steps():
         now = time.perf_counter()
-        taken.append(now - before)
-        before = now
-        if now - began > SECONDS:
-            break
+        taken.append((now - before) / (last - done))
+        done, before = last, now
     return statistics.median(taken)
 
 

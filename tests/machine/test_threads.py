@@ -114,3 +114,14 @@ def test_a_team_is_as_large_as_asked_else_one_a_core(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(threads.OURS, wrong)
         with pytest.raises(UsageError, match=f"NNRUN_THREADS={wrong}: must be a whole number from 1 to 1024"):
             threads.count()
+
+
+@pytest.mark.parametrize("before", [None, "3"])
+def test_no_team_for_a_while(before: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(threads.OURS, raising=False)
+    if before:
+        monkeypatch.setenv(threads.OURS, before)
+    with suppress(KeyError), threads.alone():
+        assert threads.count() == 1
+        raise KeyError
+    assert os.environ.get(threads.OURS) == before

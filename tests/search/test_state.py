@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
 from nnrun.data.dataset import load_dataset
+from nnrun.engine.trainer import NumpyEngine, Trainer
+from nnrun.machine import threads
 from nnrun.search import state
 
 
@@ -66,3 +70,47 @@ def test_how_many_networks_a_trial_trains_is_said_before_the_first_one(monkeypat
 def test_steps_of_any_config_can_be_timed(settings: tuple[str, ...], tmp_path: Path) -> None:
     config = load_config(None, settings).config
     assert 0 < state.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) < 600
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], list[tuple[type[NumpyEngine], int]]]:
+    """By which engines, and with how many threads, steps are timed for a config that says this one."""
+    made, make_trainer = list[tuple[type[NumpyEngine], int]](), state.make_trainer
+
+    def noted(*given: Any) -> Trainer:
+        trainer = make_trainer(*given)
+        made.append((type(trainer.engine), threads.count()))
+        return trainer
+
+    def time(engine: str) -> list[tuple[type[NumpyEngine], int]]:
+        config = load_config(None, [f"training.engine={engine}"]).config
+        assert state.epoch_seconds(config, load_dataset(config.data, "float32", tmp_path)) > 0
+        return made
+
+    monkeypatch.setattr(state, "make_trainer", noted)
+    monkeypatch.setenv(threads.OURS, "3")
+    return time
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_the_engine_is_timed_that_will_train_in_one_thread_as_workers_have(
+    engine: str, timed: Callable[[str], list[tuple[type[NumpyEngine], int]]]
+) -> None:
+    expected = NumpyEngine
+    if engine == "compiled":
+        pytest.importorskip("numba")
+        from nnrun.compiled import machine_code, steps
+
+        machine_code.load(np.dtype("float32"))  # as a search has it done before it begins
+        expected = steps.CompiledSteps
+    assert {*timed(engine)} == {(expected, 1)}
+    assert threads.count() == 3, "all as it was"
+
+
+def test_nothing_is_compiled_to_time_it(
+    timed: Callable[[str], list[tuple[type[NumpyEngine], int]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setenv("NNRUN_COMPILED_CACHE", str(tmp_path / "compiled"))
+    assert {*timed("compiled")} == {(NumpyEngine, 1)}
+    assert not [*(tmp_path / "compiled").iterdir()]
