@@ -86,7 +86,7 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
     errors: list[BaseException] = []
     helpers = count() - 1
     asked = deque(range(min(helpers, len(tasks) - 1)))
-    called, ended = len(asked), SimpleQueue[None]()
+    called, ended, woken = len(asked), list[None](), SimpleQueue[None]()
 
     def take() -> None:
         with suppress(IndexError):  # when no task is left
@@ -101,7 +101,8 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
         with suppress(IndexError):  # when it comes too late
             asked.pop()
             take()
-            ended.put(None)
+            ended.append(None)
+            woken.put(None)
 
     try:
         for _ in range(called):
@@ -109,7 +110,7 @@ def share(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]
         take()
     finally:
         coming.clear()
-        errors += _interrupts(called - _taken_back(asked), ended)
+        errors += _interrupts(called - _taken_back(asked), ended, woken)
     if errors:
         raise errors[0]
     return found
@@ -125,16 +126,19 @@ def _taken_back(asked: deque[int]) -> int:
     return count
 
 
-def _interrupts(begun: int, ended: SimpleQueue[None]) -> list[BaseException]:
-    """Those that come while so many helpers end their work; they are raised when nobody works any more."""
+def _interrupts(begun: int, ended: Sequence[None], woken: SimpleQueue[None]) -> list[BaseException]:
+    """Those that come while so many helpers end their work; they are raised when nobody works any more.
+
+    Who has ended is read off `ended` alone: an interrupt may take along what has just been got from `woken`.
+    """
     interrupts = list[BaseException]()
-    while begun:
+    while True:
         try:
-            ended.get()
-            begun -= 1
+            while len(ended) < begun:
+                woken.get()
+            return interrupts
         except KeyboardInterrupt as error:
             interrupts.append(error)
-    return interrupts
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +75,69 @@ def test_an_error_is_raised_when_nobody_works_any_more(team: int, wrong: int) ->
     assert not working
     assert len(done) < 10  # nobody went on
     assert threads.share(lambda k: k, [1, 2]) == [1, 2]  # and the team is as it was
+
+
+@pytest.mark.parametrize("team", [2, 3], indirect=True)
+def test_work_may_share_in_turn(team: int) -> None:
+    together = threading.Barrier(team, timeout=60)
+
+    def row(task: int) -> list[list[int]]:
+        if task < team:
+            together.wait()  # so that nobody is free when they share
+        return threads.share(lambda k: threads.share(lambda m: 100 * task + 10 * k + m, range(3)), range(4))
+
+    found = threads.share(row, range(2 * team))
+    assert found == [[[100 * task + 10 * k + m for m in range(3)] for k in range(4)] for task in range(2 * team)]
+    meet(team)
+
+
+def in_the_call() -> None:
+    raise KeyboardInterrupt
+
+
+def by_signal() -> None:
+    """To this thread."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def from_outside() -> None:
+    """To the process, as Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("team", [3], indirect=True)
+@pytest.mark.parametrize(
+    ("at_work", "interrupt"), [(True, in_the_call), (True, by_signal), (False, by_signal), (False, from_outside)]
+)
+def test_an_interrupt_is_raised_once_when_nobody_works_any_more(
+    team: int, at_work: bool, interrupt: Callable[[], None]
+) -> None:
+    """It comes while the caller is at work itself, or waits for the others."""
+    together, first, working = threading.Barrier(team, timeout=60), threading.Lock(), set[int]()
+
+    def work(task: int) -> None:
+        together.wait()
+        called = threading.current_thread() is threading.main_thread()
+        if called and not at_work:
+            return
+        working.add(task)
+        try:
+            if called == at_work and first.acquire(blocking=False):
+                time.sleep(0.05)  # until the others are at work, or the caller waits
+                interrupt()
+            time.sleep(0.1)
+        finally:
+            working.discard(task)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            threads.share(work, range(team))
+        assert not working
+        meet(team)
+        assert threads.share(lambda k: k, range(5)) == [0, 1, 2, 3, 4]
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("team", [2], indirect=True)
