@@ -20,7 +20,6 @@ import pytest
 from nnrun.runs.rundir import RunDir
 from nnrun.search.cluster.connecting import connected
 from nnrun.search.cluster.crew import USUAL, Crew, own_probe
-from nnrun.search.cluster.executor import Cluster
 from nnrun.search.executors import WorkerDiedError
 from nnrun.search.state import Options
 from nnrun.search.study import Watcher
@@ -126,14 +125,14 @@ def test_a_worker_that_stands_still(seconds: float, fresh: Callable[..., ByHand]
 @pytest.fixture
 def size(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many workers the search that was begun last may use."""
-    made, initialise = list[Cluster](), Cluster.__init__
+    made, initialise = list[Crew](), Crew.__init__
 
-    def noted(self: Cluster, *given: Any, **named: Any) -> None:
+    def noted(self: Crew, *given: Any, **named: Any) -> None:
         initialise(self, *given, **named)
         made.append(self)
 
-    monkeypatch.setattr(Cluster, "__init__", noted)
-    return lambda: made[-1]._crew.size
+    monkeypatch.setattr(Crew, "__init__", noted)
+    return lambda: made[-1].size
 
 
 @pytest.mark.parametrize("changes", [1, pytest.param(10, marks=SOAK)])
