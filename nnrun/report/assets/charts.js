@@ -73,7 +73,7 @@ function pointsBegin(place) {
     if (event.target !== place || event.ctrlKey || event.metaKey || event.altKey) return;
     if (move) moveView(place, ...move);
     else if (key === "0") showAllOf(place);
-    else if (key === "h" && at.line !== null) place.querySelectorAll(".legend .traces").forEach((name) => isOf(name, at.line) && press(name));
+    else if (key === "h" && at.line !== null) place.querySelectorAll(".legend .traces").forEach((name) => name.__data__[0].trace.index === at.line && press(name));
     else if ("npc".includes(key)) tellPoint(place, at, key);
     else return;
     event.preventDefault();
@@ -97,10 +97,6 @@ function showAllOf(place) {
   Plotly.Fx.unhover(place);
   views.get(place).ends = {};
   place.querySelector('.modebar-btn[data-title="Reset axes"]')?.click();
-}
-
-function isOf(name, line) {
-  return name.__data__[0].trace.index === line;
 }
 
 // A name in the legend, as by mouse.
