@@ -45,11 +45,11 @@ class Pace:
 
     def took(self, steps: int, spent: Sequence[Spent]) -> None:
         """Take in what each thread spent on so many steps."""
-        passed = max(of_thread.passed for of_thread in spent)
-        most = max(1, int(STRETCH * steps / passed)) if passed > 0 else steps
+        longest = max(of_thread.passed for of_thread in spent)
+        most = max(1, int(STRETCH * steps / longest)) if longest > 0 else steps
         self.steps = min(most, 2 * self.steps)
         if not self.shared:
-            self._alone -= passed
+            self._alone -= longest
             if self.shared:
                 self.steps = LEAST
         elif any(passed > SHORT and run < OWN * passed for passed, run in spent):

@@ -31,8 +31,8 @@ Integers = NDArray[np.int64]
 class CompiledSteps(NumpyEngine):
     """Each active member has the bits it would have alone.
 
-    Threads share the steps of a wide network, and the members of a narrow one. Epochs are measured by compiled code,
-    too, unless products take most of the time anyway.
+    Threads share the steps of a network alone that is not narrow, and of any that is huge, else the members. Epochs are
+    measured by compiled code, too, unless products take most of the time anyway.
     """
 
     vectors = staticmethod(at_lines)
@@ -112,14 +112,14 @@ class CompiledSteps(NumpyEngine):
         def train(k: int, part: int, lane: Lane) -> Sequence[Turn]:
             of_this = parts if k in members[:over] else 1
             steps = slice(len(spans) * part // of_this, len(spans) * (part + 1) // of_this)
-            self._step(self.given[k], lane, constants[k, steps], spans[steps])
+            self._advance(self.given[k], lane, constants[k, steps], spans[steps])
             return [partial(train, k, part + 1)] if part + 1 < of_this else measured.get(k, [])
 
         rows = int(spans[-1, 1] - spans[0, 0])
         in_all = len(members) * rows * self.of_a_row + (behind.operations() if behind else 0)
         self.lanes.run([partial(train, k, 0) for k in members], in_all)
 
-    def _step(self, given: Given, lane: Lane, constants: Array, spans: Integers) -> None:
+    def _advance(self, given: Given, lane: Lane, constants: Array, spans: Integers) -> None:
         """Some steps of a member, by all threads that can share them, as long as nothing disturbs that, or by one."""
         team = 1 if self.whole else threads.count(self.work.threads)
         run, done = partial(self.run, self.packed.ctypes.data, given.address), 0

@@ -112,7 +112,10 @@ def _compiled(config: Config, asked: str, heard: Heard, alone: bool) -> tuple[Co
 
 
 def saved_seconds(config: Config, dataset: Dataset) -> float:
-    """About what the compiled engine saves in one training, all its epochs and networks, in seconds."""
+    """About what the compiled engine saves in one training, all its epochs and networks, in seconds.
+
+    On two cores, whatever this machine has: the same work gets the same engine everywhere.
+    """
     rows, fitted = len(dataset.parts["train"].x), dataset.fitted
     batch = batch_size(config, rows)
     in_step = operations(layer_widths(config, len(fitted.features), fitted.classes), config.network.members * batch)

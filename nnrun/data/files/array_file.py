@@ -87,7 +87,7 @@ def _tables(
     for start in range(0, len(x), step):
         part = np.asfortranarray(_native(np.asarray(flat[start : start + step])))  # it is read column by column
         columns = dict(zip(names, part.T, strict=True))
-        columns |= {name: values[start : start + step] for name, values in beside.items()}
+        columns |= {name: _native(values[start : start + step]) for name, values in beside.items()}
         content = of_columns(columns, np.arange(start, start + len(part)))
         yield Table(content, str(path), first_row=start, image=_image(x.shape[1:]), notices=notices)
 
@@ -200,9 +200,10 @@ def _plain(path: Path) -> Array:
 
 
 def _native(values: Array) -> Array:
-    """In this machine's order of bytes, halves as float32, as they end where sums and limits begin."""
-    if values.dtype.kind == "f" and values.dtype.itemsize == 2:
-        return values.astype(np.float32)
+    """In this machine's order of bytes, halves as float32, as they end where sums and limits begin, at most float64."""
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        with np.errstate(over="ignore"):  # what is infinite then is told with its place
+            return values.astype(np.float32 if values.dtype.itemsize == 2 else np.float64)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 

@@ -45,7 +45,7 @@ class Source(Protocol):
     def chunks(self, cells: int, text: Collection[str]) -> Iterator[Table]:
         """Pieces of about so many cells, in order; the values of columns named in `text` stay text.
 
-        The index of each frame goes on counting the rows of the source. Raises DataError for what cannot be read.
+        Their rows have the numbers that they have in the source. Raises DataError for what cannot be read.
         """
 
     def table(self) -> Table:

@@ -90,6 +90,13 @@ class Plain:
     columns: Mapping[str, Array]
     numbers: Indices
 
+    def __post_init__(self) -> None:
+        for values in self.columns.values():  # which are given out as they are
+            values.flags.writeable = False
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"columns": self.columns, "numbers": self.numbers}  # without the frame
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """As pandas has it."""

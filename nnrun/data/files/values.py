@@ -47,8 +47,10 @@ def kind_of(values: Values) -> Kind:
 
 def missing_of(values: Values) -> npt.NDArray[np.bool_]:
     """Which values `(m,)` are missing; NumPy's whole numbers and truths never are, and are not looked at."""
-    if not isinstance(values, np.ndarray) and not is_plain(values.dtype):
-        return values.isna().to_numpy(dtype=bool)
+    if not is_plain(values.dtype):
+        import pandas as pd
+
+        return np.asarray(pd.isna(values), dtype=np.bool_)
     return np.isnan(np.asarray(values)) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,18 @@ def test_a_frame_gives_arrays_of_numbers_and_series_of_anything_else() -> None:
     content = Framed(frame)
     found = {name: isinstance(content.column(name), np.ndarray) for name in content.names}
     assert found == {"number": True, "word": False, "may be missing": False}
+
+
+def test_arrays_that_are_given_out_are_not_written_into(plain: Content) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        plain.take(slice(1, 3)).column("whole")[0] = 5
+
+
+def test_what_is_kept_on_disk_has_no_frame_in_it(plain: Content) -> None:
+    before = pickle.dumps(plain)
+    assert len(plain.frame) == 5
+    assert pickle.dumps(plain) == before
+    pd.testing.assert_frame_equal(cells(pickle.loads(before)), cells(plain))
 
 
 def test_text_among_arrays_makes_a_frame() -> None:

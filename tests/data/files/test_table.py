@@ -62,10 +62,18 @@ def test_an_array_means_what_a_series_does(name: str) -> None:
         codes, names = label_codes(values)
         places, different = factorized(values)
         present = values[~missing_of(values)]
-        found: list[object] = [kind_of(values), missing_of(values).tolist(), fractional(present).tolist()]
-        return [*found, codes.tolist(), names, places.tolist(), different.tolist(), labels(values).dropna().tolist()]
+        return [
+            kind_of(values),
+            fractional(present).tolist(),
+            codes.tolist(),
+            names,
+            places.tolist(),
+            different.tolist(),
+            labels(values).dropna().tolist(),
+        ]
 
     assert told(array) == told(series)
+    assert missing_of(array).tolist() == series.isna().tolist()
 
 
 def test_different_values_come_as_they_first_occur() -> None:

@@ -23,6 +23,7 @@ from nnrun.data.features.preprocess import Preprocessor
 from nnrun.data.files.reading import Reading
 from nnrun.data.files.sources import READERS, read_chunks, read_table
 from nnrun.data.files.table import Table
+from nnrun.data.files.values import label_codes
 from nnrun.data.prepare import prepare
 from nnrun.data.split import DIVIDED
 from nnrun.errors import DataError
@@ -469,6 +470,15 @@ def test_halves_are_read_as_float32(tmp_path: Path) -> None:
     tables = [read_table(tmp_path / "a.npy"), read_table(write(tmp_path / "a.parquet", h=pa.array(halves)))]
     assert [table.frame.iloc[:, 0].tolist() for table in tables] == [[0.5, 65_504.0, 3.0]] * 2
     assert {str(table.frame.iloc[:, 0].dtype) for table in tables} == {"float32"}
+
+
+def test_numbers_longer_than_float64_are_read_as_it(tmp_path: Path) -> None:
+    """Or one just below 3 would be the class 2, when it becomes a whole number."""
+    longs = np.array([3 - np.longdouble(2) ** -60, 1, 1], np.longdouble)
+    np.savez(tmp_path / "a.npz", x=longs.reshape(-1, 1), y=longs)
+    table = read_table(tmp_path / "a.npz")
+    assert {str(table.column(name).dtype) for name in table.columns} == {"float64"}
+    assert label_codes(table.column("y"))[1] == ["3", "1"]
 
 
 def test_dates_without_a_unit_are_refused(tmp_path: Path) -> None:
