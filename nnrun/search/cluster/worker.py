@@ -74,6 +74,8 @@ _probes: dict[str, Probe] = {}  # of this process, by kind
 def examine(text: str) -> str:
     """The probe of this worker, made where its trials train."""
     logging.getLogger("distributed.worker").addFilter(_is_no_refusal)
+    with suppress(OSError):  # of which trials tell
+        _store()  # where that is only a task can ask, and data may come before the first trial
     request = json.loads(text)
     kind: Kind = request["kind"]
     found: Future[Probe | Failure] = _pool(request["memory"]).submit(probe, probe_job(kind))
