@@ -166,7 +166,7 @@ def check_points(tmp_path: Path, share: float, seconds: float, twice: bool = Fal
     assert report["killed"] == max(1, round(share * report["points"]))
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1e9])
+@pytest.mark.parametrize("seconds", [0.0, pytest.param(1e9, marks=pytest.mark.soak)])
 def test_killed_between_a_request_and_its_effect(tmp_path: Path, seconds: float) -> None:
     """Before a tenth of all changes of files; with a checkpoint after each epoch, and with none before the end."""
     check_points(tmp_path, 0.1, seconds)
