@@ -39,7 +39,6 @@ _BYTE, _WHOLE, _PLACE = ctypes.c_uint8, ctypes.c_int64, ctypes.c_void_p
 _KINDS = [_PLACE, _WHOLE, _WHOLE, _BYTE, _BYTE, _PLACE, _PLACE, _PLACE]  # of what the function is given
 
 
-@cache
 def reader(*, compiling: bool = True) -> Read | None:
     """A function of text, the number of its lines, what stands between fields and before decimals, and a mask `(n,)`.
 
@@ -51,15 +50,18 @@ def reader(*, compiling: bool = True) -> Read | None:
         from nnrun.compiled import machine_code
 
         folder = own_folder()
-        if folder is None:
-            return None
-        path = folder / machine_code.name_of(PREFIX)
-        code = machine_code.kept(path) or (_made(path) if compiling else None)
-        if code is None:
-            return None
-        rows = machine_code.function(code, _SYMBOL, _KINDS)
+        path = folder / machine_code.name_of(PREFIX) if folder else None
+        return _loaded(path) if path and (compiling or machine_code.kept(path)) else None
     except Exception:  # the extra is missing, or goes with another version of something
         return None
+
+
+@cache
+def _loaded(path: Path) -> Read:
+    """The reader whose code is, or will be, in this file."""
+    from nnrun.compiled import machine_code
+
+    rows = machine_code.function(machine_code.kept(path) or _made(path), _SYMBOL, _KINDS)
 
     def read(text: Bytes, height: int, between: str, point: str, strange: npt.NDArray[np.bool_]) -> Columns | None:
         width, found = len(strange), _ONCE_MORE

@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -278,21 +277,22 @@ def test_the_code_is_made_once(tmp_path: Path) -> None:
     assert file.read_bytes() == good
 
 
-@pytest.fixture
-def unknown() -> Iterator[None]:
-    """Whether there is a reader is found out anew, before the test and after it."""
-    cell_reader.reader.cache_clear()
-    yield
-    cell_reader.reader.cache_clear()
-
-
-@pytest.mark.usefixtures("unknown")
 def test_code_is_not_taken_from_a_folder_that_is_open_to_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(folder_of_code.OURS, str(tmp_path))
     tmp_path.chmod(0o755)
     assert cell_reader.reader() is None
+
+
+def test_code_is_loaded_once_and_asked_for_anew_until_it_was_compiled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(folder_of_code.OURS, str(tmp_path / "code"))
+    assert cell_reader.reader(compiling=False) is None
+    made = cell_reader.reader()
+    assert made is not None
+    assert cell_reader.reader(compiling=False) is made
 
 
 def test_without_the_compiler_there_is_no_reader() -> None:
