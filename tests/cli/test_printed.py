@@ -302,7 +302,7 @@ def test_all_that_a_page_of_a_search_says_to_type_can_be_typed(nnrun: Nnrun, pro
     assert process(*FIRST_OF_ALL, "3", "--report").code == 0
     search = the_run()
     page = search / "report.html"
-    (repeating,) = re.findall(r"with other seeds; `(nnrun .*?)` does that", html.unescape(page.read_text()))
+    (repeating,) = re.findall(r"with other seeds; <code>(nnrun .*?)</code> does that", html.unescape(page.read_text()))
     assert len(commands_of(page)) >= 6
     for line in [*commands_of(page), repeating]:
         done = nnrun(*shlex.split(line)[1:])

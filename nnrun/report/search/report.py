@@ -191,7 +191,7 @@ def _sureness(found: Results, judged: Diagnosis | NnrunError) -> Iterator[str]:
         yield f"{sentence_case(' '.join(line.split()))}."
     yield from (f"{note}." for note in found.record.get("notes") or [])
     if not found.record.get("repeats"):
-        yield f"It was not trained again with other seeds; `{repeating}` does that for the best three."
+        yield join(["It was not trained again with other seeds; ", code(repeating), " does that for the best three."])
 
 
 def _repeats(found: Results) -> list[Markup]:
