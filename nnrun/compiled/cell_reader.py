@@ -57,11 +57,14 @@ def reader(*, compiling: bool = True) -> Read | None:
 
 
 @cache
-def _loaded(path: Path) -> Read:
-    """The reader whose code is, or will be, in this file."""
+def _loaded(path: Path) -> Read | None:
+    """The reader whose code is, or will be, in this file; None where it cannot be made, which takes long to learn."""
     from nnrun.compiled import machine_code
 
-    rows = machine_code.function(machine_code.kept(path) or _made(path), _SYMBOL, _KINDS)
+    try:
+        rows = machine_code.function(machine_code.kept(path) or _made(path), _SYMBOL, _KINDS)
+    except Exception:  # as above
+        return None
 
     def read(text: Bytes, height: int, between: str, point: str, strange: npt.NDArray[np.bool_]) -> Columns | None:
         width, found = len(strange), _ONCE_MORE

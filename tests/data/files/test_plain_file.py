@@ -295,6 +295,19 @@ def test_code_is_loaded_once_and_asked_for_anew_until_it_was_compiled(
     assert cell_reader.reader(compiling=False) is made
 
 
+def test_what_cannot_be_compiled_is_not_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tried = list[str]()
+
+    def fails(dispatcher: object, signature: object, symbol: str) -> bytes:
+        tried.append(symbol)
+        raise RuntimeError
+
+    monkeypatch.setenv(folder_of_code.OURS, str(tmp_path / "code"))
+    monkeypatch.setattr("nnrun.compiled.machine_code.compiled", fails)
+    assert cell_reader.reader() is cell_reader.reader() is None
+    assert len(tried) == 1
+
+
 def test_without_the_compiler_there_is_no_reader() -> None:
     script = (
         "import sys; sys.modules['llvmlite'] = None; from nnrun.compiled.cell_reader import reader; print(reader())"
