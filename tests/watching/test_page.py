@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -244,7 +245,9 @@ def test_columns_are_chosen_and_stay_so_and_children_stand_under_their_parents(p
 
 def test_what_chosen_runs_differ_in_is_shown_and_they_become_an_ensemble(page: Any, root: Path) -> None:
     nnrun.train({"name": "third", "seed": 7, **CONFIG}, root)
-    page.wait_for_selector("#runs tbody tr:nth-child(3)")
+    third = run_of(root, "third")
+    third.update_record(status="interrupted")
+    until(page, f"rows.get('{third.id}')?.status === 'interrupted'")
     for name in ("first", "third"):
         page.locator(f'tr[data-id="{run_of(root, name).id}"] input').check()
     until(page, "document.querySelectorAll('#differences tbody tr').length > 0")
@@ -252,9 +255,21 @@ def test_what_chosen_runs_differ_in_is_shown_and_they_become_an_ensemble(page: A
         row.split("\t")[0]: row.split("\t")[1:] for row in page.locator("#differences tbody").inner_text().split("\n")
     }
     assert told["seed"] == ["0", "7"]
+    assert page.locator("#together button").count() == 0
+    third.update_record(status="done")  # while it is chosen
     page.locator("#together button").click()
     page.wait_for_selector("#runs tbody tr:nth-child(4)")
     until(page, "document.getElementById('together-answer').textContent.startsWith('started: nnrun ensemble ')")
+
+
+def test_of_a_chosen_run_that_goes_nothing_is_left(page: Any, root: Path) -> None:
+    for name in ("first", "second"):
+        page.locator(f'tr[data-id="{run_of(root, name).id}"] input').check()
+    page.locator("#together button").wait_for()
+    page.locator("#differences caption").wait_for()
+    shutil.rmtree(run_of(root, "second").path)
+    page.locator("#together button").wait_for(state="detached")
+    page.locator("#differences caption").wait_for(state="detached")
 
 
 def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: Path) -> None:

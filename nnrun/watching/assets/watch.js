@@ -235,13 +235,21 @@ function choose(id, on) {
   compareSoon();
 }
 
+// An ensemble of what is chosen, once all of it is done; a button that stays the same keeps the focus.
+function offerEnsemble() {
+  const place = at("together"), isDone = (run) => run?.kind === "run" && run.status === "done";
+  const ids = !SETTINGS.readOnly && chosen.length > 1 && chosen.every((id) => isDone(rows.get(id))) ? chosen : [];
+  if (place.dataset.ids === ids.join()) return;
+  place.dataset.ids = ids.join();
+  const button = element("button", `ensemble of these ${ids.length}`, { type: "button" });
+  button.addEventListener("click", () => act({ do: "ensemble", ids }, at("together-answer")));
+  place.replaceChildren(...(ids.length ? [button] : []));
+}
+
 async function compareChosen() {
   const asked = chosen.join();
   at("differences").replaceChildren();
-  const whole = chosen.filter((id) => rows.get(id)?.kind === "run" && rows.get(id).status === "done");
-  const button = element("button", `ensemble of these ${whole.length}`, { type: "button" });
-  button.addEventListener("click", () => act({ do: "ensemble", ids: whole }, at("together-answer")));
-  at("together").replaceChildren(...(SETTINGS.readOnly || whole.length < 2 || whole.length < chosen.length ? [] : [button]));
+  offerEnsemble();
   if (chosen.length < 2) return;
   const answer = await fetch(address("differences", { run: chosen }));
   if (!answer.ok || asked !== chosen.join()) return;
@@ -412,6 +420,7 @@ function listen() {
     for (const run of changed) rows.set(run.id, run);
     gone.forEach(forget);
     drawSoon();
+    offerEnsemble();
     if (shown && changed.some((run) => run.id === shown)) detailSoon();
     if (passing) filterSoon();
   });
@@ -428,6 +437,7 @@ function listen() {
 
 function forget(id) {
   for (const map of [rows, curves, lines]) map.delete(id);
+  if (chosen.includes(id)) compareSoon();
   chosen = chosen.filter((other) => other !== id);
 }
 
