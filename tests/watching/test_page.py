@@ -267,9 +267,11 @@ def test_of_a_chosen_run_that_goes_nothing_is_left(page: Any, root: Path) -> Non
         page.locator(f'tr[data-id="{run_of(root, name).id}"] input').check()
     page.locator("#together button").wait_for()
     page.locator("#differences caption").wait_for()
+    until(page, "shownLines.length === 4")
     shutil.rmtree(run_of(root, "second").path)
     page.locator("#together button").wait_for(state="detached")
     page.locator("#differences caption").wait_for(state="detached")
+    until(page, "shownLines.length === 2")
 
 
 def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: Path) -> None:

@@ -436,9 +436,8 @@ function listen() {
 }
 
 function forget(id) {
-  for (const map of [rows, curves, lines]) map.delete(id);
-  if (chosen.includes(id)) compareSoon();
-  chosen = chosen.filter((other) => other !== id);
+  for (const map of [rows, lines]) map.delete(id);
+  if (chosen.includes(id)) choose(id, false);
 }
 
 // So many points are kept of a curve, as on the server.
