@@ -172,6 +172,7 @@ function draw() {
   const isBox = document.activeElement?.type === "checkbox";
   const kept = [...rows.values()].filter((run) => !passing || passing.has(run.id)).sort(compare);
   drawHead();
+  offerEnsemble();
   const body = at("runs").tBodies[0] ?? at("runs").createTBody();
   ordered(kept).forEach(([run, depth], i) => {
     const wanted = line(run, depth), there = body.rows[i];
@@ -249,7 +250,6 @@ function offerEnsemble() {
 async function compareChosen() {
   const asked = chosen.join();
   at("differences").replaceChildren();
-  offerEnsemble();
   if (chosen.length < 2) return;
   const answer = await fetch(address("differences", { run: chosen }));
   if (!answer.ok || asked !== chosen.join()) return;
@@ -420,7 +420,6 @@ function listen() {
     for (const run of changed) rows.set(run.id, run);
     gone.forEach(forget);
     drawSoon();
-    offerEnsemble();
     if (shown && changed.some((run) => run.id === shown)) detailSoon();
     if (passing) filterSoon();
   });
