@@ -490,7 +490,7 @@ the best one's count is that of the search.
 
 A network that is not better than a simple model is not worth its trouble, and what a guess reaches tells what an error
 means. `nnrun evaluate` fits both on the training part, in less than a second, and says so where the network does not
-beat them. Training itself does not, since that would load scikit-learn each time."""
+beat them. Training itself does not, as each run would take a third of a second more."""
 
 METRICS_USE = """\
 `metrics.primary` and `search.metric` in a file:
@@ -902,7 +902,7 @@ def metrics() -> str:
     fitted = f"{baselines.ROWS:,} rows, or {baselines.CELLS:,} cells"
     simple = [
         ["constant", "the share of each class among the training rows as its probability", "the mean"],
-        ["linear", f"logistic regression (scikit-learn, C = 1, at most {baselines.STEPS} steps)", "ridge, α = 1"],
+        ["linear", f"logistic regression (C = 1, at most {baselines.STEPS} steps)", "ridge, α = 1"],
         ["boosting, with `--baselines`", "scikit-learn's HistGradientBoosting as it comes", "the same"],
     ]
     grown = f"{baselines.BOOSTED_ROWS:,} rows, or {baselines.BOOSTED_CELLS:,} cells"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 from nnrun.data.dataset import Dataset
 from nnrun.data.features.preprocess import Preprocessor
 from nnrun.engine.evaluation import Examples, sample
-from nnrun.engine.losses import Loss
+from nnrun.engine.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from nnrun.engine.members import mean_gradient
 from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.models.trained import trained
@@ -23,14 +23,16 @@ from nnrun.runs.stored import StoredRun
 ROWS, CELLS = 20_000, 5_000_000  # of training data that the linear model is fitted on, at most
 BOOSTED_ROWS, BOOSTED_CELLS = 200_000, 20_000_000  # that trees are grown on, at most
 MOST_CODES = 255  # of a column that scikit-learn's trees take as categories, at most
+PENALTY = 1.0  # of the linear model, on Σ W²
 STEPS = 200  # of L-BFGS, at most
+UNTIL = {"maxiter": STEPS, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps, "maxls": 50}  # when it ends, as scikit-learn's
 NEVER = -50.0  # logit of a class that the rows do not have
 CHUNK = 4096
 
 # Of a quick look, by least squares.
 MEASURED = 5_000  # of each set, as many as settle an error to a point
 MOST_FEATURES = 2_000  # the fit grows with their cube
-RIDGE = 10.0  # beside a feature's sum of squares, which is the number of rows
+QUICK_PENALTY = 10.0  # beside a feature's sum of squares, which is the number of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +66,9 @@ def constant(train: Examples, loss: Loss, classes: int | None) -> Linear:
 
 
 def linear(train: Examples, loss: Loss, classes: int | None, numeric: Sequence[int] | None = None) -> Linear:
-    """scikit-learn's logistic regression (C = 1) or ridge regression (α = 1) on standardised features.
+    """Logistic regression (½‖W‖² beside the summed loss, C = 1) or ridge regression (α = 1) on standardised features.
 
+    The models that scikit-learn has by default, whose import alone would take a second.
     It does without those that are not `numeric`, None for all: codes are told apart by no line.
     On all training rows, or on a fixed sample of 20,000 rows, or 5 million cells if that is less.
     """
@@ -76,7 +79,10 @@ def linear(train: Examples, loss: Loss, classes: int | None, numeric: Sequence[i
     deviation[deviation == 0] = 1
     x -= mean
     x /= deviation
-    W, b = _ridge(x, measured) if classes is None else _logistic(x, measured, classes)
+    if classes is None:
+        W, b = _ridge(x, measured.y.astype(np.float64), weights_of(measured), PENALTY)
+    else:
+        W, b = _logistic(x, measured, classes)
     W, of_all = _of_width(W, loss) / deviation[:, None], np.zeros((measured.x.shape[1], loss.width))
     of_all[places] = W
     return Linear(of_all, _of_width(b, loss) - mean @ W, len(measured))
@@ -164,30 +170,54 @@ def _of_one_class(x: Array, y: Array) -> Any:
 
 def _logistic(x: Array, measured: Examples, classes: int) -> tuple[Array, Array]:
     """Weights `(n, classes)` and biases `(classes,)`; classes that no row has are never predicted."""
-    from sklearn.linear_model import LogisticRegression
-
     W, b = np.zeros((x.shape[1], classes)), np.full(classes, NEVER)
-    present = np.unique(measured.y)
-    if len(present) == 1:
-        b[present] = 0
-        return W, b
-    model = LogisticRegression(max_iter=STEPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not converged: a baseline may stop at its last step
-        model.fit(x, measured.y, weights_of(measured))
-    own, bias = model.coef_.T, model.intercept_
+    present, y = np.unique(measured.y, return_inverse=True)
+    loss = SigmoidCrossEntropy() if len(present) == 2 else SoftmaxCrossEntropy(len(present))
+    own, bias = _least_cost(x, loss, loss.targets(y, x.dtype), weights_of(measured))
     if len(present) == 2:  # one logit for both
         own, bias = np.hstack([np.zeros_like(own), own]), np.append(0, bias)
     W[:, present], b[present] = own, bias
     return W, b
 
 
-def _ridge(x: Array, measured: Examples) -> tuple[Array, Array]:
-    from sklearn.linear_model import Ridge
+def _least_cost(x: Array, loss: Loss, targets: Array, weights: Array | None) -> tuple[Array, Array]:
+    """W `(n, width)` and b `(width,)` with the least Σ w·loss + ½‖W‖², by L-BFGS (Liu & Nocedal 1989)."""
+    from scipy.optimize import minimize
 
-    model = Ridge(alpha=1.0).fit(x, measured.y.astype(np.float64), weights_of(measured))
-    width = measured.y.shape[1]
-    return model.coef_.reshape(width, -1).T, np.broadcast_to(model.intercept_, (width,))
+    rows, n = x.shape
+    w = np.ones(rows) if weights is None else weights
+    in_all = w.sum()
+
+    def cost(flat: Array) -> tuple[float, Array]:
+        """That for a weight of 1, with its gradient."""
+        theta = flat.reshape(n + 1, loss.width)
+        W, logits = theta[:n], x @ theta[:n] + theta[n]
+        total, _ = loss.sums(logits, targets, w)
+        slope = mean_gradient(loss, logits, targets, w[:, None], out=np.empty_like(logits)) * rows
+        gradient = np.vstack([x.T @ slope + W, slope.sum(axis=0)]) / in_all
+        return float(total + np.square(W).sum() / 2) / in_all, gradient.ravel()
+
+    found = minimize(cost, np.zeros((n + 1) * loss.width), jac=True, method="L-BFGS-B", options=UNTIL)
+    theta: Array = found.x.reshape(n + 1, loss.width)
+    return theta[:n], theta[n]
+
+
+def _ridge(x: Array, y: Array, weights: Array | None, penalty: float) -> tuple[Array, Array]:
+    """W `(n, width)` and b `(width,)` with the least Σ w·(x·W + b − y)² + penalty·‖W‖² (Hoerl & Kennard 1970).
+
+    About the means no b is needed; where there are more features than rows, W is made of rows.
+    """
+    centre, mean = np.average(x, axis=0, weights=weights), np.average(y, axis=0, weights=weights)
+    x, y = x - centre, y - mean
+    if weights is not None:
+        root = np.sqrt(weights)[:, None]
+        x, y = x * root, y * root
+    rows, n = x.shape
+    if n <= rows:
+        W = np.linalg.solve(x.T @ x + penalty * np.eye(n), x.T @ y)
+    else:
+        W = x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(rows), y)
+    return W, mean - centre @ W
 
 
 def _of_width(scores: Array, loss: Loss) -> Array:
@@ -210,7 +240,8 @@ def _dev_error(dataset: Dataset) -> float | None:
         return None
     train, dev = (_without_codes(sample(examples(dataset, part), MEASURED), dataset) for part in ("train", "dev"))
     goal = np.eye(len(dataset.classes))[train.y] if dataset.classes else np.asarray(train.y, np.float64)
-    told = _with_one(dev) @ _least_squares(train, goal)
+    W, b = _ridge(np.asarray(train.x, np.float64), goal, weights_of(train), QUICK_PENALTY)
+    told = np.asarray(dev.x, np.float64) @ W + b
     weights = np.ones(len(dev)) if dev.weights is None else dev.weights
     if dataset.classes:
         return float(np.average(told.argmax(axis=1) != dev.y, weights=weights))
@@ -220,16 +251,3 @@ def _dev_error(dataset: Dataset) -> float | None:
 
 def _without_codes(rows: Examples, dataset: Dataset) -> Examples:
     return Examples(rows.x[:, dataset.fitted.numeric], rows.y, rows.weights) if dataset.fitted.embeddings else rows
-
-
-def _least_squares(train: Examples, goal: Array) -> Array:
-    """Coefficients `(n + 1, k)`, the last row the intercept, which no penalty holds."""
-    x = _with_one(train)
-    weighted = x.T if train.weights is None else x.T * train.weights
-    penalty = np.diag([*[RIDGE] * (x.shape[1] - 1), 0.0])
-    found: Any = np.linalg.lstsq(weighted @ x + penalty, weighted @ goal, rcond=None)[0]
-    return np.asarray(found, np.float64)
-
-
-def _with_one(rows: Examples) -> Array:
-    return np.column_stack([np.asarray(rows.x, np.float64), np.ones(len(rows))])

@@ -56,6 +56,22 @@ def test_numbers() -> None:
     assert predicted(linear(measured, loss, None), x, None)[:, 0] == pytest.approx(known, abs=1e-6)
 
 
+@pytest.mark.parametrize("classes", [None, 2, 3])
+@pytest.mark.parametrize("columns", [4, 60])
+def test_rows_count_by_their_weight_and_may_be_fewer_than_columns(classes: int | None, columns: int) -> None:
+    rng = np.random.default_rng(1)
+    x, weights = rng.standard_normal((40, columns)), rng.uniform(0.1, 5, 40)
+    signal = x @ rng.standard_normal((columns, classes or 1)) + rng.standard_normal((40, classes or 1))
+    y = signal.argmax(axis=1) if classes else signal
+    scaled = StandardScaler().fit_transform(x)
+    found = predicted(linear(Examples(x, y, weights), loss_of(classes), classes), x, classes)
+    if classes:
+        known = LogisticRegression(max_iter=200).fit(scaled, y, weights).predict_proba(scaled)
+    else:
+        known = Ridge(alpha=1.0).fit(scaled, y, weights).predict(scaled).reshape(-1, 1)
+    assert found == pytest.approx(known, abs=1e-6)
+
+
 @pytest.mark.parametrize(("present", "classes"), [([0, 2], 3), ([0, 1, 3], 4), ([1], 2)])
 def test_a_class_that_training_lacks_is_never_predicted(present: list[int], classes: int) -> None:
     x, y = made_up(len(present)) if len(present) > 1 else (made_up(2)[0], np.zeros(200, int))
