@@ -75,16 +75,9 @@ def by_file(attributes: set[tuple[str, str, str]]) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.long
-def test_what_needs_posix_stands_where_it_is_named(tmp_path: Path) -> None:
-    """Without the packages that nnrun uses, mypy misses attributes of what comes from them: another owner."""
-    lacking = attributes_lacking("win32", tmp_path)
-    assert by_file({each for each in lacking if each[1] in ("Module", '"mmap"')}) == POSIX
-
-
 @pytest.mark.soak
-def test_nothing_else_is_lacking_on_any_system(tmp_path: Path) -> None:
-    """Whoever owns it: what is missed on Linux too is left out."""
+def test_what_needs_posix_stands_where_it_is_named_and_nothing_else_is_lacking(tmp_path: Path) -> None:
+    """Without the packages that nnrun uses, mypy misses attributes of what comes from them, too, on any system."""
     on_linux = attributes_lacking("linux", tmp_path)
     assert by_file(attributes_lacking("win32", tmp_path) - on_linux) == POSIX
     assert attributes_lacking("darwin", tmp_path) <= on_linux
