@@ -14,7 +14,16 @@ from nnrun.data.features.categories import Limits
 from nnrun.data.features.dates import DATE_PARTS
 from nnrun.data.features.target import Transform
 from nnrun.data.files.sources import target_name
-from nnrun.data.files.table import CORRECT, FEW_VALUES, MOSTLY_NUMBERS, Table, require_column, require_single
+from nnrun.data.files.table import (
+    CORRECT,
+    FEW_VALUES,
+    MOSTLY_NUMBERS,
+    Table,
+    check_fits,
+    numbers,
+    require_column,
+    require_single,
+)
 from nnrun.engine.metrics import Task
 from nnrun.errors import DataError
 from nnrun.machine.capacity import lacking
@@ -159,6 +168,14 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
                 f"{place}: {shown(text)} is not a number, but {facts.present - facts.slips} of {facts.present} values "
                 f"of column {name!r} are; {CORRECT}"
             )
+
+
+def check_sizes(table: Table, columns: Iterable[str]) -> None:
+    """Raise DataError at the first cell of columns of numbers that is infinite, or more than float32 holds."""
+    for name in columns:
+        with np.errstate(over="ignore"):
+            values = np.nan_to_num(numbers(table, name)).astype(np.float32)
+        check_fits(table, values[:, None], [name])
 
 
 def check_memory(found: Survey, meanings: Mapping[str, Meaning], limits: Limits) -> None:

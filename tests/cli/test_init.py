@@ -348,6 +348,14 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     "a slip among decimal commas": (
         "x;y\n" + "".join(f"{row},5;a\n{row},25;b\n" for row in range(60)) + "O,5;a\n", (), 4, "data.csv:122:1: 'O,5'",
     ),
+    "an infinite number": (
+        "x,y\n" + "".join(f"{row}.5,{'ab'[row % 3 // 2]}\n" for row in range(30)) + "-inf,a\n", (), 4,
+        "data.csv:32:1: the value in column 'x' is infinite",
+    ),
+    "a huge number": (
+        "x,y\n" + "".join(f"{row}.5,{'ab'[row % 3 // 2]}\n" for row in range(30)) + "1e300,a\n", (), 4,
+        "data.csv:32:1: the value in column 'x' is too large for float32",
+    ),
     "no folder": ("size,y\n1,a\n", ("-o", "nowhere/c.yaml"), 2, "there is no folder nowhere"),
     "a folder": ("size,y\n1,a\n", ("-o", "."), 2, "is a folder"),
 }  # fmt: skip

@@ -125,7 +125,7 @@ ROUNDING = 2.0**-47  # of the larger one: 32 times what lies between neighbourin
 
 def differ(low: float, high: float) -> bool:
     """Whether two numbers differ by more than what rounding leaves, as between 0.3 and 0.1 + 0.2."""
-    return high - low > ROUNDING * max(abs(low), abs(high))
+    return high - low == inf or high - low > ROUNDING * max(abs(low), abs(high))
 
 
 def varies(values: Floats) -> bool:
