@@ -25,7 +25,7 @@ BOOSTED_ROWS, BOOSTED_CELLS = 200_000, 20_000_000  # that trees are grown on, at
 MOST_CODES = 255  # of a column that scikit-learn's trees take as categories, at most
 PENALTY = 1.0  # of the linear model, on Σ W²
 STEPS = 200  # of L-BFGS, at most
-UNTIL = {"maxiter": STEPS, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps, "maxls": 50}  # when it ends, as scikit-learn's
+UNTIL = {"maxiter": STEPS, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps, "maxls": 50}  # as scikit-learn has it
 NEVER = -50.0  # logit of a class that the rows do not have
 CHUNK = 4096
 

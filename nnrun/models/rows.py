@@ -178,9 +178,9 @@ class Predictions:
         if not column.indicator:
             self._count(table, column.name, "missing, as none was in training", missing)
         if column.kind == "category":
-            values = labels(cells).to_numpy(dtype=object)
-            pooled = np.isin(values, np.array(column.pooled, dtype=object))
-            unseen = ~np.isin(values, np.array(column.vocabulary, dtype=object)) & ~pooled & ~missing
+            values = labels(cells)
+            pooled, known = (values.isin(seen).to_numpy() for seen in (column.pooled, column.vocabulary))
+            unseen = ~known & ~pooled & ~missing
             self._count(table, column.name, f"rare in training and counted as {OTHER}", pooled)
             self._count(table, column.name, _unseen(column), unseen)
 
