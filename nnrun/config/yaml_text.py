@@ -12,8 +12,10 @@ import yaml
 from nnrun.config.data_section import DOWNLOAD, is_address
 from nnrun.config.values import BUILDERS, PATTERNS, PREFIX, KeyPath, Tree, describe, dotted
 from nnrun.errors import ConfigError
+from nnrun.installation import command, shipped
 from nnrun.text import closest
 
+SUFFIXES = (".yaml", ".yml")
 MOST_VALUES = 100_000  # aliases of aliases grow exponentially
 
 
@@ -258,6 +260,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _neighbour(path: Path) -> str:
-    names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = closest(path.name, names)
-    return f"; did you mean {path.with_name(close)}?" if close else ""
+    """What was probably meant: a YAML file beside it, or one that comes with nnrun."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else []
+    by_stem = {file.stem: file.name for file in beside if file.suffix.lower() in SUFFIXES}
+    if close := closest(path.stem, by_stem):
+        return f"; did you mean {path.with_name(by_stem[close])}?"
+    if (shipped() / "configs" / f"{path.stem}.yaml").is_file():
+        return f"; `{command('configs', path.stem)}` puts the one that comes with nnrun here"
+    return ""

@@ -187,7 +187,13 @@ def test_configs_that_are_no_file(nnrun: Nnrun, config: Write) -> None:
     Path("folder").mkdir()
     Path("binary.yaml").write_bytes(bytes([0x89, 0xFF, 0, 0x1A]) * 100)
     check(nnrun("train", "ok.yml"), 3, [r"ok.yml: no such file; did you mean ok.yaml\?"])
-    check(nnrun("train", "zzz"), 3, ["zzz: no such file"])
+    Path("table.csv").write_text("x,y\n1,2\n")
+    check(nnrun("train", "okk"), 3, [r"okk: no such file; did you mean ok.yaml\?"])
+    for name in ("zzz", "table"):
+        check(nnrun("train", name), 3, [f"{name}: no such file"])
+    check(
+        nnrun("train", "digits"), 3, ["digits: no such file; `.*nnrun configs digits` puts the one that comes .* here"]
+    )
     check(nnrun("train", "folder"), 3, ["folder: is a directory; a YAML file is needed"])
     check(nnrun("train", "binary.yaml"), 3, ["binary.yaml:1:1: not UTF-8 text .*"])
 
