@@ -215,7 +215,7 @@ class Loop:
             "budget": f"the budget of {Budget.of(self.asked['budget']).told} is spent: no further step fits into it",
             "noise floor": self.results.floor(here) or "",
             "perfect": "no dev example is wrong: nothing is left to gain that this dev set could show",
-            "nothing to learn": "no setting does better on dev than a constant guess: nothing can be learned from it",
+            "nothing to learn": "no setting does better on dev than a constant guess, beyond chance",
             "nothing left": "no advice is left that was not tried",
         }
         return words[why]

@@ -183,7 +183,7 @@ def look_at_rows(e: Evidence) -> Move | None:
         return None
     why = (
         f"On {all_of(sets)} the mean of the target would do better: a few rows far from all others, or a target that "
-        "hardly varies there. See which."
+        "hardly varies there. See what its checks say."
     )
     return Move(200, why, {}, "check")
 
