@@ -37,8 +37,7 @@ def begun(loaded: Loaded, root: Path, heard: Heard = nobody, trainings: int = 1)
     with located(loaded):
         dataset = _dataset(loaded.config, root, heard)
         config, told = decided(loaded.config, dataset, trainings, heard)
-        loaded.notices.extend(told)
-        return replace(loaded, config=config), dataset
+        return replace(loaded, config=config, notices=[*loaded.notices, *told]), dataset
 
 
 def session_of(loaded: Loaded, dataset: Dataset) -> Session:

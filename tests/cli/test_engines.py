@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nnrun.config.load import load_config
 from nnrun.errors import StoppedError
 from nnrun.models.trained import trained
 from nnrun.runs import engines
+from nnrun.runs.preparing import begun
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from tests.cli.conftest import Done
@@ -205,6 +207,14 @@ def test_a_signal_before_it_compiles_stops_the_command(nnrun: Nnrun, monkeypatch
     for asked in ("auto", "compiled"):
         with pytest.raises(StoppedError):
             engines.decided(engines.with_engine(found.config, asked), found.dataset, trainings=10**6, heard=heard)
+
+
+def test_what_is_said_of_the_engine_is_said_once_however_often_a_config_is_used(here: Path) -> None:
+    loaded = load_config(None, ["data.source=moons", "training.epochs=100000"])
+    for _ in range(2):
+        begun_now, _ = begun(loaded, here / "runs")
+        assert [told for told in begun_now.notices if "engine" in told] == begun_now.notices != []
+    assert loaded.notices == []
 
 
 def test_code_that_cannot_be_kept_is_one_note(nnrun: Nnrun, monkeypatch: pytest.MonkeyPatch) -> None:
