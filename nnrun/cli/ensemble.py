@@ -15,7 +15,7 @@ from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.cli.train import EXIT_CODES
 from nnrun.cli.train import _report as _report_run
-from nnrun.installation import command, elsewhere
+from nnrun.installation import command, elsewhere, has_extra
 
 if TYPE_CHECKING:
     from nnrun.runs.listener import Listener, Outcome, ToldToStop
@@ -217,5 +217,9 @@ def _report(run: RunDir, json: bool, quiet: bool) -> None:
         return
     told = [*ensemble_lines(found), "", *summary(found.record, found.config, found.status), "", f"run      {run.path}"]
     name = called(run.path)
-    further = [["evaluate", name], ["export", name, "-o", "model.onnx"], ["show", name]]
+    further = [
+        ["evaluate", name],
+        ["export", name, "--format", "onnx" if has_extra("onnx") else "numpy"],
+        ["show", name],
+    ]
     result(*told, *(next_line(command(*words)) for words in further))

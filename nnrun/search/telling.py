@@ -48,7 +48,7 @@ def heading(run_id: str, plan: Plan, space: Space, workers: int | None = None, k
     at_work = "" if workers is None else f", {workers} worker{'' if workers == 1 else 's'}"
     return [
         f"search   {run_id}",
-        f"strategy {plan.strategy}{pruned}, {plan.total} trials, {metric}{at_work}",
+        f"strategy {plan.strategy}{pruned}, {counted(plan.total, 'trial')}, {metric}{at_work}",
         *(f"space    {parameter.key}: {_range(parameter)}" for parameter in space.parameters),
         *(line for notice in space.notices for line in wrapped(notice, "note     ")),
     ]

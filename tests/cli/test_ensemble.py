@@ -125,12 +125,18 @@ def test_without_a_gain_the_best_single_one_is_all_of_it(nnrun: Run, here: Path)
     assert naive > 0 and abs(honest) < 2 * se
 
 
-def test_what_an_ensemble_says_to_type_can_be_typed(nnrun: Run, here: Path) -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_what_an_ensemble_says_to_type_can_be_typed(
+    there: bool, nnrun: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where ONNX files cannot be written."""
+    monkeypatch.setattr("nnrun.cli.ensemble.has_extra", lambda extra: there)
     runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
     done = nnrun("ensemble", *runs)
     assert len(done.next) == 3
     for line in done.next:
         assert nnrun(*shlex.split(line)[1:]).code == 0, line
+    assert (Path("model.onnx").exists(), Path("model.py").exists()) == (there, not there)
 
 
 def test_one_that_was_interrupted_is_trained_to_its_end(nnrun: Run, here: Path) -> None:
