@@ -91,6 +91,12 @@ TRUTH = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "n
 ISO = re.compile(
     r"(\d{4})-(\d\d?)(?:-(\d\d?))?(?:[T ](\d\d?)(?::?(\d\d)(?::?\d\d(?:\.\d+)?)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 )
+NUMBER = re.compile(  # thousands grouped or not, with a sign such as $ or %, perhaps with a unit of letters behind it
+    r"(\()?[%$€£¥\s]*([-+\u2212\u2013]?)[%$€£¥\s]*"
+    r"(\d{1,3}(?:[,'\u2019\s]\d{3})+(?:\.\d*)?|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"\s*(-?)[%$€£¥\s]*(?:[A-Za-z\u00b5\u03bc\u00b0\u03a9][A-Za-z/\u00b0\u00b2\u00b3]{0,9})?(\))?"
+)
+NO_NUMBER = {"n.a.", "n.a", "N.A.", "N.A", "n.d.", "--", "---", "\u2013", "\u2014"}  # an unknown one
 ROWS_AT_ONCE = 10_000
 
 
@@ -126,15 +132,13 @@ def features(preparation: Preparation, table: Mapping[str, Sequence[Any]]) -> Ar
         if column["name"] not in table:
             raise ValueError(f"no column {column['name']!r}")
     parts = [KINDS[column["kind"]](column, table[column["name"]]) for column in preparation["columns"]]
-    lines = [_bent(preparation, place, values) for place, values in enumerate(np.hstack(parts).T)]
-    x: Array = (np.vstack(lines).T - preparation["means"]) / preparation["deviations"]
+    bent = [
+        [np.interp(values / 2, np.array(at) / 2, to) for at, to in preparation["bent"].get(place, ())] or [values]
+        for place, values in enumerate(np.hstack(parts).T)
+    ]
+    x: Array = (np.vstack(bent).T - preparation["means"]) / preparation["deviations"]
     x[:, preparation["smooth"]] /= np.hypot(1, x[:, preparation["smooth"]] / 3)
     return x
-
-
-def _bent(preparation: Preparation, place: int, values: Array) -> list[Array]:
-    lines = preparation["bent"].get(place)
-    return [np.interp(values / 2, np.array(at) / 2, to) for at, to in lines] if lines else [values]
 
 
 def outputs(stack: Stack, k: int, x: Array) -> Array:
@@ -192,15 +196,14 @@ def _filled(column: Column, values: Array, missing: Array | None = None) -> Arra
 
 
 def _number(column: Column, value: Any) -> float:
-    if _is_missing(value):
+    text = str(value).strip()
+    if _is_missing(value) or text in NO_NUMBER:
         return np.nan
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = np.inf
-    if np.isinf(number):
+    found = NUMBER.fullmatch(text)
+    number = float(re.sub(r"[,'\u2019\s]", "", found[3])) if found and bool(found[1]) == bool(found[5]) else np.inf
+    if found is None or np.isinf(number):
         raise ValueError(f"{value!r} in column {column['name']!r} is not a finite number")
-    return number
+    return -number if found[1] or found[4] or found[2] not in "+" else number
 
 
 def _is_missing(value: Any) -> bool:
@@ -226,14 +229,10 @@ def _read_moment(column: Column, text: str) -> datetime:
             return datetime.strptime(text, column["format"])
         year, month, day, hour, minute, zone = ISO.match(text).groups()  # type: ignore[union-attr]
         moment = datetime(int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0))
-        return moment.replace(tzinfo=_zone(zone)) if zone else moment
+        east = 0 if zone in (None, "Z") else int(f"{zone[0]}1") * (60 * int(zone[1:3]) + int(zone[-2:]))
+        return moment.replace(tzinfo=timezone(timedelta(minutes=east))) if zone else moment
     except (AttributeError, ValueError):
         raise ValueError(f"{text!r} in column {column['name']!r} is not a date like {column['format']}") from None
-
-
-def _zone(text: str) -> timezone:
-    minutes = 0 if text == "Z" else int(text[1:3]) * 60 + int(text[-2:])
-    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
 def _part(moment: datetime, part: str) -> int:
@@ -269,11 +268,10 @@ def _records(path: str) -> Iterator[dict[str, str]]:
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, skipinitialspace=True)
         header = [name.strip() for name in next(reader, [])]
-        for fields in reader:
-            if fields and len(fields) != len(header):
+        for fields in filter(None, reader):
+            if len(fields) != len(header):
                 raise ValueError(f"line {reader.line_num}: {len(fields)} fields where the header has {len(header)}")
-            if fields:
-                yield dict(zip(header, fields, strict=True))
+            yield dict(zip(header, fields, strict=True))
 
 
 def main(path: str) -> None:
@@ -296,5 +294,7 @@ if __name__ == "__main__":
         sys.exit("usage: python model.py rows.csv > predictions.csv")
     try:
         main(sys.argv[1])
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever reads has seen enough, and need not hear of it
     except (OSError, ValueError) as error:
         sys.exit(f"{sys.argv[1]}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -20,10 +21,11 @@ from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
 from nnrun.data.files.content import Framed
+from nnrun.data.files.sources import read_table
 from nnrun.data.files.table import Table
 from nnrun.engine.activations import ACTIVATIONS
 from nnrun.errors import NnrunError
-from nnrun.models.export import numpy_file, onnx_file
+from nnrun.models.export import numpy_file, onnx_file, standalone
 from nnrun.models.export.formats import FORMATS, TOLERANCE, dev_rows, difference, export
 from nnrun.models.model import Model, load_model
 from nnrun.runs import verbs
@@ -223,6 +225,45 @@ def test_the_python_file_takes_rows_or_columns_with_python_s_own_values(strange:
         space["predict"]([{"income": 1}])
     with pytest.raises(ValueError, match="'old' in column 'age' is not a finite number"):
         space["predict"]([rows[0] | {"age": "old"}])
+
+
+SPELLINGS: dict[str, Callable[[int], str]] = {
+    "dollars": lambda n: f"${n}",
+    "euros behind": lambda n: f"{n}.5 €",
+    "a share": lambda n: f"{n % 100}%",
+    "a unit": lambda n: f"{n}.25 kg",
+    "in brackets": lambda n: f"({n})" if n % 3 else str(n),
+    "minus behind": lambda n: f"{n}-" if n % 3 else str(n),
+    "another minus": lambda n: f"\u2212{n}.5" if n % 3 else f"{n}.5",
+    "thousands": lambda n: f"{1_000_000 + n:,}.5",
+    "thousands by spaces": lambda n: f"{1_000_000 + n:,}".replace(",", "\u202f"),
+    "dollars by thousands": lambda n: f"-${1000 + n:,}.50",
+    "not measured": lambda n: f"{n}.5" if n % 4 else "n.d.",
+}
+
+
+def test_numbers_in_other_spellings_are_read_as_in_training(train_run: Train, tmp_path: Path) -> None:
+    """Those of the file that was trained on, which `python model.py` is given as it is."""
+    rows = [[spell(k * 37 % 211) for spell in SPELLINGS.values()] for k in range(200)]
+    lines = [[*row, "low" if k * 37 % 211 < 100 else "high"] for k, row in enumerate(rows)]
+    table = tmp_path / "table.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([[*SPELLINGS, "y"], *lines])
+    settings = [f"data.source={table}", "data.target=y", "training.epochs=3", "network.hidden=[9,5]"]
+    model = load_model(StoredRun(train_run(*settings).run))
+    assert {column.kind for column in model.columns} == {"number"}
+    path = tmp_path / "model.py"
+    numpy_file.write(model, path)
+    done = subprocess.run([sys.executable, "-I", path, table], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = [[float(share) for share in answer[-2:]] for answer in list(csv.reader(done.stdout.splitlines()))[1:]]
+    np.testing.assert_allclose(found, model.predict(read_table(table)), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("text", ["(5", "5)", "--5", "1,23", "12,3456", "$", "kg", "5 6 7", "1e400", "0x1F", "inf"])
+def test_what_is_no_number_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a finite number"):
+        standalone.numbers({"name": "age", "kind": "number", "indicator": False, "fills": [0.0]}, [text])
 
 
 def test_the_python_file_is_clean_and_runs_without_nnrun(strange: tuple[Model, Path]) -> None:
