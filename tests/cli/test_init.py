@@ -341,6 +341,10 @@ FILES: dict[str, tuple[str | None, Sequence[str], int, str]] = {
     "identifiers alone": (
         "id,y\n" + "".join(f"X{row}k,{'ab'[row % 2]}\n" for row in range(90)), (), 4, "'id' is left out: an identifier",
     ),
+    "numbers by another mark alone": (
+        "x,y\n" + "".join(f'"1.{100 + row},5",{"ab"[row % 2]}\n' for row in range(90)), (), 4,
+        "an identifier: 90 values in 90 rows); add columns; column 'x' is text like '1.100,5'; if its commas mark",
+    ),
     "only the target": ("y\n" + "a\nb\n" * 20, (), 4, "no column to learn 'y' from"),
     "names to predict": ("x,y\n" + "".join(f"{row % 9},n{row}\n" for row in range(60)), (), 4, "it names the rows"),
     "no such column": ("x,Y\n1,a\n2,b\n", (), 4, "did you mean 'Y'?"),

@@ -70,7 +70,7 @@ def _mended(name: str, series: pd.Series[Any], dialect: Dialect) -> tuple[pd.Ser
     bare = plain.str.replace(unit, "", regex=False) if unit else plain
     mark = _grouping(bare, dialect.decimal)
     if mark is None:
-        return series, _with_other_mark(name, bare, dialect)
+        return series, _with_other_mark(name, series, bare, dialect)
     if _certain(bare, mark, dialect):
         told = [f"column {name!r} holds numbers; {', '.join(spelled)}"] if spelled else []
         told += [f"column {name!r} holds numbers with {unit}; they are read without it"] if unit else []
@@ -81,10 +81,10 @@ def _mended(name: str, series: pd.Series[Any], dialect: Dialect) -> tuple[pd.Ser
     ]
 
 
-def _with_other_mark(column: str, series: pd.Series[Any], dialect: Dialect) -> list[str]:
-    """The notice on a column of text that would be numbers if decimals had the other mark."""
+def _with_other_mark(column: str, series: pd.Series[Any], bare: pd.Series[Any], dialect: Dialect) -> list[str]:
+    """The notice on a column of text that would, `bare` of units, be numbers if decimals had the other mark."""
     other = "." if dialect.decimal == "," else ","
-    if _grouping(series, other) != "":
+    if _grouping(bare, other) is None or not bare.str.contains(other, regex=False).any():
         return []
     told = f"column {column!r} is text like {shown(series.dropna().iloc[0])}"
     names, mine = MARKS[other], MARKS[dialect.decimal]

@@ -279,7 +279,8 @@ def _check(config: Data, table: Table, found: Survey, columns: list[JudgedColumn
     if not any(column.role == "feature" for column in columns):
         reasons = "; ".join(f"{column.name!r} is left out: {column.why}" for column in columns if column.why)
         told = f" ({reasons})" if reasons else ""
-        raise DataError(f"{table.at_header()}: no column to learn {target!r} from{told}; add columns")
+        advice = "; ".join(["add columns", *table.notices])
+        raise DataError(f"{table.at_header()}: no column to learn {target!r} from{told}; {advice}")
 
 
 def _which_target(table: Table, has_names: bool) -> str:

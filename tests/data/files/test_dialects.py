@@ -197,6 +197,17 @@ def test_numbers_with_the_other_mark_are_told(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("cell", ["1.307,65", "1.307,65 €", "€ 1.307,65", "1,5 €", "12,39 kg"])
+def test_so_are_those_with_thousands_and_signs_as_they_stand_there(tmp_path: Path, cell: str) -> None:
+    path = write(tmp_path / "a.csv", f'a,b\n"{cell}",0.25\n"{cell.replace("5", "6").replace("9", "8")}",2.5\n')
+    (told,) = read(path).notices
+    assert told.startswith(f"column 'a' is text like {cell!r}, with decimal commas where other numbers have points; ")
+
+
+def test_what_has_no_decimal_mark_is_no_number_with_another_one(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", "a,b\n12.345.678,1.5\n98.765.432,2.5\n")).notices == ()
+
+
 def test_a_decimal_mark_may_be_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'a,b\n"1,234",5\n"2,5",6\n')
     assert read(path).frame["a"].tolist() == ["1,234", "2,5"]
