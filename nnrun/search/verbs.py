@@ -112,6 +112,8 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
         why = f"{search.strategy} decides how many epochs each trial has; leave training.epochs out of the changes"
         changes = loaded.config.training.changes
         problems += [loaded.locate((*CHANGES, start), why) for start, held in changes.items() if TOTAL in held]
+        if TOTAL in search.space:
+            problems.append(loaded.locate(("search", "space", TOTAL), why.replace("the changes", "the space")))
         if loaded.config.data.in_folds:
             why = f"{search.strategy} goes on with some of its trials, which folds cannot; use another strategy"
             problems.append(loaded.locate(("data", "folds"), why))

@@ -130,3 +130,13 @@ def test_what_goes_on_with_trials_is_refused(search: Search) -> None:
         ConfigError, match=r"data\.folds=3: halving goes on with some of its trials, which folds cannot"
     ):
         search(*FOLDS, "search.strategy=halving")
+
+
+@pytest.mark.parametrize(
+    "where", ["search.space={training.epochs: {int: [5, 60]}}", "training.changes={2: {training.epochs: 9}}"]
+)
+def test_epochs_are_not_searched_where_the_strategy_decides_them(search: Search, where: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"halving decides how many epochs each trial has; leave training\.epochs out"
+    ):
+        search("search.strategy=halving", "training.epochs=9", where)
