@@ -24,6 +24,7 @@ from nnrun.runs.members import has_members, refuse_gathered, whole_of
 from nnrun.runs.preparing import begun, changed_since, create, prepare, same_data, session_of, until_told
 from nnrun.runs.records import Given, Parent
 from nnrun.runs.rundir import CONFIG, EVENTS, RESOLVED, RunDir
+from nnrun.runs.session import Session
 from nnrun.runs.steering import mend
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.symptoms.symptoms import finite
@@ -175,6 +176,7 @@ def _begin_child(
     dataset, session = prepare(loaded, root, until_told(listener.preparing, told_to_stop))
     _refuse_other_meaning(before, dataset)
     session.load(parent, with_scores=_judged_alike(before, loaded.config, dataset))
+    _keep_averages(session, before, dataset)
     now = session.trainer.epoch + 1
     if why := begun_before(at(before.config, now), at(loaded.config, now), now):
         raise UsageError(f"{parent.id} goes on in epoch {now}: {why}")
@@ -186,6 +188,14 @@ def _begin_child(
     with child.locked():
         (outcome,) = session.train([child], listener, told_to_stop, loaded.notices, steered=True)
     return outcome
+
+
+def _keep_averages(session: Session, before: StoredRun, dataset: Dataset) -> None:
+    """What the optimizer keeps are sums, which other β weigh otherwise: the averages that they stand for go on."""
+    if session.config.optimizer.name == before.config.optimizer.name:
+        as_it_was = Session([before.config], dataset)
+        as_it_was.load(before.directory, with_scores=False)
+        session.trainer.continue_from(as_it_was.trainer)
 
 
 def _with_settings(before: StoredRun, settings: Sequence[str], text: bytes) -> Loaded:

@@ -154,6 +154,19 @@ def test_with_overrides_a_child_goes_on_from_its_parent(train_run: Train) -> Non
     assert load_config(parent.path / "resolved.yaml").config.optimizer.learning_rate == 0.05
 
 
+@pytest.mark.parametrize(("name", "more"), [("momentum", {"beta1": 0.99}), ("adam", {"beta1": 0.5, "beta2": 0.9})])
+def test_a_child_goes_on_with_the_averages_of_its_parent_whatever_its_betas(
+    train_run: Train, name: str, more: dict[str, float]
+) -> None:
+    """As the same change on the way."""
+    asked = ["data.source=iris", f"optimizer.name={name}", "network.hidden=[8]"]
+    parent = train_run(*asked, "training.epochs=4").run
+    child = verbs.resume(parent, 6, [f"optimizer.{key}={value}" for key, value in more.items()])
+    held = ", ".join(["training.epochs: 6", *(f"optimizer.{key}: {value}" for key, value in more.items())])
+    changed = train_run(*asked, "training.epochs=4", f"training.changes={{5: {{{held}}}}}").run
+    assert [row["train_loss"] for row in child.rows] == [row["train_loss"] for row in changed.metrics()[4:]]
+
+
 def test_a_child_has_its_settings_whatever_its_parent_changed_on_its_way(train_run: Train) -> None:
     changes = "training.changes={2: {optimizer.learning_rate: 0.2, regularization.l2: 1.0}, 3: {training.epochs: 5}}"
     parent = train_run("data.source=iris", "training.epochs=4", changes).run
