@@ -227,9 +227,12 @@ def _of_width(scores: Array, loss: Loss) -> Array:
 
 
 def linear_dev_error(run: StoredRun) -> float | None:
-    """By ridge regression of the classes or values on the run's features; None where its data are no longer there."""
+    """By ridge regression of the classes or values on the run's features.
+
+    None where its data are no longer there, or all rows were trained on.
+    """
     try:
-        return _dev_error(trained(run).dataset)
+        return _dev_error(trained(run).apart)
     except (NnrunError, OSError):
         return None
 

@@ -17,7 +17,7 @@ from nnrun.data.split import PARTS
 from nnrun.engine.evaluation import Examples
 from nnrun.engine.losses import Loss
 from nnrun.engine.parameters import Array
-from nnrun.errors import DataError
+from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model, best_of, load_model, side_by_side
 from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of
@@ -49,6 +49,17 @@ class Trained:
         """Its best network; UsageError where there is no checkpoint, DataError where it is broken."""
         model = load_model(self.run)
         return model if self.temperature is None else replace(model, temperature=self.temperature)
+
+    @property
+    def apart(self) -> Dataset:
+        """The data set with dev rows that are no training rows, of folds that of the first one.
+
+        UsageError where there is none, as all rows were trained on.
+        """
+        dataset = self.folds[0].dataset if self.folds else self.dataset
+        if dataset.all_train:
+            raise UsageError(f"{self.run.name} has no dev rows: it was trained on all of them (data.fold: all)")
+        return dataset
 
     def pieces(self, part: str) -> Sequence[Trained]:
         """What has the rows of a part, each with the model that is measured on them.

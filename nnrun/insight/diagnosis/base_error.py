@@ -56,9 +56,9 @@ def cover_hart(error: float, classes: int) -> float:
 def estimate_base_error(run: StoredRun) -> BaseEstimate:
     """The bound for a run's data.
 
-    Raises UsageError for a regression, which has no classes; else as `trained`.
+    Raises UsageError for a regression, which has no classes, and where all rows were trained on; else as `trained`.
     """
-    return estimate(trained(run).dataset)
+    return estimate(trained(run).apart)
 
 
 def estimate(dataset: Dataset) -> BaseEstimate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -157,9 +158,11 @@ def learning_curve(
     The parts are nested and stratified, three orders of the rows each with a seed of its own; the dev set stays the
     same. Every training takes as many steps as the run's own: the rows of a part are repeated until they are as many
     as the whole set, so that schedule, batches and dev measurements are the same too. Raises UsageError for a
-    training set that is too small, or where every training diverges. Of an ensemble it is the curve of one network.
+    training set that is too small or all there is, or where every training diverges. Of an ensemble it is the curve of
+    one network, of folds that of the first one.
     """
     began, model = time.monotonic(), trained(run)
+    model = replace(model, dataset=model.apart)
     config, dataset = members_of(model.config)[0], model.dataset
     sizes = part_sizes(len(dataset.parts["train"].x), len(dataset.classes or ()))
     found = trained_on_all(shares(sizes), config, model, tell, executor, say)

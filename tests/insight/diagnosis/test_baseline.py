@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.errors import UsageError
+from nnrun.insight.diagnosis.base_error import estimate_base_error
+from nnrun.insight.diagnosis.learning_curve import learning_curve
 from nnrun.insight.diagnosis.recipe import MOST
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.baselines import linear_dev_error
@@ -54,6 +57,29 @@ def test_last_a_biased_table_is_compared_with_trees(tmp_path: Path) -> None:
     assert actions[-1].command.endswith(f"evaluate {run.path} --baselines")
     assert actions[-1].why.endswith("see whether they do here. This reads the test part.")
     assert not any("--baselines" in action.command for action in diagnosed(run, base=0.5).actions), "no bias is left"
+
+
+def test_rows_that_were_trained_on_are_no_dev_rows(tmp_path: Path) -> None:
+    """Of folds with a network on the rows of all, the first fold is looked at, and nothing without folds."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.standard_normal((60, 30)), columns=[f"x{k}" for k in range(30)])
+    frame["y"] = rng.choice(["a", "b"], 60)  # by chance
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    given = [f"data.source={tmp_path}/table.csv", "data.target=y", "training.epochs=2", "network.hidden=[4]"]
+    folds, again, whole = (
+        StoredRun(verbs.train(load_config(None, [*given, *settings]), tmp_path / "runs", refit=refit).run)
+        for settings, refit in (
+            (["data.folds=3"], False),
+            (["data.folds=3"], True),
+            (["data.folds=3", "data.fold=all"], False),
+        )
+    )
+    assert linear_dev_error(again) == linear_dev_error(folds) == pytest.approx(0.5, abs=0.25)
+    assert estimate_base_error(again) == estimate_base_error(folds)
+    assert linear_dev_error(whole) is None
+    for look in (estimate_base_error, learning_curve):
+        with pytest.raises(UsageError, match="has no dev rows: it was trained on all of them"):
+            look(whole)
 
 
 def test_of_a_regression_it_is_1_minus_r2(tmp_path: Path) -> None:
