@@ -31,9 +31,11 @@ class Fit(TypedDict):
     """What a way to choose members came to: on the rows that it chose by, and on rows that it had not seen.
 
     Each by metric: `error`, `loss`, and that which was chosen by. Cross-fitted also the `gain` over the best single one
-    in that metric, more being better, and its standard error, `se`.
+    in that metric, more being better, and its standard error, `se`. Early versions did not write how many members it
+    chooses by all rows.
     """
 
+    members: NotRequired[int]
     naive: dict[str, Number]
     cross_fitted: dict[str, Number]
 

@@ -101,12 +101,23 @@ def test_greedy_selection_says_which_way_was_taken_and_why(nnrun: Run, here: Pat
     record = record_of(made)
     dev = record["dev"]
     gains = {way: dev[way]["cross_fitted"] for way in ("greedy", "equal")}
-    worth = [way for way, of in gains.items() if of["gain"] > of["se"]]
+    worth = [way for way, of in gains.items() if dev[way]["members"] > 1 and of["gain"] > of["se"]]
     assert dev["taken"] == max(worth, key=lambda way: gains[way]["gain"], default="best_single")
     assert dev["naive"] == dev[dev["taken"]]["naive"]
     assert "naive" in done.out and "cross-fitted" in done.out and "one standard error" in done.out
     shown = nnrun("show", str(made)).out
     assert all(line in shown for line in done.out.split("\n\n")[1].splitlines())
+
+
+def test_trials_that_did_not_learn_are_not_taken_with_equal_weights(nnrun: Run, here: Path) -> None:
+    rates = "search.space={optimizer.learning_rate: {choice: [0.01, 0.02, 0.03, 1.0e-7]}}"
+    more = ("search.strategy=grid", "training.epochs=60", "network.hidden=[16]", "metrics.primary=loss")
+    search = searched(nnrun, rates, *more, trials=4)
+    dev = nnrun("ensemble", search, "--greedy", "25", "--json").json["ensemble"]["dev"]
+    assert dev["n"] == 25 and dev["candidates"] == 4 and dev["equal"]["members"] < 4
+    for name in ("error", "loss"):
+        assert dev["equal"]["naive"][name] <= dev["best_single"]["naive"][name]
+    assert "25 best" not in nnrun("ensemble", search, "--greedy", "25").out
 
 
 def test_without_a_gain_the_best_single_one_is_all_of_it(nnrun: Run, here: Path) -> None:

@@ -140,6 +140,24 @@ def top(n: int) -> Chooser:
     return choose
 
 
+def equal(most: int) -> Chooser:
+    """The n best, each with the same weight: of all n up to `most` by which the metric is no worse than with one, that
+    with the least loss. So one that failed, which may change no mistake of the others, is not among them.
+    """
+
+    def choose(panel: Panel) -> Array:
+        order = panel.order()[:most]
+        total, standing = np.zeros(panel.predicted.shape[1:]), list[tuple[float, float]]()
+        for n, k in enumerate(order, start=1):
+            total = total + panel.predicted[k]
+            standing.append(_standing(panel, total / n))
+        alone = standing[0][0]
+        n = min(range(len(order)), key=lambda i: (standing[i][0] > alone, standing[i][1])) + 1
+        return top(n)(panel)
+
+    return choose
+
+
 def greedy(rounds: int) -> Chooser:
     """Ensemble selection with replacement (Caruana et al. 2004).
 

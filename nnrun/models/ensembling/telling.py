@@ -73,8 +73,13 @@ def selection_rows(found: Selection) -> list[list[str]]:
 
 
 def _way(way: Way, name: str, found: Selection) -> str:
-    how_many = {"greedy": f", {found['n']} rounds", "equal": f", top {found['n']}"}.get(way, "")
+    how_many = {"greedy": f", {found['n']} rounds", "equal": f", top {_best_taken(found)}"}.get(way, "")
     return f"{name}{how_many} (taken)" if way == found["taken"] else f"{name}{how_many}"
+
+
+def _best_taken(found: Selection) -> int:
+    """How many have equal weights; early versions took as many as there are, up to `n`."""
+    return found["equal"].get("members", min(found["n"], found["candidates"]))
 
 
 def _fit_cells(fit: Fit, metric: str) -> Iterator[str]:
@@ -109,13 +114,22 @@ def _or_last(error: Number) -> float:
 
 def reason(found: Selection) -> str:
     """Which way was taken, and why."""
-    taken = {"greedy": "greedy selection", "equal": f"the {found['n']} best with equal weights"}
+    taken = {"greedy": "greedy selection", "equal": f"the {_best_taken(found)} best with equal weights"}
     said = taken.get(found["taken"], "the best single one, as nothing that pools them is clearly better")
     unit = " points" if found["metric"].endswith("error") else f" in {found['metric'].replace('_', ' ')}"
     gains = f"greedy selection gains {_gain('greedy', found)}{unit}, equal weights {_gain('equal', found)}"
     most = {"greedy": "greedy selection gains", "equal": "equal weights gain"}.get(found["taken"])
     why = f"{most} more, and more than one standard error" if most else "neither is more than one standard error"
+    if not most and any(_is_clear(way, found) for way in WAYS):
+        why = "what gains more than one standard error chooses that one alone by all dev rows"
     return f"of {counted(found['candidates'], 'candidate')} {said}: cross-fitted, {gains}; {why}"
+
+
+def _is_clear(way: Way, found: Selection) -> bool:
+    """Whether a way gains more than one standard error."""
+    known = found[way]["cross_fitted"] if way in found else {}
+    gain, se = known.get("gain"), known.get("se")
+    return gain is not None and se is not None and gain > se
 
 
 def _gain(way: Way, found: Selection) -> str:

@@ -30,6 +30,7 @@ from nnrun.models.ensembling.selection import (
     Panel,
     best_single,
     cross_fit,
+    equal,
     greedy,
     repeats,
     top,
@@ -156,9 +157,9 @@ def _of_dev(metric: str, candidate: Candidate) -> str:
 
 def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: Sequence[str]) -> RunDir:
     """By greedy selection or the best with equal weights, what gains more; the best alone where that is too little."""
-    ways: dict[Way, Chooser] = {GREEDY: greedy(rounds), EQUAL: top(rounds), SINGLE: best_single}
+    ways: dict[Way, Chooser] = {GREEDY: greedy(rounds), EQUAL: equal(rounds), SINGLE: best_single}
     fits = _fits(known, rounds, ways)
-    worth = [way for way in (EQUAL, GREEDY) if _gain(fits[way]).is_one]
+    worth = [way for way in (EQUAL, GREEDY) if fits[way]["members"] > 1 and _gain(fits[way]).is_one]
     taken = max(worth, key=lambda way: _gain(fits[way]).value, default=SINGLE)
     selection = _selection(known, rounds, fits, taken)
     choice = Choice("greedy", ways[taken](known.panel), [reason(selection), *notes], selection)
@@ -189,7 +190,8 @@ def _fit(panel: Panel, weights: Array, fit: CrossFit, way: Way) -> Fit:
     if way != SINGLE:
         gain = fit.gain(way, SINGLE)
         others |= {"gain": gain.value, "se": gain.se}
-    return {"naive": {**panel.measured(panel.pooled(weights))}, "cross_fitted": others}
+    members = int(np.count_nonzero(weights))
+    return {"members": members, "naive": {**panel.measured(panel.pooled(weights))}, "cross_fitted": others}
 
 
 def _selection(known: Known, n: int, fits: Mapping[Way, Fit], taken: Way) -> Selection:
@@ -199,7 +201,8 @@ def _selection(known: Known, n: int, fits: Mapping[Way, Fit], taken: Way) -> Sel
         "candidates": known.panel.candidates,
         "folds": FOLDS * repeats(_work(known, n)),
     }
-    return cast(Selection, {**about, "taken": taken, **fits[taken], **fits})
+    chosen = {key: fits[taken][key] for key in ("naive", "cross_fitted")}
+    return cast(Selection, {**about, "taken": taken, **chosen, **fits})
 
 
 def _made(known: Known, choice: Choice, root: Path, argv: Sequence[str]) -> RunDir:

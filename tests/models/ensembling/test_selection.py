@@ -7,7 +7,7 @@ import pytest
 
 from nnrun.engine.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
 from nnrun.engine.parameters import Array
-from nnrun.models.ensembling.selection import FOLDS, Panel, best_single, cross_fit, greedy, repeats, top
+from nnrun.models.ensembling.selection import FOLDS, Panel, best_single, cross_fit, equal, greedy, repeats, top
 
 
 def sure(*codes: int, classes: int = 3) -> Array:
@@ -57,6 +57,31 @@ def test_of_the_list_the_best_beginning_is_kept() -> None:
         assert weights.sum() == pytest.approx(1)
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] < float(found.scores(found.pooled(best_single(found))))
+
+
+def test_equal_weights_leave_out_who_fails() -> None:
+    """The third one knows nothing, and says so: all three together make no more mistakes, at a far higher loss."""
+    y = [0, 1, 2, 0]
+    a, b, none = sure(0, 1, 2, 1), sure(0, 1, 1, 0), np.full((4, 3), 1 / 3)
+    a[3], b[2] = [0.4, 0.45, 0.15], [0.1, 0.5, 0.4]  # wrong, but not sure
+    found = panel(none, a, b, y=y)
+    np.testing.assert_allclose(equal(25)(found), [0, 0.5, 0.5])
+    all_, chosen = found.measured(found.pooled(top(25)(found))), found.measured(found.pooled(equal(25)(found)))
+    assert all_["error"] == chosen["error"] == 0 and all_["loss"] > chosen["loss"]
+    np.testing.assert_allclose(equal(1)(found), best_single(found))
+
+
+@pytest.mark.parametrize("metric", ["error", "loss", "auc"])
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_weights_are_never_worse_than_the_best_alone_where_they_are_chosen(seed: int, metric: str) -> None:
+    found = drawn(seed, candidates=6, rows=60, signal=1.0)
+    found.predicted[3:] = found.predicted[3:, :, ::-1] ** 3  # sure of what is wrong
+    found.predicted[3:] /= found.predicted[3:].sum(axis=-1, keepdims=True)
+    found = Panel(found.predicted, found.y, found.loss, metric)
+    alone, together = (found.pooled(choose(found)) for choose in (best_single, equal(25)))
+    assert found.scores(together) <= found.scores(alone)
+    assert found.losses(together) <= found.losses(alone)
+    assert not equal(25)(found)[3:].any()
 
 
 def test_values_are_pooled_as_values() -> None:
