@@ -223,8 +223,7 @@ def _next_commands(search: StoredSearch, reported: bool) -> Iterator[list[str]]:
 def _summary(search: StoredSearch) -> list[str]:
     from nnrun.search.telling import summary
 
-    plan = search.plan
-    return summary(search.record, search.trials, plan.space, plan.metric, search.run.config.optimizer.name)
+    return summary(search.record, search.trials, search.plan, search.run.config.optimizer.name)
 
 
 def _where(places: Mapping[str, Sequence[int]]) -> Iterator[str]:

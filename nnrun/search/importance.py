@@ -19,7 +19,9 @@ from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import Space
 from nnrun.config.values import Settings
 from nnrun.engine.optimizers import OPTIMIZERS
+from nnrun.search.plan import Plan
 from nnrun.search.record import Expected, TrialRecord
+from nnrun.search.strategies import STRATEGIES
 from nnrun.search.strategies.strategy import Strategy
 
 BEST_SHARE = 0.3  # of the trials, that are compared with all; with a fifth, 30 trials tell a third less often
@@ -67,6 +69,12 @@ def importances(space: Space, trials: Sequence[tuple[Settings, float]], optimize
     groups = {key: _group(key, optimizer) for key in ranked}
     notes = _disagreements(ranked, raw, groups)
     return [Importance(key, raw[key] / total, groups[key], notes.get(key, "")) for key in ranked]
+
+
+def comparable(plan: Plan, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Those trials of a search that tell what matters: drawn from the whole space, and trained equally long."""
+    kept = STRATEGIES[plan.strategy].compared(plan.brief(), (record["number"] for record in records))
+    return [record for record in records if record["number"] in kept]
 
 
 def _distance(domain: Domain, units: Floats, results: Floats) -> float:

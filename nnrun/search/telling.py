@@ -9,7 +9,7 @@ from nnrun.config.space.space import Parameter, Space
 from nnrun.installation import command
 from nnrun.runs.records import Final
 from nnrun.runs.verdict import error_kind
-from nnrun.search.importance import importances
+from nnrun.search.importance import comparable, importances
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import heading as pruning_heading
 from nnrun.search.record import (
@@ -30,6 +30,8 @@ from nnrun.text import columns, counted, duration, metric_key, metric_name, numb
 
 FEWEST_ALIKE = 2
 FEWEST_COMPARED = 10  # trials; with fewer, chance makes one parameter look like all that matters
+DRAWN = "drawn from the whole space and trained equally long"  # those that settings are compared by
+BY_LOT = "with `--strategy random` all are"
 ENDINGS: dict[EndedBy, str] = {
     "trials": "finished",
     "target": "target reached after",
@@ -94,16 +96,22 @@ def _size(step: float, metric: str) -> str:
     return f"{100 * step:.2g}%" if metric.endswith("error") else f"{step:.2g}"
 
 
-def importance_lines(records: Sequence[TrialRecord], space: Space, optimizer: str) -> list[str]:
+def importance_lines(records: Sequence[TrialRecord], plan: Plan, optimizer: str) -> list[str]:
     """Which parameters mattered, beside the order they usually matter in."""
-    results = [(r["values"], float("nan") if r["metric"] is None else r["metric"]) for r in records]
-    if len(results) < FEWEST_COMPARED:
-        return [f"which parameters matter cannot be told from fewer than {FEWEST_COMPARED} trials"]
-    found = importances(space, results, optimizer)
+    compared = comparable(plan, records)
+    some = len(compared) < len(records)
+    if len(compared) < FEWEST_COMPARED:
+        drawn = f" {DRAWN}; {BY_LOT}" if some else ""
+        return wrapped(f"which parameters matter cannot be told from fewer than {FEWEST_COMPARED} trials{drawn}")
+    results = [(r["values"], float("nan") if r["metric"] is None else r["metric"]) for r in compared]
+    found = importances(plan.space, results, optimizer)
+    those = f"the {len(compared)} of {len(records)} trials {DRAWN}"
     if not any(item.share for item in found):
-        return ["which parameters matter cannot be told from these trials"]
+        which = f"{those}; {BY_LOT}" if some else "these trials"
+        return wrapped(f"which parameters matter cannot be told from {which}")
     rows = [[item.key, percent(item.share), USUAL_ORDER.get(item.usual or 0, "")] for item in found]
     notes = [f"note     {item.key} {item.note}" for item in found if item.note]
+    notes += wrapped(f"what matters is told from {those}", "note     ") if some else []
     return [*columns([["which matter", "share", ""], *rows], right=(1,)), *notes]
 
 
@@ -227,20 +235,18 @@ def progress(record: SearchRecord, records: Sequence[TrialRecord], total: int, m
     return [so_far, "", *best_table(records, metric, kind), *_ties_lines(records, metric, kind)]
 
 
-def summary(
-    record: SearchRecord, records: Sequence[TrialRecord], space: Space, metric: str, optimizer: str
-) -> list[str]:
+def summary(record: SearchRecord, records: Sequence[TrialRecord], plan: Plan, optimizer: str) -> list[str]:
     """What a search came to."""
     if not records:
         return [ending(record)]
-    kind = kind_of(record)
+    kind, metric = kind_of(record), plan.metric
     reached = [*test_line(record, metric), *_ties_lines(records, metric, kind)]
     reached += expected_line(record.get("random_search_expected"), metric)
     why = flat_lines(record.get("flat"), metric)
     lines = [ending(record), *why, "", *best_table(records, metric, kind), ""]
     lines += [*reached, *([""] if reached else [])]
     lines += repeat_lines(record.get("repeats") or [], metric)
-    lines += [*importance_lines(records, space, optimizer), *diverged_lines(records)]
+    lines += [*importance_lines(records, plan, optimizer), *diverged_lines(records)]
     return [*lines, *(f"note     {note}" for note in record["notes"])]
 
 

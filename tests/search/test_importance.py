@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from nnrun.config.space.space import Space
-from nnrun.search.importance import Importance, importances
+from nnrun.search.importance import Importance, comparable, importances
+from nnrun.search.plan import Plan
+from nnrun.search.record import TrialRecord
+from nnrun.search.strategies import STRATEGIES
+from nnrun.search.telling import importance_lines
 
 SPACE = Space.of(
     {
@@ -180,3 +184,65 @@ def test_beta1_is_usually_unimportant_only_to_adam(optimizer: str, group: int) -
     space = Space.of({"optimizer.beta1": {"uniform": [0, 0.9]}, "optimizer.schedule.rate": {"uniform": [0, 1]}})
     usual = {importance.key: importance.usual for importance in importances(space, [], optimizer)}
     assert usual == {"optimizer.beta1": group, "optimizer.schedule.rate": 3}
+
+
+def plan(strategy: str, totals: list[int]) -> Plan:
+    space = Space.of({"optimizer.learning_rate": {"log": [1e-5, 1]}, "network.width": {"int_log": [8, 256]}})
+    return Plan(totals, {}, None, strategy, "dev_loss", 0, 9, space, enqueue=[])
+
+
+def searched(of: Plan) -> list[TrialRecord]:
+    """A search in which all depends on the learning rate, and a little on the width where that is right."""
+    strategy = STRATEGIES[of.strategy](of.brief())
+    records: list[TrialRecord] = []
+    while points := strategy.ask(of.total - len(records) - 1):
+        for point in points:
+            unit = dict(zip(of.space.keys, of.space.encode(point.values) or [], strict=True))
+            away = min(abs(unit["optimizer.learning_rate"] - 0.5), 0.3)
+            value = 10 * away**2 - 0.2 * unit["network.width"] + 1 / (point.epochs or 9)
+            strategy.tell(point.number, point.values, value)
+            records.append({
+                "number": point.number, "values": point.values, "seed": 0, "status": "done", "final": {}, "curve": [],
+                "error": None, "metric": value, "time": 0.0,
+            })  # fmt: skip
+    return records
+
+
+@pytest.mark.parametrize(
+    ("strategy", "numbers"),
+    [
+        ("random", range(60)),
+        ("grid", range(60)),
+        ("coarse_to_fine", [*range(1, 12), 22, 23, 34, 35, 46, 47, 58, 59]),
+        ("coarse_to_fine_halving", [*range(1, 12), 26, 27, 42, 43, 58, 59]),
+        ("halving", [*range(1, 28), *range(40, 54)]),
+        ("tpe", range(1, 10)),
+    ],
+)
+def test_trials_from_the_whole_space_of_one_length_are_compared(strategy: str, numbers: list[int]) -> None:
+    of = plan(strategy, [40, 60])
+    assert sorted(STRATEGIES[strategy].compared(of.brief(), range(60))) == list(numbers)
+
+
+@pytest.mark.parametrize("strategy", ["coarse_to_fine", "halving"])
+def test_what_a_search_narrowed_down_still_matters(strategy: str) -> None:
+    of = plan(strategy, [96])
+    records = searched(of)
+    lines = importance_lines(records, of, "adam")
+    rate = next(line for line in lines if line.startswith("optimizer.learning_rate"))
+    assert float(rate.split()[1].rstrip("%")) > 80, "\n".join(lines)
+    assert not any("usually less" in line for line in lines)
+    told = f"told from the {len(comparable(of, records))} of {len(records)} trials drawn from the whole space"
+    assert told in " ".join(" ".join(lines).split())
+
+
+def test_where_too_few_trials_come_from_the_whole_space_that_is_said() -> None:
+    of = plan("coarse_to_fine", [20])
+    told = " ".join(importance_lines(searched(of)[:9], of, "adam"))
+    assert told == "which parameters matter cannot be told from fewer than 10 trials"
+    of = plan("tpe", [40])
+    told = " ".join(" ".join(importance_lines(searched(plan("random", [40])), of, "adam")).split())
+    assert told == (
+        "which parameters matter cannot be told from fewer than 10 trials drawn from the whole space and trained "
+        "equally long; with `--strategy random` all are"
+    )

@@ -11,7 +11,7 @@ from nnrun.report.page.charts import BLUE, ORANGE, SCALE, Axis, Chart, Plotly, a
 from nnrun.report.page.html import Markup, join, listing, table
 from nnrun.report.search.results import Results
 from nnrun.report.search.scales import exact_place, place, scale_axis, stops, ticks
-from nnrun.search.importance import Importance, importances
+from nnrun.search.importance import BEST_SHARE, Importance, comparable, importances
 from nnrun.search.record import Stage, TrialRecord
 from nnrun.search.telling import FEWEST_COMPARED, USUAL_ORDER
 from nnrun.search.trial_lines import setting
@@ -130,9 +130,10 @@ def _point(found: Results, trial: TrialRecord, keys: Sequence[str]) -> str:
 
 def ranked_importances(found: Results) -> list[Importance]:
     """Most important first; none where there are too few trials, or chance explains all."""
-    if len(found.trials) < FEWEST_COMPARED:
+    trials = comparable(found.plan, found.trials)
+    if len(trials) < FEWEST_COMPARED:
         return []
-    results = [(t["values"], float("nan") if t["metric"] is None else t["metric"]) for t in found.trials]
+    results = [(t["values"], float("nan") if t["metric"] is None else t["metric"]) for t in trials]
     items = importances(found.space, results, found.config.optimizer.name)
     return items if any(item.share for item in items) else []
 
@@ -152,7 +153,10 @@ def importance_chart(items: Sequence[Importance]) -> Chart:
         "Importance beside the usual order", ["parameter", "share", "usually", "note"], rows, words=(0, 2, 3)
     )
     told = ", ".join(f"{item.key} {percent(item.share)}" for item in items)
-    note = "How unlike the settings of the best fifth are to those of all trials (PED-ANOVA)."
+    note = (
+        f"How unlike the settings of the best {BEST_SHARE:.0%} are to those of all trials that were drawn from the "
+        "whole space and trained equally long (PED-ANOVA)."
+    )
     return Chart(
         "Which parameters mattered", f"Importance: {told}.", [bars], layout, note, numbers, 90 + 34 * len(items)
     )

@@ -96,7 +96,8 @@ def _pictures(found: Results, items: Sequence[Importance]) -> Iterator[Section]:
 
 def _importance_section(found: Results, items: Sequence[Importance]) -> Section:
     if not items:
-        return left_out("What mattered", "ten trials at least are needed, and differences beyond chance.")
+        why = "ten trials at least that were drawn from the whole space are needed, and differences beyond chance."
+        return left_out("What mattered", why)
     pair = pair_chart(found, items)
     return Section("What mattered", [importance_chart(items), usual_order(items), *([pair] if pair else [])])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -138,7 +139,13 @@ class CoarseToFine(Strategy):
 
     def independent(self, number: int) -> bool:
         """The first stage, and the global draws of the others."""
-        return number >= self.brief.first and (number < SIZE or number % SIZE >= SIZE - EVERYWHERE)
+        return number in self.compared(self.brief, [number])
+
+    @classmethod
+    def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
+        """The same."""
+        last = SIZE - EVERYWHERE
+        return {number for number in numbers if number >= brief.first and (number < SIZE or number % SIZE >= last)}
 
     def stages(self) -> list[Stage]:
         """The stages begun so far but for the first, each with its boxes and the reasons."""

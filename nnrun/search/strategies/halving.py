@@ -6,6 +6,7 @@ Alone, rung after rung, and inside the stages of coarse to fine.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from nnrun.config.values import Settings
@@ -96,6 +97,13 @@ class Halving(Strategy):
         """That of its rung; a trial in none trains to the end."""
         return next((rung.epochs for rung in self.rungs if number in rung.numbers), self.brief.epochs)
 
+    @classmethod
+    def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
+        """The lowest rung, and that of each extension which ends at the same epoch."""
+        rungs = rung_table(brief)
+        lowest = [rung.numbers for rung in rungs if rung.level == 0 and rung.epochs == rungs[0].epochs]
+        return {number for number in numbers if any(number in rung for rung in lowest)}
+
     def propose(self, number: int) -> Point | None:
         """A fresh draw or the continuation of a survivor; None until the rung below is finished."""
         at = next((i for i, rung in enumerate(self.rungs) if number in rung.numbers), None)
@@ -165,6 +173,13 @@ class CoarseToFineHalving(Strategy):
         """A third of all for a fresh trial."""
         halved = _is_fresh(number) and number >= self.brief.first
         return math.ceil(self.brief.epochs / FACTOR) if halved else self.brief.epochs
+
+    @classmethod
+    def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
+        """The fresh trials, a third as long as others, that `CoarseToFine` draws from the whole space."""
+        fresh = {number: _fresh_from(number) for number in numbers if _is_fresh(number) and number >= brief.first}
+        whole = CoarseToFine.compared(replace(brief, first=0), fresh.values())
+        return {number for number, among_fresh in fresh.items() if among_fresh in whole}
 
     def propose(self, number: int) -> Point | None:
         """A fresh trial, or the continuation of a finalist; None until all trials that it rests on are told.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice, product
 
@@ -98,6 +98,15 @@ class Strategy(ABC):
     def heading(cls, brief: Brief) -> list[str]:
         """Lines on what it will do, for the screen before the first trial."""
         return []
+
+    @classmethod
+    def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
+        """Those of these trials by which settings can be compared: from the whole space, and trained equally long.
+
+        All of them here. Where results had a part in what was drawn, most trials lie where results are good, and what
+        keeps them there cannot be seen in them any more.
+        """
+        return set(numbers)
 
     def stages(self) -> list[Stage]:
         """How it has narrowed the space so far, for run.json."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from nnrun.config.space.domains import Choice
@@ -58,7 +59,12 @@ class Tpe(Strategy):
 
     def independent(self, number: int) -> bool:
         """Those before the first estimate."""
-        return self.brief.first <= number < START
+        return number in self.compared(self.brief, [number])
+
+    @classmethod
+    def compared(cls, brief: Brief, numbers: Iterable[int]) -> set[int]:
+        """The same."""
+        return {number for number in numbers if brief.first <= number < START}
 
     def _estimated(self, generation: int, begin: int) -> list[Point]:
         """The points of a generation, from all results before trial `begin`."""
