@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun.config.config import Config
 from nnrun.config.dump import one_line
-from nnrun.config.overrides import configured, value_at
+from nnrun.config.overrides import configured, fault, value_at
 from nnrun.config.space.domains import DOMAINS, Choice
 from nnrun.config.space.intervals import Domain, is_number
 from nnrun.config.values import Settings
@@ -44,6 +44,13 @@ class Parameter:
         range_ = {self.domain.name: self.domain.written()}
         conditions = {key: allowed.written() for key, allowed in self.when}
         return {**range_, "when": conditions} if conditions else range_
+
+    def wider(self, upper: bool) -> Domain | None:
+        """Its range with one end moved on; None where there is no end, or the key allows nothing beyond it."""
+        beyond = self.domain.wider(upper)
+        if beyond is None or beyond == self.domain:
+            return None
+        return None if fault(Config(), self.key, beyond.written()[int(upper)]) else beyond
 
 
 @dataclass(frozen=True)

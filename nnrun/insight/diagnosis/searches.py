@@ -115,7 +115,7 @@ def _beyond(space: Space, values: Settings) -> dict[str, WrittenRange]:
         if value is None or not parameter.domain.contains(value):
             continue
         unit = parameter.domain.to_unit(value)
-        beyond = parameter.domain.wider(upper=unit > 0.5) if min(unit, 1 - unit) <= EDGE else None
+        beyond = parameter.wider(upper=unit > 0.5) if min(unit, 1 - unit) <= EDGE else None
         if beyond is not None:
             found[parameter.key] = parameter.written() | {parameter.domain.name: beyond.written()}
     return found

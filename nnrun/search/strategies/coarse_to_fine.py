@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.config.config import Config
-from nnrun.config.overrides import fault
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
 from nnrun.config.space.space import Parameter
@@ -256,10 +254,8 @@ def _edge_warning(parameter: Parameter, unit: float) -> str | None:
     cell = 1 / (domain.count or math.inf)  # the first and the last of single values are at the edge
     edge = max(EDGE, cell)
     upper = unit > 1 - edge
-    wider = domain.wider(upper)
-    if isinstance(domain, Choice) or wider is None or not (upper or unit < edge):
-        return None
-    if fault(Config(), parameter.key, wider.written()[int(upper)]):
+    wider = parameter.wider(upper) if upper or unit < edge else None
+    if wider is None:
         return None
     side, value = "upper" if upper else "lower", domain.from_unit(unit)
     return (

@@ -153,3 +153,20 @@ def test_settings_that_contradict_the_rest_are_refused() -> None:
     base = Config.from_values({"network": {"batch_norm": True}})
     with pytest.raises(ConfigError, match=r"^training.batch_size: batch_norm needs at least 2 examples a step, got 1$"):
         space.configure(base, {"training.batch_size": 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "below", "above"),
+    [
+        ("regularization.input_dropout", {"uniform": [0, 0.9]}, None, None),  # below 0 and above 1 there is nothing
+        ("optimizer.beta1", {"one_minus_log": [0, 0.99]}, None, [0, 0.999]),
+        ("network.width", {"int_log": [1, 64]}, None, [1, 640]),
+        ("optimizer.learning_rate", {"log": [0.001, 0.1]}, [0.0001, 0.1], [0.001, 1.0]),
+        ("optimizer.name", {"choice": ["adam", "sgd"]}, None, None),
+    ],
+)
+def test_a_range_is_widened_where_its_key_allows_it(key: str, written: Any, below: Any, above: Any) -> None:
+    (parameter,) = Space.of({key: written}).parameters
+    for upper, expected in ((False, below), (True, above)):
+        wider = parameter.wider(upper)
+        assert (wider and wider.written()) == (expected and pytest.approx(expected))
