@@ -149,8 +149,10 @@ class Study:
 
     def _retire(self) -> None:
         """A kill may come at any instant, so this is done anew for all of them when a search is resumed."""
-        while self._outranked:
-            self.retire(self._outranked.pop())
+        needed = [number for number in self._outranked if self.strategy.may_continue(number)]
+        for number in sorted({*self._outranked} - {*needed}):
+            self.retire(number)
+        self._outranked = needed
 
     def _spent(self) -> bool:
         return self._reached or self._flat or self._budget.left() <= 0

@@ -170,6 +170,19 @@ def test_an_extended_search_equals_one_of_that_length(search: Search, stored: St
     assert yaml.safe_load(short.read("search.yaml"))["totals"] == [20, 30]
 
 
+def test_trials_that_a_longer_search_goes_on_with_keep_their_checkpoints(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that are not among the best; by a schedule that shows whether a trial went on or began anew."""
+    monkeypatch.setattr("nnrun.search.study.CHECKPOINTS_KEPT", 2)
+    settings = ["search.strategy=coarse_to_fine_halving", "training.epochs=9", "optimizer.schedule=cosine"]
+    run = search(*settings, "search.trials=12").run
+    extended, whole = again(run, 16).records, search(*settings, "search.trials=16").records
+    assert [(r["curve"], r["final"]) for r in extended] == [(r["curve"], r["final"]) for r in whole]
+    left = [number for number in range(16) if not why_pruned(RunDir(run.path / "trials" / f"{number:04d}"))]
+    assert len(left) == 2, "in the end the best alone"
+
+
 def test_what_is_finished_is_finished(search: Search) -> None:
     run = search().run
     before = {path: path.stat().st_mtime_ns for path in (run.path / "trials").rglob("*")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from nnrun.config.values import Settings
 from nnrun.search.record import Stage
@@ -104,6 +105,11 @@ class Halving(Strategy):
         lowest = [rung.numbers for rung in rungs if rung.level == 0 and rung.epochs == rungs[0].epochs]
         return {number for number in numbers if any(number in rung for rung in lowest)}
 
+    def may_continue(self, number: int) -> bool:
+        """As long as not all of the next rung are told."""
+        above = next((above for rung, above in pairwise(self.rungs) if number in rung.numbers), None)
+        return above is not None and above.level > 0 and not self.settled(above.first + above.size)
+
     def propose(self, number: int) -> Point | None:
         """A fresh draw or the continuation of a survivor; None until the rung below is finished."""
         at = next((i for i, rung in enumerate(self.rungs) if number in rung.numbers), None)
@@ -180,6 +186,10 @@ class CoarseToFineHalving(Strategy):
         fresh = {number: _fresh_from(number) for number in numbers if _is_fresh(number) and number >= brief.first}
         whole = CoarseToFine.compared(replace(brief, first=0), fresh.values())
         return {number for number, among_fresh in fresh.items() if among_fresh in whole}
+
+    def may_continue(self, number: int) -> bool:
+        """A fresh one, as long as not all finalists of its stage are told."""
+        return _is_fresh(number) and not self.settled((number // WHOLE + 1) * WHOLE)
 
     def propose(self, number: int) -> Point | None:
         """A fresh trial, or the continuation of a finalist; None until all trials that it rests on are told.

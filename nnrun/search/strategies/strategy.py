@@ -108,6 +108,10 @@ class Strategy(ABC):
         """
         return set(numbers)
 
+    def may_continue(self, number: int) -> bool:
+        """Whether a later trial may go on with this one, of a longer search too."""
+        return False
+
     def stages(self) -> list[Stage]:
         """How it has narrowed the space so far, for run.json."""
         return []
