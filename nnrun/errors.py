@@ -19,6 +19,13 @@ class UsageError(NnrunError):
     exit_code = 2
 
 
+def system_words(error: OSError) -> str:
+    """What the system says of a file, behind its name."""
+    if not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
 def refuse_for(what: str, **options: object) -> None:
     """UsageError if one of these is given, which has no meaning for what is asked for."""
     if given := [name.replace("_", "-") for name, value in options.items() if value not in (None, [], (), False)]:

@@ -14,7 +14,7 @@ import typer
 from nnrun import installation
 from nnrun.cli import completing
 from nnrun.cli.terminal.streams import content_result, json_result, say
-from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
+from nnrun.errors import ConfigError, DataError, NnrunError, UsageError, system_words
 from nnrun.machine import threads
 from nnrun.text import shortened
 
@@ -126,9 +126,7 @@ def explained(command: Command) -> Command:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+    return system_words(error) if isinstance(error, OSError) else str(error)
 
 
 def _fail(error: Exception, code: int, message: str, options: dict[str, Any]) -> None:

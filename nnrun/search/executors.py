@@ -6,7 +6,6 @@ only its own job with it.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ from typing import Any, NotRequired, Protocol, TypedDict, TypeVar, final
 
 from nnrun.machine import threads
 from nnrun.machine.posix import HANG_UP, deaf_to_ctrl_c, killed_from_outside, limit_memory
+from nnrun.search.full_disk import full_disk
 
 
 class AnyJob(TypedDict):
@@ -45,7 +45,6 @@ Result = TypeVar("Result")
 Work = Callable[[Job], Result]
 
 LOADED = ["nnrun.search.server", "nnrun.search.kernels"]
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @final
@@ -270,9 +269,13 @@ def guarded(work: Work[Job, Result], job: Job) -> Result | Failure:
     except MemoryError:
         return {"error": "out of memory"}
     except (Exception, SystemExit) as error:
-        cause = error.__cause__ or error
-        full = isinstance(cause, OSError) and cause.errno in DISK_FULL
-        return {"error": f"{type(error).__name__}: {error}", "disk_full": full}
+        return failure_of(error)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """In words, and whether it is a full disk."""
+    full = full_disk(error)
+    return {"error": full or f"{type(error).__name__}: {error}", "disk_full": full is not None}
 
 
 def prepare(memory: int | None) -> None:

@@ -29,6 +29,7 @@ from nnrun.runs.steering import Steering
 from nnrun.runs.steering import mend as mend_requests
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.search.flatness import Flatness
+from nnrun.search.full_disk import resumable
 from nnrun.search.importance import random_search_expected
 from nnrun.search.ledger import LEDGER, Ledger, mend
 from nnrun.search.pruning import Median
@@ -80,11 +81,7 @@ def _choose(run: RunDir, dataset: Dataset, best: TrialRecord | None) -> Chosen:
     fresh, place = run.path / "best.new", run.path / "best"
     if _chosen(fresh):  # a kill fell between its completion and its renaming
         _rename(fresh, place)
-    chosen = _chosen(place) or {
-        "trial": None,
-        "final": {},
-        "test_reads": run.read_record().get("test_reads", 0),
-    }
+    chosen = _chosen(place) or {"trial": None, "final": {}, "test_reads": run.read_record().get("test_reads", 0)}
     if best is None or best["number"] == chosen["trial"]:
         return chosen
     _copy(run, best["number"], fresh)
@@ -175,8 +172,9 @@ def go_on(
         return steering.stopped or told_to_stop()
 
     try:
-        status, records = _run(search, course, clock, watcher, asked_to_stop)
-        search.run.write("trials.csv", spreadsheet(records, search.space.keys))
+        with resumable(search.run.path):
+            status, records = _run(search, course, clock, watcher, asked_to_stop)
+            search.run.write("trials.csv", spreadsheet(records, search.space.keys))
     except BaseException as error:
         _note_end(search, clock, error)
         raise

@@ -15,6 +15,7 @@ from nnrun.errors import NnrunError
 from nnrun.runs.rundir import RunDir
 from nnrun.search.executors import Executor, Failure, Work, WorkerDiedError
 from nnrun.search.flatness import Flatness
+from nnrun.search.full_disk import DiskFullError
 from nnrun.search.ledger import Ledger
 from nnrun.search.plan import Plan
 from nnrun.search.pruning import Median
@@ -244,7 +245,7 @@ class Study:
                 self._finish(record | {"attempt": trial.attempts})
             return
         if result.get("disk_full"):  # no trial's fault, and the next ones would meet it too
-            raise NnrunError(f"{result['error']}; what is finished is kept, and resuming the search continues it")
+            raise DiskFullError(result["error"])
         killed = isinstance(error, WorkerDiedError) and error.killed
         for trial in trials:
             trial.kills += killed

@@ -24,7 +24,7 @@ from nnrun.files import filling
 from nnrun.runs.records import Environment
 from nnrun.search.cluster.parcels import is_as_sent, packed
 from nnrun.search.cluster.sameness import Kind, Probe, probe, probe_job
-from nnrun.search.executors import DISK_FULL, Failure, Pool, SentJob, WorkerDiedError
+from nnrun.search.executors import Failure, Pool, SentJob, WorkerDiedError, failure_of
 from nnrun.search.trials import Job
 
 FOLDER, UNFINISHED, COMING = "nnrun", ".unfinished-", "coming-"
@@ -161,8 +161,7 @@ def _answer(work: Train, request: Request) -> bytes | Refusal:
     except TimeoutError:
         return {"late": True}
     except Exception as error:
-        full = isinstance(error, OSError) and error.errno in DISK_FULL
-        return _failed(request, {"error": f"{type(error).__name__}: {error}", "disk_full": full})
+        return _failed(request, failure_of(error))
 
 
 def cancel(token: str) -> None:

@@ -1,0 +1,64 @@
+"""A disk without room ends a search and an improvement in words, with the command that goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from nnrun.errors import NnrunError
+from nnrun.runs.rundir import RunDir
+from nnrun.search.executors import Inline, failure_of
+from nnrun.search.state import Options
+from tests.cli.conftest import Done
+from tests.cli.test_ensemble import IRIS, SPACE, Run
+
+SEEN = "trials/0002/metrics.jsonl"
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third trial, which trains in this process, once has no room for what it measures."""
+    append, room = RunDir.append, [SEEN]
+
+    def fails(self: RunDir, file: str, line: str) -> None:
+        if room and str(self.path / file).endswith(room[0]):
+            room.clear()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path / file))
+        append(self, file, line)
+
+    monkeypatch.setattr(RunDir, "append", fails)
+    monkeypatch.setattr(Options, "executor", lambda options: Inline())
+
+
+def told_of(done: Done) -> str:
+    assert done.code == 1, done.out
+    (run,) = Path("runs").glob("2*")
+    last = done.err.splitlines()[-1]
+    words = "No space left on device; what is finished is kept, and `nnrun resume"
+    assert last == f"nnrun: {run / SEEN}: {words} {run}` goes on with it"
+    assert "Errno" not in done.err
+    return str(run)
+
+
+def test_a_search_says_how_it_goes_on(nnrun: Run, here: Path, full: None) -> None:
+    space = ("--set", f"search.space={SPACE}", "--trials", "4", "--workers", "1", "--stack", "1")
+    run = told_of(nnrun("search", *IRIS, *space))
+    assert run in nnrun("show", run).out
+    assert nnrun("resume", run, "--json").json["counts"]["done"] == 4
+
+
+def test_so_does_an_improvement(nnrun: Run, here: Path, full: None) -> None:
+    told_of(nnrun("improve", *IRIS, "--budget", "30runs", "--workers", "1", "--stack", "1"))
+
+
+def test_the_file_is_that_which_was_meant() -> None:
+    named = OSError(errno.ENOSPC, "No space left on device", "here/data.json")
+    named.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert failure_of(named) == {"error": "here/data.json: No space left on device", "disk_full": True}
+    wrapped = NnrunError("the network cannot be kept")
+    wrapped.__cause__ = named
+    assert failure_of(wrapped) == failure_of(named)
+    assert failure_of(ValueError("no")) == {"error": "ValueError: no", "disk_full": False}
