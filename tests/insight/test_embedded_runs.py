@@ -127,7 +127,7 @@ def test_a_file_has_a_row_for_each_town_and_no_column(outcome: Outcome, tmp_path
     assert done.rows == ROWS // 5 and done.difference is not None and done.difference <= 1e-6
     [embedding] = model.preprocessors[0].embeddings
     rows_alone = embedding.rows * embedding.size * np.dtype(np.float32).itemsize
-    assert rows_alone < path.stat().st_size < 2 * rows_alone  # base64 takes a third more, and the names take room
+    assert rows_alone < path.stat().st_size < 2.5 * rows_alone  # base64 takes a third more; names and code take room
 
 
 @pytest.mark.parametrize(
