@@ -413,6 +413,8 @@ FOLLOWED = {  # module and function that print a command or options to type -> t
     "runs/steering:": "test_a_run_is_steered_from_other_processes_and_trained_again",
     "runs/telling:symptom_lines": "test_the_settings_below_a_symptom_cure_it",
     "runs/verbs:_refuse_senseless": "test_a_schedule_that_knows_the_total_is_left_as_the_message_says",
+    "config/yaml_text:_neighbour": "test_a_config_that_comes_with_nnrun_is_put_here_as_the_message_says",
+    "search/full_disk:resumable": "test_a_search_says_how_it_goes_on",
     "search/ledger:read_whole": "test_a_damaged_ledger_is_mended",
     "search/retests/design:old_settings": "test_a_search_without_a_result_goes_on_as_the_message_says",
     "search/retests/standing:_wider": "test_what_a_retest_says_to_type_can_be_typed",
@@ -450,7 +452,7 @@ WORDS_ALONE = {  # that name an option or a command which was typed, or whose va
     "runs/labels:_refuse_replaced", "runs/requests:_checked",
     "runs/rewinding:_changed", "runs/rewinding:epoch", "runs/rundir:_made_under", "runs/stored:_refuse_bomb",
     "watching/server:_route", "search/cluster/crew:_examine", "search/state:options_of",
-    "search/telling:flat_lines", "search/verbs:refuse_flat",
+    "search/telling:", "search/telling:flat_lines", "search/verbs:refuse_flat",
     "search/retests/verbs:_not_taken", "search/retests/verbs:begin", "search/study:_words", "search/verbs:extended",
 }  # fmt: skip
 
