@@ -15,7 +15,7 @@ from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import METRICS
 from nnrun.engine.parameters import Array
 from nnrun.engine.scores import to_minimise
-from nnrun.runs.members import Way
+from nnrun.runs.members import Fit, Way
 
 FOLDS, REPEATS = 5, 10
 WORK = 300_000_000  # numbers that cross-fitting may add up, a few seconds; of large dev sets fewer repeats do
@@ -205,6 +205,12 @@ class CrossFittedGain:
 
     value: float
     se: float
+
+    @classmethod
+    def of(cls, fit: Fit) -> CrossFittedGain:
+        """As it was written down; none where it is not known, or of the best single candidate itself."""
+        value, se = (fit["cross_fitted"].get(key) for key in ("gain", "se"))
+        return cls(0.0 if value is None else value, np.inf if se is None else se)
 
     @property
     def is_one(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from nnrun.models.ensembling.selection import CrossFittedGain
 from nnrun.runs.members import EnsembleRecord, Fit, Selection, Way, has_members, read_ensemble
 from nnrun.runs.records import Final, MemberRecord, Number
 from nnrun.runs.stored import StoredRun
@@ -120,16 +121,9 @@ def reason(found: Selection) -> str:
     gains = f"greedy selection gains {_gain('greedy', found)}{unit}, equal weights {_gain('equal', found)}"
     most = {"greedy": "greedy selection gains", "equal": "equal weights gain"}.get(found["taken"])
     why = f"{most} more, and more than one standard error" if most else "neither is more than one standard error"
-    if not most and any(_is_clear(way, found) for way in WAYS):
+    if not most and any(CrossFittedGain.of(found[way]).is_one for way in WAYS if way in found):
         why = "what gains more than one standard error chooses that one alone by all dev rows"
     return f"of {counted(found['candidates'], 'candidate')} {said}: cross-fitted, {gains}; {why}"
-
-
-def _is_clear(way: Way, found: Selection) -> bool:
-    """Whether a way gains more than one standard error."""
-    known = found[way]["cross_fitted"] if way in found else {}
-    gain, se = known.get("gain"), known.get("se")
-    return gain is not None and se is not None and gain > se
 
 
 def _gain(way: Way, found: Selection) -> str:

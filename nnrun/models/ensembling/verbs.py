@@ -159,18 +159,11 @@ def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: S
     """By greedy selection or the best with equal weights, what gains more; the best alone where that is too little."""
     ways: dict[Way, Chooser] = {GREEDY: greedy(rounds), EQUAL: equal(rounds), SINGLE: best_single}
     fits = _fits(known, rounds, ways)
-    worth = [way for way in (EQUAL, GREEDY) if fits[way]["members"] > 1 and _gain(fits[way]).is_one]
-    taken = max(worth, key=lambda way: _gain(fits[way]).value, default=SINGLE)
+    worth = [way for way in (EQUAL, GREEDY) if fits[way]["members"] > 1 and CrossFittedGain.of(fits[way]).is_one]
+    taken = max(worth, key=lambda way: CrossFittedGain.of(fits[way]).value, default=SINGLE)
     selection = _selection(known, rounds, fits, taken)
     choice = Choice("greedy", ways[taken](known.panel), [reason(selection), *notes], selection)
     return _made(known, choice, root, argv)
-
-
-def _gain(fit: Fit) -> CrossFittedGain:
-    """What a way that is no single candidate gains on the best one."""
-    known = fit["cross_fitted"]
-    value, se = known["gain"], known["se"]
-    return CrossFittedGain(0.0 if value is None else value, np.inf if se is None else se)
 
 
 def _fits(known: Known, n: int, ways: Mapping[Way, Chooser]) -> dict[Way, Fit]:
