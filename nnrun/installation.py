@@ -78,6 +78,11 @@ def has_extra(extra: str) -> bool:
     return not list(_missing(extra))
 
 
+def export_format() -> str:
+    """Of a model that can be written here."""
+    return "onnx" if has_extra("onnx") else "numpy"
+
+
 def lacking(what: str, extra: str) -> str:
     """A sentence on what needs the libraries of an extra, and the command that installs them."""
     missing = list(_missing(extra)) or [_library(wanted) for wanted in requirements(extra)]

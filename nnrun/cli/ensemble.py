@@ -15,7 +15,7 @@ from nnrun.cli.terminal.signals import tidy_end
 from nnrun.cli.terminal.streams import json_result, result, say
 from nnrun.cli.train import EXIT_CODES
 from nnrun.cli.train import _report as _report_run
-from nnrun.installation import command, elsewhere, has_extra
+from nnrun.installation import command, elsewhere, export_format
 
 if TYPE_CHECKING:
     from nnrun.runs.listener import Listener, Outcome, ToldToStop
@@ -219,7 +219,7 @@ def _report(run: RunDir, json: bool, quiet: bool) -> None:
     name = called(run.path)
     further = [
         ["evaluate", name],
-        ["export", name, "--format", "onnx" if has_extra("onnx") else "numpy"],
+        ["export", name, "--format", export_format()],
         ["show", name],
     ]
     result(*told, *(next_line(command(*words)) for words in further))

@@ -141,7 +141,7 @@ def test_what_an_ensemble_says_to_type_can_be_typed(
     there: bool, nnrun: Run, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where ONNX files cannot be written."""
-    monkeypatch.setattr("nnrun.cli.ensemble.has_extra", lambda extra: there)
+    monkeypatch.setattr("nnrun.installation.has_extra", lambda extra: there)
     runs = [trained(nnrun, f"seed={seed}") for seed in range(2)]
     done = nnrun("ensemble", *runs)
     assert len(done.next) == 3

@@ -23,7 +23,7 @@ from nnrun.errors import UsageError
 from nnrun.insight.scaffold.overview import Overview, gather
 from nnrun.insight.scaffold.proposals import propose
 from nnrun.insight.scaffold.recipe import Choice
-from nnrun.installation import command, has_extra
+from nnrun.installation import command, export_format
 from nnrun.text import counted, one_of, shown_name, source_name, visible
 
 LONGEST_NAME = 64
@@ -147,7 +147,7 @@ def _commands(source: str | Mapping[str, str], config: Path) -> list[str]:
     commands = [["check", str(config)], ["train", str(config)], ["diagnose"]]
     if rows not in BUNDLED:
         commands.append(["predict", "latest", rows, "-o", PREDICTIONS])
-    commands.append(["export", "latest", "--format", "onnx" if has_extra("onnx") else "numpy"])
+    commands.append(["export", "latest", "--format", export_format()])
     return [command(*words) for words in commands]
 
 
