@@ -22,7 +22,7 @@ import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Required, TypedDict
@@ -229,8 +229,7 @@ def _read_moment(column: Column, text: str) -> datetime:
             return datetime.strptime(text, column["format"])
         year, month, day, hour, minute, zone = ISO.match(text).groups()  # type: ignore[union-attr]
         moment = datetime(int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0))
-        east = 0 if zone in (None, "Z") else int(f"{zone[0]}1") * (60 * int(zone[1:3]) + int(zone[-2:]))
-        return moment.replace(tzinfo=timezone(timedelta(minutes=east))) if zone else moment
+        return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo) if zone else moment
     except (AttributeError, ValueError):
         raise ValueError(f"{text!r} in column {column['name']!r} is not a date like {column['format']}") from None
 

@@ -20,7 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
+from nnrun.data.files import cells
 from nnrun.data.files.content import Framed
+from nnrun.data.files.dialect import UNITS
 from nnrun.data.files.sources import read_table
 from nnrun.data.files.table import Table
 from nnrun.engine.activations import ACTIVATIONS
@@ -258,6 +260,11 @@ def test_numbers_in_other_spellings_are_read_as_in_training(train_run: Train, tm
     assert done.returncode == 0, done.stderr
     found = [[float(share) for share in answer[-2:]] for answer in list(csv.reader(done.stdout.splitlines()))[1:]]
     np.testing.assert_allclose(found, model.predict(read_table(table)), atol=TOLERANCE)
+
+
+def test_the_python_file_knows_the_signs_and_words_that_training_knows() -> None:
+    assert standalone.NO_NUMBER == cells._UNKNOWN
+    assert all(standalone.NUMBER.fullmatch(text) for unit in UNITS for text in (f"{unit}5", f"5 {unit}"))
 
 
 @pytest.mark.parametrize("text", ["(5", "5)", "--5", "1,23", "12,3456", "$", "kg", "5 6 7", "1e400", "0x1F", "inf"])
