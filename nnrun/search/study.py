@@ -150,10 +150,12 @@ class Study:
 
     def _retire(self) -> None:
         """A kill may come at any instant, so this is done anew for all of them when a search is resumed."""
-        needed = [number for number in self._outranked if self.strategy.may_continue(number)]
-        for number in sorted({*self._outranked} - {*needed}):
-            self.retire(number)
-        self._outranked = needed
+        outranked, self._outranked = self._outranked, []
+        for number in outranked:
+            if self.strategy.may_continue(number):
+                self._outranked.append(number)
+            else:
+                self.retire(number)
 
     def _spent(self) -> bool:
         return self._reached or self._flat or self._budget.left() <= 0

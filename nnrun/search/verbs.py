@@ -109,11 +109,11 @@ def _checked(loaded: Loaded, usual: Space | None) -> tuple[Space, list[Config]]:
         if word not in names
     ]
     if search.strategy in STRATEGIES and STRATEGIES[search.strategy].continues_trials:
-        why = f"{search.strategy} decides how many epochs each trial has; leave training.epochs out of the changes"
+        why = f"{search.strategy} decides how many epochs each trial has; leave training.epochs out of the"
         changes = loaded.config.training.changes
-        problems += [loaded.locate((*CHANGES, start), why) for start, held in changes.items() if TOTAL in held]
+        problems += [loaded.locate((*CHANGES, start), f"{why} changes") for start in changes if TOTAL in changes[start]]
         if TOTAL in search.space:
-            problems.append(loaded.locate(("search", "space", TOTAL), why.replace("the changes", "the space")))
+            problems.append(loaded.locate(("search", "space", TOTAL), f"{why} space"))
         if loaded.config.data.in_folds:
             why = f"{search.strategy} goes on with some of its trials, which folds cannot; use another strategy"
             problems.append(loaded.locate(("data", "folds"), why))
