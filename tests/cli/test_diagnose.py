@@ -294,6 +294,17 @@ def test_a_range_is_moved_on_alone(nnrun: Nnrun, typed: Typed, config: Write) ->
     assert not [line for line in nnrun("diagnose").next if "wider.yaml" in line], "it is within the range now"
 
 
+def test_the_lowest_whole_number_is_the_end_of_a_range(nnrun: Nnrun, typed: Typed, config: Write) -> None:
+    config(
+        "data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\n"
+        "search: {space: {network.width: {int_log: [4, 400]}}}\n"
+    )
+    nnrun("search", "-q", "--trials", "1", "--workers", "1")
+    (beyond,) = (line for line in nnrun("diagnose").next if line.startswith("nnrun search"))
+    assert typed(f"{beyond} -q").code == 0
+    assert nnrun("show", "--json").json["search"]["space"]["network.width"]["int_log"] == [1, 400]
+
+
 def test_the_usual_space_is_moved_on_by_a_short_command(nnrun: Nnrun, config: Write) -> None:
     config("data: {source: iris}\nnetwork: {hidden: [4]}\ntraining: {epochs: 2}\noptimizer: {learning_rate: 0.1}\n")
     nnrun("search", "-q", "--trials", "1", "--workers", "1")

@@ -40,9 +40,11 @@ class Int(Interval):
         return super().contains(value) and value == int(value)
 
     def wider(self, upper: bool) -> Domain:
-        """Twice as wide."""
+        """Twice as wide; a range above 0 goes down to half of its low end at most."""
         width = self.high - self.low
-        return Int(self.low, self.high + width) if upper else Int(self.low - width, self.high)
+        if upper:
+            return Int(self.low, self.high + width)
+        return Int(self.low - width if self.low <= 0 else max(self.low // 2, self.low - width), self.high)
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,12 @@ class Quantized(Interval):
         return super().contains(value) and self.from_unit(self.to_unit(value)) == value
 
     def wider(self, upper: bool) -> Domain:
-        """Twice as wide."""
-        width = _exact(self.high) - _exact(self.low)
-        kind = type(self.low)
+        """Twice as wide; a range above 0 keeps to what is not below 0."""
+        low, high, step = map(_exact, (self.low, self.high, self.step))
+        width, kind = high - low, type(self.low)
         if upper:
-            return Quantized(self.low, kind(_exact(self.high) + width), self.step)
-        return Quantized(kind(_exact(self.low) - width), self.high, self.step)
+            return Quantized(self.low, kind(high + width), self.step)
+        return Quantized(kind(low - width if low <= 0 else max(low % step, low - width)), self.high, self.step)
 
 
 def _exact(value: float) -> Decimal:

@@ -156,9 +156,11 @@ class Uniform(Smooth):
         return x
 
     def wider(self, upper: bool) -> Domain:
-        """Twice as wide."""
+        """Twice as wide; a range above 0 goes down to 0 at most."""
         width = self.high - self.low
-        return Uniform(self.low, self.high + width) if upper else Uniform(self.low - width, self.high)
+        if upper:
+            return Uniform(self.low, self.high + width)
+        return Uniform(self.low - width if self.low <= 0 else max(0.0, self.low - width), self.high)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ WrittenRange = dict[str, Any]
 WrittenSpace = Mapping[str, WrittenRange]  # by dotted key
 ALSO = ("auto", "full")  # what a config may have where a search has numbers: of training.batch_size
 MIDDLE = 0.5  # where a parameter without a value is put
+EDGE = 0.02  # so near to an end of a range, as a part of its axis, a value lies at that end
 
 # The usual space.
 WITH_BETA1 = [name for name, rule in OPTIMIZERS.items() if rule.uses_beta1]
@@ -44,6 +45,13 @@ class Parameter:
         range_ = {self.domain.name: self.domain.written()}
         conditions = {key: allowed.written() for key, allowed in self.when}
         return {**range_, "when": conditions} if conditions else range_
+
+    def beyond(self, unit: float) -> Domain | None:
+        """The wider range where a value lies at one of the ends, the first and the last of single values included."""
+        upper = unit > MIDDLE
+        end = float(upper)
+        at_end = abs(unit - end) <= EDGE or self.domain.from_unit(unit) == self.domain.from_unit(end)
+        return self.wider(upper) if at_end else None
 
     def wider(self, upper: bool) -> Domain | None:
         """Its range with one end moved on; None where there is no end, or the key allows nothing beyond it."""

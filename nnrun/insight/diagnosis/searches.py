@@ -21,7 +21,6 @@ from nnrun.search.stored import WIDER, StoredSearch
 from nnrun.search.telling import kind_of, ties
 from nnrun.text import columns, percent, wrapped
 
-EDGE = 0.05  # of a range, in its own scale
 LATE = 0.8  # of the trials
 ABOUT_WIDER = "# The config of this search; ranges at whose end its best trial lies go on beyond that."
 JUDGEMENTS = (HIGH, UNCLEAR, LOW)
@@ -114,8 +113,6 @@ def _beyond(space: Space, values: Settings) -> dict[str, WrittenRange]:
         value = values[parameter.key]
         if value is None or not parameter.domain.contains(value):
             continue
-        unit = parameter.domain.to_unit(value)
-        beyond = parameter.wider(upper=unit > 0.5) if min(unit, 1 - unit) <= EDGE else None
-        if beyond is not None:
+        if beyond := parameter.beyond(parameter.domain.to_unit(value)):
             found[parameter.key] = parameter.written() | {parameter.domain.name: beyond.written()}
     return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnrun.config.space.domains import Choice
 from nnrun.config.space.intervals import Domain
-from nnrun.config.space.space import Parameter
+from nnrun.config.space.space import MIDDLE, Parameter
 from nnrun.config.values import Settings
 from nnrun.search.record import Change, Stage
 from nnrun.search.strategies.strategy import STAGE, Brief, Point, Strategy, draw, generator
@@ -25,7 +25,6 @@ MARGIN = 0.1  # of the span, added at each side of the box
 REACH = 0.5  # the same at a side where the very best trial is the outermost: what is sought may lie beyond
 FLOOR = 0.05  # narrowest box, as a part of the parameter's whole axis
 CHANCE = 0.05  # a choice is dropped only if chance alone would leave it out of the best more rarely than this
-EDGE = 0.02  # so near to an end of the user's range, as a part of the axis, lies a best value at its edge
 
 
 @dataclass(frozen=True)
@@ -250,14 +249,10 @@ def _choices(domain: Choice, units: NDArray[np.float64], best: int) -> tuple[Sub
 
 def _edge_warning(parameter: Parameter, unit: float) -> str | None:
     """What to say of the best value if it lies at an end of the range that can be moved."""
-    domain = parameter.domain
-    cell = 1 / (domain.count or math.inf)  # the first and the last of single values are at the edge
-    edge = max(EDGE, cell)
-    upper = unit > 1 - edge
-    wider = parameter.wider(upper) if upper or unit < edge else None
+    domain, wider = parameter.domain, parameter.beyond(unit)
     if wider is None:
         return None
-    side, value = "upper" if upper else "lower", domain.from_unit(unit)
+    side, value = "upper" if unit > MIDDLE else "lower", domain.from_unit(unit)
     return (
         f"the best {parameter.key} so far, {value:.4g}, lies at the {side} end of its range; "
         f"to widen it: {parameter.key}: {{{domain.name}: {wider.written()}}}"

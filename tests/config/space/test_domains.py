@@ -146,12 +146,19 @@ def test_truth_is_no_number_and_numbers_are_no_truth() -> None:
 @pytest.mark.parametrize(
     ("written", "below", "above"),
     [
-        (("uniform", 1, 3), [-1, 3], [1, 5]),
+        (("uniform", 1, 3), [0, 3], [1, 5]),
+        (("uniform", 4, 5), [3, 5], [4, 6]),
+        (("uniform", -1, 1), [-3, 1], [-1, 3]),
         (("log", 1e-3, 1), [1e-4, 1], [1e-3, 10]),
         (("one_minus_log", 0.9, 0.999), [0.0, 0.999], [0.9, 0.9999]),
-        (("int", 2, 4), [0, 4], [2, 6]),
+        (("int", 2, 4), [1, 4], [2, 6]),
+        (("int", 8, 64), [4, 64], [8, 120]),
+        (("int", 0, 4), [-4, 4], [0, 8]),
         (("int_log", 8, 64), [1, 64], [8, 640]),
         (("quantized", 0, 0.5, 0.1), [-0.5, 0.5, 0.1], [0, 1.0, 0.1]),
+        (("quantized", 0.1, 0.5, 0.1), [0.0, 0.5, 0.1], [0.1, 0.9, 0.1]),
+        (("quantized", 24, 64, 8), [0, 64, 8], [24, 104, 8]),
+        (("quantized", 9, 65, 8), [1, 65, 8], [9, 121, 8]),
     ],
 )
 def test_a_range_can_be_widened(written: tuple[Any, ...], below: list[float], above: list[float]) -> None:

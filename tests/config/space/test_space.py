@@ -161,6 +161,8 @@ def test_settings_that_contradict_the_rest_are_refused() -> None:
         ("regularization.input_dropout", {"uniform": [0, 0.9]}, None, None),  # below 0 and above 1 there is nothing
         ("optimizer.beta1", {"one_minus_log": [0, 0.99]}, None, [0, 0.999]),
         ("network.width", {"int_log": [1, 64]}, None, [1, 640]),
+        ("network.width", {"int": [8, 64]}, [4, 64], [8, 120]),
+        ("network.width", {"int": [1, 64]}, None, [1, 127]),
         ("optimizer.learning_rate", {"log": [0.001, 0.1]}, [0.0001, 0.1], [0.001, 1.0]),
         ("optimizer.name", {"choice": ["adam", "sgd"]}, None, None),
     ],
@@ -170,3 +172,23 @@ def test_a_range_is_widened_where_its_key_allows_it(key: str, written: Any, belo
     for upper, expected in ((False, below), (True, above)):
         wider = parameter.wider(upper)
         assert (wider and wider.written()) == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("written", "at_low", "inside", "at_high"),
+    [
+        ({"int": [8, 64]}, 8, 9, 64),
+        ({"int_log": [8, 640]}, 8, 9, 640),  # whose first number has a larger share of the axis than its last one
+        ({"int_log": [2, 5]}, 2, 3, 5),
+        ({"quantized": [9, 65, 8]}, 9, 17, 65),
+    ],
+)
+def test_the_first_and_the_last_of_single_values_are_the_ends_of_a_range(
+    written: Any, at_low: int, inside: int, at_high: int
+) -> None:
+    (parameter,) = Space.of({"network.width": written}).parameters
+    units = [parameter.domain.to_unit(value) for value in (at_low, inside, at_high)]
+    below, none, above = map(parameter.beyond, units)
+    assert below is not None and below == parameter.wider(False)
+    assert none is None
+    assert above is not None and above == parameter.wider(True)

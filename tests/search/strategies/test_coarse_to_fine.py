@@ -187,7 +187,7 @@ def test_a_best_value_at_an_edge_gives_a_warning_that_says_how_to_widen() -> Non
     ]
     assert warned(written, [0.1, 0.5]) == [
         "the best network.depth so far, 2, lies at the lower end of its range; "
-        "to widen it: network.depth: {int: [0, 4]}"
+        "to widen it: network.depth: {int: [1, 4]}"
     ]
     assert warned(written, [0.5, 0.5]) == []
 
