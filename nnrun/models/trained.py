@@ -84,6 +84,15 @@ class Trained:
         known = [weights for weights in found if weights is not None]
         return np.concatenate(known) if known else None
 
+    def times(self, part: str) -> float:
+        """How often a row of a part is among those of all pieces, on average: one that trains, in all folds but one."""
+        if not self.folds or part != "train":
+            return 1.0
+        sizes = [fold.dataset.sizes["rows"] for fold in self.folds]
+        by_time = self.dataset.fitted.split["rule"] == "time"  # the newest fold trains none
+        rows = max(size["train"] + (0 if by_time else size["dev"]) for size in sizes)
+        return sum(size["train"] for size in sizes) / rows
+
     def mistakes(self, part: str) -> Array:
         """One number a row of a part, `(rows,)`, by the best parameters; their mean is the part's error.
 

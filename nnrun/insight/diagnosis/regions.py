@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -109,14 +109,24 @@ def by_column(
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """How wrong each row is `(rows,)`, and how much it counts; without weights all count alike."""
+    """How wrong each row is `(rows,)`, and how much it counts; without weights all count alike.
+
+    A row that several folds were trained on is there as many times, each by another network: `times` on average. It is
+    one row all the same, of which more is not known.
+    """
 
     values: Part
     weights: Part | None = None
+    times: float = 1.0
 
     def at(self, rows: Any) -> Mistakes:
         """These rows alone."""
-        return Mistakes(self.values[rows], None if self.weights is None else self.weights[rows])
+        return replace(self, values=self.values[rows], weights=None if self.weights is None else self.weights[rows])
+
+    @property
+    def rows(self) -> int:
+        """How many there are, each counted once."""
+        return round(len(self.values) / self.times)
 
     @property
     def total(self) -> float:
@@ -127,8 +137,8 @@ class Mistakes:
     def size(self) -> int:
         """As how many rows that count alike the mean is as sure as; 0 where nothing counts."""
         if self.weights is None or not self.weights.any():
-            return 0 if self.weights is not None else len(self.values)
-        return effective_rows(self.weights)
+            return 0 if self.weights is not None else self.rows
+        return round(effective_rows(self.weights) / self.times)
 
     @property
     def mean(self) -> float:
@@ -146,7 +156,8 @@ class Mistakes:
 
 def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
     """Those of the run's best network on these rows of each part, weighted as its errors are."""
-    return {part: Mistakes(model.mistakes(part), model.weights(part)).at(places[part]) for part in parts}
+    whole = {part: Mistakes(model.mistakes(part), model.weights(part), model.times(part)) for part in parts}
+    return {part: mistakes.at(places[part]) for part, mistakes in whole.items()}
 
 
 def _require(tables: Mapping[str, Table], column: str, target: str) -> None:
@@ -182,11 +193,10 @@ def compare(
 
 def error_of(found: Mistakes, proportions: bool) -> PartError:
     """Rows, error, and its 95% interval: Wilson's of a proportion, else that of a mean."""
-    rows = len(found.values)
     if not found.size:
-        return {"rows": rows, "error": None, "low": None, "high": None}
+        return {"rows": found.rows, "error": None, "low": None, "high": None}
     low, high = wilson(found.mean, found.size) if proportions else (found.mean - found.half, found.mean + found.half)
-    return {"rows": rows, "error": found.mean, "low": _known(low), "high": _known(high)}
+    return {"rows": found.rows, "error": found.mean, "low": _known(low), "high": _known(high)}
 
 
 def _gap(above: Mistakes, below: Mistakes, tolerance: float, proportions: bool, exact: bool = False) -> Step:

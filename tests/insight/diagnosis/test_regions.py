@@ -26,6 +26,7 @@ from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import wilson
 
 Train = Callable[..., Outcome]
 
@@ -142,6 +143,24 @@ def test_numbers_are_put_into_fifths_of_the_training_set(train_run: Train) -> No
     assert all(abs(count - sum(rows) / 5) <= 5 for count in rows)
     whole = [region["dev"]["rows"] * region["dev"]["error"] for region in found["regions"]]
     assert sum(whole) / 88 == pytest.approx(run.read_json("run.json")["final"]["dev_error"])  # 442 rows, a fifth: 88
+
+
+def test_a_row_that_many_folds_were_trained_on_is_one_row(train_run: Train) -> None:
+    run = train_run("data.source=iris", "data.folds=5", "training.epochs=2").run
+    for region in by_column(StoredRun(run))["regions"]:
+        assert (region["train"]["rows"], region["dev"]["rows"]) == (50, 50)
+        error, low, high = (region["train"][key] for key in ("error", "low", "high"))
+        assert (low, high) == pytest.approx(wilson(error, 50))
+
+
+def test_the_oldest_rows_train_all_folds_by_time_and_the_newest_none(tmp_path: Path) -> None:
+    lines = [f"{i},{i % 7},{i % 2}" for i in range(120)]
+    (tmp_path / "d.csv").write_text("day,x,y\n" + "\n".join(lines) + "\n")
+    settings = [f"data.source={tmp_path}/d.csv", "data.target=y", "data.time=day", "data.folds=3", "training.epochs=2"]
+    model = trained(StoredRun(verbs.train(load_config(None, settings), tmp_path / "runs").run))
+    sizes = [fold.dataset.sizes["rows"] for fold in model.folds]
+    assert [size["train"] for size in sizes] == [30, 60, 90]
+    assert (model.times("train"), model.times("dev")) == (2.0, 1.0)
 
 
 def test_a_dropped_column_with_missing_values_serves_too(tmp_path: Path) -> None:
