@@ -185,6 +185,16 @@ def test_greedy_needs_one_metric(nnrun: Run, here: Path) -> None:
     assert nnrun("ensemble", *runs).code == 0
 
 
+def test_nothing_is_chosen_by_rows_that_were_trained_on(nnrun: Run, here: Path) -> None:
+    rows = ["data.folds=5", "data.fold=all"]
+    runs = [trained(nnrun, *rows, f"seed={seed}") for seed in (0, 1)]
+    assert "so that none are left to choose by" in refused(nnrun, *runs, "--greedy", "3")
+    search = searched(nnrun, *rows, trials=3)
+    for way in ("--greedy", "--top"):
+        assert "(data.fold: all)" in refused(nnrun, search, way, "2")
+    assert nnrun("ensemble", *runs).code == 0
+
+
 def test_one_alone_one_twice_and_one_that_has_not_ended_are_refused(nnrun: Run, here: Path) -> None:
     first, other = trained(nnrun), trained(nnrun, "seed=1")
     assert "two members or more" in refused(nnrun, first)

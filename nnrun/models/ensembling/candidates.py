@@ -137,6 +137,16 @@ def require_alike(candidates: Sequence[Candidate]) -> None:
             )
 
 
+def require_dev(candidates: Sequence[Candidate]) -> None:
+    """UsageError where the rows to choose by were trained on: most would be taken who learned them by heart."""
+    for one in candidates:
+        if one.run.config.data.fold == "all":
+            raise UsageError(
+                f"{one.id} was trained on all rows (data.fold: all), so that none are left to choose by; named one by "
+                "one, without --greedy, such runs are pooled with equal weights"
+            )
+
+
 def require_metric(candidates: Sequence[Candidate]) -> str:
     """The metric by which all judged their epochs; UsageError where they do not agree."""
     first = candidates[0]

@@ -18,6 +18,7 @@ from nnrun.models.ensembling.candidates import (
     of_runs,
     of_trials,
     require_alike,
+    require_dev,
     require_metric,
     require_several,
 )
@@ -82,7 +83,8 @@ class Choice:
 def of_named(runs: Sequence[RunDir], root: Path, rounds: int | None = None, argv: Sequence[str] = ()) -> RunDir:
     """An ensemble of runs with equal weights, or chosen from them in so many rounds of greedy selection.
 
-    Raises UsageError where they cannot be members of one, DataError where their data is gone or has changed.
+    Raises UsageError where they cannot be members of one, or where their dev rows were trained on and something is to
+    be chosen by them; DataError where their data is gone or has changed.
     """
     candidates, notes = of_runs(runs)
     if rounds is not None:
@@ -99,6 +101,7 @@ def of_best(trials: Sequence[RunDir], metric: str, n: int, root: Path, argv: Seq
         raise UsageError(f"--top {n}: the search has {counted(len(trials), 'trial')} with a result")
     candidates = [*of_trials(trials[:n]), *of_trials(_kept(trials[n:]))]
     require_several(candidates[:n], root)
+    require_dev(candidates)
     known = Known.of(candidates, root, _of_dev(metric, candidates[0]))
     weights = np.where(np.arange(len(candidates)) < n, 1 / n, 0.0)
     fits = _fits(known, n, {SINGLE: best_single, EQUAL: top(n)})
@@ -157,6 +160,7 @@ def _of_dev(metric: str, candidate: Candidate) -> str:
 
 def _greedy(known: Known, rounds: int, root: Path, notes: Sequence[str], argv: Sequence[str]) -> RunDir:
     """By greedy selection or the best with equal weights, what gains more; the best alone where that is too little."""
+    require_dev(known.candidates)
     ways: dict[Way, Chooser] = {GREEDY: greedy(rounds), EQUAL: equal(rounds), SINGLE: best_single}
     fits = _fits(known, rounds, ways)
     worth = [way for way in (EQUAL, GREEDY) if fits[way]["members"] > 1 and CrossFittedGain.of(fits[way]).is_one]
