@@ -268,10 +268,14 @@ def test_of_a_chosen_run_that_goes_nothing_is_left(page: Any, root: Path) -> Non
     page.locator("#together button").wait_for()
     page.locator("#differences caption").wait_for()
     until(page, "shownLines.length === 4")
-    shutil.rmtree(run_of(root, "second").path)
+    second = run_of(root, "second")
+    page.locator("#runs").get_by_role("button", name=second.id).click()
+    page.locator("#detail").wait_for(state="visible")
+    shutil.rmtree(second.path)
     page.locator("#together button").wait_for(state="detached")
     page.locator("#differences caption").wait_for(state="detached")
     until(page, "shownLines.length === 2")
+    page.locator("#detail").wait_for(state="hidden")
 
 
 def test_a_run_is_rewound_from_the_page_and_its_page_is_saved(page: Any, root: Path) -> None:

@@ -420,7 +420,7 @@ function listen() {
     for (const run of changed) rows.set(run.id, run);
     gone.forEach(forget);
     drawSoon();
-    if (shown && changed.some((run) => run.id === shown)) detailSoon();
+    if (gone.includes(shown) || changed.some((run) => run.id === shown)) detailSoon();
     if (passing) filterSoon();
   });
   source.addEventListener("curve", (event) => {
