@@ -115,9 +115,9 @@ def percent(error: float | None) -> str:
 
 
 def points(step: float) -> str:
-    """A difference of errors as it stands on screen: 0.026 → +2.6."""
+    """A difference of errors as it stands on screen: 0.026 → +2.6, in seven characters at most."""
     if abs(step) >= MOST_SHOWN:
-        return f"{'+' if step > 0 else '-'}{100 * MOST_SHOWN:.0f} or more"
+        return f"> {100 * MOST_SHOWN:+.0f}" if step > 0 else f"< {-100 * MOST_SHOWN:.0f}"
     return f"{round(100 * step, 1) + 0.0:+.1f}"
 
 

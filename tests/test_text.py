@@ -6,7 +6,7 @@ from math import exp
 
 import pytest
 
-from nnrun.text import log_scale, network_shape, sparkline
+from nnrun.text import log_scale, network_shape, points, sparkline
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,8 @@ def test_noise_is_no_mountain() -> None:
     assert (exp(low), exp(high)) == pytest.approx((0.45, 0.9))
     assert sparkline([high, high - 0.02], low, high) == "██"
     assert [exp(end) for end in log_scale([8.0, 1.0, 2.0])] == pytest.approx([1, 8])
+
+
+def test_a_difference_of_errors_fits_its_column_however_large() -> None:
+    told = [points(step) for step in (0.026, -0.0004, 9.99, 10.0, 1e300, -12.0)]
+    assert told == ["+2.6", "+0.0", "+999.0", "> +1000", "> +1000", "< -1000"]
