@@ -42,8 +42,9 @@ compiled-float32 compiled-float64: compiled-%: $(VENV)/.installed-dev
 commands: $(LOWEST)/.installed
 	$(LOWEST)/bin/pytest tests/cli/test_every_command.py
 
+# On a disk, as these write much.
 soak: $(VENV)/.installed-dev
-	$(BIN)/pytest -m soak
+	TMPDIR=$${TMPDIR:-/tmp} $(BIN)/pytest -m soak
 	$(MAKE) lowest
 
 lowest: commands

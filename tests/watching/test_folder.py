@@ -191,16 +191,17 @@ def test_a_thousand_runs_are_as_many_rows(root: Path) -> None:
 def test_a_folder_whose_time_tells_nothing_is_listed_again_all_the_same(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = root.stat()
+    """Some file systems give a folder a size by what is in it; a run in the place of another one changes nothing."""
+    before, later = root.stat(), "20260101-000000-later-0000"
     folder = Folder(root)
     folder.look()
-    shutil.copytree(root / ids(root, "a"), root / "20260101-000000-later-0000")
+    (root / ids(root, "a")).rename(root / later)
     os.utime(root, ns=(before.st_atime_ns, before.st_mtime_ns))
     folder.look()
-    assert len(folder.seen) == 3
+    assert later not in folder.seen
     monkeypatch.setattr("nnrun.watching.folder.time.monotonic", lambda: folder._listing.until)
     folder.look()
-    assert len(folder.seen) == 4
+    assert later in folder.seen
 
 
 def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
