@@ -166,7 +166,7 @@ def check_slips(found: Survey, columns: Iterable[str]) -> None:
             place, text = facts.first_slip
             raise DataError(
                 f"{place}: {shown(text)} is not a number, but {facts.present - facts.slips} of {facts.present} values "
-                f"of column {name!r} are; {CORRECT}"
+                f"of column {name!r} are; {CORRECT}, or list it in data.format.missing"
             )
 
 

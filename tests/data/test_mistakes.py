@@ -236,13 +236,13 @@ CSV_MISTAKES: dict[str, tuple[list[str], dict[str, Any], str]] = {
         ["x,y", *(f"{i},{i % 2}" for i in range(30)), "1O,1"],
         {},
         ":32:1: '1O' is not a number, but 30 of 31 values of column 'x' are; "
-        "correct it, or leave the field empty if the value is unknown",
+        "correct it, or leave the field empty if the value is unknown, or list it in data.format.missing",
     ),
     "slip in a target of numbers": (
         ["x,y", *(f"1,{i}.5" for i in range(30)), "1,!"],
         {},
         ":32:2: '!' is not a number, but 30 of 31 values of column 'y' are; "
-        "correct it, or leave the field empty if the value is unknown",
+        "correct it, or leave the field empty if the value is unknown, or list it in data.format.missing",
     ),
 }
 

@@ -221,7 +221,7 @@ def test_what_is_done_beside_comes_in_order(threads: int) -> None:
         ("price", "inf", "84:3: the value in column 'price' is infinite; correct it, or leave the field empty if the "
          "value is unknown"),
         ("number", "1O", "84:1: '1O' is not a number, but 89 of 90 values of column 'number' are; correct it, or leave "
-         "the field empty if the value is unknown"),
+         "the field empty if the value is unknown, or list it in data.format.missing"),
         ("number", "1e999", "84:1: the value in column 'number' is infinite; correct it, or leave the field empty if "
          "the value is unknown"),
         ("shop", "", "84:2: no value in column 'shop', which splits the rows; fill it in or remove the row"),

@@ -15,8 +15,7 @@ from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey
 from nnrun.data.features.categories import Limits
 from nnrun.data.features.columns import Learner
-from nnrun.data.files.chunks import Chunks
-from nnrun.data.files.sources import lacks_names, open_sources, source_files, target_name
+from nnrun.data.files.sources import source_files, target_name
 from nnrun.data.files.table import Table, require_single
 from nnrun.data.files.values import labels
 from nnrun.data.prepare import Divided, divided
@@ -31,6 +30,7 @@ from nnrun.insight.scaffold.columns import (
     stands_in_many_rows,
     whole,
 )
+from nnrun.insight.scaffold.reading import Words, as_read
 from nnrun.insight.scaffold.weighing import Weighing, weigh
 
 ARRAYS = (".npz", ".npy")
@@ -51,8 +51,8 @@ class Overview:
     of columns that deserve more features than usual, `pooled` says of which columns values share a feature even so;
     `weighing` tells what it changes to count classes that are out of balance the same, None where they are not or have
     too few rows; `metric` is what the user asked for;
-    `reading` says how the files were read, `has_names` whether the first line holds the names, `notices` what else
-    there is to know.
+    `reading` says how the files were read, `has_names` whether the first line holds the names, `words` what stands
+    for a missing number and in which columns, `notices` what else there is to know.
     """
 
     source: str | Mapping[str, str]
@@ -76,6 +76,7 @@ class Overview:
     metric: str | None
     reading: list[str]
     has_names: bool
+    words: Words
     sheet: str | None
     notices: list[str]
 
@@ -118,10 +119,8 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
     as in training. Raises DataError for data that nothing can be learned from; UsageError, with the columns, if the
     target is open.
     """
-    has_names = not lacks_names(config)
-    if not has_names:
-        config = config.model_copy(update={"format": config.format.model_copy(update={"header": False})})
-    table = _first_piece(config)
+    config, table, words = as_read(config)
+    has_names = config.format.header is not False
     target = _target(config, table, has_names)
     found = Survey(table, target, config.task, may_lack_target=True)
     found.see(table)
@@ -154,6 +153,7 @@ def gather(config: Data, source: str | Mapping[str, str], metric: str | None = N
         metric=metric,
         reading=_reading(data, len(table)),
         has_names=has_names,
+        words=words,
         sheet=config.format.sheet,
         notices=[*data.notices, *data.division.notices],
     )
@@ -224,11 +224,6 @@ def _groups(table: Table, used: list[JudgedColumn], kinds: Mapping[str, Declared
     many = [column for column in used if stands_in_many_rows(table.frame[column.name], column.kind)]
     many.sort(key=lambda column: -column.distinct)
     return list(dict.fromkeys([*coded, *(column.name for column in many)]))
-
-
-def _first_piece(config: Data) -> Table:
-    """Of the one source, or of the training part."""
-    return next(Chunks(next(iter(open_sources(config).values()))).walk("reading"))
 
 
 def _reading(data: Divided, seen: int) -> list[str]:

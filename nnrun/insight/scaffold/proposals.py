@@ -116,6 +116,15 @@ def _header(overview: Overview) -> Choice | None:
     return Choice(False, reason)
 
 
+def _missing(overview: Overview) -> Choice | None:
+    """Words that come again in a column most of whose values are numbers, such as `unknown`."""
+    if not overview.words:
+        return None
+    columns = dict.fromkeys(shown_name(name) for names in overview.words.values() for name in names)
+    words = listed([repr(word) for word in overview.words])
+    return Choice([*overview.words], f"{words} for a missing value, as most values of {listed([*columns])} are numbers")
+
+
 def _sheet(overview: Overview) -> Choice | None:
     """What `--sheet` says."""
     return (
@@ -173,6 +182,7 @@ CHOICES: dict[str, Rule] = {
     "data.target": _target,
     "data.task": _task,
     "data.format.header": _header,  # of text files alone, which have no sheets
+    "data.format.missing": _missing,
     "data.format.sheet": _sheet,
     "data.missing_target": _missing_target,
     "data.drop": _drop,

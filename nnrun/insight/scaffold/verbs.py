@@ -202,7 +202,10 @@ def told(overview: Overview, choices: Mapping[str, Choice]) -> Iterator[tuple[st
             yield "note", f"{'' if choices[key].active else f'perhaps {key}: '}{choices[key].reason}"
 
 
-THOUGHTS = tuple(f"data.{key}" for key in ("format.header", "kinds", "max_categories", "class_weight", "group", "time"))
+THOUGHTS = tuple(
+    f"data.{key}"
+    for key in ("format.header", "format.missing", "kinds", "max_categories", "class_weight", "group", "time")
+)
 
 
 def kinds_of(overview: Overview) -> str:
