@@ -14,13 +14,16 @@ from nnrun.config.config import Config
 from nnrun.config.data_section import absolute_source, with_absolute_sources
 from nnrun.config.hints import field_at, is_entry
 from nnrun.config.messages import AFTER_THE_FILE, LONGEST_ARGUMENT, Located, Places, explain
+from nnrun.config.schema import Optimizer
 from nnrun.config.values import KeyPath, Settings, Tree, describe, dotted
 from nnrun.config.yaml_text import Source, parse_value
+from nnrun.engine.optimizers import OPTIMIZERS, usual
 from nnrun.errors import ConfigError
 from nnrun.text import shortened
 
 SPACE = "search.space."
 CHANGE = re.compile(r"training\.changes\.(\d+)\.(.+)")
+NAME, USUAL_OPTIMIZER = ("optimizer", "name"), Optimizer().name
 SHAPES = HIDDEN, DEPTH, WIDTH = ("network", "hidden"), ("network", "depth"), ("network", "width")
 
 # What begins something else than text in YAML: lines below, of which an argument has none; an item, a key or a name.
@@ -92,7 +95,7 @@ def _with_absolute_paths(path: KeyPath, value: Any, folder: Path) -> Any:
 
 def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree, list[Setting]]:
     """The values with all arguments carried out in turn; what cannot be carried out goes to `places.problems`."""
-    values, settings = copy.deepcopy(values), []
+    before, values, settings = values, copy.deepcopy(values), []
     for order, argument in enumerate(arguments):
         try:
             setting = parse_setting(argument)
@@ -101,7 +104,27 @@ def apply(values: Tree, places: Places, arguments: Sequence[str]) -> tuple[Tree,
         except ConfigError as error:
             lines = [f"--set {shortened(argument, LONGEST_ARGUMENT)}: {problem}" for problem in error.problems]
             places.problems += [Located(AFTER_THE_FILE, order, line) for line in lines]
+    _leave_usual(values, places, settings, _optimizer_in(before))
     return values, settings
+
+
+def _optimizer_in(values: Tree) -> Any:
+    optimizer = values.get("optimizer")
+    return optimizer.get("name", USUAL_OPTIMIZER) if isinstance(optimizer, dict) else USUAL_OPTIMIZER
+
+
+def _leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old: Any) -> None:
+    """Where another optimizer was put in, what was usual of the old one gives way to what is usual of the new one.
+
+    A resolved config has these numbers as if somebody had asked for them. What was put in beside the name stays.
+    """
+    given, optimizer = {setting.path for setting in settings}, values.get("optimizer")
+    if NAME not in given or not isinstance(optimizer, dict) or old not in OPTIMIZERS or optimizer.get("name") == old:
+        return
+    for key, value in usual(old).items():
+        if (NAME[0], key) not in given and optimizer.get(key) == value:
+            del optimizer[key]
+            places.forget((NAME[0], key))
 
 
 def over(below: Source, above: Source) -> Source:
@@ -207,6 +230,7 @@ def substituted(config: Config, settings: Settings) -> Tree:
     put_in = [Setting(as_path(key), value, "") for key, value in settings.items()]
     for setting in put_in:
         put(values, places, setting)
+    _leave_usual(values, places, put_in, config.optimizer.name)
     reshape(values, places, put_in)
     return values
 

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from nnrun.config.config import Config
 from nnrun.config.data_section import Parts
+from nnrun.config.dump import dump_yaml
 from nnrun.config.load import load_config
-from nnrun.config.overrides import parse_setting
+from nnrun.config.overrides import configured, parse_setting
 from nnrun.engine.schedules import Constant, Cosine, InverseTime, Staircase
 from nnrun.errors import ConfigError
 
@@ -101,6 +103,30 @@ def test_options_of_a_schedule_can_be_set_one_by_one() -> None:
     assert schedule("optimizer.schedule.name=cosine", text="{}") == Cosine()
     table = load_config(None, ["optimizer.schedule=table", "optimizer.schedule.factors.30=0.1"], "{}").config
     assert table.resolved()["optimizer"]["schedule"]["factors"] == {30: 0.1}
+
+
+@pytest.mark.parametrize("old", ["adam", "adamw", "sgd", "momentum", "rmsprop"])
+@pytest.mark.parametrize("new", ["adam", "adamw", "sgd", "momentum", "rmsprop"])
+def test_what_is_usual_of_an_optimizer_gives_way_to_what_is_usual_of_another_one(old: str, new: str) -> None:
+    """As a resolved config has it, no word of which was asked for, and as a trial has it."""
+    written, fresh = Config.from_values({"optimizer": {"name": old}}), Config.from_values({"optimizer": {"name": new}})
+    text = dump_yaml(written.resolved())
+    assert load_config(None, [f"optimizer.name={new}"], text).config == fresh
+    resolved = load_config(None, text=text).config
+    assert configured(resolved, {"optimizer.name": new}) == fresh == configured(written, {"optimizer.name": new})
+
+
+def test_what_is_unusual_or_put_in_beside_the_name_of_an_optimizer_stays() -> None:
+    text = dump_yaml(Config.from_values({"optimizer": {"name": "adam", "beta2": 0.99}}).resolved())
+    assert load_config(None, ["optimizer.name=rmsprop"], text).config.optimizer.beta2 == 0.99
+    for order in (1, -1):
+        settings = ["optimizer.beta2=0.999", "optimizer.name=rmsprop"][::order]
+        assert load_config(None, settings, text).config.optimizer.beta2 == 0.999
+    trial = configured(Config(), {"optimizer.beta2": 0.999, "optimizer.name": "rmsprop"})
+    assert trial.optimizer.beta2 == 0.999
+    assert (
+        load_config(None, ["optimizer.name=adam", "optimizer.name=adamw"], text).config.optimizer.weight_decay == 0.01
+    )
 
 
 def test_early_stopping_can_be_opened_from_null() -> None:

@@ -170,6 +170,16 @@ def test_an_extended_search_equals_one_of_that_length(search: Search, stored: St
     assert yaml.safe_load(short.read("search.yaml"))["totals"] == [20, 30]
 
 
+def test_each_optimizer_has_its_usual_values_in_a_search_that_goes_on_too(search: Search, stored: Stored) -> None:
+    """Others than those of the config's own optimizer, which its resolved.yaml has as numbers."""
+    settings = ["search.space={optimizer.name: {choice: [adam, adamw, momentum, rmsprop]}}", "training.epochs=2"]
+    short, long = search(*settings, "search.trials=3").run, search(*settings, "search.trials=12").run
+    again(short, 12)
+    assert stored(short) == stored(long)
+    names = {record["values"]["optimizer.name"] for record in stored(long)[0][3:]}
+    assert len(names) > 2
+
+
 def test_trials_that_a_longer_search_goes_on_with_keep_their_checkpoints(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError, UsageError
 from nnrun.runs import verbs as run_verbs
 from nnrun.runs.rundir import RunDir
+from nnrun.runs.stored import StoredRun
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import TrialRecord
 from nnrun.search.retests.record import read
@@ -90,6 +92,22 @@ def test_the_best_settings_and_fresh_ones_are_trained_with_the_same_seeds(again:
         seed, place = divmod(trial["number"], 6)
         assert (trial["seed"], trial["values"]) == (record["seeds"][seed], settings[place]["values"])
     assert record["search"]["id"] == small.id
+
+
+def test_each_optimizer_has_its_usual_values_again(again: Retest, tmp_path: Path) -> None:
+    search = searched(tmp_path, "search.space={optimizer.name: {choice: [momentum, adamw, rmsprop]}}")
+    own = ("name", "beta2", "weight_decay", "bias_correction")
+
+    def used(run: RunDir, number: int) -> list[Any]:
+        optimizer = StoredRun(RunDir(run.path / f"trials/{number:04d}")).config.optimizer
+        return [getattr(optimizer, key) for key in own]
+
+    retest = again(search=search, top=3)
+    known = {used(search, trial["number"])[0]: used(search, trial["number"]) for trial in Ledger.of(search).read()[0]}
+    for trial in retest.records:
+        found = used(retest.run, trial["number"])
+        assert found == known.get(found[0], found)
+    assert len({used(retest.run, trial["number"])[0] for trial in retest.records} & {*known}) > 1
 
 
 def test_it_is_the_same_in_any_number_of_workers_and_stopped_and_resumed(
