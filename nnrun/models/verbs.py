@@ -48,7 +48,7 @@ def evaluate(
         model, data if data is None or isinstance(data, str) else IN_MEMORY, boosting=boosting, costs=known
     )
     if weighed := weight_notices(model.fitted.weights):
-        found.notes.append(f"{'; '.join(weighed)}; of each class rows are counted")
+        found.notes.append("; ".join([*weighed, *(["of each class rows are counted"] if model.target.classes else [])]))
     found.notes += probability_notices(model)
     if data is None:
         _on_own_parts(found, trained(model.run))
@@ -67,6 +67,7 @@ def _on_own_parts(found: Evaluation, run: Trained) -> None:
         if len(pieces) > 1:
             found.folds[part] = [scores[NETWORK].metrics() for scores, _ in pieces]
         found.enter(part, *(_joined(same, run.weights(part)) for same in zip(*pieces, strict=True)))
+        found.rows[part] = round(found.rows[part] / run.times(part))
     if "test" in found.results:
         found.test_reads = count_read(found.model.run.directory)
 

@@ -186,7 +186,7 @@ def test_weights_count_as_in_training(tmp_path: Path) -> None:
         for name in ("error", "loss"):
             assert found.value(f"{part}_{name}") == pytest.approx(outcome.record["final"][f"{part}_{name}"], rel=1e-5)
         assert found.counts[part].sum() == found.rows[part], "of a class rows are counted, as a page of the run does"
-    assert "losses and errors count every class alike" in found.notes[0] and "rows are counted" in found.notes[0]
+    assert "is divided by the rows of its class" in found.notes[0] and "rows are counted" in found.notes[0]
     of_file = evaluate(load_model(StoredRun(outcome.run)), str(in_file(outcome, "dev", tmp_path / "dev.csv")))
     for predictor, known in found.results["dev"].items():
         assert of_file.results["data"][predictor] == pytest.approx(known, rel=1e-5), predictor
@@ -228,3 +228,11 @@ def test_what_is_said_of_trees_goes_by_what_the_rows_can_tell(train_run: Train) 
     assert "the network errs less, by 3.00 ± 1.00 points of error on dev test" in told(-0.03, 0.01)
     assert "the network errs more, by 1.00 ± 1.00 points of error on dev, which may be chance" in told(0.01, 0.01)
     assert "it errs as often as the network" in told(0.0, 0.01)
+
+
+def test_a_row_that_trains_several_folds_is_one_row_and_numbers_have_no_classes(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("x,w,y\n" + "".join(f"{i % 7},{1 + i % 3},{i * 0.37 % 5}\n" for i in range(60)))
+    values = [f"data.source={tmp_path}/n.csv", "data.target=y", "data.weight=w", "data.folds=4", *QUICK]
+    found = evaluate(load_model(StoredRun(verbs.train(load_config(None, values), tmp_path / "runs").run)))
+    assert found.rows == {"train": 60, "dev": 60}
+    assert "column 'w' weighs the rows" in found.notes[0] and "class" not in found.notes[0]

@@ -79,7 +79,8 @@ def part_weights(
 ) -> npt.NDArray[Any] | None:
     """Weights `(m,)` of a part with a mean of 1: those of the column times those of the classes.
 
-    Balanced, every class that the part has counts alike, however many rows it has. Raises DataError where all are 0.
+    Balanced, every class that the part has counts alike, however many rows it has, but for what the column says of
+    these. Raises DataError where all are 0.
     """
     if written is None:
         return None
@@ -150,7 +151,9 @@ def weight_notices(written: WrittenWeights | None) -> list[str]:
     if written["column"]:
         found.append(f"column {written['column']!r} weighs the rows, it is no feature; losses and errors are weighted")
     by_class = written["classes"]
-    if by_class == BALANCED:
+    if by_class == BALANCED and written["column"]:
+        found.append("what a row weighs is divided by the rows of its class, however much these weigh")
+    elif by_class == BALANCED:
         found.append("losses and errors count every class alike, however many rows it has")
     elif by_class:
         shown = ", ".join(f"{name} {weight:g}" for name, weight in by_class.items())
