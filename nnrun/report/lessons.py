@@ -68,7 +68,8 @@ LESSONS = {
     ),
     "ladder": Lesson(
         "The ladder from base to test",
-        "The longest step up to dev is the problem: base to train is bias, train to dev is variance.",
+        "The longest step up to dev is the problem: base to train is bias, train to dev is variance. With a train-dev "
+        "part train to train-dev is variance, and on to dev mismatch.",
         _ladder,
         "errors of its parts",
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ FEW_VALUES = 10  # numbers with no more different values than this are not put i
 SHOWN = 20
 NAME_WIDTH = 22  # characters of a column or a value in the table
 MISSING = "(missing)"
+COMPARED = ("train", "train_dev", "dev")
 TARGET = "target"  # by which it may be called, whatever its name is
 
 Part = NDArray[np.float64]  # one number a row: how wrong it is
@@ -62,7 +63,9 @@ class Region(TypedDict):
     dev: PartError
     share_of_dev: float  # of all mistakes on the dev set
     bias: Step
-    variance: Step
+    variance: Step  # from train to train-dev where there is such a part, else to dev
+    train_dev: NotRequired[PartError]
+    mismatch: NotRequired[Step]  # from there to dev
 
 
 class Regions(TypedDict):
@@ -89,7 +92,7 @@ def by_column(
     own, fitted = model.config.diagnosis, model.dataset.fitted
     base, tolerance = own.base_error if base is None else base, own.tolerance if tolerance is None else tolerance
     raw = model.raw()
-    tables = {part: raw[part] for part in ("train", "dev")}
+    tables = {part: raw[part] for part in COMPARED if part in raw}
     if column is None or (column == TARGET and TARGET not in tables["train"].columns):
         column = fitted.target.name
     _require(tables, column, fitted.target.name)
@@ -173,21 +176,25 @@ def compare(
 ) -> list[Region]:
     """Each region's errors and gaps, from the mistakes `(rows,)` and the regions `(rows,)` of training and dev set.
 
-    A gap is high, low or unclear by the same rule as for the whole set: where its 95% interval lies.
+    With those of a train-dev part, too, what lies between that and dev is mismatch and no variance. A gap is high, low
+    or unclear by the same rule as for the whole set: where its 95% interval lies.
     """
     regions: list[Region] = []
     for name in dict.fromkeys([*named["train"], *named["dev"]]):
-        train, dev = (mistakes[part].at(named[part] == name) for part in ("train", "dev"))
-        regions.append(
-            {
-                "region": name,
-                "train": error_of(train, proportions),
-                "dev": error_of(dev, proportions),
-                "share_of_dev": dev.total / mistakes["dev"].total if mistakes["dev"].total else 0.0,
-                "bias": _gap(train, Mistakes(np.array([base])), tolerance, proportions, exact=True),
-                "variance": _gap(dev, train, tolerance, proportions),
-            }
-        )
+        here = {part: mistakes[part].at(named[part] == name) for part in mistakes}
+        train, dev = here["train"], here["dev"]
+        region: Region = {
+            "region": name,
+            "train": error_of(train, proportions),
+            "dev": error_of(dev, proportions),
+            "share_of_dev": dev.total / mistakes["dev"].total if mistakes["dev"].total else 0.0,
+            "bias": _gap(train, Mistakes(np.array([base])), tolerance, proportions, exact=True),
+            "variance": _gap(here.get("train_dev", dev), train, tolerance, proportions),
+        }
+        if between := here.get("train_dev"):
+            region["train_dev"] = error_of(between, proportions)
+            region["mismatch"] = _gap(dev, between, tolerance, proportions)
+        regions.append(region)
     return sorted(regions, key=lambda region: [-(error["error"] or 0.0) for error in (region["dev"], region["train"])])
 
 
@@ -244,8 +251,11 @@ def _by_bin(values: Part, edges: Part) -> Labels:
 def region_lines(errors: Regions) -> list[str]:
     """The table on screen, and how to read it."""
     regions = errors["regions"]
-    heads = [shortened(errors["column"], NAME_WIDTH), "train", "rows", "dev", "95%", "rows", "bias", "variance"]
+    between = any("train_dev" in region for region in regions)
+    second, steps = ("train-dev", ["bias", "variance", "mismatch"]) if between else ("rows", ["bias", "variance"])
+    heads = [shortened(errors["column"], NAME_WIDTH), "train", second, "dev", "95%", "rows", *steps]
     rows = [heads, *(_cells(region) for region in regions[:SHOWN])]
+    gaps = "variance train-dev − train, mismatch dev − train-dev" if between else "variance dev − train"
     left = len(regions) - SHOWN
     sampled = ["the file is read in pieces: these are a fixed sample of its rows"] if errors["sampled"] else []
     return [
@@ -254,7 +264,7 @@ def region_lines(errors: Regions) -> list[str]:
         *columns(rows, right=(1, 2, 3, 4, 5)),
         *([f"… and {left} more with lower dev errors"] if left > 0 else []),
         *wrapped(
-            f"bias is train − base ({percent(errors['base'])}), variance dev − train; high or low where the 95% "
+            f"bias is train − base ({percent(errors['base'])}), {gaps}; high or low where the 95% "
             f"interval of the gap lies on one side of {100 * errors['tolerance']:g} points, else unclear"
         ),
     ]
@@ -262,8 +272,10 @@ def region_lines(errors: Regions) -> list[str]:
 
 def _cells(region: Region) -> list[str]:
     train, dev = region["train"], region["dev"]
-    errors = [percent(train["error"]), f"{train['rows']:,}", percent(dev["error"]), interval(dev), f"{dev['rows']:,}"]
-    judgements = [region["bias"]["judgement"], region["variance"]["judgement"]]
+    between = percent(region["train_dev"]["error"]) if "train_dev" in region else f"{train['rows']:,}"
+    errors = [percent(train["error"]), between, percent(dev["error"]), interval(dev), f"{dev['rows']:,}"]
+    gaps = [region["bias"], region["variance"], *([region["mismatch"]] if "mismatch" in region else [])]
+    judgements = [gap["judgement"] for gap in gaps]
     return [shortened(region["region"], NAME_WIDTH), *errors, *judgements]
 
 

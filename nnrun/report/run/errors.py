@@ -62,16 +62,17 @@ def _whiskers(error: PartError) -> tuple[float, float]:
 
 
 def _table(name: str, found: Sequence[Region]) -> Markup:
-    heads = [name, "train", "rows", "dev", "95%", "rows", "share of mistakes", "bias", "variance"]
+    gaps = ["bias", "variance", *(["mismatch"] if "mismatch" in found[0] else [])]
+    heads = [name, "train", "rows", "dev", "95%", "rows", "share of mistakes", *gaps]
     rows = [
         [
             r["region"], percent(r["train"]["error"]), f"{r['train']['rows']:,}", percent(r["dev"]["error"]),
             interval(r["dev"]) or "–", f"{r['dev']['rows']:,}", percent(r["share_of_dev"]),
-            *(tag("span", step["judgement"], cls=step["judgement"]) for step in (r["bias"], r["variance"])),
+            *(tag("span", r[gap]["judgement"], cls=r[gap]["judgement"]) for gap in gaps),  # type: ignore[literal-required]
         ]
         for r in found
     ]  # fmt: skip
-    return table(f"Errors by {name}", heads, rows, words=(0, 7, 8))
+    return table(f"Errors by {name}", heads, rows, words=(0, *range(7, len(heads))))
 
 
 class Slice(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.data.raw import RawParts
 from nnrun.errors import NnrunError
-from nnrun.insight.diagnosis.regions import mistakes_at
+from nnrun.insight.diagnosis.regions import COMPARED, mistakes_at
 from nnrun.insight.diagnosis.telling import weighing
 from nnrun.insight.diagnosis.verbs import Diagnosis, of_a_run
 from nnrun.models.trained import Trained, trained
@@ -200,7 +200,7 @@ def _where(model: Trained, tables: RawParts | None, target: str) -> list[Section
     title = "Where it fails"
     if tables is None:
         return [left_out(title, "the file that the rows come from is not there any more.")]
-    mistakes = mistakes_at(model, tables.places, ("train", PART))
+    mistakes = mistakes_at(model, tables.places, [part for part in COMPARED if part in tables])
     parts: Parts = [errors.by_target(model, tables, mistakes)]
     if examples.shape_of(model.dataset.fitted) is None:  # a pixel is no slice that means anything
         parts += [tag("h3", "Slices"), errors.slices_part(model, tables[PART], mistakes[PART])]

@@ -22,6 +22,7 @@ from nnrun.insight.diagnosis.regions import (
     mistakes_at,
     region_lines,
 )
+from nnrun.installation import shipped
 from nnrun.models.trained import trained
 from nnrun.runs import verbs
 from nnrun.runs.listener import Outcome
@@ -143,6 +144,20 @@ def test_numbers_are_put_into_fifths_of_the_training_set(train_run: Train) -> No
     assert all(abs(count - sum(rows) / 5) <= 5 for count in rows)
     whole = [region["dev"]["rows"] * region["dev"]["error"] for region in found["regions"]]
     assert sum(whole) / 88 == pytest.approx(run.read_json("run.json")["final"]["dev_error"])  # 442 rows, a fifth: 88
+
+
+def test_between_train_dev_and_dev_lies_mismatch_and_no_variance(tmp_path: Path) -> None:
+    run = verbs.train(load_config(shipped() / "configs/mismatch.yaml"), tmp_path / "runs").run
+    found = by_column(StoredRun(run), "class")
+    for region in found["regions"]:
+        assert (region["variance"]["judgement"], region["mismatch"]["judgement"]) == ("unclear", "high")
+        train, between, dev = (region[part]["error"] or 0.0 for part in ("train", "train_dev", "dev"))
+        assert (region["variance"]["value"], region["mismatch"]["value"]) == pytest.approx(
+            (between - train, dev - between)
+        )
+    lines = region_lines(found)
+    assert lines[1].split() == ["class", "train", "train-dev", "dev", "95%", "rows", "bias", "variance", "mismatch"]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_row_that_many_folds_were_trained_on_is_one_row(train_run: Train) -> None:
