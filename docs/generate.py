@@ -545,8 +545,9 @@ The interval is that of the difference of two independent proportions, Newcombe'
 (Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10), which holds its level for small sets and for errors
 near 0. A set without a size counts as exact, and so does the base error. Where rows are weighted, by a column or by
 class, a set counts as (Σw)² / Σw² examples (Kish 1965, *Survey Sampling*, 8.2), `effective_rows` in `run.json`. What
-the interval does not know: the best epoch was chosen on the dev set, which flatters the dev error, and another split
-would give other sets.
+the interval does not know: the best epoch was chosen on the dev set, which flatters the dev error, another split
+would give other sets, and rows of one group (`data.group`) are alike, so that forty groups of 25 rows tell far less
+than a thousand rows. A note says so where rows are grouped: the interval is too narrow then.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
 given, which is rarely true: where labels are noisy, part of what is called avoidable is not.

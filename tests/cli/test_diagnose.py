@@ -276,6 +276,15 @@ def test_a_search(nnrun: Nnrun, typed: Typed, config: Write) -> None:
         assert ran.code == 0, ran.err
 
 
+def test_intervals_of_rows_in_groups_are_called_too_narrow(nnrun: Nnrun, config: Write) -> None:
+    Path("t.csv").write_text("who,x,y\n" + "".join(f"p{i // 6},{i % 11},{'ab'[i // 6 % 2]}\n" for i in range(120)))
+    source = "data: {source: t.csv, target: y%s}\ntraining: {epochs: 2}\n"
+    for group, wanted in ((", group: who", True), (", drop: [who]", False)):
+        config(source % group)
+        nnrun("train", "-q")
+        assert ("rows of one who are alike" in " ".join(nnrun("diagnose").out.split()).lower()) is wanted
+
+
 def test_a_range_is_moved_on_alone(nnrun: Nnrun, typed: Typed, config: Write) -> None:
     """The only trial is the config as written, whose rate is the largest of the range."""
     rate, width = "optimizer.learning_rate: {log: [1e-4, 1e-3]}", "network.width: {int: [2, 9]}"

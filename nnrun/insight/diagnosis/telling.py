@@ -12,7 +12,7 @@ from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS, Sign
 from nnrun.runs.telling import next_line
 from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
-from nnrun.text import columns, percent, points, set_name, wrapped
+from nnrun.text import columns, percent, points, set_name, shown_name, wrapped
 
 if TYPE_CHECKING:
     from nnrun.insight.diagnosis.learning_curve import LearningCurve, Size
@@ -57,8 +57,10 @@ def _step(kind: str, gap: Gap) -> str:
     return f"  {points(gap.value):>7} points  {RULES[kind].word:<19} {interval:<22} {gap.judgement}"
 
 
-def explanation(verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False) -> list[str]:
-    """The sentence, and what has to be known to read it; `assumed`: nobody gave a base error."""
+def explanation(
+    verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False, by: str | None = None
+) -> list[str]:
+    """The sentence, and what has to be known to read it; `assumed`: nobody gave a base error; `by` groups the rows."""
     notes = [RULES[kind].below for kind, gap in verdict.gaps.items() if gap.value < 0]
     if doubts := [_doubt(verdict, kind) for kind, gap in verdict.gaps.items() if gap.judgement == UNCLEAR]:
         notes.append(f"too few examples to tell: {', '.join(doubts)}")
@@ -71,11 +73,12 @@ def explanation(verdict: Verdict, told: str, proportions: bool = True, assumed: 
     elif lacking:
         options = " and ".join(f"--{part}-size" for part in lacking)
         notes.append(f"the sizes of the sets, {options}, would tell how sure this is")
-    base = (
-        "no base error was given, so 0 is assumed"
-        if assumed
-        else f"the base error is {percent(verdict.errors['base'])}"
-    )
+    elif by:
+        alike = f"rows of one {shown_name(by)} are alike"
+        notes.append(f"{alike}, but intervals take them for independent, and are too narrow here")
+    base = f"the base error is {percent(verdict.errors['base'])}"
+    if assumed:
+        base = "no base error was given, so 0 is assumed"
     notes.append(f"{base}; a gap above {100 * verdict.tolerance:g} points is high")
     return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
 

@@ -133,8 +133,8 @@ def of_a_run(
     if verdict is None:
         lines += wrapped(told)
     else:
-        lines += [*ladder(verdict), "", *explanation(verdict, told, "train_rmse" not in final, assumed)]
-        lines += weighing(final, error_kind(record["data"]))
+        said = explanation(verdict, told, "train_rmse" not in final, assumed, run.config.data.group)
+        lines += [*ladder(verdict), "", *said, *weighing(final, error_kind(record["data"]))]
     found = Diagnosis(verdict, told, lines, first_of(actions), HIGH if diverged else None, symptoms=wrong)
     if run.status not in HELD:
         run.directory.write(DIAGNOSIS, to_json(found.document, indent=2) + "\n")
