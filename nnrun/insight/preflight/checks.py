@@ -155,7 +155,7 @@ CHECKS: dict[str, Check] = {
         gradients.check_gradients,
         "a gradient, of the engine that would train, that does not fit the forward pass (fail)",
         f"‖numerical − analytic‖ / (‖numerical‖ + ‖analytic‖) of {BUG:g} or more "
-        f"(warn: {ACCEPTABLE:g}), float64 (of compiled code the precision it trains in), "
+        f"(warn: {ACCEPTABLE:g}), float64 (compiled code in what it trains in; in float32 warn: {gradients.SINGLE:g}), "
         f"±{EPSILON:g} or the step asked for, before the first step and after {gradients.STEPS}",
         "Ng, Deep Learning Specialization, course 2",
         after=("scale", "layers"),

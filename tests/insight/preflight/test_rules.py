@@ -22,7 +22,7 @@ from nnrun.insight.preflight.columns import (
     judge_scale,
 )
 from nnrun.insight.preflight.context import setting
-from nnrun.insight.preflight.gradients import judge_gradients
+from nnrun.insight.preflight.gradients import SINGLE, judge_gradients
 from nnrun.insight.preflight.learning import Trial, judge_batch, judge_cost, judge_rates, rises
 from nnrun.insight.preflight.network import (
     Signals,
@@ -244,6 +244,12 @@ def test_gradients(ratios: list[float], status: str) -> None:
     finding = judge_gradients(checks)
     assert finding.status == status
     assert ("dense1.W[0, 0]" in finding.text) == (status != "pass")
+
+
+@pytest.mark.parametrize(("ratio", "status"), [(4e-5, "pass"), (2e-4, "warn"), (1e-2, "fail")])
+def test_a_gradient_in_float32_may_be_rounded_more(ratio: float, status: str) -> None:
+    check = GradientCheck(ratio, "output", "output.W[48, 0]", 300, 0)
+    assert judge_gradients([check], "compiled", bound=SINGLE).status == status
 
 
 # learning
