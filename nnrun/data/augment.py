@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nnrun.data.dataset import Dataset
-from nnrun.engine.augmentation import Augmenter, Flip, Pixels
+from nnrun.engine.augmentation import Augmentation, Augmenter, Flip, Pixels, Shift
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             "height, width, channels) in a .npz or .npy file holds images); noise alone fits any data",
             KEY,
         )
+    _check_shifts(chosen, image)
     bundled = dataset.fitted.bundled
     reason = bundled.not_mirrored if bundled else None
     if reason and any(isinstance(augmentation, Flip) and not augmentation.force for augmentation in chosen):
@@ -54,6 +55,18 @@ def augmenter(entries: Sequence[AugmentationEntry], dataset: Dataset) -> Augment
             KEY,
         )
     return Augmenter(chosen, _pixels(dataset, image))
+
+
+def _check_shifts(chosen: Sequence[Augmentation], image: Sequence[int]) -> None:
+    """Raise DataError for one that leaves nothing of many images."""
+    farthest = max((each.pixels for each in chosen if isinstance(each, Shift)), default=0)
+    if farthest >= min(image[:2]):
+        height, width = image[:2]
+        raise DataError(
+            f"shift moves by up to {farthest} pixels what has {height} × {width} of them; take a part of these, as "
+            f"{max(1, min(height, width) // 8)}",
+            KEY,
+        )
 
 
 def augmentation_notices(entries: Sequence[AugmentationEntry]) -> list[str]:

@@ -49,6 +49,12 @@ def test_noise_alone_fits_any_data(load: Load) -> None:
     assert caught.value.key == ("regularization", "augment")
 
 
+def test_a_shift_leaves_something_of_an_image(load: Load) -> None:
+    assert built(load("digits"), "[{name: shift, pixels: 7}]") is not None
+    with pytest.raises(DataError, match=r"shift moves by up to 8 pixels what has 8 × 8 of them; .* as 1"):
+        built(load("digits"), "[{name: shift, pixels: 8}]")
+
+
 def test_digits_are_flipped_on_demand_only(load: Load) -> None:
     with pytest.raises(DataError, match=r"a mirrored 2 is no 2.*\{name: flip, force: true\}"):
         built(load("digits"), "[flip]")
