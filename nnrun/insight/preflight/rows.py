@@ -51,10 +51,11 @@ def check_rows(context: Context) -> Finding:
     sizes = {part: len(arrays.y) for part, arrays in parts.items()}
     if lopsided := _lopsided(context, sizes):
         return lopsided
+    files = context.dataset.fitted.split["rule"] == "files"
     if classes is None:
-        return judge_rows(sizes, {})
+        return judge_rows(sizes, {}, files)
     found = {part: np.bincount(arrays.y, minlength=len(classes)).tolist() for part, arrays in parts.items()}
-    return judge_rows(sizes, {part: dict(zip(classes, counts, strict=True)) for part, counts in found.items()})
+    return judge_rows(sizes, {part: dict(zip(classes, counts, strict=True)) for part, counts in found.items()}, files)
 
 
 def _lopsided(context: Context, sizes: Mapping[str, int]) -> Finding | None:
@@ -85,8 +86,11 @@ def judge_groups(sizes: Mapping[str, int], asked: Mapping[str, float], group: st
     return Finding("warn", f"{text}: a few groups of {group} hold most rows", cure, {"rows": dict(sizes)})
 
 
-def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]) -> Finding:
-    """Rows by part, and by class in each part; a part without a class says nothing about it."""
+def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], files: bool = False) -> Finding:
+    """Rows by part, and by class in each part; a part without a class says nothing about it.
+
+    `files`: each part has one of its own.
+    """
     numbers = {"rows": dict(sizes), "classes": {part: dict(c) for part, c in counts.items()}}
     text = ", ".join(f"{rows:,} {set_name(part)}" for part, rows in sizes.items())
     absent = {part: [label for label, rows in c.items() if not rows] for part, c in counts.items()}
@@ -96,7 +100,7 @@ def judge_rows(sizes: Mapping[str, int], counts: Mapping[str, Mapping[str, int]]
         cure = f"add rows of it to {' and '.join(absent)}, or remove the class everywhere"
         return Finding("fail", f"{told} ({text})", cure, numbers)
     if "test" not in sizes:
-        cure = "give data.split a third fraction above 0, or data.source a test file"
+        cure = "give data.source a test file" if files else "give data.split a third fraction above 0"
         return Finding("warn", f"{text}; no test set: no error is unbiased", cure, numbers)
     if counts:
         text += f"; {len(counts['train'])} classes, the rarest {counted(min(counts['dev'].values()), 'row')} of dev"

@@ -114,7 +114,10 @@ def test_a_class_that_a_part_lacks_is_named() -> None:
 
 
 def test_no_test_set_is_worth_a_warning() -> None:
-    assert judge_rows({"train": 8, "dev": 2}, {}).status == "warn"
+    for files, cure in ((False, "data.split"), (True, "data.source")):
+        finding = judge_rows({"train": 8, "dev": 2}, {}, files)
+        assert finding.status == "warn" and cure in str(finding.cure)
+        assert ("data.split" in str(finding.cure)) is not files, "it has no meaning with a file for each part"
 
 
 @pytest.mark.parametrize(
