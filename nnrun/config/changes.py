@@ -61,6 +61,12 @@ def stage(config: Config, epoch: int) -> int:
     return max((start for start in config.training.changes if start <= epoch), default=0)
 
 
+def goes_on(config: Config, start: int, epoch: int) -> bool:
+    """Whether what began at `start` goes on in an epoch, as it also does by another total alone."""
+    begun = stage(config, epoch)
+    return begun == start or {*config.training.changes[begun]} == {TOTAL}
+
+
 def out_of_reach(config: Config) -> list[tuple[int, int]]:
     """The epochs of changes that no training comes to, each with the last epoch that it comes to."""
     return _reach(config)[0]

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from nnrun.config.changes import at, old_values, stage, with_changes
+from nnrun.config.changes import at, goes_on, old_values, stage, with_changes
 from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset
 from nnrun.engine.divergence import Divergence
@@ -238,7 +238,7 @@ class Session:
     @property
     def _stays(self) -> bool:
         """Whether the next epoch has the same configuration; else early stopping waits for what comes of that."""
-        return stage(self.config, self.trainer.epoch + 1) == self.stage.start
+        return goes_on(self.config, self.stage.start, self.trainer.epoch + 1)
 
     def _save(self, runs: Sequence[RunDir]) -> None:
         """Write the best parameters, where they are new, and what training continues from."""

@@ -205,3 +205,15 @@ def test_settings_of_a_child_hold_whatever_its_parent_changed_to(train_run: Trai
     assert [row["learning_rate"] for row in child.rows] == [0.01, 0.01]
     other = verbs.resume(parent, 10, ["regularization.l2=1"])
     assert [row["learning_rate"] for row in other.rows] == [0.5, 0.5]
+
+
+def test_a_run_that_stopped_early_and_is_made_longer_is_the_one_trained_whole(train_run: Train, bits: Bits) -> None:
+    """Its changes have shaped where it stands, so a longer total is one of them."""
+    settings = ["data.source=iris", "optimizer.learning_rate=0.1", "regularization.early_stopping={patience: 3}"]
+    settings.append(changing({5: {"optimizer.learning_rate": 0.05}}))
+    outcome, whole = (train_run(*settings, f"training.epochs={epochs}") for epochs in (60, 80))
+    assert outcome.record["stopped_early"] and outcome.record["epochs"] < 60
+    for epochs in (70, 80):
+        outcome = verbs.resume(outcome.run, epochs=epochs)
+        assert outcome.record["stopped_early"]
+        assert bits(outcome.run) == bits(whole.run)
