@@ -152,15 +152,11 @@ class Model:
 
     def opinions(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """(rows, logits `(K, rows, width)`) of each network, in deviations of the model's target; see `logits`."""
-        return _beside(
-            [member.logits(self._own(member, x), self.target, self._rows_at_once) for member in self.members]
-        )
+        return _beside([member.logits(own, self.target, self._rows_at_once) for member, own in self._each(x)])
 
     def opinions_of_each(self, x: Array) -> Iterator[tuple[slice, Array]]:
         """The same, of networks whose members share a body those of each of these; see `shares_of_each`."""
-        return _beside(
-            [member.opinions(self._own(member, x), self.target, self._rows_at_once) for member in self.members]
-        )
+        return _beside([member.opinions(own, self.target, self._rows_at_once) for member, own in self._each(x)])
 
     @property
     def shares_of_each(self) -> Array:
@@ -173,9 +169,15 @@ class Model:
         """Of all members the same, so that they speak of the same rows."""
         return min(member.rows_at_once for member in self.members)
 
-    def _own(self, member: Member, x: Array) -> Array:
-        """The part of x that is a member's."""
-        return np.ascontiguousarray(x[:, self._places[member.preprocessor]], member.config.training.dtype)
+    def _each(self, x: Array) -> Iterator[tuple[Member, Array]]:
+        """Each member, and the part of x that is its own."""
+        for member, places in zip(self.members, self._places_of_members, strict=True):
+            yield member, np.ascontiguousarray(x[:, places], member.config.training.dtype)
+
+    @cached_property
+    def _places_of_members(self) -> list[slice]:
+        """Looked up once: the hash of a preprocessing is that of all its columns."""
+        return [self._places[member.preprocessor] for member in self.members]
 
     @cached_property
     def _places(self) -> dict[Preprocessor, slice]:

@@ -13,6 +13,7 @@ from nnrun.config.load import load_config
 from nnrun.data.dataset import Part
 from nnrun.data.files.content import Framed
 from nnrun.data.files.table import Table
+from nnrun.models.importance import alikeness
 from nnrun.models.importance.measuring import FEWEST_ROUNDS, ImportanceDocument, importance, importance_of
 from nnrun.models.importance.telling import importance_page
 from nnrun.models.model import load_model
@@ -96,6 +97,24 @@ def test_a_column_that_gives_the_target_away_is_named_as_a_leak(tmp_path: Path) 
     assert [leak["column"] for leak in found.leaks] == ["code"]
     (line,) = (line for line in importance_page(found) if line.startswith("leak "))
     assert line == "leak     code alone explains 100.0% of y: a leak, unless it is known before y is"
+
+
+def test_what_is_alike_to_one_column_is_one_group() -> None:
+    """Columns of an image stand in thousands, so groups are found block by block."""
+    rng = np.random.default_rng(0)
+    first, other = rng.normal(size=(2, 400))
+    ranks = np.column_stack([first, other, first + 0.1 * rng.normal(size=400), -other, rng.normal(size=400), -first])
+    ranks -= ranks.mean(axis=0)
+    ranks /= np.sqrt(np.square(ranks).sum(axis=0))
+    owners = np.array([0, 2, 3, 4, 5, 5])  # the last column has two features
+    found = list(alikeness._joined(ranks, owners))
+    whole = np.abs(ranks.T @ ranks)
+    assert [columns for columns, _ in found] == [[0, 3, 5], [2, 4]]
+    assert found[0][1] == pytest.approx(min(whole[0, 2], whole[2, 5]))
+    for block in (1, 2, 3):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(alikeness, "BLOCK", block)
+            assert [columns for columns, _ in alikeness._joined(ranks, owners)] == [[0, 3, 5], [2, 4]]
 
 
 def test_much_work_is_bounded_and_heard_of(run: Trained) -> None:

@@ -112,10 +112,18 @@ class Preprocessor:
         named = zip(self._names, widths, strict=True)
         return [name if width == 1 else f"{name} in {width} pieces" for name, width in named]
 
-    @property
-    def owners(self) -> list[Column]:
+    @cached_property
+    def owners(self) -> tuple[Column, ...]:
         """The column that each feature comes from."""
-        return [column for place, (column, _) in enumerate(self._sources) for _ in range(self._width(place))]
+        return tuple(column for place, (column, _) in enumerate(self._sources) for _ in range(self._width(place)))
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Where the features of each column stand, by its name."""
+        found: dict[str, list[int]] = {column.name: [] for column in self.columns}
+        for place, owner in enumerate(self.owners):
+            found[owner.name].append(place)
+        return found
 
     @property
     def is_linear(self) -> bool:

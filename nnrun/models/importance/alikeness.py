@@ -14,7 +14,7 @@ from nnrun.engine.parameters import Array
 ALIKE = 0.8  # rank correlation, rising or falling, from which on two columns are told to hold the same
 MOST_ROWS, FEWEST_ROWS = 5_000, 200  # that are looked at
 WORK = 10_000_000_000  # multiplications, about, that all pairs of features may take
-BLOCK = 512  # features that are compared with all others at once, which bounds the memory
+BLOCK = 512  # features that are compared with all others at once, which bounds the memory; those of a column together
 RARE = 10  # rows: a mark that fewer have, or fewer lack, is alike to others by chance
 
 
@@ -36,15 +36,10 @@ def alike(made: Preprocessor, x: Array) -> list[Alike]:
         return []
     rows = min(len(x), MOST_ROWS, max(FEWEST_ROWS, WORK // len(places) ** 2))
     ranks, kept = _standard_ranks(x[:rows, places])
-    owners = np.array([made.columns.index(made.owners[place]) for place in places[kept]], dtype=np.int64)
-    edges: dict[tuple[int, int], float] = {}
-    for one, other, correlation in _pairs(ranks, owners):
-        edges[one, other] = max(edges.get((one, other), 0.0), correlation)
     names = [column.name for column in made.columns]
-    return [
-        Alike([names[place] for place in group], min(r for (one, _), r in edges.items() if one in group))
-        for group in _joined(edges)
-    ]
+    numbers = {name: number for number, name in enumerate(names)}
+    owners = np.array([numbers[made.owners[place].name] for place in places[kept]], dtype=np.int64)
+    return [Alike([names[number] for number in group], lowest) for group, lowest in _joined(ranks, owners)]
 
 
 def _comparable(made: Preprocessor) -> list[int]:
@@ -68,20 +63,32 @@ def _standard_ranks(x: Array) -> tuple[Floats, Array]:
     return ranks[:, kept] / np.sqrt(squares[kept]), kept
 
 
-def _pairs(ranks: Floats, owners: Array) -> Iterator[tuple[int, int, float]]:
-    """Places of two columns, the first one first, and a correlation of theirs that is high."""
-    for start in range(0, ranks.shape[1], BLOCK):
-        found = np.abs(ranks[:, start : start + BLOCK].T @ ranks)
-        for one, other in np.argwhere(found >= ALIKE):
-            pair = int(owners[start + one]), int(owners[other])
-            if pair[0] < pair[1]:
-                yield *pair, min(1.0, float(found[one, other]))
+def _joined(ranks: Floats, owners: Array) -> Iterator[tuple[list[int], float]]:
+    """The columns of each group, in order, and the lowest correlation that joins them.
+
+    Of the features of two columns the pair that is most alike counts; `owners` are the columns `(k,)`, ascending.
+    """
+    columns, starts = np.unique(owners, return_index=True)
+    group, lowest = np.arange(len(columns)), np.full(len(columns), np.inf)
+    for one, row in _correlations(ranks, starts):
+        others = one + 1 + np.flatnonzero(row[one + 1 :] >= ALIKE)
+        if len(others):
+            lowest[one] = min(1.0, row[others].min())
+            together = np.zeros(len(columns), dtype=bool)
+            together[group[one]] = together[group[others]] = True
+            group[together[group]] = together.argmax()
+    order = np.argsort(group, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        if len(members) > 1:
+            yield columns[members].tolist(), float(lowest[members].min())
 
 
-def _joined(edges: dict[tuple[int, int], float]) -> list[list[int]]:
-    """What the edges connect, each group in order."""
-    group: dict[int, set[int]] = {}
-    for pair in edges:
-        together = set().union(pair, *(group.get(place, set()) for place in pair))
-        group |= dict.fromkeys(together, together)
-    return sorted({min(places): sorted(places) for places in group.values()}.values())
+def _correlations(ranks: Floats, starts: Array) -> Iterator[tuple[int, Floats]]:
+    """The place of a column, and how alike each column is to it, `(columns,)`; their first features are `starts`."""
+    ends, first = np.append(starts[1:], ranks.shape[1]), 0
+    while first < len(starts):
+        stop = max(first + 1, int(np.searchsorted(ends, starts[first] + BLOCK, side="right")))
+        found = np.abs(ranks[:, starts[first] : ends[stop - 1]].T @ ranks)
+        found = np.maximum.reduceat(np.maximum.reduceat(found, starts, axis=1), starts[first:stop] - starts[first])
+        yield from enumerate(found, first)
+        first = stop

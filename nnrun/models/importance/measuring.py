@@ -241,9 +241,9 @@ def _leaks(run: Trained) -> Iterator[Leak]:
     """The columns that nearly give the target away by themselves, judged on training rows."""
     made, classes = run.model.preprocessors[0], run.dataset.classes is not None
     rows = sample(examples(run.dataset, "train"), TOLD_ALONE_ROWS)
-    owners, y = made.owners, rows.y if classes else rows.y[:, 0].astype(np.float64)
+    y = rows.y if classes else rows.y[:, 0].astype(np.float64)
     for column in made.columns:
-        values = _values(column, rows.x[:, [place for place, owner in enumerate(owners) if owner == column]])
+        values = _values(column, rows.x[:, made.places[column.name]])
         explained = association_of(values, column.kind != "category", y, classes).explained
         if explained >= NEARLY:
             yield {"column": column.name, "explained": explained}

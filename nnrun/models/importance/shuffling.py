@@ -58,8 +58,18 @@ class Shuffled:
 
     def _places(self, columns: Sequence[str]) -> list[int]:
         """The features of these columns, in all preprocessings of the model."""
-        owners = (owner for made in self.model.preprocessors for owner in made.owners)
-        return [place for place, owner in enumerate(owners) if owner.name in columns]
+        return sorted(place for name in columns for place in self._places_of[name])
+
+    @cached_property
+    def _places_of(self) -> dict[str, list[int]]:
+        """The features of each column, by its name."""
+        found: dict[str, list[int]] = {}
+        start = 0
+        for made in self.model.preprocessors:
+            for name, places in made.places.items():
+                found.setdefault(name, []).extend(start + place for place in places)
+            start += made.n_features
+        return found
 
     def _measured(self, x: Array) -> list[Array]:
         found = np.empty((2, len(x)))

@@ -50,6 +50,12 @@ def test_columns_become_features() -> None:
     assert fitted.transform(NEW).tolist() == [[3, 1, 0, 0, 0, 0], [7, 0, 0, 0, 1, 1]]
 
 
+def test_each_column_knows_its_features() -> None:
+    made = fit(table(x=[1.0, None, 3.0], kind=["a", "b", "a"], z=[1.5, 2.5, 4.0]))
+    assert [owner.name for owner in made.owners] == ["x", "x", "kind", "kind", "z"]
+    assert made.places == {"x": [0, 1], "kind": [2, 3], "z": [4]}
+
+
 def test_standard_normalisation() -> None:
     fitted = fit(table(a=[1.0, 3.0, 5.0], color=["p", "q", "q"]))
     # a: mean 3, variance (4 + 0 + 4)/3; the marks of p and q stay 0 or 1.
