@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnrun.data.files.values import Floats, Indices, kind_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from nnrun.data.files.values import Floats, Indices, Values, kind_of
 
 GIVES_AWAY, NEARLY = 0.99, 0.97  # share of the target that one column explains
 
 
-def codes(series: pd.Series[Any]) -> Indices:
+def codes(values: Values) -> Indices:
     """Each different value, a missing one too, as a number from 0, `(m,)`."""
-    return np.asarray(series.factorize(use_na_sentinel=False)[0], dtype=np.int64)
+    import pandas as pd
+
+    return np.asarray(pd.Series(values).factorize(use_na_sentinel=False)[0], dtype=np.int64)
 
 
 class Association(NamedTuple):
     """What a column says about the target: the share that it explains, and how little else it holds."""
 
     explained: float
-    purity: float  # share of its variance that lies between classes; 1 for a recoding, noise aside
+    purity: float  # share of its variance between classes, 1 for a recoding, noise aside; 1 where not NEARLY explained
 
 
-def association(series: pd.Series[Any], target: NDArray[np.float64] | Indices, classes: bool) -> Association:
+def association(column: Values, target: NDArray[np.float64] | Indices, classes: bool) -> Association:
     """How well each row's target `(m,)` is guessed from the column alone, the row itself left out.
 
     The guess is that of the rows with the same value, or where there are none, of the next smaller and larger value:
     1 − errors / errors of the commonest class (Goodman & Kruskal's λ), or 1 − squared errors / those of the mean.
     It is 1 for any recoding of the target, rising, falling or neither; a missing value counts as a value.
     """
-    ordered = kind_of(series) != "category"
-    values = np.asarray(series, dtype=np.float64) if ordered else codes(series).astype(np.float64)
+    ordered = kind_of(column) != "category"
+    values = np.asarray(column, dtype=np.float64) if ordered else codes(column).astype(np.float64)
     return association_of(values, ordered, target, classes)
 
 
@@ -50,7 +49,7 @@ def association_of(values: Floats, ordered: bool, target: NDArray[np.float64] | 
     wrong = max(0, wrong - one_hot.shape[1] + 1)  # a row on each border between classes has a neighbour of both
     commonest = int(np.bincount(target.astype(np.intp)).max())
     explained = _share(wrong, len(target) - commonest)
-    return Association(explained, _purity(values, target) if ordered else 1.0)
+    return Association(explained, _purity(values, target) if ordered and explained >= NEARLY else 1.0)
 
 
 def _share(left: float, base: float) -> float:
@@ -69,8 +68,7 @@ def _purity(values: Floats, target: NDArray[Any]) -> float:
 def _guesses(values: Floats, goal: Floats, ordered: bool) -> Floats:
     """Mean goal `(m, k)` of the other rows of each value, else of its two neighbours, else of all."""
     group, sizes = np.unique(values, return_inverse=True, return_counts=True)[1:]
-    sums = np.zeros((len(sizes), goal.shape[1]))
-    np.add.at(sums, group, goal)
+    sums = np.stack([np.bincount(group, of_column, len(sizes)) for of_column in goal.T], axis=1)
     alone = sizes[group] == 1
     guess = (sums[group] - goal) / np.maximum(1, sizes[group] - 1)[:, None]
     guess[alone] = goal.mean(axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 from nnrun.data.facts.association import GIVES_AWAY, NEARLY, Association, association, codes
 from nnrun.data.facts.kinds import LEAST_ROWS, is_identifier
 from nnrun.data.facts.tallies import varies
-from nnrun.data.files.values import Floats, Indices, kind_of
+from nnrun.data.files.values import Floats, Indices, Values, columns_of, kind_of, missing_of
 from nnrun.engine.parameters import Array
 from nnrun.insight.preflight.context import Context, setting
 from nnrun.insight.preflight.distances import sampled
@@ -40,18 +40,21 @@ SHUFFLES, BY_CHANCE = 199, 0.1  # the order helps where so few of the shuffled o
 
 def check_constant(context: Context) -> Finding:
     """Columns with one value in the training part."""
-    frame = context.frame("train")
-    found = [name for name in context.columns if not _varies(frame[name])]
+    found = [name for name, values in columns_of(context.frame("train")[context.columns]) if not _varies(values)]
     if context.image:
         return judge_constant_pixels(len(found), len(context.columns))
     return judge_constant(found, list(context.config.data.drop))
 
 
-def _varies(series: pd.Series[Any]) -> bool:
+def _varies(values: Values) -> bool:
     """Whether a column has different values, of numbers more than what rounding leaves; a missing one is a value."""
-    if series.dtype.kind == "f" and not series.hasnans:
-        return varies(series.to_numpy(dtype=np.float64))
-    return series.nunique(dropna=False) > 1
+    if values.dtype.kind == "f" and not missing_of(values).any():
+        return varies(np.asarray(values, dtype=np.float64))
+    if isinstance(values, np.ndarray) and values.dtype.kind != "f":
+        return bool(np.any(values != values[:1]))
+    import pandas as pd
+
+    return pd.Series(values).nunique(dropna=False) > 1
 
 
 def judge_constant(found: list[str], dropped: list[str]) -> Finding:
@@ -125,7 +128,8 @@ def check_leak(context: Context) -> Finding:
     frame = frame.iloc[sampled(*frame.shape)]
     classes = context.dataset.task == "classification"
     target = codes(frame[context.target]) if classes else np.asarray(frame[context.target], float)
-    found = {name: association(frame[name], target, classes) for name in context.columns}
+    columns = columns_of(frame[context.columns])
+    found = {name: association(values, target, classes) for name, values in columns}
     leak = judge_leak(found, context.target, list(context.config.data.drop))
     if leak.cure is None or not context.image:
         return leak

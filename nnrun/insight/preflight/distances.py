@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.facts.association import codes
 from nnrun.data.facts.chances import chance_of_distance, chance_of_table, common_cells
 from nnrun.data.facts.likeness import LARGE, SIGNIFICANCE, Difference, holm
-from nnrun.data.files.values import Indices, kind_of
+from nnrun.data.files.values import Indices, Values, columns_of, kind_of, missing_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,30 +29,31 @@ def sampled(rows: int, columns: int) -> Indices:
 def differences(one: pd.DataFrame, other: pd.DataFrame) -> list[Difference]:
     """Two-sample tests of each column: Kolmogorov & Smirnov's for numbers, χ² for categories."""
     one, other = (frame.iloc[sampled(*frame.shape)] for frame in (one, other))
-    return [_difference(one[name], other[name]) for name in one.columns]
+    pairs = zip(columns_of(one), columns_of(other), strict=True)
+    return [_difference(str(name), values, others) for (name, values), (_, others) in pairs]
 
 
-def _difference(one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
+def _difference(name: str, one: Values, other: Values) -> Difference:
     if not (kind_of(one) == "number" and kind_of(other) == "number"):
-        return _category_difference(one, other)
-    a, b = (np.sort(np.asarray(series.dropna(), float)) for series in (one, other))
+        return _category_difference(name, one, other)
+    a, b = (np.sort(np.asarray(values[~missing_of(values)], float)) for values in (one, other))
     if not (len(a) and len(b)):
-        return Difference(str(one.name), 0.0, 1.0)
+        return Difference(name, 0.0, 1.0)
     both = np.concatenate([a, b])
     below = [part.searchsorted(both, side="right") / len(part) for part in (a, b)]
     distance = float(np.abs(below[0] - below[1]).max())
-    return Difference(str(one.name), distance, chance_of_distance(distance, len(a) * len(b) / len(both)))
+    return Difference(name, distance, chance_of_distance(distance, len(a) * len(b) / len(both)))
 
 
-def _category_difference(one: pd.Series[Any], other: pd.Series[Any]) -> Difference:
+def _category_difference(name: str, one: Values, other: Values) -> Difference:
     import pandas as pd
 
-    both = codes(pd.concat([one, other]).astype(str))
+    both = codes(pd.concat([pd.Series(one), pd.Series(other)]).astype(str))
     width = int(both.max()) + 1
     table = np.stack([np.bincount(part, minlength=width) for part in (both[: len(one)], both[len(one) :])])
     cells = common_cells(table)
     shares = cells / cells.sum(axis=1, keepdims=True)
-    return Difference(str(one.name), float(np.abs(shares[0] - shares[1]).sum() / 2), chance_of_table(table))
+    return Difference(name, float(np.abs(shares[0] - shares[1]).sum() / 2), chance_of_table(table))
 
 
 def large(found: Sequence[Difference], pairs: int) -> list[Difference]:

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.facts.likeness import SIGNIFICANCE, Difference
-from nnrun.data.files.values import kind_of
+from nnrun.data.files.values import Values, columns_of, kind_of, missing_of
 from nnrun.data.raw import RawParts
 from nnrun.data.split import DIVIDED, part_sizes, without_test
 from nnrun.insight.preflight.context import Context, Pair, setting
@@ -115,25 +116,40 @@ def check_duplicates(context: Context) -> Finding:
         found[part] = int(np.isin(hashes[part], seen).sum())
         seen = np.concatenate([seen, hashes[part]])
     sizes = {part: len(context.parts[part]) for part in found}
-    chance = {part: _repeated_by_chance(context, part) for part in found}
+    chance = _repeated_by_chance(context.frame("train"), sizes)
     return judge_duplicates(found, sizes, chance, context.dataset.fitted.split["rule"])
 
 
-def row_hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+def row_hashes(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:
     """A number for the values of each row, `(m,)`; whole numbers are equal to the same ones with a fraction of 0."""
+    words = np.empty(frame.shape, dtype=np.uint64)
+    for place, (_, values) in enumerate(columns_of(frame)):
+        words[:, place] = _words(values)
+    return np.fromiter((hash(row.tobytes()) for row in words), dtype=np.int64, count=len(words)).view(np.uint64)
+
+
+def _words(values: Values) -> npt.NDArray[np.uint64]:
+    """64 bits for each value `(m,)`: those of a number, and of anything else a hash of its text."""
+    if kind_of(values) == "number":
+        return (np.asarray(values.astype(float)) + 0.0).view(np.uint64)  # -0.0 is 0.0
     import pandas as pd
 
-    plain = pd.DataFrame(
-        {n: frame[n].astype(float) if kind_of(frame[n]) == "number" else frame[n].astype(str) for n in frame.columns}
-    )
-    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype=np.uint64)
+    return pd.util.hash_array(pd.Series(values).astype(str).to_numpy(dtype=object))
 
 
-def _repeated_by_chance(context: Context, part: str) -> float:
-    """Rows of a part expected to have a twin if columns were independent: m·(1 − (1 − Π Σ p²)^n)."""
-    frame = context.frame("train")
-    agree = np.prod([float(np.square(frame[name].value_counts(normalize=True)).sum()) for name in frame.columns])
-    return float(len(context.parts[part]) * -np.expm1(len(frame) * np.log1p(-min(float(agree), 1 - 1e-12))))
+def _repeated_by_chance(frame: pd.DataFrame, sizes: Mapping[str, int]) -> dict[str, float]:
+    """Rows of each part expected to have a twin in training if columns were independent: m·(1 − (1 − Π Σ p²)^n)."""
+    agree = float(np.prod([_agreement(values) for _, values in columns_of(frame)]))
+    share = -np.expm1(len(frame) * np.log1p(-min(agree, 1 - 1e-12)))
+    return {part: float(size * share) for part, size in sizes.items()}
+
+
+def _agreement(values: Values) -> float:
+    """How likely two values are the same, Σ p², among those that are not missing."""
+    if not isinstance(values, np.ndarray):
+        return float(np.square(values.value_counts(normalize=True)).sum())
+    counts = np.sort(np.unique(values[~missing_of(values)], return_counts=True)[1])[::-1]
+    return float(np.square(counts / counts.sum()).sum())
 
 
 def judge_duplicates(

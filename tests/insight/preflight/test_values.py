@@ -12,7 +12,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, DataError
 from nnrun.insight.diagnosis.verbs import of_a_run
 from nnrun.insight.preflight.checks import CHECKS
-from nnrun.insight.preflight.rows import judge_groups
+from nnrun.insight.preflight.rows import judge_groups, row_hashes
 from nnrun.insight.preflight.values import judge_classes, judge_sentinels, judge_values, sentinel
 from nnrun.insight.preflight.verbs import open_context
 from nnrun.runs import verbs
@@ -32,6 +32,15 @@ def settings_for(folder: Path, frame: pd.DataFrame, *settings: str) -> list[str]
 def checked(name: str, folder: Path, frame: pd.DataFrame, *settings: str) -> Finding:
     given = settings_for(folder, frame, *settings)
     return CHECKS[name].run(open_context(load_config(None, given), folder / "runs"))
+
+
+def test_rows_are_the_same_where_all_values_are() -> None:
+    whole = pd.DataFrame({"a": [1, 2, 0, 1], "b": [0.5, np.nan, 0.0, 0.5], "c": ["x", "y", None, "y"]})
+    point = whole.assign(a=[1.0, 2.0, -0.0, 2.0])
+    first, second = row_hashes(whole).tolist(), row_hashes(point).tolist()
+    assert len(set(first)) == 4
+    assert first[:3] == second[:3]
+    assert second[3] not in first
 
 
 @pytest.mark.parametrize("name", ["sentinels", "far", "target"])
