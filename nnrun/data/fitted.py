@@ -107,6 +107,7 @@ class Fitted:
             usual_missing=format.get("usual_missing", True),
             header=format.get("header"),
             sheet=format.get("sheet"),
+            image=None if self.left_out or not self.image else (self.image[0], self.image[1], self.image[2]),
         )
 
     # what a network is given

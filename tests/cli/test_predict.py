@@ -156,6 +156,36 @@ def test_arrays_without_a_target(here: Path, nnrun: Nnrun) -> None:
     assert nnrun("predict", "latest", "small.npz").code == 4
 
 
+def test_images_of_another_shape_are_refused_though_they_have_as_many_pixels(here: Path, nnrun: Nnrun) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (60, 8, 6, 3)).astype(np.uint8)
+    np.savez("images.npz", x=x, y=np.arange(60) % 2)
+    assert nnrun("train", "-q", "--set", "data.source=images.npz", "--set", "training.epochs=1").code == 0
+    learned = "where the run learned from 8 × 6 × 3"
+    for rows, told in (
+        (x.transpose(0, 3, 1, 2), f"images of 3 × 8 × 6, {learned}; write x.transpose(0, 2, 3, 1)"),
+        (x.reshape(60, 6, 8, 3), f"images of 6 × 8 × 3, {learned}"),
+        (x[..., 0], f"images of 8 × 6, {learned}"),
+        (x[0], f"images of 6 × 3, {learned}; of one image write x[None]"),
+    ):
+        np.save("new.npy", rows)
+        np.savez("new.npz", x=rows, y=np.arange(len(rows)) % 2)
+        for done in (nnrun("predict", "latest", "new.npy"), nnrun("evaluate", "latest", "new.npz")):
+            assert (done.code, told in done.err) == (4, True), done.err
+    np.save("images.npy", x)
+    np.save("flat.npy", x.reshape(60, -1))
+    flat = nnrun("predict", "latest", "flat.npy")
+    assert flat.code == 0 and flat.out == nnrun("predict", "latest", "images.npy").out
+
+
+def test_images_of_which_pixels_were_left_out_are_read_as_before(here: Path, nnrun: Nnrun) -> None:
+    x = np.random.default_rng(0).integers(0, 255, (60, 4, 5)).astype(np.uint8)
+    np.savez("images.npz", x=x, y=np.arange(60) % 2)
+    drop = "data.drop=['x[3,4,0]', 'x[3,3,0]', 'x[3,2,0]', 'x[3,1,0]', 'x[3,0,0]']"  # the last row
+    settings = ("data.source=images.npz", drop, "training.epochs=1")
+    assert nnrun("train", "-q", *(word for setting in settings for word in ("--set", setting))).code == 0
+    assert nnrun("predict", "latest", "images.npz").code == 0
+
+
 def test_the_order_of_columns_does_not_matter(trained: Path, nnrun: Nnrun) -> None:
     frame = pd.read_csv("new.csv")
     frame[["city", "member", "customer", "age"]].to_csv("turned.csv", index=False)

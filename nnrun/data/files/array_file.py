@@ -58,6 +58,7 @@ def read_npz(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
     _check_shape(path, f"array {x_name!r}", x)
     if y is not None and len(x) != len(y):
         raise DataError(f"{path}: {x_name!r} has {len(x)} rows but {y_name!r} has {len(y)}; they must be as many")
+    _check_image(path, x.shape, reading)
     yield from _tables(
         path, x, _names(x_name, x.shape[1:], reading), rows, {y_name: y} if y_name and y is not None else {}
     )
@@ -72,6 +73,7 @@ def read_npy(path: Path, reading: Reading, rows: int | None = None) -> Iterator[
     if values.dtype.kind not in _NUMBERS:
         raise DataError(f"{path}: the array is of type {values.dtype}; it must hold numbers")
     _check_shape(path, "the array", values)
+    _check_image(path, values.shape, reading)
     names = [str(column) for column in range(values.shape[1])] if values.ndim == 2 else None
     yield from _tables(path, values, _names("x", values.shape[1:], reading, names), rows)
 
@@ -124,6 +126,24 @@ def _names(array: str, shape: Shape, reading: Reading, names: Sequence[str] | No
         places = np.ndindex(_image(shape) or (int(np.prod(shape)),))
         names = [f"{array}[{','.join(map(str, place))}]" for place in places]
     return reading.features if len(reading.features) == len(names) else names
+
+
+def _check_image(path: Path, shape: Shape, reading: Reading) -> None:
+    """Raise DataError for images of another shape than those that a run learned from; rows of numbers may be anything.
+
+    They would be taken for images of scrambled pixels where there are as many of these.
+    """
+    known = reading.image
+    if known is None or len(shape) < 3 or _image(shape[1:]) == known:
+        return
+    advice = "; of one image write x[None]" if _image(shape) == known else ""
+    if (*shape[2:], shape[1]) == known:
+        advice = "; write x.transpose(0, 2, 3, 1)"
+    raise DataError(f"{path}: images of {_sizes(shape[1:])}, where the run learned from {_sizes(known)}{advice}")
+
+
+def _sizes(shape: Shape) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _image(shape: Shape) -> tuple[int, int, int] | None:

@@ -34,6 +34,7 @@ class Reading:
     them in a file of arrays; its `classes` are no missing values, None: found out. With `usual_missing` not only
     `missing` and empty fields mean a missing value. `header` says whether a text file has names, None if that is to be
     taken for granted but to be doubted where it does not look so. `sheet` is that of a workbook, None: the first one.
+    `image` are height, width and channels where features are all pixels of one.
     """
 
     delimiter: str = "auto"
@@ -50,6 +51,7 @@ class Reading:
     classes: frozenset[str] | None = None
     usual_missing: bool = True
     sheet: str | None = None
+    image: tuple[int, int, int] | None = None
 
     @classmethod
     def by(cls, config: Data) -> Reading:
