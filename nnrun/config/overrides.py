@@ -119,9 +119,9 @@ def _leave_usual(values: Tree, places: Places, settings: Sequence[Setting], old:
     A resolved config has these numbers as if somebody had asked for them. What was put in beside the name stays.
     """
     given, optimizer = {setting.path for setting in settings}, values.get("optimizer")
-    if NAME not in given or not isinstance(optimizer, dict) or old not in OPTIMIZERS or optimizer.get("name") == old:
+    if NAME not in given or not isinstance(optimizer, dict) or optimizer.get("name") == old:
         return
-    for key, value in usual(old).items():
+    for key, value in (usual(old) if old in [*OPTIMIZERS] else {}).items():  # a file may have anything for a name
         if (NAME[0], key) not in given and optimizer.get(key) == value:
             del optimizer[key]
             places.forget((NAME[0], key))

@@ -129,6 +129,12 @@ def test_what_is_unusual_or_put_in_beside_the_name_of_an_optimizer_stays() -> No
     )
 
 
+@pytest.mark.parametrize("name", ["[adam]", "{a: 1}", "null", "17", "adamm"])
+def test_another_optimizer_takes_the_place_of_what_is_none(name: str) -> None:
+    config = load_config(None, ["optimizer.name=sgd"], f"optimizer: {{name: {name}, beta2: 0.5}}\n").config
+    assert (config.optimizer.name, config.optimizer.beta2) == ("sgd", 0.5)
+
+
 def test_early_stopping_can_be_opened_from_null() -> None:
     stopping = load_config(
         None, ["regularization.early_stopping.patience=3"], BASE
