@@ -48,7 +48,8 @@ def evaluate(
         model, data if data is None or isinstance(data, str) else IN_MEMORY, boosting=boosting, costs=known
     )
     if weighed := weight_notices(model.fitted.weights):
-        found.notes.append("; ".join([*weighed, *(["of each class rows are counted"] if model.target.classes else [])]))
+        counting = ["of each class rows are counted"] if model.target.classes else []
+        found.notes.append("; ".join([*weighed, *counting]))
     found.notes += probability_notices(model)
     if data is None:
         _on_own_parts(found, trained(model.run))

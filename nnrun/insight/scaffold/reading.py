@@ -13,7 +13,7 @@ from nnrun.data.files.values import kind_of, labels
 if TYPE_CHECKING:
     import pandas as pd
 
-MOSTLY_NUMBERS = 0.5  # share of a column's values from which on a word among them stands for none
+MANY_NUMBERS = 0.5  # share of a column's values from which on a word among them stands for none
 MOST_WORDS, AGAIN = 3, 2  # different ones in a column, and how often each comes; one that comes once may be a slip
 
 Words = dict[str, list[str]]  # by word, the columns that it stands in
@@ -59,7 +59,7 @@ def _words(table: Table, name: str) -> list[str]:
     counts = labels(series[slips]).value_counts()
     if not 0 < len(counts) <= MOST_WORDS or counts.min() < AGAIN or any(map(_has_digits, counts.index)):
         return []
-    is_of_numbers = numbers.nunique() > FEW_VALUES and len(numbers) >= MOSTLY_NUMBERS * (len(numbers) + counts.sum())
+    is_of_numbers = numbers.nunique() > FEW_VALUES and len(numbers) >= MANY_NUMBERS * (len(numbers) + counts.sum())
     return [str(word) for word in counts.index] if is_of_numbers else []
 
 
