@@ -17,7 +17,7 @@ from nnrun.engine.parameters import Array
 from nnrun.errors import NnrunError
 from nnrun.models.trained import trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.recording import weights_of
+from nnrun.runs.judge import weights_of
 from nnrun.runs.stored import StoredRun
 
 ROWS, CELLS = 20_000, 5_000_000  # of training data that the linear model is fitted on, at most

@@ -20,7 +20,7 @@ from nnrun.models.model import Model
 from nnrun.models.reads import count_read, why_not
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.recording import in_own_unit
+from nnrun.runs.judge import in_own_unit
 from nnrun.runs.records import ScoresRecord
 
 LOWEST, HIGHEST = 0.01, 100.0  # temperatures; beyond them probabilities are 0 and 1, or all the same

@@ -21,8 +21,8 @@ from nnrun.errors import DataError, UsageError
 from nnrun.models.model import Model, best_of, load_model, side_by_side
 from nnrun.runs.assembly import examples
 from nnrun.runs.finding import search_of
+from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble, refitted
-from nnrun.runs.recording import weights_of
 from nnrun.runs.stored import StoredRun
 
 

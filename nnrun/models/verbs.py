@@ -24,7 +24,7 @@ from nnrun.models.rows import probability_notices, require_features, tables_of, 
 from nnrun.models.scores import Scores
 from nnrun.models.trained import Trained, trained
 from nnrun.runs.assembly import examples
-from nnrun.runs.recording import weights_of
+from nnrun.runs.judge import weights_of
 from nnrun.text import listed
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from nnrun.runs.assembly import make_loss
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, ensemble_file, member
-from nnrun.runs.recording import measures, wanted
+from nnrun.runs.judge import wanted
+from nnrun.runs.recording import measures
 from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import StoredRun

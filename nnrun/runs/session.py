@@ -20,7 +20,7 @@ from nnrun.errors import ConfigError
 from nnrun.runs.checkpoints import epoch_of, fork_of, keep, keeps, load_best, note_fork, put_last, save_best, save_last
 from nnrun.runs.environment import blas
 from nnrun.runs.listener import Listener, Outcome, ToldToStop
-from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, wanted, where_diverged
+from nnrun.runs.recording import AtBest, epoch_row, finals, guess_error, layers_of, where_diverged
 from nnrun.runs.records import Blas, Layers, Row
 from nnrun.runs.requests import Request, settings_of
 from nnrun.runs.rundir import RunDir, now
@@ -258,8 +258,8 @@ class Session:
         self._save(runs)
         if self._steering and self._status(0) != "interrupted":
             self._steering.close(self.trainer.epoch)
-        names, stages = wanted(self.config, self.dataset), [self._stage_of(k) for k in range(len(runs))]
-        found = {id(s): finals(s.trainer, self.best, self.dataset, parts, names) for s in set(stages)}
+        stages = [self._stage_of(k) for k in range(len(runs))]
+        found = {id(s): finals(s.trainer, self.best, self.dataset, parts, self.config) for s in set(stages)}
         ends = zip(runs, stages, layers_of(self.trainer), strict=True)
         return [self._complete(k, run, found[id(s)][k], layers) for k, (run, s, layers) in enumerate(ends)]
 

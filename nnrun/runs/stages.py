@@ -17,7 +17,8 @@ from nnrun.engine.trainer import Trainer
 from nnrun.errors import DataError, MisfitError
 from nnrun.runs.assembly import check_memory, make_trainer, recipe
 from nnrun.runs.engines import engine_of
-from nnrun.runs.recording import Judge, guess_error, layers_of
+from nnrun.runs.judge import Judge
+from nnrun.runs.recording import guess_error, layers_of
 from nnrun.runs.records import Diverged, FoundSymptom, Layers, Row
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.symptoms.watch import Watch, since, symptoms_at_end

@@ -21,7 +21,7 @@ from nnrun.runs.conclusion import tested
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.members import has_members
 from nnrun.runs.preparing import CACHE
-from nnrun.runs.recording import finals, wanted
+from nnrun.runs.recording import finals
 from nnrun.runs.records import Chosen, Final
 from nnrun.runs.rundir import UNFINISHED, RunDir, now
 from nnrun.runs.session import Session
@@ -124,8 +124,7 @@ def _measured(run: RunDir, dataset: Dataset) -> Final:
     session = Session([by_numpy(StoredRun(run).latest)], dataset)  # which measures, whatever has trained
     session.trainer.epoch = run.read_record()["epochs"] or 0
     load_best(run, session.trainer, session.best)
-    names = wanted(session.config, dataset)
-    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), names)[0]["final"]}
+    return {**finals(session.trainer, session.best, dataset, list(dataset.parts), session.config)[0]["final"]}
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from nnrun.runs.assembly import batch_size
 from nnrun.runs.engines import by_numpy
 from nnrun.runs.finding import PLAN
 from nnrun.runs.folds import refuse_unfit
+from nnrun.runs.judge import DEFINED, undefined
 from nnrun.runs.preparing import begun, first_files, prepare, same_data, session_of, until_told
-from nnrun.runs.recording import DEFINED, undefined
 from nnrun.runs.rundir import RunDir
 from nnrun.runs.stored import StoredRun
 from nnrun.search.plan import Plan

@@ -23,7 +23,7 @@ from nnrun.runs.assembly import examples, make_trainer
 from nnrun.runs.finding import search_of
 from nnrun.runs.members import has_members
 from nnrun.runs.preparing import CACHE
-from nnrun.runs.recording import Judge
+from nnrun.runs.judge import Judge
 from nnrun.search.executors import Executor, Failure, SentJob, WorkerDiedError
 from nnrun.search.study import ATTEMPTS, KILLS, SECONDS_BETWEEN_LOOKS
 from nnrun.search.trials import dataset_of

@@ -274,8 +274,8 @@ class Looks:
         return [action for action in actions if not taken.get(action.look or "")]
 
     def _curve(self, run: StoredRun) -> Look:
+        from nnrun.insight.diagnosis.curve_telling import curve_lines
         from nnrun.insight.diagnosis.learning_curve import learning_curve
-        from nnrun.insight.diagnosis.telling import curve_lines
 
         with closing(self.workers.executor()) if self.workers else nullcontext() as executor:
             progress = "learning curve: {} of {} networks trained".format

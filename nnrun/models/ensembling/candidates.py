@@ -20,9 +20,9 @@ from nnrun.models.trained import require_own
 from nnrun.runs.assembly import examples, make_loss
 from nnrun.runs.checkpoints import why_pruned
 from nnrun.runs.finding import listing
+from nnrun.runs.judge import weights_of
 from nnrun.runs.members import FOLDS, has_members, members_of, read_ensemble
 from nnrun.runs.preparing import CACHE
-from nnrun.runs.recording import weights_of
 from nnrun.runs.rundir import DATA, RunDir
 from nnrun.runs.stored import HELD, StoredRun
 from nnrun.text import shown_name

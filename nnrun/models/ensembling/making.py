@@ -16,8 +16,9 @@ from nnrun.files import checksum, json_lines, sealed, to_json
 from nnrun.models.ensembling.candidates import Candidate, Reader
 from nnrun.runs.assembly import make_loss
 from nnrun.runs.environment import describe
+from nnrun.runs.judge import wanted
 from nnrun.runs.members import EnsembleRecord, ensemble_file, member
-from nnrun.runs.recording import measures, wanted
+from nnrun.runs.recording import measures
 from nnrun.runs.records import Event, Final, RunRecord, Written
 from nnrun.runs.rundir import (
     CHECKPOINTS,

@@ -12,7 +12,7 @@ from nnrun.models.scores import by_class
 from nnrun.models.trained import Trained
 from nnrun.report.page.charts import BLUE, GREY, Chart, axis, line, plain, points
 from nnrun.report.page.html import Markup, join, listing, paragraph, scrolled, table, tag, unfolded
-from nnrun.runs.recording import in_own_unit
+from nnrun.runs.judge import in_own_unit
 from nnrun.runs.verdict import wilson
 from nnrun.text import number, percent
 

@@ -13,9 +13,9 @@ from nnrun.config.config import Config
 from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.errors import UsageError
 from nnrun.insight.diagnosis import shares
+from nnrun.insight.diagnosis.curve_telling import ASCII, UNICODE, curve_lines, plot, told
 from nnrun.insight.diagnosis.learning_curve import _of_size, answer, learning_curve, part_sizes
 from nnrun.insight.diagnosis.shares import Training, best_of
-from nnrun.insight.diagnosis.telling import ASCII, UNICODE, curve_lines, plot, told
 from nnrun.runs.listener import Outcome
 from nnrun.runs.stored import StoredRun
 
