@@ -545,9 +545,14 @@ The interval is that of the difference of two independent proportions, Newcombe'
 (Newcombe 1998, *Statistics in Medicine* 17, 873-890, method 10), which holds its level for small sets and for errors
 near 0. A set without a size counts as exact, and so does the base error. Where rows are weighted, by a column or by
 class, a set counts as (Σw)² / Σw² examples (Kish 1965, *Survey Sampling*, 8.2), `effective_rows` in `run.json`. What
-the interval does not know: the best epoch was chosen on the dev set, which flatters the dev error, another split
-would give other sets, and rows of one group (`data.group`) are alike, so that forty groups of 25 rows tell far less
-than a thousand rows. A note says so where rows are grouped: the interval is too narrow then.
+the interval does not know: the best epoch was chosen on the dev set, which flatters the dev error, and another split
+would give other sets.
+
+Rows of one group (`data.group`) are alike, and forty groups of 25 rows may tell far less than a thousand rows. A set
+counts there as the independent rows whose error would be as sure as the groups show: how much each of them adds to the
+error varies, and that variance, with Student's t for the number of groups, comes to so many rows (Korn and Graubard
+1998, *Survey Methodology* 24, 193-201), `dev_effective_rows` among the final numbers in `run.json`. Without a mistake it
+is the number of groups. While a run trains they are not known, the interval is too narrow, and a note says so.
 
 `diagnosis.base_error` (or `--base-error`) is the error of the best known way, such as a human expert. It is 0 unless
 given, which is rarely true: where labels are noisy, part of what is called avoidable is not.
@@ -886,8 +891,9 @@ matter how a number is scaled or bent; one that was cut into pieces they get onc
 mean, as trees have a way of their own with gaps. Categories are what they are to the network, rare ones pooled: marks,
 or codes of an embedding, which up to {codes} they take for categories. They see neither dev nor test: above 10,000 rows
 scikit-learn stops them by a tenth of the training rows. Of large data they get a fixed sample: {grown} if that is less.
-A line says whether they err less than the network, by the mean difference row by row ± its standard error; below two of
-these the rows cannot tell. In `--json` it is `gain` of each part: positive where the trees are better."""
+A line says whether they err less than the network, by the mean difference row by row, with `data.group` group by group,
+± its standard error; below two of these the rows cannot tell. In `--json` it is `gain` of each part: positive where the
+trees are better."""
 
 
 def metrics() -> str:

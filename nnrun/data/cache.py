@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 # Raised whenever the same data would be prepared differently, or written differently.
-CACHE_FORMAT = 8
+CACHE_FORMAT = 9
 
 UNFINISHED = ".unfinished-"  # a folder beside the entries that a process fills, or holds
 _DATA, _MANIFEST = "data.json", "manifest.json"
@@ -64,7 +64,8 @@ def load_entry(entry: Path, dtype: str) -> Entry | None:
         fitted = Fitted(json.loads((entry / _DATA).read_text(encoding="utf-8")))
         arrays: Arrays = {}
         for part, rows in fitted.split["sizes"].items():
-            axes = "xyw" if fitted.weights and fitted.weights["column"] else "xy"
+            axes = ["x", "y", *(["w"] if fitted.weights and fitted.weights["column"] else [])]
+            axes += ["g"] if "groups" in fitted.split else []
             found = {f"{part}_{axis}": _mapped(entry / f"{part}_{axis}.npy") for axis in axes}
             x = found[f"{part}_x"]
             if x.shape != (rows, len(fitted.features)) or x.dtype != dtype or {rows} != set(map(len, found.values())):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnrun.data.cache import Entry, cache_key, load_entry, store_entry
 from nnrun.data.features.weights import ErrorKind, effective_rows, error_kind, part_weights
 from nnrun.data.files.chunks import Heard, nobody
-from nnrun.data.files.values import Arrays
+from nnrun.data.files.values import Arrays, Indices
 from nnrun.data.fitted import Fitted
 from nnrun.data.prepare import Prepared, prepare
 from nnrun.data.split import by_part
@@ -30,12 +30,19 @@ _ADVICE = "make room there, or keep the runs elsewhere (--runs)"
 class Part:
     """Features `(m, n)` in the run's dtype; class indices `(m,)` int64 or standardised targets `(m, 1)`.
 
-    Weights `(m,)` have a mean of 1; None where every example counts alike.
+    Weights `(m,)` have a mean of 1; None where every example counts alike. Groups `(m,)` are whole numbers; None where
+    examples come one by one.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
     weights: npt.NDArray[Any] | None = None
+    groups: npt.NDArray[Any] | None = None
+
+    def take(self, rows: slice | Indices) -> Part:
+        """These rows `(k,)`."""
+        further = [None if values is None else values[rows] for values in (self.weights, self.groups)]
+        return Part(self.x[rows], self.y[rows], *further)
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def _in_memory(prepared: Prepared) -> Entry:
 def _part(name: str, arrays: Arrays, fitted: Fitted) -> Part:
     x, y = arrays[f"{name}_x"], arrays[f"{name}_y"]
     weights = part_weights(fitted.weights, name, y, fitted.classes, arrays.get(f"{name}_w"))
-    return Part(x, y, None if weights is None else weights.astype(x.dtype))
+    return Part(x, y, None if weights is None else weights.astype(x.dtype), arrays.get(f"{name}_g"))
 
 
 def _dataset(entry: Entry, *notices: str) -> Dataset:

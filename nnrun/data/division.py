@@ -18,6 +18,7 @@ from nnrun.data.fitted import WrittenSplit
 from nnrun.data.split import (
     NO_PART,
     PARTS,
+    Assignment,
     Folds,
     Rule,
     Split,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from nnrun.config.data_section import Data
 
 
+Codes = npt.NDArray[np.int32]
 Locate = Callable[[int, str], str]  # row and column of the one source -> the place of the cell
 
 NO_TEST = "there is no test set: the dev error, by which models are chosen, is no longer an unbiased estimate"
@@ -42,10 +44,14 @@ NO_DEV = "all rows train, and the dev error is that of the same rows: it says no
 
 @dataclass(frozen=True)
 class Division:
-    """The split of each source, `all` or one for each part, and what the user should know about it."""
+    """The split of each source, `all` or one for each part, and what the user should know about it.
+
+    `of_groups` is a number for each row of the one source, where rows come in groups.
+    """
 
     splits: Mapping[str, Split]
     notices: list[str] = field(default_factory=list)
+    of_groups: Codes | None = None
 
     @property
     def rule(self) -> Rule:
@@ -56,6 +62,14 @@ class Division:
     def sizes(self) -> dict[str, int]:
         """Rows of each part."""
         return {part: rows for split in self.splits.values() for part, rows in split.sizes.items()}
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Of each part, if there are any."""
+        if self.of_groups is None:
+            return {}
+        part_of = self.splits["all"].part_of
+        return {part: len(np.unique(self.of_groups[part_of == PARTS.index(part)])) for part in self.sizes}
 
     @property
     def sha256(self) -> str:
@@ -75,13 +89,14 @@ class Division:
             if len(rows):
                 yield part, _taken(table, rows)
 
-    def divided(self, source: str, table: Table) -> tuple[npt.NDArray[np.int8], Table]:
-        """The rows of a piece of a source that are in a part, and the place of that part in PARTS, `(rows,)`."""
+    def divided(self, source: str, table: Table) -> tuple[Assignment, Codes | None, Table]:
+        """The rows of a piece of a source that are in a part; of each the place of that in PARTS, and the group."""
         part_of = self.part_of(source, table)
         rows = np.flatnonzero(part_of != NO_PART)
-        return part_of[rows], _taken(table, rows)
+        groups = None if self.of_groups is None else self.of_groups[table.row(0) + rows]
+        return part_of[rows], groups, _taken(table, rows)
 
-    def part_of(self, source: str, table: Table) -> npt.NDArray[np.int8]:
+    def part_of(self, source: str, table: Table) -> Assignment:
         """The place in PARTS of the part of each row of a piece of a source, `(rows,)`; NO_PART of one in none."""
         start = table.row(0)
         return self.splits[source].part_of[start : start + len(table)]
@@ -103,8 +118,9 @@ def divide(config: Data, found: Mapping[str, Survey], classes: tuple[str, ...] |
     notices += _without_target(found)
     notices += _classes_absent(found, splits, classes, locate)
     notices += [NO_DEV] if config.fold == "all" else []
-    sizes = Division(splits).sizes
-    return Division(splits, notices if "test" in sizes else [*notices, NO_TEST])
+    groups = found["all"].group if "all" in found else None
+    division = Division(splits, notices, groups.codes if groups else None)
+    return division if "test" in division.sizes else replace(division, notices=[*notices, NO_TEST])
 
 
 def folds_of(config: Data) -> Folds | None:
@@ -275,6 +291,8 @@ def describe_split(config: Data, division: Division) -> WrittenSplit:
         "sizes": division.sizes,
         "sha256": division.sha256,
     }
+    if division.groups:
+        written["groups"] = division.groups
     if folds := folds_of(config):
         written |= {"folds": folds.count, "fold": folds.dev or "all"}
     return written

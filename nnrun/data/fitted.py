@@ -42,6 +42,7 @@ class WrittenSplit(TypedDict):
     sha256: str
     folds: NotRequired[int]  # that the rows are cut into
     fold: NotRequired[int | str]  # the one that is dev, or `all`, which are train and dev at once
+    groups: NotRequired[dict[str, int]]  # that each part has, where rows come in groups
 
 
 class Document(WrittenFeatures):

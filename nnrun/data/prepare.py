@@ -22,7 +22,7 @@ from nnrun.data.checks import (
     no_feature,
     transform_of,
 )
-from nnrun.data.division import Division, check_rows, describe_split, divide
+from nnrun.data.division import Codes, Division, check_rows, describe_split, divide
 from nnrun.data.facts.kinds import Meaning
 from nnrun.data.facts.survey import Survey, survey
 from nnrun.data.features.categories import Limits
@@ -102,13 +102,15 @@ class Prepared:
     fitted: Fitted
 
     def shapes(self) -> dict[str, tuple[Shape, str]]:
-        """Shape and dtype of arrays: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, with data.weight `_w` `(m,)`."""
+        """Shape and dtype of arrays: `<part>_x` `(m, n)`, `_y` `(m,)` or `(m, 1)`, and perhaps `_w`, `_g` `(m,)`."""
         found: dict[str, tuple[Shape, str]] = {}
         for part, rows in self.data.division.sizes.items():
             found[f"{part}_x"] = (rows, self.preprocessor.n_features), self.dtype
             found[f"{part}_y"] = ((rows,), "int64") if self.data.classes else ((rows, 1), self.dtype)
             if self.weight:
                 found[f"{part}_w"] = (rows,), "float64"  # whatever their size: they are divided by their mean later
+            if self.data.division.of_groups is not None:
+                found[f"{part}_g"] = (rows,), "int32"
         return found
 
     def pieces(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -124,18 +126,19 @@ class Prepared:
         (source, table), found = piece, []
         step = max(1, CELLS // self.preprocessor.n_features)
         for start in range(0, len(table), step):
-            part_of, rows = self.data.division.divided(source, table.slice(start, start + step))
-            for axis, values in (self._encoded(rows) if len(rows) else {}).items():
+            part_of, groups, rows = self.data.division.divided(source, table.slice(start, start + step))
+            for axis, values in (self._encoded(rows, groups) if len(rows) else {}).items():
                 found += [(f"{PARTS[place]}_{axis}", values[part_of == place]) for place in np.unique(part_of)]
         return found
 
-    def _encoded(self, table: Table) -> Arrays:
-        """The features of some rows, their targets, and with data.weight their weights."""
+    def _encoded(self, table: Table, groups: Codes | None) -> Arrays:
+        """The features of some rows, their targets, and perhaps their weights and groups."""
         with np.errstate(over="ignore"):
             x = np.ascontiguousarray(self.preprocessor.transform(table), dtype=self.dtype)
         check_fits(table, x, [column.name for column in self.preprocessor.owners])
         weights = {"w": read_weights(table, self.weight)} if self.weight else {}
-        return {"x": x, "y": self.target.encode(table, self.dtype), **weights}
+        grouped = {} if groups is None else {"g": groups}
+        return {"x": x, "y": self.target.encode(table, self.dtype), **weights, **grouped}
 
     def arrays(self) -> Arrays:
         """All arrays, in memory."""

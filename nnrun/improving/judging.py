@@ -1,17 +1,19 @@
 """Whether one setting is better than another: the same seeds, the same dev rows, one-sided, at 5%.
 
-Two things are left to chance: which seeds were drawn, and which rows came into the dev set. How much smaller the
-mistake on a row is with a seed makes a table of S × n differences, each with a part of the seed, one of the row, and a
-rest that belongs to both. That is the design of readers and cases in diagnostic imaging: with the mean squares of an
-analysis of variance, the mean of all has a variance of about (MS_seeds + max(MS_rows − MS_rest, 0)) / (S n), and the
-degrees of freedom of Hillis (2007, Statistics in Medicine 26, 596-619). Where the seeds differ no more than the
-rest alone would let them, the rest takes their place, which is known far better.
+Two things are left to chance: which seeds were drawn, and which rows came into the dev set, or which groups of rows.
+How much smaller the mistake on a row is with a seed makes a table of S × n differences, each with a part of the seed,
+one of the row, and a rest that belongs to both. That is the design of readers and cases in diagnostic imaging: with the
+mean squares of an analysis of variance, the mean of all has a variance of about
+(MS_seeds + max(MS_rows − MS_rest, 0)) / (S n), and the degrees of freedom of Hillis (2007, Statistics in Medicine 26,
+596-619). Where the seeds differ no more than the rest alone would let them, the rest takes their place, which is known
+far better.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from nnrun.engine.parameters import Array
 from nnrun.models.baselines import constant
 from nnrun.models.trained import Trained, mistakes_of, trained
 from nnrun.runs.assembly import examples, make_loss
+from nnrun.runs.grouped import totals
 from nnrun.runs.stored import StoredRun
 
 LEVEL = 0.05
@@ -42,19 +45,23 @@ class Comparison:
         return self.gain > 0 and self.chance < LEVEL
 
 
-def compare(old: Array, new: Array, weights: Array | None = None) -> Comparison:
-    """Mistakes before and after, `(seeds, rows)` each: one number a row whose mean is the error; see `mistakes`."""
+def compare(old: Array, new: Array, weights: Array | None = None, groups: Array | None = None) -> Comparison:
+    """Mistakes before and after, `(seeds, rows)` each: one number a row whose mean is the error; see `mistakes`.
+
+    Rows may come in groups `(rows,)`, which are then what is drawn by chance.
+    """
     from scipy.special import stdtr, stdtrit
 
     difference = old - new
-    seeds, rows = difference.shape
+    rows = difference.shape[1]
     of_rows = np.full(rows, 1 / rows) if weights is None else weights / weights.sum()
     gains = difference @ of_rows
     gain, told = float(gains.mean()), [float(each) for each in gains]
-    if seeds < 2 or rows < 2:
+    cases = difference * of_rows * rows if groups is None else totals(difference, groups, weights)
+    if min(cases.shape) < 2:
         return Comparison(told, gain, -inf, inf, 1.0, rows)
-    variance, freedom = _spread(difference * of_rows * rows)
-    error = sqrt(variance / (seeds * rows))
+    variance, freedom = _spread(cases)
+    error = sqrt(variance / cases.size)
     if error < SOME:  # each seed and row alike
         return Comparison(told, gain, gain, gain, 0.0 if gain > SOME else 1.0, rows)
     half = float(stdtrit(freedom, 0.975)) * error
@@ -75,14 +82,22 @@ def _spread(difference: Array) -> tuple[float, float]:
     return variance, freedom * variance**2 / by_seeds**2 if by_seeds else float(rows - 1)
 
 
-def mistakes(run: StoredRun) -> tuple[Array, Array | None]:
-    """One number a dev row whose (weighted) mean is the run's dev error, and the weights if rows do not count alike.
+class DevRows(NamedTuple):
+    """One number a dev row whose (weighted) mean is the run's dev error; weights and groups where there are any."""
+
+    mistakes: Array
+    weights: Array | None
+    groups: Array | None
+
+
+def mistakes(run: StoredRun) -> DevRows:
+    """Of the run's best network.
 
     A regression may be worse than the mean target by any factor, which would drown all other seeds: it counts as that.
     """
     found = trained(run)
     each, weights = found.mistakes("dev"), found.weights("dev")
-    return each / max(1.0, float(np.average(each, weights=weights))), weights
+    return DevRows(each / max(1.0, float(np.average(each, weights=weights))), weights, found.groups("dev"))
 
 
 def guess(run: StoredRun) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.engine.parameters import Array
 from nnrun.improving import judging
-from nnrun.improving.judging import Comparison, compare
+from nnrun.improving.judging import Comparison, DevRows, compare
 from nnrun.improving.standing import ALL_WRONG, Standing
 from nnrun.insight.diagnosis.verbs import considered
 from nnrun.runs.rundir import RunDir
@@ -48,9 +48,7 @@ class Results:
 
     def compare(self, old: Sequence[TrialRecord], new: Sequence[TrialRecord]) -> Comparison:
         """By how much the mistakes became fewer; the records are of the same seeds, in one order."""
-        done = next((record for record in [*old, *new] if record["status"] == "done"), None)
-        weights = self._looked_into(done["number"])[1] if done else None
-        return compare(self._mistakes(old), self._mistakes(new), weights)
+        return self._compared([*old, *new], self._mistakes(old), self._mistakes(new))
 
     def better_than_a_guess(self, here: Standing) -> bool:
         """Whether these trainings do better on dev than the best constant guess, beyond chance."""
@@ -58,19 +56,26 @@ class Results:
         if not done:
             return False
         guessed = judging.guess(self._run(done[0]["number"]))
-        weights = self._looked_into(done[0]["number"])[1]
-        return compare(np.tile(guessed, (len(done), 1)), self._mistakes(done), weights).better
+        return self._compared(done, np.tile(guessed, (len(done), 1)), self._mistakes(done)).better
+
+    def _compared(self, records: Sequence[TrialRecord], before: Array, after: Array) -> Comparison:
+        """Rows count and belong together as in any of the trainings that ended well."""
+        done = next((record["number"] for record in records if record["status"] == "done"), None)
+        rows = None if done is None else self._looked_into(done)
+        return compare(before, after, *(() if rows is None else (rows.weights, rows.groups)))
 
     def _mistakes(self, records: Sequence[TrialRecord]) -> Array:
         """`(seeds, rows)`, or `(seeds, 1)` where all diverged: 1 everywhere."""
-        found = [self._looked_into(record["number"])[0] if record["status"] == "done" else None for record in records]
+        found = [
+            self._looked_into(record["number"]).mistakes if record["status"] == "done" else None for record in records
+        ]
         rows = next((len(each) for each in found if each is not None), 1)
         return np.stack([np.full(rows, ALL_WRONG) if each is None else each for each in found])
 
     def _consider(self, number: int) -> Evidence:
         return considered(self._run(number))[0]
 
-    def _look(self, number: int) -> tuple[Array, Array | None]:
+    def _look(self, number: int) -> DevRows:
         return judging.mistakes(self._run(number))
 
     def _run(self, number: int) -> StoredRun:

@@ -13,6 +13,7 @@ from nnrun.data.features.target import Target
 from nnrun.engine.losses import Loss
 from nnrun.engine.metrics import confusion, metrics_of, r2, shares
 from nnrun.engine.parameters import Array
+from nnrun.runs.grouped import totals
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Scores:
     _deciding: list[Array] = field(default_factory=list)  # of which the largest a row is the class that is predicted
     _losses: list[Array] = field(default_factory=list)
     weights: Array | None = None  # one a row, of all rows
+    groups: Array | None = None  # where rows come in groups
 
     def add(self, logits: Array, y: Array) -> None:
         """Rows with logits `(rows, width)` and targets as the loss takes them."""
@@ -129,12 +131,12 @@ class PairedGain(TypedDict):
 
 
 def paired_gain(scores: Scores, other: Scores) -> PairedGain:
-    """The mean difference of their mistakes, row by row."""
+    """The mean difference of their mistakes, row by row, or group by group where rows come in groups."""
     differences, weights = scores.mistakes() - other.mistakes(), scores.weights
-    mean, rows = float(np.average(differences, weights=weights)), len(differences)
-    shares = np.full(rows, 1 / rows) if weights is None else weights / weights.sum()
-    error = float(np.sqrt((np.square(shares * (differences - mean))).sum() * rows / (rows - 1))) if rows > 1 else None
-    return {"error": mean, "standard_error": error}
+    groups = np.arange(len(differences)) if scores.groups is None else scores.groups
+    cases = totals(differences, groups, weights)
+    error = float(cases.std(ddof=1) / np.sqrt(len(cases))) if len(cases) > 1 else None
+    return {"error": float(np.average(differences, weights=weights)), "standard_error": error}
 
 
 # How the rows of a class were told from others; "class" is no name in Python.

@@ -84,6 +84,11 @@ class Trained:
         known = [weights for weights in found if weights is not None]
         return np.concatenate(known) if known else None
 
+    def groups(self, part: str) -> Array | None:
+        """The group of each row of a part `(rows,)`, the same in all pieces; None where rows come one by one."""
+        found = [groups for piece in self.pieces(part) if (groups := piece.dataset.parts[part].groups) is not None]
+        return np.concatenate(found) if found else None
+
     def times(self, part: str) -> float:
         """How often a row of a part is among those of all pieces, on average: one that trains, in all folds but one."""
         if not self.folds or part != "train":

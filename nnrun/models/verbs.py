@@ -67,7 +67,8 @@ def _on_own_parts(found: Evaluation, run: Trained) -> None:
         pieces = [_of_piece(found, piece, part) for piece in run.pieces(part)]
         if len(pieces) > 1:
             found.folds[part] = [scores[NETWORK].metrics() for scores, _ in pieces]
-        found.enter(part, *(_joined(same, run.weights(part)) for same in zip(*pieces, strict=True)))
+        of_rows = run.weights(part), run.groups(part)
+        found.enter(part, *(_joined(same, *of_rows) for same in zip(*pieces, strict=True)))
         found.rows[part] = round(found.rows[part] / run.times(part))
     if "test" in found.results:
         found.test_reads = count_read(found.model.run.directory)
@@ -88,7 +89,7 @@ def _of_piece(found: Evaluation, piece: Trained, part: str) -> tuple[ByPredictor
     return scores, plain
 
 
-def _joined(pieces: Sequence[ByPredictor], weights: Array | None) -> ByPredictor:
+def _joined(pieces: Sequence[ByPredictor], weights: Array | None, groups: Array | None) -> ByPredictor:
     """All rows of a part."""
     first, *others = pieces
     for name, scores in first.items():
@@ -96,6 +97,7 @@ def _joined(pieces: Sequence[ByPredictor], weights: Array | None) -> ByPredictor
             scores.join(other[name])
         if scores.weights is not None:
             scores.weights = weights
+        scores.groups = groups
     return first
 
 

@@ -19,14 +19,15 @@ from nnrun.data.dataset import Dataset, load_dataset
 from nnrun.engine.parameters import Array
 from nnrun.files import json_lines
 from nnrun.runs.assembly import make_loss
+from nnrun.runs.judge import wanted
 from nnrun.runs.listener import Outcome
 from nnrun.runs.member import Member, load_member
 from nnrun.runs.members import ALL, FOLDER, FOLDS, EnsembleRecord, ensemble_file, member
-from nnrun.runs.judge import wanted
 from nnrun.runs.recording import measures
 from nnrun.runs.records import DataRecord, Final, FoundSymptom, MemberRecord, Row, numbers
 from nnrun.runs.rundir import EPOCHS, MEMBERS, SCHEMA_VERSION, RunDir, now
 from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import SURE
 
 NOT_MEANS = ("epoch", "step", "seconds", "layers", "members")  # columns of an epoch
 
@@ -106,11 +107,16 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def mean_final(finals: Sequence[Final]) -> Final:
-    """The mean of each number that all folds have, but for those of test, and the standard error of the dev error."""
+    """The mean of each number that all folds have, but for those of test, and the standard error of the dev error.
+
+    Each row is dev in one fold, so independent rows add up there.
+    """
     names = [name for name in finals[0] if not name.startswith("test_")] if finals else []
     found = {name: [final.get(name) for final in finals] for name in names}
     known = {name: [v for v in values if v is not None] for name, values in found.items() if None not in values}
     means: Final = {name: fmean(values) for name, values in known.items()}
+    if sure := known.get(f"dev_{SURE}"):
+        means[f"dev_{SURE}"] = sum(sure)
     if "dev_error" in known:
         means["dev_error_se"] = stdev(known["dev_error"]) / sqrt(len(finals))
     return means

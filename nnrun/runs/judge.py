@@ -17,6 +17,7 @@ from nnrun.engine.stopping import scores_of
 from nnrun.engine.trainer import Epoch, Trainer
 from nnrun.errors import MisfitError
 from nnrun.runs.assembly import examples
+from nnrun.runs.grouped import independent_rows
 
 DEFINED = {"classification": "error", "regression": "rmse"}  # whatever rows a part has
 Measured = Mapping[str, Array]  # column -> one number a run, such as dev_auc
@@ -73,6 +74,12 @@ class Predictions:
         """A metric of each run, `(runs,)`; NaN where numbers are not finite."""
         y = in_own_unit(self.dataset, self.examples.y)
         return np.array([self._of_run(name, y, logits) for logits in self._logits])
+
+    def sureness(self, groups: Array) -> Array:
+        """As how many independent rows the error of each run is as sure as, `(runs,)`."""
+        targets, weights = self.loss.targets(self.examples.y, self._logits.dtype), weights_of(self.examples)
+        each = self.loss.each(self._logits, targets)[1]
+        return np.array([independent_rows(mistakes.astype(np.float64), groups, weights) for mistakes in each])
 
     def _of_run(self, name: str, y: Array, logits: Array) -> float:
         measure = METRICS[name].of

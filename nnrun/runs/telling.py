@@ -14,7 +14,7 @@ from nnrun.runs.lineage import Change, nudges, watched
 from nnrun.runs.members import beside_members, folds_in, folds_table, gathered_line, is_gathered
 from nnrun.runs.records import DataSizes, Event, Final, FoundSymptom, Parent, Row, RunRecord, numbers
 from nnrun.runs.stored import HELD
-from nnrun.runs.verdict import RULES, error_kind, error_name, of_run, set_sizes
+from nnrun.runs.verdict import RULES, SURE, error_kind, error_name, of_run, set_sizes
 from nnrun.text import (
     columns,
     counted,
@@ -156,7 +156,7 @@ def result_table(final: Final, kind: str = "") -> list[str]:
     """Errors and losses of the best parameters, a column a part; `kind` as in `error_kind`."""
     parts = [part for part in PARTS if f"{part}_error" in final]
     table = [["", *map(set_name, parts)]]
-    for name in _measured(final, parts[0]):
+    for name in measured(final):
         title = name.replace("error", "1 − R²") if f"{parts[0]}_rmse" in final else name
         table.append([metric_name(title, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)])
     table.append(["cost", number(final["cost"])])
@@ -165,12 +165,10 @@ def result_table(final: Final, kind: str = "") -> list[str]:
     return [f"{row[0]:<{first}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table]
 
 
-FIRST = ("error", "plain_error", "rmse", "loss")  # of the metrics of a part, as far as it has them
-
-
-def _measured(final: Final, part: str) -> list[str]:
-    measured = [name for of, name in map(part_and_name, final) if of == part and name]
-    return [*(name for name in FIRST if name in measured), *(name for name in measured if name not in FIRST)]
+def measured(final: Final) -> list[str]:
+    """The metrics of its parts, errors first."""
+    known = [name for part, name in map(part_and_name, final) if part in PARTS and name != SURE]
+    return list(dict.fromkeys([*(name for name in ("error", "plain_error", "rmse", "loss") if name in known), *known]))
 
 
 def gaps(final: Final, data: DataSizes, section: Diagnosis) -> list[str]:

@@ -13,6 +13,7 @@ from nnrun.text import all_of, metric_name, percent, points, set_name
 SETS = ("base", "train", "train_dev", "dev", "test")  # the ladder, from below
 Z = 1.959963984540054  # 97.5% of a normal distribution lie below; statistics.NormalDist would be loaded for it alone
 DIGITS = 9  # that gaps are rounded to before they are compared: 0.30 − 0.15 is not 0.15 in binary
+SURE = "effective_rows"  # of a part: the independent rows that its error is as sure as, where rows come in groups
 HIGH, LOW, UNCLEAR = "high", "low", "unclear"
 
 
@@ -180,13 +181,15 @@ def can_be_judged(final: Mapping[str, float | None] | None) -> bool:
 def of_run(final: Mapping[str, float | None], rows: Mapping[str, int], base: float, tolerance: float) -> Verdict | None:
     """The verdict on the errors that run.json holds; None where training or dev error is not there or not finite.
 
-    A regression's error, 1 − R², is no proportion: its gaps have no interval.
+    Rows that come in groups count as the independent rows that an error is as sure as, as far as these are known. A
+    regression's error, 1 − R², is no proportion: its gaps have no interval.
     """
     errors = {part: final.get(f"{part}_error") for part in SETS}
     known = {"base": base} | {part: error for part, error in errors.items() if error is not None}
     if "train" not in known or "dev" not in known:
         return None
-    return judge(known, rows, tolerance, proportions="train_rmse" not in final)
+    sure = {part: round(size) for part in SETS if (size := final.get(f"{part}_{SURE}")) is not None}
+    return judge(known, {**rows, **sure}, tolerance, proportions="train_rmse" not in final)
 
 
 def of_record(record: RunRecord, base: float, tolerance: float) -> Verdict | None:

@@ -16,7 +16,7 @@ import numpy as np
 from nnrun.config.config import Config
 from nnrun.config.overrides import configured
 from nnrun.config.space.space import Space
-from nnrun.data.dataset import Dataset, Part
+from nnrun.data.dataset import Dataset
 from nnrun.engine.trainer import TRAIN_SAMPLE, Trainer
 from nnrun.errors import NnrunError, UsageError
 from nnrun.installation import command
@@ -220,7 +220,7 @@ def epoch_seconds(config: Config, dataset: Dataset) -> float:
     fixed, engine = configured(config, {"training.batch_size": size}), ready_engine(config)
 
     def timed(steps: int) -> tuple[Trainer, float]:
-        few = {"train": _first(dataset.parts["train"], steps * size), "dev": _first(dataset.parts["dev"], ROWS)}
+        few = {part: dataset.parts[part].take(slice(rows)) for part, rows in (("train", steps * size), ("dev", ROWS))}
         trainer = make_trainer([fixed], replace(dataset, parts=few), engine)
         return trainer, _seconds_of_step(trainer)
 
@@ -233,10 +233,6 @@ def epoch_seconds(config: Config, dataset: Dataset) -> float:
         rows_measured = len(trainer.on_train.examples) + len(trainer.on_dev.examples)
         measured = (time.perf_counter() - began) / rows_measured
     return step * rows / size + measured * (dev + min(rows, max(TRAIN_SAMPLE, dev)))
-
-
-def _first(part: Part, rows: int) -> Part:
-    return Part(part.x[:rows], part.y[:rows], None if part.weights is None else part.weights[:rows])
 
 
 def _seconds_of_step(trainer: Trainer) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nnrun.data.split import PARTS, split_rows
 from nnrun.insight.diagnosis.recipe import REMEDIES
 from nnrun.runs.finding import find_run
 from nnrun.runs.stored import StoredRun
@@ -41,6 +42,7 @@ def situation(source: str, hidden: str, rate: float, epochs: int, more: str = ""
     return Situation("\n".join(line for line in lines if line) + "\n")
 
 
+SPLIT = 10  # its seed, by which the makers of the test set are known
 NOISY, TIMED = "noisy.csv, target: y", "timed.csv, target: y, time: t"
 BY_HEART = situation(NOISY, "[128]", 0.01, 12)
 HELD = "network: {hidden: [256], batch_norm: true, ensemble: 2}\nregularization: {l2: 1e-6, early_stopping: {}}"
@@ -74,7 +76,7 @@ SITUATIONS = {
     "early stopping": BY_HEART,
     "look at the rows": situation("far.csv, target: y, time: t", "[8]", 0.03, 9),
     "compare the sets": Situation("data: {source: {train: noisy.csv, dev: moved.csv}, target: y}\n"),
-    "fresh dev set": situation("makers.csv, target: y, group: maker, split_seed: 10", "[16]", 0.02, 8),
+    "fresh dev set": situation(f"makers.csv, target: y, group: maker, split_seed: {SPLIT}", "[16]", 0.02, 8),
     "folds": situation("iris", "[64]", 0.03, 20),
     "search": LEVEL,
     "half the network": EASY,
@@ -91,14 +93,17 @@ MISMATCH = ("--train-error", "1%", "--train-dev-error", "1.5%", "--dev-error", "
 
 @pytest.fixture
 def tables(here: Path) -> None:
-    """Rows told apart with ease; the same of ten makers, of whom one swaps the names; noise; a target that runs off."""
+    """Rows told apart with ease; the same of sixty makers, of whom those in test swap the names; noise; a target that
+    runs off.
+    """
     rng = np.random.default_rng(0)
     x = rng.choice([-1, 1], 200) * rng.uniform(0.5, 1, 200)
     easy = pd.DataFrame({"x": x, "noise": rng.standard_normal(200), "y": np.where(x > 0, "yes", "no")})
     easy.to_csv("easy.csv", index=False)
-    made = pd.concat([easy.assign(maker=f"m{maker}") for maker in range(10)])
-    swapped = (made["x"] > 0) == (made["maker"] != "m3")
-    made.assign(y=np.where(swapped, "yes", "no")).to_csv("makers.csv", index=False)
+    makers = np.repeat(np.arange(60), 10)
+    swapped = split_rows(600, "auto", SPLIT, groups=makers).part_of == PARTS.index("test")
+    made = easy.sample(600, replace=True, random_state=0).assign(maker=makers)
+    made.assign(y=np.where((made["x"] > 0) != swapped, "yes", "no")).to_csv("makers.csv", index=False)
     noisy = pd.DataFrame(rng.standard_normal((300, 12))).add_prefix("f")
     noisy["y"] = np.where(noisy["f0"] + 2 * rng.standard_normal(300) > 0, "yes", "no")
     noisy.to_csv("noisy.csv", index=False)

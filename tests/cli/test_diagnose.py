@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.insight.diagnosis.telling import grouping
 from tests.cli.conftest import QUICK, Done, OnTerminal
 
 Nnrun = Callable[..., Done]
@@ -276,13 +277,17 @@ def test_a_search(nnrun: Nnrun, typed: Typed, config: Write) -> None:
         assert ran.code == 0, ran.err
 
 
-def test_intervals_of_rows_in_groups_are_called_too_narrow(nnrun: Nnrun, config: Write) -> None:
+def test_rows_in_groups_are_told_as_what_they_count_as(nnrun: Nnrun, config: Write) -> None:
     Path("t.csv").write_text("who,x,y\n" + "".join(f"p{i // 6},{i % 11},{'ab'[i // 6 % 2]}\n" for i in range(120)))
     source = "data: {source: t.csv, target: y%s}\ntraining: {epochs: 2}\n"
     for group, wanted in ((", group: who", True), (", drop: [who]", False)):
         config(source % group)
         nnrun("train", "-q")
-        assert ("rows of one who are alike" in " ".join(nnrun("diagnose").out.split()).lower()) is wanted
+        told = "Rows of one who are alike: examples are counted here as the independent ones"
+        assert (told in " ".join(nnrun("diagnose").out.split())) is wanted
+    assert grouping({}, "who") == (  # while it trains
+        "rows of one who are alike: intervals take them for independent, and are too narrow here"
+    )
 
 
 def test_a_range_is_moved_on_alone(nnrun: Nnrun, typed: Typed, config: Write) -> None:

@@ -108,6 +108,18 @@ def test_columns_left_out(csv: Any, load: Any) -> None:
     ]
 
 
+def test_each_row_knows_its_group(csv: Any, load: Any) -> None:
+    path = csv("city,x,y", *(f"{'pqrst'[i % 5]},{i},{'ab'[i // 5 % 2]}" for i in range(60)))
+    data = load(path, target="y", group="city", normalize="none")
+    rows = [
+        (int(x) % 5, group) for part in data.parts.values() for (x,), group in zip(part.x, part.groups, strict=True)
+    ]
+    assert len(rows) == 60 and len(set(rows)) == 5  # each city is one group
+    assert data.fitted.split["groups"] == {name: len(set(part.groups)) for name, part in data.parts.items()}
+    alone = load(path, target="y", drop=["city"])
+    assert [part.groups for part in alone.parts.values()] == [None] * 3 and "groups" not in alone.fitted.split
+
+
 def test_fifty_different_words_are_still_categories(csv: Any, load: Any) -> None:
     path = csv("word,y", *(f"n{i},{'ab'[i % 2]}" for i in range(50)))
     assert load(path, target="y", normalize="none").n_features == 30  # the training part's words

@@ -127,6 +127,9 @@ def assert_same(one: Dataset, other: Dataset) -> None:
         assert (part.weights is None) == (other.parts[name].weights is None)
         if part.weights is not None:
             assert np.array_equal(part.weights, other.parts[name].weights)
+        assert (part.groups is None) == (other.parts[name].groups is None)
+        if part.groups is not None:
+            assert np.array_equal(part.groups, other.parts[name].groups)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -52,6 +52,27 @@ def test_rows_count_by_their_weights() -> None:
     assert compare(old, new, np.array([3.0, 1, 1])).gain == pytest.approx(0.6)
 
 
+def test_in_groups_of_one_row_each_nothing_changes() -> None:
+    old, new = np.random.default_rng(2).integers(0, 2, (2, 3, 40)).astype(float)
+    plain, grouped = compare(old, new), compare(old, new, groups=np.arange(40))
+    assert (grouped.gain, grouped.low, grouped.high) == pytest.approx((plain.gain, plain.low, plain.high))
+
+
+def test_a_change_that_suits_some_groups_by_luck_is_no_better_one() -> None:
+    """20 groups of 50 rows, of which each does as much better as another one worse; 5% of 1,000 would be 50."""
+    generator, groups = np.random.default_rng(5), np.repeat(np.arange(20), 50)
+
+    def seems_better(by_groups: bool) -> int:
+        found = 0
+        for _ in range(1000):
+            rate = np.clip(0.3 + 0.1 * generator.normal(size=20), 0, 1)[groups]
+            old, new = (generator.random((3, 1000)) < rates for rates in (0.3, rate))
+            found += compare(old.astype(float), new.astype(float), groups=groups if by_groups else None).better
+        return found
+
+    assert seems_better(by_groups=True) <= 70 < seems_better(by_groups=False)
+
+
 @pytest.mark.parametrize("rows_alike", [0.0, 0.5, 0.9], ids=lambda share: f"{share:.0%} of a row's luck is the row's")
 def test_where_nothing_differs_one_in_twenty_seems_better_at_most(rows_alike: float) -> None:
     """1,000 pairs of five seeds on 200 rows; 5% would be 50, and 70 is three deviations above that."""

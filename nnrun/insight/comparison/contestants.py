@@ -16,7 +16,7 @@ from nnrun.runs.records import RunRecord, numbers
 from nnrun.runs.rundir import RECORD, RunDir
 from nnrun.runs.stored import StoredRun, record_of
 from nnrun.runs.telling import PARTS
-from nnrun.runs.verdict import error_kind
+from nnrun.runs.verdict import SURE, error_kind
 from nnrun.search.ledger import Ledger
 from nnrun.search.record import best_of
 
@@ -52,7 +52,7 @@ class Contestant:
     def metrics(self) -> Settings:
         """The facts, and each number of the best epoch."""
         final = self.record.get("final") or {}
-        numbers = {key: value for key, value in final.items() if isinstance(value, (int, float))}
+        numbers = {key: value for key, value in final.items() if isinstance(value, (int, float)) and SURE not in key}
         if not self.kind:  # one scale that runs have in common whose rows count differently
             numbers |= {f"{part}_plain_error": numbers[key] for part in PARTS if (key := f"{part}_error") in numbers}
         return {**numbers, **{key: self.record.get(key) for key in FACTS}}

@@ -17,6 +17,7 @@ from nnrun.data.files.values import kind_of, labels
 from nnrun.engine.parameters import Array
 from nnrun.errors import UsageError
 from nnrun.models.trained import Trained, trained
+from nnrun.runs.grouped import independent_rows
 from nnrun.runs.stored import StoredRun
 from nnrun.runs.verdict import UNCLEAR, Z, difference, judgement, wilson
 from nnrun.text import MANY, columns, listed, percent, shortened, wrapped
@@ -121,10 +122,12 @@ class Mistakes:
     values: Part
     weights: Part | None = None
     times: float = 1.0
+    groups: Array | None = None  # where rows come in groups
 
     def at(self, rows: Any) -> Mistakes:
         """These rows alone."""
-        return replace(self, values=self.values[rows], weights=None if self.weights is None else self.weights[rows])
+        weights, groups = (None if each is None else each[rows] for each in (self.weights, self.groups))
+        return replace(self, values=self.values[rows], weights=weights, groups=groups)
 
     @property
     def rows(self) -> int:
@@ -139,9 +142,11 @@ class Mistakes:
     @property
     def size(self) -> int:
         """As how many rows that count alike the mean is as sure as; 0 where nothing counts."""
-        if self.weights is None or not self.weights.any():
-            return 0 if self.weights is not None else self.rows
-        return round(effective_rows(self.weights) / self.times)
+        if not len(self.values) or (self.weights is not None and not self.weights.any()):
+            return 0
+        if self.groups is not None:  # a row that is there several times belongs to its group as often
+            return independent_rows(self.values, self.groups, self.weights)
+        return self.rows if self.weights is None else round(effective_rows(self.weights) / self.times)
 
     @property
     def mean(self) -> float:
@@ -159,8 +164,11 @@ class Mistakes:
 
 def mistakes_at(model: Trained, places: Mapping[str, Array], parts: Sequence[str]) -> dict[str, Mistakes]:
     """Those of the run's best network on these rows of each part, weighted as its errors are."""
-    whole = {part: Mistakes(model.mistakes(part), model.weights(part), model.times(part)) for part in parts}
-    return {part: mistakes.at(places[part]) for part, mistakes in whole.items()}
+    return {part: _of_part(model, part).at(places[part]) for part in parts}
+
+
+def _of_part(model: Trained, part: str) -> Mistakes:
+    return Mistakes(model.mistakes(part), model.weights(part), model.times(part), model.groups(part))
 
 
 def _require(tables: Mapping[str, Table], column: str, target: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnrun.config.config import Config
 from nnrun.config.values import Tree
-from nnrun.data.dataset import Dataset, Part
+from nnrun.data.dataset import Dataset
 from nnrun.data.split import random_order
 from nnrun.engine.evaluation import logits_in_chunks
 from nnrun.engine.stopping import Best, EarlyStopping
@@ -21,9 +21,9 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.trained import Trained, mistakes_of
 from nnrun.runs.assembly import examples, make_trainer
 from nnrun.runs.finding import search_of
+from nnrun.runs.judge import Judge
 from nnrun.runs.members import has_members
 from nnrun.runs.preparing import CACHE
-from nnrun.runs.judge import Judge
 from nnrun.search.executors import Executor, Failure, SentJob, WorkerDiedError
 from nnrun.search.study import ATTEMPTS, KILLS, SECONDS_BETWEEN_LOOKS
 from nnrun.search.trials import dataset_of
@@ -88,8 +88,7 @@ def _with_rows(dataset: Dataset, rows: Rows) -> Dataset:
     """These training rows again and again, as many as there were."""
     train = dataset.parts["train"]
     repeated = np.resize(rows, len(train.x))
-    weights = None if train.weights is None else train.weights[repeated]
-    return replace(dataset, parts={**dataset.parts, "train": Part(train.x[repeated], train.y[repeated], weights)})
+    return replace(dataset, parts={**dataset.parts, "train": train.take(repeated)})
 
 
 def best_of(configs: Sequence[Config], dataset: Dataset, rows: int) -> list[Training]:

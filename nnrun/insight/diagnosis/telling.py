@@ -10,7 +10,7 @@ from nnrun.runs.records import FoundSymptom
 from nnrun.runs.symptoms.evidence import Evidence
 from nnrun.runs.symptoms.shapes import SIGNS, Sign
 from nnrun.runs.telling import next_line
-from nnrun.runs.verdict import RULES, SETS, UNCLEAR, Gap, Verdict, deciding_size
+from nnrun.runs.verdict import RULES, SETS, SURE, UNCLEAR, Gap, Verdict, deciding_size
 from nnrun.text import percent, points, set_name, shown_name, wrapped
 
 TREES = "baselines"  # the look that `nnrun evaluate` takes
@@ -54,9 +54,9 @@ def _step(kind: str, gap: Gap) -> str:
 
 
 def explanation(
-    verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False, by: str | None = None
+    verdict: Verdict, told: str, proportions: bool = True, assumed: bool = False, alike: str | None = None
 ) -> list[str]:
-    """The sentence, and what has to be known to read it; `assumed`: nobody gave a base error; `by` groups the rows."""
+    """The sentence, and what has to be known to read it; `assumed`: nobody gave a base error; `alike`: rows are."""
     notes = [RULES[kind].below for kind, gap in verdict.gaps.items() if gap.value < 0]
     if doubts := [_doubt(verdict, kind) for kind, gap in verdict.gaps.items() if gap.judgement == UNCLEAR]:
         notes.append(f"too few examples to tell: {', '.join(doubts)}")
@@ -69,14 +69,24 @@ def explanation(
     elif lacking:
         options = " and ".join(f"--{part}-size" for part in lacking)
         notes.append(f"the sizes of the sets, {options}, would tell how sure this is")
-    elif by:
-        alike = f"rows of one {shown_name(by)} are alike"
-        notes.append(f"{alike}, but intervals take them for independent, and are too narrow here")
+    elif alike:
+        notes.append(alike)
     base = f"the base error is {percent(verdict.errors['base'])}"
     if assumed:
         base = "no base error was given, so 0 is assumed"
     notes.append(f"{base}; a gap above {100 * verdict.tolerance:g} points is high")
     return [*wrapped(told), *(line for note in notes for line in wrapped(f"{_sentence(note)}.", "note     "))]
+
+
+def grouping(final: Mapping[str, float | None], by: str | None) -> str | None:
+    """What sizes and intervals mean where a column groups the rows."""
+    if by is None:
+        return None
+    if any(f"{part}_{SURE}" in final for part in SETS):
+        counted_as = "examples are counted here as the independent ones that an error is as sure as"
+    else:  # of epochs, while it trains, and of early versions
+        counted_as = "intervals take them for independent, and are too narrow here"
+    return f"rows of one {shown_name(by)} are alike: {counted_as}"
 
 
 def weighing(final: Mapping[str, float | None], kind: str) -> list[str]:

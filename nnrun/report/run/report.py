@@ -41,9 +41,9 @@ from nnrun.runs.lineage import course_of, nudges, watched
 from nnrun.runs.members import is_gathered, member
 from nnrun.runs.records import Final, FoundSymptom, RunRecord
 from nnrun.runs.stored import StoredRun
-from nnrun.runs.telling import PARTS, ending
+from nnrun.runs.telling import PARTS, ending, measured
 from nnrun.runs.verdict import error_kind
-from nnrun.text import duration, metric_name, metric_value, network_shape, number, part_and_name, percent, set_name
+from nnrun.text import duration, metric_name, metric_value, network_shape, number, percent, set_name
 
 Parts = list[Markup | Chart]
 
@@ -137,10 +137,9 @@ def _verdict_section(found: Diagnosis | None, record: RunRecord, why_not: str) -
 def _metrics_table(final: Final, kind: str) -> Markup:
     """Every metric of the best epoch, a column a part."""
     parts = [part for part in PARTS if f"{part}_error" in final]
-    names = dict.fromkeys(name for part, name in map(part_and_name, final) if part == parts[0]) if parts else ()
     rows = [
         [metric_name(name, kind), *(metric_value(final.get(f"{part}_{name}"), name) for part in parts)]
-        for name in names
+        for name in measured(final)
     ]
     return table("The best epoch by every metric", ["metric", *map(set_name, parts)], rows)
 

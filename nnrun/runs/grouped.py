@@ -1,0 +1,59 @@
+"""How sure a mean is of rows that come in groups, such as all visits of one patient: as sure as that of fewer rows.
+
+Groups are taken as drawn at random, and their rows as alike to any degree: what each group adds to how far the mean may
+be off counts as one number (the ultimate cluster variance; Hansen, Hurwitz and Madow 1953, Sample Survey Methods and
+Theory, vol. 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.data.dataset import Dataset
+from nnrun.data.features.weights import effective_rows
+from nnrun.engine.parameters import Array
+from nnrun.runs.verdict import Z
+
+UPPER = 0.975  # where a 95% interval ends
+
+
+def groups_of(dataset: Dataset, part: str) -> Array | None:
+    """The group of each row `(rows,)` where an error of classes is to be judged by them, else None."""
+    return dataset.parts[part].groups if dataset.classes else None
+
+
+def totals(values: Array, groups: Array, weights: Array | None = None) -> Array:
+    """What each group adds to the mean of values `(..., rows)`, times the number of groups: `(..., groups)`.
+
+    Their mean is that of the values, and where each row is a group and counts alike they are the values themselves.
+    Deviations are added up, so that a large group whose rows are as all others is no outlier. `groups (rows,)` are
+    whole numbers.
+    """
+    codes = np.unique(groups, return_inverse=True)[1]
+    shares = np.full(len(codes), 1 / len(codes)) if weights is None else weights / weights.sum()
+    means = values @ shares
+    deviations = (values - means[..., None]) * shares
+    count = int(codes.max()) + 1
+    summed = [np.bincount(codes, row, count) for row in deviations.reshape(-1, len(codes))]
+    found: Array = means[..., None] + count * np.reshape(summed, (*values.shape[:-1], count))
+    return found
+
+
+def independent_rows(values: Array, groups: Array, weights: Array | None = None) -> int:
+    """How many rows without groups would have a mean as sure as that of values `(rows,)` in these groups `(rows,)`.
+
+    Fewer where there are few groups, whose spread is known badly (Korn and Graubard 1998, Survey Methodology 24,
+    193-201). Never more than there are rows; one a group where all values are equal, which says nothing of a spread.
+    """
+    from scipy.special import stdtrit
+
+    of_groups, rows = totals(values, groups, weights), len(values) if weights is None else effective_rows(weights)
+    count = len(of_groups)
+    if count < 2:
+        return 1
+    spread = float(np.average(np.square(values - np.average(values, weights=weights)), weights=weights))
+    of_mean = float(of_groups.var(ddof=1)) / count
+    if not spread or not of_mean:
+        return min(count, rows)
+    known = float(Z / stdtrit(count - 1, UPPER)) ** 2
+    return max(1, min(round(spread / of_mean * known), rows))

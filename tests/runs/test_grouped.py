@@ -1,0 +1,116 @@
+"""How sure the error of a run is where its rows come in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+
+from nnrun.insight.diagnosis.regions import by_column
+from nnrun.runs.grouped import independent_rows, totals
+from nnrun.runs.listener import Outcome
+from nnrun.runs.members import members_of
+from nnrun.runs.stored import StoredRun
+from nnrun.runs.verdict import of_record, wilson
+
+Train = Callable[..., Outcome]
+GROUPS, EACH = 60, 20
+
+
+def test_groups_of_one_row_are_rows() -> None:
+    mistakes = np.repeat([1.0, 0.0], [60, 240])
+    assert totals(mistakes, np.arange(300)) == pytest.approx(mistakes)
+    # but for their spread, which 300 values do not tell exactly: (1.960 / 1.968)² of 299
+    assert independent_rows(mistakes, np.arange(300)) == 297
+
+
+def test_rows_that_are_copies_tell_nothing_new() -> None:
+    once = np.repeat([1.0, 0.0], [60, 240])
+    assert independent_rows(np.repeat(once, 7), np.repeat(np.arange(300), 7)) == 297
+
+
+def test_what_a_group_adds_to_the_mean_by_hand() -> None:
+    """Two groups of mistakes 1 0 and 0 0 1 0: the mean is 1/3, its deviations add up to 1/3 and −1/3 of six rows."""
+    mistakes, groups = np.array([1.0, 0, 0, 0, 1, 0]), np.array([5, 5, 2, 2, 2, 2])
+    assert totals(mistakes, groups) == pytest.approx([1 / 3 - 2 / 18, 1 / 3 + 2 / 18])
+    assert totals(np.stack([mistakes, 2 * mistakes]), groups)[1] == pytest.approx(2 * totals(mistakes, groups))
+
+
+def test_a_row_that_weighs_nothing_is_not_there() -> None:
+    mistakes, groups = np.array([1.0, 0, 1, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    weights = np.array([1.0, 1, 1, 1, 1, 1, 0, 0])
+    there = slice(6)
+    assert totals(mistakes, groups, weights).mean() == pytest.approx(mistakes[there].mean())
+    assert independent_rows(mistakes, groups, weights) <= 6
+
+
+@pytest.mark.parametrize(("value", "groups", "rows"), [(0.0, 12, 12), (1.0, 12, 12), (0.0, 1, 1)])
+def test_where_all_are_alike_each_group_is_one(value: float, groups: int, rows: int) -> None:
+    assert independent_rows(np.full(groups * 10, value), np.repeat(np.arange(groups), 10)) == rows
+
+
+def test_one_group_tells_as_much_as_one_row() -> None:
+    assert independent_rows(np.repeat([1.0, 0.0], 40), np.zeros(80)) == 1
+
+
+@pytest.mark.parametrize(("groups", "each", "alike"), [(8, 25, 0.3), (40, 25, 0.3), (40, 25, 0.05), (200, 3, 0.3)])
+def test_intervals_hold_the_error_as_often_as_they_say(groups: int, each: int, alike: float) -> None:
+    """Of 1,000 samples; 95% are 950, and seven deviations of that are 48. `alike` is the correlation within a group."""
+    generator, scale, error = np.random.default_rng(3), 1 / alike - 1, 0.2
+    numbers, held, plainly = np.repeat(np.arange(groups), each), 0, 0
+    for _ in range(1000):
+        of_groups = generator.beta(error * scale, (1 - error) * scale, groups)
+        mistakes = (generator.random((groups, each)) < of_groups[:, None]).astype(float).ravel()
+        low, high = wilson(mistakes.mean(), independent_rows(mistakes, numbers))
+        held += low <= error <= high
+        low, high = wilson(mistakes.mean(), len(mistakes))
+        plainly += low <= error <= high
+    assert held > 900
+    assert plainly < held
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty patients with twenty rows each, and a habit of each patient that no feature shows."""
+    generator, path = np.random.default_rng(0), tmp_path_factory.mktemp("patients") / "patients.csv"
+    lines = ["patient,a,b,y"]
+    for patient in range(GROUPS):
+        habit = 3 * generator.normal()
+        for a, b in generator.normal(size=(EACH, 2)):
+            lines.append(f"p{patient},{a:.3f},{b:.3f},{'yes' if a - b + habit > 0 else 'no'}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def settings(patients: Path, *more: str) -> list[str]:
+    few = ["network.hidden=[4]", "training.epochs=3"]
+    return [f"data.source={patients}", "data.target=y", "data.group=patient", *few, *more]
+
+
+def test_a_run_knows_how_sure_its_errors_are(patients: Path, train_run: Train) -> None:
+    record = train_run(*settings(patients)).record
+    final, rows = record["final"], record["data"]["rows"]
+    for part in ("train", "dev", "test"):
+        assert 1 < final[f"{part}_effective_rows"] < 0.8 * rows[part]
+    verdict = of_record(record, 0.0, 0.015)
+    assert verdict is not None and verdict.sizes["dev"] == final["dev_effective_rows"]
+    assert not any("effective" in name for name in train_run("data.source=iris", "training.epochs=1").record["final"])
+
+
+def test_in_folds_the_rows_of_dev_add_up(patients: Path, train_run: Train) -> None:
+    outcome = train_run(*settings(patients, "data.folds=3", "data.split=[0.6, 0.2, 0.2]"))
+    folds = [run.read_record()["final"] for run in members_of(outcome.run)]
+    final = outcome.record["final"]
+    assert final["dev_effective_rows"] == sum(fold["dev_effective_rows"] for fold in folds)
+    assert final["train_effective_rows"] == fmean(fold["train_effective_rows"] for fold in folds)
+    assert 1 < final["test_effective_rows"] < 0.8 * outcome.record["data"]["rows"]["test"]
+    regions = by_column(StoredRun(outcome.run), "patient")["regions"]
+    assert all(region["dev"]["high"] - region["dev"]["low"] > 0.5 for region in regions)  # of one group each
+
+
+def test_a_regression_has_no_intervals(patients: Path, train_run: Train) -> None:
+    record = train_run(*settings(patients, "data.target=a")).record
+    assert not any("effective" in name for name in record["final"])
